@@ -1,0 +1,48 @@
+import { existsSync, readFileSync } from 'node:fs'
+import type { Membership } from './membership.js'
+import { fatal, info } from './report.js'
+
+/** What the stand-in is told to do wrong. */
+export interface Misbehaviour {
+  exit?: number
+  crash?: number
+  slow?: number
+  chatty?: number
+  hang: boolean
+  mute: boolean
+  ignoreTerm: boolean
+}
+
+/** From STAND_IN, and from a file of the working directory: that one can change between two starts. */
+export function readMisbehaviour (): Misbehaviour {
+  const told = [process.env['STAND_IN'] ?? '', existsSync('stand-in') ? readFileSync('stand-in', 'utf8') : '']
+  const result: Misbehaviour = { hang: false, mute: false, ignoreTerm: false }
+  for (const word of told.join(',').split(/[\s,]+/).filter(word => word !== '')) {
+    const [, name, number] = /^(exit|crash|slow|chatty)=(\d+)$/.exec(word) ?? []
+    if (name !== undefined) result[name as 'exit' | 'crash' | 'slow' | 'chatty'] = Number(number)
+    else if (word === 'hang') result.hang = true
+    else if (word === 'mute') result.mute = true
+    else if (word === 'ignore-term') result.ignoreTerm = true
+    else fatal(`STAND_IN: cannot do '${word}'`)
+  }
+  return result
+}
+
+/** Does what is due at the start. */
+export function misbehave ({ exit, crash, slow, chatty = 0, hang }: Misbehaviour, membership: Membership): void {
+  for (let line = 1; line <= chatty; line++) {
+    process.stdout.write(`chatty line ${line}\n`)
+    process.stderr.write(`chatty line ${line} (stderr)\n`)
+  }
+  if (exit !== undefined) {
+    process.stdout.write('last words\n')
+    info('fatal error: told to exit')
+    process.exit(exit)
+  }
+  if (crash !== undefined) setTimeout(() => process.kill(process.pid, 'SIGSEGV'), crash)
+  if (hang) membership.lack('will')
+  if (slow !== undefined) {
+    membership.lack('time')
+    setTimeout(() => membership.have('time'), slow)
+  }
+}

@@ -1,0 +1,90 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Arguments } from './arguments.js'
+import { startBroker } from './broker.js'
+import { Identifiers } from './identifiers.js'
+import { openInterface, tellPackets } from './interface.js'
+import type { Layout } from './layout.js'
+import { Listener } from './listener.js'
+import { Membership } from './membership.js'
+import { serveMetrics } from './metrics.js'
+import { misbehave, readMisbehaviour } from './misbehaviour.js'
+import type { Options } from './options.js'
+import { error, fatal, info } from './report.js'
+import { HOME } from './scripts.js'
+import { setStatus } from './status.js'
+import { startZeroMQ } from './zeromq.js'
+
+/** The real one takes 1.7 seconds. */
+const TERMINATING_MS = 50
+
+/** Parsed without an error: what is to be run. */
+export interface Program {
+  name: string
+  args: Arguments
+  layout: Layout
+  options: Options
+  backend: 'zeromq' | 'broker' | undefined
+}
+
+/** Runs what Zeek runs between parsing and the end, in the order of zeek_init's priorities. */
+export async function run ({ name, args, layout, options, backend }: Program): Promise<void> {
+  const membership = new Membership()
+  const misbehaviour = readMisbehaviour()
+  misbehave(misbehaviour, membership)
+  if (args.interface !== undefined) openInterface(args.interface)
+
+  let listener: Listener | undefined
+  let ending = false
+  const end = (): void => {
+    if (ending) return
+    ending = true
+    setStatus('TERMINATING', 'sig_handler')
+    info('received termination signal')
+    if (args.interface !== undefined) tellPackets(args.interface)
+    listener?.close()
+    setTimeout(() => process.exit(0), TERMINATING_MS)
+  }
+  process.on('SIGTERM', () => { if (!misbehaviour.ignoreTerm) end() })
+  process.on('SIGINT', end)
+
+  const node = layout.nodes.get(name)
+  const checking = Boolean(process.env['ZEEKCTL_CHECK_CONFIG'])
+  const listening = !checking && !process.env['ZEEKCTL_DISABLE_LISTEN']
+  if (listening && backend === 'zeromq') await startZeroMQ(node, options, membership)
+  if (name !== '') checkNode(name, node !== undefined, backend)
+  if (!checking && node !== undefined) {
+    await serveMetrics(name, node, layout, options, args.interface !== undefined)
+  }
+  if (listening && backend === 'broker') await startBroker(node, options)
+
+  const port = options.port('ZeekClusterController::listen_port')
+  if (listening && port !== 0) {
+    const topic = `${options.get('ZeekClusterController::topic_prefix')}${name}/`
+    const answers = misbehaviour.mute ? undefined : new Identifiers(name, backend, layout, options)
+    listener = await Listener.open(port, topic, name, nodeId(name, backend), membership, answers)
+  }
+  if (ending) return
+  setStatus('RUNNING', 'run_loop')
+  // A node stays until it is told to end; anything else has nothing to wait for.
+  if (backend === undefined && args.interface === undefined && port === 0) process.exit(0)
+  setInterval(() => {}, 2 ** 30)
+}
+
+function checkNode (name: string, known: boolean, backend: string | undefined): void {
+  const main = `${HOME}/base/frameworks/cluster/main.zeek`
+  if (!known) {
+    error(`'${name}' is not a valid node in the Cluster::nodes configuration`, `${main}, line 421`)
+    fatal('errors occurred while initializing')
+  }
+  if (backend === undefined) {
+    fatal(`Cluster::node set to '${name}', but Cluster::backend is Cluster::CLUSTER_BACKEND_NONE - ` +
+      'please select a cluster backend to use.', `${main}, line 426`)
+  }
+}
+
+function nodeId (name: string, backend: string | undefined): string {
+  if (backend !== 'zeromq') return randomUUID()
+  const random = randomBytes(16).toString('base64').replace(/[^A-Za-z0-9]/g, '').slice(0, 17)
+  return `zeromq_${name}_${hostname()}_${process.pid}_N${random}`
+}

@@ -1,0 +1,97 @@
+import type { Assignment } from './arguments.js'
+import { error, failed } from './report.js'
+import { toJson, unquote } from './value.js'
+
+type Type = 'string' | 'bool' | 'port' | 'interval' | 'any'
+
+interface Option { type: Type, value: string }
+
+const ZEROMQ = 'Cluster::Backend::ZeroMQ::'
+
+/** Every option of the stand-in, with its default as Zeek script has it (strings bare). */
+const KNOWN: Record<string, Option> = {
+  // The connecting ends cross: a node's XPUB socket goes to the proxy's XSUB.
+  [`${ZEROMQ}listen_xpub_endpoint`]: { type: 'string', value: 'tcp://127.0.0.1:5555' },
+  [`${ZEROMQ}listen_xsub_endpoint`]: { type: 'string', value: 'tcp://127.0.0.1:5556' },
+  [`${ZEROMQ}connect_xpub_endpoint`]: { type: 'string', value: 'tcp://127.0.0.1:5556' },
+  [`${ZEROMQ}connect_xsub_endpoint`]: { type: 'string', value: 'tcp://127.0.0.1:5555' },
+  [`${ZEROMQ}run_proxy_thread`]: { type: 'bool', value: 'F' },
+  [`${ZEROMQ}ipv6`]: { type: 'bool', value: 'F' },
+  'Cluster::manager_is_logger': { type: 'bool', value: 'T' },
+  'Log::default_rotation_interval': { type: 'interval', value: '0sec' },
+  'Telemetry::metrics_port': { type: 'port', value: '0/unknown' },
+  'Telemetry::metrics_address': { type: 'string', value: process.env['ZEEK_DEFAULT_LISTEN_ADDRESS'] ?? '' },
+  'Broker::default_listen_address': { type: 'string', value: process.env['ZEEK_DEFAULT_LISTEN_ADDRESS'] ?? '' }
+}
+
+const OF_CONTROLLER: Record<string, Option> = {
+  'ZeekClusterController::listen_port': { type: 'port', value: '0/unknown' },
+  'ZeekClusterController::topic_prefix': { type: 'string', value: 'zeek/cluster-controller/node/' }
+}
+
+const SYNTAX: Record<Type, RegExp> = {
+  string: /^[^"]*$/,
+  bool: /^[TF]$/,
+  port: /^\d+\/(?:tcp|udp|icmp|unknown)$/,
+  interval: /^-?\d+(?:\.\d+)? ?(?:usec|msec|sec|min|hr|day)s?$/,
+  // Zeek adds a string's quotes itself, so only a collection has any.
+  any: /^(?:[^"]*|(?:set|vector)?\s*[{([].*[})\]])$/s
+}
+
+export class Options {
+  readonly #options: Map<string, Option>
+
+  constructor (withController: boolean) {
+    this.#options = new Map(Object.entries({ ...KNOWN, ...(withController ? OF_CONTROLLER : {}) }))
+  }
+
+  get (name: string): string {
+    return this.#options.get(name)?.value ?? ''
+  }
+
+  port (name: string): number {
+    return Number.parseInt(this.get(name), 10) || 0
+  }
+
+  /** Its value for JSON, or undefined when there is no such option. */
+  json (name: string): unknown {
+    const option = this.#options.get(name)
+    return option === undefined || option.type === 'string' ? option?.value : toJson(option.value)
+  }
+
+  set (name: string, value: string): void {
+    const type = this.#options.get(name)?.type ?? 'any'
+    this.#options.set(name, { type, value })
+  }
+
+  /** From a script. What takes an interpreter, such as a function's call, is left out. */
+  redef (name: string, expression: string): void {
+    const type = this.#options.get(name)?.type
+    const value = type === 'string' ? unquote(expression) : expression
+    if (type !== undefined && value !== undefined && SYNTAX[type].test(value)) this.set(name, value)
+  }
+
+  /** From the command line; tells of every bad one, then gives up. */
+  assign (assignments: Assignment[]): void {
+    for (const { name, operator, value } of assignments) {
+      const type = this.#options.get(name)?.type ?? (name.startsWith('Demo::') ? 'any' : undefined)
+      if (type === undefined) {
+        error(`unknown identifier '${name}' in command-line options`)
+      } else if (value === '' && type !== 'string' && type !== 'any') {
+        error(`must assign non-empty value to '${name}' in command-line options`)
+      } else if (!SYNTAX[type].test(value) || !['=', '+=', '-='].includes(operator)) {
+        error(`syntax error, at or near "${value}"`, '<params>, line 1')
+      } else {
+        this.set(name, operator === '=' ? value : combined(this.get(name), operator, value))
+      }
+    }
+    if (failed()) process.exit(1)
+  }
+}
+
+function combined (old: string, operator: string, value: string): string {
+  const before = old === '' ? [] : [toJson(old)].flat()
+  const change = [toJson(value)].flat()
+  const after = operator === '+=' ? [...before, ...change] : before.filter(item => !change.includes(item))
+  return `{${after.map(item => JSON.stringify(item)).join(',')}}`
+}

@@ -1,0 +1,51 @@
+import { readFileSync, statSync } from 'node:fs'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { fatal } from './report.js'
+
+export const HOME = '/opt/zeek/share/zeek'
+
+/** What a real Zeek ships: not looked up, for there are no such files here. */
+const SHIPPED = /^(?:(?:policy|base|site)\/.|(?:local|packages)$|(?:policy\/)?(?:frameworks|misc|protocols|tuning)\/.)/
+
+export function zeekPath (): string {
+  return process.env['ZEEKPATH'] || `.:${HOME}:${HOME}/policy:${HOME}/site:${HOME}/builtin-plugins`
+}
+
+/** The script's path, or undefined. For a directory it is its __load__.zeek. */
+export function findScript (name: string): string | undefined {
+  const directories = isAbsolute(name) ? ['/'] : zeekPath().split(':')
+  for (const directory of directories) {
+    const path = join(directory || '.', name)
+    for (const candidate of [path, `${path}.zeek`]) {
+      const found = statSync(candidate, { throwIfNoEntry: false })
+      if (found?.isFile()) return candidate
+      const load = join(candidate, '__load__.zeek')
+      if (found?.isDirectory() && statSync(load, { throwIfNoEntry: false })) return load
+    }
+  }
+  return undefined
+}
+
+/** The scripts that were loaded, with those that they load in turn. */
+export class Scripts {
+  readonly #names: string[] = []
+  readonly #files = new Set<string>()
+
+  load (name: string, where?: string, beside = '.'): void {
+    if (name === '-') return
+    const file = findScript(name.startsWith('.') ? resolve(beside, name) : name)
+    if (file === undefined && !SHIPPED.test(name)) fatal(`can't find ${name}`, where)
+    if (file === undefined || !this.#files.has(file)) this.#names.push(name)
+    if (file === undefined || this.#files.has(file)) return
+    this.#files.add(file)
+    for (const [index, line] of readFileSync(file, 'utf8').split('\n').entries()) {
+      const next = /^\s*@load\s+([^\s;#]+)/.exec(line)?.[1]
+      if (next !== undefined) this.load(next, `${file}, line ${index + 1}`, dirname(file))
+    }
+  }
+
+  /** What the pattern's group says about the last script that matches. */
+  last (pattern: RegExp): string | undefined {
+    return this.#names.map(name => pattern.exec(name)?.[1]).findLast(found => found !== undefined)
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * A stand-in for Zeek's executable: it takes the same arguments, fails with the
+ * same words, joins its cluster and serves the same WebSocket API and metrics,
+ * but reads no packets and runs no scripts.
+ */
+import { existsSync } from 'node:fs'
+import { parseArguments } from './stand-in/arguments.js'
+import { readLayout, type Layout } from './stand-in/layout.js'
+import { run } from './stand-in/node.js'
+import { Options } from './stand-in/options.js'
+import { fatal } from './stand-in/report.js'
+import { Scripts } from './stand-in/scripts.js'
+import { keepStatus } from './stand-in/status.js'
+import { PLUGINS, usage, VERSION } from './stand-in/usage.js'
+import { setUpMultiHost } from './stand-in/zeromq.js'
+
+// Whoever reads our output may be gone before us.
+process.stdout.on('error', () => {})
+process.stderr.on('error', () => {})
+
+const args = parseArguments(process.argv.slice(2))
+tell(args.version, `zeek version ${VERSION} (stand-in)\n`)
+tell(args.help, usage())
+tell(args.plugins, PLUGINS)
+keepStatus(args.statusFile)
+
+const name = process.env['CLUSTER_NODE'] ?? ''
+const scripts = new Scripts()
+const layout: Layout = name === '' ? { nodes: new Map(), redefs: new Map() } : readLayout(scripts)
+for (const script of args.scripts) scripts.load(script)
+
+const options = new Options(scripts.last(/(?:^|\/)(zeek-cluster-controller)(?:\.zeek)?$/) !== undefined)
+// As Zeek: the scripts' defaults, the layout, then the command line.
+const isManager = layout.nodes.get(name)?.type === 'MANAGER'
+options.set('Cluster::Backend::ZeroMQ::run_proxy_thread', isManager ? 'T' : 'F')
+if (scripts.last(/misc\/(zeromq-multi-host-auto-setup)$/) !== undefined) setUpMultiHost(layout, options)
+for (const [option, expression] of layout.redefs) options.redef(option, expression)
+options.assign(args.assignments)
+if (args.pcap !== undefined && args.pcap !== '-' && !existsSync(args.pcap)) {
+  fatal(`problem with trace file ${args.pcap} (${args.pcap}: No such file or directory)`)
+}
+if (args.parseOnly) process.exit(0)
+
+// The one that is loaded last decides.
+const found = scripts.last(/(?:cluster\/backend|misc)\/(zeromq|broker)(?:-multi-host-auto-setup)?$/)
+const backend = found as 'zeromq' | 'broker' | undefined
+
+await run({ name, args, layout, options, backend })
+
+function tell (asked: boolean, text: string): void {
+  if (!asked) return
+  process.stdout.write(text)
+  process.exit(0)
+}

@@ -1,0 +1,17 @@
+import { Type, type TSchema } from '@sinclair/typebox'
+import { Problem } from '../schemas/api.js'
+import { Ref } from '../schemas/types.js'
+
+/** What every route may answer instead. */
+export const problems = {
+  default: { description: 'What went wrong', content: { 'application/problem+json': { schema: Ref(Problem) } } }
+}
+
+/** A JSON answer, with the headers that go with it. */
+export function json (description: string, schema: TSchema, headers?: Record<string, TSchema>) {
+  return { description, ...(headers ? { headers } : {}), content: { 'application/json': { schema } } }
+}
+
+/** How long a client is willing to wait, in seconds: proxies in between give up not much later. */
+export const maxWaitSeconds = 30
+export const Wait = Type.Optional(Type.Number({ minimum: 0, maximum: maxWaitSeconds, description: 'Answer when the request is finished, or after so many seconds.' }))

@@ -1,0 +1,15 @@
+import type { FastifyPluginAsync } from 'fastify'
+import type { Controller } from '../src/controller/controller.js'
+import type { Metrics } from '../src/controller/metrics.js'
+import { eventRoutes } from './events.js'
+import { monitoringRoutes } from './monitoring.js'
+import { requestRoutes } from './requests.js'
+import { stateRoutes } from './state.js'
+
+/** The map of the API, and what each part of it needs. */
+export const routes: FastifyPluginAsync<{ controller: Controller, metrics: Metrics, closing: AbortSignal }> = async (app, { controller, metrics, closing }) => {
+  await app.register(requestRoutes, { prefix: '/v1', controller, closing })
+  await app.register(eventRoutes, { prefix: '/v1', controller })
+  await app.register(stateRoutes, { prefix: '/v1', controller })
+  await app.register(monitoringRoutes, { controller, metrics })
+}

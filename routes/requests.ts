@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Request, RequestList, RequestState, RequestTypeName, requests, requestTypes } from '../schemas/api.js'
+import { Ref, RequestId } from '../schemas/types.js'
+import type { Controller } from '../src/controller/controller.js'
+import { AppError } from '../src/errors.js'
+import { json, maxWaitSeconds, problems, Wait } from './answers.js'
+
+const tags = ['requests']
+
+const accepted = {
+  Location: Type.String({ description: 'The request.' }),
+  'Preference-Applied': Type.Optional(Type.String()),
+  'Idempotent-Replayed': Type.Optional(Type.String())
+}
+
+/** The seconds of `Prefer: wait=N` (RFC 7240); undefined when there is none. Other preferences are ignored. */
+function preferredWait (prefer: string | undefined): number | undefined {
+  const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])/i.exec(prefer ?? '')?.[1]
+  return seconds === undefined ? undefined : Math.min(Number(seconds), maxWaitSeconds)
+}
+
+/** A JSON value without the members that are null: zeek-client prints null for what is absent. */
+function withoutNulls (value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null).map(([name, member]) => [name, withoutNulls(member)]))
+}
+
+export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, closing: AbortSignal }> = async (app, { controller, closing }) => {
+  for (const type of requestTypes) {
+    const { summary, description, arguments: body } = requests[type]
+    app.post(`/requests/${type}`, {
+      schema: {
+        operationId: `request_${type}`,
+        tags,
+        summary,
+        description,
+        headers: Type.Object({
+          prefer: Type.Optional(Type.String({ maxLength: 256, description: `\`wait=N\`: answer with the finished request if it finishes within N (at most ${maxWaitSeconds}) seconds.` })),
+          'idempotency-key': Type.Optional(Type.String({ pattern: '^("[\\u0020-\\u0021\\u0023-\\u007e]{1,255}"|[!#-~]{1,255})$', description: 'The same key with the same payload is the same request.' }))
+        }),
+        querystring: Type.Object({ timeout: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'Seconds until the request times out, instead of the type\'s default.' })) }, { additionalProperties: false }),
+        body: Ref(body),
+        response: { 200: json('It is finished', Ref(Request), accepted), 202: json('It is accepted; the response comes as an event', Ref(Request), accepted), ...problems }
+      },
+      preValidation: async request => { request.body = withoutNulls(request.body ?? {}) as typeof request.body }
+    }, async (request, reply) => {
+      const { timeout } = request.query
+      const key = request.headers['idempotency-key']?.replace(/^"(.*)"$/, '$1')
+      const fingerprint = createHash('sha256').update(JSON.stringify([type, timeout, request.body])).digest('hex')
+      const { request: started, replayed } = await controller.request(type, request.body as any, { timeout, ...(key === undefined ? {} : { idempotency: { key, fingerprint } }) })
+      const wait = preferredWait(request.headers.prefer)
+      // A client that has hung up does not wait any longer.
+      const gone = AbortSignal.any([closing, request.signal])
+      const finished = wait === undefined ? started : await controller.waitForRequest(started.reqid, wait, gone)
+      reply.header('location', `/v1/requests/${started.reqid}`)
+      if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
+      if (replayed) reply.header('idempotent-replayed', 'true')
+      return await reply.code(finished.state === 'pending' || (wait === undefined && !replayed) ? 202 : 200).send(finished)
+    })
+  }
+
+  app.post('/requests/:type', { schema: { hide: true } }, async request => {
+    throw new AppError('not_found', `there is no request type ${(request.params as { type: string }).type}`)
+  })
+
+  app.get('/requests', {
+    schema: {
+      operationId: 'list_requests',
+      tags,
+      summary: 'The history, newest first',
+      querystring: Type.Object({
+        type: Type.Optional(Ref(RequestTypeName)),
+        state: Type.Optional(Ref(RequestState)),
+        before: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Older ones than this place: the `next` of the page before.' })),
+        limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 })
+      }, { additionalProperties: false }),
+      response: { 200: json('A page', Ref(RequestList)), ...problems }
+    }
+  }, async request => ({ ...controller.listRequests(request.query), event_cursor: controller.cursor }))
+
+  app.get('/requests/:reqid', {
+    schema: {
+      operationId: 'get_request',
+      tags,
+      summary: 'One request',
+      params: Type.Object({ reqid: RequestId }),
+      querystring: Type.Object({ wait: Wait }, { additionalProperties: false }),
+      response: { 200: json('The request', Ref(Request)), ...problems }
+    }
+  }, async (request, reply) => {
+    const found = await controller.waitForRequest(request.params.reqid, request.query.wait ?? 0, AbortSignal.any([closing, request.signal]))
+    if (found.state === 'pending') reply.header('retry-after', '1')
+    return found
+  })
+}

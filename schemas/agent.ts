@@ -1,0 +1,66 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { ClusterBackend, ClusterRole, ListOf, Name, Node, NodeState, NodeStatus, Port, Ref, ResultData, Host } from './types.js'
+
+/** What controller and agent say to each other over their link. */
+
+/** The version of this language. A controller refuses an agent of another one. */
+export const agentApiVersion = 1
+/** The path of the link, at the controller and at an agent that is dialled. */
+export const agentPath = '/v1/agent'
+
+export const LayoutNode = Type.Object({
+  name: Name, role: Ref(ClusterRole), host: Host, port: Type.Optional(Port), metrics_port: Type.Optional(Port)
+})
+export type LayoutNode = Static<typeof LayoutNode>
+
+/** The node that runs the ZeroMQ proxy, and the proxy's two ports. */
+export const Hub = Type.Object({ node: Name, host: Host, xpub_port: Port, xsub_port: Port })
+
+/** What every node knows of the cluster. The same for all agents. */
+export const Layout = Type.Object({ backend: Ref(ClusterBackend), nodes: Type.Array(LayoutNode), hub: Type.Optional(Hub) })
+export type Layout = Static<typeof Layout>
+
+/** A node with the port at which it serves its agent, on 127.0.0.1. */
+export const AssignedNode = Type.Object({ ...Node.properties, agent_port: Port })
+export type AssignedNode = Static<typeof AssignedNode>
+
+/** An instance's part of a configuration: what an agent is asked to be. */
+export const Share = Type.Object({ config_id: Type.String(), layout: Layout, nodes: Type.Array(AssignedNode) })
+export type Share = Static<typeof Share>
+
+export const Outcomes = Type.Array(Type.Object({
+  success: Type.Boolean(), instance: Type.Optional(Type.String()), node: Type.Optional(Type.String()), error: Type.Optional(Type.String()), data: Type.Optional(Ref(ResultData))
+}))
+
+/** An agent's first words. */
+export const Hello = Type.Object({
+  api_version: Type.Integer(),
+  name: Name,
+  version: Type.String(),
+  zeek_version: Type.Optional(Type.String()),
+  /** Its advertised address, where it has one. */
+  host: Type.Optional(Host),
+  /** The same for all agents of one machine: they share its ports. */
+  machine: Type.String(),
+  /** The configuration that it runs. */
+  config_id: Type.Optional(Type.String()),
+  nodes: ListOf(NodeStatus)
+})
+export type Hello = Static<typeof Hello>
+
+/** Asked by the controller: parameters and answer of each method. */
+export const agentMethods = {
+  deploy: { params: Type.Object({ share: Share, force: Type.Boolean() }), answer: Outcomes },
+  standby: { params: Type.Object({}), answer: Outcomes },
+  get_nodes: { params: Type.Object({}), answer: ListOf(NodeStatus) },
+  get_id_value: { params: Type.Object({ id: Type.String(), nodes: Type.Array(Name) }), answer: Outcomes },
+  restart: { params: Type.Object({ nodes: Type.Array(Name) }), answer: Outcomes }
+}
+
+/** Said by the agent. `hello` is asked, and answered with the controller's name; the others are notifications. */
+export const controllerMethods = {
+  hello: { params: Hello, answer: Type.Object({ controller: Name }) },
+  change: { params: Type.Object({ status: Ref(NodeStatus), old_state: Ref(NodeState), reason: Type.String() }) },
+  log: { params: Type.Object({ level: Type.String(), message: Type.String() }) },
+  error: { params: Type.Object({ message: Type.String(), node: Type.Optional(Name) }) }
+}

@@ -1,0 +1,194 @@
+import { Type, type Static, type TObject } from '@sinclair/typebox'
+import {
+  ClusterBackend, ClusterRole, Configuration, ConfigurationInput, ConfigurationState, Cursor, Enum, Environment, Instance, ListOf,
+  ManagementRole, Name, Node, NodeState, NodeStatus, Options, Ref, RequestId, Result, ResultData, Time
+} from './types.js'
+
+/** The version of the HTTP API: the first segment of every path. */
+export const apiVersion = 'v1'
+
+const Selection = Type.Optional(Type.Array(Name, { maxItems: 10_000, description: 'Names of nodes. None: all of the deployed ones.' }))
+const closed = { additionalProperties: false }
+
+interface RequestDefinition {
+  arguments: TObject
+  /** Whether it changes something: such a request is on disk before anyone hears of it. */
+  changes: boolean
+  /** Default of its deadline, in seconds. */
+  timeout: number
+  summary: string
+  description: string
+}
+
+/** Every request type: an event pair `<type>_request`, `<type>_response`. */
+export const requests = {
+  get_instances: {
+    arguments: Type.Object({}, { $id: 'GetInstancesArguments', ...closed, description: 'None.', examples: [{}] }),
+    changes: false,
+    timeout: 10,
+    summary: 'Who is connected',
+    description: 'One result, whose data holds the instances that are connected now, sorted by name, in the configuration or not.'
+  },
+  stage_configuration: {
+    arguments: Type.Object({ config: Ref(ConfigurationInput) }, { $id: 'StageConfigurationArguments', ...closed, description: 'The configuration to stage.', examples: [{ config: ConfigurationInput.examples?.[0] }] }),
+    changes: true,
+    timeout: 10,
+    summary: 'Stage a configuration',
+    description: 'Validates the configuration and keeps it, as sent (staged) and with addresses and ports filled in (ready). The running cluster is not touched. One result with the configuration\'s id, or every error that was found.'
+  },
+  get_configuration: {
+    arguments: Type.Object({ deployed: Type.Optional(Type.Boolean({ default: false })) }, { $id: 'GetConfigurationArguments', ...closed, description: 'Which configuration.', examples: [{ deployed: true }] }),
+    changes: false,
+    timeout: 10,
+    summary: 'The staged or the deployed configuration',
+    description: 'One result, whose data holds the configuration.'
+  },
+  deploy: {
+    arguments: Type.Object({ force: Type.Optional(Type.Boolean({ default: false, description: 'Restart nodes that do not differ, too.' })) }, { $id: 'DeployArguments', ...closed, description: 'How to deploy.', examples: [{ force: false }] }),
+    changes: true,
+    timeout: 120,
+    summary: 'Deploy the staged configuration',
+    description: 'Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration\'s id.'
+  },
+  get_nodes: {
+    arguments: Type.Object({}, { $id: 'GetNodesArguments', ...closed, description: 'None.', examples: [{}] }),
+    changes: false,
+    timeout: 10,
+    summary: 'The nodes as their agents see them',
+    description: 'One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included.'
+  },
+  get_id_value: {
+    arguments: Type.Object({ id: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_:]*$', maxLength: 256, description: 'A global identifier of Zeek.' }), nodes: Selection }, { $id: 'GetIdValueArguments', ...closed, description: 'Which identifier, of which nodes.', examples: [{ id: 'Cluster::node', nodes: ['worker-1'] }] }),
+    changes: false,
+    timeout: 10,
+    summary: 'The value of an identifier in Zeek nodes',
+    description: 'One result per node, whose data holds the value as a JSON text.'
+  },
+  restart: {
+    arguments: Type.Object({ nodes: Selection }, { $id: 'RestartArguments', ...closed, description: 'Which nodes.', examples: [{ nodes: ['worker-1'] }] }),
+    changes: true,
+    timeout: 10,
+    summary: 'Restart nodes',
+    description: 'One result per node, a success once the new process has joined the cluster. Other nodes are not touched.'
+  },
+  test_timeout: {
+    arguments: Type.Object({ with_state: Type.Optional(Type.Boolean({ default: false })) }, { $id: 'TestTimeoutArguments', ...closed, description: 'With or without request state.', examples: [{ with_state: true }] }),
+    changes: false,
+    timeout: 10,
+    summary: 'A request that times out',
+    description: 'For testing clients. With state it is answered "request timed out" when its time is over; without, it is never answered, and ends with a request_expired event.'
+  }
+} satisfies Record<string, RequestDefinition>
+
+export type RequestType = keyof typeof requests
+export type Arguments<T extends RequestType> = Static<typeof requests[T]['arguments']>
+export const requestTypes = Object.keys(requests) as RequestType[]
+
+export const RequestTypeName = Enum('RequestType', requestTypes, 'What is asked.')
+
+export const RequestState = Enum('RequestState', ['pending', 'succeeded', 'partial', 'failed', 'timed_out', 'interrupted', 'expired'],
+  'pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state).')
+export type RequestState = Static<typeof RequestState>
+
+/** The arguments of a request, whatever its type: one plain object for generated clients. */
+export const RequestArguments = Type.Object({
+  config: Type.Optional(Ref(ConfigurationInput)),
+  deployed: Type.Optional(Type.Boolean()),
+  force: Type.Optional(Type.Boolean()),
+  id: Type.Optional(Type.String()),
+  nodes: Type.Optional(Type.Array(Type.String())),
+  with_state: Type.Optional(Type.Boolean())
+}, { $id: 'RequestArguments', ...closed, description: 'The arguments as they were sent; which fields depends on the type.', examples: [{ nodes: ['worker-1'] }] })
+export type RequestArguments = Static<typeof RequestArguments>
+
+const reqidExample = '0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'
+const timeExample = '2026-11-22T14:48:56.123Z'
+const cursorExample = 'k3v9q2.1042'
+
+export const Request = Type.Object({
+  reqid: RequestId,
+  type: Ref(RequestTypeName),
+  state: Ref(RequestState),
+  success: Type.Optional(Type.Boolean({ description: 'Once finished: whether every result is a success.' })),
+  arguments: Ref(RequestArguments),
+  results: ListOf(Result),
+  warnings: Type.Array(Type.String()),
+  created_at: Time,
+  finished_at: Type.Optional(Time),
+  expires_at: Time,
+  event_cursor: Cursor
+}, {
+  $id: 'Request',
+  ...closed,
+  description: 'A request and what is known of its outcome. The events after event_cursor tell all of its story.',
+  examples: [{
+    reqid: reqidExample, type: 'restart', state: 'succeeded', success: true, arguments: { nodes: ['worker-1'] },
+    results: [{ reqid: reqidExample, success: true, instance: 'agent-sensor-1', node: 'worker-1' }],
+    warnings: [], created_at: timeExample, finished_at: timeExample, expires_at: timeExample, event_cursor: cursorExample
+  }]
+})
+export type Request = Static<typeof Request>
+
+const eventCursor = { event_cursor: Cursor }
+
+export const RequestList = Type.Object({
+  requests: ListOf(Request),
+  next: Type.Optional(Type.String({ description: 'Give this as ?before= for the next page.' })),
+  ...eventCursor
+}, { $id: 'RequestList', ...closed, description: 'A page of the history, newest first.', examples: [{ requests: [], event_cursor: cursorExample }] })
+
+export const InstanceStatus = Type.Object({
+  name: Name,
+  host: Type.Optional(Type.String()),
+  listen_port: Type.Optional(Type.Integer()),
+  connected: Type.Boolean(),
+  configured: Type.Boolean({ description: 'Whether the deployed configuration names it.' }),
+  version: Type.Optional(Type.String({ description: 'Of the agent.' })),
+  zeek_version: Type.Optional(Type.String()),
+  connected_at: Type.Optional(Time)
+}, { $id: 'InstanceStatus', ...closed, description: 'What the controller knows of an instance.', examples: [{ name: 'agent-sensor-1', host: '127.0.0.1', connected: true, configured: true, version: '0.1.0', connected_at: timeExample }] })
+export type InstanceStatus = Static<typeof InstanceStatus>
+
+export const InstanceList = Type.Object({ instances: ListOf(InstanceStatus), ...eventCursor },
+  { $id: 'InstanceList', ...closed, description: 'Every instance that is connected or configured, sorted by name.', examples: [{ instances: [], event_cursor: cursorExample }] })
+
+export const InstanceNode = Type.Object({ instance: Name, ...NodeStatus.properties },
+  { $id: 'InstanceNode', ...closed, description: 'The status of a process, and the instance that it is on.', examples: [{ instance: 'agent-sensor-1', ...NodeStatus.examples?.[0] }] })
+export type InstanceNode = Static<typeof InstanceNode>
+
+export const NodeList = Type.Object({ nodes: ListOf(InstanceNode), ...eventCursor },
+  { $id: 'NodeList', ...closed, description: 'Every process of the cluster, sorted by instance and name.', examples: [{ nodes: [], event_cursor: cursorExample }] })
+
+export const ConfigurationDocument = Type.Object({ state: Ref(ConfigurationState), configuration: Ref(Configuration), ...eventCursor },
+  { $id: 'ConfigurationDocument', ...closed, description: 'A configuration that the controller holds.', examples: [{ state: 'staged', configuration: Configuration.examples?.[0], event_cursor: cursorExample }] })
+
+export const FieldError = Type.Object({
+  field: Type.String({ description: 'A path into the input, for example body/config/nodes/0/role.' }),
+  message: Type.String()
+}, { $id: 'FieldError', ...closed, description: 'What is wrong with one field.', examples: [{ field: 'body/config/nodes/0/role', message: 'must be equal to one of the allowed values' }] })
+export type FieldError = Static<typeof FieldError>
+
+export const Problem = Type.Object({
+  type: Type.String({ format: 'uri-reference', examples: ['about:blank'] }),
+  title: Type.String(),
+  status: Type.Integer(),
+  code: Type.String({ description: 'Stable; for programs.' }),
+  detail: Type.String(),
+  errors: Type.Optional(ListOf(FieldError))
+}, { $id: 'Problem', ...closed, description: 'Every error answer (RFC 9457).', examples: [{ type: 'about:blank', title: 'Bad Request', status: 400, code: 'invalid_request', detail: 'body/config/nodes/0/role must be equal to one of the allowed values', errors: [{ field: 'body/config/nodes/0/role', message: 'must be equal to one of the allowed values' }] }] })
+export type Problem = Static<typeof Problem>
+
+export const Health = Type.Object({ status: Type.String({ examples: ['ok'] }), checks: Type.Array(Type.String({ description: 'What is not as it should be.' })) },
+  { $id: 'Health', ...closed, description: 'Alive, or ready.', examples: [{ status: 'ok', checks: [] }] })
+
+export const PrometheusLabels = Type.Object({ instance: Type.String(), node: Type.String(), role: Ref(ClusterRole) },
+  { $id: 'PrometheusLabels', ...closed, description: 'The labels of a target.', examples: [{ instance: 'agent-sensor-1', node: 'worker-1', role: 'WORKER' }] })
+export const PrometheusTarget = Type.Object({ targets: Type.Array(Type.String()), labels: Ref(PrometheusLabels) },
+  { $id: 'PrometheusTarget', ...closed, description: 'One node\'s metrics endpoint, for Prometheus\' HTTP service discovery.', examples: [{ targets: ['127.0.0.1:9003'], labels: { instance: 'agent-sensor-1', node: 'worker-1', role: 'WORKER' } }] })
+
+/** Every schema that OpenAPI names and other schemas refer to, events aside. */
+export const apiComponents = [
+  ClusterRole, ManagementRole, NodeState, ClusterBackend, ConfigurationState, RequestTypeName, RequestState, Instance, Options, Environment, Node,
+  ConfigurationInput, Configuration, NodeStatus, ResultData, Result, RequestArguments, Request, RequestList, InstanceStatus, InstanceList, InstanceNode,
+  NodeList, ConfigurationDocument, FieldError, Problem, Health, PrometheusLabels, PrometheusTarget, ...requestTypes.map(type => requests[type].arguments)
+]

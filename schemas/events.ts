@@ -1,0 +1,120 @@
+import { Type, type Static, type TProperties, type TSchema } from '@sinclair/typebox'
+import { requestTypes, RequestArguments, RequestState, InstanceStatus, InstanceNode, Request, ConfigurationDocument } from './api.js'
+import { Cursor, Enum, ListOf, NodeState, Ref, RequestId, Result, Time } from './types.js'
+
+const closed = { additionalProperties: false }
+const stamp = { cursor: Cursor, time: Time }
+const sample = { cursor: 'k3v9q2.1042', time: '2026-11-22T14:48:56.123Z' }
+const reqid = '0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'
+
+const only = <const T extends string>(type: T) => Type.Literal(type)
+
+function domain<T extends TProperties> (id: string, properties: T, description: string, example: object) {
+  return Type.Object({ ...properties, ...stamp }, { $id: id, ...closed, description, examples: [{ ...example, ...sample }] })
+}
+
+export const RequestEventType = Enum('RequestEventType', requestTypes.map(type => `${type}_request` as const), 'The type of a request event.')
+export const ResponseEventType = Enum('ResponseEventType', requestTypes.map(type => `${type}_response` as const), 'The type of a response event.')
+
+export const RequestEvent = domain('RequestEvent', {
+  type: Ref(RequestEventType), reqid: RequestId, arguments: Ref(RequestArguments), expires_at: Time
+}, 'A request was accepted.', { type: 'restart_request', reqid, arguments: { nodes: ['worker-1'] }, expires_at: sample.time })
+
+export const ResponseEvent = domain('ResponseEvent', {
+  type: Ref(ResponseEventType), reqid: RequestId, state: Ref(RequestState), success: Type.Boolean(), results: ListOf(Result), warnings: Type.Array(Type.String())
+}, 'The response: a request gets exactly one.', { type: 'restart_response', reqid, state: 'succeeded', success: true, results: [{ reqid, success: true, instance: 'agent-sensor-1', node: 'worker-1' }], warnings: [] })
+
+export const RequestProgressEvent = domain('RequestProgressEvent', {
+  type: only('request_progress'), reqid: RequestId, instance: Type.Optional(Type.String()), results: ListOf(Result)
+}, 'An instance has answered its part of a request.', { type: 'request_progress', reqid, instance: 'agent-sensor-1', results: [{ reqid, success: true, instance: 'agent-sensor-1', node: 'worker-1' }] })
+
+export const RequestExpiredEvent = domain('RequestExpiredEvent', { type: only('request_expired'), reqid: RequestId },
+  'A request without state has run out of time; there is no response.', { type: 'request_expired', reqid })
+
+export const NotifyAgentHelloEvent = domain('NotifyAgentHelloEvent', { type: only('notify_agent_hello'), instance: Type.String(), host: Type.String(), version: Type.String() },
+  'An agent has connected.', { type: 'notify_agent_hello', instance: 'agent-sensor-1', host: '127.0.0.1', version: '0.1.0' })
+
+export const NotifyAgentLostEvent = domain('NotifyAgentLostEvent', { type: only('notify_agent_lost'), instance: Type.String(), reason: Type.String() },
+  'The link to an agent is gone. Its nodes are not touched.', { type: 'notify_agent_lost', instance: 'agent-sensor-1', reason: 'heartbeat missed' })
+
+export const NotifyAgentsReadyEvent = domain('NotifyAgentsReadyEvent', { type: only('notify_agents_ready'), instances: Type.Array(Type.String()) },
+  'Every instance of the deployed configuration is connected.', { type: 'notify_agents_ready', instances: ['agent-sensor-1'] })
+
+export const NotifyChangeEvent = domain('NotifyChangeEvent', {
+  type: only('notify_change'), instance: Type.String(), node: Type.String(), old_state: Ref(NodeState), new_state: Ref(NodeState), reason: Type.String()
+}, 'The state of a node has changed.', { type: 'notify_change', instance: 'agent-sensor-1', node: 'worker-1', old_state: 'RUNNING', new_state: 'CRASHED', reason: 'killed by SIGKILL' })
+
+export const NotifyErrorEvent = domain('NotifyErrorEvent', { type: only('notify_error'), instance: Type.Optional(Type.String()), node: Type.Optional(Type.String()), message: Type.String() },
+  'Something needs an operator\'s eye.', { type: 'notify_error', instance: 'agent-sensor-1', message: 'the address of the instance has changed from 10.0.0.1 to 10.0.0.2; deploy again' })
+
+export const NotifyLogEvent = domain('NotifyLogEvent', { type: only('notify_log'), instance: Type.String(), level: Type.String(), message: Type.String() },
+  'A line of an agent\'s log, warnings and errors only.', { type: 'notify_log', instance: 'agent-sensor-1', level: 'WARNING', message: 'zeek was not found' })
+
+function control<T extends TProperties> (id: string, properties: T, description: string, example: object) {
+  return Type.Object({ ...properties }, { $id: id, ...closed, description, examples: [example] })
+}
+
+export const HelloEvent = control('HelloEvent', {
+  type: only('hello'), cursor: Cursor, earliest: Cursor, heartbeat_seconds: Type.Number(), resumed: Type.Boolean({ description: 'Whether the stream goes on from the cursor that was asked for.' })
+}, 'The first event of every stream. Named "hello".', { type: 'hello', cursor: sample.cursor, earliest: 'k3v9q2.1', heartbeat_seconds: 15, resumed: false })
+
+export const HeartbeatEvent = control('HeartbeatEvent', { type: only('heartbeat'), ...stamp },
+  'Everything up to the cursor that matches the filter was delivered. Named "heartbeat".', { type: 'heartbeat', ...sample })
+
+export const SnapshotEvent = control('SnapshotEvent', {
+  type: only('snapshot'),
+  instances: Type.Optional(ListOf(InstanceStatus)),
+  nodes: Type.Optional(ListOf(InstanceNode)),
+  configuration: Type.Optional(Ref(ConfigurationDocument)),
+  requests: Type.Optional(ListOf(Request, { description: 'Those that are pending.' }))
+}, 'A part of the state at the start of the stream. Named "snapshot".', { type: 'snapshot', nodes: [] })
+
+export const SnapshotEndEvent = control('SnapshotEndEvent', { type: only('snapshot-end'), cursor: Cursor },
+  'The state is complete; what follows happened after it. Named "snapshot-end".', { type: 'snapshot-end', cursor: sample.cursor })
+
+export const ResetReason = Enum('ResetReason', ['expired', 'epoch', 'future', 'unknown'],
+  'expired: older than what is kept. epoch: of another log. future: later than the log. unknown: not a cursor.')
+export type ResetReason = Static<typeof ResetReason>
+
+export const ResetEvent = control('ResetEvent', { type: only('reset'), reason: Ref(ResetReason), earliest: Cursor, latest: Cursor },
+  'The stream cannot go on from the cursor that was asked for: read the state anew. What comes is live. Named "reset".', { type: 'reset', reason: 'expired', earliest: 'k3v9q2.12', latest: sample.cursor })
+
+export const GoodbyeReason = Enum('GoodbyeReason', ['shutdown', 'terminal'], 'shutdown: the controller ends. terminal: the request has its response.')
+
+export const GoodbyeEvent = control('GoodbyeEvent', { type: only('goodbye'), reason: Ref(GoodbyeReason), reconnect: Type.Boolean() },
+  'The server ends the stream. Named "goodbye".', { type: 'goodbye', reason: 'shutdown', reconnect: true })
+
+const domainEvents = [
+  RequestEvent, ResponseEvent, RequestProgressEvent, RequestExpiredEvent, NotifyAgentHelloEvent, NotifyAgentLostEvent, NotifyAgentsReadyEvent,
+  NotifyChangeEvent, NotifyErrorEvent, NotifyLogEvent
+] as const
+const controlEvents = [HelloEvent, HeartbeatEvent, SnapshotEvent, SnapshotEndEvent, ResetEvent, GoodbyeEvent] as const
+
+/** What happened, without its place in the log. */
+type Bare<T> = T extends unknown ? Omit<T, 'cursor' | 'time'> : never
+export type DomainEvent = Bare<Static<typeof domainEvents[number]>>
+export type ControlEvent = Static<typeof controlEvents[number]>
+
+/** The values of the field `type` of an event schema. */
+function typesOf (schema: typeof domainEvents[number] | typeof controlEvents[number]): string[] {
+  const type: TSchema = schema.properties.type
+  if (type.const !== undefined) return [type.const]
+  return type.$ref === 'RequestEventType#' ? RequestEventType.enum : ResponseEventType.enum
+}
+
+/** The types that a domain event can have: what `?types=` takes. */
+export const domainEventTypes: string[] = domainEvents.flatMap(typesOf)
+
+/** Any event of a stream, told apart by `type`. */
+export const Event = Type.Unsafe<Static<typeof domainEvents[number]> | ControlEvent>({
+  $id: 'Event',
+  description: 'What the data of a Server-Sent Event holds. Domain events have no event name; control events have their type as their name.',
+  oneOf: [...domainEvents, ...controlEvents].map(schema => ({ $ref: `${schema.$id}#` })),
+  discriminator: {
+    propertyName: 'type',
+    mapping: Object.fromEntries([...domainEvents, ...controlEvents].flatMap(schema => typesOf(schema).map(type => [type, `#/components/schemas/${schema.$id}`])))
+  },
+  examples: [NotifyChangeEvent.examples?.[0]]
+})
+
+export const eventComponents = [RequestEventType, ResponseEventType, ResetReason, GoodbyeReason, ...domainEvents, ...controlEvents, Event]

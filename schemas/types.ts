@@ -1,0 +1,183 @@
+import { Type, type Static, type TSchema, type TUnsafe } from '@sinclair/typebox'
+
+/** A string of a fixed set. TypeBox's own unions of literals do not reach client generators as enums. */
+export function Enum<const T extends readonly string[]> (id: string, values: T, description: string): TUnsafe<T[number]> {
+  return Type.Unsafe<T[number]>({ $id: id, type: 'string', enum: [...values], description })
+}
+
+/** A reference to a named schema, with its static type. */
+export function Ref<T extends TSchema> (schema: T): TUnsafe<Static<T>> {
+  return Type.Unsafe<Static<T>>({ $ref: `${schema.$id}#` })
+}
+
+/** A list of a named schema. */
+export function ListOf<T extends TSchema> (schema: T, options: { description?: string, maxItems?: number } = {}) {
+  return Type.Array(Ref(schema), options)
+}
+
+/** A map from names of one form to strings. */
+function Map (id: string, names: string, description: string, examples: unknown[]): TUnsafe<Record<string, string>> {
+  return Type.Unsafe<Record<string, string>>({
+    $id: id,
+    type: 'object',
+    propertyNames: { type: 'string', pattern: names, maxLength: 256 },
+    // No control characters: each value becomes an argument or a line of something.
+    additionalProperties: { type: 'string', maxLength: 8192, pattern: '^[^\\u0000-\\u001f\\u007f]*$' },
+    maxProperties: 256,
+    description,
+    examples
+  })
+}
+
+export const namePattern = '^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$'
+
+/** The name of an instance or a node. It becomes a directory, so it cannot be "." or hold a slash. */
+export const Name = Type.String({ pattern: namePattern, examples: ['worker-1'] })
+
+/** A request's ID, made by the controller. */
+export const RequestId = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', examples: ['0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'] })
+
+export const Port = Type.Integer({ minimum: 1, maximum: 65535, examples: [2200] })
+
+/** The literal of an IP address that others can reach: neither 0.0.0.0 nor ::. */
+export const Host = Type.String({ format: 'ip', examples: ['127.0.0.1'] })
+
+/** RFC 3339, UTC, with milliseconds. */
+export const Time = Type.String({ format: 'date-time', examples: ['2026-11-22T14:48:56.123Z'] })
+
+/** A place in the event log, to be handed back as it is. */
+export const Cursor = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', description: 'A place in the event log. Opaque.', examples: ['k3v9q2.1042'] })
+
+/** No white space, so that it stays one argument; no leading dash, so that it is no flag; no "=", so that it is no option. */
+const Script = Type.String({ pattern: '^[A-Za-z0-9_./@+~][^\\s=\\u0000-\\u001f\\u007f]*$', maxLength: 1024, examples: ['policy/tuning/json-logs'] })
+const Interface = Type.String({ pattern: '^[A-Za-z0-9_./][^\\s\\u0000-\\u001f\\u007f]*$', maxLength: 256, description: 'A packet source, as for zeek -i.', examples: ['af_packet::eth0'] })
+
+export const ClusterRole = Enum('ClusterRole', ['MANAGER', 'LOGGER', 'PROXY', 'WORKER'], 'What a node does in the cluster. Nodes start in this order.')
+export type ClusterRole = Static<typeof ClusterRole>
+export const clusterRoles: readonly ClusterRole[] = ['MANAGER', 'LOGGER', 'PROXY', 'WORKER']
+
+export const ManagementRole = Enum('ManagementRole', ['NONE', 'AGENT', 'CONTROLLER', 'NODE'], 'What a process does in the management of the cluster.')
+export type ManagementRole = Static<typeof ManagementRole>
+
+export const NodeState = Enum('NodeState', ['PENDING', 'RUNNING', 'STOPPED', 'FAILED', 'CRASHED', 'UNKNOWN'],
+  'PENDING: started, not yet part of the cluster. RUNNING: it has joined the cluster. STOPPED: stopped on purpose. ' +
+  'CRASHED: it exited and will be started again. FAILED: it exited too often, or cannot be started. UNKNOWN: its agent is not connected.')
+export type NodeState = Static<typeof NodeState>
+
+export const ClusterBackend = Enum('ClusterBackend', ['zeromq', 'broker'], 'What carries the events between Zeek nodes.')
+export type ClusterBackend = Static<typeof ClusterBackend>
+
+export const Instance = Type.Object({
+  name: Name,
+  host: Type.Optional(Host),
+  listen_port: Type.Optional(Port)
+}, {
+  $id: 'Instance',
+  additionalProperties: false,
+  description: 'A host (or container) with an agent. With listen_port the controller dials the agent, otherwise the agent dials the controller.',
+  examples: [{ name: 'agent-sensor-1', host: '127.0.0.1' }]
+})
+export type Instance = Static<typeof Instance>
+
+export const Options = Map('Options', '^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$',
+  'Zeek options by full name, with values as on Zeek\'s command line: strings without quotes, sets as {"a","b"}. Each becomes a redef of the node.',
+  [{ 'Log::default_rotation_interval': '1hr' }])
+
+export const Environment = Map('Environment', '^[A-Za-z_][A-Za-z0-9_]*$', 'Environment variables of the node.', [{ MSG: 'hello world' }])
+
+export const Node = Type.Object({
+  name: Name,
+  instance: Name,
+  role: Ref(ClusterRole),
+  port: Type.Optional(Port),
+  metrics_port: Type.Optional(Port),
+  interface: Type.Optional(Interface),
+  cpu_affinity: Type.Optional(Type.Integer({ minimum: 0, maximum: 4095, description: 'The CPU that the node is pinned to.' })),
+  scripts: Type.Optional(Type.Array(Script, { maxItems: 1000, description: 'Loaded in this order.' })),
+  options: Type.Optional(Ref(Options)),
+  env: Type.Optional(Ref(Environment))
+}, {
+  $id: 'Node',
+  additionalProperties: false,
+  description: 'One Zeek process.',
+  examples: [{ name: 'worker-1', instance: 'agent-sensor-1', role: 'WORKER', interface: 'eth0' }]
+})
+export type Node = Static<typeof Node>
+
+const exampleConfiguration = {
+  instances: [{ name: 'agent-sensor-1' }],
+  nodes: [
+    { name: 'manager', instance: 'agent-sensor-1', role: 'MANAGER' },
+    { name: 'logger-1', instance: 'agent-sensor-1', role: 'LOGGER' },
+    { name: 'worker-1', instance: 'agent-sensor-1', role: 'WORKER', interface: 'eth0' }
+  ]
+}
+
+const shape = {
+  instances: ListOf(Instance, { maxItems: 10_000 }),
+  nodes: ListOf(Node, { maxItems: 100_000 })
+}
+
+export const ConfigurationInput = Type.Object({ id: Type.Optional(RequestId), ...shape }, {
+  $id: 'ConfigurationInput',
+  additionalProperties: false,
+  description: 'A configuration as a client sends it. The controller makes the id when there is none. A field that is null counts as absent.',
+  examples: [exampleConfiguration]
+})
+export type ConfigurationInput = Static<typeof ConfigurationInput>
+
+export const Configuration = Type.Object({ id: RequestId, ...shape }, {
+  $id: 'Configuration',
+  additionalProperties: false,
+  description: 'Instances and the nodes on them.',
+  examples: [{ id: '3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1', ...exampleConfiguration }]
+})
+export type Configuration = Static<typeof Configuration>
+
+export const ConfigurationState = Enum('ConfigurationState', ['staged', 'ready', 'deployed'],
+  'staged: as the client sent it. ready: a preview with addresses and ports filled in. deployed: as it was sent to the agents.')
+export type ConfigurationState = Static<typeof ConfigurationState>
+
+export const NodeStatus = Type.Object({
+  node: Name,
+  state: Ref(NodeState),
+  mgmt_role: Ref(ManagementRole),
+  cluster_role: Type.Optional(Ref(ClusterRole)),
+  pid: Type.Optional(Type.Integer()),
+  port: Type.Optional(Port),
+  metrics_port: Type.Optional(Port)
+}, {
+  $id: 'NodeStatus',
+  additionalProperties: false,
+  description: 'What is true of one process: a Zeek node, an agent, or a controller.',
+  examples: [{ node: 'worker-1', state: 'RUNNING', mgmt_role: 'NODE', cluster_role: 'WORKER', pid: 1382, metrics_port: 9003 }]
+})
+export type NodeStatus = Static<typeof NodeStatus>
+
+export const ResultData = Type.Object({
+  id: Type.Optional(Type.String({ description: 'The id of a configuration.' })),
+  instances: Type.Optional(ListOf(Instance)),
+  configuration: Type.Optional(Ref(Configuration)),
+  nodes: Type.Optional(ListOf(NodeStatus)),
+  value: Type.Optional(Type.String({ description: 'The value of an identifier, as a JSON text.' })),
+  stdout: Type.Optional(Type.String({ description: 'The last lines of a node that failed to start.' })),
+  stderr: Type.Optional(Type.String({ description: 'The last lines of a node that failed to start.' }))
+}, { $id: 'ResultData', additionalProperties: false, description: 'What a result carries; which field depends on the request\'s type.', examples: [{ id: '3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1' }] })
+export type ResultData = Static<typeof ResultData>
+
+export const Result = Type.Object({
+  reqid: RequestId,
+  success: Type.Boolean(),
+  instance: Type.Optional(Type.String()),
+  node: Type.Optional(Type.String()),
+  error: Type.Optional(Type.String()),
+  data: Type.Optional(Ref(ResultData))
+}, {
+  $id: 'Result',
+  additionalProperties: false,
+  description: 'One outcome of a request.',
+  examples: [{ reqid: '0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44', success: true, instance: 'agent-sensor-1', node: 'worker-1' }]
+})
+export type Result = Static<typeof Result>
+/** A result before it is tied to its request. */
+export type Outcome = Omit<Result, 'reqid'>

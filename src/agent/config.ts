@@ -1,0 +1,23 @@
+import { hostname } from 'node:os'
+import { Type, type Static } from '@sinclair/typebox'
+import { namePattern } from '../../schemas/types.js'
+import { Count, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
+
+/** The settings of an agent. */
+export const agentSettings = {
+  agent_name: Type.String({ pattern: namePattern, default: `agent-${hostname()}`, description: 'the name of the agent and its instance' }),
+  agent_controller: Type.String({ pattern: '^(none|[^\\s/]+:[0-9]{1,5})$', default: '127.0.0.1:2150', description: 'host:port of the controller to dial; none: listen, and be dialled' }),
+  agent_addr: ListenAddress({ default: '127.0.0.1', description: 'where an agent that is dialled listens' }),
+  agent_port: ListenPort({ default: 2151, description: 'where an agent that is dialled listens' }),
+  agent_advertise_addr: Type.Optional(Type.String({ format: 'ip', description: 'the address at which other instances reach this one; default: the one that the controller sees' })),
+  agent_stop_timeout: Seconds({ default: 20, description: 'seconds from SIGTERM to SIGKILL of a node' }),
+  agent_restart_delay: Seconds({ default: 1, minimum: 0.01, description: 'seconds until a node that exited is started again; doubles with each exit in a row' }),
+  agent_restart_delay_max: Seconds({ default: 60, description: 'seconds that this delay grows to' }),
+  agent_restart_reset: Seconds({ default: 60, description: 'seconds of running after which an exit counts as the first again' }),
+  agent_restart_max: Count({ default: 10, description: 'exits in a row after which a node is FAILED; 0: never' }),
+  agent_output_max_bytes: Count({ default: 10_485_760, minimum: 4096, description: 'size at which a node\'s stdout and stderr files are rotated' }),
+  bin: Type.String({ default: 'zeek', minLength: 1, description: 'the zeek executable, a path or a name on the PATH' })
+}
+
+const all = Type.Object({ ...managementSettings, ...agentSettings })
+export type AgentSettings = Static<typeof all>

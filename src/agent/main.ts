@@ -1,0 +1,112 @@
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { agentApiVersion, agentMethods } from '../../schemas/agent.js'
+import type { NodeStatus } from '../../schemas/types.js'
+import { checker, describe } from '../../schemas/validator.js'
+import { AppError, messageOf } from '../errors.js'
+import type { Handlers } from '../link/link.js'
+import { bootId, hostPort, packageVersion } from '../util.js'
+import { findZeek } from '../zeek/executable.js'
+import type { AgentSettings } from './config.js'
+import { Memory } from './memory.js'
+import { NodeTable } from './node-table.js'
+import type { Programs } from './programs.js'
+import { Session } from './session.js'
+
+type Method = keyof typeof agentMethods
+
+const complain = (errors: Parameters<typeof describe>[0]) => new AppError('invalid_request', describe(errors))
+const check = Object.fromEntries(Object.entries(agentMethods).map(([method, { params }]) => [method, checker(params, complain)])) as Record<Method, (value: unknown, at: string) => any>
+
+/** What an agent needs of its surroundings. */
+export interface AgentOptions {
+  settings: AgentSettings
+  env: NodeJS.ProcessEnv
+  programs: Programs
+  /** The port at which agents reach a controller on this host. */
+  controllerPort: number
+  log: Logger
+}
+
+export interface Agent {
+  /** Tells the controller a line of the log; lost when it is not there. */
+  notifyLog (level: string, message: string): void
+  /** Ends the link with the controller. The nodes stay. */
+  close (): Promise<void>
+}
+
+/** Runs an agent. Resolves once it listens or dials. Rejects when it cannot listen. */
+export async function startAgent ({ settings, env, programs, controllerPort, log }: AgentOptions): Promise<Agent> {
+  const closing = new AbortController()
+  const table = new NodeTable(settings, env, programs, new Memory(join(settings.management_state_dir, 'agent.json')))
+  const dialled = settings.agent_controller === 'none'
+
+  /** Every process of this host that takes part: the agent, a controller, the nodes. */
+  const statuses = async (): Promise<NodeStatus[]> => {
+    const controllers = (await programs.status()).filter(unit => unit.kind === 'attached' && unit.tag === 'CONTROLLER')
+    return [
+      { node: settings.agent_name, state: 'RUNNING', mgmt_role: 'AGENT', pid: process.pid, ...(dialled ? { port: settings.agent_port } : {}) },
+      ...controllers.map(({ name, state, pid }): NodeStatus => ({ node: name, state, mgmt_role: 'CONTROLLER', ...(pid ? { pid } : {}), port: controllerPort })),
+      ...table.statuses()
+    ]
+  }
+
+  const handlers: Handlers = {
+    deploy: (params, { signal }) => {
+      const { share, force } = check.deploy(params, 'deploy')
+      log.info(`deploying configuration ${share.config_id}: ${share.nodes.length} nodes`)
+      return table.deploy(share, force, signal)
+    },
+    standby: async () => {
+      log.info('on standby')
+      await table.standby()
+      return []
+    },
+    get_nodes: statuses,
+    get_id_value: (params, { signal }) => {
+      const { id, nodes } = check.get_id_value(params, 'get_id_value')
+      return table.idValues(id, nodes, signal)
+    },
+    restart: (params, { signal }) => table.restart(check.restart(params, 'restart').nodes, signal)
+  }
+
+  const session = new Session({
+    heartbeatMs: settings.management_heartbeat * 1000,
+    handlers,
+    log,
+    hello: async () => ({
+      api_version: agentApiVersion,
+      name: settings.agent_name,
+      version: packageVersion,
+      zeek_version: (await findZeek(settings.bin, env).catch(() => undefined))?.version,
+      host: settings.agent_advertise_addr,
+      machine: bootId,
+      config_id: table.configId,
+      nodes: await statuses()
+    })
+  })
+  table.on('changed', change => {
+    log.info(`node ${change.status.node}: ${change.old_state} -> ${change.status.state}: ${change.reason}`)
+    session.notify('change', change)
+  })
+
+  if (dialled) {
+    await session.listen(settings.agent_addr, settings.agent_port, closing.signal)
+      .catch(error => { throw new AppError('unavailable', `agent_port: ${messageOf(error)}`, { cause: error }) })
+    log.info(`waits for the controller at ${hostPort(settings.agent_addr, settings.agent_port)}`)
+  }
+  try {
+    await table.resume()
+  } catch (error) {
+    // A damaged memory must not keep the controller from bringing a new one.
+    log.error(`cannot go on with the last configuration: ${messageOf(error)}`)
+  }
+  const dialling = dialled ? undefined : session.dial(settings.agent_controller, closing.signal)
+  return {
+    notifyLog: (level, message) => session.notify('log', { level, message }),
+    close: async () => {
+      closing.abort()
+      await dialling
+    }
+  }
+}

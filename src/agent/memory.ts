@@ -1,0 +1,29 @@
+import { readFile, unlink } from 'node:fs/promises'
+import { Share } from '../../schemas/agent.js'
+import { checker, describe } from '../../schemas/validator.js'
+import { AppError } from '../errors.js'
+import { writeFileAtomically } from '../util.js'
+
+const checkShare = checker(Share, errors => new AppError('invalid_request', describe(errors)))
+
+/** What the agent was asked to be last, on disk: it goes on with it after a restart, controller or not. */
+export class Memory {
+  #path: string
+
+  constructor (path: string) {
+    this.#path = path
+  }
+
+  async load (): Promise<Share | undefined> {
+    const text = await readFile(this.#path, 'utf8').catch(error => { if (error.code !== 'ENOENT') throw error })
+    return text === undefined ? undefined : checkShare(JSON.parse(text), this.#path)
+  }
+
+  async save (share: Share): Promise<void> {
+    await writeFileAtomically(this.#path, JSON.stringify(share))
+  }
+
+  async clear (): Promise<void> {
+    await unlink(this.#path).catch(() => {})
+  }
+}

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { clusterRoles } from '../../schemas/types.js'
+import type { AssignedNode, Share } from '../../schemas/agent.js'
+import type { Program } from '../supervisor/program.js'
+import { renderCommand, renderEnvironment } from '../zeek/command.js'
+import type { Executable } from '../zeek/executable.js'
+import { renderLayout } from '../zeek/layout.js'
+import type { AgentSettings } from './config.js'
+
+/** Where the agent keeps things, below the state directory. */
+export function directories (settings: AgentSettings) {
+  return {
+    /** What every node's ZEEKPATH starts with. */
+    scripts: join(settings.management_state_dir, 'cluster'),
+    node: (name: string) => join(settings.management_state_dir, 'nodes', name)
+  }
+}
+
+/**
+ * A node as a program to keep running. Its tag is a hash of what the node is made of: command line, its own
+ * environment and the layout. What it merely inherits (PATH, TZ …) does not count, so that a supervisor that is
+ * started from another shell leaves the nodes alone.
+ */
+export function programOf (node: AssignedNode, share: Share, zeek: Executable, settings: AgentSettings, env: NodeJS.ProcessEnv): Program {
+  const { scripts, node: directory } = directories(settings)
+  const command = renderCommand(node, share.layout, zeek.path)
+  const environment = renderEnvironment(node, { scripts, zeekPath: zeek.zeekPath }, env)
+  const inputs = [command, Object.entries(node.env ?? {}).sort(), environment.ZEEKPATH, renderLayout(share.layout)]
+  return {
+    name: node.name,
+    kind: 'detached',
+    tag: createHash('sha256').update(JSON.stringify(inputs)).digest('hex'),
+    command,
+    cwd: directory(node.name),
+    env: environment,
+    stopOrder: clusterRoles.indexOf(node.role),
+    stopTimeoutMs: settings.agent_stop_timeout * 1000,
+    restart: {
+      initialMs: settings.agent_restart_delay * 1000,
+      maxMs: settings.agent_restart_delay_max * 1000,
+      resetMs: settings.agent_restart_reset * 1000,
+      maxFailures: settings.agent_restart_max
+    },
+    output: { directory: directory(node.name), maxBytes: settings.agent_output_max_bytes }
+  }
+}
+
+/** Nodes in the order in which they start, in groups that start together. They stop the other way round. */
+export function inStartOrder<T extends { node: AssignedNode }> (nodes: readonly T[]): T[][] {
+  return clusterRoles.map(role => nodes.filter(({ node }) => node.role === role)).filter(group => group.length > 0)
+}

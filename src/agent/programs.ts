@@ -1,0 +1,26 @@
+import { EventEmitter } from 'node:events'
+import { Link } from '../link/link.js'
+import type { Transport } from '../link/transport.js'
+import type { Program, UnitStatus } from '../supervisor/program.js'
+
+/** Stopping a node takes its stop timeout; this is only for a supervisor that hangs. */
+const patienceMs = 600_000
+
+/** The supervisor, as its agent sees it: over a link. Emits `changed` with a UnitStatus. */
+export class Programs extends EventEmitter<{ changed: [UnitStatus] }> {
+  readonly link: Link
+
+  constructor (transport: Transport) {
+    super()
+    this.link = new Link(transport, { changed: (unit: UnitStatus) => { this.emit('changed', unit) } })
+  }
+
+  status (): Promise<UnitStatus[]> { return this.#ask('status') }
+  start (program: Program): Promise<void> { return this.#ask('start', { program }) }
+  stop (name: string): Promise<void> { return this.#ask('stop', { name }) }
+  output (name: string): Promise<{ stdout: string, stderr: string }> { return this.#ask('output', { name }) }
+
+  #ask<R> (method: string, params: object = {}): Promise<R> {
+    return this.link.ask<R>(method, params, { timeoutMs: patienceMs })
+  }
+}

@@ -1,0 +1,79 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { agentPath } from '../../schemas/agent.js'
+import { messageOf } from '../errors.js'
+import { Link, type Handlers } from '../link/link.js'
+import type { Transport } from '../link/transport.js'
+import { dial, listen } from '../link/websocket.js'
+import { backoff } from '../util.js'
+
+const retryMs = 500
+const retryMaxMs = 10_000
+const helloMs = 10_000
+
+export interface SessionOptions {
+  heartbeatMs: number
+  handlers: Handlers
+  /** The agent's first words, as they are at the time. */
+  hello: () => Promise<object>
+  log: Logger
+}
+
+/** The agent's end of its link with the controller, whoever dials. There is at most one. */
+export class Session {
+  #options: SessionOptions
+  #link: Link | undefined
+
+  constructor (options: SessionOptions) {
+    this.#options = options
+  }
+
+  /** Tells the controller something; lost when it is not there, as its next hello tells all. */
+  notify (method: string, params: object): void {
+    this.#link?.notify(method, params)
+  }
+
+  /** Dials the controller until the signal aborts, again whenever the link is lost. Never rejects. */
+  async dial (address: string, signal: AbortSignal): Promise<void> {
+    const { log } = this.#options
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      try {
+        const link = await this.#greet(await dial(`ws://${address}${agentPath}`, signal), signal)
+        attempt = 0
+        if (!link.closed.aborted) await once(link.closed, 'abort')
+        if (!signal.aborted) log.warn(`lost the controller: ${link.closed.reason}`)
+      } catch (error) {
+        if (!signal.aborted) log[attempt === 1 ? 'warn' : 'debug'](`cannot reach the controller at ${address}: ${messageOf(error)}`)
+      }
+      // Spread out: after a restart of the controller all agents come at once.
+      await sleep(backoff(attempt, retryMs, retryMaxMs) * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {})
+    }
+  }
+
+  /** Listens for the controller until the signal aborts. Throws `unavailable` when the port is taken. */
+  async listen (host: string, port: number, signal: AbortSignal): Promise<void> {
+    const listener = await listen(host, port, agentPath, transport => {
+      this.#greet(transport, signal).catch(error => this.#options.log.warn(`a controller left: ${messageOf(error)}`))
+    })
+    signal.addEventListener('abort', () => { void listener.close() }, { once: true })
+  }
+
+  async #greet (transport: Transport, signal: AbortSignal): Promise<Link> {
+    const { handlers, heartbeatMs, hello, log } = this.#options
+    const link = new Link(transport, handlers, { heartbeatMs, onError: error => log.error(`link: ${messageOf(error)}`) })
+    signal.addEventListener('abort', () => { void link.close('the agent is stopping') }, { once: true })
+    try {
+      // The newer one is the one that works.
+      const before = this.#link
+      this.#link = link
+      await before?.close('another connection has taken over')
+      const { controller } = await link.ask<{ controller: string }>('hello', await hello(), { timeoutMs: helloMs, signal })
+      log.info(`connected with ${controller}`)
+      return link
+    } catch (error) {
+      await link.close(messageOf(error))
+      throw error
+    }
+  }
+}

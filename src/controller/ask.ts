@@ -1,0 +1,21 @@
+import type { Outcome } from '../../schemas/types.js'
+import { AppError, messageOf } from '../errors.js'
+import type { Task } from '../request.js'
+import type { AgentMethod, Fleet } from './fleet.js'
+
+/**
+ * Asks an instance for its part of a request, and tells the outcomes as progress: what it answers, or what its silence
+ * means. Resolves with whether it has not answered in time.
+ */
+export async function askInstance (fleet: Fleet, task: Task, instance: string, method: AgentMethod, params: object,
+  answered: (answer: any) => Outcome[], unanswered: (error: string) => Outcome[]): Promise<boolean> {
+  try {
+    const answer = await fleet.ask(instance, method, params, task.remainingMs())
+    await task.progress(instance, answered(answer))
+    return false
+  } catch (error) {
+    const timedOut = error instanceof AppError && error.code === 'timeout'
+    await task.progress(instance, unanswered(timedOut ? 'request timed out' : messageOf(error)))
+    return timedOut
+  }
+}

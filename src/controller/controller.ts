@@ -1,0 +1,186 @@
+import { randomUUID } from 'node:crypto'
+import { requests as definitions, type Arguments, type InstanceNode, type InstanceStatus, type Request, type RequestArguments, type RequestType } from '../../schemas/api.js'
+import type { ClusterRole, Configuration, ConfigurationState } from '../../schemas/types.js'
+import { AppError } from '../errors.js'
+import type { Hub, Start } from '../events/hub.js'
+import type { Answer, RequestOptions, Requests, Task } from '../request.js'
+import type { ConfigurationTable } from '../store/configurations.js'
+import type { RequestFilter } from '../store/requests.js'
+import type { Store } from '../store/store.js'
+import { compare, hostPort } from '../util.js'
+import { controllerPorts, type ControllerSettings } from './config.js'
+import type { Deployer } from './deployer.js'
+import type { Fleet } from './fleet.js'
+import type { EventJournal } from './journal.js'
+import type { Queries } from './queries.js'
+import { validate } from './validation.js'
+
+export interface ControllerParts {
+  settings: ControllerSettings
+  store: Store
+  configurations: ConfigurationTable
+  requests: Requests
+  journal: EventJournal
+  hub: Hub
+  fleet: Fleet
+  deployer: Deployer
+  queries: Queries
+}
+
+/** What the world can ask of the controller. It decides who does the work, and does none. */
+export class Controller {
+  #parts: ControllerParts
+
+  constructor (parts: ControllerParts) {
+    this.#parts = parts
+  }
+
+  get hub (): Hub { return this.#parts.hub }
+
+  /**
+   * Where a stream that asks for this cursor starts. A cursor from the future means that this log is an older one (a
+   * restored backup): its numbers would come to mean other events, so it gets a new epoch.
+   */
+  async startAt (cursor: string): Promise<Start> {
+    const start = this.#parts.hub.startAt(cursor)
+    if (start.reset === 'future') await this.#parts.journal.renew()
+    return start
+  }
+
+  get pendingRequests (): number { return this.#parts.requests.pending }
+
+    /** The newest event of a request that is still kept. */
+  lastEventOf (reqid: string): { seq: number, type: string } | undefined { return this.#parts.journal.lastOf(reqid) }
+
+  /** The cursor of the newest event: what comes after it is not in what the getters return now. */
+  get cursor (): string { return this.#parts.journal.head }
+
+  /**
+   * Accepts a request and starts it; resolves once it is written down. `timeout` is in seconds. Throws an AppError
+   * when it cannot be accepted; everything else is said in the response.
+   */
+  async request<T extends RequestType> (type: T, args: Arguments<T>, { timeout, idempotency }: { timeout?: number | undefined, idempotency?: RequestOptions['idempotency'] } = {}): Promise<{ request: Request, replayed: boolean }> {
+    const { settings, requests } = this.#parts
+    const seconds = timeout ?? settings[`controller_timeout_${type}`]
+    if (seconds > settings.controller_timeout_max) throw new AppError('invalid_request', `the timeout is at most ${settings.controller_timeout_max} seconds`, { errors: [{ field: 'querystring/timeout', message: `must be <= ${settings.controller_timeout_max}` }] })
+    return await requests.start(type, args as RequestArguments, { timeoutMs: seconds * 1000, idempotency }, task => this.#work(type, args, task))
+  }
+
+  /** Throws `not_found`. */
+  getRequest (reqid: string): Request { return this.#parts.requests.get(reqid) }
+
+  /** The request once it is finished, or after so many seconds. Throws `not_found`. */
+  waitForRequest (reqid: string, seconds: number, signal: AbortSignal): Promise<Request> {
+    return this.#parts.requests.wait(reqid, seconds * 1000, signal)
+  }
+
+  listRequests (filter: RequestFilter): { requests: Request[], next?: string } { return this.#parts.requests.list(filter) }
+
+  /** Every instance that is connected or deployed, sorted by name. */
+  instances (): InstanceStatus[] {
+    const { fleet, deployer } = this.#parts
+    const configured = new Map(deployer.deployment?.configuration.instances.map(instance => [instance.name, instance]))
+    const connected = new Map(fleet.connected().map(member => [member.name, member]))
+    return [...new Set([...configured.keys(), ...connected.keys()])].sort(compare).map(name => {
+      const instance = configured.get(name)
+      const member = connected.get(name)
+      return {
+        name,
+        ...(member ?? instance)?.host === undefined ? {} : { host: (member ?? instance)!.host! },
+        ...(instance?.listen_port === undefined ? {} : { listen_port: instance.listen_port }),
+        connected: member !== undefined,
+        configured: instance !== undefined,
+        ...(member ? { version: member.hello.version, connected_at: new Date(member.connectedAt).toISOString() } : {}),
+        ...(member?.hello.zeek_version === undefined ? {} : { zeek_version: member.hello.zeek_version })
+      }
+    })
+  }
+
+  /** Every process that is deployed or connected, sorted by instance and name. */
+  nodes (): InstanceNode[] {
+    const { fleet, deployer } = this.#parts
+    const statuses = new Map(fleet.known().map(({ name, statuses }) => [name, statuses]))
+    const deployed = (deployer.deployment?.configuration.nodes ?? []).map(({ name: node, instance, role, port, metrics_port: metricsPort }): InstanceNode => ({
+      instance,
+      ...statuses.get(instance)?.get(node) ?? {
+        node,
+        state: 'UNKNOWN' as const,
+        mgmt_role: 'NODE' as const,
+        cluster_role: role,
+        ...(port === undefined ? {} : { port }),
+        ...(metricsPort === undefined ? {} : { metrics_port: metricsPort })
+      }
+    }))
+    const managing = fleet.connected().flatMap(({ name, statuses }) => [...statuses.values()].filter(status => status.mgmt_role !== 'NODE').map(status => ({ instance: name, ...status })))
+    return [...deployed, ...managing].sort((a, b) => compare(a.instance, b.instance) || compare(a.node, b.node))
+  }
+
+  deployed (): Configuration | undefined { return this.#configuration('deployed') }
+
+  /** Throws `not_found`. */
+  configuration (state: ConfigurationState): Configuration {
+    const configuration = this.#configuration(state)
+    if (!configuration) throw new AppError('not_found', `no ${state} configuration available`)
+    return configuration
+  }
+
+  /** Where Prometheus finds the metrics of each node. */
+  metricsTargets (): { targets: string[], labels: { instance: string, node: string, role: ClusterRole } }[] {
+    const { deployer } = this.#parts
+    const hosts = new Map(deployer.deployment?.layout.nodes.map(({ name, host }) => [name, host]))
+    return (deployer.deployment?.configuration.nodes ?? []).flatMap(({ name: node, instance, role, metrics_port: port }) => {
+      const host = hosts.get(node)
+      return port === undefined || host === undefined ? [] : [{ targets: [hostPort(host, port)], labels: { instance, node, role } }]
+    })
+  }
+
+  /** What keeps the controller from doing its work. */
+  problems (): string[] {
+    const { store } = this.#parts
+    return store.failure === undefined ? [] : [`the store cannot be written: ${store.failure}`]
+  }
+
+  #configuration (state: ConfigurationState): Configuration | undefined {
+    const { configurations, deployer } = this.#parts
+    return state === 'deployed' ? deployer.deployment?.configuration : configurations.get(state)
+  }
+
+  async #work (type: RequestType, args: RequestArguments, task: Task): Promise<Answer> {
+    const { deployer, queries } = this.#parts
+    const deployed = this.deployed()
+    switch (type) {
+      case 'get_instances': return queries.getInstances(deployed)
+      case 'stage_configuration': return await this.#stage(args as Arguments<'stage_configuration'>)
+      case 'get_configuration': return this.#show(args.deployed === true ? 'deployed' : 'staged')
+      case 'deploy': return await deployer.deploy(this.#configuration('staged'), args.force === true, task)
+      case 'get_nodes': return await queries.getNodes(task)
+      case 'get_id_value': return await queries.getIdValue(args.id!, args.nodes ?? [], deployed, task)
+      case 'restart': return await queries.restart(args.nodes ?? [], deployed, task)
+      case 'test_timeout': return await this.#timeOut(task)
+    }
+  }
+
+  async #stage ({ config }: Arguments<'stage_configuration'>): Promise<Answer> {
+    const { settings, store, configurations, deployer } = this.#parts
+    const { errors, warnings } = validate(config, { controllerPorts: controllerPorts(settings), autoAssignBrokerPorts: settings.controller_auto_assign_broker_ports })
+    if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })), warnings }
+    const staged = { ...config, id: config.id ?? randomUUID() }
+    const { configuration: ready } = deployer.preview(staged)
+    await store.write(definitions.stage_configuration.changes ? 'synced' : 'written', () => {
+      configurations.set('staged', staged)
+      configurations.set('ready', ready)
+    })
+    return { results: [{ success: true, data: { id: staged.id } }], warnings }
+  }
+
+  #show (state: ConfigurationState): Answer {
+    const configuration = this.#configuration(state)
+    return { results: [configuration ? { success: true, data: { configuration } } : { success: false, error: `no ${state} configuration available` }] }
+  }
+
+  /** Never answers by itself. */
+  async #timeOut (task: Task): Promise<Answer> {
+    await new Promise(resolve => task.signal.addEventListener('abort', resolve, { once: true }))
+    return { results: [{ success: false, error: 'request timed out' }], timedOut: true }
+  }
+}

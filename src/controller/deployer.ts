@@ -1,0 +1,148 @@
+import type { Logger } from 'pino'
+import type { Configuration } from '../../schemas/types.js'
+import { messageOf } from '../errors.js'
+import type { Answer, Task } from '../request.js'
+import type { ConfigurationTable, Deployment, InstanceAddress } from '../store/configurations.js'
+import type { Store } from '../store/store.js'
+import { askInstance } from './ask.js'
+import { controllerPorts, type ControllerSettings } from './config.js'
+import type { Fleet, Member } from './fleet.js'
+import { plan, shares, type Plan } from './plan.js'
+import type { PortRules } from './ports.js'
+
+export interface DeployerOptions {
+  settings: ControllerSettings
+  store: Store
+  configurations: ConfigurationTable
+  fleet: Fleet
+  log: Logger
+  /** Tells operators of something that needs their eye. */
+  complain: (message: string, instance?: string) => void
+}
+
+/** For an agent that is brought back to what is deployed. */
+const reconcileMs = 120_000
+
+/** Makes the agents be what is deployed: on request, and whenever one connects. */
+export class Deployer {
+  #options: DeployerOptions
+  #deployment: Deployment | undefined
+  /** Of the deployment that is under way. */
+  #pending: string | undefined
+  /** Those that it has not yet heard of, or given up. */
+  #awaited = new Set<string>()
+  /** Where instances are or were last. */
+  #addresses: Map<string, InstanceAddress>
+
+  constructor (options: DeployerOptions) {
+    this.#options = options
+    this.#deployment = options.configurations.deployment
+    this.#addresses = options.configurations.addresses()
+    options.fleet.on('connected', member => { void this.#meet(member) })
+    this.#dial()
+  }
+
+  /** What is deployed. */
+  get deployment (): Deployment | undefined {
+    return this.#deployment
+  }
+
+  /** Addresses and ports as a deployment would have them now. */
+  preview (configuration: Configuration): Plan {
+    const { settings } = this.#options
+    return plan(configuration, this.#addresses, portRules(settings), settings.controller_cluster_backend)
+  }
+
+  /** Deploys a configuration. Its outcomes are told as progress; the answer is what is left to say. */
+  async deploy (configuration: Configuration | undefined, force: boolean, task: Task): Promise<Answer> {
+    const failed = (error: string): Answer => ({ results: [{ success: false, error }] })
+    if (!configuration) return failed('no configuration available to deploy')
+    if (this.#pending !== undefined) return failed(`earlier deployment ${this.#pending} still pending`)
+    this.#pending = task.reqid
+    try {
+      const grace = AbortSignal.any([task.signal, AbortSignal.timeout(this.#options.settings.controller_connect_grace * 1000)])
+      this.#dial(configuration)
+      await this.#locate(configuration, grace)
+      const { errors, ...deployment } = this.preview(configuration)
+      if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }
+      await this.#options.store.write('synced', () => this.#options.configurations.deploy(deployment))
+      this.#deployment = deployment
+      this.#dial()
+      void this.#standDown()
+      const late = await this.#distribute(deployment, force, grace, task)
+      return { results: [{ success: true, data: { id: configuration.id } }], timedOut: late }
+    } finally {
+      this.#pending = undefined
+    }
+  }
+
+  /** Sends each instance its share as soon as it is connected. Resolves with whether one has not answered in time. */
+  async #distribute (deployment: Deployment, force: boolean, grace: AbortSignal, task: Task): Promise<boolean> {
+    const { fleet } = this.#options
+    const all = shares(deployment)
+    for (const instance of all.keys()) this.#awaited.add(instance)
+    const late = await Promise.all([...all].map(async ([instance, share]) => {
+      const nodes = deployment.configuration.nodes.filter(node => node.instance === instance).map(({ name }) => name)
+      await fleet.when(instance, grace)
+      return await askInstance(fleet, task, instance, 'deploy', { share, force },
+        outcomes => outcomes,
+        error => nodes.map(node => ({ success: false, instance, node, error }))
+      ).finally(() => this.#awaited.delete(instance))
+    }))
+    return late.includes(true)
+  }
+
+  /** Waits for instances of whose address nothing is known; without it no other node could be told of their nodes. */
+  async #locate ({ instances }: Configuration, grace: AbortSignal): Promise<void> {
+    await Promise.all(instances.filter(({ name, host }) => host === undefined && !this.#addresses.has(name)).map(({ name }) => this.#options.fleet.when(name, grace)))
+  }
+
+  /** An agent has connected: it is brought to what is deployed, unless a deployment that is under way does that. */
+  async #meet (member: Member): Promise<void> {
+    const { fleet, log, complain, store, configurations } = this.#options
+    const before = this.#addresses.get(member.name)
+    this.#addresses.set(member.name, { host: member.host, machine: member.machine })
+    try {
+      if (before?.host !== member.host || before.machine !== member.machine) await store.write('written', () => configurations.setAddress(member.name, member))
+      const deployment = this.#deployment
+      if (!deployment) return
+      const instance = deployment.configuration.instances.find(({ name }) => name === member.name)
+      if (!instance) return await this.#standBy(member.name)
+      if (instance.host === undefined) return complain(`instance ${member.name} was not there when configuration ${deployment.configuration.id} was deployed; deploy again`, member.name)
+      if (before && before.host !== member.host && instance.host === before.host) {
+        complain(`the address of instance ${member.name} has changed from ${before.host} to ${member.host}; deploy again`, member.name)
+      }
+      if (this.#awaited.has(member.name)) return
+      await fleet.ask(member.name, 'deploy', { share: shares(deployment).get(member.name), force: false }, reconcileMs)
+    } catch (error) {
+      log.warn(`instance ${member.name} could not be brought to the deployed configuration: ${messageOf(error)}`)
+    }
+  }
+
+  /** Instances that are no longer in the configuration stop their nodes and stay connected. */
+  async #standDown (): Promise<void> {
+    const wanted = new Set(this.#deployment?.configuration.instances.map(({ name }) => name))
+    await Promise.all(this.#options.fleet.connected().filter(({ name }) => !wanted.has(name)).map(({ name }) => this.#standBy(name)))
+  }
+
+  async #standBy (instance: string): Promise<void> {
+    await this.#options.fleet.ask(instance, 'standby', {}, reconcileMs).catch(error => {
+      this.#options.complain(`instance ${instance} could not be put on standby: ${messageOf(error)}`, instance)
+    })
+  }
+
+  #dial (configuration: Configuration | undefined = this.#deployment?.configuration): void {
+    if (!configuration) return
+    this.#options.fleet.dial(configuration.instances, name => configuration.instances.find(instance => instance.name === name)?.host ?? this.#addresses.get(name)?.host)
+  }
+}
+
+function portRules (settings: ControllerSettings): PortRules {
+  return {
+    controllerPorts: controllerPorts(settings),
+    brokerStart: settings.controller_auto_assign_broker_ports ? settings.controller_auto_assign_broker_start_port : undefined,
+    metricsStart: settings.controller_auto_assign_metrics_ports ? settings.controller_auto_assign_metrics_start_port : undefined,
+    zeromqStart: settings.controller_auto_assign_zeromq_start_port,
+    agentStart: settings.controller_auto_assign_agent_start_port
+  }
+}

@@ -1,0 +1,210 @@
+import { EventEmitter, once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { agentApiVersion, agentMethods, controllerMethods, Hello } from '../../schemas/agent.js'
+import type { Instance, NodeState, NodeStatus } from '../../schemas/types.js'
+import { checker, describe } from '../../schemas/validator.js'
+import { AppError, messageOf } from '../errors.js'
+import { Link } from '../link/link.js'
+import type { Transport } from '../link/transport.js'
+import { backoff, compare } from '../util.js'
+import type { Place } from './ports.js'
+
+const complain = (errors: Parameters<typeof describe>[0]) => new AppError('invalid_request', describe(errors))
+const checkHello = checker(Hello, complain)
+const checkChange = checker(controllerMethods.change.params, complain)
+const checkLog = checker(controllerMethods.log.params, complain)
+const checkError = checker(controllerMethods.error.params, complain)
+const checkAnswer = Object.fromEntries(Object.entries(agentMethods).map(([method, { answer }]) => [method, checker(answer, complain)])) as Record<AgentMethod, (value: unknown, at: string) => any>
+
+const retryMs = 250
+const retryMaxMs = 5_000
+
+export type AgentMethod = keyof typeof agentMethods
+
+/** An instance whose agent is connected, or was. */
+export interface Member extends Place {
+  name: string
+  link: Link
+  hello: Hello
+  connectedAt: number
+  /** Every process of the instance, by name, as last heard. */
+  statuses: Map<string, NodeStatus>
+}
+
+export interface FleetEvents {
+  connected: [Member]
+  lost: [Member, string]
+  change: [instance: string, status: NodeStatus, old: NodeState, reason: string]
+  log: [instance: string, level: string, message: string]
+  fault: [message: string, instance: string | undefined, node: string | undefined]
+}
+
+export interface FleetOptions {
+  controllerName: string
+  heartbeatMs: number
+  log: Logger
+  now: () => number
+  /** Opens a link to an agent that is dialled. */
+  dial: (host: string, port: number, signal: AbortSignal) => Promise<Transport>
+}
+
+/** The agents: who is connected, what they last said, and how to ask them. */
+export class Fleet extends EventEmitter<FleetEvents> {
+  #options: FleetOptions
+  #members = new Map<string, Member>()
+  #dialling = new Map<string, { address: string, stop: AbortController }>()
+  #closing = new AbortController()
+
+  constructor (options: FleetOptions) {
+    super()
+    this.setMaxListeners(0)
+    this.#options = options
+  }
+
+  /** Those connected now, sorted by name. */
+  connected (): Member[] {
+    return [...this.#members.values()].filter(({ link }) => !link.closed.aborted).sort((a, b) => compare(a.name, b.name))
+  }
+
+  /** Those connected now or before, sorted by name. */
+  known (): Member[] {
+    return [...this.#members.values()].sort((a, b) => compare(a.name, b.name))
+  }
+
+  member (name: string): Member | undefined {
+    const member = this.#members.get(name)
+    return member?.link.closed.aborted ? undefined : member
+  }
+
+  /** Waits until an instance is connected; undefined when the signal aborts first. */
+  async when (name: string, signal: AbortSignal): Promise<Member | undefined> {
+    while (!signal.aborted) {
+      const member = this.member(name)
+      if (member) return member
+      await once(this, 'connected', { signal }).catch(() => {})
+    }
+    return this.member(name)
+  }
+
+  /** Asks an agent. Rejects with an AppError: its own, `timeout`, or `unavailable` when it is not connected or gets lost. */
+  async ask (instance: string, method: AgentMethod, params: object, timeoutMs: number): Promise<any> {
+    const member = this.member(instance)
+    if (!member) throw new AppError('unavailable', `instance ${instance} is not connected`)
+    return checkAnswer[method](await member.link.ask(method, params, { timeoutMs }), instance)
+  }
+
+  /** Serves an agent that has dialled, or was dialled at `expected`. */
+  accept (transport: Transport, peerAddress: string, expected?: string): Link {
+    const { heartbeatMs, log, controllerName } = this.#options
+    let member: Member | undefined
+    const link = new Link(transport, {
+      hello: params => {
+        member = this.#welcome(link, checkHello(params, 'hello'), peerAddress, expected)
+        return { controller: controllerName }
+      },
+      change: params => {
+        const { status, old_state: old, reason } = checkChange(params, 'change')
+        if (member) this.#note(member, status, reason, old)
+      },
+      log: params => {
+        const { level, message } = checkLog(params, 'log')
+        if (member) this.emit('log', member.name, level, message)
+      },
+      error: params => {
+        const { message, node } = checkError(params, 'error')
+        if (member) this.emit('fault', message, member.name, node)
+      }
+    }, { heartbeatMs, onError: error => log.warn(`agent ${member?.name ?? peerAddress}: ${messageOf(error)}`) })
+    link.closed.addEventListener('abort', () => { if (member) this.#lose(member, String(link.closed.reason)) }, { once: true })
+    return link
+  }
+
+  /** Dials those of the instances that have a port to be dialled at, again whenever they are lost, and no others. */
+  dial (instances: readonly Instance[], hostOf: (name: string) => string | undefined): void {
+    const wanted = new Map(instances.flatMap(({ name, listen_port: port }) => {
+      const host = hostOf(name)
+      return port === undefined || host === undefined ? [] : [[name, { host, port }] as const]
+    }))
+    for (const [name, { address, stop }] of this.#dialling) {
+      const target = wanted.get(name)
+      if (target && address === `${target.host} ${target.port}`) continue
+      stop.abort()
+      this.#dialling.delete(name)
+    }
+    for (const [name, { host, port }] of wanted) {
+      if (this.#dialling.has(name)) continue
+      const stop = new AbortController()
+      this.#dialling.set(name, { address: `${host} ${port}`, stop })
+      void this.#keepDialling(name, host, port, AbortSignal.any([stop.signal, this.#closing.signal]))
+    }
+  }
+
+  async close (): Promise<void> {
+    this.#closing.abort()
+    await Promise.all(this.connected().map(({ link }) => link.close('the controller is stopping')))
+  }
+
+  /** Never rejects. A link that is up is kept when the instance is no longer to be dialled. */
+  async #keepDialling (name: string, host: string, port: number, signal: AbortSignal): Promise<void> {
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      try {
+        const link = this.accept(await this.#options.dial(host, port, signal), host, name)
+        attempt = 0
+        await once(link.closed, 'abort', { signal })
+      } catch (error) {
+        this.#options.log.debug(`cannot reach instance ${name}: ${messageOf(error)}`)
+      }
+      await sleep(backoff(attempt, retryMs, retryMaxMs), undefined, { signal }).catch(() => {})
+    }
+  }
+
+  #welcome (link: Link, hello: Hello, peerAddress: string, expected: string | undefined): Member {
+    const { name } = hello
+    const refuse = (why: string): never => {
+      this.emit('fault', why, name, undefined)
+      setImmediate(() => { void link.close(why) })
+      throw new AppError('invalid_request', why)
+    }
+    if (hello.api_version !== agentApiVersion) refuse(`agent ${name} speaks version ${hello.api_version}, not ${agentApiVersion}`)
+    if (expected !== undefined && expected !== name) refuse(`at the address of instance ${expected} there is agent ${name}`)
+    const before = this.#members.get(name)
+    if (before && !before.link.closed.aborted) {
+      // The same host again: its old connection is dead and does not know it yet.
+      if (before.machine === hello.machine) void before.link.close('another connection has taken over')
+      else refuse(`there is an agent ${name} already, at ${before.host}`)
+    }
+    const member: Member = {
+      name,
+      link,
+      hello,
+      host: hello.host ?? peerAddress.replace(/^::ffff:/, ''),
+      machine: hello.machine,
+      connectedAt: this.#options.now(),
+      // What it was before tells what has changed meanwhile.
+      statuses: before?.statuses ?? new Map()
+    }
+    this.#members.set(name, member)
+    this.emit('connected', member)
+    const gone = new Set(member.statuses.keys())
+    for (const status of hello.nodes) {
+      gone.delete(status.node)
+      this.#note(member, status, 'the agent reports')
+    }
+    for (const node of gone) member.statuses.delete(node)
+    return member
+  }
+
+  #lose (member: Member, reason: string): void {
+    // Its successor has taken over its place, and its nodes.
+    if (this.#members.get(member.name) !== member) return
+    this.emit('lost', member, reason)
+    for (const status of [...member.statuses.values()]) this.#note(member, { ...status, state: 'UNKNOWN' }, `the agent is lost: ${reason}`)
+  }
+
+  #note (member: Member, status: NodeStatus, reason: string, said?: NodeState): void {
+    const old = said ?? member.statuses.get(status.node)?.state ?? 'UNKNOWN'
+    member.statuses.set(status.node, status)
+    if (status.mgmt_role === 'NODE' && old !== status.state) this.emit('change', member.name, status, old, reason)
+  }
+}

@@ -1,0 +1,121 @@
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { agentPath } from '../../schemas/agent.js'
+import { AppError, messageOf } from '../errors.js'
+import { Hub } from '../events/hub.js'
+import { dial, listen } from '../link/websocket.js'
+import { Requests } from '../request.js'
+import { ConfigurationTable } from '../store/configurations.js'
+import { EventLog } from '../store/events.js'
+import { RequestTable } from '../store/requests.js'
+import { Store } from '../store/store.js'
+import { hostPort } from '../util.js'
+import type { ControllerSettings } from './config.js'
+import { Controller } from './controller.js'
+import { Deployer } from './deployer.js'
+import { Fleet } from './fleet.js'
+import { EventJournal } from './journal.js'
+import { Metrics } from './metrics.js'
+import { Queries } from './queries.js'
+import { createServer } from './server.js'
+
+const pruneMs = 1_000
+
+export interface RunningController {
+  /** Where clients reach it. */
+  url: string
+  controller: Controller
+  /** Ends streams, answers what is pending, and closes the store. */
+  close (): Promise<void>
+}
+
+/** Runs a controller. Resolves once it listens. Throws an AppError that names the setting when it cannot. */
+export async function startController ({ settings, log, now = Date.now }: { settings: ControllerSettings, log: Logger, now?: () => number }): Promise<RunningController> {
+  const store = new Store(join(settings.management_state_dir, 'controller.sqlite'))
+  const eventLog = new EventLog(store)
+  const hub = new Hub(eventLog, {
+    heartbeatMs: settings.controller_events_heartbeat * 1000,
+    stallMs: settings.controller_events_stall * 1000,
+    maxStreams: settings.controller_events_streams_max
+  })
+  const journal = new EventJournal(store, eventLog, hub, now)
+  const metrics = new Metrics()
+  const table = new RequestTable(store)
+  const requests = new Requests({ table, journal, log, now, pendingMax: settings.controller_pending_max, onFinished: request => metrics.finished(request) })
+  const configurations = new ConfigurationTable(store)
+  const fleet = new Fleet({
+    controllerName: settings.controller_name,
+    heartbeatMs: settings.management_heartbeat * 1000,
+    log,
+    now,
+    dial: (host, port, signal) => dial(`ws://${hostPort(host, port)}${agentPath}`, signal)
+  })
+  /** What happens without a request. The store says in its own way when it cannot be written. */
+  const note = (event: Parameters<EventJournal['note']>[0]) => {
+    journal.note(event).catch(error => log.error(`${event.type} is lost: ${messageOf(error)}`))
+  }
+  const complain = (message: string, instance?: string, node?: string) => {
+    log.warn(message)
+    note({ type: 'notify_error', message, ...(instance === undefined ? {} : { instance }), ...(node === undefined ? {} : { node }) })
+  }
+  const deployer = new Deployer({ settings, store, configurations, fleet, log, complain })
+  const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet) })
+  metrics.observe(controller)
+
+  await eventLog.open()
+  await requests.recover()
+
+  fleet.on('connected', ({ name, host, hello }) => {
+    log.info(`agent ${name} is connected, from ${host}`)
+    note({ type: 'notify_agent_hello', instance: name, host, version: hello.version })
+    const wanted = deployer.deployment?.configuration.instances.map(instance => instance.name)
+    if (wanted?.includes(name) && wanted.every(instance => fleet.member(instance))) note({ type: 'notify_agents_ready', instances: [...wanted].sort() })
+  })
+  fleet.on('lost', ({ name }, reason) => {
+    log.warn(`agent ${name} is lost: ${reason}`)
+    note({ type: 'notify_agent_lost', instance: name, reason })
+  })
+  fleet.on('change', (instance, { node, state }, old, reason) => note({ type: 'notify_change', instance, node, old_state: old, new_state: state, reason }))
+  fleet.on('log', (instance, level, message) => note({ type: 'notify_log', instance, level, message }))
+  fleet.on('fault', (message, instance, node) => complain(message, instance, node))
+
+  const app = await createServer({ controller, metrics, bodyLimit: settings.controller_body_limit, log })
+  const { controller_websocket_addr: host, controller_websocket_port: port } = settings
+  await app.listen({ host, port }).catch(error => { throw naming('controller_websocket_port', error) })
+  const agents = await listen(settings.controller_addr, settings.controller_port, agentPath, (transport, peerAddress) => { fleet.accept(transport, peerAddress) })
+    .catch(error => { throw naming('controller_port', error) })
+  const pruning = setInterval(() => {
+    void prune({ eventLog, table, store, settings, now: now() }).catch(error => log.error(`old events are not dropped: ${messageOf(error)}`))
+  }, pruneMs)
+
+  return {
+    url: `http://${hostPort(host, port)}`,
+    controller,
+    close: async () => {
+      clearInterval(pruning)
+      await requests.close()
+      await app.close()
+      await fleet.close()
+      await agents.close()
+      await eventLog.close()
+      store.close()
+    }
+  }
+}
+
+/** What keeps it from starting, as one line that says where to look. */
+function naming (setting: string, error: unknown): AppError {
+  return new AppError('unavailable', `${setting}: ${messageOf(error)}`, { cause: error })
+}
+
+async function prune ({ eventLog, table, store, settings, now }: { eventLog: EventLog, table: RequestTable, store: Store, settings: ControllerSettings, now: number }): Promise<void> {
+  const maxAgeMs = settings.controller_events_max_age * 1000
+  await eventLog.prune({
+    maxCount: settings.controller_events_max_count,
+    maxAgeMs,
+    maxBytes: settings.controller_events_max_bytes,
+    maxTransientCount: settings.controller_events_max_reads
+  }, now)
+  const maxCount = settings.controller_requests_max_count
+  await store.write('written', () => table.prune({ maxCount, maxTransientCount: Math.ceil(maxCount / 10), before: now - maxAgeMs }))
+}

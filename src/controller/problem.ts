@@ -1,0 +1,31 @@
+import { STATUS_CODES } from 'node:http'
+import type { FastifyError } from 'fastify'
+import type { Problem } from '../../schemas/api.js'
+import { describe, fieldErrors } from '../../schemas/validator.js'
+import { AppError, statusOf, type Code } from '../errors.js'
+
+/** Fastify's own refusals by their status, in our codes. */
+const codeOf = Object.fromEntries(Object.entries(statusOf).map(([code, status]) => [status, code as Code]))
+
+/** What was thrown, as one of our errors; undefined when it was not foreseen. */
+function foreseen (error: unknown): AppError | undefined {
+  if (error instanceof AppError) return error
+  const { validation, validationContext = 'body', statusCode = 500, message } = error as FastifyError
+  if (validation) {
+    const errors = fieldErrors(validation as Parameters<typeof fieldErrors>[0], validationContext)
+    return new AppError('invalid_request', describe(errors), { errors })
+  }
+  if (statusCode >= 500) return undefined
+  return new AppError(codeOf[statusCode] ?? 'invalid_request', message)
+}
+
+/** The body of an error answer (RFC 9457), and whether the error was foreseen. */
+export function problemOf (error: unknown): { problem: Problem, foreseen: boolean } {
+  const known = foreseen(error)
+  const code = known?.code ?? 'internal'
+  const status = statusOf[code]
+  return {
+    problem: { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, code, detail: known?.message ?? 'internal error', ...(known?.errors ? { errors: known.errors } : {}) },
+    foreseen: known !== undefined
+  }
+}

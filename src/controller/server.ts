@@ -1,0 +1,164 @@
+import AjvCompiler from '@fastify/ajv-compiler'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import { fastify, type FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import { routes } from '../../routes/index.js'
+import { ajvOptions, components } from '../../schemas/validator.js'
+import { AppError } from '../errors.js'
+import { isLoopback, packageVersion } from '../util.js'
+import type { Controller } from './controller.js'
+import type { Metrics } from './metrics.js'
+import { problemOf } from './problem.js'
+
+export interface ServerOptions {
+  controller: Controller
+  metrics: Metrics
+  bodyLimit: number
+  log: Logger
+}
+
+/** A request must be received in this time; how long the answer takes is another matter. */
+const receiveMs = 30_000
+/** Values nested deeper than this are nobody's configuration, and could not be written again. */
+const maxDepth = 64
+/** What is under way when the server closes has this long to end. */
+const closeMs = 2_000
+
+/** The HTTP server, ready to listen. Closing it says goodbye on streams and answers those who wait. */
+export async function createServer ({ controller, metrics, bodyLimit, log }: ServerOptions): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: log,
+    disableRequestLogging: true,
+    bodyLimit,
+    requestTimeout: receiveMs,
+    // What does not end by itself in preClose is cut off.
+    forceCloseConnections: true,
+    requestIdHeader: false,
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    routerOptions: { ignoreTrailingSlash: false },
+    schemaController: { compilersFactory: { buildValidator: buildValidator() as any } }
+  }) as unknown as FastifyInstance
+  acceptJsonOnly(app)
+  refuseForeigners(app)
+  const closing = endGracefully(app, controller)
+  answerWithProblems(app, log)
+  for (const component of components) app.addSchema(component)
+  await app.register(swagger, openapi)
+  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0 } })
+  app.get('/openapi.yaml', { schema: { hide: true } }, async (_request, reply) => await reply.type('application/yaml').send(app.swagger({ yaml: true })))
+  await app.register(routes, { controller, metrics, closing })
+  await app.ready()
+  return app
+}
+
+const openapi: Parameters<typeof swagger>[1] = {
+  openapi: {
+    openapi: '3.1.0',
+    info: {
+      title: 'zeek-cluster-controller',
+      version: packageVersion,
+      description: 'Runs a Zeek cluster over many hosts: POST a request event, get a request ID, and hear of the response over Server-Sent Events.',
+      license: { name: 'BSD-3-Clause', identifier: 'BSD-3-Clause' }
+    },
+    servers: [{ url: 'http://127.0.0.1:2149', description: 'A controller on this host' }],
+    tags: [
+      { name: 'requests', description: 'Ask for something' },
+      { name: 'events', description: 'Hear what happens' },
+      { name: 'state', description: 'See what is' },
+      { name: 'monitoring', description: 'Watch the controller' }
+    ]
+  },
+  refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `schema-${index}`) }
+}
+
+/** Bodies are taken as they are; in URLs and headers everything is a string, and becomes what the schema says. */
+function buildValidator () {
+  const factory = AjvCompiler()
+  return (externalSchemas: any) => {
+    const body = factory(externalSchemas, { customOptions: ajvOptions } as any)
+    const text = factory(externalSchemas, { customOptions: { ...ajvOptions, coerceTypes: true } } as any)
+    return (route: any) => (route.httpPart === 'body' ? body : text)(route)
+  }
+}
+
+function acceptJsonOnly (app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (depthOf(String(body)) > maxDepth) return done(new AppError('invalid_request', `body is nested more than ${maxDepth} deep`), undefined)
+    // An empty body with the type of JSON is none: clients send that with a POST without arguments.
+    if (body.length === 0) return done(null, undefined)
+    void parse(request, String(body), done)
+  })
+}
+
+/** How deep brackets and braces are nested outside of strings. Reads the text once, before it is parsed. */
+function depthOf (json: string): number {
+  let depth = 0
+  let deepest = 0
+  let quoted = false
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at]
+    if (quoted) {
+      if (character === '\\') at++
+      else if (character === '"') quoted = false
+    } else if (character === '"') quoted = true
+    else if (character === '{' || character === '[') deepest = Math.max(deepest, ++depth)
+    else if (character === '}' || character === ']') depth--
+  }
+  return deepest
+}
+
+/**
+ * Without authentication whoever reaches the server may do everything: so no web page may, neither one from elsewhere
+ * (Origin) nor one whose name was made to point here (Host).
+ */
+function refuseForeigners (app: FastifyInstance): void {
+  const nameOf = (host: string) => host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+  app.addHook('onRequest', async ({ headers: { host = '', origin } }) => {
+    if (!isLoopback(nameOf(host))) throw new AppError('forbidden', `Host ${host} is not this server`)
+    if (origin !== undefined && origin !== `http://${host}`) throw new AppError('forbidden', `Origin ${origin} is not this server`)
+  })
+}
+
+/** Streams and waiting clients would keep the server open for ever. Returns a signal for those who wait. */
+function endGracefully (app: FastifyInstance, controller: Controller): AbortSignal {
+  const closing = new AbortController()
+  let open = 0
+  let drained = () => {}
+  app.addHook('onRequest', async () => { open++ })
+  app.addHook('onResponse', async () => { if (--open === 0) drained() })
+  app.addHook('preClose', async () => {
+    const done = new Promise<void>(resolve => { drained = resolve })
+    const patience = new Promise(resolve => setTimeout(resolve, closeMs).unref())
+    closing.abort()
+    controller.hub.close()
+    if (open > 0) await Promise.race([done, patience])
+  })
+  return closing.signal
+}
+
+function answerWithProblems (app: FastifyInstance, log: Logger): void {
+  /** Routes by path, for telling a wrong method from a wrong path. */
+  const known: { path: RegExp, method: string }[] = []
+  app.addHook('onRoute', ({ url, method, schema }) => {
+    if (schema?.hide === true) return
+    const path = new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+')}$`)
+    for (const one of [method].flat()) known.push({ path, method: one })
+  })
+  app.setErrorHandler(async (error, request, reply) => {
+    const { problem, foreseen } = problemOf(error)
+    if (!foreseen) log.error({ err: error }, `${request.method} ${request.routeOptions.url} failed`)
+    if (problem.status === 503) reply.header('retry-after', '5')
+    return await reply.code(problem.status).type('application/problem+json').send(problem)
+  })
+  app.setNotFoundHandler(async (request, reply) => {
+    const path = request.url.split('?')[0]!
+    const allowed = [...new Set(known.filter(route => route.path.test(path)).map(({ method }) => method))]
+    if (allowed.length === 0) throw new AppError('not_found', `there is no ${path}`)
+    reply.header('allow', allowed.join(', '))
+    throw new AppError('method_not_allowed', `${path} does not take ${request.method}`)
+  })
+}

@@ -1,0 +1,36 @@
+import type { FieldError } from '../schemas/api.js'
+
+/** The kinds of failure that a caller can tell apart, and the HTTP status of each. The only place that knows both. */
+export const statusOf = {
+  invalid_request: 400,
+  forbidden: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  not_acceptable: 406,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  idempotency_key_reused: 422,
+  too_many_requests: 429,
+  internal: 500,
+  unavailable: 503,
+  timeout: 504
+} as const
+
+export type Code = keyof typeof statusOf
+
+/** A failure that was foreseen. Anything else that is thrown is `internal`: logged with its stack, and hidden. */
+export class AppError extends Error {
+  readonly code: Code
+  readonly errors: FieldError[] | undefined
+
+  constructor (code: Code, message: string, options: { cause?: unknown, errors?: FieldError[] } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.errors = options.errors
+  }
+}
+
+/** The text of anything that was thrown. */
+export function messageOf (error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,33 @@
+import type { LoggedEvent } from './frame.js'
+
+export interface FilterFields {
+  types?: readonly string[] | undefined
+  reqid?: string | undefined
+  instance?: string | undefined
+  node?: string | undefined
+}
+
+/** Which events a follower wants: those that fit every field that is given. */
+export class Filter {
+  readonly reqid: string | undefined
+  /** The same for filters that let the same events through. */
+  readonly key: string
+  #fields: FilterFields
+  #types: Set<string> | undefined
+
+  constructor (fields: FilterFields) {
+    const types = fields.types && [...new Set(fields.types)].sort()
+    this.#fields = fields
+    this.#types = types && new Set(types)
+    this.reqid = fields.reqid
+    this.key = JSON.stringify([types, fields.reqid, fields.instance, fields.node])
+  }
+
+  matches ({ type, reqid, instance, node }: LoggedEvent): boolean {
+    const { reqid: ofRequest, instance: ofInstance, node: ofNode } = this.#fields
+    return (this.#types?.has(type) ?? true) &&
+      (ofRequest === undefined || ofRequest === reqid) &&
+      (ofInstance === undefined || ofInstance === instance) &&
+      (ofNode === undefined || ofNode === node)
+  }
+}

@@ -1,0 +1,111 @@
+import type { ControlEvent } from '../../schemas/events.js'
+import type { Filter } from './filter.js'
+import type { Format, LoggedEvent } from './frame.js'
+
+/** Where a stream is written to: what is needed of an HTTP response. */
+export interface Sink {
+  /** False: it has taken the chunk, and has no room for another until `drain`. */
+  write (chunk: string | Buffer): boolean
+  end (): void
+  destroy (): void
+  on (event: 'drain' | 'close', listener: () => void): unknown
+}
+
+export interface FollowerOptions {
+  /** What comes after this number is next. */
+  seq: number
+  format: Format
+  filter: Filter
+  /** The event after which the stream ends. */
+  isLast: ((event: LoggedEvent) => boolean) | undefined
+  cursorOf: (seq: number) => string
+  /** Some of what comes after a number, and how far that reaches. */
+  read: (seq: number) => { events: readonly LoggedEvent[], upTo: number }
+  encode: (from: number, events: readonly LoggedEvent[]) => Buffer
+  /** Called once. */
+  onEnd: () => void
+}
+
+/** One stream: a cursor that moves along the log as fast as its sink takes what is there. */
+export class Follower {
+  #sink: Sink
+  #options: FollowerOptions
+  #seq: number
+  /** Since when the sink has had no room. */
+  #blockedSince: number | undefined
+  #reading = false
+  #ended = false
+
+  constructor (sink: Sink, options: FollowerOptions) {
+    this.#sink = sink
+    this.#options = options
+    this.#seq = options.seq
+    sink.on('drain', () => {
+      this.#blockedSince = undefined
+      this.pull()
+    })
+    sink.on('close', () => this.#finish())
+  }
+
+  begin (greeting: readonly ControlEvent[]): void {
+    this.#write(greeting.map(event => this.#options.format.control(event)).join(''))
+    this.pull()
+  }
+
+  /** Sends a batch, and goes on in the next turn while there is more: a long replay leaves room for others. */
+  pull (): void {
+    if (this.#ended || this.#reading || this.#blockedSince !== undefined) return
+    const from = this.#seq
+    const { events, upTo } = this.#options.read(from)
+    if (upTo === from) return
+    const wanted = events.filter(event => this.#options.filter.matches(event))
+    const last = this.#options.isLast ? wanted.findIndex(this.#options.isLast) : -1
+    if (last >= 0) wanted.length = last + 1
+    this.#seq = upTo
+    if (wanted.length > 0) this.#write(this.#options.encode(from, wanted))
+    if (last >= 0) return this.end('terminal')
+    this.#reading = true
+    setImmediate(() => {
+      this.#reading = false
+      this.pull()
+    })
+  }
+
+  /** Says that everything up to the cursor was delivered. One that is behind has no need of it. */
+  heartbeat (now: number): void {
+    if (this.#ended || this.#reading || this.#blockedSince !== undefined) return
+    this.#control({ type: 'heartbeat', cursor: this.#options.cursorOf(this.#seq), time: new Date(now).toISOString() })
+  }
+
+  /** Whether the sink has had no room since before this moment (of `performance.now()`). */
+  isStalled (before: number): boolean {
+    return this.#blockedSince !== undefined && this.#blockedSince < before
+  }
+
+  end (reason: 'shutdown' | 'terminal'): void {
+    if (this.#ended) return
+    this.#control({ type: 'goodbye', reason, reconnect: reason === 'shutdown' })
+    this.#sink.end()
+    this.#finish()
+  }
+
+  /** For a reader that takes nothing: an end would wait behind what it does not take. */
+  destroy (): void {
+    this.#sink.destroy()
+    this.#finish()
+  }
+
+  #control (event: ControlEvent): void {
+    this.#write(this.#options.format.control(event))
+  }
+
+  #write (chunk: string | Buffer): void {
+    if (!this.#sink.write(chunk)) this.#blockedSince = performance.now()
+  }
+
+  #finish (): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#options.onEnd()
+  }
+}

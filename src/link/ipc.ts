@@ -1,0 +1,36 @@
+import type { ChildProcess } from 'node:child_process'
+import type { Receiver, Transport } from './transport.js'
+
+/** Node's IPC channel, at the parent's end (a child process) or at the child's (`process`). */
+export class IpcTransport implements Transport {
+  #channel: ChildProcess | NodeJS.Process
+  #sending = 0
+  #drained = () => {}
+  #closed = false
+
+  constructor (channel: ChildProcess | NodeJS.Process) {
+    this.#channel = channel
+  }
+
+  send (text: string): void {
+    if (this.#closed || !this.#channel.connected) return
+    this.#sending++
+    this.#channel.send!(text, undefined, undefined, () => {
+      // Through, or failed because the other end is gone, which `disconnect` tells.
+      if (--this.#sending === 0) this.#drained()
+    })
+  }
+
+  /** Waits for the sends: a process that exits before they are through loses them. */
+  async close (): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    if (this.#sending > 0 && this.#channel.connected) await new Promise<void>(resolve => { this.#drained = resolve; this.#channel.once('disconnect', resolve) })
+    if (this.#channel.connected) this.#channel.disconnect!()
+  }
+
+  receive (receiver: Receiver): void {
+    this.#channel.on('message', text => receiver.message(String(text)))
+    this.#channel.once('disconnect', () => receiver.closed('the process at the other end is gone'))
+  }
+}

@@ -1,0 +1,162 @@
+import { AppError, messageOf, statusOf, type Code } from '../errors.js'
+import type { Transport } from './transport.js'
+
+export interface Context {
+  /** Aborted when the asker no longer waits: its deadline is near, or the link is closed. */
+  signal: AbortSignal
+}
+
+/** What one end serves: by method, for questions and notifications alike. What it returns is the answer. */
+export type Handlers = Record<string, (params: any, context: Context) => unknown>
+
+export interface LinkOptions {
+  /** A frame is sent at least this often, and three times this long without one closes the link. 0: never. */
+  heartbeatMs?: number
+  /** Told of what a notification's handler throws, and of frames that are none. */
+  onError?: (error: unknown) => void
+}
+
+interface Pending {
+  settle (answer: { result?: unknown } | { error: AppError }): void
+}
+
+type Frame =
+  | { ask: number, method: string, params?: unknown, timeout: number }
+  | { answer: number, result?: unknown, error?: { code: Code, message: string } }
+  | { notify: string, params?: unknown }
+  | { cancel: number }
+  | { ping: true }
+
+/** The asked gets less time than the asker waits, so that it can say what is missing before it is given up. */
+export function timeForAsked (timeoutMs: number): number {
+  return Math.max(1, timeoutMs - Math.min(500, timeoutMs / 10))
+}
+
+/**
+ * Asking and answering over one transport; both ends are alike.
+ *
+ * A question settles exactly once: with its answer, with `timeout`, or with `unavailable` when the link closes.
+ */
+export class Link {
+  #transport: Transport
+  #handlers: Handlers
+  #onError: (error: unknown) => void
+  #asked = new Map<number, Pending>()
+  #serving = new Map<number, AbortController>()
+  #next = 1
+  #closing = new AbortController()
+  #heartbeat: NodeJS.Timeout | undefined
+  #missed = 0
+
+  constructor (transport: Transport, handlers: Handlers, { heartbeatMs = 0, onError = () => {} }: LinkOptions = {}) {
+    this.#transport = transport
+    this.#handlers = handlers
+    this.#onError = onError
+    if (heartbeatMs > 0) this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs)
+    transport.receive({
+      message: text => this.#receive(text),
+      closed: reason => this.#end(reason)
+    })
+  }
+
+  /** Aborted, with the reason as a text, once the link is closed. */
+  get closed (): AbortSignal {
+    return this.#closing.signal
+  }
+
+  /** Asks the other end. Rejects with an AppError: the other end's own, `timeout`, or `unavailable`. */
+  ask<R = unknown> (method: string, params: unknown, { timeoutMs, signal }: { timeoutMs: number, signal?: AbortSignal }): Promise<R> {
+    const id = this.#next++
+    return new Promise<R>((resolve, reject) => {
+      const settle: Pending['settle'] = answer => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', cancel)
+        this.#asked.delete(id)
+        if ('error' in answer) reject(answer.error)
+        else resolve(answer.result as R)
+      }
+      const cancel = () => {
+        this.#send({ cancel: id })
+        settle({ error: new AppError('unavailable', `${method} was given up`) })
+      }
+      const timer = setTimeout(() => {
+        settle({ error: new AppError('timeout', `no answer to ${method} within ${timeoutMs} ms`) })
+      }, timeoutMs)
+      this.#asked.set(id, { settle })
+      if (this.closed.aborted) return settle({ error: new AppError('unavailable', `the link is closed: ${this.closed.reason}`) })
+      signal?.addEventListener('abort', cancel, { once: true })
+      if (signal?.aborted) return cancel()
+      this.#send({ ask: id, method, params, timeout: timeForAsked(timeoutMs) })
+    })
+  }
+
+  /** Says something that has no answer. Lost when the link is closed. */
+  notify (method: string, params?: unknown): void {
+    this.#send({ notify: method, params })
+  }
+
+  /** Ends the link once what was said before has left. */
+  async close (reason: string): Promise<void> {
+    await this.#transport.close(reason)
+    this.#end(reason)
+  }
+
+  #send (frame: Frame): void {
+    if (!this.closed.aborted) this.#transport.send(JSON.stringify(frame))
+  }
+
+  #beat (): void {
+    // Beats are counted, not time: after a pause of this process itself the other end gets its chance.
+    if (++this.#missed > 3) {
+      void this.#transport.close('heartbeat missed')
+      return this.#end('heartbeat missed')
+    }
+    this.#send({ ping: true })
+  }
+
+  #receive (text: string): void {
+    this.#missed = 0
+    let frame: Frame
+    try {
+      frame = JSON.parse(text)
+    } catch (error) {
+      return this.#onError(error)
+    }
+    if ('ask' in frame) void this.#serve(frame)
+    else if ('answer' in frame) {
+      const { error, result } = frame
+      this.#asked.get(frame.answer)?.settle(error ? { error: new AppError(error.code in statusOf ? error.code : 'internal', error.message) } : { result })
+    } else if ('notify' in frame) this.#hear(frame)
+    else if ('cancel' in frame) this.#serving.get(frame.cancel)?.abort()
+  }
+
+  /** Answers one question. Never rejects. */
+  async #serve ({ ask, method, params, timeout }: Extract<Frame, { ask: number }>): Promise<void> {
+    const controller = new AbortController()
+    const timer = setTimeout(() => controller.abort(), timeout)
+    this.#serving.set(ask, controller)
+    try {
+      const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined
+      if (!handler) throw new AppError('not_found', `there is no method ${method}`)
+      this.#send({ answer: ask, result: await handler(params, { signal: controller.signal }) })
+    } catch (error) {
+      if (!(error instanceof AppError)) this.#onError(error)
+      this.#send({ answer: ask, error: { code: error instanceof AppError ? error.code : 'internal', message: messageOf(error) } })
+    } finally {
+      clearTimeout(timer)
+      this.#serving.delete(ask)
+    }
+  }
+
+  #hear ({ notify, params }: Extract<Frame, { notify: string }>): void {
+    Promise.resolve().then(() => Object.hasOwn(this.#handlers, notify) && this.#handlers[notify]?.(params, { signal: this.closed })).catch(this.#onError)
+  }
+
+  #end (reason: string): void {
+    if (this.closed.aborted) return
+    clearInterval(this.#heartbeat)
+    this.#closing.abort(reason)
+    for (const pending of [...this.#asked.values()]) pending.settle({ error: new AppError('unavailable', `the link is closed: ${reason}`) })
+    for (const serving of this.#serving.values()) serving.abort()
+  }
+}

@@ -1,0 +1,91 @@
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { WebSocket, WebSocketServer } from 'ws'
+import { AppError, messageOf } from '../errors.js'
+import { hostPort } from '../util.js'
+import type { Receiver, Transport } from './transport.js'
+
+/** What one frame may hold: the share of a large instance fits, a flood does not. */
+export const maxFrameBytes = 64 * 1024 * 1024
+
+/** A link over a WebSocket. */
+export class WebSocketTransport implements Transport {
+  #socket: WebSocket
+  #receiver: Receiver | undefined
+  #failure: string | undefined
+  /** What came before there was a receiver: an end may speak in the same packet in which the socket opens. */
+  #early: (() => void)[] = []
+
+  constructor (socket: WebSocket) {
+    this.#socket = socket
+    socket.on('message', data => this.#tell(receiver => receiver.message(String(data))))
+    socket.on('error', error => { this.#failure = error.message })
+    socket.once('close', (_code, reason) => {
+      this.#tell(receiver => receiver.closed(this.#failure ?? (String(reason) || 'the connection was lost')))
+    })
+  }
+
+  send (text: string): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return
+    this.#socket.send(text)
+    // The other end does not read. Cutting it off costs a reconnect, keeping it costs the memory.
+    if (this.#socket.bufferedAmount > 2 * maxFrameBytes) this.#socket.terminate()
+  }
+
+  async close (reason: string): Promise<void> {
+    if (this.#socket.readyState === WebSocket.CLOSED) return
+    const closed = new Promise(resolve => this.#socket.once('close', resolve))
+    this.#socket.close(1000, reason.slice(0, 120))
+    const patience = setTimeout(() => this.#socket.terminate(), 1000)
+    await closed
+    clearTimeout(patience)
+  }
+
+  receive (receiver: Receiver): void {
+    this.#receiver = receiver
+    for (const tell of this.#early.splice(0)) tell()
+  }
+
+  #tell (what: (receiver: Receiver) => void): void {
+    if (this.#receiver) what(this.#receiver)
+    else this.#early.push(() => what(this.#receiver!))
+  }
+}
+
+/** Opens a WebSocket. Rejects when that fails or the signal aborts first. */
+export async function dial (url: string, signal: AbortSignal): Promise<WebSocketTransport> {
+  const socket = new WebSocket(url, { maxPayload: maxFrameBytes, perMessageDeflate: false, handshakeTimeout: 5000 })
+  const transport = new WebSocketTransport(socket)
+  try {
+    await once(socket, 'open', { signal })
+    return transport
+  } catch (error) {
+    socket.terminate()
+    throw error
+  }
+}
+
+export interface Listener {
+  close (): Promise<void>
+}
+
+/** Takes WebSockets at a path, each with the address that it comes from. Throws `unavailable` when it cannot listen. */
+export async function listen (host: string, port: number, path: string, onTransport: (transport: WebSocketTransport, peerAddress: string) => void): Promise<Listener> {
+  const server = new WebSocketServer({
+    host, port, path, maxPayload: maxFrameBytes, perMessageDeflate: false,
+    // Only browsers say where a page is from, and no page is an agent or a controller.
+    verifyClient: ({ req }: { req: IncomingMessage }) => req.headers.origin === undefined
+  })
+  server.on('connection', (socket, { socket: { remoteAddress } }) => onTransport(new WebSocketTransport(socket), remoteAddress ?? ''))
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    throw new AppError('unavailable', `cannot listen on ${hostPort(host, port)}: ${messageOf(error)}`, { cause: error })
+  }
+  return {
+    close: async () => {
+      for (const client of server.clients) client.terminate()
+      await new Promise(resolve => server.close(resolve))
+    }
+  }
+}

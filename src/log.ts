@@ -1,0 +1,42 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { destination, multistream, pino, type Logger, type StreamEntry } from 'pino'
+import type { ManagementRole } from '../schemas/types.js'
+
+const names: Record<string, string> = { trace: 'DEBUG', debug: 'DEBUG', info: 'INFO', warn: 'WARNING', error: 'ERROR', fatal: 'ERROR' }
+
+export interface LogOptions {
+  node: string
+  role: ManagementRole
+  level: string
+  /** Only supervised processes keep a file: `management-<node>.log` in this directory. */
+  directory?: string
+  /** Told of each line, too. */
+  onLine?: (level: string, message: string) => void
+}
+
+/** Lines of JSON `ts node level role message`, as Zeek's management.log has them, and more where there is more. On stderr, and in the file. */
+export function createLog ({ node, role, level, directory, onLine }: LogOptions): Logger {
+  const entry = (stream: StreamEntry['stream']) => ({ level: level as 'info', stream })
+  const streams = [entry(destination({ dest: 2, sync: true }))]
+  if (directory !== undefined) {
+    mkdirSync(directory, { recursive: true })
+    streams.push(entry(destination({ dest: join(directory, `management-${node}.log`), sync: true, mkdir: true })))
+  }
+  if (onLine) {
+    streams.push(entry({
+      write (line: string) {
+        const { level, message } = JSON.parse(line)
+        onLine(level, message)
+      }
+    }))
+  }
+  return pino({
+    level,
+    base: { node, role },
+    messageKey: 'message',
+    // Seconds since the epoch, as in Zeek's own JSON logs.
+    timestamp: () => `,"ts":${Date.now() / 1000}`,
+    formatters: { level: label => ({ level: names[label] ?? label }) }
+  }, multistream(streams))
+}

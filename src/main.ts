@@ -1,0 +1,145 @@
+#!/usr/bin/env node
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { hostname } from 'node:os'
+import { agentSettings } from './agent/config.js'
+import { startAgent } from './agent/main.js'
+import { Programs } from './agent/programs.js'
+import { controllerSettings } from './controller/config.js'
+import { startController } from './controller/main.js'
+import { AppError, messageOf } from './errors.js'
+import { runHost } from './host.js'
+import { IpcTransport } from './link/ipc.js'
+import { Link } from './link/link.js'
+import { createLog } from './log.js'
+import { environmentName, flagName, loadSettings, managementSettings } from './settings.js'
+import { hostPort, isLoopback, packageVersion } from './util.js'
+
+const allSettings = { ...managementSettings, ...controllerSettings, ...agentSettings }
+
+const usage = `usage: zeek-cluster <command>
+
+  start [--controller] [--agent] [--config FILE] [--SETTING VALUE ...]
+             runs the supervisor, with a controller, an agent, or (neither named) both
+  settings   lists every setting: its flag, environment variable, default and meaning
+  version    prints the version
+`
+
+/** `--name value` and `--name=value`; roles and the file are no settings. */
+function parseFlags (args: readonly string[]): { roles: ('CONTROLLER' | 'AGENT')[], file: string | undefined, flags: Record<string, string> } {
+  const flags: Record<string, string> = {}
+  const roles: ('CONTROLLER' | 'AGENT')[] = []
+  for (let at = 0; at < args.length; at++) {
+    const [, name, inline] = /^--([a-z][a-z-]*)(?:=(.*))?$/s.exec(args[at]!) ?? []
+    if (name === undefined) throw new AppError('invalid_request', `${args[at]} is not a flag`)
+    if (name === 'controller' || name === 'agent') roles.push(name.toUpperCase() as 'CONTROLLER' | 'AGENT')
+    else {
+      const value = inline ?? args[++at]
+      if (value === undefined) throw new AppError('invalid_request', `--${name} needs a value`)
+      flags[name] = value
+    }
+  }
+  const { config: file, ...rest } = flags
+  return { roles: [...new Set(roles)].sort().reverse(), file, flags: rest }
+}
+
+function readSettings (file: string | undefined, flags: Record<string, string>) {
+  const settings = loadSettings(allSettings, { flags, env: process.env, file })
+  for (const key of ['controller_addr', 'controller_websocket_addr', 'agent_addr'] as const) {
+    if (!isLoopback(settings[key])) throw new AppError('invalid_request', `${environmentName(key)} must be a loopback address: there is no authentication yet (it is ${settings[key]})`)
+  }
+  return { ...settings, management_state_dir: resolve(settings.management_state_dir) }
+}
+
+type Settings = ReturnType<typeof readSettings>
+
+function listSettings (): string {
+  return Object.entries(allSettings).map(([key, { default: value, description }]) =>
+    `${flagName(key)}, ${environmentName(key)} (${value === undefined ? 'none' : value})\n    ${description}\n`).join('')
+}
+
+/** Aborted by the first signal to stop; the second ends the process at once. */
+function untilStopped (signals: readonly NodeJS.Signals[]): AbortSignal {
+  const stopping = new AbortController()
+  for (const signal of signals) {
+    process.on(signal, () => {
+      if (stopping.signal.aborted) process.exit(1)
+      stopping.abort()
+    })
+  }
+  return stopping.signal
+}
+
+async function runSupervisor (settings: Settings, roles: readonly ('CONTROLLER' | 'AGENT')[], args: readonly string[]): Promise<number> {
+  const log = createLog({ node: `supervisor-${hostname()}`, role: 'NONE', level: settings.management_log_level })
+  const started = await runHost({
+    settings,
+    roles,
+    command: [process.execPath, fileURLToPath(import.meta.url), 'start', ...args],
+    env: process.env,
+    log,
+    onReady: lines => console.log(`zeek-cluster is ready: ${lines.join('; ')}`),
+    signal: untilStopped(['SIGTERM', 'SIGINT'])
+  })
+  return started ? 0 : 1
+}
+
+/** In a process that a supervisor has launched: one role, until the supervisor ends or says so. */
+async function runRole (role: string, settings: Settings): Promise<number> {
+  // Ctrl-C reaches the whole group; the supervisor sees to the order.
+  process.on('SIGINT', () => {})
+  const stopped = untilStopped(['SIGTERM'])
+  const isAgent = role === 'AGENT'
+  let onLine: (level: string, message: string) => void = () => {}
+  const log = createLog({
+    node: isAgent ? settings.agent_name : settings.controller_name,
+    role: isAgent ? 'AGENT' : 'CONTROLLER',
+    level: settings.management_log_level,
+    directory: settings.management_state_dir,
+    onLine: (level, message) => onLine(level, message)
+  })
+  const { supervisor, line, close } = await (isAgent ? agentRole : controllerRole)()
+  supervisor.notify('ready', { line })
+  await new Promise(resolve => {
+    stopped.addEventListener('abort', resolve, { once: true })
+    supervisor.closed.addEventListener('abort', resolve, { once: true })
+    if (stopped.aborted || supervisor.closed.aborted) resolve(undefined)
+  })
+  log.info('stopping')
+  await close()
+  await supervisor.close('done')
+  return 0
+
+  async function agentRole () {
+    const programs = new Programs(new IpcTransport(process))
+    const agent = await startAgent({ settings, env: process.env, programs, controllerPort: settings.controller_port, log })
+    onLine = (level, message) => { if (level === 'WARNING' || level === 'ERROR') agent.notifyLog(level, message) }
+    return { supervisor: programs.link, line: `${settings.agent_name} is an agent of ${settings.agent_controller}`, close: agent.close }
+  }
+
+  async function controllerRole () {
+    const link = new Link(new IpcTransport(process), { changed: () => {} })
+    const { url, close } = await startController({ settings, log })
+    return { supervisor: link, line: `${settings.controller_name} listens on ${url}, for agents on ${hostPort(settings.controller_addr, settings.controller_port)}`, close }
+  }
+}
+
+async function main ([command, ...args]: readonly string[]): Promise<number> {
+  switch (command) {
+    case 'start': {
+      const { roles, file, flags } = parseFlags(args)
+      const settings = readSettings(file, flags)
+      const role = process.env.ZEEK_MANAGEMENT_NODE
+      return role === undefined ? await runSupervisor(settings, roles.length > 0 ? roles : ['CONTROLLER', 'AGENT'], args) : await runRole(role, settings)
+    }
+    case 'settings': console.log(listSettings()); return 0
+    case 'version': case '--version': console.log(packageVersion); return 0
+    case 'help': case '--help': console.log(usage); return 0
+    default: console.error(usage); return 2
+  }
+}
+
+main(process.argv.slice(2)).then(code => process.exit(code), (error: unknown) => {
+  console.error(`zeek-cluster: ${error instanceof AppError ? messageOf(error) : error instanceof Error ? error.stack : String(error)}`)
+  process.exit(error instanceof AppError && error.code === 'invalid_request' ? 2 : 1)
+})

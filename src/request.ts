@@ -1,0 +1,268 @@
+import { randomUUID } from 'node:crypto'
+import type { Logger } from 'pino'
+import { requests as definitions, type Request, type RequestArguments, type RequestState, type RequestType } from '../schemas/api.js'
+import type { DomainEvent } from '../schemas/events.js'
+import type { Outcome, Result } from '../schemas/types.js'
+import { AppError, messageOf } from './errors.js'
+import type { RequestFilter, RequestTable, StoredRequest } from './store/requests.js'
+
+/** Writes events down, and announces them once they are committed. */
+export interface Journal {
+  write<T> (durability: 'synced' | 'written', transient: boolean, job: (append: (event: DomainEvent) => number) => T): Promise<T>
+  cursorOf (seq: number): string
+}
+
+/** A request that is being worked on. */
+export interface Task {
+  reqid: string
+  /** Until its time is over; at least 1. */
+  remainingMs (): number
+  /** Aborted then, or when the controller ends. */
+  signal: AbortSignal
+  /** Results of one instance, to be heard of before all have answered. */
+  progress (instance: string, outcomes: readonly Outcome[]): Promise<void>
+}
+
+export interface Answer {
+  /** What was not told as progress. */
+  results: readonly Outcome[]
+  warnings?: readonly string[]
+  /** Someone has not answered in time. */
+  timedOut?: boolean
+}
+
+export interface RequestOptions {
+  timeoutMs: number
+  idempotency?: { key: string, fingerprint: string } | undefined
+}
+
+export interface RequestsOptions {
+  table: RequestTable
+  journal: Journal
+  log: Logger
+  now: () => number
+  pendingMax: number
+  /** Told of each request that has ended, after its response is out. */
+  onFinished?: (request: Request) => void
+}
+
+/** What a request comes to. Results of nodes count more than those that stand for the whole. */
+export function stateOf (results: readonly Outcome[]): RequestState {
+  const ofNodes = results.filter(({ node }) => node !== undefined)
+  const counted = ofNodes.length > 0 ? ofNodes : results
+  const successes = counted.filter(({ success }) => success).length
+  if (successes === counted.length) return results.every(({ success }) => success) ? 'succeeded' : 'partial'
+  return successes > 0 ? 'partial' : 'failed'
+}
+
+/** After its time a request is given this long to say what is missing. */
+const graceMs = 1_000
+
+/**
+ * The state of requests: each gets exactly one response event, whatever becomes of the work.
+ *
+ *   pending --+--> succeeded | partial | failed   all have answered
+ *             +--> timed_out                      the deadline has passed
+ *             +--> interrupted                    the controller ended meanwhile
+ *             +--> expired                        the deadline of a request without state
+ */
+export class Requests {
+  #table: RequestTable
+  #journal: Journal
+  #log: Logger
+  #now: () => number
+  #pendingMax: number
+  #onFinished: RequestsOptions['onFinished']
+  #pending = new Map<string, AbortController>()
+  #waiting = new Map<string, Set<() => void>>()
+
+  constructor (options: RequestsOptions) {
+    this.#table = options.table
+    this.#journal = options.journal
+    this.#log = options.log
+    this.#now = options.now
+    this.#pendingMax = options.pendingMax
+    this.#onFinished = options.onFinished
+  }
+
+  get pending (): number { return this.#pending.size }
+
+  /**
+   * Accepts a request: resolves once it is written down, and starts the work. With a key that was used before for the
+   * same payload it is that request that is handed back. Throws `idempotency_key_reused`, or `unavailable` when too
+   * many are pending.
+   */
+  async start (type: RequestType, args: RequestArguments, { timeoutMs, idempotency }: RequestOptions, work: (task: Task) => Promise<Answer>): Promise<{ request: Request, replayed: boolean }> {
+    if (this.#pending.size >= this.#pendingMax) throw new AppError('unavailable', 'too many requests are pending')
+    const reqid = randomUUID()
+    const { durability, transient } = this.#kind(type)
+    // Counted before it is written: what comes meanwhile must see it.
+    const ending = new AbortController()
+    this.#pending.set(reqid, ending)
+    try {
+      const before = await this.#journal.write(durability, transient, append => {
+        const twin = idempotency && this.#table.byIdempotencyKey(idempotency.key)
+        if (twin) {
+          if (twin.fingerprint !== idempotency.fingerprint) throw new AppError('idempotency_key_reused', 'the Idempotency-Key was used for another request')
+          return twin.reqid
+        }
+        const created = this.#now()
+        const expires = created + timeoutMs
+        const seq = append({ type: `${type}_request`, reqid, arguments: args, expires_at: new Date(expires).toISOString() })
+        this.#table.insert({ reqid, type, arguments: args, created, expires, event_seq: seq - 1, transient, idempotency })
+        return reqid
+      })
+      const replayed = before !== reqid
+      const request = this.get(before)!
+      if (replayed) this.#pending.delete(reqid)
+      else void this.#work(request, ending, work)
+      return { request, replayed }
+    } catch (error) {
+      this.#pending.delete(reqid)
+      throw error
+    }
+  }
+
+  /** Throws `not_found`. */
+  get (reqid: string): Request {
+    const request = this.#table.get(reqid)
+    if (!request) throw new AppError('not_found', `there is no request ${reqid}`)
+    return this.#present(request)
+  }
+
+  /** Newest first; `next` is the place to go on from. */
+  list (filter: RequestFilter): { requests: Request[], next?: string } {
+    const page = this.#table.list(filter)
+    const last = page.at(-1)
+    return { requests: page.map(request => this.#present(request)), ...(last && page.length === filter.limit ? { next: String(last.n) } : {}) }
+  }
+
+  /** The request, once it is finished or the time is over. */
+  async wait (reqid: string, timeoutMs: number, signal: AbortSignal): Promise<Request> {
+    const request = this.get(reqid)
+    if (request.state !== 'pending' || timeoutMs <= 0) return request
+    await new Promise<void>(resolve => {
+      const waiting = this.#waiting.get(reqid) ?? new Set()
+      this.#waiting.set(reqid, waiting)
+      const done = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        waiting.delete(done)
+        if (waiting.size === 0) this.#waiting.delete(reqid)
+        resolve()
+      }
+      const timer = setTimeout(done, timeoutMs)
+      signal.addEventListener('abort', done, { once: true })
+      waiting.add(done)
+    })
+    return this.get(reqid)
+  }
+
+  /** Answers what was left pending by a controller that is gone. Call it before anything new is accepted. */
+  async recover (): Promise<void> {
+    for (;;) {
+      const left = this.#table.list({ state: 'pending', limit: 100 })
+      if (left.length === 0) return
+      await Promise.all(left.map(request => this.#interrupt(request)))
+    }
+  }
+
+  /** Answers what is pending. Nothing can be started any more. */
+  async close (): Promise<void> {
+    this.#pendingMax = 0
+    await Promise.all([...this.#pending].map(async ([reqid, ending]) => {
+      ending.abort('interrupted')
+      const request = this.#table.get(reqid)
+      if (request?.state === 'pending') await this.#interrupt(request)
+    }))
+  }
+
+  async #interrupt (request: StoredRequest): Promise<void> {
+    if (isStateless(request)) return await this.#expire(request)
+    await this.#finish(request, { results: [{ success: false, error: 'request interrupted' }] }, 'interrupted')
+  }
+
+  /** One request from its start to its response. Never rejects. */
+  async #work (request: Request, ending: AbortController, work: (task: Task) => Promise<Answer>): Promise<void> {
+    const { reqid } = request
+    const { durability, transient } = this.#kind(request.type)
+    const expires = Date.parse(request.expires_at)
+    const timer = setTimeout(() => ending.abort('timed_out'), Math.max(0, expires - this.#now()))
+    // A task that does not heed its signal cannot keep its client waiting.
+    let lastResort: NodeJS.Timeout | undefined
+    const givenUp = new Promise<Answer>(resolve => ending.signal.addEventListener('abort', () => {
+      lastResort = setTimeout(() => resolve({ results: [{ success: false, error: 'request timed out' }], timedOut: true }), graceMs)
+    }, { once: true }))
+    try {
+      const answer = await Promise.race([givenUp, work({
+        reqid,
+        remainingMs: () => Math.max(1, expires - this.#now()),
+        signal: ending.signal,
+        progress: async (instance, outcomes) => {
+          const results = tie(reqid, outcomes)
+          await this.#journal.write(durability, transient, append => {
+            // Late: the response is out.
+            if (!this.#table.isPending(reqid)) return
+            this.#table.addResults(reqid, results)
+            append({ type: 'request_progress', reqid, instance, results })
+          })
+        }
+      })])
+      if (ending.signal.reason === 'interrupted') return
+      if (isStateless(request)) await this.#expire(request)
+      else await this.#finish(request, answer)
+      this.#onFinished?.(this.get(reqid))
+    } catch (error) {
+      if (!(error instanceof AppError)) this.#log.error({ err: error, reqid }, `${request.type} failed: ${messageOf(error)}`)
+      await this.#finish(request, { results: [{ success: false, error: error instanceof AppError ? error.message : 'internal error' }] }).catch(failure => {
+        // The store is gone: the next start answers it.
+        this.#log.error({ reqid }, `the response cannot be written: ${messageOf(failure)}`)
+      })
+    } finally {
+      clearTimeout(timer)
+      clearTimeout(lastResort)
+      this.#pending.delete(reqid)
+      for (const done of this.#waiting.get(reqid) ?? []) done()
+    }
+  }
+
+  async #finish ({ reqid, type }: { reqid: string, type: RequestType }, { results, warnings = [], timedOut = false }: Answer, as?: RequestState): Promise<void> {
+    const { durability, transient } = this.#kind(type)
+    await this.#journal.write(durability, transient, append => {
+      // Only one response, whoever comes second.
+      if (!this.#table.isPending(reqid)) return
+      this.#table.addResults(reqid, tie(reqid, results))
+      const all = this.#table.get(reqid)!.results
+      const state = as ?? (timedOut ? 'timed_out' : stateOf(all))
+      this.#table.finish(reqid, state, warnings, this.#now())
+      append({ type: `${type}_response`, reqid, state, success: state === 'succeeded', results: all, warnings: [...warnings] })
+    })
+  }
+
+  async #expire ({ reqid, type }: { reqid: string, type: RequestType }): Promise<void> {
+    const { durability, transient } = this.#kind(type)
+    await this.#journal.write(durability, transient, append => {
+      if (!this.#table.isPending(reqid)) return
+      this.#table.finish(reqid, 'expired', [], this.#now())
+      append({ type: 'request_expired', reqid })
+    })
+  }
+
+  #kind (type: RequestType): { durability: 'synced' | 'written', transient: boolean } {
+    const { changes } = definitions[type]
+    return { durability: changes ? 'synced' : 'written', transient: !changes }
+  }
+
+  #present ({ n, event_seq: seq, ...request }: StoredRequest): Request {
+    return { ...request, ...(request.state === 'pending' ? {} : { success: request.state === 'succeeded' }), event_cursor: this.#journal.cursorOf(seq) }
+  }
+}
+
+/** There is never a response to it. */
+function isStateless ({ type, arguments: args }: { type: RequestType, arguments: RequestArguments }): boolean {
+  return type === 'test_timeout' && args.with_state !== true
+}
+
+function tie (reqid: string, outcomes: readonly Outcome[]): Result[] {
+  return outcomes.map(outcome => ({ reqid, ...outcome }))
+}

@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs'
+import { Type, type Static, type TObject, type TProperties, type TSchema } from '@sinclair/typebox'
+import { parse } from 'yaml'
+import { checker } from '../schemas/validator.js'
+import { AppError, messageOf } from './errors.js'
+
+/** A duration in a setting. */
+export const Seconds = (options: { default: number, description: string, minimum?: number }) => Type.Number({ minimum: 0, maximum: 31_536_000, ...options })
+/** An address to listen on. */
+export const ListenAddress = (options: { default: string, description: string }) => Type.String({ format: 'ip', ...options })
+export const ListenPort = (options: { default: number, description: string }) => Type.Integer({ minimum: 1, maximum: 65535, ...options })
+export const Count = (options: { default: number, description: string, minimum?: number }) => Type.Integer({ minimum: 0, ...options })
+
+/** What controller, agent and supervisor all need. */
+export const managementSettings = {
+  management_state_dir: Type.String({ default: './var', minLength: 1, description: 'where everything that must survive is kept' }),
+  management_log_level: Type.Unsafe<'debug' | 'info' | 'warn' | 'error'>({ type: 'string', enum: ['debug', 'info', 'warn', 'error'], default: 'info', description: 'what is logged' }),
+  management_heartbeat: Seconds({ default: 5, minimum: 0.01, description: 'seconds between heartbeats of a link; three missed ones close it' }),
+  management_stop_timeout: Seconds({ default: 10, description: 'seconds that a controller or an agent has to end' })
+}
+
+/** The prefixes that are ours alone, so that a name that we do not know is a typing error. */
+const ownPrefixes = ['ZEEK_CONTROLLER_', 'ZEEK_AGENT_', 'ZEEK_MANAGEMENT_']
+/** Ours to pass on (the role of a process), and Zeek's own test switch. */
+const notSettings = ['ZEEK_MANAGEMENT_NODE', 'ZEEK_MANAGEMENT_TESTING']
+
+export const environmentName = (key: string) => `ZEEK_${key.toUpperCase()}`
+export const flagName = (key: string) => `--${key.replaceAll('_', '-')}`
+
+export interface Sources {
+  /** By name, without the dashes. */
+  flags: Record<string, string>
+  env: NodeJS.ProcessEnv
+  /** The path of a YAML or JSON file. */
+  file?: string | undefined
+}
+
+function readFile (path: string): Record<string, unknown> {
+  try {
+    const values: unknown = parse(readFileSync(path, 'utf8')) ?? {}
+    if (typeof values !== 'object' || Array.isArray(values)) throw new Error('it must hold names and values')
+    return values as Record<string, unknown>
+  } catch (error) {
+    throw new AppError('invalid_request', `${path}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/**
+ * The settings: flags win over the environment, that over the file, that over the defaults. Throws an AppError with
+ * one line that names what is unknown or wrong.
+ */
+export function loadSettings<P extends TProperties> (properties: P, { flags, env, file }: Sources): Static<TObject<P>> {
+  const keys = Object.keys(properties)
+  const fromFile = file === undefined ? {} : readFile(file)
+  const unknown = [
+    ...Object.keys(flags).map(flag => `--${flag}`).filter(flag => !keys.some(key => flagName(key) === flag)),
+    ...Object.keys(env).filter(name => ownPrefixes.some(prefix => name.startsWith(prefix)) && !notSettings.includes(name) && !keys.some(key => environmentName(key) === name)),
+    ...Object.keys(fromFile).filter(key => !keys.includes(key)).map(key => `${file}: ${key}`)
+  ]
+  if (unknown.length > 0) throw new AppError('invalid_request', `${unknown[0]} is not a setting`)
+
+  const values: Record<string, unknown> = {}
+  const origin: Record<string, string> = {}
+  for (const key of keys) {
+    const flag = flags[flagName(key).slice(2)]
+    const variable = env[environmentName(key)]
+    if (flag !== undefined) [values[key], origin[key]] = [flag, flagName(key)]
+    // As in Zeek's scripts, an empty variable is none.
+    else if (variable !== undefined && variable !== '') [values[key], origin[key]] = [variable, environmentName(key)]
+    else if (key in fromFile) [values[key], origin[key]] = [fromFile[key], `${file}: ${key}`]
+  }
+  const check = checker<TSchema>(Type.Object(properties, { additionalProperties: false }), ([error]) => {
+    const key = error?.field.split('/')[1] ?? ''
+    return new AppError('invalid_request', `${origin[key] ?? key} ${error?.message} (it is ${JSON.stringify(values[key])})`)
+  }, { coerce: true })
+  return check({ ...values }, '') as Static<TObject<P>>
+}

@@ -1,0 +1,56 @@
+import type { Configuration, ConfigurationState } from '../../schemas/types.js'
+import type { Layout } from '../../schemas/agent.js'
+import type { Store } from './store.js'
+
+/** A deployment: the configuration, and what was assigned with it that clients do not see. */
+export interface Deployment {
+  configuration: Configuration
+  layout: Layout
+  /** By node, the port at which it serves its agent. */
+  agentPorts: Record<string, number>
+}
+
+export interface InstanceAddress { host: string, machine: string }
+
+/** The configurations, and where instances were last seen. Writing methods only inside of a `write`. */
+export class ConfigurationTable {
+  #store: Store
+
+  constructor (store: Store) {
+    this.#store = store
+  }
+
+  get (state: 'staged' | 'ready'): Configuration | undefined {
+    return this.#read(state)
+  }
+
+  get deployment (): Deployment | undefined {
+    return this.#read('deployed')
+  }
+
+  set (state: 'staged' | 'ready', configuration: Configuration): void {
+    this.#write(state, configuration)
+  }
+
+  deploy (deployment: Deployment): void {
+    this.#write('deployed', deployment)
+  }
+
+  /** By name of the instance. */
+  addresses (): Map<string, InstanceAddress> {
+    return new Map(this.#store.all('SELECT name, host, machine FROM instances').map(({ name, host, machine }) => [name, { host, machine }]))
+  }
+
+  setAddress (name: string, { host, machine }: InstanceAddress): void {
+    this.#store.run('INSERT INTO instances VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET host = excluded.host, machine = excluded.machine', name, host, machine)
+  }
+
+  #read (state: ConfigurationState): any {
+    const row = this.#store.get('SELECT body FROM configurations WHERE state = ?', state)
+    return row && JSON.parse(row.body)
+  }
+
+  #write (state: ConfigurationState, body: object): void {
+    this.#store.run('INSERT INTO configurations VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body', state, JSON.stringify(body))
+  }
+}

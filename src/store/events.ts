@@ -1,0 +1,140 @@
+import { randomBytes } from 'node:crypto'
+import type { DomainEvent } from '../../schemas/events.js'
+import { bootId } from '../util.js'
+import type { Store } from './store.js'
+
+/** An event in the log. */
+export interface StoredEvent {
+  seq: number
+  time: number
+  type: string
+  reqid: string | null
+  instance: string | null
+  node: string | null
+  transient: boolean
+  /** Without cursor and time, as JSON. */
+  body: string
+}
+
+/** How much of the log is kept. */
+export interface Retention {
+  maxCount: number
+  maxAgeMs: number
+  maxBytes: number
+  /** Of events of requests that only read, so that polling does not push the others out. */
+  maxTransientCount: number
+}
+
+const columns = 'seq, time, type, reqid, instance, node, transient, body'
+/** Pruned in small steps, so that no commit takes long. */
+const pruneStep = 500
+
+/** The durable, ordered log of everything that has happened. Its epoch changes when its past can no longer be trusted. */
+export class EventLog {
+  #store: Store
+  #epoch: string
+  #head: number
+  /** What is kept, so that pruning need not count it each time. */
+  #kept = { count: 0, transient: 0, bytes: 0 }
+
+  constructor (store: Store) {
+    this.#store = store
+    this.#epoch = this.#meta('epoch') ?? ''
+    // After a crash of the machine commits that were not synced may be gone, and their numbers would be given anew.
+    const unclean = this.#meta('boot') !== undefined && this.#meta('boot') !== bootId
+    this.#head = Number(store.get("SELECT seq FROM sqlite_sequence WHERE name = 'events'")?.seq ?? 0)
+    if (this.#epoch === '' || unclean) this.#epoch = newEpoch()
+    const kept = store.get('SELECT count(*) AS count, ifnull(sum(transient), 0) AS transient, ifnull(sum(length(body)), 0) AS bytes FROM events')
+    this.#kept = { count: Number(kept?.count), transient: Number(kept?.transient), bytes: Number(kept?.bytes) }
+  }
+
+  get epoch (): string { return this.#epoch }
+  /** The number of the newest event that is committed; 0 before the first. */
+  get head (): number { return this.#head }
+  /** The number of the oldest event that is kept. */
+  get earliest (): number { return Number(this.#store.get('SELECT min(seq) AS seq FROM events')?.seq ?? this.#head + 1) }
+
+  /** Writes down which log this is. Call it once, before anything is appended. */
+  async open (): Promise<void> {
+    await this.#store.write('synced', () => this.#remember())
+  }
+
+  /** Call it last: the log is whole, whatever happens to the machine. */
+  async close (): Promise<void> {
+    await this.#store.write('synced', () => this.#store.run("DELETE FROM meta WHERE name = 'boot'"))
+  }
+
+  /** Makes a new epoch: old cursors no longer count. */
+  async renew (): Promise<void> {
+    this.#epoch = newEpoch()
+    await this.#store.write('synced', () => this.#remember())
+  }
+
+  /** Only inside of a `write`. Returns the event as it is in the log. */
+  append (event: DomainEvent, transient: boolean, time: number): StoredEvent {
+    const { reqid = null, instance = null, node = null } = event as { reqid?: string, instance?: string, node?: string }
+    const body = JSON.stringify(event)
+    const seq = this.#store.run('INSERT INTO events (time, type, reqid, instance, node, transient, body) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      time, event.type, reqid, instance, node, Number(transient), body)
+    return { seq, time, type: event.type, reqid, instance, node, transient, body }
+  }
+
+  /** Tells that an event is committed. */
+  advance ({ seq, body, transient }: StoredEvent): void {
+    this.#head = Math.max(this.#head, seq)
+    this.#count(1, transient, body.length)
+  }
+
+  /** What comes after a number, in order. */
+  after (seq: number, limit: number): StoredEvent[] {
+    return this.#store.all(`SELECT ${columns} FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`, seq, this.#head, limit) as StoredEvent[]
+  }
+
+  /** The same, of one request. */
+  ofRequest (reqid: string, seq: number, limit: number): StoredEvent[] {
+    return this.#store.all(`SELECT ${columns} FROM events WHERE reqid = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`, reqid, seq, this.#head, limit) as StoredEvent[]
+  }
+
+  /** The newest of one request. */
+  lastOf (reqid: string): StoredEvent | undefined {
+    return this.#store.get(`SELECT ${columns} FROM events WHERE reqid = ? ORDER BY seq DESC LIMIT 1`, reqid) as StoredEvent | undefined
+  }
+
+  /** Drops the oldest of what need not be kept, some of it at a time. Resolves with whether there is more. */
+  async prune (retention: Retention, now: number): Promise<boolean> {
+    const dropped = await this.#store.write('written', () => {
+      const { count, transient, bytes } = this.#kept
+      const drop = (where: string, limit: number) => limit <= 0
+        ? []
+        : this.#store.all(`DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE ${where} ORDER BY seq LIMIT ?) RETURNING transient, length(body) AS bytes`, Math.min(limit, pruneStep))
+      return [
+        ...drop('transient = 1', transient - retention.maxTransientCount),
+        ...drop('TRUE', count - retention.maxCount),
+        ...drop(`time < ${Math.floor(now - retention.maxAgeMs)}`, pruneStep),
+        ...drop('TRUE', bytes > retention.maxBytes ? Math.ceil(count * (1 - retention.maxBytes / bytes)) : 0)
+      ]
+    })
+    for (const row of dropped) this.#count(-1, row.transient === 1, row.bytes)
+    return dropped.length >= pruneStep
+  }
+
+  #count (sign: 1 | -1, transient: boolean, bytes: number): void {
+    this.#kept.count += sign
+    this.#kept.transient += sign * Number(transient)
+    this.#kept.bytes += sign * bytes
+  }
+
+  #meta (name: string): string | undefined {
+    return this.#store.get('SELECT value FROM meta WHERE name = ?', name)?.value
+  }
+
+  #remember (): void {
+    for (const [name, value] of [['epoch', this.#epoch], ['boot', bootId]] as const) {
+      this.#store.run('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value', name, value)
+    }
+  }
+}
+
+function newEpoch (): string {
+  return BigInt(`0x${randomBytes(8).toString('hex')}`).toString(36)
+}

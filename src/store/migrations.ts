@@ -1,0 +1,53 @@
+/** What turns a database of version n into one of version n + 1. Never changed, only added to. */
+export const migrations = [`
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- AUTOINCREMENT: a number is never used for two events.
+  CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    time INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    reqid TEXT,
+    instance TEXT,
+    node TEXT,
+    -- Whether it is of a request that only reads: such events go earlier.
+    transient INTEGER NOT NULL,
+    -- The event without cursor and time, as JSON.
+    body TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX events_of_request ON events (reqid, seq) WHERE reqid IS NOT NULL;
+  CREATE INDEX events_transient ON events (seq) WHERE transient = 1;
+
+  CREATE TABLE requests (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    reqid TEXT NOT NULL UNIQUE,
+    type TEXT NOT NULL,
+    state TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    warnings TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    finished_at INTEGER,
+    expires_at INTEGER NOT NULL,
+    -- The event before its first one.
+    event_seq INTEGER NOT NULL,
+    transient INTEGER NOT NULL,
+    idempotency_key TEXT UNIQUE,
+    -- Of the payload that came with the key.
+    fingerprint TEXT
+  ) STRICT;
+  CREATE INDEX requests_by_type ON requests (type, n);
+  CREATE INDEX requests_by_state ON requests (state, n);
+  CREATE INDEX requests_transient ON requests (n) WHERE transient = 1;
+
+  CREATE TABLE results (
+    id INTEGER PRIMARY KEY,
+    n INTEGER NOT NULL REFERENCES requests (n) ON DELETE CASCADE,
+    body TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX results_of_request ON results (n, id);
+
+  CREATE TABLE configurations (state TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- Where an instance was last seen, so that one that is away has an address.
+  CREATE TABLE instances (name TEXT PRIMARY KEY, host TEXT NOT NULL, machine TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`]

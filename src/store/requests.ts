@@ -1,0 +1,100 @@
+import type { Request, RequestArguments, RequestState, RequestType } from '../../schemas/api.js'
+import type { Result } from '../../schemas/types.js'
+import type { Row, Store } from './store.js'
+
+/** A request as it is kept; the places in the log are numbers here. */
+export interface StoredRequest extends Omit<Request, 'event_cursor' | 'success'> {
+  /** Its place in the history. */
+  n: number
+  event_seq: number
+}
+
+export interface NewRequest {
+  reqid: string
+  type: RequestType
+  arguments: RequestArguments
+  created: number
+  expires: number
+  event_seq: number
+  transient: boolean
+  idempotency?: { key: string, fingerprint: string } | undefined
+}
+
+export interface RequestFilter {
+  type?: string | undefined
+  state?: string | undefined
+  /** Only older ones than this place in the history. */
+  before?: number | undefined
+  limit: number
+}
+
+const time = (ms: number) => new Date(ms).toISOString()
+
+/** The requests and their results. Writing methods only inside of a `write`. */
+export class RequestTable {
+  #store: Store
+
+  constructor (store: Store) {
+    this.#store = store
+  }
+
+  insert (request: NewRequest): void {
+    this.#store.run(`INSERT INTO requests (reqid, type, state, arguments, warnings, created_at, expires_at, event_seq, transient, idempotency_key, fingerprint)
+      VALUES (?, ?, 'pending', ?, '[]', ?, ?, ?, ?, ?, ?)`,
+    request.reqid, request.type, JSON.stringify(request.arguments), request.created, request.expires, request.event_seq, Number(request.transient),
+    request.idempotency?.key ?? null, request.idempotency?.fingerprint ?? null)
+  }
+
+  addResults (reqid: string, results: readonly Result[]): void {
+    for (const result of results) this.#store.run('INSERT INTO results (n, body) SELECT n, ? FROM requests WHERE reqid = ?', JSON.stringify(result), reqid)
+  }
+
+  finish (reqid: string, state: RequestState, warnings: readonly string[], now: number): void {
+    this.#store.run('UPDATE requests SET state = ?, warnings = ?, finished_at = ? WHERE reqid = ?', state, JSON.stringify(warnings), now, reqid)
+  }
+
+  get (reqid: string): StoredRequest | undefined {
+    return this.#fill(this.#store.get('SELECT * FROM requests WHERE reqid = ?', reqid))
+  }
+
+  isPending (reqid: string): boolean {
+    return this.#store.get("SELECT 1 FROM requests WHERE reqid = ? AND state = 'pending'", reqid) !== undefined
+  }
+
+  byIdempotencyKey (key: string): { reqid: string, fingerprint: string } | undefined {
+    return this.#store.get('SELECT reqid, fingerprint FROM requests WHERE idempotency_key = ?', key) as { reqid: string, fingerprint: string } | undefined
+  }
+
+  /** Newest first. */
+  list ({ type, state, before, limit }: RequestFilter): StoredRequest[] {
+    const conditions = ['TRUE', ...(type ? ['type = ?'] : []), ...(state ? ['state = ?'] : []), ...(before ? ['n < ?'] : [])]
+    const values = [type, state, before].filter(value => value !== undefined)
+    return this.#store.all(`SELECT * FROM requests WHERE ${conditions.join(' AND ')} ORDER BY n DESC LIMIT ?`, ...values, limit).map(row => this.#fill(row)!)
+  }
+
+  /** Drops the oldest finished ones beyond these numbers, and those that ended before `before`. */
+  prune ({ maxCount, maxTransientCount, before }: { maxCount: number, maxTransientCount: number, before: number }): void {
+    const step = 500
+    for (const [transient, keep] of [[1, maxTransientCount], [0, maxCount]] as const) {
+      this.#store.run(`DELETE FROM requests WHERE n IN (SELECT n FROM requests WHERE state <> 'pending' AND (finished_at < ?
+        OR n <= (SELECT n FROM requests WHERE transient = ? ORDER BY n DESC LIMIT 1 OFFSET ?)) AND transient = ? ORDER BY n LIMIT ?)`, before, transient, keep, transient, step)
+    }
+  }
+
+  #fill (row: Row | undefined): StoredRequest | undefined {
+    if (!row) return undefined
+    return {
+      n: row.n,
+      reqid: row.reqid,
+      type: row.type,
+      state: row.state,
+      arguments: JSON.parse(row.arguments),
+      results: this.#store.all('SELECT body FROM results WHERE n = ? ORDER BY id', row.n).map(({ body }) => JSON.parse(body)),
+      warnings: JSON.parse(row.warnings),
+      created_at: time(row.created_at),
+      ...(row.finished_at === null ? {} : { finished_at: time(row.finished_at) }),
+      expires_at: time(row.expires_at),
+      event_seq: row.event_seq
+    }
+  }
+}

@@ -1,0 +1,22 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdirSync, realpathSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { AppError } from '../errors.js'
+
+/**
+ * Sees to it that one supervisor at a time owns a directory. The lock is a socket without a file (an abstract
+ * one): the kernel frees it with the process, however that ends. Close the server to release it.
+ */
+export async function lockDirectory (directory: string): Promise<Server> {
+  mkdirSync(directory, { recursive: true })
+  const name = createHash('sha256').update(realpathSync(directory)).digest('hex').slice(0, 32)
+  const server = createServer(socket => socket.destroy())
+  server.listen(`\0zeek-cluster-${name}`)
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    throw new AppError('unavailable', `another zeek-cluster runs with the state directory ${directory}`, { cause: error })
+  }
+  return server.unref()
+}

@@ -1,0 +1,131 @@
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
+import { closeSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf } from '../errors.js'
+import { bootId } from '../util.js'
+import type { Output } from './output.js'
+import type { Exit, Program } from './program.js'
+
+/** A process, beyond the reuse of its number: the number, when it started, and since which boot. */
+export interface Identity {
+  pid: number
+  startTime: string
+  bootId: string
+}
+
+/** How often an adopted process, whose exit nobody tells us, is looked at. */
+const pollMs = 250
+
+/**
+ * Writes its own process id, start time and boot id, then becomes the program: there is no moment at which
+ * the program runs and its file is not there. The name in $0 is the file's.
+ */
+const launcher = `
+IFS= read -r stat < /proc/$$/stat && IFS= read -r boot < /proc/sys/kernel/random/boot_id &&
+printf '%s\\n%s\\n%s\\n' "$$" "$stat" "$boot" > "$0.new" && mv -f "$0.new" "$0" || {
+  echo "cannot write $0" >&2
+  exit 126
+}
+exec "$@"`
+
+/** Fields 3 (state) and 22 (start time) of a stat line. The command before them can hold anything, so they count from its last ")". */
+function parseStat (stat: string): { state: string, startTime: string } {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return { state: fields[0] ?? '', startTime: fields[19] ?? '' }
+}
+
+/** What a launched process wrote of itself; undefined when there is nothing (whole) to read. */
+export function readIdentity (pidFile: string): Identity | undefined {
+  try {
+    const [pid, stat, boot] = readFileSync(pidFile, 'utf8').split('\n')
+    if (!pid || !stat || !boot) return undefined
+    return { pid: Number(pid), startTime: parseStat(stat).startTime, bootId: boot }
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether that very process runs. A zombie does not. */
+export function isAlive (identity: Identity): boolean {
+  if (identity.bootId !== bootId) return false
+  try {
+    const { state, startTime } = parseStat(readFileSync(`/proc/${identity.pid}/stat`, 'utf8'))
+    return startTime === identity.startTime && state !== 'Z' && state !== 'X'
+  } catch {
+    return false
+  }
+}
+
+/** A process that runs, a child of ours or an adopted one. */
+export interface Running {
+  pid: number
+  /** The IPC channel of an attached program. */
+  channel: ChildProcess | undefined
+  /** Never rejects. */
+  exited: Promise<Exit>
+  kill (signal: NodeJS.Signals): void
+}
+
+/** Starts a program. Whatever keeps it from starting is told as its exit. */
+export function launch (program: Program, pidFile: string, output: Output | undefined): Running {
+  try {
+    return spawnProgram(program, pidFile, output)
+  } catch (error) {
+    return { pid: 0, channel: undefined, exited: Promise.resolve({ error: `cannot start: ${messageOf(error)}` }), kill: () => {} }
+  }
+}
+
+function spawnProgram (program: Program, pidFile: string, output: Output | undefined): Running {
+  const attached = program.kind === 'attached'
+  // Files, not pipes: a pipe would end with us and take the program along.
+  const files = output?.open()
+  const stdio: StdioOptions = ['ignore', files?.[0] ?? 'inherit', files?.[1] ?? 'inherit']
+  if (attached) stdio.push('ipc')
+  const child = spawn('/bin/sh', ['-c', launcher, pidFile, ...program.command], {
+    cwd: program.cwd, env: program.env, detached: !attached, stdio
+  })
+  files?.forEach(file => closeSync(file))
+  // Once it is gone its number may be another's.
+  let gone = false
+  const exited = new Promise<Exit>(resolve => {
+    child.once('error', error => resolve({ error: `cannot start: ${error.message}` }))
+    child.once('exit', (code, signal) => { gone = true; resolve(signal ? { signal } : { code: code ?? 0 }) })
+  })
+  return {
+    pid: child.pid ?? 0,
+    channel: attached ? child : undefined,
+    exited,
+    kill: signal => { if (child.pid && !gone) signalTo(child.pid, signal, !attached) }
+  }
+}
+
+/** Takes over a process that an earlier supervisor started. */
+export function adopt (identity: Identity): Running {
+  const gone = async (): Promise<Exit> => {
+    while (isAlive(identity)) await sleep(pollMs)
+    return {}
+  }
+  return {
+    pid: identity.pid,
+    channel: undefined,
+    exited: gone(),
+    kill: signal => { if (isAlive(identity)) signalTo(identity.pid, signal, true) }
+  }
+}
+
+/** A detached program leads a group of its own, which SIGKILL takes along. */
+function signalTo (pid: number, signal: NodeJS.Signals, leader: boolean): void {
+  try {
+    process.kill(leader && signal === 'SIGKILL' ? -pid : pid, signal)
+  } catch {
+    // It is gone, which is what was wanted.
+  }
+}
+
+/** SIGTERM, and SIGKILL when that has not helped in time. Resolves when the process is gone. */
+export async function terminate (running: Running, timeoutMs: number): Promise<void> {
+  running.kill('SIGTERM')
+  const patience = setTimeout(() => running.kill('SIGKILL'), timeoutMs)
+  await running.exited
+  clearTimeout(patience)
+}

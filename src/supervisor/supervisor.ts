@@ -1,0 +1,135 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AppError } from '../errors.js'
+import { groupBy, Sequence, writeFileAtomically } from '../util.js'
+import type { Program, UnitStatus } from './program.js'
+import { adopt, isAlive, readIdentity, terminate, type Running } from './process.js'
+import { Unit } from './unit.js'
+
+export interface SupervisorEvents {
+  changed (status: UnitStatus): void
+  /** An attached program has been started: its channel is `running.channel`. */
+  attached (name: string, running: Running): void
+}
+
+const rotationMs = 10_000
+/** A process that was just launched by a supervisor that was then killed has this long to write its file. */
+const launchMs = 2_000
+
+/**
+ * Keeps programs running on one host. What is detached outlives it: every program is written down before it is
+ * started, and the next supervisor takes over what runs.
+ */
+export class Supervisor {
+  #directory: string
+  #events: SupervisorEvents
+  #units = new Map<string, Unit>()
+  /** One at a time for each name: a start waits for the stop before it. */
+  #sequences = new Map<string, Sequence>()
+  #closing = false
+  #rotation: NodeJS.Timeout
+
+  /** `directory` holds a record and a pid file for each program. */
+  constructor (directory: string, events: SupervisorEvents) {
+    this.#directory = directory
+    this.#events = events
+    mkdirSync(directory, { recursive: true })
+    this.#rotation = setInterval(() => { for (const unit of this.#units.values()) unit.rotateOutput() }, rotationMs).unref()
+  }
+
+  /** Takes over what an earlier supervisor left: adopts what is detached, ends what is attached. Call it once, first. */
+  async recover (): Promise<void> {
+    const records = readdirSync(this.#directory).filter(file => file.endsWith('.json'))
+    await Promise.all(records.map(async file => {
+      const program: Program = JSON.parse(readFileSync(join(this.#directory, file), 'utf8'))
+      const pidFile = this.#pidFile(program.name)
+      for (let waited = 0; !readIdentity(pidFile) && waited < launchMs; waited += 50) await sleep(50)
+      const identity = readIdentity(pidFile)
+      if (!identity || !isAlive(identity)) return await this.#forget(program.name)
+      if (program.kind === 'attached') return await terminate(adopt(identity), program.stopTimeoutMs)
+      this.#add(program).start(adopt(identity))
+    }))
+  }
+
+  status (): UnitStatus[] {
+    return [...this.#units.values()].map(unit => unit.status)
+  }
+
+  /** The last lines that a program has written. */
+  output (name: string): { stdout: string, stderr: string } {
+    return this.#unit(name).tail
+  }
+
+  /** Starts a program, in place of one of the same name. Resolves once it is written down and on its way. */
+  start (program: Program): Promise<void> {
+    return this.#inTurn(program.name, async () => {
+      this.#mustRun()
+      await this.#units.get(program.name)?.stop()
+      await writeFileAtomically(join(this.#directory, `${program.name}.json`), JSON.stringify(program))
+      this.#mustRun()
+      this.#add(program).start()
+    })
+  }
+
+  /** Stops a program and forgets it. Does nothing when there is none. */
+  stop (name: string): Promise<void> {
+    return this.#inTurn(name, async () => {
+      await this.#units.get(name)?.stop()
+      this.#units.delete(name)
+      await this.#forget(name)
+    })
+  }
+
+  /** Stops and starts a program, as it is. */
+  restart (name: string): Promise<void> {
+    return this.#inTurn(name, async () => {
+      const unit = this.#unit(name)
+      await unit.stop()
+      this.#mustRun()
+      unit.start()
+    })
+  }
+
+  /** Stops everything: what is detached first, by its order, then what is attached. Nothing can be started meanwhile. */
+  async close (): Promise<void> {
+    this.#closing = true
+    clearInterval(this.#rotation)
+    const groups = groupBy(this.status(), ({ name, kind }) => this.#unit(name).program.stopOrder + (kind === 'detached' ? 1e6 : 0))
+    for (const [, group] of [...groups].sort(([a], [b]) => b - a)) await Promise.all(group.map(({ name }) => this.stop(name)))
+  }
+
+  #mustRun (): void {
+    if (this.#closing) throw new AppError('unavailable', 'the supervisor is stopping')
+  }
+
+  #add (program: Program): Unit {
+    const unit = new Unit(program, this.#pidFile(program.name), {
+      changed: status => this.#events.changed(status),
+      started: running => { if (running.channel) this.#events.attached(program.name, running) }
+    })
+    this.#units.set(program.name, unit)
+    return unit
+  }
+
+  #unit (name: string): Unit {
+    const unit = this.#units.get(name)
+    if (!unit) throw new AppError('not_found', `there is no program ${name}`)
+    return unit
+  }
+
+  #pidFile (name: string): string {
+    return join(this.#directory, `${name}.pid`)
+  }
+
+  async #forget (name: string): Promise<void> {
+    for (const file of [`${name}.json`, `${name}.pid`]) await unlink(join(this.#directory, file)).catch(() => {})
+  }
+
+  #inTurn (name: string, job: () => Promise<void>): Promise<void> {
+    const sequence = this.#sequences.get(name) ?? new Sequence()
+    this.#sequences.set(name, sequence)
+    return sequence.run(job)
+  }
+}

@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, open, rename, unlink } from 'node:fs/promises'
+import { BlockList, isIP, isIPv6 } from 'node:net'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Where package.json is: above `src/` and above `dist/src/` alike. */
+export const packageRoot = (() => {
+  let directory = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory)
+  return directory
+})()
+
+export const packageVersion: string = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')).version
+
+/** Changes with each boot: a process id with its start time means nothing on another one. */
+export const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+
+/** Writes a file so that a reader, or the next start after a crash, sees all of the old text or all of the new. */
+export async function writeFileAtomically (path: string, text: string): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`
+  await mkdir(dirname(path), { recursive: true })
+  try {
+    const file = await open(temporary, 'wx', 0o600)
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+    const directory = await open(dirname(path), 'r')
+    await directory.sync().finally(() => directory.close())
+  } catch (error) {
+    await unlink(temporary).catch(() => {})
+    throw error
+  }
+}
+
+/** `initial` doubled for each attempt after the first, never more than `max`. */
+export function backoff (attempt: number, initial: number, max: number): number {
+  return Math.min(max, initial * 2 ** Math.max(0, attempt - 1))
+}
+
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8, 'ipv4')
+loopback.addAddress('::1', 'ipv6')
+
+export function isLoopback (address: string): boolean {
+  return address === 'localhost' || (isIP(address) !== 0 && loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4'))
+}
+
+/** `host:port`, with brackets where the host needs them. */
+export function hostPort (host: string, port: number): string {
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** Groups items by a key, in the order of their first appearance. */
+export function groupBy<T, K> (items: Iterable<T>, key: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>()
+  for (const item of items) {
+    const group = groups.get(key(item))
+    if (group) group.push(item)
+    else groups.set(key(item), [item])
+  }
+  return groups
+}
+
+/** For sorting by code units: the same on every machine. */
+export function compare (a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** Runs jobs one after the other, in the order in which they came. A failed job does not stop the next. */
+export class Sequence {
+  #last: Promise<unknown> = Promise.resolve()
+
+  run<T> (job: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(job, job)
+    this.#last = done.catch(() => {})
+    return done
+  }
+}

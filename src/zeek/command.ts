@@ -1,0 +1,61 @@
+import { isIPv6 } from 'node:net'
+import type { AssignedNode, Layout } from '../../schemas/agent.js'
+
+/** Our script, which each node loads; its place in the repository is beside this file. */
+export const nodeScript = 'zeek-cluster-controller.zeek'
+
+/** What of our own environment a node gets. Everything else stays ours: it may hold secrets. */
+const inherited = /^(PATH|HOME|LANG|LC_[A-Z]+|TZ|LD_LIBRARY_PATH|ZEEK_(PLUGIN_PATH|PLUGIN_ACTIVATE|PREFIXES|DNS_RESOLVER|LOG_SUFFIX|BROKER_MAX_THREADS|SEED_FILE|SEED_VALUES|CLUSTER_BACKEND_[A-Z_]+))$/
+
+const endpoint = (host: string, port: number) => `tcp://${isIPv6(host) ? `[${host}]` : host}:${port}`
+
+/** The ZeroMQ proxy's endpoints. "connect" crosses "listen": a node's XPUB socket connects to the proxy's XSUB socket. */
+function zeromqOptions (node: AssignedNode, { hub }: Layout): string[] {
+  if (!hub) return []
+  const xpub = endpoint(hub.host, hub.xpub_port)
+  const xsub = endpoint(hub.host, hub.xsub_port)
+  const prefix = 'Cluster::Backend::ZeroMQ::'
+  return [
+    `${prefix}run_proxy_thread=${node.name === hub.node ? 'T' : 'F'}`,
+    `${prefix}listen_xpub_endpoint=${xpub}`,
+    `${prefix}listen_xsub_endpoint=${xsub}`,
+    `${prefix}connect_xpub_endpoint=${xsub}`,
+    `${prefix}connect_xsub_endpoint=${xpub}`,
+    ...(isIPv6(hub.host) ? [`${prefix}ipv6=T`] : [])
+  ]
+}
+
+/**
+ * A node's command line. The backend comes first, so that the node's scripts can change it; the node's options
+ * come last, so that they win.
+ */
+export function renderCommand (node: AssignedNode, layout: Layout, executable: string): string[] {
+  return [
+    ...(node.cpu_affinity === undefined ? [] : ['taskset', '-c', String(node.cpu_affinity)]),
+    executable,
+    `policy/frameworks/cluster/backend/${layout.backend}`,
+    ...(node.interface === undefined ? [] : ['-i', node.interface]),
+    ...(node.scripts ?? []),
+    nodeScript,
+    ...(layout.backend === 'zeromq' ? zeromqOptions(node, layout) : []),
+    `ZeekClusterController::listen_port=${node.agent_port}/tcp`,
+    ...Object.entries(node.options ?? {}).map(([name, value]) => `${name}=${value}`)
+  ]
+}
+
+export interface ZeekPaths {
+  /** Where cluster-layout.zeek and our script are. */
+  scripts: string
+  /** Zeek's own search path. */
+  zeekPath: string
+}
+
+/** All of a node's environment: what it inherits of `own`, then its `env`, then what makes it this node. */
+export function renderEnvironment (node: AssignedNode, paths: ZeekPaths, own: NodeJS.ProcessEnv): Record<string, string> {
+  const environment: Record<string, string> = {}
+  for (const [name, value] of Object.entries(own)) if (inherited.test(name) && value !== undefined) environment[name] = value
+  Object.assign(environment, node.env)
+  environment.CLUSTER_NODE = node.name
+  environment.ZEEKPATH = `${paths.scripts}:${node.env?.ZEEKPATH ?? paths.zeekPath}`
+  return environment
+}

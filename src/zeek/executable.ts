@@ -1,0 +1,46 @@
+import { execFile } from 'node:child_process'
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { delimiter, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { AppError, messageOf } from '../errors.js'
+
+const run = promisify(execFile)
+
+/** A zeek that can be run. */
+export interface Executable {
+  path: string
+  version: string
+  /** Where it looks for scripts. */
+  zeekPath: string
+}
+
+async function isExecutable (path: string): Promise<boolean> {
+  return await access(path, constants.X_OK).then(() => true, () => false)
+}
+
+async function find (name: string, searchPath: string): Promise<string | undefined> {
+  if (name.includes('/')) return await isExecutable(name) ? resolve(name) : undefined
+  for (const directory of searchPath.split(delimiter)) {
+    const path = join(directory, name)
+    if (directory !== '' && await isExecutable(path)) return path
+  }
+}
+
+/**
+ * Finds zeek and asks it who it is. `name` is a path or a name along `env.PATH`. Throws `unavailable`, with a text
+ * for the operator, when there is none or it does not answer.
+ */
+export async function findZeek (name: string, env: NodeJS.ProcessEnv): Promise<Executable> {
+  const path = await find(name, env.PATH ?? '')
+  if (!path) throw new AppError('unavailable', name.includes('/') ? `${name} is not an executable (ZEEK_BIN)` : `${name} was not found on the PATH; set ZEEK_BIN`)
+  try {
+    const [version, help] = await Promise.all(['--version', '--help'].map(flag => run(path, [flag], { env, timeout: 30_000, maxBuffer: 1 << 20 })))
+    const zeekPath = /\$ZEEKPATH\s*\|[^(]*\((.*)\)/.exec(help!.stdout + help!.stderr)?.[1]
+    if (zeekPath === undefined) throw new Error('its --help does not name ZEEKPATH')
+    // "zeek version 9.0.0", or "<path> version 9.0.0"
+    return { path, version: /version (\S+)/.exec(version!.stdout + version!.stderr)?.[1] ?? 'unknown', zeekPath }
+  } catch (error) {
+    throw new AppError('unavailable', `${path} cannot be used: ${messageOf(error)}`, { cause: error })
+  }
+}

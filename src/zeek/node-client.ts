@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { WebSocket } from 'ws'
+import { AppError } from '../errors.js'
+import { decodeMessage, encodeEvent, string } from './message.js'
+
+const retryMs = 250
+const maxMessageBytes = 64 * 1024 * 1024
+
+/**
+ * The agent's connection to one node, through the listener that our script opens there. The node acknowledges it
+ * only when it can publish: that is when it has joined the cluster. Reconnects until it is closed.
+ */
+export class NodeClient {
+  #url: string
+  #node: string
+  #replyTopic = `zeek/cluster-controller/agent/${randomUUID()}/`
+  #closing = new AbortController()
+  #dialed: WebSocket | undefined
+  /** The one that the node has acknowledged. */
+  #socket: WebSocket | undefined
+  #asked = new Map<string, (answer: { success: boolean, value: string }) => void>()
+  #onJoined: () => void
+
+  /** `onJoined` is called each time that the node acknowledges us. */
+  constructor (node: string, port: number, onJoined: () => void) {
+    this.#node = node
+    this.#url = `ws://127.0.0.1:${port}/v1/messages/json`
+    this.#onJoined = onJoined
+    void this.#live(this.#closing.signal)
+  }
+
+  close (): void {
+    this.#closing.abort()
+    this.#dialed?.terminate()
+  }
+
+  /**
+   * The value of a global identifier, as a JSON text. Throws `not_found` with Zeek's "unknown id" or "no ID value",
+   * and `unavailable` when the node does not answer before the signal aborts.
+   */
+  async idValue (id: string, signal: AbortSignal): Promise<string> {
+    const reqid = randomUUID()
+    const socket = this.#socket
+    if (!socket) throw new AppError('unavailable', `cluster node ${this.#node} not in running state`)
+    try {
+      return await new Promise<string>((resolve, reject) => {
+        const giveUp = () => reject(new AppError('unavailable', 'request timed out'))
+        if (signal.aborted) return giveUp()
+        signal.addEventListener('abort', giveUp, { once: true })
+        this.#asked.set(reqid, ({ success, value }) => success ? resolve(value) : reject(new AppError('not_found', value)))
+        socket.send(encodeEvent(`zeek/cluster-controller/node/${this.#node}/`, 'ZeekClusterController::id_value_request', [
+          string(this.#replyTopic), string(reqid), string(id)
+        ]))
+      })
+    } finally {
+      this.#asked.delete(reqid)
+    }
+  }
+
+  async #live (closing: AbortSignal): Promise<void> {
+    while (!closing.aborted) {
+      const socket = new WebSocket(this.#url, {
+        maxPayload: maxMessageBytes, perMessageDeflate: false, handshakeTimeout: 5000, headers: { 'x-application-name': 'zeek-cluster-agent' }
+      })
+      this.#dialed = socket
+      // The node is still starting, or gone: the next attempt, or its exit, tells.
+      socket.on('error', () => {})
+      socket.on('open', () => socket.send(JSON.stringify([this.#replyTopic])))
+      socket.on('message', data => this.#receive(socket, String(data)))
+      await once(socket, 'close').catch(() => {})
+      this.#socket = undefined
+      await sleep(retryMs, undefined, { signal: closing }).catch(() => {})
+    }
+  }
+
+  #receive (socket: WebSocket, text: string): void {
+    try {
+      const message = decodeMessage(text)
+      if (message.type === 'ack') {
+        this.#socket = socket
+        this.#onJoined()
+      } else if (message.type === 'event' && message.event.name === 'ZeekClusterController::id_value_response') {
+        const [reqid, , success, value] = message.event.args
+        this.#asked.get(String(reqid))?.({ success: success === true, value: String(value) })
+      }
+    } catch {
+      // Not of this conversation.
+    }
+  }
+}
