@@ -5,6 +5,14 @@ export default [
   {
     files: ['**/*.ts'],
     languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['*.js'] } } },
-    rules: { '@typescript-eslint/no-floating-promises': 'error' }
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      // "void f()" says that f never rejects.
+      'no-void': ['error', { allowAsStatement: true }],
+      'no-return-assign': 'off',
+      '@stylistic/object-property-newline': 'off',
+      // A schema and its type share their name.
+      '@typescript-eslint/no-redeclare': 'off'
+    }
   }
 ]

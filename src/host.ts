@@ -1,21 +1,23 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import type { ManagementRole } from '../schemas/types.js'
 import { boot as bootAgent } from './agent/boot.js'
 import type { AgentSettings } from './agent/config.js'
 import { boot as bootController } from './controller/boot.js'
 import type { ControllerSettings } from './controller/config.js'
-import { IpcTransport } from './link/ipc.js'
-import { Link } from './link/link.js'
 import { messageOf } from './errors.js'
+import { IpcTransport } from './link/ipc.js'
+import { Link, type Handlers } from './link/link.js'
 import { lockDirectory } from './supervisor/lock.js'
-import type { Program, UnitStatus } from './supervisor/program.js'
+import type { Program, RestartPolicy, UnitStatus } from './supervisor/program.js'
 import { Supervisor } from './supervisor/supervisor.js'
+
+export type Role = 'CONTROLLER' | 'AGENT'
 
 export interface HostOptions {
   settings: ControllerSettings & AgentSettings
-  roles: readonly ('CONTROLLER' | 'AGENT')[]
+  /** In the order in which they start. */
+  roles: readonly Role[]
   /** The command line of a role's process; which role it is, its environment says. */
   command: string[]
   env: NodeJS.ProcessEnv
@@ -27,72 +29,74 @@ export interface HostOptions {
 }
 
 /** A role is not given up: without it the host cannot be reached. */
-const rolePolicy = { initialMs: 500, maxMs: 30_000, resetMs: 60_000, maxFailures: 0 }
+const rolePolicy: RestartPolicy = { initialMs: 500, maxMs: 30_000, resetMs: 60_000, maxFailures: 0 }
+
+/** What the supervisor does for an agent. */
+export function supervisorHandlers (supervisor: Supervisor): Handlers {
+  return {
+    status: () => supervisor.status(),
+    start: ({ program }: { program: Program }) => supervisor.start(program),
+    stop: ({ name }: { name: string }) => supervisor.stop(name),
+    output: ({ name }: { name: string }) => supervisor.output(name)
+  }
+}
 
 /**
  * The supervisor's process: the roles of this host and, for its agent, the nodes. Resolves when everything is stopped;
- * with false when a role could not start in the first place.
+ * with false when a role could not start in the first place, which it has said itself.
  */
 export async function runHost ({ settings, roles, command, env, log, onReady, signal }: HostOptions): Promise<boolean> {
   const lock = await lockDirectory(settings.management_state_dir)
   const links = new Map<string, Link>()
   const ready = new Map<string, string>()
-  const stopping = new AbortController()
-  let started = true
-  const stop = () => stopping.abort()
-  signal.addEventListener('abort', stop, { once: true })
-  if (signal.aborted) stop()
+  const failed = new AbortController()
+  const ending = AbortSignal.any([signal, failed.signal])
+  let onAnyReady = () => {}
 
   const supervisor = new Supervisor(join(settings.management_state_dir, 'supervisor'), {
     changed: status => {
-      log[status.state === 'CRASHED' || status.state === 'FAILED' ? 'warn' : 'info'](`${status.name}: ${status.state}, ${status.reason}`)
+      tell(log, status)
       for (const link of links.values()) link.notify('changed', status)
       // It has said why; another attempt would end the same way.
-      if (status.kind === 'attached' && status.state === 'CRASHED' && ready.size < roles.length && !ready.has(status.name)) {
-        started = false
-        stop()
-      }
+      if (status.kind === 'attached' && status.state === 'CRASHED' && !ready.has(status.name)) failed.abort()
     },
     attached: (name, { channel }) => {
       const link = new Link(new IpcTransport(channel!), {
+        ...supervisorHandlers(supervisor),
         ready: ({ line }: { line: string }) => {
           ready.set(name, line)
-          if (ready.size === roles.length && !announced) {
-            announced = true
-            onReady([...ready.values()])
-          }
-        },
-        status: () => supervisor.status(),
-        start: ({ program }: { program: Program }) => supervisor.start(program),
-        stop: ({ name }: { name: string }) => supervisor.stop(name),
-        output: ({ name }: { name: string }) => supervisor.output(name)
+          onAnyReady()
+        }
       }, { onError: error => log.error(`${name}: ${messageOf(error)}`) })
       links.set(name, link)
       link.closed.addEventListener('abort', () => { if (links.get(name) === link) links.delete(name) }, { once: true })
     }
   })
-  let announced = false
 
   try {
     await supervisor.recover()
     const base: Omit<Program, 'name' | 'tag'> = {
-      kind: 'attached', command, cwd: process.cwd(), env: definedOnly(env), stopOrder: 0, stopTimeoutMs: settings.management_stop_timeout * 1000, restart: rolePolicy
+      kind: 'attached', command, cwd: process.cwd(), env: env as Record<string, string>, stopOrder: 0, stopTimeoutMs: settings.management_stop_timeout * 1000, restart: rolePolicy
     }
-    const boots: Record<'CONTROLLER' | 'AGENT', () => Promise<void>> = {
-      CONTROLLER: () => bootController(supervisor, settings, base),
-      AGENT: () => bootAgent(supervisor, settings, base)
-    } satisfies Partial<Record<ManagementRole, () => Promise<void>>>
-    for (const role of roles) if (!stopping.signal.aborted) await boots[role]()
-    if (!stopping.signal.aborted) await once(stopping.signal, 'abort')
+    for (const [started, role] of roles.entries()) {
+      if (ending.aborted) break
+      await (role === 'CONTROLLER' ? bootController(supervisor, settings, base) : bootAgent(supervisor, settings, base))
+      // One after the other, so that the agent finds its controller.
+      if (ready.size <= started && !ending.aborted) {
+        await Promise.race([new Promise<void>(resolve => { onAnyReady = resolve }), once(ending, 'abort')])
+      }
+    }
+    if (!ending.aborted) {
+      onReady([...ready.values()])
+      await once(ending, 'abort')
+    }
   } finally {
     await supervisor.close()
     lock.close()
   }
-  return started
+  return !failed.signal.aborted
 }
 
-function definedOnly (env: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))
+function tell (log: Logger, { name, state, reason }: UnitStatus): void {
+  log[state === 'CRASHED' || state === 'FAILED' ? 'warn' : 'info'](`${name}: ${state}, ${reason}`)
 }
-
-export type { UnitStatus }

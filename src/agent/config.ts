@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { Type, type Static } from '@sinclair/typebox'
+import { Type, type Static, type TObject } from '@sinclair/typebox'
 import { namePattern } from '../../schemas/types.js'
 import { Count, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
 
@@ -19,5 +19,4 @@ export const agentSettings = {
   bin: Type.String({ default: 'zeek', minLength: 1, description: 'the zeek executable, a path or a name on the PATH' })
 }
 
-const all = Type.Object({ ...managementSettings, ...agentSettings })
-export type AgentSettings = Static<typeof all>
+export type AgentSettings = Static<TObject<typeof managementSettings & typeof agentSettings>>

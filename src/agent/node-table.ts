@@ -8,11 +8,11 @@ import type { UnitStatus } from '../supervisor/program.js'
 import { packageRoot, Sequence, writeFileAtomically } from '../util.js'
 import { nodeScript } from '../zeek/command.js'
 import { findZeek } from '../zeek/executable.js'
-import { layoutFile, renderLayout } from '../zeek/layout.js'
+import { layoutFile } from '../zeek/layout.js'
 import type { AgentSettings } from './config.js'
 import { ManagedNode, type Change } from './managed-node.js'
 import type { Memory } from './memory.js'
-import { directories, inStartOrder, programOf } from './program.js'
+import { directories, inStartOrder, layoutOf, programOf } from './program.js'
 import type { Programs } from './programs.js'
 
 /**
@@ -139,7 +139,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change] }> {
     const { scripts, node } = directories(this.#settings)
     await mkdir(scripts, { recursive: true })
     await copyFile(join(packageRoot, 'src', 'zeek', nodeScript), join(scripts, nodeScript))
-    await writeFileAtomically(join(scripts, layoutFile), renderLayout(share.layout))
+    await writeFileAtomically(join(scripts, layoutFile), layoutOf(share))
     for (const { name } of share.nodes) await mkdir(node(name), { recursive: true })
   }
 

@@ -17,6 +17,12 @@ export function directories (settings: AgentSettings) {
   }
 }
 
+/** The layout as this instance's nodes read it. */
+export function layoutOf ({ layout, nodes }: Share): string {
+  const own = layout.nodes.find(({ name }) => name === nodes[0]?.name)
+  return renderLayout(layout, own?.host ?? '127.0.0.1')
+}
+
 /**
  * A node as a program to keep running. Its tag is a hash of what the node is made of: command line, its own
  * environment and the layout. What it merely inherits (PATH, TZ …) does not count, so that a supervisor that is
@@ -26,7 +32,7 @@ export function programOf (node: AssignedNode, share: Share, zeek: Executable, s
   const { scripts, node: directory } = directories(settings)
   const command = renderCommand(node, share.layout, zeek.path)
   const environment = renderEnvironment(node, { scripts, zeekPath: zeek.zeekPath }, env)
-  const inputs = [command, Object.entries(node.env ?? {}).sort(), environment.ZEEKPATH, renderLayout(share.layout)]
+  const inputs = [command, Object.entries(node.env ?? {}).sort(), environment.ZEEKPATH, layoutOf(share)]
   return {
     name: node.name,
     kind: 'detached',

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { Type, type Static } from '@sinclair/typebox'
+import { Type, type Static, type TObject } from '@sinclair/typebox'
 import { requests, requestTypes, type RequestType } from '../../schemas/api.js'
 import { namePattern } from '../../schemas/types.js'
 import { Count, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
@@ -39,8 +39,7 @@ export const controllerSettings = {
   controller_body_limit: Count({ default: 8_388_608, minimum: 1024, description: 'bytes that the body of a request may have' })
 }
 
-const all = Type.Object({ ...managementSettings, ...controllerSettings })
-export type ControllerSettings = Static<typeof all>
+export type ControllerSettings = Static<TObject<typeof managementSettings & typeof controllerSettings>>
 
 /** The ports that no node of any instance may have: every one that a controller listens on, and 2150, Zeek's default. */
 export function controllerPorts (settings: ControllerSettings): number[] {

@@ -49,7 +49,7 @@ export class Controller {
 
   get pendingRequests (): number { return this.#parts.requests.pending }
 
-    /** The newest event of a request that is still kept. */
+  /** The newest event of a request that is still kept. */
   lastEventOf (reqid: string): { seq: number, type: string } | undefined { return this.#parts.journal.lastOf(reqid) }
 
   /** The cursor of the newest event: what comes after it is not in what the getters return now. */

@@ -1,7 +1,7 @@
 import AjvCompiler from '@fastify/ajv-compiler'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import { fastify, type FastifyInstance } from 'fastify'
+import { fastify, LogController, type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { routes } from '../../routes/index.js'
 import { ajvOptions, components } from '../../schemas/validator.js'
@@ -29,7 +29,7 @@ const closeMs = 2_000
 export async function createServer ({ controller, metrics, bodyLimit, log }: ServerOptions): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
     requestTimeout: receiveMs,
     // What does not end by itself in preClose is cut off.

@@ -14,26 +14,24 @@ function entry (node: LayoutNode, manager: string | undefined): string {
   return `\t["${node.name}"] = [${fields.join(', ')}],`
 }
 
-/** The text of cluster-layout.zeek, as Zeek's documentation "Spawning a Cluster" shows it. */
-export function renderLayout (layout: Layout): string {
+/**
+ * The text of cluster-layout.zeek, as Zeek's documentation "Spawning a Cluster" shows it. Nodes that read it serve
+ * their metrics at `metricsHost`, the address of their instance.
+ */
+export function renderLayout (layout: Layout, metricsHost: string): string {
   const manager = layout.nodes.find(node => node.role === 'MANAGER')?.name
-  const lines = [
-    '# Written by zeek-cluster-controller; it is overwritten by the next deployment.',
+  return [
+    '# Written by zeek-cluster-controller; the next deployment overwrites it.',
     '',
     'redef Cluster::nodes += {',
     ...layout.nodes.map(node => entry(node, manager)),
     '};',
-    ''
-  ]
-  // Without a logger the manager writes the logs.
-  if (layout.nodes.some(node => node.role === 'LOGGER')) lines.push('redef Cluster::manager_is_logger = F;', '')
-  lines.push(
+    '',
+    // Without a logger the manager writes the logs.
+    ...(layout.nodes.some(node => node.role === 'LOGGER') ? ['redef Cluster::manager_is_logger = F;', ''] : []),
     '@load base/frameworks/telemetry/options',
-    '@if ( Cluster::node in Cluster::nodes )',
-    'redef Telemetry::metrics_address = is_v6_addr(Cluster::nodes[Cluster::node]$ip) ? cat("[", Cluster::nodes[Cluster::node]$ip, "]") : cat(Cluster::nodes[Cluster::node]$ip);',
+    `redef Telemetry::metrics_address = "${address(metricsHost)}";`,
     'redef Telemetry::metrics_port = Cluster::local_node_metrics_port();',
-    '@endif',
     ''
-  )
-  return lines.join('\n')
+  ].join('\n')
 }

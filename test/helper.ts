@@ -1,0 +1,195 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { EventSourceParserStream, type EventSourceMessage } from 'eventsource-parser/stream'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import type { Request, RequestType } from '../schemas/api.js'
+import { agentSettings } from '../src/agent/config.js'
+import { startAgent } from '../src/agent/main.js'
+import { Programs } from '../src/agent/programs.js'
+import { controllerSettings } from '../src/controller/config.js'
+import { startController } from '../src/controller/main.js'
+import { supervisorHandlers } from '../src/host.js'
+import { Link } from '../src/link/link.js'
+import { memoryPair } from '../src/link/transport.js'
+import { loadSettings, managementSettings } from '../src/settings.js'
+import { Supervisor } from '../src/supervisor/supervisor.js'
+import { packageRoot } from '../src/util.js'
+
+export const silent = pino({ level: 'silent' })
+export const standIn = join(packageRoot, 'demo', 'zeek')
+export const mainProgram = join(packageRoot, 'dist', 'src', 'main.js')
+
+// tap hooks every spawn to load itself into the child, by NODE_OPTIONS. Our children are to be what they are in life.
+const onSpawn = (globalThis as any)[Symbol.for('process-on-spawn@*:singletonId')]
+if (onSpawn) onSpawn.listeners = []
+
+/** The environment without what tap has put into it, and without settings. */
+export const cleanEnv: NodeJS.ProcessEnv = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_OPTIONS|TAP|_TAP|ZEEK)/.test(name)))
+
+/** Waits until something is true. */
+export async function until<T> (what: () => T | Promise<T>, text: string, ms = 15_000): Promise<NonNullable<T>> {
+  const end = Date.now() + ms
+  for (;;) {
+    const value = await what()
+    if (value) return value as NonNullable<T>
+    if (Date.now() > end) throw new Error(`still not so: ${text}`)
+    await sleep(20)
+  }
+}
+
+/** Ports that nobody listens on. Taken together, so that they differ. */
+export async function freePorts (count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map(server => once(server, 'listening')))
+  const ports = servers.map(server => (server.address() as { port: number }).port)
+  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
+  return ports
+}
+
+let nextBase = 20_000 + (process.pid % 40) * 300
+
+/** A range of ports for the nodes of one test: away from the ephemeral ones, and from those of other tests. */
+export function portBase (): number {
+  nextBase += 100
+  return nextBase
+}
+
+/** Starts of all the ranges that a controller assigns from. */
+export function portFlags (base = portBase()): Record<string, string> {
+  return {
+    'controller-auto-assign-broker-start-port': String(base),
+    'controller-auto-assign-metrics-start-port': String(base + 25),
+    'controller-auto-assign-zeromq-start-port': String(base + 50),
+    'controller-auto-assign-agent-start-port': String(base + 60)
+  }
+}
+
+export const allSettings = { ...managementSettings, ...controllerSettings, ...agentSettings }
+export const settingsOf = (flags: Record<string, string>) => loadSettings(allSettings, { flags, env: {} })
+
+/** A controller in this process, on ports of its own. */
+export async function startTestController (t: Test, flags: Record<string, string> = {}) {
+  const [http, agents] = await freePorts(2)
+  const settings = settingsOf({
+    'management-state-dir': t.testdir(),
+    'controller-name': 'controller',
+    'controller-websocket-port': String(http),
+    'controller-port': String(agents),
+    'controller-connect-grace': '1',
+    ...portFlags(),
+    ...flags
+  })
+  const running = await startController({ settings, log: silent })
+  let closed: Promise<void> | undefined
+  const close = () => closed ??= running.close()
+  t.teardown(close)
+  return { ...running, close, settings, ask: (type: RequestType, args: object = {}, query = '') => ask(running.url, type, args, query) }
+}
+
+/** An agent in this process, with a supervisor of its own, whose nodes are stopped at the end of the test. */
+export async function startTestAgent (t: Test, name: string, controllerPort: number, flags: Record<string, string> = {}, directory = t.testdir()) {
+  const settings = settingsOf({
+    'management-state-dir': directory,
+    'agent-name': name,
+    'agent-controller': `127.0.0.1:${controllerPort}`,
+    'agent-restart-delay': '0.2',
+    'agent-stop-timeout': '2',
+    bin: standIn,
+    ...flags
+  })
+  const [ours, theirs] = memoryPair()
+  const supervisor: Supervisor = new Supervisor(join(directory, 'supervisor'), { changed: status => link.notify('changed', status), attached: () => {} })
+  const link = new Link(theirs, supervisorHandlers(supervisor))
+  await supervisor.recover()
+  const agent = await startAgent({ settings, env: cleanEnv, programs: new Programs(ours), controllerPort, log: silent })
+  let closed: Promise<void> | undefined
+  const close = () => closed ??= agent.close()
+  t.teardown(async () => {
+    await close()
+    await supervisor.close()
+  })
+  return { ...agent, close, supervisor, settings }
+}
+
+/** POSTs a request and returns it finished. */
+export async function ask (url: string, type: RequestType, args: object = {}, query = ''): Promise<Request> {
+  const response = await fetch(`${url}/v1/requests/${type}${query}`, { method: 'POST', headers: { 'content-type': 'application/json', prefer: 'wait=30' }, body: JSON.stringify(args) })
+  const body = await response.json() as Request
+  if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(body)}`)
+  return body
+}
+
+export async function getJson (url: string): Promise<any> {
+  return await (await fetch(url)).json()
+}
+
+export interface Stream {
+  response: Response
+  /** The next event, of the given name (or type of a domain event) where one is given. Undefined at the end. */
+  next (name?: string): Promise<EventSourceMessage & { json: any } | undefined>
+  /** Every event until the stream ends, or until (and with) the first that fits. */
+  collect (last?: (json: any) => boolean): Promise<(EventSourceMessage & { json: any })[]>
+  close (): void
+}
+
+/** Follows a stream of Server-Sent Events over a real socket. */
+export async function openStream (t: Test, url: string, headers: Record<string, string> = {}): Promise<Stream> {
+  const abort = new AbortController()
+  const response = await fetch(url, { headers: { accept: 'text/event-stream', ...headers }, signal: abort.signal })
+  const close = () => abort.abort()
+  t.teardown(close)
+  const messages = response.body?.pipeThrough(new TextDecoderStream() as any).pipeThrough(new EventSourceParserStream()).getReader() as ReadableStreamDefaultReader<EventSourceMessage> | undefined
+  const read = async () => {
+    const { value } = await messages?.read().catch(() => ({ value: undefined })) ?? { value: undefined }
+    return value && { ...value, json: JSON.parse(value.data) }
+  }
+  return {
+    response,
+    close,
+    next: async name => {
+      for (;;) {
+        const event = await read()
+        if (!event || name === undefined || event.event === name || event.json.type === name) return event
+      }
+    },
+    collect: async last => {
+      const events = []
+      for (;;) {
+        const event = await read()
+        if (!event) return events
+        events.push(event)
+        if (last?.(event.json)) return events
+      }
+    }
+  }
+}
+
+/** The real thing: a supervisor in a process of its own. Resolves when it says that it is ready. */
+export async function startHost (t: Test, flags: Record<string, string>, roles: readonly ('--controller' | '--agent')[] = [], env: NodeJS.ProcessEnv = {}) {
+  const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
+  const child = spawn(process.execPath, [mainProgram, 'start', ...roles, ...args], { env: { ...cleanEnv, ZEEK_BIN: standIn, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const output = { stdout: '', stderr: '' }
+  child.stdout.on('data', chunk => { output.stdout += chunk })
+  child.stderr.on('data', chunk => { output.stderr += chunk })
+  const exited = once(child, 'exit')
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+    await exited
+  }
+  t.teardown(() => stop())
+  await until(() => output.stdout.includes('is ready') || child.exitCode !== null, 'zeek-cluster is ready', 20_000)
+  return { child: child as ChildProcess, pid: child.pid!, output, exited, stop }
+}
+
+export function isRunning (pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
