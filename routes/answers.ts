@@ -3,9 +3,8 @@ import { Problem } from '../schemas/api.js'
 import { Ref } from '../schemas/types.js'
 
 /** What every route may answer instead. */
-export const problems = {
-  default: { description: 'What went wrong', content: { 'application/problem+json': { schema: Ref(Problem) } } }
-}
+const problem = (description: string) => ({ description, content: { 'application/problem+json': { schema: Ref(Problem) } } })
+export const problems = { '4xx': problem('The request cannot be taken as it is'), '5xx': problem('The server cannot take it now') }
 
 /** A JSON answer, with the headers that go with it. */
 export function json (description: string, schema: TSchema, headers?: Record<string, TSchema>) {

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { ClusterBackend, ClusterRole, ListOf, Name, Node, NodeState, NodeStatus, Port, Ref, ResultData, Host } from './types.js'
+import { ClusterRole, ListOf, Name, Node, NodeState, NodeStatus, Port, Ref, ResultData, Host } from './types.js'
 
 /** What controller and agent say to each other over their link. */
 
@@ -7,6 +7,10 @@ import { ClusterBackend, ClusterRole, ListOf, Name, Node, NodeState, NodeStatus,
 export const agentApiVersion = 1
 /** The path of the link, at the controller and at an agent that is dialled. */
 export const agentPath = '/v1/agent'
+
+/** What carries the events between Zeek nodes. */
+export const ClusterBackend = Type.Unsafe<'zeromq' | 'broker'>({ type: 'string', enum: ['zeromq', 'broker'] })
+export type ClusterBackend = Static<typeof ClusterBackend>
 
 export const LayoutNode = Type.Object({
   name: Name, role: Ref(ClusterRole), host: Host, port: Type.Optional(Port), metrics_port: Type.Optional(Port)
@@ -17,7 +21,7 @@ export type LayoutNode = Static<typeof LayoutNode>
 export const Hub = Type.Object({ node: Name, host: Host, xpub_port: Port, xsub_port: Port })
 
 /** What every node knows of the cluster. The same for all agents. */
-export const Layout = Type.Object({ backend: Ref(ClusterBackend), nodes: Type.Array(LayoutNode), hub: Type.Optional(Hub) })
+export const Layout = Type.Object({ backend: ClusterBackend, nodes: Type.Array(LayoutNode), hub: Type.Optional(Hub) })
 export type Layout = Static<typeof Layout>
 
 /** A node with the port at which it serves its agent, on 127.0.0.1. */

@@ -1,6 +1,6 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import {
-  ClusterBackend, ClusterRole, Configuration, ConfigurationInput, ConfigurationState, Cursor, Enum, Environment, Instance, ListOf,
+  ClusterRole, Configuration, ConfigurationInput, ConfigurationState, Cursor, Enum, Environment, Instance, ListOf,
   ManagementRole, Name, Node, NodeState, NodeStatus, Options, Ref, RequestId, Result, ResultData, Time
 } from './types.js'
 
@@ -188,7 +188,7 @@ export const PrometheusTarget = Type.Object({ targets: Type.Array(Type.String())
 
 /** Every schema that OpenAPI names and other schemas refer to, events aside. */
 export const apiComponents = [
-  ClusterRole, ManagementRole, NodeState, ClusterBackend, ConfigurationState, RequestTypeName, RequestState, Instance, Options, Environment, Node,
+  ClusterRole, ManagementRole, NodeState, ConfigurationState, RequestTypeName, RequestState, Instance, Options, Environment, Node,
   ConfigurationInput, Configuration, NodeStatus, ResultData, Result, RequestArguments, Request, RequestList, InstanceStatus, InstanceList, InstanceNode,
   NodeList, ConfigurationDocument, FieldError, Problem, Health, PrometheusLabels, PrometheusTarget, ...requestTypes.map(type => requests[type].arguments)
 ]

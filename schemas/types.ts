@@ -64,9 +64,6 @@ export const NodeState = Enum('NodeState', ['PENDING', 'RUNNING', 'STOPPED', 'FA
   'CRASHED: it exited and will be started again. FAILED: it exited too often, or cannot be started. UNKNOWN: its agent is not connected.')
 export type NodeState = Static<typeof NodeState>
 
-export const ClusterBackend = Enum('ClusterBackend', ['zeromq', 'broker'], 'What carries the events between Zeek nodes.')
-export type ClusterBackend = Static<typeof ClusterBackend>
-
 export const Instance = Type.Object({
   name: Name,
   host: Type.Optional(Host),

@@ -3,10 +3,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hostname } from 'node:os'
 import { agentSettings } from './agent/config.js'
-import { startAgent } from './agent/main.js'
-import { Programs } from './agent/programs.js'
 import { controllerSettings } from './controller/config.js'
-import { startController } from './controller/main.js'
 import { AppError, messageOf } from './errors.js'
 import { runHost } from './host.js'
 import { IpcTransport } from './link/ipc.js'
@@ -110,7 +107,9 @@ async function runRole (role: string, settings: Settings): Promise<number> {
   await supervisor.close('done')
   return 0
 
+  // Each process loads only what its role needs.
   async function agentRole () {
+    const [{ startAgent }, { Programs }] = await Promise.all([import('./agent/main.js'), import('./agent/programs.js')])
     const programs = new Programs(new IpcTransport(process))
     const agent = await startAgent({ settings, env: process.env, programs, controllerPort: settings.controller_port, log })
     onLine = (level, message) => { if (level === 'WARNING' || level === 'ERROR') agent.notifyLog(level, message) }
@@ -118,6 +117,7 @@ async function runRole (role: string, settings: Settings): Promise<number> {
   }
 
   async function controllerRole () {
+    const { startController } = await import('./controller/main.js')
     const link = new Link(new IpcTransport(process), { changed: () => {} })
     const { url, close } = await startController({ settings, log })
     return { supervisor: link, line: `${settings.controller_name} listens on ${url}, for agents on ${hostPort(settings.controller_addr, settings.controller_port)}`, close }

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import { requests, requestTypes, type RequestType } from '../../schemas/api.js'
+import { ClusterBackend } from '../../schemas/agent.js'
 import { namePattern } from '../../schemas/types.js'
 import { Count, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
 
@@ -17,7 +18,7 @@ export const controllerSettings = {
   controller_port: ListenPort({ default: 2150, description: 'where it listens for agents' }),
   controller_websocket_addr: ListenAddress({ default: '127.0.0.1', description: 'where it listens for clients' }),
   controller_websocket_port: ListenPort({ default: 2149, description: 'where it listens for clients: REST, events, WebSocket' }),
-  controller_cluster_backend: Type.Unsafe<'zeromq' | 'broker'>({ type: 'string', enum: ['zeromq', 'broker'], default: 'zeromq', description: 'what carries events between Zeek nodes' }),
+  controller_cluster_backend: { ...ClusterBackend, default: 'zeromq', description: 'zeromq or broker: what carries events between Zeek nodes' },
   controller_auto_assign_broker_ports: Type.Boolean({ default: true, description: 'whether managers, loggers and proxies without a port get one' }),
   controller_auto_assign_broker_start_port: ListenPort({ default: 2200, description: 'the first of these ports' }),
   controller_auto_assign_metrics_ports: Type.Boolean({ default: true, description: 'whether nodes without a metrics port get one' }),

@@ -1,5 +1,5 @@
-import type { Share } from '../../schemas/agent.js'
-import type { ClusterBackend, Configuration } from '../../schemas/types.js'
+import type { ClusterBackend, Share } from '../../schemas/agent.js'
+import type { Configuration } from '../../schemas/types.js'
 import type { Deployment } from '../store/configurations.js'
 import { groupBy, isLoopback } from '../util.js'
 import { assignPorts, type Place, type PortRules } from './ports.js'

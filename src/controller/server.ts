@@ -3,6 +3,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import { fastify, LogController, type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import { stringify } from 'yaml'
 import { routes } from '../../routes/index.js'
 import { ajvOptions, components } from '../../schemas/validator.js'
 import { AppError } from '../errors.js'
@@ -47,7 +48,7 @@ export async function createServer ({ controller, metrics, bodyLimit, log }: Ser
   for (const component of components) app.addSchema(component)
   await app.register(swagger, openapi)
   await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0 } })
-  app.get('/openapi.yaml', { schema: { hide: true } }, async (_request, reply) => await reply.type('application/yaml').send(app.swagger({ yaml: true })))
+  app.get('/openapi.yaml', { schema: { hide: true } }, async (_request, reply) => await reply.type('application/yaml').send(openapiOf(app)))
   await app.register(routes, { controller, metrics, closing })
   await app.ready()
   return app
@@ -62,6 +63,8 @@ const openapi: Parameters<typeof swagger>[1] = {
       description: 'Runs a Zeek cluster over many hosts: POST a request event, get a request ID, and hear of the response over Server-Sent Events.',
       license: { name: 'BSD-3-Clause', identifier: 'BSD-3-Clause' }
     },
+    // None yet: it listens on loopback only.
+    security: [],
     servers: [{ url: 'http://127.0.0.1:2149', description: 'A controller on this host' }],
     tags: [
       { name: 'requests', description: 'Ask for something' },
@@ -71,6 +74,11 @@ const openapi: Parameters<typeof swagger>[1] = {
     ]
   },
   refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `schema-${index}`) }
+}
+
+/** The text of the OpenAPI document. */
+export function openapiOf (app: FastifyInstance): string {
+  return stringify(app.swagger(), { aliasDuplicateObjects: false })
 }
 
 /** Bodies are taken as they are; in URLs and headers everything is a string, and becomes what the schema says. */

@@ -1,0 +1,19 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { pino } from 'pino'
+import type { Controller } from './controller/controller.js'
+import { Metrics } from './controller/metrics.js'
+import { createServer, openapiOf } from './controller/server.js'
+import { packageRoot } from './util.js'
+
+/** The text of openapi.yaml, from the routes and their schemas. Nothing is asked of the controller for it. */
+export async function renderOpenapi (): Promise<string> {
+  const controller = { hub: { close: () => {} } } as unknown as Controller
+  const app = await createServer({ controller, metrics: new Metrics(), bodyLimit: 1024, log: pino({ level: 'silent' }) })
+  const text = openapiOf(app)
+  await app.close()
+  return `# Written by "npm run openapi" from schemas/ and routes/.\n${text}`
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) writeFileSync(join(packageRoot, 'openapi.yaml'), await renderOpenapi())

@@ -1,0 +1,51 @@
+import t from 'tap'
+import { Problem } from '../../schemas/api.js'
+import { checker } from '../../schemas/validator.js'
+import { problemOf } from '../../src/controller/problem.js'
+import { AppError, statusOf, type Code } from '../../src/errors.js'
+
+const check = checker(Problem, errors => new Error(JSON.stringify(errors)))
+
+await t.test('each of our errors becomes a problem of its own status', async t => {
+  for (const [code, status] of Object.entries(statusOf)) {
+    const { problem, foreseen } = problemOf(new AppError(code as Code, 'what happened'))
+    t.match(problem, { type: 'about:blank', status, code, detail: 'what happened' })
+    t.ok(foreseen)
+    check(problem, 'problem')
+  }
+})
+
+await t.test('no two codes share a status', async t => {
+  t.equal(new Set(Object.values(statusOf)).size, Object.keys(statusOf).length)
+})
+
+await t.test('what was not foreseen is hidden', async t => {
+  for (const thrown of [new Error('a secret'), new TypeError('a secret'), 'a secret', Object.assign(new Error('a secret'), { statusCode: 502 })]) {
+    const { problem, foreseen } = problemOf(thrown)
+    t.same(problem, { type: 'about:blank', title: 'Internal Server Error', status: 500, code: 'internal', detail: 'internal error' })
+    t.notOk(foreseen)
+  }
+})
+
+await t.test('a refusal of the framework keeps its status where we have a code for it', async t => {
+  const refusal = (statusCode: number) => problemOf(Object.assign(new Error('no'), { statusCode })).problem
+  t.match(refusal(413), { status: 413, code: 'payload_too_large', detail: 'no' })
+  t.match(refusal(418), { status: 400, code: 'invalid_request' })
+})
+
+await t.test('a failed validation names each field by its path', async t => {
+  const validation = [
+    { instancePath: '/config/nodes/0', keyword: 'additionalProperties', params: { additionalProperty: 'rol' }, message: 'must NOT' },
+    { instancePath: '/config', keyword: 'required', params: { missingProperty: 'nodes' }, message: 'must have' },
+    { instancePath: '/config/nodes/1/role', keyword: 'enum', params: { allowedValues: ['A', 'B'] }, message: 'must be equal' },
+    { instancePath: '/x', keyword: 'type', params: {}, message: 'must be integer' }
+  ]
+  const { problem } = problemOf(Object.assign(new Error('no'), { validation, validationContext: 'body', statusCode: 400 }))
+  t.same(problem.errors, [
+    { field: 'body/config/nodes/0/rol', message: 'is not known' },
+    { field: 'body/config/nodes', message: 'is required' },
+    { field: 'body/config/nodes/1/role', message: 'must be one of A, B' },
+    { field: 'body/x', message: 'must be integer' }
+  ])
+  t.match(problem, { status: 400, code: 'invalid_request', detail: 'body/config/nodes/0/rol is not known; body/config/nodes is required; body/config/nodes/1/role must be one of A, B; body/x must be integer' })
+})

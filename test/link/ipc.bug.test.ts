@@ -1,0 +1,23 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { IpcTransport } from '../../src/link/ipc.js'
+import { cleanEnv } from '../helper.js'
+
+async function start (t: Test) {
+  const child = fork(fileURLToPath(new URL('../fixtures/link/echo.cjs', import.meta.url)), { env: cleanEnv, execArgv: [] })
+  t.teardown(() => child.kill('SIGKILL'))
+  await once(child, 'message')
+  return child
+}
+
+await t.test('a second close over IPC also waits until all has left', async t => {
+  const child = await start(t)
+  const transport = new IpcTransport(child)
+  for (let n = 0; n < 200; n++) transport.send('x'.repeat(10_000))
+  const first = transport.close('done')
+  await transport.close('done')
+  t.notOk(child.connected)
+  await first
+})
