@@ -81,7 +81,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
 
   const app = await createServer({ controller, metrics, bodyLimit: settings.controller_body_limit, log })
   const { controller_websocket_addr: host, controller_websocket_port: port } = settings
-  await app.listen({ host, port }).catch(error => { throw naming('controller_websocket_port', error) })
+  await app.listen({ host, port }).catch(error => { throw naming('controller_websocket_port', `cannot listen on ${hostPort(host, port)}: ${messageOf(error)}`) })
   const agents = await listen(settings.controller_addr, settings.controller_port, agentPath, (transport, peerAddress) => { fleet.accept(transport, peerAddress) })
     .catch(error => { throw naming('controller_port', error) })
   const pruning = setInterval(() => {
@@ -104,8 +104,8 @@ export async function startController ({ settings, log, now = Date.now }: { sett
 }
 
 /** What keeps it from starting, as one line that says where to look. */
-function naming (setting: string, error: unknown): AppError {
-  return new AppError('unavailable', `${setting}: ${messageOf(error)}`, { cause: error })
+function naming (setting: string, problem: unknown): AppError {
+  return new AppError('unavailable', `${setting}: ${messageOf(problem)}`, { cause: problem })
 }
 
 async function prune ({ eventLog, table, store, settings, now }: { eventLog: EventLog, table: RequestTable, store: Store, settings: ControllerSettings, now: number }): Promise<void> {
