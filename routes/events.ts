@@ -115,6 +115,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
       let start = await controller.startAt(asked ?? beginning)
       // All of its story is still there to be told, whatever the cursor was.
       if (start.reset) start = { ...await controller.startAt(beginning), resumed: false, reset: start.reset }
+      else if (asked === undefined) start = { ...start, resumed: false }
       const last = controller.lastEventOf(reqid)
       if (state !== 'pending' && (!last || start.seq >= last.seq)) return await (reply as FastifyReply).code(204).send()
       streamTo(reply, controller, type, { start, fields: { reqid }, isLast: isTerminal })

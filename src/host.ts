@@ -98,5 +98,5 @@ export async function runHost ({ settings, roles, command, env, log, onReady, si
 }
 
 function tell (log: Logger, { name, state, reason }: UnitStatus): void {
-  log[state === 'CRASHED' || state === 'FAILED' ? 'warn' : 'info'](`${name}: ${state}, ${reason}`)
+  log[state === 'CRASHED' || state === 'FAILED' ? 'warn' : 'info'](`${name}: ${reason}`)
 }
