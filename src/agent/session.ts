@@ -62,7 +62,7 @@ export class Session {
   async #greet (transport: Transport, signal: AbortSignal): Promise<Link> {
     const { handlers, heartbeatMs, hello, log } = this.#options
     const link = new Link(transport, handlers, { heartbeatMs, onError: error => log.error(`link: ${messageOf(error)}`) })
-    signal.addEventListener('abort', () => { void link.close('the agent is stopping') }, { once: true })
+    signal.addEventListener('abort', () => { void link.close('the agent is stopping') }, { once: true, signal: link.closed })
     try {
       // The newer one is the one that works.
       const before = this.#link

@@ -19,8 +19,10 @@ export interface FollowerOptions {
   /** The event after which the stream ends. */
   isLast: ((event: LoggedEvent) => boolean) | undefined
   cursorOf: (seq: number) => string
-  /** Some of what comes after a number, and how far that reaches. */
-  read: (seq: number) => { events: readonly LoggedEvent[], upTo: number }
+  /** Some of what comes after a number, and how far that reaches; over a gap when some of it is no longer kept. */
+  read: (seq: number) => { events: readonly LoggedEvent[], upTo: number, isGap?: boolean }
+  /** What is said of a gap. */
+  gap: () => ControlEvent
   encode: (from: number, events: readonly LoggedEvent[]) => Buffer
   /** Called once. */
   onEnd: () => void
@@ -56,8 +58,9 @@ export class Follower {
   pull (): void {
     if (this.#ended || this.#reading || this.#blockedSince !== undefined) return
     const from = this.#seq
-    const { events, upTo } = this.#options.read(from)
+    const { events, upTo, isGap } = this.#options.read(from)
     if (upTo === from) return
+    if (isGap) this.#control(this.#options.gap())
     const wanted = events.filter(event => this.#options.filter.matches(event))
     const last = this.#options.isLast ? wanted.findIndex(this.#options.isLast) : -1
     if (last >= 0) wanted.length = last + 1

@@ -91,12 +91,10 @@ export class Hub {
   follow (sink: Sink, { start, filter, format, opening, isLast }: {
     start: Start, filter: Filter, format: Format, opening: readonly ControlEvent[], isLast?: (event: LoggedEvent) => boolean
   }): void {
-    const { epoch, earliest, head } = this.#log
-    const at = formatCursor(epoch, start.seq)
-    const bounds = { earliest: formatCursor(epoch, earliest), latest: formatCursor(epoch, head) }
+    const at = formatCursor(this.#log.epoch, start.seq)
     const greeting: ControlEvent[] = [
-      { type: 'hello', cursor: at, earliest: bounds.earliest, heartbeat_seconds: this.#options.heartbeatMs / 1000, resumed: start.resumed },
-      ...(start.reset ? [{ type: 'reset' as const, reason: start.reset, ...bounds }] : []),
+      { type: 'hello', cursor: at, earliest: this.#bounds.earliest, heartbeat_seconds: this.#options.heartbeatMs / 1000, resumed: start.resumed },
+      ...(start.reset ? [{ type: 'reset' as const, reason: start.reset, ...this.#bounds }] : []),
       ...opening
     ]
     const follower = new Follower(sink, {
@@ -107,6 +105,7 @@ export class Hub {
       cursorOf: seq => formatCursor(this.#log.epoch, seq),
       read: seq => this.#read(seq, filter),
       encode: (from, events) => this.#encode(from, events, filter, format),
+      gap: () => ({ type: 'reset', reason: 'expired', ...this.#bounds }),
       onEnd: () => this.#followers.delete(follower)
     })
     this.#followers.add(follower)
@@ -120,8 +119,13 @@ export class Hub {
     for (const follower of [...this.#followers]) follower.end('shutdown')
   }
 
+  get #bounds (): { earliest: string, latest: string } {
+    const { epoch, earliest, head } = this.#log
+    return { earliest: formatCursor(epoch, earliest), latest: formatCursor(epoch, head) }
+  }
+
   /** What comes after a number: from memory where that is enough. `upTo` is how far that has looked. */
-  #read (seq: number, filter: Filter): { events: readonly LoggedEvent[], upTo: number } {
+  #read (seq: number, filter: Filter): { events: readonly LoggedEvent[], upTo: number, isGap?: boolean } {
     const { head } = this.#log
     const first = this.#tail[0]
     if (seq >= head) return { events: [], upTo: seq }
@@ -130,6 +134,8 @@ export class Hub {
       const events = this.#tail.slice(from, from + batchLength)
       return { events, upTo: events.at(-1)?.seq ?? seq }
     }
+    // It was so slow that what it needs next is no longer kept.
+    if (seq < this.#log.earliest - 1) return { events: [], upTo: head, isGap: true }
     const events = filter.reqid === undefined ? this.#log.after(seq, batchLength) : this.#log.ofRequest(filter.reqid, seq, batchLength)
     return { events, upTo: events.length < batchLength ? head : events.at(-1)!.seq }
   }

@@ -6,14 +6,14 @@ export class IpcTransport implements Transport {
   #channel: ChildProcess | NodeJS.Process
   #sending = 0
   #drained = () => {}
-  #closed = false
+  #closing: Promise<void> | undefined
 
   constructor (channel: ChildProcess | NodeJS.Process) {
     this.#channel = channel
   }
 
   send (text: string): void {
-    if (this.#closed || !this.#channel.connected) return
+    if (this.#closing || !this.#channel.connected) return
     this.#sending++
     this.#channel.send!(text, undefined, undefined, () => {
       // Through, or failed because the other end is gone, which `disconnect` tells.
@@ -22,9 +22,12 @@ export class IpcTransport implements Transport {
   }
 
   /** Waits for the sends: a process that exits before they are through loses them. */
-  async close (): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
+  close (): Promise<void> {
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  async #end (): Promise<void> {
     if (this.#sending > 0 && this.#channel.connected) await new Promise<void>(resolve => { this.#drained = resolve; this.#channel.once('disconnect', resolve) })
     if (this.#channel.connected) this.#channel.disconnect!()
   }

@@ -27,6 +27,9 @@ type Frame =
   | { cancel: number }
   | { ping: true }
 
+/** The longest that a timer takes. */
+const maxTimeoutMs = 2 ** 31 - 1
+
 /** The asked gets less time than the asker waits, so that it can say what is missing before it is given up. */
 export function timeForAsked (timeoutMs: number): number {
   return Math.max(1, timeoutMs - Math.min(500, timeoutMs / 10))
@@ -65,9 +68,12 @@ export class Link {
   }
 
   /** Asks the other end. Rejects with an AppError: the other end's own, `timeout`, or `unavailable`. */
-  ask<R = unknown> (method: string, params: unknown, { timeoutMs, signal }: { timeoutMs: number, signal?: AbortSignal }): Promise<R> {
+  async ask<R = unknown> (method: string, params: unknown, { timeoutMs, signal }: { timeoutMs: number, signal?: AbortSignal }): Promise<R> {
     const id = this.#next++
-    return new Promise<R>((resolve, reject) => {
+    const patienceMs = Math.min(timeoutMs, maxTimeoutMs)
+    // What cannot be said is found out before anything waits for an answer.
+    const question = JSON.stringify({ ask: id, method, params, timeout: timeForAsked(patienceMs) } satisfies Frame)
+    return await new Promise<R>((resolve, reject) => {
       const settle: Pending['settle'] = answer => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', cancel)
@@ -81,12 +87,12 @@ export class Link {
       }
       const timer = setTimeout(() => {
         settle({ error: new AppError('timeout', `no answer to ${method} within ${timeoutMs} ms`) })
-      }, timeoutMs)
+      }, patienceMs)
       this.#asked.set(id, { settle })
       if (this.closed.aborted) return settle({ error: new AppError('unavailable', `the link is closed: ${this.closed.reason}`) })
       signal?.addEventListener('abort', cancel, { once: true })
       if (signal?.aborted) return cancel()
-      this.#send({ ask: id, method, params, timeout: timeForAsked(timeoutMs) })
+      this.#transport.send(question)
     })
   }
 
@@ -115,17 +121,19 @@ export class Link {
   }
 
   #receive (text: string): void {
+    if (this.closed.aborted) return
     this.#missed = 0
     let frame: Frame
     try {
       frame = JSON.parse(text)
+      if (typeof frame !== 'object' || frame === null) throw new TypeError(`${text.slice(0, 40)} is no frame`)
     } catch (error) {
       return this.#onError(error)
     }
     if ('ask' in frame) void this.#serve(frame)
     else if ('answer' in frame) {
       const { error, result } = frame
-      this.#asked.get(frame.answer)?.settle(error ? { error: new AppError(error.code in statusOf ? error.code : 'internal', error.message) } : { result })
+      this.#asked.get(frame.answer)?.settle(error ? { error: new AppError(Object.hasOwn(statusOf, error.code) ? error.code : 'internal', error.message) } : { result })
     } else if ('notify' in frame) this.#hear(frame)
     else if ('cancel' in frame) this.#serving.get(frame.cancel)?.abort()
   }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import { WebSocket, WebSocketServer } from 'ws'
 import { AppError, messageOf } from '../errors.js'
 import { hostPort } from '../util.js'
@@ -35,7 +35,8 @@ export class WebSocketTransport implements Transport {
   async close (reason: string): Promise<void> {
     if (this.#socket.readyState === WebSocket.CLOSED) return
     const closed = new Promise(resolve => this.#socket.once('close', resolve))
-    this.#socket.close(1000, reason.slice(0, 120))
+    // At most 123 bytes; what is cut within a character becomes one of three.
+    this.#socket.close(1000, Buffer.from(reason).subarray(0, 120).toString())
     const patience = setTimeout(() => this.#socket.terminate(), 1000)
     await closed
     clearTimeout(patience)
@@ -71,21 +72,28 @@ export interface Listener {
 
 /** Takes WebSockets at a path, each with the address that it comes from. Throws `unavailable` when it cannot listen. */
 export async function listen (host: string, port: number, path: string, onTransport: (transport: WebSocketTransport, peerAddress: string) => void): Promise<Listener> {
+  const http = createServer((_request, response) => { response.writeHead(426).end() })
   const server = new WebSocketServer({
-    host, port, path, maxPayload: maxFrameBytes, perMessageDeflate: false,
+    server: http, path, maxPayload: maxFrameBytes, perMessageDeflate: false,
     // Only browsers say where a page is from, and no page is an agent or a controller.
     verifyClient: ({ req }: { req: IncomingMessage }) => req.headers.origin === undefined
   })
   server.on('connection', (socket, { socket: { remoteAddress } }) => onTransport(new WebSocketTransport(socket), remoteAddress ?? ''))
+  // The WebSocketServer hands on what the HTTP server reports.
+  server.on('error', () => {})
   try {
-    await once(server, 'listening')
+    http.listen(port, host)
+    await once(http, 'listening')
   } catch (error) {
     throw new AppError('unavailable', `cannot listen on ${hostPort(host, port)}: ${messageOf(error)}`, { cause: error })
   }
   return {
     close: async () => {
       for (const client of server.clients) client.terminate()
-      await new Promise(resolve => server.close(resolve))
+      const closed = new Promise(resolve => http.close(resolve))
+      // Those, too, who have connected and say nothing.
+      http.closeAllConnections()
+      await closed
     }
   }
 }

@@ -44,7 +44,7 @@ export class EventLog {
     const unclean = this.#meta('boot') !== undefined && this.#meta('boot') !== bootId
     this.#head = Number(store.get("SELECT seq FROM sqlite_sequence WHERE name = 'events'")?.seq ?? 0)
     if (this.#epoch === '' || unclean) this.#epoch = newEpoch()
-    const kept = store.get('SELECT count(*) AS count, ifnull(sum(transient), 0) AS transient, ifnull(sum(length(body)), 0) AS bytes FROM events')
+    const kept = store.get('SELECT count(*) AS count, ifnull(sum(transient), 0) AS transient, ifnull(sum(octet_length(body)), 0) AS bytes FROM events')
     this.#kept = { count: Number(kept?.count), transient: Number(kept?.transient), bytes: Number(kept?.bytes) }
   }
 
@@ -82,7 +82,7 @@ export class EventLog {
   /** Tells that an event is committed. */
   advance ({ seq, body, transient }: StoredEvent): void {
     this.#head = Math.max(this.#head, seq)
-    this.#count(1, transient, body.length)
+    this.#count(1, transient, Buffer.byteLength(body))
   }
 
   /** What comes after a number, in order. */
@@ -103,18 +103,22 @@ export class EventLog {
   /** Drops the oldest of what need not be kept, some of it at a time. Resolves with whether there is more. */
   async prune (retention: Retention, now: number): Promise<boolean> {
     const dropped = await this.#store.write('written', () => {
-      const { count, transient, bytes } = this.#kept
-      const drop = (where: string, limit: number) => limit <= 0
-        ? []
-        : this.#store.all(`DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE ${where} ORDER BY seq LIMIT ?) RETURNING transient, length(body) AS bytes`, Math.min(limit, pruneStep))
-      return [
-        ...drop('transient = 1', transient - retention.maxTransientCount),
-        ...drop('TRUE', count - retention.maxCount),
-        ...drop(`time < ${Math.floor(now - retention.maxAgeMs)}`, pruneStep),
-        ...drop('TRUE', bytes > retention.maxBytes ? Math.ceil(count * (1 - retention.maxBytes / bytes)) : 0)
-      ]
+      const rows: { transient: number, bytes: number }[] = []
+      const left = { ...this.#kept }
+      const drop = (where: string, limit: number, ...values: number[]) => {
+        if (limit <= 0) return
+        const gone = this.#store.all(`DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE ${where} ORDER BY seq LIMIT ?) RETURNING transient, octet_length(body) AS bytes`, ...values, Math.min(Math.ceil(limit), pruneStep)) as typeof rows
+        left.count -= gone.length
+        left.bytes -= gone.reduce((sum, { bytes }) => sum + bytes, 0)
+        rows.push(...gone)
+      }
+      drop('transient = 1', left.transient - retention.maxTransientCount)
+      drop('TRUE', left.count - retention.maxCount)
+      drop('time < ?', pruneStep, Math.floor(now - retention.maxAgeMs))
+      if (left.bytes > retention.maxBytes) drop('TRUE', left.count * (1 - retention.maxBytes / left.bytes))
+      return rows
     })
-    for (const row of dropped) this.#count(-1, row.transient === 1, row.bytes)
+    for (const { transient, bytes } of dropped) this.#count(-1, transient === 1, bytes)
     return dropped.length >= pruneStep
   }
 

@@ -67,9 +67,8 @@ export class RequestTable {
 
   /** Newest first. */
   list ({ type, state, before, limit }: RequestFilter): StoredRequest[] {
-    const conditions = ['TRUE', ...(type ? ['type = ?'] : []), ...(state ? ['state = ?'] : []), ...(before ? ['n < ?'] : [])]
-    const values = [type, state, before].filter(value => value !== undefined)
-    return this.#store.all(`SELECT * FROM requests WHERE ${conditions.join(' AND ')} ORDER BY n DESC LIMIT ?`, ...values, limit).map(row => this.#fill(row)!)
+    const wanted = ([['type = ?', type], ['state = ?', state], ['n < ?', before]] as const).filter(([, value]) => value !== undefined)
+    return this.#store.all(`SELECT * FROM requests WHERE ${['TRUE', ...wanted.map(([condition]) => condition)].join(' AND ')} ORDER BY n DESC LIMIT ?`, ...wanted.map(([, value]) => value!), limit).map(row => this.#fill(row)!)
   }
 
   /** Drops the oldest finished ones beyond these numbers, and those that ended before `before`. */

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
-import { closeSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../errors.js'
 import { bootId } from '../util.js'
@@ -22,7 +22,7 @@ const pollMs = 250
  */
 const launcher = `
 IFS= read -r stat < /proc/$$/stat && IFS= read -r boot < /proc/sys/kernel/random/boot_id &&
-printf '%s\\n%s\\n%s\\n' "$$" "$stat" "$boot" > "$0.new" && mv -f "$0.new" "$0" || {
+printf '%s\\n%s\\n%s\\n' "$$" "$stat" "$boot" > "$0" || {
   echo "cannot write $0" >&2
   exit 126
 }
@@ -37,8 +37,8 @@ function parseStat (stat: string): { state: string, startTime: string } {
 /** What a launched process wrote of itself; undefined when there is nothing (whole) to read. */
 export function readIdentity (pidFile: string): Identity | undefined {
   try {
-    const [pid, stat, boot] = readFileSync(pidFile, 'utf8').split('\n')
-    if (!pid || !stat || !boot) return undefined
+    const [pid, stat, boot, end] = readFileSync(pidFile, 'utf8').split('\n')
+    if (!pid || !stat || !boot || end === undefined) return undefined
     return { pid: Number(pid), startTime: parseStat(stat).startTime, bootId: boot }
   } catch {
     return undefined
@@ -69,6 +69,8 @@ export interface Running {
 /** Starts a program. Whatever keeps it from starting is told as its exit. */
 export function launch (program: Program, pidFile: string, output: Output | undefined): Running {
   try {
+    // Node would blame the shell for it.
+    if (!existsSync(program.cwd)) throw new Error(`there is no directory ${program.cwd}`)
     return spawnProgram(program, pidFile, output)
   } catch (error) {
     return { pid: 0, channel: undefined, exited: Promise.resolve({ error: `cannot start: ${messageOf(error)}` }), kill: () => {} }
@@ -100,7 +102,7 @@ function spawnProgram (program: Program, pidFile: string, output: Output | undef
 }
 
 /** Takes over a process that an earlier supervisor started. */
-export function adopt (identity: Identity): Running {
+export function adopt (identity: Identity, kind: Program['kind']): Running {
   const gone = async (): Promise<Exit> => {
     while (isAlive(identity)) await sleep(pollMs)
     return {}
@@ -109,7 +111,7 @@ export function adopt (identity: Identity): Running {
     pid: identity.pid,
     channel: undefined,
     exited: gone(),
-    kill: signal => { if (isAlive(identity)) signalTo(identity.pid, signal, true) }
+    kill: signal => { if (isAlive(identity)) signalTo(identity.pid, signal, kind === 'detached') }
   }
 }
 

@@ -18,6 +18,15 @@ const rotationMs = 10_000
 /** A process that was just launched by a supervisor that was then killed has this long to write its file. */
 const launchMs = 2_000
 
+/** Undefined when it is damaged. */
+function readRecord (path: string): Program | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * Keeps programs running on one host. What is detached outlives it: every program is written down before it is
  * started, and the next supervisor takes over what runs.
@@ -43,13 +52,17 @@ export class Supervisor {
   async recover (): Promise<void> {
     const records = readdirSync(this.#directory).filter(file => file.endsWith('.json'))
     await Promise.all(records.map(async file => {
-      const program: Program = JSON.parse(readFileSync(join(this.#directory, file), 'utf8'))
-      const pidFile = this.#pidFile(program.name)
+      const name = file.slice(0, -'.json'.length)
+      const program = readRecord(join(this.#directory, file))
+      const pidFile = this.#pidFile(name)
       for (let waited = 0; !readIdentity(pidFile) && waited < launchMs; waited += 50) await sleep(50)
       const identity = readIdentity(pidFile)
-      if (!identity || !isAlive(identity)) return await this.#forget(program.name)
-      if (program.kind === 'attached') return await terminate(adopt(identity), program.stopTimeoutMs)
-      this.#add(program).start(adopt(identity))
+      if (identity && isAlive(identity)) {
+        if (program?.kind === 'detached') return this.#add(program).start(adopt(identity, 'detached'))
+        // Attached, or nobody knows any more what it is: it must not run beside its successor.
+        await terminate(adopt(identity, program?.kind ?? 'detached'), program?.stopTimeoutMs ?? launchMs)
+      }
+      await this.#forget(name)
     }))
   }
 
@@ -68,6 +81,7 @@ export class Supervisor {
       this.#mustRun()
       await this.#units.get(program.name)?.stop()
       await writeFileAtomically(join(this.#directory, `${program.name}.json`), JSON.stringify(program))
+      if (this.#closing) await this.#forget(program.name)
       this.#mustRun()
       this.#add(program).start()
     })

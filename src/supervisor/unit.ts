@@ -63,9 +63,11 @@ export class Unit {
     while (!stopping.aborted) {
       const startedAt = performance.now()
       const running = adopted ?? await this.#launch()
-      this.#running = running
-      this.#change('RUNNING', adopted ? 'adopted' : 'started')
-      this.#events.started(running)
+      if (running.pid !== 0) {
+        this.#running = running
+        this.#change('RUNNING', adopted ? 'adopted' : 'started')
+        this.#events.started(running)
+      }
       adopted = undefined
       // A stop may have come while it was being launched.
       if (stopping.aborted) void terminate(running, this.program.stopTimeoutMs)
