@@ -17,6 +17,7 @@ export const ajvOptions: Options = {
   strict: false,
   formats: {
     ip: (text: string) => isIP(text) !== 0 && text !== '0.0.0.0' && text !== '::',
+    'listen-ip': (text: string) => isIP(text) !== 0,
     'date-time': true,
     'uri-reference': true
   }
@@ -32,6 +33,7 @@ export function fieldErrors (errors: readonly Pick<ErrorObject, 'instancePath' |
       case 'required': return { field: path, message: 'is required' }
       case 'propertyNames': return { field: path, message: 'is not a valid name' }
       case 'enum': return { field: path, message: `must be one of ${params.allowedValues.join(', ')}` }
+      case 'format': return { field: path, message: params.format.endsWith('ip') ? 'must be an IP address' : message ?? 'is not valid' }
       default: return { field: path, message: message ?? 'is not valid' }
     }
   }).filter(error => !error.message.startsWith('property name must'))

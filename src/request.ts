@@ -4,6 +4,7 @@ import { requests as definitions, type Request, type RequestArguments, type Requ
 import type { DomainEvent } from '../schemas/events.js'
 import type { Outcome, Result } from '../schemas/types.js'
 import { AppError, messageOf } from './errors.js'
+import { maxTimerMs } from './util.js'
 import type { RequestFilter, RequestTable, StoredRequest } from './store/requests.js'
 
 /** Writes events down, and announces them once they are committed. */
@@ -73,6 +74,7 @@ export class Requests {
   #now: () => number
   #pendingMax: number
   #onFinished: RequestsOptions['onFinished']
+  #closing = false
   #pending = new Map<string, AbortController>()
   #waiting = new Map<string, Set<() => void>>()
 
@@ -93,6 +95,7 @@ export class Requests {
    * many are pending.
    */
   async start (type: RequestType, args: RequestArguments, { timeoutMs, idempotency }: RequestOptions, work: (task: Task) => Promise<Answer>): Promise<{ request: Request, replayed: boolean }> {
+    if (this.#closing) throw new AppError('unavailable', 'the controller is stopping')
     if (this.#pending.size >= this.#pendingMax) throw new AppError('unavailable', 'too many requests are pending')
     const reqid = randomUUID()
     const { durability, transient } = this.#kind(type)
@@ -107,16 +110,16 @@ export class Requests {
           return twin.reqid
         }
         const created = this.#now()
-        const expires = created + timeoutMs
+        const expires = created + Math.ceil(timeoutMs)
         const seq = append({ type: `${type}_request`, reqid, arguments: args, expires_at: new Date(expires).toISOString() })
         this.#table.insert({ reqid, type, arguments: args, created, expires, event_seq: seq - 1, transient, idempotency })
         return reqid
       })
       const replayed = before !== reqid
-      const request = this.get(before)!
       if (replayed) this.#pending.delete(reqid)
-      else void this.#work(request, ending, work)
-      return { request, replayed }
+      else if (this.#closing) await this.#interrupt(this.#table.get(reqid)!)
+      else void this.#work(this.get(reqid), ending, work)
+      return { request: this.get(before), replayed }
     } catch (error) {
       this.#pending.delete(reqid)
       throw error
@@ -140,7 +143,7 @@ export class Requests {
   /** The request, once it is finished or the time is over. */
   async wait (reqid: string, timeoutMs: number, signal: AbortSignal): Promise<Request> {
     const request = this.get(reqid)
-    if (request.state !== 'pending' || timeoutMs <= 0) return request
+    if (request.state !== 'pending' || timeoutMs <= 0 || signal.aborted) return request
     await new Promise<void>(resolve => {
       const waiting = this.#waiting.get(reqid) ?? new Set()
       this.#waiting.set(reqid, waiting)
@@ -169,7 +172,7 @@ export class Requests {
 
   /** Answers what is pending. Nothing can be started any more. */
   async close (): Promise<void> {
-    this.#pendingMax = 0
+    this.#closing = true
     await Promise.all([...this.#pending].map(async ([reqid, ending]) => {
       ending.abort('interrupted')
       const request = this.#table.get(reqid)
@@ -178,7 +181,6 @@ export class Requests {
   }
 
   async #interrupt (request: StoredRequest): Promise<void> {
-    if (isStateless(request)) return await this.#expire(request)
     await this.#finish(request, { results: [{ success: false, error: 'request interrupted' }] }, 'interrupted')
   }
 
@@ -187,7 +189,7 @@ export class Requests {
     const { reqid } = request
     const { durability, transient } = this.#kind(request.type)
     const expires = Date.parse(request.expires_at)
-    const timer = setTimeout(() => ending.abort('timed_out'), Math.max(0, expires - this.#now()))
+    const timer = setTimeout(() => ending.abort('timed_out'), Math.min(maxTimerMs, Math.max(0, expires - this.#now())))
     // A task that does not heed its signal cannot keep its client waiting.
     let lastResort: NodeJS.Timeout | undefined
     const givenUp = new Promise<Answer>(resolve => ending.signal.addEventListener('abort', () => {
@@ -208,10 +210,7 @@ export class Requests {
           })
         }
       })])
-      if (ending.signal.reason === 'interrupted') return
-      if (isStateless(request)) await this.#expire(request)
-      else await this.#finish(request, answer)
-      this.#onFinished?.(this.get(reqid))
+      await this.#finish(request, answer)
     } catch (error) {
       if (!(error instanceof AppError)) this.#log.error({ err: error, reqid }, `${request.type} failed: ${messageOf(error)}`)
       await this.#finish(request, { results: [{ success: false, error: error instanceof AppError ? error.message : 'internal error' }] }).catch(failure => {
@@ -222,30 +221,30 @@ export class Requests {
       clearTimeout(timer)
       clearTimeout(lastResort)
       this.#pending.delete(reqid)
-      for (const done of this.#waiting.get(reqid) ?? []) done()
     }
   }
 
-  async #finish ({ reqid, type }: { reqid: string, type: RequestType }, { results, warnings = [], timedOut = false }: Answer, as?: RequestState): Promise<void> {
+  /** Writes the end of a request, if that is still open: only one response, whoever comes second. */
+  async #finish (request: Pick<Request, 'reqid' | 'type' | 'arguments'>, { results, warnings = [], timedOut = false }: Answer, as?: RequestState): Promise<void> {
+    const { reqid, type } = request
     const { durability, transient } = this.#kind(type)
-    await this.#journal.write(durability, transient, append => {
-      // Only one response, whoever comes second.
-      if (!this.#table.isPending(reqid)) return
+    const isOurs = await this.#journal.write(durability, transient, append => {
+      if (!this.#table.isPending(reqid)) return false
+      if (isStateless(request)) {
+        this.#table.finish(reqid, 'expired', [], this.#now())
+        append({ type: 'request_expired', reqid })
+        return true
+      }
       this.#table.addResults(reqid, tie(reqid, results))
       const all = this.#table.get(reqid)!.results
       const state = as ?? (timedOut ? 'timed_out' : stateOf(all))
       this.#table.finish(reqid, state, warnings, this.#now())
       append({ type: `${type}_response`, reqid, state, success: state === 'succeeded', results: all, warnings: [...warnings] })
+      return true
     })
-  }
-
-  async #expire ({ reqid, type }: { reqid: string, type: RequestType }): Promise<void> {
-    const { durability, transient } = this.#kind(type)
-    await this.#journal.write(durability, transient, append => {
-      if (!this.#table.isPending(reqid)) return
-      this.#table.finish(reqid, 'expired', [], this.#now())
-      append({ type: 'request_expired', reqid })
-    })
+    if (!isOurs) return
+    for (const done of this.#waiting.get(reqid) ?? []) done()
+    this.#onFinished?.(this.get(reqid))
   }
 
   #kind (type: RequestType): { durability: 'synced' | 'written', transient: boolean } {

@@ -3,11 +3,12 @@ import { Type, type Static, type TObject, type TProperties, type TSchema } from 
 import { parse } from 'yaml'
 import { checker } from '../schemas/validator.js'
 import { AppError, messageOf } from './errors.js'
+import { maxTimerMs } from './util.js'
 
 /** A duration in a setting. */
-export const Seconds = (options: { default: number, description: string, minimum?: number }) => Type.Number({ minimum: 0, maximum: 31_536_000, ...options })
+export const Seconds = (options: { default: number, description: string, minimum?: number, maximum?: number }) => Type.Number({ minimum: 0, maximum: Math.floor(maxTimerMs / 1000), ...options })
 /** An address to listen on. */
-export const ListenAddress = (options: { default: string, description: string }) => Type.String({ format: 'ip', ...options })
+export const ListenAddress = (options: { default: string, description: string }) => Type.String({ format: 'listen-ip', ...options })
 export const ListenPort = (options: { default: number, description: string }) => Type.Integer({ minimum: 1, maximum: 65535, ...options })
 export const Count = (options: { default: number, description: string, minimum?: number }) => Type.Integer({ minimum: 0, ...options })
 
@@ -67,8 +68,10 @@ export function loadSettings<P extends TProperties> (properties: P, { flags, env
     if (flag !== undefined) [values[key], origin[key]] = [flag, flagName(key)]
     // As in Zeek's scripts, an empty variable is none.
     else if (variable !== undefined && variable !== '') [values[key], origin[key]] = [variable, environmentName(key)]
-    else if (key in fromFile) [values[key], origin[key]] = [fromFile[key], `${file}: ${key}`]
+    else if (fromFile[key] !== undefined && fromFile[key] !== null) [values[key], origin[key]] = [fromFile[key], `${file}: ${key}`]
   }
+  const blank = keys.find(key => typeof values[key] === 'string' && values[key].trim() === '')
+  if (blank !== undefined) throw new AppError('invalid_request', `${origin[blank]} must not be blank`)
   const check = checker<TSchema>(Type.Object(properties, { additionalProperties: false }), ([error]) => {
     const key = error?.field.split('/')[1] ?? ''
     return new AppError('invalid_request', `${origin[key] ?? key} ${error?.message} (it is ${JSON.stringify(values[key])})`)

@@ -38,6 +38,9 @@ export async function writeFileAtomically (path: string, text: string): Promise<
   }
 }
 
+/** The longest that a timer takes. */
+export const maxTimerMs = 2 ** 31 - 1
+
 /** `initial` doubled for each attempt after the first, never more than `max`. */
 export function backoff (attempt: number, initial: number, max: number): number {
   return Math.min(max, initial * 2 ** Math.max(0, attempt - 1))

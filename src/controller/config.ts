@@ -33,7 +33,7 @@ export const controllerSettings = {
   controller_events_stall: Seconds({ default: 30, minimum: 0.01, description: 'seconds that a reader of an event stream may stall' }),
   controller_events_streams_max: Count({ default: 10_000, minimum: 1, description: 'event streams at a time' }),
   controller_events_max_count: Count({ default: 100_000, minimum: 1, description: 'events that are kept' }),
-  controller_events_max_age: Seconds({ default: 604_800, description: 'seconds that events and finished requests are kept' }),
+  controller_events_max_age: Seconds({ default: 604_800, maximum: 315_360_000, description: 'seconds that events and finished requests are kept' }),
   controller_events_max_bytes: Count({ default: 268_435_456, description: 'bytes of events that are kept' }),
   controller_events_max_reads: Count({ default: 5_000, description: 'events that are kept of requests that only read' }),
   controller_requests_max_count: Count({ default: 10_000, minimum: 1, description: 'finished requests that are kept; of those that only read, a tenth' }),

@@ -1,4 +1,5 @@
 import { AppError, messageOf, statusOf, type Code } from '../errors.js'
+import { maxTimerMs } from '../util.js'
 import type { Transport } from './transport.js'
 
 export interface Context {
@@ -26,9 +27,6 @@ type Frame =
   | { notify: string, params?: unknown }
   | { cancel: number }
   | { ping: true }
-
-/** The longest that a timer takes. */
-const maxTimeoutMs = 2 ** 31 - 1
 
 /** The asked gets less time than the asker waits, so that it can say what is missing before it is given up. */
 export function timeForAsked (timeoutMs: number): number {
@@ -70,7 +68,7 @@ export class Link {
   /** Asks the other end. Rejects with an AppError: the other end's own, `timeout`, or `unavailable`. */
   async ask<R = unknown> (method: string, params: unknown, { timeoutMs, signal }: { timeoutMs: number, signal?: AbortSignal }): Promise<R> {
     const id = this.#next++
-    const patienceMs = Math.min(timeoutMs, maxTimeoutMs)
+    const patienceMs = Math.min(timeoutMs, maxTimerMs)
     // What cannot be said is found out before anything waits for an answer.
     const question = JSON.stringify({ ask: id, method, params, timeout: timeForAsked(patienceMs) } satisfies Frame)
     return await new Promise<R>((resolve, reject) => {

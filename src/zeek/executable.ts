@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
-import { delimiter, join, resolve } from 'node:path'
+import { access, stat } from 'node:fs/promises'
+import { delimiter, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { AppError, messageOf } from '../errors.js'
 
@@ -16,13 +16,13 @@ export interface Executable {
 }
 
 async function isExecutable (path: string): Promise<boolean> {
-  return await access(path, constants.X_OK).then(() => true, () => false)
+  return await access(path, constants.X_OK).then(async () => (await stat(path)).isFile()).catch(() => false)
 }
 
 async function find (name: string, searchPath: string): Promise<string | undefined> {
   if (name.includes('/')) return await isExecutable(name) ? resolve(name) : undefined
   for (const directory of searchPath.split(delimiter)) {
-    const path = join(directory, name)
+    const path = resolve(directory, name)
     if (directory !== '' && await isExecutable(path)) return path
   }
 }

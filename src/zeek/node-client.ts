@@ -49,6 +49,7 @@ export class NodeClient {
         const giveUp = () => reject(new AppError('unavailable', 'request timed out'))
         if (signal.aborted) return giveUp()
         signal.addEventListener('abort', giveUp, { once: true })
+        socket.once('close', () => reject(new AppError('unavailable', `cluster node ${this.#node} not in running state`)))
         this.#asked.set(reqid, ({ success, value }) => success ? resolve(value) : reject(new AppError('not_found', value)))
         socket.send(encodeEvent(`zeek/cluster-controller/node/${this.#node}/`, 'ZeekClusterController::id_value_request', [
           string(this.#replyTopic), string(reqid), string(id)
