@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { domainEventTypes, Event, type ControlEvent } from '../schemas/events.js'
+import { domainEventTypes, Event, type ControlEvent, type LoggedEvent } from '../schemas/events.js'
 import { Cursor, Name, Ref, RequestId } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import { AppError } from '../src/errors.js'
 import { Filter, type FilterFields } from '../src/events/filter.js'
-import { ndjson, sse, type LoggedEvent } from '../src/events/frame.js'
+import { ndjson, sse } from '../src/events/frame.js'
 import type { Start } from '../src/events/hub.js'
 import { problems } from './answers.js'
 

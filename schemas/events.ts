@@ -95,6 +95,17 @@ type Bare<T> = T extends unknown ? Omit<T, 'cursor' | 'time'> : never
 export type DomainEvent = Bare<Static<typeof domainEvents[number]>>
 export type ControlEvent = Static<typeof controlEvents[number]>
 
+/** An event as it is in the log; `body` is it as a JSON object, without cursor and time. */
+export interface LoggedEvent {
+  seq: number
+  time: number
+  type: string
+  reqid: string | null
+  instance: string | null
+  node: string | null
+  body: string
+}
+
 /** The values of the field `type` of an event schema. */
 function typesOf (schema: typeof domainEvents[number] | typeof controlEvents[number]): string[] {
   const type: TSchema = schema.properties.type

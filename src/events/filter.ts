@@ -1,4 +1,4 @@
-import type { LoggedEvent } from './frame.js'
+import type { LoggedEvent } from '../../schemas/events.js'
 
 export interface FilterFields {
   types?: readonly string[] | undefined

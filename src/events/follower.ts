@@ -1,6 +1,6 @@
-import type { ControlEvent } from '../../schemas/events.js'
+import type { ControlEvent, LoggedEvent } from '../../schemas/events.js'
 import type { Filter } from './filter.js'
-import type { Format, LoggedEvent } from './frame.js'
+import type { Format } from './frame.js'
 
 /** Where a stream is written to: what is needed of an HTTP response. */
 export interface Sink {

@@ -1,16 +1,5 @@
-import type { ControlEvent } from '../../schemas/events.js'
+import type { ControlEvent, LoggedEvent } from '../../schemas/events.js'
 import { formatCursor } from './cursor.js'
-
-/** An event as it is in the log; `body` is it as a JSON object, without cursor and time. */
-export interface LoggedEvent {
-  seq: number
-  time: number
-  type: string
-  reqid: string | null
-  instance: string | null
-  node: string | null
-  body: string
-}
 
 /**
  * How events look on the wire. Data is always one line of JSON and ids are ours alone, so that nothing that anyone

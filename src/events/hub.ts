@@ -1,8 +1,8 @@
-import type { ControlEvent, ResetReason } from '../../schemas/events.js'
+import type { ControlEvent, LoggedEvent, ResetReason } from '../../schemas/events.js'
 import { formatCursor, parseCursor } from './cursor.js'
 import type { Filter } from './filter.js'
 import { Follower, type Sink } from './follower.js'
-import type { Format, LoggedEvent } from './frame.js'
+import type { Format } from './frame.js'
 
 /** The log, as far as its followers need it. Numbers start at 1 and only grow. */
 export interface EventSource {

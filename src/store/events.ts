@@ -1,19 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import type { DomainEvent } from '../../schemas/events.js'
+import type { DomainEvent, LoggedEvent } from '../../schemas/events.js'
 import { bootId } from '../util.js'
 import type { Store } from './store.js'
 
-/** An event in the log. */
-export interface StoredEvent {
-  seq: number
-  time: number
-  type: string
-  reqid: string | null
-  instance: string | null
-  node: string | null
+/** An event in the log, and whether it is of a request that only reads. */
+export interface StoredEvent extends LoggedEvent {
   transient: boolean
-  /** Without cursor and time, as JSON. */
-  body: string
 }
 
 /** How much of the log is kept. */
