@@ -31,11 +31,11 @@ if (onSpawn) onSpawn.listeners = []
 export const cleanEnv: NodeJS.ProcessEnv = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_OPTIONS|TAP|_TAP|ZEEK)/.test(name)))
 
 /** Waits until something is true. */
-export async function until<T> (what: () => T | Promise<T>, text: string, ms = 15_000): Promise<NonNullable<T>> {
+export async function until<T> (what: () => T | Promise<T>, text: string, ms = 15_000): Promise<Exclude<T, false | null | undefined>> {
   const end = Date.now() + ms
   for (;;) {
     const value = await what()
-    if (value) return value as NonNullable<T>
+    if (value) return value as Exclude<T, false | null | undefined>
     if (Date.now() > end) throw new Error(`still not so: ${text}`)
     await sleep(20)
   }
