@@ -42,7 +42,7 @@ function streamTo (reply: FastifyReply, controller: Controller, type: keyof type
   if (controller.hub.isFull) throw new AppError('unavailable', 'there are too many event streams')
   reply.hijack()
   const { raw } = reply
-  raw.writeHead(200, { ...reply.getHeaders() as Record<string, string>, ...streamHeaders, 'content-type': type === 'text/event-stream' ? `${type}; charset=utf-8` : type, 'zeek-event-cursor': controller.cursor })
+  raw.writeHead(200, { ...reply.getHeaders() as Record<string, string>, ...streamHeaders, 'content-type': type === 'text/event-stream' ? `${type}; charset=utf-8` : type, 'zeek-event-cursor': controller.hub.cursorOf(start.seq) })
   // Browsers come back after a pause of their own, so that they do not all come at once.
   if (type === 'text/event-stream') raw.write(`retry: ${2000 + Math.floor(Math.random() * 3000)}\n\n`)
   controller.hub.follow(raw, { start, filter: new Filter(fields), format: formats[type], opening, ...(isLast ? { isLast } : {}) })
@@ -88,7 +88,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
       const start = await controller.startAt(request.headers['last-event-id'] ?? lastEventId ?? from ?? 'latest')
       // Taken in the tick in which the stream starts: what comes after the state is not in it.
       streamTo(reply, controller, type, withSnapshot === true
-        ? { start: { ...start, seq: controller.hub.startAt('latest').seq }, fields: { ...fields, types: wanted }, opening: snapshot() }
+        ? { start: controller.hub.startAt('latest'), fields: { ...fields, types: wanted }, opening: snapshot() }
         : { start, fields: { ...fields, types: wanted } })
     }
   })
@@ -110,12 +110,14 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
     handler: async (request, reply) => {
       const type = mediaType(request)
       const { reqid } = request.params
-      const { state, event_cursor: beginning } = controller.getRequest(reqid)
       const asked = request.headers['last-event-id'] ?? request.query.last_event_id ?? request.query.from
-      let start = await controller.startAt(asked ?? beginning)
-      // All of its story is still there to be told, whatever the cursor was.
-      if (start.reset) start = { ...await controller.startAt(beginning), resumed: false, reset: start.reset }
-      else if (asked === undefined) start = { ...start, resumed: false }
+      let start = await controller.startAt(asked ?? controller.getRequest(reqid).event_cursor)
+      const { state, event_cursor: beginning } = controller.getRequest(reqid)
+      if (start.reset) {
+        // What is kept of its story is told, whatever the cursor was.
+        const fromBeginning = controller.hub.startAt(beginning)
+        start = { ...fromBeginning.reset ? controller.hub.startAt('earliest') : fromBeginning, resumed: false, reset: start.reset }
+      } else if (asked === undefined) start = { ...start, resumed: false }
       const last = controller.lastEventOf(reqid)
       if (state !== 'pending' && (!last || start.seq >= last.seq)) return await (reply as FastifyReply).code(204).send()
       streamTo(reply, controller, type, { start, fields: { reqid }, isLast: isTerminal })

@@ -27,6 +27,14 @@ function withoutNulls (value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null).map(([name, member]) => [name, withoutNulls(member)]))
 }
 
+/** The same for payloads that say the same: members of objects have no order. */
+function fingerprintOf (payload: unknown): string {
+  const sorted = (_key: string, value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1))
+    : value
+  return createHash('sha256').update(JSON.stringify(payload, sorted)).digest('hex')
+}
+
 export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, closing: AbortSignal }> = async (app, { controller, closing }) => {
   for (const type of requestTypes) {
     const { summary, description, arguments: body } = requests[type]
@@ -48,7 +56,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
     }, async (request, reply) => {
       const { timeout } = request.query
       const key = request.headers['idempotency-key']?.replace(/^"(.*)"$/, '$1')
-      const fingerprint = createHash('sha256').update(JSON.stringify([type, timeout, request.body])).digest('hex')
+      const fingerprint = fingerprintOf([type, timeout, request.body])
       const { request: started, replayed } = await controller.request(type, request.body as any, { timeout, ...(key === undefined ? {} : { idempotency: { key, fingerprint } }) })
       const wait = preferredWait(request.headers.prefer)
       // A client that has hung up does not wait any longer.

@@ -24,8 +24,9 @@ export const ajvOptions: Options = {
 }
 
 /** Ajv's errors as paths and texts. `at` is what the path starts with, for example "body". */
-export function fieldErrors (errors: readonly Pick<ErrorObject, 'instancePath' | 'keyword' | 'message' | 'params'>[], at: string): FieldError[] {
-  return errors.map(({ instancePath, keyword, message, params }) => {
+export function fieldErrors (errors: readonly Pick<ErrorObject, 'instancePath' | 'keyword' | 'message' | 'params' | 'propertyName'>[], at: string): FieldError[] {
+  // A bad name in a map is told twice: why, and that.
+  return errors.filter(({ propertyName }) => propertyName === undefined).map(({ instancePath, keyword, message, params }) => {
     const name = keyword === 'additionalProperties' ? params.additionalProperty : keyword === 'required' ? params.missingProperty : keyword === 'propertyNames' ? params.propertyName : undefined
     const path = at + instancePath + (name === undefined ? '' : `/${name}`)
     switch (keyword) {
@@ -36,7 +37,7 @@ export function fieldErrors (errors: readonly Pick<ErrorObject, 'instancePath' |
       case 'format': return { field: path, message: params.format.endsWith('ip') ? 'must be an IP address' : message ?? 'is not valid' }
       default: return { field: path, message: message ?? 'is not valid' }
     }
-  }).filter(error => !error.message.startsWith('property name must'))
+  })
 }
 
 /** The errors as one line. */

@@ -75,6 +75,7 @@ export class Requests {
   #pendingMax: number
   #onFinished: RequestsOptions['onFinished']
   #closing = false
+  #starting = new Set<Promise<unknown>>()
   #pending = new Map<string, AbortController>()
   #waiting = new Map<string, Set<() => void>>()
 
@@ -94,7 +95,13 @@ export class Requests {
    * same payload it is that request that is handed back. Throws `idempotency_key_reused`, or `unavailable` when too
    * many are pending.
    */
-  async start (type: RequestType, args: RequestArguments, { timeoutMs, idempotency }: RequestOptions, work: (task: Task) => Promise<Answer>): Promise<{ request: Request, replayed: boolean }> {
+  async start (type: RequestType, args: RequestArguments, options: RequestOptions, work: (task: Task) => Promise<Answer>): Promise<{ request: Request, replayed: boolean }> {
+    const started = this.#start(type, args, options, work)
+    this.#starting.add(started)
+    return await started.finally(() => this.#starting.delete(started))
+  }
+
+  async #start (type: RequestType, args: RequestArguments, { timeoutMs, idempotency }: RequestOptions, work: (task: Task) => Promise<Answer>): Promise<{ request: Request, replayed: boolean }> {
     if (this.#closing) throw new AppError('unavailable', 'the controller is stopping')
     if (this.#pending.size >= this.#pendingMax) throw new AppError('unavailable', 'too many requests are pending')
     const reqid = randomUUID()
@@ -173,6 +180,7 @@ export class Requests {
   /** Answers what is pending. Nothing can be started any more. */
   async close (): Promise<void> {
     this.#closing = true
+    await Promise.allSettled(this.#starting)
     await Promise.all([...this.#pending].map(async ([reqid, ending]) => {
       ending.abort('interrupted')
       const request = this.#table.get(reqid)

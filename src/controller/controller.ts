@@ -42,9 +42,11 @@ export class Controller {
    * restored backup): its numbers would come to mean other events, so it gets a new epoch.
    */
   async startAt (cursor: string): Promise<Start> {
-    const start = this.#parts.hub.startAt(cursor)
-    if (start.reset === 'future') await this.#parts.journal.renew()
-    return start
+    const { hub, journal } = this.#parts
+    const start = hub.startAt(cursor)
+    if (start.reset !== 'future') return start
+    await journal.renew()
+    return { ...hub.startAt('latest'), reset: 'future' }
   }
 
   get pendingRequests (): number { return this.#parts.requests.pending }

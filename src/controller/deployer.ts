@@ -29,7 +29,7 @@ export class Deployer {
   #deployment: Deployment | undefined
   /** Of the deployment that is under way. */
   #pending: string | undefined
-  /** Those that it has not yet heard of, or given up. */
+  /** Those that it waits for, to be connected. */
   #awaited = new Set<string>()
   /** Where instances are or were last. */
   #addresses: Map<string, InstanceAddress>
@@ -59,8 +59,11 @@ export class Deployer {
     if (!configuration) return failed('no configuration available to deploy')
     if (this.#pending !== undefined) return failed(`earlier deployment ${this.#pending} still pending`)
     this.#pending = task.reqid
+    // Not AbortSignal.timeout: in Node 20 one that only AbortSignal.any knows of can be collected before it fires.
+    const patience = new AbortController()
+    const timer = setTimeout(() => patience.abort(), this.#options.settings.controller_connect_grace * 1000)
+    const grace = AbortSignal.any([task.signal, patience.signal])
     try {
-      const grace = AbortSignal.any([task.signal, AbortSignal.timeout(this.#options.settings.controller_connect_grace * 1000)])
       this.#dial(configuration)
       await this.#locate(configuration, grace)
       const { errors, ...deployment } = this.preview(configuration)
@@ -72,6 +75,7 @@ export class Deployer {
       const late = await this.#distribute(deployment, force, grace, task)
       return { results: [{ success: true, data: { id: configuration.id } }], timedOut: late }
     } finally {
+      clearTimeout(timer)
       this.#pending = undefined
     }
   }
@@ -84,10 +88,10 @@ export class Deployer {
     const late = await Promise.all([...all].map(async ([instance, share]) => {
       const nodes = deployment.configuration.nodes.filter(node => node.instance === instance).map(({ name }) => name)
       await fleet.when(instance, grace)
+      this.#awaited.delete(instance)
       return await askInstance(fleet, task, instance, 'deploy', { share, force },
         outcomes => outcomes,
-        error => nodes.map(node => ({ success: false, instance, node, error }))
-      ).finally(() => this.#awaited.delete(instance))
+        error => nodes.map(node => ({ success: false, instance, node, error })))
     }))
     return late.includes(true)
   }
@@ -102,6 +106,8 @@ export class Deployer {
     const { fleet, log, complain, store, configurations } = this.#options
     const before = this.#addresses.get(member.name)
     this.#addresses.set(member.name, { host: member.host, machine: member.machine })
+    // Asked now: its deployment goes on as soon as it hears of the connection, too.
+    const isAwaited = this.#awaited.has(member.name)
     try {
       if (before?.host !== member.host || before.machine !== member.machine) await store.write('written', () => configurations.setAddress(member.name, member))
       const deployment = this.#deployment
@@ -112,7 +118,7 @@ export class Deployer {
       if (before && before.host !== member.host && instance.host === before.host) {
         complain(`the address of instance ${member.name} has changed from ${before.host} to ${member.host}; deploy again`, member.name)
       }
-      if (this.#awaited.has(member.name)) return
+      if (isAwaited) return
       await fleet.ask(member.name, 'deploy', { share: shares(deployment).get(member.name), force: false }, reconcileMs)
     } catch (error) {
       log.warn(`instance ${member.name} could not be brought to the deployed configuration: ${messageOf(error)}`)

@@ -100,7 +100,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     let member: Member | undefined
     const link = new Link(transport, {
       hello: params => {
-        member = this.#welcome(link, checkHello(params, 'hello'), peerAddress, expected)
+        member = this.#welcome(link, params, peerAddress, expected)
         return { controller: controllerName }
       },
       change: params => {
@@ -159,14 +159,16 @@ export class Fleet extends EventEmitter<FleetEvents> {
     }
   }
 
-  #welcome (link: Link, hello: Hello, peerAddress: string, expected: string | undefined): Member {
-    const { name } = hello
+  #welcome (link: Link, params: any, peerAddress: string, expected: string | undefined): Member {
+    const name = String(params?.name)
     const refuse = (why: string): never => {
       this.emit('fault', why, name, undefined)
       setImmediate(() => { void link.close(why) })
       throw new AppError('invalid_request', why)
     }
-    if (hello.api_version !== agentApiVersion) refuse(`agent ${name} speaks version ${hello.api_version}, not ${agentApiVersion}`)
+    // First of all: what another version says may look different.
+    if (params?.api_version !== agentApiVersion) refuse(`agent ${name} speaks version ${params?.api_version}, not ${agentApiVersion}`)
+    const hello = checkHello(params, 'hello')
     if (expected !== undefined && expected !== name) refuse(`at the address of instance ${expected} there is agent ${name}`)
     const before = this.#members.get(name)
     if (before && !before.link.closed.aborted) {

@@ -20,10 +20,9 @@ class Counter {
     this.#next = start
   }
 
-  take (taken: Set<number>): number {
-    while (taken.has(this.#next)) this.#next++
+  take (isTaken: (port: number) => boolean): number {
+    while (isTaken(this.#next)) this.#next++
     if (this.#next > 65535) throw new AppError('unavailable', 'there are no free ports left')
-    taken.add(this.#next)
     return this.#next++
   }
 }
@@ -49,21 +48,37 @@ export interface Assignment {
   hub: { node: string, xpub_port: number, xsub_port: number } | undefined
 }
 
-/** One set and one counter for each key. */
-class Ports {
-  #start: number
-  #known: Map<string, Set<number>>
-  #counters = new Map<string, Counter>()
+/** The ports that are known at each place: of its host, and of its machine, which can have several addresses. */
+class KnownPorts {
+  #placeOf: (instance: string) => Place
+  #always: readonly number[]
+  #ports = new Map<string, Set<number>>()
 
-  constructor (start: number, known: Map<string, Set<number>>) {
-    this.#start = start
-    this.#known = known
+  constructor (placeOf: (instance: string) => Place, always: readonly number[]) {
+    this.#placeOf = placeOf
+    this.#always = always
   }
 
-  take (key: string): number {
-    const counter = this.#counters.get(key) ?? new Counter(this.#start)
-    this.#counters.set(key, counter)
-    return counter.take(this.#known.get(key) ?? new Set())
+  note (instance: string, ...ports: (number | undefined)[]): void {
+    const { host, machine } = this.#placeOf(instance)
+    for (const key of [host, machine]) {
+      const known = this.#ports.get(key) ?? new Set()
+      this.#ports.set(key, known)
+      for (const port of ports) if (port !== undefined) known.add(port)
+    }
+  }
+
+  /** Gives ports from a start upwards that are unknown at every one of the keys, with one count for each first key. */
+  assigner (start: number, keysOf: (place: Place) => [string, ...string[]]): (instance: string) => number {
+    const counters = new Map<string, Counter>()
+    return instance => {
+      const keys = keysOf(this.#placeOf(instance))
+      const counter = counters.get(keys[0]) ?? new Counter(start)
+      counters.set(keys[0], counter)
+      const port = counter.take(port => this.#always.includes(port) || keys.some(key => this.#ports.get(key)?.has(port)))
+      this.note(instance, port)
+      return port
+    }
   }
 }
 
@@ -73,33 +88,23 @@ class Ports {
  */
 export function assignPorts (instances: readonly Instance[], nodes: readonly Node[], placeOf: (instance: string) => Place, rules: PortRules): Assignment {
   const ordered = inPortOrder(nodes.map(node => ({ ...node })))
-  const everywhere = new Set([...rules.controllerPorts, ...instances.flatMap(({ listen_port: port }) => port ?? []), ...nodes.flatMap(({ port }) => port ?? [])])
+  const everywhere = new Set([...rules.controllerPorts, ...instances.flatMap(({ listen_port: port }) => port ?? []), ...nodes.flatMap(({ port, metrics_port: metricsPort }) => [port ?? [], metricsPort ?? []].flat())])
   const broker = rules.brokerStart === undefined ? undefined : new Counter(rules.brokerStart)
-  for (const node of ordered) if (broker && needsPort(node) && node.port === undefined) node.port = broker.take(everywhere)
+  for (const node of ordered) if (broker && needsPort(node) && node.port === undefined) node.port = broker.take(port => everywhere.has(port))
 
-  // What is known on each host, and on each machine: ports are added to both.
-  const known = new Map<string, Set<number>>()
-  const note = (instance: string, port: number | undefined) => {
-    const { host, machine } = placeOf(instance)
-    for (const key of [host, machine]) {
-      const ports = known.get(key) ?? new Set(rules.controllerPorts)
-      known.set(key, ports)
-      if (port !== undefined) ports.add(port)
-    }
-  }
-  for (const { name, listen_port: port } of instances) note(name, port)
-  for (const { instance, port, metrics_port: metricsPort } of ordered) { note(instance, port); note(instance, metricsPort) }
+  const known = new KnownPorts(placeOf, rules.controllerPorts)
+  for (const { name, listen_port: port } of instances) known.note(name, port)
+  for (const { instance, port, metrics_port: metricsPort } of ordered) known.note(instance, port, metricsPort)
 
-  const metrics = rules.metricsStart === undefined ? undefined : new Ports(rules.metricsStart, known)
-  for (const node of ordered) {
-    if (metrics && node.metrics_port === undefined) note(node.instance, node.metrics_port = metrics.take(placeOf(node.instance).host))
+  if (rules.metricsStart !== undefined) {
+    const metricsPort = known.assigner(rules.metricsStart, ({ host }) => [host])
+    for (const node of ordered) node.metrics_port ??= metricsPort(node.instance)
   }
   const hubNode = ordered.find(({ role }) => role === 'MANAGER') ?? ordered[0]
-  const zeromq = new Ports(rules.zeromqStart, known)
-  const hub = hubNode && { node: hubNode.name, xpub_port: zeromq.take(placeOf(hubNode.instance).host), xsub_port: zeromq.take(placeOf(hubNode.instance).host) }
-  if (hub) { note(hubNode.instance, hub.xpub_port); note(hubNode.instance, hub.xsub_port) }
+  const zeromqPort = known.assigner(rules.zeromqStart, ({ host }) => [host])
+  const hub = hubNode && { node: hubNode.name, xpub_port: zeromqPort(hubNode.instance), xsub_port: zeromqPort(hubNode.instance) }
 
-  const agent = new Ports(rules.agentStart, known)
-  const agentPorts = new Map(ordered.map(({ name, instance }) => [name, agent.take(placeOf(instance).machine)]))
-  return { nodes: ordered, agentPorts, hub }
+  // On loopback, where addresses make no difference.
+  const agentPort = known.assigner(rules.agentStart, ({ host, machine }) => [machine, host])
+  return { nodes: ordered, agentPorts: new Map(ordered.map(({ name, instance }) => [name, agentPort(instance)])), hub }
 }

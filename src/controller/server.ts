@@ -1,10 +1,11 @@
 import AjvCompiler from '@fastify/ajv-compiler'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import { fastify, LogController, type FastifyInstance } from 'fastify'
+import { fastify, LogController, type FastifyInstance, type FastifyReply } from 'fastify'
 import type { Logger } from 'pino'
 import { stringify } from 'yaml'
 import { routes } from '../../routes/index.js'
+import type { Problem } from '../../schemas/api.js'
 import { ajvOptions, components } from '../../schemas/validator.js'
 import { AppError } from '../errors.js'
 import { isLoopback, packageVersion } from '../util.js'
@@ -36,6 +37,8 @@ export async function createServer ({ controller, metrics, bodyLimit, log }: Ser
     // What does not end by itself in preClose is cut off.
     forceCloseConnections: true,
     requestIdHeader: false,
+    // What Fastify refuses before any of our handlers sees it.
+    frameworkErrors: (error, _request, reply) => { answerWith(reply as unknown as FastifyReply, problemOf(error).problem) },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     routerOptions: { ignoreTrailingSlash: false },
@@ -136,8 +139,11 @@ function endGracefully (app: FastifyInstance, controller: Controller): AbortSign
   const closing = new AbortController()
   let open = 0
   let drained = () => {}
-  app.addHook('onRequest', async () => { open++ })
-  app.addHook('onResponse', async () => { if (--open === 0) drained() })
+  app.addHook('onRequest', async (_request, { raw }) => {
+    open++
+    // Also when the client has left, which onResponse does not tell of a stream.
+    raw.once('close', () => { if (--open === 0) drained() })
+  })
   app.addHook('preClose', async () => {
     const done = new Promise<void>(resolve => { drained = resolve })
     const patience = new Promise(resolve => setTimeout(resolve, closeMs).unref())
@@ -148,6 +154,11 @@ function endGracefully (app: FastifyInstance, controller: Controller): AbortSign
   return closing.signal
 }
 
+function answerWith (reply: FastifyReply, problem: Problem): void {
+  if (problem.status === 503) reply.header('retry-after', '5')
+  void reply.code(problem.status).type('application/problem+json').send(problem)
+}
+
 function answerWithProblems (app: FastifyInstance, log: Logger): void {
   /** Routes by path, for telling a wrong method from a wrong path. */
   const known: { path: RegExp, method: string }[] = []
@@ -156,11 +167,10 @@ function answerWithProblems (app: FastifyInstance, log: Logger): void {
     const path = new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+')}$`)
     for (const one of [method].flat()) known.push({ path, method: one })
   })
-  app.setErrorHandler(async (error, request, reply) => {
+  app.setErrorHandler((error, request, reply) => {
     const { problem, foreseen } = problemOf(error)
     if (!foreseen) log.error({ err: error }, `${request.method} ${request.routeOptions.url} failed`)
-    if (problem.status === 503) reply.header('retry-after', '5')
-    return await reply.code(problem.status).type('application/problem+json').send(problem)
+    answerWith(reply, problem)
   })
   app.setNotFoundHandler(async (request, reply) => {
     const path = request.url.split('?')[0]!

@@ -56,22 +56,28 @@ export class Follower {
 
   /** Sends a batch, and goes on in the next turn while there is more: a long replay leaves room for others. */
   pull (): void {
-    if (this.#ended || this.#reading || this.#blockedSince !== undefined) return
+    if (this.#reading || !this.#step()) return
+    this.#reading = true
+    setImmediate(() => {
+      this.#reading = false
+      this.pull()
+    })
+  }
+
+  /** Sends one batch, if there is one and room for it; says whether it has. */
+  #step (): boolean {
+    if (this.#ended || this.#blockedSince !== undefined) return false
     const from = this.#seq
     const { events, upTo, isGap } = this.#options.read(from)
-    if (upTo === from) return
+    if (upTo === from) return false
     if (isGap) this.#control(this.#options.gap())
     const wanted = events.filter(event => this.#options.filter.matches(event))
     const last = this.#options.isLast ? wanted.findIndex(this.#options.isLast) : -1
     if (last >= 0) wanted.length = last + 1
     this.#seq = upTo
     if (wanted.length > 0) this.#write(this.#options.encode(from, wanted))
-    if (last >= 0) return this.end('terminal')
-    this.#reading = true
-    setImmediate(() => {
-      this.#reading = false
-      this.pull()
-    })
+    if (last >= 0) this.#goodbye('terminal')
+    return last < 0
   }
 
   /** Says that everything up to the cursor was delivered. One that is behind has no need of it. */
@@ -85,16 +91,21 @@ export class Follower {
     return this.#blockedSince !== undefined && this.#blockedSince < before
   }
 
-  end (reason: 'shutdown' | 'terminal'): void {
-    if (this.#ended) return
-    this.#control({ type: 'goodbye', reason, reconnect: reason === 'shutdown' })
-    this.#sink.end()
-    this.#finish()
+  /** Sends what there still is, as far as the sink takes it, says goodbye and ends. */
+  end (): void {
+    while (this.#step());
+    if (!this.#ended) this.#goodbye('shutdown')
   }
 
   /** For a reader that takes nothing: an end would wait behind what it does not take. */
   destroy (): void {
     this.#sink.destroy()
+    this.#finish()
+  }
+
+  #goodbye (reason: 'shutdown' | 'terminal'): void {
+    this.#control({ type: 'goodbye', reason, reconnect: reason === 'shutdown' })
+    this.#sink.end()
     this.#finish()
   }
 

@@ -72,6 +72,10 @@ export class Hub {
     return reset ? { seq: head, resumed: false, reset } : { seq: place!.seq, resumed: true }
   }
 
+  cursorOf (seq: number): string {
+    return formatCursor(this.#log.epoch, seq)
+  }
+
   /** Tells of events that were committed, in order. */
   announce (events: readonly LoggedEvent[]): void {
     this.#tail.push(...events)
@@ -91,9 +95,8 @@ export class Hub {
   follow (sink: Sink, { start, filter, format, opening, isLast }: {
     start: Start, filter: Filter, format: Format, opening: readonly ControlEvent[], isLast?: (event: LoggedEvent) => boolean
   }): void {
-    const at = formatCursor(this.#log.epoch, start.seq)
     const greeting: ControlEvent[] = [
-      { type: 'hello', cursor: at, earliest: this.#bounds.earliest, heartbeat_seconds: this.#options.heartbeatMs / 1000, resumed: start.resumed },
+      { type: 'hello', cursor: this.cursorOf(start.seq), earliest: this.#bounds.earliest, heartbeat_seconds: this.#options.heartbeatMs / 1000, resumed: start.resumed },
       ...(start.reset ? [{ type: 'reset' as const, reason: start.reset, ...this.#bounds }] : []),
       ...opening
     ]
@@ -102,7 +105,7 @@ export class Hub {
       format,
       filter,
       isLast,
-      cursorOf: seq => formatCursor(this.#log.epoch, seq),
+      cursorOf: seq => this.cursorOf(seq),
       read: seq => this.#read(seq, filter),
       encode: (from, events) => this.#encode(from, events, filter, format),
       gap: () => ({ type: 'reset', reason: 'expired', ...this.#bounds }),
@@ -116,12 +119,11 @@ export class Hub {
   close (): void {
     clearInterval(this.#heartbeat)
     clearInterval(this.#stallCheck)
-    for (const follower of [...this.#followers]) follower.end('shutdown')
+    for (const follower of [...this.#followers]) follower.end()
   }
 
   get #bounds (): { earliest: string, latest: string } {
-    const { epoch, earliest, head } = this.#log
-    return { earliest: formatCursor(epoch, earliest), latest: formatCursor(epoch, head) }
+    return { earliest: this.cursorOf(this.#log.earliest), latest: this.cursorOf(this.#log.head) }
   }
 
   /** What comes after a number: from memory where that is enough. `upTo` is how far that has looked. */
@@ -134,8 +136,9 @@ export class Hub {
       const events = this.#tail.slice(from, from + batchLength)
       return { events, upTo: events.at(-1)?.seq ?? seq }
     }
-    // It was so slow that what it needs next is no longer kept.
-    if (seq < this.#log.earliest - 1) return { events: [], upTo: head, isGap: true }
+    // What it needs next is no longer kept. It goes on live, but the end of a request's story is told all the same.
+    const { earliest } = this.#log
+    if (seq < earliest - 1) return { events: [], upTo: filter.reqid === undefined ? head : earliest - 1, isGap: true }
     const events = filter.reqid === undefined ? this.#log.after(seq, batchLength) : this.#log.ofRequest(filter.reqid, seq, batchLength)
     return { events, upTo: events.length < batchLength ? head : events.at(-1)!.seq }
   }

@@ -144,7 +144,8 @@ export class Link {
     try {
       const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined
       if (!handler) throw new AppError('not_found', `there is no method ${method}`)
-      this.#send({ answer: ask, result: await handler(params, { signal: controller.signal }) })
+      // In a turn of its own: the first question can come while this link is being made.
+      this.#send({ answer: ask, result: await Promise.resolve().then(() => handler(params, { signal: controller.signal })) })
     } catch (error) {
       if (!(error instanceof AppError)) this.#onError(error)
       this.#send({ answer: ask, error: { code: error instanceof AppError ? error.code : 'internal', message: messageOf(error) } })
