@@ -103,11 +103,11 @@ export class Requests {
 
   async #start (type: RequestType, args: RequestArguments, { timeoutMs, idempotency }: RequestOptions, work: (task: Task) => Promise<Answer>): Promise<{ request: Request, replayed: boolean }> {
     if (this.#closing) throw new AppError('unavailable', 'the controller is stopping')
-    if (this.#pending.size >= this.#pendingMax) throw new AppError('unavailable', 'too many requests are pending')
     const reqid = randomUUID()
     const { durability, transient } = this.#kind(type)
     // Counted before it is written: what comes meanwhile must see it.
     const ending = new AbortController()
+    const isFull = this.#pending.size >= this.#pendingMax
     this.#pending.set(reqid, ending)
     try {
       const before = await this.#journal.write(durability, transient, append => {
@@ -116,6 +116,7 @@ export class Requests {
           if (twin.fingerprint !== idempotency.fingerprint) throw new AppError('idempotency_key_reused', 'the Idempotency-Key was used for another request')
           return twin.reqid
         }
+        if (isFull) throw new AppError('unavailable', 'too many requests are pending')
         const created = this.#now()
         const expires = created + Math.ceil(timeoutMs)
         const seq = append({ type: `${type}_request`, reqid, arguments: args, expires_at: new Date(expires).toISOString() })
@@ -218,8 +219,10 @@ export class Requests {
           })
         }
       })])
-      await this.#finish(request, answer)
+      // When the controller ended meanwhile, that was the answer.
+      if (ending.signal.reason !== 'interrupted') await this.#finish(request, answer)
     } catch (error) {
+      if (ending.signal.reason === 'interrupted') return
       if (!(error instanceof AppError)) this.#log.error({ err: error, reqid }, `${request.type} failed: ${messageOf(error)}`)
       await this.#finish(request, { results: [{ success: false, error: error instanceof AppError ? error.message : 'internal error' }] }).catch(failure => {
         // The store is gone: the next start answers it.

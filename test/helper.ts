@@ -41,6 +41,12 @@ export async function until<T> (what: () => T | Promise<T>, text: string, ms = 1
   }
 }
 
+/** A directory that outlives every other teardown: tap removes it first where it was made before the first of them. */
+export function directoryOf (t: Test): string {
+  t.teardown(() => {})
+  return t.testdir()
+}
+
 /** Ports that nobody listens on. Taken together, so that they differ. */
 export async function freePorts (count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
@@ -75,7 +81,7 @@ export const settingsOf = (flags: Record<string, string>) => loadSettings(allSet
 export async function startTestController (t: Test, flags: Record<string, string> = {}) {
   const [http, agents] = await freePorts(2)
   const settings = settingsOf({
-    'management-state-dir': t.testdir(),
+    'management-state-dir': directoryOf(t),
     'controller-name': 'controller',
     'controller-websocket-port': String(http),
     'controller-port': String(agents),
@@ -91,7 +97,7 @@ export async function startTestController (t: Test, flags: Record<string, string
 }
 
 /** An agent in this process, with a supervisor of its own, whose nodes are stopped at the end of the test. */
-export async function startTestAgent (t: Test, name: string, controllerPort: number, flags: Record<string, string> = {}, directory = t.testdir()) {
+export async function startTestAgent (t: Test, name: string, controllerPort: number, flags: Record<string, string> = {}, directory = directoryOf(t)) {
   const settings = settingsOf({
     'management-state-dir': directory,
     'agent-name': name,

@@ -24,6 +24,6 @@ export class Memory {
   }
 
   async clear (): Promise<void> {
-    await unlink(this.#path).catch(() => {})
+    await unlink(this.#path).catch(error => { if (error.code !== 'ENOENT') throw error })
   }
 }

@@ -84,15 +84,22 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   await app.listen({ host, port }).catch(error => { throw naming('controller_websocket_port', `cannot listen on ${hostPort(host, port)}: ${messageOf(error)}`) })
   const agents = await listen(settings.controller_addr, settings.controller_port, agentPath, (transport, peerAddress) => { fleet.accept(transport, peerAddress) })
     .catch(error => { throw naming('controller_port', error) })
-  const pruning = setInterval(() => {
-    void prune({ eventLog, table, store, settings, now: now() }).catch(error => log.error(`old events are not dropped: ${messageOf(error)}`))
+  let pruning = Promise.resolve()
+  let isPruning = false
+  const pruner = setInterval(() => {
+    if (isPruning) return
+    isPruning = true
+    pruning = prune({ eventLog, table, store, settings, now })
+      .catch(error => log.error(`old events are not dropped: ${messageOf(error)}`))
+      .finally(() => { isPruning = false })
   }, pruneMs)
 
   return {
     url: `http://${hostPort(host, port)}`,
     controller,
     close: async () => {
-      clearInterval(pruning)
+      clearInterval(pruner)
+      await pruning
       await requests.close()
       await app.close()
       await fleet.close()
@@ -108,14 +115,16 @@ function naming (setting: string, problem: unknown): AppError {
   return new AppError('unavailable', `${setting}: ${messageOf(problem)}`, { cause: problem })
 }
 
-async function prune ({ eventLog, table, store, settings, now }: { eventLog: EventLog, table: RequestTable, store: Store, settings: ControllerSettings, now: number }): Promise<void> {
+async function prune ({ eventLog, table, store, settings, now }: { eventLog: EventLog, table: RequestTable, store: Store, settings: ControllerSettings, now: () => number }): Promise<void> {
   const maxAgeMs = settings.controller_events_max_age * 1000
-  await eventLog.prune({
+  const retention = {
     maxCount: settings.controller_events_max_count,
     maxAgeMs,
     maxBytes: settings.controller_events_max_bytes,
     maxTransientCount: settings.controller_events_max_reads
-  }, now)
+  }
+  // Each step is a transaction of its own, so that others get their turn.
+  while (await eventLog.prune(retention, now()));
   const maxCount = settings.controller_requests_max_count
-  await store.write('written', () => table.prune({ maxCount, maxTransientCount: Math.ceil(maxCount / 10), before: now - maxAgeMs }))
+  await store.write('written', () => table.prune({ maxCount, maxTransientCount: Math.ceil(maxCount / 10), before: now() - maxAgeMs }))
 }

@@ -106,7 +106,7 @@ export class EventLog {
       }
       drop('transient = 1', left.transient - retention.maxTransientCount)
       drop('TRUE', left.count - retention.maxCount)
-      drop('time < ?', pruneStep, Math.floor(now - retention.maxAgeMs))
+      drop(`seq IN (SELECT seq FROM events ORDER BY seq LIMIT ${pruneStep}) AND time < ?`, pruneStep, Math.floor(now - retention.maxAgeMs))
       if (left.bytes > retention.maxBytes) drop('TRUE', left.count * (1 - retention.maxBytes / left.bytes))
       return rows
     })

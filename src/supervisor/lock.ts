@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, realpathSync } from 'node:fs'
+import { mkdirSync, statSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { AppError } from '../errors.js'
 
@@ -10,9 +9,9 @@ import { AppError } from '../errors.js'
  */
 export async function lockDirectory (directory: string): Promise<Server> {
   mkdirSync(directory, { recursive: true })
-  const name = createHash('sha256').update(realpathSync(directory)).digest('hex').slice(0, 32)
+  const { dev, ino } = statSync(directory)
   const server = createServer(socket => socket.destroy())
-  server.listen(`\0zeek-cluster-${name}`)
+  server.listen(`\0zeek-cluster-${dev}-${ino}`)
   try {
     await once(server, 'listening')
   } catch (error) {

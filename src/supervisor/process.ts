@@ -26,6 +26,7 @@ printf '%s\\n%s\\n%s\\n' "$$" "$stat" "$boot" > "$0" || {
   echo "cannot write $0" >&2
   exit 126
 }
+unset PWD OLDPWD
 exec "$@"`
 
 /** Fields 3 (state) and 22 (start time) of a stat line. The command before them can hold anything, so they count from its last ")". */

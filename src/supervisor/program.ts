@@ -18,7 +18,7 @@ export interface Program {
   tag: string
   command: string[]
   cwd: string
-  /** All of its environment. */
+  /** All of its environment. Names are those that a shell can hold: letters, digits and "_". */
   env: Record<string, string>
   /** Programs with a higher number are stopped earlier. */
   stopOrder: number

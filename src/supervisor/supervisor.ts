@@ -96,16 +96,6 @@ export class Supervisor {
     })
   }
 
-  /** Stops and starts a program, as it is. */
-  restart (name: string): Promise<void> {
-    return this.#inTurn(name, async () => {
-      const unit = this.#unit(name)
-      await unit.stop()
-      this.#mustRun()
-      unit.start()
-    })
-  }
-
   /** Stops everything: what is detached first, by its order, then what is attached. Nothing can be started meanwhile. */
   async close (): Promise<void> {
     this.#closing = true

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { AppError } from '../errors.js'
-import { decodeMessage, encodeEvent, string } from './message.js'
+import { decodeMessage, encodeEvent, string, type Message } from './message.js'
 
 const retryMs = 250
 const maxMessageBytes = 64 * 1024 * 1024
@@ -43,13 +43,17 @@ export class NodeClient {
   async idValue (id: string, signal: AbortSignal): Promise<string> {
     const reqid = randomUUID()
     const socket = this.#socket
-    if (!socket) throw new AppError('unavailable', `cluster node ${this.#node} not in running state`)
+    const notRunning = new AppError('unavailable', `cluster node ${this.#node} not in running state`)
+    if (!socket) throw notRunning
+    let giveUp = () => {}
+    let gone = () => {}
     try {
       return await new Promise<string>((resolve, reject) => {
-        const giveUp = () => reject(new AppError('unavailable', 'request timed out'))
+        giveUp = () => reject(new AppError('unavailable', 'request timed out'))
+        gone = () => reject(notRunning)
         if (signal.aborted) return giveUp()
-        signal.addEventListener('abort', giveUp, { once: true })
-        socket.once('close', () => reject(new AppError('unavailable', `cluster node ${this.#node} not in running state`)))
+        signal.addEventListener('abort', giveUp)
+        socket.once('close', gone)
         this.#asked.set(reqid, ({ success, value }) => success ? resolve(value) : reject(new AppError('not_found', value)))
         socket.send(encodeEvent(`zeek/cluster-controller/node/${this.#node}/`, 'ZeekClusterController::id_value_request', [
           string(this.#replyTopic), string(reqid), string(id)
@@ -57,6 +61,8 @@ export class NodeClient {
       })
     } finally {
       this.#asked.delete(reqid)
+      signal.removeEventListener('abort', giveUp)
+      socket.off('close', gone)
     }
   }
 
@@ -77,17 +83,22 @@ export class NodeClient {
   }
 
   #receive (socket: WebSocket, text: string): void {
-    try {
-      const message = decodeMessage(text)
-      if (message.type === 'ack') {
-        this.#socket = socket
-        this.#onJoined()
-      } else if (message.type === 'event' && message.event.name === 'ZeekClusterController::id_value_response') {
-        const [reqid, , success, value] = message.event.args
-        this.#asked.get(String(reqid))?.({ success: success === true, value: String(value) })
-      }
-    } catch {
-      // Not of this conversation.
+    const message = decoded(text)
+    if (message?.type === 'ack') {
+      this.#socket = socket
+      this.#onJoined()
+    } else if (message?.type === 'event' && message.event.name === 'ZeekClusterController::id_value_response') {
+      const [reqid, , success, value] = message.event.args
+      this.#asked.get(String(reqid))?.({ success: success === true, value: String(value) })
     }
+  }
+}
+
+/** Undefined for what is not of this conversation. */
+function decoded (text: string): Message | undefined {
+  try {
+    return decodeMessage(text)
+  } catch {
+    return undefined
   }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { InstanceNode, Request, RequestType } from '../../schemas/api.js'
 import type { Configuration, Node } from '../../schemas/types.js'
-import { ask, cleanEnv, freePorts, getJson, mainProgram, portFlags, startHost, until } from '../helper.js'
+import { ask, cleanEnv, directoryOf, freePorts, getJson, mainProgram, portFlags, startHost, until } from '../helper.js'
 
 export type Host = Awaited<ReturnType<typeof startHost>>
 
@@ -33,7 +33,7 @@ export class Cluster {
 
   constructor (t: Test) {
     this.#t = t
-    this.#directory = t.testdir()
+    this.#directory = directoryOf(t)
   }
 
   /** Starts the first instance with the controller, the others without; resolves when all are connected. */

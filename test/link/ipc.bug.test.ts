@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { IpcTransport } from '../../src/link/ipc.js'
+import type { Transport } from '../../src/link/transport.js'
 import { cleanEnv } from '../helper.js'
 
 async function start (t: Test) {
@@ -14,7 +15,7 @@ async function start (t: Test) {
 
 await t.test('a second close over IPC also waits until all has left', async t => {
   const child = await start(t)
-  const transport = new IpcTransport(child)
+  const transport: Transport = new IpcTransport(child)
   for (let n = 0; n < 200; n++) transport.send('x'.repeat(10_000))
   const first = transport.close('done')
   await transport.close('done')

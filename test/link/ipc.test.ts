@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { IpcTransport } from '../../src/link/ipc.js'
 import { Link } from '../../src/link/link.js'
+import type { Transport } from '../../src/link/transport.js'
 import { cleanEnv, until } from '../helper.js'
 import { holdContract, listenTo } from './transport-contract.js'
 
@@ -30,7 +31,7 @@ await t.test('what a process sends over IPC before it closes and exits all arriv
 await t.test('what we send over IPC before we close all arrives', async t => {
   const child = start(t, 'echo.cjs')
   await once(child, 'message')
-  const transport = new IpcTransport(child)
+  const transport: Transport = new IpcTransport(child)
   let back = 0
   child.on('message', () => { back++ })
   for (let n = 1; n < 2000; n++) transport.send(`text ${n}`)

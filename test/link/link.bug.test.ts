@@ -22,7 +22,7 @@ await t.test('a frame that is JSON but no object does no harm', async t => {
 
 await t.test('an error whose code is a name that objects inherit is internal', async t => {
   const { link, receive } = held({})
-  const asked = link.ask('x', {}, { timeoutMs: 5000 })
+  const asked: Promise<any> = link.ask('x', {}, { timeoutMs: 5000 })
   receive(JSON.stringify({ answer: 1, error: { code: 'toString', message: 'what' } }))
   const { code } = await asked.catch(error => error)
   t.ok(Object.hasOwn(statusOf, code), `its code is ${code}`)

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { lockDirectory } from '../../src/supervisor/lock.js'
 import { cleanEnv } from '../helper.js'
-import { fixture } from './programs.js'
+import { directoryOf, fixture } from './programs.js'
 
 await t.test('a directory is locked once, by whatever name', async t => {
-  const directory = join(t.testdir(), 'a', 'b')
+  const directory = join(directoryOf(t), 'a', 'b')
   const lock = await lockDirectory(directory)
   await t.rejects(lockDirectory(directory), { code: 'unavailable', message: `another zeek-cluster runs with the state directory ${directory}` })
   const alias = join(directory, '..', 'alias')
@@ -21,7 +21,7 @@ await t.test('a directory is locked once, by whatever name', async t => {
 })
 
 await t.test('a lock is free again when its holder is killed', async t => {
-  const directory = t.testdir()
+  const directory = directoryOf(t)
   const holder = spawn(process.execPath, [fixture('lock.mjs'), directory], { env: cleanEnv, stdio: ['ignore', 'pipe', 'inherit'] })
   await once(holder.stdout, 'data')
   await t.rejects(lockDirectory(directory), { code: 'unavailable' })

@@ -1,18 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { adopt, isAlive, launch, readIdentity, terminate } from '../../src/supervisor/process.js'
 import { bootId } from '../../src/util.js'
 import { cleanEnv, until } from '../helper.js'
-import { program } from './programs.js'
+import { directoryOf, program } from './programs.js'
 
 /** A program that waits, as a process of its own. */
-async function run (t: Test, command = ['/bin/sleep', '1000']) {
-  const directory = t.testdir()
+async function run (t: Test, command = ['/bin/sleep', '1000'], directory = directoryOf(t)) {
   const pidFile = join(directory, 'it.pid')
-  const running = launch({ ...program(directory, 'it', command), output: undefined! }, pidFile, undefined)
+  const running = launch({ ...program(directory, 'it', command), output: undefined as never }, pidFile, undefined)
   t.teardown(() => running.kill('SIGKILL'))
   const identity = await until(() => readIdentity(pidFile), 'it has written its file')
   return { directory, pidFile, running, identity }
@@ -39,10 +38,10 @@ await t.test('a process of another boot, another start or another number is not 
 })
 
 await t.test('the command of a process can hold parentheses, blanks and line ends', async t => {
-  const directory = t.testdir()
+  const directory = directoryOf(t)
   const path = join(directory, 'a) S 1 (b\n c')
-  copyFileSync('/bin/sleep', path)
-  const { running, identity } = await run(t, [path, '1000'])
+  writeFileSync(path, '#!/bin/sh\nwhile :; do sleep 0.05; done\n', { mode: 0o755 })
+  const { running, identity } = await run(t, [path], directory)
   await until(() => readFileSync(`/proc/${running.pid}/comm`, 'utf8').startsWith('a) S 1'), 'it has become the program')
   t.ok(isAlive(identity))
 })
@@ -59,7 +58,7 @@ await t.test('a zombie is not alive', async t => {
 })
 
 await t.test('a file that is not whole says nothing', async t => {
-  const pidFile = join(t.testdir(), 'it.pid')
+  const pidFile = join(directoryOf(t), 'it.pid')
   t.equal(readIdentity(pidFile), undefined)
   for (const text of ['', '12', '12\n', '12\n12 (sh) S 1', '12\n12 (sh) S 1\n']) {
     writeFileSync(pidFile, text)
@@ -69,7 +68,7 @@ await t.test('a file that is not whole says nothing', async t => {
 
 await t.test('an adopted process is seen to end, and can be ended', async t => {
   const { running, identity } = await run(t)
-  const adopted = adopt(identity)
+  const adopted = adopt(identity, 'detached')
   t.equal(adopted.pid, running.pid)
   await terminate(adopted, 10_000)
   t.same(await running.exited, { signal: 'SIGTERM' })
@@ -78,7 +77,7 @@ await t.test('an adopted process is seen to end, and can be ended', async t => {
 })
 
 await t.test('what cannot be started exits with the reason', async t => {
-  const directory = t.testdir()
+  const directory = directoryOf(t)
   const start = (more: object, command = ['/bin/true']) => launch({ ...program(directory, 'it', command), ...more }, join(directory, 'it.pid'), undefined).exited
   t.match(await start({ cwd: join(directory, 'nowhere') }), { error: /^cannot start: / })
   t.match(await start({}, ['a\0b']), { error: /^cannot start: / })

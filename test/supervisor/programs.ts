@@ -10,7 +10,7 @@ import { cleanEnv, isRunning, until } from '../helper.js'
 
 export const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/supervisor/${name}`, import.meta.url))
 
-/** Identity and environment that do not matter. */
+/** An environment that does not matter. */
 export const basicEnv = { PATH: '/usr/local/bin:/usr/bin:/bin' }
 
 /** A program in a directory of its own, whose restarts are quick. */
@@ -23,8 +23,14 @@ export function program (directory: string, name: string, command: string[], mor
   }
 }
 
+/** A directory that is there until all else is torn down: tap removes it before, where it was made before the first teardown. */
+export function directoryOf (t: Test, ...content: Parameters<Test['testdir']>): string {
+  t.teardown(() => {})
+  return t.testdir(...content)
+}
+
 /** A supervisor that keeps what it says, and leaves nothing behind. */
-export function supervise (t: Test, directory = t.testdir()) {
+export function supervise (t: Test, directory = directoryOf(t)) {
   const changes: UnitStatus[] = []
   const supervisor = new Supervisor(join(directory, 'supervisor'), { changed: status => changes.push(status), attached: () => {} })
   t.teardown(() => supervisor.close())

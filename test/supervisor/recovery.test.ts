@@ -4,26 +4,26 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { bootId } from '../../src/util.js'
 import { cleanEnv, isRunning, until } from '../helper.js'
-import { fixture, gone, program, startHost, supervise } from './programs.js'
+import { directoryOf, fixture, gone, program, startHost, supervise } from './programs.js'
 
 await t.test('what outlives a killed supervisor is taken over by the next, the same process', async t => {
-  const directory = t.testdir()
+  const directory = directoryOf(t)
   const it = program(directory, 'it', [fixture('closing.sh')], { tag: 'v7' })
   const host = await startHost(t, directory, [it])
   const pid = host.pidOf('it')
   await host.kill()
-  const { supervisor, changes, statusOf } = supervise(t, directory)
+  const { supervisor, changes, statusOf, says } = supervise(t, directory)
   await supervisor.recover()
   t.match(statusOf('it'), { pid, tag: 'v7', state: 'RUNNING', reason: 'adopted', kind: 'detached' })
   t.ok(isRunning(pid))
   process.kill(pid, 'SIGKILL')
   await until(() => statusOf('it')?.state === 'RUNNING' && statusOf('it')?.pid !== pid, 'it was started again')
   t.match(changes.map(({ state, reason }) => [state, reason]), [['RUNNING', 'adopted'], ['CRASHED', 'exited'], ['RUNNING', 'started']])
-  t.match(supervisor.output('it').stdout, /up/)
+  await says('it', 'up')
 })
 
 await t.test('what was adopted is stopped like any other, with SIGKILL where it must be', async t => {
-  const directory = t.testdir()
+  const directory = directoryOf(t)
   const host = await startHost(t, directory, [program(directory, 'it', [fixture('stubborn.sh')], { stopTimeoutMs: 100 })])
   await host.kill()
   const { supervisor, says } = supervise(t, directory)
@@ -36,20 +36,20 @@ await t.test('what was adopted is stopped like any other, with SIGKILL where it 
 })
 
 await t.test('what is attached to a killed supervisor is ended by the next', async t => {
-  const directory = t.testdir()
+  const directory = directoryOf(t)
   // It does not heed the end of its channel, but SIGTERM.
   const host = await startHost(t, directory, [program(directory, 'it', ['/bin/sleep', '1000'], { kind: 'attached' })])
   await host.kill()
   t.ok(isRunning(host.pidOf('it')))
   const { supervisor } = supervise(t, directory)
   await supervisor.recover()
-  t.notOk(isRunning(host.pidOf('it')))
+  await gone(host.pidOf('it'))
   t.same(supervisor.status(), [])
 })
 
 /** A record of a program, and a file that says that it is this process. */
 function leave (t: Test, identity: { pid: number, startTime: string, boot: string } | string) {
-  const directory = t.testdir()
+  const directory = directoryOf(t)
   mkdirSync(join(directory, 'supervisor'))
   writeFileSync(join(directory, 'supervisor', 'it.json'), JSON.stringify(program(directory, 'it', ['/bin/sleep', '1000'])))
   const text = typeof identity === 'string' ? identity : `${identity.pid}\n${identity.pid} (sh) S ${'0 '.repeat(18)}${identity.startTime} 0\n${identity.boot}\n`

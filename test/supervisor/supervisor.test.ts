@@ -4,7 +4,7 @@ import t from 'tap'
 import type { Running } from '../../src/supervisor/process.js'
 import { Supervisor } from '../../src/supervisor/supervisor.js'
 import { cleanEnv, isRunning, until } from '../helper.js'
-import { fixture, gone, program, supervise } from './programs.js'
+import { directoryOf, fixture, gone, program, supervise } from './programs.js'
 
 const sleeper = ['/bin/sleep', '1000']
 
@@ -51,8 +51,8 @@ await t.test('a killed program crashes with the signal, and gets a new process',
 
 await t.test('a program that is not there, or whose directory is not, fails', async t => {
   const { supervisor, directory, statusOf } = supervise(t)
-  await supervisor.start(program(directory, 'nothing', [join(directory, 'nothing')]))
-  await supervisor.start(program(directory, 'nowhere', sleeper, { cwd: join(directory, 'nowhere') }))
+  await supervisor.start(program(directory, 'nothing', [join(directory, 'not-there')]))
+  await supervisor.start(program(directory, 'nowhere', sleeper, { cwd: join(directory, 'missing') }))
   await until(() => supervisor.status().every(({ state }) => state === 'FAILED'), 'both are given up')
   t.match(statusOf('nothing')?.reason, /exited with code 127/)
   t.match(supervisor.output('nothing').stderr, /not found/)
@@ -118,18 +118,6 @@ await t.test('of two starts of one name the later takes the place of the earlier
   t.equal(supervisor.status().length, 1)
 })
 
-await t.test('a restart gives a new process, and what is not there cannot be restarted or read', async t => {
-  const { supervisor, directory, statusOf } = supervise(t)
-  await t.rejects(supervisor.restart('it'), { code: 'not_found', message: 'there is no program it' })
-  t.throws(() => supervisor.output('it'), { code: 'not_found' })
-  await t.resolves(supervisor.stop('it'))
-  await supervisor.start(program(directory, 'it', sleeper))
-  const { pid } = await until(() => statusOf('it')?.pid ? statusOf('it') : undefined, 'it runs')
-  await supervisor.restart('it')
-  await until(() => statusOf('it')?.pid && statusOf('it')?.pid !== pid, 'it is another process')
-  t.notOk(isRunning(pid!))
-})
-
 await t.test('a program gets the environment that it is given, and nothing of ours', async t => {
   process.env.OF_OURS = 'a secret'
   t.teardown(() => { delete process.env.OF_OURS })
@@ -151,7 +139,7 @@ await t.test('arguments arrive as they are', async t => {
 })
 
 await t.test('an attached program has a channel, and ends with it', async t => {
-  const directory = t.testdir()
+  const directory = directoryOf(t)
   const attached = new Map<string, Running>()
   const supervisor = new Supervisor(join(directory, 'supervisor'), { changed: () => {}, attached: (name, running) => attached.set(name, running) })
   t.teardown(() => supervisor.close())
@@ -175,7 +163,6 @@ await t.test('a closing supervisor stops by kind and order, and starts nothing a
   await until(() => changes.length === 5, 'all run')
   const closing = supervisor.close()
   await t.rejects(supervisor.start(program(directory, 'late', sleeper)), { code: 'unavailable' })
-  await t.rejects(supervisor.restart('manager'), {})
   await closing
   const stopped = changes.slice(5).map(({ name }) => name)
   t.same(new Set(stopped.slice(0, 2)), new Set(['worker-1', 'worker-2']))

@@ -1,0 +1,39 @@
+import t from 'tap'
+import { everything, openLog } from './open.js'
+
+await t.test('pruning does not make a new statement each time', async t => {
+  const { log, store } = await openLog(t)
+  const statements = new Set<string>()
+  const { all } = store
+  store.all = (sql, ...parameters) => { statements.add(sql); return all.call(store, sql, ...parameters) }
+  for (let now = 1000; now < 1010; now++) await log.prune(everything, now)
+  t.ok(statements.size <= 4, `${statements.size} statements are kept for 10 calls`)
+})
+
+await t.test('events that are dropped for one reason do not count for the next', async t => {
+  const { log, append, messages } = await openLog(t)
+  for (let n = 1; n <= 60; n++) await append('kept')
+  for (let n = 1; n <= 60; n++) await append('read', { transient: true })
+  // 50 reads go; 70 are left, and that is not too many.
+  await log.prune({ ...everything, maxCount: 80, maxTransientCount: 10 }, 1000)
+  t.equal(messages().length, 70)
+  t.equal(messages().filter(message => message === 'kept').length, 60)
+})
+
+await t.test('bytes are bytes', async t => {
+  const { log, append, messages } = await openLog(t)
+  for (let n = 0; n < 10; n++) await append('本'.repeat(1000))
+  await log.prune({ ...everything, maxBytes: 15_000 }, 1000)
+  t.ok(messages().length <= 5, `${messages().length} events of 3,000 bytes are left`)
+})
+
+await t.test('what was dropped no longer counts, whatever its characters', async t => {
+  const { log, append, messages } = await openLog(t)
+  for (let n = 0; n < 20; n++) {
+    await append('😀'.repeat(1000))
+    await log.prune({ ...everything, maxCount: 0 }, 1000)
+  }
+  await append('one')
+  await log.prune({ ...everything, maxBytes: 10_000 }, 1000)
+  t.same(messages(), ['one'])
+})

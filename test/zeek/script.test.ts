@@ -1,0 +1,46 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import type { Layout } from '../../schemas/agent.js'
+import { nodeScript } from '../../src/zeek/command.js'
+import { renderLayout } from '../../src/zeek/layout.js'
+import { packageRoot } from '../../src/util.js'
+import { cleanEnv } from '../helper.js'
+
+const ours = join(packageRoot, 'src', 'zeek', nodeScript)
+const layout: Layout = {
+  backend: 'zeromq',
+  nodes: [
+    { name: 'manager', role: 'MANAGER', host: '10.0.0.1', port: 2200, metrics_port: 9000 },
+    { name: 'logger-1', role: 'LOGGER', host: '2001:db8::1', port: 2201, metrics_port: 9001 },
+    { name: 'worker-1', role: 'WORKER', host: '10.0.0.2' }
+  ]
+}
+
+/** PyPI's zeekscript parses Zeek scripts with Zeek's own grammar; .ci/run puts its command on the PATH. */
+function zeekFormat (path: string) {
+  return spawnSync('zeek-format', [path], { env: cleanEnv, encoding: 'utf8' })
+}
+
+const missing = zeekFormat('/dev/null').error ? 'zeek-format (PyPI: zeekscript) is not on the PATH' : false
+
+await t.test('our script parses, and is formatted as Zeek formats scripts', { skip: missing }, async t => {
+  const { status, stdout, stderr } = zeekFormat(ours)
+  t.equal(status, 0, stderr)
+  t.equal(stdout, readFileSync(ours, 'utf8'))
+})
+
+await t.test('a rendered layout parses', { skip: missing }, async t => {
+  const path = join(mkdtempSync(join(tmpdir(), 'layout-')), 'cluster-layout.zeek')
+  writeFileSync(path, renderLayout(layout, '10.0.0.1'))
+  const { status, stderr } = zeekFormat(path)
+  t.equal(status, 0, stderr)
+})
+
+await t.test('the parser notices what is wrong', { skip: missing }, async t => {
+  const path = join(mkdtempSync(join(tmpdir(), 'layout-')), 'cluster-layout.zeek')
+  writeFileSync(path, renderLayout(layout, '10.0.0.1').replace('};', ''))
+  t.not(zeekFormat(path).status, 0)
+})
