@@ -13,7 +13,7 @@ const tags = ['events']
 const cursorPattern = '(latest|earliest|[a-z0-9]{1,32}\\.(0|[1-9][0-9]{0,15}))'
 const From = Type.Optional(Type.String({ pattern: `^${cursorPattern}$`, description: 'Where to start: latest, earliest, or a cursor.' }))
 const LastEventIdQuery = Type.Optional(Type.String({ pattern: `^${cursorPattern}$`, description: 'For clients that cannot set the header Last-Event-ID. Wins over `from`.' }))
-const headers = Type.Object({ 'last-event-id': Type.Optional(Type.String({ maxLength: 128, description: 'The id of the last event that was received. Wins over all else.' })) })
+const headers = Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that was received. Wins over all else.' })) })
 
 const stream = {
   200: {
@@ -48,6 +48,12 @@ function streamTo (reply: FastifyReply, controller: Controller, type: keyof type
   controller.hub.follow(raw, { start, filter: new Filter(fields), format: formats[type], opening, ...(isLast ? { isLast } : {}) })
 }
 
+/** Where the stream of a request starts that has asked for no cursor: with all that is kept of its story. */
+function startOfStory (controller: Controller, reqid: string): Start {
+  const start = controller.hub.startAt(controller.getRequest(reqid).event_cursor)
+  return start.reset ? { ...controller.hub.startAt('earliest'), reset: start.reset } : { ...start, resumed: false }
+}
+
 const isTerminal = ({ type }: { type: string }) => type.endsWith('_response') || type === 'request_expired'
 
 export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> = async (app, { controller }) => {
@@ -68,7 +74,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
       { type: 'snapshot', instances: controller.instances() },
       ...(deployed ? [{ type: 'snapshot' as const, configuration: { state: 'deployed' as const, configuration: deployed, event_cursor: controller.cursor } }] : []),
       { type: 'snapshot', nodes: controller.nodes() },
-      { type: 'snapshot', requests: controller.listRequests({ state: 'pending', limit: 1000 }).requests },
+      { type: 'snapshot', requests: controller.listRequests({ state: 'pending', limit: 1_000_000 }).requests },
       { type: 'snapshot-end', cursor: controller.cursor }
     ]
   }
@@ -110,21 +116,28 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
     handler: async (request, reply) => {
       const type = mediaType(request)
       const { reqid } = request.params
+      controller.getRequest(reqid)
       const asked = request.headers['last-event-id'] ?? request.query.last_event_id ?? request.query.from
-      let start = await controller.startAt(asked ?? controller.getRequest(reqid).event_cursor)
-      const { state, event_cursor: beginning } = controller.getRequest(reqid)
-      if (start.reset) {
-        // What is kept of its story is told, whatever the cursor was.
-        const fromBeginning = controller.hub.startAt(beginning)
-        start = { ...fromBeginning.reset ? controller.hub.startAt('earliest') : fromBeginning, resumed: false, reset: start.reset }
-      } else if (asked === undefined) start = { ...start, resumed: false }
+      const resumed = asked === undefined ? undefined : await controller.startAt(asked)
+      // A cursor of no use does not keep the story from being told.
+      const start = resumed && !resumed.reset ? resumed : { ...startOfStory(controller, reqid), ...resumed?.reset && { reset: resumed.reset } }
       const last = controller.lastEventOf(reqid)
-      if (state !== 'pending' && (!last || start.seq >= last.seq)) return await (reply as FastifyReply).code(204).send()
+      const isOver = controller.getRequest(reqid).state !== 'pending'
+      if (isOver && (!last || start.seq >= last.seq)) return await (reply as FastifyReply).code(204).send()
       streamTo(reply, controller, type, { start, fields: { reqid }, isLast: isTerminal })
     }
   })
 
   for (const url of ['/events', '/requests/:reqid/events']) {
-    app.route({ method: 'HEAD', url, schema: { hide: true }, handler: async (request, reply) => await reply.headers(streamHeaders).type(mediaType(request)).send() })
+    app.route({
+      method: 'HEAD',
+      url,
+      schema: { hide: true },
+      handler: async (request, reply) => {
+        const { reqid } = request.params as { reqid?: string }
+        if (reqid !== undefined) controller.getRequest(reqid)
+        return await reply.headers(streamHeaders).type(mediaType(request)).send()
+      }
+    })
   }
 }

@@ -52,7 +52,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
         body: Ref(body),
         response: { 200: json('It is finished', Ref(Request), accepted), 202: json('It is accepted; the response comes as an event', Ref(Request), accepted), ...problems }
       },
-      preValidation: async request => { request.body = withoutNulls(request.body ?? {}) as typeof request.body }
+      preValidation: async request => { request.body = withoutNulls(request.body === undefined ? {} : request.body) as typeof request.body }
     }, async (request, reply) => {
       const { timeout } = request.query
       const key = request.headers['idempotency-key']?.replace(/^"(.*)"$/, '$1')

@@ -4,6 +4,7 @@ import { messageOf } from '../errors.js'
 import type { Answer, Task } from '../request.js'
 import type { ConfigurationTable, Deployment, InstanceAddress } from '../store/configurations.js'
 import type { Store } from '../store/store.js'
+import { compare } from '../util.js'
 import { askInstance } from './ask.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
 import type { Fleet, Member } from './fleet.js'
@@ -18,6 +19,8 @@ export interface DeployerOptions {
   log: Logger
   /** Tells operators of something that needs their eye. */
   complain: (message: string, instance?: string) => void
+  /** Told when every instance of the deployed configuration is connected. */
+  ready: (instances: string[]) => void
 }
 
 /** For an agent that is brought back to what is deployed. */
@@ -38,7 +41,11 @@ export class Deployer {
     this.#options = options
     this.#deployment = options.configurations.deployment
     this.#addresses = options.configurations.addresses()
-    options.fleet.on('connected', member => { void this.#meet(member) })
+  }
+
+  /** Goes on with what is deployed. Call it once, when everyone listens to the fleet. */
+  open (): void {
+    this.#options.fleet.on('connected', member => { void this.#meet(member) })
     this.#dial()
   }
 
@@ -66,11 +73,14 @@ export class Deployer {
     try {
       this.#dial(configuration)
       await this.#locate(configuration, grace)
+      // Nobody waits any more: it would be deployed behind its client's back.
+      if (task.signal.aborted) return { results: [{ success: false, error: 'request timed out' }], timedOut: true }
       const { errors, ...deployment } = this.preview(configuration)
       if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }
       await this.#options.store.write('synced', () => this.#options.configurations.deploy(deployment))
       this.#deployment = deployment
       this.#dial()
+      this.#tellReady()
       void this.#standDown()
       const late = await this.#distribute(deployment, force, grace, task)
       return { results: [{ success: true, data: { id: configuration.id } }], timedOut: late }
@@ -114,6 +124,7 @@ export class Deployer {
       if (!deployment) return
       const instance = deployment.configuration.instances.find(({ name }) => name === member.name)
       if (!instance) return await this.#standBy(member.name)
+      this.#tellReady()
       if (instance.host === undefined) return complain(`instance ${member.name} was not there when configuration ${deployment.configuration.id} was deployed; deploy again`, member.name)
       if (before && before.host !== member.host && instance.host === before.host) {
         complain(`the address of instance ${member.name} has changed from ${before.host} to ${member.host}; deploy again`, member.name)
@@ -123,6 +134,11 @@ export class Deployer {
     } catch (error) {
       log.warn(`instance ${member.name} could not be brought to the deployed configuration: ${messageOf(error)}`)
     }
+  }
+
+  #tellReady (): void {
+    const wanted = this.#deployment!.configuration.instances.map(({ name }) => name).sort(compare)
+    if (wanted.length > 0 && wanted.every(name => this.#options.fleet.member(name))) this.#options.ready(wanted)
   }
 
   /** Instances that are no longer in the configuration stop their nodes and stay connected. */

@@ -150,8 +150,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
         const link = this.accept(await this.#options.dial(host, port, signal), host, name)
-        attempt = 0
         await once(link.closed, 'abort', { signal })
+        // One that was refused is not asked more and more often.
+        if (this.#members.get(name)?.link === link) attempt = 0
       } catch (error) {
         this.#options.log.debug(`cannot reach instance ${name}: ${messageOf(error)}`)
       }

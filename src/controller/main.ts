@@ -58,7 +58,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
     log.warn(message)
     note({ type: 'notify_error', message, ...(instance === undefined ? {} : { instance }), ...(node === undefined ? {} : { node }) })
   }
-  const deployer = new Deployer({ settings, store, configurations, fleet, log, complain })
+  const deployer = new Deployer({ settings, store, configurations, fleet, log, complain, ready: instances => note({ type: 'notify_agents_ready', instances }) })
   const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet) })
   metrics.observe(controller)
 
@@ -68,8 +68,6 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   fleet.on('connected', ({ name, host, hello }) => {
     log.info(`agent ${name} is connected, from ${host}`)
     note({ type: 'notify_agent_hello', instance: name, host, version: hello.version })
-    const wanted = deployer.deployment?.configuration.instances.map(instance => instance.name)
-    if (wanted?.includes(name) && wanted.every(instance => fleet.member(instance))) note({ type: 'notify_agents_ready', instances: [...wanted].sort() })
   })
   fleet.on('lost', ({ name }, reason) => {
     log.warn(`agent ${name} is lost: ${reason}`)
@@ -78,6 +76,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   fleet.on('change', (instance, { node, state }, old, reason) => note({ type: 'notify_change', instance, node, old_state: old, new_state: state, reason }))
   fleet.on('log', (instance, level, message) => note({ type: 'notify_log', instance, level, message }))
   fleet.on('fault', (message, instance, node) => complain(message, instance, node))
+  deployer.open()
 
   const app = await createServer({ controller, metrics, bodyLimit: settings.controller_body_limit, log })
   const { controller_websocket_addr: host, controller_websocket_port: port } = settings

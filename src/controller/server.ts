@@ -162,8 +162,9 @@ function answerWith (reply: FastifyReply, problem: Problem): void {
 function answerWithProblems (app: FastifyInstance, log: Logger): void {
   /** Routes by path, for telling a wrong method from a wrong path. */
   const known: { path: RegExp, method: string }[] = []
-  app.addHook('onRoute', ({ url, method, schema }) => {
-    if (schema?.hide === true) return
+  app.addHook('onRoute', ({ url, method }) => {
+    // It takes what is no request type, and refuses it.
+    if (url.endsWith('/:type')) return
     const path = new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+')}$`)
     for (const one of [method].flat()) known.push({ path, method: one })
   })

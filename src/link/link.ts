@@ -139,7 +139,8 @@ export class Link {
   /** Answers one question. Never rejects. */
   async #serve ({ ask, method, params, timeout }: Extract<Frame, { ask: number }>): Promise<void> {
     const controller = new AbortController()
-    const timer = setTimeout(() => controller.abort(), timeout)
+    // Not worth staying for: when the link ends, so does this.
+    const timer = setTimeout(() => controller.abort(), timeout).unref()
     this.#serving.set(ask, controller)
     try {
       const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined

@@ -56,9 +56,10 @@ export async function fakeAgent (t: Test, port: number, { name = 'agent-a', hand
   const recording = Object.fromEntries(Object.entries({ ...obliging, ...handlers }).map(([method, handler]) => [method, (params: any, context: any) => {
     asked.push({ method, params })
     heard.emit(method)
-    return handler(params, context)
+    // An answer that never comes would keep the link's timer, and with it the process.
+    return Promise.race([handler(params, context), new Promise(resolve => link.closed.addEventListener('abort', resolve, { once: true }))])
   }]))
-  const link = new Link(await dial(`ws://127.0.0.1:${port}${agentPath}`, new AbortController().signal), recording)
+  const link: Link = new Link(await dial(`ws://127.0.0.1:${port}${agentPath}`, new AbortController().signal), recording)
   t.teardown(() => link.close('the test is over'))
   await link.ask('hello', { api_version: agentApiVersion, name, version: '1.0.0', machine: `machine of ${name}`, nodes: [], ...hello }, { timeoutMs: 5000 })
   return {

@@ -1,0 +1,166 @@
+import t, { type Test } from 'tap'
+import { openStream, silent, startTestController, until } from '../helper.js'
+import { agentApiVersion, agentPath } from '../../schemas/agent.js'
+import { Fleet } from '../../src/controller/fleet.js'
+import { Link } from '../../src/link/link.js'
+import { memoryPair } from '../../src/link/transport.js'
+import { dial } from '../../src/link/websocket.js'
+import { fakeAgent, small, status, type FakeAgentOptions } from './fake-agent.js'
+
+type Controller = Awaited<ReturnType<typeof startTestController>>
+const agentOf = (t: Test, { settings }: Controller, options?: FakeAgentOptions) => fakeAgent(t, settings.controller_port, options)
+const follow = async (t: Test, { url }: Controller, types: string) => {
+  const stream = await openStream(t, `${url}/v1/events?types=${types}`)
+  await stream.next('hello')
+  return stream
+}
+const nodeStates = (controller: Controller) => Object.fromEntries(controller.controller.nodes().map(({ node, state }) => [node, state]))
+
+/** A fleet in memory, and a way to connect to it. */
+function startFleet (t: Test) {
+  const fleet = new Fleet({ controllerName: 'controller', heartbeatMs: 0, log: silent, now: () => 1000, dial: async () => { throw new Error('nobody is dialled') } })
+  t.teardown(() => fleet.close())
+  const connect = async (hello: object = {}, peer = '10.0.0.1') => {
+    const [ours, theirs] = memoryPair()
+    fleet.accept(theirs, peer)
+    const link = new Link(ours, { get_nodes: () => [] })
+    const answer = await link.ask('hello', { api_version: agentApiVersion, name: 'a', version: '1', machine: 'm', nodes: [], ...hello }, { timeoutMs: 5000 })
+    return { link, answer }
+  }
+  return { fleet, connect }
+}
+
+await t.test('an agent that says hello is greeted with the controller\'s name', async t => {
+  const { fleet, connect } = startFleet(t)
+  t.same((await connect()).answer, { controller: 'controller' })
+  t.match(fleet.connected(), [{ name: 'a', host: '10.0.0.1', machine: 'm', connectedAt: 1000 }])
+})
+
+await t.test('an advertised address wins over that of the peer, and mapped IPv4 addresses are taken as IPv4', async t => {
+  const { fleet, connect } = startFleet(t)
+  await connect({ name: 'a', host: '10.9.9.9' }, '10.0.0.1')
+  await connect({ name: 'b' }, '::ffff:10.0.0.2')
+  await connect({ name: 'c' }, 'fd00::1')
+  t.same(fleet.connected().map(({ host }) => host), ['10.9.9.9', '10.0.0.2', 'fd00::1'])
+})
+
+await t.test('nothing that an agent says before its hello is heeded', async t => {
+  const { fleet } = startFleet(t)
+  const heard: string[] = []
+  fleet.on('change', () => { heard.push('change') }).on('log', () => { heard.push('log') }).on('fault', () => { heard.push('fault') })
+  const [ours, theirs] = memoryPair()
+  fleet.accept(theirs, '10.0.0.1')
+  const link = new Link(ours, {})
+  link.notify('change', { status: status('n'), old_state: 'PENDING', reason: '' })
+  link.notify('log', { level: 'WARNING', message: '' })
+  link.notify('error', { message: '' })
+  await link.ask('hello', { api_version: agentApiVersion, name: 'a', version: '1', machine: 'm', nodes: [] }, { timeoutMs: 5000 })
+  t.same(heard, [])
+})
+
+await t.test('asking an instance that is not there is refused', async t => {
+  const { fleet, connect } = startFleet(t)
+  await t.rejects(fleet.ask('a', 'get_nodes', {}, 1000), { code: 'unavailable', message: 'instance a is not connected' })
+  const { link } = await connect()
+  t.same(await fleet.ask('a', 'get_nodes', {}, 1000), [])
+  await link.close('bye')
+  await until(() => !fleet.member('a'), 'it is lost')
+  await t.rejects(fleet.ask('a', 'get_nodes', {}, 1000), { message: 'instance a is not connected' })
+})
+
+await t.test('waiting for an instance ends when it connects, or when the signal aborts', async t => {
+  const { fleet, connect } = startFleet(t)
+  const never = fleet.when('b', AbortSignal.abort())
+  const abort = new AbortController()
+  const given = fleet.when('b', abort.signal)
+  const waiting = fleet.when('a', new AbortController().signal)
+  await connect({ name: 'c' })
+  await connect()
+  abort.abort()
+  t.match(await waiting, { name: 'a' })
+  t.same([await never, await given], [undefined, undefined])
+})
+
+await t.test('hellos that do not fit the schema are refused', async t => {
+  const { fleet, connect } = startFleet(t)
+  for (const hello of [{ name: '../x' }, { name: 5 }, { machine: undefined }, { host: '0.0.0.0' }, { nodes: [{ node: 'n' }] }]) await t.rejects(connect(hello), { code: 'invalid_request' })
+  t.same(fleet.connected(), [])
+})
+
+await t.test('an agent of another version is refused, and operators hear of it', async t => {
+  const controller = await startTestController(t)
+  const stream = await follow(t, controller, 'notify_error,notify_agent_hello')
+  await t.rejects(agentOf(t, controller, { hello: { api_version: agentApiVersion + 1 } }), { code: 'invalid_request' })
+  t.match((await stream.next())?.json, { type: 'notify_error', instance: 'agent-a', message: `agent agent-a speaks version ${agentApiVersion + 1}, not ${agentApiVersion}` })
+  t.same(controller.controller.instances(), [])
+})
+
+await t.test('of two agents of one name on different machines the second is refused', async t => {
+  const controller = await startTestController(t)
+  const first = await agentOf(t, controller)
+  const stream = await follow(t, controller, 'notify_error')
+  await t.rejects(agentOf(t, controller, { hello: { machine: 'another' } }), { code: 'invalid_request' })
+  t.match((await stream.next())?.json, { instance: 'agent-a', message: 'there is an agent agent-a already, at 127.0.0.1' })
+  t.equal((await controller.ask('get_nodes')).state, 'succeeded')
+  t.equal(first.count('get_nodes'), 1)
+})
+
+await t.test('on the same machine the newer connection takes over, and nobody hears of a loss', async t => {
+  const controller = await startTestController(t)
+  const first = await agentOf(t, controller, { hello: { nodes: [status('n')] } })
+  const stream = await follow(t, controller, 'notify_agent_lost,notify_agent_hello,notify_change')
+  await agentOf(t, controller, { hello: { nodes: [status('n')] } })
+  await until(() => first.link.closed.aborted, 'the first is closed')
+  await agentOf(t, controller, { name: 'agent-z' })
+  t.match((await stream.next())?.json, { type: 'notify_agent_hello', instance: 'agent-a' })
+  t.match((await stream.next())?.json, { type: 'notify_agent_hello', instance: 'agent-z' })
+})
+
+await t.test('a lost agent makes its nodes UNKNOWN, and coming back returns their states', async t => {
+  const controller = await startTestController(t)
+  const nodes = [status('manager', 'RUNNING', { cluster_role: 'MANAGER' }), status('worker-1')]
+  const agent = await agentOf(t, controller, { hello: { nodes } })
+  await controller.ask('stage_configuration', { config: small() })
+  await controller.ask('deploy')
+  t.same(nodeStates(controller), { manager: 'RUNNING', 'worker-1': 'RUNNING' })
+  const stream = await follow(t, controller, 'notify_agent_lost,notify_change,notify_agents_ready')
+  await agent.close()
+  t.match((await stream.next())?.json, { type: 'notify_agent_lost', instance: 'agent-a', reason: /./ })
+  for (const node of ['manager', 'worker-1']) t.match((await stream.next())?.json, { type: 'notify_change', instance: 'agent-a', node, old_state: 'RUNNING', new_state: 'UNKNOWN' })
+  t.same(nodeStates(controller), { manager: 'UNKNOWN', 'worker-1': 'UNKNOWN' })
+  await agentOf(t, controller, { hello: { nodes } })
+  t.match((await stream.next())?.json, { type: 'notify_agents_ready', instances: ['agent-a'] })
+  for (const node of ['manager', 'worker-1']) t.match((await stream.next())?.json, { type: 'notify_change', node, old_state: 'UNKNOWN', new_state: 'RUNNING' })
+  t.same(nodeStates(controller), { manager: 'RUNNING', 'worker-1': 'RUNNING' })
+})
+
+await t.test('changes, errors and lines of the log of an agent are told', async t => {
+  const controller = await startTestController(t)
+  const agent = await agentOf(t, controller)
+  const stream = await follow(t, controller, 'notify_change,notify_error,notify_log')
+  agent.change('n', 'RUNNING', 'CRASHED', 'killed by SIGKILL')
+  agent.link.notify('error', { message: 'the disk is full', node: 'n' })
+  agent.link.notify('log', { level: 'WARNING', message: 'careful' })
+  t.match((await stream.next())?.json, { type: 'notify_change', instance: 'agent-a', node: 'n', old_state: 'RUNNING', new_state: 'CRASHED', reason: 'killed by SIGKILL' })
+  t.match((await stream.next())?.json, { type: 'notify_error', instance: 'agent-a', node: 'n', message: 'the disk is full' })
+  t.match((await stream.next())?.json, { type: 'notify_log', instance: 'agent-a', level: 'WARNING', message: 'careful' })
+})
+
+await t.test('a notification that does not fit the schema is dropped, and the link stays', async t => {
+  const controller = await startTestController(t)
+  const agent = await agentOf(t, controller)
+  const stream = await follow(t, controller, 'notify_change')
+  agent.link.notify('change', { status: status('../etc'), old_state: 'RUNNING', reason: '' })
+  agent.link.notify('change', { status: { ...status('n'), state: 'HAPPY' }, old_state: 'RUNNING', reason: '' })
+  agent.change('n', 'RUNNING', 'STOPPED')
+  t.match((await stream.next())?.json, { node: 'n', new_state: 'STOPPED' })
+})
+
+await t.test('a socket that never says hello is no instance', async t => {
+  const controller = await startTestController(t)
+  const transport = await dial(`ws://127.0.0.1:${controller.settings.controller_port}${agentPath}`, new AbortController().signal)
+  transport.receive({ message: () => {}, closed: () => {} })
+  t.teardown(() => transport.close('bye'))
+  await agentOf(t, controller, { name: 'agent-z' })
+  t.match(controller.controller.instances(), [{ name: 'agent-z' }])
+})

@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import t from 'tap'
+import { packageRoot } from '../src/util.js'
+
+/** Who may import whom, by room. `type` rooms may be named in types only. Everyone may use their own room. */
+const ground = ['schemas', 'src/errors.ts', 'src/util.ts']
+const leaves = ['src/link', 'src/store', 'src/events', 'src/supervisor', 'src/zeek']
+const picture: Record<string, { value: string[], type?: string[] }> = {
+  schemas: { value: [] },
+  'src/errors.ts': { value: [], type: ['schemas'] },
+  'src/util.ts': { value: [] },
+  ...Object.fromEntries(leaves.map(leaf => [leaf, { value: ground }])),
+  'src/settings.ts': { value: ground },
+  'src/log.ts': { value: [], type: ['schemas'] },
+  'src/request.ts': { value: ground, type: ['src/store'] },
+  routes: { value: ['schemas', 'src/errors.ts', 'src/events'], type: ['src/controller'] },
+  'src/controller': { value: [...ground, ...leaves, 'src/request.ts', 'src/settings.ts', 'routes'] },
+  'src/agent': { value: [...ground, ...leaves, 'src/settings.ts'] },
+  'src/host.ts': { value: ['src'], type: ['schemas'] },
+  'src/main.ts': { value: ['src'] },
+  'src/openapi.ts': { value: ['src'] },
+  demo: { value: [] }
+}
+
+const roomOf = (file: string) => Object.keys(picture).find(room => file === room || file.startsWith(`${room}/`))
+
+async function sources (): Promise<string[]> {
+  const files = await Promise.all(['schemas', 'routes', 'src', 'demo'].map(async folder => (await readdir(join(packageRoot, folder), { recursive: true })).map(file => join(folder, file))))
+  return files.flat().filter(file => file.endsWith('.ts'))
+}
+
+/** The imports of a file, static and dynamic, that lead to files of ours. */
+function importsOf (file: string, text: string): { target: string, isType: boolean }[] {
+  const statements = [...text.matchAll(/^(?:import|export)(\s+type)?\s[^'"]*?from\s+'(\.[^']+)'/gm), ...text.matchAll(/import()\('(\.[^']+)'\)/g)]
+  return statements.map(([, type, path]) => ({ target: relative('.', join(dirname(file), path!.replace(/\.js$/, '.ts'))), isType: type !== undefined && type !== '' }))
+}
+
+await t.test('every import goes the way that the picture shows', async t => {
+  const wrong: string[] = []
+  for (const file of await sources()) {
+    const room = roomOf(file)
+    if (!room) {
+      wrong.push(`${file} is in no room`)
+      continue
+    }
+    const { value, type = [] } = picture[room]!
+    for (const { target, isType } of importsOf(file, readFileSync(join(packageRoot, file), 'utf8'))) {
+      const allowed = [room, ...value, ...(isType ? type : [])]
+      if (!allowed.some(other => target === other || target.startsWith(`${other}/`))) wrong.push(`${file} -> ${target}`)
+    }
+  }
+  t.same(wrong, [])
+})
+
+await t.test('no source is longer than a reader likes', async t => {
+  const long = (await sources()).map(file => ({ file, lines: readFileSync(join(packageRoot, file), 'utf8').split('\n').length })).filter(({ file, lines }) => lines > 280 && !file.startsWith('demo'))
+  t.same(long, [])
+})
+
+await t.test('only main reads the command line and the environment', async t => {
+  const readers = (await sources()).filter(file => /process\.(argv|env)/.test(readFileSync(join(packageRoot, file), 'utf8')) && !file.startsWith('demo'))
+  t.same(readers, ['src/main.ts', 'src/openapi.ts'].filter(file => readers.includes(file)))
+})

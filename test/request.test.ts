@@ -1,0 +1,243 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import type { Request, RequestState } from '../schemas/api.js'
+import type { Outcome } from '../schemas/types.js'
+import { AppError } from '../src/errors.js'
+import { until } from './helper.js'
+import { openRequests } from './requests.js'
+
+const ok = (node?: string): Outcome => ({ success: true, ...(node ? { node } : {}) })
+const bad = (node?: string): Outcome => ({ success: false, ...(node ? { node } : {}) })
+const options = { timeoutMs: 20_000 }
+const signal = new AbortController().signal
+
+/** Work that ends with its test. */
+function hanging (t: Test) {
+  let end = (_: { results: Outcome[] }) => {}
+  const ended = new Promise<{ results: Outcome[] }>(resolve => { end = resolve })
+  t.teardown(() => end({ results: [] }))
+  return () => ended
+}
+
+await t.test('the state that results come to', async t => {
+  const cases: [Outcome[], RequestState][] = [
+    [[], 'succeeded'], [[ok()], 'succeeded'], [[bad()], 'failed'], [[ok(), bad()], 'partial'],
+    [[ok('a'), ok('b'), ok()], 'succeeded'], [[ok('a'), bad('b'), ok()], 'partial'], [[bad('a'), bad('b'), ok()], 'failed'], [[ok('a'), bad()], 'partial'], [[bad('a'), bad()], 'failed']
+  ]
+  const { stateOf } = await import('../src/request.js')
+  for (const [results, expected] of cases) t.equal(stateOf(results), expected, JSON.stringify(results))
+})
+
+await t.test('a request is written down, worked on, and answered', async t => {
+  const { requests, finished, eventsOf } = await openRequests(t)
+  const { request, replayed } = await requests.start('restart', { nodes: ['a'] }, options, async task => {
+    await task.progress('one', [ok('a')])
+    return { results: [ok('b')], warnings: ['careful'] }
+  })
+  t.match(request, { state: 'pending', type: 'restart', arguments: { nodes: ['a'] }, results: [] })
+  t.equal(request.success, undefined)
+  t.notOk(replayed)
+  const done = await finished(request)
+  const { reqid } = request
+  t.match(done, { state: 'succeeded', success: true, results: [{ reqid, node: 'a' }, { reqid, node: 'b' }], warnings: ['careful'] })
+  t.match(eventsOf(reqid), [
+    { type: 'restart_request', reqid, arguments: { nodes: ['a'] }, expires_at: request.expires_at },
+    { type: 'request_progress', instance: 'one', results: [{ reqid, node: 'a' }] },
+    { type: 'restart_response', state: 'succeeded', success: true, results: [{ node: 'a' }, { node: 'b' }], warnings: ['careful'] }
+  ])
+  t.equal(requests.pending, 0)
+})
+
+await t.test('the cursor of a request is the place before its first event', async t => {
+  const { requests, log, finished } = await openRequests(t)
+  const first = await requests.start('get_nodes', {}, options, async () => ({ results: [] }))
+  await finished(first.request)
+  const { head } = log
+  const { request } = await requests.start('get_nodes', {}, options, async () => ({ results: [] }))
+  t.equal(request.event_cursor, `${log.epoch}.${head}`)
+})
+
+await t.test('what is foreseen is the answer, what is not is an internal error and hidden', async t => {
+  const { requests, finished, eventsOf } = await openRequests(t)
+  for (const [error, text] of [[new AppError('unavailable', 'no instances connected'), 'no instances connected'], [new TypeError('x is not a function'), 'internal error']] as const) {
+    const { request } = await requests.start('restart', {}, options, async () => { throw error })
+    t.match(await finished(request), { state: 'failed', success: false, results: [{ success: false, error: text }] })
+    t.same(eventsOf(request.reqid).map(({ type }) => type), ['restart_request', 'restart_response'])
+  }
+})
+
+await t.test('progress after the response is dropped', async t => {
+  const { requests, finished, eventsOf } = await openRequests(t)
+  let late = async () => {}
+  const { request } = await requests.start('restart', {}, options, async task => {
+    late = () => task.progress('late', [bad('z')])
+    return { results: [ok('a')] }
+  })
+  await finished(request)
+  await late()
+  t.same(requests.get(request.reqid).results.map(({ node }) => node), ['a'])
+  t.same(eventsOf(request.reqid).map(({ type }) => type), ['restart_request', 'restart_response'])
+})
+
+await t.test('at its deadline a task is told, and says what it has', async t => {
+  const { requests, finished } = await openRequests(t)
+  const { request } = await requests.start('restart', {}, { timeoutMs: 30 }, async task => {
+    await task.progress('one', [ok('a')])
+    while (!task.signal.aborted) await sleep(1)
+    t.equal(task.remainingMs(), 1)
+    return { results: [{ ...bad('b'), error: 'request timed out' }], timedOut: true }
+  })
+  t.match(await finished(request), { state: 'timed_out', success: false, results: [{ node: 'a' }, { node: 'b', error: 'request timed out' }] })
+})
+
+await t.test('a task that does not heed its deadline is answered for, once', async t => {
+  const { requests, finished, eventsOf } = await openRequests(t)
+  let end = (_: unknown) => {}
+  const { request } = await requests.start('restart', {}, { timeoutMs: 10 }, async () => {
+    await new Promise(resolve => { end = resolve })
+    return { results: [ok('a')] }
+  })
+  t.match(await finished(request), { state: 'timed_out', results: [{ success: false, error: 'request timed out' }] })
+  end(undefined)
+  await sleep(10)
+  t.equal(eventsOf(request.reqid).length, 2)
+  t.equal(requests.get(request.reqid).state, 'timed_out')
+})
+
+await t.test('a test of timeouts without state expires, and with state it is answered', async t => {
+  const { requests, finished, eventsOf } = await openRequests(t)
+  const work = async (task: { signal: AbortSignal }) => {
+    while (!task.signal.aborted) await sleep(1)
+    return { results: [{ success: false, error: 'request timed out' }], timedOut: true }
+  }
+  for (const [args, state, last] of [[{}, 'expired', 'request_expired'], [{ with_state: false }, 'expired', 'request_expired'], [{ with_state: true }, 'timed_out', 'test_timeout_response']] as const) {
+    const { request } = await requests.start('test_timeout', args, { timeoutMs: 10 }, work)
+    t.match(await finished(request), { state, success: false })
+    t.same(eventsOf(request.reqid).map(({ type }) => type), ['test_timeout_request', last])
+  }
+})
+
+await t.test('a close answers what is pending, and nothing is started any more', async t => {
+  const { requests, eventsOf } = await openRequests(t)
+  let aborted = 0
+  const work = (task: { signal: AbortSignal }) => new Promise<{ results: Outcome[] }>(resolve => task.signal.addEventListener('abort', () => { aborted++; resolve({ results: [ok()] }) }))
+  const one = await requests.start('restart', {}, options, work)
+  const two = await requests.start('test_timeout', {}, options, work)
+  await requests.close()
+  t.equal(aborted, 2)
+  t.match(requests.get(one.request.reqid), { state: 'interrupted', results: [{ success: false, error: 'request interrupted' }] })
+  t.equal(requests.get(two.request.reqid).state, 'expired')
+  await sleep(5)
+  t.same([one, two].map(({ request }) => eventsOf(request.reqid).length), [2, 2])
+  await t.rejects(requests.start('restart', {}, options, work), { code: 'unavailable' })
+})
+
+await t.test('what a dead controller left pending is answered by the next, once', async t => {
+  const first = await openRequests(t)
+  const started: Request[] = []
+  const work = hanging(t)
+  for (const type of ['restart', 'get_nodes', 'test_timeout'] as const) started.push((await first.requests.start(type, {}, options, work)).request)
+  first.abandon()
+  const { requests, eventsOf } = await openRequests(t, { directory: first.directory })
+  await requests.recover()
+  await requests.recover()
+  t.same(started.map(({ reqid }) => requests.get(reqid).state), ['interrupted', 'interrupted', 'expired'])
+  t.same(started.map(({ reqid }) => eventsOf(reqid).map(({ type }) => type)), [['restart_request', 'restart_response'], ['get_nodes_request', 'get_nodes_response'], ['test_timeout_request', 'request_expired']])
+})
+
+await t.test('more than a page of pending requests is recovered', async t => {
+  const first = await openRequests(t)
+  const work = hanging(t)
+  await Promise.all(Array.from({ length: 230 }, () => first.requests.start('get_nodes', {}, options, work)))
+  first.abandon()
+  const { requests } = await openRequests(t, { directory: first.directory })
+  await requests.recover()
+  t.equal(requests.list({ state: 'pending', limit: 10 }).requests.length, 0)
+  t.equal(requests.list({ state: 'interrupted', limit: 1000 }).requests.length, 230)
+})
+
+await t.test('a key makes one request of many, in one tick or later, and refuses another payload', async t => {
+  const { requests, finished, log } = await openRequests(t)
+  let worked = 0
+  const start = (fingerprint = 'f') => requests.start('deploy', {}, { ...options, idempotency: { key: 'k', fingerprint } }, async () => { worked++; return { results: [ok()] } })
+  const [one, two, other] = await Promise.allSettled([start(), start(), start('g')])
+  t.match(one, { status: 'fulfilled', value: { replayed: false } })
+  t.match(two, { status: 'fulfilled', value: { replayed: true } })
+  t.match(other, { status: 'rejected', reason: { code: 'idempotency_key_reused' } })
+  const { request } = (one as PromiseFulfilledResult<{ request: Request }>).value
+  await finished(request)
+  const again = await start()
+  t.match(again, { replayed: true, request: { reqid: request.reqid, state: 'succeeded' } })
+  t.equal(worked, 1)
+  t.equal(log.head, 2)
+  t.equal(requests.pending, 0)
+})
+
+await t.test('only so many can be pending, counted before they are written', async t => {
+  const { requests } = await openRequests(t, { pendingMax: 2 })
+  const start = () => requests.start('restart', {}, options, task => new Promise(resolve => task.signal.addEventListener('abort', () => resolve({ results: [] }))))
+  const settled = await Promise.allSettled([start(), start(), start()])
+  t.same(settled.map(({ status }) => status), ['fulfilled', 'fulfilled', 'rejected'])
+  t.match(settled[2], { reason: { code: 'unavailable' } })
+  t.equal(requests.pending, 2)
+  await requests.close()
+})
+
+await t.test('a request that cannot be written is refused, and does not count', async t => {
+  const { requests, store } = await openRequests(t)
+  store.get('PRAGMA query_only = ON')
+  await t.rejects(requests.start('restart', {}, options, async () => t.fail('it works on it') as never))
+  store.get('PRAGMA query_only = OFF')
+  t.equal(requests.pending, 0)
+})
+
+await t.test('who waits has the request when it ends, when the time is over, or when it leaves', async t => {
+  const { requests } = await openRequests(t)
+  let end = (_: unknown) => {}
+  const { request: { reqid } } = await requests.start('restart', {}, options, async () => {
+    await new Promise(resolve => { end = resolve })
+    return { results: [ok()] }
+  })
+  t.equal((await requests.wait(reqid, 0, signal)).state, 'pending')
+  t.equal((await requests.wait(reqid, 5, signal)).state, 'pending')
+  const leaving = new AbortController()
+  const left = requests.wait(reqid, 10_000, leaving.signal)
+  leaving.abort()
+  t.equal((await left).state, 'pending')
+  const waiting = [requests.wait(reqid, 10_000, signal), requests.wait(reqid, 10_000, signal)]
+  end(undefined)
+  t.same((await Promise.all(waiting)).map(({ state }) => state), ['succeeded', 'succeeded'])
+  t.equal((await requests.wait(reqid, 10_000, signal)).state, 'succeeded')
+  await t.rejects(requests.wait('nobody', 10, signal), { code: 'not_found' })
+})
+
+await t.test('the history has pages that fit together', async t => {
+  const { requests, finished } = await openRequests(t)
+  for (let n = 0; n < 5; n++) await finished((await requests.start('get_nodes', {}, options, async () => ({ results: [] }))).request)
+  const all = requests.list({ limit: 100 })
+  t.equal(all.next, undefined)
+  const first = requests.list({ limit: 3 })
+  const second = requests.list({ limit: 3, before: Number(first.next) })
+  t.same([...first.requests, ...second.requests], all.requests)
+  t.equal(second.next, undefined)
+})
+
+await t.test('each request that is answered is told once', async t => {
+  const told: Request[] = []
+  const { requests } = await openRequests(t, { onFinished: request => told.push(request) })
+  const { request } = await requests.start('restart', {}, options, async () => ({ results: [ok()] }))
+  await until(() => told.length, 'it is told')
+  t.match(told, [{ reqid: request.reqid, state: 'succeeded' }])
+})
+
+await t.test('many requests at once each get one response', async (t: Test) => {
+  const { requests, finished, eventsOf } = await openRequests(t)
+  const started = await Promise.all(Array.from({ length: 100 }, (_, n) => requests.start('get_nodes', {}, options, async task => {
+    await task.progress('one', [ok(`n${n}`)])
+    return { results: [] }
+  })))
+  for (const { request } of started) {
+    await finished(request)
+    t.equal(eventsOf(request.reqid).filter(({ type }) => type === 'get_nodes_response').length, 1)
+  }
+})

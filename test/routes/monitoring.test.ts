@@ -1,0 +1,112 @@
+import t from 'tap'
+import { parse } from 'yaml'
+import { requestTypes } from '../../schemas/api.js'
+import { domainEventTypes } from '../../schemas/events.js'
+import { getJson, openStream, startTestController } from '../helper.js'
+import { fakeAgent, small } from '../controller/fake-agent.js'
+
+/** Samples of Prometheus' text format by name and labels. Throws when a line is none. */
+function samplesOf (text: string): Map<string, number> {
+  const samples = new Map<string, number>()
+  for (const line of text.split('\n').filter(line => line !== '' && !line.startsWith('#'))) {
+    const parts = /^([a-zA-Z_:][\w:]*(?:\{(?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\.)*",?)*\})?) (\S+)$/.exec(line)
+    if (!parts || Number.isNaN(Number(parts[2]!.replace('Inf', 'Infinity')))) throw new Error(`this is no sample: ${line}`)
+    samples.set(parts[1]!, Number(parts[2]))
+  }
+  return samples
+}
+const metrics = async (url: string) => samplesOf(await (await fetch(`${url}/metrics`)).text())
+
+/** For tests that leave nothing behind that others mind: a controller takes a third of a second to start. */
+const shared = await startTestController(t)
+
+await t.test('a controller is alive and ready', async t => {
+  const { url } = shared
+  for (const path of ['/healthz', '/readyz']) {
+    const response = await fetch(url + path)
+    t.same([response.status, await response.json()], [200, { status: 'ok', checks: [] }])
+  }
+})
+
+await t.test('the metrics can be read, and count what there is', async t => {
+  const { url, ask, settings } = await startTestController(t)
+  const before = await metrics(url)
+  t.same(['agents_connected', 'requests_pending', 'event_streams', 'event_streams_stalled', 'events'].map(name => before.get(`zeek_cluster_${name}`)), [0, 0, 0, 0, 0])
+  await fakeAgent(t, settings.controller_port)
+  await ask('stage_configuration', { config: small() })
+  await ask('deploy')
+  const stream = await openStream(t, `${url}/v1/events`)
+  await stream.next('hello')
+  const after = await metrics(url)
+  t.same(['agents_connected', 'requests_pending', 'event_streams'].map(name => after.get(`zeek_cluster_${name}`)), [1, 0, 1])
+  t.equal(after.get('zeek_cluster_nodes{state="UNKNOWN"}'), 2)
+  t.equal(after.get('zeek_cluster_request_duration_seconds_count{type="deploy",state="succeeded"}'), 1)
+  t.ok(after.get('zeek_cluster_events')! >= 6)
+  t.ok(after.has('process_cpu_seconds_total'))
+})
+
+await t.test('the metrics say what format they have', async t => {
+  const { url } = shared
+  t.match((await fetch(`${url}/metrics`)).headers.get('content-type'), /^text\/plain; version=0\.0\.4/)
+})
+
+await t.test('Prometheus finds each node of the deployment', async t => {
+  const { url, ask, settings } = await startTestController(t)
+  t.same(await getJson(`${url}/v1/prometheus/targets`), [])
+  await fakeAgent(t, settings.controller_port, { hello: { host: 'fd00::1' } })
+  await ask('stage_configuration', { config: small() })
+  t.same(await getJson(`${url}/v1/prometheus/targets`), [], 'what is staged is not there yet')
+  await ask('deploy')
+  const start = settings.controller_auto_assign_metrics_start_port
+  t.same(await getJson(`${url}/v1/prometheus/targets`), [
+    { targets: [`[fd00::1]:${start}`], labels: { instance: 'agent-a', node: 'manager', role: 'MANAGER' } },
+    { targets: [`[fd00::1]:${start + 1}`], labels: { instance: 'agent-a', node: 'worker-1', role: 'WORKER' } }
+  ])
+})
+
+await t.test('without metrics ports there are no targets', async t => {
+  const { url, ask, settings } = await startTestController(t, { 'controller-auto-assign-metrics-ports': 'false' })
+  await fakeAgent(t, settings.controller_port)
+  await ask('stage_configuration', { config: small() })
+  await ask('deploy')
+  t.same(await getJson(`${url}/v1/prometheus/targets`), [])
+})
+
+/** Every reference in a document. */
+function * references (value: unknown): Generator<string> {
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, member] of Object.entries(value)) {
+    if (key === '$ref') yield String(member)
+    else yield * references(member)
+  }
+}
+
+await t.test('the OpenAPI document can be read, and all of its references lead somewhere', async t => {
+  const { url } = shared
+  const response = await fetch(`${url}/openapi.yaml`)
+  t.match(response.headers.get('content-type'), /yaml/)
+  const document = parse(await response.text())
+  t.match(document.openapi, /^3\.1\./)
+  const all = [...new Set([...references(document), ...Object.values<string>(document.components.schemas.Event.discriminator.mapping)])]
+  t.ok(all.length > 20)
+  for (const reference of all) t.ok(reference.startsWith('#/') && reference.slice(2).split('/').reduce<any>((at, name) => at?.[name.replaceAll('~1', '/').replaceAll('~0', '~')], document), reference)
+  const mapped = Object.keys(document.components.schemas.Event.discriminator.mapping)
+  t.same(domainEventTypes.filter(type => !mapped.includes(type)), [])
+})
+
+await t.test('the OpenAPI document has every route once, under an id of its own', async t => {
+  const { url } = shared
+  const { paths } = parse(await (await fetch(`${url}/openapi.yaml`)).text())
+  for (const path of [...requestTypes.map(type => `/v1/requests/${type}`), '/v1/requests', '/v1/requests/{reqid}', '/v1/requests/{reqid}/events', '/v1/events',
+    '/v1/instances', '/v1/nodes', '/v1/configurations/{state}', '/healthz', '/readyz', '/metrics', '/v1/prometheus/targets']) t.ok(paths[path], path)
+  const ids = Object.values<any>(paths).flatMap(path => Object.values<any>(path).map(({ operationId }) => operationId))
+  t.equal(new Set(ids).size, ids.length)
+  t.notOk(ids.includes(undefined))
+})
+
+await t.test('the documentation can be read', async t => {
+  const { url } = shared
+  const response = await fetch(`${url}/docs`)
+  t.equal(response.status, 200)
+  t.match(await response.text(), /swagger/i)
+})

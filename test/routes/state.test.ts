@@ -1,0 +1,94 @@
+import t from 'tap'
+import { ConfigurationDocument, InstanceList, NodeList, Problem } from '../../schemas/api.js'
+import { checker } from '../../schemas/validator.js'
+import { getJson, startTestController, until } from '../helper.js'
+import { configurationOf, fakeAgent, manager, small, status, worker } from '../controller/fake-agent.js'
+
+const check = (schema: Parameters<typeof checker>[0]) => checker(schema, errors => new Error(JSON.stringify(errors)))
+const checks = { instances: check(InstanceList), nodes: check(NodeList), document: check(ConfigurationDocument), problem: check(Problem) }
+
+await t.test('an empty controller has neither instances nor nodes', async t => {
+  const { url, controller } = await startTestController(t)
+  t.same(await getJson(`${url}/v1/instances`), { instances: [], event_cursor: controller.cursor })
+  t.same(await getJson(`${url}/v1/nodes`), { nodes: [], event_cursor: controller.cursor })
+})
+
+await t.test('configurations that are not there are not found', async t => {
+  const { url } = await startTestController(t)
+  for (const state of ['staged', 'ready', 'deployed']) {
+    const response = await fetch(`${url}/v1/configurations/${state}`)
+    const problem: any = await response.json()
+    checks.problem(problem, 'problem')
+    t.match({ status: response.status, ...problem }, { status: 404, code: 'not_found', detail: `no ${state} configuration available` })
+  }
+})
+
+await t.test('a configuration is staged as it was sent, ready with addresses and ports, and deployed as it was sent to the agents', async t => {
+  const { url, ask, settings } = await startTestController(t)
+  const agent = await fakeAgent(t, settings.controller_port)
+  await ask('stage_configuration', { config: small('c1') })
+  const [staged, ready] = await Promise.all(['staged', 'ready'].map(state => getJson(`${url}/v1/configurations/${state}`)))
+  t.same(staged.configuration, small('c1'))
+  t.match(ready, { state: 'ready', configuration: { id: 'c1', instances: [{ name: 'agent-a', host: '127.0.0.1' }] } })
+  const start = settings.controller_auto_assign_metrics_start_port
+  t.same(ready.configuration.nodes.map((node: any) => [node.name, node.port, node.metrics_port]), [['manager', settings.controller_auto_assign_broker_start_port, start], ['worker-1', undefined, start + 1]])
+  t.equal((await fetch(`${url}/v1/configurations/deployed`)).status, 404)
+  await ask('deploy')
+  const deployed = await getJson(`${url}/v1/configurations/deployed`)
+  t.same(deployed.configuration, ready.configuration)
+  t.match((await agent.question('deploy')).share.nodes, deployed.configuration.nodes)
+  for (const document of [staged, ready, deployed]) checks.document(document, 'document')
+})
+
+await t.test('a configuration without an id gets one', async t => {
+  const { url, ask } = await startTestController(t)
+  const { results } = await ask('stage_configuration', { config: small() })
+  t.equal((await getJson(`${url}/v1/configurations/staged`)).configuration.id, results[0]?.data?.id)
+})
+
+await t.test('an instance is listed when it is connected or deployed', async t => {
+  const { url, ask, settings, controller } = await startTestController(t, { 'controller-connect-grace': '0.1' })
+  const agent = await fakeAgent(t, settings.controller_port, { name: 'agent-b', hello: { zeek_version: '9.0.0' } })
+  await fakeAgent(t, settings.controller_port, { name: 'agent-c' })
+  await ask('stage_configuration', { config: configurationOf(['agent-b', 'agent-a'], [manager('agent-b')]) })
+  await ask('deploy')
+  const list = await getJson(`${url}/v1/instances`)
+  checks.instances(list, 'list')
+  t.match(list.instances, [
+    { name: 'agent-a', connected: false, configured: true },
+    { name: 'agent-b', host: '127.0.0.1', connected: true, configured: true, version: '1.0.0', zeek_version: '9.0.0', connected_at: /Z$/ },
+    { name: 'agent-c', connected: true, configured: false }
+  ])
+  await agent.close()
+  await until(() => !controller.instances()[1]?.connected, 'it is lost')
+  t.match((await getJson(`${url}/v1/instances`)).instances[1], { name: 'agent-b', host: '127.0.0.1', connected: false, configured: true })
+})
+
+await t.test('nodes are listed with their states, with agent and controller', async t => {
+  const { url, ask, settings } = await startTestController(t, { 'controller-connect-grace': '0.1' })
+  const agentItself = { node: 'agent-a', state: 'RUNNING', mgmt_role: 'AGENT', pid: 7 }
+  const agent = await fakeAgent(t, settings.controller_port, { hello: { nodes: [agentItself, { ...agentItself, node: 'controller', mgmt_role: 'CONTROLLER' }] } })
+  await ask('stage_configuration', { config: configurationOf(['agent-a', 'agent-b'], [worker('w', 'agent-b'), manager()]) })
+  await ask('deploy')
+  agent.change('manager', 'PENDING', 'RUNNING')
+  agent.link.notify('change', { status: status('old-node', 'STOPPED'), old_state: 'RUNNING', reason: '' })
+  const list = await until(async () => {
+    const { nodes, event_cursor: cursor } = await getJson(`${url}/v1/nodes`)
+    return nodes.some(({ state, node }: any) => node === 'manager' && state === 'RUNNING') && { nodes, event_cursor: cursor }
+  }, 'the change is heard')
+  checks.nodes(list, 'list')
+  t.match(list.nodes, [
+    agentItself, { node: 'controller', mgmt_role: 'CONTROLLER' }, { node: 'manager', instance: 'agent-a', state: 'RUNNING' },
+    { node: 'w', instance: 'agent-b', state: 'UNKNOWN', mgmt_role: 'NODE', cluster_role: 'WORKER' }
+  ])
+  t.equal(list.nodes.length, 4, 'one that is not deployed is not there')
+})
+
+await t.test('after a restart deployed nodes are UNKNOWN until their agents are heard', async t => {
+  const { url, ask, settings } = await startTestController(t)
+  const agent = await fakeAgent(t, settings.controller_port)
+  await ask('stage_configuration', { config: small() })
+  await ask('deploy')
+  await agent.close()
+  t.match((await getJson(`${url}/v1/nodes`)).nodes.map(({ node, state }: any) => [node, state]), [['manager', 'UNKNOWN'], ['worker-1', 'UNKNOWN']])
+})
