@@ -97,12 +97,12 @@ export async function startController ({ settings, log, now = Date.now }: { sett
     url: `http://${hostPort(host, port)}`,
     controller,
     close: async () => {
-      clearInterval(pruner)
-      await pruning
       await requests.close()
       await app.close()
       await fleet.close()
       await agents.close()
+      clearInterval(pruner)
+      await pruning
       await eventLog.close()
       store.close()
     }

@@ -262,8 +262,10 @@ await t.test('a request without state ends its stream when it has expired', asyn
 })
 
 await t.test('HEAD is answered with the headers, and ends', async t => {
-  const { url, controller } = await startTestController(t)
-  for (const path of ['/v1/events', '/v1/requests/x/events']) {
+  const { url, controller, ask } = await startTestController(t)
+  const { reqid } = await ask('get_configuration')
+  t.equal((await fetch(`${url}/v1/requests/unknown/events`, { method: 'HEAD' })).status, 404)
+  for (const path of ['/v1/events', `/v1/requests/${reqid}/events`]) {
     const response = await fetch(url + path, { method: 'HEAD' })
     t.same([response.status, response.headers.get('cache-control'), await response.text()], [200, 'no-cache, no-transform', ''])
     t.match(response.headers.get('content-type'), /^text\/event-stream/)
