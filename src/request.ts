@@ -263,8 +263,8 @@ export class Requests {
     return { durability: changes ? 'synced' : 'written', transient: !changes }
   }
 
-  #present ({ n, event_seq: seq, ...request }: StoredRequest): Request {
-    return { ...request, ...(request.state === 'pending' ? {} : { success: request.state === 'succeeded' }), event_cursor: this.#journal.cursorOf(seq) }
+  #present ({ n, event_seq: seq, reqid, type, state, ...rest }: StoredRequest): Request {
+    return { reqid, type, state, ...(state === 'pending' ? {} : { success: state === 'succeeded' }), ...rest, event_cursor: this.#journal.cursorOf(seq) }
   }
 }
 
