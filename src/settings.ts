@@ -22,8 +22,8 @@ export const managementSettings = {
 
 /** The prefixes that are ours alone, so that a name that we do not know is a typing error. */
 const ownPrefixes = ['ZEEK_CONTROLLER_', 'ZEEK_AGENT_', 'ZEEK_MANAGEMENT_']
-/** Ours to pass on (the role of a process), and Zeek's own test switch. */
-const notSettings = ['ZEEK_MANAGEMENT_NODE', 'ZEEK_MANAGEMENT_TESTING']
+/** Ours to pass on (the role of a process), and what Zeek's own framework has for which there is no use here. */
+const notSettings = ['ZEEK_MANAGEMENT_NODE', 'ZEEK_MANAGEMENT_TESTING', 'ZEEK_MANAGEMENT_SPOOL_DIR']
 
 export const environmentName = (key: string) => `ZEEK_${key.toUpperCase()}`
 export const flagName = (key: string) => `--${key.replaceAll('_', '-')}`

@@ -70,7 +70,7 @@ const openapi: Parameters<typeof swagger>[1] = {
     },
     // None yet: it listens on loopback only.
     security: [],
-    servers: [{ url: 'http://127.0.0.1:2149', description: 'A controller on this host' }],
+    servers: [{ url: 'http://127.0.0.1:2149', description: 'A controller on this host' }, { url: '/', description: 'Where this document was read' }],
     tags: [
       { name: 'requests', description: 'Ask for something' },
       { name: 'events', description: 'Hear what happens' },
