@@ -81,7 +81,7 @@ export const settingsOf = (flags: Record<string, string>) => loadSettings(allSet
 export async function startTestController (t: Test, flags: Record<string, string> = {}) {
   const [http, agents] = await freePorts(2)
   const settings = settingsOf({
-    'management-state-dir': directoryOf(t),
+    'management-state-dir': flags['management-state-dir'] ?? directoryOf(t),
     'controller-name': 'controller',
     'controller-websocket-port': String(http),
     'controller-port': String(agents),
