@@ -10,7 +10,8 @@ function samplesOf (text: string): Map<string, number> {
   const samples = new Map<string, number>()
   for (const line of text.split('\n').filter(line => line !== '' && !line.startsWith('#'))) {
     const parts = /^([a-zA-Z_:][\w:]*(?:\{(?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\.)*",?)*\})?) (\S+)$/.exec(line)
-    if (!parts || Number.isNaN(Number(parts[2]!.replace('Inf', 'Infinity')))) throw new Error(`this is no sample: ${line}`)
+    // Node's event loop lag is "Nan" until it was measured.
+    if (!parts || (parts[2] !== 'Nan' && Number.isNaN(Number(parts[2]!.replace('Inf', 'Infinity'))))) throw new Error(`this is no sample: ${line}`)
     samples.set(parts[1]!, Number(parts[2]))
   }
   return samples
