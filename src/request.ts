@@ -4,32 +4,15 @@ import { requests as definitions, type Request, type RequestArguments, type Requ
 import type { DomainEvent } from '../schemas/events.js'
 import type { Outcome, Result } from '../schemas/types.js'
 import { AppError, messageOf } from './errors.js'
-import { maxTimerMs } from './util.js'
 import type { RequestFilter, RequestTable, StoredRequest } from './store/requests.js'
+import { stateOf, type Answer, type Task } from './task.js'
+import { maxTimerMs } from './util.js'
+import { Waiting } from './waiting.js'
 
 /** Writes events down, and announces them once they are committed. */
 export interface Journal {
   write<T> (durability: 'synced' | 'written', transient: boolean, job: (append: (event: DomainEvent) => number) => T): Promise<T>
   cursorOf (seq: number): string
-}
-
-/** A request that is being worked on. */
-export interface Task {
-  reqid: string
-  /** Until its time is over; at least 1. */
-  remainingMs (): number
-  /** Aborted then, or when the controller ends. */
-  signal: AbortSignal
-  /** Results of one instance, to be heard of before all have answered. */
-  progress (instance: string, outcomes: readonly Outcome[]): Promise<void>
-}
-
-export interface Answer {
-  /** What was not told as progress. */
-  results: readonly Outcome[]
-  warnings?: readonly string[]
-  /** Someone has not answered in time. */
-  timedOut?: boolean
 }
 
 export interface RequestOptions {
@@ -45,15 +28,6 @@ export interface RequestsOptions {
   pendingMax: number
   /** Told of each request that has ended, after its response is out. */
   onFinished?: (request: Request) => void
-}
-
-/** What a request comes to. Results of nodes count more than those that stand for the whole. */
-export function stateOf (results: readonly Outcome[]): RequestState {
-  const ofNodes = results.filter(({ node }) => node !== undefined)
-  const counted = ofNodes.length > 0 ? ofNodes : results
-  const successes = counted.filter(({ success }) => success).length
-  if (successes === counted.length) return results.every(({ success }) => success) ? 'succeeded' : 'partial'
-  return successes > 0 ? 'partial' : 'failed'
 }
 
 /** After its time a request is given this long to say what is missing. */
@@ -77,7 +51,7 @@ export class Requests {
   #closing = false
   #starting = new Set<Promise<unknown>>()
   #pending = new Map<string, AbortController>()
-  #waiting = new Map<string, Set<() => void>>()
+  #waiting = new Waiting()
 
   constructor (options: RequestsOptions) {
     this.#table = options.table
@@ -151,21 +125,8 @@ export class Requests {
   /** The request, once it is finished or the time is over. */
   async wait (reqid: string, timeoutMs: number, signal: AbortSignal): Promise<Request> {
     const request = this.get(reqid)
-    if (request.state !== 'pending' || timeoutMs <= 0 || signal.aborted) return request
-    await new Promise<void>(resolve => {
-      const waiting = this.#waiting.get(reqid) ?? new Set()
-      this.#waiting.set(reqid, waiting)
-      const done = () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', done)
-        waiting.delete(done)
-        if (waiting.size === 0) this.#waiting.delete(reqid)
-        resolve()
-      }
-      const timer = setTimeout(done, timeoutMs)
-      signal.addEventListener('abort', done, { once: true })
-      waiting.add(done)
-    })
+    if (request.state !== 'pending' || timeoutMs <= 0) return request
+    await this.#waiting.wait(reqid, timeoutMs, signal)
     return this.get(reqid)
   }
 
@@ -254,7 +215,7 @@ export class Requests {
       return true
     })
     if (!isOurs) return
-    for (const done of this.#waiting.get(reqid) ?? []) done()
+    this.#waiting.release(reqid)
     this.#onFinished?.(this.get(reqid))
   }
 

@@ -14,9 +14,11 @@ const picture: Record<string, { value: string[], type?: string[] }> = {
   ...Object.fromEntries(leaves.map(leaf => [leaf, { value: ground }])),
   'src/settings.ts': { value: ground },
   'src/log.ts': { value: [], type: ['schemas'] },
-  'src/request.ts': { value: ground, type: ['src/store'] },
+  'src/waiting.ts': { value: [] },
+  'src/task.ts': { value: ['schemas'] },
+  'src/request.ts': { value: [...ground, 'src/task.ts', 'src/waiting.ts'], type: ['src/store'] },
   routes: { value: ['schemas', 'src/errors.ts', 'src/events'], type: ['src/controller'] },
-  'src/controller': { value: [...ground, ...leaves, 'src/request.ts', 'src/settings.ts', 'routes'] },
+  'src/controller': { value: [...ground, ...leaves, 'src/request.ts', 'src/task.ts', 'src/settings.ts', 'routes'] },
   'src/agent': { value: [...ground, ...leaves, 'src/settings.ts'] },
   'src/host.ts': { value: ['src'], type: ['schemas'] },
   'src/main.ts': { value: ['src'] },
@@ -55,7 +57,7 @@ await t.test('every import goes the way that the picture shows', async t => {
 })
 
 await t.test('no source is longer than a reader likes', async t => {
-  const long = (await sources()).map(file => ({ file, lines: readFileSync(join(packageRoot, file), 'utf8').split('\n').length })).filter(({ file, lines }) => lines > 280 && !file.startsWith('demo'))
+  const long = (await sources()).map(file => ({ file, lines: readFileSync(join(packageRoot, file), 'utf8').split('\n').length })).filter(({ file, lines }) => lines > 250 && !file.startsWith('demo'))
   t.same(long, [])
 })
 

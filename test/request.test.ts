@@ -24,7 +24,7 @@ await t.test('the state that results come to', async t => {
     [[], 'succeeded'], [[ok()], 'succeeded'], [[bad()], 'failed'], [[ok(), bad()], 'partial'],
     [[ok('a'), ok('b'), ok()], 'succeeded'], [[ok('a'), bad('b'), ok()], 'partial'], [[bad('a'), bad('b'), ok()], 'failed'], [[ok('a'), bad()], 'partial'], [[bad('a'), bad()], 'failed']
   ]
-  const { stateOf } = await import('../src/request.js')
+  const { stateOf } = await import('../src/task.js')
   for (const [results, expected] of cases) t.equal(stateOf(results), expected, JSON.stringify(results))
 })
 

@@ -1,6 +1,6 @@
 import type { Outcome } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
-import type { Task } from '../request.js'
+import type { Task } from '../task.js'
 import type { AgentMethod, Fleet } from './fleet.js'
 
 /**

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Configuration } from '../../schemas/types.js'
 import { messageOf } from '../errors.js'
-import type { Answer, Task } from '../request.js'
+import type { Answer, Task } from '../task.js'
 import type { ConfigurationTable, Deployment, InstanceAddress } from '../store/configurations.js'
 import type { Store } from '../store/store.js'
 import { compare } from '../util.js'

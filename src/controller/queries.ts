@@ -1,5 +1,5 @@
 import type { Configuration, Instance, Outcome } from '../../schemas/types.js'
-import type { Answer, Task } from '../request.js'
+import type { Answer, Task } from '../task.js'
 import { compare, groupBy } from '../util.js'
 import { askInstance } from './ask.js'
 import type { AgentMethod, Fleet } from './fleet.js'
