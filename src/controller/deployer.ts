@@ -79,7 +79,6 @@ export class Deployer {
       if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }
       await this.#options.store.write('synced', () => this.#options.configurations.deploy(deployment))
       this.#deployment = deployment
-      this.#dial()
       this.#tellReady()
       void this.#standDown()
       const late = await this.#distribute(deployment, force, grace, task)
@@ -87,6 +86,8 @@ export class Deployer {
     } finally {
       clearTimeout(timer)
       this.#pending = undefined
+      // Only those of what is deployed now, whatever came of it.
+      this.#dial()
     }
   }
 
