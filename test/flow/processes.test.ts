@@ -63,7 +63,9 @@ await t.test('roles keep a log of their own', { timeout: 60_000 }, async t => {
   const cluster = new Cluster(t)
   await cluster.start(['sensor-1'], { 'management-log-level': 'info' })
   for (const [name, role] of [['controller', 'CONTROLLER'], ['sensor-1', 'AGENT']]) {
-    const lines = readFileSync(join(cluster.stateDir('sensor-1'), `management-${name}.log`), 'utf8').trim().split('\n').map(line => JSON.parse(line))
+    const path = join(cluster.stateDir('sensor-1'), `management-${name}.log`)
+    await until(() => readFileSync(path, 'utf8').endsWith('\n'), 'it has said something')
+    const lines = readFileSync(path, 'utf8').trim().split('\n').map(line => JSON.parse(line))
     t.ok(lines.length > 0)
     t.match(lines[0], { ts: Number, node: name, level: 'INFO', role, message: String })
   }
