@@ -88,6 +88,8 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
   table.on('changed', change => {
     log.info(`node ${change.status.node}: ${change.old_state} -> ${change.status.state}: ${change.reason}`)
     session.notify('change', change)
+    // Nothing will start it again by itself.
+    if (change.status.state === 'FAILED') session.notify('error', { message: `node ${change.status.node} has failed: ${change.reason}`, node: change.status.node })
   })
 
   if (dialled) {

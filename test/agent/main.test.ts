@@ -1,0 +1,54 @@
+import t from 'tap'
+import { openStream, startTestAgent, startTestController, until } from '../helper.js'
+
+const config = (env: Record<string, string>) => ({
+  instances: [{ name: 'agent-a' }],
+  nodes: [{ name: 'manager', instance: 'agent-a', role: 'MANAGER' }, { name: 'worker-1', instance: 'agent-a', role: 'WORKER', interface: 'lo', env }]
+})
+
+async function start (t: Parameters<typeof startTestController>[0], flags: Record<string, string> = {}) {
+  const controller = await startTestController(t)
+  const agent = await startTestAgent(t, 'agent-a', controller.settings.controller_port, flags)
+  await until(() => controller.controller.instances()[0]?.connected, 'it is connected')
+  return { ...controller, agent }
+}
+
+await t.test('a node that exits too often becomes FAILED, which operators are told', async t => {
+  const { url, ask } = await start(t, { 'agent-restart-max': '2' })
+  const stream = await openStream(t, `${url}/v1/events?types=notify_change,notify_error&node=worker-1`)
+  await stream.next('hello')
+  await ask('stage_configuration', { config: config({ STAND_IN: 'exit=3' }) })
+  t.match((await ask('deploy')).results.find(({ node }) => node === 'worker-1'), { success: false, data: { stdout: 'last words', stderr: /told to exit/ } })
+  const events = (await stream.collect(({ type }) => type === 'notify_error')).map(({ json }) => json)
+  t.same(events.flatMap(({ new_state: state }) => state ?? []), ['PENDING', 'CRASHED', 'PENDING', 'FAILED'])
+  t.match(events.at(-1), { instance: 'agent-a', node: 'worker-1', message: 'node worker-1 has failed: exited with code 3, 2 times in a row' })
+})
+
+await t.test('a failed node is tried again by the next deployment, and by a restart', async t => {
+  const { ask, controller } = await start(t, { 'agent-restart-max': '1' })
+  await ask('stage_configuration', { config: config({ STAND_IN: 'exit=1' }) })
+  const failing = await ask('deploy')
+  t.equal(failing.state, 'partial')
+  t.match((await ask('restart', { nodes: ['worker-1'] })).results, [{ node: 'worker-1', success: false, error: 'could not restart node worker-1' }])
+  t.equal(controller.nodes().find(({ node }) => node === 'worker-1')?.state, 'FAILED')
+  await ask('stage_configuration', { config: config({}) })
+  t.equal((await ask('deploy')).state, 'succeeded')
+})
+
+await t.test('a node that hangs and ignores SIGTERM is killed when it is to be another', async t => {
+  const { ask, controller } = await start(t, { 'agent-stop-timeout': '0.5' })
+  await ask('stage_configuration', { config: config({ STAND_IN: 'hang,ignore-term' }) })
+  t.match((await ask('deploy', {}, '?timeout=1.5')).results.find(({ node }) => node === 'worker-1'), { success: false, error: 'request timed out' })
+  await ask('stage_configuration', { config: config({}) })
+  t.equal((await ask('deploy')).state, 'succeeded')
+  t.equal(controller.nodes().find(({ node }) => node === 'worker-1')?.state, 'RUNNING')
+})
+
+await t.test('a node that does not answer is a failed result, and costs the others nothing', async t => {
+  const { ask } = await start(t)
+  await ask('stage_configuration', { config: config({ STAND_IN: 'mute' }) })
+  await ask('deploy')
+  const { state, results } = await ask('get_id_value', { id: 'Cluster::node' }, '?timeout=1.5')
+  t.equal(state, 'partial')
+  t.match(Object.fromEntries(results.map(result => [result.node, result])), { manager: { success: true, data: { value: '"manager"' } }, 'worker-1': { success: false, error: 'request timed out' } })
+})
