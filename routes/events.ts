@@ -45,7 +45,7 @@ function streamTo (reply: FastifyReply, controller: Controller, type: keyof type
   raw.writeHead(200, { ...reply.getHeaders() as Record<string, string>, ...streamHeaders, 'content-type': type === 'text/event-stream' ? `${type}; charset=utf-8` : type, 'zeek-event-cursor': controller.hub.cursorOf(start.seq) })
   // Browsers come back after a pause of their own, so that they do not all come at once.
   if (type === 'text/event-stream') raw.write(`retry: ${2000 + Math.floor(Math.random() * 3000)}\n\n`)
-  controller.hub.follow(raw, { start, filter: new Filter(fields), format: formats[type], opening, ...(isLast ? { isLast } : {}) })
+  controller.hub.follow(raw, { start, filter: new Filter(fields), format: formats[type], opening, isLast })
 }
 
 /** Where the stream of a request starts that has asked for no cursor: with all that is kept of its story. */
@@ -116,14 +116,13 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
     handler: async (request, reply) => {
       const type = mediaType(request)
       const { reqid } = request.params
-      controller.getRequest(reqid)
+      const { state } = controller.getRequest(reqid)
       const asked = request.headers['last-event-id'] ?? request.query.last_event_id ?? request.query.from
       const resumed = asked === undefined ? undefined : await controller.startAt(asked)
       // A cursor of no use does not keep the story from being told.
       const start = resumed && !resumed.reset ? resumed : { ...startOfStory(controller, reqid), ...resumed?.reset && { reset: resumed.reset } }
       const last = controller.lastEventOf(reqid)
-      const isOver = controller.getRequest(reqid).state !== 'pending'
-      if (isOver && (!last || start.seq >= last.seq)) return await (reply as FastifyReply).code(204).send()
+      if (state !== 'pending' && (!last || start.seq >= last.seq)) return await (reply as FastifyReply).code(204).send()
       streamTo(reply, controller, type, { start, fields: { reqid }, isLast: isTerminal })
     }
   })

@@ -40,11 +40,6 @@ export function fieldErrors (errors: readonly Pick<ErrorObject, 'instancePath' |
   })
 }
 
-/** The errors as one line. */
-export function describe (errors: readonly FieldError[]): string {
-  return errors.map(({ field, message }) => `${field} ${message}`).join('; ')
-}
-
 const ajv = new Ajv(ajvOptions)
 ajv.addSchema(components)
 /** For what comes as text: settings. */

@@ -30,6 +30,11 @@ export class AppError extends Error {
   }
 }
 
+/** What does not fit its schema, as one line that names every field. */
+export function invalid (errors: FieldError[]): AppError {
+  return new AppError('invalid_request', errors.map(({ field, message }) => `${field} ${message}`).join('; '), { errors })
+}
+
 /** The text of anything that was thrown. */
 export function messageOf (error: unknown): string {
   return error instanceof Error ? error.message : String(error)

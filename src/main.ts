@@ -5,7 +5,7 @@ import { hostname } from 'node:os'
 import { agentSettings } from './agent/config.js'
 import { controllerSettings } from './controller/config.js'
 import { AppError, messageOf } from './errors.js'
-import { runHost } from './host.js'
+import { runHost, type Role } from './host.js'
 import { IpcTransport } from './link/ipc.js'
 import { Link } from './link/link.js'
 import { createLog } from './log.js'
@@ -23,13 +23,13 @@ const usage = `usage: zeek-cluster <command>
 `
 
 /** `--name value` and `--name=value`; roles and the file are no settings. */
-function parseFlags (args: readonly string[]): { roles: ('CONTROLLER' | 'AGENT')[], file: string | undefined, flags: Record<string, string> } {
+function parseFlags (args: readonly string[]): { roles: Role[], file: string | undefined, flags: Record<string, string> } {
   const flags: Record<string, string> = {}
-  const roles: ('CONTROLLER' | 'AGENT')[] = []
+  const roles: Role[] = []
   for (let at = 0; at < args.length; at++) {
     const [, name, inline] = /^--([a-z][a-z-]*)(?:=(.*))?$/s.exec(args[at]!) ?? []
     if (name === undefined) throw new AppError('invalid_request', `${args[at]} is not a flag`)
-    if (name === 'controller' || name === 'agent') roles.push(name.toUpperCase() as 'CONTROLLER' | 'AGENT')
+    if (name === 'controller' || name === 'agent') roles.push(name.toUpperCase() as Role)
     else {
       const value = inline ?? args[++at]
       if (value === undefined) throw new AppError('invalid_request', `--${name} needs a value`)
@@ -67,7 +67,7 @@ function untilStopped (signals: readonly NodeJS.Signals[]): AbortSignal {
   return stopping.signal
 }
 
-async function runSupervisor (settings: Settings, roles: readonly ('CONTROLLER' | 'AGENT')[], args: readonly string[]): Promise<number> {
+async function runSupervisor (settings: Settings, roles: readonly Role[], args: readonly string[]): Promise<number> {
   const log = createLog({ node: `supervisor-${hostname()}`, role: 'NONE', level: settings.management_log_level })
   const started = await runHost({
     settings,
@@ -118,7 +118,7 @@ async function runRole (role: string, settings: Settings): Promise<number> {
 
   async function controllerRole () {
     const { startController } = await import('./controller/main.js')
-    const link = new Link(new IpcTransport(process), { changed: () => {} })
+    const link = new Link(new IpcTransport(process), {})
     const { url, close } = await startController({ settings, log })
     return { supervisor: link, line: `${settings.controller_name} listens on ${url}, for agents on ${hostPort(settings.controller_addr, settings.controller_port)}`, close }
   }

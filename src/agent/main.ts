@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { agentApiVersion, agentMethods } from '../../schemas/agent.js'
 import type { NodeStatus } from '../../schemas/types.js'
-import { checker, describe } from '../../schemas/validator.js'
-import { AppError, messageOf } from '../errors.js'
+import { checker } from '../../schemas/validator.js'
+import { AppError, invalid, messageOf } from '../errors.js'
 import type { Handlers } from '../link/link.js'
 import { bootId, hostPort, packageVersion } from '../util.js'
 import { findZeek } from '../zeek/executable.js'
@@ -15,8 +15,7 @@ import { Session } from './session.js'
 
 type Method = keyof typeof agentMethods
 
-const complain = (errors: Parameters<typeof describe>[0]) => new AppError('invalid_request', describe(errors))
-const check = Object.fromEntries(Object.entries(agentMethods).map(([method, { params }]) => [method, checker(params, complain)])) as Record<Method, (value: unknown, at: string) => any>
+const check = Object.fromEntries(Object.entries(agentMethods).map(([method, { params }]) => [method, checker(params, invalid)])) as Record<Method, (value: unknown, at: string) => any>
 
 /** What an agent needs of its surroundings. */
 export interface AgentOptions {

@@ -1,10 +1,10 @@
 import { readFile, unlink } from 'node:fs/promises'
 import { Share } from '../../schemas/agent.js'
-import { checker, describe } from '../../schemas/validator.js'
-import { AppError } from '../errors.js'
+import { checker } from '../../schemas/validator.js'
+import { invalid } from '../errors.js'
 import { writeFileAtomically } from '../util.js'
 
-const checkShare = checker(Share, errors => new AppError('invalid_request', describe(errors)))
+const checkShare = checker(Share, invalid)
 
 /** What the agent was asked to be last, on disk: it goes on with it after a restart, controller or not. */
 export class Memory {

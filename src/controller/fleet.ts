@@ -3,19 +3,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { agentApiVersion, agentMethods, controllerMethods, Hello } from '../../schemas/agent.js'
 import type { Instance, NodeState, NodeStatus } from '../../schemas/types.js'
-import { checker, describe } from '../../schemas/validator.js'
-import { AppError, messageOf } from '../errors.js'
+import { checker } from '../../schemas/validator.js'
+import { AppError, invalid, messageOf } from '../errors.js'
 import { Link } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import { backoff, compare } from '../util.js'
 import type { Place } from './ports.js'
 
-const complain = (errors: Parameters<typeof describe>[0]) => new AppError('invalid_request', describe(errors))
-const checkHello = checker(Hello, complain)
-const checkChange = checker(controllerMethods.change.params, complain)
-const checkLog = checker(controllerMethods.log.params, complain)
-const checkError = checker(controllerMethods.error.params, complain)
-const checkAnswer = Object.fromEntries(Object.entries(agentMethods).map(([method, { answer }]) => [method, checker(answer, complain)])) as Record<AgentMethod, (value: unknown, at: string) => any>
+const checkHello = checker(Hello, invalid)
+const checkChange = checker(controllerMethods.change.params, invalid)
+const checkLog = checker(controllerMethods.log.params, invalid)
+const checkError = checker(controllerMethods.error.params, invalid)
+const checkAnswer = Object.fromEntries(Object.entries(agentMethods).map(([method, { answer }]) => [method, checker(answer, invalid)])) as Record<AgentMethod, (value: unknown, at: string) => any>
 
 const retryMs = 250
 const retryMaxMs = 5_000

@@ -83,14 +83,11 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   await app.listen({ host, port }).catch(error => { throw naming('controller_websocket_port', `cannot listen on ${hostPort(host, port)}: ${messageOf(error)}`) })
   const agents = await listen(settings.controller_addr, settings.controller_port, agentPath, (transport, peerAddress) => { fleet.accept(transport, peerAddress) })
     .catch(error => { throw naming('controller_port', error) })
-  let pruning = Promise.resolve()
-  let isPruning = false
+  let pruning: Promise<void> | undefined
   const pruner = setInterval(() => {
-    if (isPruning) return
-    isPruning = true
-    pruning = prune({ eventLog, table, store, settings, now })
+    pruning ??= prune({ eventLog, table, store, settings, now })
       .catch(error => log.error(`old events are not dropped: ${messageOf(error)}`))
-      .finally(() => { isPruning = false })
+      .finally(() => { pruning = undefined })
   }, pruneMs)
 
   return {

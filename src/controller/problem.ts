@@ -1,8 +1,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError } from 'fastify'
 import type { Problem } from '../../schemas/api.js'
-import { describe, fieldErrors } from '../../schemas/validator.js'
-import { AppError, statusOf, type Code } from '../errors.js'
+import { fieldErrors } from '../../schemas/validator.js'
+import { AppError, invalid, statusOf, type Code } from '../errors.js'
 
 /** Fastify's own refusals by their status, in our codes. */
 const codeOf = Object.fromEntries(Object.entries(statusOf).map(([code, status]) => [status, code as Code]))
@@ -12,8 +12,7 @@ function foreseen (error: unknown): AppError | undefined {
   if (error instanceof AppError) return error
   const { validation, validationContext = 'body', statusCode = 500, message } = error as FastifyError
   if (validation) {
-    const errors = fieldErrors(validation as Parameters<typeof fieldErrors>[0], validationContext)
-    return new AppError('invalid_request', describe(errors), { errors })
+    return invalid(fieldErrors(validation as Parameters<typeof fieldErrors>[0], validationContext))
   }
   if (statusCode >= 500) return undefined
   return new AppError(codeOf[statusCode] ?? 'invalid_request', message)
