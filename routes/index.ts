@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { Controller } from '../src/controller/controller.js'
 import type { Metrics } from '../src/controller/metrics.js'
 import { eventRoutes } from './events.js'
+import { messageRoutes } from './messages.js'
 import { monitoringRoutes } from './monitoring.js'
 import { requestRoutes } from './requests.js'
 import { stateRoutes } from './state.js'
@@ -11,5 +12,6 @@ export const routes: FastifyPluginAsync<{ controller: Controller, metrics: Metri
   await app.register(requestRoutes, { prefix: '/v1', controller, closing })
   await app.register(eventRoutes, { prefix: '/v1', controller })
   await app.register(stateRoutes, { prefix: '/v1', controller })
+  await app.register(messageRoutes, { prefix: '/v1' })
   await app.register(monitoringRoutes, { controller, metrics })
 }

@@ -10,6 +10,7 @@ export const statusOf = {
   payload_too_large: 413,
   unsupported_media_type: 415,
   idempotency_key_reused: 422,
+  upgrade_required: 426,
   too_many_requests: 429,
   internal: 500,
   unavailable: 503,

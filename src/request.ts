@@ -17,6 +17,8 @@ export interface Journal {
 
 export interface RequestOptions {
   timeoutMs: number
+  /** The ID that it is to have, if whoever asks has to know it beforehand. Nobody else's: the server makes IDs. */
+  reqid?: string | undefined
   idempotency?: { key: string, fingerprint: string } | undefined
 }
 
@@ -26,6 +28,8 @@ export interface RequestsOptions {
   log: Logger
   now: () => number
   pendingMax: number
+  /** Told of each request that is accepted, before it is worked on. */
+  onStarted?: (request: Request) => void
   /** Told of each request that has ended, after its response is out. */
   onFinished?: (request: Request) => void
 }
@@ -47,6 +51,7 @@ export class Requests {
   #log: Logger
   #now: () => number
   #pendingMax: number
+  #onStarted: RequestsOptions['onStarted']
   #onFinished: RequestsOptions['onFinished']
   #closing = false
   #starting = new Set<Promise<unknown>>()
@@ -59,6 +64,7 @@ export class Requests {
     this.#log = options.log
     this.#now = options.now
     this.#pendingMax = options.pendingMax
+    this.#onStarted = options.onStarted
     this.#onFinished = options.onFinished
   }
 
@@ -75,9 +81,8 @@ export class Requests {
     return await started.finally(() => this.#starting.delete(started))
   }
 
-  async #start (type: RequestType, args: RequestArguments, { timeoutMs, idempotency }: RequestOptions, work: (task: Task) => Promise<Answer>): Promise<{ request: Request, replayed: boolean }> {
+  async #start (type: RequestType, args: RequestArguments, { timeoutMs, reqid = randomUUID(), idempotency }: RequestOptions, work: (task: Task) => Promise<Answer>): Promise<{ request: Request, replayed: boolean }> {
     if (this.#closing) throw new AppError('unavailable', 'the controller is stopping')
-    const reqid = randomUUID()
     const { durability, transient } = this.#kind(type)
     // Counted before it is written: what comes meanwhile must see it.
     const ending = new AbortController()
@@ -97,11 +102,15 @@ export class Requests {
         this.#table.insert({ reqid, type, arguments: args, created, expires, event_seq: seq - 1, transient, idempotency })
         return reqid
       })
+      const request = this.get(before)
       const replayed = before !== reqid
       if (replayed) this.#pending.delete(reqid)
-      else if (this.#closing) await this.#interrupt(this.#table.get(reqid)!)
-      else void this.#work(this.get(reqid), ending, work)
-      return { request: this.get(before), replayed }
+      else {
+        this.#onStarted?.(request)
+        if (this.#closing) await this.#interrupt(request)
+        else void this.#work(request, ending, work)
+      }
+      return { request, replayed }
     } catch (error) {
       this.#pending.delete(reqid)
       throw error
@@ -150,7 +159,7 @@ export class Requests {
     }))
   }
 
-  async #interrupt (request: StoredRequest): Promise<void> {
+  async #interrupt (request: Pick<Request, 'reqid' | 'type' | 'arguments'>): Promise<void> {
     await this.#finish(request, { results: [{ success: false, error: 'request interrupted' }] }, 'interrupted')
   }
 

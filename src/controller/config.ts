@@ -29,15 +29,19 @@ export const controllerSettings = {
   ...timeouts,
   controller_timeout_max: Seconds({ default: 3600, minimum: 0.01, description: 'the largest timeout that a client can ask for' }),
   controller_pending_max: Count({ default: 1000, minimum: 1, description: 'requests that may be pending at a time' }),
-  controller_events_heartbeat: Seconds({ default: 15, minimum: 0.01, description: 'seconds between heartbeats of an event stream' }),
-  controller_events_stall: Seconds({ default: 30, minimum: 0.01, description: 'seconds that a reader of an event stream may stall' }),
+  controller_events_heartbeat: Seconds({ default: 15, minimum: 0.01, description: 'seconds between heartbeats of an event stream or a WebSocket' }),
+  controller_events_stall: Seconds({ default: 30, minimum: 0.01, description: 'seconds that a reader of an event stream, or a client on a WebSocket, may give no sign of life' }),
   controller_events_streams_max: Count({ default: 10_000, minimum: 1, description: 'event streams at a time' }),
   controller_events_max_count: Count({ default: 100_000, minimum: 1, description: 'events that are kept' }),
   controller_events_max_age: Seconds({ default: 604_800, maximum: 315_360_000, description: 'seconds that events and finished requests are kept' }),
   controller_events_max_bytes: Count({ default: 268_435_456, description: 'bytes of events that are kept' }),
   controller_events_max_reads: Count({ default: 5_000, description: 'events that are kept of requests that only read' }),
   controller_requests_max_count: Count({ default: 10_000, minimum: 1, description: 'finished requests that are kept; of those that only read, a tenth' }),
-  controller_body_limit: Count({ default: 8_388_608, minimum: 1024, description: 'bytes that the body of a request may have' })
+  controller_body_limit: Count({ default: 8_388_608, minimum: 1024, description: 'bytes that the body of a request, or a message on a WebSocket, may have' }),
+  controller_messages_timeout_max: Seconds({ default: 18, minimum: 0.01, description: 'seconds that a request that comes over a WebSocket has at most: zeek-client waits 20' }),
+  controller_messages_connections_max: Count({ default: 100, minimum: 1, description: 'clients on WebSockets at a time' }),
+  controller_messages_unanswered_max: Count({ default: 256, minimum: 1, description: 'messages of one such client that may wait for their answer; with more it is cut off' }),
+  controller_messages_backlog_max: Count({ default: 16_777_216, minimum: 1024, description: 'bytes that may wait for one such client to read them; with more it is cut off' })
 }
 
 export type ControllerSettings = Static<TObject<typeof managementSettings & typeof controllerSettings>>

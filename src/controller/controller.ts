@@ -62,11 +62,11 @@ export class Controller {
    * Accepts a request and starts it; resolves once it is written down. `timeout` is in seconds. Throws an AppError
    * when it cannot be accepted; everything else is said in the response.
    */
-  async request<T extends RequestType> (type: T, args: Arguments<T>, { timeout, idempotency }: { timeout?: number | undefined, idempotency?: RequestOptions['idempotency'] } = {}): Promise<{ request: Request, replayed: boolean }> {
+  async request<T extends RequestType> (type: T, args: Arguments<T>, { timeout, ...options }: { timeout?: number | undefined } & Omit<RequestOptions, 'timeoutMs'> = {}): Promise<{ request: Request, replayed: boolean }> {
     const { settings, requests } = this.#parts
     const seconds = timeout ?? settings[`controller_timeout_${type}`]
     if (seconds > settings.controller_timeout_max) throw new AppError('invalid_request', `the timeout is at most ${settings.controller_timeout_max} seconds`, { errors: [{ field: 'querystring/timeout', message: `must be <= ${settings.controller_timeout_max}` }] })
-    return await requests.start(type, args as RequestArguments, { timeoutMs: seconds * 1000, idempotency }, task => this.#work(type, args, task))
+    return await requests.start(type, args as RequestArguments, { timeoutMs: seconds * 1000, ...options }, task => this.#work(type, args, task))
   }
 
   /** Throws `not_found`. */

@@ -15,6 +15,7 @@ import { Controller } from './controller.js'
 import { Deployer } from './deployer.js'
 import { Fleet } from './fleet.js'
 import { EventJournal } from './journal.js'
+import { Messages } from './messages.js'
 import { Metrics } from './metrics.js'
 import { Queries } from './queries.js'
 import { createServer } from './server.js'
@@ -41,7 +42,12 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   const journal = new EventJournal(store, eventLog, hub, now)
   const metrics = new Metrics()
   const table = new RequestTable(store)
-  const requests = new Requests({ table, journal, log, now, pendingMax: settings.controller_pending_max, onFinished: request => metrics.finished(request) })
+  const requests = new Requests({
+    table, journal, log, now, pendingMax: settings.controller_pending_max, onStarted: request => messages.started(request), onFinished: request => {
+      metrics.finished(request)
+      messages.finished(request)
+    }
+  })
   const configurations = new ConfigurationTable(store)
   const fleet = new Fleet({
     controllerName: settings.controller_name,
@@ -60,7 +66,8 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   }
   const deployer = new Deployer({ settings, store, configurations, fleet, log, complain, ready: instances => note({ type: 'notify_agents_ready', instances }) })
   const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet) })
-  metrics.observe(controller)
+  const messages = new Messages(controller, settings, log)
+  metrics.observe(controller, messages.server)
 
   await eventLog.open()
   await requests.recover()
@@ -78,7 +85,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   fleet.on('fault', (message, instance, node) => complain(message, instance, node))
   deployer.open()
 
-  const app = await createServer({ controller, metrics, bodyLimit: settings.controller_body_limit, log })
+  const app = await createServer({ controller, metrics, messages: messages.server, bodyLimit: settings.controller_body_limit, log })
   const { controller_websocket_addr: host, controller_websocket_port: port } = settings
   await app.listen({ host, port }).catch(error => { throw naming('controller_websocket_port', `cannot listen on ${hostPort(host, port)}: ${messageOf(error)}`) })
   const agents = await listen(settings.controller_addr, settings.controller_port, agentPath, (transport, peerAddress) => { fleet.accept(transport, peerAddress) })

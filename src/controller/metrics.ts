@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Request } from '../../schemas/api.js'
+import type { MessageServer } from '../zeek/message-server.js'
 import type { Controller } from './controller.js'
 
 /** What the controller tells Prometheus of itself. */
@@ -20,7 +21,7 @@ export class Metrics {
   }
 
   /** What is read off the controller at each scrape. */
-  observe (controller: Controller): void {
+  observe (controller: Controller, messages: MessageServer): void {
     const gauge = (name: string, help: string, read: () => number) => new Gauge({
       name: `zeek_cluster_${name}`, help, registers: [this.registry], collect () { this.set(read()) }
     })
@@ -28,6 +29,7 @@ export class Metrics {
     gauge('requests_pending', 'Requests without a response yet', () => controller.pendingRequests)
     gauge('event_streams', 'Open event streams', () => controller.hub.size)
     gauge('event_streams_stalled', 'Event streams that were cut off because their reader stalled', () => controller.hub.stalled)
+    gauge('websocket_clients', 'Clients of the WebSocket API', () => messages.size)
     gauge('events', 'Events that have been written, ever', () => Number(controller.cursor.split('.')[1]))
     const nodes = new Gauge({
       name: 'zeek_cluster_nodes',

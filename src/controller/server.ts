@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders, Server } from 'node:http'
 import AjvCompiler from '@fastify/ajv-compiler'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
@@ -9,13 +10,16 @@ import type { Problem } from '../../schemas/api.js'
 import { ajvOptions, components } from '../../schemas/validator.js'
 import { AppError } from '../errors.js'
 import { isLoopback, packageVersion } from '../util.js'
+import type { MessageServer } from '../zeek/message-server.js'
 import type { Controller } from './controller.js'
 import type { Metrics } from './metrics.js'
 import { problemOf } from './problem.js'
+import { takeUpgrades } from './upgrade.js'
 
 export interface ServerOptions {
   controller: Controller
   metrics: Metrics
+  messages: Pick<MessageServer, 'upgrade' | 'close'>
   bodyLimit: number
   log: Logger
 }
@@ -28,7 +32,7 @@ const maxDepth = 64
 const closeMs = 2_000
 
 /** The HTTP server, ready to listen. Closing it says goodbye on streams and answers those who wait. */
-export async function createServer ({ controller, metrics, bodyLimit, log }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer ({ controller, metrics, messages, bodyLimit, log }: ServerOptions): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -47,8 +51,12 @@ export async function createServer ({ controller, metrics, bodyLimit, log }: Ser
   // What we answer is ours and typed; a serializer for each route and status would cost a third of a second at start.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   acceptJsonOnly(app)
-  refuseForeigners(app)
-  const closing = endGracefully(app, controller)
+  app.addHook('onRequest', async ({ headers }) => refuseForeigner(headers))
+  takeUpgrades(app.server as Server, (request, socket, head) => {
+    refuseForeigner(request.headers)
+    messages.upgrade(request, socket, head)
+  }, log)
+  const closing = endGracefully(app, controller, messages)
   answerWithProblems(app, log)
   for (const component of components) app.addSchema(component)
   await app.register(swagger, openapi)
@@ -75,6 +83,7 @@ const openapi: Parameters<typeof swagger>[1] = {
       { name: 'requests', description: 'Ask for something' },
       { name: 'events', description: 'Hear what happens' },
       { name: 'state', description: 'See what is' },
+      { name: 'messages', description: 'Zeek\'s own API' },
       { name: 'monitoring', description: 'Watch the controller' }
     ]
   },
@@ -126,18 +135,16 @@ function depthOf (json: string): number {
 
 /**
  * Without authentication whoever reaches the server may do everything: so no web page may, neither one from elsewhere
- * (Origin) nor one whose name was made to point here (Host).
+ * (Origin) nor one whose name was made to point here (Host). Throws `forbidden`.
  */
-function refuseForeigners (app: FastifyInstance): void {
-  const nameOf = (host: string) => host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
-  app.addHook('onRequest', async ({ headers: { host = '', origin } }) => {
-    if (!isLoopback(nameOf(host))) throw new AppError('forbidden', `Host ${host} is not this server`)
-    if (origin !== undefined && origin !== `http://${host}`) throw new AppError('forbidden', `Origin ${origin} is not this server`)
-  })
+function refuseForeigner ({ host = '', origin }: IncomingHttpHeaders): void {
+  const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+  if (!isLoopback(name)) throw new AppError('forbidden', `Host ${host} is not this server`)
+  if (origin !== undefined && origin !== `http://${host}`) throw new AppError('forbidden', `Origin ${origin} is not this server`)
 }
 
 /** Streams and waiting clients would keep the server open for ever. Returns a signal for those who wait. */
-function endGracefully (app: FastifyInstance, controller: Controller): AbortSignal {
+function endGracefully (app: FastifyInstance, controller: Controller, messages: ServerOptions['messages']): AbortSignal {
   const closing = new AbortController()
   let open = 0
   let drained = () => {}
@@ -151,6 +158,7 @@ function endGracefully (app: FastifyInstance, controller: Controller): AbortSign
     const patience = new Promise(resolve => setTimeout(resolve, closeMs).unref())
     closing.abort()
     controller.hub.close()
+    await messages.close()
     if (open > 0) await Promise.race([done, patience])
   })
   return closing.signal

@@ -1,46 +1,83 @@
-/** The events of Zeek's WebSocket API (`/v1/messages/json`), as far as agents and our node script exchange them. */
+/** The messages of Zeek's WebSocket API (`/v1/messages/json`), as both ends read and write them. */
+import { count, decodeValue, encodeMembers, FormatError, string, vector, type Value } from './value.js'
 
-/** A value of Zeek with its type. */
-export type Value =
-  | { '@data-type': 'string', data: string }
-  | { '@data-type': 'boolean', data: boolean }
-  | { '@data-type': 'count', data: number }
-  | { '@data-type': 'vector', data: Value[] }
+/** The path of the API. */
+export const messagesPath = '/v1/messages/json'
 
-export const string = (data: string): Value => ({ '@data-type': 'string', data })
-export const count = (data: number): Value => ({ '@data-type': 'count', data })
-export const vector = (data: Value[]): Value => ({ '@data-type': 'vector', data })
-
+/** `event Name(args)`. Metadata is neither read nor written. */
 export interface ZeekEvent {
   name: string
-  args: unknown[]
+  args: Value
 }
 
-export type Message =
-  | { type: 'ack' }
-  | { type: 'error', context: string }
-  | { type: 'event', event: ZeekEvent }
+export interface DataMessage {
+  topic: string
+  data: Value
+}
+
+export type ServerMessage = { type: 'ack' } | { type: 'error', context: string } | { type: 'data', message: DataMessage }
+
+function tryParse (text: string): any {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function parse (text: string): any {
+  const json = tryParse(text)
+  if (json === undefined) throw new FormatError('message', 'is not JSON')
+  return json
+}
 
 /** An event as a message on a topic: a vector of format number, message type, and name with arguments. */
-export function encodeEvent (topic: string, name: string, args: Value[]): string {
-  return JSON.stringify({ type: 'data-message', topic, ...vector([count(1), count(1), vector([string(name), vector(args)])]) })
+export function encodeEvent (topic: string, { name, args }: ZeekEvent): string {
+  return `{"type":"data-message","topic":${JSON.stringify(topic)},${encodeMembers(vector([count(1), count(1), vector([string(name), args])]))}}`
 }
 
-function dataOf (value: any, type: string): any {
-  if (value?.['@data-type'] !== type) throw new TypeError(`expected a ${type}`)
-  return value.data
+/** A data message; the topic is empty when there is none. Throws a FormatError. */
+export function decodeData (text: string): DataMessage {
+  return dataMessage(parse(text))
 }
 
-/** What a server sends. Throws a TypeError or SyntaxError on anything else. Arguments come without their types. */
-export function decodeMessage (text: string): Message {
-  const message = JSON.parse(text)
-  switch (message?.type) {
+function dataMessage (json: any): DataMessage {
+  if (json?.type !== 'data-message') throw new FormatError('message', 'must be of type data-message')
+  const { topic = '' } = json
+  if (typeof topic !== 'string') throw new FormatError('topic', 'must be a string')
+  return { topic, data: decodeValue(json, 'data') }
+}
+
+/** The event that a data message holds. Throws a FormatError when it holds none. */
+export function eventOf ({ '@data-type': type, data }: Value): ZeekEvent {
+  const inner = type === 'vector' ? data[2] : undefined
+  const [name, args] = inner?.['@data-type'] === 'vector' ? inner.data : []
+  if (name?.['@data-type'] !== 'string' || args?.['@data-type'] !== 'vector') throw new FormatError('data', 'must be an event: format, type, and name with arguments')
+  return { name: name.data, args }
+}
+
+/** The first message of a client: the topics whose prefixes it wants. Throws a FormatError whose text is Zeek's. */
+export function decodeSubscriptions (text: string): string[] {
+  const topics: unknown = tryParse(text)
+  if (!Array.isArray(topics)) throw new FormatError('subscriptions', 'not an array')
+  if (!topics.every(topic => typeof topic === 'string')) throw new FormatError('individual subscription', 'not a string')
+  return topics
+}
+
+/** What a server sends. Throws a FormatError on anything else. */
+export function decodeServerMessage (text: string): ServerMessage {
+  const json = parse(text)
+  switch (json?.type) {
     case 'ack': return { type: 'ack' }
-    case 'error': return { type: 'error', context: String(message.context) }
-    case 'data-message': {
-      const [name, args] = dataOf(dataOf(message, 'vector')[2], 'vector')
-      return { type: 'event', event: { name: dataOf(name, 'string'), args: dataOf(args, 'vector').map((arg: any) => arg?.data) } }
-    }
-    default: throw new TypeError(`unknown message type ${message?.type}`)
+    case 'error': return { type: 'error', context: String(json.context) }
+    default: return { type: 'data', message: dataMessage(json) }
   }
+}
+
+export function encodeAck (endpoint: string, version: string): string {
+  return JSON.stringify({ type: 'ack', endpoint, version })
+}
+
+export function encodeError (code: string, context: string): string {
+  return JSON.stringify({ type: 'error', code, context })
 }

@@ -3,9 +3,15 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { AppError } from '../errors.js'
-import { decodeMessage, encodeEvent, string, type Message } from './message.js'
+import { decodeServerMessage, encodeEvent, eventOf } from './message.js'
+import { bool, record, text } from './record.js'
+import { FormatError } from './value.js'
 
 const retryMs = 250
+/** The events of our script, `zeek-cluster-controller.zeek`. */
+const idValueRequest = record({ reply_topic: text, reqid: text, id: text })
+const idValueResponse = record({ reqid: text, node: text, success: bool, value: text })
+
 const maxMessageBytes = 64 * 1024 * 1024
 
 /**
@@ -55,9 +61,9 @@ export class NodeClient {
         signal.addEventListener('abort', giveUp)
         socket.once('close', gone)
         this.#asked.set(reqid, ({ success, value }) => success ? resolve(value) : reject(new AppError('not_found', value)))
-        socket.send(encodeEvent(`zeek/cluster-controller/node/${this.#node}/`, 'ZeekClusterController::id_value_request', [
-          string(this.#replyTopic), string(reqid), string(id)
-        ]))
+        socket.send(encodeEvent(`zeek/cluster-controller/node/${this.#node}/`, {
+          name: 'ZeekClusterController::id_value_request', args: idValueRequest.encode({ reply_topic: this.#replyTopic, reqid, id })
+        }))
       })
     } finally {
       this.#asked.delete(reqid)
@@ -82,23 +88,21 @@ export class NodeClient {
     }
   }
 
-  #receive (socket: WebSocket, text: string): void {
-    const message = decoded(text)
-    if (message?.type === 'ack') {
-      this.#socket = socket
-      this.#onJoined()
-    } else if (message?.type === 'event' && message.event.name === 'ZeekClusterController::id_value_response') {
-      const [reqid, , success, value] = message.event.args
-      this.#asked.get(String(reqid))?.({ success: success === true, value: String(value) })
+  #receive (socket: WebSocket, frame: string): void {
+    try {
+      const received = decodeServerMessage(frame)
+      if (received.type === 'ack') {
+        this.#socket = socket
+        this.#onJoined()
+      } else if (received.type === 'data') {
+        const { name, args } = eventOf(received.message.data)
+        if (name !== 'ZeekClusterController::id_value_response') return
+        const { reqid, ...answer } = idValueResponse.decode(args, name)
+        this.#asked.get(reqid)?.(answer)
+      }
+    } catch (error) {
+      // Not of this conversation.
+      if (!(error instanceof FormatError)) throw error
     }
-  }
-}
-
-/** Undefined for what is not of this conversation. */
-function decoded (text: string): Message | undefined {
-  try {
-    return decodeMessage(text)
-  } catch {
-    return undefined
   }
 }

@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto'
+import type { Logger } from 'pino'
+import { requests as definitions, requestTypes, type Request, type RequestArguments, type RequestType } from '../../schemas/api.js'
+import type { Outcome } from '../../schemas/types.js'
+import { checker } from '../../schemas/validator.js'
+import { AppError, invalid } from '../errors.js'
+import { packageVersion } from '../util.js'
+import { controllerTopic, decodeRequest, encodeRequest, encodeResponse, type ZeekRequest } from '../zeek/controller-api.js'
+import { encodeEvent, type ZeekEvent } from '../zeek/message.js'
+import { MessageServer } from '../zeek/message-server.js'
+import type { Subscriber } from '../zeek/subscriber.js'
+import type { ControllerSettings } from './config.js'
+import type { Controller } from './controller.js'
+
+const checks = Object.fromEntries(requestTypes.map(type => [type, checker(definitions[type].arguments, invalid)])) as Record<RequestType, (value: unknown, at: string) => any>
+
+/** A request that has come as an event. */
+interface Asked {
+  /** The client's own, which is only echoed. */
+  reqid: string
+  event: ZeekEvent
+  from: Subscriber
+  answered: () => void
+}
+
+/**
+ * The controller for clients of Zeek's WebSocket API, zeek-client among them: events of theirs are requests, and every
+ * request and response, whoever asked, is an event for them.
+ */
+export class Messages {
+  readonly server: MessageServer
+  #controller: Controller
+  #settings: ControllerSettings
+  #log: Logger
+  /** By the IDs that the requests have here. */
+  #asked = new Map<string, Asked>()
+
+  constructor (controller: Controller, settings: ControllerSettings, log: Logger) {
+    this.#controller = controller
+    this.#settings = settings
+    this.#log = log
+    this.server = new MessageServer({
+      name: settings.controller_name,
+      version: packageVersion,
+      connectionsMax: settings.controller_messages_connections_max,
+      messageMax: settings.controller_body_limit,
+      unansweredMax: settings.controller_messages_unanswered_max,
+      backlogMax: settings.controller_messages_backlog_max,
+      heartbeatMs: settings.controller_events_heartbeat * 1000,
+      stallMs: settings.controller_events_stall * 1000,
+      onEvent: (topic, event, from) => {
+        const request = decodeRequest(event)
+        if (topic.startsWith(controllerTopic)) return this.#serve(request, event, from)
+        this.server.publish(topic, event, from)
+      },
+      log
+    })
+  }
+
+  /** Tells of a request, once it is written down. */
+  started ({ reqid, type, arguments: args }: Request): void {
+    if (this.server.size === 0) return
+    const asked = this.#asked.get(reqid)
+    this.server.publish(controllerTopic, asked?.event ?? encodeRequest({ type, reqid, arguments: args }), asked?.from)
+  }
+
+  /** Tells of a response, once it is written down. */
+  finished ({ reqid, type, state, results }: Request): void {
+    const asked = this.#asked.get(reqid)
+    if (state !== 'expired' && this.server.size > 0) this.server.publish(controllerTopic, encodeResponse(type, asked?.reqid ?? reqid, results))
+    asked?.answered()
+  }
+
+  async #serve ({ type, reqid: clientReqid, arguments: args }: ZeekRequest, event: ZeekEvent, from: Subscriber): Promise<void> {
+    const reqid = randomUUID()
+    const timeout = Math.min(this.#settings[`controller_timeout_${type}`], this.#settings.controller_messages_timeout_max)
+    try {
+      const answered = new Promise<void>(resolve => this.#asked.set(reqid, { reqid: clientReqid, event, from, answered: resolve }))
+      await this.#controller.request(type, checks[type](args, ''), { timeout, reqid })
+      await answered
+    } catch (error) {
+      // Zeek has no answer for what cannot be accepted, and zeek-client would wait in vain. Nobody else is concerned.
+      from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, [this.#refusal(error, args)])))
+    } finally {
+      this.#asked.delete(reqid)
+    }
+  }
+
+  #refusal (error: unknown, args: RequestArguments): Outcome {
+    if (error instanceof AppError) return { success: false, error: error.errors?.map(({ field, message }) => `${nameOf(field, args)} ${message}`).join('; ') ?? error.message }
+    this.#log.error({ err: error }, 'a message was not served')
+    return { success: false, error: 'internal error' }
+  }
+}
+
+/** A field of the arguments, as its sender knows it: in a set, a number says nothing. */
+function nameOf (field: string, { config }: RequestArguments): string {
+  const [, list, index, rest = ''] = /^\/config\/(instances|nodes)\/(\d+)(?:\/(.*))?$/.exec(field) ?? []
+  if (list === undefined) return field.slice(1)
+  return `${list.slice(0, -1)} '${config?.[list as 'instances' | 'nodes'][Number(index)]?.name}' ${rest}`.trimEnd()
+}

@@ -1,0 +1,73 @@
+/** The events of Zeek's module Management::Controller::API (`policy/frameworks/management/controller/api.zeek`). */
+import { requestTypes, type RequestArguments, type RequestType } from '../../schemas/api.js'
+import type { Outcome } from '../../schemas/types.js'
+import type { ZeekEvent } from './message.js'
+import { configuration, encodeResultData, result, type ResultRecord } from './management.js'
+import { bool, record, setOf, text, vectorOf, type Form } from './record.js'
+import { FormatError } from './value.js'
+
+/** Requests and responses both go over this topic. */
+export const controllerTopic = 'zeek/management/controller'
+
+const prefix = 'Management::Controller::API::'
+
+type RequestRecord = { reqid: string } & RequestArguments
+
+/** The arguments of each request event. What Zeek does not know (`force`) stays behind. */
+const requestForms = {
+  get_instances: record({ reqid: text }),
+  stage_configuration: record({ reqid: text, config: configuration }),
+  get_configuration: record({ reqid: text, deployed: bool }),
+  deploy: record({ reqid: text }),
+  get_nodes: record({ reqid: text }),
+  get_id_value: record({ reqid: text, id: text, nodes: setOf(text) }),
+  restart: record({ reqid: text, nodes: setOf(text) }),
+  test_timeout: record({ reqid: text, with_state: bool })
+} satisfies Record<RequestType, Form<any>>
+
+/** What an argument is that was not given. */
+const defaults = { deployed: false, nodes: [], with_state: false }
+
+const single = record({ reqid: text, result })
+const several = record({ reqid: text, results: vectorOf(result) })
+const withOneResult: ReadonlySet<RequestType> = new Set(['get_instances', 'get_configuration', 'test_timeout'])
+
+const typeOf = new Map(requestTypes.map(type => [`${prefix}${type}_request`, type]))
+
+export interface ZeekRequest {
+  type: RequestType
+  reqid: string
+  /** Of Zeek's types; our schemas may want more of them. */
+  arguments: RequestArguments
+}
+
+/** The request that an event makes. Throws a FormatError when it makes none. */
+export function decodeRequest ({ name, args }: ZeekEvent): ZeekRequest {
+  const type = typeOf.get(name)
+  if (!type) throw new FormatError(name, 'is not a request event')
+  const { reqid, ...rest } = (requestForms[type] as Form<RequestRecord>).decode(args, type)
+  return { type, reqid, arguments: rest }
+}
+
+export function encodeRequest ({ type, reqid, arguments: args }: ZeekRequest): ZeekEvent {
+  return { name: `${prefix}${type}_request`, args: (requestForms[type] as Form<RequestRecord>).encode({ ...defaults, ...args, reqid }) }
+}
+
+/** The response event of a request. Its results carry the same ID, whoever they are from. */
+export function encodeResponse (type: RequestType, reqid: string, results: readonly Outcome[]): ZeekEvent {
+  const records = told(type, results).map((outcome): ResultRecord => ({ ...outcome, reqid, data: outcome.data && encodeResultData(outcome.data) }))
+  const args = withOneResult.has(type) ? single.encode({ reqid, result: records[0]! }) : several.encode({ reqid, results: records })
+  return { name: `${prefix}${type}_response`, args }
+}
+
+/**
+ * zeek-client shows the error of a node only where the result names no instance (restart), or no node (deploy). An
+ * instance that is not connected would go unmentioned.
+ */
+function told (type: RequestType, results: readonly Outcome[]): readonly Outcome[] {
+  if (type === 'restart') return results.map(({ instance, ...rest }) => rest.success ? { instance, ...rest } : rest)
+  if (type !== 'deploy') return results
+  const silent = results.filter(({ success, node, error, data }) => !success && node !== undefined && error !== undefined && !data)
+  const reasons = new Map(silent.map(({ instance, error }) => [JSON.stringify([instance, error]), { success: false, instance, error }]))
+  return [...reasons.values(), ...results]
+}

@@ -1,0 +1,92 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer, type WebSocket } from 'ws'
+import { AppError } from '../errors.js'
+import { encodeError, encodeEvent, messagesPath, type ZeekEvent } from './message.js'
+import { Subscriber, type SubscriberLimits, type SubscriberOptions } from './subscriber.js'
+
+export interface MessageServerOptions extends SubscriberLimits {
+  /** What the IDs of clients start with. */
+  name: string
+  /** What clients are told in the acknowledgement. */
+  version: string
+  connectionsMax: number
+  /** Bytes of one message. */
+  messageMax: number
+  /** Between two questions for a sign of life, and how long a client may give none. */
+  heartbeatMs: number
+  stallMs: number
+  onEvent: SubscriberOptions['onEvent']
+  log: { warn: (message: string) => void }
+}
+
+/** As Zeek has it (`X-Application-Name`). */
+const applicationName = /^[-/_.=:*@a-zA-Z0-9]+$/
+const closeMs = 1_000
+
+/** The serving end of Zeek's WebSocket API: clients subscribe to prefixes of topics, and hear what others publish. */
+export class MessageServer {
+  #options: MessageServerOptions
+  #sockets: WebSocketServer
+  #subscribers = new Set<Subscriber>()
+  #last = 0
+  #heartbeat: NodeJS.Timeout
+
+  constructor (options: MessageServerOptions) {
+    this.#options = options
+    this.#sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: options.messageMax })
+    this.#heartbeat = setInterval(() => {
+      for (const subscriber of this.#subscribers) subscriber.probe(performance.now() - options.stallMs)
+    }, options.heartbeatMs).unref()
+  }
+
+  /** Clients that are connected. */
+  get size (): number { return this.#subscribers.size }
+
+  /** Makes a WebSocket of a connection. Throws `unavailable` when there are too many. */
+  upgrade (request: IncomingMessage, connection: Duplex, head: Buffer): void {
+    if (this.#sockets.clients.size >= this.#options.connectionsMax) throw new AppError('unavailable', 'too many WebSocket clients are connected')
+    this.#sockets.handleUpgrade(request, connection, head, socket => this.#accept(socket, request))
+  }
+
+  /** Sends an event to every subscriber of the topic, but not to the one that it is from. */
+  publish (topic: string, event: ZeekEvent, from?: Subscriber): void {
+    let frame: string | undefined
+    for (const subscriber of this.#subscribers) {
+      if (subscriber !== from && subscriber.isSubscribedTo(topic)) subscriber.send(frame ??= encodeEvent(topic, event))
+    }
+  }
+
+  /** Says goodbye to all. Resolves when they are gone. */
+  async close (): Promise<void> {
+    clearInterval(this.#heartbeat)
+    const closed = [...this.#sockets.clients].map(async socket => {
+      const gone = new Promise(resolve => socket.once('close', resolve))
+      socket.close(1001, 'Terminating')
+      const patience = setTimeout(() => socket.terminate(), closeMs)
+      await gone
+      clearTimeout(patience)
+    })
+    await Promise.all(closed)
+  }
+
+  #accept (socket: WebSocket, { url, headers }: IncomingMessage): void {
+    const name = headers['x-application-name']
+    if (url !== messagesPath) return reject(socket, 'invalid_uri', `Invalid URI - use ${messagesPath}`)
+    if (name !== undefined && !applicationName.test(String(name))) return reject(socket, 'invalid_application_name', 'Invalid X-Application-Name')
+    const { version, unansweredMax, backlogMax, onEvent, log } = this.#options
+    const id = `${this.#options.name}-websocket-${++this.#last}`
+    const subscriber = new Subscriber(socket, {
+      id, version, unansweredMax, backlogMax, onEvent, onCutOff: reason => log.warn(`client ${id} (${name ?? 'no name'}) is cut off: ${reason}`)
+    })
+    this.#subscribers.add(subscriber)
+    socket.once('close', () => this.#subscribers.delete(subscriber))
+  }
+}
+
+/** The error comes as a message, too: not every client shows why it was closed. */
+function reject (socket: WebSocket, code: string, reason: string): void {
+  socket.on('error', () => {})
+  socket.send(encodeError(code, reason))
+  socket.close(1008, reason)
+}

@@ -1,0 +1,133 @@
+import { isUtf8 } from 'node:buffer'
+import { WebSocket } from 'ws'
+import { decodeData, decodeSubscriptions, encodeAck, encodeError, eventOf, type DataMessage, type ZeekEvent } from './message.js'
+import { FormatError } from './value.js'
+
+export interface SubscriberLimits {
+  /** Messages of one client that wait for their answer: more are a flood. */
+  unansweredMax: number
+  /** Bytes that wait for a client to read them. */
+  backlogMax: number
+}
+
+export interface SubscriberOptions extends SubscriberLimits {
+  /** The client's endpoint ID. */
+  id: string
+  version: string
+  /** Serves an event; resolves once it is answered. Throws a FormatError when it cannot be understood. */
+  onEvent: (topic: string, event: ZeekEvent, from: Subscriber) => Promise<void> | undefined
+  /** Told when the client is cut off, and why. */
+  onCutOff: (reason: string) => void
+}
+
+const maxTopics = 100
+/** Who is told to leave has this long to say goodbye. */
+const closeMs = 1_000
+const code = 'deserialization_failed'
+
+/** One client of the WebSocket API, from the moment that its socket is open. */
+export class Subscriber {
+  readonly id: string
+  #socket: WebSocket
+  #options: SubscriberOptions
+  /** Undefined until it has subscribed. */
+  #prefixes: readonly string[] | undefined
+  #unanswered = 0
+  #isCutOff = false
+  #heardAt = performance.now()
+
+  constructor (socket: WebSocket, options: SubscriberOptions) {
+    this.id = options.id
+    this.#socket = socket
+    this.#options = options
+    socket.on('message', (data: Buffer) => this.#receive(data))
+    socket.on('pong', () => { this.#heardAt = performance.now() })
+    // A frame that is too large, or none: the socket closes by itself.
+    socket.on('error', error => { this.#note(error.message) })
+  }
+
+  isSubscribedTo (topic: string): boolean {
+    return this.#prefixes?.some(prefix => topic.startsWith(prefix)) ?? false
+  }
+
+  send (frame: string, onSent?: () => void): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return
+    this.#socket.send(frame, onSent)
+    const waiting = this.#socket.bufferedAmount
+    if (waiting > this.#options.backlogMax) this.#cutOff(`it does not read: ${waiting} bytes are waiting`)
+  }
+
+  /** Asks for a sign of life. Who has given none since that time is cut off. */
+  probe (since: number): void {
+    if (this.#heardAt < since) this.#cutOff('it gives no sign of life')
+    else if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping()
+  }
+
+  #receive (data: Buffer): void {
+    if (this.#isCutOff) return
+    this.#heardAt = performance.now()
+    if (++this.#unanswered > this.#options.unansweredMax) return this.#cutOff(`more than ${this.#options.unansweredMax} messages wait for their answer`)
+    // What is not UTF-8 is no JSON, either.
+    const text = isUtf8(data) ? data.toString() : ''
+    if (this.#prefixes) this.#serve(text)
+    else this.#subscribe(text)
+  }
+
+  #subscribe (text: string): void {
+    try {
+      const prefixes = decodeSubscriptions(text)
+      if (prefixes.length > maxTopics) return this.#refuse(`more than ${maxTopics} subscriptions`)
+      this.#prefixes = prefixes
+      this.#answer(encodeAck(this.id, this.#options.version))
+    } catch (error) {
+      this.#refuse(textOf(error))
+    }
+  }
+
+  #serve (text: string): void {
+    let message: DataMessage
+    try {
+      message = decodeData(text)
+    } catch (error) {
+      textOf(error)
+      return this.#refuse('failed to decode JSON object')
+    }
+    if (message.topic === '') return this.#refuse('no topic in top-level JSON object')
+    try {
+      const served = this.#options.onEvent(message.topic, eventOf(message.data), this)
+      if (served) void served.finally(() => { this.#unanswered-- })
+      else this.#unanswered--
+    } catch (error) {
+      textOf(error)
+      this.#refuse('failed to create Zeek event')
+    }
+  }
+
+  #refuse (context: string): void {
+    this.#answer(encodeError(code, context))
+  }
+
+  /** Answers a message at once: it counts as answered when the client's machine has the answer. */
+  #answer (frame: string): void {
+    this.send(frame, () => { this.#unanswered-- })
+  }
+
+  #cutOff (reason: string): void {
+    if (this.#isCutOff) return
+    this.#note(reason)
+    this.#socket.close(1008, reason)
+    // What waits goes, so that it does not cost memory any longer.
+    setTimeout(() => this.#socket.terminate(), closeMs).unref()
+  }
+
+  #note (reason: string): void {
+    if (!this.#isCutOff) this.#options.onCutOff(reason)
+    this.#isCutOff = true
+  }
+}
+
+/** The text of what is not of the format. Anything else is a fault of ours. */
+function textOf (error: unknown): string {
+  if (error instanceof FormatError) return error.message
+  throw error
+}
