@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import t from 'tap'
 import { WebSocketServer } from 'ws'
-import { encodeEvent, string } from '../../src/zeek/message.js'
+import { encodeEvent } from '../../src/zeek/message.js'
 import { NodeClient } from '../../src/zeek/node-client.js'
+import { string, vector } from '../../src/zeek/value.js'
 import { freePorts } from '../helper.js'
 
 await t.test('a question to a node that dies is given up at once, not at its deadline', async t => {
@@ -33,7 +34,7 @@ await t.test('answered questions leave no listeners at the connection', async t 
     if (Array.isArray(message)) return socket.send('{"type":"ack"}')
     const [topic, reqid] = message.data[2].data[1].data
     const boolean = { '@data-type': 'boolean', data: true } as const
-    socket.send(encodeEvent(topic.data, 'ZeekClusterController::id_value_response', [reqid, string('w'), boolean, string('1')]))
+    socket.send(encodeEvent(topic.data, { name: 'ZeekClusterController::id_value_response', args: vector([reqid, string('w'), boolean, string('1')]) }))
   }))
   const client = await new Promise<NodeClient>(resolve => { const made: NodeClient = new NodeClient('w', port!, () => resolve(made)) })
   t.teardown(() => client.close())

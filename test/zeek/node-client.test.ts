@@ -1,12 +1,19 @@
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { WebSocketServer, type WebSocket } from 'ws'
-import { decodeMessage, encodeEvent, string, type Value } from '../../src/zeek/message.js'
+import { decodeData, encodeEvent, eventOf } from '../../src/zeek/message.js'
 import { NodeClient } from '../../src/zeek/node-client.js'
+import { string, vector, type Value } from '../../src/zeek/value.js'
 import { freePorts, until } from '../helper.js'
 
 const ack = '{"type":"ack","endpoint":"x","version":"9.0.0"}'
 const boolean = (data: boolean): Value => ({ '@data-type': 'boolean', data })
+const eventText = (name: string, ...args: Value[]) => encodeEvent('t', { name, args: vector(args) })
+/** The name and the plain arguments of an event that a client sent. */
+function heard (message: unknown): { name: string, args: any[] } {
+  const { name, args } = eventOf(decodeData(JSON.stringify(message)).data)
+  return { name, args: (args.data as Value[]).map(({ data }) => data) }
+}
 
 /** A node that says what the test wants, and a client of it. */
 async function start (t: Test, onMessage: (message: any, socket: WebSocket) => void, given?: number) {
@@ -43,9 +50,8 @@ function connect (t: Test, port: number) {
 /** Acknowledges, and answers each question. */
 const answering = (success: boolean, value: string) => (message: any, socket: WebSocket) => {
   if (Array.isArray(message)) return socket.send(ack)
-  const decoded = decodeMessage(JSON.stringify(message))
-  const [topic, reqid] = decoded.type === 'event' ? decoded.event.args as string[] : []
-  socket.send(encodeEvent(topic!, 'ZeekClusterController::id_value_response', [string(reqid!), string('worker-1'), boolean(success), string(value)]))
+  const [topic, reqid] = heard(message).args
+  socket.send(encodeEvent(topic, { name: 'ZeekClusterController::id_value_response', args: vector([string(reqid), string('worker-1'), boolean(success), string(value)]) }))
 }
 
 const patient = () => AbortSignal.timeout(10_000)
@@ -83,7 +89,7 @@ await t.test('the value of an identifier is asked on the node\'s topic, and hand
   await joined()
   t.equal(await client.idValue('Cluster::nodes', patient()), '{"a":1}')
   t.equal(asked.topic, 'zeek/cluster-controller/node/worker-1/')
-  t.match(decodeMessage(JSON.stringify(asked)), { event: { name: 'ZeekClusterController::id_value_request', args: [/agent/, /./, 'Cluster::nodes'] } })
+  t.match(heard(asked), { name: 'ZeekClusterController::id_value_request', args: [/agent/, /./, 'Cluster::nodes'] })
 })
 
 await t.test('what Zeek says instead of a value is not found', async t => {
@@ -110,7 +116,7 @@ await t.test('garbage, and answers to others, are passed over', async t => {
   const answer = answering(true, '5')
   const { port } = await start(t, (message, socket) => {
     if (!Array.isArray(message)) {
-      for (const text of ['', '{', 'null', '5', '[]', '{"type":"data-message"}', encodeEvent('t', 'Other::event', []), encodeEvent('t', 'ZeekClusterController::id_value_response', []), encodeEvent('t', 'ZeekClusterController::id_value_response', ['nobody', 'x', 'y', 'z'].map(string)), Buffer.from([0xff, 0x00])]) socket.send(text)
+      for (const text of ['', '{', 'null', '5', '[]', '{"type":"data-message"}', eventText('Other::event'), eventText('ZeekClusterController::id_value_response'), eventText('ZeekClusterController::id_value_response', ...['nobody', 'x', 'y', 'z'].map(string)), eventText('ZeekClusterController::id_value_response', string('nobody'), string('x'), boolean(true), string('z')), Buffer.from([0xff, 0x00])]) socket.send(text)
     }
     answer(message, socket)
   })
