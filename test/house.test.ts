@@ -6,7 +6,7 @@ import { packageRoot } from '../src/util.js'
 
 /** Who may import whom, by room. `type` rooms may be named in types only. Everyone may use their own room. */
 const ground = ['schemas', 'src/errors.ts', 'src/util.ts']
-const leaves = ['src/link', 'src/store', 'src/events', 'src/supervisor', 'src/zeek']
+const leaves = ['src/link', 'src/store', 'src/events', 'src/supervisor', 'src/zeek', 'src/formats']
 const picture: Record<string, { value: string[], type?: string[] }> = {
   schemas: { value: [] },
   'src/errors.ts': { value: [], type: ['schemas'] },
