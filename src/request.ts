@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { requests as definitions, type Request, type RequestArguments, type RequestState, type RequestType } from '../schemas/api.js'
 import type { DomainEvent } from '../schemas/events.js'
-import type { Outcome, Result } from '../schemas/types.js'
 import { AppError, messageOf } from './errors.js'
 import type { RequestFilter, RequestTable, StoredRequest } from './store/requests.js'
-import { stateOf, type Answer, type Task } from './task.js'
+import { concluded, tie, type Answer, type Task, type Work } from './task.js'
 import { maxTimerMs } from './util.js'
 import { Waiting } from './waiting.js'
 
@@ -75,45 +74,47 @@ export class Requests {
    * same payload it is that request that is handed back. Throws `idempotency_key_reused`, or `unavailable` when too
    * many are pending.
    */
-  async start (type: RequestType, args: RequestArguments, options: RequestOptions, work: (task: Task) => Promise<Answer>): Promise<{ request: Request, replayed: boolean }> {
+  async start (type: RequestType, args: RequestArguments, options: RequestOptions, work: Work): Promise<{ request: Request, replayed: boolean }> {
     const started = this.#start(type, args, options, work)
     this.#starting.add(started)
     return await started.finally(() => this.#starting.delete(started))
   }
 
-  async #start (type: RequestType, args: RequestArguments, { timeoutMs, reqid = randomUUID(), idempotency }: RequestOptions, work: (task: Task) => Promise<Answer>): Promise<{ request: Request, replayed: boolean }> {
+  async #start (type: RequestType, args: RequestArguments, { timeoutMs, reqid = randomUUID(), idempotency }: RequestOptions, work: Work): Promise<{ request: Request, replayed: boolean }> {
     if (this.#closing) throw new AppError('unavailable', 'the controller is stopping')
     const { durability, transient } = this.#kind(type)
     // Counted before it is written: what comes meanwhile must see it.
     const ending = new AbortController()
     const isFull = this.#pending.size >= this.#pendingMax
     this.#pending.set(reqid, ending)
+    let isWorkedOn = false
     try {
-      const before = await this.#journal.write(durability, transient, append => {
+      const { request, finished, replayed } = await this.#journal.write(durability, transient, append => {
         const twin = idempotency && this.#table.byIdempotencyKey(idempotency.key)
         if (twin) {
           if (twin.fingerprint !== idempotency.fingerprint) throw new AppError('idempotency_key_reused', 'the Idempotency-Key was used for another request')
-          return twin.reqid
+          return { request: this.get(twin.reqid), replayed: true }
         }
         if (isFull) throw new AppError('unavailable', 'too many requests are pending')
         const created = this.#now()
         const expires = created + Math.ceil(timeoutMs)
-        const seq = append({ type: `${type}_request`, reqid, arguments: args, expires_at: new Date(expires).toISOString() })
-        this.#table.insert({ reqid, type, arguments: args, created, expires, event_seq: seq - 1, transient, idempotency })
-        return reqid
+        const times = { created_at: new Date(created).toISOString(), expires_at: new Date(expires).toISOString() }
+        const seq = append({ type: `${type}_request`, reqid, arguments: args, expires_at: times.expires_at }) - 1
+        this.#table.insert({ reqid, type, arguments: args, created, expires, event_seq: seq, transient, idempotency })
+        const request: Request = { reqid, type, state: 'pending', arguments: args, results: [], warnings: [], ...times, event_cursor: this.#journal.cursorOf(seq) }
+        return { request, replayed: false, finished: 'now' in work ? this.#conclude(request, work.now(), append) : undefined }
       })
-      const request = this.get(before)
-      const replayed = before !== reqid
-      if (replayed) this.#pending.delete(reqid)
-      else {
-        this.#onStarted?.(request)
-        if (this.#closing) await this.#interrupt(request)
-        else void this.#work(request, ending, work)
+      if (replayed) return { request, replayed }
+      this.#onStarted?.(request)
+      if (finished) this.#announce(finished)
+      else if (this.#closing) await this.#interrupt(request)
+      else if (!('now' in work)) {
+        isWorkedOn = true
+        void this.#work(request, ending, work)
       }
       return { request, replayed }
-    } catch (error) {
-      this.#pending.delete(reqid)
-      throw error
+    } finally {
+      if (!isWorkedOn) this.#pending.delete(reqid)
     }
   }
 
@@ -144,7 +145,7 @@ export class Requests {
     for (;;) {
       const left = this.#table.list({ state: 'pending', limit: 100 })
       if (left.length === 0) return
-      await Promise.all(left.map(request => this.#interrupt(request)))
+      await Promise.all(left.map(request => this.#interrupt(this.#present(request))))
     }
   }
 
@@ -155,11 +156,11 @@ export class Requests {
     await Promise.all([...this.#pending].map(async ([reqid, ending]) => {
       ending.abort('interrupted')
       const request = this.#table.get(reqid)
-      if (request?.state === 'pending') await this.#interrupt(request)
+      if (request?.state === 'pending') await this.#interrupt(this.#present(request))
     }))
   }
 
-  async #interrupt (request: Pick<Request, 'reqid' | 'type' | 'arguments'>): Promise<void> {
+  async #interrupt (request: Request): Promise<void> {
     await this.#finish(request, { results: [{ success: false, error: 'request interrupted' }] }, 'interrupted')
   }
 
@@ -179,14 +180,15 @@ export class Requests {
         reqid,
         remainingMs: () => Math.max(1, expires - this.#now()),
         signal: ending.signal,
-        progress: async (instance, outcomes) => {
+        progress: (instance, outcomes) => {
           const results = tie(reqid, outcomes)
-          await this.#journal.write(durability, transient, append => {
+          this.#journal.write(durability, transient, append => {
             // Late: the response is out.
             if (!this.#table.isPending(reqid)) return
             this.#table.addResults(reqid, results)
             append({ type: 'request_progress', reqid, instance, results })
-          })
+            // What cannot be written will be said of the response, which comes later.
+          }).catch(() => {})
         }
       })])
       // When the controller ended meanwhile, that was the answer.
@@ -206,26 +208,29 @@ export class Requests {
   }
 
   /** Writes the end of a request, if that is still open: only one response, whoever comes second. */
-  async #finish (request: Pick<Request, 'reqid' | 'type' | 'arguments'>, { results, warnings = [], timedOut = false }: Answer, as?: RequestState): Promise<void> {
-    const { reqid, type } = request
-    const { durability, transient } = this.#kind(type)
-    const isOurs = await this.#journal.write(durability, transient, append => {
-      if (!this.#table.isPending(reqid)) return false
-      if (isStateless(request)) {
-        this.#table.finish(reqid, 'expired', [], this.#now())
-        append({ type: 'request_expired', reqid })
-        return true
-      }
-      this.#table.addResults(reqid, tie(reqid, results))
-      const all = this.#table.get(reqid)!.results
-      const state = as ?? (timedOut ? 'timed_out' : stateOf(all))
-      this.#table.finish(reqid, state, warnings, this.#now())
-      append({ type: `${type}_response`, reqid, state, success: state === 'succeeded', results: all, warnings: [...warnings] })
-      return true
+  async #finish (request: Request, answer: Answer, as?: RequestState): Promise<void> {
+    const { durability, transient } = this.#kind(request.type)
+    const finished = await this.#journal.write(durability, transient, append => {
+      if (!this.#table.isPending(request.reqid)) return undefined
+      return this.#conclude({ ...request, results: this.#table.resultsOf(request.reqid) }, answer, append, as)
     })
-    if (!isOurs) return
-    this.#waiting.release(reqid)
-    this.#onFinished?.(this.get(reqid))
+    if (finished) this.#announce(finished)
+  }
+
+  /** Only inside of a write: ends a request that is pending, whose results are those that were told as progress. */
+  #conclude (request: Request, answer: Answer, append: (event: DomainEvent) => number, as?: RequestState): Request {
+    const now = this.#now()
+    const finished = concluded(request, answer, now, as)
+    const { reqid, type, state, success = false, results, warnings } = finished
+    this.#table.addResults(reqid, results.slice(request.results.length))
+    this.#table.finish(reqid, state, warnings, now)
+    append(state === 'expired' ? { type: 'request_expired', reqid } : { type: `${type}_response`, reqid, state, success, results, warnings })
+    return finished
+  }
+
+  #announce (finished: Request): void {
+    this.#waiting.release(finished.reqid)
+    this.#onFinished?.(finished)
   }
 
   #kind (type: RequestType): { durability: 'synced' | 'written', transient: boolean } {
@@ -236,13 +241,4 @@ export class Requests {
   #present ({ n, event_seq: seq, reqid, type, state, ...rest }: StoredRequest): Request {
     return { reqid, type, state, ...(state === 'pending' ? {} : { success: state === 'succeeded' }), ...rest, event_cursor: this.#journal.cursorOf(seq) }
   }
-}
-
-/** There is never a response to it. */
-function isStateless ({ type, arguments: args }: { type: RequestType, arguments: RequestArguments }): boolean {
-  return type === 'test_timeout' && args.with_state !== true
-}
-
-function tie (reqid: string, outcomes: readonly Outcome[]): Result[] {
-  return outcomes.map(outcome => ({ reqid, ...outcome }))
 }

@@ -1,5 +1,5 @@
-import type { RequestState } from '../schemas/api.js'
-import type { Outcome } from '../schemas/types.js'
+import type { Request, RequestState } from '../schemas/api.js'
+import type { Outcome, Result } from '../schemas/types.js'
 
 /** A request that is being worked on. */
 export interface Task {
@@ -9,7 +9,7 @@ export interface Task {
   /** Aborted then, or when the controller ends. */
   signal: AbortSignal
   /** Results of one instance, to be heard of before all have answered. */
-  progress (instance: string, outcomes: readonly Outcome[]): Promise<void>
+  progress (instance: string, outcomes: readonly Outcome[]): void
 }
 
 export interface Answer {
@@ -20,6 +20,9 @@ export interface Answer {
   timedOut?: boolean
 }
 
+/** What is done for a request: at once, when all is known here, and then written down with it; or in its time. */
+export type Work = { now: () => Answer } | ((task: Task) => Promise<Answer>)
+
 /** What a request comes to. Results of nodes count more than those that stand for the whole. */
 export function stateOf (results: readonly Outcome[]): RequestState {
   const ofNodes = results.filter(({ node }) => node !== undefined)
@@ -27,4 +30,23 @@ export function stateOf (results: readonly Outcome[]): RequestState {
   const successes = counted.filter(({ success }) => success).length
   if (successes === counted.length) return results.every(({ success }) => success) ? 'succeeded' : 'partial'
   return successes > 0 ? 'partial' : 'failed'
+}
+
+/** Outcomes as results of a request. */
+export function tie (reqid: string, outcomes: readonly Outcome[]): Result[] {
+  return outcomes.map(outcome => ({ reqid, ...outcome }))
+}
+
+/** A pending request, with the results that it has so far, as its answer ends it. */
+export function concluded (request: Request, { results: more, warnings = [], timedOut = false }: Answer, now: number, as?: RequestState): Request {
+  const ended = { ...request, finished_at: new Date(now).toISOString() }
+  if (isStateless(request)) return { ...ended, state: 'expired', success: false }
+  const results = [...request.results, ...tie(request.reqid, more)]
+  const state = as ?? (timedOut ? 'timed_out' : stateOf(results))
+  return { ...ended, state, success: state === 'succeeded', results, warnings: [...warnings] }
+}
+
+/** There is never a response to it. */
+function isStateless ({ type, arguments: args }: Request): boolean {
+  return type === 'test_timeout' && args.with_state !== true
 }

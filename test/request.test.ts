@@ -67,14 +67,15 @@ await t.test('what is foreseen is the answer, what is not is an internal error a
 })
 
 await t.test('progress after the response is dropped', async t => {
-  const { requests, finished, eventsOf } = await openRequests(t)
-  let late = async () => {}
+  const { requests, finished, eventsOf, store } = await openRequests(t)
+  let late = () => {}
   const { request } = await requests.start('restart', {}, options, async task => {
     late = () => task.progress('late', [bad('z')])
     return { results: [ok('a')] }
   })
   await finished(request)
-  await late()
+  late()
+  await store.write('written', () => {})
   t.same(requests.get(request.reqid).results.map(({ node }) => node), ['a'])
   t.same(eventsOf(request.reqid).map(({ type }) => type), ['restart_request', 'restart_response'])
 })
@@ -228,6 +229,35 @@ await t.test('each request that is answered is told once', async t => {
   const { request } = await requests.start('restart', {}, options, async () => ({ results: [ok()] }))
   await until(() => told.length, 'it is told')
   t.match(told, [{ reqid: request.reqid, state: 'succeeded' }])
+})
+
+await t.test('what is known at once is written down with its request, and told after it', async t => {
+  const told: string[] = []
+  const { requests, eventsOf } = await openRequests(t, { onStarted: ({ state }) => told.push(state), onFinished: ({ state }) => told.push(state) })
+  const { request } = await requests.start('get_instances', {}, options, { now: () => ({ results: [ok()], warnings: ['odd'] }) })
+  t.match(request, { state: 'pending', results: [] })
+  t.same(told, ['pending', 'succeeded'])
+  t.equal(requests.pending, 0)
+  t.match(requests.get(request.reqid), { state: 'succeeded', success: true, results: [{ reqid: request.reqid, success: true }], warnings: ['odd'] })
+  t.match(eventsOf(request.reqid), [{ type: 'get_instances_request' }, { type: 'get_instances_response', state: 'succeeded', warnings: ['odd'] }])
+})
+
+await t.test('what throws at once leaves nothing behind', async t => {
+  const { requests } = await openRequests(t)
+  await t.rejects(requests.start('get_instances', {}, options, { now: () => { throw new Error('broken') } }), { message: 'broken' })
+  t.equal(requests.pending, 0)
+  t.same(requests.list({ limit: 10 }).requests, [])
+})
+
+await t.test('what is told as ended is what is kept', async t => {
+  const told: Request[] = []
+  const { requests, finished } = await openRequests(t, { onFinished: request => told.push(request) })
+  const { request } = await requests.start('restart', { nodes: ['a'] }, options, async task => {
+    task.progress('one', [ok('a')])
+    return { results: [bad('b')], warnings: ['careful'] }
+  })
+  await finished(request)
+  t.same(told, [requests.get(request.reqid)])
 })
 
 await t.test('many requests at once each get one response', async (t: Test) => {

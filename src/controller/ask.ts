@@ -11,11 +11,11 @@ export async function askInstance (fleet: Fleet, task: Task, instance: string, m
   answered: (answer: any) => Outcome[], unanswered: (error: string) => Outcome[]): Promise<boolean> {
   try {
     const answer = await fleet.ask(instance, method, params, task.remainingMs())
-    await task.progress(instance, answered(answer))
+    task.progress(instance, answered(answer))
     return false
   } catch (error) {
     const timedOut = error instanceof AppError && error.code === 'timeout'
-    await task.progress(instance, unanswered(timedOut ? 'request timed out' : messageOf(error)))
+    task.progress(instance, unanswered(timedOut ? 'request timed out' : messageOf(error)))
     return timedOut
   }
 }

@@ -7,7 +7,7 @@ import type { RequestOptions, Requests } from '../request.js'
 import type { ConfigurationTable } from '../store/configurations.js'
 import type { RequestFilter } from '../store/requests.js'
 import type { Store } from '../store/store.js'
-import type { Answer, Task } from '../task.js'
+import type { Answer, Task, Work } from '../task.js'
 import { compare, hostPort } from '../util.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
 import type { Deployer } from './deployer.js'
@@ -66,7 +66,7 @@ export class Controller {
     const { settings, requests } = this.#parts
     const seconds = timeout ?? settings[`controller_timeout_${type}`]
     if (seconds > settings.controller_timeout_max) throw new AppError('invalid_request', `the timeout is at most ${settings.controller_timeout_max} seconds`, { errors: [{ field: 'querystring/timeout', message: `must be <= ${settings.controller_timeout_max}` }] })
-    return await requests.start(type, args as RequestArguments, { timeoutMs: seconds * 1000, ...options }, task => this.#work(type, args, task))
+    return await requests.start(type, args as RequestArguments, { timeoutMs: seconds * 1000, ...options }, this.#work(type, args))
   }
 
   /** Throws `not_found`. */
@@ -148,18 +148,17 @@ export class Controller {
     return state === 'deployed' ? deployer.deployment?.configuration : configurations.get(state)
   }
 
-  async #work (type: RequestType, args: RequestArguments, task: Task): Promise<Answer> {
+  #work (type: RequestType, args: RequestArguments): Work {
     const { deployer, queries } = this.#parts
-    const deployed = this.deployed()
     switch (type) {
-      case 'get_instances': return queries.getInstances(deployed)
-      case 'stage_configuration': return await this.#stage(args as Arguments<'stage_configuration'>)
-      case 'get_configuration': return this.#show(args.deployed === true ? 'deployed' : 'staged')
-      case 'deploy': return await deployer.deploy(this.#configuration('staged'), args.force === true, task)
-      case 'get_nodes': return await queries.getNodes(task)
-      case 'get_id_value': return await queries.getIdValue(args.id!, args.nodes ?? [], deployed, task)
-      case 'restart': return await queries.restart(args.nodes ?? [], deployed, task)
-      case 'test_timeout': return await this.#timeOut(task)
+      case 'get_instances': return { now: () => queries.getInstances(this.deployed()) }
+      case 'stage_configuration': return () => this.#stage(args as Arguments<'stage_configuration'>)
+      case 'get_configuration': return { now: () => this.#show(args.deployed === true ? 'deployed' : 'staged') }
+      case 'deploy': return task => deployer.deploy(this.#configuration('staged'), args.force === true, task)
+      case 'get_nodes': return task => queries.getNodes(task)
+      case 'get_id_value': return task => queries.getIdValue(args.id!, args.nodes ?? [], this.deployed(), task)
+      case 'restart': return task => queries.restart(args.nodes ?? [], this.deployed(), task)
+      case 'test_timeout': return task => this.#timeOut(task)
     }
   }
 

@@ -50,4 +50,9 @@ export const migrations = [`
 
   -- Where an instance was last seen, so that one that is away has an address.
   CREATE TABLE instances (name TEXT PRIMARY KEY, host TEXT NOT NULL, machine TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`, `
+  -- The history is short enough to be looked through, and each index costs every request twice.
+  DROP INDEX requests_by_type;
+  DROP INDEX requests_by_state;
+  CREATE INDEX requests_pending ON requests (n) WHERE state = 'pending';
 `]

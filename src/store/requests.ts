@@ -53,6 +53,10 @@ export class RequestTable {
     this.#store.run('UPDATE requests SET state = ?, warnings = ?, finished_at = ? WHERE reqid = ?', state, JSON.stringify(warnings), now, reqid)
   }
 
+  resultsOf (reqid: string): Result[] {
+    return this.#store.all('SELECT body FROM results WHERE n = (SELECT n FROM requests WHERE reqid = ?) ORDER BY id', reqid).map(({ body }) => JSON.parse(body))
+  }
+
   get (reqid: string): StoredRequest | undefined {
     return this.#fill(this.#store.get('SELECT * FROM requests WHERE reqid = ?', reqid))
   }

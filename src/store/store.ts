@@ -27,6 +27,7 @@ export class Store {
   #statements = new Map<string, ReturnType<Database['prepare']>>()
   #jobs: Job[] = []
   #failure: string | undefined
+  #synchronous = ''
 
   /** Opens the database and brings it to the current version. Throws `unavailable` with a line that names the file. */
   constructor (path: string) {
@@ -35,7 +36,8 @@ export class Store {
       this.#db = new DatabaseSync(path, { timeout: 5000, enableForeignKeyConstraints: true })
       // Configurations may hold secrets.
       if (path !== ':memory:') chmodSync(path, 0o600)
-      this.#db.exec('PRAGMA journal_mode = WAL')
+      // The log is worked in less often than SQLite would, every 16 MB: that syncs it, and the same pages change again and again.
+      this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 4096')
       this.#migrate()
     } catch (error) {
       throw new AppError('unavailable', `${path} cannot be used: ${messageOf(error)}`, { cause: error })
@@ -85,10 +87,10 @@ export class Store {
     const outcomes: (() => void)[] = []
     try {
       // In WAL mode FULL syncs the log at each commit and NORMAL leaves that to the kernel. It cannot be changed inside.
-      this.#db.exec(`PRAGMA synchronous = ${jobs.some(({ durability }) => durability === 'synced') ? 'FULL' : 'NORMAL'}`)
-      this.#db.exec('BEGIN IMMEDIATE')
+      this.#sync(jobs.some(({ durability }) => durability === 'synced') ? 'FULL' : 'NORMAL')
+      this.run('BEGIN IMMEDIATE')
       for (const job of jobs) outcomes.push(this.#attempt(job))
-      this.#db.exec('COMMIT')
+      this.run('COMMIT')
       this.#failure = undefined
     } catch (error) {
       this.#failure = messageOf(error)
@@ -100,11 +102,17 @@ export class Store {
     for (const settle of outcomes) settle()
   }
 
+  #sync (mode: 'FULL' | 'NORMAL'): void {
+    if (mode === this.#synchronous) return
+    this.#db.exec(`PRAGMA synchronous = ${mode}`)
+    this.#synchronous = mode
+  }
+
   #attempt ({ run, resolve, reject }: Job): () => void {
-    this.#db.exec('SAVEPOINT job')
+    this.run('SAVEPOINT job')
     try {
       const value = run()
-      this.#db.exec('RELEASE job')
+      this.run('RELEASE job')
       return () => resolve(value)
     } catch (error) {
       // Throws when SQLite has given up the whole transaction (a full disk): then none of it stands.
