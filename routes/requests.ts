@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Request, RequestList, RequestState, RequestTypeName, requests, requestTypes } from '../schemas/api.js'
+import { Request, RequestList, RequestState, RequestTypeName, requests, requestTypes, type RequestType } from '../schemas/api.js'
 import { Ref, RequestId } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import { AppError } from '../src/errors.js'
+import { acceptClusterCfg, clusterCfgContent, readBody } from './cluster-cfg.js'
 import { json, maxWaitSeconds, problems, Wait } from './answers.js'
 
 const tags = ['requests']
@@ -36,9 +37,10 @@ function fingerprintOf (payload: unknown): string {
 }
 
 export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, closing: AbortSignal }> = async (app, { controller, closing }) => {
-  for (const type of requestTypes) {
+  const post = (scope: typeof app, type: RequestType) => {
     const { summary, description, arguments: body } = requests[type]
-    app.post(`/requests/${type}`, {
+    const takesFile = type === 'stage_configuration'
+    scope.post(`/requests/${type}`, {
       schema: {
         operationId: `request_${type}`,
         tags,
@@ -49,10 +51,11 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
           'idempotency-key': Type.Optional(Type.String({ pattern: '^("[\\u0020-\\u0021\\u0023-\\u007e]{1,255}"|[!#-~]{1,255})$', description: 'The same key with the same payload is the same request.' }))
         }),
         querystring: Type.Object({ timeout: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'Seconds until the request times out, instead of the type\'s default.' })) }, { additionalProperties: false }),
-        body: Ref(body),
+        body: takesFile ? { content: { 'application/json': { schema: Ref(body) }, ...clusterCfgContent } } : Ref(body),
         response: { 200: json('It is finished', Ref(Request), accepted), 202: json('It is accepted; the response comes as an event', Ref(Request), accepted), ...problems }
       },
-      preValidation: async request => { request.body = withoutNulls(request.body === undefined ? {} : request.body) as typeof request.body }
+      preValidation: async request => { request.body = withoutNulls(request.body === undefined ? {} : request.body) as typeof request.body },
+      preHandler: async request => { if (takesFile && request.mediaType !== 'application/json') request.body = await readBody(request.body) as typeof request.body }
     }, async (request, reply) => {
       const { timeout } = request.query
       const key = request.headers['idempotency-key']?.replace(/^"(.*)"$/, '$1')
@@ -68,6 +71,12 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
       return await reply.code(finished.state === 'pending' || (wait === undefined && !replayed) ? 202 : 200).send(finished)
     })
   }
+
+  for (const type of requestTypes) if (type !== 'stage_configuration') post(app, type)
+  await app.register(async scope => {
+    acceptClusterCfg(scope)
+    post(scope, 'stage_configuration')
+  })
 
   app.post('/requests/:type', { schema: { hide: true } }, async request => {
     throw new AppError('not_found', `there is no request type ${(request.params as { type: string }).type}`)

@@ -2,7 +2,11 @@ import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typ
 import { ConfigurationDocument, InstanceList, NodeList } from '../schemas/api.js'
 import { ConfigurationState, Ref } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
+import { formatClusterCfg } from '../src/formats/cluster-cfg.js'
 import { json, problems } from './answers.js'
+import { clusterCfgContent, wantsClusterCfg } from './cluster-cfg.js'
+
+const configurationDocument = json('The configuration', Ref(ConfigurationDocument))
 
 /** What the controller knows now. What comes after `event_cursor` on the event stream is not yet in it. */
 export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> = async (app, { controller }) => {
@@ -22,7 +26,13 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
       tags,
       summary: 'A configuration',
       params: Type.Object({ state: Ref(ConfigurationState) }),
-      response: { 200: json('The configuration', Ref(ConfigurationDocument)), ...problems }
+      description: 'As JSON, or as zeek-client\'s file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments.',
+      response: { 200: { ...configurationDocument, content: { ...configurationDocument.content, ...clusterCfgContent } }, ...problems }
     }
-  }, async ({ params: { state } }) => ({ state, configuration: controller.configuration(state), event_cursor: controller.cursor }))
+  }, async ({ params: { state }, headers: { accept } }, reply) => {
+    const configuration = controller.configuration(state)
+    reply.header('vary', 'Accept')
+    if (!wantsClusterCfg(accept)) return { state, configuration, event_cursor: controller.cursor }
+    return await reply.type(`${accept!.trim().startsWith('text/plain') ? 'text/plain' : 'text/x-ini'}; charset=utf-8`).send(formatClusterCfg(configuration))
+  })
 }

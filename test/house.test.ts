@@ -17,7 +17,7 @@ const picture: Record<string, { value: string[], type?: string[] }> = {
   'src/waiting.ts': { value: [] },
   'src/task.ts': { value: ['schemas'] },
   'src/request.ts': { value: [...ground, 'src/task.ts', 'src/waiting.ts'], type: ['src/store'] },
-  routes: { value: ['schemas', 'src/errors.ts', 'src/events'], type: ['src/controller'] },
+  routes: { value: ['schemas', 'src/errors.ts', 'src/events', 'src/formats'], type: ['src/controller'] },
   'src/controller': { value: [...ground, ...leaves, 'src/request.ts', 'src/task.ts', 'src/settings.ts', 'routes'] },
   'src/agent': { value: [...ground, ...leaves, 'src/settings.ts'] },
   'src/host.ts': { value: ['src'], type: ['schemas'] },
