@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { requests as definitions, type Request, type RequestArguments, type RequestState, type RequestType } from '../schemas/api.js'
 import type { DomainEvent } from '../schemas/events.js'
 import { AppError, messageOf } from './errors.js'
-import type { RequestFilter, RequestTable, StoredRequest } from './store/requests.js'
+import type { RequestEnd, RequestFilter, RequestTable, StoredRequest } from './store/requests.js'
 import { concluded, tie, type Answer, type Task, type Work } from './task.js'
 import { maxTimerMs } from './util.js'
 import { Waiting } from './waiting.js'
@@ -100,9 +100,12 @@ export class Requests {
         const expires = created + Math.ceil(timeoutMs)
         const times = { created_at: new Date(created).toISOString(), expires_at: new Date(expires).toISOString() }
         const seq = append({ type: `${type}_request`, reqid, arguments: args, expires_at: times.expires_at }) - 1
-        this.#table.insert({ reqid, type, arguments: args, created, expires, event_seq: seq, transient, idempotency })
         const request: Request = { reqid, type, state: 'pending', arguments: args, results: [], warnings: [], ...times, event_cursor: this.#journal.cursorOf(seq) }
-        return { request, replayed: false, finished: 'now' in work ? this.#conclude(request, work.now(), append) : undefined }
+        const row = { reqid, type, arguments: args, created, expires, event_seq: seq, transient, idempotency }
+        const write = (end?: RequestEnd) => this.#table.insert(row, end)
+        if ('now' in work) return { request, replayed: false, finished: this.#conclude(request, work.now(), append, write) }
+        write()
+        return { request, replayed: false }
       })
       if (replayed) return { request, replayed }
       this.#onStarted?.(request)
@@ -211,19 +214,19 @@ export class Requests {
   async #finish (request: Request, answer: Answer, as?: RequestState): Promise<void> {
     const { durability, transient } = this.#kind(request.type)
     const finished = await this.#journal.write(durability, transient, append => {
-      if (!this.#table.isPending(request.reqid)) return undefined
-      return this.#conclude({ ...request, results: this.#table.resultsOf(request.reqid) }, answer, append, as)
+      const current = this.#table.get(request.reqid)
+      if (current?.state !== 'pending') return undefined
+      return this.#conclude({ ...request, results: current.results }, answer, append, end => this.#table.finish(request.reqid, end), as)
     })
     if (finished) this.#announce(finished)
   }
 
   /** Only inside of a write: ends a request that is pending, whose results are those that were told as progress. */
-  #conclude (request: Request, answer: Answer, append: (event: DomainEvent) => number, as?: RequestState): Request {
+  #conclude (request: Request, answer: Answer, append: (event: DomainEvent) => number, write: (end: RequestEnd) => void, as?: RequestState): Request {
     const now = this.#now()
     const finished = concluded(request, answer, now, as)
     const { reqid, type, state, success = false, results, warnings } = finished
-    this.#table.addResults(reqid, results.slice(request.results.length))
-    this.#table.finish(reqid, state, warnings, now)
+    write({ state, results: results.slice(request.results.length), warnings, finished: now })
     append(state === 'expired' ? { type: 'request_expired', reqid } : { type: `${type}_response`, reqid, state, success, results, warnings })
     return finished
   }

@@ -51,8 +51,41 @@ export const migrations = [`
   -- Where an instance was last seen, so that one that is away has an address.
   CREATE TABLE instances (name TEXT PRIMARY KEY, host TEXT NOT NULL, machine TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `, `
-  -- The history is short enough to be looked through, and each index costs every request twice.
-  DROP INDEX requests_by_type;
-  DROP INDEX requests_by_state;
+  -- Each index costs every request: the history is short enough to be looked through, and few requests have a key.
+  CREATE TABLE requests_2 (
+    n INTEGER PRIMARY KEY,
+    reqid TEXT NOT NULL UNIQUE,
+    type TEXT NOT NULL,
+    state TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    warnings TEXT NOT NULL,
+    -- Those that came with the end. What was told before is in its own rows, which are not written again.
+    results TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    finished_at INTEGER,
+    expires_at INTEGER NOT NULL,
+    -- The event before its first one.
+    event_seq INTEGER NOT NULL,
+    transient INTEGER NOT NULL,
+    idempotency_key TEXT,
+    -- Of the payload that came with the key.
+    fingerprint TEXT
+  ) STRICT;
+  INSERT INTO requests_2 SELECT n, reqid, type, state, arguments, warnings, '[]', created_at, finished_at, expires_at, event_seq, transient, idempotency_key, fingerprint FROM requests;
+
+  CREATE TABLE results_2 (
+    id INTEGER PRIMARY KEY,
+    n INTEGER NOT NULL REFERENCES requests_2 (n) ON DELETE CASCADE,
+    body TEXT NOT NULL
+  ) STRICT;
+  INSERT INTO results_2 SELECT * FROM results;
+
+  DROP TABLE results;
+  DROP TABLE requests;
+  ALTER TABLE requests_2 RENAME TO requests;
+  ALTER TABLE results_2 RENAME TO results;
+  CREATE UNIQUE INDEX requests_by_key ON requests (idempotency_key) WHERE idempotency_key IS NOT NULL;
   CREATE INDEX requests_pending ON requests (n) WHERE state = 'pending';
+  CREATE INDEX requests_transient ON requests (n) WHERE transient = 1;
+  CREATE INDEX results_of_request ON results (n, id);
 `]

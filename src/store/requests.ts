@@ -20,6 +20,14 @@ export interface NewRequest {
   idempotency?: { key: string, fingerprint: string } | undefined
 }
 
+/** How a request has ended; the results are those that were not added before. */
+export interface RequestEnd {
+  state: RequestState
+  results: readonly Result[]
+  warnings: readonly string[]
+  finished: number
+}
+
 export interface RequestFilter {
   type?: string | undefined
   state?: string | undefined
@@ -38,23 +46,22 @@ export class RequestTable {
     this.#store = store
   }
 
-  insert (request: NewRequest): void {
-    this.#store.run(`INSERT INTO requests (reqid, type, state, arguments, warnings, created_at, expires_at, event_seq, transient, idempotency_key, fingerprint)
-      VALUES (?, ?, 'pending', ?, '[]', ?, ?, ?, ?, ?, ?)`,
-    request.reqid, request.type, JSON.stringify(request.arguments), request.created, request.expires, request.event_seq, Number(request.transient),
-    request.idempotency?.key ?? null, request.idempotency?.fingerprint ?? null)
+  /** Adds a request: pending, or with its end. */
+  insert (request: NewRequest, end?: RequestEnd): void {
+    this.#store.run(`INSERT INTO requests (reqid, type, state, arguments, results, warnings, created_at, finished_at, expires_at, event_seq, transient, idempotency_key, fingerprint)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    request.reqid, request.type, end?.state ?? 'pending', JSON.stringify(request.arguments), JSON.stringify(end?.results ?? []), JSON.stringify(end?.warnings ?? []),
+    request.created, end?.finished ?? null, request.expires, request.event_seq, Number(request.transient), request.idempotency?.key ?? null, request.idempotency?.fingerprint ?? null)
   }
 
+  /** Adds results to a request that is pending. */
   addResults (reqid: string, results: readonly Result[]): void {
     for (const result of results) this.#store.run('INSERT INTO results (n, body) SELECT n, ? FROM requests WHERE reqid = ?', JSON.stringify(result), reqid)
   }
 
-  finish (reqid: string, state: RequestState, warnings: readonly string[], now: number): void {
-    this.#store.run('UPDATE requests SET state = ?, warnings = ?, finished_at = ? WHERE reqid = ?', state, JSON.stringify(warnings), now, reqid)
-  }
-
-  resultsOf (reqid: string): Result[] {
-    return this.#store.all('SELECT body FROM results WHERE n = (SELECT n FROM requests WHERE reqid = ?) ORDER BY id', reqid).map(({ body }) => JSON.parse(body))
+  /** Ends a request that is pending. */
+  finish (reqid: string, { state, results, warnings, finished }: RequestEnd): void {
+    this.#store.run("UPDATE requests SET state = ?, results = ?, warnings = ?, finished_at = ? WHERE reqid = ? AND state = 'pending'", state, JSON.stringify(results), JSON.stringify(warnings), finished, reqid)
   }
 
   get (reqid: string): StoredRequest | undefined {
@@ -92,7 +99,7 @@ export class RequestTable {
       type: row.type,
       state: row.state,
       arguments: JSON.parse(row.arguments),
-      results: this.#store.all('SELECT body FROM results WHERE n = ? ORDER BY id', row.n).map(({ body }) => JSON.parse(body)),
+      results: [...this.#store.all('SELECT body FROM results WHERE n = ? ORDER BY id', row.n).map(({ body }) => JSON.parse(body)), ...JSON.parse(row.results)],
       warnings: JSON.parse(row.warnings),
       created_at: time(row.created_at),
       ...(row.finished_at === null ? {} : { finished_at: time(row.finished_at) }),

@@ -1,14 +1,14 @@
 import t, { type Test } from 'tap'
-import { RequestTable, type NewRequest } from '../../src/store/requests.js'
+import { RequestTable, type NewRequest, type RequestEnd } from '../../src/store/requests.js'
 import { openStore } from './open.js'
 
 function open (t: Test) {
   const { store } = openStore(t)
   const table = new RequestTable(store)
-  const insert = (reqid: string, more: Partial<NewRequest> = {}) => store.write('written', () => {
-    table.insert({ reqid, type: 'restart', arguments: { nodes: ['a'] }, created: 1000, expires: 2000, event_seq: 7, transient: false, ...more })
+  const insert = (reqid: string, more: Partial<NewRequest> = {}, end?: RequestEnd) => store.write('written', () => {
+    table.insert({ reqid, type: 'restart', arguments: { nodes: ['a'] }, created: 1000, expires: 2000, event_seq: 7, transient: false, ...more }, end)
   })
-  const finish = (reqid: string, now = 1500) => store.write('written', () => table.finish(reqid, 'succeeded', ['careful'], now))
+  const finish = (reqid: string, now = 1500) => store.write('written', () => table.finish(reqid, { state: 'succeeded', results: [], warnings: ['careful'], finished: now }))
   const reqids = (filter = {}) => table.list({ limit: 100, ...filter }).map(({ reqid }) => reqid)
   return { store, table, insert, finish, reqids }
 }
@@ -22,9 +22,31 @@ await t.test('a request is kept as it was given, and then with its end and its r
   t.ok(table.isPending('x'))
   const results = ['a', 'b', 'c'].map(node => ({ reqid: 'x', success: true, node }))
   await store.write('written', () => { table.addResults('x', results.slice(0, 1)); table.addResults('x', results.slice(1)) })
-  await finish('x')
-  t.match(table.get('x'), { state: 'succeeded', results, warnings: ['careful'], finished_at: '1970-01-01T00:00:01.500Z' })
+  const last = { reqid: 'x', success: false, error: 'late' }
+  await store.write('written', () => table.finish('x', { state: 'partial', results: [last], warnings: ['careful'], finished: 1500 }))
+  t.match(table.get('x'), { state: 'partial', results: [...results, last], warnings: ['careful'], finished_at: '1970-01-01T00:00:01.500Z' })
   t.notOk(table.isPending('x'))
+})
+
+await t.test('a request that ends as it starts is kept as one that ended later', async t => {
+  const { store, table, insert, reqids } = open(t)
+  const end = { state: 'succeeded' as const, results: [{ reqid: 'x', success: true }], warnings: ['odd'], finished: 1000 }
+  await insert('x', {}, end)
+  await insert('y')
+  await store.write('written', () => table.finish('y', end))
+  const { n: _x, reqid: _xid, ...x } = table.get('x')!
+  const { n: _y, reqid: _yid, ...y } = table.get('y')!
+  t.same(x, y)
+  t.match(x, { state: 'succeeded', results: end.results, warnings: ['odd'] })
+  t.same(reqids({ state: 'pending' }), [])
+})
+
+await t.test('the first end stands', async t => {
+  const { store, table, insert, finish } = open(t)
+  await insert('x')
+  await finish('x', 1500)
+  await store.write('written', () => table.finish('x', { state: 'failed', results: [{ reqid: 'x', success: false }], warnings: [], finished: 9000 }))
+  t.match(table.get('x'), { state: 'succeeded', results: [], finished_at: '1970-01-01T00:00:01.500Z' })
 })
 
 await t.test('what is not there is not there', async t => {
