@@ -41,6 +41,9 @@ export interface Dialect {
   unnamed: boolean
 }
 
+/** A key's place in a message. */
+export const fieldOf = ({ name }: Section, key: string) => name === '' ? key : `${name}.${key}`
+
 export const lowerCase = (key: string) => key.toLowerCase()
 
 /** The dialect of Python's configparser, with its defaults. `valueless`: a key may come without a value. */
@@ -83,11 +86,12 @@ export function readIni (text: string, { read, sameKey, unnamed }: Dialect): Ini
     return opened
   }
 
-  function add ({ name, entries }: Section, key: string, value: string | undefined, line: number): Entry {
+  function add (section: Section, key: string, value: string | undefined, line: number): Entry {
+    const { name, entries } = section
     const added: Entry = { key, value, line }
     if (value !== undefined) values.set(added, [value])
     const earlier = entries.get(sameKey(key, name))
-    if (earlier) errors.push({ field: `${name}.${key}`, message: `is given twice (lines ${earlier.line} and ${line})` })
+    if (earlier) errors.push({ field: fieldOf(section, key), message: `is given twice (lines ${earlier.line} and ${line})` })
     else entries.set(sameKey(key, name), added)
     return added
   }

@@ -1,6 +1,6 @@
 import type { FieldError } from '../../schemas/api.js'
 import { AppError, invalid, messageOf } from '../errors.js'
-import type { Dialect, Entry, Ini, Section } from './ini.js'
+import { fieldOf, type Dialect, type Entry, type Ini, type Section } from './ini.js'
 
 /** Nested deeper, configparser gives up, too. */
 const maxDepth = 10
@@ -67,7 +67,7 @@ export function interpolated ({ defaults }: Ini, { sameKey }: Dialect, errors: F
         return { ...entry, value: expand(entry.value, section, 1) }
       } catch (error) {
         if (!(error instanceof AppError) || error.errors) throw error
-        errors.push({ field: `${section.name}.${entry.key}`, message: messageOf(error) })
+        errors.push({ field: fieldOf(section, entry.key), message: messageOf(error) })
         return entry
       }
     },

@@ -1,0 +1,54 @@
+import { basename } from 'node:path'
+import { ConfigurationInput } from '../../schemas/types.js'
+import { checker } from '../../schemas/validator.js'
+import { AppError, invalid } from '../errors.js'
+import { parseClusterCfg, type ClusterCfgContext } from './cluster-cfg.js'
+import type { Converted } from './converted.js'
+import { parseNodeCfg } from './node-cfg.js'
+import { parseZeekConf } from './zeek-conf.js'
+
+export type Format = 'cluster.cfg' | 'node.cfg' | 'zeek.conf'
+
+/** What each format's lines have that those of the others have not; the first that fits is it. */
+const marks: [Format, RegExp][] = [
+  ['cluster.cfg', /^(\[instances\]|[ \t]*(instance|role)[ \t]*[=:])/mi],
+  ['node.cfg', /^[ \t]*(host|type)[ \t]*[=:]/mi],
+  ['zeek.conf', /^(\[interface |(interface|workers|manager|loggers|proxies)[ \t]*=)/m]
+]
+
+/** The format of a file: by its name, else by its text. Throws `invalid_request`, with what was expected. */
+export function formatOf (fileName: string, text: string): Format {
+  const name = basename(fileName)
+  if (name === 'zeek.conf' || name.endsWith('.zeek.conf')) return 'zeek.conf'
+  if (name === 'node.cfg' || name === 'cluster.cfg') return name
+  const format = name === 'zeekctl.cfg' || name === 'networks.cfg' ? undefined : marks.find(([, mark]) => mark.test(text))?.[0]
+  if (format) return format
+  throw new AppError('invalid_request', `${name} is none of cluster.cfg (zeek-client: sections with instance and role), node.cfg (ZeekControl: sections with type and host), zeek.conf (Zeek's systemd generator: manager, workers, interface)`)
+}
+
+const check = checker(ConfigurationInput, invalid)
+
+/** Makes a configuration that can be staged of a file of another tool. Throws `invalid_request` with every error of the file. */
+export async function convert (fileName: string, text: string, context: ClusterCfgContext): Promise<Converted> {
+  const { configuration, notes } = await parsers[formatOf(fileName, text)](fileName, text, context)
+  try {
+    check(configuration, 'config')
+  } catch (error) {
+    // A place in a list tells nothing about a place in the file.
+    throw error instanceof AppError ? invalid((error.errors ?? []).map(({ field, message }) => ({ field: named(field, configuration), message }))) : error
+  }
+  return { configuration, notes }
+}
+
+const parsers: Record<Format, (fileName: string, text: string, context: ClusterCfgContext) => Converted | Promise<Converted>> = {
+  'cluster.cfg': async (_fileName, text, context) => ({ configuration: await parseClusterCfg(text, context), notes: [] }),
+  'node.cfg': (_fileName, text) => parseNodeCfg(text),
+  'zeek.conf': (fileName, text, { defaultInstance }) => parseZeekConf(text, { host: /^(.+)\.zeek\.conf$/.exec(basename(fileName))?.[1], defaultInstance })
+}
+
+/** `config/nodes/3/env` as `node worker-1 config/nodes/3/env`. */
+function named (field: string, { instances, nodes }: ConfigurationInput): string {
+  const [, list, index] = /^config\/(instances|nodes)\/(\d+)/.exec(field) ?? []
+  if (index === undefined) return field
+  return list === 'nodes' ? `node ${nodes[Number(index)]?.name}: ${field}` : `instance ${instances[Number(index)]?.name}: ${field}`
+}

@@ -1,0 +1,91 @@
+import type { FieldError } from '../../schemas/api.js'
+import type { Node } from '../../schemas/types.js'
+import { groupBy, isLoopback } from '../util.js'
+import { maxNodes, type Converted } from './converted.js'
+import { instancesOf, Names } from './hosts.js'
+import { pythonDialect, readIni } from './ini.js'
+import { interpolated } from './interpolation.js'
+import { balanced, type ZeekctlNode } from './load-balancing.js'
+import { readGroup, type Group } from './node-cfg-section.js'
+import { note } from './notes.js'
+import { refuse } from './refusal.js'
+
+// Plugins' keys are written with a dot or an underscore.
+const dialect = pythonDialect({ valueless: false, sameKey: key => key.toLowerCase().replaceAll('.', '_') })
+
+/** Reads ZeekControl's node.cfg, with what zeekctl.cfg says by default. Throws every error at once, as `invalid_request`. */
+export function parseNodeCfg (text: string): Converted {
+  const ini = readIni(text, dialect)
+  const errors = [...ini.errors]
+  const notes: string[] = []
+  const values = interpolated(ini, dialect, errors)
+  let left = maxNodes
+  const groups = ini.sections.map(section => {
+    const group = readGroup(section, values, errors, notes, left)
+    left -= group.balancing?.processes ?? 1
+    return group
+  })
+  for (const section of [...ini.sections, ini.defaults]) {
+    for (const { key, value } of values.unasked(section)) notes.push(note(section, key, value ?? '', 'is unknown, and ignored by ZeekControl, too, unless a plugin of yours has it'))
+  }
+  errors.push(...faults(groups))
+  refuse(errors)
+
+  const nodes = balanced(groups.flatMap(processesOf))
+  errors.push(...twins(nodes))
+  refuse(errors)
+  const names = new Names([])
+  const renamed = nodes.map(node => ({ ...node, name: names.take(node.name) }))
+  for (const [index, { name }] of nodes.entries()) if (renamed[index]!.name !== name) notes.push(`[${name}] the node is named ${renamed[index]!.name} here`)
+  const { instances, nameOf, notes: hostNotes } = instancesOf(nodes.map(({ host }) => host), renamed.map(({ name }) => name))
+  if (nodes.length > 0) notes.push('every node loads local.zeek, ZeekControl\'s default; if SitePolicyScripts in zeekctl.cfg names other scripts, change them')
+  return { configuration: { instances, nodes: renamed.map(node => settled(node, nameOf)) }, notes: [...notes, ...hostNotes] }
+}
+
+/** What ZeekControl refuses in all of them together. */
+function faults (groups: readonly Group[]): FieldError[] {
+  const managers = groups.filter(({ type }) => type === 'manager')
+  const standalone = groups.find(({ type }) => type === 'standalone')
+  if (groups.length === 0) return [{ field: 'node.cfg', message: 'holds no nodes' }]
+  if (standalone) return groups.length === 1 ? [] : [{ field: standalone.name, message: 'is standalone: there must be no other node' }]
+  const errors = managers.slice(1).map(({ name }) => ({ field: name, message: 'is a second manager: there must be one only' }))
+  if (managers.length === 0) errors.push({ field: 'node.cfg', message: 'holds no manager' })
+  if (!groups.some(({ type }) => type === 'proxy')) errors.push({ field: 'node.cfg', message: 'holds no proxy' })
+  if (managers[0] && isLoopback(managers[0].host)) {
+    for (const { name, host } of groups) if (host !== '' && !isLoopback(host)) errors.push({ field: `${name}.host`, message: 'must be localhost, 127.0.0.1 or ::1, as that of the manager is' })
+  }
+  return errors
+}
+
+/** Names that differ in case only, as working directories may. */
+function twins (nodes: readonly ZeekctlNode[]): FieldError[] {
+  return [...groupBy(nodes, ({ name }) => name.toLowerCase()).values()].flatMap(([first, ...others]) => others.map(({ name }) => ({ field: name, message: `is a duplicate of "${first!.name}"` })))
+}
+
+/** The processes that ZeekControl runs for a section. */
+function processesOf ({ section, type, cpus, interfaces, ...node }: Group): ZeekctlNode[] {
+  if (type === 'standalone') {
+    const manager = { ...node, name: node.name === 'manager' ? 'zeek-manager' : 'manager', role: 'MANAGER' as const, interface: '', cpu: undefined }
+    return [manager, node]
+  }
+  if (!node.balancing) return [node]
+  return Array.from({ length: node.balancing.processes }, (_, index) => ({
+    ...node,
+    name: `${node.name}-${index + 1}`,
+    cpu: cpus[index % cpus.length],
+    interface: interfaces[index] ?? node.interface
+  }))
+}
+
+function settled ({ name, role, host, interface: source, cpu, env, scripts, options }: ZeekctlNode, nameOf: Map<string, string>): Node {
+  return {
+    name,
+    instance: nameOf.get(host)!,
+    role,
+    ...source === '' ? {} : { interface: source },
+    ...cpu === undefined ? {} : { cpu_affinity: cpu },
+    ...scripts.length === 0 ? {} : { scripts },
+    ...Object.keys(options).length === 0 ? {} : { options },
+    ...Object.keys(env).length === 0 ? {} : { env }
+  }
+}

@@ -1,0 +1,40 @@
+const unit = 'a matter of the operating system: set it in the unit that runs zeek-cluster, where it holds for the agent and its nodes together'
+const archiver = 'logs are not archived here: run zeek-archiver, or what you use, as a service of its own'
+const layout = 'not needed: the controller makes the layout of the cluster'
+
+/** Keys of zeek.conf for which there is nothing in a configuration, and what to do instead. */
+const advice: Record<string, (value: string) => string> = {
+  user: () => 'nodes run as the user of their agent',
+  group: () => 'nodes run as the group of their agent',
+  restart_interval_sec: value => `set ZEEK_AGENT_RESTART_DELAY=${value} for the agent`,
+  base_dir: value => `set ZEEK_BIN=${value}/bin/zeek for the agent`,
+  path: () => 'nodes have the PATH of their agent: set it there',
+  ext_path: () => 'nodes have the PATH of their agent: put it first there',
+  ext_zeek_path: () => 'set ZEEKPATH for the agent: this, then what "zeek --help" prints for it',
+  cluster_layout: () => layout,
+  port: value => `set ZEEK_CONTROLLER_AUTO_ASSIGN_BROKER_START_PORT=${value} for the controller`,
+  metrics_port: value => value === '0' ? 'set ZEEK_CONTROLLER_AUTO_ASSIGN_METRICS_PORTS=false for the controller' : `set ZEEK_CONTROLLER_AUTO_ASSIGN_METRICS_START_PORT=${value} for the controller`,
+  archiver: () => archiver,
+  archiver_args: () => archiver,
+  archiver_env: () => archiver,
+  archiver_cpu_set: () => archiver
+}
+advice.cluster_port = advice.port!
+
+/** What to do about a key that the configuration does not have. */
+export function adviceFor (section: string, key: string, value: string): string {
+  if (section !== '' && section !== 'zeek' && !section.startsWith('interface')) return 'the generator does not read this section'
+  if (key.startsWith('archiver')) return archiver
+  if (/_(nice|memory_max|numa_policy)$/.test(key)) return unit
+  if (key === 'cluster_backend_args') return backend(value)
+  if (/^(interface|workers?(_.*)?)$/.test(key)) return 'belongs into a section [interface NAME]'
+  if (Object.hasOwn(advice, key)) return advice[key]!(value)
+  if (section.startsWith('interface')) return 'belongs into [zeek], or is unknown'
+  return 'is unknown to the generator, too'
+}
+
+function backend (value: string): string {
+  if (/zeromq/.test(value)) return 'not needed: nodes use ZeroMQ, on one host and on several, unless ZEEK_CONTROLLER_CLUSTER_BACKEND says otherwise'
+  if (/backend\/broker/.test(value)) return 'set ZEEK_CONTROLLER_CLUSTER_BACKEND=broker for the controller'
+  return 'there is no such backend here; nodes use ZeroMQ'
+}

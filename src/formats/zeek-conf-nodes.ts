@@ -1,0 +1,93 @@
+import type { ClusterRole, Node } from '../../schemas/types.js'
+import { maxNodes } from './converted.js'
+import type { Arguments, SectionReader, Templates } from './zeek-conf-section.js'
+
+/** A node before its instance is known. */
+export type Draft = Omit<Node, 'instance'>
+
+const roles: { role: ClusterRole, word: string, count: string, max: number }[] = [
+  { role: 'MANAGER', word: 'manager', count: 'manager', max: 1 },
+  { role: 'LOGGER', word: 'logger', count: 'loggers', max: maxNodes },
+  { role: 'PROXY', word: 'proxy', count: 'proxies', max: maxNodes }
+]
+
+const range = (count: number) => Array.from({ length: Math.min(count || 0, maxNodes) }, (_, index) => index + 1)
+
+/** Makes the part of a node that its arguments and its environment are: first its own arguments, then those of all. */
+type Furnish = (reader: SectionReader, word: string, own: { arguments: Arguments, env: Templates }, variables: Record<string, string>) => Pick<Node, 'scripts' | 'options' | 'env'>
+
+function furnisher (zeek: SectionReader): Furnish {
+  const given = zeek.arguments('args')
+  const all = given.scripts.length === 0 && Object.keys(given.options).length === 0 ? { scripts: ['local'], options: {} } : given
+  const env = zeek.templates('env')
+  return (reader, word, own, variables) => {
+    const scripts = [...own.arguments.scripts, ...all.scripts]
+    const options = { ...own.arguments.options, ...all.options }
+    const filled = Object.fromEntries([
+      ...env.map(([name, template]) => [name, zeek.fill('env', template, variables)]),
+      ...own.env.map(([name, template]) => [name, reader.fill(`${word}_env`, template, variables)])
+    ])
+    return {
+      ...scripts.length > 0 && { scripts },
+      ...Object.keys(options).length > 0 && { options },
+      ...Object.keys(filled).length > 0 && { env: filled }
+    }
+  }
+}
+
+/** The processes that the generator would run. Each interface section has its workers. */
+export function nodesOf (zeek: SectionReader, interfaces: readonly SectionReader[], prefix: string): Draft[] {
+  const furnish = furnisher(zeek)
+  const others = roles.flatMap(({ role, word, count, max }): Draft[] => {
+    const own = { arguments: zeek.arguments(`${word}_args`), env: zeek.templates(`${word}_env`) }
+    const cpus = zeek.cpus(`${word}_cpu_set`)
+    if (cpus.length > 1) zeek.tell(`${word}_cpu_set`, 'a node is pinned to one CPU (cpu_affinity) or to none; these are not pinned')
+    return range(zeek.count(count, max)).map(index => ({
+      // There is one manager in the whole cluster.
+      name: role === 'MANAGER' ? word : `${prefix}${word}-${index}`,
+      role,
+      ...cpus.length === 1 && { cpu_affinity: cpus[0]! },
+      ...furnish(zeek, word, own, {})
+    }))
+  })
+  let before = 0
+  const workers = interfaces.map(reader => {
+    const group = workersOf(reader, prefix, before, furnish)
+    before += group.length
+    return group
+  })
+  return [...others, ...workers.flat()]
+}
+
+/** The NAME of a section `interface NAME`. */
+export const interfaceName = (section: string) => /^interface ([-_a-z0-9]+)$/.exec(section)?.[1]
+
+/** `before`: how many workers the host has already. */
+function workersOf (reader: SectionReader, prefix: string, before: number, furnish: Furnish): Draft[] {
+  const name = interfaceName(reader.section.name)
+  const count = reader.count('workers', maxNodes - before)
+  const template = reader.text('interface')
+  const own = { arguments: reader.arguments('worker_args'), env: reader.templates('worker_env') }
+  const cpus = reader.cpus('workers_cpu_list')
+  if (template === '' && (name !== undefined || count > 0)) reader.complain('interface', 'is missing or empty')
+  if (template !== '' && !reader.has('workers')) reader.complain('workers', 'is missing: there is an interface')
+  return range(count).map(index => {
+    // The generator counts through all workers of the host here, not through those of the interface.
+    const cpu = cpus[(before + index - 1) % cpus.length]
+    const variables = {
+      worker_index: String(index),
+      worker_index0: String(index - 1),
+      host_worker_index: String(before + index),
+      host_worker_index0: String(before + index - 1),
+      ...cpu !== undefined && { worker_cpu: String(cpu) },
+      ...name !== undefined && { interface_section_name: name }
+    }
+    return {
+      name: `${prefix}worker-${name === undefined ? '' : `${name}-`}${index}`,
+      role: 'WORKER',
+      interface: reader.fill('interface', template, variables),
+      ...cpu !== undefined && { cpu_affinity: cpu },
+      ...furnish(reader, 'worker', own, variables)
+    }
+  })
+}
