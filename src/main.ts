@@ -1,7 +1,10 @@
 #!/usr/bin/env node
-import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { lookup } from 'node:dns/promises'
+import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import { agentSettings } from './agent/config.js'
 import { controllerSettings } from './controller/config.js'
 import { AppError, messageOf } from './errors.js'
@@ -18,6 +21,11 @@ const usage = `usage: zeek-cluster <command>
 
   start [--controller] [--agent] [--config FILE] [--SETTING VALUE ...]
              runs the supervisor, with a controller, an agent, or (neither named) both
+  convert FILE
+             prints cluster.cfg (zeek-client), node.cfg (ZeekControl) or zeek.conf (systemd generator; "-": standard input) as
+             the body of a request, and on stderr what it does not hold. To send it:
+             zeek-cluster convert node.cfg | curl -H 'Content-Type: application/json' -d @- \\
+               http://127.0.0.1:2149/v1/requests/stage_configuration
   settings   lists every setting: its flag, environment variable, default and meaning
   version    prints the version
 `
@@ -124,6 +132,17 @@ async function runRole (role: string, settings: Settings): Promise<number> {
   }
 }
 
+async function convertFile (files: readonly string[]): Promise<number> {
+  const [file] = files
+  if (file === undefined || files.length > 1) throw new AppError('invalid_request', 'convert needs one file, or - for standard input')
+  const { convert } = await import('./formats/convert.js')
+  const input = await (file === '-' ? text(process.stdin) : readFile(file, 'utf8')).catch((error: unknown) => { throw new AppError('invalid_request', messageOf(error), { cause: error }) })
+  const { configuration, notes } = await convert(file, input, { resolve: async host => (await lookup(host)).address, defaultInstance: `agent-${hostname()}` })
+  for (const note of notes) console.error(note)
+  console.log(JSON.stringify({ config: configuration }, undefined, 2))
+  return 0
+}
+
 async function main ([command, ...args]: readonly string[]): Promise<number> {
   switch (command) {
     case 'start': {
@@ -132,6 +151,7 @@ async function main ([command, ...args]: readonly string[]): Promise<number> {
       const role = process.env.ZEEK_MANAGEMENT_NODE
       return role === undefined ? await runSupervisor(settings, roles.length > 0 ? roles : ['CONTROLLER', 'AGENT'], args) : await runRole(role, settings)
     }
+    case 'convert': return await convertFile(args)
     case 'settings': console.log(listSettings()); return 0
     case 'version': case '--version': console.log(packageVersion); return 0
     case 'help': case '--help': console.log(usage); return 0
