@@ -131,9 +131,8 @@ for (const [what, { sent, isSubscribed, served: expected }] of Object.entries(fl
     }
     // In one write: the server must not be able to answer in between.
     flooder.socket.write(Buffer.concat(Array.from({ length: 500 }, () => frame(sent))))
-    const text = await flooder.ended
-    t.equal(closeCodeOf(text), 1008)
-    t.ok(text.endsWith(reason))
+    await until(() => flooder.text().endsWith(reason), 'it is told')
+    t.equal(closeCodeOf(flooder.text()), 1008)
     flooder.socket.destroy()
     await until(() => server.size === 1, 'it is gone')
     t.same(warnings, [`client controller-websocket-2 (no name) is cut off: ${reason}`])
