@@ -43,7 +43,8 @@ export class ZeekClient {
   /** Starts a command as it is typed (blanks separate its arguments), or its arguments. It ends with the test at the latest. */
   start (command: string | readonly string[], input = '') {
     const args = typeof command === 'string' ? command.split(' ') : command
-    const child = spawn(this.#command, args, { cwd: this.#directory, env: this.#env, stdio: 'pipe' })
+    // Three times what it takes at most, should it wait for ever.
+    const child = spawn(this.#command, args, { cwd: this.#directory, env: this.#env, stdio: 'pipe', timeout: 60_000 })
     const output = { stdout: '', stderr: '' }
     child.stdout.on('data', chunk => { output.stdout += chunk })
     child.stderr.on('data', chunk => { output.stderr += chunk })
