@@ -199,8 +199,8 @@ const refused: Record<string, [type: string, args: Value[], error: RegExp]> = {
   'an instance with a bad name': ['stage_configuration', config({ instances: [instance(), instance('a b')] }), /^instance 'a b' name must match pattern/],
   'a configuration with a bad ID': ['stage_configuration', config({ id: 'a b' }), /^config\/id must match pattern/],
   'an identifier that is none': ['get_id_value', [string(''), set([])], /^id must/],
-  'a node to ask with a bad name': ['get_id_value', [string('x'), set([string('a'), string('a b')])], /^nodes.* must match pattern/],
-  'a node to restart with a bad name': ['restart', [set([string('-a')])], /^nodes.* must match pattern/]
+  'a node to ask with a bad name': ['get_id_value', [string('x'), set([string('a'), string('a b')])], /^node.* must match pattern/],
+  'a node to restart with a bad name': ['restart', [set([string('-a')])], /^node.* must match pattern/]
 }
 
 await t.test('what our schemas refuse is told to the asker alone, by the field, and is not kept', async t => {
