@@ -92,13 +92,10 @@ await t.test('what is no request is refused with a place', async t => {
     ['get_id_value_request', [string('r'), string('x'), none], 'get_id_value.nodes'],
     ['stage_configuration_request', [string('r')], 'stage_configuration.config'],
     ['stage_configuration_request', [string('r'), vector([string('c'), set(), set(none)])], 'stage_configuration.config.nodes[0]'],
-    ['stage_configuration_request', [string('r'), vector([string('c'), set(vector([string('i'), none])), set()])], 'stage_configuration.config.instances[0].host'],
-    ['deploy_response', [string('r')], `${prefix}deploy_response`],
-    ['test_noop_request', [string('r')], `${prefix}test_noop_request`],
-    ['__proto___request', [string('r')], `${prefix}__proto___request`]
+    ['stage_configuration_request', [string('r'), vector([string('c'), set(vector([string('i'), none])), set()])], 'stage_configuration.config.instances[0].host']
   ]
   for (const [name, args, place] of places) t.equal(refusedAt(() => read(name, ...args)), place, place)
-  for (const name of ['deploy_request', 'Other::deploy_request', 'management::controller::api::deploy_request', `${prefix}deploy_request `, `${prefix}_request`, 'constructor']) t.equal(refusal(() => decodeRequest({ name, args: vector([string('r')]) }))?.message, `${name} is not a request event`)
+  for (const name of ['', 'deploy_request', 'Other::deploy_request', 'management::controller::api::deploy_request', `${prefix}deploy_request `, `${prefix}_request`, `${prefix}deploy_response`, `${prefix}test_noop_request`, `${prefix}__proto___request`, 'constructor']) t.match(refusal(() => decodeRequest({ name, args: vector([string('r')]) }))?.message, /is not a request/, name)
   t.strictSame(read('deploy_request', string('r'), none, none), { type: 'deploy', reqid: 'r', arguments: {} }, 'arguments that are none are none')
 })
 
@@ -263,6 +260,11 @@ await t.test('nodes that a deployment did not reach are told once per instance a
 await t.test('instance and reason are two: they do not run together', async t => {
   const results = [failure({ instance: 'a', node: 'x', error: 'b,c' }), failure({ instance: 'a,b', node: 'y', error: 'c' }), failure({ node: 'z', error: 'c' })]
   t.equal(fieldsOf(encodeResponse('deploy', 'r', results)).length, 6)
+})
+
+await t.test('a result carries the ID of the response, not one of its own', async t => {
+  const results = [{ reqid: 'ours', ...failure({ instance: 'i', node: 'a', error: 'why' }) }, { reqid: 'ours', ...success({}) }]
+  for (const type of requestTypes) t.notMatch(encodeValue(encodeResponse(type, 'theirs', results).args), /ours/, type)
 })
 
 await t.test('in other responses every result is as it was', async t => {
