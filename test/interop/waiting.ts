@@ -17,8 +17,7 @@ export async function waiting (t: Test, command: string): Promise<void> {
   }
   const end = async (signal: NodeJS.Signals) => process.kill((await cluster.node('controller'))!.pid!, signal)
   const deploys = async (t: Test) => {
-    // zeek-client tries until the controller listens again; the agents come after that.
-    await client.must('get-instances')
+    await until(() => fetch(cluster.url).then(() => true, () => false), 'the controller listens again', 60_000)
     await cluster.connected(...three)
     t.match((await client.must('deploy-config -', clusterCfg())).json, deployed)
   }
