@@ -18,7 +18,7 @@ await t.test('what is not closed is refused, in Python\'s words', async t => {
 })
 
 await t.test('words are quoted only where they must be', async t => {
-  t.same(['a', 'policy/x.zeek', '{1,2}', '%', 'a b', 'a"b', "a'b", 'a\\b', '', 'a\u00a0'].map(quoteWord), ['a', 'policy/x.zeek', '{1,2}', '%', '"a b"', '"a\\"b"', '"a\'b"', '"a\\\\b"', '""', '"a\u00a0"'])
+  t.same(['a', 'policy/x.zeek', '{1,2}', '%', 'a b', 'a"b', "a'b", 'a\\b', '', 'a\u00a0', 'a\u0085'].map(quoteWord), ['a', 'policy/x.zeek', '{1,2}', '%', '"a b"', '"a\\"b"', '"a\'b"', '"a\\\\b"', '""', '"a\u00a0"', '"a\u0085"'])
   t.same([assignment('A', ''), assignment('A', 'b'), assignment('A', 'b c')], ['A=', 'A=b', 'A="b c"'])
 })
 
