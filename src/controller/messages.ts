@@ -94,8 +94,10 @@ export class Messages {
 }
 
 /** A field of the arguments, as its sender knows it: in a set, a number says nothing. */
-function nameOf (field: string, { config }: RequestArguments): string {
-  const [, list, index, rest = ''] = /^\/config\/(instances|nodes)\/(\d+)(?:\/(.*))?$/.exec(field) ?? []
+function nameOf (field: string, { config, nodes }: RequestArguments): string {
+  const [, list, index, rest = ''] = /^\/(config\/instances|config\/nodes|nodes)\/(\d+)\/?(.*)$/.exec(field) ?? []
   if (list === undefined) return field.slice(1)
-  return `${list.slice(0, -1)} '${config?.[list as 'instances' | 'nodes'][Number(index)]?.name}' ${rest}`.trimEnd()
+  const isInstance = list === 'config/instances'
+  const name = list === 'nodes' ? nodes?.[Number(index)] : config?.[isInstance ? 'instances' : 'nodes'][Number(index)]?.name
+  return `${isInstance ? 'instance' : 'node'} '${name}' ${rest}`.trimEnd()
 }

@@ -3,15 +3,21 @@ import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import { problemOf } from './problem.js'
 
+const ignore = () => {}
+
 /**
  * Has connections that ask for a WebSocket handed to `accept`, which may throw an AppError: that refuses them. Whatever
  * else a client would rather speak (Java's sends "Upgrade: h2c" unasked) is ignored, as HTTP allows.
  */
 export function takeUpgrades (server: Server, accept: (request: IncomingMessage, socket: Duplex, head: Buffer) => void, log: Logger): void {
   server.on('upgrade', (request, socket, head) => {
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') return resume(server, request, socket, head)
-    const ignore = () => {}
+    // Nobody else listens to it now, and a connection that breaks is no fault of ours.
     socket.on('error', ignore)
+    if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
+      // Not at once: Node is still at work on what has come with it.
+      setImmediate(resume, server, request, socket, head)
+      return
+    }
     try {
       accept(request, socket, head)
     } catch (error) {
@@ -22,14 +28,22 @@ export function takeUpgrades (server: Server, accept: (request: IncomingMessage,
 
 /** Has the server read the request once more, without its wish. */
 function resume (server: Server, { method, url, httpVersion, rawHeaders }: IncomingMessage, socket: Duplex, head: Buffer): void {
-  const headers = rawHeaders.flatMap((name, at) => at % 2 === 1 || /^(upgrade|http2-settings)$/i.test(name) ? [] : [`${name}: ${/^connection$/i.test(name) ? 'close' : rawHeaders[at + 1]}\r\n`])
-  socket.unshift(Buffer.concat([Buffer.from(`${method} ${url} HTTP/${httpVersion}\r\n${headers.join('')}\r\n`, 'latin1'), head]))
+  const lines = rawHeaders.flatMap((name, at) => {
+    if (at % 2 === 1 || /^(upgrade|http2-settings)$/i.test(name)) return []
+    const value = rawHeaders[at + 1]!
+    if (!/^connection$/i.test(name)) return [`${name}: ${value}\r\n`]
+    return [`${name}: ${value.split(',').filter(token => !/^\s*(upgrade|http2-settings)\s*$/i.test(token)).join(',')}\r\n`]
+  })
+  socket.unshift(Buffer.concat([Buffer.from(`${method} ${url} HTTP/${httpVersion}\r\n${lines.join('')}\r\n`, 'latin1'), head]))
   server.emit('connection', socket)
+  socket.off('error', ignore)
 }
 
 function refuse (socket: Duplex, error: unknown, log: Logger): void {
   const { problem, foreseen } = problemOf(error)
   if (!foreseen) log.error({ err: error }, 'an upgrade failed')
   const body = JSON.stringify(problem)
+  // The server leaves it to us to close what wished for something else.
+  socket.once('finish', () => socket.destroy())
   socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
 }

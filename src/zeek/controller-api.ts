@@ -4,7 +4,7 @@ import type { Outcome } from '../../schemas/types.js'
 import type { ZeekEvent } from './message.js'
 import { configuration, encodeResultData, result, type ResultRecord } from './management.js'
 import { bool, record, setOf, text, vectorOf, type Form } from './record.js'
-import { FormatError } from './value.js'
+import { excerpt, FormatError } from './value.js'
 
 /** Requests and responses both go over this topic. */
 export const controllerTopic = 'zeek/management/controller'
@@ -44,7 +44,7 @@ export interface ZeekRequest {
 /** The request that an event makes. Throws a FormatError when it makes none. */
 export function decodeRequest ({ name, args }: ZeekEvent): ZeekRequest {
   const type = typeOf.get(name)
-  if (!type) throw new FormatError(name, 'is not a request event')
+  if (!type) throw new FormatError('event', `${excerpt(name)} is not a request`)
   const { reqid, ...rest } = (requestForms[type] as Form<RequestRecord>).decode(args, type)
   return { type, reqid, arguments: rest }
 }
@@ -56,7 +56,7 @@ export function encodeRequest ({ type, reqid, arguments: args }: ZeekRequest): Z
 /** The response event of a request. Its results carry the same ID, whoever they are from. */
 export function encodeResponse (type: RequestType, reqid: string, results: readonly Outcome[]): ZeekEvent {
   const records = told(type, results).map((outcome): ResultRecord => ({ ...outcome, reqid, data: outcome.data && encodeResultData(outcome.data) }))
-  const args = withOneResult.has(type) ? single.encode({ reqid, result: records[0]! }) : several.encode({ reqid, results: records })
+  const args = withOneResult.has(type) ? single.encode({ reqid, result: records[0] ?? { reqid, success: true } }) : several.encode({ reqid, results: records })
   return { name: `${prefix}${type}_response`, args }
 }
 

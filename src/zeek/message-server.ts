@@ -1,9 +1,10 @@
+import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { AppError } from '../errors.js'
 import { encodeError, encodeEvent, messagesPath, type ZeekEvent } from './message.js'
-import { Subscriber, type SubscriberLimits, type SubscriberOptions } from './subscriber.js'
+import { endSoon, Subscriber, type SubscriberLimits, type SubscriberOptions } from './subscriber.js'
 
 export interface MessageServerOptions extends SubscriberLimits {
   /** What the IDs of clients start with. */
@@ -22,7 +23,6 @@ export interface MessageServerOptions extends SubscriberLimits {
 
 /** As Zeek has it (`X-Application-Name`). */
 const applicationName = /^[-/_.=:*@a-zA-Z0-9]+$/
-const closeMs = 1_000
 
 /** The serving end of Zeek's WebSocket API: clients subscribe to prefixes of topics, and hear what others publish. */
 export class MessageServer {
@@ -31,10 +31,12 @@ export class MessageServer {
   #subscribers = new Set<Subscriber>()
   #last = 0
   #heartbeat: NodeJS.Timeout
+  #isClosing = false
 
   constructor (options: MessageServerOptions) {
     this.#options = options
-    this.#sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: options.messageMax })
+    // A subscriber answers pings itself: ws ends who sends too many without a word.
+    this.#sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, autoPong: false, maxPayload: options.messageMax })
     this.#heartbeat = setInterval(() => {
       for (const subscriber of this.#subscribers) subscriber.probe(performance.now() - options.stallMs)
     }, options.heartbeatMs).unref()
@@ -43,10 +45,11 @@ export class MessageServer {
   /** Clients that are connected. */
   get size (): number { return this.#subscribers.size }
 
-  /** Makes a WebSocket of a connection. Throws `unavailable` when there are too many. */
+  /** Makes a WebSocket of a connection. Throws `unavailable` when there are too many, or the server closes. */
   upgrade (request: IncomingMessage, connection: Duplex, head: Buffer): void {
+    if (this.#isClosing) throw new AppError('unavailable', 'the controller is stopping')
     if (this.#sockets.clients.size >= this.#options.connectionsMax) throw new AppError('unavailable', 'too many WebSocket clients are connected')
-    this.#sockets.handleUpgrade(request, connection, head, socket => this.#accept(socket, request))
+    this.#sockets.handleUpgrade(request, connection, head, socket => this.#accept(socket, connection, request))
   }
 
   /** Sends an event to every subscriber of the topic, but not to the one that it is from. */
@@ -60,23 +63,22 @@ export class MessageServer {
   /** Says goodbye to all. Resolves when they are gone. */
   async close (): Promise<void> {
     clearInterval(this.#heartbeat)
-    const closed = [...this.#sockets.clients].map(async socket => {
-      const gone = new Promise(resolve => socket.once('close', resolve))
+    this.#isClosing = true
+    await Promise.all([...this.#sockets.clients].map(async socket => {
+      const gone = once(socket, 'close')
       socket.close(1001, 'Terminating')
-      const patience = setTimeout(() => socket.terminate(), closeMs)
+      endSoon(socket)
       await gone
-      clearTimeout(patience)
-    })
-    await Promise.all(closed)
+    }))
   }
 
-  #accept (socket: WebSocket, { url, headers }: IncomingMessage): void {
+  #accept (socket: WebSocket, connection: Duplex, { url, headers }: IncomingMessage): void {
     const name = headers['x-application-name']
     if (url !== messagesPath) return reject(socket, 'invalid_uri', `Invalid URI - use ${messagesPath}`)
     if (name !== undefined && !applicationName.test(String(name))) return reject(socket, 'invalid_application_name', 'Invalid X-Application-Name')
     const { version, unansweredMax, backlogMax, onEvent, log } = this.#options
     const id = `${this.#options.name}-websocket-${++this.#last}`
-    const subscriber = new Subscriber(socket, {
+    const subscriber = new Subscriber(socket, connection, {
       id, version, unansweredMax, backlogMax, onEvent, onCutOff: reason => log.warn(`client ${id} (${name ?? 'no name'}) is cut off: ${reason}`)
     })
     this.#subscribers.add(subscriber)
@@ -89,4 +91,5 @@ function reject (socket: WebSocket, code: string, reason: string): void {
   socket.on('error', () => {})
   socket.send(encodeError(code, reason))
   socket.close(1008, reason)
+  endSoon(socket)
 }

@@ -69,7 +69,9 @@ export function decodeServerMessage (text: string): ServerMessage {
   const json = parse(text)
   switch (json?.type) {
     case 'ack': return { type: 'ack' }
-    case 'error': return { type: 'error', context: String(json.context) }
+    case 'error':
+      if (typeof json.context !== 'string') throw new FormatError('context', 'must be a string')
+      return { type: 'error', context: json.context }
     default: return { type: 'data', message: dataMessage(json) }
   }
 }

@@ -79,7 +79,7 @@ export class NodeClient {
       })
       this.#dialed = socket
       // The node is still starting, or gone: the next attempt, or its exit, tells.
-      socket.on('error', () => {})
+      socket.on('error', () => socket.terminate())
       socket.on('open', () => socket.send(JSON.stringify([this.#replyTopic])))
       socket.on('message', data => this.#receive(socket, String(data)))
       await once(socket, 'close').catch(() => {})

@@ -1,4 +1,4 @@
-import { FormatError, none, vector, type DataOf, type DataType, type Value } from './value.js'
+import { excerpt, FormatError, none, vector, type DataOf, type DataType, type Value } from './value.js'
 
 /** How something of ours travels as a value of Zeek. */
 export interface Form<T> {
@@ -18,7 +18,7 @@ type OptionalNames<F extends Fields> = { [K in keyof F]: F[K] extends Optional<a
 export type RecordOf<F extends Fields> = { [K in Exclude<keyof F, OptionalNames<F>>]: Of<F[K]> } & { [K in OptionalNames<F>]?: Of<F[K]> }
 
 function dataOf<T extends DataType> (value: Value, type: T, at: string): DataOf<T> {
-  if (value['@data-type'] !== type) throw new FormatError(at, `must be a ${type}, not a ${value['@data-type']}`)
+  if (value['@data-type'] !== type) throw new FormatError(at, `must be of type ${type}, not ${value['@data-type']}`)
   return value.data as DataOf<T>
 }
 
@@ -37,7 +37,11 @@ export const address = scalar<string>('address')
 /** A TCP port, as its number. */
 export const port: Form<number> = {
   encode: number => ({ '@data-type': 'port', data: `${number}/tcp` }),
-  decode: (value, at) => Number(dataOf(value, 'port', at).split('/')[0])
+  decode: (value, at) => {
+    const [number, protocol] = dataOf(value, 'port', at).split('/')
+    if (protocol !== 'tcp') throw new FormatError(at, 'must be a TCP port')
+    return Number(number)
+  }
 }
 
 /** Any value, as it is. */
@@ -80,7 +84,7 @@ export function tableOf<T> (form: Form<T>): Form<Record<string, T>> {
     encode: values => ({ '@data-type': 'table', data: Object.entries(values).map(([key, value]) => ({ key: text.encode(key), value: form.encode(value) })) }),
     decode: (value, at) => Object.fromEntries(dataOf(value, 'table', at).map(({ key, value }, index) => {
       const name = text.decode(key, `${at}[${index}].key`)
-      return [name, form.decode(value, `${at}[${JSON.stringify(name)}]`)]
+      return [name, form.decode(value, `${at}[${excerpt(name)}]`)]
     }))
   }
 }

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import { decodeData, decodeSubscriptions, encodeAck, encodeError, eventOf, type DataMessage, type ZeekEvent } from './message.js'
 import { FormatError } from './value.js'
@@ -29,21 +30,31 @@ const code = 'deserialization_failed'
 export class Subscriber {
   readonly id: string
   #socket: WebSocket
+  #connection: Duplex
   #options: SubscriberOptions
   /** Undefined until it has subscribed. */
   #prefixes: readonly string[] | undefined
   #unanswered = 0
   #isCutOff = false
-  #heardAt = performance.now()
+  #isCorked = false
+  /** When it was last asked for a sign of life, and when it has last given one. */
+  #askedAt = 0
+  #heardAt = 0
 
-  constructor (socket: WebSocket, options: SubscriberOptions) {
+  /** `connection` is what the socket writes to. */
+  constructor (socket: WebSocket, connection: Duplex, options: SubscriberOptions) {
     this.id = options.id
     this.#socket = socket
+    this.#connection = connection
     this.#options = options
     socket.on('message', (data: Buffer) => this.#receive(data))
     socket.on('pong', () => { this.#heardAt = performance.now() })
-    // A frame that is too large, or none: the socket closes by itself.
-    socket.on('error', error => { this.#note(error.message) })
+    socket.on('ping', data => {
+      this.#checkBacklog()
+      if (this.#socket.readyState === WebSocket.OPEN) this.#socket.pong(data)
+    })
+    // A frame that is too large, or none: the socket says why, and closes.
+    socket.on('error', error => this.#leave(error.message))
   }
 
   isSubscribedTo (topic: string): boolean {
@@ -51,16 +62,26 @@ export class Subscriber {
   }
 
   send (frame: string, onSent?: () => void): void {
+    // Before the frame is added: one that is larger than the limit must be possible, or nobody could ever get it.
+    this.#checkBacklog()
     if (this.#socket.readyState !== WebSocket.OPEN) return
+    this.#cork()
     this.#socket.send(frame, onSent)
-    const waiting = this.#socket.bufferedAmount
-    if (waiting > this.#options.backlogMax) this.#cutOff(`it does not read: ${waiting} bytes are waiting`)
   }
 
-  /** Asks for a sign of life. Who has given none since that time is cut off. */
-  probe (since: number): void {
-    if (this.#heardAt < since) this.#cutOff('it gives no sign of life')
-    else if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping()
+  /** Asks for a sign of life. Who was asked before that time, and has not answered, is cut off. */
+  probe (before: number): void {
+    if (this.#askedAt > this.#heardAt) {
+      if (this.#askedAt < before) this.#cutOff('it gives no sign of life')
+    } else if (this.#socket.readyState === WebSocket.OPEN) {
+      this.#askedAt = performance.now()
+      this.#socket.ping()
+    }
+  }
+
+  #checkBacklog (): void {
+    const waiting = this.#socket.bufferedAmount
+    if (waiting > this.#options.backlogMax) this.#cutOff(`it does not read: ${waiting} bytes are waiting`)
   }
 
   #receive (data: Buffer): void {
@@ -103,6 +124,17 @@ export class Subscriber {
     }
   }
 
+  /** What is sent within one turn of the event loop (the answers of one commit) goes to the kernel at once. */
+  #cork (): void {
+    if (this.#isCorked) return
+    this.#isCorked = true
+    this.#connection.cork()
+    process.nextTick(() => {
+      this.#isCorked = false
+      this.#connection.uncork()
+    })
+  }
+
   #refuse (context: string): void {
     this.#answer(encodeError(code, context))
   }
@@ -114,16 +146,22 @@ export class Subscriber {
 
   #cutOff (reason: string): void {
     if (this.#isCutOff) return
-    this.#note(reason)
     this.#socket.close(1008, reason)
-    // What waits goes, so that it does not cost memory any longer.
-    setTimeout(() => this.#socket.terminate(), closeMs).unref()
+    this.#leave(reason)
   }
 
-  #note (reason: string): void {
-    if (!this.#isCutOff) this.#options.onCutOff(reason)
+  #leave (reason: string): void {
+    if (this.#isCutOff) return
     this.#isCutOff = true
+    this.#options.onCutOff(reason)
+    endSoon(this.#socket)
   }
+}
+
+/** Ends a socket that is being closed, whether the client says goodbye or not: it holds a place, and what it has not read. */
+export function endSoon (socket: WebSocket): void {
+  const patience = setTimeout(() => socket.terminate(), closeMs)
+  socket.once('close', () => clearTimeout(patience))
 }
 
 /** The text of what is not of the format. Anything else is a fault of ours. */

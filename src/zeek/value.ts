@@ -35,6 +35,9 @@ export class FormatError extends AppError {
   }
 }
 
+/** What came over the wire, for a message that people read. */
+export const excerpt = (text: string) => JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text)
+
 export const none: Value = { '@data-type': 'none', data: {} }
 export const string = (data: string): Value => ({ '@data-type': 'string', data })
 export const count = (data: number): Value => ({ '@data-type': 'count', data })
@@ -58,7 +61,8 @@ const texts = {
 }
 
 function isAddress (text: string): boolean {
-  return text.length <= 45 && isIP(text) !== 0
+  // Node takes zones (fe80::1%eth0), Zeek does not.
+  return text.length <= 45 && !text.includes('%') && isIP(text) !== 0
 }
 
 /**
@@ -77,7 +81,7 @@ export function decodeValue (json: any, at: string, depth = 0): Value {
     case 'count':
     case 'integer':
     case 'real':
-      if (!isNumber(type, data)) throw new FormatError(at, `must hold a number that is a ${type}`)
+      if (!isNumber(type, data)) throw new FormatError(at, `must hold a number of type ${type}`)
       return { '@data-type': type, data } as Value
     case 'string':
     case 'enum-value':
@@ -86,7 +90,7 @@ export function decodeValue (json: any, at: string, depth = 0): Value {
     case 'port':
     case 'timespan':
     case 'timestamp':
-      if (typeof data !== 'string' || !texts[type](data)) throw new FormatError(at, `must hold the text of a ${type}`)
+      if (typeof data !== 'string' || !texts[type](data)) throw new FormatError(at, `must hold the text of type ${type}`)
       return { '@data-type': type, data } as Value
     case 'vector':
     case 'set':
@@ -126,7 +130,7 @@ function encodeData (value: Value): string {
     case 'count':
     case 'integer':
     case 'real':
-      if (!isNumber(value['@data-type'], value.data)) throw new FormatError('value', `${value.data} is not a ${value['@data-type']}`)
+      if (!isNumber(value['@data-type'], value.data)) throw new FormatError('value', `${value.data} is not of type ${value['@data-type']}`)
       return value['@data-type'] === 'real' ? encodeReal(value.data) : String(value.data)
     case 'vector':
     case 'set': return `[${value.data.map(encodeValue).join(',')}]`

@@ -89,7 +89,7 @@ await t.test('a refusal names the place', async t => {
     [value('vector', [value('vector', null)]), 'x[0]']
   ]
   for (const [json, place] of places) t.equal(refusedAt(() => decode(json)), place)
-  t.match(refusal(() => decode(value('vector', [bad]))), { message: 'x[0] must hold a number that is a count', errors: [{ field: 'x[0]', message: 'must hold a number that is a count' }] })
+  t.match(refusal(() => decode(value('vector', [bad]))), { message: 'x[0] must hold a number of type count', errors: [{ field: 'x[0]', message: 'must hold a number of type count' }] })
 })
 
 await t.test('any JSON is a value or is refused, and what is a value is one when it is written', async t => {
