@@ -23,13 +23,14 @@ const picture: Record<string, { value: string[], type?: string[] }> = {
   'src/host.ts': { value: ['src'], type: ['schemas'] },
   'src/main.ts': { value: ['src'] },
   'src/openapi.ts': { value: ['src'] },
-  demo: { value: [] }
+  demo: { value: [] },
+  bench: { value: [] }
 }
 
 const roomOf = (file: string) => Object.keys(picture).find(room => file === room || file.startsWith(`${room}/`))
 
 async function sources (): Promise<string[]> {
-  const files = await Promise.all(['schemas', 'routes', 'src', 'demo'].map(async folder => (await readdir(join(packageRoot, folder), { recursive: true })).map(file => join(folder, file))))
+  const files = await Promise.all(['schemas', 'routes', 'src', 'demo', 'bench'].map(async folder => (await readdir(join(packageRoot, folder), { recursive: true })).map(file => join(folder, file))))
   return files.flat().filter(file => file.endsWith('.ts'))
 }
 
@@ -62,6 +63,6 @@ await t.test('no source is longer than a reader likes', async t => {
 })
 
 await t.test('only main reads the command line and the environment', async t => {
-  const readers = (await sources()).filter(file => /process\.(argv|env)/.test(readFileSync(join(packageRoot, file), 'utf8')) && !file.startsWith('demo'))
+  const readers = (await sources()).filter(file => /process\.(argv|env)/.test(readFileSync(join(packageRoot, file), 'utf8')) && !/^(demo|bench)/.test(file))
   t.same(readers, ['src/main.ts', 'src/openapi.ts'].filter(file => readers.includes(file)))
 })
