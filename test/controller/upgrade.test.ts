@@ -90,7 +90,8 @@ await t.test('without an upgrade the path says what it is', async t => {
   t.match(await response.json(), { code: 'upgrade_required' })
 })
 
-const h2c = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n'
+// It closes after the answer, so that the end of that is known.
+const h2c = 'Connection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n'
 const host = `Host: 127.0.0.1:${port}\r\n`
 
 await t.test('who would rather speak HTTP/2 is answered in HTTP/1.1', async t => {
@@ -101,7 +102,7 @@ await t.test('who would rather speak HTTP/2 is answered in HTTP/1.1', async t =>
   t.equal(wrong.status, 404)
   const foreign = answerOf(await (await openRaw(t, port, `GET /healthz HTTP/1.1\r\nHost: evil.example\r\n${h2c}\r\n`)).ended)
   t.equal(foreign.status, 403)
-  const list = answerOf(await (await openRaw(t, port, `GET ${path} HTTP/1.1\r\n${host}Connection: upgrade\r\nUpgrade: websocket, h2c\r\n\r\n`)).ended)
+  const list = answerOf(await (await openRaw(t, port, `GET ${path} HTTP/1.1\r\n${host}Connection: upgrade, Close\r\nUpgrade: websocket, h2c\r\n\r\n`)).ended)
   t.equal(list.status, 426)
 })
 
