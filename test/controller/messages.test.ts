@@ -187,7 +187,7 @@ const integer = (data: number): Value => ({ '@data-type': 'integer', data })
 
 const refused: Record<string, [type: string, args: Value[], error: RegExp]> = {
   'a role that no node has': ['stage_configuration', config({ nodes: [node(), node({ role: { '@data-type': 'enum-value', data: 'Supervisor::NONE' } })] }), /^node 'w-1' role must be one of MANAGER, LOGGER, PROXY, WORKER$/],
-  'a port 0': ['stage_configuration', config({ nodes: [node({ name: string('w-2'), port: port('0/unknown') })] }), /^node 'w-2' port must be >= 1$/],
+  'a port 0': ['stage_configuration', config({ nodes: [node({ name: string('w-2'), port: port('0/tcp') })] }), /^node 'w-2' port must be >= 1$/],
   'a CPU below 0': ['stage_configuration', config({ nodes: [node({ cpu_affinity: integer(-1) })] }), /^node 'w-1' cpu_affinity must be >= 0$/],
   'an interface that is a flag': ['stage_configuration', config({ nodes: [node({ interface: string('-C') })] }), /^node 'w-1' interface must match pattern/],
   'a script that is an option': ['stage_configuration', config({ nodes: [node({ scripts: vector([string('a'), string('A::b=1')]) })] }), /^node 'w-1' scripts\/1 must match pattern/],
