@@ -46,8 +46,6 @@ export class Messages {
       messageMax: settings.controller_body_limit,
       unansweredMax: settings.controller_messages_unanswered_max,
       backlogMax: settings.controller_messages_backlog_max,
-      heartbeatMs: settings.controller_events_heartbeat * 1000,
-      stallMs: settings.controller_events_stall * 1000,
       onEvent: (topic, event, from) => {
         const request = decodeRequest(event)
         if (topic.startsWith(controllerTopic)) return this.#serve(request, event, from)

@@ -1,5 +1,5 @@
 import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { problemOf } from './problem.js'
 
@@ -9,8 +9,8 @@ const ignore = () => {}
  * Has connections that ask for a WebSocket handed to `accept`, which may throw an AppError: that refuses them. Whatever
  * else a client would rather speak (Java's sends "Upgrade: h2c" unasked) is ignored, as HTTP allows.
  */
-export function takeUpgrades (server: Server, accept: (request: IncomingMessage, socket: Duplex, head: Buffer) => void, log: Logger): void {
-  server.on('upgrade', (request, socket, head) => {
+export function takeUpgrades (server: Server, accept: (request: IncomingMessage, socket: Socket, head: Buffer) => void, log: Logger): void {
+  server.on('upgrade', (request, socket: Socket, head) => {
     // Nobody else listens to it now, and a connection that breaks is no fault of ours.
     socket.on('error', ignore)
     if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
@@ -27,7 +27,7 @@ export function takeUpgrades (server: Server, accept: (request: IncomingMessage,
 }
 
 /** Has the server read the request once more, without its wish. */
-function resume (server: Server, { method, url, httpVersion, rawHeaders }: IncomingMessage, socket: Duplex, head: Buffer): void {
+function resume (server: Server, { method, url, httpVersion, rawHeaders }: IncomingMessage, socket: Socket, head: Buffer): void {
   const lines = rawHeaders.flatMap((name, at) => {
     if (at % 2 === 1 || /^(upgrade|http2-settings)$/i.test(name)) return []
     const value = rawHeaders[at + 1]!
@@ -39,7 +39,7 @@ function resume (server: Server, { method, url, httpVersion, rawHeaders }: Incom
   socket.off('error', ignore)
 }
 
-function refuse (socket: Duplex, error: unknown, log: Logger): void {
+function refuse (socket: Socket, error: unknown, log: Logger): void {
   const { problem, foreseen } = problemOf(error)
   if (!foreseen) log.error({ err: error }, 'an upgrade failed')
   const body = JSON.stringify(problem)

@@ -60,14 +60,18 @@ export function encodeResponse (type: RequestType, reqid: string, results: reado
   return { name: `${prefix}${type}_response`, args }
 }
 
+const timedOut = 'request timed out'
+
 /**
- * zeek-client shows the error of a node only where the result names no instance (restart), or no node (deploy). An
- * instance that is not connected would go unmentioned.
+ * zeek-client shows the error of a node only where the result names no instance (restart), or no node (deploy): an
+ * instance that is not connected would go unmentioned. The outputs of a node that has failed do speak for it.
  */
 function told (type: RequestType, results: readonly Outcome[]): readonly Outcome[] {
   if (type === 'restart') return results.map(({ instance, ...rest }) => rest.success ? { instance, ...rest } : rest)
   if (type !== 'deploy') return results
-  const silent = results.filter(({ success, node, error, data }) => !success && node !== undefined && error !== undefined && !data)
-  const reasons = new Map(silent.map(({ instance, error }) => [JSON.stringify([instance, error]), { success: false, instance, error }]))
+  const silent = results.filter(({ success, node, error, data }) => !success && node !== undefined && error !== undefined && (!data || error === timedOut))
+  const reasons = new Map(silent.map(({ instance = '', error = '' }) => [`${instance} ${error}`, {
+    success: false, instance, error: error === timedOut || error.includes(instance) ? error : `instance ${instance}: ${error}`
+  }]))
   return [...reasons.values(), ...results]
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { AppError } from '../errors.js'
 import { encodeError, encodeEvent, messagesPath, type ZeekEvent } from './message.js'
@@ -14,13 +14,15 @@ export interface MessageServerOptions extends SubscriberLimits {
   connectionsMax: number
   /** Bytes of one message. */
   messageMax: number
-  /** Between two questions for a sign of life, and how long a client may give none. */
-  heartbeatMs: number
-  stallMs: number
   onEvent: SubscriberOptions['onEvent']
   log: { warn: (message: string) => void }
 }
 
+/**
+ * The kernel asks silent clients whether they are still there. We do not: zeek-client counts its patience anew with
+ * every frame, and would wait for ever for an answer that does not come.
+ */
+const keepAliveMs = 30_000
 /** As Zeek has it (`X-Application-Name`). */
 const applicationName = /^[-/_.=:*@a-zA-Z0-9]+$/
 
@@ -30,25 +32,22 @@ export class MessageServer {
   #sockets: WebSocketServer
   #subscribers = new Set<Subscriber>()
   #last = 0
-  #heartbeat: NodeJS.Timeout
   #isClosing = false
 
   constructor (options: MessageServerOptions) {
     this.#options = options
     // A subscriber answers pings itself: ws ends who sends too many without a word.
     this.#sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, autoPong: false, maxPayload: options.messageMax })
-    this.#heartbeat = setInterval(() => {
-      for (const subscriber of this.#subscribers) subscriber.probe(performance.now() - options.stallMs)
-    }, options.heartbeatMs).unref()
   }
 
   /** Clients that are connected. */
   get size (): number { return this.#subscribers.size }
 
   /** Makes a WebSocket of a connection. Throws `unavailable` when there are too many, or the server closes. */
-  upgrade (request: IncomingMessage, connection: Duplex, head: Buffer): void {
+  upgrade (request: IncomingMessage, connection: Socket, head: Buffer): void {
     if (this.#isClosing) throw new AppError('unavailable', 'the controller is stopping')
     if (this.#sockets.clients.size >= this.#options.connectionsMax) throw new AppError('unavailable', 'too many WebSocket clients are connected')
+    connection.setKeepAlive(true, keepAliveMs)
     this.#sockets.handleUpgrade(request, connection, head, socket => this.#accept(socket, connection, request))
   }
 
@@ -62,7 +61,6 @@ export class MessageServer {
 
   /** Says goodbye to all. Resolves when they are gone. */
   async close (): Promise<void> {
-    clearInterval(this.#heartbeat)
     this.#isClosing = true
     await Promise.all([...this.#sockets.clients].map(async socket => {
       const gone = once(socket, 'close')
@@ -72,7 +70,7 @@ export class MessageServer {
     }))
   }
 
-  #accept (socket: WebSocket, connection: Duplex, { url, headers }: IncomingMessage): void {
+  #accept (socket: WebSocket, connection: Socket, { url, headers }: IncomingMessage): void {
     const name = headers['x-application-name']
     if (url !== messagesPath) return reject(socket, 'invalid_uri', `Invalid URI - use ${messagesPath}`)
     if (name !== undefined && !applicationName.test(String(name))) return reject(socket, 'invalid_application_name', 'Invalid X-Application-Name')

@@ -37,9 +37,6 @@ export class Subscriber {
   #unanswered = 0
   #isCutOff = false
   #isCorked = false
-  /** When it was last asked for a sign of life, and when it has last given one. */
-  #askedAt = 0
-  #heardAt = 0
 
   /** `connection` is what the socket writes to. */
   constructor (socket: WebSocket, connection: Duplex, options: SubscriberOptions) {
@@ -48,7 +45,6 @@ export class Subscriber {
     this.#connection = connection
     this.#options = options
     socket.on('message', (data: Buffer) => this.#receive(data))
-    socket.on('pong', () => { this.#heardAt = performance.now() })
     socket.on('ping', data => {
       this.#checkBacklog()
       if (this.#socket.readyState === WebSocket.OPEN) this.#socket.pong(data)
@@ -69,16 +65,6 @@ export class Subscriber {
     this.#socket.send(frame, onSent)
   }
 
-  /** Asks for a sign of life. Who was asked before that time, and has not answered, is cut off. */
-  probe (before: number): void {
-    if (this.#askedAt > this.#heardAt) {
-      if (this.#askedAt < before) this.#cutOff('it gives no sign of life')
-    } else if (this.#socket.readyState === WebSocket.OPEN) {
-      this.#askedAt = performance.now()
-      this.#socket.ping()
-    }
-  }
-
   #checkBacklog (): void {
     const waiting = this.#socket.bufferedAmount
     if (waiting > this.#options.backlogMax) this.#cutOff(`it does not read: ${waiting} bytes are waiting`)
@@ -86,7 +72,6 @@ export class Subscriber {
 
   #receive (data: Buffer): void {
     if (this.#isCutOff) return
-    this.#heardAt = performance.now()
     if (++this.#unanswered > this.#options.unansweredMax) return this.#cutOff(`more than ${this.#options.unansweredMax} messages wait for their answer`)
     // What is not UTF-8 is no JSON, either.
     const text = isUtf8(data) ? data.toString() : ''

@@ -68,6 +68,14 @@ export async function faults (t: Test, command: string): Promise<void> {
     t.same((await client.must('get-config --as-json')).json, before, 'what is staged stays')
   })
 
+  await t.test('a node that cannot have the name is named, too, where it is asked for', async t => {
+    for (const request of ['restart', 'get-id-value Cluster::node']) {
+      const { exit, json } = await client.run([...request.split(' '), 'bad name!', 'worker-1'])
+      t.equal(exit, 1)
+      t.match(JSON.stringify(json.errors), 'bad name!', request)
+    }
+  })
+
   await t.test('a host without zeek says so', async t => {
     await cluster.startHost('sensor-4', false, { bin: '/nonexistent/zeek' })
     await cluster.connected('sensor-4')

@@ -11,7 +11,6 @@ class FakeSocket extends EventEmitter {
   sent: any[] = []
   closed: [number, string] | undefined
   isTerminated = false
-  pings = 0
   #arrived: (() => void)[] = []
 
   send (text: string, onSent?: () => void): void {
@@ -31,7 +30,6 @@ class FakeSocket extends EventEmitter {
   }
 
   terminate (): void { this.isTerminated = true }
-  ping (): void { this.pings++ }
   says (...texts: (string | Buffer)[]): void { for (const text of texts) this.emit('message', Buffer.from(text)) }
 }
 
@@ -151,29 +149,6 @@ await t.test('a reason always fits into a close frame', async t => {
   socket.bufferedAmount = Number.MAX_SAFE_INTEGER - 1e6
   for (let n = 0; n < 2; n++) subscriber.send('1')
   t.ok(Buffer.byteLength(socket.closed![1]) <= 123)
-})
-
-await t.test('a sign of life is asked for, and its lack is noticed', async t => {
-  const { socket, reasons, subscriber } = make()
-  const start = performance.now()
-  subscriber.probe(start - 1)
-  t.equal(socket.pings, 1)
-  // As time goes by.
-  await new Promise(resolve => setTimeout(resolve, 5))
-  const asked = performance.now()
-  socket.emit('pong')
-  subscriber.probe(asked)
-  t.same([socket.pings, reasons], [2, []])
-  await new Promise(resolve => setTimeout(resolve, 5))
-  const later = performance.now()
-  socket.says('junk')
-  subscriber.probe(later)
-  t.same([socket.pings, reasons], [3, []])
-  await new Promise(resolve => setTimeout(resolve, 5))
-  subscriber.probe(performance.now())
-  t.same(reasons, ['it gives no sign of life'])
-  subscriber.probe(performance.now())
-  t.same([socket.pings, reasons.length], [3, 1])
 })
 
 await t.test('a socket that fails is told of, and nothing of it is served', async t => {
