@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { WebSocketServer, type WebSocket } from 'ws'
@@ -63,7 +62,7 @@ export class MessageServer {
   async close (): Promise<void> {
     this.#isClosing = true
     await Promise.all([...this.#sockets.clients].map(async socket => {
-      const gone = once(socket, 'close')
+      const gone = new Promise(resolve => socket.once('close', resolve))
       socket.close(1001, 'Terminating')
       endSoon(socket)
       await gone

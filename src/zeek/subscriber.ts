@@ -86,7 +86,7 @@ export class Subscriber {
       this.#prefixes = prefixes
       this.#answer(encodeAck(this.id, this.#options.version))
     } catch (error) {
-      this.#refuse(textOf(error))
+      this.#refuse(formatErrorOf(error).message)
     }
   }
 
@@ -95,7 +95,7 @@ export class Subscriber {
     try {
       message = decodeData(text)
     } catch (error) {
-      textOf(error)
+      formatErrorOf(error)
       return this.#refuse('failed to decode JSON object')
     }
     if (message.topic === '') return this.#refuse('no topic in top-level JSON object')
@@ -104,7 +104,7 @@ export class Subscriber {
       if (served) void served.finally(() => { this.#unanswered-- })
       else this.#unanswered--
     } catch (error) {
-      textOf(error)
+      formatErrorOf(error)
       this.#refuse('failed to create Zeek event')
     }
   }
@@ -149,8 +149,8 @@ export function endSoon (socket: WebSocket): void {
   socket.once('close', () => clearTimeout(patience))
 }
 
-/** The text of what is not of the format. Anything else is a fault of ours. */
-function textOf (error: unknown): string {
-  if (error instanceof FormatError) return error.message
+/** What is not of the format is the client's fault; anything else is ours, and must not pass for that. */
+function formatErrorOf (error: unknown): FormatError {
+  if (error instanceof FormatError) return error
   throw error
 }
