@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { requests as definitions, type Request, type RequestArguments, type RequestState, type RequestType } from '../schemas/api.js'
 import type { DomainEvent } from '../schemas/events.js'
 import { AppError, messageOf } from './errors.js'
 import type { RequestEnd, RequestFilter, RequestTable, StoredRequest } from './store/requests.js'
 import { concluded, tie, type Answer, type Task, type Work } from './task.js'
-import { maxTimerMs } from './util.js'
+import { maxTimerMs, timeOrderedId } from './util.js'
 import { Waiting } from './waiting.js'
 
 /** Writes events down, and announces them once they are committed. */
@@ -80,7 +79,7 @@ export class Requests {
     return await started.finally(() => this.#starting.delete(started))
   }
 
-  async #start (type: RequestType, args: RequestArguments, { timeoutMs, reqid = randomUUID(), idempotency }: RequestOptions, work: Work): Promise<{ request: Request, replayed: boolean }> {
+  async #start (type: RequestType, args: RequestArguments, { timeoutMs, reqid = timeOrderedId(), idempotency }: RequestOptions, work: Work): Promise<{ request: Request, replayed: boolean }> {
     if (this.#closing) throw new AppError('unavailable', 'the controller is stopping')
     const { durability, transient } = this.#kind(type)
     // Counted before it is written: what comes meanwhile must see it.

@@ -38,6 +38,15 @@ export async function writeFileAtomically (path: string, text: string): Promise<
   }
 }
 
+/**
+ * A UUID that sorts by the time at which it was made (RFC 9562, version 7): those that are made one after the other are
+ * neighbours in an index, and share its pages.
+ */
+export function timeOrderedId (now = Date.now()): string {
+  const time = now.toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
+}
+
 /** The longest that a timer takes. */
 export const maxTimerMs = 2 ** 31 - 1
 

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { backoff, bootId, compare, groupBy, hostPort, isLoopback, packageRoot, packageVersion, Sequence, writeFileAtomically } from '../src/util.js'
+import { backoff, bootId, compare, groupBy, hostPort, isLoopback, packageRoot, packageVersion, Sequence, timeOrderedId, writeFileAtomically } from '../src/util.js'
 
 await t.test('the package knows where and what it is, and the machine when it was started', async t => {
   t.ok(existsSync(join(packageRoot, 'package.json')))
@@ -68,4 +68,12 @@ await t.test('a sequence runs one job at a time, in order, also after one that f
   })
   t.match(await Promise.allSettled([job('a'), job('b', true), job('c')]), [{ value: 'a' }, { reason: { message: 'b' } }, { value: 'c' }])
   t.same(log, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends'])
+})
+
+await t.test('a time-ordered ID is a UUID of version 7, sorts by its time, and is not made twice', async t => {
+  const ids = [0, 1, 1_700_000_000_000, Date.now(), 2 ** 47].map(now => timeOrderedId(now))
+  for (const id of ids) t.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+  t.same([...ids].sort(), ids)
+  t.equal(Number.parseInt(ids[2]!.replace('-', '').slice(0, 12), 16), 1_700_000_000_000)
+  t.equal(new Set(Array.from({ length: 1000 }, () => timeOrderedId(5))).size, 1000)
 })

@@ -5,6 +5,7 @@ import type { NodeStatus } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid, messageOf } from '../errors.js'
 import type { Handlers } from '../link/link.js'
+import type { UnitStatus } from '../supervisor/program.js'
 import { bootId, hostPort, packageVersion } from '../util.js'
 import { findZeek } from '../zeek/executable.js'
 import type { AgentSettings } from './config.js'
@@ -40,15 +41,18 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
   const table = new NodeTable(settings, env, programs, new Memory(join(settings.management_state_dir, 'agent.json')))
   const dialled = settings.agent_controller === 'none'
 
+  /** The controllers of this host, as the supervisor has told of them. */
+  const controllers = new Map<string, UnitStatus>()
+  const remember = (unit: UnitStatus) => { if (unit.kind === 'attached' && unit.tag === 'CONTROLLER') controllers.set(unit.name, unit) }
+  programs.on('changed', remember)
+  for (const unit of await programs.status()) remember(unit)
+
   /** Every process of this host that takes part: the agent, a controller, the nodes. */
-  const statuses = async (): Promise<NodeStatus[]> => {
-    const controllers = (await programs.status()).filter(unit => unit.kind === 'attached' && unit.tag === 'CONTROLLER')
-    return [
-      { node: settings.agent_name, state: 'RUNNING', mgmt_role: 'AGENT', pid: process.pid, ...(dialled ? { port: settings.agent_port } : {}) },
-      ...controllers.map(({ name, state, pid }): NodeStatus => ({ node: name, state, mgmt_role: 'CONTROLLER', ...(pid ? { pid } : {}), port: controllerPort })),
-      ...table.statuses()
-    ]
-  }
+  const statuses = (): NodeStatus[] => [
+    { node: settings.agent_name, state: 'RUNNING', mgmt_role: 'AGENT', pid: process.pid, ...(dialled ? { port: settings.agent_port } : {}) },
+    ...[...controllers.values()].map(({ name, state, pid }): NodeStatus => ({ node: name, state, mgmt_role: 'CONTROLLER', ...(pid ? { pid } : {}), port: controllerPort })),
+    ...table.statuses()
+  ]
 
   const handlers: Handlers = {
     deploy: (params, { signal }) => {
@@ -81,7 +85,7 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
       host: settings.agent_advertise_addr,
       machine: bootId,
       config_id: table.configId,
-      nodes: await statuses()
+      nodes: statuses()
     })
   })
   table.on('changed', change => {

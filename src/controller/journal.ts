@@ -20,12 +20,15 @@ export class EventJournal implements Journal {
   }
 
   async write<T> (durability: 'synced' | 'written', transient: boolean, job: (append: (event: DomainEvent) => number) => T): Promise<T> {
-    const events: StoredEvent[] = []
-    const value = await this.#store.write(durability, () => job(event => {
-      const stored = this.#log.append(event, transient, this.#now())
-      events.push(stored)
-      return stored.seq
-    }))
+    const { value, events } = await this.#store.write(durability, () => {
+      const events: StoredEvent[] = []
+      const value = job(event => {
+        const stored = this.#log.append(event, transient, this.#now())
+        events.push(stored)
+        return stored.seq
+      })
+      return { value, events }
+    })
     for (const event of events) this.#log.advance(event)
     if (events.length > 0) this.#hub.announce(events)
     return value

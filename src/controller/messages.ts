@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { requests as definitions, requestTypes, type Request, type RequestArguments, type RequestType } from '../../schemas/api.js'
 import type { Outcome } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
-import { packageVersion } from '../util.js'
+import { packageVersion, timeOrderedId } from '../util.js'
 import { controllerTopic, decodeRequest, encodeRequest, encodeResponse, type ZeekRequest } from '../zeek/controller-api.js'
 import { encodeEvent, type ZeekEvent } from '../zeek/message.js'
 import { MessageServer } from '../zeek/message-server.js'
@@ -70,7 +69,7 @@ export class Messages {
   }
 
   async #serve ({ type, reqid: clientReqid, arguments: args }: ZeekRequest, event: ZeekEvent, from: Subscriber): Promise<void> {
-    const reqid = randomUUID()
+    const reqid = timeOrderedId()
     const timeout = Math.min(this.#settings[`controller_timeout_${type}`], this.#settings.controller_messages_timeout_max)
     try {
       const answered = new Promise<void>(resolve => this.#asked.set(reqid, { reqid: clientReqid, event, from, answered: resolve }))

@@ -28,6 +28,8 @@ export class Store {
   #jobs: Job[] = []
   #failure: string | undefined
   #synchronous = ''
+  /** Whether the job that runs has written anything. */
+  #hasWritten = false
 
   /** Opens the database and brings it to the current version. Throws `unavailable` with a line that names the file. */
   constructor (path: string) {
@@ -50,6 +52,7 @@ export class Store {
   }
 
   all (sql: string, ...parameters: Parameter[]): Row[] {
+    if (!sql.startsWith('SELECT')) this.#hasWritten = true
     return this.#prepare(sql).all(...parameters) as Row[]
   }
 
@@ -59,13 +62,15 @@ export class Store {
 
   /** Only inside of a `write`. Returns the id of the inserted row. */
   run (sql: string, ...parameters: Parameter[]): number {
+    this.#hasWritten = true
     return Number(this.#prepare(sql).run(...parameters).lastInsertRowid)
   }
 
   /**
    * Runs the job in the next transaction and resolves with what it returns once that is committed. When the job
    * throws, what it wrote is undone and the promise rejects with the error; the others of its transaction stand.
-   * Continuations of one transaction run in the order of the jobs.
+   * A job may be run more than once, so it must leave nothing behind but in the database. Continuations of one
+   * transaction run in the order of the jobs.
    */
   write<T> (durability: Durability, job: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -83,42 +88,51 @@ export class Store {
 
   #commit (): void {
     const jobs = this.#jobs.splice(0)
-    if (jobs.length === 0) return
-    const outcomes: (() => void)[] = []
     try {
-      // In WAL mode FULL syncs the log at each commit and NORMAL leaves that to the kernel. It cannot be changed inside.
-      this.#sync(jobs.some(({ durability }) => durability === 'synced') ? 'FULL' : 'NORMAL')
-      this.run('BEGIN IMMEDIATE')
-      for (const job of jobs) outcomes.push(this.#attempt(job))
-      this.run('COMMIT')
+      while (jobs.length > 0 && !this.#transact(jobs));
       this.#failure = undefined
     } catch (error) {
       this.#failure = messageOf(error)
-      try { this.#db.exec('ROLLBACK') } catch { /* It was never begun, or SQLite has rolled it back. */ }
+      try { this.run('ROLLBACK') } catch { /* It was never begun, or SQLite has rolled it back. */ }
       const failure = new AppError('unavailable', `the store cannot be written: ${this.#failure}`, { cause: error })
       for (const { reject } of jobs) reject(failure)
-      return
     }
-    for (const settle of outcomes) settle()
+  }
+
+  /**
+   * Runs and commits the jobs. One that throws is rejected and taken out; if it had written something, nothing stands and
+   * the others have to be run again: that is rare, and a savepoint for each would cost more than most jobs do. Returns
+   * whether they are committed.
+   */
+  #transact (jobs: Job[]): boolean {
+    // In WAL mode FULL syncs the log at each commit and NORMAL leaves that to the kernel. It cannot be changed inside.
+    this.#sync(jobs.some(({ durability }) => durability === 'synced') ? 'FULL' : 'NORMAL')
+    this.run('BEGIN IMMEDIATE')
+    const settle: (() => void)[] = []
+    for (const job of [...jobs]) {
+      this.#hasWritten = false
+      try {
+        const value = job.run()
+        settle.push(() => job.resolve(value))
+      } catch (error) {
+        // SQLite has given up the whole transaction (a full disk): none of it stands.
+        if (!this.#db.isTransaction) throw error
+        jobs.splice(jobs.indexOf(job), 1)
+        job.reject(error)
+        if (!this.#hasWritten) continue
+        this.run('ROLLBACK')
+        return false
+      }
+    }
+    this.run('COMMIT')
+    for (const resolve of settle) resolve()
+    return true
   }
 
   #sync (mode: 'FULL' | 'NORMAL'): void {
     if (mode === this.#synchronous) return
     this.#db.exec(`PRAGMA synchronous = ${mode}`)
     this.#synchronous = mode
-  }
-
-  #attempt ({ run, resolve, reject }: Job): () => void {
-    this.run('SAVEPOINT job')
-    try {
-      const value = run()
-      this.run('RELEASE job')
-      return () => resolve(value)
-    } catch (error) {
-      // Throws when SQLite has given up the whole transaction (a full disk): then none of it stands.
-      this.#db.exec('ROLLBACK TO job; RELEASE job')
-      return () => reject(error)
-    }
   }
 
   #prepare (sql: string): ReturnType<Database['prepare']> {

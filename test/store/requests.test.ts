@@ -14,7 +14,7 @@ function open (t: Test) {
 }
 
 await t.test('a request is kept as it was given, and then with its end and its results in order', async t => {
-  const { store, table, insert, finish } = open(t)
+  const { store, table, insert } = open(t)
   await insert('x')
   t.same(table.get('x'), {
     n: 1, reqid: 'x', type: 'restart', state: 'pending', arguments: { nodes: ['a'] }, results: [], warnings: [], created_at: '1970-01-01T00:00:01.000Z', expires_at: '1970-01-01T00:00:02.000Z', event_seq: 7

@@ -60,6 +60,30 @@ await t.test('a job that throws undoes its own writes only', async t => {
   t.equal(store.failure, undefined)
 })
 
+await t.test('a job that throws before it has written is no trouble for the others', async t => {
+  const { store } = openStore(t)
+  let runs = 0
+  const settled = await Promise.allSettled([
+    store.write('written', () => { runs++; insert(store, 'a') }),
+    store.write('written', () => { names(store); throw new Error('no') }),
+    store.write('written', () => { runs++; insert(store, 'b') })
+  ])
+  t.same(settled.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled'])
+  t.equal(runs, 2, 'they are run once')
+  t.same(names(store), ['a', 'b'])
+})
+
+await t.test('jobs that are run again see what they saw', async t => {
+  const { store } = openStore(t)
+  const settled = await Promise.allSettled([
+    store.write('written', () => { insert(store, 'a'); return names(store) }),
+    store.write('written', () => { insert(store, 'b'); throw new Error('no') }),
+    store.write('written', () => { insert(store, 'c'); return names(store) }),
+    store.write('written', () => { insert(store, 'd'); throw new Error('nor') })
+  ])
+  t.match(settled, [{ value: ['a'] }, { reason: { message: 'no' } }, { value: ['a', 'c'] }, { reason: { message: 'nor' } }])
+})
+
 await t.test('a transaction is synced when one of its jobs asks for it', async t => {
   const { store } = openStore(t)
   const modes: number[] = []
