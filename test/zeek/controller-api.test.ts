@@ -248,7 +248,7 @@ await t.test('nodes that a deployment did not reach are told once per instance a
   t.strictSame(all.slice(0, 3), [
     [false, 'i', undefined, away, undefined],
     [false, 'i', undefined, 'request timed out', undefined],
-    [false, 'j', undefined, away, undefined]
+    [false, 'j', undefined, 'instance j: instance i is not connected', undefined]
   ])
   t.strictSame(all.slice(3), [
     [false, 'i', undefined, away, 'a'], [false, 'i', undefined, away, 'b'], [false, 'i', undefined, 'request timed out', 'c'],
