@@ -6,7 +6,7 @@ import { getJson, openStream, startTestController, until } from '../helper.js'
 import { bool, openClient, requestFrame, set, topic, type MessagesClient } from '../zeek-websocket.js'
 import { fakeAgent, never } from './fake-agent.js'
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const none: Value = { '@data-type': 'none', data: {} }
 
 async function start (t: Test, flags: Record<string, string> = {}) {
