@@ -8,13 +8,13 @@ import { requests } from '../../schemas/api.js'
 import { checker } from '../../schemas/validator.js'
 import { invalid } from '../../src/errors.js'
 import { packageRoot } from '../../src/util.js'
+import { cleanEnv, mainProgram } from '../helper.js'
 
-const mainProgram = join(packageRoot, 'dist', 'src', 'main.js')
 const fixture = (...path: string[]) => join(packageRoot, 'test', 'fixtures', ...path)
 const check = checker(requests.stage_configuration.arguments, invalid)
 
 async function convert (args: string[], input = '') {
-  const child = spawn(process.execPath, [mainProgram, 'convert', ...args])
+  const child = spawn(process.execPath, [mainProgram, 'convert', ...args], { env: cleanEnv })
   child.stdin.on('error', () => {}).end(input)
   const [code, stdout, stderr] = await Promise.all([new Promise(resolve => child.on('close', resolve)), text(child.stdout), text(child.stderr)])
   return { code, stdout, stderr }

@@ -5,8 +5,11 @@ import { startTestController } from '../helper.js'
 
 const recorded = readFileSync(new URL('../fixtures/zeek/cluster.cfg', import.meta.url), 'utf8')
 
-async function open (t: Test) {
-  const { url } = await startTestController(t)
+/** For tests that mind nothing that others leave behind. */
+const shared = await startTestController(t)
+
+async function open (t: Test, { fresh = false } = {}) {
+  const { url } = fresh ? await startTestController(t) : shared
   const stage = async (text: string, type = 'text/x-ini') => {
     const response = await fetch(`${url}/v1/requests/stage_configuration`, { method: 'POST', headers: { 'content-type': type, prefer: 'wait=10' }, body: text })
     return { status: response.status, body: await response.json() as any }
@@ -62,7 +65,7 @@ await t.test('nodes without an instance are meant for the controller\'s host', a
 })
 
 await t.test('all that is wrong in a file is told with section and key, and nothing is stored', async t => {
-  const { url, stage } = await open(t)
+  const { url, stage } = await open(t, { fresh: true })
   const { status, body } = await stage('[instances]\na = no-such-host.invalid:2151\n[manager]\ninstance = a\nrole = boss\ncolour = red\nport = 99999\n')
   t.equal(status, 400)
   t.match(body, { code: 'invalid_request' })
