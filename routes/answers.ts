@@ -1,10 +1,23 @@
 import { Type, type TSchema } from '@sinclair/typebox'
+import type { NeededRole } from '../schemas/access.js'
 import { Problem } from '../schemas/api.js'
 import { Ref } from '../schemas/types.js'
 
 /** What every route may answer instead. */
 const problem = (description: string) => ({ description, content: { 'application/problem+json': { schema: Ref(Problem) } } })
 export const problems = { '4xx': problem('The request cannot be taken as it is'), '5xx': problem('The server cannot take it now') }
+
+declare module 'fastify' {
+  interface FastifySchema {
+    /** The least role that may ask. A route without one is for admins. */
+    'x-role'?: NeededRole
+  }
+}
+
+/** Who may ask, for a route's schema: it is checked, and OpenAPI shows it. */
+export function needs (role: NeededRole) {
+  return { 'x-role': role, ...(role === 'anyone' ? { security: [] } : {}) }
+}
 
 /** A JSON answer, with the headers that go with it. */
 export function json (description: string, schema: TSchema, headers?: Record<string, TSchema>) {

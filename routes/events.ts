@@ -7,7 +7,7 @@ import { AppError } from '../src/errors.js'
 import { Filter, type FilterFields } from '../src/events/filter.js'
 import { ndjson, sse } from '../src/events/frame.js'
 import type { Start } from '../src/events/hub.js'
-import { problems } from './answers.js'
+import { needs, problems } from './answers.js'
 
 const tags = ['events']
 const cursorPattern = '(latest|earliest|[a-z0-9]{1,32}\\.(0|[1-9][0-9]{0,15}))'
@@ -84,7 +84,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
     url: '/events',
     // The automatic one would run the handler, which never ends.
     exposeHeadRoute: false,
-    schema: { operationId: 'stream_events', tags, summary: 'Everything that happens, as it happens', headers, querystring: query, response: stream },
+    schema: { operationId: 'stream_events', ...needs('viewer'), tags, summary: 'Everything that happens, as it happens', headers, querystring: query, response: stream },
     handler: async (request, reply) => {
       const type = mediaType(request)
       const { types, from, last_event_id: lastEventId, snapshot: withSnapshot, ...fields } = request.query
@@ -104,7 +104,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
     url: '/requests/:reqid/events',
     exposeHeadRoute: false,
     schema: {
-      operationId: 'stream_request_events',
+      operationId: 'stream_request_events', ...needs('viewer'),
       tags: ['requests'],
       summary: 'What happens to one request',
       description: 'What has happened so far, then what comes; ends after the response. Resumed after that, the answer is 204, which keeps an EventSource from coming back.',
@@ -131,7 +131,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
     app.route({
       method: 'HEAD',
       url,
-      schema: { hide: true },
+      schema: { hide: true, ...needs('viewer') },
       handler: async (request, reply) => {
         const { reqid } = request.params as { reqid?: string }
         if (reqid !== undefined) controller.getRequest(reqid)

@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { AppError } from '../src/errors.js'
-import { problems } from './answers.js'
+import { needs, problems } from './answers.js'
 
 /** Zeek's WebSocket API, for those who ask without an upgrade; the others never come to a route. */
 export const messageRoutes: FastifyPluginAsyncTypebox = async app => {
   app.get('/messages/json', {
     schema: {
-      operationId: 'open_messages',
+      operationId: 'open_messages', ...needs('viewer'),
       tags: ['messages'],
       summary: 'Zeek\'s WebSocket API, for zeek-client',
       description: 'A WebSocket. The first message is a JSON array of topic prefixes and is acknowledged; then events go both ways as data messages. Requests and responses are on the topic `zeek/management/controller`.',

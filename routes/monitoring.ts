@@ -3,18 +3,18 @@ import { Health, PrometheusTarget } from '../schemas/api.js'
 import { ListOf, Ref } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import type { Metrics } from '../src/controller/metrics.js'
-import { json, problems } from './answers.js'
+import { json, needs, problems } from './answers.js'
 
 const tags = ['monitoring']
 
 /** For load balancers and Prometheus, at the paths where they look. */
 export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, metrics: Metrics }> = async (app, { controller, metrics }) => {
   app.get('/healthz', {
-    schema: { operationId: 'get_liveness', tags, summary: 'Whether the controller is alive', response: { 200: json('It is', Ref(Health)), ...problems } }
+    schema: { operationId: 'get_liveness', ...needs('anyone'), tags, summary: 'Whether the controller is alive', response: { 200: json('It is', Ref(Health)), ...problems } }
   }, async () => ({ status: 'ok', checks: [] }))
 
   app.get('/readyz', {
-    schema: { operationId: 'get_readiness', tags, summary: 'Whether the controller can do its work', response: { 200: json('It can', Ref(Health)), 503: json('It cannot', Ref(Health)), ...problems } }
+    schema: { operationId: 'get_readiness', ...needs('anyone'), tags, summary: 'Whether the controller can do its work', response: { 200: json('It can', Ref(Health)), 503: json('It cannot', Ref(Health)), ...problems } }
   }, async (_request, reply) => {
     const checks = controller.problems()
     return await reply.code(checks.length > 0 ? 503 : 200).send({ status: checks.length > 0 ? 'not ready' : 'ok', checks })
@@ -22,7 +22,7 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
 
   app.get('/metrics', {
     schema: {
-      operationId: 'get_metrics',
+      operationId: 'get_metrics', ...needs('viewer'),
       tags,
       summary: 'The controller\'s own metrics, for Prometheus',
       response: { 200: { description: 'Prometheus\' text format', content: { 'text/plain': { schema: Type.String() } } }, ...problems }
@@ -30,6 +30,6 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
   }, async (_request, reply) => await reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()))
 
   app.get('/v1/prometheus/targets', {
-    schema: { operationId: 'list_prometheus_targets', tags, summary: 'The nodes\' metrics, for Prometheus\' HTTP service discovery', response: { 200: json('One target per node', ListOf(PrometheusTarget)), ...problems } }
+    schema: { operationId: 'list_prometheus_targets', ...needs('viewer'), tags, summary: 'The nodes\' metrics, for Prometheus\' HTTP service discovery', response: { 200: json('One target per node', ListOf(PrometheusTarget)), ...problems } }
   }, async () => controller.metricsTargets())
 }

@@ -5,7 +5,7 @@ import { Ref, RequestId } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import { AppError } from '../src/errors.js'
 import { acceptClusterCfg, clusterCfgContent, readBody } from './cluster-cfg.js'
-import { json, maxWaitSeconds, problems, Wait } from './answers.js'
+import { json, maxWaitSeconds, needs, problems, Wait } from './answers.js'
 
 const tags = ['requests']
 
@@ -38,11 +38,12 @@ function fingerprintOf (payload: unknown): string {
 
 export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, closing: AbortSignal }> = async (app, { controller, closing }) => {
   const post = (scope: typeof app, type: RequestType) => {
-    const { summary, description, arguments: body } = requests[type]
+    const { summary, description, role, arguments: body } = requests[type]
     const takesFile = type === 'stage_configuration'
     scope.post(`/requests/${type}`, {
       schema: {
         operationId: `request_${type}`,
+        ...needs(role),
         tags,
         summary,
         description,
@@ -78,13 +79,13 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
     post(scope, 'stage_configuration')
   })
 
-  app.post('/requests/:type', { schema: { hide: true } }, async request => {
+  app.post('/requests/:type', { schema: { hide: true, ...needs('viewer') } }, async request => {
     throw new AppError('not_found', `there is no request type ${(request.params as { type: string }).type}`)
   })
 
   app.get('/requests', {
     schema: {
-      operationId: 'list_requests',
+      operationId: 'list_requests', ...needs('viewer'),
       tags,
       summary: 'The history, newest first',
       querystring: Type.Object({
@@ -99,7 +100,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
 
   app.get('/requests/:reqid', {
     schema: {
-      operationId: 'get_request',
+      operationId: 'get_request', ...needs('viewer'),
       tags,
       summary: 'One request',
       params: Type.Object({ reqid: RequestId }),

@@ -3,7 +3,7 @@ import { ConfigurationDocument, InstanceList, NodeList } from '../schemas/api.js
 import { ConfigurationState, Ref } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import { formatClusterCfg } from '../src/formats/cluster-cfg.js'
-import { json, problems } from './answers.js'
+import { json, needs, problems } from './answers.js'
 import { clusterCfgContent, wantsClusterCfg } from './cluster-cfg.js'
 
 const configurationDocument = json('The configuration', Ref(ConfigurationDocument))
@@ -13,16 +13,16 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
   const tags = ['state']
 
   app.get('/instances', {
-    schema: { operationId: 'list_instances', tags, summary: 'The instances', response: { 200: json('Connected or deployed', Ref(InstanceList)), ...problems } }
+    schema: { operationId: 'list_instances', ...needs('viewer'), tags, summary: 'The instances', response: { 200: json('Connected or deployed', Ref(InstanceList)), ...problems } }
   }, async () => ({ instances: controller.instances(), event_cursor: controller.cursor }))
 
   app.get('/nodes', {
-    schema: { operationId: 'list_nodes', tags, summary: 'The nodes', response: { 200: json('Deployed, and what manages them', Ref(NodeList)), ...problems } }
+    schema: { operationId: 'list_nodes', ...needs('viewer'), tags, summary: 'The nodes', response: { 200: json('Deployed, and what manages them', Ref(NodeList)), ...problems } }
   }, async () => ({ nodes: controller.nodes(), event_cursor: controller.cursor }))
 
   app.get('/configurations/:state', {
     schema: {
-      operationId: 'get_configuration',
+      operationId: 'get_configuration', ...needs('operator'),
       tags,
       summary: 'A configuration',
       params: Type.Object({ state: Ref(ConfigurationState) }),

@@ -1,4 +1,5 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
+import type { NeededRole } from './access.js'
 import {
   ClusterRole, Configuration, ConfigurationInput, ConfigurationState, Cursor, Enum, Environment, Instance, ListOf,
   ManagementRole, Name, Node, NodeState, NodeStatus, Options, Ref, RequestId, Result, ResultData, Time
@@ -14,6 +15,8 @@ interface RequestDefinition {
   arguments: TObject
   /** Whether it changes something: such a request is on disk before anyone hears of it. */
   changes: boolean
+  /** Who may ask for it. */
+  role: NeededRole
   /** Default of its deadline, in seconds. */
   timeout: number
   summary: string
@@ -25,6 +28,7 @@ export const requests = {
   get_instances: {
     arguments: Type.Object({}, { $id: 'GetInstancesArguments', ...closed, description: 'None.', examples: [{}] }),
     changes: false,
+    role: 'viewer',
     timeout: 10,
     summary: 'Who is connected',
     description: 'One result, whose data holds the instances that are connected now, sorted by name, in the configuration or not.'
@@ -32,6 +36,7 @@ export const requests = {
   stage_configuration: {
     arguments: Type.Object({ config: Ref(ConfigurationInput) }, { $id: 'StageConfigurationArguments', ...closed, description: 'The configuration to stage.', examples: [{ config: ConfigurationInput.examples?.[0] }] }),
     changes: true,
+    role: 'operator',
     timeout: 10,
     summary: 'Stage a configuration',
     description: 'Validates the configuration and keeps it, as sent (staged) and with addresses and ports filled in (ready). The running cluster is not touched. One result with the configuration\'s id, or every error that was found.'
@@ -39,6 +44,7 @@ export const requests = {
   get_configuration: {
     arguments: Type.Object({ deployed: Type.Optional(Type.Boolean({ default: false })) }, { $id: 'GetConfigurationArguments', ...closed, description: 'Which configuration.', examples: [{ deployed: true }] }),
     changes: false,
+    role: 'operator',
     timeout: 10,
     summary: 'The staged or the deployed configuration',
     description: 'One result, whose data holds the configuration.'
@@ -46,6 +52,7 @@ export const requests = {
   deploy: {
     arguments: Type.Object({ force: Type.Optional(Type.Boolean({ default: false, description: 'Restart nodes that do not differ, too.' })) }, { $id: 'DeployArguments', ...closed, description: 'How to deploy.', examples: [{ force: false }] }),
     changes: true,
+    role: 'operator',
     timeout: 120,
     summary: 'Deploy the staged configuration',
     description: 'Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration\'s id.'
@@ -53,6 +60,7 @@ export const requests = {
   get_nodes: {
     arguments: Type.Object({}, { $id: 'GetNodesArguments', ...closed, description: 'None.', examples: [{}] }),
     changes: false,
+    role: 'viewer',
     timeout: 10,
     summary: 'The nodes as their agents see them',
     description: 'One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included.'
@@ -60,6 +68,7 @@ export const requests = {
   get_id_value: {
     arguments: Type.Object({ id: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_:]*$', maxLength: 256, description: 'A global identifier of Zeek.' }), nodes: Selection }, { $id: 'GetIdValueArguments', ...closed, description: 'Which identifier, of which nodes.', examples: [{ id: 'Cluster::node', nodes: ['worker-1'] }] }),
     changes: false,
+    role: 'viewer',
     timeout: 10,
     summary: 'The value of an identifier in Zeek nodes',
     description: 'One result per node, whose data holds the value as a JSON text.'
@@ -67,6 +76,7 @@ export const requests = {
   restart: {
     arguments: Type.Object({ nodes: Selection }, { $id: 'RestartArguments', ...closed, description: 'Which nodes.', examples: [{ nodes: ['worker-1'] }] }),
     changes: true,
+    role: 'operator',
     timeout: 10,
     summary: 'Restart nodes',
     description: 'One result per node, a success once the new process has joined the cluster. Other nodes are not touched.'
@@ -74,6 +84,7 @@ export const requests = {
   test_timeout: {
     arguments: Type.Object({ with_state: Type.Optional(Type.Boolean({ default: false })) }, { $id: 'TestTimeoutArguments', ...closed, description: 'With or without request state.', examples: [{ with_state: true }] }),
     changes: false,
+    role: 'viewer',
     timeout: 10,
     summary: 'A request that times out',
     description: 'For testing clients. With state it is answered "request timed out" when its time is over; without, it is never answered, and ends with a request_expired event.'

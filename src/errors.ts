@@ -3,6 +3,7 @@ import type { FieldError } from '../schemas/api.js'
 /** The kinds of failure that a caller can tell apart, and the HTTP status of each. The only place that knows both. */
 export const statusOf = {
   invalid_request: 400,
+  unauthorized: 401,
   forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,

@@ -26,6 +26,8 @@ const usage = `usage: zeek-cluster <command>
              the body of a request, and on stderr what it does not hold. To send it:
              zeek-cluster convert node.cfg | curl -H 'Content-Type: application/json' -d @- \\
                http://127.0.0.1:2149/v1/requests/stage_configuration
+  token create --role ROLE [--name NAME] [--expires 30d] | list | revoke ID
+             makes, lists and revokes the tokens of a controller, which may run meanwhile; roles: viewer, operator, admin, agent
   settings   lists every setting: its flag, environment variable, default and meaning
   version    prints the version
 `
@@ -51,7 +53,7 @@ function parseFlags (args: readonly string[]): { roles: Role[], file: string | u
 function readSettings (file: string | undefined, flags: Record<string, string>) {
   const settings = loadSettings(allSettings, { flags, env: process.env, file })
   for (const key of ['controller_addr', 'controller_websocket_addr', 'agent_addr'] as const) {
-    if (!isLoopback(settings[key])) throw new AppError('invalid_request', `${environmentName(key)} must be a loopback address: there is no authentication yet (it is ${settings[key]})`)
+    if (!isLoopback(settings[key])) throw new AppError('invalid_request', `${environmentName(key)} must be a loopback address: there is no TLS yet (it is ${settings[key]})`)
   }
   return { ...settings, management_state_dir: resolve(settings.management_state_dir) }
 }
@@ -132,6 +134,17 @@ async function runRole (role: string, settings: Settings): Promise<number> {
   }
 }
 
+/** Words come first, then flags: those of the command, and settings. */
+async function runToken (args: readonly string[]): Promise<number> {
+  const { tokenCommand, tokenFlags } = await import('./token.js')
+  const words = args.findIndex(arg => arg.startsWith('--'))
+  const { file, flags } = parseFlags(words < 0 ? [] : args.slice(words))
+  const own = Object.fromEntries(Object.entries(flags).filter(([name]) => tokenFlags.includes(name)))
+  const { management_state_dir: directory } = readSettings(file, Object.fromEntries(Object.entries(flags).filter(([name]) => !tokenFlags.includes(name))))
+  console.log(await tokenCommand(words < 0 ? args : args.slice(0, words), own, directory))
+  return 0
+}
+
 async function convertFile (files: readonly string[]): Promise<number> {
   const [file] = files
   if (file === undefined || files.length > 1) throw new AppError('invalid_request', 'convert needs one file, or - for standard input')
@@ -152,6 +165,7 @@ async function main ([command, ...args]: readonly string[]): Promise<number> {
       return role === undefined ? await runSupervisor(settings, roles.length > 0 ? roles : ['CONTROLLER', 'AGENT'], args) : await runRole(role, settings)
     }
     case 'convert': return await convertFile(args)
+    case 'token': return await runToken(args)
     case 'settings': console.log(listSettings()); return 0
     case 'version': case '--version': console.log(packageVersion); return 0
     case 'help': case '--help': console.log(usage); return 0

@@ -10,7 +10,7 @@ import { packageRoot } from './util.js'
 /** The text of openapi.yaml, from the routes and their schemas. Nothing is asked of the controller for it. */
 export async function renderOpenapi (): Promise<string> {
   const controller = { hub: { close: () => {} } } as unknown as Controller
-  const app = await createServer({ controller, metrics: new Metrics(), messages: { upgrade: () => {}, close: async () => {} }, bodyLimit: 1024, log: pino({ level: 'silent' }) })
+  const app = await createServer({ controller, metrics: new Metrics(), messages: { upgrade: () => {}, close: async () => {} }, guard: { admit: () => { throw new Error('nobody asks') }, hold: () => {} }, bodyLimit: 1024, log: pino({ level: 'silent' }) })
   const text = openapiOf(app)
   await app.close()
   return `# Written by "npm run openapi" from schemas/ and routes/.\n${text}`

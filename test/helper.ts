@@ -86,6 +86,8 @@ export async function startTestController (t: Test, flags: Record<string, string
     'controller-websocket-port': String(http),
     'controller-port': String(agents),
     'controller-connect-grace': '1',
+    // None among the events that a test waits for, however slow the machine.
+    'controller-events-heartbeat': '600',
     ...portFlags(),
     ...flags
   })

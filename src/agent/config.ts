@@ -7,6 +7,7 @@ import { Count, ListenAddress, ListenPort, managementSettings, Seconds } from '.
 export const agentSettings = {
   agent_name: Type.String({ pattern: namePattern, default: `agent-${hostname()}`, description: 'the name of the agent and its instance' }),
   agent_controller: Type.String({ pattern: '^(none|[^\\s/]+:[0-9]{1,5})$', default: '127.0.0.1:2150', description: 'host:port of the controller to dial; none: listen, and be dialled' }),
+  agent_token_file: Type.Optional(Type.String({ minLength: 1, description: 'a file with the token that the agent shows to its controller' })),
   agent_addr: ListenAddress({ default: '127.0.0.1', description: 'where an agent that is dialled listens' }),
   agent_port: ListenPort({ default: 2151, description: 'where an agent that is dialled listens' }),
   agent_advertise_addr: Type.Optional(Type.String({ format: 'ip', description: 'the address at which other instances reach this one; default: the one that the controller sees' })),

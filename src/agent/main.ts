@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { agentApiVersion, agentMethods } from '../../schemas/agent.js'
@@ -77,6 +78,8 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     heartbeatMs: settings.management_heartbeat * 1000,
     handlers,
     log,
+    // Read each time, so that another token needs no restart.
+    headers: async () => settings.agent_token_file === undefined ? {} : { authorization: `Bearer ${(await readFile(settings.agent_token_file, 'utf8')).trim()}` },
     hello: async () => ({
       api_version: agentApiVersion,
       name: settings.agent_name,

@@ -17,6 +17,8 @@ export interface SessionOptions {
   handlers: Handlers
   /** The agent's first words, as they are at the time. */
   hello: () => Promise<object>
+  /** What the agent shows of itself to a controller that it dials. */
+  headers: () => Promise<{ authorization?: string }>
   log: Logger
 }
 
@@ -39,7 +41,7 @@ export class Session {
     const { log } = this.#options
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        const link = await this.#greet(await dial(`ws://${address}${agentPath}`, signal), signal)
+        const link = await this.#greet(await dial(`ws://${address}${agentPath}`, signal, await this.#options.headers()), signal)
         attempt = 0
         if (!link.closed.aborted) await once(link.closed, 'abort')
         if (!signal.aborted) log.warn(`lost the controller: ${link.closed.reason}`)

@@ -18,6 +18,7 @@ export const controllerSettings = {
   controller_port: ListenPort({ default: 2150, description: 'where it listens for agents' }),
   controller_websocket_addr: ListenAddress({ default: '127.0.0.1', description: 'where it listens for clients' }),
   controller_websocket_port: ListenPort({ default: 2149, description: 'where it listens for clients: REST, events, WebSocket' }),
+  controller_authentication: Type.Unsafe<'none' | 'token'>({ type: 'string', enum: ['none', 'token'], default: 'none', description: 'none: whoever reaches the controller may do everything; token: only who has a token of the right role (zeek-cluster token)' }),
   controller_cluster_backend: { ...ClusterBackend, default: 'zeromq', description: 'zeromq or broker: what carries events between Zeek nodes' },
   controller_auto_assign_broker_ports: Type.Boolean({ default: true, description: 'whether managers, loggers and proxies without a port get one' }),
   controller_auto_assign_broker_start_port: ListenPort({ default: 2200, description: 'the first of these ports' }),

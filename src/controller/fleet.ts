@@ -93,8 +93,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
     return checkAnswer[method](await member.link.ask(method, params, { timeoutMs }), instance)
   }
 
-  /** Serves an agent that has dialled, or was dialled at `expected`. */
-  accept (transport: Transport, peerAddress: string, expected?: string): Link {
+  /** Serves an agent. `expected`: the only name that it may have, and what to say of another. */
+  accept (transport: Transport, peerAddress: string, expected?: { name: string, complaint: string }): Link {
     const { heartbeatMs, log, controllerName } = this.#options
     let member: Member | undefined
     const link = new Link(transport, {
@@ -148,7 +148,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   async #keepDialling (name: string, host: string, port: number, signal: AbortSignal): Promise<void> {
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        const link = this.accept(await this.#options.dial(host, port, signal), host, name)
+        const link = this.accept(await this.#options.dial(host, port, signal), host, { name, complaint: `at the address of instance ${name} there is` })
         await once(link.closed, 'abort', { signal })
         // One that was refused is not asked more and more often.
         if (this.#members.get(name)?.link === link) attempt = 0
@@ -159,7 +159,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     }
   }
 
-  #welcome (link: Link, params: any, peerAddress: string, expected: string | undefined): Member {
+  #welcome (link: Link, params: any, peerAddress: string, expected: { name: string, complaint: string } | undefined): Member {
     const name = String(params?.name)
     const refuse = (why: string): never => {
       this.emit('fault', why, name, undefined)
@@ -169,7 +169,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     // First of all: what another version says may look different.
     if (params?.api_version !== agentApiVersion) refuse(`agent ${name} speaks version ${params?.api_version}, not ${agentApiVersion}`)
     const hello = checkHello(params, 'hello')
-    if (expected !== undefined && expected !== name) refuse(`at the address of instance ${expected} there is agent ${name}`)
+    if (expected !== undefined && expected.name !== name) refuse(`${expected.complaint} agent ${name}`)
     const before = this.#members.get(name)
     if (before && !before.link.closed.aborted) {
       // The same host again: its old connection is dead and does not know it yet.

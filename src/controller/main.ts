@@ -9,12 +9,14 @@ import { ConfigurationTable } from '../store/configurations.js'
 import { EventLog } from '../store/events.js'
 import { RequestTable } from '../store/requests.js'
 import { Store } from '../store/store.js'
+import { TokenTable } from '../store/tokens.js'
 import { hostPort } from '../util.js'
 import type { ControllerSettings } from './config.js'
 import { Controller } from './controller.js'
 import { Deployer } from './deployer.js'
 import { Fleet } from './fleet.js'
 import { EventJournal } from './journal.js'
+import { Guard } from './guard.js'
 import { Messages } from './messages.js'
 import { Metrics } from './metrics.js'
 import { Queries } from './queries.js'
@@ -66,7 +68,8 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   }
   const deployer = new Deployer({ settings, store, configurations, fleet, log, complain, ready: instances => note({ type: 'notify_agents_ready', instances }) })
   const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet) })
-  const messages = new Messages(controller, settings, log)
+  const guard = new Guard({ authentication: settings.controller_authentication, tokens: new TokenTable(store), now })
+  const messages = new Messages(controller, guard, settings, log)
   metrics.observe(controller, messages.server)
 
   await eventLog.open()
@@ -85,10 +88,16 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   fleet.on('fault', (message, instance, node) => complain(message, instance, node))
   deployer.open()
 
-  const app = await createServer({ controller, metrics, messages: messages.server, bodyLimit: settings.controller_body_limit, log })
+  const app = await createServer({ controller, metrics, messages, guard, bodyLimit: settings.controller_body_limit, log })
   const { controller_websocket_addr: host, controller_websocket_port: port } = settings
   await app.listen({ host, port }).catch(error => { throw naming('controller_websocket_port', `cannot listen on ${hostPort(host, port)}: ${messageOf(error)}`) })
-  const agents = await listen(settings.controller_addr, settings.controller_port, agentPath, (transport, peerAddress) => { fleet.accept(transport, peerAddress) })
+  const agents = await listen<string | undefined>(settings.controller_addr, settings.controller_port, agentPath, (transport, peerAddress, name) => {
+    fleet.accept(transport, peerAddress, name === undefined ? undefined : { name, complaint: `the token of ${name} is shown by` })
+  }, ({ headers, socket }) => {
+    const { principal, name } = guard.admitAgent(headers)
+    guard.hold(principal, socket)
+    return name
+  })
     .catch(error => { throw naming('controller_port', error) })
   let pruning: Promise<void> | undefined
   const pruner = setInterval(() => {
@@ -105,6 +114,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
       await app.close()
       await fleet.close()
       await agents.close()
+      guard.close()
       clearInterval(pruner)
       await pruning
       await eventLog.close()

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { requests as definitions, requestTypes, type Request, type RequestArguments, type RequestType } from '../../schemas/api.js'
 import type { Outcome } from '../../schemas/types.js'
@@ -10,6 +12,7 @@ import { MessageServer } from '../zeek/message-server.js'
 import type { Subscriber } from '../zeek/subscriber.js'
 import type { ControllerSettings } from './config.js'
 import type { Controller } from './controller.js'
+import { allow, type Guard, type Principal } from './guard.js'
 
 const checks = Object.fromEntries(requestTypes.map(type => [type, checker(definitions[type].arguments, invalid)])) as Record<RequestType, (value: unknown, at: string) => any>
 
@@ -18,7 +21,7 @@ interface Asked {
   /** The client's own, which is only echoed. */
   reqid: string
   event: ZeekEvent
-  from: Subscriber
+  from: Subscriber<Principal>
   answered: () => void
 }
 
@@ -27,15 +30,17 @@ interface Asked {
  * request and response, whoever asked, is an event for them.
  */
 export class Messages {
-  readonly server: MessageServer
+  readonly server: MessageServer<Principal>
   #controller: Controller
+  #guard: Pick<Guard, 'hold'>
   #settings: ControllerSettings
   #log: Logger
   /** By the IDs that the requests have here. */
   #asked = new Map<string, Asked>()
 
-  constructor (controller: Controller, settings: ControllerSettings, log: Logger) {
+  constructor (controller: Controller, guard: Pick<Guard, 'hold'>, settings: ControllerSettings, log: Logger) {
     this.#controller = controller
+    this.#guard = guard
     this.#settings = settings
     this.#log = log
     this.server = new MessageServer({
@@ -54,6 +59,16 @@ export class Messages {
     })
   }
 
+  /** Takes a client, who may do what its role allows for as long as that is so. */
+  upgrade (request: IncomingMessage, connection: Socket, head: Buffer, principal: Principal): void {
+    this.server.upgrade(request, connection, head, principal)
+    this.#guard.hold(principal, connection)
+  }
+
+  close (): Promise<void> {
+    return this.server.close()
+  }
+
   /** Tells of a request, once it is written down. */
   started ({ reqid, type, arguments: args }: Request): void {
     if (this.server.size === 0) return
@@ -68,10 +83,11 @@ export class Messages {
     asked?.answered()
   }
 
-  async #serve ({ type, reqid: clientReqid, arguments: args }: ZeekRequest, event: ZeekEvent, from: Subscriber): Promise<void> {
+  async #serve ({ type, reqid: clientReqid, arguments: args }: ZeekRequest, event: ZeekEvent, from: Subscriber<Principal>): Promise<void> {
     const reqid = timeOrderedId()
     const timeout = Math.min(this.#settings[`controller_timeout_${type}`], this.#settings.controller_messages_timeout_max)
     try {
+      allow(from.owner, definitions[type].role)
       const answered = new Promise<void>(resolve => this.#asked.set(reqid, { reqid: clientReqid, event, from, answered: resolve }))
       await this.#controller.request(type, checks[type](args, ''), { timeout, reqid })
       await answered

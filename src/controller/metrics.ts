@@ -1,6 +1,5 @@
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Request } from '../../schemas/api.js'
-import type { MessageServer } from '../zeek/message-server.js'
 import type { Controller } from './controller.js'
 
 /** What the controller tells Prometheus of itself. */
@@ -21,7 +20,7 @@ export class Metrics {
   }
 
   /** What is read off the controller at each scrape. */
-  observe (controller: Controller, messages: MessageServer): void {
+  observe (controller: Controller, messages: { size: number }): void {
     const gauge = (name: string, help: string, read: () => number) => new Gauge({
       name: `zeek_cluster_${name}`, help, registers: [this.registry], collect () { this.set(read()) }
     })

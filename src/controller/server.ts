@@ -2,16 +2,18 @@ import type { IncomingHttpHeaders, Server } from 'node:http'
 import AjvCompiler from '@fastify/ajv-compiler'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import { fastify, LogController, type FastifyInstance, type FastifyReply } from 'fastify'
+import { fastify, LogController, type FastifyInstance, type FastifyReply, type FastifySchema } from 'fastify'
 import type { Logger } from 'pino'
 import { stringify } from 'yaml'
 import { routes } from '../../routes/index.js'
+import type { NeededRole } from '../../schemas/access.js'
 import type { Problem } from '../../schemas/api.js'
 import { ajvOptions, components } from '../../schemas/validator.js'
 import { AppError } from '../errors.js'
 import { isLoopback, packageVersion } from '../util.js'
-import type { MessageServer } from '../zeek/message-server.js'
 import type { Controller } from './controller.js'
+import type { Guard } from './guard.js'
+import type { Messages } from './messages.js'
 import type { Metrics } from './metrics.js'
 import { problemOf } from './problem.js'
 import { takeUpgrades } from './upgrade.js'
@@ -19,7 +21,8 @@ import { takeUpgrades } from './upgrade.js'
 export interface ServerOptions {
   controller: Controller
   metrics: Metrics
-  messages: Pick<MessageServer, 'upgrade' | 'close'>
+  messages: Pick<Messages, 'upgrade' | 'close'>
+  guard: Pick<Guard, 'admit' | 'hold'>
   bodyLimit: number
   log: Logger
 }
@@ -32,7 +35,7 @@ const maxDepth = 64
 const closeMs = 2_000
 
 /** The HTTP server, ready to listen. Closing it says goodbye on streams and answers those who wait. */
-export async function createServer ({ controller, metrics, messages, bodyLimit, log }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer ({ controller, metrics, messages, guard, bodyLimit, log }: ServerOptions): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -51,10 +54,13 @@ export async function createServer ({ controller, metrics, messages, bodyLimit, 
   // What we answer is ours and typed; a serializer for each route and status would cost a third of a second at start.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   acceptJsonOnly(app)
-  app.addHook('onRequest', async ({ headers }) => refuseForeigner(headers))
+  app.addHook('onRequest', async (request, { raw }) => {
+    refuseForeigner(request.headers)
+    guard.hold(guard.admit(request.headers, roleOf(request.routeOptions)), raw)
+  })
   takeUpgrades(app.server as Server, (request, socket, head) => {
     refuseForeigner(request.headers)
-    messages.upgrade(request, socket, head)
+    messages.upgrade(request, socket, head, guard.admit(request.headers, 'viewer'))
   }, log)
   const closing = endGracefully(app, controller, messages)
   answerWithProblems(app, log)
@@ -76,9 +82,13 @@ const openapi: Parameters<typeof swagger>[1] = {
       description: 'Runs a Zeek cluster over many hosts: POST a request event, get a request ID, and hear of the response over Server-Sent Events.',
       license: { name: 'BSD-3-Clause', identifier: 'BSD-3-Clause' }
     },
-    // None yet: it listens on loopback only.
-    security: [],
+    security: [{ token: [] }],
     servers: [{ url: 'http://127.0.0.1:2149', description: 'A controller on this host' }, { url: '/', description: 'Where this document was read' }],
+    components: {
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', description: 'Where controller_authentication is token: one that `zeek-cluster token create` has printed. `x-role` of an operation is the least role that may ask.' }
+      }
+    },
     tags: [
       { name: 'requests', description: 'Ask for something' },
       { name: 'events', description: 'Hear what happens' },
@@ -88,6 +98,12 @@ const openapi: Parameters<typeof swagger>[1] = {
     ]
   },
   refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `schema-${index}`) }
+}
+
+/** What a route needs. The pages that show the document, and what there is not, are nobody's secret. */
+function roleOf ({ url, schema }: { url?: string | undefined, schema?: FastifySchema | undefined }): NeededRole {
+  if (url === undefined || url === '/openapi.yaml' || /^\/docs(\/|$)/.test(url)) return 'anyone'
+  return schema?.['x-role'] ?? 'admin'
 }
 
 /** The text of the OpenAPI document. */
@@ -166,6 +182,7 @@ function endGracefully (app: FastifyInstance, controller: Controller, messages: 
 
 function answerWith (reply: FastifyReply, problem: Problem): void {
   if (problem.status === 503) reply.header('retry-after', '5')
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   void reply.code(problem.status).type('application/problem+json').send(problem)
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import { WebSocket, WebSocketServer } from 'ws'
-import { AppError, messageOf } from '../errors.js'
+import { AppError, messageOf, statusOf } from '../errors.js'
 import { hostPort } from '../util.js'
 import type { Receiver, Transport } from './transport.js'
 
@@ -54,8 +54,8 @@ export class WebSocketTransport implements Transport {
 }
 
 /** Opens a WebSocket. Rejects when that fails or the signal aborts first. */
-export async function dial (url: string, signal: AbortSignal): Promise<WebSocketTransport> {
-  const socket = new WebSocket(url, { maxPayload: maxFrameBytes, perMessageDeflate: false, handshakeTimeout: 5000 })
+export async function dial (url: string, signal: AbortSignal, headers: { authorization?: string } = {}): Promise<WebSocketTransport> {
+  const socket = new WebSocket(url, { maxPayload: maxFrameBytes, perMessageDeflate: false, handshakeTimeout: 5000, headers })
   const transport = new WebSocketTransport(socket)
   try {
     await once(socket, 'open', { signal })
@@ -70,15 +70,28 @@ export interface Listener {
   close (): Promise<void>
 }
 
-/** Takes WebSockets at a path, each with the address that it comes from. Throws `unavailable` when it cannot listen. */
-export async function listen (host: string, port: number, path: string, onTransport: (transport: WebSocketTransport, peerAddress: string) => void): Promise<Listener> {
+/**
+ * Takes WebSockets at a path, each with the address that it comes from and what `admit` has made of its request; what that
+ * throws is an AppError, and refuses it. Throws `unavailable` when it cannot listen.
+ */
+export async function listen<T> (host: string, port: number, path: string, onTransport: (transport: WebSocketTransport, peerAddress: string, admitted: T | undefined) => void, admit?: (request: IncomingMessage) => T): Promise<Listener> {
+  const admitted = new WeakMap<IncomingMessage, T>()
   const http = createServer((_request, response) => { response.writeHead(426).end() })
   const server = new WebSocketServer({
     server: http, path, maxPayload: maxFrameBytes, perMessageDeflate: false,
     // Only browsers say where a page is from, and no page is an agent or a controller.
-    verifyClient: ({ req }: { req: IncomingMessage }) => req.headers.origin === undefined
+    verifyClient: ({ req }: { req: IncomingMessage }, done: (verified: boolean, status?: number, text?: string) => void) => {
+      if (req.headers.origin !== undefined) return done(false, 403)
+      try {
+        if (admit) admitted.set(req, admit(req))
+        done(true)
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error
+        done(false, statusOf[error.code], error.message)
+      }
+    }
   })
-  server.on('connection', (socket, { socket: { remoteAddress } }) => onTransport(new WebSocketTransport(socket), remoteAddress ?? ''))
+  server.on('connection', (socket, request) => onTransport(new WebSocketTransport(socket), request.socket.remoteAddress ?? '', admitted.get(request)))
   // The WebSocketServer hands on what the HTTP server reports.
   server.on('error', () => {})
   try {

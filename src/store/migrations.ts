@@ -88,4 +88,14 @@ export const migrations = [`
   CREATE INDEX requests_pending ON requests (n) WHERE state = 'pending';
   CREATE INDEX requests_transient ON requests (n) WHERE transient = 1;
   CREATE INDEX results_of_request ON results (n, id);
+`, `
+  CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    -- Of the secret, which is not kept.
+    hash TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER
+  ) STRICT, WITHOUT ROWID;
 `]

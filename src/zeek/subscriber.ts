@@ -11,12 +11,13 @@ export interface SubscriberLimits {
   backlogMax: number
 }
 
-export interface SubscriberOptions extends SubscriberLimits {
+export interface SubscriberOptions<Owner = undefined> extends SubscriberLimits {
   /** The client's endpoint ID. */
   id: string
+  owner: Owner
   version: string
   /** Serves an event; resolves once it is answered. Throws a FormatError when it cannot be understood. */
-  onEvent: (topic: string, event: ZeekEvent, from: Subscriber) => Promise<void> | undefined
+  onEvent: (topic: string, event: ZeekEvent, from: Subscriber<Owner>) => Promise<void> | undefined
   /** Told when the client is cut off, and why. */
   onCutOff: (reason: string) => void
 }
@@ -27,11 +28,12 @@ const closeMs = 1_000
 const code = 'deserialization_failed'
 
 /** One client of the WebSocket API, from the moment that its socket is open. */
-export class Subscriber {
+export class Subscriber<Owner = undefined> {
   readonly id: string
+  readonly owner: Owner
   #socket: WebSocket
   #connection: Duplex
-  #options: SubscriberOptions
+  #options: SubscriberOptions<Owner>
   /** Undefined until it has subscribed. */
   #prefixes: readonly string[] | undefined
   #unanswered = 0
@@ -39,8 +41,9 @@ export class Subscriber {
   #isCorked = false
 
   /** `connection` is what the socket writes to. */
-  constructor (socket: WebSocket, connection: Duplex, options: SubscriberOptions) {
+  constructor (socket: WebSocket, connection: Duplex, options: SubscriberOptions<Owner>) {
     this.id = options.id
+    this.owner = options.owner
     this.#socket = socket
     this.#connection = connection
     this.#options = options

@@ -49,6 +49,8 @@ export class Cluster {
       'agent-restart-delay': '0.3',
       'management-heartbeat': '0.5',
       'management-log-level': 'warn',
+      // None among the events that a test waits for, however slow the machine.
+      'controller-events-heartbeat': '600',
       ...portFlags(),
       ...flags
     }

@@ -11,7 +11,7 @@ const two = ['sensor-1', 'sensor-2'] as const
 await t.test('an agent with a listen_port is dialled by the controller', { timeout: 60_000 }, async t => {
   const cluster = new Cluster(t)
   const [port] = await freePorts(1)
-  await cluster.start(['sensor-1'])
+  await cluster.start(['sensor-1'], { 'controller-connect-grace': '20' })
   await cluster.startHost('sensor-2', false, { 'agent-controller': 'none', 'agent-port': String(port) })
   const config = configurationOf(two)
   config.instances[1] = { name: 'sensor-2', host: '127.0.0.1', listen_port: port! }

@@ -85,7 +85,7 @@ await t.test('a page in a browser cannot connect', async t => {
   const { url } = await serve(t, () => t.fail('it is connected'))
   const page = new WebSocket(url, { origin: 'http://example.com' })
   const [error] = await once(page, 'error')
-  t.match(error.message, '401')
+  t.match(error.message, '403')
 })
 
 await t.test('the listener says where a connection comes from, and its close ends it', async t => {

@@ -29,7 +29,7 @@ await t.test('hello comes first, with the headers that keep proxies from interfe
   t.same([header('content-encoding'), header('x-content-type-options')], [null, 'nosniff'])
   const hello = await next()
   t.same([hello?.event, hello?.id], ['hello', undefined])
-  t.same(hello?.json, { type: 'hello', cursor: controller.cursor, earliest: hello?.json.earliest, heartbeat_seconds: 15, resumed: false })
+  t.same(hello?.json, { type: 'hello', cursor: controller.cursor, earliest: hello?.json.earliest, heartbeat_seconds: 600, resumed: false })
 })
 
 await t.test('the pause before a reconnect is 2 to 5 s', async t => {

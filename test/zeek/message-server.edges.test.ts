@@ -16,7 +16,7 @@ async function start (t: Test, options: Partial<MessageServerOptions> = {}) {
   const http = createServer().on('upgrade', (request, socket, head) => {
     sockets.push(socket as Socket)
     try {
-      server.upgrade(request, socket as Socket, head)
+      server.upgrade(request, socket as Socket, head, undefined)
     } catch {
       socket.destroy()
     }

@@ -34,7 +34,7 @@ async function start (t: Test, options: Partial<MessageServerOptions> = {}) {
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     sockets.push(socket as Socket)
     try {
-      server.upgrade(request, socket as Socket, head)
+      server.upgrade(request, socket as Socket, head, undefined)
     } catch (error) {
       refusals.push(error)
       socket.destroy()

@@ -38,7 +38,7 @@ function make (options: Partial<SubscriberOptions> = {}) {
   const reasons: string[] = []
   const events: [string, string][] = []
   const subscriber = new Subscriber(socket as any, { cork: () => {}, uncork: () => {} } as any, {
-    id: 'me', version: '1', unansweredMax: 10, backlogMax: 10_000, onCutOff: reason => reasons.push(reason), ...options, onEvent: (topic, event, from) => {
+    id: 'me', owner: undefined, version: '1', unansweredMax: 10, backlogMax: 10_000, onCutOff: reason => reasons.push(reason), ...options, onEvent: (topic, event, from) => {
       events.push([topic, event.name])
       return options.onEvent?.(topic, event, from)
     }
