@@ -69,7 +69,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
 
   /** What is true now, as events. */
   function snapshot (): ControlEvent[] {
-    const deployed = controller.deployed()
+    const deployed = controller.deployedMasked()
     return [
       { type: 'snapshot', instances: controller.instances() },
       ...(deployed ? [{ type: 'snapshot' as const, configuration: { state: 'deployed' as const, configuration: deployed, event_cursor: controller.cursor } }] : []),

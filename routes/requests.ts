@@ -61,15 +61,16 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
       const { timeout } = request.query
       const key = request.headers['idempotency-key']?.replace(/^"(.*)"$/, '$1')
       const fingerprint = fingerprintOf([type, timeout, request.body])
-      const { request: started, replayed } = await controller.request(type, request.body as any, { timeout, ...(key === undefined ? {} : { idempotency: { key, fingerprint } }) })
+      const { request: started, replayed, own } = await controller.request(type, request.body as any, { timeout, ...(key === undefined ? {} : { idempotency: { key, fingerprint } }) })
       const wait = preferredWait(request.headers.prefer)
       // A client that has hung up does not wait any longer.
       const gone = AbortSignal.any([closing, request.signal])
       const finished = wait === undefined ? started : await controller.waitForRequest(started.reqid, wait, gone)
+      const whole = own && finished.state !== 'pending' ? { ...finished, results: own.map(outcome => ({ reqid: finished.reqid, ...outcome })) } : finished
       reply.header('location', `/v1/requests/${started.reqid}`)
       if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
       if (replayed) reply.header('idempotent-replayed', 'true')
-      return await reply.code(finished.state === 'pending' || (wait === undefined && !replayed) ? 202 : 200).send(finished)
+      return await reply.code(finished.state === 'pending' || (wait === undefined && !replayed) ? 202 : 200).send(whole)
     })
   }
 

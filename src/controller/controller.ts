@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { requests as definitions, type Arguments, type InstanceNode, type InstanceStatus, type Request, type RequestArguments, type RequestType } from '../../schemas/api.js'
-import type { ClusterRole, Configuration, ConfigurationState } from '../../schemas/types.js'
+import type { ClusterRole, Configuration, ConfigurationState, Outcome } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import type { Hub, Start } from '../events/hub.js'
 import type { RequestOptions, Requests } from '../request.js'
@@ -14,6 +14,7 @@ import type { Deployer } from './deployer.js'
 import type { Fleet } from './fleet.js'
 import type { EventJournal } from './journal.js'
 import type { Queries } from './queries.js'
+import { masked, maskedOutcome } from './secrets.js'
 import { validate } from './validation.js'
 
 export interface ControllerParts {
@@ -60,13 +61,18 @@ export class Controller {
 
   /**
    * Accepts a request and starts it; resolves once it is written down. `timeout` is in seconds. Throws an AppError
-   * when it cannot be accepted; everything else is said in the response.
+   * when it cannot be accepted; everything else is said in the response. What is kept of it, and told to others, has its
+   * secrets masked: `own` are the results for whoever asks, where they differ.
    */
-  async request<T extends RequestType> (type: T, args: Arguments<T>, { timeout, ...options }: { timeout?: number | undefined } & Omit<RequestOptions, 'timeoutMs'> = {}): Promise<{ request: Request, replayed: boolean }> {
+  async request<T extends RequestType> (type: T, args: Arguments<T>, { timeout, ...options }: { timeout?: number | undefined } & Omit<RequestOptions, 'timeoutMs'> = {}): Promise<{ request: Request, replayed: boolean, own?: readonly Outcome[] | undefined }> {
     const { settings, requests } = this.#parts
     const seconds = timeout ?? settings[`controller_timeout_${type}`]
     if (seconds > settings.controller_timeout_max) throw new AppError('invalid_request', `the timeout is at most ${settings.controller_timeout_max} seconds`, { errors: [{ field: 'querystring/timeout', message: `must be <= ${settings.controller_timeout_max}` }] })
-    return await requests.start(type, args as RequestArguments, { timeoutMs: seconds * 1000, ...options }, this.#work(type, args))
+    const { config } = args as RequestArguments
+    let own: readonly Outcome[] | undefined
+    const work = this.#work(type, args, results => { own = results })
+    const started = await requests.start(type, config ? { ...args, config: masked(config) } : args as RequestArguments, { timeoutMs: seconds * 1000, ...options }, work)
+    return { ...started, own: started.replayed ? undefined : own }
   }
 
   /** Throws `not_found`. */
@@ -120,6 +126,12 @@ export class Controller {
 
   deployed (): Configuration | undefined { return this.#configuration('deployed') }
 
+  /** The same for everyone's eyes. */
+  deployedMasked (): Configuration | undefined {
+    const deployed = this.deployed()
+    return deployed && masked(deployed)
+  }
+
   /** Throws `not_found`. */
   configuration (state: ConfigurationState): Configuration {
     const configuration = this.#configuration(state)
@@ -148,12 +160,18 @@ export class Controller {
     return state === 'deployed' ? deployer.deployment?.configuration : configurations.get(state)
   }
 
-  #work (type: RequestType, args: RequestArguments): Work {
+  #work (type: RequestType, args: RequestArguments, keep: (results: readonly Outcome[]) => void): Work {
     const { deployer, queries } = this.#parts
     switch (type) {
       case 'get_instances': return { now: () => queries.getInstances(this.deployed()) }
       case 'stage_configuration': return () => this.#stage(args as Arguments<'stage_configuration'>)
-      case 'get_configuration': return { now: () => this.#show(args.deployed === true ? 'deployed' : 'staged') }
+      case 'get_configuration': return {
+        now: () => {
+          const { results } = this.#show(args.deployed === true ? 'deployed' : 'staged')
+          keep(results)
+          return { results: results.map(maskedOutcome) }
+        }
+      }
       case 'deploy': return task => deployer.deploy(this.#configuration('staged'), args.force === true, task)
       case 'get_nodes': return task => queries.getNodes(task)
       case 'get_id_value': return task => queries.getIdValue(args.id!, args.nodes ?? [], this.deployed(), task)

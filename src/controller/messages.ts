@@ -7,7 +7,7 @@ import { checker } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
 import { packageVersion, timeOrderedId } from '../util.js'
 import { controllerTopic, decodeRequest, encodeRequest, encodeResponse, type ZeekRequest } from '../zeek/controller-api.js'
-import { encodeEvent, type ZeekEvent } from '../zeek/message.js'
+import { encodeEvent } from '../zeek/message.js'
 import { MessageServer } from '../zeek/message-server.js'
 import type { Subscriber } from '../zeek/subscriber.js'
 import type { ControllerSettings } from './config.js'
@@ -20,7 +20,6 @@ const checks = Object.fromEntries(requestTypes.map(type => [type, checker(defini
 interface Asked {
   /** The client's own, which is only echoed. */
   reqid: string
-  event: ZeekEvent
   from: Subscriber<Principal>
   answered: () => void
 }
@@ -52,7 +51,7 @@ export class Messages {
       backlogMax: settings.controller_messages_backlog_max,
       onEvent: (topic, event, from) => {
         const request = decodeRequest(event)
-        if (topic.startsWith(controllerTopic)) return this.#serve(request, event, from)
+        if (topic.startsWith(controllerTopic)) return this.#serve(request, from)
         this.server.publish(topic, event, from)
       },
       log
@@ -73,23 +72,24 @@ export class Messages {
   started ({ reqid, type, arguments: args }: Request): void {
     if (this.server.size === 0) return
     const asked = this.#asked.get(reqid)
-    this.server.publish(controllerTopic, asked?.event ?? encodeRequest({ type, reqid, arguments: args }), asked?.from)
+    this.server.publish(controllerTopic, encodeRequest({ type, reqid: asked?.reqid ?? reqid, arguments: args }), asked?.from)
   }
 
-  /** Tells of a response, once it is written down. */
+  /** Tells of a response, once it is written down. A configuration is told to whoever asked for it apart from this: whole. */
   finished ({ reqid, type, state, results }: Request): void {
     const asked = this.#asked.get(reqid)
-    if (state !== 'expired' && this.server.size > 0) this.server.publish(controllerTopic, encodeResponse(type, asked?.reqid ?? reqid, results))
+    if (state !== 'expired' && this.server.size > 0) this.server.publish(controllerTopic, encodeResponse(type, asked?.reqid ?? reqid, results), type === 'get_configuration' ? asked?.from : undefined)
     asked?.answered()
   }
 
-  async #serve ({ type, reqid: clientReqid, arguments: args }: ZeekRequest, event: ZeekEvent, from: Subscriber<Principal>): Promise<void> {
+  async #serve ({ type, reqid: clientReqid, arguments: args }: ZeekRequest, from: Subscriber<Principal>): Promise<void> {
     const reqid = timeOrderedId()
     const timeout = Math.min(this.#settings[`controller_timeout_${type}`], this.#settings.controller_messages_timeout_max)
     try {
       allow(from.owner, definitions[type].role)
-      const answered = new Promise<void>(resolve => this.#asked.set(reqid, { reqid: clientReqid, event, from, answered: resolve }))
-      await this.#controller.request(type, checks[type](args, ''), { timeout, reqid })
+      const answered = new Promise<void>(resolve => this.#asked.set(reqid, { reqid: clientReqid, from, answered: resolve }))
+      const { own } = await this.#controller.request(type, checks[type](args, ''), { timeout, reqid })
+      if (own && from.isSubscribedTo(controllerTopic)) from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, own)))
       await answered
     } catch (error) {
       // Zeek has no answer for what cannot be accepted, and zeek-client would wait in vain. Nobody else is concerned.

@@ -1,6 +1,7 @@
 import type { ConfigurationInput, Node } from '../../schemas/types.js'
 import { compare, groupBy } from '../util.js'
 import { needsPort, inPortOrder } from './ports.js'
+import { maskedFields } from './secrets.js'
 
 export interface Findings {
   /** Sorted by text; with one of them the configuration cannot be deployed. */
@@ -30,7 +31,8 @@ export function validate ({ instances, nodes }: ConfigurationInput, rules: Valid
     ...collisions(instanceNames, nodes),
     ...nodes.filter(({ instance }) => !instanceNames.has(instance)).map(({ name, instance }) => `node '${name}' has undeclared instance name '${instance}'`),
     ...portConflicts({ instances, nodes }, rules),
-    ...lackingPorts(nodes, rules)
+    ...lackingPorts(nodes, rules),
+    ...maskedFields({ instances, nodes })
   ]
   return { errors: [...new Set(errors)].sort(compare), warnings: oddities({ instances, nodes }) }
 }
