@@ -19,13 +19,13 @@ export function * messageViolations (world: World): Generator<string> {
   }
 }
 
-function * strangers ({ client, name, reqid, errors = [] }: Frame, { requests, asks, byText }: World): Generator<string> {
+function * strangers ({ client, name, reqid, texts = [] }: Frame, { requests, asks, byText }: World): Generator<string> {
   const ask = asks.get(reqid)
   const type = name.replace(/_(request|response)$/, '')
   const stored = requests.get(ask ? byText.get(ask.mark ?? '')?.[0] ?? '' : reqid)
   if (ask && ask.mark === undefined) return
   if (!stored) {
-    if (!errors.some(error => refusal.test(error))) yield `lost request: ${client} has heard ${name} of ${reqid}, and the history does not have it`
+    if (!texts.some(text => refusal.test(text))) yield `lost request: ${client} has heard ${name} of ${reqid}, and the history does not have it`
   } else if (stored.type !== type) yield `${client} has heard ${name} of ${reqid}, which is a ${stored.type}`
   else if (name.endsWith('_response') && ['pending', 'expired'].includes(stored.state)) yield `${client} has heard ${name} of ${reqid}, which is ${stored.state} in the history`
 }

@@ -56,8 +56,8 @@ export interface Open {
 export interface Control { kind: 'control', stream: string, type: string, cursor?: string, earliest?: string, resumed?: boolean, reason?: string }
 export interface Seen { kind: 'event', stream: string, event: Told }
 
-/** What came over a WebSocket: the name of the event without its module, the request that it is of, the errors of its results. */
-export interface Frame { kind: 'frame', client: string, name: string, reqid: string, errors?: readonly string[] }
+/** What came over a WebSocket: the name of the event without its module, the request that it is of, the texts in its results. */
+export interface Frame { kind: 'frame', client: string, name: string, reqid: string, texts?: readonly string[] }
 
 /** The controller was made to end. */
 export interface Kill { kind: 'kill', at: number, signal: string }

@@ -1,0 +1,33 @@
+import { readdirSync, readlinkSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import type { Run } from './run.js'
+
+const everyMs = 50
+
+/** Writes down which processes there are of each node: those whose working directory is the node's. */
+export function watchNodes (run: Run, isNodes: (directory: string) => boolean): () => void {
+  let before = ''
+  const look = () => {
+    const nodes: Record<string, number[]> = {}
+    for (const pid of readdirSync('/proc')) {
+      if (!/^\d+$/.test(pid)) continue
+      const directory = workingDirectory(pid)
+      // " (deleted)": of an earlier run, in a directory of the same name.
+      if (directory !== undefined && !directory.endsWith(' (deleted)') && isNodes(dirname(directory))) (nodes[basename(directory)] ??= []).push(Number(pid))
+    }
+    const now = JSON.stringify(nodes)
+    if (now !== before) run.add({ kind: 'processes', nodes })
+    before = now
+  }
+  const timer = setInterval(look, everyMs)
+  return () => clearInterval(timer)
+}
+
+/** Undefined when it is gone, or not ours. */
+function workingDirectory (pid: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    return undefined
+  }
+}
