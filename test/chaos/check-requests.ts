@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { isTerminal, placeOf, type Shown, type Told } from './lines.js'
 import type { World } from './world.js'
 
@@ -47,6 +48,7 @@ function wasKilled ({ created_at: created, finished_at: finished }: Shown, { kil
   return kills.some(({ at }) => at >= Date.parse(created) - slackMs && at <= Date.parse(finished ?? created) + slackMs)
 }
 
+/** Whether it is the same JSON: members of objects have no order. */
 export function same (a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
+  return isDeepStrictEqual(a, b)
 }

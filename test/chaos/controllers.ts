@@ -87,7 +87,7 @@ export async function killAgainAndAgain (run: Run, controllers: Controllers, dic
       else if (moment < 0.7) {
         await Promise.race([asked(run), sleep(1_500)])
         await sleep(dice.between(0, 400))
-      } else await sleep(dice.between(200, 1_500))
+      } else await sleep(dice.between(100, dice.chance(0.2) ? 4_000 : 1_500))
     }
     await controllers.kill(dice.chance(0.1) ? 'SIGTERM' : 'SIGKILL')
   }

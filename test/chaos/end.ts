@@ -21,20 +21,26 @@ export async function allDone (run: Run, clients: Promise<void>[]): Promise<void
 /** Has the cluster come to rest: agents connected, a configuration deployed, nothing pending. */
 export async function settle (run: Run, url: string, config: Config): Promise<void> {
   const client = new RestClient(run, url, 'settler')
-  const { instances, nodes } = config
-  await until(async () => {
+  const { instances } = config
+  const hope = (what: () => Promise<boolean>, text: string) => until(what, text, patienceMs).catch(() => { run.faults.push(`still not so: ${text}`) })
+  await hope(async () => {
     const known: { name: string, connected: boolean }[] = (await getJson(`${url}/v1/instances`)).instances
     return instances.every(({ name }) => known.some(instance => instance.name === name && instance.connected))
-  }, 'all agents are connected', patienceMs)
-  await until(async () => (await getJson(`${url}/v1/requests?state=pending`)).requests.length === 0, 'nothing is pending', patienceMs)
-  const mark = run.name('chaos')
-  await client.ask({ type: 'stage_configuration', args: { config: { instances, nodes, id: mark } }, mark }, { wait: 10 })
-  const deployed = await client.ask({ type: 'deploy', args: {}, timeout: 30 }, { wait: 30 })
-  if (deployed?.request?.state !== 'succeeded') run.faults.push(`the last deployment is ${JSON.stringify(deployed)}`)
+  }, 'all agents are connected')
+  await hope(async () => (await getJson(`${url}/v1/requests?state=pending`)).requests.length === 0, 'nothing is pending')
+  await deploy(run, client, config)
   // Reconnecting agents may still tell of their nodes.
   await sleep(500)
   run.add({ kind: 'settled', cursor: (await getJson(`${url}/v1/nodes`)).event_cursor })
   await client.list()
+}
+
+/** With the controller left alone this has to succeed. */
+export async function deploy (run: Run, client: RestClient, { instances, nodes }: Config): Promise<void> {
+  const mark = run.name('chaos')
+  await client.ask({ type: 'stage_configuration', args: { config: { instances, nodes, id: mark } }, mark }, { wait: 10 })
+  const deployed = await client.ask({ type: 'deploy', args: {}, timeout: 30 }, { wait: 30 })
+  if (deployed?.request?.state !== 'succeeded') run.faults.push(`a deployment that nobody disturbs is ${JSON.stringify(deployed)}`)
 }
 
 /** Resolves when everyone who stays has seen all, or the time is over: the history tells. */

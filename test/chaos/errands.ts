@@ -15,12 +15,12 @@ const wheel: RequestType[] = [
 
 export function errand (run: Run, dice: Dice, config: Config): Errand {
   const mark = run.name('chaos')
-  const type = dice.chance(0.03) ? 'deploy' : dice.pick(wheel)
+  const type = dice.chance(0.06) ? 'deploy' : dice.pick(wheel)
   switch (type) {
     case 'get_id_value': return { type, mark, args: { id: mark, nodes: dice.chance(0.5) ? ['manager'] : [] } }
     case 'stage_configuration': return { type, mark, args: { config: { ...variant(config, dice), id: mark } } }
     // A node that there is not is an answer, too, and costs no process.
-    case 'restart': return { type, mark, args: { nodes: dice.chance(0.15) ? ['worker-1', mark] : [mark] } }
+    case 'restart': return { type, mark, args: { nodes: dice.chance(0.25) ? ['worker-1', mark] : [mark] } }
     case 'test_timeout': return { type, args: { with_state: dice.chance(0.5) }, timeout: dice.between(0.2, 1.5) }
     case 'get_configuration': return { type, args: { deployed: dice.chance(0.5) } }
     case 'deploy': return { type, args: { force: dice.chance(0.2) }, timeout: 10 }

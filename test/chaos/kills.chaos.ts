@@ -10,9 +10,9 @@ import t from 'tap'
 import { directoryOf, freePorts, portFlags, startHost } from '../helper.js'
 import { configurationOf } from '../flow/cluster.js'
 import { Controllers, killAgainAndAgain } from './controllers.js'
-import { allDone, caughtUp, settle, writeNodes, writeStore } from './end.js'
+import { allDone, caughtUp, deploy, settle, writeNodes, writeStore } from './end.js'
 import { figures, violations } from './history.js'
-import { turn } from './rest-client.js'
+import { RestClient, turn } from './rest-client.js'
 import { Dice, Run } from './run.js'
 import { follow, type FollowOptions } from './stream-client.js'
 import { watchNodes } from './watch-nodes.js'
@@ -36,7 +36,7 @@ await t.test(`requests and streams outlive ${kills} kills of the controller`, { 
     ...portFlags(),
     'controller-name': 'controller',
     'controller-websocket-port': String(http),
-    'controller-connect-grace': '1',
+    'controller-connect-grace': '3',
     'controller-events-heartbeat': '0.5',
     // Everything is kept: what is missing is lost.
     'controller-events-max-count': '100000000',
@@ -54,6 +54,7 @@ await t.test(`requests and streams outlive ${kills} kills of the controller`, { 
   const unwatch = watchNodes(run, directory => stateDirectories.some(state => directory === join(state, 'nodes')))
   t.teardown(unwatch)
   await controllers.ready
+  await deploy(run, new RestClient(run, url, 'first'), config)
 
   const leaving = new AbortController()
   t.teardown(() => leaving.abort())
