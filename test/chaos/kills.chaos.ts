@@ -33,7 +33,8 @@ await t.test(`requests and streams outlive ${kills} kills of the controller`, { 
   const shared = { 'controller-port': String(agents), 'management-heartbeat': '0.5', 'management-log-level': 'warn', 'agent-restart-delay': '0.3', 'agent-stop-timeout': '2' }
   const controllers = new Controllers(t, run, join(directory, 'controller'), {
     ...shared,
-    ...portFlags(),
+    // Away from those of all other tests, which may run meanwhile: whoever has a node's port is taken for that node.
+    ...portFlags(12_000 + (process.pid % 70) * 100),
     'controller-name': 'controller',
     'controller-websocket-port': String(http),
     'controller-connect-grace': '3',
