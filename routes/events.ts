@@ -3,6 +3,7 @@ import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typ
 import { domainEventTypes, Event, type ControlEvent, type LoggedEvent } from '../schemas/events.js'
 import { Cursor, Name, Ref, RequestId } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
+import type { Limits } from '../src/controller/limits.js'
 import { AppError } from '../src/errors.js'
 import { Filter, type FilterFields } from '../src/events/filter.js'
 import { ndjson, sse } from '../src/events/frame.js'
@@ -13,6 +14,7 @@ const tags = ['events']
 const cursorPattern = '(latest|earliest|[a-z0-9]{1,32}\\.(0|[1-9][0-9]{0,15}))'
 const From = Type.Optional(Type.String({ pattern: `^${cursorPattern}$`, description: 'Where to start: latest, earliest, or a cursor.' }))
 const LastEventIdQuery = Type.Optional(Type.String({ pattern: `^${cursorPattern}$`, description: 'For clients that cannot set the header Last-Event-ID. Wins over `from`.' }))
+const Ticket = Type.Optional(Type.String({ maxLength: 64, description: 'From `create_ticket`, for an EventSource without a session: it cannot send a token.' }))
 const headers = Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that was received. Wins over all else.' })) })
 
 const stream = {
@@ -38,10 +40,13 @@ function mediaType ({ headers }: FastifyRequest): keyof typeof formats {
 interface StreamOptions { start: Start, fields: FilterFields, opening?: readonly ControlEvent[], isLast?: (event: LoggedEvent) => boolean }
 
 /** Hands the connection over to the hub. */
-function streamTo (reply: FastifyReply, controller: Controller, type: keyof typeof formats, { start, fields, opening = [], isLast }: StreamOptions): void {
+function streamTo ({ principal }: FastifyRequest, reply: FastifyReply, { controller, limits }: { controller: Controller, limits: Limits }, type: keyof typeof formats, { start, fields, opening = [], isLast }: StreamOptions): void {
   if (controller.hub.isFull) throw new AppError('unavailable', 'there are too many event streams')
+  limits.stream(principal.client, reply.raw)
   reply.hijack()
   const { raw } = reply
+  // Heartbeats keep it alive, however rare.
+  raw.socket?.setTimeout(0)
   raw.writeHead(200, { ...reply.getHeaders() as Record<string, string>, ...streamHeaders, 'content-type': type === 'text/event-stream' ? `${type}; charset=utf-8` : type, 'zeek-event-cursor': controller.hub.cursorOf(start.seq) })
   // Browsers come back after a pause of their own, so that they do not all come at once.
   if (type === 'text/event-stream') raw.write(`retry: ${2000 + Math.floor(Math.random() * 3000)}\n\n`)
@@ -56,7 +61,7 @@ function startOfStory (controller: Controller, reqid: string): Start {
 
 const isTerminal = ({ type }: { type: string }) => type.endsWith('_response') || type === 'request_expired'
 
-export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> = async (app, { controller }) => {
+export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, limits: Limits }> = async (app, { controller, limits }) => {
   const query = Type.Object({
     types: Type.Optional(Type.String({ maxLength: 2048, description: `A comma-separated list of event types: ${domainEventTypes.join(', ')}.`, examples: ['notify_change,deploy_response'] })),
     reqid: Type.Optional(RequestId),
@@ -64,6 +69,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
     node: Type.Optional(Name),
     from: From,
     last_event_id: LastEventIdQuery,
+    ticket: Ticket,
     snapshot: Type.Optional(Type.Boolean({ description: 'Send the state first. `from` is then the moment of that state.' }))
   }, { additionalProperties: false })
 
@@ -87,13 +93,13 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
     schema: { operationId: 'stream_events', ...needs('viewer'), tags, summary: 'Everything that happens, as it happens', headers, querystring: query, response: stream },
     handler: async (request, reply) => {
       const type = mediaType(request)
-      const { types, from, last_event_id: lastEventId, snapshot: withSnapshot, ...fields } = request.query
+      const { types, from, last_event_id: lastEventId, snapshot: withSnapshot, ticket: _ticket, ...fields } = request.query
       const wanted = types?.split(',').map(name => name.trim())
       const unknown = wanted?.find(name => !domainEventTypes.includes(name))
       if (unknown !== undefined) throw new AppError('invalid_request', `querystring/types: there is no event type ${unknown}`, { errors: [{ field: 'querystring/types', message: `there is no event type ${unknown}` }] })
       const start = await controller.startAt(request.headers['last-event-id'] ?? lastEventId ?? from ?? 'latest')
       // Taken in the tick in which the stream starts: what comes after the state is not in it.
-      streamTo(reply, controller, type, withSnapshot === true
+      streamTo(request, reply, { controller, limits }, type, withSnapshot === true
         ? { start: controller.hub.startAt('latest'), fields: { ...fields, types: wanted }, opening: snapshot() }
         : { start, fields: { ...fields, types: wanted } })
     }
@@ -110,7 +116,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
       description: 'What has happened so far, then what comes; ends after the response. Resumed after that, the answer is 204, which keeps an EventSource from coming back.',
       params: Type.Object({ reqid: RequestId }),
       headers,
-      querystring: Type.Object({ from: From, last_event_id: LastEventIdQuery }, { additionalProperties: false }),
+      querystring: Type.Object({ from: From, last_event_id: LastEventIdQuery, ticket: Ticket }, { additionalProperties: false }),
       response: stream
     },
     handler: async (request, reply) => {
@@ -123,7 +129,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> 
       const start = resumed && !resumed.reset ? resumed : { ...startOfStory(controller, reqid), ...resumed?.reset && { reset: resumed.reset } }
       const last = controller.lastEventOf(reqid)
       if (state !== 'pending' && (!last || start.seq >= last.seq)) return await (reply as FastifyReply).code(204).send()
-      streamTo(reply, controller, type, { start, fields: { reqid }, isLast: isTerminal })
+      streamTo(request, reply, { controller, limits }, type, { start, fields: { reqid }, isLast: isTerminal })
     }
   })
 

@@ -1,17 +1,21 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Controller } from '../src/controller/controller.js'
+import type { Guard } from '../src/controller/guard.js'
+import type { Limits } from '../src/controller/limits.js'
 import type { Metrics } from '../src/controller/metrics.js'
 import { eventRoutes } from './events.js'
 import { messageRoutes } from './messages.js'
 import { monitoringRoutes } from './monitoring.js'
 import { requestRoutes } from './requests.js'
+import { sessionRoutes } from './session.js'
 import { stateRoutes } from './state.js'
 
 /** The map of the API, and what each part of it needs. */
-export const routes: FastifyPluginAsync<{ controller: Controller, metrics: Metrics, closing: AbortSignal }> = async (app, { controller, metrics, closing }) => {
+export const routes: FastifyPluginAsync<{ controller: Controller, metrics: Metrics, guard: Guard, limits: Limits, closing: AbortSignal }> = async (app, { controller, metrics, guard, limits, closing }) => {
   await app.register(requestRoutes, { prefix: '/v1', controller, closing })
-  await app.register(eventRoutes, { prefix: '/v1', controller })
+  await app.register(eventRoutes, { prefix: '/v1', controller, limits })
   await app.register(stateRoutes, { prefix: '/v1', controller })
+  await app.register(sessionRoutes, { prefix: '/v1', guard })
   await app.register(messageRoutes, { prefix: '/v1' })
   await app.register(monitoringRoutes, { controller, metrics })
 }

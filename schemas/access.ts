@@ -2,6 +2,10 @@
 export const roles = ['viewer', 'operator', 'admin', 'agent'] as const
 export type Role = typeof roles[number]
 
+export function isRole (text: string): text is Role {
+  return (roles as readonly string[]).includes(text)
+}
+
 /** What a route or a request type asks of its caller. */
 export type NeededRole = 'anyone' | Exclude<Role, 'agent'>
 

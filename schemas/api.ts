@@ -1,5 +1,5 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
-import type { NeededRole } from './access.js'
+import { roles, type NeededRole } from './access.js'
 import {
   ClusterRole, Configuration, ConfigurationInput, ConfigurationState, Cursor, Enum, Environment, Instance, ListOf,
   ManagementRole, Name, Node, NodeState, NodeStatus, Options, Ref, RequestId, Result, ResultData, Time
@@ -148,6 +148,8 @@ export const RequestList = Type.Object({
   ...eventCursor
 }, { $id: 'RequestList', ...closed, description: 'A page of the history, newest first.', examples: [{ requests: [], event_cursor: cursorExample }] })
 
+export const RoleName = Enum('Role', roles, 'What a token or a certificate is good for.')
+
 export const InstanceStatus = Type.Object({
   name: Name,
   host: Type.Optional(Type.String()),
@@ -197,9 +199,16 @@ export const PrometheusLabels = Type.Object({ instance: Type.String(), node: Typ
 export const PrometheusTarget = Type.Object({ targets: Type.Array(Type.String()), labels: Ref(PrometheusLabels) },
   { $id: 'PrometheusTarget', ...closed, description: 'One node\'s metrics endpoint, for Prometheus\' HTTP service discovery.', examples: [{ targets: ['127.0.0.1:9003'], labels: { instance: 'agent-sensor-1', node: 'worker-1', role: 'WORKER' } }] })
 
+export const Login = Type.Object({ token: Type.String({ minLength: 1, maxLength: 256 }) },
+  { $id: 'Login', ...closed, description: 'A token, for a session.', examples: [{ token: 'zcc_9448e9c83643_…' }] })
+export const Session = Type.Object({ name: Type.String(), role: Ref(RoleName), expires_at: Type.Optional(Time) },
+  { $id: 'Session', ...closed, description: 'As whom the controller knows who asks.', examples: [{ name: 'ops', role: 'operator', expires_at: timeExample }] })
+export const Ticket = Type.Object({ ticket: Type.String(), expires_at: Time },
+  { $id: 'Ticket', ...closed, description: 'Lets its bearer open one event stream.', examples: [{ ticket: 'R29vZCBmb3Igb25lIHN0cmVhbSwgb25jZQ', expires_at: timeExample }] })
+
 /** Every schema that OpenAPI names and other schemas refer to, events aside. */
 export const apiComponents = [
   ClusterRole, ManagementRole, NodeState, ConfigurationState, RequestTypeName, RequestState, Instance, Options, Environment, Node,
   ConfigurationInput, Configuration, NodeStatus, ResultData, Result, RequestArguments, Request, RequestList, InstanceStatus, InstanceList, InstanceNode,
-  NodeList, ConfigurationDocument, FieldError, Problem, Health, PrometheusLabels, PrometheusTarget, ...requestTypes.map(type => requests[type].arguments)
+  NodeList, ConfigurationDocument, FieldError, Problem, Health, PrometheusLabels, PrometheusTarget, RoleName, Login, Session, Ticket, ...requestTypes.map(type => requests[type].arguments)
 ]

@@ -73,6 +73,8 @@ export async function runHost ({ settings, roles, command, env, log, onReady, si
     }
   })
 
+  const reload = () => { for (const link of links.values()) link.notify('reload', {}) }
+  process.on('SIGHUP', reload)
   try {
     await supervisor.recover()
     const base: Omit<Program, 'name' | 'tag'> = {
@@ -93,6 +95,7 @@ export async function runHost ({ settings, roles, command, env, log, onReady, si
   } finally {
     await supervisor.close()
     lock.close()
+    process.off('SIGHUP', reload)
   }
   return !failed.signal.aborted
 }

@@ -5,15 +5,15 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { agentSettings } from './agent/config.js'
-import { controllerSettings } from './controller/config.js'
+import { agentSettings, refuseExposure as refuseAgentExposure } from './agent/config.js'
+import { controllerSettings, refuseExposure as refuseControllerExposure } from './controller/config.js'
 import { AppError, messageOf } from './errors.js'
 import { runHost, type Role } from './host.js'
 import { IpcTransport } from './link/ipc.js'
 import { Link } from './link/link.js'
 import { createLog } from './log.js'
 import { environmentName, flagName, loadSettings, managementSettings } from './settings.js'
-import { hostPort, isLoopback, packageVersion } from './util.js'
+import { hostPort, packageVersion } from './util.js'
 
 const allSettings = { ...managementSettings, ...controllerSettings, ...agentSettings }
 
@@ -52,9 +52,8 @@ function parseFlags (args: readonly string[]): { roles: Role[], file: string | u
 
 function readSettings (file: string | undefined, flags: Record<string, string>) {
   const settings = loadSettings(allSettings, { flags, env: process.env, file })
-  for (const key of ['controller_addr', 'controller_websocket_addr', 'agent_addr'] as const) {
-    if (!isLoopback(settings[key])) throw new AppError('invalid_request', `${environmentName(key)} must be a loopback address: there is no TLS yet (it is ${settings[key]})`)
-  }
+  refuseControllerExposure(settings)
+  refuseAgentExposure(settings)
   return { ...settings, management_state_dir: resolve(settings.management_state_dir) }
 }
 
@@ -86,15 +85,16 @@ async function runSupervisor (settings: Settings, roles: readonly Role[], args: 
     env: process.env,
     log,
     onReady: lines => console.log(`zeek-cluster is ready: ${lines.join('; ')}`),
-    signal: untilStopped(['SIGTERM', 'SIGINT'])
+    // At a terminal SIGHUP is its end; a service is told so to read its files again.
+    signal: untilStopped(['SIGTERM', 'SIGINT', ...process.stdout.isTTY ? ['SIGHUP' as const] : []])
   })
   return started ? 0 : 1
 }
 
 /** In a process that a supervisor has launched: one role, until the supervisor ends or says so. */
 async function runRole (role: string, settings: Settings): Promise<number> {
-  // Ctrl-C reaches the whole group; the supervisor sees to the order.
-  process.on('SIGINT', () => {})
+  // Ctrl-C, and the end of a terminal, reach the whole group; the supervisor sees to the order.
+  for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})
   const stopped = untilStopped(['SIGTERM'])
   const isAgent = role === 'AGENT'
   let onLine: (level: string, message: string) => void = () => {}
@@ -121,6 +121,7 @@ async function runRole (role: string, settings: Settings): Promise<number> {
   async function agentRole () {
     const [{ startAgent }, { Programs }] = await Promise.all([import('./agent/main.js'), import('./agent/programs.js')])
     const programs = new Programs(new IpcTransport(process))
+    programs.on('reload', () => reloadWith(() => agent.reload()))
     const agent = await startAgent({ settings, env: process.env, programs, controllerPort: settings.controller_port, log })
     onLine = (level, message) => { if (level === 'WARNING' || level === 'ERROR') agent.notifyLog(level, message) }
     return { supervisor: programs.link, line: `${settings.agent_name} is an agent of ${settings.agent_controller}`, close: agent.close }
@@ -128,9 +129,18 @@ async function runRole (role: string, settings: Settings): Promise<number> {
 
   async function controllerRole () {
     const { startController } = await import('./controller/main.js')
-    const link = new Link(new IpcTransport(process), {})
-    const { url, close } = await startController({ settings, log })
+    const link = new Link(new IpcTransport(process), { reload: () => reloadWith(reload) })
+    const { url, reload, close } = await startController({ settings, log })
     return { supervisor: link, line: `${settings.controller_name} listens on ${url}, for agents on ${hostPort(settings.controller_addr, settings.controller_port)}`, close }
+  }
+
+  function reloadWith (reload: () => void) {
+    try {
+      reload()
+      log.info('the certificates are read again')
+    } catch (error) {
+      log.error(`the certificates stay as they were: ${messageOf(error)}`)
+    }
   }
 }
 

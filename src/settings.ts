@@ -10,6 +10,8 @@ export const Seconds = (options: { default: number, description: string, minimum
 /** An address to listen on. */
 export const ListenAddress = (options: { default: string, description: string }) => Type.String({ format: 'listen-ip', ...options })
 export const ListenPort = (options: { default: number, description: string }) => Type.Integer({ minimum: 1, maximum: 65535, ...options })
+/** The path of a file that may be given. */
+export const File = (description: string) => Type.Optional(Type.String({ minLength: 1, description }))
 export const Count = (options: { default: number, description: string, minimum?: number }) => Type.Integer({ minimum: 0, ...options })
 
 /** What controller, agent and supervisor all need. */

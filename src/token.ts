@@ -7,20 +7,28 @@ import { Store } from './store/store.js'
 import { TokenTable, type StoredToken } from './store/tokens.js'
 
 const pattern = /^zcc_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$/
+const bootstrapId = 'bootstrap'
 const units = { m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 const hashOf = (secret: string) => createHash('sha256').update(secret).digest('hex')
 
 /** A new token: what is kept of it, and its text, which nobody can tell later. */
-export function createToken ({ name, role, lifetimeMs, now }: { name: string, role: Role, lifetimeMs?: number | undefined, now: number }): { kept: StoredToken, text: string } {
+export function createToken ({ name, role, parent = null, lifetimeMs, now }: { name: string, role: Role, parent?: string | null, lifetimeMs?: number | undefined, now: number }): { kept: StoredToken, text: string } {
   const id = randomBytes(6).toString('hex')
   const secret = randomBytes(32).toString('base64url')
-  return { kept: { id, name, role, hash: hashOf(secret), created_at: now, expires_at: lifetimeMs === undefined ? null : now + lifetimeMs }, text: `zcc_${id}_${secret}` }
+  return { kept: { id, name, role, hash: hashOf(secret), created_at: now, expires_at: lifetimeMs === undefined ? null : now + lifetimeMs, parent }, text: `zcc_${id}_${secret}` }
+}
+
+/** The token of the first admin, as whoever set the controller up has made it up. Throws `invalid_request`. */
+export function bootstrapToken (text: string, now: number): StoredToken {
+  if (!/^\S{32,256}$/.test(text)) throw new AppError('invalid_request', 'it must hold one word of 32 to 256 characters')
+  return { id: bootstrapId, name: bootstrapId, role: 'admin', hash: hashOf(text), created_at: now, expires_at: null, parent: null }
 }
 
 /** The token that a text is; undefined when there is none, or no longer. */
 export function findToken (tokens: ReadonlyMap<string, StoredToken>, text: string, now: number): StoredToken | undefined {
-  const [, id = '', secret = ''] = pattern.exec(text) ?? []
+  // What is not of our making can only be the first one.
+  const [, id = bootstrapId, secret = text] = pattern.exec(text) ?? []
   const token = tokens.get(id)
   if (!token || !timingSafeEqual(Buffer.from(token.hash), Buffer.from(hashOf(secret)))) return undefined
   return isExpired(token, now) ? undefined : token
@@ -47,7 +55,7 @@ export async function tokenCommand (words: readonly string[], flags: Record<stri
       return text
     }
     if (verb === 'list' && rest.length === 0) {
-      return table.list().map(token => [token.id, token.role, token.name, timeOf(token.created_at), token.expires_at === null ? 'never' : timeOf(token.expires_at)].join('\t')).join('\n')
+      return table.list().map(token => [token.id, token.role, token.name, timeOf(token.created_at), token.expires_at === null ? 'never' : timeOf(token.expires_at), ...(token.parent === null ? [] : [`session of ${token.parent}`])].join('\t')).join('\n')
     }
     if (verb === 'revoke' && rest.length === 1) {
       if (!await store.write('synced', () => table.delete(rest[0]!))) throw new AppError('invalid_request', `there is no token ${rest[0]}`)

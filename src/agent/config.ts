@@ -1,13 +1,18 @@
 import { hostname } from 'node:os'
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import { namePattern } from '../../schemas/types.js'
-import { Count, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
+import { AppError } from '../errors.js'
+import { Count, File, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
+import { isLoopback } from '../util.js'
 
 /** The settings of an agent. */
 export const agentSettings = {
   agent_name: Type.String({ pattern: namePattern, default: `agent-${hostname()}`, description: 'the name of the agent and its instance' }),
   agent_controller: Type.String({ pattern: '^(none|[^\\s/]+:[0-9]{1,5})$', default: '127.0.0.1:2150', description: 'host:port of the controller to dial; none: listen, and be dialled' }),
-  agent_token_file: Type.Optional(Type.String({ minLength: 1, description: 'a file with the token that the agent shows to its controller' })),
+  agent_token_file: File('a file with the token that the agent shows to its controller'),
+  agent_tls_ca: File('authorities (PEM) that the controller\'s certificate is checked against; given, the agent speaks TLS'),
+  agent_tls_cert: File('the certificate (PEM) that the agent shows; its O is "agent", its CN the agent\'s name'),
+  agent_tls_key: File('the key (PEM) of that certificate'),
   agent_addr: ListenAddress({ default: '127.0.0.1', description: 'where an agent that is dialled listens' }),
   agent_port: ListenPort({ default: 2151, description: 'where an agent that is dialled listens' }),
   agent_advertise_addr: Type.Optional(Type.String({ format: 'ip', description: 'the address at which other instances reach this one; default: the one that the controller sees' })),
@@ -21,3 +26,8 @@ export const agentSettings = {
 }
 
 export type AgentSettings = Static<TObject<typeof managementSettings & typeof agentSettings>>
+
+/** Throws an AppError when others than its controller could command the agent. */
+export function refuseExposure ({ agent_addr: addr, agent_tls_cert: cert }: AgentSettings): void {
+  if (!isLoopback(addr) && cert === undefined) throw new AppError('invalid_request', `ZEEK_AGENT_ADDR is ${addr}: whoever reaches it could run anything; set ZEEK_AGENT_TLS_CERT, ZEEK_AGENT_TLS_KEY and ZEEK_AGENT_TLS_CA, or a loopback address`)
+}

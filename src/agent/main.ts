@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { agentApiVersion, agentMethods } from '../../schemas/agent.js'
 import type { NodeStatus } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
+import { Certificates } from '../certificates.js'
 import { AppError, invalid, messageOf } from '../errors.js'
 import type { Handlers } from '../link/link.js'
 import type { UnitStatus } from '../supervisor/program.js'
@@ -32,6 +33,8 @@ export interface AgentOptions {
 export interface Agent {
   /** Tells the controller a line of the log; lost when it is not there. */
   notifyLog (level: string, message: string): void
+  /** Reads the certificates again. Throws an AppError that names the setting. */
+  reload (): void
   /** Ends the link with the controller. The nodes stay. */
   close (): Promise<void>
 }
@@ -39,6 +42,7 @@ export interface Agent {
 /** Runs an agent. Resolves once it listens or dials. Rejects when it cannot listen. */
 export async function startAgent ({ settings, env, programs, controllerPort, log }: AgentOptions): Promise<Agent> {
   const closing = new AbortController()
+  const certificates = Certificates.of('agent', settings)
   const table = new NodeTable(settings, env, programs, new Memory(join(settings.management_state_dir, 'agent.json')))
   const dialled = settings.agent_controller === 'none'
 
@@ -78,6 +82,7 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     heartbeatMs: settings.management_heartbeat * 1000,
     handlers,
     log,
+    certificates,
     // Read each time, so that another token needs no restart.
     headers: async () => settings.agent_token_file === undefined ? {} : { authorization: `Bearer ${(await readFile(settings.agent_token_file, 'utf8')).trim()}` },
     hello: async () => ({
@@ -112,6 +117,7 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
   const dialling = dialled ? undefined : session.dial(settings.agent_controller, closing.signal)
   return {
     notifyLog: (level, message) => session.notify('log', { level, message }),
+    reload: () => certificates?.reload(),
     close: async () => {
       closing.abort()
       await dialling

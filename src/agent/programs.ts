@@ -6,13 +6,13 @@ import type { Program, UnitStatus } from '../supervisor/program.js'
 /** Stopping a node takes its stop timeout; this is only for a supervisor that hangs. */
 const patienceMs = 600_000
 
-/** The supervisor, as its agent sees it: over a link. Emits `changed` with a UnitStatus. */
-export class Programs extends EventEmitter<{ changed: [UnitStatus] }> {
+/** The supervisor, as its agent sees it: over a link. Emits `changed` with a UnitStatus, and `reload` when files are to be read again. */
+export class Programs extends EventEmitter<{ changed: [UnitStatus], reload: [] }> {
   readonly link: Link
 
   constructor (transport: Transport) {
     super()
-    this.link = new Link(transport, { changed: (unit: UnitStatus) => { this.emit('changed', unit) } })
+    this.link = new Link(transport, { changed: (unit: UnitStatus) => { this.emit('changed', unit) }, reload: () => { this.emit('reload') } })
   }
 
   status (): Promise<UnitStatus[]> { return this.#ask('status') }

@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { agentPath } from '../../schemas/agent.js'
-import { messageOf } from '../errors.js'
+import { bearerOf, type Certificates } from '../certificates.js'
+import { AppError, messageOf } from '../errors.js'
 import { Link, type Handlers } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import { dial, listen } from '../link/websocket.js'
@@ -19,6 +20,8 @@ export interface SessionOptions {
   hello: () => Promise<object>
   /** What the agent shows of itself to a controller that it dials. */
   headers: () => Promise<{ authorization?: string }>
+  /** For TLS with the controller; undefined without. */
+  certificates: Certificates | undefined
   log: Logger
 }
 
@@ -41,7 +44,7 @@ export class Session {
     const { log } = this.#options
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        const link = await this.#greet(await dial(`ws://${address}${agentPath}`, signal, await this.#options.headers()), signal)
+        const link = await this.#greet(await this.#open(address, signal), signal)
         attempt = 0
         if (!link.closed.aborted) await once(link.closed, 'abort')
         if (!signal.aborted) log.warn(`lost the controller: ${link.closed.reason}`)
@@ -55,10 +58,20 @@ export class Session {
 
   /** Listens for the controller until the signal aborts. Throws `unavailable` when the port is taken. */
   async listen (host: string, port: number, signal: AbortSignal): Promise<void> {
-    const listener = await listen(host, port, agentPath, transport => {
-      this.#greet(transport, signal).catch(error => this.#options.log.warn(`a controller left: ${messageOf(error)}`))
+    const { certificates, log } = this.#options
+    const listener = await listen({
+      host, port, path: agentPath, certificates,
+      admit: request => { if (certificates && bearerOf(request)?.role !== 'controller') throw new AppError('forbidden', 'a certificate of a controller is needed') },
+      onTransport: transport => { this.#greet(transport, signal).catch(error => log.warn(`a controller left: ${messageOf(error)}`)) }
     })
     signal.addEventListener('abort', () => { void listener.close() }, { once: true })
+  }
+
+  async #open (address: string, signal: AbortSignal): Promise<Transport> {
+    const { certificates, headers } = this.#options
+    // New ones need no restart.
+    certificates?.reload()
+    return await dial(`ws${certificates ? 's' : ''}://${address}${agentPath}`, signal, { headers: await headers(), tls: certificates?.options })
   }
 
   async #greet (transport: Transport, signal: AbortSignal): Promise<Link> {

@@ -3,7 +3,9 @@ import { Type, type Static, type TObject } from '@sinclair/typebox'
 import { requests, requestTypes, type RequestType } from '../../schemas/api.js'
 import { ClusterBackend } from '../../schemas/agent.js'
 import { namePattern } from '../../schemas/types.js'
-import { Count, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
+import { AppError } from '../errors.js'
+import { Count, environmentName, File, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
+import { isLoopback } from '../util.js'
 
 /** The default deadline of each request type, a setting of its own. */
 const timeouts = Object.fromEntries(requestTypes.map(type => [
@@ -19,6 +21,13 @@ export const controllerSettings = {
   controller_websocket_addr: ListenAddress({ default: '127.0.0.1', description: 'where it listens for clients' }),
   controller_websocket_port: ListenPort({ default: 2149, description: 'where it listens for clients: REST, events, WebSocket' }),
   controller_authentication: Type.Unsafe<'none' | 'token'>({ type: 'string', enum: ['none', 'token'], default: 'none', description: 'none: whoever reaches the controller may do everything; token: only who has a token of the right role (zeek-cluster token)' }),
+  controller_bootstrap_token_file: File('a file with at least 32 characters that are the token of an admin, from the first start on until it is revoked (its id is bootstrap)'),
+  controller_hosts: Type.String({ default: '', description: 'names, with commas, under which clients reach it, beside localhost, addresses and the names of its certificate' }),
+  controller_tls_cert: File('the certificate (PEM) that it shows, to clients and agents'),
+  controller_tls_key: File('the key (PEM) of that certificate'),
+  controller_tls_ca: File('authorities (PEM) of the certificates that clients and agents may show instead of a token, and that agents must show which are dialled'),
+  controller_tls_by_proxy: Type.Boolean({ default: false, description: 'whether a proxy in front speaks TLS with clients and agents, so that other addresses than loopback need none here' }),
+  controller_trusted_proxies: Type.String({ default: '', description: 'addresses and networks, with commas, whose X-Forwarded-For is believed' }),
   controller_cluster_backend: { ...ClusterBackend, default: 'zeromq', description: 'zeromq or broker: what carries events between Zeek nodes' },
   controller_auto_assign_broker_ports: Type.Boolean({ default: true, description: 'whether managers, loggers and proxies without a port get one' }),
   controller_auto_assign_broker_start_port: ListenPort({ default: 2200, description: 'the first of these ports' }),
@@ -30,9 +39,14 @@ export const controllerSettings = {
   ...timeouts,
   controller_timeout_max: Seconds({ default: 3600, minimum: 0.01, description: 'the largest timeout that a client can ask for' }),
   controller_pending_max: Count({ default: 1000, minimum: 1, description: 'requests that may be pending at a time' }),
+  controller_requests_rate_max: Count({ default: 1000, description: 'requests of one client (a token, else an address) in a second, twice as many at once; 0: no limit' }),
+  controller_connections_max: Count({ default: 12_000, minimum: 1, description: 'connections at a time, at each of its ports' }),
+  controller_connections_per_address: Count({ default: 2_000, minimum: 1, description: 'those of one address' }),
+  controller_session_lifetime: Seconds({ default: 43_200, minimum: 1, description: 'seconds that the session of a browser lasts' }),
   controller_events_heartbeat: Seconds({ default: 15, minimum: 0.01, description: 'seconds between heartbeats of an event stream' }),
   controller_events_stall: Seconds({ default: 30, minimum: 0.01, description: 'seconds that a reader of an event stream may stall' }),
   controller_events_streams_max: Count({ default: 10_000, minimum: 1, description: 'event streams at a time' }),
+  controller_events_streams_per_client: Count({ default: 200, minimum: 1, description: 'those of one client (a token, else an address)' }),
   controller_events_max_count: Count({ default: 100_000, minimum: 1, description: 'events that are kept' }),
   controller_events_max_age: Seconds({ default: 604_800, maximum: 315_360_000, description: 'seconds that events and finished requests are kept' }),
   controller_events_max_bytes: Count({ default: 268_435_456, description: 'bytes of events that are kept' }),
@@ -50,4 +64,14 @@ export type ControllerSettings = Static<TObject<typeof managementSettings & type
 /** The ports that no node of any instance may have: every one that a controller listens on, and 2150, Zeek's default. */
 export function controllerPorts (settings: ControllerSettings): number[] {
   return [...new Set([settings.controller_port, settings.controller_websocket_port, 2150])]
+}
+
+/** Throws an AppError when others than this host could come in unasked, or listen in. */
+export function refuseExposure (settings: ControllerSettings): void {
+  for (const key of ['controller_websocket_addr', 'controller_addr'] as const) {
+    if (isLoopback(settings[key])) continue
+    const where = `${environmentName(key)} is ${settings[key]}`
+    if (settings.controller_authentication === 'none') throw new AppError('invalid_request', `${where}: whoever reaches it could do everything; set ZEEK_CONTROLLER_AUTHENTICATION=token, or a loopback address`)
+    if (settings.controller_tls_cert === undefined && !settings.controller_tls_by_proxy) throw new AppError('invalid_request', `${where}: tokens could be read on their way; set ZEEK_CONTROLLER_TLS_CERT and ZEEK_CONTROLLER_TLS_KEY, or ZEEK_CONTROLLER_TLS_BY_PROXY=true where a proxy speaks TLS`)
+  }
 }

@@ -7,7 +7,7 @@ import { checker } from '../../schemas/validator.js'
 import { AppError, invalid, messageOf } from '../errors.js'
 import { Link } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
-import { backoff, compare } from '../util.js'
+import { backoff, compare, hostPort } from '../util.js'
 import type { Place } from './ports.js'
 
 const checkHello = checker(Hello, invalid)
@@ -45,7 +45,7 @@ export interface FleetOptions {
   log: Logger
   now: () => number
   /** Opens a link to an agent that is dialled. */
-  dial: (host: string, port: number, signal: AbortSignal) => Promise<Transport>
+  dial: (name: string, address: string, signal: AbortSignal) => Promise<Transport>
 }
 
 /** The agents: who is connected, what they last said, and how to ask them. */
@@ -148,7 +148,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   async #keepDialling (name: string, host: string, port: number, signal: AbortSignal): Promise<void> {
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        const link = this.accept(await this.#options.dial(host, port, signal), host, { name, complaint: `at the address of instance ${name} there is` })
+        const link = this.accept(await this.#options.dial(name, hostPort(host, port), signal), host, { name, complaint: `at the address of instance ${name} there is` })
         await once(link.closed, 'abort', { signal })
         // One that was refused is not asked more and more often.
         if (this.#members.get(name)?.link === link) attempt = 0

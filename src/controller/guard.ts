@@ -1,38 +1,61 @@
-import { covers, type NeededRole, type Role } from '../../schemas/access.js'
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { covers, isRole, type NeededRole, type Role } from '../../schemas/access.js'
+import { bearerOf } from '../certificates.js'
 import { AppError } from '../errors.js'
-import type { StoredToken, TokenTable } from '../store/tokens.js'
-import { findToken, isExpired } from '../token.js'
+import type { Store } from '../store/store.js'
+import { TokenTable, type StoredToken } from '../store/tokens.js'
+import { createToken, findToken, isExpired } from '../token.js'
+import type { Limits } from './limits.js'
+import type { Site } from './site.js'
 
 /** Who asks. */
 export interface Principal {
-  /** Of the token; undefined where none is needed. */
-  tokenId: string | undefined
+  /** Of the token, or of the certificate; of nobody in particular where none is needed. */
   name: string
   role: Role
+  address: string
+  /** Whom limits count as one. */
+  client: string
+  tokenId?: string | undefined
+  /** When it is no longer good; milliseconds since 1970. */
+  expires?: number | undefined
 }
 
-/** Without authentication whoever reaches the controller may do everything. */
-const anyone: Principal = { tokenId: undefined, name: 'anyone', role: 'admin' }
+/** What of a request tells who asks. */
+export type Asking = Pick<IncomingMessage, 'headers' | 'socket' | 'method'>
 
 /** How soon a token that was revoked, or has expired, ends what was opened with it. */
 const checkMs = 250
+/** A ticket is for the very next thing that a page does. */
+const ticketMs = 30_000
+/** So many may be out at a time. */
+const ticketsMax = 10_000
+const cookieName = 'zeek-cluster-session'
 
 export interface GuardOptions {
   authentication: 'none' | 'token'
-  tokens: TokenTable
+  store: Store
+  site: Site
+  limits: Limits
+  /** Of a session. */
+  sessionMs: number
   now: () => number
 }
 
 /** Tells who may come in, and ends what was opened with a token that is no longer good. */
 export class Guard {
   #options: GuardOptions
+  #table: TokenTable
   #tokens = new Map<string, StoredToken>()
   #version = -1
+  #tickets = new Map<string, { principal: Principal, expires: number }>()
   #held = new Map<{ destroy: () => unknown }, Principal>()
   #timer: NodeJS.Timeout
 
   constructor (options: GuardOptions) {
     this.#options = options
+    this.#table = new TokenTable(options.store)
     this.#reload()
     this.#timer = setInterval(() => this.#check(), checkMs).unref()
   }
@@ -41,58 +64,154 @@ export class Guard {
     clearInterval(this.#timer)
   }
 
-  /** Who has sent these headers. Throws `unauthorized`. */
-  identify (headers: { authorization?: string | undefined }): Principal {
-    if (this.#options.authentication === 'none') return anyone
-    const [, text = ''] = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? []
-    if (text === '') throw new AppError('unauthorized', 'a token is needed: Authorization: Bearer …')
-    this.#reload()
-    const token = findToken(this.#tokens, text, this.#options.now())
-    if (!token) throw new AppError('unauthorized', 'the token is unknown, revoked or expired')
-    return { tokenId: token.id, name: token.name, role: token.role }
-  }
-
-  /** Throws `unauthorized` or `forbidden`. */
-  admit (headers: { authorization?: string | undefined }, needed: NeededRole): Principal {
-    if (needed === 'anyone') return anyone
-    const principal = this.identify(headers)
-    allow(principal, needed)
+  /**
+   * Lets in who may do what needs that role, be it with a ticket. Throws `forbidden`, also of pages of other sites;
+   * `unauthorized`; or `too_many_requests`.
+   */
+  admit (request: Asking, needed: NeededRole, ticket?: string): Principal {
+    const { site, limits } = this.#options
+    site.refuseForeigner(request)
+    if (needed === 'anyone') {
+      const principal = anyoneAt(site.addressOf(request))
+      limits.spend(principal.client)
+      return principal
+    }
+    const principal = ticket === undefined ? this.#identify(request) : this.#redeem(ticket, request)
+    this.allow(principal, needed)
     return principal
   }
 
-  /** The name that an agent may speak for; undefined when it may choose. Throws `unauthorized` or `forbidden`. */
-  admitAgent (headers: { authorization?: string | undefined }): { principal: Principal, name: string | undefined } {
-    const principal = this.identify(headers)
-    if (principal.tokenId === undefined) return { principal, name: undefined }
-    if (principal.role !== 'agent') throw new AppError('forbidden', `the token of ${principal.name} is not that of an agent`)
+  /** Counts what someone does. Throws `too_many_requests`, or `forbidden` when the role is not enough. */
+  allow ({ name, role, client }: Principal, needed: NeededRole): void {
+    this.#options.limits.spend(client)
+    if (!covers(role, needed)) throw new AppError('forbidden', `${name} is of role ${role}: this needs ${needed}`)
+  }
+
+  /** The agent that a request is of, and the only name that it may speak for; none when it may choose. Throws `unauthorized` or `forbidden`. */
+  admitAgent (request: Asking): { principal: Principal, name: string | undefined } {
+    const principal = this.#identify(request)
+    if (this.#options.authentication === 'none') return { principal, name: undefined }
+    if (principal.role !== 'agent') throw new AppError('forbidden', `${principal.name} is not an agent`)
     return { principal, name: principal.name }
   }
 
-  /** Keeps an eye on a stream for as long as it is open: it ends with the token. */
+  /** Keeps an eye on a stream for as long as it is open: it ends with what it was opened with. */
   hold (principal: Principal, stream: { destroy: () => unknown, once: (event: 'close', listener: () => void) => unknown }): void {
-    if (principal.tokenId === undefined) return
+    if (principal.tokenId === undefined && principal.expires === undefined) return
     this.#held.set(stream, principal)
     stream.once('close', () => this.#held.delete(stream))
   }
 
-  #check (): void {
-    this.#reload()
-    for (const [stream, { tokenId }] of this.#held) {
-      const token = this.#tokens.get(tokenId!)
-      if (!token || isExpired(token, this.#options.now())) stream.destroy()
-    }
+  /** A session for who has this token: a token of its own, which ends with the other, and the cookie that holds it. Throws `unauthorized`. */
+  async logIn (text: string, request: Asking): Promise<{ principal: Principal, cookie?: string }> {
+    const { authentication, now, sessionMs, store, site } = this.#options
+    const address = site.addressOf(request)
+    if (authentication === 'none') return { principal: anyoneAt(address) }
+    const { id, name, role, parent, expires_at: expires } = this.#tokenOf(text, address)
+    const lifetimeMs = Math.min(sessionMs, (expires ?? Infinity) - now())
+    const session = createToken({ name, role, parent: parent ?? id, lifetimeMs, now: now() })
+    await store.write('written', () => {
+      this.#table.deleteSessions(now())
+      this.#table.insert(session.kept)
+    })
+    this.#reload(true)
+    return { principal: this.#principal(session.kept, address), cookie: this.#cookie(session.text, Math.floor(lifetimeMs / 1000)) }
   }
 
-  /** Another process may have made or revoked tokens. */
-  #reload (): void {
-    const { version } = this.#options.tokens
-    if (version === this.#version) return
+  /** Ends a session; the token that it is of stays. Returns the cookie that takes its place. */
+  async logOut ({ tokenId = '' }: Principal): Promise<string> {
+    if (typeof this.#tokens.get(tokenId)?.parent === 'string') {
+      await this.#options.store.write('written', () => this.#table.delete(tokenId))
+      this.#reload(true)
+    }
+    return this.#cookie('', 0)
+  }
+
+  /** A ticket with which its bearer is let in once, instead of the principal. Throws `unavailable`. */
+  giveTicket (principal: Principal): { ticket: string, expires: number } {
+    const now = this.#options.now()
+    for (const [ticket, { expires }] of this.#tickets) if (expires <= now) this.#tickets.delete(ticket)
+    if (this.#tickets.size >= ticketsMax) throw new AppError('unavailable', 'too many tickets are out')
+    const ticket = randomBytes(32).toString('base64url')
+    const expires = now + ticketMs
+    this.#tickets.set(ticket, { principal, expires })
+    return { ticket, expires }
+  }
+
+  #redeem (ticket: string, request: Asking): Principal {
+    const address = this.#options.site.addressOf(request)
+    const found = this.#tickets.get(ticket)
+    this.#tickets.delete(ticket)
+    if (!found || found.expires <= this.#options.now() || !this.#isGood(found.principal)) return this.#refuse(address, 'the ticket is unknown, used or expired')
+    return { ...found.principal, address }
+  }
+
+  #identify (request: Asking): Principal {
+    const address = this.#options.site.addressOf(request)
+    if (this.#options.authentication === 'none') return anyoneAt(address)
+    const { authorization, cookie } = request.headers
+    if (authorization !== undefined) return this.#principal(this.#tokenOf(/^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? '', address), address)
+    const session = sessionOf(cookie)
+    if (session !== undefined) {
+      // Browsers send cookies unasked, but with what changes something they say which page it is from.
+      if (!['GET', 'HEAD'].includes(request.method ?? '') && request.headers.origin === undefined && request.headers['sec-fetch-site'] !== 'same-origin') throw new AppError('forbidden', 'with a session, Origin is needed')
+      return this.#principal(this.#tokenOf(session, address), address)
+    }
+    const bearer = bearerOf(request)
+    if (bearer && isRole(bearer.role)) return { name: bearer.name, role: bearer.role, address, client: `certificate of ${bearer.name}`, expires: bearer.expires }
+    if (bearer) throw new AppError('forbidden', `the certificate of ${bearer.name} is of no role (O is ${bearer.role})`)
+    return this.#refuse(address, 'a token is needed: Authorization: Bearer …')
+  }
+
+  #tokenOf (text: string, address: string): StoredToken {
+    this.#reload()
+    return findToken(this.#tokens, text, this.#options.now()) ?? this.#refuse(address, 'the token is unknown, revoked or expired')
+  }
+
+  /** Who only guesses is slowed down, too. */
+  #refuse (address: string, why: string): never {
+    this.#options.limits.spend(address)
+    throw new AppError('unauthorized', why)
+  }
+
+  #cookie (text: string, seconds: number): string {
+    // With TLS it has a name that only this very host can have set.
+    const [prefix, secure] = this.#options.site.isSecure ? ['__Host-', '; Secure'] : ['', '']
+    return `${prefix}${cookieName}=${text}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}${secure}`
+  }
+
+  #principal ({ id, name, role, expires_at: expires }: StoredToken, address: string): Principal {
+    return { name, role, address, client: id, tokenId: id, ...(expires === null ? {} : { expires }) }
+  }
+
+  #isGood ({ tokenId, expires }: Principal): boolean {
+    const now = this.#options.now()
+    if (expires !== undefined && expires <= now) return false
+    if (tokenId === undefined) return true
+    const token = this.#tokens.get(tokenId)
+    return token !== undefined && !isExpired(token, now)
+  }
+
+  #check (): void {
+    this.#reload()
+    for (const [stream, principal] of this.#held) if (!this.#isGood(principal)) stream.destroy()
+  }
+
+  /** Another process may have made or revoked tokens; what we do ourselves does not count as a change. */
+  #reload (always = false): void {
+    const { version } = this.#table
+    if (version === this.#version && !always) return
     this.#version = version
-    this.#tokens = new Map(this.#options.tokens.list().map(token => [token.id, token]))
+    this.#tokens = new Map(this.#table.list().map(token => [token.id, token]))
   }
 }
 
-/** Throws `forbidden` when the role is not enough. */
-export function allow ({ name, role }: Principal, needed: NeededRole): void {
-  if (!covers(role, needed)) throw new AppError('forbidden', `the token ${name} is of role ${role}: this needs ${needed}`)
+/** Without authentication whoever reaches the controller may do everything. */
+function anyoneAt (address: string): Principal {
+  return { name: 'anyone', role: 'admin', address, client: address }
+}
+
+/** The token of a session, as a browser sends it. */
+function sessionOf (cookies: string | undefined): string | undefined {
+  return new RegExp(`(?:^|;\\s*)(?:__Host-)?${cookieName}=([^;\\s]+)`).exec(cookies ?? '')?.[1]
 }

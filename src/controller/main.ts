@@ -3,20 +3,19 @@ import type { Logger } from 'pino'
 import { agentPath } from '../../schemas/agent.js'
 import { AppError, messageOf } from '../errors.js'
 import { Hub } from '../events/hub.js'
-import { dial, listen } from '../link/websocket.js'
+import { listen } from '../link/websocket.js'
 import { Requests } from '../request.js'
 import { ConfigurationTable } from '../store/configurations.js'
 import { EventLog } from '../store/events.js'
 import { RequestTable } from '../store/requests.js'
 import { Store } from '../store/store.js'
-import { TokenTable } from '../store/tokens.js'
 import { hostPort } from '../util.js'
+import { createAccess } from './access.js'
 import type { ControllerSettings } from './config.js'
 import { Controller } from './controller.js'
 import { Deployer } from './deployer.js'
 import { Fleet } from './fleet.js'
 import { EventJournal } from './journal.js'
-import { Guard } from './guard.js'
 import { Messages } from './messages.js'
 import { Metrics } from './metrics.js'
 import { Queries } from './queries.js'
@@ -28,6 +27,8 @@ export interface RunningController {
   /** Where clients reach it. */
   url: string
   controller: Controller
+  /** Reads the certificates again. Throws an AppError that names the setting. */
+  reload (): void
   /** Ends streams, answers what is pending, and closes the store. */
   close (): Promise<void>
 }
@@ -35,6 +36,7 @@ export interface RunningController {
 /** Runs a controller. Resolves once it listens. Throws an AppError that names the setting when it cannot. */
 export async function startController ({ settings, log, now = Date.now }: { settings: ControllerSettings, log: Logger, now?: () => number }): Promise<RunningController> {
   const store = new Store(join(settings.management_state_dir, 'controller.sqlite'))
+  const access = await createAccess(settings, store, now)
   const eventLog = new EventLog(store)
   const hub = new Hub(eventLog, {
     heartbeatMs: settings.controller_events_heartbeat * 1000,
@@ -56,7 +58,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
     heartbeatMs: settings.management_heartbeat * 1000,
     log,
     now,
-    dial: (host, port, signal) => dial(`ws://${hostPort(host, port)}${agentPath}`, signal)
+    dial: (name, address, signal) => access.dialAgent(name, address, signal)
   })
   /** What happens without a request. The store says in its own way when it cannot be written. */
   const note = (event: Parameters<EventJournal['note']>[0]) => {
@@ -68,9 +70,8 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   }
   const deployer = new Deployer({ settings, store, configurations, fleet, log, complain, ready: instances => note({ type: 'notify_agents_ready', instances }) })
   const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet) })
-  const guard = new Guard({ authentication: settings.controller_authentication, tokens: new TokenTable(store), now })
-  const messages = new Messages(controller, guard, settings, log)
-  metrics.observe(controller, messages.server)
+  const messages = new Messages(controller, access.guard, settings, log)
+  metrics.observe(controller, messages.server, access)
 
   await eventLog.open()
   await requests.recover()
@@ -88,17 +89,22 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   fleet.on('fault', (message, instance, node) => complain(message, instance, node))
   deployer.open()
 
-  const app = await createServer({ controller, metrics, messages, guard, bodyLimit: settings.controller_body_limit, log })
+  const app = await createServer({ controller, metrics, messages, access, bodyLimit: settings.controller_body_limit, log })
   const { controller_websocket_addr: host, controller_websocket_port: port } = settings
   await app.listen({ host, port }).catch(error => { throw naming('controller_websocket_port', `cannot listen on ${hostPort(host, port)}: ${messageOf(error)}`) })
-  const agents = await listen<string | undefined>(settings.controller_addr, settings.controller_port, agentPath, (transport, peerAddress, name) => {
-    fleet.accept(transport, peerAddress, name === undefined ? undefined : { name, complaint: `the token of ${name} is shown by` })
-  }, ({ headers, socket }) => {
-    const { principal, name } = guard.admitAgent(headers)
-    guard.hold(principal, socket)
-    return name
-  })
-    .catch(error => { throw naming('controller_port', error) })
+  const agents = await listen({
+    host: settings.controller_addr,
+    port: settings.controller_port,
+    path: agentPath,
+    certificates: access.certificates,
+    admit: request => {
+      const { principal, name } = access.guard.admitAgent(request)
+      access.guard.hold(principal, request.socket)
+      return name
+    },
+    onTransport: (transport, peerAddress, name) => { fleet.accept(transport, peerAddress, name === undefined ? undefined : { name, complaint: `the token or certificate of ${name} is shown by` }) }
+  }).catch(error => { throw naming('controller_port', error) })
+  access.limits.watch(agents.server)
   let pruning: Promise<void> | undefined
   const pruner = setInterval(() => {
     pruning ??= prune({ eventLog, table, store, settings, now })
@@ -107,14 +113,15 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   }, pruneMs)
 
   return {
-    url: `http://${hostPort(host, port)}`,
+    url: `http${access.certificates ? 's' : ''}://${hostPort(host, port)}`,
     controller,
+    reload: () => access.certificates?.reload(),
     close: async () => {
       await requests.close()
       await app.close()
       await fleet.close()
       await agents.close()
-      guard.close()
+      access.close()
       clearInterval(pruner)
       await pruning
       await eventLog.close()

@@ -12,7 +12,7 @@ import { MessageServer } from '../zeek/message-server.js'
 import type { Subscriber } from '../zeek/subscriber.js'
 import type { ControllerSettings } from './config.js'
 import type { Controller } from './controller.js'
-import { allow, type Guard, type Principal } from './guard.js'
+import type { Guard, Principal } from './guard.js'
 
 const checks = Object.fromEntries(requestTypes.map(type => [type, checker(definitions[type].arguments, invalid)])) as Record<RequestType, (value: unknown, at: string) => any>
 
@@ -31,13 +31,13 @@ interface Asked {
 export class Messages {
   readonly server: MessageServer<Principal>
   #controller: Controller
-  #guard: Pick<Guard, 'hold'>
+  #guard: Pick<Guard, 'hold' | 'allow'>
   #settings: ControllerSettings
   #log: Logger
   /** By the IDs that the requests have here. */
   #asked = new Map<string, Asked>()
 
-  constructor (controller: Controller, guard: Pick<Guard, 'hold'>, settings: ControllerSettings, log: Logger) {
+  constructor (controller: Controller, guard: Pick<Guard, 'hold' | 'allow'>, settings: ControllerSettings, log: Logger) {
     this.#controller = controller
     this.#guard = guard
     this.#settings = settings
@@ -86,7 +86,7 @@ export class Messages {
     const reqid = timeOrderedId()
     const timeout = Math.min(this.#settings[`controller_timeout_${type}`], this.#settings.controller_messages_timeout_max)
     try {
-      allow(from.owner, definitions[type].role)
+      this.#guard.allow(from.owner, definitions[type].role)
       const answered = new Promise<void>(resolve => this.#asked.set(reqid, { reqid: clientReqid, from, answered: resolve }))
       const { own } = await this.#controller.request(type, checks[type](args, ''), { timeout, reqid })
       if (own && from.isSubscribedTo(controllerTopic)) from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, own)))

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Request } from '../../schemas/api.js'
+import type { Access } from './access.js'
 import type { Controller } from './controller.js'
 
 /** What the controller tells Prometheus of itself. */
@@ -20,7 +21,7 @@ export class Metrics {
   }
 
   /** What is read off the controller at each scrape. */
-  observe (controller: Controller, messages: { size: number }): void {
+  observe (controller: Controller, messages: { size: number }, { limits, certificates }: Pick<Access, 'limits' | 'certificates'>): void {
     const gauge = (name: string, help: string, read: () => number) => new Gauge({
       name: `zeek_cluster_${name}`, help, registers: [this.registry], collect () { this.set(read()) }
     })
@@ -30,6 +31,14 @@ export class Metrics {
     gauge('event_streams_stalled', 'Event streams that were cut off because their reader stalled', () => controller.hub.stalled)
     gauge('websocket_clients', 'Clients of the WebSocket API', () => messages.size)
     gauge('events', 'Events that have been written, ever', () => Number(controller.cursor.split('.')[1]))
+    if (certificates) gauge('certificate_expires_seconds', 'When the certificate expires, in seconds since 1970', () => (certificates.expires ?? 0) / 1000)
+    const refused = new Gauge({
+      name: 'zeek_cluster_refused',
+      help: 'Requests, event streams and connections that were refused because a client had too many',
+      labelNames: ['limit'],
+      registers: [this.registry],
+      collect () { for (const [limit, count] of Object.entries(limits.refused)) refused.set({ limit }, count) }
+    })
     const nodes = new Gauge({
       name: 'zeek_cluster_nodes',
       help: 'Zeek nodes by state',

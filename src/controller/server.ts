@@ -1,5 +1,7 @@
-import type { IncomingHttpHeaders, Server } from 'node:http'
+import type { Server } from 'node:http'
+import type { Server as TlsServer } from 'node:tls'
 import AjvCompiler from '@fastify/ajv-compiler'
+import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import { fastify, LogController, type FastifyInstance, type FastifyReply, type FastifySchema } from 'fastify'
@@ -10,37 +12,50 @@ import type { NeededRole } from '../../schemas/access.js'
 import type { Problem } from '../../schemas/api.js'
 import { ajvOptions, components } from '../../schemas/validator.js'
 import { AppError } from '../errors.js'
-import { isLoopback, packageVersion } from '../util.js'
+import { packageVersion } from '../util.js'
+import type { Access } from './access.js'
 import type { Controller } from './controller.js'
-import type { Guard } from './guard.js'
+import type { Principal } from './guard.js'
 import type { Messages } from './messages.js'
 import type { Metrics } from './metrics.js'
 import { problemOf } from './problem.js'
 import { takeUpgrades } from './upgrade.js'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks. */
+    principal: Principal
+  }
+}
+
 export interface ServerOptions {
   controller: Controller
   metrics: Metrics
   messages: Pick<Messages, 'upgrade' | 'close'>
-  guard: Pick<Guard, 'admit' | 'hold'>
+  access: Pick<Access, 'certificates' | 'site' | 'limits' | 'guard'>
   bodyLimit: number
   log: Logger
 }
 
 /** A request must be received in this time; how long the answer takes is another matter. */
 const receiveMs = 30_000
+const idleMs = 120_000
 /** Values nested deeper than this are nobody's configuration, and could not be written again. */
 const maxDepth = 64
 /** What is under way when the server closes has this long to end. */
 const closeMs = 2_000
 
 /** The HTTP server, ready to listen. Closing it says goodbye on streams and answers those who wait. */
-export async function createServer ({ controller, metrics, messages, guard, bodyLimit, log }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer ({ controller, metrics, messages, access, bodyLimit, log }: ServerOptions): Promise<FastifyInstance> {
+  const { certificates, site, limits, guard } = access
   const app = fastify({
+    ...(certificates ? { https: { ...certificates.options, rejectUnauthorized: false } } : {}),
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
     requestTimeout: receiveMs,
+    // A connection on which nothing moves: whoever waits on purpose is answered, or gets a heartbeat, before that.
+    connectionTimeout: idleMs,
     // What does not end by itself in preClose is cut off.
     forceCloseConnections: true,
     requestIdHeader: false,
@@ -54,21 +69,26 @@ export async function createServer ({ controller, metrics, messages, guard, body
   // What we answer is ours and typed; a serializer for each route and status would cost a third of a second at start.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   acceptJsonOnly(app)
-  app.addHook('onRequest', async (request, { raw }) => {
-    refuseForeigner(request.headers)
-    guard.hold(guard.admit(request.headers, roleOf(request.routeOptions)), raw)
+  certificates?.serve(app.server as unknown as TlsServer)
+  limits.watch(app.server)
+  app.decorateRequest('principal')
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+    const { ticket } = request.query as { ticket?: string }
+    request.principal = guard.admit(request.raw, roleOf(request.routeOptions), takesTicket(request.routeOptions) ? ticket : undefined)
+    guard.hold(request.principal, reply.raw)
   })
-  takeUpgrades(app.server as Server, (request, socket, head) => {
-    refuseForeigner(request.headers)
-    messages.upgrade(request, socket, head, guard.admit(request.headers, 'viewer'))
-  }, log)
+  takeUpgrades(app.server as Server, (request, socket, head) => messages.upgrade(request, socket, head, guard.admit(request, 'viewer')), log)
   const closing = endGracefully(app, controller, messages)
   answerWithProblems(app, log)
   for (const component of components) app.addSchema(component)
   await app.register(swagger, openapi)
-  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0 } })
+  await app.register(async pages => {
+    await pages.register(helmet, { hsts: site.isSecure })
+    await pages.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0 } })
+  })
   app.get('/openapi.yaml', { schema: { hide: true } }, async (_request, reply) => await reply.type('application/yaml').send(openapiOf(app)))
-  await app.register(routes, { controller, metrics, closing })
+  await app.register(routes, { controller, metrics, guard, limits, closing })
   await app.ready()
   return app
 }
@@ -90,6 +110,7 @@ const openapi: Parameters<typeof swagger>[1] = {
       }
     },
     tags: [
+      { name: 'session', description: 'Come in with a page' },
       { name: 'requests', description: 'Ask for something' },
       { name: 'events', description: 'Hear what happens' },
       { name: 'state', description: 'See what is' },
@@ -104,6 +125,11 @@ const openapi: Parameters<typeof swagger>[1] = {
 function roleOf ({ url, schema }: { url?: string | undefined, schema?: FastifySchema | undefined }): NeededRole {
   if (url === undefined || url === '/openapi.yaml' || /^\/docs(\/|$)/.test(url)) return 'anyone'
   return schema?.['x-role'] ?? 'admin'
+}
+
+/** Whether a page may come in with a ticket, as the route's schema says. */
+function takesTicket ({ schema }: { schema?: FastifySchema | undefined }): boolean {
+  return 'ticket' in ((schema?.querystring as { properties?: object } | undefined)?.properties ?? {})
 }
 
 /** The text of the OpenAPI document. */
@@ -149,16 +175,6 @@ function depthOf (json: string): number {
   return deepest
 }
 
-/**
- * Without authentication whoever reaches the server may do everything: so no web page may, neither one from elsewhere
- * (Origin) nor one whose name was made to point here (Host). Throws `forbidden`.
- */
-function refuseForeigner ({ host = '', origin }: IncomingHttpHeaders): void {
-  const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
-  if (!isLoopback(name)) throw new AppError('forbidden', `Host ${host} is not this server`)
-  if (origin !== undefined && origin !== `http://${host}`) throw new AppError('forbidden', `Origin ${origin} is not this server`)
-}
-
 /** Streams and waiting clients would keep the server open for ever. Returns a signal for those who wait. */
 function endGracefully (app: FastifyInstance, controller: Controller, messages: ServerOptions['messages']): AbortSignal {
   const closing = new AbortController()
@@ -181,6 +197,7 @@ function endGracefully (app: FastifyInstance, controller: Controller, messages: 
 }
 
 function answerWith (reply: FastifyReply, problem: Problem): void {
+  if (problem.status === 429) reply.header('retry-after', '1')
   if (problem.status === 503) reply.header('retry-after', '5')
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   void reply.code(problem.status).type('application/problem+json').send(problem)

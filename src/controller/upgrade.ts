@@ -1,5 +1,6 @@
 import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { Logger } from 'pino'
 import { problemOf } from './problem.js'
 
@@ -35,7 +36,7 @@ function resume (server: Server, { method, url, httpVersion, rawHeaders }: Incom
     return [`${name}: ${value.split(',').filter(token => !/^\s*(upgrade|http2-settings)\s*$/i.test(token)).join(',')}\r\n`]
   })
   socket.unshift(Buffer.concat([Buffer.from(`${method} ${url} HTTP/${httpVersion}\r\n${lines.join('')}\r\n`, 'latin1'), head]))
-  server.emit('connection', socket)
+  server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket)
   socket.off('error', ignore)
 }
 

@@ -1,6 +1,9 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { ConnectionOptions, Server as TlsServer } from 'node:tls'
 import { WebSocket, WebSocketServer } from 'ws'
+import type { Certificates } from '../certificates.js'
 import { AppError, messageOf, statusOf } from '../errors.js'
 import { hostPort } from '../util.js'
 import type { Receiver, Transport } from './transport.js'
@@ -54,8 +57,8 @@ export class WebSocketTransport implements Transport {
 }
 
 /** Opens a WebSocket. Rejects when that fails or the signal aborts first. */
-export async function dial (url: string, signal: AbortSignal, headers: { authorization?: string } = {}): Promise<WebSocketTransport> {
-  const socket = new WebSocket(url, { maxPayload: maxFrameBytes, perMessageDeflate: false, handshakeTimeout: 5000, headers })
+export async function dial (url: string, signal: AbortSignal, { headers = {}, tls = {} }: { headers?: { authorization?: string }, tls?: ConnectionOptions | undefined } = {}): Promise<WebSocketTransport> {
+  const socket = new WebSocket(url, { ...tls, maxPayload: maxFrameBytes, perMessageDeflate: false, handshakeTimeout: 5000, headers })
   const transport = new WebSocketTransport(socket)
   try {
     await once(socket, 'open', { signal })
@@ -66,24 +69,35 @@ export async function dial (url: string, signal: AbortSignal, headers: { authori
   }
 }
 
+export interface ListenOptions<T> {
+  host: string
+  port: number
+  path: string
+  certificates?: Certificates | undefined
+  /** What it throws is an AppError, and refuses who asks. */
+  admit: (request: IncomingMessage) => T
+  /** Each WebSocket, the address that it comes from, and what `admit` has made of its request. */
+  onTransport: (transport: WebSocketTransport, peerAddress: string, admitted: T) => void
+}
+
 export interface Listener {
+  server: Server
   close (): Promise<void>
 }
 
-/**
- * Takes WebSockets at a path, each with the address that it comes from and what `admit` has made of its request; what that
- * throws is an AppError, and refuses it. Throws `unavailable` when it cannot listen.
- */
-export async function listen<T> (host: string, port: number, path: string, onTransport: (transport: WebSocketTransport, peerAddress: string, admitted: T | undefined) => void, admit?: (request: IncomingMessage) => T): Promise<Listener> {
+/** Takes WebSockets at a path. Throws `unavailable` when it cannot listen. */
+export async function listen<T> ({ host, port, path, certificates, admit, onTransport }: ListenOptions<T>): Promise<Listener> {
   const admitted = new WeakMap<IncomingMessage, T>()
-  const http = createServer((_request, response) => { response.writeHead(426).end() })
+  const refuse = (_request: IncomingMessage, response: ServerResponse) => { response.writeHead(426).end() }
+  const http = certificates ? createTlsServer({ ...certificates.options, rejectUnauthorized: false }, refuse) : createServer(refuse)
+  if (certificates) certificates.serve(http as TlsServer)
   const server = new WebSocketServer({
     server: http, path, maxPayload: maxFrameBytes, perMessageDeflate: false,
     // Only browsers say where a page is from, and no page is an agent or a controller.
     verifyClient: ({ req }: { req: IncomingMessage }, done: (verified: boolean, status?: number, text?: string) => void) => {
       if (req.headers.origin !== undefined) return done(false, 403)
       try {
-        if (admit) admitted.set(req, admit(req))
+        admitted.set(req, admit(req))
         done(true)
       } catch (error) {
         if (!(error instanceof AppError)) throw error
@@ -91,7 +105,7 @@ export async function listen<T> (host: string, port: number, path: string, onTra
       }
     }
   })
-  server.on('connection', (socket, request) => onTransport(new WebSocketTransport(socket), request.socket.remoteAddress ?? '', admitted.get(request)))
+  server.on('connection', (socket, request) => onTransport(new WebSocketTransport(socket), request.socket.remoteAddress ?? '', admitted.get(request)!))
   // The WebSocketServer hands on what the HTTP server reports.
   server.on('error', () => {})
   try {
@@ -101,6 +115,7 @@ export async function listen<T> (host: string, port: number, path: string, onTra
     throw new AppError('unavailable', `cannot listen on ${hostPort(host, port)}: ${messageOf(error)}`, { cause: error })
   }
   return {
+    server: http,
     close: async () => {
       for (const client of server.clients) client.terminate()
       const closed = new Promise(resolve => http.close(resolve))

@@ -98,4 +98,7 @@ export const migrations = [`
     created_at INTEGER NOT NULL,
     expires_at INTEGER
   ) STRICT, WITHOUT ROWID;
+`, `
+  -- A session is a token of its own, and ends with the one that it was opened with.
+  ALTER TABLE tokens ADD COLUMN parent TEXT REFERENCES tokens (id) ON DELETE CASCADE;
 `]

@@ -12,9 +12,11 @@ await t.test('an instance with a listen_port is dialled for its deployment, and 
   const [port] = await freePorts(1)
   const serve = async () => {
     const deploys: any[] = []
-    const listener = await listen('127.0.0.1', port!, agentPath, transport => {
-      const link = new Link(transport, { deploy: params => { deploys.push(params); return params.share.nodes.map(({ name }: { name: string }) => ({ success: true, instance: 'agent-a', node: name })) } })
-      link.ask('hello', { api_version: agentApiVersion, name: 'agent-a', version: '1', machine: 'm', nodes: [] }, { timeoutMs: 5000 }).catch(() => {})
+    const listener = await listen({
+      host: '127.0.0.1', port: port!, path: agentPath, admit: () => {}, onTransport: transport => {
+        const link = new Link(transport, { deploy: params => { deploys.push(params); return params.share.nodes.map(({ name }: { name: string }) => ({ success: true, instance: 'agent-a', node: name })) } })
+        link.ask('hello', { api_version: agentApiVersion, name: 'agent-a', version: '1', machine: 'm', nodes: [] }, { timeoutMs: 5000 }).catch(() => {})
+      }
     })
     t.teardown(() => listener.close())
     return { listener, deploys }

@@ -131,7 +131,7 @@ await t.test('an agent speaks for itself, with a token of its own', async t => {
   const stream = await openStream(t, `http://127.0.0.1:${settings.controller_websocket_port}/v1/events`, bearer(tokens.viewer))
   await stream.next('hello')
   const impostor = await startAgent('agent-2', tokens.agent)
-  t.match((await stream.next('notify_error'))?.json, { message: 'the token of agent-1 is shown by agent agent-2' })
+  t.match((await stream.next('notify_error'))?.json, { message: 'the token or certificate of agent-1 is shown by agent agent-2' })
   await impostor.close()
   t.same(connected(), [])
   await startAgent('agent-1', tokens.agent)

@@ -8,7 +8,7 @@ import { listenTo } from './transport-contract.js'
 await t.test('a close with a long reason beyond ASCII closes', async t => {
   const [port] = await freePorts(1)
   const taken = new Promise<WebSocketTransport>((resolve, reject) => {
-    listen('127.0.0.1', port!, '/link', resolve).then(listener => t.teardown(() => listener.close()), reject)
+    listen({ host: '127.0.0.1', port: port!, path: '/link', admit: () => {}, onTransport: resolve }).then(listener => t.teardown(() => listener.close()), reject)
   })
   let near: WebSocketTransport | undefined
   while (!near) near = await dial(`ws://127.0.0.1:${port}/link`, new AbortController().signal).catch(() => undefined)
@@ -19,7 +19,7 @@ await t.test('a close with a long reason beyond ASCII closes', async t => {
 
 await t.test('a listener closes although someone has connected who says nothing', async t => {
   const [port] = await freePorts(1)
-  const listener = await listen('127.0.0.1', port!, '/link', () => {})
+  const listener = await listen({ host: '127.0.0.1', port: port!, path: '/link', admit: () => {}, onTransport: () => {} })
   const silent = connectTcp(port!, '127.0.0.1')
   t.teardown(() => silent.destroy())
   await once(silent, 'connect')

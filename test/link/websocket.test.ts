@@ -12,7 +12,7 @@ const never = new AbortController().signal
 /** A listener on a port of its own. */
 async function serve (t: Test, onTransport: (transport: WebSocketTransport, peer: string) => void) {
   const [port] = await freePorts(1)
-  const listener = await listen('127.0.0.1', port!, '/link', onTransport)
+  const listener = await listen({ host: '127.0.0.1', port: port!, path: '/link', admit: () => {}, onTransport })
   t.teardown(() => listener.close())
   return { port: port!, url: `ws://127.0.0.1:${port}/link`, listener }
 }
@@ -78,7 +78,7 @@ await t.test('dialling fails where nobody listens, at another path, and when the
 
 await t.test('listening on a port that is taken is refused as unavailable, with the address', async t => {
   const { port } = await serve(t, () => {})
-  await t.rejects(listen('127.0.0.1', port, '/link', () => {}), { code: 'unavailable', message: new RegExp(`cannot listen on 127.0.0.1:${port}`) })
+  await t.rejects(listen({ host: '127.0.0.1', port, path: '/link', admit: () => {}, onTransport: () => {} }), { code: 'unavailable', message: new RegExp(`cannot listen on 127.0.0.1:${port}`) })
 })
 
 await t.test('a page in a browser cannot connect', async t => {

@@ -1,0 +1,101 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { createSecureContext, TLSSocket, type SecureContextOptions, type Server } from 'node:tls'
+import { AppError, messageOf } from './errors.js'
+import { environmentName } from './settings.js'
+
+type Side = 'controller' | 'agent'
+type Part = 'cert' | 'key' | 'ca'
+type Files = Partial<Record<`${Side}_tls_${Part}`, string>>
+
+/** Who a certificate says that its bearer is: as in Kubernetes, the organization (O) is the role and the common name (CN) the name. */
+export interface Bearer {
+  name: string
+  role: string
+  /** Milliseconds since 1970. */
+  expires: number
+}
+
+/**
+ * What one side needs to speak TLS: its certificate and key, and the authorities (CA) that others' certificates are
+ * checked against. Read from the files (PEM) that the settings name, and again when told so.
+ */
+export class Certificates {
+  #side: Side
+  #files: Files
+  #servers = new Set<Server>()
+  #options!: SecureContextOptions
+  #own: X509Certificate | undefined
+
+  /** Throws an AppError that names the setting. */
+  constructor (side: Side, files: Files) {
+    this.#side = side
+    this.#files = files
+    this.reload()
+  }
+
+  /** Undefined where no setting wants TLS. */
+  static of (side: Side, settings: Files): Certificates | undefined {
+    return (['cert', 'key', 'ca'] as const).some(part => settings[`${side}_tls_${part}`] !== undefined) ? new Certificates(side, settings) : undefined
+  }
+
+  /** For `tls.connect`, and for servers: those ask clients for a certificate where there is an authority to check it, and decide later. */
+  get options (): SecureContextOptions & { requestCert: boolean } {
+    return { ...this.#options, requestCert: this.#options.ca !== undefined }
+  }
+
+  /** When the own certificate expires; undefined where there is none. Milliseconds since 1970. */
+  get expires (): number | undefined {
+    return this.#own && Date.parse(this.#own.validTo)
+  }
+
+  /** Whether the own certificate is for this name. */
+  isFor (host: string): boolean {
+    return this.#own?.checkHost(host) !== undefined
+  }
+
+  /** Has a server use what is read later for its new connections. */
+  serve (server: Server): void {
+    this.#servers.add(server)
+    server.once('close', () => this.#servers.delete(server))
+  }
+
+  /** Reads the files again. Throws an AppError that names the setting; what was good before stays. */
+  reload (): void {
+    const read = (part: Part) => {
+      const setting = `${this.#side}_tls_${part}` as const
+      const path = this.#files[setting]
+      if (path === undefined) return undefined
+      try {
+        const text = readFileSync(path)
+        // A bad authority would only be noticed when it is needed.
+        if (part !== 'key') return { text, certificate: new X509Certificate(text) }
+        return { text, certificate: undefined }
+      } catch (error) {
+        throw new AppError('invalid_request', `${environmentName(setting)}: ${path}: ${messageOf(error)}`, { cause: error })
+      }
+    }
+    const [cert, key, ca] = [read('cert'), read('key'), read('ca')]
+    const name = (part: Part) => environmentName(`${this.#side}_tls_${part}`)
+    if ((cert === undefined) !== (key === undefined)) throw new AppError('invalid_request', `${name('cert')} and ${name('key')} need each other`)
+    if (this.#side === 'controller' && !cert) throw new AppError('invalid_request', `${name('ca')} needs ${name('cert')}`)
+    if (this.#side === 'agent' && !ca) throw new AppError('invalid_request', `${name('cert')} needs ${name('ca')}: the authority of the controller`)
+    const options: SecureContextOptions = { minVersion: 'TLSv1.2', ...(cert && key ? { cert: cert.text, key: key.text } : {}), ...(ca ? { ca: ca.text } : {}) }
+    try {
+      createSecureContext(options)
+    } catch (error) {
+      throw new AppError('invalid_request', `${name('cert')} and ${name('key')}: ${messageOf(error)}`, { cause: error })
+    }
+    this.#options = options
+    this.#own = cert?.certificate
+    for (const server of this.#servers) server.setSecureContext(options)
+  }
+}
+
+/** Who has opened this connection, by a certificate of an authority of ours; undefined without one. */
+export function bearerOf ({ socket }: Pick<IncomingMessage, 'socket'>): Bearer | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
+  const { subject, valid_to: expires } = socket.getPeerCertificate()
+  return subject && { name: String(subject.CN), role: String(subject.O), expires: Date.parse(expires) }
+}

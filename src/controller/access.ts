@@ -1,0 +1,77 @@
+import { readFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
+import { agentPath } from '../../schemas/agent.js'
+import { Certificates } from '../certificates.js'
+import { AppError, messageOf } from '../errors.js'
+import { dial, type WebSocketTransport } from '../link/websocket.js'
+import type { Store } from '../store/store.js'
+import { TokenTable } from '../store/tokens.js'
+import { bootstrapToken } from '../token.js'
+import { isLoopback } from '../util.js'
+import type { ControllerSettings } from './config.js'
+import { Guard } from './guard.js'
+import { Limits } from './limits.js'
+import { namesOf, networksOf, Site } from './site.js'
+
+/** How others come to the controller, and it to them. */
+export interface Access {
+  certificates: Certificates | undefined
+  site: Site
+  limits: Limits
+  guard: Guard
+  /** Opens a link to an agent that is dialled: over TLS, where there is TLS at all, and then with no other than that agent. */
+  dialAgent (name: string, address: string, signal: AbortSignal): Promise<WebSocketTransport>
+  close (): void
+}
+
+/** Throws an AppError that names the setting. */
+export async function createAccess (settings: ControllerSettings, store: Store, now: () => number): Promise<Access> {
+  const certificates = Certificates.of('controller', settings)
+  await keepBootstrapToken(settings, store, now())
+  const names = namesOf(settings.controller_hosts)
+  const isOutside = !isLoopback(settings.controller_websocket_addr)
+  const site = new Site({
+    // Pages of others have names: an address cannot be made to point here.
+    isNamed: host => names.includes(host) || certificates?.isFor(host) === true || (isOutside && isIP(host) !== 0),
+    isSecure: certificates !== undefined || settings.controller_tls_by_proxy,
+    proxies: networksOf(settings.controller_trusted_proxies, 'ZEEK_CONTROLLER_TRUSTED_PROXIES')
+  })
+  const limits = new Limits({
+    rate: settings.controller_requests_rate_max,
+    streams: settings.controller_events_streams_per_client,
+    connections: settings.controller_connections_max,
+    connectionsOfAddress: settings.controller_connections_per_address,
+    now
+  })
+  const guard = new Guard({ authentication: settings.controller_authentication, store, site, limits, sessionMs: settings.controller_session_lifetime * 1000, now })
+  return {
+    certificates,
+    site,
+    limits,
+    guard,
+    dialAgent: async (name, address, signal) => {
+      if (!certificates) return await dial(`ws://${address}${agentPath}`, signal)
+      return await dial(`wss://${address}${agentPath}`, signal, {
+        tls: {
+          ...certificates.options,
+          checkServerIdentity: (_host, { subject: { O: role, CN: its } }) => role === 'agent' && its === name ? undefined : new Error(`the certificate is of ${role} ${its}, not of agent ${name}`)
+        }
+      })
+    },
+    close: () => {
+      guard.close()
+      limits.close()
+    }
+  }
+}
+
+/** The first admin comes in with a token of the user's own making. */
+async function keepBootstrapToken ({ controller_bootstrap_token_file: file }: ControllerSettings, store: Store, now: number): Promise<void> {
+  if (file === undefined) return
+  try {
+    const token = bootstrapToken((await readFile(file, 'utf8')).trim(), now)
+    await store.write('synced', () => new TokenTable(store).insertFirst(token))
+  } catch (error) {
+    throw new AppError('invalid_request', `ZEEK_CONTROLLER_BOOTSTRAP_TOKEN_FILE: ${file}: ${messageOf(error)}`, { cause: error })
+  }
+}
