@@ -5,6 +5,9 @@ import type { ManagementRole } from '../schemas/types.js'
 
 const names: Record<string, string> = { trace: 'DEBUG', debug: 'DEBUG', info: 'INFO', warn: 'WARNING', error: 'ERROR', fatal: 'ERROR' }
 
+/** Bytes that wait for a file that cannot be written. */
+const backlogMax = 1_048_576
+
 export interface LogOptions {
   node: string
   role: ManagementRole
@@ -18,10 +21,12 @@ export interface LogOptions {
 /** Lines of JSON `ts node level role message`, as Zeek's management.log has them, and more where there is more. On stderr, and in the file. */
 export function createLog ({ node, role, level, directory, onLine }: LogOptions): Logger {
   const entry = (stream: StreamEntry['stream']) => ({ level: level as 'info', stream })
-  const streams = [entry(destination({ dest: 2, sync: true }))]
+  // A line that cannot be written (a full disk) ends nothing: it waits for the next ones, and some may be lost.
+  const to = (dest: string | 2) => entry(destination({ dest, sync: true, mkdir: true, maxLength: backlogMax }).on('error', () => {}))
+  const streams = [to(2)]
   if (directory !== undefined) {
     mkdirSync(directory, { recursive: true })
-    streams.push(entry(destination({ dest: join(directory, `management-${node}.log`), sync: true, mkdir: true })))
+    streams.push(to(join(directory, `management-${node}.log`)))
   }
   if (onLine) {
     streams.push(entry({

@@ -29,3 +29,9 @@ await t.test('a log file is appended to, not begun anew', async t => {
   await promisify(execFile)(process.execPath, [fixture, directory], { env: cleanEnv })
   t.same(linesOf(readFileSync(join(directory, 'management-agent-1.log'), 'utf8')).map(({ message }) => message), ['before', 'hello\nworld', 'careful', 'broken'])
 })
+
+await t.test('a log file that cannot be written ends nothing, and keeps no line from stderr', async t => {
+  const directory = t.testdir({ 'management-agent-1.log': t.fixture('symlink', '/dev/full') })
+  const { stderr } = await promisify(execFile)(process.execPath, [fixture, directory], { env: cleanEnv })
+  t.same(linesOf(stderr).map(({ message }) => message), ['hello\nworld', 'careful', 'broken'])
+})
