@@ -9,7 +9,8 @@ import { Waiting } from './waiting.js'
 
 /** Writes events down, and announces them once they are committed. */
 export interface Journal {
-  write<T> (durability: 'synced' | 'written', transient: boolean, job: (append: (event: DomainEvent) => number) => T): Promise<T>
+  /** What insists is written as soon as that can be done, however long it takes. */
+  write<T> (durability: 'synced' | 'written', transient: boolean, job: (append: (event: DomainEvent) => number) => T, options?: { insists?: boolean }): Promise<T>
   cursorOf (seq: number): string
 }
 
@@ -155,15 +156,18 @@ export class Requests {
   async close (): Promise<void> {
     this.#closing = true
     await Promise.allSettled(this.#starting)
-    await Promise.all([...this.#pending].map(async ([reqid, ending]) => {
+    const ended = await Promise.allSettled([...this.#pending].map(async ([reqid, ending]) => {
       ending.abort('interrupted')
       const request = this.#table.get(reqid)
       if (request?.state === 'pending') await this.#interrupt(this.#present(request))
     }))
+    const open = ended.filter(({ status }) => status === 'rejected').length
+    if (open > 0) this.#log.error(`${open} responses cannot be written: the next start answers`)
   }
 
+  /** Does not wait for a store that fails: the next start would do the same. */
   async #interrupt (request: Request): Promise<void> {
-    await this.#finish(request, { results: [{ success: false, error: 'request interrupted' }] }, 'interrupted')
+    await this.#finish(request, { results: [{ success: false, error: 'request interrupted' }] }, { as: 'interrupted', insists: false })
   }
 
   /** One request from its start to its response. Never rejects. */
@@ -189,19 +193,18 @@ export class Requests {
             if (!this.#table.isPending(reqid)) return
             this.#table.addResults(reqid, results)
             append({ type: 'request_progress', reqid, instance, results })
-            // What cannot be written will be said of the response, which comes later.
-          }).catch(() => {})
+            // Only the end of the controller keeps it from being written.
+          }, { insists: true }).catch(() => {})
         }
-      })])
+      })]).catch((error: unknown): Answer => {
+        if (!(error instanceof AppError) && ending.signal.reason !== 'interrupted') this.#log.error({ err: error, reqid }, `${request.type} failed: ${messageOf(error)}`)
+        return { results: [{ success: false, error: error instanceof AppError ? error.message : 'internal error' }] }
+      })
       // When the controller ended meanwhile, that was the answer.
       if (ending.signal.reason !== 'interrupted') await this.#finish(request, answer)
     } catch (error) {
-      if (ending.signal.reason === 'interrupted') return
-      if (!(error instanceof AppError)) this.#log.error({ err: error, reqid }, `${request.type} failed: ${messageOf(error)}`)
-      await this.#finish(request, { results: [{ success: false, error: error instanceof AppError ? error.message : 'internal error' }] }).catch(failure => {
-        // The store is gone: the next start answers it.
-        this.#log.error({ reqid }, `the response cannot be written: ${messageOf(failure)}`)
-      })
+      // The controller ends without a store: the next start answers it.
+      if (!this.#closing) this.#log.error({ err: error, reqid }, `the response cannot be written: ${messageOf(error)}`)
     } finally {
       clearTimeout(timer)
       clearTimeout(lastResort)
@@ -210,13 +213,13 @@ export class Requests {
   }
 
   /** Writes the end of a request, if that is still open: only one response, whoever comes second. */
-  async #finish (request: Request, answer: Answer, as?: RequestState): Promise<void> {
+  async #finish (request: Request, answer: Answer, { as, insists = true }: { as?: RequestState, insists?: boolean } = {}): Promise<void> {
     const { durability, transient } = this.#kind(request.type)
     const finished = await this.#journal.write(durability, transient, append => {
       const current = this.#table.get(request.reqid)
       if (current?.state !== 'pending') return undefined
       return this.#conclude({ ...request, results: current.results }, answer, append, end => this.#table.finish(request.reqid, end), as)
-    })
+    }, { insists })
     if (finished) this.#announce(finished)
   }
 

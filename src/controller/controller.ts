@@ -151,8 +151,8 @@ export class Controller {
 
   /** What keeps the controller from doing its work. */
   problems (): string[] {
-    const { store } = this.#parts
-    return store.failure === undefined ? [] : [`the store cannot be written: ${store.failure}`]
+    const { failure } = this.#parts.store
+    return failure === undefined ? [] : [failure]
   }
 
   #configuration (state: ConfigurationState): Configuration | undefined {

@@ -119,8 +119,9 @@ export class Deployer {
     this.#addresses.set(member.name, { host: member.host, machine: member.machine })
     // Asked now: its deployment goes on as soon as it hears of the connection, too.
     const isAwaited = this.#awaited.has(member.name)
+    // Not waited for: a store that fails does not keep an agent from its configuration.
+    if (before?.host !== member.host || before.machine !== member.machine) store.write('written', () => configurations.setAddress(member.name, member), { insists: true }).catch(() => {})
     try {
-      if (before?.host !== member.host || before.machine !== member.machine) await store.write('written', () => configurations.setAddress(member.name, member))
       const deployment = this.#deployment
       if (!deployment) return
       const instance = deployment.configuration.instances.find(({ name }) => name === member.name)

@@ -193,7 +193,8 @@ export class Guard {
   }
 
   #check (): void {
-    this.#reload()
+    // While the store cannot be read, what was known counts.
+    try { this.#reload() } catch {}
     for (const [stream, principal] of this.#held) if (!this.#isGood(principal)) stream.destroy()
   }
 

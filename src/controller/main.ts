@@ -35,7 +35,8 @@ export interface RunningController {
 
 /** Runs a controller. Resolves once it listens. Throws an AppError that names the setting when it cannot. */
 export async function startController ({ settings, log, now = Date.now }: { settings: ControllerSettings, log: Logger, now?: () => number }): Promise<RunningController> {
-  const store = new Store(join(settings.management_state_dir, 'controller.sqlite'))
+  const path = join(settings.management_state_dir, 'controller.sqlite')
+  const store = new Store(path, failure => failure === undefined ? log.warn('the store can be used again') : log.error(failure))
   const access = await createAccess(settings, store, now)
   const eventLog = new EventLog(store)
   const hub = new Hub(eventLog, {
@@ -60,10 +61,8 @@ export async function startController ({ settings, log, now = Date.now }: { sett
     now,
     dial: (name, address, signal) => access.dialAgent(name, address, signal)
   })
-  /** What happens without a request. The store says in its own way when it cannot be written. */
-  const note = (event: Parameters<EventJournal['note']>[0]) => {
-    journal.note(event).catch(error => log.error(`${event.type} is lost: ${messageOf(error)}`))
-  }
+  /** What happens without a request. It can only be lost when the controller ends before its store works again. */
+  const note = (event: Parameters<EventJournal['note']>[0]) => { journal.note(event).catch(error => log.debug(`${event.type} is lost: ${messageOf(error)}`)) }
   const complain = (message: string, instance?: string, node?: string) => {
     log.warn(message)
     note({ type: 'notify_error', message, ...(instance === undefined ? {} : { instance }), ...(node === undefined ? {} : { node }) })
@@ -73,7 +72,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   const messages = new Messages(controller, access.guard, settings, log)
   metrics.observe(controller, messages.server, access)
 
-  await eventLog.open()
+  await eventLog.open().catch(error => { throw naming(path, error) })
   await requests.recover()
 
   fleet.on('connected', ({ name, host, hello }) => {
@@ -108,7 +107,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   let pruning: Promise<void> | undefined
   const pruner = setInterval(() => {
     pruning ??= prune({ eventLog, table, store, settings, now })
-      .catch(error => log.error(`old events are not dropped: ${messageOf(error)}`))
+      .catch(error => { if (store.failure === undefined) log.error(`old events are not dropped: ${messageOf(error)}`) })
       .finally(() => { pruning = undefined })
   }, pruneMs)
 
@@ -124,7 +123,8 @@ export async function startController ({ settings, log, now = Date.now }: { sett
       access.close()
       clearInterval(pruner)
       await pruning
-      await eventLog.close()
+      // It has said so itself when it fails.
+      await eventLog.close().catch(() => {})
       store.close()
     }
   }

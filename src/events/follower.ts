@@ -1,4 +1,5 @@
 import type { ControlEvent, LoggedEvent } from '../../schemas/events.js'
+import { AppError } from '../errors.js'
 import type { Filter } from './filter.js'
 import type { Format } from './frame.js'
 
@@ -68,7 +69,9 @@ export class Follower {
   #step (): boolean {
     if (this.#ended || this.#blockedSince !== undefined) return false
     const from = this.#seq
-    const { events, upTo, isGap } = this.#options.read(from)
+    const next = this.#read(from)
+    if (!next) return false
+    const { events, upTo, isGap } = next
     if (upTo === from) return false
     if (isGap) this.#control(this.#options.gap())
     const wanted = events.filter(event => this.#options.filter.matches(event))
@@ -78,6 +81,17 @@ export class Follower {
     if (wanted.length > 0) this.#write(this.#options.encode(from, wanted))
     if (last >= 0) this.#goodbye('terminal')
     return last < 0
+  }
+
+  /** Without a log to read the stream ends; its reader can resume. Nobody else is concerned. */
+  #read (from: number): ReturnType<FollowerOptions['read']> | undefined {
+    try {
+      return this.#options.read(from)
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      this.destroy()
+      return undefined
+    }
   }
 
   /** Says that everything up to the cursor was delivered. One that is behind has no need of it. */

@@ -48,7 +48,7 @@ export class EventLog {
 
   /** Writes down which log this is. Call it once, before anything is appended. */
   async open (): Promise<void> {
-    await this.#store.write('synced', () => this.#remember())
+    await this.#store.write('synced', () => this.#remember(this.#epoch))
   }
 
   /** Call it last: the log is whole, whatever happens to the machine. */
@@ -58,8 +58,10 @@ export class EventLog {
 
   /** Makes a new epoch: old cursors no longer count. */
   async renew (): Promise<void> {
-    this.#epoch = newEpoch()
-    await this.#store.write('synced', () => this.#remember())
+    const epoch = newEpoch()
+    await this.#store.write('synced', () => this.#remember(epoch))
+    // Not before: nobody is told of an epoch that a restart would not know.
+    this.#epoch = epoch
   }
 
   /** Only inside of a `write`. Returns the event as it is in the log. */
@@ -124,8 +126,8 @@ export class EventLog {
     return this.#store.get('SELECT value FROM meta WHERE name = ?', name)?.value
   }
 
-  #remember (): void {
-    for (const [name, value] of [['epoch', this.#epoch], ['boot', bootId]] as const) {
+  #remember (epoch: string): void {
+    for (const [name, value] of [['epoch', epoch], ['boot', bootId]] as const) {
       this.#store.run('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value', name, value)
     }
   }

@@ -1,69 +1,91 @@
-import { chmodSync, mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { DatabaseSync } from '@photostructure/sqlite'
+import { randomBytes } from 'node:crypto'
 import { AppError, messageOf } from '../errors.js'
-import { migrations } from './migrations.js'
+import { openDatabase, type Database, type Row } from './database.js'
+import { faultIn, StoreFault } from './fault.js'
+import { DatabaseFile } from './file.js'
 
-export type Row = Record<string, any>
+export type { Row } from './database.js'
 type Parameter = string | number | null
-type Database = InstanceType<typeof DatabaseSync>
 
 /** How sure a commit is before anyone hears of it: on the disk, or only past the end of this process. */
 export type Durability = 'synced' | 'written'
 
+export interface WriteOptions {
+  /** Rather late than never: it waits until the store can be written, and is refused only when that is closed before. */
+  insists?: boolean
+}
+
 interface Job {
   durability: Durability
+  insists: boolean
   run: () => unknown
   resolve: (value: any) => void
   reject: (error: unknown) => void
 }
 
+/** How long writes wait for another process that holds the lock. Nothing else waits with them. */
+const lockMs = 5_000
+const lockRetryMs = 20
+/** How often a store that fails is tried. */
+const probeMs = 500
+/** How many of these pass between two trials of one that works, which nobody may have written to for long. */
+const idleProbes = 20
+/** As much as most requests write: where there is room for less, the next of them would fail again. */
+const markBytes = 32_768
+
 /**
  * The database. What is written within one tick shares one transaction (group commit): a write is a promise, and
  * who waits for it speaks of nothing that is not committed.
+ *
+ * While it cannot be written (a full disk, a lock that is held for long, a file that is gone) a write is refused at
+ * once, and one that insists waits; it tries by itself whether that is over. A damaged one is not written any more.
  */
 export class Store {
   #db: Database
+  #file: DatabaseFile | undefined
+  #onChange: (failure: string | undefined) => void
   #statements = new Map<string, ReturnType<Database['prepare']>>()
   #jobs: Job[] = []
-  #failure: string | undefined
+  /** Whether the next commit has its time. */
+  #scheduled = false
+  #prober: NodeJS.Timeout
+  #probes = 0
+  #fault: StoreFault | undefined
+  #lockedSince: number | undefined
+  #closed = false
   #synchronous = ''
   /** Whether the job that runs has written anything. */
   #hasWritten = false
 
-  /** Opens the database and brings it to the current version. Throws `unavailable` with a line that names the file. */
-  constructor (path: string) {
-    try {
-      if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-      this.#db = new DatabaseSync(path, { timeout: 5000, enableForeignKeyConstraints: true })
-      // Configurations may hold secrets.
-      if (path !== ':memory:') chmodSync(path, 0o600)
-      // The log is worked in less often than SQLite would, every 16 MB: that syncs it, and the same pages change again and again.
-      this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 4096')
-      this.#migrate()
-    } catch (error) {
-      throw new AppError('unavailable', `${path} cannot be used: ${messageOf(error)}`, { cause: error })
-    }
+  /**
+   * Opens the database and brings it to the current version. `onChange` is told when it begins to fail, and when that is
+   * over. Throws `unavailable` with a line that names the file.
+   */
+  constructor (path: string, onChange: (failure: string | undefined) => void = () => {}) {
+    this.#onChange = onChange
+    this.#db = openDatabase(path, lockMs)
+    if (path !== ':memory:') this.#file = new DatabaseFile(path)
+    this.#prober = setInterval(() => this.#probe(), probeMs).unref()
   }
 
-  /** Why the last commit failed; undefined when it did not. */
+  /** Why it cannot be written; undefined when it can. */
   get failure (): string | undefined {
-    return this.#failure
+    return this.#fault?.message
   }
 
   all (sql: string, ...parameters: Parameter[]): Row[] {
     if (!sql.startsWith('SELECT')) this.#hasWritten = true
-    return this.#prepare(sql).all(...parameters) as Row[]
+    return this.#ask(() => this.#prepare(sql).all(...parameters) as Row[])
   }
 
   get (sql: string, ...parameters: Parameter[]): Row | undefined {
-    return this.#prepare(sql).get(...parameters) as Row | undefined
+    return this.#ask(() => this.#prepare(sql).get(...parameters) as Row | undefined)
   }
 
   /** Only inside of a `write`. Returns the id of the inserted row. */
   run (sql: string, ...parameters: Parameter[]): number {
     this.#hasWritten = true
-    return Number(this.#prepare(sql).run(...parameters).lastInsertRowid)
+    return this.#ask(() => Number(this.#prepare(sql).run(...parameters).lastInsertRowid))
   }
 
   /**
@@ -72,31 +94,57 @@ export class Store {
    * A job may be run more than once, so it must leave nothing behind but in the database. Continuations of one
    * transaction run in the order of the jobs.
    */
-  write<T> (durability: Durability, job: () => T): Promise<T> {
+  write<T> (durability: Durability, job: () => T, { insists = false }: WriteOptions = {}): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#jobs.push({ durability, run: job, resolve, reject })
-      if (this.#jobs.length === 1) setImmediate(() => this.#commit())
+      if (this.#closed) return reject(new AppError('unavailable', 'the store is closed'))
+      if (this.#fault && !insists) return reject(this.#fault)
+      this.#jobs.push({ durability, insists, run: job, resolve, reject })
+      // Otherwise what waits for a lock, or for the end of a fault, takes it along.
+      if (this.#fault || this.#scheduled) return
+      this.#scheduled = true
+      setImmediate(() => this.#commit())
     })
   }
 
-  /** Commits what is waiting, and closes. */
+  /** Commits what is waiting, if that can be done now, and closes. */
   close (): void {
-    this.#commit()
+    clearInterval(this.#prober)
+    this.#commit(true)
+    this.#closed = true
     this.#statements.clear()
     this.#db.close()
   }
 
-  #commit (): void {
+  /** Commits what is waiting. What cannot be is refused, or waits: for a lock, or until the store works again. */
+  #commit (isLast = false): void {
+    if (this.#closed) return
+    this.#scheduled = false
     const jobs = this.#jobs.splice(0)
     try {
-      while (jobs.length > 0 && !this.#transact(jobs));
-      this.#failure = undefined
+      if (this.#fault?.kind === 'damaged') throw this.#fault
+      this.#file?.check()
+      while ((jobs.length > 0 || this.#fault) && !this.#transact(jobs));
+      this.#lockedSince = undefined
+      this.#turn(undefined)
     } catch (error) {
-      this.#failure = messageOf(error)
-      try { this.run('ROLLBACK') } catch { /* It was never begun, or SQLite has rolled it back. */ }
-      const failure = new AppError('unavailable', `the store cannot be written: ${this.#failure}`, { cause: error })
-      for (const { reject } of jobs) reject(failure)
+      try { this.#db.exec('ROLLBACK') } catch { /* It was never begun, or SQLite has rolled it back. */ }
+      const fault = faultIn(error) ?? new StoreFault('failing', messageOf(error), error)
+      if (fault.kind === 'locked') this.#lockedSince ??= performance.now()
+      const patient = fault.kind === 'locked' && !this.#fault && performance.now() - this.#lockedSince! < lockMs
+      if (!patient) this.#turn(fault)
+      const waits = (job: Job) => !isLast && (patient || job.insists)
+      this.#jobs.unshift(...jobs.filter(waits))
+      for (const job of jobs) if (!waits(job)) job.reject(fault)
+      if (!patient) return
+      this.#scheduled = true
+      setTimeout(() => this.#commit(), lockRetryMs)
     }
+  }
+
+  #turn (fault: StoreFault | undefined): void {
+    const before = this.#fault
+    this.#fault = fault
+    if (fault?.message !== before?.message) this.#onChange(fault?.message)
   }
 
   /**
@@ -106,8 +154,10 @@ export class Store {
    */
   #transact (jobs: Job[]): boolean {
     // In WAL mode FULL syncs the log at each commit and NORMAL leaves that to the kernel. It cannot be changed inside.
-    this.#sync(jobs.some(({ durability }) => durability === 'synced') ? 'FULL' : 'NORMAL')
+    this.#sync(this.#fault || jobs.some(({ durability }) => durability === 'synced') ? 'FULL' : 'NORMAL')
     this.run('BEGIN IMMEDIATE')
+    // That it can be begun does not say that it can be written.
+    if (this.#fault) this.#leaveMark(markBytes)
     const settle: (() => void)[] = []
     for (const job of [...jobs]) {
       this.#hasWritten = false
@@ -115,8 +165,8 @@ export class Store {
         const value = job.run()
         settle.push(() => job.resolve(value))
       } catch (error) {
-        // SQLite has given up the whole transaction (a full disk): none of it stands.
-        if (!this.#db.isTransaction) throw error
+        // Not the job's fault, or SQLite has given up the whole transaction: none of it stands.
+        if (faultIn(error) || !this.#db.isTransaction) throw error
         jobs.splice(jobs.indexOf(job), 1)
         job.reject(error)
         if (!this.#hasWritten) continue
@@ -129,6 +179,29 @@ export class Store {
     return true
   }
 
+  /** Finds out without being asked that it fails, and that it no longer does. */
+  #probe (): void {
+    if (this.#scheduled || this.#fault?.kind === 'damaged') return
+    if (!this.#fault && ++this.#probes % idleProbes === 0) this.write('written', () => this.#leaveMark(8)).catch(() => {})
+    else this.#commit()
+  }
+
+  /** Never the same: SQLite does not write what is there already. */
+  #leaveMark (bytes: number): void {
+    this.run("INSERT INTO meta VALUES ('probe', ?) ON CONFLICT DO UPDATE SET value = excluded.value", randomBytes(bytes).toString('hex'))
+  }
+
+  /** Runs a statement. What the store is to blame for is thrown as that. */
+  #ask<T> (statement: () => T): T {
+    try {
+      return statement()
+    } catch (error) {
+      const fault = faultIn(error)
+      if (fault && fault.kind !== 'locked') this.#turn(fault)
+      throw fault ?? error
+    }
+  }
+
   #sync (mode: 'FULL' | 'NORMAL'): void {
     if (mode === this.#synchronous) return
     this.#db.exec(`PRAGMA synchronous = ${mode}`)
@@ -139,13 +212,5 @@ export class Store {
     let statement = this.#statements.get(sql)
     if (!statement) this.#statements.set(sql, statement = this.#db.prepare(sql))
     return statement
-  }
-
-  #migrate (): void {
-    const version = Number((this.#db.prepare('PRAGMA user_version').get() as Row).user_version)
-    if (version > migrations.length) throw new Error(`it is of a later version (${version})`)
-    for (let next = version; next < migrations.length; next++) {
-      this.#db.exec(`BEGIN IMMEDIATE; ${migrations[next]}; PRAGMA user_version = ${next + 1}; COMMIT`)
-    }
   }
 }

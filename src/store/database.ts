@@ -1,0 +1,47 @@
+import { chmodSync, mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from '@photostructure/sqlite'
+import { AppError, messageOf } from '../errors.js'
+import { faultIn, StoreFault } from './fault.js'
+import { migrations } from './migrations.js'
+
+export type Row = Record<string, any>
+export type Database = InstanceType<typeof DatabaseSync>
+
+/**
+ * Opens a database, whole and of the current version; who else has it locked is waited for so long. Throws `unavailable`
+ * with a line that names the file.
+ */
+export function openDatabase (path: string, lockMs: number): Database {
+  try {
+    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    const db = new DatabaseSync(path, { timeout: lockMs, enableForeignKeyConstraints: true })
+    // Configurations may hold secrets.
+    if (path !== ':memory:') chmodSync(path, 0o600)
+    // The log is worked in less often than SQLite would, every 16 MB: that syncs it, and the same pages change again and again.
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 4096')
+    check(db)
+    migrate(db)
+    // From now on whoever waits for a lock does not hold up the process.
+    db.exec('PRAGMA busy_timeout = 0')
+    return db
+  } catch (error) {
+    const { kind, reason = messageOf(error) }: Partial<StoreFault> = faultIn(error) ?? {}
+    const help = kind === 'damaged' ? '; restore a backup, or move it away with its -wal and -shm to begin anew: the agents keep their nodes running meanwhile' : ''
+    throw new AppError('unavailable', `${path} cannot be used: ${reason}${help}`, { cause: error })
+  }
+}
+
+/** For 100,000 events this takes less than a tenth of a second, and they are read at the start anyway. */
+function check (db: Database): void {
+  const { quick_check: found } = db.prepare('PRAGMA quick_check(1)').get() as Row
+  if (found !== 'ok') throw new StoreFault('damaged', String(found).replace(/\s+/g, ' '))
+}
+
+function migrate (db: Database): void {
+  const version = Number((db.prepare('PRAGMA user_version').get() as Row).user_version)
+  if (version > migrations.length) throw new Error(`it is of a later version (${version})`)
+  for (let next = version; next < migrations.length; next++) {
+    db.exec(`BEGIN IMMEDIATE; ${migrations[next]}; PRAGMA user_version = ${next + 1}; COMMIT`)
+  }
+}
