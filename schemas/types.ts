@@ -15,14 +15,13 @@ export function ListOf<T extends TSchema> (schema: T, options: { description?: s
   return Type.Array(Ref(schema), options)
 }
 
-/** A map from names of one form to strings. */
-function Map (id: string, names: string, description: string, examples: unknown[]): TUnsafe<Record<string, string>> {
+/** A map from names of one form to strings of another. */
+function Map (id: string, names: string, values: string, description: string, examples: unknown[]): TUnsafe<Record<string, string>> {
   return Type.Unsafe<Record<string, string>>({
     $id: id,
     type: 'object',
     propertyNames: { type: 'string', pattern: names, maxLength: 256 },
-    // No control characters: each value becomes an argument or a line of something.
-    additionalProperties: { type: 'string', maxLength: 8192, pattern: '^[^\\u0000-\\u001f\\u007f]*$' },
+    additionalProperties: { type: 'string', maxLength: 8192, pattern: values },
     maxProperties: 256,
     description,
     examples
@@ -39,7 +38,7 @@ export const RequestId = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', exampl
 
 export const Port = Type.Integer({ minimum: 1, maximum: 65535, examples: [2200] })
 
-/** The literal of an IP address that others can reach: neither 0.0.0.0 nor ::. */
+/** The literal of an IP address that others can reach: neither 0.0.0.0 nor ::, and no zone (%eth0), which means another thing on each host. */
 export const Host = Type.String({ format: 'ip', examples: ['127.0.0.1'] })
 
 /** RFC 3339, UTC, with milliseconds. */
@@ -48,8 +47,8 @@ export const Time = Type.String({ format: 'date-time', examples: ['2026-11-22T14
 /** A place in the event log, to be handed back as it is. */
 export const Cursor = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', description: 'A place in the event log. Opaque.', examples: ['k3v9q2.1042'] })
 
-/** No white space, so that it stays one argument; no leading dash, so that it is no flag; no "=", so that it is no option. */
-const Script = Type.String({ pattern: '^[A-Za-z0-9_./@+~][^\\s=\\u0000-\\u001f\\u007f]*$', maxLength: 1024, examples: ['policy/tuning/json-logs'] })
+/** No white space, so that it stays one argument; no leading dash, so that it is no flag; no "=", so that it is no option; no "::", so that it is no plugin. */
+const Script = Type.String({ pattern: '^[A-Za-z0-9_./@+~](:?[^\\s=:\\u0000-\\u001f\\u007f])*:?$', maxLength: 1024, examples: ['policy/tuning/json-logs'] })
 const Interface = Type.String({ pattern: '^[A-Za-z0-9_./][^\\s\\u0000-\\u001f\\u007f]*$', maxLength: 256, description: 'A packet source, as for zeek -i.', examples: ['af_packet::eth0'] })
 
 export const ClusterRole = Enum('ClusterRole', ['MANAGER', 'LOGGER', 'PROXY', 'WORKER'], 'What a node does in the cluster. Nodes start in this order.')
@@ -76,11 +75,16 @@ export const Instance = Type.Object({
 })
 export type Instance = Static<typeof Instance>
 
-export const Options = Map('Options', '^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$',
+/** No control characters, since each value becomes an argument. */
+const plain = '^[^\\u0000-\\u001f\\u007f]*$'
+/** Quotes in pairs, and no backslash at the end: Zeek would take what follows, another option, for a part of the value. */
+const paired = '^([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f]|"([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f])*")*$'
+
+export const Options = Map('Options', '^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$', paired,
   'Zeek options by full name, with values as on Zeek\'s command line: strings without quotes, sets as {"a","b"}. Each becomes a redef of the node.',
   [{ 'Log::default_rotation_interval': '1hr' }])
 
-export const Environment = Map('Environment', '^[A-Za-z_][A-Za-z0-9_]*$', 'Environment variables of the node.', [{ MSG: 'hello world' }])
+export const Environment = Map('Environment', '^[A-Za-z_][A-Za-z0-9_]*$', plain, 'Environment variables of the node.', [{ MSG: 'hello world' }])
 
 export const Node = Type.Object({
   name: Name,

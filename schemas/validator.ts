@@ -16,7 +16,7 @@ export const ajvOptions: Options = {
   discriminator: false,
   strict: false,
   formats: {
-    ip: (text: string) => isIP(text) !== 0 && text !== '0.0.0.0' && text !== '::',
+    ip: (text: string) => isIP(text) !== 0 && /[^0.:]/.test(text) && !text.includes('%'),
     'listen-ip': (text: string) => isIP(text) !== 0,
     'date-time': true,
     'uri-reference': true

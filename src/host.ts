@@ -5,7 +5,7 @@ import { boot as bootAgent } from './agent/boot.js'
 import type { AgentSettings } from './agent/config.js'
 import { boot as bootController } from './controller/boot.js'
 import type { ControllerSettings } from './controller/config.js'
-import { messageOf } from './errors.js'
+import { AppError, messageOf } from './errors.js'
 import { IpcTransport } from './link/ipc.js'
 import { Link, type Handlers } from './link/link.js'
 import { lockDirectory } from './supervisor/lock.js'
@@ -31,12 +31,21 @@ export interface HostOptions {
 /** A role is not given up: without it the host cannot be reached. */
 const rolePolicy: RestartPolicy = { initialMs: 500, maxMs: 30_000, resetMs: 60_000, maxFailures: 0 }
 
-/** What the supervisor does for an agent. */
+/** What the supervisor does for an agent. A node that has the name of a role must not take its place. */
 export function supervisorHandlers (supervisor: Supervisor): Handlers {
+  const spare = (name: string) => {
+    if (supervisor.status().some(unit => unit.name === name && unit.kind === 'attached')) throw new AppError('invalid_request', `${name} is the name of a controller or agent on this host`)
+  }
   return {
     status: () => supervisor.status(),
-    start: ({ program }: { program: Program }) => supervisor.start(program),
-    stop: ({ name }: { name: string }) => supervisor.stop(name),
+    start: async ({ program }: { program: Program }) => {
+      spare(program.name)
+      await supervisor.start(program)
+    },
+    stop: async ({ name }: { name: string }) => {
+      spare(name)
+      await supervisor.stop(name)
+    },
     output: ({ name }: { name: string }) => supervisor.output(name)
   }
 }

@@ -82,7 +82,8 @@ export class Options {
       } else if (!SYNTAX[type].test(value) || !['=', '+=', '-='].includes(operator)) {
         error(`syntax error, at or near "${value}"`, '<params>, line 1')
       } else {
-        this.set(name, operator === '=' ? value : combined(this.get(name), operator, value))
+        const meant = type === 'string' ? unquote(`"${value}"`) ?? value : value
+        this.set(name, operator === '=' ? meant : combined(this.get(name), operator, meant))
       }
     }
     if (failed()) process.exit(1)

@@ -15,7 +15,7 @@ export function toJson (text: string): unknown {
 /** What a string literal means, or undefined for any other text. */
 export function unquote (text: string): string | undefined {
   if (!/^"(?:\\.|[^"\\])*"$/s.test(text)) return undefined
-  return text.slice(1, -1).replace(/\\(.)/gs, '$1')
+  return text.slice(1, -1).replace(/\\(?:x([0-9a-f]{1,2})|(.))/gis, (_, code?: string, other?: string) => code === undefined ? other! : String.fromCharCode(parseInt(code, 16)))
 }
 
 const SECONDS: Record<string, number> = { day: 86400, hr: 3600, min: 60, sec: 1, msec: 1e-3, usec: 1e-6 }

@@ -182,7 +182,7 @@ export class Controller {
 
   async #stage ({ config }: Arguments<'stage_configuration'>): Promise<Answer> {
     const { settings, store, configurations, deployer } = this.#parts
-    const { errors, warnings } = validate(config, { controllerPorts: controllerPorts(settings), autoAssignBrokerPorts: settings.controller_auto_assign_broker_ports })
+    const { errors, warnings } = validate(config, { controllerName: settings.controller_name, controllerPorts: controllerPorts(settings), autoAssignBrokerPorts: settings.controller_auto_assign_broker_ports })
     if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })), warnings }
     const staged = { ...config, id: config.id ?? randomUUID() }
     const { configuration: ready } = deployer.preview(staged)

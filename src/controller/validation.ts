@@ -11,6 +11,7 @@ export interface Findings {
 }
 
 export interface ValidationRules {
+  controllerName: string
   controllerPorts: readonly number[]
   autoAssignBrokerPorts: boolean
 }
@@ -29,6 +30,7 @@ export function validate ({ instances, nodes }: ConfigurationInput, rules: Valid
     ...repeated(instances.map(({ name }) => name)).map(name => `multiple instances named '${name}'`),
     ...repeated(nodes.map(({ name }) => name)).map(name => `multiple nodes named '${name}'`),
     ...collisions(instanceNames, nodes),
+    ...nodes.filter(({ name }) => name === rules.controllerName).map(({ name }) => `node '${name}' has the name of the controller`),
     ...nodes.filter(({ instance }) => !instanceNames.has(instance)).map(({ name, instance }) => `node '${name}' has undeclared instance name '${instance}'`),
     ...portConflicts({ instances, nodes }, rules),
     ...lackingPorts(nodes, rules),

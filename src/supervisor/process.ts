@@ -18,11 +18,12 @@ const pollMs = 250
 
 /**
  * Writes its own process id, start time and boot id, then becomes the program: there is no moment at which
- * the program runs and its file is not there. The name in $0 is the file's.
+ * the program runs and its file is not there. The name in $0 is the file's. It reads in a subshell, since a variable of
+ * its own could be one of the program's.
  */
 const launcher = `
-IFS= read -r stat < /proc/$$/stat && IFS= read -r boot < /proc/sys/kernel/random/boot_id &&
-printf '%s\\n%s\\n%s\\n' "$$" "$stat" "$boot" > "$0" || {
+( IFS= read -r stat < /proc/$$/stat && IFS= read -r boot < /proc/sys/kernel/random/boot_id &&
+printf '%s\\n%s\\n%s\\n' "$$" "$stat" "$boot" > "$0" ) || {
   echo "cannot write $0" >&2
   exit 126
 }

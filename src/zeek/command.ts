@@ -26,8 +26,14 @@ function zeromqOptions (node: AssignedNode, { hub }: Layout): string[] {
 }
 
 /**
- * A node's command line. The backend comes first, so that the node's scripts can change it; the node's options
- * come last, so that they win.
+ * A value that stays one. Zeek makes `redef name = value;` of an option, where a semicolon would end the statement and the
+ * other two begin a comment and a directive; inside of a string, or of a pattern, their escapes mean the same.
+ */
+const enclosed = (value: string) => value.replace(/\\?([;#@])|\\./gs, (text, mark?: string) => mark ? `\\x${mark.charCodeAt(0).toString(16)}` : text)
+
+/**
+ * A node's command line. The backend comes first, so that the node's scripts can change it; the node's options come
+ * late, so that they win; last what makes it this node.
  */
 export function renderCommand (node: AssignedNode, layout: Layout, executable: string): string[] {
   return [
@@ -38,8 +44,8 @@ export function renderCommand (node: AssignedNode, layout: Layout, executable: s
     ...(node.scripts ?? []),
     nodeScript,
     ...(layout.backend === 'zeromq' ? zeromqOptions(node, layout) : []),
-    `ZeekClusterController::listen_port=${node.agent_port}/tcp`,
-    ...Object.entries(node.options ?? {}).map(([name, value]) => `${name}=${value}`)
+    ...Object.entries(node.options ?? {}).map(([name, value]) => `${name}=${enclosed(value)}`),
+    `ZeekClusterController::listen_port=${node.agent_port}/tcp`
   ]
 }
 
@@ -52,10 +58,10 @@ export interface ZeekPaths {
 
 /** All of a node's environment: what it inherits of `own`, then its `env`, then what makes it this node. */
 export function renderEnvironment (node: AssignedNode, paths: ZeekPaths, own: NodeJS.ProcessEnv): Record<string, string> {
-  const environment: Record<string, string> = {}
-  for (const [name, value] of Object.entries(own)) if (inherited.test(name) && value !== undefined) environment[name] = value
-  Object.assign(environment, node.env)
-  environment.CLUSTER_NODE = node.name
-  environment.ZEEKPATH = `${paths.scripts}:${node.env?.ZEEKPATH ?? paths.zeekPath}`
-  return environment
+  return Object.fromEntries([
+    ...Object.entries(own).filter((entry): entry is [string, string] => inherited.test(entry[0]) && entry[1] !== undefined),
+    ...Object.entries(node.env ?? {}),
+    ['CLUSTER_NODE', node.name],
+    ['ZEEKPATH', `${paths.scripts}:${node.env?.ZEEKPATH ?? paths.zeekPath}`]
+  ])
 }

@@ -3,7 +3,7 @@ import t from 'tap'
 import type { ConfigurationInput, Node } from '../../schemas/types.js'
 import { validate } from '../../src/controller/validation.js'
 
-const rules = { controllerPorts: [2150, 2149], autoAssignBrokerPorts: true }
+const rules = { controllerName: 'controller', controllerPorts: [2150, 2149], autoAssignBrokerPorts: true }
 const node = (name: string, more: Partial<Node> = {}): Node => ({ name, instance: 'a', role: 'LOGGER', ...more })
 const configuration = (nodes: Node[], instances: ConfigurationInput['instances'] = [{ name: 'a' }]): ConfigurationInput => ({ instances, nodes })
 const errorsOf = (nodes: Node[], instances?: ConfigurationInput['instances'], more: Partial<typeof rules> = {}) => validate(configuration(nodes, instances), { ...rules, ...more }).errors
@@ -18,6 +18,7 @@ const texts: [title: string, nodes: Node[], instances: ConfigurationInput['insta
   ['three instances of one name are named once', [], [{ name: 'a' }, { name: 'a' }, { name: 'a' }], ["multiple instances named 'a'"]],
   ['three nodes of one name are named once', [node('n'), node('n'), node('n')], [{ name: 'a' }], ["multiple nodes named 'n'"]],
   ['names that nodes and instances share are told in one line, sorted', [node('b'), node('a')], [{ name: 'a' }, { name: 'b' }], ['node and instance names collide: a, b']],
+  ['a node that would take the place of the controller is told', [node('controller')], [{ name: 'a' }], ["node 'controller' has the name of the controller"]],
   ['a node of an unknown instance is told', [node('n', { instance: 'ghost' })], [{ name: 'a' }], ["node 'n' has undeclared instance name 'ghost'"]],
   ['a node at the port of its agent is told', [node('n', { port: 2151 })], [{ name: 'a', listen_port: 2151 }], ["node 'n' port 2151/tcp conflicts with agent port on instance 'a'"]],
   ['a node at another agent\'s port is none of our business', [node('n', { port: 2151 })], [{ name: 'a' }, { name: 'b', listen_port: 2151 }], []],

@@ -150,11 +150,10 @@ await t.test('nodes and variables are sorted, scripts are not', async t => {
 const matching = (pattern: string) => fc.stringMatching(new RegExp(pattern))
 const name = fc.oneof(matching(namePattern), fc.constantFrom('instances', 'DEFAULT', 'node', 'a', 'A', 'constructor'))
 const awkward = fc.string({ unit: fc.oneof(fc.constantFrom(...' %#;="\'\\:[]()$`,é\u0085\u00a0\u2028\ufeff'), fc.string({ minLength: 1, maxLength: 1, unit: 'grapheme' })) })
-const value = awkward.filter(text => new RegExp((Environment as any).additionalProperties.pattern).test(text))
-const map = (schema: any) => fc.dictionary(fc.oneof(matching(schema.propertyNames.pattern), fc.constant('__proto__')), value)
+const map = (schema: any) => fc.dictionary(fc.oneof(matching(schema.propertyNames.pattern), fc.constant('__proto__')), awkward.filter(text => new RegExp(schema.additionalProperties.pattern).test(text)))
 const like = (schema: any) => fc.oneof(matching(schema.pattern), awkward.map(text => `a${text}`).filter(text => new RegExp(schema.pattern).test(text)))
 const port = fc.integer({ min: 1, max: 65535 })
-const host = fc.oneof(fc.ipV4().filter(address => address !== '0.0.0.0'), fc.ipV6().filter(address => !/^[0:]*$/.test(address)), fc.constantFrom('fe80::1%eth0', '::1'))
+const host = fc.oneof(fc.ipV4().filter(address => address !== '0.0.0.0'), fc.ipV6().filter(address => !/^[0:]*$/.test(address)), fc.constant('::1'))
 const instance = fc.record({ name, host, listen_port: port }, { requiredKeys: ['name'] })
 const node = fc.record({
   name, instance: name, role: fc.constantFrom(...clusterRoles), port, metrics_port: port, interface: like(Node.properties.interface), cpu_affinity: fc.integer({ min: 0, max: 4095 }),

@@ -51,7 +51,7 @@ await t.test('nothing is coerced in bodies', async t => {
 
 await t.test('values out of bounds are refused', async t => {
   for (const port of [0, -1, 65536, 1e300]) t.match(await stage({ port }), { status: 400, field: 'body/config/nodes/0/port' })
-  for (const host of ['localhost', '0.0.0.0', '::', '256.0.0.1', '10.0.0.1/8', '']) t.match(await stage({}, { host }), { field: 'body/config/instances/0/host' })
+  for (const host of ['localhost', '0.0.0.0', '::', '0::0', 'fe80::1%eth0', '256.0.0.1', '10.0.0.1/8', '']) t.match(await stage({}, { host }), { field: 'body/config/instances/0/host' })
   for (const role of ['worker', 'Supervisor::WORKER', '']) t.match(await stage({ role }), { field: 'body/config/nodes/0/role' })
 })
 

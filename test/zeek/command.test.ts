@@ -7,10 +7,10 @@ const hub = { node: 'manager', host: '10.0.0.1', xpub_port: 5555, xsub_port: 555
 const zeromq: Layout = { backend: 'zeromq', nodes: [], hub }
 const paths = { scripts: '/state/cluster', zeekPath: '.:/opt/zeek' }
 
-await t.test('a command has the backend first, then the interface, the scripts in their order, ours, and the options last', async t => {
+await t.test('a command has the backend first, then the interface, the scripts in their order, ours, the options, and last what makes it this node', async t => {
   t.same(renderCommand(worker, { backend: 'broker', nodes: [] }, '/opt/zeek/bin/zeek'), [
     '/opt/zeek/bin/zeek', 'policy/frameworks/cluster/backend/broker', '-i', 'eth0', 'site/b', 'site/a', nodeScript,
-    'ZeekClusterController::listen_port=27801/tcp', 'Log::x=1hr', 'A::set={"a","b c"}'
+    'Log::x=1hr', 'A::set={"a","b c"}', 'ZeekClusterController::listen_port=27801/tcp'
   ])
 })
 
