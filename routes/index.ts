@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify'
+import type { Access } from '../src/controller/access.js'
 import type { Controller } from '../src/controller/controller.js'
-import type { Guard } from '../src/controller/guard.js'
-import type { Limits } from '../src/controller/limits.js'
 import type { Metrics } from '../src/controller/metrics.js'
+import { auditRoutes } from './audit.js'
 import { eventRoutes } from './events.js'
 import { messageRoutes } from './messages.js'
 import { monitoringRoutes } from './monitoring.js'
@@ -11,11 +11,12 @@ import { sessionRoutes } from './session.js'
 import { stateRoutes } from './state.js'
 
 /** The map of the API, and what each part of it needs. */
-export const routes: FastifyPluginAsync<{ controller: Controller, metrics: Metrics, guard: Guard, limits: Limits, closing: AbortSignal }> = async (app, { controller, metrics, guard, limits, closing }) => {
+export const routes: FastifyPluginAsync<{ controller: Controller, metrics: Metrics, access: Access, closing: AbortSignal }> = async (app, { controller, metrics, access, closing }) => {
   await app.register(requestRoutes, { prefix: '/v1', controller, closing })
-  await app.register(eventRoutes, { prefix: '/v1', controller, limits })
-  await app.register(stateRoutes, { prefix: '/v1', controller })
-  await app.register(sessionRoutes, { prefix: '/v1', guard })
+  await app.register(eventRoutes, { prefix: '/v1', controller, access })
+  await app.register(stateRoutes, { prefix: '/v1', controller, access })
+  await app.register(auditRoutes, { prefix: '/v1', access })
+  await app.register(sessionRoutes, { prefix: '/v1', guard: access.guard })
   await app.register(messageRoutes, { prefix: '/v1' })
   await app.register(monitoringRoutes, { controller, metrics })
 }

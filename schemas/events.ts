@@ -1,5 +1,5 @@
 import { Type, type Static, type TProperties, type TSchema } from '@sinclair/typebox'
-import { requestTypes, RequestArguments, RequestState, InstanceStatus, InstanceNode, Request, ConfigurationDocument } from './api.js'
+import { requestTypes, RequestArguments, RequestState, InstanceStatus, InstanceNode, Request, ConfigurationDocument, RoleName } from './api.js'
 import { Cursor, Enum, ListOf, NodeState, Ref, RequestId, Result, Time } from './types.js'
 
 const closed = { additionalProperties: false }
@@ -50,6 +50,21 @@ export const NotifyErrorEvent = domain('NotifyErrorEvent', { type: only('notify_
 export const NotifyLogEvent = domain('NotifyLogEvent', { type: only('notify_log'), instance: Type.String(), level: Type.String(), message: Type.String() },
   'A line of an agent\'s log, warnings and errors only.', { type: 'notify_log', instance: 'agent-sensor-1', level: 'WARNING', message: 'zeek was not found' })
 
+/** In a log of its own: who may see events need not see this. */
+export const AuditEntry = domain('AuditEntry', {
+  type: only('audit'),
+  action: Type.String({ description: 'The type of the request; or log_in, log_out, connect_agent; or what was refused, as method and path.' }),
+  outcome: Type.String({ description: 'accepted, and later the state in which the request has ended; or succeeded, or refused.' }),
+  name: Type.Optional(Type.String({ description: 'Of the token or certificate.' })),
+  role: Type.Optional(Ref(RoleName)),
+  address: Type.Optional(Type.String()),
+  reqid: Type.Optional(RequestId),
+  detail: Type.Optional(Type.String())
+}, 'Who asked what, from where, and what came of it.', { type: 'audit', action: 'deploy', outcome: 'accepted', name: 'ops', role: 'operator', address: '192.0.2.7', reqid })
+
+export const AuditList = Type.Object({ entries: ListOf(AuditEntry), next: Type.Optional(Cursor), event_cursor: Cursor },
+  { $id: 'AuditList', ...closed, description: 'A page of the audit log, newest first; `next` is the `before` of the next one.', examples: [{ entries: [], event_cursor: sample.cursor }] })
+
 function control<T extends TProperties> (id: string, properties: T, description: string, example: object) {
   return Type.Object({ ...properties }, { $id: id, ...closed, description, examples: [example] })
 }
@@ -92,7 +107,8 @@ const controlEvents = [HelloEvent, HeartbeatEvent, SnapshotEvent, SnapshotEndEve
 
 /** What happened, without its place in the log. */
 type Bare<T> = T extends unknown ? Omit<T, 'cursor' | 'time'> : never
-export type DomainEvent = Bare<Static<typeof domainEvents[number]>>
+export type AuditEvent = Bare<Static<typeof AuditEntry>>
+export type DomainEvent = Bare<Static<typeof domainEvents[number]>> | AuditEvent
 export type ControlEvent = Static<typeof controlEvents[number]>
 
 /** An event as it is in the log; `body` is it as a JSON object, without cursor and time. */
@@ -128,4 +144,12 @@ export const Event = Type.Unsafe<Static<typeof domainEvents[number]> | ControlEv
   examples: [NotifyChangeEvent.examples?.[0]]
 })
 
-export const eventComponents = [RequestEventType, ResponseEventType, ResetReason, GoodbyeReason, ...domainEvents, ...controlEvents, Event]
+/** Any event of the stream of the audit log. */
+export const AuditStreamEvent = Type.Unsafe<Static<typeof AuditEntry> | ControlEvent>({
+  $id: 'AuditStreamEvent',
+  description: 'As on the other streams: an entry has no event name, a control event has its type as its name.',
+  oneOf: [AuditEntry, HelloEvent, HeartbeatEvent, ResetEvent, GoodbyeEvent].map(schema => ({ $ref: `${schema.$id}#` })),
+  examples: [AuditEntry.examples?.[0]]
+})
+
+export const eventComponents = [RequestEventType, ResponseEventType, ResetReason, GoodbyeReason, ...domainEvents, ...controlEvents, Event, AuditEntry, AuditList, AuditStreamEvent]

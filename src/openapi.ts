@@ -11,7 +11,7 @@ import { packageRoot } from './util.js'
 /** The text of openapi.yaml, from the routes and their schemas. Nothing is asked of the controller for it. */
 export async function renderOpenapi (): Promise<string> {
   const controller = { hub: { close: () => {} } } as unknown as Controller
-  const app = await createServer({ controller, metrics: new Metrics(), messages: { upgrade: () => {}, close: async () => {} }, access: { certificates: undefined, site: { isSecure: false }, limits: { watch: () => {} }, guard: {} } as unknown as Access, bodyLimit: 1024, log: pino({ level: 'silent' }) })
+  const app = await createServer({ controller, metrics: new Metrics(), messages: { upgrade: () => {}, close: async () => {} }, access: { certificates: undefined, site: { isSecure: false }, limits: { watch: () => {} }, audit: { hub: controller.hub } } as unknown as Access, bodyLimit: 1024, log: pino({ level: 'silent' }) })
   const text = openapiOf(app)
   await app.close()
   return `# Written by "npm run openapi" from schemas/ and routes/.\n${text}`

@@ -2,20 +2,15 @@ import type { Logger } from 'pino'
 import { requests as definitions, type Request, type RequestArguments, type RequestState, type RequestType } from '../schemas/api.js'
 import type { DomainEvent } from '../schemas/events.js'
 import { AppError, messageOf } from './errors.js'
+import type { Asker, Audit, Journal } from './record.js'
 import type { RequestEnd, RequestFilter, RequestTable, StoredRequest } from './store/requests.js'
 import { concluded, tie, type Answer, type Task, type Work } from './task.js'
 import { maxTimerMs, timeOrderedId } from './util.js'
 import { Waiting } from './waiting.js'
 
-/** Writes events down, and announces them once they are committed. */
-export interface Journal {
-  /** What insists is written as soon as that can be done, however long it takes. */
-  write<T> (durability: 'synced' | 'written', transient: boolean, job: (append: (event: DomainEvent) => number) => T, options?: { insists?: boolean }): Promise<T>
-  cursorOf (seq: number): string
-}
-
 export interface RequestOptions {
   timeoutMs: number
+  by?: Asker | undefined
   /** The ID that it is to have, if whoever asks has to know it beforehand. Nobody else's: the server makes IDs. */
   reqid?: string | undefined
   idempotency?: { key: string, fingerprint: string } | undefined
@@ -27,6 +22,7 @@ export interface RequestsOptions {
   log: Logger
   now: () => number
   pendingMax: number
+  audit?: Audit
   /** Told of each request that is accepted, before it is worked on. */
   onStarted?: (request: Request) => void
   /** Told of each request that has ended, after its response is out. */
@@ -50,6 +46,7 @@ export class Requests {
   #log: Logger
   #now: () => number
   #pendingMax: number
+  #audit: Audit | undefined
   #onStarted: RequestsOptions['onStarted']
   #onFinished: RequestsOptions['onFinished']
   #closing = false
@@ -63,6 +60,7 @@ export class Requests {
     this.#log = options.log
     this.#now = options.now
     this.#pendingMax = options.pendingMax
+    this.#audit = options.audit
     this.#onStarted = options.onStarted
     this.#onFinished = options.onFinished
   }
@@ -80,7 +78,7 @@ export class Requests {
     return await started.finally(() => this.#starting.delete(started))
   }
 
-  async #start (type: RequestType, args: RequestArguments, { timeoutMs, reqid = timeOrderedId(), idempotency }: RequestOptions, work: Work): Promise<{ request: Request, replayed: boolean }> {
+  async #start (type: RequestType, args: RequestArguments, { timeoutMs, by, reqid = timeOrderedId(), idempotency }: RequestOptions, work: Work): Promise<{ request: Request, replayed: boolean }> {
     if (this.#closing) throw new AppError('unavailable', 'the controller is stopping')
     const { durability, transient } = this.#kind(type)
     // Counted before it is written: what comes meanwhile must see it.
@@ -101,6 +99,7 @@ export class Requests {
         const times = { created_at: new Date(created).toISOString(), expires_at: new Date(expires).toISOString() }
         const seq = append({ type: `${type}_request`, reqid, arguments: args, expires_at: times.expires_at }) - 1
         const request: Request = { reqid, type, state: 'pending', arguments: args, results: [], warnings: [], ...times, event_cursor: this.#journal.cursorOf(seq) }
+        this.#audit?.accepted(request, by, append)
         const row = { reqid, type, arguments: args, created, expires, event_seq: seq, transient, idempotency }
         const write = (end?: RequestEnd) => this.#table.insert(row, end)
         if ('now' in work) return { request, replayed: false, finished: this.#conclude(request, work.now(), append, write) }
@@ -230,6 +229,7 @@ export class Requests {
     const { reqid, type, state, success = false, results, warnings } = finished
     write({ state, results: results.slice(request.results.length), warnings, finished: now })
     append(state === 'expired' ? { type: 'request_expired', reqid } : { type: `${type}_response`, reqid, state, success, results, warnings })
+    this.#audit?.concluded(finished, append)
     return finished
   }
 

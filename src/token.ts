@@ -1,8 +1,10 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { roles, type Role } from '../schemas/access.js'
 import { namePattern } from '../schemas/types.js'
 import { AppError } from './errors.js'
+import { EventLog } from './store/events.js'
 import { Store } from './store/store.js'
 import { TokenTable, type StoredToken } from './store/tokens.js'
 
@@ -48,22 +50,41 @@ export async function tokenCommand (words: readonly string[], flags: Record<stri
   const [verb, ...rest] = words
   const store = new Store(join(stateDir, 'controller.sqlite'))
   const table = new TokenTable(store)
+  const audit = new EventLog(store, 'audit')
+  const note = (action: string, detail: string) => audit.append({ type: 'audit', action, outcome: 'succeeded', name: userName(), address: 'the command line', detail }, false, Date.now())
   try {
     if (verb === 'create' && rest.length === 0) {
       const { kept, text } = createToken({ ...readFlags(flags), now: Date.now() })
-      await store.write('synced', () => table.insert(kept))
+      await store.write('synced', () => {
+        table.insert(kept)
+        note('create_token', `${kept.id}: ${kept.role} ${kept.name}`)
+      })
       return text
     }
     if (verb === 'list' && rest.length === 0) {
       return table.list().map(token => [token.id, token.role, token.name, timeOf(token.created_at), token.expires_at === null ? 'never' : timeOf(token.expires_at), ...(token.parent === null ? [] : [`session of ${token.parent}`])].join('\t')).join('\n')
     }
     if (verb === 'revoke' && rest.length === 1) {
-      if (!await store.write('synced', () => table.delete(rest[0]!))) throw new AppError('invalid_request', `there is no token ${rest[0]}`)
+      const isGone = await store.write('synced', () => {
+        const isGone = table.delete(rest[0]!)
+        if (isGone) note('revoke_token', rest[0]!)
+        return isGone
+      })
+      if (!isGone) throw new AppError('invalid_request', `there is no token ${rest[0]}`)
       return `revoked ${rest[0]}`
     }
     throw new AppError('invalid_request', 'token takes: create --role ROLE [--name NAME] [--expires 30d], list, or revoke ID')
   } finally {
     store.close()
+  }
+}
+
+/** Who has typed the command. In a container a user may have no name. */
+function userName (): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `user ${process.getuid?.()}`
   }
 }
 

@@ -15,7 +15,7 @@ export async function openRequests (t: Test, { directory = t.testdir(), ...more 
   const log = new EventLog(store)
   await log.open()
   const hub = new Hub(log, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 1 })
-  const journal = new EventJournal(store, log, hub, Date.now)
+  const journal = new EventJournal(store, { log, hub }, { log: new EventLog(store, 'audit'), hub }, Date.now)
   const requests = new Requests({ table: new RequestTable(store), journal, log: silent, now: Date.now, pendingMax: 1000, ...more })
   let open = true
   /** As a process that is killed: what is pending stays so. */

@@ -8,6 +8,7 @@ import type { Store } from '../store/store.js'
 import { TokenTable } from '../store/tokens.js'
 import { bootstrapToken } from '../token.js'
 import { isLoopback } from '../util.js'
+import type { Audit } from './audit.js'
 import type { ControllerSettings } from './config.js'
 import { Guard } from './guard.js'
 import { Limits } from './limits.js'
@@ -19,13 +20,14 @@ export interface Access {
   site: Site
   limits: Limits
   guard: Guard
+  audit: Audit
   /** Opens a link to an agent that is dialled: over TLS, where there is TLS at all, and then with no other than that agent. */
   dialAgent (name: string, address: string, signal: AbortSignal): Promise<WebSocketTransport>
   close (): void
 }
 
 /** Throws an AppError that names the setting. */
-export async function createAccess (settings: ControllerSettings, store: Store, now: () => number): Promise<Access> {
+export async function createAccess (settings: ControllerSettings, store: Store, audit: Audit, onChange: () => void, now: () => number): Promise<Access> {
   const certificates = Certificates.of('controller', settings)
   await keepBootstrapToken(settings, store, now())
   const names = namesOf(settings.controller_hosts)
@@ -43,12 +45,13 @@ export async function createAccess (settings: ControllerSettings, store: Store, 
     connectionsOfAddress: settings.controller_connections_per_address,
     now
   })
-  const guard = new Guard({ authentication: settings.controller_authentication, store, site, limits, sessionMs: settings.controller_session_lifetime * 1000, now })
+  const guard = new Guard({ authentication: settings.controller_authentication, store, site, limits, audit, onChange, sessionMs: settings.controller_session_lifetime * 1000, now })
   return {
     certificates,
     site,
     limits,
     guard,
+    audit,
     dialAgent: async (name, address, signal) => {
       if (!certificates) return await dial(`ws://${address}${agentPath}`, signal)
       return await dial(`wss://${address}${agentPath}`, signal, {

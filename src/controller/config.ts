@@ -51,6 +51,8 @@ export const controllerSettings = {
   controller_events_max_age: Seconds({ default: 604_800, maximum: 315_360_000, description: 'seconds that events and finished requests are kept' }),
   controller_events_max_bytes: Count({ default: 268_435_456, description: 'bytes of events that are kept' }),
   controller_events_max_reads: Count({ default: 5_000, description: 'events that are kept of requests that only read' }),
+  controller_audit_max_count: Count({ default: 100_000, minimum: 1, description: 'entries of the audit log that are kept' }),
+  controller_audit_max_age: Seconds({ default: 31_536_000, maximum: 315_360_000, description: 'seconds that they are kept' }),
   controller_requests_max_count: Count({ default: 10_000, minimum: 1, description: 'finished requests that are kept; of those that only read, a tenth' }),
   controller_body_limit: Count({ default: 8_388_608, minimum: 1024, description: 'bytes that the body of a request, or a message on a WebSocket, may have' }),
   controller_messages_timeout_max: Seconds({ default: 18, minimum: 0.01, description: 'seconds that a request that comes over a WebSocket has at most: zeek-client waits 20' }),

@@ -6,6 +6,7 @@ import { AppError } from '../errors.js'
 import type { Store } from '../store/store.js'
 import { TokenTable, type StoredToken } from '../store/tokens.js'
 import { createToken, findToken, isExpired } from '../token.js'
+import type { Audit } from './audit.js'
 import type { Limits } from './limits.js'
 import type { Site } from './site.js'
 
@@ -23,7 +24,7 @@ export interface Principal {
 }
 
 /** What of a request tells who asks. */
-export type Asking = Pick<IncomingMessage, 'headers' | 'socket' | 'method'>
+export type Asking = Pick<IncomingMessage, 'headers' | 'socket' | 'method' | 'url'>
 
 /** How soon a token that was revoked, or has expired, ends what was opened with it. */
 const checkMs = 250
@@ -38,6 +39,9 @@ export interface GuardOptions {
   store: Store
   site: Site
   limits: Limits
+  audit: Pick<Audit, 'done' | 'refused'>
+  /** Told when another process has changed the store. */
+  onChange: () => void
   /** Of a session. */
   sessionMs: number
   now: () => number
@@ -69,30 +73,46 @@ export class Guard {
    * `unauthorized`; or `too_many_requests`.
    */
   admit (request: Asking, needed: NeededRole, ticket?: string): Principal {
-    const { site, limits } = this.#options
-    site.refuseForeigner(request)
-    if (needed === 'anyone') {
-      const principal = anyoneAt(site.addressOf(request))
-      limits.spend(principal.client)
-      return principal
-    }
-    const principal = ticket === undefined ? this.#identify(request) : this.#redeem(ticket, request)
-    this.allow(principal, needed)
+    const principal = this.#telling(request, () => {
+      this.#options.site.refuseForeigner(request)
+      if (needed === 'anyone') return anyoneAt(this.#options.site.addressOf(request))
+      return ticket === undefined ? this.#identify(request) : this.#redeem(ticket, request)
+    })
+    this.allow(principal, needed, actionOf(request))
     return principal
   }
 
   /** Counts what someone does. Throws `too_many_requests`, or `forbidden` when the role is not enough. */
-  allow ({ name, role, client }: Principal, needed: NeededRole): void {
-    this.#options.limits.spend(client)
-    if (!covers(role, needed)) throw new AppError('forbidden', `${name} is of role ${role}: this needs ${needed}`)
+  allow (principal: Principal, needed: NeededRole, action: string): void {
+    const { audit, limits } = this.#options
+    const { name, role, client } = principal
+    limits.spend(client)
+    if (covers(role, needed)) return
+    const why = `${name} is of role ${role}: this needs ${needed}`
+    audit.refused(action, principal, why)
+    throw new AppError('forbidden', why)
   }
 
   /** The agent that a request is of, and the only name that it may speak for; none when it may choose. Throws `unauthorized` or `forbidden`. */
   admitAgent (request: Asking): { principal: Principal, name: string | undefined } {
-    const principal = this.#identify(request)
-    if (this.#options.authentication === 'none') return { principal, name: undefined }
-    if (principal.role !== 'agent') throw new AppError('forbidden', `${principal.name} is not an agent`)
-    return { principal, name: principal.name }
+    const isKnown = this.#options.authentication !== 'none'
+    const principal = this.#telling(request, () => {
+      const principal = this.#identify(request)
+      if (isKnown && principal.role !== 'agent') throw new AppError('forbidden', `${principal.name} is not an agent`)
+      return principal
+    })
+    this.#options.audit.done('connect_agent', principal)
+    return { principal, name: isKnown ? principal.name : undefined }
+  }
+
+  /** Has it written down when somebody is not let in. */
+  #telling (request: Asking, identify: () => Principal): Principal {
+    try {
+      return identify()
+    } catch (error) {
+      if (error instanceof AppError) this.#options.audit.refused(actionOf(request), { address: this.#options.site.addressOf(request) }, error.message)
+      throw error
+    }
   }
 
   /** Keeps an eye on a stream for as long as it is open: it ends with what it was opened with. */
@@ -115,14 +135,17 @@ export class Guard {
       this.#table.insert(session.kept)
     })
     this.#reload(true)
+    this.#options.audit.done('log_in', this.#principal(session.kept, address))
     return { principal: this.#principal(session.kept, address), cookie: this.#cookie(session.text, Math.floor(lifetimeMs / 1000)) }
   }
 
   /** Ends a session; the token that it is of stays. Returns the cookie that takes its place. */
-  async logOut ({ tokenId = '' }: Principal): Promise<string> {
+  async logOut (principal: Principal): Promise<string> {
+    const { tokenId = '' } = principal
     if (typeof this.#tokens.get(tokenId)?.parent === 'string') {
       await this.#options.store.write('written', () => this.#table.delete(tokenId))
       this.#reload(true)
+      this.#options.audit.done('log_out', principal)
     }
     return this.#cookie('', 0)
   }
@@ -204,7 +227,13 @@ export class Guard {
     if (version === this.#version && !always) return
     this.#version = version
     this.#tokens = new Map(this.#table.list().map(token => [token.id, token]))
+    if (!always) this.#options.onChange()
   }
+}
+
+/** What was tried, without what may be secret. */
+function actionOf ({ method, url }: Asking): string {
+  return `${method} ${url?.split('?')[0]}`
 }
 
 /** Without authentication whoever reaches the controller may do everything. */

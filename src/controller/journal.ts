@@ -3,40 +3,46 @@ import { formatCursor } from '../events/cursor.js'
 import type { Hub } from '../events/hub.js'
 import type { EventLog, StoredEvent } from '../store/events.js'
 import type { Store, WriteOptions } from '../store/store.js'
-import type { Journal } from '../request.js'
+import type { Journal } from '../record.js'
 
 /** How many notifications wait while the store cannot be written. */
 const notesMax = 10_000
 
-/** Commit, then announce: nobody hears of an event that is not in the log. */
+/** A log and those who follow it. */
+export interface Channel {
+  log: EventLog
+  hub: Hub
+}
+
+/** Commit, then announce: nobody hears of an event that is not in its log. Who asked what goes to a log of its own. */
 export class EventJournal implements Journal {
   #store: Store
-  #log: EventLog
-  #hub: Hub
+  #events: Channel
+  #audit: Channel
   #now: () => number
   #notes = 0
   #lost = 0
 
-  constructor (store: Store, log: EventLog, hub: Hub, now: () => number) {
+  constructor (store: Store, events: Channel, audit: Channel, now: () => number) {
     this.#store = store
-    this.#log = log
-    this.#hub = hub
+    this.#events = events
+    this.#audit = audit
     this.#now = now
   }
 
   /** `time` is when it happened, if that was not just now. */
   async write<T> (durability: 'synced' | 'written', transient: boolean, job: (append: (event: DomainEvent) => number) => T, { time, ...options }: WriteOptions & { time?: number } = {}): Promise<T> {
-    const { value, events } = await this.#store.write(durability, () => {
-      const events: StoredEvent[] = []
+    const { value, written } = await this.#store.write(durability, () => {
+      const written = new Map<Channel, StoredEvent[]>()
       const value = job(event => {
-        const stored = this.#log.append(event, transient, time ?? this.#now())
-        events.push(stored)
+        const channel = event.type === 'audit' ? this.#audit : this.#events
+        const stored = channel.log.append(event, transient, time ?? this.#now())
+        written.set(channel, [...written.get(channel) ?? [], stored])
         return stored.seq
       })
-      return { value, events }
+      return { value, written }
     }, options)
-    for (const event of events) this.#log.advance(event)
-    if (events.length > 0) this.#hub.announce(events)
+    for (const [channel, events] of written) announce(channel, events)
     return value
   }
 
@@ -60,21 +66,32 @@ export class EventJournal implements Journal {
     if (lost > 0) await this.note({ type: 'notify_error', message: `${lost} notifications were lost while the store could not be written` })
   }
 
+  /** Tells of what another process has written into the audit log. */
+  catchUp (): void {
+    const events = this.#audit.log.unseen()
+    if (events.length > 0) announce(this.#audit, events)
+  }
+
   /** Makes a new epoch: every cursor that was given before is of another log. */
   async renew (): Promise<void> {
-    await this.#log.renew()
+    await this.#events.log.renew()
   }
 
   lastOf (reqid: string): { seq: number, type: string } | undefined {
-    return this.#log.lastOf(reqid)
+    return this.#events.log.lastOf(reqid)
   }
 
   cursorOf (seq: number): string {
-    return formatCursor(this.#log.epoch, seq)
+    return formatCursor(this.#events.log.epoch, seq)
   }
 
   /** The cursor of what was announced last. */
   get head (): string {
-    return this.cursorOf(this.#log.head)
+    return this.cursorOf(this.#events.log.head)
   }
+}
+
+function announce ({ log, hub }: Channel, events: readonly StoredEvent[]): void {
+  for (const event of events) log.advance(event)
+  hub.announce(events)
 }

@@ -11,6 +11,7 @@ import { RequestTable } from '../store/requests.js'
 import { Store } from '../store/store.js'
 import { hostPort } from '../util.js'
 import { createAccess } from './access.js'
+import { Audit } from './audit.js'
 import type { ControllerSettings } from './config.js'
 import { Controller } from './controller.js'
 import { Deployer } from './deployer.js'
@@ -37,18 +38,22 @@ export interface RunningController {
 export async function startController ({ settings, log, now = Date.now }: { settings: ControllerSettings, log: Logger, now?: () => number }): Promise<RunningController> {
   const path = join(settings.management_state_dir, 'controller.sqlite')
   const store = new Store(path, failure => failure === undefined ? log.warn('the store can be used again') : log.error(failure))
-  const access = await createAccess(settings, store, now)
-  const eventLog = new EventLog(store)
-  const hub = new Hub(eventLog, {
+  const createHub = (log: EventLog) => new Hub(log, {
     heartbeatMs: settings.controller_events_heartbeat * 1000,
     stallMs: settings.controller_events_stall * 1000,
     maxStreams: settings.controller_events_streams_max
   })
-  const journal = new EventJournal(store, eventLog, hub, now)
+  const [eventLog, auditLog] = [new EventLog(store), new EventLog(store, 'audit')]
+  const [hub, auditHub] = [createHub(eventLog), createHub(auditLog)]
+  const journal = new EventJournal(store, { log: eventLog, hub }, { log: auditLog, hub: auditHub }, now)
+  /** What happens without a request. It can only be lost when the controller ends before its store works again. */
+  const note = (event: Parameters<EventJournal['note']>[0]) => { journal.note(event).catch(error => log.debug(`${event.type} is lost: ${messageOf(error)}`)) }
+  const audit = new Audit({ log: auditLog, hub: auditHub }, note, now)
+  const access = await createAccess(settings, store, audit, () => journal.catchUp(), now)
   const metrics = new Metrics()
   const table = new RequestTable(store)
   const requests = new Requests({
-    table, journal, log, now, pendingMax: settings.controller_pending_max, onStarted: request => messages.started(request), onFinished: request => {
+    table, journal, audit, log, now, pendingMax: settings.controller_pending_max, onStarted: request => messages.started(request), onFinished: request => {
       metrics.finished(request)
       messages.finished(request)
     }
@@ -61,8 +66,6 @@ export async function startController ({ settings, log, now = Date.now }: { sett
     now,
     dial: (name, address, signal) => access.dialAgent(name, address, signal)
   })
-  /** What happens without a request. It can only be lost when the controller ends before its store works again. */
-  const note = (event: Parameters<EventJournal['note']>[0]) => { journal.note(event).catch(error => log.debug(`${event.type} is lost: ${messageOf(error)}`)) }
   const complain = (message: string, instance?: string, node?: string) => {
     log.warn(message)
     note({ type: 'notify_error', message, ...(instance === undefined ? {} : { instance }), ...(node === undefined ? {} : { node }) })
@@ -72,6 +75,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   const messages = new Messages(controller, access.guard, settings, log)
   metrics.observe(controller, messages.server, access)
 
+  await auditLog.open().catch(error => { throw naming(path, error) })
   await eventLog.open().catch(error => { throw naming(path, error) })
   await requests.recover()
 
@@ -106,7 +110,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   access.limits.watch(agents.server)
   let pruning: Promise<void> | undefined
   const pruner = setInterval(() => {
-    pruning ??= prune({ eventLog, table, store, settings, now })
+    pruning ??= prune({ eventLog, auditLog, table, store, settings, now })
       .catch(error => { if (store.failure === undefined) log.error(`old events are not dropped: ${messageOf(error)}`) })
       .finally(() => { pruning = undefined })
   }, pruneMs)
@@ -135,7 +139,7 @@ function naming (setting: string, problem: unknown): AppError {
   return new AppError('unavailable', `${setting}: ${messageOf(problem)}`, { cause: problem })
 }
 
-async function prune ({ eventLog, table, store, settings, now }: { eventLog: EventLog, table: RequestTable, store: Store, settings: ControllerSettings, now: () => number }): Promise<void> {
+async function prune ({ eventLog, auditLog, table, store, settings, now }: { eventLog: EventLog, auditLog: EventLog, table: RequestTable, store: Store, settings: ControllerSettings, now: () => number }): Promise<void> {
   const maxAgeMs = settings.controller_events_max_age * 1000
   const retention = {
     maxCount: settings.controller_events_max_count,
@@ -145,6 +149,7 @@ async function prune ({ eventLog, table, store, settings, now }: { eventLog: Eve
   }
   // Each step is a transaction of its own, so that others get their turn.
   while (await eventLog.prune(retention, now()));
+  while (await auditLog.prune({ maxCount: settings.controller_audit_max_count, maxAgeMs: settings.controller_audit_max_age * 1000, maxBytes: Infinity, maxTransientCount: Infinity }, now()));
   const maxCount = settings.controller_requests_max_count
   await store.write('written', () => table.prune({ maxCount, maxTransientCount: Math.ceil(maxCount / 10), before: now() - maxAgeMs }))
 }

@@ -86,9 +86,9 @@ export class Messages {
     const reqid = timeOrderedId()
     const timeout = Math.min(this.#settings[`controller_timeout_${type}`], this.#settings.controller_messages_timeout_max)
     try {
-      this.#guard.allow(from.owner, definitions[type].role)
+      this.#guard.allow(from.owner, definitions[type].role, type)
       const answered = new Promise<void>(resolve => this.#asked.set(reqid, { reqid: clientReqid, from, answered: resolve }))
-      const { own } = await this.#controller.request(type, checks[type](args, ''), { timeout, reqid })
+      const { own } = await this.#controller.request(type, checks[type](args, ''), { timeout, reqid, by: from.owner })
       if (own && from.isSubscribedTo(controllerTopic)) from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, own)))
       await answered
     } catch (error) {

@@ -12,6 +12,7 @@ import type { NeededRole } from '../../schemas/access.js'
 import type { Problem } from '../../schemas/api.js'
 import { ajvOptions, components } from '../../schemas/validator.js'
 import { AppError } from '../errors.js'
+import type { Hub } from '../events/hub.js'
 import { packageVersion } from '../util.js'
 import type { Access } from './access.js'
 import type { Controller } from './controller.js'
@@ -32,7 +33,7 @@ export interface ServerOptions {
   controller: Controller
   metrics: Metrics
   messages: Pick<Messages, 'upgrade' | 'close'>
-  access: Pick<Access, 'certificates' | 'site' | 'limits' | 'guard'>
+  access: Access
   bodyLimit: number
   log: Logger
 }
@@ -79,7 +80,7 @@ export async function createServer ({ controller, metrics, messages, access, bod
     guard.hold(request.principal, reply.raw)
   })
   takeUpgrades(app.server as Server, (request, socket, head) => messages.upgrade(request, socket, head, guard.admit(request, 'viewer')), log)
-  const closing = endGracefully(app, controller, messages)
+  const closing = endGracefully(app, [controller.hub, access.audit.hub], messages)
   answerWithProblems(app, log)
   for (const component of components) app.addSchema(component)
   await app.register(swagger, openapi)
@@ -88,7 +89,7 @@ export async function createServer ({ controller, metrics, messages, access, bod
     await pages.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0 } })
   })
   app.get('/openapi.yaml', { schema: { hide: true } }, async (_request, reply) => await reply.type('application/yaml').send(openapiOf(app)))
-  await app.register(routes, { controller, metrics, guard, limits, closing })
+  await app.register(routes, { controller, metrics, access, closing })
   await app.ready()
   return app
 }
@@ -115,6 +116,7 @@ const openapi: Parameters<typeof swagger>[1] = {
       { name: 'events', description: 'Hear what happens' },
       { name: 'state', description: 'See what is' },
       { name: 'messages', description: 'Zeek\'s own API' },
+      { name: 'audit', description: 'See who asked what' },
       { name: 'monitoring', description: 'Watch the controller' }
     ]
   },
@@ -176,7 +178,7 @@ function depthOf (json: string): number {
 }
 
 /** Streams and waiting clients would keep the server open for ever. Returns a signal for those who wait. */
-function endGracefully (app: FastifyInstance, controller: Controller, messages: ServerOptions['messages']): AbortSignal {
+function endGracefully (app: FastifyInstance, hubs: readonly Hub[], messages: ServerOptions['messages']): AbortSignal {
   const closing = new AbortController()
   let open = 0
   let drained = () => {}
@@ -189,7 +191,7 @@ function endGracefully (app: FastifyInstance, controller: Controller, messages: 
     const done = new Promise<void>(resolve => { drained = resolve })
     const patience = new Promise(resolve => setTimeout(resolve, closeMs).unref())
     closing.abort()
-    controller.hub.close()
+    for (const hub of hubs) hub.close()
     await messages.close()
     if (open > 0) await Promise.race([done, patience])
   })

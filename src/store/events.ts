@@ -24,19 +24,22 @@ const pruneStep = 500
 /** The durable, ordered log of everything that has happened. Its epoch changes when its past can no longer be trusted. */
 export class EventLog {
   #store: Store
+  #table: string
   #epoch: string
   #head: number
   /** What is kept, so that pruning need not count it each time. */
   #kept = { count: 0, transient: 0, bytes: 0 }
 
-  constructor (store: Store) {
+  /** `table`: where it is. Logs are constructed all before any is opened. */
+  constructor (store: Store, table: 'events' | 'audit' = 'events') {
     this.#store = store
-    this.#epoch = this.#meta('epoch') ?? ''
+    this.#table = table
+    this.#epoch = this.#meta(this.#epochName) ?? ''
     // After a crash of the machine commits that were not synced may be gone, and their numbers would be given anew.
     const unclean = this.#meta('boot') !== undefined && this.#meta('boot') !== bootId
-    this.#head = Number(store.get("SELECT seq FROM sqlite_sequence WHERE name = 'events'")?.seq ?? 0)
+    this.#head = Number(store.get('SELECT seq FROM sqlite_sequence WHERE name = ?', table)?.seq ?? 0)
     if (this.#epoch === '' || unclean) this.#epoch = newEpoch()
-    const kept = store.get('SELECT count(*) AS count, ifnull(sum(transient), 0) AS transient, ifnull(sum(octet_length(body)), 0) AS bytes FROM events')
+    const kept = store.get(`SELECT count(*) AS count, ifnull(sum(transient), 0) AS transient, ifnull(sum(octet_length(body)), 0) AS bytes FROM ${table}`)
     this.#kept = { count: Number(kept?.count), transient: Number(kept?.transient), bytes: Number(kept?.bytes) }
   }
 
@@ -44,7 +47,7 @@ export class EventLog {
   /** The number of the newest event that is committed; 0 before the first. */
   get head (): number { return this.#head }
   /** The number of the oldest event that is kept. */
-  get earliest (): number { return Number(this.#store.get('SELECT min(seq) AS seq FROM events')?.seq ?? this.#head + 1) }
+  get earliest (): number { return Number(this.#store.get(`SELECT min(seq) AS seq FROM ${this.#table}`)?.seq ?? this.#head + 1) }
 
   /** Writes down which log this is. Call it once, before anything is appended. */
   async open (): Promise<void> {
@@ -68,7 +71,7 @@ export class EventLog {
   append (event: DomainEvent, transient: boolean, time: number): StoredEvent {
     const { reqid = null, instance = null, node = null } = event as { reqid?: string, instance?: string, node?: string }
     const body = JSON.stringify(event)
-    const seq = this.#store.run('INSERT INTO events (time, type, reqid, instance, node, transient, body) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    const seq = this.#store.run(`INSERT INTO ${this.#table} (time, type, reqid, instance, node, transient, body) VALUES (?, ?, ?, ?, ?, ?, ?)`,
       time, event.type, reqid, instance, node, Number(transient), body)
     return { seq, time, type: event.type, reqid, instance, node, transient, body }
   }
@@ -81,17 +84,27 @@ export class EventLog {
 
   /** What comes after a number, in order. */
   after (seq: number, limit: number): StoredEvent[] {
-    return this.#store.all(`SELECT ${columns} FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`, seq, this.#head, limit) as StoredEvent[]
+    return this.#store.all(`SELECT ${columns} FROM ${this.#table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`, seq, this.#head, limit) as StoredEvent[]
   }
 
   /** The same, of one request. */
   ofRequest (reqid: string, seq: number, limit: number): StoredEvent[] {
-    return this.#store.all(`SELECT ${columns} FROM events WHERE reqid = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`, reqid, seq, this.#head, limit) as StoredEvent[]
+    return this.#store.all(`SELECT ${columns} FROM ${this.#table} WHERE reqid = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`, reqid, seq, this.#head, limit) as StoredEvent[]
+  }
+
+  /** What comes before a number, newest first. */
+  before (seq: number, limit: number): StoredEvent[] {
+    return this.#store.all(`SELECT ${columns} FROM ${this.#table} WHERE seq < ? AND seq <= ? ORDER BY seq DESC LIMIT ?`, seq, this.#head, limit) as StoredEvent[]
+  }
+
+  /** What another process has appended, in order. */
+  unseen (): StoredEvent[] {
+    return this.#store.all(`SELECT ${columns} FROM ${this.#table} WHERE seq > ? ORDER BY seq`, this.#head) as StoredEvent[]
   }
 
   /** The newest of one request. */
   lastOf (reqid: string): StoredEvent | undefined {
-    return this.#store.get(`SELECT ${columns} FROM events WHERE reqid = ? ORDER BY seq DESC LIMIT 1`, reqid) as StoredEvent | undefined
+    return this.#store.get(`SELECT ${columns} FROM ${this.#table} WHERE reqid = ? ORDER BY seq DESC LIMIT 1`, reqid) as StoredEvent | undefined
   }
 
   /** Drops the oldest of what need not be kept, some of it at a time. Resolves with whether there is more. */
@@ -101,14 +114,14 @@ export class EventLog {
       const left = { ...this.#kept }
       const drop = (where: string, limit: number, ...values: number[]) => {
         if (limit <= 0) return
-        const gone = this.#store.all(`DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE ${where} ORDER BY seq LIMIT ?) RETURNING transient, octet_length(body) AS bytes`, ...values, Math.min(Math.ceil(limit), pruneStep)) as typeof rows
+        const gone = this.#store.all(`DELETE FROM ${this.#table} WHERE seq IN (SELECT seq FROM ${this.#table} WHERE ${where} ORDER BY seq LIMIT ?) RETURNING transient, octet_length(body) AS bytes`, ...values, Math.min(Math.ceil(limit), pruneStep)) as typeof rows
         left.count -= gone.length
         left.bytes -= gone.reduce((sum, { bytes }) => sum + bytes, 0)
         rows.push(...gone)
       }
       drop('transient = 1', left.transient - retention.maxTransientCount)
       drop('TRUE', left.count - retention.maxCount)
-      drop(`seq IN (SELECT seq FROM events ORDER BY seq LIMIT ${pruneStep}) AND time < ?`, pruneStep, Math.floor(now - retention.maxAgeMs))
+      drop(`seq IN (SELECT seq FROM ${this.#table} ORDER BY seq LIMIT ${pruneStep}) AND time < ?`, pruneStep, Math.floor(now - retention.maxAgeMs))
       if (left.bytes > retention.maxBytes) drop('TRUE', left.count * (1 - retention.maxBytes / left.bytes))
       return rows
     })
@@ -122,12 +135,14 @@ export class EventLog {
     this.#kept.bytes += sign * bytes
   }
 
+  get #epochName (): string { return this.#table === 'events' ? 'epoch' : `${this.#table}_epoch` }
+
   #meta (name: string): string | undefined {
     return this.#store.get('SELECT value FROM meta WHERE name = ?', name)?.value
   }
 
   #remember (epoch: string): void {
-    for (const [name, value] of [['epoch', epoch], ['boot', bootId]] as const) {
+    for (const [name, value] of [[this.#epochName, epoch], ['boot', bootId]] as const) {
       this.#store.run('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value', name, value)
     }
   }

@@ -101,4 +101,17 @@ export const migrations = [`
 `, `
   -- A session is a token of its own, and ends with the one that it was opened with.
   ALTER TABLE tokens ADD COLUMN parent TEXT REFERENCES tokens (id) ON DELETE CASCADE;
+
+  -- Who asked what: like the events, in a log of its own.
+  CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    time INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    reqid TEXT,
+    instance TEXT,
+    node TEXT,
+    transient INTEGER NOT NULL,
+    body TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX audit_of_request ON audit (reqid, seq) WHERE reqid IS NOT NULL;
 `]

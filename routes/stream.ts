@@ -1,0 +1,55 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type, type TSchema } from '@sinclair/typebox'
+import type { ControlEvent, LoggedEvent } from '../schemas/events.js'
+import { Cursor, Ref } from '../schemas/types.js'
+import type { Limits } from '../src/controller/limits.js'
+import { AppError } from '../src/errors.js'
+import { Filter, type FilterFields } from '../src/events/filter.js'
+import { ndjson, sse } from '../src/events/frame.js'
+import type { Hub, Start } from '../src/events/hub.js'
+import { problems } from './answers.js'
+
+const cursorPattern = '(latest|earliest|[a-z0-9]{1,32}\\.(0|[1-9][0-9]{0,15}))'
+export const From = Type.Optional(Type.String({ pattern: `^${cursorPattern}$`, description: 'Where to start: latest, earliest, or a cursor.' }))
+export const LastEventIdQuery = Type.Optional(Type.String({ pattern: `^${cursorPattern}$`, description: 'For clients that cannot set the header Last-Event-ID. Wins over `from`.' }))
+export const Ticket = Type.Optional(Type.String({ maxLength: 64, description: 'From `create_ticket`, for an EventSource without a session: it cannot send a token.' }))
+export const cursorHeaders = Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that was received. Wins over all else.' })) })
+
+/** What a route that streams events of a schema answers. */
+export function streamAnswer (event: TSchema) {
+  return {
+    200: {
+      description: 'The events. Domain events have no event name, control events have their type as their name.',
+      headers: { 'Zeek-Event-Cursor': Cursor },
+      content: { 'text/event-stream': { schema: Ref(event) }, 'application/x-ndjson': { schema: Ref(event) } }
+    },
+    ...problems
+  }
+}
+
+export const streamHeaders = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no', 'x-content-type-options': 'nosniff', vary: 'Accept' }
+const formats = { 'text/event-stream': sse, 'application/x-ndjson': ndjson }
+
+/** The format that the client accepts; Server-Sent Events when it does not say. */
+export function mediaType ({ headers }: FastifyRequest): keyof typeof formats {
+  const accept = headers.accept ?? '*/*'
+  if (/text\/event-stream|text\/\*|\*\/\*/.test(accept) && !/^\s*application\/x-ndjson/.test(accept)) return 'text/event-stream'
+  if (/application\/(x-ndjson|\*)/.test(accept)) return 'application/x-ndjson'
+  throw new AppError('not_acceptable', 'the events come as text/event-stream or application/x-ndjson')
+}
+
+interface StreamOptions { start: Start, fields: FilterFields, opening?: readonly ControlEvent[], isLast?: (event: LoggedEvent) => boolean }
+
+/** Hands the connection over to the hub. */
+export function streamTo ({ principal }: FastifyRequest, reply: FastifyReply, { hub, limits }: { hub: Hub, limits: Limits }, type: keyof typeof formats, { start, fields, opening = [], isLast }: StreamOptions): void {
+  if (hub.isFull) throw new AppError('unavailable', 'there are too many event streams')
+  limits.stream(principal.client, reply.raw)
+  reply.hijack()
+  const { raw } = reply
+  // Heartbeats keep it alive, however rare.
+  raw.socket?.setTimeout(0)
+  raw.writeHead(200, { ...reply.getHeaders() as Record<string, string>, ...streamHeaders, 'content-type': type === 'text/event-stream' ? `${type}; charset=utf-8` : type, 'zeek-event-cursor': hub.cursorOf(start.seq) })
+  // Browsers come back after a pause of their own, so that they do not all come at once.
+  if (type === 'text/event-stream') raw.write(`retry: ${2000 + Math.floor(Math.random() * 3000)}\n\n`)
+  hub.follow(raw, { start, filter: new Filter(fields), format: formats[type], opening, isLast })
+}
