@@ -29,7 +29,7 @@ export interface HostOptions {
 }
 
 /** A role is not given up: without it the host cannot be reached. */
-const rolePolicy: RestartPolicy = { initialMs: 500, maxMs: 30_000, resetMs: 60_000, maxFailures: 0 }
+const rolePolicy: Omit<RestartPolicy, 'maxMs'> = { initialMs: 500, resetMs: 60_000, maxFailures: 0 }
 
 /** What the supervisor does for an agent. A node that has the name of a role must not take its place. */
 export function supervisorHandlers (supervisor: Supervisor): Handlers {
@@ -52,7 +52,7 @@ export function supervisorHandlers (supervisor: Supervisor): Handlers {
 
 /**
  * The supervisor's process: the roles of this host and, for its agent, the nodes. Resolves when everything is stopped;
- * with false when a role could not start in the first place, which it has said itself.
+ * with false when a role could not start in the first place, which it has said itself: then nodes stay, for the next one.
  */
 export async function runHost ({ settings, roles, command, env, log, onReady, signal }: HostOptions): Promise<boolean> {
   const lock = await lockDirectory(settings.management_state_dir)
@@ -87,7 +87,8 @@ export async function runHost ({ settings, roles, command, env, log, onReady, si
   try {
     await supervisor.recover()
     const base: Omit<Program, 'name' | 'tag'> = {
-      kind: 'attached', command, cwd: process.cwd(), env: env as Record<string, string>, stopOrder: 0, stopTimeoutMs: settings.management_stop_timeout * 1000, restart: rolePolicy
+      kind: 'attached', command, cwd: process.cwd(), env: env as Record<string, string>, stopOrder: 0, stopTimeoutMs: settings.management_stop_timeout * 1000,
+      restart: { ...rolePolicy, maxMs: settings.management_restart_delay_max * 1000 }
     }
     for (const [started, role] of roles.entries()) {
       if (ending.aborted) break
@@ -102,7 +103,8 @@ export async function runHost ({ settings, roles, command, env, log, onReady, si
       await once(ending, 'abort')
     }
   } finally {
-    await supervisor.close()
+    // What has not even started must not take along what an earlier one has left running.
+    await supervisor.close({ detachedStay: failed.signal.aborted })
     lock.close()
     process.off('SIGHUP', reload)
   }

@@ -19,6 +19,8 @@ export const managementSettings = {
   management_state_dir: Type.String({ default: './var', minLength: 1, description: 'where everything that must survive is kept' }),
   management_log_level: Type.Unsafe<'debug' | 'info' | 'warn' | 'error'>({ type: 'string', enum: ['debug', 'info', 'warn', 'error'], default: 'info', description: 'what is logged' }),
   management_heartbeat: Seconds({ default: 5, minimum: 0.01, description: 'seconds between heartbeats of a link; three missed ones close it' }),
+  management_retry_max: Seconds({ default: 5, minimum: 0.01, description: 'seconds that the delay grows to after which a lost controller or agent is dialled again' }),
+  management_restart_delay_max: Seconds({ default: 10, minimum: 0.01, description: 'seconds that the delay grows to after which a controller or an agent that exited is started again' }),
   management_stop_timeout: Seconds({ default: 10, description: 'seconds that a controller or an agent has to end' })
 }
 

@@ -96,11 +96,15 @@ export class Supervisor {
     })
   }
 
-  /** Stops everything: what is detached first, by its order, then what is attached. Nothing can be started meanwhile. */
-  async close (): Promise<void> {
+  /**
+   * Stops everything: what is detached first (unless it is to stay, for the next supervisor), by its order, then what is
+   * attached. Nothing can be started meanwhile.
+   */
+  async close ({ detachedStay = false } = {}): Promise<void> {
     this.#closing = true
     clearInterval(this.#rotation)
-    const groups = groupBy(this.status(), ({ name, kind }) => this.#unit(name).program.stopOrder + (kind === 'detached' ? 1e6 : 0))
+    const ending = this.status().filter(({ kind }) => kind === 'attached' || !detachedStay)
+    const groups = groupBy(ending, ({ name, kind }) => this.#unit(name).program.stopOrder + (kind === 'detached' ? 1e6 : 0))
     for (const [, group] of [...groups].sort(([a], [b]) => b - a)) await Promise.all(group.map(({ name }) => this.stop(name)))
   }
 

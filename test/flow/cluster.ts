@@ -36,11 +36,11 @@ export class Cluster {
     this.#directory = directoryOf(t)
   }
 
-  /** Starts the first instance with the controller, the others without; resolves when all are connected. */
-  async start (names: readonly string[], flags: Record<string, string> = {}): Promise<void> {
+  /** Ports and short times; returned as flags for each instance. */
+  async prepare (flags: Record<string, string> = {}): Promise<Record<string, string>> {
     const [http, agents] = await freePorts(2)
     this.url = `http://127.0.0.1:${http}`
-    this.#flags = {
+    return this.#flags = {
       'controller-websocket-port': String(http),
       'controller-port': String(agents),
       'controller-name': 'controller',
@@ -54,6 +54,11 @@ export class Cluster {
       ...portFlags(),
       ...flags
     }
+  }
+
+  /** Starts the first instance with the controller, the others without; resolves when all are connected. */
+  async start (names: readonly string[], flags: Record<string, string> = {}): Promise<void> {
+    await this.prepare(flags)
     await this.startHost(names[0]!, true)
     await Promise.all(names.slice(1).map(name => this.startHost(name, false)))
     await this.connected(...names)
@@ -94,7 +99,7 @@ export class Cluster {
 
   async connected (...names: string[]): Promise<void> {
     await until(async () => {
-      const { instances } = await getJson(`${this.url}/v1/instances`)
+      const { instances } = await getJson(`${this.url}/v1/instances`).catch(() => ({ instances: [] }))
       return names.every(name => instances.some((instance: { name: string, connected: boolean }) => instance.name === name && instance.connected))
     }, `${names.join(', ')} are connected`)
   }

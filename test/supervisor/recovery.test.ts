@@ -35,6 +35,20 @@ await t.test('what was adopted is stopped like any other, with SIGKILL where it 
   t.notOk(existsSync(join(directory, 'supervisor', 'it.json')))
 })
 
+await t.test('what is detached stays where a supervisor says so, and is taken over by the next', async t => {
+  const directory = directoryOf(t)
+  const { supervisor } = supervise(t, directory)
+  await supervisor.start(program(directory, 'it', ['/bin/sleep', '1000']))
+  await supervisor.start(program(directory, 'attached', ['/bin/sleep', '1000'], { kind: 'attached' }))
+  const [pid, attached] = supervisor.status().map(({ pid }) => pid!)
+  await supervisor.close({ detachedStay: true })
+  t.ok(isRunning(pid!))
+  t.notOk(isRunning(attached!))
+  const next = supervise(t, directory)
+  await next.supervisor.recover()
+  t.match(next.supervisor.status(), [{ name: 'it', pid, reason: 'adopted' }])
+})
+
 await t.test('what is attached to a killed supervisor is ended by the next', async t => {
   const directory = directoryOf(t)
   // It does not heed the end of its channel, but SIGTERM.
