@@ -46,6 +46,8 @@ export const Hello = Type.Object({
   host: Type.Optional(Host),
   /** The same for all agents of one machine: they share its ports. */
   machine: Type.String(),
+  /** Its state directory: tells it from another of its name on that machine. */
+  directory: Type.Optional(Type.String()),
   /** The configuration that it runs. */
   config_id: Type.Optional(Type.String()),
   nodes: ListOf(NodeStatus)

@@ -48,7 +48,7 @@ export const NotifyErrorEvent = domain('NotifyErrorEvent', { type: only('notify_
   'Something needs an operator\'s eye.', { type: 'notify_error', instance: 'agent-sensor-1', message: 'the address of the instance has changed from 10.0.0.1 to 10.0.0.2; deploy again' })
 
 export const NotifyLogEvent = domain('NotifyLogEvent', { type: only('notify_log'), instance: Type.String(), level: Type.String(), message: Type.String() },
-  'A line of an agent\'s log, warnings and errors only.', { type: 'notify_log', instance: 'agent-sensor-1', level: 'WARNING', message: 'zeek was not found' })
+  'A line of an agent\'s log, warnings and errors only; or an answer of an agent that came after the response of its request.', { type: 'notify_log', instance: 'agent-sensor-1', level: 'WARNING', message: 'zeek was not found' })
 
 /** In a log of its own: who may see events need not see this. */
 export const AuditEntry = domain('AuditEntry', {

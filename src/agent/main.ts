@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { agentApiVersion, agentMethods } from '../../schemas/agent.js'
@@ -80,6 +80,7 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
 
   const session = new Session({
     heartbeatMs: settings.management_heartbeat * 1000,
+    retryMaxMs: settings.management_retry_max * 1000,
     handlers,
     log,
     certificates,
@@ -92,6 +93,7 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
       zeek_version: (await findZeek(settings.bin, env).catch(() => undefined))?.version,
       host: settings.agent_advertise_addr,
       machine: bootId,
+      directory: await stat(settings.management_state_dir).then(({ dev, ino }) => `${dev}-${ino}`, () => undefined),
       config_id: table.configId,
       nodes: statuses()
     })

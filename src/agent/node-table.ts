@@ -3,7 +3,7 @@ import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Share } from '../../schemas/agent.js'
 import type { NodeStatus, Outcome } from '../../schemas/types.js'
-import { messageOf } from '../errors.js'
+import { AppError, messageOf } from '../errors.js'
 import type { UnitStatus } from '../supervisor/program.js'
 import { packageRoot, Sequence, writeFileAtomically } from '../util.js'
 import { nodeScript } from '../zeek/command.js'
@@ -73,10 +73,12 @@ export class NodeTable extends EventEmitter<{ changed: [Change] }> {
     })
   }
 
-  /** Restarts the named nodes. One outcome per node. */
+  /** Restarts the named nodes. One outcome per node. Throws `timeout` when it is given up before its turn. */
   async restart (names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
     const known = names.flatMap(name => this.#nodes.get(name) ?? [])
     await this.#work.run(async () => {
+      // Whoever asked has been told so, and may have asked again.
+      if (signal.aborted) throw new AppError('timeout', 'request timed out')
       await this.#stopInOrder(known)
       await this.#startInOrder(known)
     })

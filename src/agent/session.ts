@@ -10,11 +10,11 @@ import { dial, listen } from '../link/websocket.js'
 import { backoff } from '../util.js'
 
 const retryMs = 500
-const retryMaxMs = 10_000
 const helloMs = 10_000
 
 export interface SessionOptions {
   heartbeatMs: number
+  retryMaxMs: number
   handlers: Handlers
   /** The agent's first words, as they are at the time. */
   hello: () => Promise<object>
@@ -41,7 +41,7 @@ export class Session {
 
   /** Dials the controller until the signal aborts, again whenever the link is lost. Never rejects. */
   async dial (address: string, signal: AbortSignal): Promise<void> {
-    const { log } = this.#options
+    const { log, retryMaxMs } = this.#options
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
         const link = await this.#greet(await this.#open(address, signal), signal)

@@ -10,7 +10,7 @@ import type { AgentMethod, Fleet } from './fleet.js'
 export async function askInstance (fleet: Fleet, task: Task, instance: string, method: AgentMethod, params: object,
   answered: (answer: any) => Outcome[], unanswered: (error: string) => Outcome[]): Promise<boolean> {
   try {
-    const answer = await fleet.ask(instance, method, params, task.remainingMs())
+    const answer = await fleet.ask(instance, method, params, task.remainingMs(), task.reqid)
     task.progress(instance, answered(answer))
     return false
   } catch (error) {

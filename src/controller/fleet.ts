@@ -2,10 +2,10 @@ import { EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { agentApiVersion, agentMethods, controllerMethods, Hello } from '../../schemas/agent.js'
-import type { Instance, NodeState, NodeStatus } from '../../schemas/types.js'
+import type { Instance, NodeState, NodeStatus, Outcome } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid, messageOf } from '../errors.js'
-import { Link } from '../link/link.js'
+import { Link, type Answer } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import { backoff, compare, hostPort } from '../util.js'
 import type { Place } from './ports.js'
@@ -17,7 +17,6 @@ const checkError = checker(controllerMethods.error.params, invalid)
 const checkAnswer = Object.fromEntries(Object.entries(agentMethods).map(([method, { answer }]) => [method, checker(answer, invalid)])) as Record<AgentMethod, (value: unknown, at: string) => any>
 
 const retryMs = 250
-const retryMaxMs = 5_000
 
 export type AgentMethod = keyof typeof agentMethods
 
@@ -42,6 +41,7 @@ export interface FleetEvents {
 export interface FleetOptions {
   controllerName: string
   heartbeatMs: number
+  retryMaxMs: number
   log: Logger
   now: () => number
   /** Opens a link to an agent that is dialled. */
@@ -86,11 +86,15 @@ export class Fleet extends EventEmitter<FleetEvents> {
     return this.member(name)
   }
 
-  /** Asks an agent. Rejects with an AppError: its own, `timeout`, or `unavailable` when it is not connected or gets lost. */
-  async ask (instance: string, method: AgentMethod, params: object, timeoutMs: number): Promise<any> {
+  /**
+   * Asks an agent. Rejects with an AppError: its own, `timeout`, or `unavailable` when it is not connected or gets lost.
+   * An answer that comes after its time is only told, with the request that it was for.
+   */
+  async ask (instance: string, method: AgentMethod, params: object, timeoutMs: number, reqid?: string): Promise<any> {
     const member = this.member(instance)
     if (!member) throw new AppError('unavailable', `instance ${instance} is not connected`)
-    return checkAnswer[method](await member.link.ask(method, params, { timeoutMs }), instance)
+    const late = (answer: Answer) => this.emit('log', instance, 'WARNING', `late answer to ${method}${reqid === undefined ? '' : ` of request ${reqid}`}: ${describe(answer)}`)
+    return checkAnswer[method](await member.link.ask(method, params, { timeoutMs, late }), instance)
   }
 
   /** Serves an agent. `expected`: the only name that it may have, and what to say of another. */
@@ -155,7 +159,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       } catch (error) {
         this.#options.log.debug(`cannot reach instance ${name}: ${messageOf(error)}`)
       }
-      await sleep(backoff(attempt, retryMs, retryMaxMs), undefined, { signal }).catch(() => {})
+      await sleep(backoff(attempt, retryMs, this.#options.retryMaxMs), undefined, { signal }).catch(() => {})
     }
   }
 
@@ -172,8 +176,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (expected !== undefined && expected.name !== name) refuse(`${expected.complaint} agent ${name}`)
     const before = this.#members.get(name)
     if (before && !before.link.closed.aborted) {
-      // The same host again: its old connection is dead and does not know it yet.
-      if (before.machine === hello.machine) void before.link.close('another connection has taken over')
+      // The same one again: its old connection is dead and does not know it yet.
+      if (before.machine === hello.machine && before.hello.directory === hello.directory) void before.link.close('another connection has taken over')
       else refuse(`there is an agent ${name} already, at ${before.host}`)
     }
     const member: Member = {
@@ -209,4 +213,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
     member.statuses.set(status.node, status)
     if (status.mgmt_role === 'NODE' && old !== status.state) this.emit('change', member.name, status, old, reason)
   }
+}
+
+/** What an agent has answered, in a line, without its data. */
+function describe (answer: Answer): string {
+  if ('error' in answer) return answer.error.message
+  const outcomes = [answer.result].flat() as Partial<Outcome>[]
+  return [...new Set(outcomes.map(outcome => outcome?.success === undefined ? 'answered' : `${outcome.node}: ${outcome.success ? 'succeeded' : outcome.error ?? 'failed'}`))].join(', ')
 }

@@ -62,6 +62,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   const fleet = new Fleet({
     controllerName: settings.controller_name,
     heartbeatMs: settings.management_heartbeat * 1000,
+    retryMaxMs: settings.management_retry_max * 1000,
     log,
     now,
     dial: (name, address, signal) => access.dialAgent(name, address, signal)

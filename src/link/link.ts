@@ -17,8 +17,13 @@ export interface LinkOptions {
   onError?: (error: unknown) => void
 }
 
-interface Pending {
-  settle (answer: { result?: unknown } | { error: AppError }): void
+export type Answer = { result?: unknown } | { error: AppError }
+
+interface Asking {
+  timeoutMs: number
+  signal?: AbortSignal
+  /** Told of an answer that comes after the time. */
+  late?: (answer: Answer) => void
 }
 
 type Frame =
@@ -36,13 +41,16 @@ export function timeForAsked (timeoutMs: number): number {
 /**
  * Asking and answering over one transport; both ends are alike.
  *
- * A question settles exactly once: with its answer, with `timeout`, or with `unavailable` when the link closes.
+ * A question settles exactly once: with its answer, with `timeout`, or with `unavailable` when the link closes. It is
+ * never asked twice, and the asked hears when it is given up.
  */
 export class Link {
   #transport: Transport
   #handlers: Handlers
   #onError: (error: unknown) => void
-  #asked = new Map<number, Pending>()
+  #asked = new Map<number, (answer: Answer) => void>()
+  /** Those that have timed out, and are still to be answered. */
+  #late = new Map<number, (answer: Answer) => void>()
   #serving = new Map<number, AbortController>()
   #next = 1
   #closing = new AbortController()
@@ -66,13 +74,13 @@ export class Link {
   }
 
   /** Asks the other end. Rejects with an AppError: the other end's own, `timeout`, or `unavailable`. */
-  async ask<R = unknown> (method: string, params: unknown, { timeoutMs, signal }: { timeoutMs: number, signal?: AbortSignal }): Promise<R> {
+  async ask<R = unknown> (method: string, params: unknown, { timeoutMs, signal, late }: Asking): Promise<R> {
     const id = this.#next++
     const patienceMs = Math.min(timeoutMs, maxTimerMs)
     // What cannot be said is found out before anything waits for an answer.
     const question = JSON.stringify({ ask: id, method, params, timeout: timeForAsked(patienceMs) } satisfies Frame)
     return await new Promise<R>((resolve, reject) => {
-      const settle: Pending['settle'] = answer => {
+      const settle = (answer: Answer) => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', cancel)
         this.#asked.delete(id)
@@ -84,9 +92,11 @@ export class Link {
         settle({ error: new AppError('unavailable', `${method} was given up`) })
       }
       const timer = setTimeout(() => {
+        this.#send({ cancel: id })
+        if (late) this.#late.set(id, late)
         settle({ error: new AppError('timeout', `no answer to ${method} within ${timeoutMs} ms`) })
       }, patienceMs)
-      this.#asked.set(id, { settle })
+      this.#asked.set(id, settle)
       if (this.closed.aborted) return settle({ error: new AppError('unavailable', `the link is closed: ${this.closed.reason}`) })
       signal?.addEventListener('abort', cancel, { once: true })
       if (signal?.aborted) return cancel()
@@ -101,6 +111,7 @@ export class Link {
 
   /** Ends the link once what was said before has left. */
   async close (reason: string): Promise<void> {
+    this.#cancel()
     await this.#transport.close(reason)
     this.#end(reason)
   }
@@ -109,9 +120,15 @@ export class Link {
     if (!this.closed.aborted) this.#transport.send(JSON.stringify(frame))
   }
 
+  /** Gives up every question: a process that was frozen must not begin with it when it wakes. */
+  #cancel (): void {
+    for (const id of this.#asked.keys()) this.#send({ cancel: id })
+  }
+
   #beat (): void {
     // Beats are counted, not time: after a pause of this process itself the other end gets its chance.
     if (++this.#missed > 3) {
+      this.#cancel()
       void this.#transport.close('heartbeat missed')
       return this.#end('heartbeat missed')
     }
@@ -130,8 +147,10 @@ export class Link {
     }
     if ('ask' in frame) void this.#serve(frame)
     else if ('answer' in frame) {
-      const { error, result } = frame
-      this.#asked.get(frame.answer)?.settle(error ? { error: new AppError(Object.hasOwn(statusOf, error.code) ? error.code : 'internal', error.message) } : { result })
+      const { answer: id, error, result } = frame
+      const settle = this.#asked.get(id) ?? this.#late.get(id)
+      this.#late.delete(id)
+      settle?.(error ? { error: new AppError(Object.hasOwn(statusOf, error.code) ? error.code : 'internal', error.message) } : { result })
     } else if ('notify' in frame) this.#hear(frame)
     else if ('cancel' in frame) this.#serving.get(frame.cancel)?.abort()
   }
@@ -164,7 +183,7 @@ export class Link {
     if (this.closed.aborted) return
     clearInterval(this.#heartbeat)
     this.#closing.abort(reason)
-    for (const pending of [...this.#asked.values()]) pending.settle({ error: new AppError('unavailable', `the link is closed: ${reason}`) })
+    for (const settle of [...this.#asked.values()]) settle({ error: new AppError('unavailable', `the link is closed: ${reason}`) })
     for (const serving of this.#serving.values()) serving.abort()
   }
 }

@@ -52,3 +52,21 @@ await t.test('a node that does not answer is a failed result, and costs the othe
   t.equal(state, 'partial')
   t.match(Object.fromEntries(results.map(result => [result.node, result])), { manager: { success: true, data: { value: '"manager"' } }, 'worker-1': { success: false, error: 'request timed out' } })
 })
+
+await t.test('a restart that is given up before its turn is not done, and its late answer is told', async t => {
+  const { url, ask } = await start(t, { 'agent-stop-timeout': '1.5' })
+  await ask('stage_configuration', { config: config({ STAND_IN: 'ignore-term' }) })
+  await ask('deploy')
+  const stream = await openStream(t, `${url}/v1/events?types=notify_change,notify_log,deploy_response`)
+  await stream.next('hello')
+  // The first one stops the node, which takes its time; the next waits behind it.
+  const given = [await ask('restart', { nodes: ['worker-1'] }, '?timeout=0.2'), await ask('restart', { nodes: ['worker-1'] }, '?timeout=0.2')]
+  t.same(given.map(({ state }) => state), ['timed_out', 'timed_out'])
+  t.equal((await ask('deploy')).state, 'succeeded')
+  const events = (await stream.collect(({ type }) => type === 'deploy_response')).map(({ json }) => json)
+  t.equal(events.filter(({ type, new_state: state }) => type === 'notify_change' && state === 'PENDING').length, 1, 'it was started once')
+  t.same(events.filter(({ type }) => type === 'notify_log').map(({ message }) => message).sort(), [
+    `late answer to restart of request ${given[0]!.reqid}: worker-1: could not restart node worker-1`,
+    `late answer to restart of request ${given[1]!.reqid}: request timed out`
+  ])
+})

@@ -18,7 +18,7 @@ const nodeStates = (controller: Controller) => Object.fromEntries(controller.con
 
 /** A fleet in memory, and a way to connect to it. */
 function startFleet (t: Test) {
-  const fleet = new Fleet({ controllerName: 'controller', heartbeatMs: 0, log: silent, now: () => 1000, dial: async () => { throw new Error('nobody is dialled') } })
+  const fleet = new Fleet({ controllerName: 'controller', heartbeatMs: 0, retryMaxMs: 0, log: silent, now: () => 1000, dial: async () => { throw new Error('nobody is dialled') } })
   t.teardown(() => fleet.close())
   const connect = async (hello: object = {}, peer = '10.0.0.1') => {
     const [ours, theirs] = memoryPair()
@@ -114,6 +114,33 @@ await t.test('on the same machine the newer connection takes over, and nobody he
   await agentOf(t, controller, { name: 'agent-z' })
   t.match((await stream.next())?.json, { type: 'notify_agent_hello', instance: 'agent-a' })
   t.match((await stream.next())?.json, { type: 'notify_agent_hello', instance: 'agent-z' })
+})
+
+await t.test('of two agents of one name and machine in different directories the second is refused, and the first keeps its link', async t => {
+  const { fleet, connect } = startFleet(t)
+  const faults: string[] = []
+  fleet.on('fault', message => faults.push(message))
+  const { link } = await connect({ directory: '1-2' })
+  await t.rejects(connect({ directory: '1-3' }), { code: 'invalid_request' })
+  t.same(faults, ['there is an agent a already, at 10.0.0.1'])
+  t.equal(fleet.connected().length, 1)
+  t.notOk(link.closed.aborted)
+  await connect({ directory: '1-2' })
+  await until(() => link.closed.aborted, 'the same one has taken over')
+})
+
+await t.test('an answer that comes too late is told with the request that it was for', async t => {
+  const controller = await startTestController(t)
+  let answer: (outcomes: object[]) => void = () => {}
+  await agentOf(t, controller, { handlers: { restart: () => new Promise(resolve => { answer = resolve }) } })
+  await controller.ask('stage_configuration', { config: small() })
+  await controller.ask('deploy')
+  const stream = await follow(t, controller, 'notify_log')
+  const { reqid, state } = await controller.ask('restart', { nodes: ['worker-1', 'manager'] }, '?timeout=0.1')
+  t.equal(state, 'timed_out')
+  answer([{ success: true, node: 'manager' }, { success: false, node: 'worker-1', error: 'could not restart node worker-1' }])
+  t.match((await stream.next())?.json, { instance: 'agent-a', level: 'WARNING', message: `late answer to restart of request ${reqid}: manager: succeeded, worker-1: could not restart node worker-1` })
+  t.equal(controller.controller.getRequest(reqid).results.length, 2)
 })
 
 await t.test('a lost agent makes its nodes UNKNOWN, and coming back returns their states', async t => {

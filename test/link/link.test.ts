@@ -80,6 +80,28 @@ await t.test('a question times out once, and its late answer changes nothing', a
   t.same(outcomes, ['timeout'])
 })
 
+await t.test('the asked hears that a question has timed out, and its late answer is told apart, once', async t => {
+  const { link, frames, say } = bare()
+  const late: unknown[] = []
+  const outcomes = settling(link.ask('slow', {}, { timeoutMs: 20, late: answer => late.push(answer) }))
+  await until(() => frames.length === 2, 'it has been given up')
+  t.same(frames[1], { cancel: 1 })
+  const next = link.ask('next', {}, patient)
+  for (const frame of [{ answer: 1, result: 'a' }, { answer: 1, result: 'b' }, { answer: 2, result: 'c' }]) say(frame)
+  t.equal(await next, 'c')
+  t.same([outcomes, late], [['timeout'], [{ result: 'a' }]])
+})
+
+await t.test('what is still asked is given up when a link is closed, by us or for silence', async t => {
+  for (const heartbeatMs of [0, 5]) {
+    const { link, frames } = bare({}, { heartbeatMs })
+    const outcomes = settling(link.ask('x', {}, patient))
+    if (heartbeatMs === 0) await link.close('enough')
+    await until(() => outcomes.length, 'it is settled')
+    t.same(frames.filter(frame => !('ping' in frame)), [{ ask: 1, method: 'x', params: {}, timeout: 19_500 }, { cancel: 1 }])
+  }
+})
+
 await t.test('a second answer to the same question is dropped', async t => {
   const { link, frames, say } = bare()
   const outcomes = settling(link.ask('once', {}, patient))
