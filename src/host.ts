@@ -24,9 +24,11 @@ export interface HostOptions {
   log: Logger
   /** Told once, when every role is ready, with what each has to say of itself. */
   onReady: (lines: string[]) => void
-  /** Aborted when all of it is to stop. */
+  /** Aborted when all of it is to stop; with `nodesStay` as the reason all but the nodes, which the next supervisor adopts. */
   signal: AbortSignal
 }
+
+export const nodesStay = 'the nodes stay'
 
 /** A role is not given up: without it the host cannot be reached. */
 const rolePolicy: Omit<RestartPolicy, 'maxMs'> = { initialMs: 500, resetMs: 60_000, maxFailures: 0 }
@@ -104,7 +106,7 @@ export async function runHost ({ settings, roles, command, env, log, onReady, si
     }
   } finally {
     // What has not even started must not take along what an earlier one has left running.
-    await supervisor.close({ detachedStay: failed.signal.aborted })
+    await supervisor.close({ detachedStay: failed.signal.aborted || signal.reason === nodesStay })
     lock.close()
     process.off('SIGHUP', reload)
   }

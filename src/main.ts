@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { agentSettings, refuseExposure as refuseAgentExposure } from './agent/config.js'
 import { controllerSettings, refuseExposure as refuseControllerExposure } from './controller/config.js'
 import { AppError, messageOf } from './errors.js'
-import { runHost, type Role } from './host.js'
+import { nodesStay, runHost, type Role } from './host.js'
 import { IpcTransport } from './link/ipc.js'
 import { Link } from './link/link.js'
 import { createLog } from './log.js'
@@ -64,13 +64,13 @@ function listSettings (): string {
     `${flagName(key)}, ${environmentName(key)} (${value === undefined ? 'none' : value})\n    ${description}\n`).join('')
 }
 
-/** Aborted by the first signal to stop; the second ends the process at once. */
-function untilStopped (signals: readonly NodeJS.Signals[]): AbortSignal {
+/** Aborted by the first signal to stop, with its reason; the second ends the process at once. */
+function untilStopped (signals: Partial<Record<NodeJS.Signals, string>>): AbortSignal {
   const stopping = new AbortController()
-  for (const signal of signals) {
+  for (const [signal, reason] of Object.entries(signals)) {
     process.on(signal, () => {
       if (stopping.signal.aborted) process.exit(1)
-      stopping.abort()
+      stopping.abort(reason)
     })
   }
   return stopping.signal
@@ -86,16 +86,16 @@ async function runSupervisor (settings: Settings, roles: readonly Role[], args: 
     log,
     onReady: lines => console.log(`zeek-cluster is ready: ${lines.join('; ')}`),
     // At a terminal SIGHUP is its end; a service is told so to read its files again.
-    signal: untilStopped(['SIGTERM', 'SIGINT', ...process.stdout.isTTY ? ['SIGHUP' as const] : []])
+    signal: untilStopped({ SIGTERM: 'stop', SIGINT: 'stop', SIGUSR2: nodesStay, ...process.stdout.isTTY ? { SIGHUP: 'stop' } : {} })
   })
   return started ? 0 : 1
 }
 
 /** In a process that a supervisor has launched: one role, until the supervisor ends or says so. */
 async function runRole (role: string, settings: Settings): Promise<number> {
-  // Ctrl-C, and the end of a terminal, reach the whole group; the supervisor sees to the order.
-  for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})
-  const stopped = untilStopped(['SIGTERM'])
+  // What reaches the whole group, as Ctrl-C does, is for the supervisor, which sees to the order.
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => {})
+  const stopped = untilStopped({ SIGTERM: 'stop' })
   const isAgent = role === 'AGENT'
   let onLine: (level: string, message: string) => void = () => {}
   const log = createLog({

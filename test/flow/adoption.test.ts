@@ -50,6 +50,22 @@ await t.test('nodes outlive whatever manages them', { timeout: 90_000 }, async t
     await cluster.reaches('worker-1', 'RUNNING', pids['worker-1']!)
   })
 
+  await t.test('a supervisor that is to leave the nodes ends with its roles only, and its successor goes on', async t => {
+    const before = await cluster.pids()
+    const host = cluster.hosts.get('sensor-2')!
+    const agent = (await cluster.node('sensor-2'))!.pid!
+    await host.stop('SIGUSR2')
+    t.equal(host.child.exitCode, 0)
+    t.notOk(isRunning(agent))
+    t.ok(isRunning(before['worker-1']!))
+    await cluster.startHost('sensor-2', false)
+    await cluster.connected('sensor-2')
+    await cluster.reaches('worker-1', 'RUNNING')
+    t.same(await cluster.pids(), before)
+    process.kill(before['worker-1']!, 'SIGKILL')
+    await cluster.reaches('worker-1', 'RUNNING', before['worker-1']!)
+  })
+
   await t.test('a second supervisor of the same directory is refused with one line', async t => {
     const { status, stderr } = start(['--agent', `--management-state-dir=${cluster.stateDir('sensor-2')}`, '--agent-name=sensor-2'])
     t.equal(status, 1)
