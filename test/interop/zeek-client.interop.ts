@@ -4,6 +4,7 @@ import { faults } from './faults.js'
 import { install } from './install.js'
 import { recorded } from './recorded.js'
 import { threeInstances } from './three-instances.js'
+import { tls } from './tls.js'
 import { waiting } from './waiting.js'
 
 const installed = await install()
@@ -15,4 +16,5 @@ t.jobs = 2
 void t.test('whoever waits', { ...options }, t => waiting(t, installed.command))
 void t.test('three instances', { ...options }, t => threeInstances(t, installed.command))
 void t.test('what is missing or fails', { ...options }, t => faults(t, installed.command))
+void t.test('TLS and certificates', { ...options }, t => tls(t, installed.command))
 void t.test('what was recorded of Zeek', { ...options }, t => recorded(t, installed.command))

@@ -22,13 +22,13 @@ export class ZeekClient {
   readonly #directory: string
   readonly #env: NodeJS.ProcessEnv
 
-  constructor (t: Test, command: string, cluster: Cluster) {
+  constructor (t: Test, command: string, cluster: Pick<Cluster, 'stateDir' | 'url'>, settings = 'ssl.disable=true') {
     this.#t = t
     this.#command = command
     this.#directory = cluster.stateDir('zeek-client')
     mkdirSync(this.#directory)
     // From the environment, so that the commands are those that a user types. Python is to show each line at once.
-    this.#env = { ...cleanEnv, PYTHONUNBUFFERED: '1', ZEEK_CLIENT_CONFIG_SETTINGS: `ssl.disable=true controller.port=${new URL(cluster.url).port}` }
+    this.#env = { ...cleanEnv, PYTHONUNBUFFERED: '1', ZEEK_CLIENT_CONFIG_SETTINGS: `${settings} controller.port=${new URL(cluster.url).port}` }
   }
 
   write (file: string, text: string): string {
