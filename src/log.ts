@@ -24,9 +24,14 @@ export function createLog ({ node, role, level, directory, onLine }: LogOptions)
   // A line that cannot be written (a full disk) ends nothing: it waits for the next ones, and some may be lost.
   const to = (dest: string | 2) => entry(destination({ dest, sync: true, mkdir: true, maxLength: backlogMax }).on('error', () => {}))
   const streams = [to(2)]
+  let trouble: string | undefined
   if (directory !== undefined) {
-    mkdirSync(directory, { recursive: true })
-    streams.push(to(join(directory, `management-${node}.log`)))
+    try {
+      mkdirSync(directory, { recursive: true })
+      streams.push(to(join(directory, `management-${node}.log`)))
+    } catch (error) {
+      trouble = (error as Error).message
+    }
   }
   if (onLine) {
     streams.push(entry({
@@ -36,7 +41,7 @@ export function createLog ({ node, role, level, directory, onLine }: LogOptions)
       }
     }))
   }
-  return pino({
+  const log = pino({
     level,
     base: { node, role },
     messageKey: 'message',
@@ -44,4 +49,6 @@ export function createLog ({ node, role, level, directory, onLine }: LogOptions)
     timestamp: () => `,"ts":${Date.now() / 1000}`,
     formatters: { level: label => ({ level: names[label] ?? label }) }
   }, multistream(streams))
+  if (trouble !== undefined) log.warn(`no log file is kept: ${trouble}`)
+  return log
 }

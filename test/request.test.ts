@@ -271,3 +271,22 @@ await t.test('many requests at once each get one response', async (t: Test) => {
     t.equal(eventsOf(request.reqid).filter(({ type }) => type === 'get_nodes_response').length, 1)
   }
 })
+
+await t.test('progress and a response that cannot be written are written once the store works again', async t => {
+  const told: string[] = []
+  const { requests, store, eventsOf, finished } = await openRequests(t, { onFinished: ({ reqid }) => told.push(reqid) })
+  const { request } = await requests.start('restart', {}, options, async task => {
+    store.get('PRAGMA query_only = ON')
+    await t.rejects(requests.start('restart', {}, options, async () => t.fail('it was refused') as never), { code: 'unavailable' })
+    task.progress('agent-a', [{ success: false, instance: 'agent-a', node: 'x', error: 'no' }])
+    return { results: [{ success: true, instance: 'agent-a', node: 'y' }] }
+  })
+  await until(() => store.failure, 'the store fails')
+  t.match([requests.get(request.reqid).state, requests.pending, told], ['pending', 1, []])
+  store.get('PRAGMA query_only = OFF')
+  await until(() => store.failure === undefined, 'it works again')
+  t.match(await finished(request), { state: 'partial', results: [{ node: 'x' }, { node: 'y' }] })
+  t.same(eventsOf(request.reqid).map(({ type }) => type), ['restart_request', 'request_progress', 'restart_response'])
+  await until(() => requests.pending === 0, 'its place is free')
+  t.same(told, [request.reqid])
+})

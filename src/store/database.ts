@@ -27,7 +27,7 @@ export function openDatabase (path: string, lockMs: number): Database {
     return db
   } catch (error) {
     const { kind, reason = messageOf(error) }: Partial<StoreFault> = faultIn(error) ?? {}
-    const help = kind === 'damaged' ? '; restore a backup, or move it away with its -wal and -shm to begin anew: the agents keep their nodes running meanwhile' : ''
+    const help = kind === 'damaged' ? '; move it away with its -wal and -shm, and restore a backup or begin anew: the agents keep their nodes running meanwhile' : ''
     throw new AppError('unavailable', `${path} cannot be used: ${reason}${help}`, { cause: error })
   }
 }

@@ -15,8 +15,10 @@ export class StoreFault extends AppError {
   }
 }
 
-/** SQLite's primary result codes that tell of the store, and its texts for them. Any other tells of a statement. */
+/** SQLite's result codes that tell of the store, and its texts for them. Any other tells of a statement. */
 const kinds: readonly [code: number, text: string, kind: FaultKind][] = [
+  // A file that is shorter than it should be.
+  [522, '', 'damaged'],
   [5, 'database is locked', 'locked'],
   [6, 'database table is locked', 'locked'],
   [7, 'out of memory', 'failing'],
@@ -35,6 +37,6 @@ export function faultIn (error: unknown): StoreFault | undefined {
   const { code, errcode, message } = (error ?? {}) as { code?: string, errcode?: number, message?: string }
   if (code !== 'ERR_SQLITE_ERROR') return undefined
   // A query that fails on its way has the text alone.
-  const kind = kinds.find(([number, text]) => errcode === undefined ? message === text : (errcode & 0xff) === number)?.[2]
+  const kind = kinds.find(([number, text]) => errcode === undefined ? message === text : errcode === number || (errcode & 0xff) === number)?.[2]
   return kind && new StoreFault(kind, messageOf(error), error)
 }

@@ -106,11 +106,13 @@ export class Store {
     })
   }
 
-  /** Commits what is waiting, if that can be done now, and closes. */
+  /** Commits what is waiting, if that can be done now, and closes: the file is whole then, without its log. */
   close (): void {
     clearInterval(this.#prober)
     this.#commit(true)
     this.#closed = true
+    // SQLite would do so, but for statements that are not collected yet: all of it is to be in the one file.
+    if (!this.#fault) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     this.#statements.clear()
     this.#db.close()
   }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
+import { AppError } from '../../src/errors.js'
 import { Filter } from '../../src/events/filter.js'
 import type { Sink } from '../../src/events/follower.js'
 import type { LoggedEvent } from '../../schemas/events.js'
@@ -275,4 +276,18 @@ await t.test('an event that does not pass the filter does not end a stream', asy
   say(3)
   await turns()
   t.notOk(state.ended)
+})
+
+await t.test('a stream whose log cannot be read ends without a goodbye, and the others go on', async t => {
+  const { source, hub, follow, say } = open(t)
+  say(2000)
+  await turns()
+  const [near, far] = [makeSink(), makeSink()]
+  follow(near.sink, { seq: 2000 })
+  source.after = () => { throw new AppError('unavailable', 'the disk is broken') }
+  follow(far.sink, { seq: 0 })
+  say(1)
+  await turns()
+  t.same([hub.size, far.state.destroyed, far.types()], [1, true, ['hello']])
+  t.same(near.seqs(), [2001])
 })

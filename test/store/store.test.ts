@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from '@photostructure/sqlite'
 import t from 'tap'
@@ -116,6 +116,16 @@ await t.test('a close commits what is waiting, and a write after it is unavailab
   await t.resolves(write)
   await t.rejects(store.write('written', () => insert(store, 'b')), { code: 'unavailable' })
   t.same(names(openStore(t, directory).store), ['a'])
+})
+
+await t.test('after a close all of it is in the one file', async t => {
+  const { store, path, close } = openStore(t)
+  await store.write('synced', () => insert(store, 'a'))
+  close()
+  copyFileSync(path, `${path}.backup`)
+  const backup = new Store(`${path}.backup`)
+  t.teardown(() => backup.close())
+  t.same(names(backup), ['a'])
 })
 
 await t.test('a file that is no database is refused with its name, and left as it is', async t => {

@@ -1,0 +1,47 @@
+import t, { type Test } from 'tap'
+import { EventJournal } from '../../src/controller/journal.js'
+import { Hub } from '../../src/events/hub.js'
+import { until } from '../helper.js'
+import { openLog } from '../store/open.js'
+
+async function openJournal (t: Test) {
+  const opened = await openLog(t)
+  const hub = new Hub(opened.log, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 1 })
+  t.teardown(() => hub.close())
+  const clock = { now: 1000 }
+  const journal = new EventJournal(opened.store, opened.log, hub, () => clock.now)
+  const note = (message: string) => journal.note({ type: 'notify_error', message })
+  /** Makes the store fail. Returns what ends that. */
+  const fail = async () => {
+    opened.store.get('PRAGMA query_only = ON')
+    await t.rejects(journal.write('written', false, append => append({ type: 'notify_error', message: 'refused' })), { code: 'unavailable' })
+    return async () => {
+      opened.store.get('PRAGMA query_only = OFF')
+      await until(() => opened.store.failure === undefined, 'the store works again')
+    }
+  }
+  return { ...opened, clock, journal, note, fail }
+}
+
+await t.test('what happens while the store fails is told afterwards, with the time at which it happened', async t => {
+  const { log, clock, note, fail } = await openJournal(t)
+  const mend = await fail()
+  const notes = Promise.all([note('a'), note('b')])
+  clock.now = 9000
+  t.equal(log.head, 0)
+  await mend()
+  await notes
+  t.match(log.after(0, 10), [{ seq: 1, time: 1000, body: /"a"/ }, { seq: 2, time: 1000, body: /"b"/ }])
+})
+
+await t.test('when too much happens while the store fails, what is lost is counted and told', async t => {
+  const { log, note, fail, messages } = await openJournal(t)
+  const mend = await fail()
+  const notes = Promise.all(Array.from({ length: 10_005 }, (_, n) => note(String(n))))
+  await mend()
+  await notes
+  t.equal(log.head, 10_001)
+  t.same(messages().slice(-2), ['9999', '5 notifications were lost while the store could not be written'])
+  await note('after')
+  t.equal(messages().at(-1), 'after')
+})
