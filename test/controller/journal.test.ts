@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { EventJournal } from '../../src/controller/journal.js'
 import { Hub } from '../../src/events/hub.js'
+import { EventLog } from '../../src/store/events.js'
 import { until } from '../helper.js'
 import { openLog } from '../store/open.js'
 
@@ -9,7 +10,7 @@ async function openJournal (t: Test) {
   const hub = new Hub(opened.log, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 1 })
   t.teardown(() => hub.close())
   const clock = { now: 1000 }
-  const journal = new EventJournal(opened.store, opened.log, hub, () => clock.now)
+  const journal = new EventJournal(opened.store, { log: opened.log, hub }, { log: new EventLog(opened.store, 'audit'), hub }, () => clock.now)
   const note = (message: string) => journal.note({ type: 'notify_error', message })
   /** Makes the store fail. Returns what ends that. */
   const fail = async () => {
