@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Logger } from 'pino'
 import { requests as definitions, type Request, type RequestArguments, type RequestState, type RequestType } from '../schemas/api.js'
 import type { DomainEvent } from '../schemas/events.js'
@@ -174,7 +175,10 @@ export class Requests {
     const { reqid } = request
     const { durability, transient } = this.#kind(request.type)
     const expires = Date.parse(request.expires_at)
-    const timer = setTimeout(() => ending.abort('timed_out'), Math.min(maxTimerMs, Math.max(0, expires - this.#now())))
+    // Told by a clock that does not jump, as the timer is.
+    const deadline = performance.now() + Math.max(0, expires - this.#now())
+    const remainingMs = () => Math.max(1, deadline - performance.now())
+    const timer = setTimeout(() => ending.abort('timed_out'), Math.min(maxTimerMs, remainingMs()))
     // A task that does not heed its signal cannot keep its client waiting.
     let lastResort: NodeJS.Timeout | undefined
     const givenUp = new Promise<Answer>(resolve => ending.signal.addEventListener('abort', () => {
@@ -183,7 +187,7 @@ export class Requests {
     try {
       const answer = await Promise.race([givenUp, work({
         reqid,
-        remainingMs: () => Math.max(1, expires - this.#now()),
+        remainingMs,
         signal: ending.signal,
         progress: (instance, outcomes) => {
           const results = tie(reqid, outcomes)

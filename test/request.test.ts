@@ -290,3 +290,16 @@ await t.test('progress and a response that cannot be written are written once th
   await until(() => requests.pending === 0, 'its place is free')
   t.same(told, [request.reqid])
 })
+
+await t.test('a clock that jumps leaves a request the time that it was given', async t => {
+  let now = Date.now()
+  const { requests, finished } = await openRequests(t, { now: () => now })
+  for (const jump of [3_600_000, -7_200_000]) {
+    const { request } = await requests.start('restart', {}, { timeoutMs: 60_000 }, async task => {
+      now += jump
+      const left = task.remainingMs()
+      return { results: [{ success: left > 1 && left <= 60_000 }] }
+    })
+    t.equal((await finished(request)).state, 'succeeded')
+  }
+})

@@ -22,7 +22,7 @@ await t.test('the cluster outlives every kill, and every kill that follows it', 
   const cluster = new Cluster(t)
   const flags = await cluster.prepare({ 'management-restart-delay-max': '0.5', 'management-retry-max': '0.5', 'agent-restart-reset': '0.1' })
   const state = cluster.stateDir('sensor-1')
-  const service = new Service(t, ['--controller', '--agent'], { ...flags, 'agent-name': 'sensor-1', 'management-state-dir': state })
+  const service = Service.start(t, ['--controller', '--agent'], { ...flags, 'agent-name': 'sensor-1', 'management-state-dir': state })
   await cluster.connected('sensor-1')
   const config = configurationOf(['sensor-1'])
   config.nodes.push({ name: 'worker-1', instance: 'sensor-1', role: 'WORKER', interface: 'lo' })

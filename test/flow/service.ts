@@ -2,16 +2,29 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import type { Test } from 'tap'
 import { cleanEnv, mainProgram, standIn, until } from '../helper.js'
 
+interface ServiceOptions {
+  /** What is to run it, for example in another network. */
+  prefix?: readonly string[]
+  env?: NodeJS.ProcessEnv
+}
+
 /** Keeps a supervisor running, as systemd does with Restart=always and KillMode=process. */
 export class Service {
   readonly #command: string[]
+  readonly #env: NodeJS.ProcessEnv
   #child: ChildProcess | undefined
   #stopping = false
 
-  constructor (t: Test, roles: readonly string[], flags: Record<string, string>) {
-    this.#command = [mainProgram, 'start', ...roles, ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)]
+  private constructor (roles: readonly string[], flags: Record<string, string>, { prefix = [], env = {} }: ServiceOptions) {
+    this.#env = { ...cleanEnv, ZEEK_BIN: standIn, ...env }
+    this.#command = [...prefix, process.execPath, mainProgram, 'start', ...roles, ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)]
     this.#start()
-    t.teardown(() => this.stop())
+  }
+
+  static start (t: Test, roles: readonly string[], flags: Record<string, string>, options: ServiceOptions = {}): Service {
+    const service = new Service(roles, flags, options)
+    t.teardown(() => service.stop())
+    return service
   }
 
   get pid (): number | undefined {
@@ -25,7 +38,7 @@ export class Service {
   }
 
   #start (): void {
-    this.#child = spawn(process.execPath, this.#command, { env: { ...cleanEnv, ZEEK_BIN: standIn }, stdio: 'ignore' })
+    this.#child = spawn(this.#command[0]!, this.#command.slice(1), { env: this.#env, stdio: 'ignore' })
     this.#child.once('exit', () => {
       this.#child = undefined
       if (!this.#stopping) this.#start()
