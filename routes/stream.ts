@@ -42,6 +42,8 @@ interface StreamOptions { start: Start, fields: FilterFields, opening?: readonly
 
 /** Hands the connection over to the hub. */
 export function streamTo ({ principal }: FastifyRequest, reply: FastifyReply, { hub, limits }: { hub: Hub, limits: Limits }, type: keyof typeof formats, { start, fields, opening = [], isLast }: StreamOptions): void {
+  // Whoever has left meanwhile would never be seen to leave.
+  if (reply.raw.closed) return
   if (hub.isFull) throw new AppError('unavailable', 'there are too many event streams')
   limits.stream(principal.client, reply.raw)
   reply.hijack()

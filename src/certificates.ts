@@ -97,5 +97,7 @@ export class Certificates {
 export function bearerOf ({ socket }: Pick<IncomingMessage, 'socket'>): Bearer | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
   const { subject, valid_to: expires } = socket.getPeerCertificate()
-  return subject && { name: String(subject.CN), role: String(subject.O), expires: Date.parse(expires) }
+  // Without a name, or with several, it is of nobody.
+  if (typeof subject?.CN !== 'string') return undefined
+  return { name: subject.CN, role: String(subject.O), expires: Date.parse(expires) }
 }

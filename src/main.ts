@@ -52,8 +52,6 @@ function parseFlags (args: readonly string[]): { roles: Role[], file: string | u
 
 function readSettings (file: string | undefined, flags: Record<string, string>) {
   const settings = loadSettings(allSettings, { flags, env: process.env, file })
-  refuseControllerExposure(settings)
-  refuseAgentExposure(settings)
   return { ...settings, management_state_dir: resolve(settings.management_state_dir) }
 }
 
@@ -77,6 +75,11 @@ function untilStopped (signals: Partial<Record<NodeJS.Signals, string>>): AbortS
 }
 
 async function runSupervisor (settings: Settings, roles: readonly Role[], args: readonly string[]): Promise<number> {
+  // Hosts may share one file of settings: what another role would do is no reason to stop here.
+  if (roles.includes('CONTROLLER')) refuseControllerExposure(settings)
+  if (roles.includes('AGENT')) refuseAgentExposure(settings)
+  // One that comes before there is anything to tell is not its end.
+  if (!process.stdout.isTTY) process.on('SIGHUP', () => {})
   const log = createLog({ node: `supervisor-${hostname()}`, role: 'NONE', level: settings.management_log_level })
   const started = await runHost({
     settings,
@@ -121,22 +124,24 @@ async function runRole (role: string, settings: Settings): Promise<number> {
   async function agentRole () {
     const [{ startAgent }, { Programs }] = await Promise.all([import('./agent/main.js'), import('./agent/programs.js')])
     const programs = new Programs(new IpcTransport(process))
-    programs.on('reload', () => reloadWith(() => agent.reload()))
-    const agent = await startAgent({ settings, env: process.env, programs, controllerPort: settings.controller_port, log })
+    const starting = startAgent({ settings, env: process.env, programs, controllerPort: settings.controller_port, log })
+    programs.on('reload', () => reloadWith(starting))
+    const agent = await starting
     onLine = (level, message) => { if (level === 'WARNING' || level === 'ERROR') agent.notifyLog(level, message) }
     return { supervisor: programs.link, line: `${settings.agent_name} is an agent of ${settings.agent_controller}`, close: agent.close }
   }
 
   async function controllerRole () {
     const { startController } = await import('./controller/main.js')
-    const link = new Link(new IpcTransport(process), { reload: () => reloadWith(reload) })
-    const { url, reload, close } = await startController({ settings, log })
+    const starting = startController({ settings, log })
+    const link = new Link(new IpcTransport(process), { reload: () => reloadWith(starting) })
+    const { url, close } = await starting
     return { supervisor: link, line: `${settings.controller_name} listens on ${url}, for agents on ${hostPort(settings.controller_addr, settings.controller_port)}`, close }
   }
 
-  function reloadWith (reload: () => void) {
+  async function reloadWith (starting: Promise<{ reload (): void }>) {
     try {
-      reload()
+      (await starting).reload()
       log.info('the certificates are read again')
     } catch (error) {
       log.error(`the certificates stay as they were: ${messageOf(error)}`)

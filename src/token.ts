@@ -23,7 +23,9 @@ export function createToken ({ name, role, parent = null, lifetimeMs, now }: { n
 
 /** The token of the first admin, as whoever set the controller up has made it up. Throws `invalid_request`. */
 export function bootstrapToken (text: string, now: number): StoredToken {
-  if (!/^\S{32,256}$/.test(text)) throw new AppError('invalid_request', 'it must hold one word of 32 to 256 characters')
+  // Other characters do not come through a header as they are.
+  if (!/^[!-~]{32,256}$/.test(text)) throw new AppError('invalid_request', 'it must hold one word of 32 to 256 characters of ASCII')
+  if (pattern.test(text)) throw new AppError('invalid_request', 'it holds a token that was made for another controller; make one up')
   return { id: bootstrapId, name: bootstrapId, role: 'admin', hash: hashOf(text), created_at: now, expires_at: null, parent: null }
 }
 

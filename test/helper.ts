@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EventSourceParserStream, type EventSourceMessage } from 'eventsource-parser/stream'
-import { pino } from 'pino'
+import { pino, type Logger } from 'pino'
 import type { Test } from 'tap'
 import type { Request, RequestType } from '../schemas/api.js'
 import { agentSettings } from '../src/agent/config.js'
@@ -78,7 +78,7 @@ export const allSettings = { ...managementSettings, ...controllerSettings, ...ag
 export const settingsOf = (flags: Record<string, string>) => loadSettings(allSettings, { flags, env: {} })
 
 /** A controller in this process, on ports of its own. */
-export async function startTestController (t: Test, flags: Record<string, string> = {}) {
+export async function startTestController (t: Test, flags: Record<string, string> = {}, { log = silent, now = Date.now }: { log?: Logger, now?: () => number } = {}) {
   const [http, agents] = await freePorts(2)
   const settings = settingsOf({
     'management-state-dir': flags['management-state-dir'] ?? directoryOf(t),
@@ -91,7 +91,7 @@ export async function startTestController (t: Test, flags: Record<string, string
     ...portFlags(),
     ...flags
   })
-  const running = await startController({ settings, log: silent })
+  const running = await startController({ settings, log, now })
   let closed: Promise<void> | undefined
   const close = () => closed ??= running.close()
   t.teardown(close)

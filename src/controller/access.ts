@@ -70,10 +70,12 @@ export async function createAccess (settings: ControllerSettings, store: Store, 
 
 /** The first admin comes in with a token of the user's own making. */
 async function keepBootstrapToken ({ controller_bootstrap_token_file: file }: ControllerSettings, store: Store, now: number): Promise<void> {
-  if (file === undefined) return
+  const table = new TokenTable(store)
+  // After the first start the file may be gone, as it should.
+  if (file === undefined || table.hasHadFirst) return
   try {
     const token = bootstrapToken((await readFile(file, 'utf8')).trim(), now)
-    await store.write('synced', () => new TokenTable(store).insertFirst(token))
+    await store.write('synced', () => table.insertFirst(token))
   } catch (error) {
     throw new AppError('invalid_request', `ZEEK_CONTROLLER_BOOTSTRAP_TOKEN_FILE: ${file}: ${messageOf(error)}`, { cause: error })
   }

@@ -32,6 +32,8 @@ const checkMs = 250
 const ticketMs = 30_000
 /** So many may be out at a time. */
 const ticketsMax = 10_000
+/** Of one token; each is read again whenever a token changes. */
+const sessionsMax = 100
 const cookieName = 'zeek-cluster-session'
 
 export interface GuardOptions {
@@ -122,18 +124,17 @@ export class Guard {
     stream.once('close', () => this.#held.delete(stream))
   }
 
-  /** A session for who has this token: a token of its own, which ends with the other, and the cookie that holds it. Throws `unauthorized`. */
+  /** A session for who has this token: a token of its own, which ends with the other, and the cookie that holds it. Throws `unauthorized` or `forbidden`. */
   async logIn (text: string, request: Asking): Promise<{ principal: Principal, cookie?: string }> {
     const { authentication, now, sessionMs, store, site } = this.#options
     const address = site.addressOf(request)
     if (authentication === 'none') return { principal: anyoneAt(address) }
     const { id, name, role, parent, expires_at: expires } = this.#tokenOf(text, address)
+    if (role === 'agent') throw new AppError('forbidden', `${name} is an agent: it has no use for a session`)
     const lifetimeMs = Math.min(sessionMs, (expires ?? Infinity) - now())
     const session = createToken({ name, role, parent: parent ?? id, lifetimeMs, now: now() })
-    await store.write('written', () => {
-      this.#table.deleteSessions(now())
-      this.#table.insert(session.kept)
-    })
+    // The token may have been revoked by another process since it was looked up.
+    if (!await store.write('written', () => this.#table.insertSession(session.kept, sessionsMax))) return this.#refuse(address, 'the token is revoked')
     this.#reload(true)
     this.#options.audit.done('log_in', this.#principal(session.kept, address))
     return { principal: this.#principal(session.kept, address), cookie: this.#cookie(session.text, Math.floor(lifetimeMs / 1000)) }
@@ -150,11 +151,14 @@ export class Guard {
     return this.#cookie('', 0)
   }
 
-  /** A ticket with which its bearer is let in once, instead of the principal. Throws `unavailable`. */
+  /** A ticket with which its bearer is let in once, instead of the principal. */
   giveTicket (principal: Principal): { ticket: string, expires: number } {
     const now = this.#options.now()
-    for (const [ticket, { expires }] of this.#tickets) if (expires <= now) this.#tickets.delete(ticket)
-    if (this.#tickets.size >= ticketsMax) throw new AppError('unavailable', 'too many tickets are out')
+    // The oldest come first. Where there are too many they make room: whoever hoards tickets is in nobody's way.
+    for (const [ticket, { expires }] of this.#tickets) {
+      if (expires > now && this.#tickets.size < ticketsMax) break
+      this.#tickets.delete(ticket)
+    }
     const ticket = randomBytes(32).toString('base64url')
     const expires = now + ticketMs
     this.#tickets.set(ticket, { principal, expires })
@@ -174,13 +178,17 @@ export class Guard {
     if (this.#options.authentication === 'none') return anyoneAt(address)
     const { authorization, cookie } = request.headers
     if (authorization !== undefined) return this.#principal(this.#tokenOf(/^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? '', address), address)
-    const session = sessionOf(cookie)
+    const session = this.#sessionOf(cookie)
     if (session !== undefined) {
       // Browsers send cookies unasked, but with what changes something they say which page it is from.
       if (!['GET', 'HEAD'].includes(request.method ?? '') && request.headers.origin === undefined && request.headers['sec-fetch-site'] !== 'same-origin') throw new AppError('forbidden', 'with a session, Origin is needed')
-      return this.#principal(this.#tokenOf(session, address), address)
+      const token = this.#tokenOf(session, address)
+      if (token.parent === null) return this.#refuse(address, 'the cookie holds no session')
+      return this.#principal(token, address)
     }
     const bearer = bearerOf(request)
+    // It was good when the connection began, or the one that this one resumes.
+    if (bearer && bearer.expires <= this.#options.now()) return this.#refuse(address, 'the certificate has expired')
     if (bearer && isRole(bearer.role)) return { name: bearer.name, role: bearer.role, address, client: `certificate of ${bearer.name}`, expires: bearer.expires }
     if (bearer) throw new AppError('forbidden', `the certificate of ${bearer.name} is of no role (O is ${bearer.role})`)
     return this.#refuse(address, 'a token is needed: Authorization: Bearer …')
@@ -198,13 +206,21 @@ export class Guard {
   }
 
   #cookie (text: string, seconds: number): string {
-    // With TLS it has a name that only this very host can have set.
-    const [prefix, secure] = this.#options.site.isSecure ? ['__Host-', '; Secure'] : ['', '']
-    return `${prefix}${cookieName}=${text}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}${secure}`
+    return `${this.#cookieName}=${text}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}${this.#options.site.isSecure ? '; Secure' : ''}`
   }
 
-  #principal ({ id, name, role, expires_at: expires }: StoredToken, address: string): Principal {
-    return { name, role, address, client: id, tokenId: id, ...(expires === null ? {} : { expires }) }
+  /** With TLS a name that only this very host can have set. */
+  get #cookieName (): string { return `${this.#options.site.isSecure ? '__Host-' : ''}${cookieName}` }
+
+  /** The token of a session, as a browser sends it. Of two, one was planted by another server of this host. */
+  #sessionOf (cookies = ''): string | undefined {
+    const found = [...cookies.matchAll(new RegExp(`(?:^|;)\\s*${this.#cookieName}=([^;\\s]+)`, 'g'))]
+    return found.length === 1 ? found[0]![1] : undefined
+  }
+
+  /** The sessions of a token count as one with it. */
+  #principal ({ id, name, role, parent, expires_at: expires }: StoredToken, address: string): Principal {
+    return { name, role, address, client: parent ?? id, tokenId: id, ...(expires === null ? {} : { expires }) }
   }
 
   #isGood ({ tokenId, expires }: Principal): boolean {
@@ -239,9 +255,4 @@ function actionOf ({ method, url }: Asking): string {
 /** Without authentication whoever reaches the controller may do everything. */
 function anyoneAt (address: string): Principal {
   return { name: 'anyone', role: 'admin', address, client: address }
-}
-
-/** The token of a session, as a browser sends it. */
-function sessionOf (cookies: string | undefined): string | undefined {
-  return new RegExp(`(?:^|;\\s*)(?:__Host-)?${cookieName}=([^;\\s]+)`).exec(cookies ?? '')?.[1]
 }

@@ -59,9 +59,13 @@ export class Limits {
   /** Has a server drop connections that are too many: of all, or of one address. */
   watch (server: Server): void {
     const ofAddress = new Map<string, number>()
+    const counted = new WeakSet<Socket>()
     server.maxConnections = this.#options.connections
     server.on('drop', () => { this.refused.connections++ })
     server.on('connection', (socket: Socket) => {
+      // One that is handed back after an upgrade that was ignored comes again.
+      if (counted.has(socket)) return
+      counted.add(socket)
       const address = socket.remoteAddress ?? ''
       add(ofAddress, address, 1)
       socket.once('close', () => add(ofAddress, address, -1))

@@ -104,9 +104,10 @@ export async function startController ({ settings, log, now = Date.now }: { sett
     admit: request => {
       const { principal, name } = access.guard.admitAgent(request)
       access.guard.hold(principal, request.socket)
-      return name
+      return { address: principal.address, name }
     },
-    onTransport: (transport, peerAddress, name) => { fleet.accept(transport, peerAddress, name === undefined ? undefined : { name, complaint: `the token or certificate of ${name} is shown by` }) }
+    // As a proxy tells it: the proxy's own is of no use to other instances.
+    onTransport: (transport, _peerAddress, { address, name }) => { fleet.accept(transport, address, name === undefined ? undefined : { name, complaint: `the token or certificate of ${name} is shown by` }) }
   }).catch(error => { throw naming('controller_port', error) })
   access.limits.watch(agents.server)
   let pruning: Promise<void> | undefined

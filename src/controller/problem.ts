@@ -18,6 +18,16 @@ function foreseen (error: unknown): AppError | undefined {
   return new AppError(codeOf[statusCode] ?? 'invalid_request', message)
 }
 
+/** What goes with a problem: how long to wait, or how to come in. */
+export function headersOf ({ status }: Problem): Record<string, string> {
+  return {
+    'content-type': 'application/problem+json',
+    ...(status === 429 ? { 'retry-after': '1' } : {}),
+    ...(status === 503 ? { 'retry-after': '5' } : {}),
+    ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {})
+  }
+}
+
 /** The body of an error answer (RFC 9457), and whether the error was foreseen. */
 export function problemOf (error: unknown): { problem: Problem, foreseen: boolean } {
   const known = foreseen(error)

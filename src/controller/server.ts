@@ -19,7 +19,8 @@ import type { Controller } from './controller.js'
 import type { Principal } from './guard.js'
 import type { Messages } from './messages.js'
 import type { Metrics } from './metrics.js'
-import { problemOf } from './problem.js'
+import { tellOfEnds } from './pipeline.js'
+import { headersOf, problemOf } from './problem.js'
 import { takeUpgrades } from './upgrade.js'
 
 declare module 'fastify' {
@@ -72,6 +73,7 @@ export async function createServer ({ controller, metrics, messages, access, bod
   acceptJsonOnly(app)
   certificates?.serve(app.server as unknown as TlsServer)
   limits.watch(app.server)
+  tellOfEnds(app.server as Server)
   app.decorateRequest('principal')
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
@@ -86,7 +88,7 @@ export async function createServer ({ controller, metrics, messages, access, bod
   await app.register(swagger, openapi)
   await app.register(async pages => {
     await pages.register(helmet, { hsts: site.isSecure })
-    await pages.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0 } })
+    await pages.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0 }, transformSpecification: document => ({ ...document, servers: [{ url: '/' }] }) })
   })
   app.get('/openapi.yaml', { schema: { hide: true } }, async (_request, reply) => await reply.type('application/yaml').send(openapiOf(app)))
   await app.register(routes, { controller, metrics, access, closing })
@@ -199,10 +201,7 @@ function endGracefully (app: FastifyInstance, hubs: readonly Hub[], messages: Se
 }
 
 function answerWith (reply: FastifyReply, problem: Problem): void {
-  if (problem.status === 429) reply.header('retry-after', '1')
-  if (problem.status === 503) reply.header('retry-after', '5')
-  if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
-  void reply.code(problem.status).type('application/problem+json').send(problem)
+  void reply.code(problem.status).headers(headersOf(problem)).send(problem)
 }
 
 function answerWithProblems (app: FastifyInstance, log: Logger): void {

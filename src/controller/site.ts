@@ -37,9 +37,11 @@ export class Site {
 
   /** The address of a client, as the last proxy tells that is believed. */
   addressOf ({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>): string {
-    const hops = String(headers['x-forwarded-for'] ?? '').split(',').map(hop => hop.trim()).filter(hop => isIP(hop) !== 0)
-    let address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-    while (hops.length > 0 && this.#isBelieved(address)) address = hops.pop()!
+    const plain = (text: string) => text.trim().replace(/^::ffff:(?=\d+\.)/i, '')
+    const hops = String(headers['x-forwarded-for'] ?? '').split(',').map(plain)
+    let address = plain(socket.remoteAddress ?? '')
+    // What is left of a hop that is no address was not said by whom we believe.
+    while (isIP(hops.at(-1) ?? '') !== 0 && this.#isBelieved(address)) address = hops.pop()!
     return address
   }
 

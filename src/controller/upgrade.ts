@@ -2,7 +2,7 @@ import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Logger } from 'pino'
-import { problemOf } from './problem.js'
+import { headersOf, problemOf } from './problem.js'
 
 const ignore = () => {}
 
@@ -44,7 +44,8 @@ function refuse (socket: Socket, error: unknown, log: Logger): void {
   const { problem, foreseen } = problemOf(error)
   if (!foreseen) log.error({ err: error }, 'an upgrade failed')
   const body = JSON.stringify(problem)
+  const headers = Object.entries(headersOf(problem)).map(([name, value]) => `${name}: ${value}\r\n`)
   // The server leaves it to us to close what wished for something else.
   socket.once('finish', () => socket.destroy())
-  socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nconnection: close\r\n${headers.join('')}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
 }

@@ -31,16 +31,27 @@ export class TokenTable {
     this.#store.run('INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?)', id, name, role, hash, created, expires, parent)
   }
 
-  /** Drops the sessions that are over. */
-  deleteSessions (now: number): void {
-    this.#store.run('DELETE FROM tokens WHERE parent IS NOT NULL AND expires_at <= ?', now)
+  /**
+   * Keeps a session, in the place of those that are over and of its token's oldest where there are `max` of them. Returns
+   * false, and does nothing, when its token is gone.
+   */
+  insertSession (session: StoredToken, max: number): boolean {
+    if (!this.#store.get('SELECT 1 FROM tokens WHERE id = ?', session.parent)) return false
+    this.#store.run('DELETE FROM tokens WHERE parent IS NOT NULL AND expires_at <= ?', session.created_at)
+    this.#store.run('DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE parent = ? ORDER BY created_at DESC, id LIMIT -1 OFFSET ?)', session.parent, max - 1)
+    this.insert(session)
+    return true
   }
 
-  /** Keeps a token that its bearer has made up, unless that was done before. Returns whether it was done. */
-  insertFirst (token: StoredToken): boolean {
-    if (this.#store.all("INSERT OR IGNORE INTO meta VALUES ('bootstrapped', ?) RETURNING name", token.id).length === 0) return false
+  /** Whether there was a first token, made up by its bearer; it may be gone. */
+  get hasHadFirst (): boolean {
+    return this.#store.get("SELECT 1 FROM meta WHERE name = 'bootstrapped'") !== undefined
+  }
+
+  /** Keeps that token. */
+  insertFirst (token: StoredToken): void {
+    this.#store.run("INSERT INTO meta VALUES ('bootstrapped', ?)", token.id)
     this.insert(token)
-    return true
   }
 
   /** With its sessions. Returns whether there was one. */

@@ -1,0 +1,241 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import t, { type Test } from 'tap'
+import { agentPath } from '../../schemas/agent.js'
+import { Limits } from '../../src/controller/limits.js'
+import { tokenCommand } from '../../src/token.js'
+import { createAuthority } from '../certificates.js'
+import { directoryOf, openStream, startTestController, until } from '../helper.js'
+import { openClient, openRaw, requestFrame, upgradeText } from '../zeek-websocket.js'
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+
+/** A controller whose clock stands still until it is moved, and what its metrics say. */
+async function start (t: Test, flags: Record<string, string> = {}) {
+  const directory = directoryOf(t)
+  const clock = { now: Date.now() }
+  const tokens = await Promise.all(['one', 'two'].map(name => tokenCommand(['create'], { role: 'admin', name }, directory)))
+  const controller = await startTestController(t, { 'management-state-dir': directory, 'controller-authentication': 'token', ...flags }, { now: () => clock.now })
+  const [one, two] = tokens.map(bearer) as [{ authorization: string }, { authorization: string }]
+  const port = controller.settings.controller_websocket_port
+  const get = (path: string, headers: Record<string, string> = {}, method = 'GET') => fetch(controller.url + path, { method, headers })
+  const status = async (...args: Parameters<typeof get>) => {
+    const response = await get(...args)
+    await response.body?.cancel()
+    return response.status
+  }
+  const metric = async (name: string) => Number(new RegExp(`^zeek_cluster_${name} (.*)$`, 'm').exec(await (await get('/metrics', two)).text())?.[1])
+  const bytes = (path: string, headers: Record<string, string> = one, method = 'GET') => `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
+  return { ...controller, clock, one, two, port, get, status, metric, bytes }
+}
+
+await t.test('each token has its own rate, which comes back with time', async t => {
+  const { clock, one, two, get, status, metric } = await start(t, { 'controller-requests-rate-max': '5' })
+  for (let n = 0; n < 10; n++) t.equal(await status('/v1/nodes', one), 200)
+  const refused = await get('/v1/nodes', one)
+  t.equal(refused.status, 429)
+  t.equal(refused.headers.get('retry-after'), '1')
+  t.match(await refused.json(), { code: 'too_many_requests', detail: 'more than 5 requests in a second' })
+  t.equal(await metric('refused{limit="rate"}'), 1)
+  t.equal(await status('/v1/nodes', two), 200, 'others are not concerned')
+  clock.now += 1000
+  for (let n = 0; n < 5; n++) t.equal(await status('/v1/nodes', one), 200)
+  t.equal(await status('/v1/nodes', one), 429)
+  clock.now -= 3_600_000
+  t.equal(await status('/v1/nodes', one), 429, 'a clock that goes back gives nothing')
+  clock.now += 7_200_000
+  for (let n = 0; n < 10; n++) t.equal(await status('/v1/nodes', one), 200)
+  t.equal(await status('/v1/nodes', one), 429, 'nor does a long pause give more than twice the rate')
+})
+
+await t.test('who has no token is counted by address, whatever it asks for', async t => {
+  const { one, get, status } = await start(t, { 'controller-requests-rate-max': '2' })
+  for (const [path, expected] of [['/healthz', 200], ['/nope', 404], ['/openapi.yaml', 200], ['/v1/nodes', 401]] as const) t.equal(await status(path), expected)
+  for (const [path, method] of [['/healthz', 'GET'], ['/nope', 'GET'], ['/v1/nodes', 'GET'], ['/v1/events', 'GET'], ['/v1/events', 'HEAD'], ['/v1/session', 'POST']] as const) t.equal(await status(path, {}, method), 429, path)
+  t.equal(await status('/v1/nodes', bearer('guess')), 429, 'a guess')
+  const upgrade = await get('/v1/messages/json')
+  t.equal(upgrade.status, 429)
+  t.equal(await status('/v1/nodes', one), 200, 'but who has a token comes in')
+})
+
+await t.test('guesses are slowed down, by whatever way they come', async t => {
+  const { port, settings, status, url } = await start(t, { 'controller-requests-rate-max': '2' })
+  t.equal(await status('/v1/nodes', bearer('guess')), 401)
+  t.equal(await status('/v1/nodes', { cookie: 'zeek-cluster-session=guess' }), 401)
+  t.equal(await status('/v1/events?ticket=guess'), 401)
+  const agents = async () => /^HTTP\/1.1 (\d+)/.exec(await (await openRaw(t, settings.controller_port, upgradeText(settings.controller_port, { at: agentPath, headers: bearer('guess') }))).ended)?.[1]
+  t.equal(await agents(), '401')
+  const logIn = async () => (await fetch(`${url}/v1/session`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"token":"guess"}' })).status
+  await until(async () => await logIn() === 429, 'it is slowed down')
+  t.equal(await status('/v1/nodes', bearer('guess')), 429)
+  t.equal(await status('/v1/nodes', { cookie: 'zeek-cluster-session=guess' }), 429)
+  t.equal(await status('/v1/events?ticket=guess'), 429)
+  const raw = await (await openRaw(t, port, upgradeText(port, { headers: bearer('guess') }))).ended
+  t.match(raw, /^HTTP\/1.1 429 .*\r\nretry-after: 1\r\n/s, 'an upgrade is told how long to wait, too')
+})
+
+await t.test('over a WebSocket what is too much fails, and the connection stays', async t => {
+  const { port, clock, one } = await start(t, { 'controller-requests-rate-max': '2' })
+  const client = await openClient(t, port, undefined, { headers: one })
+  const ask = async (reqid: string) => {
+    client.send(requestFrame('get_instances', reqid))
+    return await client.event()
+  }
+  for (const reqid of ['a', 'b', 'c']) t.match(await ask(reqid), ['get_instances_response', reqid, [reqid, true]])
+  t.match(await ask('d'), ['get_instances_response', 'd', ['d', false, null, null, 'more than 2 requests in a second']])
+  clock.now += 1000
+  t.match(await ask('e'), ['get_instances_response', 'e', ['e', true]])
+})
+
+await t.test('one client has so many streams, and another has its own', async t => {
+  const { url, one, two, get, status, metric } = await start(t, { 'controller-events-streams-per-client': '2' })
+  const first = await openStream(t, `${url}/v1/events`, one)
+  await openStream(t, `${url}/v1/events`, one)
+  const refused = await get('/v1/events', one)
+  t.equal(refused.status, 429)
+  t.equal(refused.headers.get('retry-after'), '1')
+  await refused.body?.cancel()
+  t.equal(await status('/v1/events', one, 'HEAD'), 200, 'a HEAD is no stream')
+  t.equal(await metric('refused{limit="streams"}'), 1)
+  await openStream(t, `${url}/v1/events`, two)
+  first.close()
+  await until(async () => await metric('event_streams') === 2, 'it is gone')
+  t.equal((await openStream(t, `${url}/v1/events`, one)).response.status, 200)
+})
+
+await t.test('a stream that ends in whatever way makes room', async t => {
+  const { port, one, ask, metric, bytes, status, url } = await start(t, { 'controller-events-streams-per-client': '2', 'controller-authentication': 'none' })
+  const { reqid } = await ask('get_instances')
+  const none = async () => await until(async () => await metric('event_streams') === 0, 'no stream is left')
+  const texts = [
+    bytes('/v1/events'),
+    bytes('/v1/events?from=earliest'),
+    bytes(`/v1/requests/${reqid}/events`),
+    bytes('/v1/events?types=nope'),
+    bytes('/v1/events', one, 'HEAD'),
+    bytes('/v1/events', { ...one, accept: 'image/png' }),
+    // Those behind the first one do not get their turn.
+    bytes('/v1/events').repeat(5),
+    bytes('/healthz') + bytes('/v1/events').repeat(2),
+    bytes('/v1/events') + bytes('/healthz').repeat(20)
+  ]
+  for (const text of texts) {
+    for (const end of ['resetAndDestroy', 'destroy', 'end', 'read and reset'] as const) {
+      const socket = connect({ port, host: '127.0.0.1' }).on('error', () => {})
+      await once(socket, 'connect')
+      socket.write(text)
+      if (end === 'read and reset') await once(socket, 'data')
+      socket[end === 'read and reset' ? 'resetAndDestroy' : end]()
+      socket.resume()
+      await once(socket, 'close')
+      // Received, and its end as well.
+      await status('/healthz')
+    }
+  }
+  await none()
+  const streams = [await openStream(t, `${url}/v1/events`), await openStream(t, `${url}/v1/events`)]
+  for (const { response } of streams) t.equal(response.status, 200)
+  for (const { close } of streams) close()
+  await none()
+})
+
+await t.test('whoever leaves before its stream begins takes no place', async t => {
+  const { port, controller, metric, bytes, url } = await start(t, { 'controller-events-streams-per-client': '1', 'controller-authentication': 'none' })
+  const startAt = controller.startAt.bind(controller)
+  const raw = await openRaw(t, port)
+  // As when the disk is slow, on which the answer may depend.
+  const began = new Promise<void>(resolve => {
+    controller.startAt = async cursor => {
+      controller.startAt = startAt
+      raw.socket.resetAndDestroy()
+      await raw.ended
+      await metric('event_streams')
+      setImmediate(resolve)
+      return await startAt(cursor)
+    }
+  })
+  raw.socket.write(bytes('/v1/events'))
+  await began
+  t.equal(await metric('event_streams'), 0)
+  t.equal((await openStream(t, `${url}/v1/events`)).response.status, 200)
+})
+
+await t.test('what waits behind another request does not keep the controller from closing', async t => {
+  const { port, bytes, close, status, metric, ask } = await start(t, { 'controller-authentication': 'none' })
+  await ask('get_instances')
+  const raw = await openRaw(t, port, bytes('/v1/events') + bytes('/v1/events').repeat(3))
+  await until(async () => await metric('event_streams') === 4, 'they are open')
+  raw.socket.resetAndDestroy()
+  await until(async () => await metric('event_streams') === 0, 'they are gone')
+  t.equal(await status('/healthz'), 200)
+  await close()
+})
+
+await t.test('an address has so many connections, at each port', async t => {
+  const directory = directoryOf(t)
+  const authority = createAuthority(directory)
+  const { cert, key } = authority.issue('controller', 'controller')
+  for (const tls of [false, true]) {
+    const { controller_websocket_port: clients, controller_port: agents } = (await startTestController(t, {
+      'management-state-dir': `${directory}/${tls}`, 'controller-connections-per-address': '3', ...(tls ? { 'controller-tls-cert': cert, 'controller-tls-key': key } : {})
+    })).settings
+    const open = async (port: number) => {
+      const socket = connect({ port, host: '127.0.0.1' }).on('error', () => {})
+      t.teardown(() => socket.destroy())
+      await once(socket, 'connect')
+      return socket
+    }
+    for (const port of [clients, agents]) {
+      // Those that say nothing, or not all of it, count like all others.
+      const sockets = [await open(port), await open(port), await open(port)]
+      if (!tls) sockets[0]!.write('GET / HTTP/1.1\r\nHost')
+      const refused = await open(port)
+      await once(refused, 'close')
+      t.notOk(sockets.some(({ destroyed }) => destroyed), 'those that were there stay')
+      const [first, second, third] = sockets
+      first!.resetAndDestroy()
+      second!.destroy()
+      third!.end()
+      const works = async () => {
+        const socket = tls ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }) : connect({ port, host: '127.0.0.1' })
+        socket.on('error', () => {})
+        socket.end('GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n')
+        let text = ''
+        socket.on('data', chunk => { text += chunk })
+        await new Promise(resolve => socket.on('close', resolve))
+        return text.startsWith('HTTP/1.1 ')
+      }
+      await until(works, `there is room again at ${port}`)
+    }
+  }
+})
+
+await t.test('a connection counts once, however often its wish for HTTP/2 is ignored', async t => {
+  const { port, bytes, status } = await start(t, { 'controller-connections-per-address': '8' })
+  const raw = await openRaw(t, port)
+  for (let n = 1; n <= 20; n++) {
+    raw.socket.write(bytes('/healthz', { connection: 'Upgrade', upgrade: 'h2c' }))
+    await until(() => raw.text().split('HTTP/1.1 200').length > n, `${n} are answered`)
+  }
+  t.equal(await status('/healthz'), 200)
+})
+
+await t.test('with too many connections in all, the next is dropped and counted', async t => {
+  const { port, metric } = await start(t, { 'controller-connections-max': '2' })
+  await metric('agents_connected')
+  const silent = await openRaw(t, port)
+  const dropped = await openRaw(t, port)
+  await dropped.ended
+  t.equal(await metric('refused{limit="connections"}'), 1)
+  silent.socket.destroy()
+  await (await openRaw(t, port, 'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n')).ended
+})
+
+await t.test('no limit is no limit', t => {
+  const limits = new Limits({ rate: 0, streams: 1, connections: 1, connectionsOfAddress: 1, now: () => 0 })
+  for (let n = 0; n < 10_000; n++) limits.spend('a')
+  limits.close()
+  t.equal(limits.refused.rate, 0)
+  t.end()
+})
