@@ -52,7 +52,8 @@ export class Certificates {
 
   /** Whether the own certificate is for this name. */
   isFor (host: string): boolean {
-    return this.#own?.checkHost(host) !== undefined
+    // OpenSSL takes ".example.org" for every name under it.
+    return /^[\w-]+(\.[\w-]+)*$/.test(host) && this.#own?.checkHost(host) !== undefined
   }
 
   /** Has a server use what is read later for its new connections. */

@@ -63,7 +63,8 @@ export class Audit implements RequestAudit {
 
   /** Who may not come in, or not do this. */
   refused (action: string, by: Partial<Asker>, why: string): void {
-    const key = `${by.address} ${by.name} ${why}`
+    // Not what it was refused for: a Host that is another one each time would fill the log.
+    const key = `${by.address} ${by.name}`
     const now = this.#now()
     const before = this.#refused.get(key)
     if (before && before.until > now) {

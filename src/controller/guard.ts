@@ -76,7 +76,7 @@ export class Guard {
    */
   admit (request: Asking, needed: NeededRole, ticket?: string): Principal {
     const principal = this.#telling(request, () => {
-      this.#options.site.refuseForeigner(request)
+      this.#refuseForeigner(request)
       if (needed === 'anyone') return anyoneAt(this.#options.site.addressOf(request))
       return ticket === undefined ? this.#identify(request) : this.#redeem(ticket, request)
     })
@@ -192,6 +192,16 @@ export class Guard {
     if (bearer && isRole(bearer.role)) return { name: bearer.name, role: bearer.role, address, client: `certificate of ${bearer.name}`, expires: bearer.expires }
     if (bearer) throw new AppError('forbidden', `the certificate of ${bearer.name} is of no role (O is ${bearer.role})`)
     return this.#refuse(address, 'a token is needed: Authorization: Bearer …')
+  }
+
+  #refuseForeigner (request: Asking): void {
+    const { limits, site } = this.#options
+    try {
+      site.refuseForeigner(request)
+    } catch (error) {
+      limits.spend(site.addressOf(request))
+      throw error
+    }
   }
 
   #tokenOf (text: string, address: string): StoredToken {

@@ -1,16 +1,21 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { once } from 'node:events'
 import t, { type Test } from 'tap'
+import { WebSocket } from 'ws'
+import { agentApiVersion, agentPath } from '../../schemas/agent.js'
 import { createAccess } from '../../src/controller/access.js'
+import type { Audit } from '../../src/controller/audit.js'
 import { networksOf, Site } from '../../src/controller/site.js'
 import { Store } from '../../src/store/store.js'
 import { createAuthority } from '../certificates.js'
-import { directoryOf, settingsOf, startTestController } from '../helper.js'
+import { directoryOf, getJson, settingsOf, startTestController, until } from '../helper.js'
 import { openRaw, upgradeText } from '../zeek-websocket.js'
 
 /** The site that settings describe. */
 async function siteOf (t: Test, flags: Record<string, string>): Promise<Site> {
   const store = new Store(':memory:')
-  const access = await createAccess(settingsOf(flags), store, Date.now)
+  const audit = { done: () => {}, refused: () => {} } as unknown as Audit
+  const access = await createAccess(settingsOf(flags), store, audit, () => {}, Date.now)
   t.teardown(() => {
     access.close()
     store.close()
@@ -63,7 +68,7 @@ await t.test('Origin is this server, as the client sees it', async t => {
 await t.test('without an Origin, Sec-Fetch-Site tells of pages of other sites', async t => {
   const site = await siteOf(t, {})
   const host = 'localhost:2149'
-  for (const from of ['same-origin', 'none', undefined]) t.notOk(refuses(site, { host, ...(from ? { 'sec-fetch-site': from } : {}), 'sec-fetch-mode': 'no-cors' }), from)
+  for (const from of ['same-origin', 'none', undefined]) t.notOk(refuses(site, { host, ...(from ? { 'sec-fetch-site': from } : {}), 'sec-fetch-mode': 'no-cors' }), String(from))
   for (const from of ['cross-site', 'same-site']) {
     for (const mode of ['no-cors', 'cors', 'websocket', 'same-origin', '', undefined]) t.ok(refuses(site, { host, 'sec-fetch-site': from, ...(mode === undefined ? {} : { 'sec-fetch-mode': mode }) }), `${from} ${mode}`)
     t.notOk(refuses(site, { host, 'sec-fetch-site': from, 'sec-fetch-mode': 'navigate' }), 'a link may be followed')
@@ -115,13 +120,32 @@ await t.test('both ports believe the proxy: limits count its clients, and agents
   t.same([await status('203.0.113.5'), await status('203.0.113.5'), await status('203.0.113.5')], [200, 200, 429])
   t.equal(await status('1.2.3.4, 203.0.113.5'), 429, 'a client does not get away with another name')
   t.equal(await status('203.0.113.6'), 200)
-  const { FakeAgent } = await import('./fake-agent.js').catch(() => ({ FakeAgent: undefined }))
-  t.ok(FakeAgent ?? controller ?? settings)
+  const socket = new WebSocket(`ws://127.0.0.1:${settings.controller_port}${agentPath}`, { headers: { 'x-forwarded-for': '203.0.113.7' } })
+  t.teardown(() => socket.terminate())
+  await once(socket, 'open')
+  socket.send(JSON.stringify({ ask: 1, timeout: 1000, method: 'hello', params: { name: 'agent-a', api_version: agentApiVersion, version: '1', machine: 'm', nodes: [] } }))
+  t.match(JSON.parse(String((await once(socket, 'message'))[0])), { answer: 1, result: {} })
+  t.match(controller.instances(), [{ name: 'agent-a', host: '203.0.113.7' }])
+})
+
+await t.test('pages of other sites are counted, and told of once, however many names they have', async t => {
+  const clock = { now: 0 }
+  const { url, settings } = await startTestController(t, { 'controller-requests-rate-max': '5' }, { now: () => clock.now })
+  const status = async (n: number) => /^HTTP\/1.1 (\d+)/.exec(await (await openRaw(t, settings.controller_websocket_port, `GET /healthz HTTP/1.1\r\nHost: evil-${n}.example\r\nConnection: close\r\n\r\n`)).ended)?.[1]
+  const answers = []
+  for (let n = 0; n < 12; n++) answers.push(await status(n))
+  t.same(answers, [...Array(10).fill('403'), '429', '429'])
+  t.equal((await fetch(`${url}/healthz`)).status, 429)
+  clock.now += 2000
+  const refused = async () => (await getJson(`${url}/v1/audit`)).entries.filter(({ outcome }: any) => outcome === 'refused')
+  await until(async () => (await refused()).length > 0, 'it is told')
+  t.match(await refused(), [{ detail: 'Host evil-0.example is not this server' }])
+  t.equal((await refused()).length, 1)
 })
 
 await t.test('Host and Origin are looked at on every way in', async t => {
   const { settings: { controller_websocket_port: port } } = await startTestController(t)
-  for (const bad of [{ host: 'evil.example' }, { host: `127.0.0.1:${port}`, origin: 'http://evil.example' }, { host: `127.0.0.1:${port}`, 'sec-fetch-site': 'cross-site' }]) {
+  for (const bad of [{ host: 'evil.example' }, { host: `127.0.0.1:${port}`, origin: 'http://evil.example' }, { host: `127.0.0.1:${port}`, 'sec-fetch-site': 'cross-site' }] as Record<string, string>[]) {
     for (const line of ['GET /healthz', 'GET /v1/events', 'HEAD /v1/events', 'GET /docs/', 'GET /openapi.yaml', 'GET /nope', 'POST /v1/requests/deploy', 'OPTIONS /v1/requests/deploy', 'GET /metrics', 'DELETE /v1/session', 'POST /v1/session', 'GET http://localhost/healthz']) {
       const text = await (await openRaw(t, port, `${line} HTTP/1.1\r\n${Object.entries(bad).map(([name, value]) => `${name}: ${value}\r\n`).join('')}content-length: 0\r\nconnection: close\r\n\r\n`)).ended
       t.match(text, /^HTTP\/1.1 403 /, `${line} ${JSON.stringify(bad)}`)
