@@ -76,7 +76,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, ac
       params: Type.Object({ reqid: RequestId }),
       headers: cursorHeaders,
       querystring: Type.Object({ from: From, last_event_id: LastEventIdQuery, ticket: Ticket }, { additionalProperties: false }),
-      response: stream
+      response: { ...stream, 204: { type: 'null', description: 'All of its story was told' } }
     },
     handler: async (request, reply) => {
       const type = mediaType(request)

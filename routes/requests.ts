@@ -8,6 +8,8 @@ import { acceptClusterCfg, clusterCfgContent, readBody } from './cluster-cfg.js'
 import { json, maxWaitSeconds, needs, problems, Wait } from './answers.js'
 
 const tags = ['requests']
+/** What a timer takes. */
+const maxTimeoutSeconds = 2_147_483
 
 const accepted = {
   Location: Type.String({ description: 'The request.' }),
@@ -51,7 +53,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
           prefer: Type.Optional(Type.String({ maxLength: 256, description: `\`wait=N\`: answer with the finished request if it finishes within N (at most ${maxWaitSeconds}) seconds.` })),
           'idempotency-key': Type.Optional(Type.String({ pattern: '^("[\\u0020-\\u0021\\u0023-\\u007e]{1,255}"|[!#-~]{1,255})$', description: 'The same key with the same payload is the same request.' }))
         }),
-        querystring: Type.Object({ timeout: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'Seconds until the request times out, instead of the type\'s default.' })) }, { additionalProperties: false }),
+        querystring: Type.Object({ timeout: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: maxTimeoutSeconds, description: 'Seconds until the request times out, instead of the type\'s default. The setting controller_timeout_max may allow less.' })) }, { additionalProperties: false }),
         body: takesFile ? { content: { 'application/json': { schema: Ref(body) }, ...clusterCfgContent } } : Ref(body),
         response: { 200: json('It is finished', Ref(Request), accepted), 202: json('It is accepted; the response comes as an event', Ref(Request), accepted), ...problems }
       },

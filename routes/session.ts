@@ -30,7 +30,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async 
   }, async request => sessionFor(request.principal))
 
   app.delete('/session', {
-    schema: { operationId: 'log_out', ...needs('viewer'), tags, summary: 'Ends the session', response: { 204: { description: 'It has ended', headers: { 'Set-Cookie': Type.String() } }, ...problems } }
+    schema: { operationId: 'log_out', ...needs('viewer'), tags, summary: 'Ends the session', response: { 204: { type: 'null', description: 'It has ended', headers: { 'Set-Cookie': Type.String() } }, ...problems } }
   }, async (request, reply) => await reply.code(204).header('set-cookie', await guard.logOut(request.principal)).send())
 
   app.post('/tickets', {

@@ -21,7 +21,7 @@ import type { Messages } from './messages.js'
 import type { Metrics } from './metrics.js'
 import { tellOfEnds } from './pipeline.js'
 import { headersOf, problemOf } from './problem.js'
-import { takeUpgrades } from './upgrade.js'
+import { refuseMessage, takeUpgrades } from './upgrade.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -63,6 +63,8 @@ export async function createServer ({ controller, metrics, messages, access, bod
     requestIdHeader: false,
     // What Fastify refuses before any of our handlers sees it.
     frameworkErrors: (error, _request, reply) => { answerWith(reply as unknown as FastifyReply, problemOf(error).problem) },
+    // What Node refuses before it is a request.
+    clientErrorHandler: (error, socket) => { refuseMessage(error, socket, log) },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     routerOptions: { ignoreTrailingSlash: false },
@@ -138,7 +140,13 @@ function takesTicket ({ schema }: { schema?: FastifySchema | undefined }): boole
 
 /** The text of the OpenAPI document. */
 export function openapiOf (app: FastifyInstance): string {
-  return stringify(app.swagger(), { aliasDuplicateObjects: false })
+  const document = app.swagger() as any
+  for (const { post } of Object.values(document.paths ?? {}) as any[]) {
+    const name = post?.requestBody?.content['application/json']?.schema.$ref?.split('/').at(-1)
+    // Without one, the arguments are their defaults.
+    if (name && document.components?.schemas?.[name]?.required === undefined) post.requestBody.required = false
+  }
+  return stringify(document, { aliasDuplicateObjects: false })
 }
 
 /** Bodies are taken as they are; in URLs and headers everything is a string, and becomes what the schema says. */

@@ -2,6 +2,7 @@ import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Logger } from 'pino'
+import { AppError, messageOf } from '../errors.js'
 import { headersOf, problemOf } from './problem.js'
 
 const ignore = () => {}
@@ -38,6 +39,16 @@ function resume (server: Server, { method, url, httpVersion, rawHeaders }: Incom
   socket.unshift(Buffer.concat([Buffer.from(`${method} ${url} HTTP/${httpVersion}\r\n${lines.join('')}\r\n`, 'latin1'), head]))
   server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket)
   socket.off('error', ignore)
+}
+
+/** Answers what Node cannot read as a request; into an answer that is under way nothing can be said. */
+export function refuseMessage (error: NodeJS.ErrnoException, socket: Socket & { _httpMessage?: { headersSent: boolean } }, log: Logger): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || socket._httpMessage?.headersSent) {
+    socket.destroy()
+    return
+  }
+  const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request_timeout' : 'invalid_request'
+  refuse(socket, new AppError(code, messageOf(error)), log)
 }
 
 function refuse (socket: Socket, error: unknown, log: Logger): void {

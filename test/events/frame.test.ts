@@ -5,6 +5,7 @@ import t from 'tap'
 import type { LoggedEvent } from '../../schemas/events.js'
 import { ndjson, sse } from '../../src/events/frame.js'
 import type { ControlEvent } from '../../schemas/events.js'
+import { runs } from '../runs.js'
 
 /** Any text, with what frames are made of in it. */
 const text = fc.oneof(
@@ -28,8 +29,8 @@ await t.test('events come out of a stream of Server-Sent Events as they went in,
   fc.assert(fc.property(fc.array(event, { maxLength: 5 }), events => {
     const messages = parse(events.map((fields, n) => sse.event(logged(fields, n + 1), 'e1')).join(''))
     assert.deepStrictEqual(messages.map(({ id, event, data }) => ({ id, event, data: JSON.parse(data) })), events.map((fields, n) => ({ id: `e1.${n + 1}`, event: undefined, data: placed(fields, n + 1) })))
-  }), { numRuns: 200 })
-  t.pass('200 lists of events did')
+  }), { numRuns: runs(200) })
+  t.pass('they did')
 })
 
 await t.test('events come out of lines of JSON as they went in, whatever is in them', async t => {
@@ -37,8 +38,8 @@ await t.test('events come out of lines of JSON as they went in, whatever is in t
     const lines = events.map((fields, n) => ndjson.event(logged(fields, n + 1), 'e1')).join('').split('\n')
     assert.equal(lines.pop(), '')
     assert.deepStrictEqual(lines.map(line => JSON.parse(line)), events.map((fields, n) => placed(fields, n + 1)))
-  }), { numRuns: 200 })
-  t.pass('200 lists of events did')
+  }), { numRuns: runs(200) })
+  t.pass('they did')
 })
 
 await t.test('a control event has its type as its name, and only a heartbeat an id', async t => {

@@ -8,6 +8,7 @@ import { checker } from '../../schemas/validator.js'
 import { AppError, invalid } from '../../src/errors.js'
 import { formatClusterCfg, parseClusterCfg } from '../../src/formats/cluster-cfg.js'
 import { compare, packageRoot } from '../../src/util.js'
+import { runs } from '../runs.js'
 
 const fixture = (name: string) => readFileSync(join(packageRoot, 'test', 'fixtures', 'zeek', name), 'utf8')
 const recordings: { command: string, stdout: string }[] = fixture('zeek-client.jsonl').trimEnd().split('\n').map(line => JSON.parse(line))
@@ -176,7 +177,7 @@ await t.test('any configuration that the schema admits comes back from its text'
   await fc.assert(fc.asyncProperty(configuration, async configuration => {
     check(JSON.parse(JSON.stringify(configuration)), 'configuration')
     return isDeepStrictEqual(normalized(await parse(formatClusterCfg(configuration))), normalized(configuration))
-  }), { numRuns: 300 })
+  }), { numRuns: runs(300) })
   t.pass()
 })
 
@@ -190,6 +191,6 @@ await t.test('the text of a text is the same text', async t => {
 
 await t.test('no text makes it throw anything but invalid_request', async t => {
   const line = fc.oneof(fc.string(), fc.constantFrom('[instances]', 'a = b:1', 'a', '[m]', '[w]', '[DEFAULT]', 'role = worker', 'instance = a', 'env = "', 'scripts = a b', 'x = %(y)s', 'port = 7'))
-  await fc.assert(fc.asyncProperty(fc.array(line), async lines => { await errorsOf(lines.join('\n')) }), { numRuns: 500 })
+  await fc.assert(fc.asyncProperty(fc.array(line), async lines => { await errorsOf(lines.join('\n')) }), { numRuns: runs(500) })
   t.pass()
 })

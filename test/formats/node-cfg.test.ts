@@ -5,6 +5,7 @@ import t from 'tap'
 import type { AppError } from '../../src/errors.js'
 import { parseNodeCfg } from '../../src/formats/node-cfg.js'
 import { packageRoot } from '../../src/util.js'
+import { runs } from '../runs.js'
 
 const hub = '[manager]\ntype = manager\nhost = 10.0.0.1\n[proxy-1]\ntype = proxy\nhost = 10.0.0.1\n'
 /** A manager, a proxy, and a worker with more keys. */
@@ -143,5 +144,5 @@ await t.test('a count of processes cannot ask for any amount of memory', async t
 
 await t.test('no text makes it throw anything but invalid_request', async t => {
   const line = fc.oneof(fc.string(), fc.constantFrom('[m]', '[p]', '[w]', 'type = manager', 'type = proxy', 'type=worker', 'host = a', 'host = 10.0.0.1', 'lb_procs = 2', 'lb_method = interfaces', 'lb_interfaces = a,b', 'env_vars = A=b', 'pin_cpus = 1', 'aux_scripts = "'))
-  fc.assert(fc.property(fc.array(line), lines => { errorsOf(lines.join('\n')) }), { numRuns: 500 })
+  fc.assert(fc.property(fc.array(line), lines => { errorsOf(lines.join('\n')) }), { numRuns: runs(500) })
 })

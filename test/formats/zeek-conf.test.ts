@@ -8,6 +8,7 @@ import { parseCpuList } from '../../src/formats/cpu-list.js'
 import { fillIn } from '../../src/formats/template.js'
 import { parseZeekConf } from '../../src/formats/zeek-conf.js'
 import { packageRoot } from '../../src/util.js'
+import { runs } from '../runs.js'
 
 const parse = (text: string, host?: string) => parseZeekConf(text, { host, defaultInstance: 'agent-here' })
 const nodesOf = (text: string, host?: string) => parse(text, host).configuration.nodes
@@ -122,5 +123,5 @@ await t.test('templates', async t => {
 
 await t.test('no text makes it throw anything but invalid_request', async t => {
   const line = fc.oneof(fc.string(), fc.constantFrom('[zeek]', '[interface a]', '[interface b]', 'manager = 1', 'workers = 2', 'interface = x${worker_index}', 'worker_env = A=${x', ' B=1', 'args = "', 'workers_cpu_list = 1-3', 'address = ::1'))
-  fc.assert(fc.property(fc.array(line), lines => { errorsOf(lines.join('\n')) }), { numRuns: 500 })
+  fc.assert(fc.property(fc.array(line), lines => { errorsOf(lines.join('\n')) }), { numRuns: runs(500) })
 })

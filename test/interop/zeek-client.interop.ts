@@ -1,13 +1,14 @@
 /** The real zeek-client against started controllers. Not a part of `npm test`: it needs Python, and the network once. */
 import t from 'tap'
 import { faults } from './faults.js'
-import { install } from './install.js'
+import { install } from '../install.js'
 import { recorded } from './recorded.js'
 import { threeInstances } from './three-instances.js'
 import { tls } from './tls.js'
 import { waiting } from './waiting.js'
 
-const installed = await install()
+/** The version that the recordings are of. */
+const installed = await install('zeek-client', '1.4.0')
 if (installed.missing !== undefined) console.error(`skipped: ${installed.missing}: zeek-client is not tried`)
 const options = { skip: installed.missing ?? false, timeout: 300_000, buffered: true }
 

@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { Problem } from '../../schemas/api.js'
 import { checker } from '../../schemas/validator.js'
@@ -190,4 +193,21 @@ await t.test('null counts as absent', async t => {
   t.equal((await response.json() as any).state, 'succeeded')
   const { configuration } = await getJson(`${url}/v1/configurations/staged`)
   t.same([configuration.instances, configuration.nodes], [[{ name: 'agent-a' }], [{ ...manager(), env: {} }]])
+})
+
+await t.test('what is no HTTP, or too long for it, is refused with a problem, too', async t => {
+  const long = 'a'.repeat(20_000)
+  t.match(await refused(`/v1/events?node=${long}`), { status: 431, code: 'headers_too_large' })
+  t.match(await refused('/v1/nodes', { headers: { 'x-long': long } }), { status: 431 })
+  const socket = connect(settings.controller_websocket_port, '127.0.0.1')
+  socket.end('no HTTP\r\n\r\n')
+  t.match(await text(socket), /^HTTP\/1\.1 400 Bad Request\r\n[^]*content-type: application\/problem\+json[^]*"code":"invalid_request"/)
+})
+
+await t.test('what is no HTTP does not get an answer into a stream', async t => {
+  const socket = connect(settings.controller_websocket_port, '127.0.0.1')
+  socket.write(`GET /v1/events HTTP/1.1\r\nhost: 127.0.0.1:${settings.controller_websocket_port}\r\n\r\n`)
+  await once(socket, 'data')
+  socket.write('no HTTP\r\n\r\n')
+  t.notMatch(await text(socket), 'HTTP/1.1')
 })

@@ -9,6 +9,7 @@ import { decodeData, encodeEvent, eventOf, type ZeekEvent } from '../../src/zeek
 import { count, encodeValue, none, string, vector, type Value } from '../../src/zeek/value.js'
 import { altered, anyText, anyValue, nodesOf, refusal, refusedAt } from '../fixtures/zeek/arbitraries.js'
 import { clientConversations, exchanges } from '../fixtures/zeek/recordings.js'
+import { runs } from '../runs.js'
 
 const prefix = 'Management::Controller::API::'
 const value = (type: string, data: unknown) => ({ '@data-type': type, data }) as Value
@@ -127,7 +128,7 @@ await t.test('any request comes back from its event', async t => {
   fc.assert(fc.property(requests, request => {
     const message = decodeData(encodeEvent(controllerTopic, encodeRequest(request)))
     assert.deepStrictEqual([message.topic, decodeRequest(eventOf(message.data))], [controllerTopic, request])
-  }), { numRuns: 500 })
+  }), { numRuns: runs(500) })
   t.pass('500 requests did')
 })
 
@@ -135,11 +136,11 @@ await t.test('any event is a request or is refused', async t => {
   const names = requestTypes.map(type => `${prefix}${type}_request`)
   const tried = { understood: 0, refused: 0 }
   const attempt = (event: () => ZeekEvent) => { tried[refusal(() => decodeRequest(event())) ? 'refused' : 'understood']++ }
-  fc.assert(fc.property(fc.oneof(fc.constantFrom(...names), anyText), fc.array(fc.oneof(anyValue, fc.constantFrom(string('r'), boolean(true), set()))), (name, args) => attempt(() => ({ name, args: vector(args) }))), { numRuns: 500 })
+  fc.assert(fc.property(fc.oneof(fc.constantFrom(...names), anyText), fc.array(fc.oneof(anyValue, fc.constantFrom(string('r'), boolean(true), set()))), (name, args) => attempt(() => ({ name, args: vector(args) }))), { numRuns: runs(500) })
   fc.assert(fc.property(fc.constantFrom(...recorded), fc.nat(), fc.oneof(fc.constantFrom<unknown>(undefined, none, string(''), vector([]), set()), fc.jsonValue()), ({ request }, at, replacement) => {
     const changed = altered(request, at % nodesOf(request), replacement)
     attempt(() => eventOf(decodeData(JSON.stringify(changed ?? null)).data))
-  }), { numRuns: 1000 })
+  }), { numRuns: runs(1000) })
   t.ok(tried.refused > 500 && tried.understood > 5, JSON.stringify(tried))
 })
 
@@ -277,6 +278,6 @@ await t.test('the texts of a node\'s outputs and values go through whatever is i
     const event = encodeResponse('deploy', one, [failure({ node: 'n', instance: 'i', error: two, data: { stdout: one, stderr: two } })])
     assert.deepStrictEqual(eventOf(decodeData(encodeEvent(controllerTopic, event)).data), event)
     assert.equal(encodeValue(event.args).includes('\n'), false)
-  }), { numRuns: 300 })
+  }), { numRuns: runs(300) })
   t.pass('300 pairs did')
 })

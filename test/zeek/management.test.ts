@@ -9,6 +9,7 @@ import { decodeData, eventOf } from '../../src/zeek/message.js'
 import { count, decodeValue, encodeValue, none, string, vector, type Value } from '../../src/zeek/value.js'
 import { altered, anyValue, nodesOf, refusal, refusedAt } from '../fixtures/zeek/arbitraries.js'
 import { clientConversations } from '../fixtures/zeek/recordings.js'
+import { runs } from '../runs.js'
 
 const value = (type: string, data: unknown) => ({ '@data-type': type, data }) as Value
 const set = (...data: Value[]) => value('set', data)
@@ -169,7 +170,7 @@ await t.test('any configuration that the schema takes comes back from its record
     valid(structuredClone(given), '')
     const text = encodeValue(configuration.encode(given))
     assert.deepStrictEqual(configuration.decode(decodeValue(JSON.parse(text), 'x'), 'c'), given)
-  }), { numRuns: 500 })
+  }), { numRuns: runs(500) })
   t.pass('500 configurations did')
 })
 
@@ -192,7 +193,7 @@ await t.test('any value is a configuration or is refused', async t => {
     read(one)
     read(vector([string('c'), set(one), set(two, three)]))
     read(withNode(nodeFields({ 5: one, 6: two, 9: three })))
-  }), { numRuns: 200 })
+  }), { numRuns: runs(200) })
   t.ok(refused > 200, `${refused} were refused`)
   // Every place of a recorded one, with every type.
   const recorded = configurationsIn('stage-config cluster.cfg')[0]!

@@ -5,6 +5,7 @@ import { decodeData, decodeServerMessage, decodeSubscriptions, encodeAck, encode
 import { count, none, string, vector } from '../../src/zeek/value.js'
 import { altered, anyText, anyValue, nodesOf, refusal, refusedAt } from '../fixtures/zeek/arbitraries.js'
 import { clientConversations, dataMessages, exchanges, nodeConversations } from '../fixtures/zeek/recordings.js'
+import { runs } from '../runs.js'
 
 const frames = nodeConversations.flatMap(({ frames }) => frames)
 const wholeAnswers = exchanges.flatMap(({ answers }) => answers).filter(answer => answer.endsWith('}'))
@@ -140,7 +141,7 @@ await t.test('any event comes back from its message', async t => {
     assert.deepStrictEqual(decodeServerMessage(text), { type: 'data', message })
     // No text of ours can leave its message, or its line.
     assert.doesNotMatch(text, /[\n\r]/)
-  }), { numRuns: 300 })
+  }), { numRuns: runs(300) })
   t.pass('300 events did')
 })
 
@@ -150,18 +151,18 @@ await t.test('any text is a message or is refused', async t => {
     for (const decoder of Object.values(decoders)) tried[refusal(() => decoder(text)) ? 'refused' : 'understood']++
   }
   const piece = fc.constantFrom('{', '}', '[', ']', '"', ',', ':', '\\', '\\u', '-', '1e999', 'null', '"type"', '"data-message"', '"ack"', '"@data-type"', '"vector"', '"data"', '"topic"', '\0', '\ud800', '\ufeff')
-  fc.assert(fc.property(fc.oneof(anyText, fc.array(piece).map(pieces => pieces.join('')), fc.json()), read), { numRuns: 500 })
+  fc.assert(fc.property(fc.oneof(anyText, fc.array(piece).map(pieces => pieces.join('')), fc.json()), read), { numRuns: runs(500) })
   // Recorded messages, with characters that are gone, doubled, or others.
   const damage = fc.array(fc.tuple(fc.nat(), fc.nat(3), fc.oneof(piece, anyText)), { minLength: 1, maxLength: 4 })
   fc.assert(fc.property(fc.constantFrom(...dataMessages, ...wholeAnswers), damage, (text, changes) => {
     read(changes.reduce((damaged, [at, length, piece]) => damaged.slice(0, at % damaged.length) + piece + damaged.slice(at % damaged.length + length), text))
-  }), { numRuns: 500 })
+  }), { numRuns: runs(500) })
   // The same with whole nodes.
   fc.assert(fc.property(fc.constantFrom(...dataMessages), fc.nat(), fc.oneof(fc.constant(undefined), fc.jsonValue()), (text, at, replacement) => {
     const json = JSON.parse(text)
     const changed = altered(json, at % nodesOf(json), replacement)
     if (changed !== undefined) read(JSON.stringify(changed))
-  }), { numRuns: 500 })
+  }), { numRuns: runs(500) })
   t.ok(tried.refused > 2000 && tried.understood > 20, JSON.stringify(tried))
 })
 

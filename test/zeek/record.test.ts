@@ -4,6 +4,7 @@ import t from 'tap'
 import { address, any, bool, enumOf, int, optional, port, record, setOf, tableOf, text, vectorOf, type Form } from '../../src/zeek/record.js'
 import { count, none, string, vector, type Value } from '../../src/zeek/value.js'
 import { anyText, anyValue, refusal, refusedAt } from '../fixtures/zeek/arbitraries.js'
+import { runs } from '../runs.js'
 
 const value = (type: string, data: unknown) => ({ '@data-type': type, data }) as Value
 const set = (...data: Value[]) => value('set', data)
@@ -117,7 +118,7 @@ await t.test('a table of strings keeps any name, Object\'s own, too', async t =>
   t.equal(Object.getOwnPropertyDescriptor(decoded, '__proto__')?.value, '__proto__!')
   fc.assert(fc.property(fc.dictionary(fc.oneof(anyText, fc.constant('__proto__')), anyText, { noNullPrototype: true }), given => {
     assert.deepStrictEqual(names.decode(names.encode(given), 'p'), given)
-  }), { numRuns: 200 })
+  }), { numRuns: runs(200) })
 })
 
 await t.test('any value passes through any', async t => {
@@ -125,7 +126,7 @@ await t.test('any value passes through any', async t => {
     assert.equal(any.decode(any.encode(given), 'p'), given)
     // As an optional field, none is what it always is: absent.
     assert.equal(optional(any).decode(given, 'p'), given['@data-type'] === 'none' ? undefined : given)
-  }), { numRuns: 200 })
+  }), { numRuns: runs(200) })
   t.pass('200 values did')
 })
 
@@ -141,6 +142,6 @@ await t.test('any value is a record or is refused', async t => {
     })
     tried[error ? 'refused' : 'understood']++
     if (error) assert.match(error.errors![0]!.field, /^p/)
-  }), { numRuns: 500 })
+  }), { numRuns: runs(500) })
   t.ok(tried.understood > 50 && tried.refused > 50, JSON.stringify(tried))
 })

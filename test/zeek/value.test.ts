@@ -4,6 +4,7 @@ import t from 'tap'
 import { decodeValue, encodeMembers, encodeValue, none, string, vector, type DataType, type Value } from '../../src/zeek/value.js'
 import { altered, anyValue, nodesOf, refusal, refusedAt } from '../fixtures/zeek/arbitraries.js'
 import { dataMessages } from '../fixtures/zeek/recordings.js'
+import { runs } from '../runs.js'
 
 const value = (type: string, data: unknown) => ({ '@data-type': type, data })
 const decode = (json: unknown) => decodeValue(json, 'x')
@@ -63,7 +64,7 @@ await t.test('any value comes back from its text', async t => {
     assert.deepStrictEqual(decode(JSON.parse(text)), given)
     assert.equal(`{${encodeMembers(given)}}`, text)
     assert.equal(encodeValue(decode(JSON.parse(text))), text)
-  }), { numRuns: 1000 })
+  }), { numRuns: runs(1000) })
   t.pass('1000 values did')
 })
 
@@ -111,7 +112,7 @@ await t.test('any JSON is a value or is refused, and what is a value is one when
       values++
     })
     if (error) assert.match(error.errors![0]!.field, /^x/)
-  }), { numRuns: 2000 })
+  }), { numRuns: runs(2000) })
   t.ok(values > 20, `${values} of 2000 were values`)
 })
 
