@@ -46,10 +46,7 @@ export class Requests {
   #journal: Journal
   #log: Logger
   #now: () => number
-  #pendingMax: number
-  #audit: Audit | undefined
-  #onStarted: RequestsOptions['onStarted']
-  #onFinished: RequestsOptions['onFinished']
+  #options: RequestsOptions
   #closing = false
   #starting = new Set<Promise<unknown>>()
   #pending = new Map<string, AbortController>()
@@ -60,10 +57,7 @@ export class Requests {
     this.#journal = options.journal
     this.#log = options.log
     this.#now = options.now
-    this.#pendingMax = options.pendingMax
-    this.#audit = options.audit
-    this.#onStarted = options.onStarted
-    this.#onFinished = options.onFinished
+    this.#options = options
   }
 
   get pending (): number { return this.#pending.size }
@@ -84,7 +78,7 @@ export class Requests {
     const { durability, transient } = this.#kind(type)
     // Counted before it is written: what comes meanwhile must see it.
     const ending = new AbortController()
-    const isFull = this.#pending.size >= this.#pendingMax
+    const isFull = this.#pending.size >= this.#options.pendingMax
     this.#pending.set(reqid, ending)
     let isWorkedOn = false
     try {
@@ -100,7 +94,7 @@ export class Requests {
         const times = { created_at: new Date(created).toISOString(), expires_at: new Date(expires).toISOString() }
         const seq = append({ type: `${type}_request`, reqid, arguments: args, expires_at: times.expires_at }) - 1
         const request: Request = { reqid, type, state: 'pending', arguments: args, results: [], warnings: [], ...times, event_cursor: this.#journal.cursorOf(seq) }
-        this.#audit?.accepted(request, by, append)
+        this.#options.audit?.accepted(request, by, append)
         const row = { reqid, type, arguments: args, created, expires, event_seq: seq, transient, idempotency }
         const write = (end?: RequestEnd) => this.#table.insert(row, end)
         if ('now' in work) return { request, replayed: false, finished: this.#conclude(request, work.now(), append, write) }
@@ -108,7 +102,7 @@ export class Requests {
         return { request, replayed: false }
       })
       if (replayed) return { request, replayed }
-      this.#onStarted?.(request)
+      this.#options.onStarted?.(request)
       if (finished) this.#announce(finished)
       else if (this.#closing) await this.#interrupt(request)
       else if (!('now' in work)) {
@@ -233,13 +227,13 @@ export class Requests {
     const { reqid, type, state, success = false, results, warnings } = finished
     write({ state, results: results.slice(request.results.length), warnings, finished: now })
     append(state === 'expired' ? { type: 'request_expired', reqid } : { type: `${type}_response`, reqid, state, success, results, warnings })
-    this.#audit?.concluded(finished, append)
+    this.#options.audit?.concluded(finished, append)
     return finished
   }
 
   #announce (finished: Request): void {
     this.#waiting.release(finished.reqid)
-    this.#onFinished?.(finished)
+    this.#options.onFinished?.(finished)
   }
 
   #kind (type: RequestType): { durability: 'synced' | 'written', transient: boolean } {

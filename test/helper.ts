@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -41,10 +42,16 @@ export async function until<T> (what: () => T | Promise<T>, text: string, ms = 1
   }
 }
 
-/** A directory that outlives every other teardown: tap removes it first where it was made before the first of them. */
+const directories = new WeakMap<Test, string>()
+
+/** A directory that nobody else has, and that outlives every other teardown: tap removes its own first where it was made before the first of them. */
 export function directoryOf (t: Test): string {
-  t.teardown(() => {})
-  return t.testdir()
+  // Each call of testdir() empties it.
+  if (!directories.has(t)) {
+    t.teardown(() => {})
+    directories.set(t, t.testdir())
+  }
+  return mkdtempSync(join(directories.get(t)!, 'd-'))
 }
 
 /** Ports that nobody listens on. Taken together, so that they differ. */
