@@ -57,8 +57,11 @@ export function supervisorHandlers (supervisor: Supervisor): Handlers {
  * with false when a role could not start in the first place, which it has said itself: then nodes stay, for the next one.
  */
 export async function runHost ({ settings, roles, command, env, log, onReady, signal }: HostOptions): Promise<boolean> {
-  const lock = await lockDirectory(settings.management_state_dir)
   const links = new Map<string, Link>()
+  const reload = () => { for (const link of links.values()) link.notify('reload', {}) }
+  // First of all: one that comes before there is anything to tell is not its end.
+  process.on('SIGHUP', reload)
+  const lock = await lockDirectory(settings.management_state_dir)
   const ready = new Map<string, string>()
   const failed = new AbortController()
   const ending = AbortSignal.any([signal, failed.signal])
@@ -84,8 +87,6 @@ export async function runHost ({ settings, roles, command, env, log, onReady, si
     }
   })
 
-  const reload = () => { for (const link of links.values()) link.notify('reload', {}) }
-  process.on('SIGHUP', reload)
   try {
     await supervisor.recover()
     const base: Omit<Program, 'name' | 'tag'> = {

@@ -78,8 +78,6 @@ async function runSupervisor (settings: Settings, roles: readonly Role[], args: 
   // Hosts may share one file of settings: what another role would do is no reason to stop here.
   if (roles.includes('CONTROLLER')) refuseControllerExposure(settings)
   if (roles.includes('AGENT')) refuseAgentExposure(settings)
-  // One that comes before there is anything to tell is not its end.
-  if (!process.stdout.isTTY) process.on('SIGHUP', () => {})
   const log = createLog({ node: `supervisor-${hostname()}`, role: 'NONE', level: settings.management_log_level })
   const started = await runHost({
     settings,
