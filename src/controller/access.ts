@@ -11,8 +11,10 @@ import { isLoopback } from '../util.js'
 import type { Audit } from './audit.js'
 import type { ControllerSettings } from './config.js'
 import { Guard } from './guard.js'
+import { Keyring } from './keyring.js'
 import { Limits } from './limits.js'
 import { namesOf, networksOf, Site } from './site.js'
+import { Tickets } from './tickets.js'
 
 /** How others come to the controller, and it to them. */
 export interface Access {
@@ -45,7 +47,7 @@ export async function createAccess (settings: ControllerSettings, store: Store, 
     connectionsOfAddress: settings.controller_connections_per_address,
     now
   })
-  const guard = new Guard({ authentication: settings.controller_authentication, store, site, limits, audit, onChange, sessionMs: settings.controller_session_lifetime * 1000, now })
+  const guard = new Guard({ authentication: settings.controller_authentication, keyring: new Keyring(store, now, onChange), tickets: new Tickets(now), site, limits, audit, sessionMs: settings.controller_session_lifetime * 1000, now })
   return {
     certificates,
     site,

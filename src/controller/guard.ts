@@ -1,14 +1,13 @@
-import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { covers, isRole, type NeededRole, type Role } from '../../schemas/access.js'
 import { bearerOf } from '../certificates.js'
 import { AppError } from '../errors.js'
-import type { Store } from '../store/store.js'
-import { TokenTable, type StoredToken } from '../store/tokens.js'
-import { createToken, findToken, isExpired } from '../token.js'
+import type { StoredToken } from '../store/tokens.js'
 import type { Audit } from './audit.js'
+import type { Keyring } from './keyring.js'
 import type { Limits } from './limits.js'
 import type { Site } from './site.js'
+import type { Tickets } from './tickets.js'
 
 /** Who asks. */
 export interface Principal {
@@ -28,22 +27,15 @@ export type Asking = Pick<IncomingMessage, 'headers' | 'socket' | 'method' | 'ur
 
 /** How soon a token that was revoked, or has expired, ends what was opened with it. */
 const checkMs = 250
-/** A ticket is for the very next thing that a page does. */
-const ticketMs = 30_000
-/** So many may be out at a time. */
-const ticketsMax = 10_000
-/** Of one token; each is read again whenever a token changes. */
-const sessionsMax = 100
 const cookieName = 'zeek-cluster-session'
 
 export interface GuardOptions {
   authentication: 'none' | 'token'
-  store: Store
+  keyring: Keyring
+  tickets: Tickets<Principal>
   site: Site
   limits: Limits
   audit: Pick<Audit, 'done' | 'refused'>
-  /** Told when another process has changed the store. */
-  onChange: () => void
   /** Of a session. */
   sessionMs: number
   now: () => number
@@ -52,17 +44,11 @@ export interface GuardOptions {
 /** Tells who may come in, and ends what was opened with a token that is no longer good. */
 export class Guard {
   #options: GuardOptions
-  #table: TokenTable
-  #tokens = new Map<string, StoredToken>()
-  #version = -1
-  #tickets = new Map<string, { principal: Principal, expires: number }>()
   #held = new Map<{ destroy: () => unknown }, Principal>()
   #timer: NodeJS.Timeout
 
   constructor (options: GuardOptions) {
     this.#options = options
-    this.#table = new TokenTable(options.store)
-    this.#reload()
     this.#timer = setInterval(() => this.#check(), checkMs).unref()
   }
 
@@ -126,51 +112,35 @@ export class Guard {
 
   /** A session for who has this token: a token of its own, which ends with the other, and the cookie that holds it. Throws `unauthorized` or `forbidden`. */
   async logIn (text: string, request: Asking): Promise<{ principal: Principal, cookie?: string }> {
-    const { authentication, now, sessionMs, store, site } = this.#options
+    const { authentication, keyring, sessionMs, site, audit } = this.#options
     const address = site.addressOf(request)
     if (authentication === 'none') return { principal: anyoneAt(address) }
-    const { id, name, role, parent, expires_at: expires } = this.#tokenOf(text, address)
-    if (role === 'agent') throw new AppError('forbidden', `${name} is an agent: it has no use for a session`)
-    const lifetimeMs = Math.min(sessionMs, (expires ?? Infinity) - now())
-    const session = createToken({ name, role, parent: parent ?? id, lifetimeMs, now: now() })
-    // The token may have been revoked by another process since it was looked up.
-    if (!await store.write('written', () => this.#table.insertSession(session.kept, sessionsMax))) return this.#refuse(address, 'the token is revoked')
-    this.#reload(true)
-    this.#options.audit.done('log_in', this.#principal(session.kept, address))
-    return { principal: this.#principal(session.kept, address), cookie: this.#cookie(session.text, Math.floor(lifetimeMs / 1000)) }
+    const token = this.#tokenOf(text, address)
+    if (token.role === 'agent') throw new AppError('forbidden', `${token.name} is an agent: it has no use for a session`)
+    const session = await keyring.openSession(token, sessionMs)
+    if (!session) return this.#refuse(address, 'the token is revoked')
+    const principal = this.#principal(session.kept, address)
+    audit.done('log_in', principal)
+    return { principal, cookie: this.#cookie(session.text, Math.floor(session.lifetimeMs / 1000)) }
   }
 
   /** Ends a session; the token that it is of stays. Returns the cookie that takes its place. */
   async logOut (principal: Principal): Promise<string> {
-    const { tokenId = '' } = principal
-    if (typeof this.#tokens.get(tokenId)?.parent === 'string') {
-      await this.#options.store.write('written', () => this.#table.delete(tokenId))
-      this.#reload(true)
-      this.#options.audit.done('log_out', principal)
-    }
+    const { keyring, audit } = this.#options
+    if (await keyring.closeSession(principal.tokenId ?? '')) audit.done('log_out', principal)
     return this.#cookie('', 0)
   }
 
   /** A ticket with which its bearer is let in once, instead of the principal. */
   giveTicket (principal: Principal): { ticket: string, expires: number } {
-    const now = this.#options.now()
-    // The oldest come first. Where there are too many they make room: whoever hoards tickets is in nobody's way.
-    for (const [ticket, { expires }] of this.#tickets) {
-      if (expires > now && this.#tickets.size < ticketsMax) break
-      this.#tickets.delete(ticket)
-    }
-    const ticket = randomBytes(32).toString('base64url')
-    const expires = now + ticketMs
-    this.#tickets.set(ticket, { principal, expires })
-    return { ticket, expires }
+    return this.#options.tickets.give(principal)
   }
 
   #redeem (ticket: string, request: Asking): Principal {
     const address = this.#options.site.addressOf(request)
-    const found = this.#tickets.get(ticket)
-    this.#tickets.delete(ticket)
-    if (!found || found.expires <= this.#options.now() || !this.#isGood(found.principal)) return this.#refuse(address, 'the ticket is unknown, used or expired')
-    return { ...found.principal, address }
+    const principal = this.#options.tickets.take(ticket)
+    if (!principal || !this.#isGood(principal)) return this.#refuse(address, 'the ticket is unknown, used or expired')
+    return { ...principal, address }
   }
 
   #identify (request: Asking): Principal {
@@ -205,8 +175,7 @@ export class Guard {
   }
 
   #tokenOf (text: string, address: string): StoredToken {
-    this.#reload()
-    return findToken(this.#tokens, text, this.#options.now()) ?? this.#refuse(address, 'the token is unknown, revoked or expired')
+    return this.#options.keyring.find(text) ?? this.#refuse(address, 'the token is unknown, revoked or expired')
   }
 
   /** Who only guesses is slowed down, too. */
@@ -234,26 +203,14 @@ export class Guard {
   }
 
   #isGood ({ tokenId, expires }: Principal): boolean {
-    const now = this.#options.now()
-    if (expires !== undefined && expires <= now) return false
-    if (tokenId === undefined) return true
-    const token = this.#tokens.get(tokenId)
-    return token !== undefined && !isExpired(token, now)
+    const { keyring, now } = this.#options
+    return (expires === undefined || expires > now()) && (tokenId === undefined || keyring.isGood(tokenId))
   }
 
   #check (): void {
     // While the store cannot be read, what was known counts.
-    try { this.#reload() } catch {}
+    try { this.#options.keyring.refresh() } catch {}
     for (const [stream, principal] of this.#held) if (!this.#isGood(principal)) stream.destroy()
-  }
-
-  /** Another process may have made or revoked tokens; what we do ourselves does not count as a change. */
-  #reload (always = false): void {
-    const { version } = this.#table
-    if (version === this.#version && !always) return
-    this.#version = version
-    this.#tokens = new Map(this.#table.list().map(token => [token.id, token]))
-    if (!always) this.#options.onChange()
   }
 }
 

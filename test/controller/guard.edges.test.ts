@@ -2,8 +2,10 @@ import { EventEmitter, once } from 'node:events'
 import { BlockList } from 'node:net'
 import t from 'tap'
 import { Guard } from '../../src/controller/guard.js'
+import { Keyring } from '../../src/controller/keyring.js'
 import { Limits } from '../../src/controller/limits.js'
 import { Site } from '../../src/controller/site.js'
+import { Tickets } from '../../src/controller/tickets.js'
 import { TokenTable } from '../../src/store/tokens.js'
 import { createToken } from '../../src/token.js'
 import { openStore } from '../store/open.js'
@@ -16,11 +18,11 @@ await t.test('while tokens cannot be read those that are known count, until they
   const now = () => clock.now
   const guard = new Guard({
     authentication: 'token',
-    store,
+    keyring: new Keyring(store, now, () => {}),
+    tickets: new Tickets(now),
     site: new Site({ isNamed: () => true, isSecure: false, proxies: new BlockList() }),
     limits: new Limits({ rate: 1, streams: 1, connections: 1, connectionsOfAddress: 1, now }),
     audit: { done: () => {}, refused: () => {} },
-    onChange: () => {},
     sessionMs: 1000,
     now
   })
