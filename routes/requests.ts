@@ -43,6 +43,8 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
     const { summary, description, role, arguments: body } = requests[type]
     const takesFile = type === 'stage_configuration'
     scope.post(`/requests/${type}`, {
+      // Names of nodes at the most.
+      ...(takesFile ? {} : { bodyLimit: Math.min(1_048_576, app.initialConfig.bodyLimit ?? Infinity) }),
       schema: {
         operationId: `request_${type}`,
         ...needs(role),

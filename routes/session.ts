@@ -11,6 +11,7 @@ const sessionFor = ({ name, role, expires }: Principal) => ({ name, role, ...(ex
 /** For pages: a browser sends a cookie by itself, and an EventSource can send nothing else. */
 export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async (app, { guard }) => {
   app.post('/session', {
+    bodyLimit: 1024,
     schema: {
       operationId: 'log_in', ...needs('anyone'),
       tags,

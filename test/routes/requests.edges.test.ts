@@ -29,3 +29,9 @@ await t.test('a bad name in a map is one error', async t => {
   const response = await post('stage_configuration', JSON.stringify({ config: { instances: [], nodes: [{ ...worker(), env: { 'a b': 'x' } }] } }))
   t.same((await response.json() as any).errors, [{ field: 'body/config/nodes/0/env/a b', message: 'is not a valid name' }])
 })
+
+await t.test('where no configuration is taken a body is small', async t => {
+  const { url } = await startTestController(t)
+  const post = async (path: string, bytes: number) => (await fetch(`${url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ nodes: ['x'.repeat(bytes)] }) })).status
+  t.same([await post('/v1/requests/restart', 1_000_000), await post('/v1/requests/restart', 1_100_000), await post('/v1/requests/stage_configuration', 1_100_000), await post('/v1/session', 2000)], [400, 413, 400, 413])
+})
