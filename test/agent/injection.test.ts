@@ -64,7 +64,7 @@ await t.test('a node\'s directory is one of the nodes\' directories', async t =>
     assert.equal(output!.directory, cwd)
     // The supervisor's files.
     assert.equal(dirname(join('/state/supervisor', `${name}.json`)), '/state/supervisor')
-  }), { numRuns: runs(1000) })
+  }), { numRuns: runs(300) })
   t.pass('it is')
 })
 
@@ -83,7 +83,7 @@ await t.test('a command line has its parts in their places, and no other flags, 
     const ours = names.filter(name => /^(Cluster::Backend::ZeroMQ|ZeekClusterController)::/.test(name) && !(name in (node.options ?? {})))
     assert.deepEqual(names, [...ours.slice(0, -1), ...Object.keys(node.options ?? {}), 'ZeekClusterController::listen_port'])
     assert.equal(command.at(-1), `ZeekClusterController::listen_port=${node.agent_port}/tcp`)
-  }), { numRuns: runs(1000) })
+  }), { numRuns: runs(300) })
   t.pass('it has')
 })
 
@@ -92,7 +92,7 @@ await t.test('variables are those of the node, with what makes it this node', as
     const { env } = programOf(node, shareOf([node], { backend: 'broker', nodes: [] }), zeek, settings, { PATH: '/bin', ZEEK_AGENT_TOKEN_FILE: '/secret' })
     const expected = new Map(Object.entries({ PATH: '/bin', ...node.env, CLUSTER_NODE: node.name, ZEEKPATH: `/state/cluster:${node.env?.ZEEKPATH ?? zeek.zeekPath}` }))
     assert.deepEqual(new Map(Object.entries(env)), expected)
-  }), { numRuns: runs(500) })
+  }), { numRuns: runs(300) })
   t.pass('they are')
 })
 
@@ -114,7 +114,7 @@ await t.test('an option is one statement, in which nothing is hidden from its en
       if (!(error instanceof SyntaxError)) throw error
     }
     Object.values(options).forEach((value, at) => assert.equal(meaning(given[at]!.replace(/^[^=]*=/, '')), meaning(value)))
-  }), { numRuns: runs(2000) })
+  }), { numRuns: runs(1000) })
   t.pass('it is')
 })
 
@@ -137,7 +137,7 @@ await t.test('a layout has its statements and its strings, and no others', async
     ])
     assert.deepEqual(found[0]!.strings, layout.nodes.flatMap(({ name, role }) => [name, ...(manager !== undefined && role !== 'MANAGER' ? [manager] : [])]))
     assert.equal(renderLayout(layout, host).split('\n').length, 9 + layout.nodes.length + (hasLogger ? 2 : 0))
-  }), { numRuns: runs(1000) })
+  }), { numRuns: runs(300) })
   t.pass('it has')
 })
 

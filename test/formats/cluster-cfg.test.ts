@@ -154,7 +154,7 @@ const awkward = fc.string({ unit: fc.oneof(fc.constantFrom(...' %#;="\'\\:[]()$`
 const map = (schema: any) => fc.dictionary(fc.oneof(matching(schema.propertyNames.pattern), fc.constant('__proto__')), awkward.filter(text => new RegExp(schema.additionalProperties.pattern).test(text)))
 const like = (schema: any) => fc.oneof(matching(schema.pattern), awkward.map(text => `a${text}`).filter(text => new RegExp(schema.pattern).test(text)))
 const port = fc.integer({ min: 1, max: 65535 })
-const host = fc.oneof(fc.ipV4().filter(address => address !== '0.0.0.0'), fc.ipV6().filter(address => !/^[0:]*$/.test(address)), fc.constant('::1'))
+const host = fc.oneof(fc.ipV4().filter(address => address !== '0.0.0.0'), fc.ipV6().filter(address => !/^[0:.]*$/.test(address)), fc.constant('::1'))
 const instance = fc.record({ name, host, listen_port: port }, { requiredKeys: ['name'] })
 const node = fc.record({
   name, instance: name, role: fc.constantFrom(...clusterRoles), port, metrics_port: port, interface: like(Node.properties.interface), cpu_affinity: fc.integer({ min: 0, max: 4095 }),

@@ -9,6 +9,7 @@ import { decodeData, eventOf } from '../../src/zeek/message.js'
 import { count, decodeValue, encodeValue, none, string, vector, type Value } from '../../src/zeek/value.js'
 import { altered, anyValue, nodesOf, refusal, refusedAt } from '../fixtures/zeek/arbitraries.js'
 import { clientConversations } from '../fixtures/zeek/recordings.js'
+import { accepts } from '../fixtures/zeek/nasty.js'
 import { runs } from '../runs.js'
 
 const value = (type: string, data: unknown) => ({ '@data-type': type, data }) as Value
@@ -163,15 +164,14 @@ const configurations = fc.record({
     // An empty environment and none are the same.
     env: mapOf(/^[A-Za-z_][A-Za-z0-9_]{0,10}$/, 1)
   }, { ...required, requiredKeys: ['name', 'instance', 'role'] }), { maxLength: 5 })
-}, { ...required, requiredKeys: ['instances', 'nodes'] }) as fc.Arbitrary<ConfigurationInput>
+}, { ...required, requiredKeys: ['instances', 'nodes'] }).filter(accepts(ConfigurationInput)) as fc.Arbitrary<ConfigurationInput>
 
 await t.test('any configuration that the schema takes comes back from its record', async t => {
   fc.assert(fc.property(configurations, given => {
-    valid(structuredClone(given), '')
     const text = encodeValue(configuration.encode(given))
     assert.deepStrictEqual(configuration.decode(decodeValue(JSON.parse(text), 'x'), 'c'), given)
   }), { numRuns: runs(500) })
-  t.pass('500 configurations did')
+  t.pass('they did')
 })
 
 await t.test('an empty environment is none, empty options are some', async t => {
