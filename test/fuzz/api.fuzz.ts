@@ -44,7 +44,7 @@ async function tryOut (t: Test, { url, directory }: { url: string, directory: st
 
 const options = { timeout: 1_700_000, buffered: true }
 // Each has a server of its own.
-t.jobs = 3
+t.jobs = 2
 
 void t.test('whoever may do everything', { ...options, skip: installed.missing ?? false }, async t => {
   const server = await start(t)
