@@ -14,6 +14,8 @@ export interface Asker {
   name: string
   role: Role
   address: string
+  /** Whom limits count as one. */
+  client: string
 }
 
 /** Who asked, written down with the request itself. Each only inside of a write. */

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { requests as definitions, type Request, type RequestArguments, type RequestState, type RequestType } from '../schemas/api.js'
 import type { DomainEvent } from '../schemas/events.js'
 import { AppError, messageOf } from './errors.js'
+import { Pending, type PendingLimits } from './pending.js'
 import type { Asker, Audit, Journal } from './record.js'
 import type { RequestEnd, RequestFilter, RequestTable, StoredRequest } from './store/requests.js'
 import { concluded, tie, type Answer, type Task, type Work } from './task.js'
@@ -17,12 +18,11 @@ export interface RequestOptions {
   idempotency?: { key: string, fingerprint: string } | undefined
 }
 
-export interface RequestsOptions {
+export interface RequestsOptions extends PendingLimits {
   table: RequestTable
   journal: Journal
   log: Logger
   now: () => number
-  pendingMax: number
   audit?: Audit
   /** Told of each request that is accepted, before it is worked on. */
   onStarted?: (request: Request) => void
@@ -49,7 +49,7 @@ export class Requests {
   #options: RequestsOptions
   #closing = false
   #starting = new Set<Promise<unknown>>()
-  #pending = new Map<string, AbortController>()
+  #pending: Pending
   #waiting = new Waiting()
 
   constructor (options: RequestsOptions) {
@@ -58,14 +58,15 @@ export class Requests {
     this.#log = options.log
     this.#now = options.now
     this.#options = options
+    this.#pending = new Pending(options)
   }
 
   get pending (): number { return this.#pending.size }
 
   /**
    * Accepts a request: resolves once it is written down, and starts the work. With a key that was used before for the
-   * same payload it is that request that is handed back. Throws `idempotency_key_reused`, or `unavailable` when too
-   * many are pending.
+   * same payload it is that request that is handed back. Throws `idempotency_key_reused`; `unavailable` or
+   * `too_many_requests` when too many are pending.
    */
   async start (type: RequestType, args: RequestArguments, options: RequestOptions, work: Work): Promise<{ request: Request, replayed: boolean }> {
     const started = this.#start(type, args, options, work)
@@ -77,9 +78,7 @@ export class Requests {
     if (this.#closing) throw new AppError('unavailable', 'the controller is stopping')
     const { durability, transient } = this.#kind(type)
     // Counted before it is written: what comes meanwhile must see it.
-    const ending = new AbortController()
-    const isFull = this.#pending.size >= this.#options.pendingMax
-    this.#pending.set(reqid, ending)
+    const { ending, full } = this.#pending.add(reqid, by?.client)
     let isWorkedOn = false
     try {
       const { request, finished, replayed } = await this.#journal.write(durability, transient, append => {
@@ -88,7 +87,7 @@ export class Requests {
           if (twin.fingerprint !== idempotency.fingerprint) throw new AppError('idempotency_key_reused', 'the Idempotency-Key was used for another request')
           return { request: this.get(twin.reqid), replayed: true }
         }
-        if (isFull) throw new AppError('unavailable', 'too many requests are pending')
+        if (full) throw full
         const created = this.#now()
         const expires = created + Math.ceil(timeoutMs)
         const times = { created_at: new Date(created).toISOString(), expires_at: new Date(expires).toISOString() }
@@ -150,8 +149,7 @@ export class Requests {
   async close (): Promise<void> {
     this.#closing = true
     await Promise.allSettled(this.#starting)
-    const ended = await Promise.allSettled([...this.#pending].map(async ([reqid, ending]) => {
-      ending.abort('interrupted')
+    const ended = await Promise.allSettled(this.#pending.abort('interrupted').map(async reqid => {
       const request = this.#table.get(reqid)
       if (request?.state === 'pending') await this.#interrupt(this.#present(request))
     }))

@@ -184,6 +184,17 @@ await t.test('only so many can be pending, counted before they are written', asy
   await requests.close()
 })
 
+await t.test('only so many of one client can be pending, which leaves room for others', async t => {
+  const { requests } = await openRequests(t, { pendingMax: 3, pendingMaxOfClient: 2 })
+  const start = (client: string) => requests.start('restart', {}, { ...options, by: { name: client, role: 'operator', address: '127.0.0.1', client } }, task => new Promise(resolve => task.signal.addEventListener('abort', () => resolve({ results: [] }))))
+  await Promise.all([start('a'), start('a')])
+  await t.rejects(start('a'), { code: 'too_many_requests' })
+  await start('b')
+  await t.rejects(start('b'), { code: 'unavailable' })
+  t.equal(requests.pending, 3)
+  await requests.close()
+})
+
 await t.test('a request that cannot be written is refused, and does not count', async t => {
   const { requests, store } = await openRequests(t)
   store.get('PRAGMA query_only = ON')

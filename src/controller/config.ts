@@ -39,6 +39,7 @@ export const controllerSettings = {
   ...timeouts,
   controller_timeout_max: Seconds({ default: 3600, minimum: 0.01, description: 'the largest timeout that a client can ask for' }),
   controller_pending_max: Count({ default: 1000, minimum: 1, description: 'requests that may be pending at a time' }),
+  controller_pending_per_client: Count({ default: 500, minimum: 1, description: 'those of one client (a token, else an address)' }),
   controller_requests_rate_max: Count({ default: 1000, description: 'requests of one client (a token, else an address) in a second, twice as many at once; 0: no limit' }),
   controller_connections_max: Count({ default: 12_000, minimum: 1, description: 'connections at a time, at each of its ports' }),
   controller_connections_per_address: Count({ default: 2_000, minimum: 1, description: 'those of one address' }),

@@ -53,7 +53,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   const metrics = new Metrics()
   const table = new RequestTable(store)
   const requests = new Requests({
-    table, journal, audit, log, now, pendingMax: settings.controller_pending_max, onStarted: request => messages.started(request), onFinished: request => {
+    table, journal, audit, log, now, pendingMax: settings.controller_pending_max, pendingMaxOfClient: settings.controller_pending_per_client, onStarted: request => messages.started(request), onFinished: request => {
       metrics.finished(request)
       messages.finished(request)
     }

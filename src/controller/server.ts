@@ -49,7 +49,7 @@ const closeMs = 2_000
 
 /** The HTTP server, ready to listen. Closing it says goodbye on streams and answers those who wait. */
 export async function createServer ({ controller, metrics, messages, access, bodyLimit, log }: ServerOptions): Promise<FastifyInstance> {
-  const { certificates, site, limits, guard } = access
+  const { certificates, limits, guard } = access
   const app = fastify({
     ...(certificates ? { https: { ...certificates.options, rejectUnauthorized: false } } : {}),
     loggerInstance: log,
@@ -89,7 +89,8 @@ export async function createServer ({ controller, metrics, messages, access, bod
   for (const component of components) app.addSchema(component)
   await app.register(swagger, openapi)
   await app.register(async pages => {
-    await pages.register(helmet, { hsts: site.isSecure })
+    // Which names are to be asked over TLS only, is for whoever owns them to say.
+    await pages.register(helmet, { hsts: false })
     await pages.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0 }, transformSpecification: document => ({ ...document, servers: [{ url: '/' }] }) })
   })
   app.get('/openapi.yaml', { schema: { hide: true } }, async (_request, reply) => await reply.type('application/yaml').send(openapiOf(app)))

@@ -137,3 +137,15 @@ await t.test('an agent speaks for itself, with a token of its own', async t => {
   await startAgent('agent-1', tokens.agent)
   await until(() => connected().includes('agent-1'), 'the right one is connected')
 })
+
+await t.test('an Idempotency-Key is of who asks', async t => {
+  const { url, tokens } = await start(t)
+  const post = async (token: string, body: object) => {
+    const response = await fetch(`${url}/v1/requests/get_id_value`, { method: 'POST', headers: { ...bearer(token), 'content-type': 'application/json', 'idempotency-key': 'k' }, body: JSON.stringify(body) })
+    return [response.status, response.headers.get('idempotent-replayed')]
+  }
+  t.same(await post(tokens.viewer, { id: 'a' }), [202, null])
+  t.same(await post(tokens.operator, { id: 'b' }), [202, null])
+  t.match(await post(tokens.viewer, { id: 'a' }), [/20[02]/, 'true'])
+  t.same(await post(tokens.operator, { id: 'c' }), [422, null])
+})

@@ -19,7 +19,7 @@ export async function anyStream (t: Test, url: string, cases: number): Promise<v
   const { reqid, event_cursor: cursor } = await ask(url, 'get_instances')
   const [epoch, seq] = cursor.split('.') as [string, string]
   const place = fc.oneof(fc.constantFrom('latest', 'earliest', cursor, reqid, `${epoch}.0`, `${epoch}.${Number(seq) + 1000}`, `other.${seq}`, `${epoch}.9007199254740993`))
-  const path = fc.oneof({ weight: 3, arbitrary: fc.constant('/v1/events') }, fc.constant(`/v1/requests/${reqid}/events`), nasty.map(id => `/v1/requests/${encodeURIComponent(Buffer.from(id).toString())}/events`))
+  const path = fc.oneof({ weight: 3, arbitrary: fc.constant('/v1/events') }, fc.constant('/v1/audit/events'), fc.constant(`/v1/requests/${reqid}/events`), nasty.map(id => `/v1/requests/${encodeURIComponent(Buffer.from(id).toString())}/events`))
   const sound = fc.record({
     types: fc.subarray(domainEventTypes, { minLength: 1 }).map(types => types.join(',')), reqid: fc.constant(reqid), instance: anyName, node: anyName,
     snapshot: fc.constantFrom('true', 'false'), from: place, last_event_id: place

@@ -1,0 +1,46 @@
+import { AppError } from './errors.js'
+
+export interface PendingLimits {
+  /** Of all. */
+  pendingMax: number
+  /** Of one client. */
+  pendingMaxOfClient?: number
+}
+
+/** The requests that are under way here, each with what ends its work. */
+export class Pending {
+  #limits: PendingLimits
+  #requests = new Map<string, { ending: AbortController, client: string | undefined }>()
+
+  constructor (limits: PendingLimits) {
+    this.#limits = limits
+  }
+
+  get size (): number { return this.#requests.size }
+
+  /** `full` is why there should not be one more, if so: whoever adds it decides. */
+  add (reqid: string, client: string | undefined): { ending: AbortController, full: AppError | undefined } {
+    const full = this.#fullFor(client)
+    const ending = new AbortController()
+    this.#requests.set(reqid, { ending, client })
+    return { ending, full }
+  }
+
+  delete (reqid: string): void {
+    this.#requests.delete(reqid)
+  }
+
+  /** Ends the work on every request. Returns their IDs. */
+  abort (reason: string): string[] {
+    for (const { ending } of this.#requests.values()) ending.abort(reason)
+    return [...this.#requests.keys()]
+  }
+
+  #fullFor (client: string | undefined): AppError | undefined {
+    const { pendingMax, pendingMaxOfClient = Infinity } = this.#limits
+    if (this.size >= pendingMax) return new AppError('unavailable', 'too many requests are pending')
+    if (this.size < pendingMaxOfClient) return undefined
+    const own = [...this.#requests.values()].filter(request => request.client === client).length
+    return own < pendingMaxOfClient ? undefined : new AppError('too_many_requests', `more than ${pendingMaxOfClient} requests of one client are pending`)
+  }
+}
