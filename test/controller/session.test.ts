@@ -48,7 +48,7 @@ await t.test('a session is for who has a token of a person', async t => {
   t.equal(entered, 200)
   t.match(json, { name: 'ops', role: 'operator' })
   t.match(cookie, new RegExp(`^${name}=zcc_[^;]+; Path=/; HttpOnly; SameSite=Strict; Max-Age=432(00|\\d\\d)$`), 'without TLS a cookie that is Secure would not come back')
-  t.notOk(cookie.includes(token.split('_')[2]!), 'it is not the token')
+  t.notOk(cookie.includes(token.slice(-43)), 'it is not the token')
   t.match((await call('/v1/session', page)).json, { name: 'ops', role: 'operator', expires_at: json.expires_at })
   t.equal(await status('/v1/requests/get_instances', page, 'POST', {}), 202)
   const agent = await logIn(await make('agent', { name: 'agent-1' }))
@@ -313,7 +313,7 @@ await t.test('no secret is told in logs, events, metrics, errors or the audit lo
   const watching = await openStream(t, `${url}/v1/audit/events?from=earliest`, bearer(admin))
   const events = await openStream(t, `${url}/v1/events?from=earliest`, bearer(admin))
   await stream(`/v1/events?ticket=${used}`)
-  const secrets = [admin, token, session, used, unused].map(text => text.split('_').at(-1)!)
+  const secrets = [admin, token, session, used, unused].map(text => text.slice(-43))
   const texts: string[] = []
   for (const query of [`ticket=${used}`, `ticket=${unused}&types=nope`, `token=${token}`, `ticket=${token}${token}`, `ticket=%zz${token}`]) texts.push((await call(`/v1/events?${query}`).catch(String) as { text: string }).text)
   for (const path of [`/v1/nope?token=${token}`, '/v1/nodes']) for (const headers of [bearer(`${token}x`), bearer(token), { cookie: page.cookie }, { cookie: page.cookie, origin: 'http://evil.example' }] as Record<string, string>[]) texts.push((await call(path, headers)).text)
