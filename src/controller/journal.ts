@@ -91,7 +91,9 @@ export class EventJournal implements Journal {
   }
 }
 
+/** What another process has written between is told in its place, and nothing twice. */
 function announce ({ log, hub }: Channel, events: readonly StoredEvent[]): void {
-  for (const event of events) log.advance(event)
-  hub.announce(events)
+  const next = events[0]!.seq > log.head + 1 ? log.unseen() : events.filter(({ seq }) => seq > log.head)
+  for (const event of next) log.advance(event)
+  if (next.length > 0) hub.announce(next)
 }

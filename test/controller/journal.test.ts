@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { EventJournal } from '../../src/controller/journal.js'
 import { Hub } from '../../src/events/hub.js'
 import { EventLog } from '../../src/store/events.js'
+import { Store } from '../../src/store/store.js'
 import { until } from '../helper.js'
 import { openLog } from '../store/open.js'
 
@@ -10,7 +11,10 @@ async function openJournal (t: Test) {
   const hub = new Hub(opened.log, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 1 })
   t.teardown(() => hub.close())
   const clock = { now: 1000 }
-  const journal = new EventJournal(opened.store, { log: opened.log, hub }, { log: new EventLog(opened.store, 'audit'), hub }, () => clock.now)
+  const audit = new EventLog(opened.store, 'audit')
+  const auditHub = new Hub(audit, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 1 })
+  t.teardown(() => auditHub.close())
+  const journal = new EventJournal(opened.store, { log: opened.log, hub }, { log: audit, hub: auditHub }, () => clock.now)
   const note = (message: string) => journal.note({ type: 'notify_error', message })
   /** Makes the store fail. Returns what ends that. */
   const fail = async () => {
@@ -21,7 +25,7 @@ async function openJournal (t: Test) {
       await until(() => opened.store.failure === undefined, 'the store works again')
     }
   }
-  return { ...opened, clock, journal, note, fail }
+  return { ...opened, auditHub, clock, journal, note, fail }
 }
 
 await t.test('what happens while the store fails is told afterwards, with the time at which it happened', async t => {
@@ -45,4 +49,19 @@ await t.test('when too much happens while the store fails, what is lost is count
   t.same(messages().slice(-2), ['9999', '5 notifications were lost while the store could not be written'])
   await note('after')
   t.equal(messages().at(-1), 'after')
+})
+
+await t.test('what another process has written into the audit log is told in its place, and nothing twice', async t => {
+  const { journal, auditHub, path } = await openJournal(t)
+  const told: number[] = []
+  auditHub.announce = events => { told.push(...events.map(({ seq }) => seq)) }
+  const event = { type: 'audit', action: 'restart', outcome: 'accepted', name: 'a' } as const
+  const write = () => journal.write('written', false, append => append(event as never))
+  await write()
+  const other = new Store(path)
+  t.teardown(() => other.close())
+  await other.write('written', () => new EventLog(other, 'audit').append(event as never, false, 1))
+  await Promise.all([write(), write()])
+  journal.catchUp()
+  t.same(told, [1, 2, 3, 4])
 })
