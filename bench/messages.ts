@@ -82,7 +82,7 @@ const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(val
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const directory = await mkdtemp(join(tmpdir(), 'zeek-cluster-bench-'))
 const controller = spawn(process.execPath, [join(root, 'dist/src/main.js'), 'start', '--management-log-level=error', `--management-state-dir=${directory}`,
-  `--controller-websocket-port=${ports.http}`, `--controller-port=${ports.agents}`, `--agent-controller=127.0.0.1:${ports.agents}`, '--agent-name=agent-bench', `--bin=${join(root, 'demo/zeek')}`],
+  `--controller-websocket-port=${ports.http}`, `--controller-port=${ports.agents}`, `--agent-controller=127.0.0.1:${ports.agents}`, '--agent-name=agent-bench', '--controller-requests-rate-max=0', `--bin=${join(root, 'demo/zeek')}`],
 { stdio: ['ignore', 'pipe', 'inherit'] })
 try {
   await once(createInterface(controller.stdout!), 'line')

@@ -98,7 +98,8 @@ export class Guard {
     try {
       return identify()
     } catch (error) {
-      if (error instanceof AppError) this.#options.audit.refused(actionOf(request), { address: this.#options.site.addressOf(request) }, error.message)
+      // Not what is the store's fault.
+      if (error instanceof AppError && error.code !== 'unavailable') this.#options.audit.refused(actionOf(request), { address: this.#options.site.addressOf(request) }, error.message)
       throw error
     }
   }
