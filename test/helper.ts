@@ -138,8 +138,8 @@ export async function ask (url: string, type: RequestType, args: object = {}, qu
   return body
 }
 
-export async function getJson (url: string): Promise<any> {
-  return await (await fetch(url)).json()
+export async function getJson (url: string, headers: Record<string, string> = {}): Promise<any> {
+  return await (await fetch(url, { headers })).json()
 }
 
 export interface Stream {
@@ -184,7 +184,7 @@ export async function openStream (t: Test, url: string, headers: Record<string, 
 }
 
 /** The real thing: a supervisor in a process of its own. Resolves when it says that it is ready. */
-export async function startHost (t: Test, flags: Record<string, string>, roles: readonly ('--controller' | '--agent')[] = [], env: NodeJS.ProcessEnv = {}) {
+export async function startHost (t: Pick<Test, 'teardown'>, flags: Record<string, string>, roles: readonly ('--controller' | '--agent')[] = [], env: NodeJS.ProcessEnv = {}) {
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
   const child = spawn(process.execPath, [mainProgram, 'start', ...roles, ...args], { env: { ...cleanEnv, ZEEK_BIN: standIn, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   const output = { stdout: '', stderr: '' }

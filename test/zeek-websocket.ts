@@ -50,7 +50,7 @@ export interface MessagesClient {
 }
 
 /** A client over a real socket. With topics it has subscribed to them, and was acknowledged. */
-export async function openClient (t: Test, port: number, topics: readonly string[] | null = [topic], { at = path, ...options }: ClientOptions & { at?: string } = {}): Promise<MessagesClient> {
+export async function openClient (t: Pick<Test, 'teardown'>, port: number, topics: readonly string[] | null = [topic], { at = path, ...options }: ClientOptions & { at?: string } = {}): Promise<MessagesClient> {
   const socket = new WebSocket(`ws${options.ca ? 's' : ''}://127.0.0.1:${port}${at}`, { perMessageDeflate: false, ...options })
   t.teardown(() => socket.terminate())
   const texts: string[] = []

@@ -89,7 +89,7 @@ class Reading {
         else yield * this.#event(line.event)
         seen.add(cursor)
       } else if (line.type === 'hello') yield * this.#hello(line, lines)
-      else if (line.type === 'reset') yield * this.#reset(line, lines[0] as Control)
+      else if (line.type === 'reset') yield * (index === 1 && open.from.includes('.') ? this.#reset(line, lines[0] as Control) : this.#gap(line))
       else if (line.type === 'heartbeat') yield * this.#upTo(line.cursor!, true)
       else if (line.type === 'goodbye') {
         isOver = true
@@ -126,6 +126,16 @@ class Reading {
     const asked = placeOf(from)
     if (reason === 'expired' && asked.epoch === placeOf(cursor).epoch && asked.seq < placeOf(earliest).seq - 1) return
     yield `${stream}: reset (${reason}) after ${from}, which is from this log and was not dropped`
+  }
+
+  /** What comes next was dropped before it was read: the stream goes on with what is live, one of a request with what is left of it. */
+  * #gap ({ reason, earliest = '', latest = '' }: Control): Generator<string> {
+    const { stream, reqid } = this.#connection.open
+    const { seq } = placeOf(this.#position ?? `.${this.#seq}`)
+    if (reason !== 'expired' || placeOf(earliest).seq - 1 <= seq) yield `${stream}: reset (${reason}) at ${this.#position}, and what comes next was not dropped`
+    this.#seq = reqid === undefined ? placeOf(latest).seq : placeOf(earliest).seq - 1
+    this.#next = this.#wanted.findIndex(event => placeOf(event.cursor).seq > this.#seq)
+    if (this.#next < 0) this.#next = this.#wanted.length
   }
 
   * #event (event: Told): Generator<string> {

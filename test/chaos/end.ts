@@ -5,7 +5,7 @@ import { RequestTable } from '../../src/store/requests.js'
 import { Store } from '../../src/store/store.js'
 import { getJson, until } from '../helper.js'
 import type { Config } from './errands.js'
-import { placeOf, type Shown } from './lines.js'
+import type { Audited, Shown, Told } from './lines.js'
 import { RestClient } from './rest-client.js'
 import type { Run } from './run.js'
 
@@ -18,21 +18,28 @@ export async function allDone (run: Run, clients: Promise<void>[]): Promise<void
   await until(() => left === 0, 'all clients are answered', patienceMs).catch(() => { run.faults.push(`${left} clients still wait for their answers`) })
 }
 
-/** Has the cluster come to rest: agents connected, a configuration deployed, nothing pending. */
-export async function settle (run: Run, url: string, config: Config): Promise<void> {
-  const client = new RestClient(run, url, 'settler')
-  const { instances } = config
+/** Resolves when all agents are connected and nothing is pending. */
+export async function calm (run: Run, url: string, { instances }: Config): Promise<void> {
+  const get = (path: string) => getJson(`${url}${path}`, run.headers('operator'))
   const hope = (what: () => Promise<boolean>, text: string) => until(what, text, patienceMs).catch(() => { run.faults.push(`still not so: ${text}`) })
   await hope(async () => {
-    const known: { name: string, connected: boolean }[] = (await getJson(`${url}/v1/instances`)).instances
+    const known: { name: string, connected: boolean }[] = (await get('/v1/instances')).instances
     return instances.every(({ name }) => known.some(instance => instance.name === name && instance.connected))
   }, 'all agents are connected')
-  await hope(async () => (await getJson(`${url}/v1/requests?state=pending`)).requests.length === 0, 'nothing is pending')
+  await hope(async () => (await get('/v1/requests?state=pending')).requests.length === 0, 'nothing is pending')
+}
+
+/** Has the cluster come to rest, with a configuration deployed. Resolves with where that was. */
+export async function settle (run: Run, url: string, config: Config): Promise<string> {
+  const client = new RestClient(run, url, 'settler')
+  await calm(run, url, config)
   await deploy(run, client, config)
   // Reconnecting agents may still tell of their nodes.
   await sleep(500)
-  run.add({ kind: 'settled', cursor: (await getJson(`${url}/v1/nodes`)).event_cursor })
+  const { event_cursor: cursor } = await getJson(`${url}/v1/nodes`, run.headers('viewer'))
+  run.add({ kind: 'settled', cursor })
   await client.list()
+  return cursor
 }
 
 /** With the controller left alone this has to succeed. */
@@ -44,40 +51,34 @@ export async function deploy (run: Run, client: RestClient, { instances, nodes }
 }
 
 /** Resolves when everyone who stays has seen all, or the time is over: the history tells. */
-export async function caughtUp (run: Run): Promise<void> {
-  const goal = placeOf(run.lines.find(line => line.kind === 'settled')!.cursor).seq
-  const isBehind = () => {
-    const clients = new Map<string, number>()
-    const streams = new Map<string, string>()
-    for (const line of run.lines) {
-      if (line.kind === 'open' && line.stays) {
-        streams.set(line.stream, line.client)
-        clients.set(line.client, clients.get(line.client) ?? 0)
-      } else if (line.kind === 'event' || line.kind === 'control') {
-        const cursor = line.kind === 'event' ? line.event.cursor : line.cursor
-        const client = streams.get(line.stream)
-        if (client !== undefined && cursor !== undefined) clients.set(client, placeOf(cursor).seq)
-      }
-    }
-    return [...clients.values()].some(seq => seq < goal)
-  }
-  await until(() => !isBehind(), 'everyone has seen all', patienceMs).catch(() => {})
+export async function caughtUp (run: Run, goal: string): Promise<void> {
+  await until(() => run.isSeen(goal), 'everyone has seen all', patienceMs).catch(() => {})
 }
 
 /** What the nodes are, as the controller shows them. */
 export async function writeNodes (run: Run, url: string): Promise<void> {
-  const { nodes } = await getJson(`${url}/v1/nodes`)
+  const { nodes } = await getJson(`${url}/v1/nodes`, run.headers('viewer'))
   run.add({ kind: 'nodes', nodes: nodes.filter((node: { mgmt_role: string }) => node.mgmt_role === 'NODE') })
 }
 
 /** What a controller that has ended has left on the disk. */
-export function writeStore (run: Run, path: string): void {
+export function readStore (path: string): { events: Told[], requests: Shown[], audit: Audited['entry'][] } {
   const store = new Store(path)
-  const log = new EventLog(store)
-  for (const event of log.after(0, 1e9)) run.add({ kind: 'logged', event: JSON.parse(ndjson.event(event, log.epoch)) })
-  for (const request of new RequestTable(store).list({ limit: 1e9 })) {
-    const { n, event_seq: seq, ...shown } = request
-    run.add({ kind: 'stored', request: { ...shown, ...(request.state === 'pending' ? {} : { success: request.state === 'succeeded' }) } as Shown })
+  const [log, audit] = [new EventLog(store), new EventLog(store, 'audit')]
+  try {
+    return {
+      events: log.after(0, 1e9).map(event => JSON.parse(ndjson.event(event, log.epoch))),
+      requests: new RequestTable(store).list({ limit: 1e9 }).map(({ n, event_seq: seq, ...shown }) => ({ ...shown, ...(shown.state === 'pending' ? {} : { success: shown.state === 'succeeded' }) }) as Shown),
+      audit: audit.after(0, 1e9).map(entry => JSON.parse(ndjson.event(entry, audit.epoch)))
+    }
+  } finally {
+    store.close()
   }
-  store.close()
+}
+
+/** Writes that down as the whole of what there ever was. */
+export function writeStore (run: Run, { events, requests, audit }: ReturnType<typeof readStore>): void {
+  for (const event of events) run.add({ kind: 'logged', event })
+  for (const request of requests) run.add({ kind: 'stored', request })
+  for (const entry of audit) run.add({ kind: 'audited', entry })
 }

@@ -71,6 +71,8 @@ export function goodHistory (): Line[] {
     { kind: 'settled', cursor: cursor(10) },
     ...log.map((event): Line => ({ kind: 'logged', event })),
     ...requests.map((request): Line => ({ kind: 'stored', request })),
+    // Anyone may look at r3 and r4.
+    ...[r1, r2].flatMap(({ reqid, state }, index) => ['accepted', state].map((outcome, end): Line => ({ kind: 'audited', entry: { type: 'audit', cursor: `a1.${2 * index + end + 1}`, reqid, outcome } }))),
     { kind: 'nodes', nodes: [{ node: 'manager', state: 'RUNNING', pid: 100 }, { node: 'worker-1', state: 'RUNNING', pid: 101 }] }
   ]
 }

@@ -32,6 +32,9 @@ class Forgery {
   nowhere (seq: number): void { this.drop(...[...this.all('event'), ...this.all('logged')].filter(({ event }) => event.cursor === cursor(seq))) }
 }
 
+/** What came after the fifth event was dropped before it was read. */
+const gap: Line = { kind: 'control', stream: 'all-2', type: 'reset', reason: 'expired', earliest: cursor(7), latest: cursor(8) }
+
 const planted: [name: string, plant: (forgery: Forgery) => void, text: RegExp][] = [
   ['an accepted request is lost', f => { f.drop(f.first('stored', ({ request }) => request.reqid === 'r2')) }, /^lost request: r2 \(deploy\) was answered 202/],
   ['its events alone are there', f => { f.drop(f.first('stored', ({ request }) => request.reqid === 'r2')) }, /^lost request: r2 has events/],
@@ -69,6 +72,8 @@ const planted: [name: string, plant: (forgery: Forgery) => void, text: RegExp][]
   ['an event is missing between two connections', f => { f.hello('all-2').cursor = cursor(5); f.drop(f.seen('all-2', 5)) }, /^all-2: asked to go on after e1\.4, and went on after e1\.5 without a reset/],
   ['an event is missing before a heartbeat', f => f.drop(f.seen('all-1', 3)), /^all-1: missing e1\.3/],
   ['a reset without need', f => f.after(f.hello('all-2'), { kind: 'control', stream: 'all-2', type: 'reset', reason: 'epoch' }), /^all-2: reset \(epoch\) after e1\.4/],
+  ['a gap without need', f => f.after(f.seen('all-2', 5), { kind: 'control', stream: 'all-2', type: 'reset', reason: 'expired', earliest: cursor(6), latest: cursor(10) }), /^all-2: reset \(expired\) at e1\.5, and what comes next was not dropped/],
+  ['an event after a gap that it has passed', f => f.after(f.seen('all-2', 5), gap), /^all-2: e1\.6 came out of order, after e1\.8/],
   ['an event that the log does not have', f => f.drop(f.logged(6)), /^all-2: notify_agent_hello {2}was seen at e1\.6, and the log does not/],
   ['another event than in the log', f => { f.seen('all-2', 6).event.type = 'notify_error' }, /^all-2: notify_error {2}was seen at e1\.6, where the log has/],
   ['a cursor of two events', f => { f.seen('one-1', 3).event.results = [] }, /^cursor e1\.3 is of different events/],
@@ -88,6 +93,10 @@ const planted: [name: string, plant: (forgery: Forgery) => void, text: RegExp][]
   ['a node that ran twice at once', f => { f.first('processes').nodes['worker-1'] = [101, 102] }, /^node worker-1 ran 2 times at once: processes 101, 102/],
   ['a node that does not run', f => { f.first('processes').nodes = { manager: [100] } }, /^node worker-1 is shown as process 101, and what runs is none/],
   ['a node that is not RUNNING at the end', f => { Object.assign(f.first('nodes').nodes[0]!, { state: 'CRASHED' }) }, /^node manager is CRASHED/],
+  ['a request that was audited twice', f => f.after(f.first('audited'), f.first('audited')), /^audit contradicts: r1 \(restart\) is succeeded, and is audited as accepted, accepted, succeeded/],
+  ['a request whose end is not audited', f => f.drop(f.all('audited')[3]!), /^audit contradicts: r2 \(deploy\) is interrupted, and is audited as accepted$/],
+  ['a look that is audited', f => f.after(f.first('audited'), { kind: 'audited', entry: { ...f.first('audited').entry, reqid: 'r4' } }), /^audit contradicts: r4/],
+  ['audited, and lost', f => f.after(f.first('audited'), { kind: 'audited', entry: { ...f.first('audited').entry, reqid: 'r5' } }), /^lost request: r5 is in the audit log/],
   ['a node that nobody knows', f => { f.first('processes').nodes['ghost'] = [103] }, /^node ghost runs, and the controller does not show it/]
 ]
 
@@ -95,6 +104,13 @@ await t.test('a good history has no violation, also when read back', async t => 
   t.same(violations(goodHistory()), [])
   t.same(violations(parse(goodHistory().map(line => `${JSON.stringify(line)}\n`).join(''))), [])
   t.match(figures(goodHistory()), { kills: 1, accepted: 3, requests: 4, interrupted: 1, expired: 1, events: 10 })
+})
+
+await t.test('a reader who was too slow goes on after a reset', async t => {
+  const slow = new Forgery()
+  slow.drop(...[6, 7, 8].map(seq => slow.seen('all-2', seq)))
+  slow.after(slow.seen('all-2', 5), gap)
+  t.same(violations(slow.lines), [])
 })
 
 await t.test('finds what is planted', async t => {

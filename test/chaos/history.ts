@@ -4,6 +4,7 @@
  * retention that drops nothing.
  */
 import type { Line } from './lines.js'
+import { auditViolations } from './check-audit.js'
 import { messageViolations } from './check-messages.js'
 import { nodeViolations } from './check-nodes.js'
 import { answerViolations, keyViolations, markViolations } from './check-answers.js'
@@ -14,7 +15,7 @@ import { World } from './world.js'
 /** Every broken promise, as a text; none when all were kept. */
 export function violations (lines: readonly Line[]): string[] {
   const world = new World(lines)
-  return [requestViolations, answerViolations, keyViolations, markViolations, streamViolations, messageViolations, nodeViolations].flatMap(check => [...check(world)])
+  return [requestViolations, answerViolations, keyViolations, markViolations, streamViolations, messageViolations, nodeViolations, auditViolations].flatMap(check => [...check(world)])
 }
 
 /** That a run was not empty. */

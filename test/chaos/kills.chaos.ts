@@ -10,7 +10,7 @@ import t from 'tap'
 import { directoryOf, freePorts, portFlags, startHost } from '../helper.js'
 import { configurationOf } from '../flow/cluster.js'
 import { Controllers, killAgainAndAgain } from './controllers.js'
-import { allDone, caughtUp, deploy, settle, writeNodes, writeStore } from './end.js'
+import { allDone, caughtUp, deploy, readStore, settle, writeNodes, writeStore } from './end.js'
 import { figures, violations } from './history.js'
 import { RestClient, turn } from './rest-client.js'
 import { Dice, Run } from './run.js'
@@ -82,15 +82,15 @@ await t.test(`requests and streams outlive ${kills} kills of the controller`, { 
   run.isOn = false
   await controllers.ready
   await allDone(run, load)
-  await settle(run, url, config)
+  const goal = await settle(run, url, config)
   followers.push(stay('auditor', { from: 'earliest' }))
-  await caughtUp(run)
+  await caughtUp(run, goal)
   await writeNodes(run, url)
   unwatch()
   leaving.abort()
   await Promise.all(followers)
   await controllers.end('SIGTERM')
-  writeStore(run, join(directory, 'controller', 'controller.sqlite'))
+  writeStore(run, readStore(join(directory, 'controller', 'controller.sqlite')))
 
   const found = violations(run.lines)
   const counted = figures(run.lines)

@@ -53,7 +53,7 @@ export interface Open {
   stays?: boolean
 }
 
-export interface Control { kind: 'control', stream: string, type: string, cursor?: string, earliest?: string, resumed?: boolean, reason?: string }
+export interface Control { kind: 'control', stream: string, type: string, cursor?: string, earliest?: string, latest?: string, resumed?: boolean, reason?: string }
 export interface Seen { kind: 'event', stream: string, event: Told }
 
 /** What came over a WebSocket: the name of the event without its module, the request that it is of, the texts in its results. */
@@ -69,10 +69,12 @@ export interface Settled { kind: 'settled', cursor: string }
 /** The log at the end, in order, and the requests. Nothing may have been dropped from either. */
 export interface Logged { kind: 'logged', event: Told }
 export interface Stored { kind: 'stored', request: Shown }
+/** An entry of the audit log, in order. */
+export interface Audited { kind: 'audited', entry: Told & { outcome: string } }
 /** The nodes as the controller shows them at the end. */
 export interface Nodes { kind: 'nodes', nodes: readonly { node: string, state: string, pid?: number }[] }
 
-export type Line = Ask | Answer | Lost | Open | Control | Seen | Frame | Kill | Processes | Settled | Logged | Stored | Nodes
+export type Line = Ask | Answer | Lost | Open | Control | Seen | Frame | Kill | Processes | Settled | Logged | Stored | Audited | Nodes
 
 export function parse (text: string): Line[] {
   return text.split('\n').filter(line => line !== '').map(line => JSON.parse(line))

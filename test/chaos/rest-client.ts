@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { getJson } from '../helper.js'
 import { errand, type Config, type Errand } from './errands.js'
 import type { Shown } from './lines.js'
 import type { Dice, Run } from './run.js'
@@ -39,7 +40,7 @@ export class RestClient {
   /** The whole history, each request as if it had been asked for. */
   async list (): Promise<void> {
     for (let next: string | undefined = ''; next !== undefined;) {
-      const page = await (await fetch(`${this.#url}/v1/requests?limit=200${next && `&before=${next}`}`)).json() as { requests: Shown[], next?: string }
+      const page = await getJson(`${this.#url}/v1/requests?limit=200${next && `&before=${next}`}`, this.#run.headers('operator')) as { requests: Shown[], next?: string }
       for (const request of page.requests) {
         const id = this.#run.name(this.#name)
         this.#run.add({ kind: 'ask', client: this.#name, id, reqid: request.reqid })
@@ -51,7 +52,7 @@ export class RestClient {
 
   async #fetch (id: string, path: string, init: RequestInit): Promise<Said> {
     try {
-      const response = await fetch(`${this.#url}${path}`, init)
+      const response = await fetch(`${this.#url}${path}`, { ...init, headers: { ...this.#run.headers('operator'), ...init.headers as Record<string, string> } })
       const body = await response.json() as Shown
       const said = { status: response.status, ...(response.ok ? { request: body } : {}) }
       this.#run.add({ kind: 'answer', id, ...said, ...(response.headers.has('idempotent-replayed') ? { replayed: true } : {}) })

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Line } from './lines.js'
+import type { Role } from '../../schemas/access.js'
+import { placeOf, type Line } from './lines.js'
 
 /** Numbers that a seed decides (mulberry32). */
 export class Dice {
@@ -32,6 +33,11 @@ export class Run extends EventEmitter<{ line: [Line] }> {
   readonly faults: string[] = []
   /** Whether there is to be more of it. */
   isOn = true
+  /** With what its clients come in, where the controller wants that. */
+  tokens: Partial<Record<Role, string>> = {}
+  /** How far those who stay have got, and on which streams. */
+  readonly #positions = new Map<string, number>()
+  readonly #staying = new Map<string, string>()
   #count = 0
 
   constructor () {
@@ -40,8 +46,34 @@ export class Run extends EventEmitter<{ line: [Line] }> {
   }
 
   add (line: Line): void {
-    this.lines.push(line)
+    this.keep(line)
+    this.#locate(line)
     this.emit('line', line)
+  }
+
+  /** Writes a line down. */
+  protected keep (line: Line): void { this.lines.push(line) }
+
+  /** What a client of this role sends along. */
+  headers (role: Role): Record<string, string> {
+    const token = this.tokens[role]
+    return token === undefined ? {} : { authorization: `Bearer ${token}` }
+  }
+
+  /** Whether everyone who stays has got here. */
+  isSeen (cursor: string): boolean {
+    return [...this.#positions.values()].every(seq => seq >= placeOf(cursor).seq)
+  }
+
+  #locate (line: Line): void {
+    if (line.kind === 'open' && line.stays) {
+      this.#staying.set(line.stream, line.client)
+      this.#positions.set(line.client, this.#positions.get(line.client) ?? 0)
+    }
+    if (line.kind !== 'event' && line.kind !== 'control') return
+    const client = this.#staying.get(line.stream)
+    const cursor = line.kind === 'event' ? line.event.cursor : line.cursor
+    if (client !== undefined && cursor !== undefined) this.#positions.set(client, placeOf(cursor).seq)
   }
 
   /** A name that nobody has. */

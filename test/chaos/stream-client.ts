@@ -2,12 +2,16 @@ import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createParser } from 'eventsource-parser'
+import type { Role } from '../../schemas/access.js'
 import type { Control, Told } from './lines.js'
 import type { Dice, Run } from './run.js'
 
 export interface FollowOptions {
   /** Of one request: until its response. Otherwise until the signal aborts. */
   reqid?: string
+  /** Where; that of all events, or of the request's. */
+  path?: string
+  as?: Role
   types?: readonly string[]
   from?: 'latest' | 'earliest'
   format?: 'sse' | 'ndjson'
@@ -64,8 +68,8 @@ class Follower {
   }
 
   #address (): URL {
-    const { reqid, types, from = 'latest', format } = this.#options
-    const url = new URL(reqid === undefined ? '/v1/events' : `/v1/requests/${reqid}/events`, this.#url)
+    const { reqid, types, from = 'latest', format, path = reqid === undefined ? '/v1/events' : `/v1/requests/${reqid}/events` } = this.#options
+    const url = new URL(path, this.#url)
     if (types) url.searchParams.set('types', types.join(','))
     // There are two ways to say where one was.
     if (this.#position === undefined && reqid === undefined) url.searchParams.set('from', from)
@@ -74,8 +78,9 @@ class Follower {
   }
 
   #headers (): Record<string, string> {
-    if (this.#options.format === 'ndjson') return { accept: 'application/x-ndjson' }
-    return { accept: 'text/event-stream', ...(this.#position === undefined ? {} : { 'last-event-id': this.#position }) }
+    const { format, as = 'viewer' } = this.#options
+    if (format === 'ndjson') return { ...this.#run.headers(as), accept: 'application/x-ndjson' }
+    return { ...this.#run.headers(as), accept: 'text/event-stream', ...(this.#position === undefined ? {} : { 'last-event-id': this.#position }) }
   }
 
   #refused (status: number): void {
@@ -83,7 +88,8 @@ class Follower {
     const id = this.#run.name(this.#client)
     this.#run.add({ kind: 'ask', client: this.#client, id, ...(reqid === undefined ? {} : { reqid }) })
     this.#run.add({ kind: 'answer', id, status })
-    this.isOver = status !== 503
+    // It comes again with another token.
+    this.isOver = ![401, 503].includes(status)
   }
 
   /** Takes the text as it comes, in whatever pieces. */
@@ -105,9 +111,9 @@ class Follower {
   }
 
   #take (stream: string, event: any, id: string | undefined): void {
-    const { type, cursor, earliest, resumed, reason } = event
+    const { type, cursor, earliest, latest, resumed, reason } = event
     const isControl = controls.has(type)
-    this.#run.add(isControl ? { kind: 'control', stream, type, cursor, earliest, resumed, reason } satisfies Control : { kind: 'event', stream, event: event as Told })
+    this.#run.add(isControl ? { kind: 'control', stream, type, cursor, earliest, latest, resumed, reason } satisfies Control : { kind: 'event', stream, event: event as Told })
     if (id !== undefined) this.#position = id
     else if (type === 'hello' && this.#options.reqid === undefined) this.#position = cursor
     if (isControl && reason === 'terminal') this.isOver = true

@@ -1,10 +1,13 @@
-import { readdirSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { Run } from './run.js'
 
 const everyMs = 50
 
-/** Writes down which processes there are of each node: those whose working directory is the node's. */
+/**
+ * Writes down which processes there are of each node: those whose working directory is the node's, and which lead a group.
+ * What a shell forks on its way to become a node does not.
+ */
 export function watchNodes (run: Run, isNodes: (directory: string) => boolean): () => void {
   let before = ''
   const look = () => {
@@ -13,7 +16,7 @@ export function watchNodes (run: Run, isNodes: (directory: string) => boolean): 
       if (!/^\d+$/.test(pid)) continue
       const directory = workingDirectory(pid)
       // " (deleted)": of an earlier run, in a directory of the same name.
-      if (directory !== undefined && !directory.endsWith(' (deleted)') && isNodes(dirname(directory))) (nodes[basename(directory)] ??= []).push(Number(pid))
+      if (directory !== undefined && !directory.endsWith(' (deleted)') && isNodes(dirname(directory)) && leads(pid)) (nodes[basename(directory)] ??= []).push(Number(pid))
     }
     const now = JSON.stringify(nodes)
     if (now !== before) run.add({ kind: 'processes', nodes })
@@ -29,5 +32,14 @@ function workingDirectory (pid: string): string | undefined {
     return readlinkSync(`/proc/${pid}/cwd`)
   } catch {
     return undefined
+  }
+}
+
+function leads (pid: string): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2] === pid
+  } catch {
+    return false
   }
 }

@@ -7,8 +7,8 @@ import { errand, type Config } from './errands.js'
 import type { Dice, Run } from './run.js'
 
 /** One connection as zeek-client has it, until it is lost: asks now and then, and hears of everyone's requests. */
-export async function chat (t: Test, run: Run, port: number, name: string, dice: Dice, config: Config): Promise<void> {
-  const client = await openClient(t, port).catch(() => undefined)
+export async function chat (t: Pick<Test, 'teardown'>, run: Run, port: number, name: string, dice: Dice, config: Config): Promise<void> {
+  const client = await openClient(t, port, undefined, { headers: run.headers('operator') }).catch(() => undefined)
   if (!client) return
   const connection = run.name(name)
   const heard = (async () => {
@@ -21,7 +21,7 @@ export async function chat (t: Test, run: Run, port: number, name: string, dice:
       run.add({ kind: 'frame', client: connection, name: event, reqid, ...(event.endsWith('_response') ? { texts: textsOf(rest) } : {}) })
     }
   })()
-  while (client.socket.readyState === client.socket.OPEN && run.isOn) {
+  while (client.socket.readyState === client.socket.OPEN && run.isOn && !dice.chance(0.002)) {
     const { type, args, mark } = errand(run, dice, config)
     const id = run.name(connection)
     run.add({ kind: 'ask', client: connection, id, type, ...(mark === undefined ? {} : { mark }) })

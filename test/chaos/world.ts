@@ -1,4 +1,4 @@
-import { isTerminal, type Answer, type Ask, type Kill, type Line, type Shown, type Told } from './lines.js'
+import { isTerminal, type Answer, type Ask, type Audited, type Kill, type Line, type Shown, type Told } from './lines.js'
 
 /** A history, in the order in which its checks look things up. */
 export class World {
@@ -9,6 +9,7 @@ export class World {
   readonly kills: Kill[] = []
   /** As it was at the end. */
   readonly log: Told[] = []
+  readonly audit: Audited['entry'][] = []
   readonly requests = new Map<string, Shown>()
   /** What the log tells of each request. */
   readonly stories = new Map<string, Told[]>()
@@ -36,6 +37,7 @@ export class World {
         this.log.push(line.event)
         if (line.event.reqid !== undefined) add(this.stories, line.event.reqid, line.event)
         break
+      case 'audited': this.audit.push(line.entry); break
       case 'stored':
         this.requests.set(line.request.reqid, line.request)
         for (const text of textsOf(line.request.arguments)) add(this.byText, text, line.request.reqid)
