@@ -68,8 +68,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
       const { request: started, replayed, own } = await controller.request(type, request.body as any, { timeout, by: request.principal, ...(key === undefined ? {} : { idempotency: { key: `${request.principal.name} ${key}`, fingerprint } }) })
       const wait = preferredWait(request.headers.prefer)
       // A client that has hung up does not wait any longer.
-      const gone = AbortSignal.any([closing, request.signal])
-      const finished = wait === undefined ? started : await controller.waitForRequest(started.reqid, wait, gone)
+      const finished = wait === undefined ? started : await controller.waitForRequest(started.reqid, wait, closing, request.signal)
       const whole = own && finished.state !== 'pending' ? { ...finished, results: own.map(outcome => ({ reqid: finished.reqid, ...outcome })) } : finished
       reply.header('location', `/v1/requests/${started.reqid}`)
       if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
@@ -113,7 +112,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
       response: { 200: json('The request', Ref(Request)), ...problems }
     }
   }, async (request, reply) => {
-    const found = await controller.waitForRequest(request.params.reqid, request.query.wait ?? 0, AbortSignal.any([closing, request.signal]))
+    const found = await controller.waitForRequest(request.params.reqid, request.query.wait ?? 0, closing, request.signal)
     if (found.state === 'pending') reply.header('retry-after', '1')
     return found
   })

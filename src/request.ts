@@ -129,10 +129,10 @@ export class Requests {
   }
 
   /** The request, once it is finished or the time is over. */
-  async wait (reqid: string, timeoutMs: number, signal: AbortSignal): Promise<Request> {
+  async wait (reqid: string, timeoutMs: number, ...signals: readonly AbortSignal[]): Promise<Request> {
     const request = this.get(reqid)
     if (request.state !== 'pending' || timeoutMs <= 0) return request
-    await this.#waiting.wait(reqid, timeoutMs, signal)
+    await this.#waiting.wait(reqid, timeoutMs, ...signals)
     return this.get(reqid)
   }
 

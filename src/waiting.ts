@@ -2,21 +2,24 @@
 export class Waiting {
   #waiting = new Map<string, Set<() => void>>()
 
-  /** Resolves when `release` is called for the name, the time is over, or the signal aborts. */
-  async wait (name: string, timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return
+  /**
+   * Resolves when `release` is called for the name, the time is over, or one of the signals aborts. Several, since what
+   * AbortSignal.any leaves in a signal that lives as long as the server is there for as long.
+   */
+  async wait (name: string, timeoutMs: number, ...signals: readonly AbortSignal[]): Promise<void> {
+    if (signals.some(({ aborted }) => aborted)) return
     const others = this.#waiting.get(name) ?? new Set()
     this.#waiting.set(name, others)
     await new Promise<void>(resolve => {
       const done = () => {
         clearTimeout(timer)
-        signal.removeEventListener('abort', done)
+        for (const signal of signals) signal.removeEventListener('abort', done)
         others.delete(done)
         if (others.size === 0) this.#waiting.delete(name)
         resolve()
       }
       const timer = setTimeout(done, timeoutMs)
-      signal.addEventListener('abort', done, { once: true })
+      for (const signal of signals) signal.addEventListener('abort', done, { once: true })
       others.add(done)
     })
   }

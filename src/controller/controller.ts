@@ -79,8 +79,8 @@ export class Controller {
   getRequest (reqid: string): Request { return this.#parts.requests.get(reqid) }
 
   /** The request once it is finished, or after so many seconds. Throws `not_found`. */
-  waitForRequest (reqid: string, seconds: number, signal: AbortSignal): Promise<Request> {
-    return this.#parts.requests.wait(reqid, seconds * 1000, signal)
+  waitForRequest (reqid: string, seconds: number, ...signals: readonly AbortSignal[]): Promise<Request> {
+    return this.#parts.requests.wait(reqid, seconds * 1000, ...signals)
   }
 
   listRequests (filter: RequestFilter): { requests: Request[], next?: string } { return this.#parts.requests.list(filter) }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Server } from 'node:http'
 import type { Server as TlsServer } from 'node:tls'
 import AjvCompiler from '@fastify/ajv-compiler'
@@ -191,6 +192,8 @@ function depthOf (json: string): number {
 /** Streams and waiting clients would keep the server open for ever. Returns a signal for those who wait. */
 function endGracefully (app: FastifyInstance, hubs: readonly Hub[], messages: ServerOptions['messages']): AbortSignal {
   const closing = new AbortController()
+  // As many as wait.
+  setMaxListeners(0, closing.signal)
   let open = 0
   let drained = () => {}
   app.addHook('onRequest', async (_request, { raw }) => {
