@@ -56,4 +56,4 @@ export function table ({ machine, seed, seconds, times, figures, kept, troubles,
 }
 
 const last = (series: Life['rss']) => (series.at(-1)?.[1] ?? 0).toFixed(1)
-const slope = (series: Life['rss']) => `${fit(series).perHour.toFixed(1)} MB/h`
+const slope = (series: Life['rss']) => `${fit(series).perHour.toFixed(1)} MB/h (later half ${fit(series.slice(Math.floor(series.length / 2))).perHour.toFixed(1)})`

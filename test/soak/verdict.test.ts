@@ -24,6 +24,8 @@ await t.test('what grows is told, and noise is not', async t => {
   t.same([...leaks({ ...life, heap: series(5), rss: series(40, 6) })], [])
   t.match([...leaks({ ...life, heap: series(30) })], [/^heap of controller grows by 30\.0 MB an hour/])
   t.match([...leaks({ ...life, rss: series(200) })], [/^rss of controller grows by 200\.0/])
+  const dip = series(0).map(([at, value], n) => [at, n < 20 ? value - 30 : value] as const)
+  t.same([...leaks({ ...life, rss: dip, heap: dip })], [], 'what was given back and is taken again')
   t.same([...leaks({ ...life, after: { Timeout: 5 } })], [])
   t.match([...leaks({ ...life, after: { Timeout: 6, FSWatcher: 3 } })], [/^controller has 6 Timeout at rest, and had 3/, /^controller has 3 FSWatcher at rest, and had 0/])
   t.same([...excess({ events: { count: 10, max: 10 }, audit: { count: 11, max: 10 } })], ['audit: 11, more than 10'])
