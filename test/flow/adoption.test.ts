@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { getJson, isRunning, openStream, until } from '../helper.js'
 import { Cluster, configurationOf, start } from './cluster.js'
 
@@ -11,6 +11,15 @@ await t.test('nodes outlive whatever manages them', { timeout: 90_000 }, async t
   await cluster.start(two)
   t.equal((await cluster.deploy(configurationOf(two))).state, 'succeeded')
   const pids = await cluster.pids()
+  /** The next supervisor of sensor-2 takes its nodes over as they were, and starts one again that is killed. */
+  const adopts = async (t: Test, before: typeof pids) => {
+    await cluster.startHost('sensor-2', false)
+    await cluster.connected('sensor-2')
+    await cluster.reaches('worker-1', 'RUNNING')
+    t.same(await cluster.pids(), before)
+    process.kill(before['worker-1']!, 'SIGKILL')
+    await cluster.reaches('worker-1', 'RUNNING', before['worker-1']!)
+  }
 
   await t.test('a controller that is killed comes back with all that it knew', async t => {
     const { event_cursor: cursor } = await getJson(`${cluster.url}/v1/nodes`)
@@ -42,12 +51,7 @@ await t.test('nodes outlive whatever manages them', { timeout: 90_000 }, async t
     await host.stop('SIGKILL')
     await until(() => !isRunning(agent), 'its agent has ended with it')
     t.ok(isRunning(pids['worker-1']!))
-    await cluster.startHost('sensor-2', false)
-    await cluster.connected('sensor-2')
-    await cluster.reaches('worker-1', 'RUNNING')
-    t.same(await cluster.pids(), pids)
-    process.kill(pids['worker-1']!, 'SIGKILL')
-    await cluster.reaches('worker-1', 'RUNNING', pids['worker-1']!)
+    await adopts(t, pids)
   })
 
   await t.test('a supervisor that is to leave the nodes ends with its roles only, and its successor goes on', async t => {
@@ -58,12 +62,7 @@ await t.test('nodes outlive whatever manages them', { timeout: 90_000 }, async t
     t.equal(host.child.exitCode, 0)
     t.notOk(isRunning(agent))
     t.ok(isRunning(before['worker-1']!))
-    await cluster.startHost('sensor-2', false)
-    await cluster.connected('sensor-2')
-    await cluster.reaches('worker-1', 'RUNNING')
-    t.same(await cluster.pids(), before)
-    process.kill(before['worker-1']!, 'SIGKILL')
-    await cluster.reaches('worker-1', 'RUNNING', before['worker-1']!)
+    await adopts(t, before)
   })
 
   await t.test('a second supervisor of the same directory is refused with one line', async t => {
