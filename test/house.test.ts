@@ -28,7 +28,7 @@ const picture: Record<string, { value: string[], type?: string[] }> = {
   'src/main.ts': { value: ['src'] },
   'src/openapi.ts': { value: ['src'] },
   demo: { value: [] },
-  bench: { value: [] }
+  bench: { value: ['schemas', 'src'] }
 }
 
 const roomOf = (file: string) => Object.keys(picture).find(room => file === room || file.startsWith(`${room}/`))
