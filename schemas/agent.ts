@@ -58,7 +58,6 @@ export type Hello = Static<typeof Hello>
 export const agentMethods = {
   deploy: { params: Type.Object({ share: Share, force: Type.Boolean() }), answer: Outcomes },
   standby: { params: Type.Object({}), answer: Outcomes },
-  get_nodes: { params: Type.Object({}), answer: ListOf(NodeStatus) },
   get_id_value: { params: Type.Object({ id: Type.String(), nodes: Type.Array(Name) }), answer: Outcomes },
   restart: { params: Type.Object({ nodes: Type.Array(Name) }), answer: Outcomes }
 }
@@ -66,7 +65,10 @@ export const agentMethods = {
 /** Said by the agent. `hello` is asked, and answered with the controller's name; the others are notifications. */
 export const controllerMethods = {
   hello: { params: Hello, answer: Type.Object({ controller: Name }) },
+  /** The status of a node has changed, be it only in its process ID: then both states are the same. */
   change: { params: Type.Object({ status: Ref(NodeStatus), old_state: Ref(NodeState), reason: Type.String() }) },
+  /** Nodes that are none of the instance any more. */
+  gone: { params: Type.Object({ nodes: Type.Array(Name) }) },
   log: { params: Type.Object({ level: Type.String(), message: Type.String() }) },
   error: { params: Type.Object({ message: Type.String(), node: Type.Optional(Name) }) }
 }

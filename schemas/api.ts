@@ -62,8 +62,8 @@ export const requests = {
     changes: false,
     role: 'viewer',
     timeout: 10,
-    summary: 'The nodes as their agents see them',
-    description: 'One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included.'
+    summary: 'The nodes as their agents have told of them',
+    description: 'One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included. Agents tell of each change when it happens; they are not asked anew.'
   },
   get_id_value: {
     arguments: Type.Object({ id: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_:]*$', maxLength: 256, description: 'A global identifier of Zeek.' }), nodes: Selection }, { $id: 'GetIdValueArguments', ...closed, description: 'Which identifier, of which nodes.', examples: [{ id: 'Cluster::node', nodes: ['worker-1'] }] }),

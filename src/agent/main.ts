@@ -70,7 +70,6 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
       await table.standby()
       return []
     },
-    get_nodes: statuses,
     get_id_value: (params, { signal }) => {
       const { id, nodes } = check.get_id_value(params, 'get_id_value')
       return table.idValues(id, nodes, signal)
@@ -99,11 +98,13 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     })
   })
   table.on('changed', change => {
-    log.info(`node ${change.status.node}: ${change.old_state} -> ${change.status.state}: ${change.reason}`)
+    if (change.old_state !== change.status.state) log.info(`node ${change.status.node}: ${change.old_state} -> ${change.status.state}: ${change.reason}`)
     session.notify('change', change)
     // Nothing will start it again by itself.
     if (change.status.state === 'FAILED') session.notify('error', { message: `node ${change.status.node} has failed: ${change.reason}`, node: change.status.node })
   })
+
+  table.on('gone', nodes => session.notify('gone', { nodes }))
 
   if (dialled) {
     await session.listen(settings.agent_addr, settings.agent_port, closing.signal)

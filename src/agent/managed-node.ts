@@ -28,6 +28,8 @@ export class ManagedNode extends EventEmitter<{ changed: [Change] }> {
   readonly program: Program
   #state: NodeState = 'STOPPED'
   #pid: number | undefined
+  /** As it was told last. */
+  #toldPid: number | undefined
   #client: NodeClient | undefined
 
   constructor (node: AssignedNode, program: Program) {
@@ -111,8 +113,9 @@ export class ManagedNode extends EventEmitter<{ changed: [Change] }> {
 
   #change (state: NodeState, reason: string): void {
     const old = this.#state
-    if (state === old) return
+    if (state === old && this.#pid === this.#toldPid) return
     this.#state = state
+    this.#toldPid = this.#pid
     this.emit('changed', { status: this.status, old_state: old, reason })
   }
 }

@@ -17,9 +17,10 @@ import type { Programs } from './programs.js'
 
 /**
  * The nodes of this instance. It makes them match the share that it was given last, whatever they were before, and
- * leaves alone what already does. Emits `changed` for each change of a node's state.
+ * leaves alone what already does. Emits `changed` for each change of a node's status, and `gone` with the names of nodes that are none of
+ * this instance any more.
  */
-export class NodeTable extends EventEmitter<{ changed: [Change] }> {
+export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]] }> {
   #settings: AgentSettings
   #env: NodeJS.ProcessEnv
   #programs: Programs
@@ -69,7 +70,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change] }> {
       await this.#memory.clear()
       this.#configId = undefined
       await this.#stop((await this.#programs.status()).filter(unit => unit.kind === 'detached').map(unit => unit.name))
-      this.#nodes = new Map()
+      this.#replace(new Map())
     })
   }
 
@@ -125,16 +126,22 @@ export class NodeTable extends EventEmitter<{ changed: [Change] }> {
 
   /** The new table; what is the same keeps its entry, and with it its state. */
   #adopt (wanted: Map<string, ManagedNode>, units: Map<string, UnitStatus>, same: (name: string) => boolean): void {
-    const before = this.#nodes
-    this.#nodes = new Map()
+    const before = this.#replace(new Map([...wanted].map(([name, node]) => [name, (same(name) ? this.#nodes.get(name) : undefined) ?? node])))
     for (const [name, node] of wanted) {
-      const kept = same(name) ? before.get(name) : undefined
-      this.#nodes.set(name, kept ?? node)
-      if (kept) continue
+      if (before.get(name) === this.#nodes.get(name)) continue
       node.on('changed', change => this.emit('changed', change))
       const unit = units.get(name)
       if (unit && same(name)) node.follow(unit)
     }
+  }
+
+  /** Returns the table before. */
+  #replace (nodes: Map<string, ManagedNode>): Map<string, ManagedNode> {
+    const before = this.#nodes
+    this.#nodes = nodes
+    const gone = [...before.keys()].filter(name => !nodes.has(name))
+    if (gone.length > 0) this.emit('gone', gone)
+    return before
   }
 
   async #writeScripts (share: Share): Promise<void> {

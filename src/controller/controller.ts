@@ -173,7 +173,7 @@ export class Controller {
         }
       }
       case 'deploy': return task => deployer.deploy(this.#configuration('staged'), args.force === true, task)
-      case 'get_nodes': return task => queries.getNodes(task)
+      case 'get_nodes': return { now: () => queries.getNodes() }
       case 'get_id_value': return task => queries.getIdValue(args.id!, args.nodes ?? [], this.deployed(), task)
       case 'restart': return task => queries.restart(args.nodes ?? [], this.deployed(), task)
       case 'test_timeout': return task => this.#timeOut(task)

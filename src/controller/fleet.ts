@@ -12,6 +12,7 @@ import type { Place } from './ports.js'
 
 const checkHello = checker(Hello, invalid)
 const checkChange = checker(controllerMethods.change.params, invalid)
+const checkGone = checker(controllerMethods.gone.params, invalid)
 const checkLog = checker(controllerMethods.log.params, invalid)
 const checkError = checker(controllerMethods.error.params, invalid)
 const checkAnswer = Object.fromEntries(Object.entries(agentMethods).map(([method, { answer }]) => [method, checker(answer, invalid)])) as Record<AgentMethod, (value: unknown, at: string) => any>
@@ -110,6 +111,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
         const { status, old_state: old, reason } = checkChange(params, 'change')
         if (member) this.#note(member, status, reason, old)
       },
+      gone: params => { for (const node of checkGone(params, 'gone').nodes) member?.statuses.delete(node) },
       log: params => {
         const { level, message } = checkLog(params, 'log')
         if (member) this.emit('log', member.name, level, message)

@@ -22,12 +22,11 @@ export class Queries {
     return { results: [{ success: true, data: { instances } }] }
   }
 
-  async getNodes (task: Task): Promise<Answer> {
+  /** Agents are not asked: they tell of each change when it happens, and one that is silent is soon lost. */
+  getNodes (): Answer {
     const members = this.#fleet.connected()
     if (members.length === 0) return failed('no instances connected')
-    return await this.#gather(members.map(({ name }) => [name, {}] as const), 'get_nodes', task,
-      (instance, nodes) => [{ success: true, instance, data: { nodes } }],
-      (instance, error) => [{ success: false, instance, error }])
+    return { results: members.map(({ name: instance, statuses }) => ({ success: true, instance, data: { nodes: [...statuses.values()] } })) }
   }
 
   async getIdValue (id: string, names: readonly string[], deployed: Configuration | undefined, task: Task): Promise<Answer> {
@@ -47,17 +46,9 @@ export class Queries {
     const known = new Map(nodes.map(({ name, instance }) => [name, instance]))
     const unknown: Outcome[] = wanted.filter(name => !known.has(name)).map(node => ({ success: false, node, error: 'unknown cluster node' }))
     const byInstance = groupBy(wanted.filter(name => known.has(name)), name => known.get(name)!)
-    const answer = await this.#gather([...byInstance].map(([instance, group]) => [instance, params(group)] as const), method, task,
-      (_instance, outcomes) => outcomes,
-      (instance, error) => byInstance.get(instance)!.map(node => ({ success: false, instance, node, error })))
-    return { ...answer, results: unknown }
-  }
-
-  /** Asks instances, each its own question, and tells their answers as they come. */
-  async #gather (questions: readonly (readonly [string, object])[], method: AgentMethod, task: Task,
-    answered: (instance: string, answer: any) => Outcome[], unanswered: (instance: string, error: string) => Outcome[]): Promise<Answer> {
-    const late = await Promise.all(questions.map(([instance, params]) => askInstance(this.#fleet, task, instance, method, params,
-      answer => answered(instance, answer), error => unanswered(instance, error))))
-    return { results: [], timedOut: late.includes(true) }
+    const late = await Promise.all([...byInstance].map(([instance, group]) => askInstance(this.#fleet, task, instance, method, params(group),
+      outcomes => outcomes,
+      error => group.map(node => ({ success: false, instance, node, error })))))
+    return { results: unknown, timedOut: late.includes(true) }
   }
 }

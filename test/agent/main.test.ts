@@ -70,3 +70,17 @@ await t.test('a restart that is given up before its turn is not done, and its la
     `late answer to restart of request ${given[1]!.reqid}: request timed out`
   ])
 })
+
+await t.test('a node that a deployment leaves out is not listed any more, nor is any on standby', async t => {
+  const { ask } = await start(t)
+  const listed = async () => (await ask('get_nodes')).results[0]?.data?.nodes?.map(({ node }) => node)
+  await ask('stage_configuration', { config: config({}) })
+  await ask('deploy')
+  t.same(await listed(), ['agent-a', 'manager', 'worker-1'])
+  await ask('stage_configuration', { config: { ...config({}), nodes: config({}).nodes.slice(0, 1) } })
+  await ask('deploy')
+  t.same(await listed(), ['agent-a', 'manager'])
+  await ask('stage_configuration', { config: { instances: [], nodes: [] } })
+  await ask('deploy')
+  await until(async () => (await listed())?.length === 1, 'its nodes are stopped')
+})

@@ -35,8 +35,9 @@ await t.test('a node is pending from its start, and runs once it has joined', as
   t.equal(node.status.state, 'PENDING')
   await runs()
   t.match(node.status, { state: 'RUNNING', pid: 77 })
-  t.same(states(), ['STOPPED PENDING', 'PENDING RUNNING'])
-  t.equal(changes[1]!.reason, 'joined the cluster')
+  t.same(states(), ['STOPPED PENDING', 'PENDING PENDING', 'PENDING RUNNING'])
+  t.match(changes[1], { status: { pid: 77 }, reason: 'running' }, 'its process ID is told')
+  t.equal(changes[2]!.reason, 'joined the cluster')
   t.ok(node.client)
 })
 

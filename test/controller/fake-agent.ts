@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { agentApiVersion, agentPath, type Share } from '../../schemas/agent.js'
+import type { Request, RequestType } from '../../schemas/api.js'
 import type { NodeStatus } from '../../schemas/types.js'
 import { Link, type Handlers } from '../../src/link/link.js'
 import { dial } from '../../src/link/websocket.js'
@@ -41,15 +42,10 @@ export const status = (node: string, state: NodeStatus['state'] = 'RUNNING', mor
 export async function fakeAgent (t: Test, port: number, { name = 'agent-a', handlers = {}, hello = {} }: FakeAgentOptions = {}): Promise<FakeAgent> {
   const asked: Question[] = []
   const heard = new EventEmitter()
-  let share: Share | undefined
   const each = (nodes: readonly string[], more: object = {}) => nodes.map(node => ({ success: true, instance: name, node, ...more }))
   const obliging: Handlers = {
-    deploy: params => {
-      share = params.share
-      return each(params.share.nodes.map((node: { name: string }) => node.name))
-    },
+    deploy: ({ share }: { share: Share }) => each(share.nodes.map(node => node.name)),
     standby: () => [],
-    get_nodes: () => share?.nodes.map(node => status(node.name, 'RUNNING', { cluster_role: node.role })) ?? [],
     get_id_value: ({ nodes }) => each(nodes, { data: { value: '"x"' } }),
     restart: ({ nodes }) => each(nodes)
   }
@@ -73,6 +69,17 @@ export async function fakeAgent (t: Test, port: number, { name = 'agent-a', hand
     change: (node, from, to, reason = 'a test') => link.notify('change', { status: status(node, to), old_state: from, reason }),
     close: () => link.close('the agent leaves')
   }
+}
+
+/** What asks the agent of `deployedAgent`, once. */
+export const idOfManager = { id: 'x', nodes: ['manager'] }
+
+/** An agent to which `small()` is deployed: `get_id_value` with `idOfManager` is answered by its handler. */
+export async function deployedAgent (t: Test, { ask, settings }: { ask: (type: RequestType, body?: object) => Promise<Request>, settings: { controller_port: number } }, getIdValue: Handlers[string]): Promise<FakeAgent> {
+  const agent = await fakeAgent(t, settings.controller_port, { handlers: { get_id_value: getIdValue } })
+  await ask('stage_configuration', { config: small() })
+  if ((await ask('deploy')).state !== 'succeeded') throw new Error('it is not deployed')
+  return agent
 }
 
 /** A state directory that outlives a controller: `t.testdir()` is emptied by each that is started. */

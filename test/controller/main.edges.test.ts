@@ -1,21 +1,22 @@
 import t from 'tap'
 import { openStream, startTestController, until } from '../helper.js'
-import { fakeAgent, never, stateDir } from './fake-agent.js'
+import { deployedAgent, idOfManager, never, stateDir } from './fake-agent.js'
 
 const wait = (url: string, type: string, body: object) =>
   fetch(`${url}/v1/requests/${type}`, { method: 'POST', headers: { 'content-type': 'application/json', prefer: 'wait=30' }, body: JSON.stringify(body) }).then(response => response.json() as any)
 
 // The hub ends its followers without a last look at the log, whose bell has not rung yet.
 await t.test('the last responses are told on the streams before goodbye', async t => {
-  const { url, close, settings } = await startTestController(t)
-  const agent = await fakeAgent(t, settings.controller_port, { handlers: { get_nodes: never } })
-  const stream = await openStream(t, `${url}/v1/events?types=get_nodes_request,get_nodes_response`)
-  const waiting = wait(url, 'get_nodes', {})
-  await agent.question('get_nodes')
-  await stream.next('get_nodes_request')
+  const controller = await startTestController(t)
+  const { url, close } = controller
+  const agent = await deployedAgent(t, controller, never)
+  const stream = await openStream(t, `${url}/v1/events?types=get_id_value_request,get_id_value_response`)
+  const waiting = wait(url, 'get_id_value', idOfManager)
+  await agent.question('get_id_value')
+  await stream.next('get_id_value_request')
   await close()
   await waiting
-  t.same((await stream.collect()).map(({ json }) => json.type), ['get_nodes_response', 'goodbye'])
+  t.same((await stream.collect()).map(({ json }) => json.type), ['get_id_value_response', 'goodbye'])
 })
 
 /** How often the server's patience with what does not end (2 s) was used up while something was done. */

@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http'
 import t, { type Test } from 'tap'
 import { ask, getJson, openStream, silent, startTestController, until } from '../helper.js'
 import { startController } from '../../src/controller/main.js'
-import { fakeAgent, never, small, stateDir } from './fake-agent.js'
+import { deployedAgent, fakeAgent, idOfManager, never, small, stateDir } from './fake-agent.js'
 
 const events = async (t: Test, url: string, query = 'from=earliest') => {
   const stream = await openStream(t, `${url}/v1/events?${query}`)
@@ -46,17 +46,17 @@ await t.test('a stream resumes over a restart without a gap', async t => {
 await t.test('what is pending when the controller closes is answered interrupted, exactly once', async t => {
   const directory = stateDir(t)
   const first = await startTestController(t, { 'management-state-dir': directory })
-  const agent = await fakeAgent(t, first.settings.controller_port, { handlers: { get_nodes: never } })
-  const stream = await openStream(t, `${first.url}/v1/events?types=get_nodes_request`)
+  const agent = await deployedAgent(t, first, never)
+  const stream = await openStream(t, `${first.url}/v1/events?types=get_id_value_request`)
   await stream.next('hello')
-  const answer = post(first.url, 'get_nodes', {}, { prefer: 'wait=30' })
-  await agent.question('get_nodes')
+  const answer = post(first.url, 'get_id_value', idOfManager, { prefer: 'wait=30' })
+  await agent.question('get_id_value')
   await stream.next()
   const closing = first.close()
   t.match(await (await answer).json(), { state: 'interrupted', success: false, results: [{ success: false, error: 'request interrupted' }] })
   await closing
   const second = await startTestController(t, { 'management-state-dir': directory })
-  const { all } = await events(t, second.url, 'from=earliest&types=get_nodes_response,get_instances_request')
+  const { all } = await events(t, second.url, 'from=earliest&types=get_id_value_response,get_instances_request')
   t.same(all.flatMap(({ state }) => state ?? []), ['interrupted'])
 })
 
@@ -102,17 +102,18 @@ await t.test('a client that waits for work which heeds its signal is told that i
 })
 
 await t.test('requests that were refused do not make the server forget those who wait', async t => {
-  const { url, close, settings } = await startTestController(t)
-  const agent = await fakeAgent(t, settings.controller_port, { handlers: { get_nodes: never } })
+  const controller = await startTestController(t)
+  const { url, close, settings } = controller
+  const agent = await deployedAgent(t, controller, never)
   for (let n = 0; n < 3; n++) {
     const refused = httpRequest({ port: settings.controller_websocket_port, path: '/healthz', headers: { host: 'evil.example' }, agent: false }).end()
     const [response] = await once(refused, 'response')
     response.resume()
     await once(response, 'end')
   }
-  const waiting = Promise.all([1, 2].map(() => wait(url, 'get_nodes', {})))
-  await agent.question('get_nodes')
-  await until(() => agent.count('get_nodes') === 2, 'both are asked')
+  const waiting = Promise.all([1, 2].map(() => wait(url, 'get_id_value', idOfManager)))
+  await agent.question('get_id_value')
+  await until(() => agent.count('get_id_value') === 2, 'both are asked')
   const closing = close()
   const states = await waiting.then(all => all.map(({ state }) => state), error => `cut off: ${error}`)
   await closing

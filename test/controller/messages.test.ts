@@ -4,7 +4,7 @@ import { encodeEvent } from '../../src/zeek/message.js'
 import { string, vector, type Value } from '../../src/zeek/value.js'
 import { getJson, openStream, startTestController, until } from '../helper.js'
 import { bool, openClient, requestFrame, set, topic, type MessagesClient } from '../zeek-websocket.js'
-import { fakeAgent, never } from './fake-agent.js'
+import { deployedAgent, never } from './fake-agent.js'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const none: Value = { '@data-type': 'none', data: {} }
@@ -28,10 +28,14 @@ async function hearsNothing (t: Test, client: MessagesClient): Promise<void> {
   t.match(await client.event(), ['get_instances_response', reqid])
 }
 
-/** An agent whose get_nodes waits until it is let go. */
-async function patientAgent (t: Test, port: number) {
+/** What asks the agent below. */
+const patience = (reqid: string) => requestFrame('get_id_value', reqid, [string('x'), set([string('manager')])])
+const ofPatience = '&type=get_id_value'
+
+/** An agent that has no answer until it is let go. */
+async function patientAgent (t: Test, controller: Parameters<typeof deployedAgent>[1]) {
   const waiting: (() => void)[] = []
-  const agent = await fakeAgent(t, port, { handlers: { get_nodes: () => new Promise(resolve => waiting.push(() => resolve([]))) } })
+  const agent = await deployedAgent(t, controller, () => new Promise(resolve => waiting.push(() => resolve([{ success: true, instance: 'agent-a', node: 'manager' }]))))
   return { ...agent, letGo: () => waiting.splice(0).forEach(resolve => resolve()) }
 }
 
@@ -131,12 +135,13 @@ await t.test('who has not subscribed to the topic hears nothing, and is served a
 })
 
 await t.test('two clients with the same ID at once, and one client twice, are all answered', async t => {
-  const { client, history, settings } = await start(t)
-  const agent = await patientAgent(t, settings.controller_port)
+  const controller = await start(t)
+  const { client, history } = controller
+  const agent = await patientAgent(t, controller)
   const [one, two] = [await client(), await client()]
-  one.send(requestFrame('get_nodes', 'same'), requestFrame('get_nodes', 'same'))
-  two.send(requestFrame('get_nodes', 'same'))
-  await until(() => agent.count('get_nodes') === 3, 'all are asked')
+  one.send(patience('same'), patience('same'))
+  two.send(patience('same'))
+  await until(() => agent.count('get_id_value') === 3, 'all are asked')
   agent.letGo()
   const names = async (client: MessagesClient, count: number) => {
     const events = []
@@ -144,10 +149,10 @@ await t.test('two clients with the same ID at once, and one client twice, are al
     t.ok(events.every(([, reqid]) => reqid === 'same'))
     return events.map(([name]) => name)
   }
-  const response = 'get_nodes_response'
-  t.same(await names(one, 4), ['get_nodes_request', response, response, response])
-  t.same(await names(two, 5), ['get_nodes_request', 'get_nodes_request', response, response, response])
-  t.equal(new Set((await history()).map(({ reqid }) => reqid)).size, 3)
+  const response = 'get_id_value_response'
+  t.same(await names(one, 4), ['get_id_value_request', response, response, response])
+  t.same(await names(two, 5), ['get_id_value_request', 'get_id_value_request', response, response, response])
+  t.equal(new Set((await history(ofPatience)).map(({ reqid }) => reqid)).size, 3)
 })
 
 await t.test('an ID may be empty, or nothing that REST would take', async t => {
@@ -225,22 +230,23 @@ await t.test('what our schemas refuse is told to the asker alone, by the field, 
 })
 
 await t.test('a request when too many are pending is answered, to the asker alone', async t => {
-  const { client, history, settings } = await start(t, { 'controller-pending-max': '1' })
-  const agent = await patientAgent(t, settings.controller_port)
+  const controller = await start(t, { 'controller-pending-max': '1' })
+  const { client, history } = controller
+  const agent = await patientAgent(t, controller)
   const [one, other] = [await client(), await client()]
-  one.send(requestFrame('get_nodes', 'first'))
-  await agent.question('get_nodes')
-  one.send(requestFrame('get_nodes', 'second'), requestFrame('get_instances', 'third'))
+  one.send(patience('first'))
+  await agent.question('get_id_value')
+  one.send(patience('second'), requestFrame('get_instances', 'third'))
   const refusals = [await one.event(), await one.event()].sort()
   t.same(refusals, [
-    ['get_instances_response', 'third', ['third', false, null, null, 'too many requests are pending', null]],
-    ['get_nodes_response', 'second', [['second', false, null, null, 'too many requests are pending', null]]]
+    ['get_id_value_response', 'second', [['second', false, null, null, 'too many requests are pending', null]]],
+    ['get_instances_response', 'third', ['third', false, null, null, 'too many requests are pending', null]]
   ])
   agent.letGo()
-  t.match(await one.event(), ['get_nodes_response', 'first', [['first', true]]])
-  t.match(await other.event(), ['get_nodes_request', 'first'])
-  t.match(await other.event(), ['get_nodes_response', 'first'])
-  t.equal((await history()).length, 1)
+  t.match(await one.event(), ['get_id_value_response', 'first', [['first', true]]])
+  t.match(await other.event(), ['get_id_value_request', 'first'])
+  t.match(await other.event(), ['get_id_value_response', 'first'])
+  t.equal((await history(ofPatience)).length, 1)
   await hearsNothing(t, other)
 })
 
@@ -265,13 +271,14 @@ await t.test('by default no deadline is beyond 18 s: zeek-client waits 20', asyn
 })
 
 await t.test('a request that times out is answered', async t => {
-  const { client, settings } = await start(t, { 'controller-messages-timeout-max': '0.1' })
-  await fakeAgent(t, settings.controller_port, { handlers: { get_nodes: never } })
+  const controller = await start(t, { 'controller-messages-timeout-max': '0.1' })
+  const { client } = controller
+  await deployedAgent(t, controller, never)
   const one = await client()
   one.send(requestFrame('test_timeout', 'a', [bool(true)]))
   t.same(await one.event(), ['test_timeout_response', 'a', ['a', false, null, null, 'request timed out', null]])
-  one.send(requestFrame('get_nodes', 'b'))
-  t.same(await one.event(), ['get_nodes_response', 'b', [['b', false, 'agent-a', null, 'request timed out', null]]])
+  one.send(patience('b'))
+  t.same(await one.event(), ['get_id_value_response', 'b', [['b', false, 'agent-a', null, 'request timed out', 'manager']]])
 })
 
 await t.test('test_timeout without state has no response, and gives the client its place back', async t => {
@@ -287,33 +294,35 @@ await t.test('test_timeout without state has no response, and gives the client i
 })
 
 await t.test('what is pending when the controller closes is answered, before the socket is closed', async t => {
-  const { client, close, settings } = await start(t)
-  const agent = await fakeAgent(t, settings.controller_port, { handlers: { get_nodes: never } })
+  const controller = await start(t)
+  const { client, close } = controller
+  const agent = await deployedAgent(t, controller, never)
   const [one, other] = [await client(), await client()]
-  one.send(requestFrame('get_nodes', 'r'), requestFrame('test_timeout', 's', [bool(false)]))
-  await agent.question('get_nodes')
+  one.send(patience('r'), requestFrame('test_timeout', 's', [bool(false)]))
+  await agent.question('get_id_value')
   for (let n = 0; n < 2; n++) await other.event()
   const closing = close()
-  t.same(await one.event(), ['get_nodes_response', 'r', [['r', false, null, null, 'request interrupted', null]]])
+  t.same(await one.event(), ['get_id_value_response', 'r', [['r', false, null, null, 'request interrupted', null]]])
   t.equal(await one.next(), undefined)
   t.same(await one.closed, { code: 1001, reason: 'Terminating' })
-  t.match(await other.event(), ['get_nodes_response', 'r'])
+  t.match(await other.event(), ['get_id_value_response', 'r'])
   t.same(await other.closed, { code: 1001, reason: 'Terminating' })
   await closing
 })
 
 await t.test('a client that vanishes while its request is pending harms nobody', async t => {
-  const { client, history, settings } = await start(t)
-  const agent = await patientAgent(t, settings.controller_port)
+  const controller = await start(t)
+  const { client, history } = controller
+  const agent = await patientAgent(t, controller)
   const [one, other] = [await client(), await client()]
-  one.send(requestFrame('get_nodes', 'r'))
-  await agent.question('get_nodes')
+  one.send(patience('r'))
+  await agent.question('get_id_value')
   one.socket.terminate()
   await once(one.socket, 'close')
-  t.match(await other.event(), ['get_nodes_request', 'r'])
+  t.match(await other.event(), ['get_id_value_request', 'r'])
   agent.letGo()
-  t.match(await other.event(), ['get_nodes_response', 'r', [['r', true]]])
-  t.match(await history(), [{ type: 'get_nodes', state: 'succeeded' }])
+  t.match(await other.event(), ['get_id_value_response', 'r', [['r', true]]])
+  t.match(await history(ofPatience), [{ type: 'get_id_value', state: 'succeeded' }])
   await hearsNothing(t, other)
 })
 

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { startTestController, until } from '../helper.js'
+import { openStream, startTestController, until } from '../helper.js'
 import { configurationOf, fakeAgent, manager, never, small, status, worker, type FakeAgentOptions } from './fake-agent.js'
 
 type Controller = Awaited<ReturnType<typeof startTestController>>
@@ -27,11 +27,25 @@ await t.test('get_instances lists who is connected, sorted, in the configuration
 
 await t.test('get_nodes has one result per connected instance', async t => {
   const controller = await startTestController(t)
-  await agentOf(t, controller, { name: 'agent-b', handlers: { get_nodes: () => [status('n', 'CRASHED')] } })
+  await agentOf(t, controller, { name: 'agent-b', hello: { nodes: [status('n', 'CRASHED')] } })
   await agentOf(t, controller)
   const { state, results } = await controller.ask('get_nodes')
   t.equal(state, 'succeeded')
   t.same(Object.fromEntries(results.map(({ instance, data }) => [instance, data?.nodes])), { 'agent-a': [], 'agent-b': [status('n', 'CRASHED')] })
+})
+
+await t.test('get_nodes follows what an agent tells, without asking it', async t => {
+  const controller = await startTestController(t)
+  const agent = await agentOf(t, controller, { hello: { nodes: [status('n', 'PENDING'), status('old')] } })
+  const nodes = async () => (await controller.ask('get_nodes')).results[0]?.data?.nodes
+  const stream = await openStream(t, `${controller.url}/v1/events?types=notify_change`)
+  await stream.next('hello')
+  agent.link.notify('change', { status: status('n', 'PENDING', { pid: 2 }), old_state: 'PENDING', reason: 'started' })
+  agent.link.notify('gone', { nodes: ['old', 'never-seen'] })
+  agent.link.notify('change', { status: status('n', 'RUNNING', { pid: 2 }), old_state: 'PENDING', reason: 'joined' })
+  t.match((await stream.next())?.json, { node: 'n', old_state: 'PENDING', new_state: 'RUNNING' }, 'a process ID alone is no event')
+  t.same(await nodes(), [status('n', 'RUNNING', { pid: 2 })])
+  t.same(agent.asked, [])
 })
 
 await t.test('without instances there are errors of their own', async t => {
@@ -138,10 +152,10 @@ await t.test('nodes of an instance that is not connected fail, the others do not
 })
 
 await t.test('a silent agent is a request that timed out, with what the others said', async t => {
-  const { ask } = await deployed(t, {}, { handlers: { get_nodes: never, restart: never } })
-  const { state, success, results } = await ask('get_nodes', {}, '?timeout=0.3')
+  const { ask } = await deployed(t, {}, { handlers: { get_id_value: never, restart: never } })
+  const { state, success, results } = await ask('get_id_value', { id: 'x' }, '?timeout=0.3')
   t.same([state, success], ['timed_out', false])
-  t.match(Object.fromEntries(results.map(result => [result.instance, result])), { 'agent-a': { success: true }, 'agent-b': { success: false, error: 'request timed out' } })
+  t.match(Object.fromEntries(results.map(result => [result.node, result])), { manager: { success: true }, 'worker-1': { success: false, error: 'request timed out' } })
   t.same(errorsOf(await ask('restart', { nodes: ['worker-1', 'worker-2'] }, '?timeout=0.3')), ['request timed out', 'request timed out'])
 })
 

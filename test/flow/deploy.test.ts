@@ -107,7 +107,7 @@ await t.test('a cluster of three instances', { timeout: 120_000 }, async t => {
   await t.test('times out at the controller when an agent is silent', async t => {
     const { pid } = (await cluster.node('sensor-3'))!
     process.kill(pid!, 'SIGSTOP')
-    const { state, results } = await cluster.ask('get_nodes', {}, '?timeout=0.5')
+    const { state, results } = await cluster.ask('get_id_value', { id: 'Cluster::node' }, '?timeout=0.5')
     process.kill(pid!, 'SIGCONT')
     t.equal(state, 'timed_out')
     t.match(results.find(({ instance }) => instance === 'sensor-3'), { success: false, error: 'request timed out' })

@@ -5,8 +5,9 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { DatabaseSync } from '@photostructure/sqlite'
 import t, { type Test } from 'tap'
 import { getJson, openStream, until } from '../helper.js'
-import { fakeAgent, small, stateDir } from '../controller/fake-agent.js'
-import { openClient, requestFrame } from '../zeek-websocket.js'
+import { fakeAgent, idOfManager, small, stateDir } from '../controller/fake-agent.js'
+import { string } from '../../src/zeek/value.js'
+import { openClient, requestFrame, set } from '../zeek-websocket.js'
 import { lock, noDisk, startStoredController, type StoredController } from './stored-controller.js'
 
 const post = async (url: string, type: string, body: object = {}, wait = 0) => {
@@ -44,13 +45,14 @@ const isFinal = ({ type }: { type: string }) => /_response$/.test(type)
 async function outlive (t: Test, controller: StoredController, begin: () => Promise<() => unknown> | (() => unknown), reason: RegExp): Promise<void> {
   const { url, told, problems, child } = controller
   const answers: (() => void)[] = []
-  const agent = await fakeAgent(t, controller.agentPort, { handlers: { get_nodes: () => new Promise(resolve => answers.push(() => resolve([]))) } })
+  const agent = await fakeAgent(t, controller.agentPort, { handlers: { get_id_value: () => new Promise(resolve => answers.push(() => resolve([{ success: true, instance: 'agent-a', node: 'manager' }]))) } })
   const stream = await openStream(t, `${url}/v1/events`)
   await stream.next('hello')
   const client = await openClient(t, controller.httpPort)
   t.equal((await post(url, 'stage_configuration', { config: small('before') }, 30)).body.state, 'succeeded')
-  client.send(requestFrame('get_nodes', 'mine'))
-  const accepted = (await post(url, 'get_nodes')).body.reqid
+  t.equal((await post(url, 'deploy', {}, 30)).body.state, 'succeeded')
+  client.send(requestFrame('get_id_value', 'mine', [string('x'), set([string('manager')])]))
+  const accepted = (await post(url, 'get_id_value', idOfManager)).body.reqid
   const waiting = getJson(`${url}/v1/requests/${accepted}?wait=30`)
   await until(() => answers.length === 2, 'the agent is asked')
 
@@ -76,7 +78,7 @@ async function outlive (t: Test, controller: StoredController, begin: () => Prom
   await end()
   await controller.recovers()
   t.equal((await waiting).state, 'succeeded')
-  await until(() => client.texts.some(text => text.includes('get_nodes_response') && text.includes('mine')), 'the WebSocket client has its response')
+  await until(() => client.texts.some(text => text.includes('get_id_value_response') && text.includes('mine')), 'the WebSocket client has its response')
   const last = (await post(url, 'stage_configuration', { config: small('after') }, 30)).body
   t.equal(last.state, 'succeeded')
   t.equal((await getJson(`${url}/v1/configurations/staged`)).configuration.id, 'after')
@@ -90,7 +92,7 @@ async function outlive (t: Test, controller: StoredController, begin: () => Prom
   const places = kept.map(({ cursor }) => Number(cursor.split('.')[1]))
   t.same(places, places.map((_, index) => index + 1))
   const count = (type: string) => seen.filter(event => event.type === type).length
-  t.same(['stage_configuration_request', 'stage_configuration_response', 'get_nodes_request', 'get_nodes_response', 'get_instances_request', 'deploy_request', 'notify_agent_lost'].map(count), [2, 2, 2, 2, 0, 0, 1])
+  t.same(['stage_configuration_request', 'stage_configuration_response', 'get_id_value_request', 'get_id_value_response', 'get_instances_request', 'deploy_request', 'notify_agent_lost'].map(count), [2, 2, 2, 2, 0, 1, 1])
   t.match(await (await fetch(`${url}/metrics`)).text(), /^zeek_cluster_requests_pending 0$/m, 'no place is left taken')
   t.match(told(), [reason, /can be used again/], 'the log has one line when it begins and one when it ends')
   t.equal(told().length, 2)

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { Event } from '../../schemas/events.js'
 import { checker } from '../../schemas/validator.js'
 import { getJson, openStream, startTestController, until } from '../helper.js'
-import { configurationOf, fakeAgent, manager, never, small, worker } from '../controller/fake-agent.js'
+import { configurationOf, deployedAgent, fakeAgent, idOfManager, manager, never, small, worker } from '../controller/fake-agent.js'
 
 type Controller = Awaited<ReturnType<typeof startTestController>>
 const check = checker(Event, errors => new Error(JSON.stringify(errors)))
@@ -224,15 +224,16 @@ await t.test('the stream of a request tells all of its story, says goodbye and e
 })
 
 await t.test('the stream of a request goes on live, with its progress', async t => {
-  const { url, settings } = await startTestController(t)
+  const controller = await startTestController(t)
+  const { url } = controller
   let answer = () => {}
-  const agent = await fakeAgent(t, settings.controller_port, { handlers: { get_nodes: () => new Promise<never[]>(resolve => { answer = () => resolve([]) }) } })
-  const { reqid } = await (await fetch(`${url}/v1/requests/get_nodes`, { method: 'POST' })).json() as any
+  const agent = await deployedAgent(t, controller, () => new Promise<never[]>(resolve => { answer = () => resolve([]) }))
+  const { reqid } = await (await fetch(`${url}/v1/requests/get_id_value`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(idOfManager) })).json() as any
   const stream = await openStream(t, `${url}/v1/requests/${reqid}/events`)
-  t.match([(await stream.next())?.json.type, (await stream.next())?.json.type], ['hello', 'get_nodes_request'])
-  await agent.question('get_nodes')
+  t.match([(await stream.next())?.json.type, (await stream.next())?.json.type], ['hello', 'get_id_value_request'])
+  await agent.question('get_id_value')
   answer()
-  t.same((await stream.collect()).map(({ json }) => json.type), ['request_progress', 'get_nodes_response', 'goodbye'])
+  t.same((await stream.collect()).map(({ json }) => json.type), ['request_progress', 'get_id_value_response', 'goodbye'])
 })
 
 await t.test('resumed after its response the stream of a request is over', async t => {

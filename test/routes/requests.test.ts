@@ -2,7 +2,7 @@ import t from 'tap'
 import { Request, requestTypes } from '../../schemas/api.js'
 import { checker } from '../../schemas/validator.js'
 import { getJson, openStream, startTestController } from '../helper.js'
-import { fakeAgent, never, small, stateDir } from '../controller/fake-agent.js'
+import { deployedAgent, fakeAgent, idOfManager, small, stateDir } from '../controller/fake-agent.js'
 
 const check = checker(Request, errors => new Error(JSON.stringify(errors)))
 
@@ -166,11 +166,12 @@ await t.test('pages have neither gaps nor doubles, even while requests come', as
 })
 
 await t.test('a long poll is answered when the request is finished', async t => {
-  const { url, settings } = await startTestController(t)
+  const controller = await startTestController(t)
+  const { url } = controller
   let answer = () => {}
-  const agent = await fakeAgent(t, settings.controller_port, { handlers: { get_nodes: () => new Promise<never[]>(resolve => { answer = () => resolve([]) }) } })
-  const { json: { reqid } } = await post(url, 'get_nodes')
-  await agent.question('get_nodes')
+  const agent = await deployedAgent(t, controller, () => new Promise<never[]>(resolve => { answer = () => resolve([]) }))
+  const { json: { reqid } } = await post(url, 'get_id_value', { body: idOfManager })
+  await agent.question('get_id_value')
   const polls = [getJson(`${url}/v1/requests/${reqid}?wait=30`), getJson(`${url}/v1/requests/${reqid}?wait=30`)]
   const pending = await fetch(`${url}/v1/requests/${reqid}?wait=0.01`)
   t.match([pending.headers.get('retry-after'), (await pending.json() as Request).state], ['1', 'pending'])
@@ -180,13 +181,12 @@ await t.test('a long poll is answered when the request is finished', async t => 
 })
 
 await t.test('too many pending requests are refused, and taken again when there are less', async t => {
-  const { url, settings } = await startTestController(t, { 'controller-pending-max': '1' })
-  await fakeAgent(t, settings.controller_port, { handlers: { get_nodes: never } })
-  const stream = await openStream(t, `${url}/v1/events?types=get_nodes_response`)
-  await post(url, 'get_nodes', { query: '?timeout=0.3' })
+  const { url } = await startTestController(t, { 'controller-pending-max': '1' })
+  const stream = await openStream(t, `${url}/v1/events?types=test_timeout_response`)
+  await post(url, 'test_timeout', { body: { with_state: true }, query: '?timeout=0.3' })
   const { status, json, header } = await post(url, 'get_instances')
   t.match({ status, code: json.code, retry: header('retry-after') }, { status: 503, code: 'unavailable', retry: '5' })
-  await stream.next('get_nodes_response')
+  await stream.next('test_timeout_response')
   t.equal((await post(url, 'get_instances', { headers: { prefer: 'wait=5' } })).status, 200)
 })
 
