@@ -84,7 +84,7 @@ async function soak (): Promise<boolean> {
     sampler.phase = phase
     say(`${phase}, ${Math.round(seconds * share)} s`)
     const from = Date.now()
-    const until = AbortSignal.timeout(seconds * share * 1000)
+    const until = AbortSignal.timeout(Math.round(seconds * share * 1000))
     const killing = phase === 'steady' ? [] : kills(run, troubles, dice.fork(), unit, until)
     await sleep(seconds * share * 1000)
     await Promise.all(killing)
