@@ -4,7 +4,7 @@ import { ClusterRole, ListOf, Name, Node, NodeState, NodeStatus, Port, Ref, Resu
 /** What controller and agent say to each other over their link. */
 
 /** The version of this language. A controller refuses an agent of another one. */
-export const agentApiVersion = 1
+export const agentApiVersion = 2
 /** The path of the link, at the controller and at an agent that is dialled. */
 export const agentPath = '/v1/agent'
 
@@ -32,6 +32,13 @@ export type AssignedNode = Static<typeof AssignedNode>
 export const Share = Type.Object({ config_id: Type.String(), layout: Layout, nodes: Type.Array(AssignedNode) })
 export type Share = Static<typeof Share>
 
+/** Names a layout: the same for the same one. */
+export const LayoutDigest = Type.String({ pattern: '^[0-9a-f]{64}$' })
+
+/** A share as it is sent. The layout is as large as the cluster, so only its digest is in it: whoever lacks the layout asks for it. */
+export const SentShare = Type.Object({ ...Share.properties, layout: LayoutDigest })
+export type SentShare = Static<typeof SentShare>
+
 export const Outcomes = Type.Array(Type.Object({
   success: Type.Boolean(), instance: Type.Optional(Type.String()), node: Type.Optional(Type.String()), error: Type.Optional(Type.String()), data: Type.Optional(Ref(ResultData))
 }))
@@ -56,15 +63,16 @@ export type Hello = Static<typeof Hello>
 
 /** Asked by the controller: parameters and answer of each method. */
 export const agentMethods = {
-  deploy: { params: Type.Object({ share: Share, force: Type.Boolean() }), answer: Outcomes },
+  deploy: { params: Type.Object({ share: SentShare, force: Type.Boolean() }), answer: Outcomes },
   standby: { params: Type.Object({}), answer: Outcomes },
   get_id_value: { params: Type.Object({ id: Type.String(), nodes: Type.Array(Name) }), answer: Outcomes },
   restart: { params: Type.Object({ nodes: Type.Array(Name) }), answer: Outcomes }
 }
 
-/** Said by the agent. `hello` is asked, and answered with the controller's name; the others are notifications. */
+/** Said by the agent. `hello` is asked, and answered with the controller's name; so is `layout`, with that one as packLayout() packs it; the others are notifications. */
 export const controllerMethods = {
   hello: { params: Hello, answer: Type.Object({ controller: Name }) },
+  layout: { params: Type.Object({ digest: LayoutDigest }), answer: Type.Object({ packed: Type.String() }) },
   /** The status of a node has changed, be it only in its process ID: then both states are the same. */
   change: { params: Type.Object({ status: Ref(NodeStatus), old_state: Ref(NodeState), reason: Type.String() }) },
   /** Nodes that are none of the instance any more. */

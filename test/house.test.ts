@@ -22,7 +22,7 @@ const picture: Record<string, { value: string[], type?: string[] }> = {
   'src/record.ts': { value: [], type: ['schemas'] },
   'src/request.ts': { value: [...ground, 'src/pending.ts', 'src/task.ts', 'src/waiting.ts'], type: ['src/record.ts', 'src/store'] },
   routes: { value: ['schemas', 'src/errors.ts', 'src/events', 'src/formats'], type: ['src/controller'] },
-  'src/controller': { value: [...ground, ...leaves, 'src/request.ts', 'src/record.ts', 'src/task.ts', 'src/token.ts', 'src/settings.ts', 'routes'] },
+  'src/controller': { value: [...ground, ...leaves, 'src/request.ts', 'src/record.ts', 'src/task.ts', 'src/token.ts', 'src/settings.ts', 'src/waiting.ts', 'routes'] },
   'src/agent': { value: [...ground, ...leaves, 'src/settings.ts'] },
   'src/host.ts': { value: ['src'], type: ['schemas'] },
   'src/main.ts': { value: ['src'] },

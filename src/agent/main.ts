@@ -1,15 +1,16 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { agentApiVersion, agentMethods } from '../../schemas/agent.js'
+import { agentApiVersion, agentMethods, controllerMethods, type Layout } from '../../schemas/agent.js'
 import type { NodeStatus } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { Certificates } from '../certificates.js'
 import { AppError, invalid, messageOf } from '../errors.js'
-import type { Handlers } from '../link/link.js'
+import type { Handlers, Link } from '../link/link.js'
 import type { UnitStatus } from '../supervisor/program.js'
 import { bootId, hostPort, packageVersion } from '../util.js'
 import { findZeek } from '../zeek/executable.js'
+import { unpackLayout } from '../zeek/packed-layout.js'
 import type { AgentSettings } from './config.js'
 import { Memory } from './memory.js'
 import { NodeTable } from './node-table.js'
@@ -19,6 +20,15 @@ import { Session } from './session.js'
 type Method = keyof typeof agentMethods
 
 const check = Object.fromEntries(Object.entries(agentMethods).map(([method, { params }]) => [method, checker(params, invalid)])) as Record<Method, (value: unknown, at: string) => any>
+
+const checkPacked = checker(controllerMethods.layout.answer, invalid)
+/** A layout is asked for by an agent that is being asked itself; it takes what it takes, however long its asker waits. */
+const layoutMs = 60_000
+
+async function askForLayout (link: Link, digest: string): Promise<Layout> {
+  const { packed } = checkPacked(await link.ask('layout', { digest }, { timeoutMs: layoutMs }), 'layout')
+  return await unpackLayout(packed, digest)
+}
 
 /** What an agent needs of its surroundings. */
 export interface AgentOptions {
@@ -60,10 +70,10 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
   ]
 
   const handlers: Handlers = {
-    deploy: (params, { signal }) => {
+    deploy: (params, { signal, link }) => {
       const { share, force } = check.deploy(params, 'deploy')
       log.info(`deploying configuration ${share.config_id}: ${share.nodes.length} nodes`)
-      return table.deploy(share, force, signal)
+      return table.deploy(share, digest => askForLayout(link, digest), force, signal)
     },
     standby: async () => {
       log.info('on standby')

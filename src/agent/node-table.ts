@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Share } from '../../schemas/agent.js'
+import type { Layout, SentShare, Share } from '../../schemas/agent.js'
 import type { NodeStatus, Outcome } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import type { UnitStatus } from '../supervisor/program.js'
@@ -9,6 +9,7 @@ import { packageRoot, Sequence, writeFileAtomically } from '../util.js'
 import { nodeScript } from '../zeek/command.js'
 import { findZeek } from '../zeek/executable.js'
 import { layoutFile } from '../zeek/layout.js'
+import { digestOf } from '../zeek/packed-layout.js'
 import type { AgentSettings } from './config.js'
 import { ManagedNode, type Change } from './managed-node.js'
 import type { Memory } from './memory.js'
@@ -28,7 +29,8 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   #nodes = new Map<string, ManagedNode>()
   /** One at a time: what is stopped must be gone before its successor starts. */
   #work = new Sequence()
-  #configId: string | undefined
+  /** What the nodes are made to match. */
+  #share: Share | undefined
 
   constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, programs: Programs, memory: Memory) {
     super()
@@ -41,7 +43,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
 
   /** The configuration that the nodes are of. */
   get configId (): string | undefined {
-    return this.#configId
+    return this.#share?.config_id
   }
 
   statuses (): NodeStatus[] {
@@ -54,21 +56,26 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     if (share) await this.#work.run(() => this.#apply(share, false))
   }
 
-  /** Makes the nodes match the share; `force` restarts those that already do. One outcome per node. */
-  async deploy (share: Share, force: boolean, signal: AbortSignal): Promise<Outcome[]> {
+  /**
+   * Makes the nodes match the share; `force` restarts those that already do. `lacking` gets a layout that is not the one
+   * that they have. One outcome per node.
+   */
+  async deploy (sent: SentShare, lacking: (digest: string) => Promise<Layout>, force: boolean, signal: AbortSignal): Promise<Outcome[]> {
     // Waiting is not part of the work: the next deployment need not wait for a node that hangs.
     const started = await this.#work.run(async () => {
+      const known = this.#share?.layout
+      const share = { ...sent, layout: known && digestOf(known) === sent.layout ? known : await lacking(sent.layout) }
       await this.#memory.save(share)
       return await this.#apply(share, force)
     })
-    return await Promise.all(share.nodes.map(async ({ name }) => started.get(name) ?? await this.#outcome(name, signal)))
+    return await Promise.all(sent.nodes.map(async ({ name }) => started.get(name) ?? await this.#outcome(name, signal)))
   }
 
   /** Stops every node and forgets them. */
   async standby (): Promise<void> {
     await this.#work.run(async () => {
       await this.#memory.clear()
-      this.#configId = undefined
+      this.#share = undefined
       await this.#stop((await this.#programs.status()).filter(unit => unit.kind === 'detached').map(unit => unit.name))
       this.#replace(new Map())
     })
@@ -106,7 +113,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
 
   /** Stops what differs, starts what does not run. Returns the outcome of each node that cannot even be tried. */
   async #apply (share: Share, force: boolean): Promise<Map<string, Outcome>> {
-    this.#configId = share.config_id
+    this.#share = share
     const units = new Map((await this.#programs.status()).filter(unit => unit.kind === 'detached').map(unit => [unit.name, unit]))
     const wanted = new Map<string, ManagedNode>()
     try {

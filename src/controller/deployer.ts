@@ -1,15 +1,15 @@
 import type { Logger } from 'pino'
 import type { Configuration } from '../../schemas/types.js'
-import { messageOf } from '../errors.js'
+import { AppError, messageOf } from '../errors.js'
 import type { Answer, Task } from '../task.js'
 import type { ConfigurationTable, Deployment, InstanceAddress } from '../store/configurations.js'
 import type { Store } from '../store/store.js'
-import { compare } from '../util.js'
 import { askInstance } from './ask.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
 import type { Fleet, Member } from './fleet.js'
-import { plan, shares, type Plan } from './plan.js'
+import { plan, type Plan } from './plan.js'
 import type { PortRules } from './ports.js'
+import { Shares } from './shares.js'
 
 export interface DeployerOptions {
   settings: ControllerSettings
@@ -20,7 +20,7 @@ export interface DeployerOptions {
   /** Tells operators of something that needs their eye. */
   complain: (message: string, instance?: string) => void
   /** Told when every instance of the deployed configuration is connected. */
-  ready: (instances: string[]) => void
+  ready: (instances: readonly string[]) => void
 }
 
 /** For an agent that is brought back to what is deployed. */
@@ -29,7 +29,8 @@ const reconcileMs = 120_000
 /** Makes the agents be what is deployed: on request, and whenever one connects. */
 export class Deployer {
   #options: DeployerOptions
-  #deployment: Deployment | undefined
+  /** Of what is deployed. */
+  #shares: Shares | undefined
   /** Of the deployment that is under way. */
   #pending: string | undefined
   /** Those that it waits for, to be connected. */
@@ -39,7 +40,8 @@ export class Deployer {
 
   constructor (options: DeployerOptions) {
     this.#options = options
-    this.#deployment = options.configurations.deployment
+    const { deployment } = options.configurations
+    this.#shares = deployment && new Shares(deployment)
     this.#addresses = options.configurations.addresses()
   }
 
@@ -51,7 +53,13 @@ export class Deployer {
 
   /** What is deployed. */
   get deployment (): Deployment | undefined {
-    return this.#deployment
+    return this.#shares?.deployment
+  }
+
+  /** The layout of this digest, packed, for an agent that lacks it. Throws `not_found` when it is not the one that is deployed. */
+  async layout (digest: string): Promise<string> {
+    if (this.#shares?.digest !== digest) throw new AppError('not_found', 'no such layout is deployed')
+    return await this.#shares.packed()
   }
 
   /** Addresses and ports as a deployment would have them now. */
@@ -78,10 +86,10 @@ export class Deployer {
       const { errors, ...deployment } = this.preview(configuration)
       if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }
       await this.#options.store.write('synced', () => this.#options.configurations.deploy(deployment))
-      this.#deployment = deployment
+      const shares = this.#shares = new Shares(deployment)
       this.#tellReady()
       void this.#standDown()
-      const late = await this.#distribute(deployment, force, grace, task)
+      const late = await this.#distribute(shares, force, grace, task)
       return { results: [{ success: true, data: { id: configuration.id } }], timedOut: late }
     } finally {
       clearTimeout(timer)
@@ -92,17 +100,15 @@ export class Deployer {
   }
 
   /** Sends each instance its share as soon as it is connected. Resolves with whether one has not answered in time. */
-  async #distribute (deployment: Deployment, force: boolean, grace: AbortSignal, task: Task): Promise<boolean> {
+  async #distribute (shares: Shares, force: boolean, grace: AbortSignal, task: Task): Promise<boolean> {
     const { fleet } = this.#options
-    const all = shares(deployment)
-    for (const instance of all.keys()) this.#awaited.add(instance)
-    const late = await Promise.all([...all].map(async ([instance, share]) => {
-      const nodes = deployment.configuration.nodes.filter(node => node.instance === instance).map(({ name }) => name)
+    for (const instance of shares.names) this.#awaited.add(instance)
+    const late = await Promise.all(shares.names.map(async instance => {
       await fleet.when(instance, grace)
       this.#awaited.delete(instance)
-      return await askInstance(fleet, task, instance, 'deploy', { share, force },
+      return await askInstance(fleet, task, instance, 'deploy', { share: shares.of(instance), force },
         outcomes => outcomes,
-        error => nodes.map(node => ({ success: false, instance, node, error })))
+        error => shares.nodes(instance).map(({ name: node }) => ({ success: false, instance, node, error })))
     }))
     return late.includes(true)
   }
@@ -122,31 +128,30 @@ export class Deployer {
     // Not waited for: a store that fails does not keep an agent from its configuration.
     if (before?.host !== member.host || before.machine !== member.machine) store.write('written', () => configurations.setAddress(member.name, member), { insists: true }).catch(() => {})
     try {
-      const deployment = this.#deployment
-      if (!deployment) return
-      const instance = deployment.configuration.instances.find(({ name }) => name === member.name)
+      const shares = this.#shares
+      if (!shares) return
+      const instance = shares.instance(member.name)
       if (!instance) return await this.#standBy(member.name)
       this.#tellReady()
-      if (instance.host === undefined) return complain(`instance ${member.name} was not there when configuration ${deployment.configuration.id} was deployed; deploy again`, member.name)
+      if (instance.host === undefined) return complain(`instance ${member.name} was not there when configuration ${shares.deployment.configuration.id} was deployed; deploy again`, member.name)
       if (before && before.host !== member.host && instance.host === before.host) {
         complain(`the address of instance ${member.name} has changed from ${before.host} to ${member.host}; deploy again`, member.name)
       }
       if (isAwaited) return
-      await fleet.ask(member.name, 'deploy', { share: shares(deployment).get(member.name), force: false }, reconcileMs)
+      await fleet.ask(member.name, 'deploy', { share: shares.of(member.name), force: false }, reconcileMs)
     } catch (error) {
       log.warn(`instance ${member.name} could not be brought to the deployed configuration: ${messageOf(error)}`)
     }
   }
 
   #tellReady (): void {
-    const wanted = this.#deployment!.configuration.instances.map(({ name }) => name).sort(compare)
-    if (wanted.length > 0 && wanted.every(name => this.#options.fleet.member(name))) this.#options.ready(wanted)
+    const { names } = this.#shares!
+    if (names.length > 0 && names.every(name => this.#options.fleet.member(name))) this.#options.ready(names)
   }
 
   /** Instances that are no longer in the configuration stop their nodes and stay connected. */
   async #standDown (): Promise<void> {
-    const wanted = new Set(this.#deployment?.configuration.instances.map(({ name }) => name))
-    await Promise.all(this.#options.fleet.connected().filter(({ name }) => !wanted.has(name)).map(({ name }) => this.#standBy(name)))
+    await Promise.all(this.#options.fleet.connected().filter(({ name }) => !this.#shares?.instance(name)).map(({ name }) => this.#standBy(name)))
   }
 
   async #standBy (instance: string): Promise<void> {
@@ -155,9 +160,9 @@ export class Deployer {
     })
   }
 
-  #dial (configuration: Configuration | undefined = this.#deployment?.configuration): void {
+  #dial (configuration: Configuration | undefined = this.deployment?.configuration): void {
     if (!configuration) return
-    this.#options.fleet.dial(configuration.instances, name => configuration.instances.find(instance => instance.name === name)?.host ?? this.#addresses.get(name)?.host)
+    this.#options.fleet.dial(configuration.instances, ({ name, host }) => host ?? this.#addresses.get(name)?.host)
   }
 }
 

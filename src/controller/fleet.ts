@@ -7,12 +7,14 @@ import { checker } from '../../schemas/validator.js'
 import { AppError, invalid, messageOf } from '../errors.js'
 import { Link, type Answer } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
-import { backoff, compare, hostPort } from '../util.js'
+import { backoff, compare, hostPort, maxTimerMs } from '../util.js'
+import { Waiting } from '../waiting.js'
 import type { Place } from './ports.js'
 
 const checkHello = checker(Hello, invalid)
 const checkChange = checker(controllerMethods.change.params, invalid)
 const checkGone = checker(controllerMethods.gone.params, invalid)
+const checkLayout = checker(controllerMethods.layout.params, invalid)
 const checkLog = checker(controllerMethods.log.params, invalid)
 const checkError = checker(controllerMethods.error.params, invalid)
 const checkAnswer = Object.fromEntries(Object.entries(agentMethods).map(([method, { answer }]) => [method, checker(answer, invalid)])) as Record<AgentMethod, (value: unknown, at: string) => any>
@@ -45,6 +47,8 @@ export interface FleetOptions {
   retryMaxMs: number
   log: Logger
   now: () => number
+  /** The layout of a digest, packed. Throws an AppError. */
+  layout: (digest: string) => Promise<string>
   /** Opens a link to an agent that is dialled. */
   dial: (name: string, address: string, signal: AbortSignal) => Promise<Transport>
 }
@@ -53,6 +57,9 @@ export interface FleetOptions {
 export class Fleet extends EventEmitter<FleetEvents> {
   #options: FleetOptions
   #members = new Map<string, Member>()
+  /** Until one comes or goes. */
+  #connected: readonly Member[] | undefined
+  #waiting = new Waiting()
   #dialling = new Map<string, { address: string, stop: AbortController }>()
   #closing = new AbortController()
 
@@ -63,8 +70,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   /** Those connected now, sorted by name. */
-  connected (): Member[] {
-    return [...this.#members.values()].filter(({ link }) => !link.closed.aborted).sort((a, b) => compare(a.name, b.name))
+  connected (): readonly Member[] {
+    return this.#connected ??= this.known().filter(({ link }) => !link.closed.aborted)
   }
 
   /** Those connected now or before, sorted by name. */
@@ -79,11 +86,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   /** Waits until an instance is connected; undefined when the signal aborts first. */
   async when (name: string, signal: AbortSignal): Promise<Member | undefined> {
-    while (!signal.aborted) {
-      const member = this.member(name)
-      if (member) return member
-      await once(this, 'connected', { signal }).catch(() => {})
-    }
+    while (!signal.aborted && !this.member(name)) await this.#waiting.wait(name, maxTimerMs, signal)
     return this.member(name)
   }
 
@@ -107,6 +110,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
         member = this.#welcome(link, params, peerAddress, expected)
         return { controller: controllerName }
       },
+      layout: async params => {
+        // Only what is known as an agent has any use for it.
+        if (!member) throw new AppError('forbidden', 'hello comes first')
+        return { packed: await this.#options.layout(checkLayout(params, 'layout').digest) }
+      },
       change: params => {
         const { status, old_state: old, reason } = checkChange(params, 'change')
         if (member) this.#note(member, status, reason, old)
@@ -126,9 +134,10 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   /** Dials those of the instances that have a port to be dialled at, again whenever they are lost, and no others. */
-  dial (instances: readonly Instance[], hostOf: (name: string) => string | undefined): void {
-    const wanted = new Map(instances.flatMap(({ name, listen_port: port }) => {
-      const host = hostOf(name)
+  dial (instances: readonly Instance[], hostOf: (instance: Instance) => string | undefined): void {
+    const wanted = new Map(instances.flatMap(instance => {
+      const { name, listen_port: port } = instance
+      const host = hostOf(instance)
       return port === undefined || host === undefined ? [] : [[name, { host, port }] as const]
     }))
     for (const [name, { address, stop }] of this.#dialling) {
@@ -193,7 +202,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
       statuses: before?.statuses ?? new Map()
     }
     this.#members.set(name, member)
+    this.#connected = undefined
     this.emit('connected', member)
+    this.#waiting.release(name)
     const gone = new Set(member.statuses.keys())
     for (const status of hello.nodes) {
       gone.delete(status.node)
@@ -204,6 +215,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   #lose (member: Member, reason: string): void {
+    this.#connected = undefined
     // Its successor has taken over its place, and its nodes.
     if (this.#members.get(member.name) !== member) return
     this.emit('lost', member, reason)

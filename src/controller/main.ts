@@ -59,19 +59,20 @@ export async function startController ({ settings, log, now = Date.now }: { sett
     }
   })
   const configurations = new ConfigurationTable(store)
-  const fleet = new Fleet({
+  const fleet: Fleet = new Fleet({
     controllerName: settings.controller_name,
     heartbeatMs: settings.management_heartbeat * 1000,
     retryMaxMs: settings.management_retry_max * 1000,
     log,
     now,
+    layout: digest => deployer.layout(digest),
     dial: (name, address, signal) => access.dialAgent(name, address, signal)
   })
   const complain = (message: string, instance?: string, node?: string) => {
     log.warn(message)
     note({ type: 'notify_error', message, ...(instance === undefined ? {} : { instance }), ...(node === undefined ? {} : { node }) })
   }
-  const deployer = new Deployer({ settings, store, configurations, fleet, log, complain, ready: instances => note({ type: 'notify_agents_ready', instances }) })
+  const deployer = new Deployer({ settings, store, configurations, fleet, log, complain, ready: instances => note({ type: 'notify_agents_ready', instances: [...instances] }) })
   const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet) })
   const messages = new Messages(controller, access.guard, settings, log)
   metrics.observe(controller, messages.server, access)

@@ -1,7 +1,7 @@
-import type { ClusterBackend, Share } from '../../schemas/agent.js'
+import type { ClusterBackend } from '../../schemas/agent.js'
 import type { Configuration } from '../../schemas/types.js'
 import type { Deployment } from '../store/configurations.js'
-import { groupBy, isLoopback } from '../util.js'
+import { isLoopback } from '../util.js'
 import { assignPorts, type Place, type PortRules } from './ports.js'
 
 export interface Plan extends Deployment {
@@ -56,15 +56,4 @@ function mixedAddresses (hosts: readonly string[]): string[] {
   const inside = hosts.find(isLoopback)
   const outside = hosts.find(host => !isLoopback(host))
   return inside !== undefined && outside !== undefined ? [`loopback and other addresses cannot be mixed: ${inside}, ${outside}`] : []
-}
-
-/** What each instance is asked to be. */
-export function shares ({ configuration, layout, agentPorts }: Deployment): Map<string, Share> {
-  const reachable = new Set(layout.nodes.map(({ name }) => name))
-  const nodes = groupBy(configuration.nodes.filter(({ name }) => reachable.has(name)), ({ instance }) => instance)
-  return new Map(configuration.instances.map(({ name }) => [name, {
-    config_id: configuration.id,
-    layout,
-    nodes: (nodes.get(name) ?? []).map(node => ({ ...node, agent_port: agentPorts[node.name]! }))
-  }]))
 }

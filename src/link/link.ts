@@ -5,6 +5,8 @@ import type { Transport } from './transport.js'
 export interface Context {
   /** Aborted when the asker no longer waits: its deadline is near, or the link is closed. */
   signal: AbortSignal
+  /** To ask back. */
+  link: Link
 }
 
 /** What one end serves: by method, for questions and notifications alike. What it returns is the answer. */
@@ -32,6 +34,8 @@ type Frame =
   | { notify: string, params?: unknown }
   | { cancel: number }
   | { ping: true }
+
+const ping = JSON.stringify({ ping: true } satisfies Frame)
 
 /** The asked gets less time than the asker waits, so that it can say what is missing before it is given up. */
 export function timeForAsked (timeoutMs: number): number {
@@ -132,7 +136,7 @@ export class Link {
       void this.#transport.close('heartbeat missed')
       return this.#end('heartbeat missed')
     }
-    this.#send({ ping: true })
+    if (!this.closed.aborted) this.#transport.send(ping)
   }
 
   #receive (text: string): void {
@@ -165,7 +169,7 @@ export class Link {
       const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined
       if (!handler) throw new AppError('not_found', `there is no method ${method}`)
       // In a turn of its own: the first question can come while this link is being made.
-      this.#send({ answer: ask, result: await Promise.resolve().then(() => handler(params, { signal: controller.signal })) })
+      this.#send({ answer: ask, result: await Promise.resolve().then(() => handler(params, { signal: controller.signal, link: this })) })
     } catch (error) {
       if (!(error instanceof AppError)) this.#onError(error)
       this.#send({ answer: ask, error: { code: error instanceof AppError ? error.code : 'internal', message: messageOf(error) } })
@@ -176,7 +180,7 @@ export class Link {
   }
 
   #hear ({ notify, params }: Extract<Frame, { notify: string }>): void {
-    Promise.resolve().then(() => Object.hasOwn(this.#handlers, notify) && this.#handlers[notify]?.(params, { signal: this.closed })).catch(this.#onError)
+    Promise.resolve().then(() => Object.hasOwn(this.#handlers, notify) && this.#handlers[notify]?.(params, { signal: this.closed, link: this })).catch(this.#onError)
   }
 
   #end (reason: string): void {

@@ -1,4 +1,7 @@
 import t, { type Test } from 'tap'
+import { agentPath } from '../../schemas/agent.js'
+import { Link } from '../../src/link/link.js'
+import { dial } from '../../src/link/websocket.js'
 import { openStream, startTestController, until } from '../helper.js'
 import { configurationOf, fakeAgent, manager, never, small, stateDir, worker, type FakeAgentOptions } from './fake-agent.js'
 
@@ -210,7 +213,7 @@ await t.test('deploying again takes the new address', async t => {
   const moved = await agentOf(t, controller, { hello: { host: '127.0.0.2' } })
   await moved.question('deploy')
   t.equal((await controller.ask('deploy')).state, 'succeeded')
-  t.equal(moved.asked.at(-1)?.params.share.layout.nodes[0].host, '127.0.0.2')
+  t.equal((await moved.layoutOf(moved.asked.at(-1)!.params.share)).nodes[0]?.host, '127.0.0.2')
   t.equal(controller.controller.deployed()?.instances[0]?.host, '127.0.0.2')
 })
 
@@ -221,7 +224,7 @@ await t.test('addresses are those of the deployment, not of the moment at which 
   const agent = await agentOf(t, controller, { hello: { host: '127.0.0.9' } })
   await until(() => controller.controller.instances()[0]?.connected, 'it is connected')
   t.equal((await controller.ask('deploy')).state, 'succeeded')
-  t.equal((await agent.question('deploy')).share.layout.nodes[0].host, '127.0.0.9')
+  t.equal((await agent.layoutOf((await agent.question('deploy')).share)).nodes[0]?.host, '127.0.0.9')
   t.equal(controller.controller.deployed()?.instances[0]?.host, '127.0.0.9')
 })
 
@@ -238,4 +241,36 @@ await t.test('a deployment that times out stays what is deployed: the one before
   await silent.close()
   const back = await agentOf(t, controller)
   t.equal((await back.question('deploy')).share.config_id, 'after')
+})
+
+await t.test('the layout is had by its digest while it is deployed, and by agents only', async t => {
+  const controller = await startTestController(t)
+  const agent = await agentOf(t, controller)
+  const shares = async () => agent.asked.filter(({ method }) => method === 'deploy').map(({ params }) => params.share)
+  for (const config of [small('c1'), small('c2'), configurationOf(['agent-a'], [manager(), worker(), worker('worker-2')], 'c3')]) {
+    await controller.ask('stage_configuration', { config })
+    t.equal((await controller.ask('deploy')).state, 'succeeded')
+  }
+  const [first, second, third] = await shares()
+  t.equal(second.layout, first.layout, 'what is the same has the same digest')
+  t.same((await agent.layoutOf(third)).nodes.map(({ name }) => name), ['manager', 'worker-1', 'worker-2'])
+  await t.rejects(agent.layoutOf(first), { code: 'not_found', message: 'no such layout is deployed' })
+  await t.rejects(agent.link.ask('layout', { digest: '../x' }, { timeoutMs: 5000 }), { code: 'invalid_request' })
+  const stranger = new Link(await dial(`ws://127.0.0.1:${controller.settings.controller_port}${agentPath}`, new AbortController().signal), {})
+  t.teardown(() => stranger.close('the test is over'))
+  await t.rejects(stranger.ask('layout', { digest: third.layout }, { timeoutMs: 5000 }), { code: 'forbidden' })
+})
+
+await t.test('a layout has the same digest after a restart of the controller, and can still be had', async t => {
+  const directory = stateDir(t)
+  const first = await startTestController(t, { 'management-state-dir': directory })
+  const agent = await agentOf(t, first)
+  await first.ask('stage_configuration', { config: small() })
+  await first.ask('deploy')
+  const before = (await agent.question('deploy')).share
+  await first.close()
+  const second = await startTestController(t, { 'management-state-dir': directory })
+  const back = await agentOf(t, second)
+  t.same((await back.question('deploy')).share, before)
+  t.equal((await back.layoutOf(before)).nodes.length, 2)
 })

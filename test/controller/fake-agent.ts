@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { agentApiVersion, agentPath, type Share } from '../../schemas/agent.js'
+import { agentApiVersion, agentPath, type Layout, type SentShare } from '../../schemas/agent.js'
 import type { Request, RequestType } from '../../schemas/api.js'
 import type { NodeStatus } from '../../schemas/types.js'
 import { Link, type Handlers } from '../../src/link/link.js'
 import { dial } from '../../src/link/websocket.js'
+import { unpackLayout } from '../../src/zeek/packed-layout.js'
 
 export interface FakeAgentOptions {
   name?: string
@@ -25,6 +26,8 @@ export interface FakeAgent {
   asked: Question[]
   /** The first question of a method, come or to come. */
   question (method: string): Promise<any>
+  /** The layout of a share that it was sent. */
+  layoutOf (share: SentShare): Promise<Layout>
   /** How often a method was asked. */
   count (method: string): number
   /** Notifies a change of a node's state. */
@@ -44,7 +47,7 @@ export async function fakeAgent (t: Test, port: number, { name = 'agent-a', hand
   const heard = new EventEmitter()
   const each = (nodes: readonly string[], more: object = {}) => nodes.map(node => ({ success: true, instance: name, node, ...more }))
   const obliging: Handlers = {
-    deploy: ({ share }: { share: Share }) => each(share.nodes.map(node => node.name)),
+    deploy: ({ share }: { share: SentShare }) => each(share.nodes.map(node => node.name)),
     standby: () => [],
     get_id_value: ({ nodes }) => each(nodes, { data: { value: '"x"' } }),
     restart: ({ nodes }) => each(nodes)
@@ -65,6 +68,7 @@ export async function fakeAgent (t: Test, port: number, { name = 'agent-a', hand
       if (!asked.some(question => question.method === method)) await once(heard, method)
       return asked.find(question => question.method === method)!.params
     },
+    layoutOf: async ({ layout }) => await unpackLayout((await link.ask<{ packed: string }>('layout', { digest: layout }, { timeoutMs: 5000 })).packed, layout),
     count: method => asked.filter(question => question.method === method).length,
     change: (node, from, to, reason = 'a test') => link.notify('change', { status: status(node, to), old_state: from, reason }),
     close: () => link.close('the agent leaves')

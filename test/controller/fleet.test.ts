@@ -18,7 +18,7 @@ const nodeStates = (controller: Controller) => Object.fromEntries(controller.con
 
 /** A fleet in memory, and a way to connect to it. */
 function startFleet (t: Test) {
-  const fleet = new Fleet({ controllerName: 'controller', heartbeatMs: 0, retryMaxMs: 0, log: silent, now: () => 1000, dial: async () => { throw new Error('nobody is dialled') } })
+  const fleet = new Fleet({ controllerName: 'controller', heartbeatMs: 0, retryMaxMs: 0, log: silent, now: () => 1000, layout: async digest => `packed ${digest}`, dial: async () => { throw new Error('nobody is dialled') } })
   t.teardown(() => fleet.close())
   const connect = async (hello: object = {}, peer = '10.0.0.1') => {
     const [ours, theirs] = memoryPair()

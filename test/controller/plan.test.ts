@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import type { Configuration, Node } from '../../schemas/types.js'
-import { plan, shares } from '../../src/controller/plan.js'
+import { plan } from '../../src/controller/plan.js'
 import type { Place, PortRules } from '../../src/controller/ports.js'
+import { Shares } from '../../src/controller/shares.js'
+import { digestOf } from '../../src/zeek/packed-layout.js'
 
 const rules: PortRules = { controllerPorts: [2150], brokerStart: 2200, metricsStart: 9000, zeromqStart: 5555, agentStart: 27800 }
 const recorded = (name: string): any => {
@@ -38,8 +40,8 @@ await t.test('an instance without an address is left out of the layout, and gets
   t.same(planned.layout.nodes.map(({ name }) => name), ['manager'])
   t.same(planned.configuration.instances, [{ name: 'a', host: '10.0.0.1' }, { name: 'b' }])
   t.same(planned.errors, [])
-  const all = shares(planned)
-  t.same([...all].map(([name, { nodes }]) => [name, nodes.length]), [['a', 1], ['b', 0]])
+  const shares = new Shares(planned)
+  t.same(shares.names.map(name => [name, shares.of(name).nodes.length, shares.nodes(name).length]), [['a', 1, 1], ['b', 0, 1]])
 })
 
 await t.test('a hub whose address nobody knows is none', async t => {
@@ -68,17 +70,16 @@ await t.test('two instances on one host share its ports', async t => {
   t.same(agentPorts, { manager: 27800, worker: 27801 })
 })
 
-await t.test('a share holds the whole layout, and the instance\'s own nodes with their ports', async t => {
+await t.test('a share names the layout, and holds the instance\'s own nodes with their ports', async t => {
   const planned = plan(two(), known({ a: ['10.0.0.1'], b: ['10.0.0.2'] }), rules, 'zeromq')
-  const share = shares(planned).get('b')
-  t.same(share, { config_id: 'c1', layout: planned.layout, nodes: [{ name: 'worker', instance: 'b', role: 'WORKER', metrics_port: 9000, agent_port: 27800 }] })
+  t.same(new Shares(planned).of('b'), { config_id: 'c1', layout: digestOf(planned.layout), nodes: [{ name: 'worker', instance: 'b', role: 'WORKER', metrics_port: 9000, agent_port: 27800 }] })
 })
 
 await t.test('a node may have the name of a property of every object', async t => {
   const nodes: Node[] = ['__proto__', 'constructor', 'toString'].map(name => ({ name, instance: 'a', role: 'WORKER' }))
   const planned = plan({ id: 'c', instances: [{ name: 'a' }], nodes }, known({ a: ['10.0.0.1'] }), rules, 'zeromq')
   const stored = JSON.parse(JSON.stringify(planned))
-  t.same(shares(stored).get('a')?.nodes.map(node => node.agent_port), [27800, 27801, 27802])
+  t.same(new Shares(stored).of('a').nodes.map(node => node.agent_port), [27800, 27801, 27802])
 })
 
 await t.test('planning does not change the configuration', async t => {

@@ -1,0 +1,52 @@
+import type { SentShare } from '../../schemas/agent.js'
+import type { Instance, Node } from '../../schemas/types.js'
+import type { Deployment } from '../store/configurations.js'
+import { compare, groupBy } from '../util.js'
+import { digestOf, packLayout } from '../zeek/packed-layout.js'
+
+/** What each instance of a deployment is asked to be. Made once for all of them: they are many, and so are their nodes. */
+export class Shares {
+  readonly deployment: Deployment
+  /** Of the instances, sorted. */
+  readonly names: readonly string[]
+  /** Of the layout. */
+  readonly digest: string
+  #instances: Map<string, Instance>
+  #nodes: Map<string, Node[]>
+  #reachable: Set<string>
+  #packed: Promise<string> | undefined
+
+  constructor (deployment: Deployment) {
+    const { configuration: { instances, nodes }, layout } = deployment
+    this.deployment = deployment
+    this.names = instances.map(({ name }) => name).sort(compare)
+    this.digest = digestOf(layout)
+    this.#instances = new Map(instances.map(instance => [instance.name, instance]))
+    this.#nodes = groupBy(nodes, ({ instance }) => instance)
+    this.#reachable = new Set(layout.nodes.map(({ name }) => name))
+  }
+
+  instance (name: string): Instance | undefined {
+    return this.#instances.get(name)
+  }
+
+  /** Those that are configured for an instance. */
+  nodes (instance: string): readonly Node[] {
+    return this.#nodes.get(instance) ?? []
+  }
+
+  /** An instance's share; nodes that no other could reach are not in it. */
+  of (instance: string): SentShare {
+    const { configuration, agentPorts } = this.deployment
+    return {
+      config_id: configuration.id,
+      layout: this.digest,
+      nodes: this.nodes(instance).filter(({ name }) => this.#reachable.has(name)).map(node => ({ ...node, agent_port: agentPorts[node.name]! }))
+    }
+  }
+
+  /** The layout, packed. */
+  packed (): Promise<string> {
+    return this.#packed ??= packLayout(this.deployment.layout)
+  }
+}
