@@ -7,6 +7,7 @@ import { AppError } from '../src/errors.js'
 import { Filter, type FilterFields } from '../src/events/filter.js'
 import { ndjson, sse } from '../src/events/frame.js'
 import type { Hub, Start } from '../src/events/hub.js'
+import { ResponseSink } from '../src/events/sink.js'
 import { problems } from './answers.js'
 
 const cursorPattern = '(latest|earliest|[a-z0-9]{1,32}\\.(0|[1-9][0-9]{0,15}))'
@@ -50,8 +51,10 @@ export function streamTo ({ principal }: FastifyRequest, reply: FastifyReply, { 
   const { raw } = reply
   // Heartbeats keep it alive, however rare.
   raw.socket?.setTimeout(0)
+  // The head and the beginning in one packet.
+  raw.socket?.cork()
   raw.writeHead(200, { ...reply.getHeaders() as Record<string, string>, ...streamHeaders, 'content-type': type === 'text/event-stream' ? `${type}; charset=utf-8` : type, 'zeek-event-cursor': hub.cursorOf(start.seq) })
-  // Browsers come back after a pause of their own, so that they do not all come at once.
-  if (type === 'text/event-stream') raw.write(`retry: ${2000 + Math.floor(Math.random() * 3000)}\n\n`)
-  hub.follow(raw, { start, filter: new Filter(fields), format: formats[type], opening, isLast })
+  raw.flushHeaders()
+  hub.follow(new ResponseSink(raw), { start, filter: new Filter(fields), format: formats[type], opening, isLast })
+  raw.socket?.uncork()
 }

@@ -1,48 +1,39 @@
-import type { ControlEvent, LoggedEvent } from '../../schemas/events.js'
+import type { ControlEvent } from '../../schemas/events.js'
 import { AppError } from '../errors.js'
-import type { Filter } from './filter.js'
-import type { Format } from './frame.js'
+import type { Sink } from './sink.js'
+import type { Batch, View } from './view.js'
 
-/** Where a stream is written to: what is needed of an HTTP response. */
-export interface Sink {
-  /** False: it has taken the chunk, and has no room for another until `drain`. */
-  write (chunk: string | Buffer): boolean
-  end (): void
-  destroy (): void
-  on (event: 'drain' | 'close', listener: () => void): unknown
-}
-
-export interface FollowerOptions {
-  /** What comes after this number is next. */
-  seq: number
-  format: Format
-  filter: Filter
-  /** The event after which the stream ends. */
-  isLast: ((event: LoggedEvent) => boolean) | undefined
-  cursorOf: (seq: number) => string
-  /** Some of what comes after a number, and how far that reaches; over a gap when some of it is no longer kept. */
-  read: (seq: number) => { events: readonly LoggedEvent[], upTo: number, isGap?: boolean }
+/** What followers have in common. */
+export interface Following {
+  /** Events, and bytes of all. */
+  delivered: number
+  bytes: number
   /** What is said of a gap. */
-  gap: () => ControlEvent
-  encode: (from: number, events: readonly LoggedEvent[]) => Buffer
-  /** Called once. */
-  onEnd: () => void
+  gap (): ControlEvent
+  /** Called once for each. */
+  leave (follower: Follower): void
 }
 
-/** One stream: a cursor that moves along the log as fast as its sink takes what is there. */
+/** One stream: a place in the log that moves along as fast as its sink takes what is there. */
 export class Follower {
+  readonly view: View
+  /** In which part of a period its heartbeat is. */
+  readonly part: number
   #sink: Sink
-  #options: FollowerOptions
+  #following: Following
   #seq: number
   /** Since when the sink has had no room. */
   #blockedSince: number | undefined
   #reading = false
   #ended = false
 
-  constructor (sink: Sink, options: FollowerOptions) {
+  /** What comes after `seq` is next. */
+  constructor (sink: Sink, view: View, { seq, part, following }: { seq: number, part: number, following: Following }) {
+    this.view = view
+    this.part = part
     this.#sink = sink
-    this.#options = options
-    this.#seq = options.seq
+    this.#seq = seq
+    this.#following = following
     sink.on('drain', () => {
       this.#blockedSince = undefined
       this.pull()
@@ -51,13 +42,15 @@ export class Follower {
   }
 
   begin (greeting: readonly ControlEvent[]): void {
-    this.#write(greeting.map(event => this.#options.format.control(event)).join(''))
+    this.#write(this.view.greeting(greeting))
     this.pull()
   }
 
   /** Sends a batch, and goes on in the next turn while there is more: a long replay leaves room for others. */
   pull (): void {
-    if (this.#reading || !this.#step()) return
+    if (this.#reading) return
+    const batch = this.#step()
+    if (!batch || batch.isLast || batch.isHead) return
     this.#reading = true
     setImmediate(() => {
       this.#reading = false
@@ -65,28 +58,23 @@ export class Follower {
     })
   }
 
-  /** Sends one batch, if there is one and room for it; says whether it has. */
-  #step (): boolean {
-    if (this.#ended || this.#blockedSince !== undefined) return false
-    const from = this.#seq
-    const next = this.#read(from)
-    if (!next) return false
-    const { events, upTo, isGap } = next
-    if (upTo === from) return false
-    if (isGap) this.#control(this.#options.gap())
-    const wanted = events.filter(event => this.#options.filter.matches(event))
-    const last = this.#options.isLast ? wanted.findIndex(this.#options.isLast) : -1
-    if (last >= 0) wanted.length = last + 1
-    this.#seq = upTo
-    if (wanted.length > 0) this.#write(this.#options.encode(from, wanted))
-    if (last >= 0) this.#goodbye('terminal')
-    return last < 0
+  /** Sends one batch, if there is one and room for it. */
+  #step (): Batch | undefined {
+    if (this.#ended || this.isBlocked) return undefined
+    const batch = this.#read()
+    if (!batch || batch.upTo === this.#seq) return undefined
+    if (batch.isGap) this.#write(this.view.control(this.#following.gap()))
+    this.#seq = batch.upTo
+    if (batch.chunk) this.#write(batch.chunk)
+    this.#following.delivered += batch.count
+    if (batch.isLast) this.#goodbye('terminal')
+    return batch
   }
 
   /** Without a log to read the stream ends; its reader can resume. Nobody else is concerned. */
-  #read (from: number): ReturnType<FollowerOptions['read']> | undefined {
+  #read (): Batch | undefined {
     try {
-      return this.#options.read(from)
+      return this.view.after(this.#seq)
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       this.destroy()
@@ -94,11 +82,13 @@ export class Follower {
     }
   }
 
-  /** Says that everything up to the cursor was delivered. One that is behind has no need of it. */
+  /** Says that everything up to its place was delivered. One that is behind has no need of it. */
   heartbeat (now: number): void {
-    if (this.#ended || this.#reading || this.#blockedSince !== undefined) return
-    this.#control({ type: 'heartbeat', cursor: this.#options.cursorOf(this.#seq), time: new Date(now).toISOString() })
+    if (!this.#ended && !this.#reading && !this.isBlocked) this.#write(this.view.heartbeat(this.#seq, now))
   }
+
+  /** Whether the sink has no room. */
+  get isBlocked (): boolean { return this.#blockedSince !== undefined }
 
   /** Whether the sink has had no room since before this moment (of `performance.now()`). */
   isStalled (before: number): boolean {
@@ -118,22 +108,19 @@ export class Follower {
   }
 
   #goodbye (reason: 'shutdown' | 'terminal'): void {
-    this.#control({ type: 'goodbye', reason, reconnect: reason === 'shutdown' })
+    this.#write(this.view.control({ type: 'goodbye', reason, reconnect: reason === 'shutdown' }))
     this.#sink.end()
     this.#finish()
   }
 
-  #control (event: ControlEvent): void {
-    this.#write(this.#options.format.control(event))
-  }
-
-  #write (chunk: string | Buffer): void {
+  #write (chunk: Buffer): void {
+    this.#following.bytes += chunk.length
     if (!this.#sink.write(chunk)) this.#blockedSince = performance.now()
   }
 
   #finish (): void {
     if (this.#ended) return
     this.#ended = true
-    this.#options.onEnd()
+    this.#following.leave(this)
   }
 }

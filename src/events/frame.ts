@@ -1,5 +1,4 @@
 import type { ControlEvent, LoggedEvent } from '../../schemas/events.js'
-import { formatCursor } from './cursor.js'
 
 /**
  * How events look on the wire. Data is always one line of JSON and ids are ours alone, so that nothing that anyone
@@ -7,18 +6,22 @@ import { formatCursor } from './cursor.js'
  */
 export interface Format {
   name: string
-  event (event: LoggedEvent, epoch: string): string
+  /** What comes before all else. */
+  beginning (): string
+  event (event: LoggedEvent, cursor: string): string
   control (event: ControlEvent): string
 }
 
-function withPlace ({ body, seq, time }: LoggedEvent, epoch: string): string {
-  return `${body.slice(0, -1)},"cursor":"${formatCursor(epoch, seq)}","time":"${new Date(time).toISOString()}"}`
+function withPlace ({ body, time }: LoggedEvent, cursor: string): string {
+  return `${body.slice(0, -1)},"cursor":"${cursor}","time":"${new Date(time).toISOString()}"}`
 }
 
 /** Server-Sent Events. Domain events have no name, so that `onmessage` sees exactly them. */
 export const sse: Format = {
   name: 'sse',
-  event: (event, epoch) => `id: ${formatCursor(epoch, event.seq)}\ndata: ${withPlace(event, epoch)}\n\n`,
+  // Browsers come back after a pause of their own, so that they do not all come at once.
+  beginning: () => `retry: ${2000 + Math.floor(Math.random() * 3000)}\n\n`,
+  event: (event, cursor) => `id: ${cursor}\ndata: ${withPlace(event, cursor)}\n\n`,
   control: event => {
     // Only a heartbeat moves the cursor of a client: by then all before it was delivered.
     const id = event.type === 'heartbeat' ? `id: ${event.cursor}\n` : ''
@@ -29,6 +32,7 @@ export const sse: Format = {
 /** One JSON object a line, control events among them. */
 export const ndjson: Format = {
   name: 'ndjson',
-  event: (event, epoch) => `${withPlace(event, epoch)}\n`,
+  beginning: () => '',
+  event: (event, cursor) => `${withPlace(event, cursor)}\n`,
   control: event => `${JSON.stringify(event)}\n`
 }

@@ -1,8 +1,10 @@
 import type { ControlEvent, LoggedEvent, ResetReason } from '../../schemas/events.js'
 import { formatCursor, parseCursor } from './cursor.js'
 import type { Filter } from './filter.js'
-import { Follower, type Sink } from './follower.js'
+import { Follower, type Following } from './follower.js'
 import type { Format } from './frame.js'
+import type { Sink } from './sink.js'
+import { View, type Passage } from './view.js'
 
 /** The log, as far as its followers need it. Numbers start at 1 and only grow. */
 export interface EventSource {
@@ -34,38 +36,49 @@ export interface Start {
 /** How many of the newest events are kept in memory, for those who follow closely. */
 const tailLength = 1024
 const batchLength = 256
+/** How many followers are served before others get their turn. */
+const sliceLength = 256
+/** Into how many parts heartbeats are divided. */
+const heartbeatParts = 16
 
 /**
- * Fans the log out to its followers. A follower is a cursor and a filter: replay and live are one query, nothing is
- * queued for it, and it reads on when its socket has room.
+ * Fans the log out to its followers. A follower is a place and a view: replay and live are one query, nothing is queued
+ * for it, and it reads on when its socket has room.
  */
-export class Hub {
+export class Hub implements Following {
   #log: EventSource
   #options: HubOptions
   #followers = new Set<Follower>()
+  #views = new Map<string, View>()
   #tail: LoggedEvent[] = []
   #ringing = false
-  /** While the bell rings: what was encoded, by place, filter and format. Those who stand at the same place share it. */
-  #encoded: Map<string, Buffer> | undefined
+  /** Of the last follower. */
+  #part = 0
   #heartbeat: NodeJS.Timeout
   #stallCheck: NodeJS.Timeout
-  /** Readers that were cut off, for the metrics. */
+  /** For the metrics: readers that were cut off; events, and bytes of all, that were sent. */
   stalled = 0
+  delivered = 0
+  bytes = 0
 
   constructor (log: EventSource, options: HubOptions) {
     this.#log = log
     this.#options = options
-    this.#heartbeat = setInterval(() => { for (const follower of this.#followers) follower.heartbeat(Date.now()) }, options.heartbeatMs).unref()
+    let part = 0
+    this.#heartbeat = setInterval(() => this.#beat(part = (part + 1) % heartbeatParts), options.heartbeatMs / heartbeatParts).unref()
     this.#stallCheck = setInterval(() => this.#cutOff(), options.stallMs / 4).unref()
   }
 
   get size (): number { return this.#followers.size }
   get isFull (): boolean { return this.#followers.size >= this.#options.maxStreams }
+  /** How many have no room for more. */
+  get blocked (): number { return [...this.#followers].filter(({ isBlocked }) => isBlocked).length }
 
   /** Where a client that asks for this cursor starts: `latest`, `earliest`, or one that it was given. */
   startAt (cursor: string): Start {
-    const { head, earliest, epoch } = this.#log
+    const { head, epoch } = this.#log
     if (cursor === 'latest') return { seq: head, resumed: false }
+    const { earliest } = this.#log
     if (cursor === 'earliest') return { seq: earliest - 1, resumed: false }
     const place = parseCursor(cursor)
     const reset = !place ? 'unknown' : place.epoch !== epoch ? 'epoch' : place.seq > head ? 'future' : place.seq < earliest - 1 ? 'expired' : undefined
@@ -83,12 +96,21 @@ export class Hub {
     if (this.#ringing) return
     // All that comes within a tick goes out together.
     this.#ringing = true
-    setImmediate(() => {
-      this.#ringing = false
-      this.#encoded = new Map()
-      for (const follower of this.#followers) follower.pull()
-      this.#encoded = undefined
-    })
+    setImmediate(() => this.#ring(this.#log.head, this.#followers.values()))
+  }
+
+  /** Serves some of the followers, then the others; then those again who were served before more came. */
+  #ring (head: number, rest: Iterator<Follower>): void {
+    for (let n = 0; n < sliceLength; n++) {
+      const { value, done } = rest.next()
+      if (!done) value.pull()
+      else if (this.#log.head > head) return this.#ring(this.#log.head, this.#followers.values())
+      else {
+        this.#ringing = false
+        return
+      }
+    }
+    setImmediate(() => this.#ring(head, rest))
   }
 
   /** Streams to a sink from `start` on, until the sink closes, the hub does, or `isLast` says so. `opening` goes first. */
@@ -100,19 +122,20 @@ export class Hub {
       ...(start.reset ? [{ type: 'reset' as const, reason: start.reset, ...this.#bounds }] : []),
       ...opening
     ]
-    const follower = new Follower(sink, {
-      seq: start.seq,
-      format,
-      filter,
-      isLast,
-      cursorOf: seq => this.cursorOf(seq),
-      read: seq => this.#read(seq, filter),
-      encode: (from, events) => this.#encode(from, events, filter, format),
-      gap: () => ({ type: 'reset', reason: 'expired', ...this.#bounds }),
-      onEnd: () => this.#followers.delete(follower)
-    })
+    const view = this.#viewOf(filter, format, isLast)
+    view.followers++
+    const follower = new Follower(sink, view, { seq: start.seq, part: this.#part = (this.#part + 1) % heartbeatParts, following: this })
     this.#followers.add(follower)
     follower.begin(greeting)
+  }
+
+  leave (follower: Follower): void {
+    this.#followers.delete(follower)
+    if (--follower.view.followers === 0) this.#views.delete(follower.view.key)
+  }
+
+  gap (): ControlEvent {
+    return { type: 'reset', reason: 'expired', ...this.#bounds }
   }
 
   /** Says goodbye on every stream and ends it. */
@@ -126,28 +149,35 @@ export class Hub {
     return { earliest: this.cursorOf(this.#log.earliest), latest: this.cursorOf(this.#log.head) }
   }
 
-  /** What comes after a number: from memory where that is enough. `upTo` is how far that has looked. */
-  #read (seq: number, filter: Filter): { events: readonly LoggedEvent[], upTo: number, isGap?: boolean } {
+  #viewOf (filter: Filter, format: Format, isLast?: (event: LoggedEvent) => boolean): View {
+    const view = new View({ filter, format, isLast, read: seq => this.#read(seq, filter), cursorOf: seq => this.cursorOf(seq) })
+    const same = this.#views.get(view.key)
+    if (!same) this.#views.set(view.key, view)
+    return same ?? view
+  }
+
+  /** What comes after a number: from memory where that is enough. */
+  #read (seq: number, filter: Filter): Passage {
     const { head } = this.#log
+    const passage = (events: readonly LoggedEvent[], upTo: number, isGap = false) => ({ events, upTo, isGap, isHead: upTo >= head })
     const first = this.#tail[0]
-    if (seq >= head) return { events: [], upTo: seq }
+    if (seq >= head) return passage([], seq)
     if (first && first.seq <= seq + 1) {
       const from = this.#tail.findLastIndex(event => event.seq <= seq) + 1
       const events = this.#tail.slice(from, from + batchLength)
-      return { events, upTo: events.at(-1)?.seq ?? seq }
+      return passage(events, events.at(-1)?.seq ?? seq)
     }
     // What it needs next is no longer kept. It goes on live, but the end of a request's story is told all the same.
     const { earliest } = this.#log
-    if (seq < earliest - 1) return { events: [], upTo: filter.reqid === undefined ? head : earliest - 1, isGap: true }
+    if (seq < earliest - 1) return passage([], filter.reqid === undefined ? head : earliest - 1, true)
     const events = filter.reqid === undefined ? this.#log.after(seq, batchLength) : this.#log.ofRequest(filter.reqid, seq, batchLength)
-    return { events, upTo: events.length < batchLength ? head : events.at(-1)!.seq }
+    return passage(events, events.length < batchLength ? head : events.at(-1)!.seq)
   }
 
-  #encode (from: number, events: readonly LoggedEvent[], filter: Filter, format: Format): Buffer {
-    const key = `${format.name} ${from} ${events.at(-1)?.seq} ${filter.key}`
-    const encoded = this.#encoded?.get(key) ?? Buffer.from(events.map(event => format.event(event, this.#log.epoch)).join(''))
-    this.#encoded?.set(key, encoded)
-    return encoded
+  /** All are served once in a period, a part at a time, so that thousands are no pause for the others. */
+  #beat (part: number): void {
+    const now = Date.now()
+    for (const follower of this.#followers) if (follower.part === part) follower.heartbeat(now)
   }
 
   #cutOff (): void {

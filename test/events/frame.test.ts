@@ -27,7 +27,7 @@ function parse (stream: string): EventSourceMessage[] {
 
 await t.test('events come out of a stream of Server-Sent Events as they went in, whatever is in them', async t => {
   fc.assert(fc.property(fc.array(event, { maxLength: 5 }), events => {
-    const messages = parse(events.map((fields, n) => sse.event(logged(fields, n + 1), 'e1')).join(''))
+    const messages = parse(events.map((fields, n) => sse.event(logged(fields, n + 1), `e1.${n + 1}`)).join(''))
     assert.deepStrictEqual(messages.map(({ id, event, data }) => ({ id, event, data: JSON.parse(data) })), events.map((fields, n) => ({ id: `e1.${n + 1}`, event: undefined, data: placed(fields, n + 1) })))
   }), { numRuns: runs(200) })
   t.pass('they did')
@@ -35,7 +35,7 @@ await t.test('events come out of a stream of Server-Sent Events as they went in,
 
 await t.test('events come out of lines of JSON as they went in, whatever is in them', async t => {
   fc.assert(fc.property(fc.array(event, { maxLength: 5 }), events => {
-    const lines = events.map((fields, n) => ndjson.event(logged(fields, n + 1), 'e1')).join('').split('\n')
+    const lines = events.map((fields, n) => ndjson.event(logged(fields, n + 1), `e1.${n + 1}`)).join('').split('\n')
     assert.equal(lines.pop(), '')
     assert.deepStrictEqual(lines.map(line => JSON.parse(line)), events.map((fields, n) => placed(fields, n + 1)))
   }), { numRuns: runs(200) })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Filter } from '../../src/events/filter.js'
-import type { Sink } from '../../src/events/follower.js'
+import { contentOf, type Sink } from '../../src/events/sink.js'
 import type { LoggedEvent } from '../../schemas/events.js'
 import { ndjson } from '../../src/events/frame.js'
 import { Hub } from '../../src/events/hub.js'
@@ -13,7 +13,7 @@ await t.test('a follower whose next events were dropped meanwhile is told, never
   const lines: any[] = []
   let drain = () => {}
   let room = true
-  const sink: Sink = { write: chunk => { lines.push(...String(chunk).split('\n').filter(Boolean).map(line => JSON.parse(line))); return room }, end: () => {}, destroy: () => {}, on: (event, listener) => { if (event === 'drain') drain = listener } }
+  const sink: Sink = { write: chunk => { lines.push(...String(contentOf(chunk)).split('\n').filter(Boolean).map(line => JSON.parse(line))); return room }, end: () => {}, destroy: () => {}, on: (event, listener) => { if (event === 'drain') drain = listener } }
   room = false
   hub.follow(sink, { start: { seq: 0, resumed: true }, filter: new Filter({}), format: ndjson, opening: [] })
   events = events.slice(1000)
@@ -31,7 +31,7 @@ await t.test('the stream of a request whose first events were dropped has the ot
   const hub = new Hub(log, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 1 })
   t.teardown(() => hub.close())
   const lines: any[] = []
-  const sink: Sink = { write: chunk => { lines.push(...String(chunk).split('\n').filter(Boolean).map(line => JSON.parse(line))); return true }, end: () => {}, destroy: () => {}, on: () => {} }
+  const sink: Sink = { write: chunk => { lines.push(...String(contentOf(chunk)).split('\n').filter(Boolean).map(line => JSON.parse(line))); return true }, end: () => {}, destroy: () => {}, on: () => {} }
   hub.follow(sink, { start: { seq: 5, resumed: false }, filter: new Filter({ reqid: 'x' }), format: ndjson, opening: [], isLast: ({ seq }) => seq === 90 })
   await new Promise(resolve => setTimeout(resolve, 20))
   t.ok(lines.some(({ type }) => type === 'deploy_response'))

@@ -1,0 +1,97 @@
+import type { ControlEvent, LoggedEvent } from '../../schemas/events.js'
+import type { Filter } from './filter.js'
+import type { Format } from './frame.js'
+import { chunkOf } from './sink.js'
+
+/** What of the log comes after a place. */
+export interface Passage {
+  events: readonly LoggedEvent[]
+  /** How far that has looked. */
+  upTo: number
+  /** There was no more when it looked. */
+  isHead: boolean
+  /** Some of what comes after the place is no longer kept. */
+  isGap?: boolean
+}
+
+/** What is sent to those who stand at a place. */
+export interface Batch extends Omit<Passage, 'events'> {
+  /** How many events are in the chunk; none where none fits the filter. */
+  count: number
+  chunk?: Buffer
+  /** The stream ends after it. */
+  isLast: boolean
+}
+
+export interface ViewOptions {
+  filter: Filter
+  format: Format
+  /** The event after which a stream ends. */
+  isLast?: ((event: LoggedEvent) => boolean) | undefined
+  read: (seq: number) => Passage
+  cursorOf: (seq: number) => string
+}
+
+/** The log as it looks through one filter, in one format. Followers who stand at the same place share what is read and encoded. */
+export class View {
+  readonly key: string
+  /** How many follow it. */
+  followers = 0
+  #options: ViewOptions
+  /** By place, for one turn. */
+  #batches = new Map<number, Batch>()
+  #heartbeat?: { seq: number, now: number, chunk: Buffer }
+
+  /** The same for views in which the same is seen. */
+  static keyOf ({ filter, format, isLast }: Pick<ViewOptions, 'filter' | 'format' | 'isLast'>): string {
+    return `${format.name} ${isLast !== undefined} ${filter.key}`
+  }
+
+  constructor (options: ViewOptions) {
+    this.key = View.keyOf(options)
+    this.#options = options
+  }
+
+  /** What comes after a place, whose `upTo` is the place itself where nothing does. Throws what reading throws. */
+  after (seq: number): Batch {
+    if (this.followers < 2) return this.#makeBatch(seq)
+    let batch = this.#batches.get(seq)
+    if (batch) return batch
+    batch = this.#makeBatch(seq)
+    // More may come in this turn.
+    if (batch.upTo === seq) return batch
+    if (this.#batches.size === 0) setImmediate(() => this.#batches.clear())
+    this.#batches.set(seq, batch)
+    return batch
+  }
+
+  /** Says that everything up to a place was delivered. */
+  heartbeat (seq: number, now: number): Buffer {
+    if (this.#heartbeat?.seq !== seq || this.#heartbeat.now !== now) this.#heartbeat = { seq, now, chunk: this.control({ type: 'heartbeat', cursor: this.#options.cursorOf(seq), time: new Date(now).toISOString() }) }
+    return this.#heartbeat.chunk
+  }
+
+  control (event: ControlEvent): Buffer {
+    return chunkOf(this.#options.format.control(event))
+  }
+
+  /** How a stream begins. */
+  greeting (events: readonly ControlEvent[]): Buffer {
+    const { format } = this.#options
+    return chunkOf(format.beginning() + events.map(format.control).join(''))
+  }
+
+  #makeBatch (seq: number): Batch {
+    const { filter, format, isLast, read, cursorOf } = this.#options
+    const { events, ...passage } = read(seq)
+    const wanted = events.filter(event => filter.matches(event))
+    const last = isLast ? wanted.findIndex(isLast) : -1
+    if (last >= 0) wanted.length = last + 1
+    return {
+      ...passage,
+      count: wanted.length,
+      isLast: last >= 0,
+      ...(wanted.length > 0 ? { chunk: chunkOf(wanted.map(event => format.event(event, cursorOf(event.seq))).join('')) } : {})
+    }
+  }
+}
