@@ -46,8 +46,8 @@ export function table ({ machine, seed, seconds, times, figures, kept, troubles,
     ['database, WAL (most)', `${most(({ databaseMb }) => databaseMb).toFixed(1)} MB, ${most(({ walMb }) => walMb).toFixed(1)} MB`],
     ['get_nodes, p50 / p99 / most', `${spread(within)} without kills; ${spread(all)} in all`],
     ['readers cut off in the steady time', String(Math.max(0, ...samples.filter(({ phase }) => phase === 'steady').map(({ metrics }) => metrics['zeek_cluster_event_streams_stalled'] ?? 0)))],
-    ...lives.map(({ name, rss, heap, before, after }) => [name, [
-      `RSS ${last(rss)} MB, ${slope(rss)}`, `heap ${last(heap)} MB, ${slope(heap)}`,
+    ...lives.map(({ name, rss, heap, code, before, after }) => [name, [
+      `RSS ${last(rss)} MB, ${slope(rss)}`, `heap ${last(heap)} MB, ${slope(heap)}`, `code ${last(code)} MB, ${slope(code)}`,
       `at rest ${Object.entries(after).map(([handle, count]) => `${handle} ${before[handle] ?? 0} → ${count}`).join(', ')}`
     ].join('; ')]),
     ['problems', String(problems.length)]

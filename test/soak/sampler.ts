@@ -17,7 +17,7 @@ interface Sample {
 }
 
 /** A line of `heap.mjs`. */
-interface Heap { at: number, heapMb: number, handles: Record<string, number> }
+interface Heap { at: number, heapMb: number, codeMb: number, handles: Record<string, number> }
 
 export interface SamplerOptions {
   /** Who is watched. */
@@ -65,14 +65,16 @@ export class Sampler {
   }
 
   /** The process of this name from one moment to another, if that was one process. */
-  life (name: string, from: number, to: number): Pick<Life, 'rss' | 'heap'> & { pids: number[] } {
+  life (name: string, from: number, to: number): Pick<Life, 'rss' | 'heap' | 'code'> & { pids: number[] } {
     const isWithin = ({ at }: { at: number }) => at >= from && at <= to
     const samples = this.samples.filter(sample => isWithin(sample) && sample.processes[name])
     const pids = [...new Set(samples.map(({ processes }) => processes[name]!.pid))]
+    const heaps = pids.flatMap(pid => this.#heapsOf(pid)).filter(isWithin)
     return {
       pids,
       rss: samples.map(({ at, processes }) => [at, processes[name]!.rssMb]),
-      heap: pids.flatMap(pid => this.#heapsOf(pid)).filter(isWithin).map(({ at, heapMb }) => [at, heapMb])
+      heap: heaps.map(({ at, heapMb }) => [at, heapMb]),
+      code: heaps.map(({ at, codeMb }) => [at, codeMb])
     }
   }
 

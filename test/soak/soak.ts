@@ -1,6 +1,6 @@
 /**
  * The whole service under a steady load, for long: real supervisors, tokens, a small retention, clients of every kind, and
- * kills in the first fifth and the last quarter of the time. Between them one controller lives without any, and memory is
+ * kills in the first fifth and the last quarter (of at most twenty minutes). Between them one controller lives without any, and memory is
  * measured. Tells which promises were broken and what has grown; the exit code is 1 when there is any of that.
  *
  *   npm run soak        SOAK_SECONDS=1200, SOAK_SEED, SOAK_CLIENTS=6, SOAK_RESULT (where the figures go, as JSON)
@@ -27,10 +27,12 @@ import { excess, leaks, type Life } from './verdict.js'
 const seconds = Number(process.env['SOAK_SECONDS'] ?? 1200)
 const seed = Number(process.env['SOAK_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const clients = Number(process.env['SOAK_CLIENTS'] ?? 6)
+/** Of a longer one, most is without kills. */
+const short = Math.min(seconds, 1200)
 /** How long the kills last, then nothing but the load, then the kills again. */
-const phases = { 'first kills': 0.2, steady: 0.55, 'more kills': 0.25 }
+const phases = { 'first kills': 0.2 * short, steady: seconds - 0.45 * short, 'more kills': 0.25 * short }
 /** Between two kills. */
-const unit = seconds * 1000 / 24
+const unit = short * 1000 / 24
 
 const root = mkdtempSync(join(tmpdir(), 'zeek-cluster-soak-'))
 const teardowns: (() => unknown)[] = []
@@ -80,13 +82,13 @@ async function soak (): Promise<boolean> {
   t.teardown(() => clearInterval(reporting))
 
   const times: Record<string, [number, number]> = {}
-  for (const [phase, share] of Object.entries(phases)) {
+  for (const [phase, duration] of Object.entries(phases)) {
     sampler.phase = phase
-    say(`${phase}, ${Math.round(seconds * share)} s`)
+    say(`${phase}, ${Math.round(duration)} s`)
     const from = Date.now()
-    const until = AbortSignal.timeout(Math.round(seconds * share * 1000))
+    const until = AbortSignal.timeout(Math.round(duration * 1000))
     const killing = phase === 'steady' ? [] : kills(run, troubles, dice.fork(), unit, until)
-    await sleep(seconds * share * 1000)
+    await sleep(duration * 1000)
     await Promise.all(killing)
     times[phase] = [from, Date.now()]
   }

@@ -5,7 +5,7 @@ import { excess, leaks } from './verdict.js'
 const minute = 60_000
 /** Ten minutes that begin somewhere and grow, with a saw on top. */
 const series = (perHour: number, saw = 0) => Array.from({ length: 61 }, (_, n) => [1e12 + n * minute / 6, 50 + perHour * n / 360 + (n % 2) * saw] as const)
-const life = { name: 'controller', rss: series(0), heap: series(0), before: { Timeout: 3 }, after: { Timeout: 3 } }
+const life = { name: 'controller', rss: series(0), heap: series(0), code: series(60), before: { Timeout: 3 }, after: { Timeout: 3 } }
 
 await t.test('the slope is that of the line that fits best', async t => {
   t.match(Math.round(fit(series(30)).perHour * 1e6) / 1e6, 30)

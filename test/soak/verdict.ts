@@ -4,8 +4,10 @@ import { fit, type Series } from './slope.js'
 export interface Life {
   name: string
   rss: Series
-  /** After full collections. */
+  /** After full collections, without code. */
   heap: Series
+  /** Machine code and bytecode: it may grow until all of the program is compiled. */
+  code: Series
   /** What held the process open, by name, file descriptors among it. */
   before: Record<string, number>
   after: Record<string, number>
