@@ -16,6 +16,8 @@ export interface RequestOptions {
   /** The ID that it is to have, if whoever asks has to know it beforehand. Nobody else's: the server makes IDs. */
   reqid?: string | undefined
   idempotency?: { key: string, fingerprint: string } | undefined
+  /** Told of the answer before it is written down, to a read that every viewer may ask and whose answer is known at once. */
+  onAnswer?: ((answer: Answer) => void) | undefined
 }
 
 export interface RequestsOptions extends PendingLimits {
@@ -44,7 +46,6 @@ const graceMs = 1_000
 export class Requests {
   #table: RequestTable
   #journal: Journal
-  #log: Logger
   #now: () => number
   #options: RequestsOptions
   #closing = false
@@ -55,7 +56,6 @@ export class Requests {
   constructor (options: RequestsOptions) {
     this.#table = options.table
     this.#journal = options.journal
-    this.#log = options.log
     this.#now = options.now
     this.#options = options
     this.#pending = new Pending(options)
@@ -74,13 +74,16 @@ export class Requests {
     return await started.finally(() => this.#starting.delete(started))
   }
 
-  async #start (type: RequestType, args: RequestArguments, { timeoutMs, by, reqid = timeOrderedId(), idempotency }: RequestOptions, work: Work): Promise<{ request: Request, replayed: boolean }> {
+  async #start (type: RequestType, args: RequestArguments, { timeoutMs, by, reqid = timeOrderedId(), idempotency, onAnswer }: RequestOptions, work: Work): Promise<{ request: Request, replayed: boolean }> {
     if (this.#closing) throw new AppError('unavailable', 'the controller is stopping')
     const { durability, transient } = this.#kind(type)
     // Counted before it is written: what comes meanwhile must see it.
     const { ending, full } = this.#pending.add(reqid, by?.client)
     let isWorkedOn = false
     try {
+      const answer = onAnswer && 'now' in work && transient && definitions[type].role === 'viewer' && !full && this.#journal.isOpen ? work.now() : undefined
+      if (answer) onAnswer?.(answer)
+      const created = this.#now()
       const { request, finished, replayed } = await this.#journal.write(durability, transient, append => {
         const twin = idempotency && this.#table.byIdempotencyKey(idempotency.key)
         if (twin) {
@@ -88,7 +91,6 @@ export class Requests {
           return { request: this.get(twin.reqid), replayed: true }
         }
         if (full) throw full
-        const created = this.#now()
         const expires = created + Math.ceil(timeoutMs)
         const times = { created_at: new Date(created).toISOString(), expires_at: new Date(expires).toISOString() }
         const seq = append({ type: `${type}_request`, reqid, arguments: args, expires_at: times.expires_at }) - 1
@@ -96,10 +98,10 @@ export class Requests {
         this.#options.audit?.accepted(request, by, append)
         const row = { reqid, type, arguments: args, created, expires, event_seq: seq, transient, idempotency }
         const write = (end?: RequestEnd) => this.#table.insert(row, end)
-        if ('now' in work) return { request, replayed: false, finished: this.#conclude(request, work.now(), append, write) }
+        if ('now' in work) return { request, replayed: false, finished: this.#conclude(request, answer ?? work.now(), append, write, { by }) }
         write()
         return { request, replayed: false }
-      })
+      }, { unhurried: answer !== undefined })
       if (replayed) return { request, replayed }
       this.#options.onStarted?.(request)
       if (finished) this.#announce(finished)
@@ -154,7 +156,7 @@ export class Requests {
       if (request?.state === 'pending') await this.#interrupt(this.#present(request))
     }))
     const open = ended.filter(({ status }) => status === 'rejected').length
-    if (open > 0) this.#log.error(`${open} responses cannot be written: the next start answers`)
+    if (open > 0) this.#options.log.error(`${open} responses cannot be written: the next start answers`)
   }
 
   /** Does not wait for a store that fails: the next start would do the same. */
@@ -192,14 +194,14 @@ export class Requests {
           }, { insists: true }).catch(() => {})
         }
       })]).catch((error: unknown): Answer => {
-        if (!(error instanceof AppError) && ending.signal.reason !== 'interrupted') this.#log.error({ err: error, reqid }, `${request.type} failed: ${messageOf(error)}`)
+        if (!(error instanceof AppError) && ending.signal.reason !== 'interrupted') this.#options.log.error({ err: error, reqid }, `${request.type} failed: ${messageOf(error)}`)
         return { results: [{ success: false, error: error instanceof AppError ? error.message : 'internal error' }] }
       })
       // When the controller ended meanwhile, that was the answer.
       if (ending.signal.reason !== 'interrupted') await this.#finish(request, answer)
     } catch (error) {
       // The controller ends without a store: the next start answers it.
-      if (!this.#closing) this.#log.error({ err: error, reqid }, `the response cannot be written: ${messageOf(error)}`)
+      if (!this.#closing) this.#options.log.error({ err: error, reqid }, `the response cannot be written: ${messageOf(error)}`)
     } finally {
       clearTimeout(timer)
       clearTimeout(lastResort)
@@ -213,19 +215,19 @@ export class Requests {
     const finished = await this.#journal.write(durability, transient, append => {
       const current = this.#table.get(request.reqid)
       if (current?.state !== 'pending') return undefined
-      return this.#conclude({ ...request, results: current.results }, answer, append, end => this.#table.finish(request.reqid, end), as)
+      return this.#conclude({ ...request, results: current.results }, answer, append, end => this.#table.finish(request.reqid, end), { as })
     }, { insists })
     if (finished) this.#announce(finished)
   }
 
   /** Only inside of a write: ends a request that is pending, whose results are those that were told as progress. */
-  #conclude (request: Request, answer: Answer, append: (event: DomainEvent) => number, write: (end: RequestEnd) => void, as?: RequestState): Request {
+  #conclude (request: Request, answer: Answer, append: (event: DomainEvent) => number, write: (end: RequestEnd) => void, { as, by }: { as?: RequestState | undefined, by?: Asker | undefined } = {}): Request {
     const now = this.#now()
     const finished = concluded(request, answer, now, as)
     const { reqid, type, state, success = false, results, warnings } = finished
     write({ state, results: results.slice(request.results.length), warnings, finished: now })
     append(state === 'expired' ? { type: 'request_expired', reqid } : { type: `${type}_response`, reqid, state, success, results, warnings })
-    this.#options.audit?.concluded(finished, append)
+    this.#options.audit?.concluded(finished, append, by)
     return finished
   }
 

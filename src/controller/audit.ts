@@ -50,10 +50,8 @@ export class Audit implements RequestAudit {
   }
 
   /** Only inside of the write that ends the request. */
-  concluded ({ type, reqid, state }: Request, append: (event: DomainEvent) => unknown): void {
-    if (!isAudited(type)) return
-    const { body } = this.#channel.log.lastOf(reqid) ?? { body: '{}' }
-    append(entry(type, state, JSON.parse(body), { reqid }))
+  concluded ({ type, reqid, state }: Request, append: (event: DomainEvent) => unknown, by?: Asker): void {
+    if (isAudited(type)) append(entry(type, state, by ?? JSON.parse(this.#channel.log.lastOf(reqid)?.body ?? '{}'), { reqid }))
   }
 
   /** Anything else that someone did. */

@@ -30,19 +30,21 @@ export class EventJournal implements Journal {
     this.#now = now
   }
 
+  get isOpen (): boolean { return this.#store.failure === undefined }
+
   /** `time` is when it happened, if that was not just now. */
   async write<T> (durability: 'synced' | 'written', transient: boolean, job: (append: (event: DomainEvent) => number) => T, { time, ...options }: WriteOptions & { time?: number } = {}): Promise<T> {
     const { value, written } = await this.#store.write(durability, () => {
-      const written = new Map<Channel, StoredEvent[]>()
+      const written: [Channel, StoredEvent[]][] = [[this.#events, []], [this.#audit, []]]
       const value = job(event => {
-        const channel = event.type === 'audit' ? this.#audit : this.#events
-        const stored = channel.log.append(event, transient, time ?? this.#now())
-        written.set(channel, [...written.get(channel) ?? [], stored])
+        const [{ log }, events] = written[event.type === 'audit' ? 1 : 0]!
+        const stored = log.append(event, transient, time ?? this.#now())
+        events.push(stored)
         return stored.seq
       })
       return { value, written }
     }, options)
-    for (const [channel, events] of written) announce(channel, events)
+    for (const [channel, events] of written) if (events.length > 0) announce(channel, events)
     return value
   }
 

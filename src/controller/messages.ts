@@ -5,6 +5,7 @@ import { requests as definitions, requestTypes, type Request, type RequestArgume
 import type { Outcome } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
+import type { Answer } from '../task.js'
 import { packageVersion, timeOrderedId } from '../util.js'
 import { controllerTopic, decodeRequest, encodeRequest, encodeResponse, type ZeekRequest } from '../zeek/controller-api.js'
 import { encodeEvent } from '../zeek/message.js'
@@ -21,7 +22,10 @@ interface Asked {
   /** The client's own, which is only echoed. */
   reqid: string
   from: Subscriber<Principal>
-  answered: () => void
+  /** Whether it has its answer before the others. */
+  isAnswered: boolean
+  /** Told when it is answered and written down. */
+  ended: () => void
 }
 
 /**
@@ -70,32 +74,46 @@ export class Messages {
 
   /** Tells of a request, once it is written down. */
   started ({ reqid, type, arguments: args }: Request): void {
-    if (this.server.size === 0) return
     const asked = this.#asked.get(reqid)
-    this.server.publish(controllerTopic, encodeRequest({ type, reqid: asked?.reqid ?? reqid, arguments: args }), asked?.from)
+    if (this.server.isHeard(controllerTopic, asked?.from)) this.server.publish(controllerTopic, encodeRequest({ type, reqid: asked?.reqid ?? reqid, arguments: args }), asked?.from)
   }
 
   /** Tells of a response, once it is written down. A configuration is told to whoever asked for it apart from this: whole. */
   finished ({ reqid, type, state, results }: Request): void {
     const asked = this.#asked.get(reqid)
-    if (state !== 'expired' && this.server.size > 0) this.server.publish(controllerTopic, encodeResponse(type, asked?.reqid ?? reqid, results), type === 'get_configuration' ? asked?.from : undefined)
-    asked?.answered()
+    const but = asked?.isAnswered || type === 'get_configuration' ? asked?.from : undefined
+    if (state !== 'expired' && this.server.isHeard(controllerTopic, but)) this.server.publish(controllerTopic, encodeResponse(type, asked?.reqid ?? reqid, results), but)
+    asked?.ended()
   }
 
-  async #serve ({ type, reqid: clientReqid, arguments: args }: ZeekRequest, from: Subscriber<Principal>): Promise<void> {
+  /** Resolves once it is answered. */
+  #serve (request: ZeekRequest, from: Subscriber<Principal>): Promise<void> {
+    return new Promise(resolve => { void this.#ask(request, from, resolve) })
+  }
+
+  async #ask ({ type, reqid: clientReqid, arguments: args }: ZeekRequest, from: Subscriber<Principal>, answered: () => void): Promise<void> {
     const reqid = timeOrderedId()
     const timeout = Math.min(this.#settings[`controller_timeout_${type}`], this.#settings.controller_messages_timeout_max)
+    const asked: Asked = { reqid: clientReqid, from, isAnswered: false, ended: () => {} }
+    const answer = (results: readonly Outcome[]) => { if (from.isSubscribedTo(controllerTopic)) from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, results))) }
+    const onAnswer = ({ results }: Answer) => {
+      asked.isAnswered = true
+      answer(results)
+      answered()
+    }
     try {
       this.#guard.allow(from.owner, definitions[type].role, type)
-      const answered = new Promise<void>(resolve => this.#asked.set(reqid, { reqid: clientReqid, from, answered: resolve }))
-      const { own } = await this.#controller.request(type, checks[type](args, ''), { timeout, reqid, by: from.owner })
-      if (own && from.isSubscribedTo(controllerTopic)) from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, own)))
-      await answered
+      const ended = new Promise<void>(resolve => { asked.ended = resolve })
+      this.#asked.set(reqid, asked)
+      const { own } = await this.#controller.request(type, checks[type](args, ''), { timeout, reqid, by: from.owner, onAnswer })
+      if (own) answer(own)
+      await ended
     } catch (error) {
       // Zeek has no answer for what cannot be accepted, and zeek-client would wait in vain. Nobody else is concerned.
-      from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, [this.#refusal(error, args)])))
+      if (!asked.isAnswered) from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, [this.#refusal(error, args)])))
     } finally {
       this.#asked.delete(reqid)
+      answered()
     }
   }
 

@@ -25,6 +25,8 @@ const pruneStep = 500
 export class EventLog {
   #store: Store
   #table: string
+  /** Made once: it is what is run most. */
+  #insert: string
   #epoch: string
   #head: number
   /** What is kept, so that pruning need not count it each time. */
@@ -34,6 +36,7 @@ export class EventLog {
   constructor (store: Store, table: 'events' | 'audit' = 'events') {
     this.#store = store
     this.#table = table
+    this.#insert = `INSERT INTO ${table} (time, type, reqid, instance, node, transient, body) VALUES (?, ?, ?, ?, ?, ?, ?)`
     this.#epoch = this.#meta(this.#epochName) ?? ''
     // After a crash of the machine commits that were not synced may be gone, and their numbers would be given anew.
     const unclean = this.#meta('boot') !== undefined && this.#meta('boot') !== bootId
@@ -71,8 +74,7 @@ export class EventLog {
   append (event: DomainEvent, transient: boolean, time: number): StoredEvent {
     const { reqid = null, instance = null, node = null } = event as { reqid?: string, instance?: string, node?: string }
     const body = JSON.stringify(event)
-    const seq = this.#store.run(`INSERT INTO ${this.#table} (time, type, reqid, instance, node, transient, body) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      time, event.type, reqid, instance, node, Number(transient), body)
+    const seq = this.#store.run(this.#insert, time, event.type, reqid, instance, node, Number(transient), body)
     return { seq, time, type: event.type, reqid, instance, node, transient, body }
   }
 

@@ -13,6 +13,8 @@ export type Durability = 'synced' | 'written'
 export interface WriteOptions {
   /** Rather late than never: it waits until the store can be written, and is refused only when that is closed before. */
   insists?: boolean
+  /** Nobody waits for it: it may wait some milliseconds for others, to share the cost of their commit. */
+  unhurried?: boolean
 }
 
 interface Job {
@@ -26,6 +28,9 @@ interface Job {
 /** How long writes wait for another process that holds the lock. Nothing else waits with them. */
 const lockMs = 5_000
 const lockRetryMs = 20
+/** How long, and how many at the most, those wait for others that nobody waits for. */
+const gatherMs = 5
+const gatherMax = 128
 /** How often a store that fails is tried. */
 const probeMs = 500
 /** How many of these pass between two trials of one that works, which nobody may have written to for long. */
@@ -48,6 +53,8 @@ export class Store {
   #jobs: Job[] = []
   /** Whether the next commit has its time. */
   #scheduled = false
+  /** When it comes at the latest, if nobody waits for it. */
+  #gathering: NodeJS.Timeout | undefined
   #prober: NodeJS.Timeout
   #probes = 0
   #fault: StoreFault | undefined
@@ -75,17 +82,29 @@ export class Store {
 
   all (sql: string, ...parameters: Parameter[]): Row[] {
     if (!sql.startsWith('SELECT')) this.#hasWritten = true
-    return this.#ask(() => this.#prepare(sql).all(...parameters) as Row[])
+    try {
+      return this.#prepare(sql).all(...parameters) as Row[]
+    } catch (error) {
+      throw this.#blame(error)
+    }
   }
 
   get (sql: string, ...parameters: Parameter[]): Row | undefined {
-    return this.#ask(() => this.#prepare(sql).get(...parameters) as Row | undefined)
+    try {
+      return this.#prepare(sql).get(...parameters) as Row | undefined
+    } catch (error) {
+      throw this.#blame(error)
+    }
   }
 
   /** Only inside of a `write`. Returns the id of the inserted row. */
   run (sql: string, ...parameters: Parameter[]): number {
     this.#hasWritten = true
-    return this.#ask(() => Number(this.#prepare(sql).run(...parameters).lastInsertRowid))
+    try {
+      return Number(this.#prepare(sql).run(...parameters).lastInsertRowid)
+    } catch (error) {
+      throw this.#blame(error)
+    }
   }
 
   /**
@@ -94,13 +113,17 @@ export class Store {
    * A job may be run more than once, so it must leave nothing behind but in the database. Continuations of one
    * transaction run in the order of the jobs.
    */
-  write<T> (durability: Durability, job: () => T, { insists = false }: WriteOptions = {}): Promise<T> {
+  write<T> (durability: Durability, job: () => T, { insists = false, unhurried = false }: WriteOptions = {}): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#closed) return reject(new AppError('unavailable', 'the store is closed'))
       if (this.#fault && !insists) return reject(this.#fault)
       this.#jobs.push({ durability, insists, run: job, resolve, reject })
       // Otherwise what waits for a lock, or for the end of a fault, takes it along.
       if (this.#fault || this.#scheduled) return
+      if (unhurried && this.#jobs.length < gatherMax) {
+        this.#gathering ??= setTimeout(() => this.#commit(), gatherMs)
+        return
+      }
       this.#scheduled = true
       setImmediate(() => this.#commit())
     })
@@ -121,6 +144,8 @@ export class Store {
   #commit (isLast = false): void {
     if (this.#closed) return
     this.#scheduled = false
+    clearTimeout(this.#gathering)
+    this.#gathering = undefined
     const jobs = this.#jobs.splice(0)
     try {
       if (this.#fault?.kind === 'damaged') throw this.#fault
@@ -193,15 +218,11 @@ export class Store {
     this.run("INSERT INTO meta VALUES ('probe', ?) ON CONFLICT DO UPDATE SET value = excluded.value", randomBytes(bytes).toString('hex'))
   }
 
-  /** Runs a statement. What the store is to blame for is thrown as that. */
-  #ask<T> (statement: () => T): T {
-    try {
-      return statement()
-    } catch (error) {
-      const fault = faultIn(error)
-      if (fault && fault.kind !== 'locked') this.#turn(fault)
-      throw fault ?? error
-    }
+  /** What a statement has thrown; as a fault of the store, if it is one. */
+  #blame (error: unknown): unknown {
+    const fault = faultIn(error)
+    if (fault && fault.kind !== 'locked') this.#turn(fault)
+    return fault ?? error
   }
 
   #sync (mode: 'FULL' | 'NORMAL'): void {

@@ -53,6 +53,12 @@ export class MessageServer<Owner = undefined> {
     this.#sockets.handleUpgrade(request, connection, head, socket => this.#accept(socket, connection, request, owner))
   }
 
+  /** Whether there is a subscriber of the topic beside that one. */
+  isHeard (topic: string, from?: Subscriber<Owner>): boolean {
+    for (const subscriber of this.#subscribers) if (subscriber !== from && subscriber.isSubscribedTo(topic)) return true
+    return false
+  }
+
   /** Sends an event to every subscriber of the topic, but not to the one that it is from. */
   publish (topic: string, event: ZeekEvent, from?: Subscriber<Owner>): void {
     let frame: string | undefined

@@ -1,4 +1,6 @@
 import { once } from 'node:events'
+import { join } from 'node:path'
+import { DatabaseSync } from '@photostructure/sqlite'
 import t, { type Test } from 'tap'
 import { encodeEvent } from '../../src/zeek/message.js'
 import { string, vector, type Value } from '../../src/zeek/value.js'
@@ -15,6 +17,8 @@ async function start (t: Test, flags: Record<string, string> = {}) {
   return {
     ...controller,
     client: (topics?: readonly string[] | null) => openClient(t, settings.controller_websocket_port, topics),
+    /** All that was asked is in the history. */
+    written: () => until(() => controller.controller.pendingRequests === 0, 'all is written down'),
     history: async (query = '') => (await getJson(`${url}/v1/requests?limit=200${query}`)).requests as any[]
   }
 }
@@ -72,6 +76,33 @@ await t.test('a REST request and its response are heard by those who have subscr
   t.match(await other.next(), { type: 'error' })
 })
 
+await t.test('whoever asks for what is known at once is answered before that is written down; nobody else hears of it before', async t => {
+  const { url, settings, client, history } = await start(t)
+  const stream = await openStream(t, `${url}/v1/events`)
+  await stream.next('hello')
+  const [asker, other] = [await client(), await client()]
+  const holder = new DatabaseSync(join(settings.management_state_dir, 'controller.sqlite'))
+  t.teardown(() => holder.close())
+  holder.exec('BEGIN IMMEDIATE')
+  asker.send(requestFrame('get_instances', 'mine'))
+  t.match(await asker.event(), ['get_instances_response', 'mine'])
+  // What shows more than any viewer may see is written down first.
+  asker.send(requestFrame('get_configuration', 'secret', [bool(true)]))
+  asker.send(requestFrame('get_instances', 'last'))
+  t.match(await asker.event(), ['get_instances_response', 'last'])
+  t.same(await history(), [])
+  holder.exec('ROLLBACK')
+  t.match(await asker.event(), ['get_configuration_response', 'secret'])
+  for (const [type, reqid] of [['get_instances', 'mine'], ['get_configuration', 'secret'], ['get_instances', 'last']] as const) {
+    t.match(await other.event(), [`${type}_request`, reqid])
+    t.match(await other.event(), [`${type}_response`, reqid])
+    t.ok(await stream.next(`${type}_request`))
+    t.match((await stream.next(`${type}_response`))?.json, { results: [{}] })
+  }
+  t.equal((await history()).length, 3)
+  await hearsNothing(t, asker)
+})
+
 await t.test('the requester hears its response only, other subscribers the request first', async t => {
   const { client } = await start(t)
   const [requester, other] = [await client(), await client()]
@@ -113,13 +144,14 @@ await t.test('topics are prefixes, on both ends', async t => {
 })
 
 await t.test('an event on another topic goes to its subscribers, and is no request', async t => {
-  const { client, history } = await start(t)
+  const { client, history, written } = await start(t)
   const [one, other, third] = [await client(['a/']), await client(['a/b']), await client()]
   for (const on of ['a/b', 'zeek/management', 'controller']) one.send(requestFrame('get_instances', on, [], on))
   t.match(await other.event(), ['get_instances_request', 'a/b'])
   await hearsNothing(t, third)
   one.send('nope')
   t.match(await one.next(), { type: 'error' })
+  await written()
   t.equal((await history()).length, 1)
 })
 
@@ -156,12 +188,13 @@ await t.test('two clients with the same ID at once, and one client twice, are al
 })
 
 await t.test('an ID may be empty, or nothing that REST would take', async t => {
-  const { client, history } = await start(t)
+  const { client, history, written } = await start(t)
   const one = await client()
   for (const reqid of ['', ' ', '../x', 'x'.repeat(10_000), '\u0000']) {
     one.send(requestFrame('get_instances', reqid))
     t.same(await one.event(), ['get_instances_response', reqid, [reqid, true, null, [], null, null]])
   }
+  await written()
   t.ok((await history()).every(({ reqid }) => uuid.test(reqid)))
 })
 
@@ -327,7 +360,7 @@ await t.test('a client that vanishes while its request is pending harms nobody',
 })
 
 await t.test('what is no event of ours is answered with an error, on every topic', async t => {
-  const { client, history } = await start(t)
+  const { client, history, written } = await start(t)
   const [one, other] = [await client(), await client([''])]
   const bad = [
     encodeEvent(topic, { name: 'Management::Controller::API::get_instances_response', args: vector([string('r')]) }),
@@ -342,5 +375,6 @@ await t.test('what is no event of ours is answered with an error, on every topic
   }
   other.send(requestFrame('get_instances', 'after'))
   t.match(await other.event(), ['get_instances_response', 'after'])
+  await written()
   t.equal((await history()).length, 1)
 })

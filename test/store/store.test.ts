@@ -42,6 +42,21 @@ await t.test('the writes of one tick share a transaction: when SQLite gives that
   t.same(names(store), ['c'])
 })
 
+await t.test('a write that nobody waits for is committed by itself, or with the next that is waited for', async t => {
+  const { store } = openStore(t)
+  await store.write('written', () => insert(store, 'a'), { unhurried: true })
+  t.same(names(store), ['a'])
+  const settled = await Promise.allSettled([
+    store.write('written', () => insert(store, 'b'), { unhurried: true }),
+    store.write('written', () => { store.run('ROLLBACK'); throw new Error('the disk is full') })
+  ])
+  t.same(settled.map(({ status }) => status), ['rejected', 'rejected'], 'in one transaction')
+  await until(() => store.failure === undefined, 'it works again')
+  const order: string[] = []
+  await Promise.all([...Array(200).keys()].map(n => store.write('written', () => insert(store, `n${n}`), { unhurried: true }).then(() => order.push(`n${n}`))))
+  t.same(order, [...Array(200).keys()].map(n => `n${n}`))
+})
+
 await t.test('jobs run in the order of their writes, and see what those before them wrote', async t => {
   const { store } = openStore(t)
   const seen = await Promise.all([1, 2, 3].map(n => store.write('written', () => { insert(store, `n${n}`); return names(store).length })))
