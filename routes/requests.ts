@@ -64,8 +64,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
     }, async (request, reply) => {
       const { timeout } = request.query
       const key = request.headers['idempotency-key']?.replace(/^"(.*)"$/, '$1')
-      const fingerprint = fingerprintOf([type, timeout, request.body])
-      const { request: started, replayed, own } = await controller.request(type, request.body as any, { timeout, by: request.principal, ...(key === undefined ? {} : { idempotency: { key: `${request.principal.name} ${key}`, fingerprint } }) })
+      const { request: started, replayed, own } = await controller.request(type, request.body as any, { timeout, by: request.principal, ...(key === undefined ? {} : { idempotency: { key: `${request.principal.name} ${key}`, fingerprint: fingerprintOf([type, timeout, request.body]) } }) })
       const wait = preferredWait(request.headers.prefer)
       // A client that has hung up does not wait any longer.
       const finished = wait === undefined ? started : await controller.waitForRequest(started.reqid, wait, closing, request.signal)

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { requests as definitions, type Arguments, type InstanceNode, type InstanceStatus, type Request, type RequestArguments, type RequestType } from '../../schemas/api.js'
+import type { Arguments, InstanceNode, InstanceStatus, Request, RequestArguments, RequestType } from '../../schemas/api.js'
 import type { ClusterRole, Configuration, ConfigurationState, Outcome } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import type { Hub, Start } from '../events/hub.js'
@@ -164,7 +164,7 @@ export class Controller {
     const { deployer, queries } = this.#parts
     switch (type) {
       case 'get_instances': return { now: () => queries.getInstances(this.deployed()) }
-      case 'stage_configuration': return () => this.#stage(args as Arguments<'stage_configuration'>)
+      case 'stage_configuration': return { now: () => this.#stage(args as Arguments<'stage_configuration'>) }
       case 'get_configuration': return {
         now: () => {
           const { results } = this.#show(args.deployed === true ? 'deployed' : 'staged')
@@ -180,16 +180,15 @@ export class Controller {
     }
   }
 
-  async #stage ({ config }: Arguments<'stage_configuration'>): Promise<Answer> {
-    const { settings, store, configurations, deployer } = this.#parts
+  /** Only inside of a `write`: the request, what it stages and its response are one. */
+  #stage ({ config }: Arguments<'stage_configuration'>): Answer {
+    const { settings, configurations, deployer } = this.#parts
     const { errors, warnings } = validate(config, { controllerName: settings.controller_name, controllerPorts: controllerPorts(settings), autoAssignBrokerPorts: settings.controller_auto_assign_broker_ports })
     if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })), warnings }
     const staged = { ...config, id: config.id ?? randomUUID() }
     const { configuration: ready } = deployer.preview(staged)
-    await store.write(definitions.stage_configuration.changes ? 'synced' : 'written', () => {
-      configurations.set('staged', staged)
-      configurations.set('ready', ready)
-    })
+    configurations.set('staged', staged)
+    configurations.set('ready', ready)
     return { results: [{ success: true, data: { id: staged.id } }], warnings }
   }
 

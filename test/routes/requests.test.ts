@@ -36,6 +36,13 @@ await t.test('with Prefer: wait the finished request is the answer', async t => 
   t.equal(header('location'), `/v1/requests/${json.reqid}`)
 })
 
+await t.test('what is staged is there as soon as that is accepted, and so is its response', async t => {
+  const { url } = await startTestController(t)
+  const { json: { reqid } } = await post(url, 'stage_configuration', { body: { config: small('first') } })
+  t.match(await getJson(`${url}/v1/configurations/staged`), { configuration: { id: 'first' } })
+  t.match(await getJson(`${url}/v1/requests/${reqid}`), { state: 'succeeded' })
+})
+
 await t.test('when the wait is over first, the request is still pending', async t => {
   const { url } = shared
   for (const [prefer, applied] of [['wait=0', 'wait=0'], ['wait=1', 'wait=1']] as const) {
