@@ -15,7 +15,9 @@ import { machine } from './machine.js'
 import { isMet, ratioOf, type Bench, type Row } from './row.js'
 
 const benches: Record<string, () => Promise<{ bench: Bench }>> = {
-  messages: () => import('./messages.js')
+  messages: () => import('./messages.js'),
+  post: () => import('./post.js'),
+  start: () => import('./start.js')
 }
 
 const { values: { quick = false, out }, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' }, out: { type: 'string' } } })
