@@ -17,7 +17,8 @@ import { isMet, ratioOf, type Bench, type Row } from './row.js'
 const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   messages: () => import('./messages.js'),
   post: () => import('./post.js'),
-  start: () => import('./start.js')
+  start: () => import('./start.js'),
+  fanout: () => import('./fanout.js')
 }
 
 const { values: { quick = false, out }, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' }, out: { type: 'string' } } })
