@@ -154,5 +154,5 @@ async function prune ({ eventLog, auditLog, table, store, settings, now }: { eve
   while (await eventLog.prune(retention, now()));
   while (await auditLog.prune({ maxCount: settings.controller_audit_max_count, maxAgeMs: settings.controller_audit_max_age * 1000, maxBytes: Infinity, maxTransientCount: Infinity }, now()));
   const maxCount = settings.controller_requests_max_count
-  await store.write('written', () => table.prune({ maxCount, maxTransientCount: Math.ceil(maxCount / 10), before: now() - maxAgeMs }))
+  while (await store.write('written', () => table.prune({ maxCount, maxTransientCount: Math.ceil(maxCount / 10), before: now() - maxAgeMs })));
 }

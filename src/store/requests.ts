@@ -36,6 +36,9 @@ export interface RequestFilter {
   limit: number
 }
 
+/** In small steps, so that no commit takes long. */
+const pruneStep = 500
+
 const time = (ms: number) => new Date(ms).toISOString()
 
 /** The requests and their results. Writing methods only inside of a `write`. */
@@ -82,13 +85,21 @@ export class RequestTable {
     return this.#store.all(`SELECT * FROM requests WHERE ${['TRUE', ...wanted.map(([condition]) => condition)].join(' AND ')} ORDER BY n DESC LIMIT ?`, ...wanted.map(([, value]) => value!), limit).map(row => this.#fill(row)!)
   }
 
-  /** Drops the oldest finished ones beyond these numbers, and those that ended before `before`. */
-  prune ({ maxCount, maxTransientCount, before }: { maxCount: number, maxTransientCount: number, before: number }): void {
-    const step = 500
-    for (const [transient, keep] of [[1, maxTransientCount], [0, maxCount]] as const) {
-      this.#store.run(`DELETE FROM requests WHERE n IN (SELECT n FROM requests WHERE state <> 'pending' AND (finished_at < ?
-        OR n <= (SELECT n FROM requests WHERE transient = ? ORDER BY n DESC LIMIT 1 OFFSET ?)) AND transient = ? ORDER BY n LIMIT ?)`, before, transient, keep, transient, step)
+  /** Drops the oldest finished ones beyond these numbers, and those that ended before `before`: some of them at a time. Returns whether there are more. */
+  prune ({ maxCount, maxTransientCount, before }: { maxCount: number, maxTransientCount: number, before: number }): boolean {
+    // Both are counted in an index, not in the rows.
+    const [all, reads] = ['', ' WHERE transient = 1'].map(where => Number(this.#store.get(`SELECT count(*) AS count FROM requests${where}`)!.count)) as [number, number]
+    let hasMore = false
+    for (const [transient, excess] of [[1, reads - maxTransientCount], [0, all - reads - maxCount]] as const) {
+      const drop = (oldest: number, where: string, ...values: number[]) => {
+        const gone = this.#store.all(`DELETE FROM requests WHERE n IN (SELECT n FROM (SELECT n, state, finished_at FROM requests WHERE transient = ? ORDER BY n LIMIT ?) WHERE state <> 'pending' AND ${where} LIMIT ?) RETURNING n`, transient, oldest, ...values, pruneStep)
+        hasMore ||= gone.length >= pruneStep
+      }
+      if (excess > 0) drop(excess, 'TRUE')
+      // They end about in their order: what has ended long ago is among the first.
+      drop(pruneStep, 'finished_at < ?', before)
     }
+    return hasMore
   }
 
   #fill (row: Row | undefined): StoredRequest | undefined {

@@ -121,3 +121,16 @@ await t.test('what ended before a time goes, and not what ended then', async t =
   await store.write('written', () => table.prune({ maxCount: 100, maxTransientCount: 100, before: 200 }))
   t.same(reqids(), ['d', 'c', 'b'])
 })
+
+await t.test('however many there are too many of, they go in steps until there are none', async t => {
+  const { store, table, reqids } = open(t)
+  await store.write('written', () => {
+    for (let n = 0; n < 1200; n++) table.insert({ reqid: `r${n}`, type: 'get_nodes', arguments: {}, created: 1, expires: 2, event_seq: 0, transient: n % 2 === 0 }, { state: 'succeeded', results: [], warnings: [], finished: n })
+  })
+  const prune = (maxCount: number, before: number) => store.write('written', () => table.prune({ maxCount, maxTransientCount: 1, before }))
+  t.ok(await prune(2, 0), 'there are more')
+  while (await prune(2, 0));
+  t.same(reqids(), ['r1199', 'r1198', 'r1197'])
+  t.notOk(await prune(2, 1199))
+  t.same(reqids(), ['r1199'])
+})
