@@ -49,6 +49,10 @@ export class EventLog {
   get epoch (): string { return this.#epoch }
   /** The number of the newest event that is committed; 0 before the first. */
   get head (): number { return this.#head }
+  /** How many are kept, and how long their texts are together. */
+  get kept (): { count: number, bytes: number } { return this.#kept }
+  /** When the oldest that is kept has happened; undefined when none is. */
+  get oldest (): number | undefined { return this.#store.get(`SELECT time FROM ${this.#table} ORDER BY seq LIMIT 1`)?.time }
   /** The number of the oldest event that is kept. */
   get earliest (): number { return Number(this.#store.get(`SELECT min(seq) AS seq FROM ${this.#table}`)?.seq ?? this.#head + 1) }
 

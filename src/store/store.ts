@@ -49,6 +49,7 @@ export class Store {
   #db: Database
   #file: DatabaseFile | undefined
   #onChange: (failure: string | undefined) => void
+  #onCommit: (seconds: number, jobs: number) => void
   #statements = new Map<string, ReturnType<Database['prepare']>>()
   #jobs: Job[] = []
   /** Whether the next commit has its time. */
@@ -66,10 +67,11 @@ export class Store {
 
   /**
    * Opens the database and brings it to the current version. `onChange` is told when it begins to fail, and when that is
-   * over. Throws `unavailable` with a line that names the file.
+   * over; `onCommit` how long each commit of how many writes took. Throws `unavailable` with a line that names the file.
    */
-  constructor (path: string, onChange: (failure: string | undefined) => void = () => {}) {
+  constructor (path: string, onChange: (failure: string | undefined) => void = () => {}, onCommit: (seconds: number, jobs: number) => void = () => {}) {
     this.#onChange = onChange
+    this.#onCommit = onCommit
     this.#db = openDatabase(path, lockMs)
     if (path !== ':memory:') this.#file = new DatabaseFile(path)
     this.#prober = setInterval(() => this.#probe(), probeMs).unref()
@@ -150,7 +152,9 @@ export class Store {
     try {
       if (this.#fault?.kind === 'damaged') throw this.#fault
       this.#file?.check()
+      const began = performance.now()
       while ((jobs.length > 0 || this.#fault) && !this.#transact(jobs));
+      if (jobs.length > 0) this.#onCommit((performance.now() - began) / 1000, jobs.length)
       this.#lockedSince = undefined
       this.#turn(undefined)
     } catch (error) {
