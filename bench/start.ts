@@ -18,19 +18,18 @@ export const bench: Bench = async function * ({ quick, say }) {
     await fill(directory, size)
     const what = `a start with ${size.events.toLocaleString('en')} events, ${size.requests.toLocaleString('en')} requests`
     const empty: number[] = []
-    for (const [end, how] of [['SIGTERM', ''], ['SIGKILL', ', after a kill']] as const) {
-      const full: number[] = []
-      for (let round = 0; round < rounds; round++) {
-        say(`round ${round + 1}${how}`)
-        full.push(await startOf(directory, size.events, end))
-        if (end === 'SIGTERM') empty.push(await startOf())
-      }
-      // The first of the second kind still has an end of the first kind before it.
-      if (how !== '') full[0] = await startOf(directory, size.events, end)
+    const full: Record<'SIGTERM' | 'SIGKILL', number[]> = { SIGTERM: [], SIGKILL: [] }
+    for (let round = 0; round < rounds; round++) {
+      say(`round ${round + 1}`)
+      empty.push(await startOf())
+      full.SIGTERM.push(await startOf(directory, size.events, 'SIGKILL'))
+      full.SIGKILL.push(await startOf(directory, size.events))
+    }
+    for (const [end, how] of [['SIGTERM', 'a stop'], ['SIGKILL', 'a kill']] as const) {
       yield {
-        what: what + how, figure: 'ms until ready',
-        ours: median(full), baseline: 'empty store', theirs: median(empty), aim: { atMost: 2 },
-        rounds: full.map((ms, round) => ms / empty[round]!)
+        what: `a start after ${how}, with ${size.events.toLocaleString('en')} events`, figure: 'ms until ready',
+        ours: median(full[end]), baseline: 'empty store', theirs: median(empty), aim: { atMost: 2 },
+        rounds: full[end].map((ms, round) => ms / empty[round]!), detail: size
       }
     }
   } finally {
@@ -38,7 +37,7 @@ export const bench: Bench = async function * ({ quick, say }) {
   }
 }
 
-/** Throws unless everything is there. */
+/** Throws unless everything is there. It ends as the next start is to find it. */
 async function startOf (directory?: string, head = 0, signal: NodeJS.Signals = 'SIGTERM'): Promise<number> {
   const started = performance.now()
   const controller = await startController(retention, directory === undefined ? {} : { directory })
