@@ -62,6 +62,8 @@ export class Requests {
   }
 
   get pending (): number { return this.#pending.size }
+  /** How many were refused because too many were pending. */
+  get refused (): number { return this.#pending.refused }
 
   /**
    * Accepts a request: resolves once it is written down, and starts the work. With a key that was used before for the

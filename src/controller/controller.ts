@@ -52,6 +52,8 @@ export class Controller {
   }
 
   get pendingRequests (): number { return this.#parts.requests.pending }
+  /** Those that were refused because too many were pending. */
+  get refusedRequests (): number { return this.#parts.requests.refused }
 
   /** The newest event of a request that is still kept. */
   lastEventOf (reqid: string): { seq: number, type: string } | undefined { return this.#parts.journal.lastOf(reqid) }

@@ -37,7 +37,8 @@ export interface RunningController {
 /** Runs a controller. Resolves once it listens. Throws an AppError that names the setting when it cannot. */
 export async function startController ({ settings, log, now = Date.now }: { settings: ControllerSettings, log: Logger, now?: () => number }): Promise<RunningController> {
   const path = join(settings.management_state_dir, 'controller.sqlite')
-  const store = new Store(path, failure => failure === undefined ? log.warn('the store can be used again') : log.error(failure))
+  const metrics = new Metrics()
+  const store = new Store(path, failure => failure === undefined ? log.warn('the store can be used again') : log.error(failure), (seconds, writes) => metrics.committed(seconds, writes))
   const createHub = (log: EventLog) => new Hub(log, {
     heartbeatMs: settings.controller_events_heartbeat * 1000,
     stallMs: settings.controller_events_stall * 1000,
@@ -50,7 +51,6 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   const note = (event: Parameters<EventJournal['note']>[0]) => { journal.note(event).catch(error => log.debug(`${event.type} is lost: ${messageOf(error)}`)) }
   const audit = new Audit({ log: auditLog, hub: auditHub }, note, now)
   const access = await createAccess(settings, store, audit, () => journal.catchUp(), now)
-  const metrics = new Metrics()
   const table = new RequestTable(store)
   const requests = new Requests({
     table, journal, audit, log, now, pendingMax: settings.controller_pending_max, pendingMaxOfClient: settings.controller_pending_per_client, onStarted: request => messages.started(request), onFinished: request => {
@@ -75,7 +75,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   const deployer = new Deployer({ settings, store, configurations, fleet, log, complain, ready: instances => note({ type: 'notify_agents_ready', instances: [...instances] }) })
   const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet) })
   const messages = new Messages(controller, access.guard, settings, log)
-  metrics.observe(controller, messages.server, access)
+  metrics.observe({ controller, messages: messages.server, access, store, log: eventLog, hub })
 
   await auditLog.open().catch(error => { throw naming(path, error) })
   await eventLog.open().catch(error => { throw naming(path, error) })

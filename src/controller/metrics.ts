@@ -1,15 +1,30 @@
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Request } from '../../schemas/api.js'
+import type { Hub } from '../events/hub.js'
+import type { EventLog } from '../store/events.js'
+import type { Store } from '../store/store.js'
 import type { Access } from './access.js'
 import type { Controller } from './controller.js'
 
-/** What the controller tells Prometheus of itself. */
+export interface Observed {
+  controller: Controller
+  messages: { size: number }
+  access: Pick<Access, 'limits' | 'certificates'>
+  store: Pick<Store, 'failure'>
+  log: Pick<EventLog, 'head' | 'kept' | 'oldest'>
+  hub: Hub
+}
+
+/** What the controller tells Prometheus of itself. Times are in seconds. */
 export class Metrics {
   readonly registry = new Registry()
   #durations: Histogram
+  #commits: Histogram
+  #writes: Counter
 
   constructor () {
     const registers = [this.registry]
+    // Among them the delay of the event loop: how long others wait for what is being done.
     collectDefaultMetrics({ register: this.registry })
     this.#durations = new Histogram({
       name: 'zeek_cluster_request_duration_seconds',
@@ -18,32 +33,53 @@ export class Metrics {
       buckets: [0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 120],
       registers
     })
+    this.#commits = new Histogram({
+      name: 'zeek_cluster_store_commit_duration_seconds',
+      help: 'How long commits take, with what is written in them',
+      buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2],
+      registers
+    })
+    this.#writes = new Counter({ name: 'zeek_cluster_store_writes_total', help: 'What was written: several writes share a commit', registers })
   }
 
-  /** What is read off the controller at each scrape. */
-  observe (controller: Controller, messages: { size: number }, { limits, certificates }: Pick<Access, 'limits' | 'certificates'>): void {
-    const gauge = (name: string, help: string, read: () => number) => new Gauge({
-      name: `zeek_cluster_${name}`, help, registers: [this.registry], collect () { this.set(read()) }
+  /** What is read at each scrape. */
+  observe ({ controller, messages, access: { limits, certificates }, store, log, hub }: Observed): void {
+    const registers = [this.registry]
+    const gauge = (name: string, help: string, read: () => number | undefined) => new Gauge({
+      name: `zeek_cluster_${name}`, help, registers, collect () { this.set(read() ?? NaN) }
+    })
+    const counter = (name: string, help: string, read: () => number) => new Counter({
+      name: `zeek_cluster_${name}_total`, help, registers, collect () { this.reset(); this.inc(read()) }
     })
     gauge('agents_connected', 'Agents that are connected', () => controller.instances().filter(({ connected }) => connected).length)
     gauge('requests_pending', 'Requests without a response yet', () => controller.pendingRequests)
-    gauge('event_streams', 'Open event streams', () => controller.hub.size)
-    gauge('event_streams_stalled', 'Event streams that were cut off because their reader stalled', () => controller.hub.stalled)
     gauge('websocket_clients', 'Clients of the WebSocket API', () => messages.size)
-    gauge('events', 'Events that have been written, ever', () => Number(controller.cursor.split('.')[1]))
+    gauge('event_streams', 'Open event streams', () => hub.size)
+    gauge('event_streams_blocked', 'Event streams whose reader has no room for more at the moment', () => hub.blocked)
+    counter('event_streams_stalled', 'Event streams that were cut off because their reader stalled', () => hub.stalled)
+    counter('events_delivered', 'Events that were sent, on all streams', () => hub.delivered)
+    counter('event_stream_bytes', 'Bytes that were sent on event streams', () => hub.bytes)
+    counter('events', 'Events that have been written, ever', () => log.head)
+    gauge('events_kept', 'Events that are kept', () => log.kept.count)
+    gauge('events_kept_bytes', 'Bytes of the events that are kept', () => log.kept.bytes)
+    gauge('events_oldest_timestamp_seconds', 'When the oldest event that is kept has happened, in seconds since 1970', () => log.oldest === undefined ? undefined : log.oldest / 1000)
+    gauge('store_failing', 'Whether the store cannot be written: 1 if so', () => Number(store.failure !== undefined))
     if (certificates) gauge('certificate_expires_seconds', 'When the certificate expires, in seconds since 1970', () => (certificates.expires ?? 0) / 1000)
-    const refused = new Gauge({
-      name: 'zeek_cluster_refused',
-      help: 'Requests, event streams and connections that were refused because a client had too many',
+    const refused = new Counter({
+      name: 'zeek_cluster_refused_total',
+      help: 'Requests, event streams and connections that were refused because there were too many',
       labelNames: ['limit'],
-      registers: [this.registry],
-      collect () { for (const [limit, count] of Object.entries(limits.refused)) refused.set({ limit }, count) }
+      registers,
+      collect () {
+        refused.reset()
+        for (const [limit, count] of Object.entries({ ...limits.refused, pending: controller.refusedRequests })) refused.inc({ limit }, count)
+      }
     })
     const nodes = new Gauge({
       name: 'zeek_cluster_nodes',
       help: 'Zeek nodes by state',
       labelNames: ['state'],
-      registers: [this.registry],
+      registers,
       collect () {
         nodes.reset()
         for (const { state, mgmt_role: role } of controller.nodes()) if (role === 'NODE') nodes.inc({ state })
@@ -53,5 +89,10 @@ export class Metrics {
 
   finished ({ type, state, created_at: created, finished_at: finished }: Request): void {
     if (finished !== undefined) this.#durations.observe({ type, state }, (Date.parse(finished) - Date.parse(created)) / 1000)
+  }
+
+  committed (seconds: number, writes: number): void {
+    this.#commits.observe(seconds)
+    this.#writes.inc(writes)
   }
 }

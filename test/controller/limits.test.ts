@@ -37,7 +37,7 @@ await t.test('each token has its own rate, which comes back with time', async t 
   t.equal(refused.status, 429)
   t.equal(refused.headers.get('retry-after'), '1')
   t.match(await refused.json(), { code: 'too_many_requests', detail: 'more than 5 requests in a second' })
-  t.equal(await metric('refused{limit="rate"}'), 1)
+  t.equal(await metric('refused_total{limit="rate"}'), 1)
   t.equal(await status('/v1/nodes', two), 200, 'others are not concerned')
   clock.now += 1000
   for (let n = 0; n < 5; n++) t.equal(await status('/v1/nodes', one), 200)
@@ -97,7 +97,7 @@ await t.test('one client has so many streams, and another has its own', async t 
   t.equal(refused.headers.get('retry-after'), '1')
   await refused.body?.cancel()
   t.equal(await status('/v1/events', one, 'HEAD'), 200, 'a HEAD is no stream')
-  t.equal(await metric('refused{limit="streams"}'), 1)
+  t.equal(await metric('refused_total{limit="streams"}'), 1)
   await openStream(t, `${url}/v1/events`, two)
   first.close()
   await until(async () => await metric('event_streams') === 2, 'it is gone')
@@ -227,7 +227,7 @@ await t.test('with too many connections in all, the next is dropped and counted'
   const silent = await openRaw(t, port)
   const dropped = await openRaw(t, port)
   await dropped.ended
-  t.equal(await metric('refused{limit="connections"}'), 1)
+  t.equal(await metric('refused_total{limit="connections"}'), 1)
   silent.socket.destroy()
   await (await openRaw(t, port, 'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n')).ended
 })

@@ -193,6 +193,7 @@ await t.test('too many pending requests are refused, and taken again when there 
   await post(url, 'test_timeout', { body: { with_state: true }, query: '?timeout=0.3' })
   const { status, json, header } = await post(url, 'get_instances')
   t.match({ status, code: json.code, retry: header('retry-after') }, { status: 503, code: 'unavailable', retry: '5' })
+  t.match(await (await fetch(`${url}/metrics`)).text(), /^zeek_cluster_refused_total\{limit="pending"\} 1$/m)
   await stream.next('test_timeout_response')
   t.equal((await post(url, 'get_instances', { headers: { prefer: 'wait=5' } })).status, 200)
 })

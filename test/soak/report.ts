@@ -9,7 +9,7 @@ export function summary ({ latest }: Sampler, latencies: readonly Latency[]): st
   const { processes, databaseMb, walMb, metrics, zombies } = latest
   const recent = latencies.filter(({ at }) => at > Date.now() - 30_000).map(({ ms }) => ms)
   const used = Object.entries(processes).filter(([name]) => !name.startsWith('supervisor')).map(([name, { rssMb, fds }]) => `${name} ${rssMb.toFixed(0)} MB ${fds} fds`)
-  return `${used.join(', ')}; database ${databaseMb.toFixed(1)} + ${walMb.toFixed(1)} MB, ${metrics['zeek_cluster_events'] ?? '-'} events, ${metrics['zeek_cluster_event_streams'] ?? '-'} streams, p50 ${percentile(recent, 0.5).toFixed(0)} ms, p99 ${percentile(recent, 0.99).toFixed(0)} ms${zombies.length > 0 ? `, zombies ${zombies.join(' ')}` : ''}`
+  return `${used.join(', ')}; database ${databaseMb.toFixed(1)} + ${walMb.toFixed(1)} MB, ${metrics['zeek_cluster_events_total'] ?? '-'} events, ${metrics['zeek_cluster_event_streams'] ?? '-'} streams, p50 ${percentile(recent, 0.5).toFixed(0)} ms, p99 ${percentile(recent, 0.99).toFixed(0)} ms${zombies.length > 0 ? `, zombies ${zombies.join(' ')}` : ''}`
 }
 
 interface Result {
@@ -45,7 +45,7 @@ export function table ({ machine, seed, seconds, times, figures, kept, troubles,
     ['left in the store', Object.entries(kept).map(([name, count]) => `${name} ${count}`).join(', ')],
     ['database, WAL (most)', `${most(({ databaseMb }) => databaseMb).toFixed(1)} MB, ${most(({ walMb }) => walMb).toFixed(1)} MB`],
     ['get_nodes, p50 / p99 / most', `${spread(within)} without kills; ${spread(all)} in all`],
-    ['readers cut off in the steady time', String(Math.max(0, ...samples.filter(({ phase }) => phase === 'steady').map(({ metrics }) => metrics['zeek_cluster_event_streams_stalled'] ?? 0)))],
+    ['readers cut off in the steady time', String(Math.max(0, ...samples.filter(({ phase }) => phase === 'steady').map(({ metrics }) => metrics['zeek_cluster_event_streams_stalled_total'] ?? 0)))],
     ...lives.map(({ name, rss, heap, code, before, after }) => [name, [
       `RSS ${last(rss)} MB, ${slope(rss)}`, `heap ${last(heap)} MB, ${slope(heap)}`, `code ${last(code)} MB, ${slope(code)}`,
       `at rest ${Object.entries(after).map(([handle, count]) => `${handle} ${before[handle] ?? 0} → ${count}`).join(', ')}`
