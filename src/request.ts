@@ -86,6 +86,8 @@ export class Requests {
       const answer = onAnswer && 'now' in work && transient && definitions[type].role === 'viewer' && !full && this.#journal.isOpen ? work.now() : undefined
       if (answer) onAnswer?.(answer)
       const created = this.#now()
+      // Told by a clock that does not jump, as the timer is.
+      const deadline = performance.now() + timeoutMs
       const { request, finished, replayed } = await this.#journal.write(durability, transient, append => {
         const twin = idempotency && this.#table.byIdempotencyKey(idempotency.key)
         if (twin) {
@@ -110,7 +112,7 @@ export class Requests {
       else if (this.#closing) await this.#interrupt(request)
       else if (!('now' in work)) {
         isWorkedOn = true
-        void this.#work(request, ending, work)
+        void this.#work(request, ending, work, deadline)
       }
       return { request, replayed }
     } finally {
@@ -167,12 +169,9 @@ export class Requests {
   }
 
   /** One request from its start to its response. Never rejects. */
-  async #work (request: Request, ending: AbortController, work: (task: Task) => Promise<Answer>): Promise<void> {
+  async #work (request: Request, ending: AbortController, work: (task: Task) => Promise<Answer>, deadline: number): Promise<void> {
     const { reqid } = request
     const { durability, transient } = this.#kind(request.type)
-    const expires = Date.parse(request.expires_at)
-    // Told by a clock that does not jump, as the timer is.
-    const deadline = performance.now() + Math.max(0, expires - this.#now())
     const remainingMs = () => Math.max(1, deadline - performance.now())
     const timer = setTimeout(() => ending.abort('timed_out'), Math.min(maxTimerMs, remainingMs()))
     // A task that does not heed its signal cannot keep its client waiting.
