@@ -18,7 +18,8 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   messages: () => import('./messages.js'),
   post: () => import('./post.js'),
   start: () => import('./start.js'),
-  fanout: () => import('./fanout.js')
+  fanout: () => import('./fanout.js'),
+  replay: () => import('./replay.js')
 }
 
 const { values: { quick = false, out }, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' }, out: { type: 'string' } } })

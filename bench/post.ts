@@ -1,5 +1,5 @@
 import { startController } from './controller.js'
-import { eventsIn } from './history.js'
+import { eventsIn, keepsAll } from './history.js'
 import type { PostsJob, PostsResult } from './loads/posts.js'
 import { cpuOf, startOurs, stop, told } from './process.js'
 import { median, type Bench } from './row.js'
@@ -22,7 +22,7 @@ export const bench: Bench = async function * ({ quick, say }) {
   const rounds = quick ? 1 : 5
   const ms = quick ? 700 : 3000
   const job = { path: `/v1/requests/${type}`, body: JSON.stringify({ config }), connections: 64 }
-  const controller = await startController({ 'controller-events-max-count': 10_000_000, 'controller-events-max-bytes': 2 ** 36, 'controller-requests-max-count': 10_000_000 })
+  const controller = await startController(keepsAll)
   const load = startOurs(1, './loads/posts.js')
   const bare = startOurs(0, './baselines/posts.js')
   const constant = startOurs(0, './baselines/posts.js', ['constant'])
