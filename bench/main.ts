@@ -19,7 +19,8 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   post: () => import('./post.js'),
   start: () => import('./start.js'),
   fanout: () => import('./fanout.js'),
-  replay: () => import('./replay.js')
+  replay: () => import('./replay.js'),
+  deploy: () => import('./deploy.js')
 }
 
 const { values: { quick = false, out }, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' }, out: { type: 'string' } } })
