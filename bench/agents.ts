@@ -18,12 +18,15 @@ export class SimulatedAgent {
   readonly deployed: { id: string, nodes: number, layoutNodes: number }[] = []
   /** Of the layout that it has. */
   #layout: { digest: string, nodes: number } | undefined
+  /** What its nodes are made of. */
+  #made: string | undefined
   #nodes: NodeStatus[] = []
 
   private constructor (name: string, transport: Transport, handlers: Handlers, before: SimulatedAgent | undefined) {
     this.name = name
     if (before) {
       this.#layout = before.#layout
+      this.#made = before.#made
       this.#nodes = before.#nodes
     }
     this.link = new Link(counting(transport, this.bytes), {
@@ -31,9 +34,12 @@ export class SimulatedAgent {
         const layout = this.#layout = this.#layout?.digest === share.layout ? this.#layout! : { digest: share.layout, nodes: await this.#askForLayout(share.layout) }
         this.deployed.push({ id: share.config_id, nodes: share.nodes.length, layoutNodes: layout.nodes })
         this.#nodes = share.nodes.map(({ name: node, role, port, metrics_port: metricsPort }: any): NodeStatus => ({ node, state: 'RUNNING', mgmt_role: 'NODE', cluster_role: role, pid: 1000, ...(port === undefined ? {} : { port }), ...(metricsPort === undefined ? {} : { metrics_port: metricsPort }) }))
-        for (const [old, state] of [['STOPPED', 'PENDING'], ['PENDING', 'RUNNING']] as const) {
+        // What is the same is left alone.
+        const made = JSON.stringify([share.layout, share.nodes])
+        for (const [old, state] of made === this.#made ? [] : [['STOPPED', 'PENDING'], ['PENDING', 'RUNNING']] as const) {
           for (const status of this.#nodes) this.link.notify('change', { status: { ...status, state }, old_state: old, reason: 'a bench' })
         }
+        this.#made = made
         return this.#nodes.map(({ node }) => ({ success: true, instance: name, node }))
       },
       standby: () => [],

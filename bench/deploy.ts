@@ -58,7 +58,7 @@ const figures = { ms: 'ms per agent', cpu: 'CPU us per agent', bytes: 'bytes per
 
 /** Whether what a deployment takes grows with the cluster as its agents do, and not faster. */
 export const bench: Bench = async function * ({ quick, say }) {
-  const rounds = quick ? 1 : 5
+  const rounds = quick ? 1 : 3
   const clusters: Awaited<ReturnType<typeof startCluster>>[] = []
   try {
     for (const size of quick ? sizes.slice(0, 2) : sizes) {

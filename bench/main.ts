@@ -20,7 +20,9 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   start: () => import('./start.js'),
   fanout: () => import('./fanout.js'),
   replay: () => import('./replay.js'),
-  deploy: () => import('./deploy.js')
+  deploy: () => import('./deploy.js'),
+  roundtrip: () => import('./roundtrip.js'),
+  storm: () => import('./storm.js')
 }
 
 const { values: { quick = false, out }, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' }, out: { type: 'string' } } })

@@ -1,0 +1,101 @@
+/**
+ * The yardstick of a round trip: the controller's own parts without HTTP and without sockets. Requests are calls, agents are at the
+ * other end of a link in memory, and responses are heard at the hub.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { Filter } from '../../src/events/filter.js'
+import { ndjson } from '../../src/events/frame.js'
+import { Hub } from '../../src/events/hub.js'
+import { controllerSettings } from '../../src/controller/config.js'
+import { Controller } from '../../src/controller/controller.js'
+import { Deployer } from '../../src/controller/deployer.js'
+import { Fleet } from '../../src/controller/fleet.js'
+import { EventJournal } from '../../src/controller/journal.js'
+import { Queries } from '../../src/controller/queries.js'
+import { memoryPair } from '../../src/link/transport.js'
+import { Requests } from '../../src/request.js'
+import { loadSettings, managementSettings } from '../../src/settings.js'
+import { ConfigurationTable } from '../../src/store/configurations.js'
+import { EventLog } from '../../src/store/events.js'
+import { RequestTable } from '../../src/store/requests.js'
+import { Store } from '../../src/store/store.js'
+import { SimulatedAgent } from '../agents.js'
+import { clusterOf, hostOf, instanceOf } from '../cluster.js'
+import { atRate } from '../schedule.js'
+
+export type BaselineJob = { nodes: string[], rate: number, count: number }
+
+const count = Number(process.argv[2])
+const directory = mkdtempSync(join(tmpdir(), 'zeek-cluster-bench-'))
+const settings = loadSettings({ ...managementSettings, ...controllerSettings }, { flags: { 'management-state-dir': directory, 'controller-pending-max': '1000000' }, env: {} })
+const log = pino({ level: 'silent' })
+const now = Date.now
+const store = new Store(join(directory, 'controller.sqlite'))
+const [eventLog, auditLog] = [new EventLog(store), new EventLog(store, 'audit')]
+const [hub, auditHub] = [eventLog, auditLog].map(log => new Hub(log, { heartbeatMs: 600_000, stallMs: 600_000, maxStreams: 10 })) as [Hub, Hub]
+const journal = new EventJournal(store, { log: eventLog, hub }, { log: auditLog, hub: auditHub }, now)
+const requests = new Requests({ table: new RequestTable(store), journal, log, now, pendingMax: 1_000_000 })
+const configurations = new ConfigurationTable(store)
+const fleet: Fleet = new Fleet({ controllerName: 'controller', heartbeatMs: 5000, retryMaxMs: 5000, log, now, layout: digest => deployer.layout(digest), dial: async () => { throw new Error('nobody is dialled') } })
+const deployer = new Deployer({ settings, store, configurations, fleet, log, complain: () => {}, ready: () => {} })
+const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet) })
+await auditLog.open()
+await eventLog.open()
+deployer.open()
+for (let index = 0; index < count; index++) {
+  const [ours, theirs] = memoryPair()
+  fleet.accept(theirs, hostOf(index))
+  await SimulatedAgent.over(ours, instanceOf(index), { host: hostOf(index) })
+}
+for (const [type, args] of [['stage_configuration', { config: clusterOf(count, 'c') }], ['deploy', {}]] as const) {
+  const { request } = await controller.request(type, args)
+  const { success } = await controller.waitForRequest(request.reqid, 30)
+  if (!success) throw new Error(`${type} has failed`)
+}
+
+/** Hears of responses as a stream of events does. */
+function hear (tell: (event: any) => void): () => void {
+  let close = () => {}
+  const sink = {
+    write: (chunk: string | Buffer) => {
+      for (const line of String(chunk).trimEnd().split('\n')) tell(JSON.parse(line))
+      return true
+    },
+    end: () => {},
+    destroy: () => {},
+    on: (event: string, listener: () => void) => { if (event === 'close') close = listener }
+  }
+  hub.follow(sink, { start: hub.startAt('latest'), filter: new Filter({ types: ['get_id_value_response'] }), format: ndjson, opening: [] })
+  return () => close()
+}
+
+async function run ({ nodes, rate, count }: BaselineJob): Promise<number[]> {
+  const asked = new Map<string, number>()
+  const answered = new Map<string, number>()
+  const started: Promise<void>[] = []
+  let done = () => {}
+  const heard = new Promise<void>(resolve => { done = resolve })
+  const leave = hear(({ type, reqid, success, results }) => {
+    if (type !== 'get_id_value_response') return
+    if (!success || results.length !== nodes.length) throw new Error('not every node has answered')
+    if (answered.has(reqid)) throw new Error('there were two responses to one request')
+    answered.set(reqid, performance.now())
+    if (answered.size === count) done()
+  })
+  await atRate(rate, count, scheduled => {
+    started.push(controller.request('get_id_value', { id: 'Site::name', nodes }).then(({ request }) => { asked.set(request.reqid, scheduled) }))
+  })
+  await Promise.all([heard, ...started])
+  leave()
+  return [...asked].map(([reqid, scheduled]) => answered.get(reqid)! - scheduled)
+}
+
+process.on('message', (job: BaselineJob) => { void run(job).then(latencies => process.send!(latencies)) })
+process.on('disconnect', () => {
+  rmSync(directory, { recursive: true, force: true })
+  process.exit()
+})
+process.send!('ready')
