@@ -80,7 +80,8 @@ function keptUp (clients: number, results: readonly StreamsResult[]): Row {
 async function measure (readers: ReturnType<typeof startReaders>, server: Streamer, clients: number, ms: Record<Shape, number>, quick: boolean): Promise<Partial<Record<Shape, StreamsResult>>> {
   const results: Partial<Record<Shape, StreamsResult>> = {}
   await readers.do({ do: 'open', server: serverOf(server), count: clients })
-  await readers.do({ do: 'run', pids: server.pids, ...shapes.steady, ms: quick ? 100 : 1000 })
+  // As a server is that has run for a while.
+  await readers.do({ do: 'run', pids: server.pids, rate: 50, burst: Math.max(1, 1000 / clients), ms: quick ? 100 : 1000 })
   for (const shape of Object.keys(shapes) as Shape[]) {
     if (ms[shape] > 0) results[shape] = await readers.do({ do: 'run', pids: server.pids, ...shapes[shape], ms: quick ? 1000 : ms[shape] })
   }

@@ -22,7 +22,8 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   replay: () => import('./replay.js'),
   deploy: () => import('./deploy.js'),
   roundtrip: () => import('./roundtrip.js'),
-  storm: () => import('./storm.js')
+  storm: () => import('./storm.js'),
+  idle: () => import('./idle.js')
 }
 
 const { values: { quick = false, out }, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' }, out: { type: 'string' } } })
