@@ -3,7 +3,7 @@ import { AuditList, AuditStreamEvent } from '../schemas/events.js'
 import { Cursor, Ref, RequestId } from '../schemas/types.js'
 import type { Access } from '../src/controller/access.js'
 import { json, needs, problems } from './answers.js'
-import { cursorHeaders, From, LastEventIdQuery, mediaType, streamAnswer, streamHeaders, streamTo, Ticket } from './stream.js'
+import { answerHead, cursorHeaders, From, LastEventIdQuery, mediaType, streamAnswer, streamTo, Ticket } from './stream.js'
 
 const tags = ['audit']
 
@@ -42,10 +42,5 @@ export const auditRoutes: FastifyPluginAsyncTypebox<{ access: Pick<Access, 'audi
     }
   })
 
-  app.route({
-    method: 'HEAD',
-    url: '/audit/events',
-    schema: { hide: true, ...needs('admin') },
-    handler: async (request, reply) => await reply.headers(streamHeaders).type(mediaType(request)).send()
-  })
+  answerHead(app, '/audit/events', 'admin')
 }

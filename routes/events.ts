@@ -7,7 +7,7 @@ import type { Controller } from '../src/controller/controller.js'
 import { AppError } from '../src/errors.js'
 import type { Start } from '../src/events/hub.js'
 import { needs } from './answers.js'
-import { cursorHeaders, From, LastEventIdQuery, mediaType, streamAnswer, streamHeaders, streamTo, Ticket } from './stream.js'
+import { answerHead, cursorHeaders, From, LastEventIdQuery, mediaType, streamAnswer, streamTo, Ticket } from './stream.js'
 
 const tags = ['events']
 const stream = streamAnswer(Event)
@@ -47,7 +47,6 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, ac
   app.route({
     method: 'GET',
     url: '/events',
-    // The automatic one would run the handler, which never ends.
     exposeHeadRoute: false,
     schema: { operationId: 'stream_events', ...needs('viewer'), tags, summary: 'Everything that happens, as it happens', headers: cursorHeaders, querystring: query, response: stream },
     handler: async (request, reply) => {
@@ -92,16 +91,6 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, ac
     }
   })
 
-  for (const url of ['/events', '/requests/:reqid/events']) {
-    app.route({
-      method: 'HEAD',
-      url,
-      schema: { hide: true, ...needs('viewer') },
-      handler: async (request, reply) => {
-        const { reqid } = request.params as { reqid?: string }
-        if (reqid !== undefined) controller.getRequest(reqid)
-        return await reply.headers(streamHeaders).type(mediaType(request)).send()
-      }
-    })
-  }
+  answerHead(app, '/events', 'viewer')
+  answerHead(app, '/requests/:reqid/events', 'viewer', ({ params }) => { controller.getRequest((params as { reqid: string }).reqid) })
 }

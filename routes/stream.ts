@@ -1,5 +1,6 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type, type TSchema } from '@sinclair/typebox'
+import type { NeededRole } from '../schemas/access.js'
 import type { ControlEvent, LoggedEvent } from '../schemas/events.js'
 import { Cursor, Ref } from '../schemas/types.js'
 import type { Limits } from '../src/controller/limits.js'
@@ -8,7 +9,7 @@ import { Filter, type FilterFields } from '../src/events/filter.js'
 import { ndjson, sse } from '../src/events/frame.js'
 import type { Hub, Start } from '../src/events/hub.js'
 import { ResponseSink } from '../src/events/sink.js'
-import { problems } from './answers.js'
+import { needs, problems } from './answers.js'
 
 const cursorPattern = '(latest|earliest|[a-z0-9]{1,32}\\.(0|[1-9][0-9]{0,15}))'
 export const From = Type.Optional(Type.String({ pattern: `^${cursorPattern}$`, description: 'Where to start: latest, earliest, or a cursor.' }))
@@ -28,7 +29,7 @@ export function streamAnswer (event: TSchema) {
   }
 }
 
-export const streamHeaders = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no', 'x-content-type-options': 'nosniff', vary: 'Accept' }
+const streamHeaders = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no', 'x-content-type-options': 'nosniff', vary: 'Accept' }
 const formats = { 'text/event-stream': sse, 'application/x-ndjson': ndjson }
 
 /** The format that the client accepts; Server-Sent Events when it does not say. */
@@ -57,4 +58,12 @@ export function streamTo ({ principal }: FastifyRequest, reply: FastifyReply, { 
   raw.flushHeaders()
   hub.follow(new ResponseSink(raw), { start, filter: new Filter(fields), format: formats[type], opening, isLast })
   raw.socket?.uncork()
+}
+
+/** Answers HEAD on a stream: the automatic one would run the handler of GET, which never ends. `check` may refuse it. */
+export function answerHead (app: FastifyInstance, url: string, role: NeededRole, check: (request: FastifyRequest) => void = () => {}): void {
+  app.head(url, { schema: { hide: true, ...needs(role) } }, async (request, reply) => {
+    check(request)
+    return await reply.headers(streamHeaders).type(mediaType(request)).send()
+  })
 }
