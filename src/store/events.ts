@@ -29,6 +29,8 @@ export class EventLog {
   #insert: string
   #epoch: string
   #head: number
+  /** Once it is known, until something is dropped. */
+  #earliest: number | undefined
   /** What is kept, so that pruning need not count it each time. */
   #kept = { count: 0, transient: 0, bytes: 0 }
 
@@ -54,7 +56,10 @@ export class EventLog {
   /** When the oldest that is kept has happened; undefined when none is. */
   get oldest (): number | undefined { return this.#store.get(`SELECT time FROM ${this.#table} ORDER BY seq LIMIT 1`)?.time }
   /** The number of the oldest event that is kept. */
-  get earliest (): number { return Number(this.#store.get(`SELECT min(seq) AS seq FROM ${this.#table}`)?.seq ?? this.#head + 1) }
+  get earliest (): number {
+    this.#earliest ??= this.#store.get(`SELECT min(seq) AS seq FROM ${this.#table}`)?.seq as number | null | undefined ?? undefined
+    return this.#earliest ?? this.#head + 1
+  }
 
   /** Writes down which log this is. Call it once, before anything is appended. */
   async open (): Promise<void> {
@@ -120,6 +125,8 @@ export class EventLog {
       const left = { ...this.#kept }
       const drop = (where: string, limit: number, ...values: number[]) => {
         if (limit <= 0) return
+        // Also of what is not committed yet: what is read meanwhile is without it.
+        this.#earliest = undefined
         const gone = this.#store.all(`DELETE FROM ${this.#table} WHERE seq IN (SELECT seq FROM ${this.#table} WHERE ${where} ORDER BY seq LIMIT ?) RETURNING transient, octet_length(body) AS bytes`, ...values, Math.min(Math.ceil(limit), pruneStep)) as typeof rows
         left.count -= gone.length
         left.bytes -= gone.reduce((sum, { bytes }) => sum + bytes, 0)
@@ -131,6 +138,7 @@ export class EventLog {
       if (left.bytes > retention.maxBytes) drop('TRUE', left.count * (1 - retention.maxBytes / left.bytes))
       return rows
     })
+    this.#earliest = undefined
     for (const { transient, bytes } of dropped) this.#count(-1, transient === 1, bytes)
     return dropped.length >= pruneStep
   }
