@@ -54,6 +54,8 @@ export async function createServer ({ controller, metrics, messages, access, bod
   const app = fastify({
     ...(certificates ? { https: { ...certificates.options, rejectUnauthorized: false } } : {}),
     loggerInstance: log,
+    // Nothing is logged of a request but by ourselves.
+    childLoggerFactory: logger => logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
     requestTimeout: receiveMs,
@@ -78,11 +80,16 @@ export async function createServer ({ controller, metrics, messages, access, bod
   limits.watch(app.server)
   tellOfEnds(app.server as Server)
   app.decorateRequest('principal')
-  app.addHook('onRequest', async (request, reply) => {
-    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
-    const { ticket } = request.query as { ticket?: string }
-    request.principal = guard.admit(request.raw, roleOf(request.routeOptions), takesTicket(request.routeOptions) ? ticket : undefined)
-    guard.hold(request.principal, reply.raw)
+  app.addHook('onRequest', (request, reply, done) => {
+    try {
+      reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+      const { ticket } = request.query as { ticket?: string }
+      request.principal = guard.admit(request.raw, roleOf(request.routeOptions), takesTicket(request.routeOptions) ? ticket : undefined)
+      guard.hold(request.principal, reply.raw)
+      done()
+    } catch (error) {
+      done(error as Error)
+    }
   })
   takeUpgrades(app.server as Server, (request, socket, head) => messages.upgrade(request, socket, head, guard.admit(request, 'viewer')), log)
   const closing = endGracefully(app, [controller.hub, access.audit.hub], messages)
@@ -196,10 +203,12 @@ function endGracefully (app: FastifyInstance, hubs: readonly Hub[], messages: Se
   setMaxListeners(0, closing.signal)
   let open = 0
   let drained = () => {}
-  app.addHook('onRequest', async (_request, { raw }) => {
+  const closed = () => { if (--open === 0) drained() }
+  app.addHook('onRequest', (_request, { raw }, done) => {
     open++
     // Also when the client has left, which onResponse does not tell of a stream.
-    raw.once('close', () => { if (--open === 0) drained() })
+    raw.on('close', closed)
+    done()
   })
   app.addHook('preClose', async () => {
     const done = new Promise<void>(resolve => { drained = resolve })

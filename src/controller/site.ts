@@ -15,6 +15,8 @@ export interface SiteOptions {
 /** Where the controller is, as its clients see it. */
 export class Site {
   #options: SiteOptions
+  /** The last Host that is ours: nearly all ask for the same. */
+  #host: string | undefined
 
   constructor (options: SiteOptions) {
     this.#options = options
@@ -28,8 +30,11 @@ export class Site {
    * name was made to point here (Host). Throws `forbidden`.
    */
   refuseForeigner ({ headers: { host = '', origin, 'sec-fetch-site': from, 'sec-fetch-mode': mode } }: Pick<IncomingMessage, 'headers'>): void {
-    const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1').toLowerCase()
-    if (!isLoopback(name) && !this.#options.isNamed(name)) throw new AppError('forbidden', `Host ${host} is not this server`)
+    if (host !== this.#host) {
+      const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1').toLowerCase()
+      if (!isLoopback(name) && !this.#options.isNamed(name)) throw new AppError('forbidden', `Host ${host} is not this server`)
+      this.#host = host
+    }
     if (origin !== undefined && origin !== `http${this.#options.isSecure ? 's' : ''}://${host}`) throw new AppError('forbidden', `Origin ${origin} is not this server`)
     // Browsers say this of what has no Origin: an image, a script. To follow a link from elsewhere is well.
     if ((from === 'cross-site' || from === 'same-site') && mode !== 'navigate') throw new AppError('forbidden', 'a page of another site asks')
