@@ -36,6 +36,8 @@ export interface Start {
 /** How many of the newest events are kept in memory, for those who follow closely. */
 const tailLength = 1024
 const batchLength = 256
+/** A batch is no longer, unless its first event is: a reader that stalls may keep one. */
+const batchBytes = 65_536
 /** How many followers are served before others get their turn. */
 const sliceLength = 256
 /** Into how many parts heartbeats are divided. */
@@ -52,6 +54,8 @@ export class Hub implements Following {
   #views = new Map<string, View>()
   #tail: LoggedEvent[] = []
   #ringing = false
+  /** Views with something shared. */
+  #sharing: View[] = []
   /** Of the last follower. */
   #part = 0
   #heartbeat: NodeJS.Timeout
@@ -96,21 +100,37 @@ export class Hub implements Following {
     if (this.#ringing) return
     // All that comes within a tick goes out together.
     this.#ringing = true
-    setImmediate(() => this.#ring(this.#log.head, this.#followers.values()))
+    setImmediate(() => this.#ring())
   }
 
   /** Serves some of the followers, then the others; then those again who were served before more came. */
-  #ring (head: number, rest: Iterator<Follower>): void {
+  #ring (head?: number, rest?: Iterator<Follower>): void {
+    if (head === undefined || rest === undefined) {
+      this.#forget()
+      head = this.#log.head
+      rest = this.#followers.values()
+    }
     for (let n = 0; n < sliceLength; n++) {
       const { value, done } = rest.next()
       if (!done) value.pull()
-      else if (this.#log.head > head) return this.#ring(this.#log.head, this.#followers.values())
       else {
-        this.#ringing = false
+        this.#forget()
+        this.#ringing = this.#log.head > head
+        if (this.#ringing) setImmediate(() => this.#ring())
         return
       }
     }
     setImmediate(() => this.#ring(head, rest))
+  }
+
+  /** What is shared is good for one round, or for one turn where there is none: more may have come. */
+  #shared (view: View): void {
+    if (this.#sharing.push(view) === 1 && !this.#ringing) setImmediate(() => { if (!this.#ringing) this.#forget() })
+  }
+
+  #forget (): void {
+    for (const view of this.#sharing) view.forget()
+    this.#sharing = []
   }
 
   /** Streams to a sink from `start` on, until the sink closes, the hub does, or `isLast` says so. `opening` goes first. */
@@ -150,7 +170,7 @@ export class Hub implements Following {
   }
 
   #viewOf (filter: Filter, format: Format, isLast?: (event: LoggedEvent) => boolean): View {
-    const view = new View({ filter, format, isLast, read: seq => this.#read(seq, filter), cursorOf: seq => this.cursorOf(seq) })
+    const view = new View({ filter, format, isLast, read: seq => this.#read(seq, filter), cursorOf: seq => this.cursorOf(seq), onShared: view => this.#shared(view) })
     const same = this.#views.get(view.key)
     if (!same) this.#views.set(view.key, view)
     return same ?? view
@@ -159,7 +179,13 @@ export class Hub implements Following {
   /** What comes after a number: from memory where that is enough. */
   #read (seq: number, filter: Filter): Passage {
     const { head } = this.#log
-    const passage = (events: readonly LoggedEvent[], upTo: number, isGap = false) => ({ events, upTo, isGap, isHead: upTo >= head })
+    const passage = (events: readonly LoggedEvent[], upTo: number, isGap = false): Passage => {
+      let bytes = 0
+      const tooMuch = events.findIndex(({ body }) => (bytes += body.length) > batchBytes)
+      const fitting = tooMuch < 0 ? events : events.slice(0, Math.max(1, tooMuch))
+      const reached = fitting.length === events.length ? upTo : fitting.at(-1)!.seq
+      return { events: fitting, upTo: reached, isGap, isHead: reached >= head }
+    }
     const first = this.#tail[0]
     if (seq >= head) return passage([], seq)
     if (first && first.seq <= seq + 1) {

@@ -11,14 +11,14 @@ export interface Passage {
   /** There was no more when it looked. */
   isHead: boolean
   /** Some of what comes after the place is no longer kept. */
-  isGap?: boolean
+  isGap: boolean
 }
 
 /** What is sent to those who stand at a place. */
 export interface Batch extends Omit<Passage, 'events'> {
   /** How many events are in the chunk; none where none fits the filter. */
   count: number
-  chunk?: Buffer
+  chunk?: Buffer | undefined
   /** The stream ends after it. */
   isLast: boolean
 }
@@ -30,6 +30,8 @@ export interface ViewOptions {
   isLast?: ((event: LoggedEvent) => boolean) | undefined
   read: (seq: number) => Passage
   cursorOf: (seq: number) => string
+  /** It has something to forget. */
+  onShared: (view: View) => void
 }
 
 /** The log as it looks through one filter, in one format. Followers who stand at the same place share what is read and encoded. */
@@ -38,7 +40,7 @@ export class View {
   /** How many follow it. */
   followers = 0
   #options: ViewOptions
-  /** By place, for one turn. */
+  /** By place. */
   #batches = new Map<number, Batch>()
   #heartbeat?: { seq: number, now: number, chunk: Buffer }
 
@@ -60,9 +62,14 @@ export class View {
     batch = this.#makeBatch(seq)
     // More may come in this turn.
     if (batch.upTo === seq) return batch
-    if (this.#batches.size === 0) setImmediate(() => this.#batches.clear())
     this.#batches.set(seq, batch)
+    if (this.#batches.size === 1) this.#options.onShared(this)
     return batch
+  }
+
+  /** Reads anew from now on. */
+  forget (): void {
+    this.#batches.clear()
   }
 
   /** Says that everything up to a place was delivered. */
@@ -83,15 +90,12 @@ export class View {
 
   #makeBatch (seq: number): Batch {
     const { filter, format, isLast, read, cursorOf } = this.#options
-    const { events, ...passage } = read(seq)
+    const { events, upTo, isHead, isGap } = read(seq)
+    if (events.length === 0) return { upTo, isHead, isGap, count: 0, isLast: false }
     const wanted = events.filter(event => filter.matches(event))
     const last = isLast ? wanted.findIndex(isLast) : -1
     if (last >= 0) wanted.length = last + 1
-    return {
-      ...passage,
-      count: wanted.length,
-      isLast: last >= 0,
-      ...(wanted.length > 0 ? { chunk: chunkOf(wanted.map(event => format.event(event, cursorOf(event.seq))).join('')) } : {})
-    }
+    const chunk = wanted.length > 0 ? chunkOf(wanted.map(event => format.event(event, cursorOf(event.seq))).join('')) : undefined
+    return { upTo, isHead, isGap, count: wanted.length, isLast: last >= 0, chunk }
   }
 }
