@@ -23,7 +23,8 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   deploy: () => import('./deploy.js'),
   roundtrip: () => import('./roundtrip.js'),
   storm: () => import('./storm.js'),
-  idle: () => import('./idle.js')
+  idle: () => import('./idle.js'),
+  stalled: () => import('./stalled.js')
 }
 
 const { values: { quick = false, out }, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' }, out: { type: 'string' } } })
