@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, open, rename, unlink } from 'node:fs/promises'
-import { BlockList, isIP, isIPv6 } from 'node:net'
+import { BlockList, isIPv4, isIPv6 } from 'node:net'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -56,11 +56,13 @@ export function backoff (attempt: number, initial: number, max: number): number 
 }
 
 const loopback = new BlockList()
+// As IPv6 has it, mapped ones are among them.
 loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
+/** Asked of every request: a list takes ten times as long as a look at the text. */
 export function isLoopback (address: string): boolean {
-  return address === 'localhost' || (isIP(address) !== 0 && loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4'))
+  return address === 'localhost' || (isIPv4(address) ? address.startsWith('127.') : isIPv6(address) && loopback.check(address, 'ipv6'))
 }
 
 /** `host:port`, with brackets where the host needs them. */

@@ -44,9 +44,7 @@ function replay (port: number, head: number): Promise<void> {
         }
       }
       // A mark, or a number, may be cut in two.
-      const begun = mark === undefined ? 0 : Math.max(done, text.lastIndexOf('\n', text.length - 1))
-      const open = mark !== undefined && text.indexOf(mark, done) >= 0 ? text.indexOf(mark, done) : begun
-      rest = Buffer.from(text.slice(open), 'latin1')
+      rest = Buffer.from(text.slice(mark === undefined ? 0 : Math.max(done, text.length - 64)), 'latin1')
     })
   })
 }
