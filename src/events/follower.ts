@@ -8,6 +8,8 @@ export interface Following {
   /** Events, and bytes of all. */
   delivered: number
   bytes: number
+  /** Has it done when its turn comes. */
+  later (go: () => void): void
   /** What is said of a gap. */
   gap (): ControlEvent
   /** Called once for each. */
@@ -36,7 +38,7 @@ export class Follower {
     this.#following = following
     sink.on('drain', () => {
       this.#blockedSince = undefined
-      this.pull()
+      this.#goOn()
     })
     sink.on('close', () => this.#finish())
   }
@@ -46,13 +48,17 @@ export class Follower {
     this.pull()
   }
 
-  /** Sends a batch, and goes on in the next turn while there is more: a long replay leaves room for others. */
+  /** Sends a batch, and goes on in its turn while there is more. */
   pull (): void {
     if (this.#reading) return
     const batch = this.#step()
-    if (!batch || batch.isLast || batch.isHead) return
+    if (batch && !batch.isLast && !batch.isHead) this.#goOn()
+  }
+
+  #goOn (): void {
+    if (this.#reading) return
     this.#reading = true
-    setImmediate(() => {
+    this.#following.later(() => {
       this.#reading = false
       this.pull()
     })

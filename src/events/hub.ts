@@ -40,6 +40,8 @@ const batchLength = 256
 const batchBytes = 65_536
 /** How many followers are served before others get their turn. */
 const sliceLength = 256
+/** How long those who are behind are served before others get their turn. */
+const sliceMs = 2
 /** Into how many parts heartbeats are divided. */
 const heartbeatParts = 16
 
@@ -56,6 +58,8 @@ export class Hub implements Following {
   #ringing = false
   /** Views with something shared. */
   #sharing: View[] = []
+  /** What those who are behind go on with. */
+  #behind: (() => void)[] = []
   /** Of the last follower. */
   #part = 0
   #heartbeat: NodeJS.Timeout
@@ -131,6 +135,20 @@ export class Hub implements Following {
   #forget (): void {
     for (const view of this.#sharing) view.forget()
     this.#sharing = []
+  }
+
+  /** However many replay the log, and however much of it, the others get their turn after some milliseconds. */
+  later (go: () => void): void {
+    if (this.#behind.push(go) === 1) setImmediate(() => this.#serveBehind())
+  }
+
+  #serveBehind (): void {
+    const end = performance.now() + sliceMs
+    let served = 0
+    do this.#behind[served++]!()
+    while (served < this.#behind.length && performance.now() < end)
+    this.#behind.splice(0, served)
+    if (this.#behind.length > 0) setImmediate(() => this.#serveBehind())
   }
 
   /** Streams to a sink from `start` on, until the sink closes, the hub does, or `isLast` says so. `opening` goes first. */

@@ -190,6 +190,35 @@ await t.test('followers that stand at the same place share what is encoded', asy
   t.equal(new Set(chunks).size, 1)
 })
 
+await t.test('however many replay the log, others get their turn after some milliseconds', async t => {
+  const { append, follow } = open(t, { maxStreams: 10 })
+  for (let n = 0; n < 1024; n++) append()
+  let turn = 0
+  let running = true
+  const count = () => {
+    turn++
+    if (running) setImmediate(count)
+  }
+  setImmediate(count)
+  const turns: number[] = []
+  const followers = Array.from({ length: 10 }, () => makeSink())
+  for (const { sink } of followers) {
+    follow({
+      ...sink,
+      write: chunk => {
+        if (turn > 0) turns.push(turn)
+        // Each takes more than a share of a turn.
+        for (const end = performance.now() + 3; performance.now() < end;);
+        return sink.write(chunk)
+      }
+    })
+  }
+  await until(() => followers.every(({ seqs }) => seqs().length === 1024), 'all have read all of it')
+  running = false
+  t.equal(turns.length, 30)
+  t.equal(new Set(turns).size, turns.length, 'one in each turn')
+})
+
 await t.test('a heartbeat has the cursor of what was delivered, and a follower behind gets none', async t => {
   const { append, say, follow } = open(t, { heartbeatMs: 5 })
   for (let n = 0; n < 2000; n++) append()
