@@ -12,7 +12,7 @@ export interface MessagesJob {
 }
 
 /** `answer`: the text of one, with REQID for its ID. */
-export interface MessagesResult { rate: number, ack: string, answer: string }
+export interface MessagesResult { rate: number, answers: number, ack: string, answer: string }
 
 const topic = 'zeek/management/controller'
 
@@ -70,7 +70,7 @@ async function load ({ port, type, connections, inFlight, ms }: MessagesJob): Pr
   await Promise.all(drained)
   for (const { socket } of clients) socket.terminate()
   if (answers !== asked) throw new Error(`${asked} were asked, ${answers} answered`)
-  return { rate, ack: clients[0]!.ack, answer: last }
+  return { rate, answers, ack: clients[0]!.ack, answer: last }
 }
 
 process.on('message', (job: MessagesJob) => { void load(job).then(result => process.send!(result)) })
