@@ -26,8 +26,7 @@ export const bench: Bench = async function * ({ quick, say }) {
     streamLoad.send(job)
     return await told(streamLoad)
   }
-  // Streams that beat would not all be the same.
-  const launch = () => startController({ 'controller-events-heartbeat': 600 }, { directory, ports })
+  const launch = () => startController({ 'controller-events-heartbeat': 1_000_000 }, { directory, ports })
   const began = performance.now()
   const coming = Promise.all([agentsDo({ type: 'keep', port: ports[1], count: agents }), streamsDo({ type: 'keep', port: ports[0], count: streams })])
   let controller = await launch()
