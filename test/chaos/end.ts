@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { formatCursor } from '../../src/events/cursor.js'
 import { ndjson } from '../../src/events/frame.js'
 import { EventLog } from '../../src/store/events.js'
 import { RequestTable } from '../../src/store/requests.js'
@@ -67,9 +68,9 @@ export function readStore (path: string): { events: Told[], requests: Shown[], a
   const [log, audit] = [new EventLog(store), new EventLog(store, 'audit')]
   try {
     return {
-      events: log.after(0, 1e9).map(event => JSON.parse(ndjson.event(event, log.epoch))),
+      events: log.after(0, 1e9).map(event => JSON.parse(ndjson.event(event, formatCursor(log.epoch, event.seq)))),
       requests: new RequestTable(store).list({ limit: 1e9 }).map(({ n, event_seq: seq, ...shown }) => ({ ...shown, ...(shown.state === 'pending' ? {} : { success: shown.state === 'succeeded' }) }) as Shown),
-      audit: audit.after(0, 1e9).map(entry => JSON.parse(ndjson.event(entry, audit.epoch)))
+      audit: audit.after(0, 1e9).map(entry => JSON.parse(ndjson.event(entry, formatCursor(audit.epoch, entry.seq))))
     }
   } finally {
     store.close()
