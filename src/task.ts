@@ -39,11 +39,11 @@ export function tie (reqid: string, outcomes: readonly Outcome[]): Result[] {
 
 /** A pending request, with the results that it has so far, as its answer ends it. */
 export function concluded (request: Request, { results: more, warnings = [], timedOut = false }: Answer, now: number, as?: RequestState): Request {
-  const ended = { ...request, finished_at: new Date(now).toISOString() }
-  if (isStateless(request)) return { ...ended, state: 'expired', success: false }
+  const finished = new Date(now).toISOString()
+  if (isStateless(request)) return { ...request, finished_at: finished, state: 'expired', success: false }
   const results = [...request.results, ...tie(request.reqid, more)]
   const state = as ?? (timedOut ? 'timed_out' : stateOf(results))
-  return { ...ended, state, success: state === 'succeeded', results, warnings: [...warnings] }
+  return { ...request, finished_at: finished, state, success: state === 'succeeded', results, warnings: [...warnings] }
 }
 
 /** There is never a response to it. */
