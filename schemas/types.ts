@@ -136,7 +136,7 @@ export const Configuration = Type.Object({ id: RequestId, ...shape }, {
 export type Configuration = Static<typeof Configuration>
 
 export const ConfigurationState = Enum('ConfigurationState', ['staged', 'ready', 'deployed'],
-  'staged: as the client sent it. ready: a preview with addresses and ports filled in. deployed: as it was sent to the agents.')
+  'staged: as the client sent it. ready: the same as a deployment would make it now, with addresses and ports filled in. deployed: as it was sent to the agents.')
 export type ConfigurationState = Static<typeof ConfigurationState>
 
 export const NodeStatus = Type.Object({

@@ -159,7 +159,10 @@ export class Controller {
 
   #configuration (state: ConfigurationState): Configuration | undefined {
     const { configurations, deployer } = this.#parts
-    return state === 'deployed' ? deployer.deployment?.configuration : configurations.get(state)
+    if (state === 'deployed') return deployer.deployment?.configuration
+    const { staged } = configurations
+    // As a deployment would make it now.
+    return staged && state === 'ready' ? deployer.preview(staged).configuration : staged
   }
 
   #work (type: RequestType, args: RequestArguments, keep: (results: readonly Outcome[]) => void): Work {
@@ -184,13 +187,11 @@ export class Controller {
 
   /** Only inside of a `write`: the request, what it stages and its response are one. */
   #stage ({ config }: Arguments<'stage_configuration'>): Answer {
-    const { settings, configurations, deployer } = this.#parts
+    const { settings, configurations } = this.#parts
     const { errors, warnings } = validate(config, { controllerName: settings.controller_name, controllerPorts: controllerPorts(settings), autoAssignBrokerPorts: settings.controller_auto_assign_broker_ports })
     if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })), warnings }
     const staged = { ...config, id: config.id ?? randomUUID() }
-    const { configuration: ready } = deployer.preview(staged)
-    configurations.set('staged', staged)
-    configurations.set('ready', ready)
+    configurations.stage(staged)
     return { results: [{ success: true, data: { id: staged.id } }], warnings }
   }
 

@@ -1,4 +1,4 @@
-import type { Configuration, ConfigurationState } from '../../schemas/types.js'
+import type { Configuration } from '../../schemas/types.js'
 import type { Layout } from '../../schemas/agent.js'
 import type { Store } from './store.js'
 
@@ -20,16 +20,16 @@ export class ConfigurationTable {
     this.#store = store
   }
 
-  get (state: 'staged' | 'ready'): Configuration | undefined {
-    return this.#read(state)
+  get staged (): Configuration | undefined {
+    return this.#read('staged')
   }
 
   get deployment (): Deployment | undefined {
     return this.#read('deployed')
   }
 
-  set (state: 'staged' | 'ready', configuration: Configuration): void {
-    this.#write(state, configuration)
+  stage (configuration: Configuration): void {
+    this.#write('staged', configuration)
   }
 
   deploy (deployment: Deployment): void {
@@ -45,12 +45,12 @@ export class ConfigurationTable {
     this.#store.run('INSERT INTO instances VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET host = excluded.host, machine = excluded.machine', name, host, machine)
   }
 
-  #read (state: ConfigurationState): any {
+  #read (state: 'staged' | 'deployed'): any {
     const row = this.#store.get('SELECT body FROM configurations WHERE state = ?', state)
     return row && JSON.parse(row.body)
   }
 
-  #write (state: ConfigurationState, body: object): void {
+  #write (state: 'staged' | 'deployed', body: object): void {
     this.#store.run('INSERT INTO configurations VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body', state, JSON.stringify(body))
   }
 }

@@ -5,18 +5,17 @@ import { openStore } from './open.js'
 await t.test('each state of the configuration is kept on its own, the latest of each, and after a restart', async t => {
   const { store, directory, close } = openStore(t)
   const table = new ConfigurationTable(store)
-  t.same([table.get('staged'), table.get('ready'), table.deployment], [undefined, undefined, undefined])
+  t.same([table.staged, table.deployment], [undefined, undefined])
   const configuration = (id: string) => ({ id, instances: [], nodes: [] })
   const deployment = { configuration: configuration('d'), layout: { backend: 'zeromq' as const, nodes: [] }, agentPorts: { a: 1 } }
   await store.write('synced', () => {
-    table.set('staged', configuration('s1'))
-    table.set('staged', configuration('s2'))
-    table.set('ready', configuration('r'))
+    table.stage(configuration('s1'))
+    table.stage(configuration('s2'))
     table.deploy(deployment)
   })
   close()
   const again = new ConfigurationTable(openStore(t, directory).store)
-  t.same([again.get('staged')?.id, again.get('ready')?.id, again.deployment], ['s2', 'r', deployment])
+  t.same([again.staged?.id, again.deployment], ['s2', deployment])
 })
 
 await t.test('the last address of each instance is kept', async t => {
