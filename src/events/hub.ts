@@ -84,9 +84,8 @@ export class Hub implements Following {
 
   /** Where a client that asks for this cursor starts: `latest`, `earliest`, or one that it was given. */
   startAt (cursor: string): Start {
-    const { head, epoch } = this.#log
+    const { head, earliest, epoch } = this.#log
     if (cursor === 'latest') return { seq: head, resumed: false }
-    const { earliest } = this.#log
     if (cursor === 'earliest') return { seq: earliest - 1, resumed: false }
     const place = parseCursor(cursor)
     const reset = !place ? 'unknown' : place.epoch !== epoch ? 'epoch' : place.seq > head ? 'future' : place.seq < earliest - 1 ? 'expired' : undefined

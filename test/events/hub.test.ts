@@ -219,6 +219,70 @@ await t.test('however many replay the log, others get their turn after some mill
   t.equal(new Set(turns).size, turns.length, 'one in each turn')
 })
 
+await t.test('more followers than are served in one turn get all in order, also what comes between, and share it', async t => {
+  const { hub, say, follow } = open(t, { maxStreams: 1000 })
+  const followers = Array.from({ length: 600 }, () => ({ ...makeSink(), chunks: [] as Buffer[] }))
+  for (const { sink, chunks } of followers) {
+    follow(sink)
+    const { write } = sink
+    sink.write = chunk => {
+      chunks.push(chunk)
+      return write(chunk)
+    }
+  }
+  say()
+  await turns(2)
+  t.same([followers[0]!.chunks.length, followers[599]!.chunks.length], [1, 0], 'some were served, not all')
+  say(2)
+  await turns()
+  for (const { seqs } of followers) t.strictSame(seqs(), [1, 2, 3])
+  t.ok(new Set(followers.flatMap(({ chunks }) => chunks)).size <= 4)
+  t.equal(hub.delivered, 1800)
+})
+
+await t.test('a batch is bounded in bytes, except for a longer event', async t => {
+  const { say, follow } = open(t)
+  const text = (length: number) => ({ body: JSON.stringify({ type: 'a', text: 'x'.repeat(length) }) })
+  say(10, text(20_000))
+  say(2, text(100_000))
+  const { sink, state, seqs } = makeSink()
+  let longest = 0
+  const { write } = sink
+  sink.write = chunk => {
+    longest = Math.max(longest, chunk.length)
+    return write(chunk)
+  }
+  follow(sink)
+  await turns()
+  t.same(seqs(), upTo(12))
+  t.ok(longest < 101_000, `${longest}`)
+  t.equal(state.chunks, 1 + 4 + 2)
+})
+
+await t.test('the hub tells how many have no room, and what was sent', async t => {
+  const { hub, say, follow } = open(t)
+  const [full, free] = [makeSink(() => false), makeSink()]
+  follow(full.sink)
+  follow(free.sink)
+  say(3)
+  await turns()
+  t.same([hub.blocked, hub.delivered], [1, 3])
+  const before = hub.bytes
+  full.emit('drain')
+  await turns()
+  t.same([hub.blocked, hub.delivered], [1, 6])
+  t.ok(hub.bytes > before)
+})
+
+await t.test('each stream has its heartbeat in each period, once', async t => {
+  const { follow } = open(t, { heartbeatMs: 320, maxStreams: 100 })
+  const sinks = Array.from({ length: 40 }, () => makeSink())
+  for (const { sink } of sinks) follow(sink)
+  const beats = () => sinks.map(({ types }) => types().filter(type => type === 'heartbeat').length)
+  await until(() => Math.max(...beats()) === 3, 'one has three')
+  t.ok(Math.min(...beats()) >= 2, `${beats()}`)
+})
+
 await t.test('a heartbeat has the cursor of what was delivered, and a follower behind gets none', async t => {
   const { append, say, follow } = open(t, { heartbeatMs: 5 })
   for (let n = 0; n < 2000; n++) append()
