@@ -89,7 +89,7 @@ async function measure (readers: ReturnType<typeof startReaders>, server: Stream
   return results
 }
 
-/** How many events the readers can take, one at a time, in a second. */
+/** How many events the readers can take in a second. */
 async function ceilingOf (readers: ReturnType<typeof startReaders>, quick: boolean): Promise<number> {
   const stub = await startBaseline('stub')
   await readers.do({ do: 'open', server: serverOf(stub), count: quick ? 100 : 1000 })

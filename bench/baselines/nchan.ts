@@ -39,7 +39,8 @@ http {
 }
 `)
   const master = start(0, nginx, ['-p', directory, '-c', join(directory, 'nginx.conf'), '-e', 'stderr'])
-  while (!await accepts(port)) {
+  // It listens before it has a worker.
+  while (!await accepts(port) || childrenOf(master.pid!).length === 0) {
     if (master.exitCode !== null) throw new Error('nginx did not start')
     await sleep(20)
   }

@@ -3,7 +3,7 @@
  *
  *   naive       a Fastify route, JSON.stringify and a write for each client
  *   better-sse  a channel of that package
- *   stub        writes prebuilt frames to all, as fast as they are read: how much the readers can take
+ *   stub        writes prebuilt frames to all, 16 at once, as fast as they are read: how much the readers can take
  */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo, Server } from 'node:net'
@@ -51,8 +51,10 @@ async function stub (): Promise<Server> {
   const clients: { response: ServerResponse, next: number }[] = []
   const pad = 'x'.repeat(280)
   const chunks: Buffer[] = []
+  const atOnce = 16
+  const frame = (seq: number) => `data: @${String(seq).padStart(8, '0')}${pad}\n\n`
   const framed = (text: string) => Buffer.from(`${text.length.toString(16)}\r\n${text}\r\n`)
-  const chunk = (seq: number) => chunks[seq] ??= framed(`data: @${String(seq).padStart(8, '0')}${pad}\n\n`)
+  const chunk = (from: number) => chunks[from] ??= framed(Array.from({ length: atOnce }, (_, n) => frame(from + n)).join(''))
   const server = createServer((_request, response) => {
     response.writeHead(200, headers).flushHeaders()
     clients.push({ response, next: 1 })
@@ -60,11 +62,12 @@ async function stub (): Promise<Server> {
   const write = () => {
     for (const client of clients) {
       if (!client.response.socket || client.response.socket.writableLength > 0) continue
-      client.response.socket.write(chunk(client.next++))
+      client.response.socket.write(chunk(client.next))
+      client.next += atOnce
     }
-    // Not before all are there: they expect the first.
-    setTimeout(write, 0)
+    setImmediate(write)
   }
+  // Not before all are there: they expect the first.
   process.once('message', write)
   server.listen(0, '127.0.0.1')
   await new Promise(resolve => server.once('listening', resolve))
