@@ -52,7 +52,7 @@ async function keep (port: number, index: number): Promise<void> {
 }
 
 function pause (attempt: number): Promise<void> {
-  return sleep(backoff(attempt, 500, 30_000) * (0.5 + Math.random() / 2))
+  return sleep(backoff(attempt, 500, 5_000) * (0.5 + Math.random() / 2))
 }
 
 async function settled (): Promise<void> {

@@ -5,8 +5,8 @@
 import { Agent, get, type IncomingMessage } from 'node:http'
 
 export type StreamsJob =
-  /** So many streams, from the oldest event on, again whenever they are lost. Answered when all of them are open. */
-  | { type: 'keep', port: number, count: number }
+  /** So many streams, from a cursor on, again whenever they are lost. Answered when all of them are open. */
+  | { type: 'keep', port: number, count: number, from: string }
   /** Answered when so many hellos and changes of nodes were told since this was asked last, and every stream has all that one has. */
   | { type: 'await', hellos: number, changes: number }
 
@@ -29,12 +29,14 @@ class Stream {
   /** Of what it has, in the log. */
   position = 0
   #port: number
+  #from: string
   #agent: Agent
   #isOpen = false
   #opened: () => void
 
-  constructor (port: number, agent: Agent, opened: () => void) {
+  constructor (port: number, from: string, agent: Agent, opened: () => void) {
     this.#port = port
+    this.#from = from
     this.#agent = agent
     this.#opened = opened
     this.#open()
@@ -48,7 +50,7 @@ class Stream {
     const from = at(0, this.position).lastIndexOf('id: ')
     const id = from < 0 ? undefined : at(from + 4, log.indexOf('\n', from)).toString()
     const again = () => { setTimeout(() => this.#open(), retryMs * (0.5 + Math.random() / 2)) }
-    get({ port: this.#port, host: '127.0.0.1', agent: this.#agent, path: '/v1/events?from=earliest', headers: { accept: 'text/event-stream', ...(id === undefined ? {} : { 'last-event-id': id }) } }, response => {
+    get({ port: this.#port, host: '127.0.0.1', agent: this.#agent, path: `/v1/events?from=${this.#from}`, headers: { accept: 'text/event-stream', ...(id === undefined ? {} : { 'last-event-id': id }) } }, response => {
       if (response.statusCode !== 200) throw new Error(`a stream was refused with ${response.statusCode}`)
       this.#read(response)
       response.on('error', () => {}).on('close', again)
@@ -100,9 +102,9 @@ function look (): void {
 
 const streams: Stream[] = []
 
-async function keep (port: number, wanted: number): Promise<void> {
+async function keep ({ port, count: wanted, from }: StreamsJob & { type: 'keep' }): Promise<void> {
   const agent = new Agent({ maxSockets: Infinity })
-  await Promise.all(Array.from({ length: wanted }, () => new Promise<void>(resolve => streams.push(new Stream(port, agent, resolve)))))
+  await Promise.all(Array.from({ length: wanted }, () => new Promise<void>(resolve => streams.push(new Stream(port, from, agent, resolve)))))
 }
 
 async function reached (hellos: number, changes: number): Promise<StreamsResult> {
@@ -119,7 +121,7 @@ async function reached (hellos: number, changes: number): Promise<StreamsResult>
 }
 
 process.on('message', (job: StreamsJob) => {
-  if (job.type === 'keep') void keep(job.port, job.count).then(() => process.send!('open'))
+  if (job.type === 'keep') void keep(job).then(() => process.send!('open'))
   else void reached(job.hellos, job.changes).then(result => process.send!(result))
 })
 process.on('disconnect', () => process.exit())

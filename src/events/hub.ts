@@ -74,7 +74,10 @@ export class Hub implements Following {
     this.#options = options
     let part = 0
     this.#heartbeat = setInterval(() => this.#beat(part = (part + 1) % heartbeatParts), options.heartbeatMs / heartbeatParts).unref()
-    this.#stallCheck = setInterval(() => this.#cutOff(), options.stallMs / 4).unref()
+    this.#stallCheck = setInterval(() => {
+      this.#cutOff()
+      for (const view of this.#views.values()) view.tidy()
+    }, options.stallMs / 4).unref()
   }
 
   get size (): number { return this.#followers.size }
@@ -205,15 +208,17 @@ export class Hub implements Following {
     }
     const first = this.#tail[0]
     if (seq >= head) return passage([], seq)
+    // Those who are far behind go on from one multiple to the next, wherever they began: so they meet, and share what is made.
+    const end = head - seq <= batchLength ? head : seq - seq % batchLength + batchLength
     if (first && first.seq <= seq + 1) {
       const from = this.#tail.findLastIndex(event => event.seq <= seq) + 1
-      const events = this.#tail.slice(from, from + batchLength)
-      return passage(events, events.at(-1)?.seq ?? seq)
+      return passage(this.#tail.slice(from, this.#tail.findLastIndex(event => event.seq <= end) + 1), end)
     }
     // What it needs next is no longer kept. It goes on live, but the end of a request's story is told all the same.
     const { earliest } = this.#log
     if (seq < earliest - 1) return passage([], filter.reqid === undefined ? head : earliest - 1, true)
-    const events = filter.reqid === undefined ? this.#log.after(seq, batchLength) : this.#log.ofRequest(filter.reqid, seq, batchLength)
+    if (filter.reqid === undefined) return passage(this.#log.after(seq, end - seq).filter(event => event.seq <= end), end)
+    const events = this.#log.ofRequest(filter.reqid, seq, batchLength)
     return passage(events, events.length < batchLength ? head : events.at(-1)!.seq)
   }
 

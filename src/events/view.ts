@@ -34,14 +34,20 @@ export interface ViewOptions {
   onShared: (view: View) => void
 }
 
+/** How many batches are kept for those who are behind, of how many bytes at the most. */
+const pagesMax = 64
+const pageBytes = 131_072
+
 /** The log as it looks through one filter, in one format. Followers who stand at the same place share what is read and encoded. */
 export class View {
   readonly key: string
   /** How many follow it. */
   followers = 0
   #options: ViewOptions
-  /** By place. */
+  /** By place, until more comes. */
   #batches = new Map<number, Batch>()
+  /** Those to which nothing can come, by cursor: thousands who come back at once come to a place one after the other. */
+  #pages = new Map<string, Batch>()
   #heartbeat?: { seq: number, now: number, chunk: Buffer }
 
   /** The same for views in which the same is seen. */
@@ -57,19 +63,31 @@ export class View {
   /** What comes after a place, whose `upTo` is the place itself where nothing does. Throws what reading throws. */
   after (seq: number): Batch {
     if (this.followers < 2) return this.#makeBatch(seq)
-    let batch = this.#batches.get(seq)
-    if (batch) return batch
-    batch = this.#makeBatch(seq)
+    const cursor = this.#options.cursorOf(seq)
+    const known = this.#batches.get(seq) ?? this.#pages.get(cursor)
+    if (known) return known
+    const batch = this.#makeBatch(seq)
     // More may come in this turn.
     if (batch.upTo === seq) return batch
-    this.#batches.set(seq, batch)
-    if (this.#batches.size === 1) this.#options.onShared(this)
+    if (!batch.isHead && !batch.isGap && (batch.chunk?.length ?? 0) <= pageBytes) this.#keep(cursor, batch)
+    else if (this.#batches.set(seq, batch).size === 1) this.#options.onShared(this)
     return batch
   }
 
-  /** Reads anew from now on. */
+  /** Those that were made last. */
+  #keep (cursor: string, batch: Batch): void {
+    this.#pages.set(cursor, batch)
+    if (this.#pages.size > pagesMax) this.#pages.delete(this.#pages.keys().next().value!)
+  }
+
+  /** More may have come. */
   forget (): void {
     this.#batches.clear()
+  }
+
+  /** Nothing need be kept for long: what is asked for again is made again. */
+  tidy (): void {
+    this.#pages.clear()
   }
 
   /** Says that everything up to a place was delivered. */

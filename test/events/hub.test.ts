@@ -190,6 +190,31 @@ await t.test('followers that stand at the same place share what is encoded', asy
   t.equal(new Set(chunks).size, 1)
 })
 
+await t.test('followers that come to the same place at different times share what was made, wherever they began', async t => {
+  const { append, source, follow } = open(t, { maxStreams: 100 })
+  for (let n = 0; n < 2000; n++) append()
+  const reads: number[] = []
+  const { after } = source
+  source.after = (seq, limit) => {
+    reads.push(seq)
+    return after(seq, limit)
+  }
+  const late = makeSink(() => false)
+  follow(late.sink, { seq: 100 })
+  const early = makeSink()
+  follow(early.sink, { seq: 0 })
+  await until(() => early.seqs().length === 2000, 'the first has all')
+  const made = reads.length
+  late.sink.write = chunk => {
+    late.state.lines.push(...String(contentOf(chunk)).split('\n').filter(Boolean).map(line => JSON.parse(line)))
+    return true
+  }
+  late.emit('drain')
+  await until(() => late.seqs().length === 1900, 'the second has all')
+  t.same(late.seqs(), early.seqs().slice(100))
+  t.same(reads.slice(made).filter(seq => seq > 256 && seq < 1744), [], 'nothing is read again between the place where it began and the head')
+})
+
 await t.test('however many replay the log, others get their turn after some milliseconds', async t => {
   const { append, follow } = open(t, { maxStreams: 10 })
   for (let n = 0; n < 1024; n++) append()
