@@ -50,7 +50,7 @@ export const controllerSettings = {
   controller_events_streams_per_client: Count({ default: 200, minimum: 1, description: 'those of one client (a token, else an address)' }),
   controller_events_max_count: Count({ default: 100_000, minimum: 1, description: 'events that are kept' }),
   controller_events_max_age: Seconds({ default: 604_800, maximum: 315_360_000, description: 'seconds that events and finished requests are kept' }),
-  controller_events_max_bytes: Count({ default: 268_435_456, description: 'bytes of events that are kept' }),
+  controller_events_max_bytes: Count({ default: 268_435_456, description: 'bytes of events that are kept; of requests that only read, a quarter' }),
   controller_events_max_reads: Count({ default: 5_000, description: 'events that are kept of requests that only read' }),
   controller_audit_max_count: Count({ default: 100_000, minimum: 1, description: 'entries of the audit log that are kept' }),
   controller_audit_max_age: Seconds({ default: 31_536_000, maximum: 315_360_000, description: 'seconds that they are kept' }),

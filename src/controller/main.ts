@@ -148,11 +148,12 @@ async function prune ({ eventLog, auditLog, table, store, settings, now }: { eve
     maxCount: settings.controller_events_max_count,
     maxAgeMs,
     maxBytes: settings.controller_events_max_bytes,
-    maxTransientCount: settings.controller_events_max_reads
+    maxTransientCount: settings.controller_events_max_reads,
+    maxTransientBytes: settings.controller_events_max_bytes / 4
   }
   // Each step is a transaction of its own, so that others get their turn.
   while (await eventLog.prune(retention, now()));
-  while (await auditLog.prune({ maxCount: settings.controller_audit_max_count, maxAgeMs: settings.controller_audit_max_age * 1000, maxBytes: Infinity, maxTransientCount: Infinity }, now()));
+  while (await auditLog.prune({ maxCount: settings.controller_audit_max_count, maxAgeMs: settings.controller_audit_max_age * 1000, maxBytes: Infinity, maxTransientCount: Infinity, maxTransientBytes: Infinity }, now()));
   const maxCount = settings.controller_requests_max_count
-  while (await store.write('written', () => table.prune({ maxCount, maxTransientCount: Math.ceil(maxCount / 10), before: now() - maxAgeMs })));
+  while (await store.write('written', () => table.prune({ maxCount, maxTransientCount: Math.ceil(maxCount / 10), before: now() - maxAgeMs, beforeEvent: eventLog.earliestTransient })));
 }

@@ -15,6 +15,7 @@ export interface Retention {
   maxBytes: number
   /** Of events of requests that only read, so that polling does not push the others out. */
   maxTransientCount: number
+  maxTransientBytes: number
 }
 
 const columns = 'seq, time, type, reqid, instance, node, transient, body'
@@ -32,7 +33,7 @@ export class EventLog {
   /** Once it is known, until something is dropped. */
   #earliest: number | undefined
   /** What is kept, so that pruning need not count it each time. */
-  #kept = { count: 0, transient: 0, bytes: 0 }
+  #kept = { count: 0, bytes: 0, transient: { count: 0, bytes: 0 } }
 
   /** `table`: where it is. Logs are constructed all before any is opened. */
   constructor (store: Store, table: 'events' | 'audit' = 'events') {
@@ -44,8 +45,7 @@ export class EventLog {
     const unclean = this.#meta('boot') !== undefined && this.#meta('boot') !== bootId
     this.#head = Number(store.get('SELECT seq FROM sqlite_sequence WHERE name = ?', table)?.seq ?? 0)
     if (this.#epoch === '' || unclean) this.#epoch = newEpoch()
-    const kept = store.get(`SELECT count(*) AS count, ifnull(sum(transient), 0) AS transient, ifnull(sum(octet_length(body)), 0) AS bytes FROM ${table}`)
-    this.#kept = { count: Number(kept?.count), transient: Number(kept?.transient), bytes: Number(kept?.bytes) }
+    for (const { transient, count, bytes } of store.all(`SELECT transient, count(*) AS count, sum(octet_length(body)) AS bytes FROM ${table} GROUP BY transient`)) tally(this.#kept, transient === 1, count, bytes)
   }
 
   get epoch (): string { return this.#epoch }
@@ -53,6 +53,8 @@ export class EventLog {
   get head (): number { return this.#head }
   /** How many are kept, and how long their texts are together. */
   get kept (): { count: number, bytes: number } { return this.#kept }
+  /** The number of the oldest that is kept of requests that only read; of the next event when none is. */
+  get earliestTransient (): number { return Number(this.#store.get(`SELECT min(seq) AS seq FROM ${this.#table} WHERE transient = 1`)?.seq ?? this.#head + 1) }
   /** When the oldest that is kept has happened; undefined when none is. */
   get oldest (): number | undefined { return this.#store.get(`SELECT time FROM ${this.#table} ORDER BY seq LIMIT 1`)?.time }
   /** The number of the oldest event that is kept. */
@@ -90,7 +92,7 @@ export class EventLog {
   /** Tells that an event is committed. */
   advance ({ seq, body, transient }: StoredEvent): void {
     this.#head = Math.max(this.#head, seq)
-    this.#count(1, transient, Buffer.byteLength(body))
+    tally(this.#kept, transient, 1, Buffer.byteLength(body))
   }
 
   /** What comes after a number, in order. */
@@ -122,31 +124,26 @@ export class EventLog {
   async prune (retention: Retention, now: number): Promise<boolean> {
     const dropped = await this.#store.write('written', () => {
       const rows: { transient: number, bytes: number }[] = []
-      const left = { ...this.#kept }
+      const left = structuredClone(this.#kept)
       const drop = (where: string, limit: number, ...values: number[]) => {
         if (limit <= 0) return
         // Also of what is not committed yet: what is read meanwhile is without it.
         this.#earliest = undefined
         const gone = this.#store.all(`DELETE FROM ${this.#table} WHERE seq IN (SELECT seq FROM ${this.#table} WHERE ${where} ORDER BY seq LIMIT ?) RETURNING transient, octet_length(body) AS bytes`, ...values, Math.min(Math.ceil(limit), pruneStep)) as typeof rows
-        left.count -= gone.length
-        left.bytes -= gone.reduce((sum, { bytes }) => sum + bytes, 0)
+        for (const { transient, bytes } of gone) tally(left, transient === 1, -1, -bytes)
         rows.push(...gone)
       }
-      drop('transient = 1', left.transient - retention.maxTransientCount)
+      // As many as are too much if all are equally long. They are not, but it is done again and again.
+      const excess = ({ count, bytes }: { count: number, bytes: number }, max: number) => bytes > max ? count * (1 - max / bytes) : 0
+      drop('transient = 1', Math.max(left.transient.count - retention.maxTransientCount, excess(left.transient, retention.maxTransientBytes)))
       drop('TRUE', left.count - retention.maxCount)
       drop(`seq IN (SELECT seq FROM ${this.#table} ORDER BY seq LIMIT ${pruneStep}) AND time < ?`, pruneStep, Math.floor(now - retention.maxAgeMs))
-      if (left.bytes > retention.maxBytes) drop('TRUE', left.count * (1 - retention.maxBytes / left.bytes))
+      drop('TRUE', excess(left, retention.maxBytes))
       return rows
     })
     this.#earliest = undefined
-    for (const { transient, bytes } of dropped) this.#count(-1, transient === 1, bytes)
+    for (const { transient, bytes } of dropped) tally(this.#kept, transient === 1, -1, -bytes)
     return dropped.length >= pruneStep
-  }
-
-  #count (sign: 1 | -1, transient: boolean, bytes: number): void {
-    this.#kept.count += sign
-    this.#kept.transient += sign * Number(transient)
-    this.#kept.bytes += sign * bytes
   }
 
   get #epochName (): string { return this.#table === 'events' ? 'epoch' : `${this.#table}_epoch` }
@@ -159,6 +156,16 @@ export class EventLog {
     for (const [name, value] of [[this.#epochName, epoch], ['boot', bootId]] as const) {
       this.#store.run('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value', name, value)
     }
+  }
+}
+
+interface Kept { count: number, bytes: number, transient: { count: number, bytes: number } }
+
+/** Counts events of which so many more, or less, are kept. */
+function tally (kept: Kept, transient: boolean, count: number, bytes: number): void {
+  for (const one of transient ? [kept, kept.transient] : [kept]) {
+    one.count += count
+    one.bytes += bytes
   }
 }
 

@@ -85,19 +85,23 @@ export class RequestTable {
     return this.#store.all(`SELECT * FROM requests WHERE ${['TRUE', ...wanted.map(([condition]) => condition)].join(' AND ')} ORDER BY n DESC LIMIT ?`, ...wanted.map(([, value]) => value!), limit).map(row => this.#fill(row)!)
   }
 
-  /** Drops the oldest finished ones beyond these numbers, and those that ended before `before`: some of them at a time. Returns whether there are more. */
-  prune ({ maxCount, maxTransientCount, before }: { maxCount: number, maxTransientCount: number, before: number }): boolean {
+  /**
+   * Drops the oldest finished ones beyond these numbers, and those that ended before `before`; those that only read go with
+   * their events, which began before `beforeEvent`. Some of them at a time: returns whether there are more.
+   */
+  prune ({ maxCount, maxTransientCount, before, beforeEvent }: { maxCount: number, maxTransientCount: number, before: number, beforeEvent: number }): boolean {
     // Both are counted in an index, not in the rows.
     const [all, reads] = ['', ' WHERE transient = 1'].map(where => Number(this.#store.get(`SELECT count(*) AS count FROM requests${where}`)!.count)) as [number, number]
     let hasMore = false
     for (const [transient, excess] of [[1, reads - maxTransientCount], [0, all - reads - maxCount]] as const) {
       const drop = (oldest: number, where: string, ...values: number[]) => {
-        const gone = this.#store.all(`DELETE FROM requests WHERE n IN (SELECT n FROM (SELECT n, state, finished_at FROM requests WHERE transient = ? ORDER BY n LIMIT ?) WHERE state <> 'pending' AND ${where} LIMIT ?) RETURNING n`, transient, oldest, ...values, pruneStep)
+        const gone = this.#store.all(`DELETE FROM requests WHERE n IN (SELECT n FROM (SELECT n, state, finished_at, event_seq FROM requests WHERE transient = ? ORDER BY n LIMIT ?) WHERE state <> 'pending' AND ${where} LIMIT ?) RETURNING n`, transient, oldest, ...values, pruneStep)
         hasMore ||= gone.length >= pruneStep
       }
       if (excess > 0) drop(excess, 'TRUE')
       // They end about in their order: what has ended long ago is among the first.
       drop(pruneStep, 'finished_at < ?', before)
+      if (transient === 1) drop(pruneStep, 'event_seq + 1 < ?', beforeEvent)
     }
     return hasMore
   }

@@ -97,3 +97,15 @@ await t.test('what only reads is bounded by a count of its own, and pushes nothi
   t.equal(events().length - kept(), 100)
   t.ok(kept() > before)
 })
+
+await t.test('long answers to reads go before anything else is too much', async t => {
+  const { log, say } = await start(t, { transient: true })
+  await say(50)
+  const others = () => log.after(0, 1e6).filter(({ transient }) => !transient).length
+  const bytesOfReads = () => log.after(0, 1e6).filter(({ transient }) => transient).reduce((sum, { body }) => sum + body.length, 0)
+  const before = { others: others(), reads: bytesOfReads() }
+  while (await log.prune({ ...everything, maxTransientBytes: 10_000, maxBytes: before.reads }, 1000));
+  t.equal(others(), before.others)
+  t.ok(bytesOfReads() <= 10_000 && bytesOfReads() > 9_000, `${bytesOfReads()} of ${before.reads} bytes`)
+  t.equal(log.earliestTransient, log.after(0, 1e6).find(({ transient }) => transient)?.seq)
+})

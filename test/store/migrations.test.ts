@@ -28,6 +28,6 @@ await t.test('requests of the first version keep their places, results and keys'
   await store.write('written', () => table.addResults('b', [{ reqid: 'b', success: true, node: 'z' }]))
   t.match(table.get('b')?.results, [{ node: 'z' }])
   // They still go along with their requests.
-  await store.write('written', () => table.prune({ maxCount: 0, maxTransientCount: 0, before: 0 }))
+  await store.write('written', () => table.prune({ maxCount: 0, maxTransientCount: 0, before: 0, beforeEvent: 0 }))
   t.same(store.all('SELECT n FROM results').map(({ n }) => n), [6])
 })

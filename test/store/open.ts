@@ -32,4 +32,4 @@ export async function openLog (t: Test, directory?: string) {
   return { ...opened, log, append, messages }
 }
 
-export const everything: Retention = { maxCount: 1e9, maxAgeMs: 1e12, maxBytes: 1e12, maxTransientCount: 1e9 }
+export const everything: Retention = { maxCount: 1e9, maxAgeMs: 1e12, maxBytes: 1e12, maxTransientCount: 1e9, maxTransientBytes: 1e12 }

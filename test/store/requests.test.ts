@@ -94,7 +94,7 @@ await t.test('the oldest finished ones go, what is pending stays, and results go
     await store.write('written', () => table.addResults(reqid, [{ reqid, success: true }]))
   }
   for (const reqid of ['a', 'c', 'd']) await finish(reqid)
-  await store.write('written', () => table.prune({ maxCount: 1, maxTransientCount: 100, before: 0 }))
+  await store.write('written', () => table.prune({ maxCount: 1, maxTransientCount: 100, before: 0, beforeEvent: 0 }))
   t.same(reqids(), ['d', 'b'])
   t.equal(store.get('SELECT count(*) AS count FROM results')?.count, 2)
 })
@@ -105,9 +105,9 @@ await t.test('requests that only read have a count of their own', async t => {
     await insert(reqid, { transient: reqid.startsWith('r') })
     await finish(reqid)
   }
-  await store.write('written', () => table.prune({ maxCount: 2, maxTransientCount: 1, before: 0 }))
+  await store.write('written', () => table.prune({ maxCount: 2, maxTransientCount: 1, before: 0, beforeEvent: 0 }))
   t.same(reqids(), ['k3', 'r3', 'k2'])
-  await store.write('written', () => table.prune({ maxCount: 100, maxTransientCount: 0, before: 0 }))
+  await store.write('written', () => table.prune({ maxCount: 100, maxTransientCount: 0, before: 0, beforeEvent: 0 }))
   t.same(reqids(), ['k3', 'k2'])
 })
 
@@ -118,7 +118,7 @@ await t.test('what ended before a time goes, and not what ended then', async t =
     await finish(reqid, now)
   }
   await insert('d', { created: 1 })
-  await store.write('written', () => table.prune({ maxCount: 100, maxTransientCount: 100, before: 200 }))
+  await store.write('written', () => table.prune({ maxCount: 100, maxTransientCount: 100, before: 200, beforeEvent: 0 }))
   t.same(reqids(), ['d', 'c', 'b'])
 })
 
@@ -127,10 +127,22 @@ await t.test('however many there are too many of, they go in steps until there a
   await store.write('written', () => {
     for (let n = 0; n < 1200; n++) table.insert({ reqid: `r${n}`, type: 'get_nodes', arguments: {}, created: 1, expires: 2, event_seq: 0, transient: n % 2 === 0 }, { state: 'succeeded', results: [], warnings: [], finished: n })
   })
-  const prune = (maxCount: number, before: number) => store.write('written', () => table.prune({ maxCount, maxTransientCount: 1, before }))
+  const prune = (maxCount: number, before: number) => store.write('written', () => table.prune({ maxCount, maxTransientCount: 1, before, beforeEvent: 0 }))
   t.ok(await prune(2, 0), 'there are more')
   while (await prune(2, 0));
   t.same(reqids(), ['r1199', 'r1198', 'r1197'])
   t.notOk(await prune(2, 1199))
   t.same(reqids(), ['r1199'])
+})
+
+await t.test('a read goes with its events, and nothing else does', async t => {
+  const { store, table, reqids } = open(t)
+  const end = { state: 'succeeded' as const, results: [], warnings: [], finished: 5 }
+  await store.write('written', () => {
+    for (const [reqid, seq, transient] of [['read-1', 0, true], ['change', 2, false], ['read-2', 4, true], ['read-3', 6, true]] as const) {
+      table.insert({ reqid, type: 'get_nodes', arguments: {}, created: 1, expires: 2, event_seq: seq, transient }, end)
+    }
+  })
+  await store.write('written', () => table.prune({ maxCount: 100, maxTransientCount: 100, before: 0, beforeEvent: 5 }))
+  t.same(reqids(), ['read-3', 'read-2', 'change'])
 })
