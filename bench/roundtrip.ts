@@ -46,8 +46,8 @@ export const bench: Bench = async function * ({ quick, say }) {
       yield { what, figure: 'p50 ms', ours: own.p50, baseline: 'without HTTP and sockets', theirs: other.p50, detail }
       yield { what, figure: 'p99 ms', ours: own.p99, baseline: 'without HTTP and sockets', theirs: other.p99, aim: { atMost: 3 }, rounds: ratios, detail }
     } finally {
-      baseline.disconnect()
-      load.disconnect()
+      if (baseline.connected) baseline.disconnect()
+      if (load.connected) load.disconnect()
       await controller.stop()
     }
   }

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
+import { contentOf } from '../../src/events/sink.js'
 import { Filter } from '../../src/events/filter.js'
 import { ndjson } from '../../src/events/frame.js'
 import { Hub } from '../../src/events/hub.js'
@@ -60,8 +61,8 @@ for (const [type, args] of [['stage_configuration', { config: clusterOf(count, '
 function hear (tell: (event: any) => void): () => void {
   let close = () => {}
   const sink = {
-    write: (chunk: string | Buffer) => {
-      for (const line of String(chunk).trimEnd().split('\n')) tell(JSON.parse(line))
+    write: (chunk: Buffer) => {
+      for (const line of String(contentOf(chunk)).trimEnd().split('\n')) tell(JSON.parse(line))
       return true
     },
     end: () => {},
