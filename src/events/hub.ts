@@ -42,6 +42,8 @@ const batchBytes = 65_536
 const sliceLength = 256
 /** How long those who are behind are served before others get their turn. */
 const sliceMs = 2
+/** How long what was made is kept for those who come to the same place. */
+const tidyMs = 1000
 /** Into how many parts heartbeats are divided. */
 const heartbeatParts = 16
 
@@ -64,6 +66,7 @@ export class Hub implements Following {
   #part = 0
   #heartbeat: NodeJS.Timeout
   #stallCheck: NodeJS.Timeout
+  #tidying: NodeJS.Timeout
   /** For the metrics: readers that were cut off; events, and bytes of all, that were sent. */
   stalled = 0
   delivered = 0
@@ -74,10 +77,8 @@ export class Hub implements Following {
     this.#options = options
     let part = 0
     this.#heartbeat = setInterval(() => this.#beat(part = (part + 1) % heartbeatParts), options.heartbeatMs / heartbeatParts).unref()
-    this.#stallCheck = setInterval(() => {
-      this.#cutOff()
-      for (const view of this.#views.values()) view.tidy()
-    }, options.stallMs / 4).unref()
+    this.#stallCheck = setInterval(() => this.#cutOff(), options.stallMs / 4).unref()
+    this.#tidying = setInterval(() => { for (const view of this.#views.values()) view.tidy() }, tidyMs).unref()
   }
 
   get size (): number { return this.#followers.size }
@@ -182,6 +183,7 @@ export class Hub implements Following {
   close (): void {
     clearInterval(this.#heartbeat)
     clearInterval(this.#stallCheck)
+    clearInterval(this.#tidying)
     for (const follower of [...this.#followers]) follower.end()
   }
 
