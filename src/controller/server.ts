@@ -81,15 +81,16 @@ export async function createServer ({ controller, metrics, messages, access, bod
   tellOfEnds(app.server as Server)
   app.decorateRequest('principal')
   app.addHook('onRequest', (request, reply, done) => {
+    let refused: Error | undefined
     try {
       reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
       const { ticket } = request.query as { ticket?: string }
       request.principal = guard.admit(request.raw, roleOf(request.routeOptions), takesTicket(request.routeOptions) ? ticket : undefined)
       guard.hold(request.principal, reply.raw)
-      done()
     } catch (error) {
-      done(error as Error)
+      refused = error as Error
     }
+    done(refused)
   })
   takeUpgrades(app.server as Server, (request, socket, head) => messages.upgrade(request, socket, head, guard.admit(request, 'viewer')), log)
   const closing = endGracefully(app, [controller.hub, access.audit.hub], messages)

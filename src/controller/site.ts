@@ -15,7 +15,7 @@ export interface SiteOptions {
 /** Where the controller is, as its clients see it. */
 export class Site {
   #options: SiteOptions
-  /** The last Host that is ours: nearly all ask for the same. */
+  /** The last Host on loopback: nearly all ask for the same, and what it is does not change, as a certificate's names do. */
   #host: string | undefined
 
   constructor (options: SiteOptions) {
@@ -32,8 +32,8 @@ export class Site {
   refuseForeigner ({ headers: { host = '', origin, 'sec-fetch-site': from, 'sec-fetch-mode': mode } }: Pick<IncomingMessage, 'headers'>): void {
     if (host !== this.#host) {
       const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1').toLowerCase()
-      if (!isLoopback(name) && !this.#options.isNamed(name)) throw new AppError('forbidden', `Host ${host} is not this server`)
-      this.#host = host
+      if (isLoopback(name)) this.#host = host
+      else if (!this.#options.isNamed(name)) throw new AppError('forbidden', `Host ${host} is not this server`)
     }
     if (origin !== undefined && origin !== `http${this.#options.isSecure ? 's' : ''}://${host}`) throw new AppError('forbidden', `Origin ${origin} is not this server`)
     // Browsers say this of what has no Origin: an image, a script. To follow a link from elsewhere is well.
