@@ -7,7 +7,7 @@ import { median, type Bench } from './row.js'
 /** How fast the WebSocket API answers, with connections x requests under way on each. */
 export const bench: Bench = async function * ({ quick, say }) {
   const rounds = quick ? 1 : 5
-  const ms = quick ? 500 : 1000
+  const ms = quick ? 200 : 1000
   const controller = await startController()
   const agent = await SimulatedAgent.connect('agent', controller.agentPort)
   const load = startOurs(1, './loads/messages.js')
@@ -25,7 +25,7 @@ export const bench: Bench = async function * ({ quick, say }) {
         const pids = { ours: controller.pid, theirs: constant.pid! }
         const results: Record<'ours' | 'theirs', { rate: number, cpu: number }[]> = { ours: [], theirs: [] }
         say(`${type} ${connections} x ${inFlight}`)
-        for (const warm of [controller.port, port]) await run({ ...job, port: warm, ms: quick ? 500 : 1000 })
+        for (const warm of [controller.port, port]) await run({ ...job, port: warm, ms: quick ? 200 : 1000 })
         for (let round = 0; round < rounds; round++) {
           for (const who of ['ours', 'theirs'] as const) {
             const before = cpuOf(pids[who])
