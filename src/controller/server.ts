@@ -16,6 +16,7 @@ import { AppError } from '../errors.js'
 import type { Hub } from '../events/hub.js'
 import { packageVersion } from '../util.js'
 import type { Access } from './access.js'
+import { acceptJsonOnly } from './body.js'
 import type { Controller } from './controller.js'
 import type { Principal } from './guard.js'
 import type { Messages } from './messages.js'
@@ -43,8 +44,6 @@ export interface ServerOptions {
 /** A request must be received in this time; how long the answer takes is another matter. */
 const receiveMs = 30_000
 const idleMs = 120_000
-/** Values nested deeper than this are nobody's configuration, and could not be written again. */
-const maxDepth = 64
 /** What is under way when the server closes has this long to end. */
 const closeMs = 2_000
 
@@ -167,34 +166,6 @@ function buildValidator () {
     const text = factory(externalSchemas, { customOptions: { ...ajvOptions, coerceTypes: true } } as any)
     return (route: any) => (route.httpPart === 'body' ? body : text)(route)
   }
-}
-
-function acceptJsonOnly (app: FastifyInstance): void {
-  const parse = app.getDefaultJsonParser('error', 'error')
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (depthOf(String(body)) > maxDepth) return done(new AppError('invalid_request', `body is nested more than ${maxDepth} deep`), undefined)
-    // An empty body with the type of JSON is none: clients send that with a POST without arguments.
-    if (body.length === 0) return done(null, undefined)
-    void parse(request, String(body), done)
-  })
-}
-
-/** How deep brackets and braces are nested outside of strings. Reads the text once, before it is parsed. */
-function depthOf (json: string): number {
-  let depth = 0
-  let deepest = 0
-  let quoted = false
-  for (let at = 0; at < json.length; at++) {
-    const character = json[at]
-    if (quoted) {
-      if (character === '\\') at++
-      else if (character === '"') quoted = false
-    } else if (character === '"') quoted = true
-    else if (character === '{' || character === '[') deepest = Math.max(deepest, ++depth)
-    else if (character === '}' || character === ']') depth--
-  }
-  return deepest
 }
 
 /** Streams and waiting clients would keep the server open for ever. Returns a signal for those who wait. */
