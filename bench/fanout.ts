@@ -83,7 +83,7 @@ async function measure (readers: ReturnType<typeof startReaders>, server: Stream
   // As a server is that has run for a while.
   await readers.do({ do: 'run', pids: server.pids, rate: 50, burst: Math.max(1, 1000 / clients), ms: quick ? 100 : 1000 })
   for (const shape of Object.keys(shapes) as Shape[]) {
-    if (ms[shape] > 0) results[shape] = await readers.do({ do: 'run', pids: server.pids, ...shapes[shape], ms: quick ? 1000 : ms[shape] })
+    if (ms[shape] > 0) results[shape] = await readers.do({ do: 'run', pids: server.pids, ...shapes[shape], ms: quick ? 600 : ms[shape] })
   }
   await readers.do({ do: 'close' })
   return results

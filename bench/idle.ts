@@ -6,7 +6,7 @@ import { serverOf, startReaders, startStreamers } from './streamers.js'
 /** What it costs to accept an event stream, and to keep one that nothing is sent on. */
 export const bench: Bench = async function * ({ quick, say }) {
   const streams = quick ? 500 : 10_000
-  const idleMs = quick ? 1000 : 6000
+  const idleMs = quick ? 300 : 6000
   const readers = startReaders()
   const servers = await startStreamers(['ours', 'naive', 'nchan'], say)
   const measured: { name: string, accept: number, bytes: number, idle: number }[] = []

@@ -20,7 +20,7 @@ const config = {
  */
 export const bench: Bench = async function * ({ quick, say }) {
   const rounds = quick ? 1 : 5
-  const ms = quick ? 700 : 3000
+  const ms = quick ? 300 : 3000
   const job = { path: `/v1/requests/${type}`, body: JSON.stringify({ config }), connections: 64 }
   const controller = await startController(keepsAll)
   const load = startOurs(1, './loads/posts.js')
@@ -39,7 +39,7 @@ export const bench: Bench = async function * ({ quick, say }) {
       return { ...result, cpu: (cpuOf(pids[who]) - before) / result.reqids.length }
     }
     say('warming up')
-    for (const who of ['ours', 'bare', 'constant'] as const) await run(who, { ms: quick ? 700 : 2000 })
+    for (const who of ['ours', 'bare', 'constant'] as const) await run(who, { ms: quick ? 300 : 2000 })
     const ceiling = await run('constant', { ms })
     const results: Record<'ours' | 'bare', Awaited<ReturnType<typeof run>>[]> = { ours: [], bare: [] }
     for (let round = 0; round < rounds; round++) {
@@ -57,7 +57,7 @@ export const bench: Bench = async function * ({ quick, say }) {
     yield row('cpu', 'CPU us per request')
     const rate = Math.floor(median(figures('ours', 'rate')) / 2)
     say(`at ${rate} a second`)
-    const open = { ms: quick ? 700 : 5000, rate }
+    const open = { ms: quick ? 300 : 5000, rate }
     const [ours, theirs] = [await run('ours', open), await run('bare', open)]
     for (const quantile of ['p50', 'p99', 'p999'] as const) {
       yield { what: `${type} to its 202, ${rate}/s on schedule`, figure: `${quantile} ms`, ours: ours.latency[quantile], baseline: 'bare Fastify route', theirs: theirs.latency[quantile] }

@@ -5,11 +5,14 @@ import type { RoundtripJob } from './loads/roundtrip.js'
 import { startOurs, told } from './process.js'
 import { quantiles, type Bench } from './row.js'
 
+/** How many agents are asked, and how often in a second. */
+const loads = [[1, 100], [10, 50]] as const
+
 /** From the moment at which a request is to be made to its response, which one node of each agent has a part in. */
 export const bench: Bench = async function * ({ quick, say }) {
   const rounds = quick ? 1 : 3
   const seconds = quick ? 1 : 2
-  for (const [agents, rate] of [[1, 100], [10, 50]] as const) {
+  for (const [agents, rate] of quick ? loads.slice(0, 1) : loads) {
     const count = rate * seconds
     const configuration = clusterOf(agents, 'c')
     const nodes = configuration.instances.map(({ name }) => configuration.nodes.find(({ instance }) => instance === name)!.name)

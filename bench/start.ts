@@ -8,7 +8,7 @@ import { median, type Bench } from './row.js'
 /** How long a controller takes from its start until it is ready, with much in its store and with nothing. */
 export const bench: Bench = async function * ({ quick, say }) {
   const rounds = quick ? 1 : 3
-  const size = quick ? { events: 100_000, requests: 10_000 } : { events: 1_000_000, requests: 100_000 }
+  const size = quick ? { events: 10_000, requests: 1_000 } : { events: 1_000_000, requests: 100_000 }
   const directory = await mkdtemp(join(tmpdir(), 'zeek-cluster-bench-'))
   try {
     say('making a store')
