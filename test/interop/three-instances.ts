@@ -86,11 +86,11 @@ export async function threeInstances (t: Test, command: string): Promise<void> {
   await t.test('many at the same time get each their own answer', async t => {
     const answers = await Promise.all([
       client.must('get-instances'), client.must('get-id-value Cluster::node manager'), client.must('get-id-value Cluster::node worker-1'),
-      client.must('get-config --as-json'), client.must('restart worker-1'), client.must('get-nodes')
+      client.must('get-config --as-json'), client.must('restart worker-2'), client.must('get-nodes')
     ])
     const [instances, manager, worker, config, restart, nodes] = answers.map(({ json }) => json)
     t.same(Object.keys(instances), three)
-    t.same([manager.results, worker.results, restart.results], [{ manager: 'manager' }, { 'worker-1': 'worker-1' }, { 'worker-1': true }])
+    t.same([manager.results, worker.results, restart.results], [{ manager: 'manager' }, { 'worker-1': 'worker-1' }, { 'worker-2': true }])
     t.equal(config.nodes.length, 4)
     t.same(Object.keys(nodes.results), three)
   })

@@ -98,6 +98,7 @@ await t.test('what is still asked is given up when a link is closed, by us or fo
     const outcomes = settling(link.ask('x', {}, patient))
     if (heartbeatMs === 0) await link.close('enough')
     await until(() => outcomes.length, 'it is settled')
+    await until(() => frames.some(frame => 'cancel' in frame), 'the asked has heard of it')
     t.same(frames.filter(frame => !('ping' in frame)), [{ ask: 1, method: 'x', params: {}, timeout: 19_500 }, { cancel: 1 }])
   }
 })
