@@ -63,20 +63,19 @@ export class View {
   /** What comes after a place, whose `upTo` is the place itself where nothing does. Throws what reading throws. */
   after (seq: number): Batch {
     if (this.followers < 2) return this.#makeBatch(seq)
-    const cursor = this.#options.cursorOf(seq)
-    const known = this.#batches.get(seq) ?? this.#pages.get(cursor)
+    const known = this.#batches.get(seq) ?? this.#pages.get(this.#options.cursorOf(seq))
     if (known) return known
     const batch = this.#makeBatch(seq)
     // More may come in this turn.
     if (batch.upTo === seq) return batch
-    if (!batch.isHead && !batch.isGap && (batch.chunk?.length ?? 0) <= pageBytes) this.#keep(cursor, batch)
+    if (!batch.isHead && !batch.isGap && (batch.chunk?.length ?? 0) <= pageBytes) this.#keep(seq, batch)
     else if (this.#batches.set(seq, batch).size === 1) this.#options.onShared(this)
     return batch
   }
 
   /** Those that were made last. */
-  #keep (cursor: string, batch: Batch): void {
-    this.#pages.set(cursor, batch)
+  #keep (seq: number, batch: Batch): void {
+    this.#pages.set(this.#options.cursorOf(seq), batch)
     if (this.#pages.size > pagesMax) this.#pages.delete(this.#pages.keys().next().value!)
   }
 
