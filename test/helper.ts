@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EventSourceParserStream, type EventSourceMessage } from 'eventsource-parser/stream'
@@ -31,8 +32,8 @@ if (onSpawn) onSpawn.listeners = []
 /** The environment without what tap has put into it, and without settings. */
 export const cleanEnv: NodeJS.ProcessEnv = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_OPTIONS|TAP|_TAP|ZEEK)/.test(name)))
 
-/** Waits until something is true. */
-export async function until<T> (what: () => T | Promise<T>, text: string, ms = 15_000): Promise<Exclude<T, false | null | undefined>> {
+/** Waits until something is true. The limit is for what never is: a loaded machine may take long. */
+export async function until<T> (what: () => T | Promise<T>, text: string, ms = 60_000): Promise<Exclude<T, false | null | undefined>> {
   const end = Date.now() + ms
   for (;;) {
     const value = await what()
@@ -63,12 +64,34 @@ export async function freePorts (count: number): Promise<number[]> {
   return ports
 }
 
-let nextBase = 20_000 + (process.pid % 40) * 300
+/** Whether a range is ours from now on, until this process ends: its file says whose it is. */
+function claim (base: number): boolean {
+  const file = join(tmpdir(), `zeek-cluster-test-ports-${base}`)
+  try {
+    writeFileSync(file, String(process.pid), { flag: 'wx' })
+  } catch {
+    // Whoever had it may have been killed.
+    const owner = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
+    if (owner === 0 || isRunning(owner)) return false
+    rmSync(file, { force: true })
+    return claim(base)
+  }
+  claims.push(file)
+  return true
+}
 
-/** A range of ports for the nodes of one test: away from the ephemeral ones, and from those of other tests. */
+const claims: string[] = []
+process.once('exit', () => { for (const file of claims) rmSync(file, { force: true }) })
+
+let nextBase = 10_000
+
+/** A range of ports for the nodes of one test: away from the ephemeral ones, and from those of other tests, also in other processes. */
 export function portBase (): number {
-  nextBase += 100
-  return nextBase
+  while (nextBase < 32_600) {
+    nextBase += 100
+    if (claim(nextBase)) return nextBase
+  }
+  throw new Error('every range of ports is taken')
 }
 
 /** Starts of all the ranges that a controller assigns from. */
@@ -196,7 +219,7 @@ export async function startHost (t: Pick<Test, 'teardown'>, flags: Record<string
     await exited
   }
   t.teardown(() => stop())
-  await until(() => output.stdout.includes('is ready') || child.exitCode !== null, 'zeek-cluster is ready', 20_000)
+  await until(() => output.stdout.includes('is ready') || child.exitCode !== null, 'zeek-cluster is ready')
   return { child: child as ChildProcess, pid: child.pid!, output, exited, stop }
 }
 

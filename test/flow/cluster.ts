@@ -101,13 +101,13 @@ export class Cluster {
     await until(async () => {
       const { instances } = await getJson(`${this.url}/v1/instances`).catch(() => ({ instances: [] }))
       return names.every(name => instances.some((instance: { name: string, connected: boolean }) => instance.name === name && instance.connected))
-    }, `${names.join(', ')} are connected`, 60_000)
+    }, `${names.join(', ')} are connected`)
   }
 
   async reaches (name: string, state: string, pidNot?: number): Promise<InstanceNode> {
     return await until(async () => {
       const node = await this.node(name)
       return node?.state === state && (pidNot === undefined || node.pid !== pidNot) ? node : undefined
-    }, `${name} is ${state}`, 30_000)
+    }, `${name} is ${state}`)
   }
 }
