@@ -6,7 +6,7 @@ import { environmentName } from '../../src/settings.js'
 import { packageRoot } from '../../src/util.js'
 import { cleanEnv, freePorts, isRunning, portFlags } from '../helper.js'
 
-await t.test('the demo stages, deploys, has a worker crash and come back, and leaves nothing behind', { timeout: 90_000 }, async t => {
+await t.test('the demo stages, deploys, has a worker crash and come back, and leaves nothing behind', { timeout: 300_000 }, async t => {
   const [http, agents] = await freePorts(2)
   const ports = Object.fromEntries(Object.entries(portFlags()).map(([flag, port]) => [environmentName(flag.replaceAll('-', '_')), port]))
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(packageRoot, 'dist', 'demo', 'demo.js'), '--once'], {

@@ -6,7 +6,7 @@ import { Cluster, configurationOf, start } from './cluster.js'
 
 const two = ['sensor-1', 'sensor-2'] as const
 
-await t.test('nodes outlive whatever manages them', { timeout: 90_000 }, async t => {
+await t.test('nodes outlive whatever manages them', { timeout: 300_000 }, async t => {
   const cluster = new Cluster(t)
   await cluster.start(two)
   t.equal((await cluster.deploy(configurationOf(two))).state, 'succeeded')

@@ -5,7 +5,7 @@ import { Cluster, configurationOf } from './cluster.js'
 const three = ['sensor-1', 'sensor-2', 'sensor-3'] as const
 const names = (results: { node?: string }[]) => results.map(({ node }) => node)
 
-await t.test('a cluster of three instances', { timeout: 120_000 }, async t => {
+await t.test('a cluster of three instances', { timeout: 300_000 }, async t => {
   const cluster = new Cluster(t)
   await cluster.start(three)
 

@@ -16,7 +16,7 @@ const clock = fileURLToPath(new URL('../fixtures/flow/clock.mjs', import.meta.ur
 const three = ['sensor-1', 'sensor-2', 'sensor-3'] as const
 const lost = 'notify_agent_lost'
 
-if (process.env['OWN_NETWORK']) await t.test('what is lost between two networks', { timeout: 170_000 }, partition)
+if (process.env['OWN_NETWORK']) await t.test('what is lost between two networks', { timeout: 390_000 }, partition)
 else {
   const skip = whyNoNetwork()
   const [command = '', ...args] = [...ownNetwork, process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)]

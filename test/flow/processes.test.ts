@@ -8,7 +8,7 @@ import { Cluster, configurationOf, start } from './cluster.js'
 
 const two = ['sensor-1', 'sensor-2'] as const
 
-await t.test('an agent with a listen_port is dialled by the controller', { timeout: 60_000 }, async t => {
+await t.test('an agent with a listen_port is dialled by the controller', { timeout: 300_000 }, async t => {
   const cluster = new Cluster(t)
   const [port] = await freePorts(1)
   await cluster.start(['sensor-1'], { 'controller-connect-grace': '20' })
@@ -23,7 +23,7 @@ await t.test('an agent with a listen_port is dialled by the controller', { timeo
   await cluster.reaches('worker-1', 'RUNNING')
 })
 
-await t.test('the Broker backend carries a cluster, too', { timeout: 60_000 }, async t => {
+await t.test('the Broker backend carries a cluster, too', { timeout: 300_000 }, async t => {
   const cluster = new Cluster(t)
   await cluster.start(['sensor-1'], { 'controller-cluster-backend': 'broker' })
   const config = configurationOf(['sensor-1'])
@@ -34,7 +34,7 @@ await t.test('the Broker backend carries a cluster, too', { timeout: 60_000 }, a
   t.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /policy\/frameworks\/cluster\/backend\/broker/)
 })
 
-await t.test('without zeek agents run all the same, and a deployment says so per node', { timeout: 60_000 }, async t => {
+await t.test('without zeek agents run all the same, and a deployment says so per node', { timeout: 300_000 }, async t => {
   const cluster = new Cluster(t)
   await cluster.start(['sensor-1'], { bin: 'no-such-zeek' })
   const { state, results } = await cluster.deploy(configurationOf(['sensor-1']))
@@ -59,7 +59,7 @@ await t.test('what cannot start says why in one line', async t => {
   t.match(start([], { ZEEK_AGENT_ADDR: '10.0.0.1' }), { status: 2, stderr: /^zeek-cluster: ZEEK_AGENT_ADDR is 10\.0\.0\.1: .*\n$/ })
 })
 
-await t.test('roles keep a log of their own', { timeout: 60_000 }, async t => {
+await t.test('roles keep a log of their own', { timeout: 300_000 }, async t => {
   const cluster = new Cluster(t)
   await cluster.start(['sensor-1'], { 'management-log-level': 'info' })
   for (const [name, role] of [['controller', 'CONTROLLER'], ['sensor-1', 'AGENT']]) {

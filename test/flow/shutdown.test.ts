@@ -49,7 +49,7 @@ async function nothingLeft (t: Test, cluster: Cluster, pids: readonly number[], 
 const identityOf = (cluster: Cluster, program: string) => readIdentity(join(cluster.stateDir(name), 'supervisor', `${program}.pid`))
 const gone = (pids: readonly number[]) => until(() => !pids.some(isRunning), 'they are gone')
 
-await t.test('SIGTERM answers what is pending, says goodbye, and waits for nobody who does not', { timeout: 60_000 }, async t => {
+await t.test('SIGTERM answers what is pending, says goodbye, and waits for nobody who does not', { timeout: 300_000 }, async t => {
   const { cluster, host, config, agents, pids } = await start(t)
   await cluster.deploy(config)
   const all = [host.pid, ...await pids()]
@@ -67,7 +67,7 @@ await t.test('SIGTERM answers what is pending, says goodbye, and waits for nobod
   await nothingLeft(t, cluster, all, [http(cluster), agents])
 })
 
-await t.test('SIGTERM during a deployment ends both, and the deployment has one response', { timeout: 60_000 }, async t => {
+await t.test('SIGTERM during a deployment ends both, and the deployment has one response', { timeout: 300_000 }, async t => {
   const { cluster, host, config, agents } = await start(t, {}, { name: 'logger-1', env: { STAND_IN: 'hang' } })
   await cluster.ask('stage_configuration', { config })
   const deploying = cluster.ask('deploy')
@@ -82,7 +82,7 @@ await t.test('SIGTERM during a deployment ends both, and the deployment has one 
   t.equal(events.filter(type => type === 'deploy_response').length, 1)
 })
 
-await t.test('a second SIGTERM ends at once, and what is left the next supervisor takes over', { timeout: 60_000 }, async t => {
+await t.test('a second SIGTERM ends at once, and what is left the next supervisor takes over', { timeout: 300_000 }, async t => {
   const { cluster, host, config } = await start(t, { 'agent-stop-timeout': '1000' }, { name: 'manager', env: { STAND_IN: 'ignore-term' } })
   await cluster.deploy(config)
   const { 'logger-1': logger, manager } = await cluster.pids()
@@ -100,7 +100,7 @@ await t.test('a second SIGTERM ends at once, and what is left the next superviso
   t.teardown(() => process.kill(manager!, 'SIGKILL'))
 })
 
-await t.test('a controller that hangs is killed when its time is over, and its requests are answered by the next', { timeout: 60_000 }, async t => {
+await t.test('a controller that hangs is killed when its time is over, and its requests are answered by the next', { timeout: 300_000 }, async t => {
   const { cluster, host, agents, pids } = await start(t, { 'management-stop-timeout': '0.5' })
   const all = [host.pid, ...await pids()]
   const response = await fetch(`${cluster.url}/v1/requests/test_timeout?timeout=60`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"with_state":true}' })
@@ -113,7 +113,7 @@ await t.test('a controller that hangs is killed when its time is over, and its r
   t.equal((await getJson(`${cluster.url}/v1/requests/${reqid}`)).state, 'interrupted')
 })
 
-await t.test('a controller that hangs and outlives its supervisor is ended by the next supervisor', { timeout: 60_000 }, async t => {
+await t.test('a controller that hangs and outlives its supervisor is ended by the next supervisor', { timeout: 300_000 }, async t => {
   const { cluster, host } = await start(t, { 'management-stop-timeout': '0.5' })
   const { pid } = (await cluster.node('controller'))!
   process.kill(pid!, 'SIGSTOP')
