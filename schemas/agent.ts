@@ -1,10 +1,12 @@
-import { Type, type Static } from '@sinclair/typebox'
-import { ClusterRole, ListOf, Name, Node, NodeState, NodeStatus, Port, Ref, ResultData, Host } from './types.js'
+import { Type, type Static, type TSchema } from '@sinclair/typebox'
+import { HealthReport, NodeStats } from './operations.js'
+import { OutputStream } from './requests.js'
+import { ClusterRole, DesiredState, ListOf, Name, Node, NodeState, NodeStatus, Port, Ref, ResultData, Host } from './types.js'
 
 /** What controller and agent say to each other over their link. */
 
 /** The version of this language. A controller refuses an agent of another one. */
-export const agentApiVersion = 2
+export const agentApiVersion = 3
 /** The path of the link, at the controller and at an agent that is dialled. */
 export const agentPath = '/v1/agent'
 
@@ -24,8 +26,8 @@ export const Hub = Type.Object({ node: Name, host: Host, xpub_port: Port, xsub_p
 export const Layout = Type.Object({ backend: ClusterBackend, nodes: Type.Array(LayoutNode), hub: Type.Optional(Hub) })
 export type Layout = Static<typeof Layout>
 
-/** A node with the port at which it serves its agent, on 127.0.0.1. */
-export const AssignedNode = Type.Object({ ...Node.properties, agent_port: Port })
+/** A node with the port at which it serves its agent, on 127.0.0.1, and with what it is to be: RUNNING when that is not said. */
+export const AssignedNode = Type.Object({ ...Node.properties, agent_port: Port, desired_state: Type.Optional(Ref(DesiredState)) })
 export type AssignedNode = Static<typeof AssignedNode>
 
 /** An instance's part of a configuration: what an agent is asked to be. */
@@ -61,13 +63,32 @@ export const Hello = Type.Object({
 })
 export type Hello = Static<typeof Hello>
 
-/** Asked by the controller: parameters and answer of each method. */
+const nodes = Type.Array(Name)
+const ofNodes = { params: Type.Object({ nodes }), answer: Outcomes }
+const Follow = Type.Object({ duration: Type.Number(), max_lines: Type.Integer() })
+const Watch = Type.Object({ duration: Type.Number(), interval: Type.Number() })
+
+/** Asked by the controller: parameters and answer of each method, and the parts that come before the answer. */
 export const agentMethods = {
   deploy: { params: Type.Object({ share: SentShare, force: Type.Boolean() }), answer: Outcomes },
   standby: { params: Type.Object({}), answer: Outcomes },
-  get_id_value: { params: Type.Object({ id: Type.String(), nodes: Type.Array(Name) }), answer: Outcomes },
-  restart: { params: Type.Object({ nodes: Type.Array(Name) }), answer: Outcomes }
-}
+  get_id_value: { params: Type.Object({ id: Type.String(), nodes }), answer: Outcomes },
+  start: ofNodes,
+  stop: ofNodes,
+  restart: ofNodes,
+  /** Of a share that need not be the deployed one. */
+  check: { params: Type.Object({ share: SentShare, nodes }), answer: Outcomes },
+  get_node_output: {
+    params: Type.Object({ nodes, stream: Type.Optional(Ref(OutputStream)), lines: Type.Integer(), incarnation: Type.Integer(), follow: Type.Optional(Follow) }),
+    part: Type.Object({ node: Name, stream: Ref(OutputStream), lines: Type.Array(Type.String()) }),
+    answer: Outcomes
+  },
+  diagnose: ofNodes,
+  get_node_stats: { params: Type.Object({ nodes, watch: Type.Optional(Watch) }), part: ListOf(NodeStats), answer: Outcomes },
+  get_instance_stats: { params: Type.Object({}), answer: Outcomes },
+  /** What a node's metrics endpoint serves. */
+  get_metrics: { params: Type.Object({ node: Name }), answer: Type.Object({ text: Type.String(), content_type: Type.String() }) }
+} satisfies Record<string, { params: TSchema, answer: TSchema, part?: TSchema }>
 
 /** Said by the agent. `hello` is asked, and answered with the controller's name; so is `layout`, with that one as packLayout() packs it; the others are notifications. */
 export const controllerMethods = {
@@ -77,6 +98,7 @@ export const controllerMethods = {
   change: { params: Type.Object({ status: Ref(NodeStatus), old_state: Ref(NodeState), reason: Type.String() }) },
   /** Nodes that are none of the instance any more. */
   gone: { params: Type.Object({ nodes: Type.Array(Name) }) },
+  health: { params: HealthReport },
   log: { params: Type.Object({ level: Type.String(), message: Type.String() }) },
   error: { params: Type.Object({ message: Type.String(), node: Type.Optional(Name) }) }
 }

@@ -1,116 +1,22 @@
-import { Type, type Static, type TObject } from '@sinclair/typebox'
-import { roles, type NeededRole } from './access.js'
+import { Type, type Static } from '@sinclair/typebox'
+import { roles } from './access.js'
+import { operationComponents } from './operations.js'
+import { OutputStream, RequestArguments, requests, requestTypes, RequestTypeName, RestartStrategy } from './requests.js'
 import {
-  ClusterRole, Configuration, ConfigurationInput, ConfigurationState, Cursor, Enum, Environment, Instance, ListOf,
+  ClusterRole, Configuration, ConfigurationInput, ConfigurationState, Cursor, DesiredState, Enum, Environment, Instance, ListOf,
   ManagementRole, Name, Node, NodeState, NodeStatus, Options, Ref, RequestId, Result, ResultData, Time
 } from './types.js'
+
+export * from './requests.js'
 
 /** The version of the HTTP API: the first segment of every path. */
 export const apiVersion = 'v1'
 
-const Selection = Type.Optional(Type.Array(Name, { maxItems: 10_000, description: 'Names of nodes. None: all of the deployed ones.' }))
 const closed = { additionalProperties: false }
-
-interface RequestDefinition {
-  arguments: TObject
-  /** Whether it changes something: such a request is on disk before anyone hears of it. */
-  changes: boolean
-  /** Who may ask for it. */
-  role: NeededRole
-  /** Default of its deadline, in seconds. */
-  timeout: number
-  summary: string
-  description: string
-}
-
-/** Every request type: an event pair `<type>_request`, `<type>_response`. */
-export const requests = {
-  get_instances: {
-    arguments: Type.Object({}, { $id: 'GetInstancesArguments', ...closed, description: 'None.', examples: [{}] }),
-    changes: false,
-    role: 'viewer',
-    timeout: 10,
-    summary: 'Who is connected',
-    description: 'One result, whose data holds the instances that are connected now, sorted by name, in the configuration or not.'
-  },
-  stage_configuration: {
-    arguments: Type.Object({ config: Ref(ConfigurationInput) }, { $id: 'StageConfigurationArguments', ...closed, description: 'The configuration to stage.', examples: [{ config: ConfigurationInput.examples?.[0] }] }),
-    changes: true,
-    role: 'operator',
-    timeout: 10,
-    summary: 'Stage a configuration',
-    description: 'Validates the configuration and keeps it, as sent (staged) and with addresses and ports filled in (ready). The running cluster is not touched. One result with the configuration\'s id, or every error that was found.'
-  },
-  get_configuration: {
-    arguments: Type.Object({ deployed: Type.Optional(Type.Boolean({ default: false })) }, { $id: 'GetConfigurationArguments', ...closed, description: 'Which configuration.', examples: [{ deployed: true }] }),
-    changes: false,
-    role: 'operator',
-    timeout: 10,
-    summary: 'The staged or the deployed configuration',
-    description: 'One result, whose data holds the configuration.'
-  },
-  deploy: {
-    arguments: Type.Object({ force: Type.Optional(Type.Boolean({ default: false, description: 'Restart nodes that do not differ, too.' })) }, { $id: 'DeployArguments', ...closed, description: 'How to deploy.', examples: [{ force: false }] }),
-    changes: true,
-    role: 'operator',
-    timeout: 120,
-    summary: 'Deploy the staged configuration',
-    description: 'Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration\'s id.'
-  },
-  get_nodes: {
-    arguments: Type.Object({}, { $id: 'GetNodesArguments', ...closed, description: 'None.', examples: [{}] }),
-    changes: false,
-    role: 'viewer',
-    timeout: 10,
-    summary: 'The nodes as their agents have told of them',
-    description: 'One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included. Agents tell of each change when it happens; they are not asked anew.'
-  },
-  get_id_value: {
-    arguments: Type.Object({ id: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_:]*$', maxLength: 256, description: 'A global identifier of Zeek.' }), nodes: Selection }, { $id: 'GetIdValueArguments', ...closed, description: 'Which identifier, of which nodes.', examples: [{ id: 'Cluster::node', nodes: ['worker-1'] }] }),
-    changes: false,
-    role: 'viewer',
-    timeout: 10,
-    summary: 'The value of an identifier in Zeek nodes',
-    description: 'One result per node, whose data holds the value as a JSON text.'
-  },
-  restart: {
-    arguments: Type.Object({ nodes: Selection }, { $id: 'RestartArguments', ...closed, description: 'Which nodes.', examples: [{ nodes: ['worker-1'] }] }),
-    changes: true,
-    role: 'operator',
-    timeout: 10,
-    summary: 'Restart nodes',
-    description: 'One result per node, a success once the new process has joined the cluster. Other nodes are not touched.'
-  },
-  test_timeout: {
-    arguments: Type.Object({ with_state: Type.Optional(Type.Boolean({ default: false })) }, { $id: 'TestTimeoutArguments', ...closed, description: 'With or without request state.', examples: [{ with_state: true }] }),
-    changes: false,
-    role: 'viewer',
-    timeout: 10,
-    summary: 'A request that times out',
-    description: 'For testing clients. With state it is answered "request timed out" when its time is over; without, it is never answered, and ends with a request_expired event.'
-  }
-} satisfies Record<string, RequestDefinition>
-
-export type RequestType = keyof typeof requests
-export type Arguments<T extends RequestType> = Static<typeof requests[T]['arguments']>
-export const requestTypes = Object.keys(requests) as RequestType[]
-
-export const RequestTypeName = Enum('RequestType', requestTypes, 'What is asked.')
 
 export const RequestState = Enum('RequestState', ['pending', 'succeeded', 'partial', 'failed', 'timed_out', 'interrupted', 'expired'],
   'pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state).')
 export type RequestState = Static<typeof RequestState>
-
-/** The arguments of a request, whatever its type: one plain object for generated clients. */
-export const RequestArguments = Type.Object({
-  config: Type.Optional(Ref(ConfigurationInput)),
-  deployed: Type.Optional(Type.Boolean()),
-  force: Type.Optional(Type.Boolean()),
-  id: Type.Optional(Type.String()),
-  nodes: Type.Optional(Type.Array(Type.String())),
-  with_state: Type.Optional(Type.Boolean())
-}, { $id: 'RequestArguments', ...closed, description: 'The arguments as they were sent; which fields depends on the type.', examples: [{ nodes: ['worker-1'] }] })
-export type RequestArguments = Static<typeof RequestArguments>
 
 const reqidExample = '0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'
 const timeExample = '2026-11-22T14:48:56.123Z'
@@ -208,7 +114,7 @@ export const Ticket = Type.Object({ ticket: Type.String(), expires_at: Time },
 
 /** Every schema that OpenAPI names and other schemas refer to, events aside. */
 export const apiComponents = [
-  ClusterRole, ManagementRole, NodeState, ConfigurationState, RequestTypeName, RequestState, Instance, Options, Environment, Node,
+  ClusterRole, ManagementRole, NodeState, DesiredState, RestartStrategy, OutputStream, ...operationComponents, ConfigurationState, RequestTypeName, RequestState, Instance, Options, Environment, Node,
   ConfigurationInput, Configuration, NodeStatus, ResultData, Result, RequestArguments, Request, RequestList, InstanceStatus, InstanceList, InstanceNode,
   NodeList, ConfigurationDocument, FieldError, Problem, Health, PrometheusLabels, PrometheusTarget, RoleName, Login, Session, Ticket, ...requestTypes.map(type => requests[type].arguments)
 ]

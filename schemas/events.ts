@@ -1,5 +1,6 @@
 import { Type, type Static, type TProperties, type TSchema } from '@sinclair/typebox'
-import { requestTypes, RequestArguments, RequestState, InstanceStatus, InstanceNode, Request, ConfigurationDocument, RoleName } from './api.js'
+import { HealthReason, NodeStats } from './operations.js'
+import { OutputStream, requestTypes, RequestArguments, RequestState, InstanceStatus, InstanceNode, Request, ConfigurationDocument, RoleName } from './api.js'
 import { Cursor, Enum, ListOf, NodeState, Ref, RequestId, Result, Time } from './types.js'
 
 const closed = { additionalProperties: false }
@@ -49,6 +50,15 @@ export const NotifyErrorEvent = domain('NotifyErrorEvent', { type: only('notify_
 
 export const NotifyLogEvent = domain('NotifyLogEvent', { type: only('notify_log'), instance: Type.String(), level: Type.String(), message: Type.String() },
   'A line of an agent\'s log, warnings and errors only; or an answer of an agent that came after the response of its request.', { type: 'notify_log', instance: 'agent-sensor-1', level: 'WARNING', message: 'zeek was not found' })
+
+export const NotifyHealthEvent = domain('NotifyHealthEvent', { type: only('notify_health'), ready: Type.Boolean(), reasons: ListOf(HealthReason) },
+  'The cluster has become ready or not, or is not for other reasons than before.', { type: 'notify_health', ready: false, reasons: [HealthReason.examples?.[0]] })
+
+export const NodeOutputEvent = domain('NodeOutputEvent', { type: only('node_output'), reqid: RequestId, instance: Type.String(), node: Type.String(), stream: Ref(OutputStream), lines: Type.Array(Type.String()) },
+  'What a node has written, for a get_node_output request that follows it.', { type: 'node_output', reqid, instance: 'agent-sensor-1', node: 'worker-1', stream: 'stderr', lines: ['listening on eth0'] })
+
+export const NodeStatsEvent = domain('NodeStatsEvent', { type: only('node_stats'), reqid: RequestId, instance: Type.String(), stats: ListOf(NodeStats) },
+  'A sample of the nodes of an instance, for a get_node_stats request that watches them.', { type: 'node_stats', reqid, instance: 'agent-sensor-1', stats: [NodeStats.examples?.[0]] })
 
 /** In a log of its own: who may see events need not see this. */
 export const AuditEntry = domain('AuditEntry', {
@@ -101,7 +111,7 @@ export const GoodbyeEvent = control('GoodbyeEvent', { type: only('goodbye'), rea
 
 const domainEvents = [
   RequestEvent, ResponseEvent, RequestProgressEvent, RequestExpiredEvent, NotifyAgentHelloEvent, NotifyAgentLostEvent, NotifyAgentsReadyEvent,
-  NotifyChangeEvent, NotifyErrorEvent, NotifyLogEvent
+  NotifyChangeEvent, NotifyErrorEvent, NotifyLogEvent, NotifyHealthEvent, NodeOutputEvent, NodeStatsEvent
 ] as const
 const controlEvents = [HelloEvent, HeartbeatEvent, SnapshotEvent, SnapshotEndEvent, ResetEvent, GoodbyeEvent] as const
 

@@ -1,19 +1,8 @@
-import { Type, type Static, type TSchema, type TUnsafe } from '@sinclair/typebox'
+import { Type, type Static, type TUnsafe } from '@sinclair/typebox'
+import { ClusterRole, DesiredState, Enum, Host, ListOf, Name, NodeState, Port, Ref, RequestId } from './basics.js'
+import { Diagnosis, Finding, InstanceStats, NodeStats } from './operations.js'
 
-/** A string of a fixed set. TypeBox's own unions of literals do not reach client generators as enums. */
-export function Enum<const T extends readonly string[]> (id: string, values: T, description: string): TUnsafe<T[number]> {
-  return Type.Unsafe<T[number]>({ $id: id, type: 'string', enum: [...values], description })
-}
-
-/** A reference to a named schema, with its static type. */
-export function Ref<T extends TSchema> (schema: T): TUnsafe<Static<T>> {
-  return Type.Unsafe<Static<T>>({ $ref: `${schema.$id}#` })
-}
-
-/** A list of a named schema. */
-export function ListOf<T extends TSchema> (schema: T, options: { description?: string, maxItems?: number } = {}) {
-  return Type.Array(Ref(schema), options)
-}
+export * from './basics.js'
 
 /** A map from names of one form to strings of another. */
 function Map (id: string, names: string, values: string, description: string, examples: unknown[]): TUnsafe<Record<string, string>> {
@@ -28,40 +17,12 @@ function Map (id: string, names: string, values: string, description: string, ex
   })
 }
 
-export const namePattern = '^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$'
-
-/** The name of an instance or a node. It becomes a directory, so it cannot be "." or hold a slash. */
-export const Name = Type.String({ pattern: namePattern, examples: ['worker-1'] })
-
-/** A request's ID, made by the controller. */
-export const RequestId = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', examples: ['0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'] })
-
-export const Port = Type.Integer({ minimum: 1, maximum: 65535, examples: [2200] })
-
-/** The literal of an IP address that others can reach: neither 0.0.0.0 nor ::, and no zone (%eth0), which means another thing on each host. */
-export const Host = Type.String({ format: 'ip', examples: ['127.0.0.1'] })
-
-/** RFC 3339, UTC, with milliseconds. */
-export const Time = Type.String({ format: 'date-time', examples: ['2026-11-22T14:48:56.123Z'] })
-
-/** A place in the event log, to be handed back as it is. */
-export const Cursor = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', description: 'A place in the event log. Opaque.', examples: ['k3v9q2.1042'] })
-
 /** No white space, so that it stays one argument; no leading dash, so that it is no flag; no "=", so that it is no option; no "::", so that it is no plugin. */
 const Script = Type.String({ pattern: '^[A-Za-z0-9_./@+~](:?[^\\s=:\\u0000-\\u001f\\u007f])*:?$', maxLength: 1024, examples: ['policy/tuning/json-logs'] })
 const Interface = Type.String({ pattern: '^[A-Za-z0-9_./][^\\s\\u0000-\\u001f\\u007f]*$', maxLength: 256, description: 'A packet source, as for zeek -i.', examples: ['af_packet::eth0'] })
 
-export const ClusterRole = Enum('ClusterRole', ['MANAGER', 'LOGGER', 'PROXY', 'WORKER'], 'What a node does in the cluster. Nodes start in this order.')
-export type ClusterRole = Static<typeof ClusterRole>
-export const clusterRoles: readonly ClusterRole[] = ['MANAGER', 'LOGGER', 'PROXY', 'WORKER']
-
 export const ManagementRole = Enum('ManagementRole', ['NONE', 'AGENT', 'CONTROLLER', 'NODE'], 'What a process does in the management of the cluster.')
 export type ManagementRole = Static<typeof ManagementRole>
-
-export const NodeState = Enum('NodeState', ['PENDING', 'RUNNING', 'STOPPED', 'FAILED', 'CRASHED', 'UNKNOWN'],
-  'PENDING: started, not yet part of the cluster. RUNNING: it has joined the cluster. STOPPED: stopped on purpose. ' +
-  'CRASHED: it exited and will be started again. FAILED: it exited too often, or cannot be started. UNKNOWN: its agent is not connected.')
-export type NodeState = Static<typeof NodeState>
 
 export const Instance = Type.Object({
   name: Name,
@@ -142,6 +103,7 @@ export type ConfigurationState = Static<typeof ConfigurationState>
 export const NodeStatus = Type.Object({
   node: Name,
   state: Ref(NodeState),
+  desired_state: Type.Optional(Ref(DesiredState)),
   mgmt_role: Ref(ManagementRole),
   cluster_role: Type.Optional(Ref(ClusterRole)),
   pid: Type.Optional(Type.Integer()),
@@ -161,8 +123,12 @@ export const ResultData = Type.Object({
   configuration: Type.Optional(Ref(Configuration)),
   nodes: Type.Optional(ListOf(NodeStatus)),
   value: Type.Optional(Type.String({ description: 'The value of an identifier, as a JSON text.' })),
-  stdout: Type.Optional(Type.String({ description: 'The last lines of a node that failed to start.' })),
-  stderr: Type.Optional(Type.String({ description: 'The last lines of a node that failed to start.' }))
+  stdout: Type.Optional(Type.String({ description: 'The last lines of a node.' })),
+  stderr: Type.Optional(Type.String({ description: 'The last lines of a node.' })),
+  findings: Type.Optional(ListOf(Finding)),
+  diagnosis: Type.Optional(Ref(Diagnosis)),
+  stats: Type.Optional(Ref(NodeStats)),
+  instance_stats: Type.Optional(Ref(InstanceStats))
 }, { $id: 'ResultData', additionalProperties: false, description: 'What a result carries; which field depends on the request\'s type.', examples: [{ id: '3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1' }] })
 export type ResultData = Static<typeof ResultData>
 

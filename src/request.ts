@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { Logger } from 'pino'
 import { requests as definitions, type Request, type RequestArguments, type RequestState, type RequestType } from '../schemas/api.js'
 import type { DomainEvent } from '../schemas/events.js'
+import type { Outcome, Result } from '../schemas/types.js'
 import { AppError, messageOf } from './errors.js'
 import { Pending, type PendingLimits } from './pending.js'
 import type { Asker, Audit, Journal } from './record.js'
@@ -180,21 +181,20 @@ export class Requests {
       lastResort = setTimeout(() => resolve({ results: [{ success: false, error: 'request timed out' }], timedOut: true }), graceMs)
     }, { once: true }))
     try {
-      const answer = await Promise.race([givenUp, work({
-        reqid,
-        remainingMs,
-        signal: ending.signal,
-        progress: (instance, outcomes) => {
-          const results = tie(reqid, outcomes)
-          this.#journal.write(durability, transient, append => {
-            // Late: the response is out.
-            if (!this.#table.isPending(reqid)) return
-            this.#table.addResults(reqid, results)
-            append({ type: 'request_progress', reqid, instance, results })
-            // Only the end of the controller keeps it from being written.
-          }, { insists: true }).catch(() => {})
-        }
-      })]).catch((error: unknown): Answer => {
+      const tell = (event: DomainEvent, results: readonly Result[] = []) => {
+        this.#journal.write(durability, transient, append => {
+          // Late: the response is out.
+          if (!this.#table.isPending(reqid)) return
+          if (results.length > 0) this.#table.addResults(reqid, results)
+          append(event)
+          // Only the end of the controller keeps it from being written.
+        }, { insists: true }).catch(() => {})
+      }
+      const progress = (instance: string, outcomes: readonly Outcome[]) => {
+        const results = tie(reqid, outcomes)
+        tell({ type: 'request_progress', reqid, instance, results }, results)
+      }
+      const answer = await Promise.race([givenUp, work({ reqid, remainingMs, signal: ending.signal, progress, tell })]).catch((error: unknown): Answer => {
         if (!(error instanceof AppError) && ending.signal.reason !== 'interrupted') this.#options.log.error({ err: error, reqid }, `${request.type} failed: ${messageOf(error)}`)
         return { results: [{ success: false, error: error instanceof AppError ? error.message : 'internal error' }] }
       })

@@ -1,4 +1,5 @@
 import type { Request, RequestState } from '../schemas/api.js'
+import type { DomainEvent } from '../schemas/events.js'
 import type { Outcome, Result } from '../schemas/types.js'
 
 /** A request that is being worked on. */
@@ -10,6 +11,8 @@ export interface Task {
   signal: AbortSignal
   /** Results of one instance, to be heard of before all have answered. */
   progress (instance: string, outcomes: readonly Outcome[]): void
+  /** Something else that happens meanwhile, as an event of the request. */
+  tell (event: DomainEvent): void
 }
 
 export interface Answer {
@@ -19,6 +22,8 @@ export interface Answer {
   /** Someone has not answered in time. */
   timedOut?: boolean
 }
+
+export const failed = (error: string): Answer => ({ results: [{ success: false, error }] })
 
 /** What is done for a request: at once, when all is known here, and then written down with it; or in its time. */
 export type Work = { now: () => Answer } | ((task: Task) => Promise<Answer>)

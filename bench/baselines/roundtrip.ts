@@ -15,7 +15,9 @@ import { Controller } from '../../src/controller/controller.js'
 import { Deployer } from '../../src/controller/deployer.js'
 import { Fleet } from '../../src/controller/fleet.js'
 import { EventJournal } from '../../src/controller/journal.js'
+import { Operations } from '../../src/controller/operations.js'
 import { Queries } from '../../src/controller/queries.js'
+import { State } from '../../src/controller/state.js'
 import { memoryPair } from '../../src/link/transport.js'
 import { Requests } from '../../src/request.js'
 import { loadSettings, managementSettings } from '../../src/settings.js'
@@ -42,7 +44,7 @@ const requests = new Requests({ table: new RequestTable(store), journal, log, no
 const configurations = new ConfigurationTable(store)
 const fleet: Fleet = new Fleet({ controllerName: 'controller', heartbeatMs: 5000, retryMaxMs: 5000, log, now, layout: digest => deployer.layout(digest), dial: async () => { throw new Error('nobody is dialled') } })
 const deployer = new Deployer({ settings, store, configurations, fleet, log, complain: () => {}, ready: () => {} })
-const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet) })
+const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet), operations: new Operations(fleet, deployer), state: new State(fleet, deployer) })
 await auditLog.open()
 await eventLog.open()
 deployer.open()

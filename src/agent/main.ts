@@ -1,12 +1,13 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Static } from '@sinclair/typebox'
 import type { Logger } from 'pino'
 import { agentApiVersion, agentMethods, controllerMethods, type Layout } from '../../schemas/agent.js'
 import type { NodeStatus } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { Certificates } from '../certificates.js'
 import { AppError, invalid, messageOf } from '../errors.js'
-import type { Handlers, Link } from '../link/link.js'
+import type { Context, Handlers, Link } from '../link/link.js'
 import type { UnitStatus } from '../supervisor/program.js'
 import { bootId, hostPort, packageVersion } from '../util.js'
 import { findZeek } from '../zeek/executable.js'
@@ -19,7 +20,15 @@ import { Session } from './session.js'
 
 type Method = keyof typeof agentMethods
 
+type Served = { [M in Method]?: (params: Static<typeof agentMethods[M]['params']>, context: Context) => unknown }
+
 const check = Object.fromEntries(Object.entries(agentMethods).map(([method, { params }]) => [method, checker(params, invalid)])) as Record<Method, (value: unknown, at: string) => any>
+
+/** Handlers that get what fits the schema of their method, and nothing else. */
+function checked (served: Served): Handlers {
+  return Object.fromEntries((Object.entries(served) as [Method, (params: any, context: Context) => unknown][])
+    .map(([method, serve]) => [method, (params, context) => serve(check[method](params, method), context)]))
+}
 
 const checkPacked = checker(controllerMethods.layout.answer, invalid)
 /** A layout is asked for by an agent that is being asked itself; it takes what it takes, however long its asker waits. */
@@ -69,9 +78,8 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     ...table.statuses()
   ]
 
-  const handlers: Handlers = {
-    deploy: (params, { signal, link }) => {
-      const { share, force } = check.deploy(params, 'deploy')
+  const handlers = checked({
+    deploy: ({ share, force }, { signal, link }) => {
       log.info(`deploying configuration ${share.config_id}: ${share.nodes.length} nodes`)
       return table.deploy(share, digest => askForLayout(link, digest), force, signal)
     },
@@ -80,12 +88,11 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
       await table.standby()
       return []
     },
-    get_id_value: (params, { signal }) => {
-      const { id, nodes } = check.get_id_value(params, 'get_id_value')
-      return table.idValues(id, nodes, signal)
-    },
-    restart: (params, { signal }) => table.restart(check.restart(params, 'restart').nodes, signal)
-  }
+    get_id_value: ({ id, nodes }, { signal }) => table.each(nodes, async node => ({ value: await node.idValue(id, signal) })),
+    start: ({ nodes }, { signal }) => table.start(nodes, signal),
+    stop: ({ nodes }, { signal }) => table.stop(nodes, signal),
+    restart: ({ nodes }, { signal }) => table.restart(nodes, signal)
+  })
 
   const session = new Session({
     heartbeatMs: settings.management_heartbeat * 1000,
@@ -103,7 +110,7 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
       host: settings.agent_advertise_addr,
       machine: bootId,
       directory: await stat(settings.management_state_dir).then(({ dev, ino }) => `${dev}-${ino}`, () => undefined),
-      config_id: table.configId,
+      config_id: table.share?.config_id,
       nodes: statuses()
     })
   })

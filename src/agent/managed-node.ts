@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { AssignedNode } from '../../schemas/agent.js'
-import type { NodeState, NodeStatus } from '../../schemas/types.js'
+import type { DesiredState, NodeState, NodeStatus } from '../../schemas/types.js'
+import { AppError } from '../errors.js'
 import type { Program, UnitStatus } from '../supervisor/program.js'
 import { NodeClient } from '../zeek/node-client.js'
 
@@ -26,6 +27,7 @@ export type Ending = 'RUNNING' | 'FAILED' | 'TIMEOUT'
 export class ManagedNode extends EventEmitter<{ changed: [Change] }> {
   readonly node: AssignedNode
   readonly program: Program
+  desired: DesiredState
   #state: NodeState = 'STOPPED'
   #pid: number | undefined
   /** As it was told last. */
@@ -37,6 +39,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change] }> {
     this.setMaxListeners(0)
     this.node = node
     this.program = program
+    this.desired = node.desired_state ?? 'RUNNING'
   }
 
   get status (): NodeStatus {
@@ -52,8 +55,10 @@ export class ManagedNode extends EventEmitter<{ changed: [Change] }> {
     }
   }
 
-  get client (): NodeClient | undefined {
-    return this.#client
+  /** The value of an identifier, as a JSON text. Throws an AppError when it has none, or is not asked in this state. */
+  async idValue (id: string, signal: AbortSignal): Promise<string> {
+    if (this.#state !== 'RUNNING' || !this.#client) throw new AppError('unavailable', `cluster node ${this.node.name} not in running state`)
+    return await this.#client.idValue(id, signal)
   }
 
   /** Follows what the supervisor says of the program. */
@@ -78,6 +83,11 @@ export class ManagedNode extends EventEmitter<{ changed: [Change] }> {
     this.#disconnect()
     this.#pid = undefined
     this.#change('PENDING', 'starting')
+  }
+
+  /** Tells of a state in which it has been from the start. */
+  tell (reason: string): void {
+    this.emit('changed', { status: this.status, old_state: this.#state, reason })
   }
 
   /** Waits until it runs, has exited, or the signal aborts. */

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Layout, SentShare, Share } from '../../schemas/agent.js'
-import type { NodeStatus, Outcome } from '../../schemas/types.js'
+import type { DesiredState, NodeStatus, Outcome, ResultData } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import type { UnitStatus } from '../supervisor/program.js'
 import { packageRoot, Sequence, writeFileAtomically } from '../util.js'
@@ -29,7 +29,6 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   #nodes = new Map<string, ManagedNode>()
   /** One at a time: what is stopped must be gone before its successor starts. */
   #work = new Sequence()
-  /** What the nodes are made to match. */
   #share: Share | undefined
 
   constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, programs: Programs, memory: Memory) {
@@ -41,9 +40,22 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     programs.on('changed', unit => this.#nodes.get(unit.name)?.follow(unit))
   }
 
-  /** The configuration that the nodes are of. */
-  get configId (): string | undefined {
-    return this.#share?.config_id
+  /** What the nodes are made to match. */
+  get share (): Share | undefined { return this.#share }
+
+  get (name: string): ManagedNode | undefined { return this.#nodes.get(name) }
+
+  /** One outcome per name: with what the job finds out of the node, or with why it cannot. */
+  async each (names: readonly string[], job: (node: ManagedNode) => Promise<ResultData>): Promise<Outcome[]> {
+    return await Promise.all(names.map(async name => {
+      const node = this.#nodes.get(name)
+      if (!node) return this.#failed(name, 'unknown cluster node')
+      try {
+        return { ...this.#succeeded(name), data: await job(node) }
+      } catch (error) {
+        return this.#failed(name, messageOf(error))
+      }
+    }))
   }
 
   statuses (): NodeStatus[] {
@@ -81,34 +93,50 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     })
   }
 
-  /** Restarts the named nodes. One outcome per node. Throws `timeout` when it is given up before its turn. */
+  /** Has the named nodes run from now on. One outcome per node. Throws `timeout` when it is given up before its turn. */
+  async start (names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
+    await this.#desire('RUNNING', names, signal, nodes => this.#startInOrder(nodes.filter(({ status: { state } }) => state !== 'RUNNING' && state !== 'PENDING')))
+    return await this.#outcomes(names, signal, name => `could not start node ${name}`)
+  }
+
+  /** Has the named nodes be stopped from now on. One outcome per node. Throws `timeout` when it is given up before its turn. */
+  async stop (names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
+    await this.#desire('STOPPED', names, signal, nodes => this.#stopInOrder(nodes))
+    return names.map(name => this.#nodes.has(name) ? this.#succeeded(name) : this.#failed(name, 'unknown cluster node'))
+  }
+
+  /**
+   * Restarts the named nodes; those that are to be stopped stay so. One outcome per node. Throws `timeout` when it is given
+   * up before its turn.
+   */
   async restart (names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
-    const known = names.flatMap(name => this.#nodes.get(name) ?? [])
+    await this.#inTurn(names, signal, async known => {
+      const wanted = known.filter(({ desired }) => desired === 'RUNNING')
+      await this.#stopInOrder(wanted)
+      await this.#startInOrder(wanted)
+    })
+    return await this.#outcomes(names, signal, name => `could not restart node ${name}`)
+  }
+
+  /** Keeps what the named nodes are to be, then makes them so. */
+  async #desire (desired: DesiredState, names: readonly string[], signal: AbortSignal, make: (nodes: ManagedNode[]) => Promise<void>): Promise<void> {
+    await this.#inTurn(names, signal, async known => {
+      for (const node of known) node.desired = desired
+      const share = this.#share
+      if (share) {
+        this.#share = { ...share, nodes: share.nodes.map(node => names.includes(node.name) ? { ...node, desired_state: desired } : node) }
+        await this.#memory.save(this.#share)
+      }
+      await make(known)
+    })
+  }
+
+  async #inTurn (names: readonly string[], signal: AbortSignal, job: (known: ManagedNode[]) => Promise<void>): Promise<void> {
     await this.#work.run(async () => {
       // Whoever asked has been told so, and may have asked again.
       if (signal.aborted) throw new AppError('timeout', 'request timed out')
-      await this.#stopInOrder(known)
-      await this.#startInOrder(known)
+      await job(names.flatMap(name => this.#nodes.get(name) ?? []))
     })
-    return await Promise.all(names.map(async name => {
-      if (!this.#nodes.has(name)) return this.#failed(name, 'unknown cluster node')
-      const outcome = await this.#outcome(name, signal)
-      return outcome.success ? outcome : { ...outcome, error: `could not restart node ${name}` }
-    }))
-  }
-
-  /** Asks the named nodes for the value of an identifier. One outcome per node. */
-  async idValues (id: string, names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
-    return await Promise.all(names.map(async name => {
-      const node = this.#nodes.get(name)
-      if (!node) return this.#failed(name, 'unknown cluster node')
-      if (node.status.state !== 'RUNNING' || !node.client) return this.#failed(name, `cluster node ${name} not in running state`)
-      try {
-        return { ...this.#succeeded(name), data: { value: await node.client.idValue(id, signal) } }
-      } catch (error) {
-        return this.#failed(name, messageOf(error))
-      }
-    }))
   }
 
   /** Stops what differs, starts what does not run. Returns the outcome of each node that cannot even be tried. */
@@ -124,10 +152,11 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
       // Without zeek nothing can be compared or started; what runs goes on.
       return new Map(share.nodes.map(({ name }) => [name, this.#failed(name, messageOf(error))]))
     }
-    const same = (name: string) => !force && units.get(name)?.state === 'RUNNING' && units.get(name)?.tag === wanted.get(name)?.program.tag
+    const same = (name: string) => !force && wanted.get(name)?.desired === 'RUNNING' && units.get(name)?.state === 'RUNNING' && units.get(name)?.tag === wanted.get(name)?.program.tag
     await this.#stop([...units.keys()].filter(name => !same(name)))
     this.#adopt(wanted, units, same)
-    await this.#startInOrder([...wanted.values()].filter(({ node }) => !same(node.name)))
+    await this.#startInOrder([...wanted.values()].filter(({ node, desired }) => desired === 'RUNNING' && !same(node.name)))
+    for (const node of wanted.values()) if (node.desired === 'STOPPED') node.tell('to be stopped')
     return new Map()
   }
 
@@ -179,8 +208,21 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     }
   }
 
+  /** What has become of nodes that were to run; `error` is said of one that does not. */
+  async #outcomes (names: readonly string[], signal: AbortSignal, error: (name: string) => string): Promise<Outcome[]> {
+    return await Promise.all(names.map(async name => {
+      const node = this.#nodes.get(name)
+      if (!node) return this.#failed(name, 'unknown cluster node')
+      if (node.desired === 'STOPPED') return this.#failed(name, `node ${name} is to be stopped`)
+      const outcome = await this.#outcome(name, signal)
+      return outcome.success ? outcome : { ...outcome, error: error(name) }
+    }))
+  }
+
   async #outcome (name: string, signal: AbortSignal): Promise<Outcome> {
-    const ending = await this.#nodes.get(name)?.ending(signal)
+    const node = this.#nodes.get(name)
+    if (node?.desired === 'STOPPED') return this.#succeeded(name)
+    const ending = await node?.ending(signal)
     if (ending === 'RUNNING') return this.#succeeded(name)
     const data = await this.#programs.output(name).catch(() => ({ stdout: '', stderr: '' }))
     return ending === 'TIMEOUT' ? { ...this.#failed(name, 'request timed out'), data } : { success: false, instance: this.#settings.agent_name, node: name, data }

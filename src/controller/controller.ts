@@ -8,13 +8,15 @@ import type { ConfigurationTable } from '../store/configurations.js'
 import type { RequestFilter } from '../store/requests.js'
 import type { Store } from '../store/store.js'
 import type { Answer, Task, Work } from '../task.js'
-import { compare, hostPort } from '../util.js'
+import { hostPort } from '../util.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
 import type { Deployer } from './deployer.js'
 import type { Fleet } from './fleet.js'
 import type { EventJournal } from './journal.js'
+import type { Operations } from './operations.js'
 import type { Queries } from './queries.js'
 import { masked, maskedOutcome } from './secrets.js'
+import type { State } from './state.js'
 import { validate } from './validation.js'
 
 export interface ControllerParts {
@@ -27,6 +29,8 @@ export interface ControllerParts {
   fleet: Fleet
   deployer: Deployer
   queries: Queries
+  operations: Operations
+  state: State
 }
 
 /** What the world can ask of the controller. It decides who does the work, and does none. */
@@ -68,8 +72,8 @@ export class Controller {
    */
   async request<T extends RequestType> (type: T, args: Arguments<T>, { timeout, ...options }: { timeout?: number | undefined } & Omit<RequestOptions, 'timeoutMs'> = {}): Promise<{ request: Request, replayed: boolean, own?: readonly Outcome[] | undefined }> {
     const { settings, requests } = this.#parts
-    const seconds = timeout ?? settings[`controller_timeout_${type}`]
-    if (seconds > settings.controller_timeout_max) throw new AppError('invalid_request', `the timeout is at most ${settings.controller_timeout_max} seconds`, { errors: [{ field: 'querystring/timeout', message: `must be <= ${settings.controller_timeout_max}` }] })
+    const seconds = timeout ?? this.#patience(type, args)
+    if (timeout !== undefined && timeout > settings.controller_timeout_max) throw new AppError('invalid_request', `the timeout is at most ${settings.controller_timeout_max} seconds`, { errors: [{ field: 'querystring/timeout', message: `must be <= ${settings.controller_timeout_max}` }] })
     const { config } = args as RequestArguments
     let own: readonly Outcome[] | undefined
     const work = this.#work(type, args, results => { own = results })
@@ -87,44 +91,8 @@ export class Controller {
 
   listRequests (filter: RequestFilter): { requests: Request[], next?: string } { return this.#parts.requests.list(filter) }
 
-  /** Every instance that is connected or deployed, sorted by name. */
-  instances (): InstanceStatus[] {
-    const { fleet, deployer } = this.#parts
-    const configured = new Map(deployer.deployment?.configuration.instances.map(instance => [instance.name, instance]))
-    const connected = new Map(fleet.connected().map(member => [member.name, member]))
-    return [...new Set([...configured.keys(), ...connected.keys()])].sort(compare).map(name => {
-      const instance = configured.get(name)
-      const member = connected.get(name)
-      return {
-        name,
-        ...(member ?? instance)?.host === undefined ? {} : { host: (member ?? instance)!.host! },
-        ...(instance?.listen_port === undefined ? {} : { listen_port: instance.listen_port }),
-        connected: member !== undefined,
-        configured: instance !== undefined,
-        ...(member ? { version: member.hello.version, connected_at: new Date(member.connectedAt).toISOString() } : {}),
-        ...(member?.hello.zeek_version === undefined ? {} : { zeek_version: member.hello.zeek_version })
-      }
-    })
-  }
-
-  /** Every process that is deployed or connected, sorted by instance and name. */
-  nodes (): InstanceNode[] {
-    const { fleet, deployer } = this.#parts
-    const statuses = new Map(fleet.known().map(({ name, statuses }) => [name, statuses]))
-    const deployed = (deployer.deployment?.configuration.nodes ?? []).map(({ name: node, instance, role, port, metrics_port: metricsPort }): InstanceNode => ({
-      instance,
-      ...statuses.get(instance)?.get(node) ?? {
-        node,
-        state: 'UNKNOWN' as const,
-        mgmt_role: 'NODE' as const,
-        cluster_role: role,
-        ...(port === undefined ? {} : { port }),
-        ...(metricsPort === undefined ? {} : { metrics_port: metricsPort })
-      }
-    }))
-    const managing = fleet.connected().flatMap(({ name, statuses }) => [...statuses.values()].filter(status => status.mgmt_role !== 'NODE').map(status => ({ instance: name, ...status })))
-    return [...deployed, ...managing].sort((a, b) => compare(a.instance, b.instance) || compare(a.node, b.node))
-  }
+  instances (): InstanceStatus[] { return this.#parts.state.instances() }
+  nodes (): InstanceNode[] { return this.#parts.state.nodes() }
 
   deployed (): Configuration | undefined { return this.#configuration('deployed') }
 
@@ -165,10 +133,18 @@ export class Controller {
     return staged && state === 'ready' ? deployer.preview(staged).configuration : staged
   }
 
+  /** The seconds that a request has whose asker does not say. */
+  #patience (type: RequestType, args: RequestArguments): number {
+    const { settings, operations } = this.#parts
+    const seconds = settings[`controller_timeout_${type}`]
+    if (type === 'restart') return Math.min(settings.controller_timeout_max, seconds * operations.stepsOf(args))
+    return args.follow || args.watch ? seconds + (args.duration ?? 60) : seconds
+  }
+
   #work (type: RequestType, args: RequestArguments, keep: (results: readonly Outcome[]) => void): Work {
-    const { deployer, queries } = this.#parts
+    const { deployer, operations, queries, state } = this.#parts
     switch (type) {
-      case 'get_instances': return { now: () => queries.getInstances(this.deployed()) }
+      case 'get_instances': return { now: () => state.getInstances() }
       case 'stage_configuration': return { now: () => this.#stage(args as Arguments<'stage_configuration'>) }
       case 'get_configuration': return {
         now: () => {
@@ -178,9 +154,16 @@ export class Controller {
         }
       }
       case 'deploy': return task => deployer.deploy(this.#configuration('staged'), args.force === true, task)
-      case 'get_nodes': return { now: () => queries.getNodes() }
-      case 'get_id_value': return task => queries.getIdValue(args.id!, args.nodes ?? [], this.deployed(), task)
-      case 'restart': return task => queries.restart(args.nodes ?? [], this.deployed(), task)
+      case 'get_nodes': return { now: () => state.getNodes() }
+      case 'get_id_value': return task => queries.getIdValue(args as Arguments<'get_id_value'>, this.deployed(), task)
+      case 'start': return task => operations.start(args, task)
+      case 'stop': return task => operations.stop(args, task)
+      case 'restart': return task => operations.restart(args, task)
+      case 'check': return async () => ({ results: [{ success: false, error: 'checks are missing' }] })
+      case 'get_node_output': return task => queries.getNodeOutput(args, this.deployed(), task)
+      case 'diagnose': return task => queries.diagnose(args, this.deployed(), task)
+      case 'get_node_stats': return task => queries.getNodeStats(args, this.deployed(), task)
+      case 'get_instance_stats': return task => queries.getInstanceStats(args, task)
       case 'test_timeout': return task => this.#timeOut(task)
     }
   }

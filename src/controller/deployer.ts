@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
-import type { Configuration } from '../../schemas/types.js'
+import type { Configuration, DesiredState } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
-import type { Answer, Task } from '../task.js'
+import { failed, type Answer, type Task } from '../task.js'
 import type { ConfigurationTable, Deployment, InstanceAddress } from '../store/configurations.js'
 import type { Store } from '../store/store.js'
 import { askInstance } from './ask.js'
@@ -35,6 +35,8 @@ export class Deployer {
   #pending: string | undefined
   /** Those that it waits for, to be connected. */
   #awaited = new Set<string>()
+  /** The nodes that are to be stopped. */
+  #stopped: Set<string>
   /** Where instances are or were last. */
   #addresses: Map<string, InstanceAddress>
 
@@ -42,6 +44,7 @@ export class Deployer {
     this.#options = options
     const { deployment } = options.configurations
     this.#shares = deployment && new Shares(deployment)
+    this.#stopped = options.configurations.stopped()
     this.#addresses = options.configurations.addresses()
   }
 
@@ -54,6 +57,18 @@ export class Deployer {
   /** What is deployed. */
   get deployment (): Deployment | undefined {
     return this.#shares?.deployment
+  }
+
+  /** What a node is to be. */
+  desired (node: string): DesiredState {
+    return this.#stopped.has(node) ? 'STOPPED' : 'RUNNING'
+  }
+
+  /** Keeps what nodes are to be, for as long as they are deployed. It tells nobody. */
+  async desire (nodes: readonly string[], state: DesiredState): Promise<void> {
+    const { store, configurations } = this.#options
+    await store.write('synced', () => configurations.setStopped(nodes, state === 'STOPPED'))
+    this.#stopped = configurations.stopped()
   }
 
   /** The layout of this digest, packed, for an agent that lacks it. Throws `not_found` when it is not the one that is deployed. */
@@ -70,7 +85,6 @@ export class Deployer {
 
   /** Deploys a configuration. Its outcomes are told as progress; the answer is what is left to say. */
   async deploy (configuration: Configuration | undefined, force: boolean, task: Task): Promise<Answer> {
-    const failed = (error: string): Answer => ({ results: [{ success: false, error }] })
     if (!configuration) return failed('no configuration available to deploy')
     if (this.#pending !== undefined) return failed(`earlier deployment ${this.#pending} still pending`)
     this.#pending = task.reqid
@@ -87,6 +101,7 @@ export class Deployer {
       if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }
       await this.#options.store.write('synced', () => this.#options.configurations.deploy(deployment))
       const shares = this.#shares = new Shares(deployment)
+      this.#stopped = this.#options.configurations.stopped()
       this.#tellReady()
       void this.#standDown()
       const late = await this.#distribute(shares, force, grace, task)
@@ -106,7 +121,7 @@ export class Deployer {
     const late = await Promise.all(shares.names.map(async instance => {
       await fleet.when(instance, grace)
       this.#awaited.delete(instance)
-      return await askInstance(fleet, task, instance, 'deploy', { share: shares.of(instance), force },
+      return await askInstance(fleet, task, instance, 'deploy', { share: shares.of(instance, this.#stopped), force },
         outcomes => outcomes,
         error => shares.nodes(instance).map(({ name: node }) => ({ success: false, instance, node, error })))
     }))
@@ -138,7 +153,7 @@ export class Deployer {
         complain(`the address of instance ${member.name} has changed from ${before.host} to ${member.host}; deploy again`, member.name)
       }
       if (isAwaited) return
-      await fleet.ask(member.name, 'deploy', { share: shares.of(member.name), force: false }, reconcileMs)
+      await fleet.ask(member.name, 'deploy', { share: shares.of(member.name, this.#stopped), force: false }, { timeoutMs: reconcileMs })
     } catch (error) {
       log.warn(`instance ${member.name} could not be brought to the deployed configuration: ${messageOf(error)}`)
     }
@@ -155,7 +170,7 @@ export class Deployer {
   }
 
   async #standBy (instance: string): Promise<void> {
-    await this.#options.fleet.ask(instance, 'standby', {}, reconcileMs).catch(error => {
+    await this.#options.fleet.ask(instance, 'standby', {}, { timeoutMs: reconcileMs }).catch(error => {
       this.#options.complain(`instance ${instance} could not be put on standby: ${messageOf(error)}`, instance)
     })
   }

@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { TSchema } from '@sinclair/typebox'
 import type { Logger } from 'pino'
 import { agentApiVersion, agentMethods, controllerMethods, Hello } from '../../schemas/agent.js'
 import type { Instance, NodeState, NodeStatus, Outcome } from '../../schemas/types.js'
@@ -18,6 +19,7 @@ const checkLayout = checker(controllerMethods.layout.params, invalid)
 const checkLog = checker(controllerMethods.log.params, invalid)
 const checkError = checker(controllerMethods.error.params, invalid)
 const checkAnswer = Object.fromEntries(Object.entries(agentMethods).map(([method, { answer }]) => [method, checker(answer, invalid)])) as Record<AgentMethod, (value: unknown, at: string) => any>
+const checkPart = Object.fromEntries(Object.entries(agentMethods).map(([method, definition]) => [method, 'part' in definition ? checker<TSchema>(definition.part, invalid) : undefined])) as Partial<Record<AgentMethod, (value: unknown, at: string) => any>>
 
 const retryMs = 250
 
@@ -94,11 +96,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
    * Asks an agent. Rejects with an AppError: its own, `timeout`, or `unavailable` when it is not connected or gets lost.
    * An answer that comes after its time is only told, with the request that it was for.
    */
-  async ask (instance: string, method: AgentMethod, params: object, timeoutMs: number, reqid?: string): Promise<any> {
+  async ask (instance: string, method: AgentMethod, params: object, { timeoutMs, reqid, onPart }: { timeoutMs: number, reqid?: string, onPart?: ((part: any) => void) | undefined }): Promise<any> {
     const member = this.member(instance)
     if (!member) throw new AppError('unavailable', `instance ${instance} is not connected`)
     const late = (answer: Answer) => this.emit('log', instance, 'WARNING', `late answer to ${method}${reqid === undefined ? '' : ` of request ${reqid}`}: ${describe(answer)}`)
-    return checkAnswer[method](await member.link.ask(method, params, { timeoutMs, late }), instance)
+    return checkAnswer[method](await member.link.ask(method, params, { timeoutMs, late, onPart: onPart && (part => onPart(checkPart[method]?.(part, instance))) }), instance)
   }
 
   /** Serves an agent. `expected`: the only name that it may have, and what to say of another. */

@@ -19,8 +19,10 @@ import { Fleet } from './fleet.js'
 import { EventJournal } from './journal.js'
 import { Messages } from './messages.js'
 import { Metrics } from './metrics.js'
+import { Operations } from './operations.js'
 import { Queries } from './queries.js'
 import { createServer } from './server.js'
+import { State } from './state.js'
 
 const pruneMs = 1_000
 
@@ -73,7 +75,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
     note({ type: 'notify_error', message, ...(instance === undefined ? {} : { instance }), ...(node === undefined ? {} : { node }) })
   }
   const deployer = new Deployer({ settings, store, configurations, fleet, log, complain, ready: instances => note({ type: 'notify_agents_ready', instances: [...instances] }) })
-  const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet) })
+  const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet), operations: new Operations(fleet, deployer), state: new State(fleet, deployer) })
   const messages = new Messages(controller, access.guard, settings, log)
   metrics.observe({ controller, messages: messages.server, access, store, log: eventLog, hub })
 

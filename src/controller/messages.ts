@@ -7,7 +7,7 @@ import { checker } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
 import type { Answer } from '../task.js'
 import { packageVersion, timeOrderedId } from '../util.js'
-import { controllerTopic, decodeRequest, encodeRequest, encodeResponse, type ZeekRequest } from '../zeek/controller-api.js'
+import { controllerTopic, decodeRequest, encodeRequest, encodeResponse, isZeeks, type ZeekRequest } from '../zeek/controller-api.js'
 import { encodeEvent } from '../zeek/message.js'
 import { MessageServer } from '../zeek/message-server.js'
 import type { Subscriber } from '../zeek/subscriber.js'
@@ -72,17 +72,17 @@ export class Messages {
     return this.server.close()
   }
 
-  /** Tells of a request, once it is written down. */
+  /** Tells of a request that Zeek has, once it is written down. */
   started ({ reqid, type, arguments: args }: Request): void {
     const asked = this.#asked.get(reqid)
-    if (this.server.isHeard(controllerTopic, asked?.from)) this.server.publish(controllerTopic, encodeRequest({ type, reqid: asked?.reqid ?? reqid, arguments: args }), asked?.from)
+    if (isZeeks(type) && this.server.isHeard(controllerTopic, asked?.from)) this.server.publish(controllerTopic, encodeRequest({ type, reqid: asked?.reqid ?? reqid, arguments: args }), asked?.from)
   }
 
   /** Tells of a response, once it is written down. A configuration is told to whoever asked for it apart from this: whole. */
   finished ({ reqid, type, state, results }: Request): void {
     const asked = this.#asked.get(reqid)
     const but = asked?.isAnswered || type === 'get_configuration' ? asked?.from : undefined
-    if (state !== 'expired' && this.server.isHeard(controllerTopic, but)) this.server.publish(controllerTopic, encodeResponse(type, asked?.reqid ?? reqid, results), but)
+    if (isZeeks(type) && state !== 'expired' && this.server.isHeard(controllerTopic, but)) this.server.publish(controllerTopic, encodeResponse(type, asked?.reqid ?? reqid, results), but)
     asked?.ended()
   }
 

@@ -1,12 +1,12 @@
-import type { Configuration, Instance, Outcome } from '../../schemas/types.js'
-import type { Answer, Task } from '../task.js'
+import type { Arguments, Selector } from '../../schemas/api.js'
+import type { Configuration, Node, Outcome } from '../../schemas/types.js'
+import { failed, type Answer, type Task } from '../task.js'
 import { compare, groupBy } from '../util.js'
 import { askInstance } from './ask.js'
 import type { AgentMethod, Fleet } from './fleet.js'
+import { select } from './selection.js'
 
-const failed = (error: string): Answer => ({ results: [{ success: false, error }] })
-
-/** Questions to the agents, and requests about nodes that already run. */
+/** Questions to the agents about what runs. */
 export class Queries {
   #fleet: Fleet
 
@@ -14,41 +14,56 @@ export class Queries {
     this.#fleet = fleet
   }
 
-  getInstances (deployed: Configuration | undefined): Answer {
-    const instances = this.#fleet.connected().map(({ name, host }): Instance => {
-      const port = deployed?.instances.find(instance => instance.name === name)?.listen_port
-      return { name, host, ...(port === undefined ? {} : { listen_port: port }) }
-    })
-    return { results: [{ success: true, data: { instances } }] }
+  async getIdValue ({ id, ...selector }: Arguments<'get_id_value'>, deployed: Configuration | undefined, task: Task): Promise<Answer> {
+    return await this.#ask('get_id_value', selector, deployed, task, nodes => ({ id, nodes }))
   }
 
-  /** Agents are not asked: they tell of each change when it happens, and one that is silent is soon lost. */
-  getNodes (): Answer {
-    const members = this.#fleet.connected()
-    if (members.length === 0) return failed('no instances connected')
-    return { results: members.map(({ name: instance, statuses }) => ({ success: true, instance, data: { nodes: [...statuses.values()] } })) }
+  /** What nodes have written; with `follow`, what they write from now on is told as events. */
+  async getNodeOutput ({ stream, lines = 100, incarnation = 0, follow, duration = 60, max_lines: maxLines = 1000, ...selector }: Arguments<'get_node_output'>, deployed: Configuration | undefined, task: Task): Promise<Answer> {
+    return await this.#ask('get_node_output', selector, deployed, task,
+      nodes => ({ nodes, ...(stream === undefined ? {} : { stream }), lines, incarnation, ...(follow ? { follow: { duration, max_lines: maxLines } } : {}) }),
+      (instance, part) => task.tell({ type: 'node_output', reqid: task.reqid, instance, ...part }))
   }
 
-  async getIdValue (id: string, names: readonly string[], deployed: Configuration | undefined, task: Task): Promise<Answer> {
+  async diagnose (selector: Selector, deployed: Configuration | undefined, task: Task): Promise<Answer> {
+    return await this.#ask('diagnose', selector, deployed, task, nodes => ({ nodes }))
+  }
+
+  /** What nodes use and see; with `watch`, samples are told as events. */
+  async getNodeStats ({ watch, interval = 5, duration = 60, ...selector }: Arguments<'get_node_stats'>, deployed: Configuration | undefined, task: Task): Promise<Answer> {
+    return await this.#ask('get_node_stats', selector, deployed, task,
+      nodes => ({ nodes, ...(watch ? { watch: { duration, interval } } : {}) }),
+      (instance, stats) => task.tell({ type: 'node_stats', reqid: task.reqid, instance, stats }))
+  }
+
+  /** Of the named instances (all that are connected, when none is named), in the configuration or not. */
+  async getInstanceStats ({ instances = [] }: Arguments<'get_instance_stats'>, task: Task): Promise<Answer> {
+    const names = instances.length > 0 ? [...new Set(instances)].sort(compare) : this.#fleet.connected().map(({ name }) => name)
+    if (names.length === 0) return failed('no instances connected')
+    const late = await Promise.all(names.map(instance => askInstance(this.#fleet, task, instance, 'get_instance_stats', {}, outcomes => outcomes, error => [{ success: false, instance, error }])))
+    return { results: [], timedOut: late.includes(true) }
+  }
+
+  async #ask (method: AgentMethod, selector: Selector, deployed: Configuration | undefined, task: Task, params: (nodes: string[]) => object, onPart?: (instance: string, part: any) => void): Promise<Answer> {
     if (!deployed) return failed('no cluster deployed')
-    return await this.#ofNodes('get_id_value', names, deployed, task, nodes => ({ id, nodes }))
+    const { selected, unknown } = select(selector, deployed)
+    return { results: unknown, timedOut: await askNodes(this.#fleet, method, selected, task, params, onPart) }
   }
+}
 
-  async restart (names: readonly string[], deployed: Configuration | undefined, task: Task): Promise<Answer> {
-    if (this.#fleet.connected().length === 0) return failed('no instances connected')
-    if (!deployed) return failed('no active cluster deployment')
-    return await this.#ofNodes('restart', names, deployed, task, nodes => ({ nodes }))
-  }
-
-  /** Asks each instance for its part of the named nodes (all, when none is named). One outcome per node. */
-  async #ofNodes (method: AgentMethod, names: readonly string[], { nodes }: Configuration, task: Task, params: (nodes: string[]) => object): Promise<Answer> {
-    const wanted = [...new Set(names.length > 0 ? names : nodes.map(({ name }) => name))].sort(compare)
-    const known = new Map(nodes.map(({ name, instance }) => [name, instance]))
-    const unknown: Outcome[] = wanted.filter(name => !known.has(name)).map(node => ({ success: false, node, error: 'unknown cluster node' }))
-    const byInstance = groupBy(wanted.filter(name => known.has(name)), name => known.get(name)!)
-    const late = await Promise.all([...byInstance].map(([instance, group]) => askInstance(this.#fleet, task, instance, method, params(group),
-      outcomes => outcomes,
-      error => group.map(node => ({ success: false, instance, node, error })))))
-    return { results: unknown, timedOut: late.includes(true) }
-  }
+/**
+ * Asks each instance for its part of the nodes, and tells one outcome per node as progress. Resolves with whether one has not
+ * answered in time; `heard` sees all outcomes.
+ */
+export async function askNodes (fleet: Fleet, method: AgentMethod, nodes: readonly Node[], task: Task, params: (names: string[]) => object, onPart?: (instance: string, part: any) => void, heard: (outcomes: readonly Outcome[]) => void = () => {}): Promise<boolean> {
+  const late = await Promise.all([...groupBy(nodes, ({ instance }) => instance)].map(([instance, group]) => {
+    const names = group.map(({ name }) => name)
+    const hear = (outcomes: Outcome[]) => {
+      heard(outcomes)
+      return outcomes
+    }
+    return askInstance(fleet, task, instance, method, params(names), hear,
+      error => hear(names.map(node => ({ success: false, instance, node, error }))), onPart && (part => onPart(instance, part)))
+  }))
+  return late.includes(true)
 }

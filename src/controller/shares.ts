@@ -35,13 +35,13 @@ export class Shares {
     return this.#nodes.get(instance) ?? []
   }
 
-  /** An instance's share; nodes that no other could reach are not in it. */
-  of (instance: string): SentShare {
+  /** An instance's share; nodes that no other could reach are not in it. Those of `stopped` are to be stopped. */
+  of (instance: string, stopped: ReadonlySet<string>): SentShare {
     const { configuration, agentPorts } = this.deployment
     return {
       config_id: configuration.id,
       layout: this.digest,
-      nodes: this.nodes(instance).filter(({ name }) => this.#reachable.has(name)).map(node => ({ ...node, agent_port: agentPorts[node.name]! }))
+      nodes: this.nodes(instance).filter(({ name }) => this.#reachable.has(name)).map(node => ({ ...node, agent_port: agentPorts[node.name]!, ...(stopped.has(node.name) ? { desired_state: 'STOPPED' } : {}) }))
     }
   }
 

@@ -7,6 +7,8 @@ export interface Context {
   signal: AbortSignal
   /** To ask back. */
   link: Link
+  /** Tells the asker something before the answer. Lost on one who does not wait for it (any more). */
+  part: (value: unknown) => void
 }
 
 /** What one end serves: by method, for questions and notifications alike. What it returns is the answer. */
@@ -24,6 +26,8 @@ export type Answer = { result?: unknown } | { error: AppError }
 interface Asking {
   timeoutMs: number
   signal?: AbortSignal
+  /** Told, in order, of what the other end says before its answer. */
+  onPart?: ((value: any) => void) | undefined
   /** Told of an answer that comes after the time. */
   late?: (answer: Answer) => void
 }
@@ -31,6 +35,7 @@ interface Asking {
 type Frame =
   | { ask: number, method: string, params?: unknown, timeout: number }
   | { answer: number, result?: unknown, error?: { code: Code, message: string } }
+  | { part: number, value?: unknown }
   | { notify: string, params?: unknown }
   | { cancel: number }
   | { ping: true }
@@ -52,7 +57,7 @@ export class Link {
   #transport: Transport
   #handlers: Handlers
   #onError: (error: unknown) => void
-  #asked = new Map<number, (answer: Answer) => void>()
+  #asked = new Map<number, { settle: (answer: Answer) => void, onPart: Asking['onPart'] }>()
   /** Those that have timed out, and are still to be answered. */
   #late = new Map<number, (answer: Answer) => void>()
   #serving = new Map<number, AbortController>()
@@ -78,7 +83,7 @@ export class Link {
   }
 
   /** Asks the other end. Rejects with an AppError: the other end's own, `timeout`, or `unavailable`. */
-  async ask<R = unknown> (method: string, params: unknown, { timeoutMs, signal, late }: Asking): Promise<R> {
+  async ask<R = unknown> (method: string, params: unknown, { timeoutMs, signal, onPart, late }: Asking): Promise<R> {
     const id = this.#next++
     const patienceMs = Math.min(timeoutMs, maxTimerMs)
     // What cannot be said is found out before anything waits for an answer.
@@ -100,7 +105,7 @@ export class Link {
         if (late) this.#late.set(id, late)
         settle({ error: new AppError('timeout', `no answer to ${method} within ${timeoutMs} ms`) })
       }, patienceMs)
-      this.#asked.set(id, settle)
+      this.#asked.set(id, { settle, onPart })
       if (this.closed.aborted) return settle({ error: new AppError('unavailable', `the link is closed: ${this.closed.reason}`) })
       signal?.addEventListener('abort', cancel, { once: true })
       if (signal?.aborted) return cancel()
@@ -152,10 +157,11 @@ export class Link {
     if ('ask' in frame) void this.#serve(frame)
     else if ('answer' in frame) {
       const { answer: id, error, result } = frame
-      const settle = this.#asked.get(id) ?? this.#late.get(id)
+      const settle = this.#asked.get(id)?.settle ?? this.#late.get(id)
       this.#late.delete(id)
       settle?.(error ? { error: new AppError(Object.hasOwn(statusOf, error.code) ? error.code : 'internal', error.message) } : { result })
-    } else if ('notify' in frame) this.#hear(frame)
+    } else if ('part' in frame) this.#hearPart(frame)
+    else if ('notify' in frame) this.#hear(frame)
     else if ('cancel' in frame) this.#serving.get(frame.cancel)?.abort()
   }
 
@@ -169,7 +175,7 @@ export class Link {
       const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined
       if (!handler) throw new AppError('not_found', `there is no method ${method}`)
       // In a turn of its own: the first question can come while this link is being made.
-      this.#send({ answer: ask, result: await Promise.resolve().then(() => handler(params, { signal: controller.signal, link: this })) })
+      this.#send({ answer: ask, result: await Promise.resolve().then(() => handler(params, { signal: controller.signal, link: this, part: value => { if (this.#serving.has(ask)) this.#send({ part: ask, value }) } })) })
     } catch (error) {
       if (!(error instanceof AppError)) this.#onError(error)
       this.#send({ answer: ask, error: { code: error instanceof AppError ? error.code : 'internal', message: messageOf(error) } })
@@ -179,15 +185,23 @@ export class Link {
     }
   }
 
+  #hearPart ({ part, value }: Extract<Frame, { part: number }>): void {
+    try {
+      this.#asked.get(part)?.onPart?.(value)
+    } catch (error) {
+      this.#onError(error)
+    }
+  }
+
   #hear ({ notify, params }: Extract<Frame, { notify: string }>): void {
-    Promise.resolve().then(() => Object.hasOwn(this.#handlers, notify) && this.#handlers[notify]?.(params, { signal: this.closed, link: this })).catch(this.#onError)
+    Promise.resolve().then(() => Object.hasOwn(this.#handlers, notify) && this.#handlers[notify]?.(params, { signal: this.closed, link: this, part: () => {} })).catch(this.#onError)
   }
 
   #end (reason: string): void {
     if (this.closed.aborted) return
     clearInterval(this.#heartbeat)
     this.#closing.abort(reason)
-    for (const settle of [...this.#asked.values()]) settle({ error: new AppError('unavailable', `the link is closed: ${reason}`) })
+    for (const { settle } of [...this.#asked.values()]) settle({ error: new AppError('unavailable', `the link is closed: ${reason}`) })
     for (const serving of this.#serving.values()) serving.abort()
   }
 }

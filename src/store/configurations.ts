@@ -34,6 +34,18 @@ export class ConfigurationTable {
 
   deploy (deployment: Deployment): void {
     this.#write('deployed', deployment)
+    const names = JSON.stringify(deployment.configuration.nodes.map(({ name }) => name))
+    this.#store.run('DELETE FROM stopped_nodes WHERE name NOT IN (SELECT value FROM json_each(?))', names)
+  }
+
+  /** The names of the nodes that are to be stopped. */
+  stopped (): Set<string> {
+    return new Set(this.#store.all('SELECT name FROM stopped_nodes').map(({ name }) => name))
+  }
+
+  setStopped (nodes: readonly string[], stopped: boolean): void {
+    const sql = stopped ? 'INSERT OR IGNORE INTO stopped_nodes VALUES (?)' : 'DELETE FROM stopped_nodes WHERE name = ?'
+    for (const node of nodes) this.#store.run(sql, node)
   }
 
   /** By name of the instance. */

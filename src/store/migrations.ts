@@ -114,4 +114,7 @@ export const migrations = [`
     body TEXT NOT NULL
   ) STRICT;
   CREATE INDEX audit_of_request ON audit (reqid, seq) WHERE reqid IS NOT NULL;
+`, `
+  -- Deployed nodes that are to be stopped: kept through deployments.
+  CREATE TABLE stopped_nodes (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 `]

@@ -1,5 +1,5 @@
 /** The events of Zeek's module Management::Controller::API (`policy/frameworks/management/controller/api.zeek`). */
-import { requestTypes, type RequestArguments, type RequestType } from '../../schemas/api.js'
+import type { RequestArguments, RequestType } from '../../schemas/api.js'
 import type { Outcome } from '../../schemas/types.js'
 import type { ZeekEvent } from './message.js'
 import { configuration, encodeResultData, result, type ResultRecord } from './management.js'
@@ -13,7 +13,7 @@ const prefix = 'Management::Controller::API::'
 
 type RequestRecord = { reqid: string } & RequestArguments
 
-/** The arguments of each request event. What Zeek does not know (`force`) stays behind. */
+/** The arguments of each request event that Zeek has. What it does not know (`force`, selectors) stays behind. */
 const requestForms = {
   get_instances: record({ reqid: text }),
   stage_configuration: record({ reqid: text, config: configuration }),
@@ -23,19 +23,26 @@ const requestForms = {
   get_id_value: record({ reqid: text, id: text, nodes: setOf(text) }),
   restart: record({ reqid: text, nodes: setOf(text) }),
   test_timeout: record({ reqid: text, with_state: bool })
-} satisfies Record<RequestType, Form<any>>
+} satisfies Partial<Record<RequestType, Form<any>>>
+
+/** The request types that Zeek has. */
+export type ZeekRequestType = keyof typeof requestForms
+export const zeekRequestTypes = Object.keys(requestForms) as ZeekRequestType[]
+export function isZeeks (type: RequestType): type is ZeekRequestType {
+  return Object.hasOwn(requestForms, type)
+}
 
 /** What an argument is that was not given. */
 const defaults = { deployed: false, nodes: [], with_state: false }
 
 const single = record({ reqid: text, result })
 const several = record({ reqid: text, results: vectorOf(result) })
-const withOneResult: ReadonlySet<RequestType> = new Set(['get_instances', 'get_configuration', 'test_timeout'])
+const withOneResult: ReadonlySet<ZeekRequestType> = new Set<ZeekRequestType>(['get_instances', 'get_configuration', 'test_timeout'])
 
-const typeOf = new Map(requestTypes.map(type => [`${prefix}${type}_request`, type]))
+const typeOf = new Map(zeekRequestTypes.map(type => [`${prefix}${type}_request`, type]))
 
 export interface ZeekRequest {
-  type: RequestType
+  type: ZeekRequestType
   reqid: string
   /** Of Zeek's types; our schemas may want more of them. */
   arguments: RequestArguments
@@ -54,7 +61,7 @@ export function encodeRequest ({ type, reqid, arguments: args }: ZeekRequest): Z
 }
 
 /** The response event of a request. Its results carry the same ID, whoever they are from. */
-export function encodeResponse (type: RequestType, reqid: string, results: readonly Outcome[]): ZeekEvent {
+export function encodeResponse (type: ZeekRequestType, reqid: string, results: readonly Outcome[]): ZeekEvent {
   const records = told(type, results).map((outcome): ResultRecord => ({ ...outcome, reqid, data: outcome.data && encodeResultData(outcome.data) }))
   const args = withOneResult.has(type) ? single.encode({ reqid, result: records[0] ?? { reqid, success: true } }) : several.encode({ reqid, results: records })
   return { name: `${prefix}${type}_response`, args }
@@ -66,7 +73,7 @@ const timedOut = 'request timed out'
  * zeek-client shows the error of a node only where the result names no instance (restart), or no node (deploy): an
  * instance that is not connected would go unmentioned. The outputs of a node that has failed do speak for it.
  */
-function told (type: RequestType, results: readonly Outcome[]): readonly Outcome[] {
+function told (type: ZeekRequestType, results: readonly Outcome[]): readonly Outcome[] {
   if (type === 'restart') return results.map(({ instance, ...rest }) => rest.success ? { instance, ...rest } : rest)
   if (type !== 'deploy') return results
   const silent = results.filter(({ success, node, error, data }) => !success && node !== undefined && error !== undefined && (!data || error === timedOut))
