@@ -55,6 +55,8 @@ export class ManagedNode extends EventEmitter<{ changed: [Change] }> {
     }
   }
 
+  get client (): NodeClient | undefined { return this.#client }
+
   /** The value of an identifier, as a JSON text. Throws an AppError when it has none, or is not asked in this state. */
   async idValue (id: string, signal: AbortSignal): Promise<string> {
     if (this.#state !== 'RUNNING' || !this.#client) throw new AppError('unavailable', `cluster node ${this.node.name} not in running state`)

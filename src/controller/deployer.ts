@@ -59,8 +59,9 @@ export class Deployer {
     return this.#shares?.deployment
   }
 
-  /** What a node is to be. */
-  desired (node: string): DesiredState {
+  /** What a node is to be; undefined when it is not deployed. */
+  desired (node: string): DesiredState | undefined {
+    if (!this.#shares?.has(node)) return undefined
     return this.#stopped.has(node) ? 'STOPPED' : 'RUNNING'
   }
 

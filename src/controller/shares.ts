@@ -13,6 +13,7 @@ export class Shares {
   readonly digest: string
   #instances: Map<string, Instance>
   #nodes: Map<string, Node[]>
+  #names: Set<string>
   #reachable: Set<string>
   #packed: Promise<string> | undefined
 
@@ -23,7 +24,13 @@ export class Shares {
     this.digest = digestOf(layout)
     this.#instances = new Map(instances.map(instance => [instance.name, instance]))
     this.#nodes = groupBy(nodes, ({ instance }) => instance)
+    this.#names = new Set(nodes.map(({ name }) => name))
     this.#reachable = new Set(layout.nodes.map(({ name }) => name))
+  }
+
+  /** Whether a node is configured. */
+  has (node: string): boolean {
+    return this.#names.has(node)
   }
 
   instance (name: string): Instance | undefined {

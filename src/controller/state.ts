@@ -71,6 +71,7 @@ export class State {
 
   /** With what it is to be: that is ours to say. */
   #whole (status: NodeStatus): NodeStatus {
-    return status.mgmt_role === 'NODE' ? { ...status, desired_state: this.#deployer.desired(status.node) } : status
+    const desired = status.mgmt_role === 'NODE' ? this.#deployer.desired(status.node) : undefined
+    return desired ? { ...status, desired_state: desired } : status
   }
 }

@@ -63,9 +63,9 @@ await t.test('a memory that holds a whole share, as the first version of agents 
   const { path, table, asked, deploy } = start(t)
   writeFileSync(path, '{"config_id":"old","layout":{"backend":"zeromq","nodes":[{"name":"manager","role":"MANAGER","host":"10.0.0.1","port":2200}]},"nodes":[]}')
   await table.resume()
-  t.equal(table.configId, 'old')
+  t.equal(table.share?.config_id, 'old')
   await deploy(sent(first, 'new'))
-  t.same([table.configId, asked], ['new', []])
+  t.same([table.share?.config_id, asked], ['new', []])
 })
 
 await t.test('an agent that has lost its layout asks for it: without its memory, and after a standby', async t => {
@@ -85,9 +85,9 @@ await t.test('a layout that cannot be had fails the deployment, and changes noth
   const { memory, table, asked, deploy } = start(t)
   await deploy(sent(first))
   await t.rejects(deploy(sent(second, 'c2'), async () => { throw new AppError('not_found', 'no such layout is deployed') }), { code: 'not_found' })
-  t.same([table.configId, (await memory.load())?.config_id], ['c1', 'c1'])
+  t.same([table.share?.config_id, (await memory.load())?.config_id], ['c1', 'c1'])
   await deploy(sent(second, 'c3'))
-  t.same([table.configId, asked], ['c3', [first, second]])
+  t.same([table.share?.config_id, asked], ['c3', [first, second]])
 })
 
 await t.test('a deployment that still waits for its layout is not overtaken by the next', async t => {

@@ -1,14 +1,15 @@
-import type { RequestArguments, RequestType } from '../../schemas/api.js'
+import type { RequestArguments } from '../../schemas/api.js'
 import type { Configuration } from '../../schemas/types.js'
+import type { ZeekRequestType } from '../../src/zeek/controller-api.js'
 import type { Dice, Run } from './run.js'
 
 /** What to ask for: a request of some type, marked where its arguments have room for that. */
-export interface Errand { type: RequestType, args: RequestArguments, mark?: string, timeout?: number }
+export interface Errand { type: ZeekRequestType, args: RequestArguments, mark?: string, timeout?: number }
 
 export type Config = Omit<Configuration, 'id'>
 
 /** How often which type: what starts processes seldom, as that is slow here and the same each time. */
-const wheel: RequestType[] = [
+const wheel: ZeekRequestType[] = [
   'get_instances', 'get_instances', 'get_nodes', 'get_nodes', 'get_id_value', 'get_id_value', 'get_id_value', 'get_configuration',
   'stage_configuration', 'stage_configuration', 'restart', 'restart', 'test_timeout', 'test_timeout'
 ]

@@ -60,12 +60,12 @@ await t.test('nothing that an agent says before its hello is heeded', async t =>
 
 await t.test('asking an instance that is not there is refused', async t => {
   const { fleet, connect } = startFleet(t)
-  await t.rejects(fleet.ask('a', 'standby', {}, 1000), { code: 'unavailable', message: 'instance a is not connected' })
+  await t.rejects(fleet.ask('a', 'standby', {}, { timeoutMs: 1000 }), { code: 'unavailable', message: 'instance a is not connected' })
   const { link } = await connect()
-  t.same(await fleet.ask('a', 'standby', {}, 1000), [])
+  t.same(await fleet.ask('a', 'standby', {}, { timeoutMs: 1000 }), [])
   await link.close('bye')
   await until(() => !fleet.member('a'), 'it is lost')
-  await t.rejects(fleet.ask('a', 'standby', {}, 1000), { message: 'instance a is not connected' })
+  await t.rejects(fleet.ask('a', 'standby', {}, { timeoutMs: 1000 }), { message: 'instance a is not connected' })
 })
 
 await t.test('waiting for an instance ends when it connects, or when the signal aborts', async t => {

@@ -41,7 +41,7 @@ await t.test('an instance without an address is left out of the layout, and gets
   t.same(planned.configuration.instances, [{ name: 'a', host: '10.0.0.1' }, { name: 'b' }])
   t.same(planned.errors, [])
   const shares = new Shares(planned)
-  t.same(shares.names.map(name => [name, shares.of(name).nodes.length, shares.nodes(name).length]), [['a', 1, 1], ['b', 0, 1]])
+  t.same(shares.names.map(name => [name, shares.of(name, new Set()).nodes.length, shares.nodes(name).length]), [['a', 1, 1], ['b', 0, 1]])
 })
 
 await t.test('a hub whose address nobody knows is none', async t => {
@@ -72,14 +72,14 @@ await t.test('two instances on one host share its ports', async t => {
 
 await t.test('a share names the layout, and holds the instance\'s own nodes with their ports', async t => {
   const planned = plan(two(), known({ a: ['10.0.0.1'], b: ['10.0.0.2'] }), rules, 'zeromq')
-  t.same(new Shares(planned).of('b'), { config_id: 'c1', layout: digestOf(planned.layout), nodes: [{ name: 'worker', instance: 'b', role: 'WORKER', metrics_port: 9000, agent_port: 27800 }] })
+  t.same(new Shares(planned).of('b', new Set()), { config_id: 'c1', layout: digestOf(planned.layout), nodes: [{ name: 'worker', instance: 'b', role: 'WORKER', metrics_port: 9000, agent_port: 27800 }] })
 })
 
 await t.test('a node may have the name of a property of every object', async t => {
   const nodes: Node[] = ['__proto__', 'constructor', 'toString'].map(name => ({ name, instance: 'a', role: 'WORKER' }))
   const planned = plan({ id: 'c', instances: [{ name: 'a' }], nodes }, known({ a: ['10.0.0.1'] }), rules, 'zeromq')
   const stored = JSON.parse(JSON.stringify(planned))
-  t.same(new Shares(stored).of('a').nodes.map(node => node.agent_port), [27800, 27801, 27802])
+  t.same(new Shares(stored).of('a', new Set()).nodes.map(node => node.agent_port), [27800, 27801, 27802])
 })
 
 await t.test('planning does not change the configuration', async t => {

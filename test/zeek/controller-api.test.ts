@@ -1,9 +1,9 @@
 import assert from 'node:assert'
 import fc from 'fast-check'
 import t from 'tap'
-import { requestTypes, type RequestArguments, type RequestType } from '../../schemas/api.js'
+import type { RequestArguments } from '../../schemas/api.js'
 import type { Outcome } from '../../schemas/types.js'
-import { controllerTopic, decodeRequest, encodeRequest, encodeResponse, type ZeekRequest } from '../../src/zeek/controller-api.js'
+import { controllerTopic, decodeRequest, encodeRequest, encodeResponse, zeekRequestTypes, type ZeekRequest, type ZeekRequestType } from '../../src/zeek/controller-api.js'
 import { configuration } from '../../src/zeek/management.js'
 import { decodeData, encodeEvent, eventOf, type ZeekEvent } from '../../src/zeek/message.js'
 import { count, encodeValue, none, string, vector, type Value } from '../../src/zeek/value.js'
@@ -25,7 +25,7 @@ const recorded = clientConversations.map(({ name, frames }) => {
 })
 
 /** What the commands ask for, in the order of the recording. */
-const asked: [string, RequestType, RequestArguments | 'config'][] = [
+const asked: [string, ZeekRequestType, RequestArguments | 'config'][] = [
   ['get-instances', 'get_instances', {}],
   ['get-config', 'get_configuration', { deployed: false }],
   ['get-config --deployed', 'get_configuration', { deployed: true }],
@@ -57,7 +57,7 @@ await t.test('every request of zeek-client is understood', async t => {
     t.equal(reqid, sentReqid!.data, name)
     t.strictSame(args, expectedArgs === 'config' ? { config: configuration.decode(sentConfig!, 'c') } : expectedArgs, name)
   }
-  t.strictSame(new Set(asked.map(([, type]) => type)), new Set(requestTypes), 'every type was')
+  t.strictSame(new Set(asked.map(([, type]) => type)), new Set(zeekRequestTypes), 'every type was')
 })
 
 await t.test('a request of ours is written as zeek-client writes it', async t => {
@@ -65,7 +65,7 @@ await t.test('a request of ours is written as zeek-client writes it', async t =>
 })
 
 await t.test('arguments that were not given are Zeek\'s own defaults, and what Zeek does not know stays behind', async t => {
-  const args = (type: RequestType, given: RequestArguments) => encodeRequest({ type, reqid: 'r', arguments: given }).args.data
+  const args = (type: ZeekRequestType, given: RequestArguments) => encodeRequest({ type, reqid: 'r', arguments: given }).args.data
   t.strictSame(args('get_configuration', {}), [string('r'), boolean(false)])
   t.strictSame(args('restart', {}), [string('r'), set()])
   t.strictSame(args('get_id_value', { id: 'x' }), [string('r'), string('x'), set()])
@@ -122,7 +122,7 @@ const requests = fc.oneof(...Object.entries({
   get_id_value: fc.record({ id: anyText, nodes: nodeNames }, { noNullPrototype: true }),
   restart: fc.record({ nodes: nodeNames }, { noNullPrototype: true }),
   test_timeout: fc.record({ with_state: fc.boolean() }, { noNullPrototype: true })
-} satisfies Record<RequestType, fc.Arbitrary<unknown>>).map(([type, args]) => fc.tuple(args as fc.Arbitrary<RequestArguments>, anyText).map(([args, reqid]): ZeekRequest => ({ type: type as RequestType, reqid, arguments: args }))))
+} satisfies Record<ZeekRequestType, fc.Arbitrary<unknown>>).map(([type, args]) => fc.tuple(args as fc.Arbitrary<RequestArguments>, anyText).map(([args, reqid]): ZeekRequest => ({ type: type as ZeekRequestType, reqid, arguments: args }))))
 
 await t.test('any request comes back from its event', async t => {
   fc.assert(fc.property(requests, request => {
@@ -133,7 +133,7 @@ await t.test('any request comes back from its event', async t => {
 })
 
 await t.test('any event is a request or is refused', async t => {
-  const names = requestTypes.map(type => `${prefix}${type}_request`)
+  const names = zeekRequestTypes.map(type => `${prefix}${type}_request`)
   const tried = { understood: 0, refused: 0 }
   const attempt = (event: () => ZeekEvent) => { tried[refusal(() => decodeRequest(event())) ? 'refused' : 'understood']++ }
   fc.assert(fc.property(fc.oneof(fc.constantFrom(...names), anyText), fc.array(fc.oneof(anyValue, fc.constantFrom(string('r'), boolean(true), set()))), (name, args) => attempt(() => ({ name, args: vector(args) }))), { numRuns: runs(500) })
@@ -213,8 +213,8 @@ function fieldsOf ({ args }: ZeekEvent): unknown[][] {
 }
 
 await t.test('three responses have one result, the others a list, which may be empty or long', async t => {
-  const one = new Set<RequestType>(['get_instances', 'get_configuration', 'test_timeout'])
-  for (const type of requestTypes) {
+  const one = new Set<ZeekRequestType>(['get_instances', 'get_configuration', 'test_timeout'])
+  for (const type of zeekRequestTypes) {
     const { name, args: { data } } = encodeResponse(type, 'r', [failure({ error: 'why' })])
     const result = vector([string('r'), boolean(false), none, none, string('why'), none])
     t.equal(name, `${prefix}${type}_response`)
@@ -265,7 +265,7 @@ await t.test('instance and reason are two: they do not run together', async t =>
 
 await t.test('a result carries the ID of the response, not one of its own', async t => {
   const results = [{ reqid: 'ours', ...failure({ instance: 'i', node: 'a', error: 'why' }) }, { reqid: 'ours', ...success({}) }]
-  for (const type of requestTypes) t.notMatch(encodeValue(encodeResponse(type, 'theirs', results).args), /ours/, type)
+  for (const type of zeekRequestTypes) t.notMatch(encodeValue(encodeResponse(type, 'theirs', results).args), /ours/, type)
 })
 
 await t.test('in other responses every result is as it was', async t => {
