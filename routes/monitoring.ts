@@ -1,5 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Health, PrometheusTarget } from '../schemas/api.js'
+import { ClusterHealth, Health, PrometheusTarget } from '../schemas/api.js'
 import { ListOf, Ref } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import type { Metrics } from '../src/controller/metrics.js'
@@ -18,6 +18,19 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
   }, async (_request, reply) => {
     const checks = controller.problems()
     return await reply.code(checks.length > 0 ? 503 : 200).send({ status: checks.length > 0 ? 'not ready' : 'ok', checks })
+  })
+
+  app.get('/v1/health', {
+    schema: {
+      operationId: 'get_health', ...needs('viewer'),
+      tags,
+      summary: 'Whether the cluster does its work',
+      description: 'As the thresholds in the settings say. Each change is a `notify_health` event.',
+      response: { 200: json('It does', Ref(ClusterHealth)), 503: json('It does not', Ref(ClusterHealth)), ...problems }
+    }
+  }, async (_request, reply) => {
+    const health = controller.health
+    return await reply.code(health.ready ? 200 : 503).send({ ...health, event_cursor: controller.cursor })
   })
 
   app.get('/metrics', {

@@ -1,6 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { roles } from './access.js'
-import { operationComponents } from './operations.js'
+import { HealthReason, operationComponents } from './operations.js'
 import { OutputStream, RequestArguments, requests, requestTypes, RequestTypeName, RestartStrategy } from './requests.js'
 import {
   ClusterRole, Configuration, ConfigurationInput, ConfigurationState, Cursor, DesiredState, Enum, Environment, Instance, ListOf,
@@ -100,6 +100,9 @@ export type Problem = Static<typeof Problem>
 export const Health = Type.Object({ status: Type.String({ examples: ['ok'] }), checks: Type.Array(Type.String({ description: 'What is not as it should be.' })) },
   { $id: 'Health', ...closed, description: 'Alive, or ready.', examples: [{ status: 'ok', checks: [] }] })
 
+export const ClusterHealth = Type.Object({ ready: Type.Boolean(), reasons: ListOf(HealthReason, { description: 'Why it is not; empty when it is.' }), ...eventCursor },
+  { $id: 'ClusterHealth', ...closed, description: 'Whether the cluster does its work, as the thresholds in the settings say.', examples: [{ ready: false, reasons: [HealthReason.examples?.[0]], event_cursor: cursorExample }] })
+
 export const PrometheusLabels = Type.Object({ instance: Type.String(), node: Type.String(), role: Ref(ClusterRole) },
   { $id: 'PrometheusLabels', ...closed, description: 'The labels of a target.', examples: [{ instance: 'agent-sensor-1', node: 'worker-1', role: 'WORKER' }] })
 export const PrometheusTarget = Type.Object({ targets: Type.Array(Type.String()), labels: Ref(PrometheusLabels) },
@@ -116,5 +119,5 @@ export const Ticket = Type.Object({ ticket: Type.String(), expires_at: Time },
 export const apiComponents = [
   ClusterRole, ManagementRole, NodeState, DesiredState, RestartStrategy, OutputStream, ...operationComponents, ConfigurationState, RequestTypeName, RequestState, Instance, Options, Environment, Node,
   ConfigurationInput, Configuration, NodeStatus, ResultData, Result, RequestArguments, Request, RequestList, InstanceStatus, InstanceList, InstanceNode,
-  NodeList, ConfigurationDocument, FieldError, Problem, Health, PrometheusLabels, PrometheusTarget, RoleName, Login, Session, Ticket, ...requestTypes.map(type => requests[type].arguments)
+  NodeList, ConfigurationDocument, FieldError, Problem, Health, ClusterHealth, PrometheusLabels, PrometheusTarget, RoleName, Login, Session, Ticket, ...requestTypes.map(type => requests[type].arguments)
 ]

@@ -132,8 +132,8 @@ export const HealthReport = noun('HealthReport', 'What an agent tells of itself 
 }, { nodes: [{ node: 'worker-1', dropped_percent: 0, idle: 0 }], file_systems: [] })
 export type HealthReport = Static<typeof HealthReport>
 
-export const HealthCode = Enum('HealthCode', ['not_deployed', 'instance_lost', 'node_not_running', 'workers_missing', 'packets_dropped', 'no_packets', 'disk_full', 'archive_behind', 'archive_failing'],
-  'not_deployed: there is no cluster. instance_lost: an agent is not connected. node_not_running: a manager, logger or proxy. workers_missing: too many workers do not run. ' +
+export const HealthCode = Enum('HealthCode', ['not_deployed', 'node_not_running', 'workers_missing', 'packets_dropped', 'no_packets', 'disk_full', 'archive_behind', 'archive_failing'],
+  'not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. ' +
   'packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails.')
 export type HealthCode = Static<typeof HealthCode>
 

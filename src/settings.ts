@@ -7,6 +7,8 @@ import { maxTimerMs } from './util.js'
 
 /** A duration in a setting. */
 export const Seconds = (options: { default: number, description: string, minimum?: number, maximum?: number }) => Type.Number({ minimum: 0, maximum: Math.floor(maxTimerMs / 1000), ...options })
+/** A part of a whole. */
+export const Percent = (options: { default: number, description: string }) => Type.Number({ minimum: 0, maximum: 100, ...options })
 /** An address to listen on. */
 export const ListenAddress = (options: { default: string, description: string }) => Type.String({ format: 'listen-ip', ...options })
 export const ListenPort = (options: { default: number, description: string }) => Type.Integer({ minimum: 1, maximum: 65535, ...options })

@@ -118,6 +118,7 @@ export async function startTestController (t: Test, flags: Record<string, string
     'controller-connect-grace': '1',
     // None among the events that a test waits for, however slow the machine.
     'controller-events-heartbeat': '600',
+    'controller-health-interval': '0',
     ...portFlags(),
     ...flags
   })

@@ -14,6 +14,7 @@ import { controllerSettings } from '../../src/controller/config.js'
 import { Controller } from '../../src/controller/controller.js'
 import { Deployer } from '../../src/controller/deployer.js'
 import { Fleet } from '../../src/controller/fleet.js'
+import { Health } from '../../src/controller/health.js'
 import { EventJournal } from '../../src/controller/journal.js'
 import { Operations } from '../../src/controller/operations.js'
 import { Queries } from '../../src/controller/queries.js'
@@ -33,7 +34,7 @@ export type BaselineJob = { nodes: string[], rate: number, count: number }
 
 const count = Number(process.argv[2])
 const directory = mkdtempSync(join(tmpdir(), 'zeek-cluster-bench-'))
-const settings = loadSettings({ ...managementSettings, ...controllerSettings }, { flags: { 'management-state-dir': directory, 'controller-pending-max': '1000000' }, env: {} })
+const settings = loadSettings({ ...managementSettings, ...controllerSettings }, { flags: { 'management-state-dir': directory, 'controller-pending-max': '1000000', 'controller-health-interval': '0' }, env: {} })
 const log = pino({ level: 'silent' })
 const now = Date.now
 const store = new Store(join(directory, 'controller.sqlite'))
@@ -44,7 +45,9 @@ const requests = new Requests({ table: new RequestTable(store), journal, log, no
 const configurations = new ConfigurationTable(store)
 const fleet: Fleet = new Fleet({ controllerName: 'controller', heartbeatMs: 5000, retryMaxMs: 5000, log, now, layout: digest => deployer.layout(digest), dial: async () => { throw new Error('nobody is dialled') } })
 const deployer = new Deployer({ settings, store, configurations, fleet, log, complain: () => {}, ready: () => {} })
-const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet), operations: new Operations(fleet, deployer), state: new State(fleet, deployer) })
+const state = new State(fleet, deployer)
+const health = new Health({ settings, fleet, state, isDeployed: () => true, changed: () => {} })
+const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet), operations: new Operations(fleet, deployer), state, health })
 await auditLog.open()
 await eventLog.open()
 deployer.open()

@@ -4,7 +4,7 @@ import { requests, requestTypes, type RequestType } from '../../schemas/api.js'
 import { ClusterBackend } from '../../schemas/agent.js'
 import { namePattern } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
-import { Count, environmentName, File, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
+import { Count, environmentName, File, ListenAddress, ListenPort, managementSettings, Percent, Seconds } from '../settings.js'
 import { isLoopback } from '../util.js'
 
 /** The default deadline of each request type, a setting of its own. */
@@ -55,6 +55,12 @@ export const controllerSettings = {
   controller_audit_max_count: Count({ default: 100_000, minimum: 1, description: 'entries of the audit log that are kept' }),
   controller_audit_max_age: Seconds({ default: 31_536_000, maximum: 315_360_000, description: 'seconds that they are kept' }),
   controller_requests_max_count: Count({ default: 10_000, minimum: 1, description: 'finished requests that are kept; of those that only read, a tenth' }),
+  controller_health_interval: Seconds({ default: 1, description: 'seconds between looks at the cluster\'s health; 0: it is looked at only when someone asks, and there are no notify_health events' }),
+  controller_health_workers_missing_max: Count({ default: 0, description: 'workers that may be missing while the cluster counts as ready' }),
+  controller_health_drop_max: Percent({ default: 1, description: 'percent of its packets that a worker may drop' }),
+  controller_health_idle_max: Seconds({ default: 60, description: 'seconds that a worker may receive no packet; 0: any' }),
+  controller_health_free_min: Percent({ default: 5, description: 'percent that must be free of each file system that holds state, spool or logs' }),
+  controller_health_archive_age_max: Seconds({ default: 7200, description: 'seconds that a rotated log may wait to be archived; 0: any' }),
   controller_body_limit: Count({ default: 8_388_608, minimum: 1024, description: 'bytes that the body of a request, or a message on a WebSocket, may have' }),
   controller_messages_timeout_max: Seconds({ default: 18, minimum: 0.01, description: 'seconds that a request that comes over a WebSocket has at most: zeek-client waits 20' }),
   controller_messages_connections_max: Count({ default: 100, minimum: 1, description: 'clients on WebSockets at a time' }),

@@ -12,6 +12,7 @@ import { hostPort } from '../util.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
 import type { Deployer } from './deployer.js'
 import type { Fleet } from './fleet.js'
+import type { ClusterHealth, Health } from './health.js'
 import type { EventJournal } from './journal.js'
 import type { Operations } from './operations.js'
 import type { Queries } from './queries.js'
@@ -31,6 +32,7 @@ export interface ControllerParts {
   queries: Queries
   operations: Operations
   state: State
+  health: Health
 }
 
 /** What the world can ask of the controller. It decides who does the work, and does none. */
@@ -91,6 +93,7 @@ export class Controller {
 
   listRequests (filter: RequestFilter): { requests: Request[], next?: string } { return this.#parts.requests.list(filter) }
 
+  get health (): ClusterHealth { return this.#parts.health.now }
   instances (): InstanceStatus[] { return this.#parts.state.instances() }
   nodes (): InstanceNode[] { return this.#parts.state.nodes() }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TSchema } from '@sinclair/typebox'
 import type { Logger } from 'pino'
 import { agentApiVersion, agentMethods, controllerMethods, Hello } from '../../schemas/agent.js'
+import { HealthReport } from '../../schemas/operations.js'
 import type { Instance, NodeState, NodeStatus, Outcome } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid, messageOf } from '../errors.js'
@@ -16,6 +17,7 @@ const checkHello = checker(Hello, invalid)
 const checkChange = checker(controllerMethods.change.params, invalid)
 const checkGone = checker(controllerMethods.gone.params, invalid)
 const checkLayout = checker(controllerMethods.layout.params, invalid)
+const checkHealth = checker(HealthReport, invalid)
 const checkLog = checker(controllerMethods.log.params, invalid)
 const checkError = checker(controllerMethods.error.params, invalid)
 const checkAnswer = Object.fromEntries(Object.entries(agentMethods).map(([method, { answer }]) => [method, checker(answer, invalid)])) as Record<AgentMethod, (value: unknown, at: string) => any>
@@ -39,6 +41,7 @@ export interface FleetEvents {
   connected: [Member]
   lost: [Member, string]
   change: [instance: string, status: NodeStatus, old: NodeState, reason: string]
+  health: [instance: string, report: HealthReport]
   log: [instance: string, level: string, message: string]
   fault: [message: string, instance: string | undefined, node: string | undefined]
 }
@@ -122,6 +125,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
         if (member) this.#note(member, status, reason, old)
       },
       gone: params => { for (const node of checkGone(params, 'gone').nodes) member?.statuses.delete(node) },
+      health: params => {
+        if (member) this.emit('health', member.name, checkHealth(params, 'health'))
+      },
       log: params => {
         const { level, message } = checkLog(params, 'log')
         if (member) this.emit('log', member.name, level, message)

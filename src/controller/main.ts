@@ -16,6 +16,7 @@ import type { ControllerSettings } from './config.js'
 import { Controller } from './controller.js'
 import { Deployer } from './deployer.js'
 import { Fleet } from './fleet.js'
+import { Health } from './health.js'
 import { EventJournal } from './journal.js'
 import { Messages } from './messages.js'
 import { Metrics } from './metrics.js'
@@ -75,9 +76,11 @@ export async function startController ({ settings, log, now = Date.now }: { sett
     note({ type: 'notify_error', message, ...(instance === undefined ? {} : { instance }), ...(node === undefined ? {} : { node }) })
   }
   const deployer = new Deployer({ settings, store, configurations, fleet, log, complain, ready: instances => note({ type: 'notify_agents_ready', instances: [...instances] }) })
-  const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet), operations: new Operations(fleet, deployer), state: new State(fleet, deployer) })
+  const state = new State(fleet, deployer)
+  const health = new Health({ settings, fleet, state, isDeployed: () => deployer.deployment !== undefined, changed: now => note({ type: 'notify_health', ...now }) })
+  const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet), operations: new Operations(fleet, deployer), state, health })
   const messages = new Messages(controller, access.guard, settings, log)
-  metrics.observe({ controller, messages: messages.server, access, store, log: eventLog, hub })
+  metrics.observe({ controller, health, messages: messages.server, access, store, log: eventLog, hub })
 
   await auditLog.open().catch(error => { throw naming(path, error) })
   await eventLog.open().catch(error => { throw naming(path, error) })
@@ -130,6 +133,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
       await fleet.close()
       await agents.close()
       access.close()
+      health.close()
       clearInterval(pruner)
       await pruning
       // It has said so itself when it fails.

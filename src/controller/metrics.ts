@@ -1,13 +1,16 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Request } from '../../schemas/api.js'
+import type { ArchiveStatus } from '../../schemas/operations.js'
 import type { Hub } from '../events/hub.js'
 import type { EventLog } from '../store/events.js'
 import type { Store } from '../store/store.js'
 import type { Access } from './access.js'
 import type { Controller } from './controller.js'
+import type { Health } from './health.js'
 
 export interface Observed {
   controller: Controller
+  health: Pick<Health, 'now' | 'reports'>
   messages: { size: number }
   access: Pick<Access, 'limits' | 'certificates'>
   store: Pick<Store, 'failure'>
@@ -43,7 +46,7 @@ export class Metrics {
   }
 
   /** What is read at each scrape. */
-  observe ({ controller, messages, access: { limits, certificates }, store, log, hub }: Observed): void {
+  observe ({ controller, health, messages, access: { limits, certificates }, store, log, hub }: Observed): void {
     const registers = [this.registry]
     const gauge = (name: string, help: string, read: () => number | undefined) => new Gauge({
       name: `zeek_cluster_${name}`, help, registers, collect () { this.set(read() ?? NaN) }
@@ -64,6 +67,7 @@ export class Metrics {
     gauge('events_kept_bytes', 'Bytes of the events that are kept', () => log.kept.bytes)
     gauge('events_oldest_timestamp_seconds', 'When the oldest event that is kept has happened, in seconds since 1970', () => log.oldest === undefined ? undefined : log.oldest / 1000)
     gauge('store_failing', 'Whether the store cannot be written: 1 if so', () => Number(store.failure !== undefined))
+    gauge('ready', 'Whether the cluster does its work, as GET /v1/health says: 1 if so', () => Number(health.now.ready))
     if (certificates) gauge('certificate_expires_seconds', 'When the certificate expires, in seconds since 1970', () => (certificates.expires ?? 0) / 1000)
     const refused = new Counter({
       name: 'zeek_cluster_refused_total',
@@ -75,6 +79,7 @@ export class Metrics {
         for (const [limit, count] of Object.entries({ ...limits.refused, pending: controller.refusedRequests })) refused.inc({ limit }, count)
       }
     })
+    this.#ofInstances(health)
     const nodes = new Gauge({
       name: 'zeek_cluster_nodes',
       help: 'Zeek nodes by state',
@@ -83,6 +88,35 @@ export class Metrics {
       collect () {
         nodes.reset()
         for (const { state, mgmt_role: role } of controller.nodes()) if (role === 'NODE') nodes.inc({ state })
+      }
+    })
+  }
+
+  #ofInstances (health: Pick<Health, 'reports'>): void {
+    const each = (name: string, help: string, read: (archive: ArchiveStatus) => number) => {
+      const gauge = new Gauge({
+        name: `zeek_cluster_${name}`,
+        help,
+        labelNames: ['instance'],
+        registers: [this.registry],
+        collect () {
+          gauge.reset()
+          for (const [instance, { archive }] of health.reports) if (archive) gauge.set({ instance }, read(archive))
+        }
+      })
+    }
+    each('log_queue_files', 'Rotated logs that wait to be archived', ({ files }) => files)
+    each('log_queue_bytes', 'Bytes of the logs that wait to be archived', ({ bytes }) => bytes)
+    each('log_queue_oldest_seconds', 'How long the oldest log has waited to be archived', ({ oldest = 0 }) => oldest)
+    each('archive_failures', 'Attempts to archive logs that have failed, in a row', ({ failures }) => failures)
+    const free = new Gauge({
+      name: 'zeek_cluster_file_system_free_ratio',
+      help: 'The part that is free of a file system that holds state, spool or logs',
+      labelNames: ['instance', 'path'],
+      registers: [this.registry],
+      collect () {
+        free.reset()
+        for (const [instance, { file_systems: all }] of health.reports) for (const { path, free_bytes: left, size_bytes: size } of all) free.set({ instance, path }, size === 0 ? 0 : left / size)
       }
     })
   }

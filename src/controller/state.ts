@@ -34,10 +34,10 @@ export class State {
     })
   }
 
-  /** Every process that is deployed or connected, sorted by instance and name. */
-  nodes (): InstanceNode[] {
+  /** The nodes that are deployed, as they are in the configuration. */
+  deployedNodes (): InstanceNode[] {
     const statuses = new Map(this.#fleet.known().map(({ name, statuses }) => [name, statuses]))
-    const deployed = (this.#deployer.deployment?.configuration.nodes ?? []).map(({ name: node, instance, role, port, metrics_port: metricsPort }): InstanceNode => ({
+    return (this.#deployer.deployment?.configuration.nodes ?? []).map(({ name: node, instance, role, port, metrics_port: metricsPort }): InstanceNode => ({
       instance,
       ...this.#whole(statuses.get(instance)?.get(node) ?? {
         node,
@@ -48,8 +48,12 @@ export class State {
         ...(metricsPort === undefined ? {} : { metrics_port: metricsPort })
       })
     }))
+  }
+
+  /** Every process that is deployed or connected, sorted by instance and name. */
+  nodes (): InstanceNode[] {
     const managing = this.#fleet.connected().flatMap(({ name, statuses }) => [...statuses.values()].filter(status => status.mgmt_role !== 'NODE').map(status => ({ instance: name, ...status })))
-    return [...deployed, ...managing].sort((a, b) => compare(a.instance, b.instance) || compare(a.node, b.node))
+    return [...this.deployedNodes(), ...managing].sort((a, b) => compare(a.instance, b.instance) || compare(a.node, b.node))
   }
 
   /** The answer of get_instances. */
