@@ -50,6 +50,8 @@ export async function fakeAgent (t: Test, port: number, { name = 'agent-a', hand
     deploy: ({ share }: { share: SentShare }) => each(share.nodes.map(node => node.name)),
     standby: () => [],
     get_id_value: ({ nodes }) => each(nodes, { data: { value: '"x"' } }),
+    start: ({ nodes }) => each(nodes),
+    stop: ({ nodes }) => each(nodes),
     restart: ({ nodes }) => each(nodes)
   }
   const recording = Object.fromEntries(Object.entries({ ...obliging, ...handlers }).map(([method, handler]) => [method, (params: any, context: any) => {
