@@ -247,3 +247,41 @@ await t.test('a closed link beats no more', async t => {
   await sleep(30)
   t.ok(frames.length <= before + 1)
 })
+
+await t.test('parts of an answer come in order, before it', async t => {
+  const [link] = pair({ count: (n: number, { part }: Context) => { for (let i = 0; i < n; i++) part(i); return 'done' } })
+  const heard: unknown[] = []
+  t.equal(await link.ask('count', 3, { ...patient, onPart: value => heard.push(value) }), 'done')
+  t.same(heard, [0, 1, 2])
+  t.equal(await link.ask('count', 3, patient), 'done', 'whoever does not ask for them hears none')
+})
+
+await t.test('parts of a question that was given up, or answered, are lost', async t => {
+  let say: Context['part'] = () => {}
+  let give = () => {}
+  const given = new Promise<void>(resolve => { give = resolve })
+  const [link, far] = pair({ slow: (_params: unknown, { part, signal }: Context) => new Promise(resolve => { say = part; signal.addEventListener('abort', () => { resolve('late'); give() }) }), quick: (_params: unknown, { part }: Context) => { say = part } })
+  const heard: unknown[] = []
+  const leaving = new AbortController()
+  const asked = settling(link.ask('slow', {}, { ...patient, signal: leaving.signal, onPart: value => { heard.push(value); leaving.abort() } }))
+  await until(() => { say('first'); return heard.length > 0 }, 'a part has come')
+  await until(() => asked.length > 0, 'it is given up')
+  t.same(asked, ['unavailable'])
+  const before = heard.length
+  say('second')
+  await given
+  await link.ask('quick', {}, { ...patient, onPart: value => heard.push(value) })
+  say('after the answer')
+  await far.ask('nothing', {}, patient).catch(() => {})
+  t.equal(heard.length, before)
+})
+
+await t.test('a part that its hearer cannot take costs neither the answer nor the link', async t => {
+  const errors: unknown[] = []
+  const [a, b] = memoryPair()
+  const link = new Link(a, {}, { onError: error => errors.push(error) })
+  const far = new Link(b, { tell: (_params: unknown, { part }: Context) => { part('odd'); return 1 } })
+  t.equal(await link.ask('tell', {}, { ...patient, onPart: () => { throw new TypeError('not this') } }), 1)
+  t.match(errors, [{ message: 'not this' }])
+  t.notOk(far.closed.aborted)
+})
