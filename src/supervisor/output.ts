@@ -1,71 +1,117 @@
-import { closeSync, copyFileSync, fstatSync, mkdirSync, openSync, readSync, renameSync, statSync, truncateSync } from 'node:fs'
+import { closeSync, copyFileSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { OutputStream } from '../../schemas/requests.js'
 
-const streams = ['stdout', 'stderr'] as const
+export const streams: readonly OutputStream[] = ['stdout', 'stderr']
+
+/** How many runs before the latest keep their files. */
+export const runsBefore = 5
 
 /** What of an output is shown: this many lines from its end, and no more than this many bytes. */
 export const tailLines = 100
 export const tailBytes = 64 * 1024
 
+/** A run's file that is cut keeps no more: it is held in memory for it. */
+const cutBytes = 16 * 1024 * 1024
+
+/** Where an incarnation's output is: 0 is the latest run, 1 the one before it. */
+export function fileOf (directory: string, stream: OutputStream, incarnation = 0): string {
+  return join(directory, incarnation === 0 ? stream : `${stream}.${incarnation}`)
+}
+
+/** What the latest run had written when its file was last rotated. */
+export function rotatedFileOf (directory: string, stream: OutputStream): string {
+  return join(directory, `${stream}.old`)
+}
+
 function sizeOf (path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
 
-/** The files that a program's stdout and stderr go to. The previous ones are kept beside them, as `<name>.1`. */
+/** The last bytes of a file, up to `size`; none when it is gone. */
+export function readEnd (path: string, bytes: number, size = sizeOf(path)): Buffer {
+  const buffer = Buffer.alloc(Math.min(bytes, size))
+  if (buffer.length === 0) return buffer
+  let file
+  try {
+    file = openSync(path, 'r')
+    return buffer.subarray(0, readSync(file, buffer, 0, buffer.length, size - buffer.length))
+  } catch {
+    return Buffer.alloc(0)
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}
+
+/** The last bytes of the latest run, `size` bytes long by now, and of what was rotated where that is not enough. */
+export function readLatest (directory: string, stream: OutputStream, bytes: number, size?: number): Buffer {
+  const end = readEnd(fileOf(directory, stream), bytes, size)
+  return end.length >= bytes ? end : Buffer.concat([readEnd(rotatedFileOf(directory, stream), bytes - end.length), end])
+}
+
+/** The last lines of a text; `isCut` says that its first line began before it: then it is left out, unless it is most of the text. */
+export function lastLines (text: Buffer, lines: number, isCut: boolean): string {
+  const whole = isCut ? text.indexOf('\n') + 1 : 0
+  const all = text.subarray(whole <= text.length / 2 ? whole : 0).toString().replace(/\n$/, '').split('\n')
+  return lines === 0 ? '' : all.slice(-lines).join('\n')
+}
+
+/** The files that a program's stdout and stderr go to. Each run has its own; those of some runs before are kept, as `<name>.1` (the run before), `<name>.2` … */
 export class Output {
   #directory: string
   #maxBytes: number
-  /** Where the output of this run starts. */
-  #start = { stdout: 0, stderr: 0 }
 
   constructor (directory: string, maxBytes: number) {
     this.#directory = directory
     this.#maxBytes = maxBytes
   }
 
-  /** Opens both for appending, for a new run. The caller closes them. */
+  /** Opens both, for a new run. The caller closes them. */
   open (): [number, number] {
     mkdirSync(this.#directory, { recursive: true })
-    return streams.map(name => {
-      const path = join(this.#directory, name)
-      if (sizeOf(path) >= this.#maxBytes) renameSync(path, `${path}.1`)
-      const file = openSync(path, 'a', 0o640)
-      this.#start[name] = fstatSync(file).size
-      return file
+    return streams.map(stream => {
+      this.#putAside(stream)
+      return openSync(fileOf(this.#directory, stream), 'a', 0o640)
     }) as [number, number]
   }
 
   /**
    * Keeps the files of a running program in bounds. It holds them open, so they are copied and emptied: what it
-   * writes in between is lost.
+   * writes in between is lost. The copy is in place last: whoever sees a new one knows that the file begins anew.
    */
   rotate (): void {
-    for (const name of streams) {
-      const path = join(this.#directory, name)
+    for (const stream of streams) {
+      const path = fileOf(this.#directory, stream)
       if (sizeOf(path) < this.#maxBytes) continue
-      copyFileSync(path, `${path}.1`)
+      const rotated = rotatedFileOf(this.#directory, stream)
+      copyFileSync(path, `${rotated}.tmp`)
       truncateSync(path)
-      this.#start[name] = 0
+      renameSync(`${rotated}.tmp`, rotated)
     }
   }
 
-  /** The last lines that this run has written. */
-  tail (): { stdout: string, stderr: string } {
-    return { stdout: this.#tail('stdout'), stderr: this.#tail('stderr') }
+  /** The last lines that the latest run has written. */
+  tail (): Record<OutputStream, string> {
+    const tailOf = (stream: OutputStream) => {
+      const end = readLatest(this.#directory, stream, tailBytes)
+      return lastLines(end, tailLines, end.length === tailBytes)
+    }
+    return { stdout: tailOf('stdout'), stderr: tailOf('stderr') }
   }
 
-  #tail (name: 'stdout' | 'stderr'): string {
-    const path = join(this.#directory, name)
-    const end = sizeOf(path)
-    const from = Math.max(end - tailBytes, this.#start[name] <= end ? this.#start[name] : 0)
-    if (end <= from) return ''
-    const file = openSync(path, 'r')
-    try {
-      const buffer = Buffer.alloc(end - from)
-      const text = buffer.toString('utf8', 0, readSync(file, buffer, 0, buffer.length, from))
-      return text.split('\n').slice(text.endsWith('\n') ? -tailLines - 1 : -tailLines).join('\n').trimEnd()
-    } finally {
-      closeSync(file)
+  /** Each run becomes one that is further back, in bounds; the last is dropped, and so is what the latest had rotated. */
+  #putAside (stream: OutputStream): void {
+    rmSync(rotatedFileOf(this.#directory, stream), { force: true })
+    for (let incarnation = runsBefore; incarnation > 0; incarnation--) {
+      const path = fileOf(this.#directory, stream, incarnation)
+      const newer = fileOf(this.#directory, stream, incarnation - 1)
+      if (statSync(newer, { throwIfNoEntry: false })) renameSync(newer, path)
+      else rmSync(path, { force: true })
     }
+    const before = fileOf(this.#directory, stream, 1)
+    if (sizeOf(before) <= this.#maxBytes) return
+    // It has grown since it was last looked at.
+    writeFileSync(`${before}.tmp`, readEnd(before, Math.min(this.#maxBytes, cutBytes)), { mode: 0o640 })
+    renameSync(`${before}.tmp`, before)
   }
 }

@@ -70,25 +70,27 @@ export interface Running {
 
 /** Starts a program. Whatever keeps it from starting is told as its exit. */
 export function launch (program: Program, pidFile: string, output: Output | undefined): Running {
+  let files: [number, number] | undefined
   try {
+    // Files, not pipes: a pipe would end with us and take the program along.
+    files = output?.open()
     // Node would blame the shell for it.
     if (!existsSync(program.cwd)) throw new Error(`there is no directory ${program.cwd}`)
-    return spawnProgram(program, pidFile, output)
+    return spawnProgram(program, pidFile, files)
   } catch (error) {
     return { pid: 0, channel: undefined, exited: Promise.resolve({ error: `cannot start: ${messageOf(error)}` }), kill: () => {} }
+  } finally {
+    files?.forEach(file => closeSync(file))
   }
 }
 
-function spawnProgram (program: Program, pidFile: string, output: Output | undefined): Running {
+function spawnProgram (program: Program, pidFile: string, files: [number, number] | undefined): Running {
   const attached = program.kind === 'attached'
-  // Files, not pipes: a pipe would end with us and take the program along.
-  const files = output?.open()
   const stdio: StdioOptions = ['ignore', files?.[0] ?? 'inherit', files?.[1] ?? 'inherit']
   if (attached) stdio.push('ipc')
   const child = spawn('/bin/sh', ['-c', launcher, pidFile, ...program.command], {
     cwd: program.cwd, env: program.env, detached: !attached, stdio
   })
-  files?.forEach(file => closeSync(file))
   // Once it is gone its number may be another's.
   let gone = false
   const exited = new Promise<Exit>(resolve => {
@@ -126,10 +128,13 @@ function signalTo (pid: number, signal: NodeJS.Signals, leader: boolean): void {
   }
 }
 
-/** SIGTERM, and SIGKILL when that has not helped in time. Resolves when the process is gone. */
-export async function terminate (running: Running, timeoutMs: number): Promise<void> {
+/** SIGTERM, and SIGKILL when that has not helped in time, which `killed` is told. Resolves when the process is gone. */
+export async function terminate (running: Running, timeoutMs: number, killed = () => {}): Promise<void> {
   running.kill('SIGTERM')
-  const patience = setTimeout(() => running.kill('SIGKILL'), timeoutMs)
+  const patience = setTimeout(() => {
+    killed()
+    running.kill('SIGKILL')
+  }, timeoutMs)
   await running.exited
   clearTimeout(patience)
 }

@@ -25,7 +25,7 @@ export interface Program {
   /** From SIGTERM to SIGKILL. */
   stopTimeoutMs: number
   restart: RestartPolicy
-  /** Where stdout and stderr go; without it they are the supervisor's own. */
+  /** Where stdout and stderr go, each run to files of its own, and the history of its runs; without it they are the supervisor's own. */
   output?: { directory: string, maxBytes: number }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../errors.js'
 import { groupBy, Sequence, writeFileAtomically } from '../util.js'
+import { History } from './history.js'
 import type { Program, UnitStatus } from './program.js'
 import { adopt, isAlive, readIdentity, terminate, type Running } from './process.js'
 import { Unit } from './unit.js'
@@ -62,6 +63,7 @@ export class Supervisor {
         // Attached, or nobody knows any more what it is: it must not run beside its successor.
         await terminate(adopt(identity, program?.kind ?? 'detached'), program?.stopTimeoutMs ?? launchMs)
       }
+      if (program?.output) new History(program.output.directory).endUnseen()
       await this.#forget(name)
     }))
   }

@@ -1,8 +1,10 @@
+import { statSync } from 'node:fs'
 import { unlink } from 'node:fs/promises'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { History } from './history.js'
 import { Output } from './output.js'
-import { describeExit, type Program, type UnitState, type UnitStatus } from './program.js'
+import { describeExit, type Exit, type Program, type UnitState, type UnitStatus } from './program.js'
 import { launch, terminate, type Running } from './process.js'
 import { afterExit } from './restart.js'
 
@@ -18,17 +20,23 @@ export class Unit {
   #pidFile: string
   #events: UnitEvents
   #output: Output | undefined
+  #history: History | undefined
   #state: UnitState = 'STOPPED'
   #reason = 'not started'
   #running: Running | undefined
   #stopping = new AbortController()
+  /** What it took to stop it. */
+  #stopped = 'stopped'
   #life: Promise<void> = Promise.resolve()
 
   constructor (program: Program, pidFile: string, events: UnitEvents) {
     this.program = program
     this.#pidFile = pidFile
     this.#events = events
-    if (program.output) this.#output = new Output(program.output.directory, program.output.maxBytes)
+    if (program.output) {
+      this.#output = new Output(program.output.directory, program.output.maxBytes)
+      this.#history = new History(program.output.directory)
+    }
   }
 
   get status (): UnitStatus {
@@ -54,7 +62,7 @@ export class Unit {
   /** Resolves when it is stopped and no process of it is left. */
   async stop (): Promise<void> {
     this.#stopping.abort()
-    if (this.#running) await terminate(this.#running, this.program.stopTimeoutMs)
+    if (this.#running) await this.#terminate(this.#running)
     await this.#life
   }
 
@@ -63,6 +71,8 @@ export class Unit {
     while (!stopping.aborted) {
       const startedAt = performance.now()
       const running = adopted ?? await this.#launch()
+      if (adopted) this.#history?.adopt(running.pid, this.#writtenAt())
+      else this.#history?.begin(running.pid)
       if (running.pid !== 0) {
         this.#running = running
         this.#change('RUNNING', adopted ? 'adopted' : 'started')
@@ -70,9 +80,10 @@ export class Unit {
       }
       adopted = undefined
       // A stop may have come while it was being launched.
-      if (stopping.aborted) void terminate(running, this.program.stopTimeoutMs)
+      if (stopping.aborted) void this.#terminate(running)
       const exit = await running.exited
       this.#running = undefined
+      this.#history?.end(stopping.aborted ? this.#describeStop(exit) : describeExit(exit))
       if (stopping.aborted) break
       const verdict = afterExit(this.program.restart, failures, performance.now() - startedAt)
       failures = verdict.failures
@@ -88,6 +99,23 @@ export class Unit {
     // The next supervisor must not take the last process for this one.
     await unlink(this.#pidFile).catch(() => {})
     return launch(this.program, this.#pidFile, this.#output)
+  }
+
+  /** When the process wrote down who it is. */
+  #writtenAt (): Date {
+    return statSync(this.#pidFile, { throwIfNoEntry: false })?.mtime ?? new Date()
+  }
+
+  #terminate (running: Running): Promise<void> {
+    const { stopTimeoutMs } = this.program
+    return terminate(running, stopTimeoutMs, () => { this.#stopped = `killed by SIGKILL after ${stopTimeoutMs / 1000} s` })
+  }
+
+  /** A program that was told to stop may have ended otherwise. */
+  #describeStop (exit: Exit): string {
+    const { code = 0, signal = 'SIGTERM', error } = exit
+    const asTold = code === 0 && signal === 'SIGTERM' && error === undefined
+    return asTold || this.#stopped !== 'stopped' ? this.#stopped : `stopped: ${describeExit(exit)}`
   }
 
   #change (state: UnitState, reason: string): void {

@@ -1,7 +1,7 @@
-import { appendFileSync, closeSync, existsSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import { appendFileSync, closeSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { Output, tailBytes, tailLines } from '../../src/supervisor/output.js'
+import { lastLines, Output, tailBytes, tailLines } from '../../src/supervisor/output.js'
 
 /** An output, and a way to write to it as a program does. */
 function open (t: Test, maxBytes = 1 << 20) {
@@ -15,14 +15,32 @@ function open (t: Test, maxBytes = 1 << 20) {
   return { directory, output, run, path: (name: string) => join(directory, name) }
 }
 
-await t.test('a run appends to what is there, and its tail is only its own', async t => {
+await t.test('each run has files of its own, and its tail is only its own', async t => {
   const { output, run, path } = open(t)
   run()('first\n')
   const write = run()
   t.same(output.tail(), { stdout: '', stderr: '' })
   write('second\nthird')
   t.equal(output.tail().stdout, 'second\nthird')
-  t.equal(readFileSync(path('stdout'), 'utf8'), 'first\nsecond\nthird')
+  t.equal(readFileSync(path('stdout'), 'utf8'), 'second\nthird')
+  t.equal(readFileSync(path('stdout.1'), 'utf8'), 'first\n')
+})
+
+await t.test('the runs before are kept in order, five of them', async t => {
+  const { run, path, directory } = open(t)
+  for (let n = 1; n <= 8; n++) run()(`run ${n}`)
+  t.same([path('stdout'), ...[1, 2, 3, 4, 5].map(n => path(`stdout.${n}`))].map(file => readFileSync(file, 'utf8')), [8, 7, 6, 5, 4, 3].map(n => `run ${n}`))
+  t.equal(readdirSync(directory).length, 12)
+})
+
+await t.test('a file that was removed by hand does not make its run another one', async t => {
+  const { run, path } = open(t)
+  for (let n = 1; n <= 3; n++) run()(`run ${n}`)
+  rmSync(path('stdout.1'))
+  run()('run 4')
+  t.equal(readFileSync(path('stdout.1'), 'utf8'), 'run 3')
+  t.notOk(existsSync(path('stdout.2')))
+  t.equal(readFileSync(path('stdout.3'), 'utf8'), 'run 1')
 })
 
 await t.test('the tail has a hundred lines, whether the last is whole or not', async t => {
@@ -47,16 +65,12 @@ await t.test('the tail has no more than 64 KiB', async t => {
   t.ok(output.tail().stdout.length <= tailBytes)
 })
 
-await t.test('a full file is put aside before the next run, and the one before that is lost', async t => {
-  const { output, run, path } = open(t, 10)
-  run()('first run.')
-  run()('second run')
-  t.equal(readFileSync(path('stdout.1'), 'utf8'), 'first run.')
-  run()('third')
-  t.equal(readFileSync(path('stdout.1'), 'utf8'), 'second run')
-  t.equal(readFileSync(path('stdout'), 'utf8'), 'third')
-  t.notOk(existsSync(path('stderr.1')))
-  t.equal(output.tail().stdout, 'third')
+await t.test('of a run whose file has grown too large the end is kept', async t => {
+  const { run, path } = open(t, 10)
+  run()('one two three')
+  run()('2nd')
+  t.equal(readFileSync(path('stdout.1'), 'utf8'), ' two three')
+  t.same(readdirSync(join(path('stdout'), '..')).sort(), ['stderr', 'stderr.1', 'stdout', 'stdout.1'])
 })
 
 await t.test('a full file of a running program is copied and emptied, and the program goes on writing to it', async t => {
@@ -64,14 +78,27 @@ await t.test('a full file of a running program is copied and emptied, and the pr
   const write = run()
   write('nine byte')
   output.rotate()
-  t.notOk(existsSync(path('stdout.1')), 'it is not full')
-  write('s and more')
+  t.notOk(existsSync(path('stdout.old')), 'it is not full')
+  write('s and more\n')
   output.rotate()
-  t.equal(readFileSync(path('stdout.1'), 'utf8'), 'nine bytes and more')
-  t.equal(output.tail().stdout, '')
+  t.equal(readFileSync(path('stdout.old'), 'utf8'), 'nine bytes and more\n')
+  t.equal(output.tail().stdout, 'nine bytes and more', 'what was just written can still be seen')
   write('later')
-  t.equal(output.tail().stdout, 'later')
+  t.equal(output.tail().stdout, 'nine bytes and more\nlater')
   t.equal(statSync(path('stdout')).size, 5)
+  t.notOk(existsSync(path('stdout.1')), 'it is the same run')
+  run()
+  t.notOk(existsSync(path('stdout.old')))
+  t.equal(readFileSync(path('stdout.1'), 'utf8'), 'later')
+})
+
+await t.test('a line that began before what is shown is left out, unless it is most of it', async t => {
+  const text = (lines: string[]) => lastLines(Buffer.from(lines.join('\n')), 10, true)
+  t.equal(text(['rest of a line', 'whole', 'also whole']), 'whole\nalso whole')
+  t.equal(text(['rest of an endless line', 'whole']), 'rest of an endless line\nwhole')
+  t.equal(text(['only one']), 'only one')
+  t.equal(lastLines(Buffer.from('a\nb\n\n'), 2, false), 'b\n')
+  t.equal(lastLines(Buffer.from('a\nb'), 0, false), '')
 })
 
 await t.test('stdout and stderr are kept apart', async t => {
@@ -86,8 +113,7 @@ await t.test('stdout and stderr are kept apart', async t => {
 await t.test('there is no tail of files that are gone or were emptied by someone else', async t => {
   const { output, path, run } = open(t)
   t.same(output.tail(), { stdout: '', stderr: '' })
-  run()('a long first run\n')
-  run()('second')
+  run()('a long run\n')
   writeFileSync(path('stdout'), '')
   t.equal(output.tail().stdout, '')
   appendFileSync(path('stdout'), 'new')

@@ -1,0 +1,72 @@
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Type } from '@sinclair/typebox'
+import { NodeRun } from '../../schemas/operations.js'
+import { checker } from '../../schemas/validator.js'
+import { invalid } from '../errors.js'
+
+/** How many runs are remembered. */
+export const runsKept = 20
+/** A history is some kilobytes; what is longer is none. */
+const maxBytes = 256 * 1024
+
+const fileOf = (directory: string) => join(directory, 'runs.json')
+const checkRuns = checker(Type.Array(NodeRun), invalid)
+
+/** The runs of a program, the newest first; none when there is no history, or it is damaged. */
+export function readRuns (directory: string): NodeRun[] {
+  try {
+    if (statSync(fileOf(directory)).size > maxBytes) return []
+    return checkRuns(JSON.parse(readFileSync(fileOf(directory), 'utf8')), 'runs').slice(0, runsKept)
+  } catch {
+    return []
+  }
+}
+
+/** What has become of a program's processes, in a file beside their outputs: it outlives whoever runs them. */
+export class History {
+  #directory: string
+  #runs: NodeRun[]
+
+  constructor (directory: string) {
+    this.#directory = directory
+    this.#runs = readRuns(directory)
+  }
+
+  /** A process has started, or could not be: then it has no process ID. */
+  begin (pid: number, startedAt = new Date()): void {
+    this.endUnseen()
+    this.#runs = [{ ...(pid === 0 ? {} : { pid }), started_at: startedAt.toISOString() }, ...this.#runs].slice(0, runsKept)
+    this.#write()
+  }
+
+  /** A process that runs already was taken over. */
+  adopt (pid: number, startedAt: Date): void {
+    const [latest] = this.#runs
+    if (latest?.pid !== pid || latest.ended_at !== undefined) this.begin(pid, startedAt)
+  }
+
+  /** The latest process is gone. */
+  end (reason: string): void {
+    const [latest, ...before] = this.#runs
+    if (!latest || latest.ended_at !== undefined) return
+    this.#runs = [{ ...latest, ended_at: new Date().toISOString(), reason }, ...before]
+    this.#write()
+  }
+
+  /** The latest process is gone since who knows when. */
+  endUnseen (): void {
+    this.end('exited while no supervisor was there')
+  }
+
+  #write (): void {
+    try {
+      const path = fileOf(this.#directory)
+      mkdirSync(this.#directory, { recursive: true })
+      writeFileSync(`${path}.tmp`, JSON.stringify(this.#runs), { mode: 0o640 })
+      renameSync(`${path}.tmp`, path)
+    } catch {
+      // A full disk must not keep a program from running. All of it is written again next time.
+    }
+  }
+}
