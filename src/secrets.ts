@@ -1,4 +1,4 @@
-import type { ConfigurationInput, Node, Outcome } from '../../schemas/types.js'
+import type { ConfigurationInput, Node, Outcome } from '../schemas/types.js'
 
 /** What is shown in place of a secret. */
 export const mask = '********'
@@ -26,4 +26,21 @@ export function maskedOutcome (outcome: Outcome): Outcome {
 export function maskedFields ({ nodes }: ConfigurationInput): string[] {
   return nodes.flatMap(({ name, env = {}, options = {} }) => [['env', env], ['options', options]].flatMap(([field, values]) =>
     Object.entries(values as object).filter(([, value]) => value === mask).map(([key]) => `node '${name}' ${field as string} ${key} is masked: its value is needed`)))
+}
+
+/** A command line for the eyes of others: of arguments `name=value`, as Zeek takes its options. */
+export function maskedCommand (command: readonly string[]): string[] {
+  return command.map(argument => {
+    const name = /^[^=]*(?==)/.exec(argument)?.[0]
+    return name !== undefined && secretName.test(name) ? `${name}=${mask}` : argument
+  })
+}
+
+/** Shorter ones cannot be told from other words. */
+const secretLength = 4
+
+/** A text in which the secrets of a node are masked, wherever they appear. */
+export function withoutSecrets (text: string, { env = {}, options = {} }: Pick<Node, 'env' | 'options'>): string {
+  const secrets = [...Object.entries(env), ...Object.entries(options)].filter(([name, value]) => secretName.test(name) && value.length >= secretLength).map(([, value]) => value)
+  return secrets.sort((a, b) => b.length - a.length).reduce((masked, secret) => masked.replaceAll(secret, mask), text)
 }

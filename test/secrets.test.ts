@@ -1,8 +1,8 @@
 import t from 'tap'
-import type { Configuration } from '../../schemas/types.js'
-import { mask, masked, maskedFields } from '../../src/controller/secrets.js'
-import { getJson, openStream, startTestController } from '../helper.js'
-import { openClient, requestFrame, bool } from '../zeek-websocket.js'
+import type { Configuration } from '../schemas/types.js'
+import { mask, masked, maskedFields } from '../src/secrets.js'
+import { getJson, openStream, startTestController } from './helper.js'
+import { openClient, requestFrame, bool } from './zeek-websocket.js'
 
 const configuration: Configuration = {
   id: 'c1',

@@ -16,7 +16,7 @@ import type { ClusterHealth, Health } from './health.js'
 import type { EventJournal } from './journal.js'
 import type { Operations } from './operations.js'
 import type { Queries } from './queries.js'
-import { masked, maskedOutcome } from './secrets.js'
+import { masked, maskedOutcome } from '../secrets.js'
 import type { State } from './state.js'
 import { validate } from './validation.js'
 

@@ -1,7 +1,7 @@
 import type { ConfigurationInput, Node } from '../../schemas/types.js'
 import { compare, groupBy } from '../util.js'
 import { needsPort, inPortOrder } from './ports.js'
-import { maskedFields } from './secrets.js'
+import { maskedFields } from '../secrets.js'
 
 export interface Findings {
   /** Sorted by text; with one of them the configuration cannot be deployed. */
