@@ -125,6 +125,7 @@ export const ResultData = Type.Object({
   value: Type.Optional(Type.String({ description: 'The value of an identifier, as a JSON text.' })),
   stdout: Type.Optional(Type.String({ description: 'The last lines of a node.' })),
   stderr: Type.Optional(Type.String({ description: 'The last lines of a node.' })),
+  truncated: Type.Optional(Type.Boolean({ description: 'Whether a limit has left out output, or ended following it, before its time.' })),
   findings: Type.Optional(ListOf(Finding)),
   diagnosis: Type.Optional(Ref(Diagnosis)),
   stats: Type.Optional(Ref(NodeStats)),

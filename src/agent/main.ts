@@ -13,8 +13,10 @@ import { bootId, hostPort, packageVersion } from '../util.js'
 import { findZeek } from '../zeek/executable.js'
 import { unpackLayout } from '../zeek/packed-layout.js'
 import type { AgentSettings } from './config.js'
+import { diagnose } from './diagnosis.js'
 import { Memory } from './memory.js'
 import { NodeTable } from './node-table.js'
+import { getNodeOutput } from './outputs.js'
 import type { Programs } from './programs.js'
 import { Session } from './session.js'
 
@@ -89,6 +91,8 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
       return []
     },
     get_id_value: ({ id, nodes }, { signal }) => table.each(nodes, async node => ({ value: await node.idValue(id, signal) })),
+    get_node_output: (params, context) => getNodeOutput(table, params, context),
+    diagnose: ({ nodes }, { signal }) => diagnose(table, nodes, env, signal),
     start: ({ nodes }, { signal }) => table.start(nodes, signal),
     stop: ({ nodes }, { signal }) => table.stop(nodes, signal),
     restart: ({ nodes }, { signal }) => table.restart(nodes, signal)

@@ -1,0 +1,60 @@
+import type { Diagnosis } from '../../schemas/operations.js'
+import type { Outcome, ResultData } from '../../schemas/types.js'
+import { AppError } from '../errors.js'
+import { maskedCommand, withoutSecrets } from '../secrets.js'
+import { readRuns } from '../supervisor/history.js'
+import { streams, tailBytes, tailLines } from '../supervisor/output.js'
+import { Sequence } from '../util.js'
+import { backtrace, type Backtrace } from './backtrace.js'
+import { coreLimitNote, newestCore, readCorePattern } from './core-files.js'
+import type { ManagedNode } from './managed-node.js'
+import type { NodeTable } from './node-table.js'
+import { lastOutput } from './outputs.js'
+
+type BacktraceOf = (executable: string, core: string) => Promise<Backtrace>
+
+/** What is known of nodes that misbehave. One outcome per node; what cannot be found out is a note in it. */
+export async function diagnose (table: NodeTable, names: readonly string[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Outcome[]> {
+  // gdb takes as much memory as the program had.
+  const oneAtATime = new Sequence()
+  return await table.each(names, async node => {
+    const diagnosis = await diagnosisOf(node, (executable, core) => oneAtATime.run(() => backtrace(executable, core, env.PATH, signal)))
+    return { ...outputsOf(node), diagnosis }
+  })
+}
+
+async function diagnosisOf ({ node, program, status }: ManagedNode, backtraceOf: BacktraceOf): Promise<Diagnosis> {
+  const runs = readRuns(program.cwd)
+  const cores = await readCorePattern()
+  const { core, notes } = await newestCore(cores, program.cwd, runs.flatMap(({ pid }) => pid ?? []))
+  notes.push(...await coreLimitNote(cores, status.pid))
+  if (core && !runs.some(({ started_at: from, ended_at: to }) => from <= core.time.toISOString() && (to === undefined || core.time.getTime() < Date.parse(to) + lateMs))) notes.push(`the core file is of ${core.time.toISOString()}: of none of these processes`)
+  const trace = core && await backtraceOf(executableOf(program.command), core.path)
+  return {
+    state: status.state,
+    command: maskedCommand(program.command),
+    directory: program.cwd,
+    runs,
+    ...(core ? { core: core.path } : {}),
+    ...(trace?.text === undefined ? {} : { backtrace: withoutSecrets(trace.text, node) }),
+    notes: [...notes, ...trace?.notes ?? []]
+  }
+}
+
+/** The kernel writes a core file before the process is gone, but clocks are coarse. */
+const lateMs = 1000
+
+/** Zeek, or what it is started by: `taskset -c <cpu> zeek`. */
+function executableOf (command: readonly string[]): string {
+  return command[command[0] === 'taskset' ? 3 : 0]!
+}
+
+/** Nothing, of a node that has not run. */
+function outputsOf (node: ManagedNode): ResultData {
+  try {
+    return lastOutput(node, { streams, lines: tailLines, bytes: tailBytes })
+  } catch (error) {
+    if (error instanceof AppError) return {}
+    throw error
+  }
+}
