@@ -37,7 +37,7 @@ export function maskedCommand (command: readonly string[]): string[] {
 }
 
 /** Shorter ones cannot be told from other words. */
-const secretLength = 4
+const secretLength = 6
 
 /** A text in which the secrets of a node are masked, wherever they appear. */
 export function withoutSecrets (text: string, { env = {}, options = {} }: Pick<Node, 'env' | 'options'>): string {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Configuration } from '../schemas/types.js'
-import { mask, masked, maskedFields } from '../src/secrets.js'
+import { mask, masked, maskedCommand, maskedFields, withoutSecrets } from '../src/secrets.js'
 import { getJson, openStream, startTestController } from './helper.js'
 import { openClient, requestFrame, bool } from './zeek-websocket.js'
 
@@ -23,6 +23,14 @@ await t.test('values whose names look like secrets are masked, and no others', a
 await t.test('what has come back masked is named', async t => {
   t.same(maskedFields(masked(configuration)), ['node \'worker-1\' env API_TOKEN is masked: its value is needed', 'node \'worker-1\' options Foo::password is masked: its value is needed'])
   t.same(maskedFields(configuration), [])
+})
+
+await t.test('a command line shows the names of its secrets, and a text neither', async t => {
+  t.same(maskedCommand(['taskset', '-c', '1', '/opt/zeek', 'local', 'Foo::password=hunter2', 'Foo::n=5', 'x==y', '=']), ['taskset', '-c', '1', '/opt/zeek', 'local', `Foo::password=${mask}`, 'Foo::n=5', 'x==y', '='])
+  t.equal(withoutSecrets('hunter2, hunter2! and 5', configuration.nodes[0]!), `${mask}, ${mask}! and 5`)
+  t.equal(withoutSecrets('use_token is T', { options: { use_token: 'T', 'a::secret': '' } }), 'use_token is T', 'what is too short is no secret')
+  t.equal(withoutSecrets('abcdefgh', { env: { A_KEY: 'abcdef', B_KEY: 'abcdefgh' } }), mask, 'the longer one first')
+  t.equal(withoutSecrets('text', {}), 'text')
 })
 
 await t.test('nobody but who asks for a configuration sees its secrets', async t => {

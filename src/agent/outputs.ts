@@ -88,7 +88,8 @@ async function followNode (node: ManagedNode, { streams: wanted, lines, bytes }:
         for (let reads = 0; reads < readsPerLook && !isOver(); reads++) {
           const news = await follower.next()
           if (!news) break
-          const told = news.slice(0, left.lines).map(line => withoutSecrets(line, node.node))
+          // An empty list has no text.
+          const told = news.length === 0 ? [] : withoutSecrets(news.slice(0, left.lines).join('\n'), node.node).split('\n')
           left.lines -= told.length
           left.bytes -= bytesOf(told)
           for (const lines of inParts(told)) part({ node: name, stream: follower.stream, lines })

@@ -177,7 +177,7 @@ await t.test('a rotation is followed without a line lost or told twice', async t
   output.open()
   const { begun, hears, lines } = follow(t, table)
   await begun(path('stdout'))
-  const written = Array.from({ length: 40 }, (_, n) => `line ${n} ${'x'.repeat(n)}`)
+  const written = Array.from({ length: 12 }, (_, n) => `line ${n} ${'x'.repeat(90 + n)}`)
   for (const [n, line] of written.entries()) {
     appendFileSync(path('stdout'), `${line}\nunfin`)
     output.rotate()
