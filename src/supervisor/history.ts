@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Type } from '@sinclair/typebox'
+import { ListOf } from '../../schemas/basics.js'
 import { NodeRun } from '../../schemas/operations.js'
 import { checker } from '../../schemas/validator.js'
 import { invalid } from '../errors.js'
@@ -11,7 +11,7 @@ export const runsKept = 20
 const maxBytes = 256 * 1024
 
 const fileOf = (directory: string) => join(directory, 'runs.json')
-const checkRuns = checker(Type.Array(NodeRun), invalid)
+const checkRuns = checker(ListOf(NodeRun), invalid)
 
 /** The runs of a program, the newest first; none when there is no history, or it is damaged. */
 export function readRuns (directory: string): NodeRun[] {

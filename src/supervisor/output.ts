@@ -24,6 +24,15 @@ export function rotatedFileOf (directory: string, stream: OutputStream): string 
   return join(directory, `${stream}.old`)
 }
 
+function succeeds (job: () => void): boolean {
+  try {
+    job()
+    return true
+  } catch {
+    return false
+  }
+}
+
 function sizeOf (path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
@@ -84,9 +93,11 @@ export class Output {
       const path = fileOf(this.#directory, stream)
       if (sizeOf(path) < this.#maxBytes) continue
       const rotated = rotatedFileOf(this.#directory, stream)
-      copyFileSync(path, `${rotated}.tmp`)
+      const isCopied = succeeds(() => copyFileSync(path, `${rotated}.tmp`))
       truncateSync(path)
-      renameSync(`${rotated}.tmp`, rotated)
+      // Without room for a copy there is none, rather than no room at all.
+      if (isCopied) renameSync(`${rotated}.tmp`, rotated)
+      else rmSync(`${rotated}.tmp`, { force: true, recursive: true })
     }
   }
 
@@ -110,8 +121,9 @@ export class Output {
     }
     const before = fileOf(this.#directory, stream, 1)
     if (sizeOf(before) <= this.#maxBytes) return
-    // It has grown since it was last looked at.
-    writeFileSync(`${before}.tmp`, readEnd(before, Math.min(this.#maxBytes, cutBytes)), { mode: 0o640 })
-    renameSync(`${before}.tmp`, before)
+    // It has grown since it was last looked at. On a full disk it stays so, and the program starts all the same.
+    const isCut = succeeds(() => writeFileSync(`${before}.tmp`, readEnd(before, Math.min(this.#maxBytes, cutBytes)), { mode: 0o640 }))
+    if (isCut) renameSync(`${before}.tmp`, before)
+    else rmSync(`${before}.tmp`, { force: true, recursive: true })
   }
 }

@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import { appendFileSync, closeSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { lastLines, Output, tailBytes, tailLines } from '../../src/supervisor/output.js'
@@ -90,6 +90,21 @@ await t.test('a full file of a running program is copied and emptied, and the pr
   run()
   t.notOk(existsSync(path('stdout.old')))
   t.equal(readFileSync(path('stdout.1'), 'utf8'), 'later')
+})
+
+await t.test('where nothing can be copied a file is emptied all the same, and a run begins', async t => {
+  const { output, run, path } = open(t, 10)
+  const write = run()
+  write('more than ten bytes')
+  mkdirSync(join(path('stdout.old.tmp'), 'in-the-way'), { recursive: true })
+  output.rotate()
+  t.equal(statSync(path('stdout')).size, 0)
+  t.notOk(existsSync(path('stdout.old')))
+  write('more than ten bytes again')
+  mkdirSync(join(path('stdout.1.tmp'), 'in-the-way'), { recursive: true })
+  run()('next')
+  t.equal(readFileSync(path('stdout.1'), 'utf8'), 'more than ten bytes again')
+  t.equal(readFileSync(path('stdout'), 'utf8'), 'next')
 })
 
 await t.test('a line that began before what is shown is left out, unless it is most of it', async t => {
