@@ -22,6 +22,7 @@ export const agentSettings = {
   agent_restart_reset: Seconds({ default: 60, description: 'seconds of running after which an exit counts as the first again' }),
   agent_restart_max: Count({ default: 10, description: 'exits in a row after which a node is FAILED; 0: never' }),
   agent_output_max_bytes: Count({ default: 10_485_760, minimum: 4096, description: 'size at which a node\'s stdout and stderr files are rotated' }),
+  agent_stats_interval: Seconds({ default: 10, minimum: 0.1, description: 'seconds between the samples of what its nodes use and see' }),
   bin: Type.String({ default: 'zeek', minLength: 1, description: 'the zeek executable, a path or a name on the PATH' })
 }
 

@@ -18,6 +18,7 @@ import { Memory } from './memory.js'
 import { NodeTable } from './node-table.js'
 import { getNodeOutput } from './outputs.js'
 import type { Programs } from './programs.js'
+import { Sampler } from './sampler.js'
 import { Session } from './session.js'
 
 type Method = keyof typeof agentMethods
@@ -65,6 +66,7 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
   const closing = new AbortController()
   const certificates = Certificates.of('agent', settings)
   const table = new NodeTable(settings, env, programs, new Memory(join(settings.management_state_dir, 'agent.json')))
+  const sampler = new Sampler(table, settings.agent_stats_interval * 1000, closing.signal)
   const dialled = settings.agent_controller === 'none'
 
   /** The controllers of this host, as the supervisor has told of them. */
@@ -95,7 +97,9 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     diagnose: ({ nodes }, { signal }) => diagnose(table, nodes, env, signal),
     start: ({ nodes }, { signal }) => table.start(nodes, signal),
     stop: ({ nodes }, { signal }) => table.stop(nodes, signal),
-    restart: ({ nodes }, { signal }) => table.restart(nodes, signal)
+    restart: ({ nodes }, { signal }) => table.restart(nodes, signal),
+    get_node_stats: ({ nodes, watch }, { signal, part }) => sampler.stats(nodes, watch, signal, part),
+    get_metrics: ({ node }) => sampler.metrics(node)
   })
 
   const session = new Session({
