@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { uriHost } from './endpoint.js'
-import { packetsReceived } from './interface.js'
+import { countPackets } from './interface.js'
 import type { Layout, LayoutNode } from './layout.js'
 import type { Options } from './options.js'
 import { fatal } from './report.js'
@@ -48,21 +48,34 @@ function services ({ nodes }: Layout): string {
   return JSON.stringify([{ targets, labels: {} }])
 }
 
+type Family = [name: string, type: string, help: string, value: number, labels?: string]
+
 function metrics (node: string, reads: boolean): string {
-  const received = reads ? packetsReceived() : 0
+  const { received, dropped } = reads ? countPackets() : { received: 0, dropped: 0 }
   const [major, minor, patch] = VERSION.split('.')
   const version = `beta="false",commit="0",debug="false",major="${major}",minor="${minor}",patch="${patch}",` +
     `version_number="90000",version_string="${VERSION}"`
-  const families: Array<[name: string, type: string, help: string, value: number, labels?: string]> = [
+  const { user, system } = process.cpuUsage()
+  const families: Family[] = [
     ['zeek_version_info', 'gauge', 'The Zeek version', 1, version],
     ['zeek_net_received_packets_total', 'counter', 'Total number of packets received', received],
-    ['zeek_net_dropped_packets_total', 'counter', 'Total number of packets dropped', Math.floor(received / 1000)],
-    ['zeek_net_link_packets_total', 'counter', 'Total number of packets on the packet source link', received],
-    ['zeek_net_packet_lag_seconds', 'gauge', 'Difference of network time and wallclock time', reads ? 0.001 : 0],
-    ['zeek_active_sessions', 'gauge', 'Active sessions', reads ? 3 : 0],
+    ...(reads ? ofLiveTraffic(received, dropped) : []),
+    ['process_cpu_user_seconds_total', 'counter', 'Total user CPU time spent', user / 1e6],
+    ['process_cpu_system_seconds_total', 'counter', 'Total system CPU time spent', system / 1e6],
     ['process_resident_memory_bytes', 'gauge', 'Resident memory size', process.memoryUsage.rss()]
   ]
   return families.map(([name, type, help, value, labels]) =>
     `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n` +
     `${name}{${labels === undefined ? '' : `${labels},`}node="${node}"} ${value}\n`).join('')
+}
+
+/** What only nodes have that read an interface. */
+function ofLiveTraffic (received: number, dropped: number): Family[] {
+  const link = 'Total number of packets on the packet source link before filtering'
+  return [
+    ['zeek_net_dropped_packets_total', 'counter', 'Total number of packets dropped', dropped],
+    ['zeek_net_link_packets_total', 'counter', link, received + dropped],
+    ['zeek_net_packet_lag_seconds', 'gauge', 'Difference of network time and wallclock time in seconds.', 0.001],
+    ['zeek_active_sessions', 'gauge', 'Active Zeek Sessions', 3, 'protocol="tcp"']
+  ]
 }

@@ -8,6 +8,9 @@ export interface Misbehaviour {
   crash?: number
   slow?: number
   chatty?: number
+  /** Of its packets, in percent. */
+  drop?: number
+  deaf: boolean
   hang: boolean
   mute: boolean
   ignoreTerm: boolean
@@ -16,10 +19,11 @@ export interface Misbehaviour {
 /** From STAND_IN, and from a file of the working directory: that one can change between two starts. */
 export function readMisbehaviour (): Misbehaviour {
   const told = [process.env['STAND_IN'] ?? '', existsSync('stand-in') ? readFileSync('stand-in', 'utf8') : '']
-  const result: Misbehaviour = { hang: false, mute: false, ignoreTerm: false }
+  const result: Misbehaviour = { deaf: false, hang: false, mute: false, ignoreTerm: false }
   for (const word of told.join(',').split(/[\s,]+/).filter(word => word !== '')) {
-    const [, name, number] = /^(exit|crash|slow|chatty)=(\d+)$/.exec(word) ?? []
-    if (name !== undefined) result[name as 'exit' | 'crash' | 'slow' | 'chatty'] = Number(number)
+    const [, name, number] = /^(exit|crash|slow|chatty|drop)=(\d+)$/.exec(word) ?? []
+    if (name !== undefined) result[name as 'exit' | 'crash' | 'slow' | 'chatty' | 'drop'] = Number(number)
+    else if (word === 'deaf') result.deaf = true
     else if (word === 'hang') result.hang = true
     else if (word === 'mute') result.mute = true
     else if (word === 'ignore-term') result.ignoreTerm = true

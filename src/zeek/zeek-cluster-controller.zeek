@@ -5,6 +5,17 @@
 
 @load base/frameworks/cluster
 
+# The metrics of packets come from this script. Whoever has not loaded it has
+# no use for its log. The node's own scripts are loaded before this one.
+@ifndef ( Stats::report_interval )
+@load policy/misc/stats
+
+event zeek_init() &priority=-5
+	{
+	Log::disable_stream(Stats::LOG);
+	}
+@endif
+
 module ZeekClusterController;
 
 export {
