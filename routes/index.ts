@@ -6,6 +6,7 @@ import { auditRoutes } from './audit.js'
 import { eventRoutes } from './events.js'
 import { messageRoutes } from './messages.js'
 import { monitoringRoutes } from './monitoring.js'
+import { prometheusRoutes } from './prometheus.js'
 import { requestRoutes } from './requests.js'
 import { sessionRoutes } from './session.js'
 import { stateRoutes } from './state.js'
@@ -18,5 +19,6 @@ export const routes: FastifyPluginAsync<{ controller: Controller, metrics: Metri
   await app.register(auditRoutes, { prefix: '/v1', access })
   await app.register(sessionRoutes, { prefix: '/v1', guard: access.guard })
   await app.register(messageRoutes, { prefix: '/v1' })
+  await app.register(prometheusRoutes, { prefix: '/v1', controller, access })
   await app.register(monitoringRoutes, { controller, metrics })
 }

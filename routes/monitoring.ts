@@ -1,6 +1,6 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { ClusterHealth, Health, PrometheusTarget } from '../schemas/api.js'
-import { ListOf, Ref } from '../schemas/types.js'
+import { ClusterHealth, Health } from '../schemas/api.js'
+import { Ref } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import type { Metrics } from '../src/controller/metrics.js'
 import { json, needs, problems } from './answers.js'
@@ -41,8 +41,4 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
       response: { 200: { description: 'Prometheus\' text format', content: { 'text/plain': { schema: Type.String() } } }, ...problems }
     }
   }, async (_request, reply) => await reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()))
-
-  app.get('/v1/prometheus/targets', {
-    schema: { operationId: 'list_prometheus_targets', ...needs('viewer'), tags, summary: 'The nodes\' metrics, for Prometheus\' HTTP service discovery', response: { 200: json('One target per node', ListOf(PrometheusTarget)), ...problems } }
-  }, async () => controller.metricsTargets())
 }

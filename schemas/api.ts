@@ -103,10 +103,14 @@ export const Health = Type.Object({ status: Type.String({ examples: ['ok'] }), c
 export const ClusterHealth = Type.Object({ ready: Type.Boolean(), reasons: ListOf(HealthReason, { description: 'Why it is not; empty when it is.' }), ...eventCursor },
   { $id: 'ClusterHealth', ...closed, description: 'Whether the cluster does its work, as the thresholds in the settings say.', examples: [{ ready: false, reasons: [HealthReason.examples?.[0]], event_cursor: cursorExample }] })
 
-export const PrometheusLabels = Type.Object({ instance: Type.String(), node: Type.String(), role: Ref(ClusterRole) },
-  { $id: 'PrometheusLabels', ...closed, description: 'The labels of a target.', examples: [{ instance: 'agent-sensor-1', node: 'worker-1', role: 'WORKER' }] })
+export const PrometheusLabels = Type.Object({
+  instance: Type.String(), node: Type.String(), role: Ref(ClusterRole),
+  __scheme__: Type.Optional(Type.String()), __metrics_path__: Type.Optional(Type.String())
+}, { $id: 'PrometheusLabels', ...closed, description: 'The labels of a target; the last two of one that the controller serves.', examples: [{ instance: 'agent-sensor-1', node: 'worker-1', role: 'WORKER' }] })
 export const PrometheusTarget = Type.Object({ targets: Type.Array(Type.String()), labels: Ref(PrometheusLabels) },
-  { $id: 'PrometheusTarget', ...closed, description: 'One node\'s metrics endpoint, for Prometheus\' HTTP service discovery.', examples: [{ targets: ['127.0.0.1:9003'], labels: { instance: 'agent-sensor-1', node: 'worker-1', role: 'WORKER' } }] })
+  { $id: 'PrometheusTarget', ...closed, description: 'One node\'s metrics endpoint, for Prometheus\' HTTP service discovery.', examples: [{ targets: ['192.0.2.7:9003'], labels: { instance: 'agent-sensor-1', node: 'worker-1', role: 'WORKER' } }] })
+
+export type PrometheusTarget = Static<typeof PrometheusTarget>
 
 export const Login = Type.Object({ token: Type.String({ minLength: 1, maxLength: 256 }) },
   { $id: 'Login', ...closed, description: 'A token, for a session.', examples: [{ token: 'zcc_9448e9c83643_…' }] })

@@ -14,6 +14,7 @@ import { findZeek } from '../zeek/executable.js'
 import { unpackLayout } from '../zeek/packed-layout.js'
 import type { AgentSettings } from './config.js'
 import { diagnose } from './diagnosis.js'
+import { readInstance } from './instance-stats.js'
 import { Memory } from './memory.js'
 import { NodeTable } from './node-table.js'
 import { getNodeOutput } from './outputs.js'
@@ -82,6 +83,8 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     ...table.statuses()
   ]
 
+  const zeekVersion = async () => (await findZeek(settings.bin, env).catch(() => undefined))?.version
+
   const handlers = checked({
     deploy: ({ share, force }, { signal, link }) => {
       log.info(`deploying configuration ${share.config_id}: ${share.nodes.length} nodes`)
@@ -99,6 +102,18 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     stop: ({ nodes }, { signal }) => table.stop(nodes, signal),
     restart: ({ nodes }, { signal }) => table.restart(nodes, signal),
     get_node_stats: ({ nodes, watch }, { signal, part }) => sampler.stats(nodes, watch, signal, part),
+    get_instance_stats: async (_params, { signal }) => [{
+      success: true,
+      instance: settings.agent_name,
+      data: {
+        instance_stats: await readInstance({
+          zeekVersion: await zeekVersion(),
+          places: [{ path: settings.management_state_dir, holds: 'state' }],
+          own: table.statuses().flatMap(({ pid }) => pid ?? []),
+          signal
+        })
+      }
+    }],
     get_metrics: ({ node }) => sampler.metrics(node)
   })
 
@@ -114,7 +129,7 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
       api_version: agentApiVersion,
       name: settings.agent_name,
       version: packageVersion,
-      zeek_version: (await findZeek(settings.bin, env).catch(() => undefined))?.version,
+      zeek_version: await zeekVersion(),
       host: settings.agent_advertise_addr,
       machine: bootId,
       directory: await stat(settings.management_state_dir).then(({ dev, ino }) => `${dev}-${ino}`, () => undefined),

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Arguments, InstanceNode, InstanceStatus, Request, RequestArguments, RequestType } from '../../schemas/api.js'
-import type { ClusterRole, Configuration, ConfigurationState, Outcome } from '../../schemas/types.js'
+import type { Arguments, InstanceNode, InstanceStatus, PrometheusTarget, Request, RequestArguments, RequestType } from '../../schemas/api.js'
+import type { Configuration, ConfigurationState, Outcome } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import type { Hub, Start } from '../events/hub.js'
 import type { RequestOptions, Requests } from '../request.js'
@@ -8,13 +8,13 @@ import type { ConfigurationTable } from '../store/configurations.js'
 import type { RequestFilter } from '../store/requests.js'
 import type { Store } from '../store/store.js'
 import type { Answer, Task, Work } from '../task.js'
-import { hostPort } from '../util.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
 import type { Deployer } from './deployer.js'
 import type { Fleet } from './fleet.js'
 import type { ClusterHealth, Health } from './health.js'
 import type { EventJournal } from './journal.js'
 import type { Operations } from './operations.js'
+import { nodeMetrics, targetsOf, type Reached } from './prometheus.js'
 import type { Queries } from './queries.js'
 import { masked, maskedOutcome } from '../secrets.js'
 import type { State } from './state.js'
@@ -112,15 +112,11 @@ export class Controller {
     return configuration
   }
 
-  /** Where Prometheus finds the metrics of each node. */
-  metricsTargets (): { targets: string[], labels: { instance: string, node: string, role: ClusterRole } }[] {
-    const { deployer } = this.#parts
-    const hosts = new Map(deployer.deployment?.layout.nodes.map(({ name, host }) => [name, host]))
-    return (deployer.deployment?.configuration.nodes ?? []).flatMap(({ name: node, instance, role, metrics_port: port }) => {
-      const host = hosts.get(node)
-      return port === undefined || host === undefined ? [] : [{ targets: [hostPort(host, port)], labels: { instance, node, role } }]
-    })
-  }
+  /** Where Prometheus finds the metrics of each node, said to one who reaches the controller like this. */
+  metricsTargets (reached: Reached, proxy?: boolean): PrometheusTarget[] { return targetsOf(this.#parts.deployer.deployment, reached, proxy) }
+
+  /** What a node's metrics endpoint serves. Throws `not_found` or `unavailable`. */
+  nodeMetrics (node: string): Promise<{ text: string, type: string }> { return nodeMetrics(this.#parts.fleet, this.deployed(), node) }
 
   /** What keeps the controller from doing its work. */
   problems (): string[] {

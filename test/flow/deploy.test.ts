@@ -30,8 +30,11 @@ await t.test('a cluster of three instances', { timeout: 300_000 }, async t => {
     t.match(statuses.find(({ node }) => node === 'controller'), { state: 'RUNNING', mgmt_role: 'CONTROLLER', pid: Number })
     t.match(statuses.find(({ node }) => node === 'sensor-2'), { state: 'RUNNING', mgmt_role: 'AGENT', pid: Number })
     t.match(statuses.find(({ node }) => node === 'worker-1'), { state: 'RUNNING', mgmt_role: 'NODE', cluster_role: 'WORKER', pid: Number, metrics_port: Number })
-    const [target] = await getJson(`${cluster.url}/v1/prometheus/targets`)
-    t.match(await (await fetch(`http://${target.targets[0]}/metrics`)).text(), /zeek_version_info\{.*node="logger-1"|zeek_version_info\{.*node="manager"/)
+    const [own] = await getJson(`${cluster.url}/v1/prometheus/targets?proxy=false`)
+    const [proxied] = await getJson(`${cluster.url}/v1/prometheus/targets`)
+    for (const url of [`http://${own.targets[0]}/metrics`, `http://${proxied.targets[0]}${proxied.labels.__metrics_path__}`]) {
+      t.match(await (await fetch(url)).text(), new RegExp(`zeek_version_info\\{.*node="${own.labels.node}"`))
+    }
   })
 
   await t.test('answers with the values of identifiers', async t => {

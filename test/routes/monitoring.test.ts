@@ -2,7 +2,7 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { requestTypes } from '../../schemas/api.js'
 import { domainEventTypes } from '../../schemas/events.js'
-import { getJson, openStream, startTestController } from '../helper.js'
+import { openStream, startTestController } from '../helper.js'
 import { fakeAgent, small } from '../controller/fake-agent.js'
 
 /** Samples of Prometheus' text format by name and labels. Throws when a line is none. */
@@ -57,28 +57,6 @@ await t.test('the metrics can be read, and count what there is', async t => {
 await t.test('the metrics say what format they have', async t => {
   const { url } = shared
   t.match((await fetch(`${url}/metrics`)).headers.get('content-type'), /^text\/plain; version=0\.0\.4/)
-})
-
-await t.test('Prometheus finds each node of the deployment', async t => {
-  const { url, ask, settings } = await startTestController(t)
-  t.same(await getJson(`${url}/v1/prometheus/targets`), [])
-  await fakeAgent(t, settings.controller_port, { hello: { host: 'fd00::1' } })
-  await ask('stage_configuration', { config: small() })
-  t.same(await getJson(`${url}/v1/prometheus/targets`), [], 'what is staged is not there yet')
-  await ask('deploy')
-  const start = settings.controller_auto_assign_metrics_start_port
-  t.same(await getJson(`${url}/v1/prometheus/targets`), [
-    { targets: [`[fd00::1]:${start}`], labels: { instance: 'agent-a', node: 'manager', role: 'MANAGER' } },
-    { targets: [`[fd00::1]:${start + 1}`], labels: { instance: 'agent-a', node: 'worker-1', role: 'WORKER' } }
-  ])
-})
-
-await t.test('without metrics ports there are no targets', async t => {
-  const { url, ask, settings } = await startTestController(t, { 'controller-auto-assign-metrics-ports': 'false' })
-  await fakeAgent(t, settings.controller_port)
-  await ask('stage_configuration', { config: small() })
-  await ask('deploy')
-  t.same(await getJson(`${url}/v1/prometheus/targets`), [])
 })
 
 /** Every reference in a document. */
