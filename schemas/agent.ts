@@ -76,8 +76,8 @@ export const agentMethods = {
   start: ofNodes,
   stop: ofNodes,
   restart: ofNodes,
-  /** Of a share that need not be the deployed one. */
-  check: { params: Type.Object({ share: SentShare, nodes }), answer: Outcomes },
+  /** Of a share that need not be the deployed one. `processes`: those of the cluster's nodes on this machine, whose ports will be free. */
+  check: { params: Type.Object({ share: SentShare, nodes, processes: Type.Array(Type.Integer()) }), answer: Outcomes },
   get_node_output: {
     params: Type.Object({ nodes, stream: Type.Optional(Ref(OutputStream)), lines: Type.Integer(), incarnation: Type.Integer(), follow: Type.Optional(Follow) }),
     part: Type.Object({ node: Name, stream: Ref(OutputStream), lines: Type.Array(Type.String()) }),

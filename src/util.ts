@@ -96,3 +96,25 @@ export class Sequence {
     return done
   }
 }
+
+/** Runs jobs beside each other, in the order in which they came, but never more than so many at a time. */
+export class Slots {
+  #free: number
+  #waiting: (() => void)[] = []
+
+  constructor (count: number) {
+    this.#free = count
+  }
+
+  async run<T> (job: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--
+    else await new Promise<void>(resolve => this.#waiting.push(resolve))
+    try {
+      return await job()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#free++
+    }
+  }
+}

@@ -10,6 +10,7 @@ import { pino, type Logger } from 'pino'
 import type { Test } from 'tap'
 import type { Request, RequestType } from '../schemas/api.js'
 import { agentSettings } from '../src/agent/config.js'
+import type { Host } from '../src/agent/host.js'
 import { startAgent } from '../src/agent/main.js'
 import { Programs } from '../src/agent/programs.js'
 import { controllerSettings } from '../src/controller/config.js'
@@ -129,8 +130,11 @@ export async function startTestController (t: Test, flags: Record<string, string
   return { ...running, close, settings, ask: (type: RequestType, args: object = {}, query = '') => ask(running.url, type, args, query) }
 }
 
+/** A host with nothing against it: what this one has and may is not a test's concern. */
+export const goodHost: Host = { interface: async () => 'up', listeners: async () => [], unpinnable: async () => undefined, maySniff: async () => true, free: async () => 50 }
+
 /** An agent in this process, with a supervisor of its own, whose nodes are stopped at the end of the test. */
-export async function startTestAgent (t: Test, name: string, controllerPort: number, flags: Record<string, string> = {}, directory = directoryOf(t)) {
+export async function startTestAgent (t: Test, name: string, controllerPort: number, flags: Record<string, string> = {}, directory = directoryOf(t), host: Host = goodHost) {
   const settings = settingsOf({
     'management-state-dir': directory,
     'agent-name': name,
@@ -144,7 +148,7 @@ export async function startTestAgent (t: Test, name: string, controllerPort: num
   const supervisor: Supervisor = new Supervisor(join(directory, 'supervisor'), { changed: status => link.notify('changed', status), attached: () => {} })
   const link = new Link(theirs, supervisorHandlers(supervisor))
   await supervisor.recover()
-  const agent = await startAgent({ settings, env: cleanEnv, programs: new Programs(ours), controllerPort, log: silent })
+  const agent = await startAgent({ settings, env: cleanEnv, programs: new Programs(ours), controllerPort, log: silent, host })
   let closed: Promise<void> | undefined
   const close = () => closed ??= agent.close()
   t.teardown(async () => {

@@ -11,6 +11,7 @@ import { Filter } from '../../src/events/filter.js'
 import { ndjson } from '../../src/events/frame.js'
 import { Hub } from '../../src/events/hub.js'
 import { controllerSettings } from '../../src/controller/config.js'
+import { Checks } from '../../src/controller/checks.js'
 import { Controller } from '../../src/controller/controller.js'
 import { Deployer } from '../../src/controller/deployer.js'
 import { Fleet } from '../../src/controller/fleet.js'
@@ -44,10 +45,11 @@ const journal = new EventJournal(store, { log: eventLog, hub }, { log: auditLog,
 const requests = new Requests({ table: new RequestTable(store), journal, log, now, pendingMax: 1_000_000 })
 const configurations = new ConfigurationTable(store)
 const fleet: Fleet = new Fleet({ controllerName: 'controller', heartbeatMs: 5000, retryMaxMs: 5000, log, now, layout: digest => deployer.layout(digest), dial: async () => { throw new Error('nobody is dialled') } })
-const deployer = new Deployer({ settings, store, configurations, fleet, log, complain: () => {}, ready: () => {} })
+const checks = new Checks(fleet)
+const deployer = new Deployer({ settings, store, configurations, fleet, checks, log, complain: () => {}, ready: () => {} })
 const state = new State(fleet, deployer)
 const health = new Health({ settings, fleet, state, isDeployed: () => true, changed: () => {} })
-const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet), operations: new Operations(fleet, deployer), state, health })
+const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, checks, deployer, queries: new Queries(fleet), operations: new Operations(fleet, deployer), state, health })
 await auditLog.open()
 await eventLog.open()
 deployer.open()
@@ -56,7 +58,7 @@ for (let index = 0; index < count; index++) {
   fleet.accept(theirs, hostOf(index))
   await SimulatedAgent.over(ours, instanceOf(index), { host: hostOf(index) })
 }
-for (const [type, args] of [['stage_configuration', { config: clusterOf(count, 'c') }], ['deploy', {}]] as const) {
+for (const [type, args] of [['stage_configuration', { config: clusterOf(count, 'c') }], ['deploy', { check: false }]] as const) {
   const { request } = await controller.request(type, args)
   const { success } = await controller.waitForRequest(request.reqid, 30)
   if (!success) throw new Error(`${type} has failed`)

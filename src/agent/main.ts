@@ -12,9 +12,11 @@ import type { UnitStatus } from '../supervisor/program.js'
 import { bootId, hostPort, packageVersion } from '../util.js'
 import { findZeek } from '../zeek/executable.js'
 import { unpackLayout } from '../zeek/packed-layout.js'
+import { Checks } from './check.js'
 import type { AgentSettings } from './config.js'
 import { diagnose } from './diagnosis.js'
 import { readInstance } from './instance-stats.js'
+import { host as thisHost, type Host } from './host.js'
 import { Memory } from './memory.js'
 import { NodeTable } from './node-table.js'
 import { getNodeOutput } from './outputs.js'
@@ -51,6 +53,8 @@ export interface AgentOptions {
   /** The port at which agents reach a controller on this host. */
   controllerPort: number
   log: Logger
+  /** What is found out of the host before nodes are deployed. */
+  host?: Host
 }
 
 export interface Agent {
@@ -63,11 +67,13 @@ export interface Agent {
 }
 
 /** Runs an agent. Resolves once it listens or dials. Rejects when it cannot listen. */
-export async function startAgent ({ settings, env, programs, controllerPort, log }: AgentOptions): Promise<Agent> {
+export async function startAgent ({ settings, env, programs, controllerPort, log, host = thisHost }: AgentOptions): Promise<Agent> {
   const closing = new AbortController()
   const certificates = Certificates.of('agent', settings)
   const table = new NodeTable(settings, env, programs, new Memory(join(settings.management_state_dir, 'agent.json')))
   const sampler = new Sampler(table, settings.agent_stats_interval * 1000, closing.signal)
+  const checks = new Checks(settings, env, host)
+  await checks.clean()
   const dialled = settings.agent_controller === 'none'
 
   /** The controllers of this host, as the supervisor has told of them. */
@@ -89,6 +95,10 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     deploy: ({ share, force }, { signal, link }) => {
       log.info(`deploying configuration ${share.config_id}: ${share.nodes.length} nodes`)
       return table.deploy(share, digest => askForLayout(link, digest), force, signal)
+    },
+    check: async ({ share, nodes, processes }, { signal, link }) => {
+      const own = new Set([...processes, ...table.statuses().flatMap(({ pid }) => pid ?? [])])
+      return await checks.check(await table.whole(share, digest => askForLayout(link, digest)), nodes, own, signal)
     },
     standby: async () => {
       log.info('on standby')

@@ -68,6 +68,12 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     if (share) await this.#work.run(() => this.#apply(share, false))
   }
 
+  /** A share with its layout; `lacking` gets one that is not that of the nodes. */
+  async whole (sent: SentShare, lacking: (digest: string) => Promise<Layout>): Promise<Share> {
+    const known = this.#share?.layout
+    return { ...sent, layout: known && digestOf(known) === sent.layout ? known : await lacking(sent.layout) }
+  }
+
   /**
    * Makes the nodes match the share; `force` restarts those that already do. `lacking` gets a layout that is not the one
    * that they have. One outcome per node.
@@ -75,8 +81,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   async deploy (sent: SentShare, lacking: (digest: string) => Promise<Layout>, force: boolean, signal: AbortSignal): Promise<Outcome[]> {
     // Waiting is not part of the work: the next deployment need not wait for a node that hangs.
     const started = await this.#work.run(async () => {
-      const known = this.#share?.layout
-      const share = { ...sent, layout: known && digestOf(known) === sent.layout ? known : await lacking(sent.layout) }
+      const share = await this.whole(sent, lacking)
       await this.#memory.save(share)
       return await this.#apply(share, force)
     })

@@ -63,6 +63,7 @@ export const controllerSettings = {
   controller_health_archive_age_max: Seconds({ default: 7200, description: 'seconds that a rotated log may wait to be archived; 0: any' }),
   controller_body_limit: Count({ default: 8_388_608, minimum: 1024, description: 'bytes that the body of a request, or a message on a WebSocket, may have' }),
   controller_messages_timeout_max: Seconds({ default: 18, minimum: 0.01, description: 'seconds that a request that comes over a WebSocket has at most: zeek-client waits 20' }),
+  controller_messages_check: Type.Boolean({ default: false, description: 'whether deployments that come over a WebSocket are checked first: zeek-client knows nothing of it' }),
   controller_messages_connections_max: Count({ default: 100, minimum: 1, description: 'clients on WebSockets at a time' }),
   controller_messages_unanswered_max: Count({ default: 256, minimum: 1, description: 'messages of one such client that may wait for their answer; with more it is cut off' }),
   controller_messages_backlog_max: Count({ default: 16_777_216, minimum: 1024, description: 'bytes that may wait for one such client to read them; with more it is cut off' })

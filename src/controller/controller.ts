@@ -9,12 +9,14 @@ import type { RequestFilter } from '../store/requests.js'
 import type { Store } from '../store/store.js'
 import type { Answer, Task, Work } from '../task.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
+import type { Checks } from './checks.js'
 import type { Deployer } from './deployer.js'
 import type { Fleet } from './fleet.js'
 import type { ClusterHealth, Health } from './health.js'
 import type { EventJournal } from './journal.js'
 import type { Operations } from './operations.js'
 import { nodeMetrics, targetsOf, type Reached } from './prometheus.js'
+import type { Plan } from './plan.js'
 import type { Queries } from './queries.js'
 import { masked, maskedOutcome } from '../secrets.js'
 import type { State } from './state.js'
@@ -28,6 +30,7 @@ export interface ControllerParts {
   journal: EventJournal
   hub: Hub
   fleet: Fleet
+  checks: Checks
   deployer: Deployer
   queries: Queries
   operations: Operations
@@ -125,11 +128,14 @@ export class Controller {
   }
 
   #configuration (state: ConfigurationState): Configuration | undefined {
-    const { configurations, deployer } = this.#parts
-    if (state === 'deployed') return deployer.deployment?.configuration
-    const { staged } = configurations
-    // As a deployment would make it now.
-    return staged && state === 'ready' ? deployer.preview(staged).configuration : staged
+    if (state === 'deployed') return this.#parts.deployer.deployment?.configuration
+    return state === 'ready' ? this.#plan()?.configuration : this.#parts.configurations.staged
+  }
+
+  /** What is staged, as a deployment would make it now. */
+  #plan (): Plan | undefined {
+    const { configurations: { staged }, deployer } = this.#parts
+    return staged && deployer.preview(staged)
   }
 
   /** The seconds that a request has whose asker does not say. */
@@ -141,7 +147,7 @@ export class Controller {
   }
 
   #work (type: RequestType, args: RequestArguments, keep: (results: readonly Outcome[]) => void): Work {
-    const { deployer, operations, queries, state } = this.#parts
+    const { checks, deployer, operations, queries, state } = this.#parts
     switch (type) {
       case 'get_instances': return { now: () => state.getInstances() }
       case 'stage_configuration': return { now: () => this.#stage(args as Arguments<'stage_configuration'>) }
@@ -152,13 +158,13 @@ export class Controller {
           return { results: results.map(maskedOutcome) }
         }
       }
-      case 'deploy': return task => deployer.deploy(this.#configuration('staged'), args.force === true, task)
+      case 'deploy': return task => deployer.deploy(this.#configuration('staged'), args, task)
       case 'get_nodes': return { now: () => state.getNodes() }
       case 'get_id_value': return task => queries.getIdValue(args as Arguments<'get_id_value'>, this.deployed(), task)
       case 'start': return task => operations.start(args, task)
       case 'stop': return task => operations.stop(args, task)
       case 'restart': return task => operations.restart(args, task)
-      case 'check': return async () => ({ results: [{ success: false, error: 'checks are missing' }] })
+      case 'check': return task => checks.check(args.deployed === true ? deployer.deployment : this.#plan(), args, task)
       case 'get_node_output': return task => queries.getNodeOutput(args, this.deployed(), task)
       case 'diagnose': return task => queries.diagnose(args, this.deployed(), task)
       case 'get_node_stats': return task => queries.getNodeStats(args, this.deployed(), task)

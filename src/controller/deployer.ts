@@ -1,10 +1,12 @@
 import type { Logger } from 'pino'
+import type { Arguments } from '../../schemas/api.js'
 import type { Configuration, DesiredState } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import { failed, type Answer, type Task } from '../task.js'
 import type { ConfigurationTable, Deployment, InstanceAddress } from '../store/configurations.js'
 import type { Store } from '../store/store.js'
 import { askInstance } from './ask.js'
+import type { Checks } from './checks.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
 import type { Fleet, Member } from './fleet.js'
 import { plan, type Plan } from './plan.js'
@@ -16,6 +18,7 @@ export interface DeployerOptions {
   store: Store
   configurations: ConfigurationTable
   fleet: Fleet
+  checks: Checks
   log: Logger
   /** Tells operators of something that needs their eye. */
   complain: (message: string, instance?: string) => void
@@ -72,10 +75,11 @@ export class Deployer {
     this.#stopped = configurations.stopped()
   }
 
-  /** The layout of this digest, packed, for an agent that lacks it. Throws `not_found` when it is not the one that is deployed. */
+  /** The layout of this digest, packed, for an agent that lacks it. Throws `not_found` when it is neither deployed nor being checked. */
   async layout (digest: string): Promise<string> {
-    if (this.#shares?.digest !== digest) throw new AppError('not_found', 'no such layout is deployed')
-    return await this.#shares.packed()
+    const shares = this.#shares?.digest === digest ? this.#shares : this.#options.checks.underWay(digest)
+    if (!shares) throw new AppError('not_found', 'no such layout is deployed')
+    return await shares.packed()
   }
 
   /** Addresses and ports as a deployment would have them now. */
@@ -84,8 +88,8 @@ export class Deployer {
     return plan(configuration, this.#addresses, portRules(settings), settings.controller_cluster_backend)
   }
 
-  /** Deploys a configuration. Its outcomes are told as progress; the answer is what is left to say. */
-  async deploy (configuration: Configuration | undefined, force: boolean, task: Task): Promise<Answer> {
+  /** Deploys a configuration, unless a node fails its check. Outcomes are told as progress; the answer is what is left to say. */
+  async deploy (configuration: Configuration | undefined, { force = false, check = true }: Arguments<'deploy'>, task: Task): Promise<Answer> {
     if (!configuration) return failed('no configuration available to deploy')
     if (this.#pending !== undefined) return failed(`earlier deployment ${this.#pending} still pending`)
     this.#pending = task.reqid
@@ -100,8 +104,11 @@ export class Deployer {
       if (task.signal.aborted) return { results: [{ success: false, error: 'request timed out' }], timedOut: true }
       const { errors, ...deployment } = this.preview(configuration)
       if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }
+      const shares = new Shares(deployment)
+      const refusal = check ? await this.#check(shares, grace, task) : undefined
+      if (refusal) return refusal
       await this.#options.store.write('synced', () => this.#options.configurations.deploy(deployment))
-      const shares = this.#shares = new Shares(deployment)
+      this.#shares = shares
       this.#stopped = this.#options.configurations.stopped()
       this.#tellReady()
       void this.#standDown()
@@ -113,6 +120,26 @@ export class Deployer {
       // Only those of what is deployed now, whatever came of it.
       this.#dial()
     }
+  }
+
+  /** Checks the nodes of instances that are connected within the grace. Tells those that fail; the answer is why there is no deployment. */
+  async #check (shares: Shares, grace: AbortSignal, task: Task): Promise<Answer | undefined> {
+    const { fleet, checks } = this.#options
+    await Promise.all(shares.names.map(instance => fleet.when(instance, grace)))
+    const nodes = shares.names.flatMap(instance => fleet.member(instance) ? shares.nodes(instance) : [])
+    let hasFailed = false
+    const timedOut = await checks.run(shares, nodes, {
+      ...task,
+      progress: (instance, outcomes) => {
+        const failures = outcomes.filter(({ success }) => !success)
+        if (failures.length === 0) return
+        hasFailed = true
+        task.progress(instance, failures)
+      }
+    })
+    if (hasFailed) return { results: [], timedOut }
+    // Nobody waits any more: it would be deployed behind its client's back.
+    return task.signal.aborted ? { results: [{ success: false, error: 'request timed out' }], timedOut: true } : undefined
   }
 
   /** Sends each instance its share as soon as it is connected. Resolves with whether one has not answered in time. */

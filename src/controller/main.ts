@@ -13,6 +13,7 @@ import { hostPort } from '../util.js'
 import { createAccess } from './access.js'
 import { Audit } from './audit.js'
 import type { ControllerSettings } from './config.js'
+import { Checks } from './checks.js'
 import { Controller } from './controller.js'
 import { Deployer } from './deployer.js'
 import { Fleet } from './fleet.js'
@@ -75,10 +76,11 @@ export async function startController ({ settings, log, now = Date.now }: { sett
     log.warn(message)
     note({ type: 'notify_error', message, ...(instance === undefined ? {} : { instance }), ...(node === undefined ? {} : { node }) })
   }
-  const deployer = new Deployer({ settings, store, configurations, fleet, log, complain, ready: instances => note({ type: 'notify_agents_ready', instances: [...instances] }) })
+  const checks = new Checks(fleet)
+  const deployer = new Deployer({ settings, store, configurations, fleet, checks, log, complain, ready: instances => note({ type: 'notify_agents_ready', instances: [...instances] }) })
   const state = new State(fleet, deployer)
   const health = new Health({ settings, fleet, state, isDeployed: () => deployer.deployment !== undefined, changed: now => note({ type: 'notify_health', ...now }) })
-  const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, deployer, queries: new Queries(fleet), operations: new Operations(fleet, deployer), state, health })
+  const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, checks, deployer, queries: new Queries(fleet), operations: new Operations(fleet, deployer), state, health })
   const messages = new Messages(controller, access.guard, settings, log)
   metrics.observe({ controller, health, messages: messages.server, access, store, log: eventLog, hub })
 

@@ -105,7 +105,7 @@ export class Messages {
       this.#guard.allow(from.owner, definitions[type].role, type)
       const ended = new Promise<void>(resolve => { asked.ended = resolve })
       this.#asked.set(reqid, asked)
-      const { own } = await this.#controller.request(type, checks[type](args, ''), { timeout, reqid, by: from.owner, onAnswer })
+      const { own } = await this.#controller.request(type, checks[type](type === 'deploy' ? { ...args, check: this.#settings.controller_messages_check } : args, ''), { timeout, reqid, by: from.owner, onAnswer })
       if (own) answer(own)
       await ended
     } catch (error) {

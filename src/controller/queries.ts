@@ -55,14 +55,14 @@ export class Queries {
  * Asks each instance for its part of the nodes, and tells one outcome per node as progress. Resolves with whether one has not
  * answered in time; `heard` sees all outcomes.
  */
-export async function askNodes (fleet: Fleet, method: AgentMethod, nodes: readonly Node[], task: Task, params: (names: string[]) => object, onPart?: (instance: string, part: any) => void, heard: (outcomes: readonly Outcome[]) => void = () => {}): Promise<boolean> {
+export async function askNodes (fleet: Fleet, method: AgentMethod, nodes: readonly Node[], task: Task, params: (names: string[], instance: string) => object, onPart?: (instance: string, part: any) => void, heard: (outcomes: readonly Outcome[]) => void = () => {}): Promise<boolean> {
   const late = await Promise.all([...groupBy(nodes, ({ instance }) => instance)].map(([instance, group]) => {
     const names = group.map(({ name }) => name)
     const hear = (outcomes: Outcome[]) => {
       heard(outcomes)
       return outcomes
     }
-    return askInstance(fleet, task, instance, method, params(names), hear,
+    return askInstance(fleet, task, instance, method, params(names, instance), hear,
       error => hear(names.map(node => ({ success: false, instance, node, error }))), onPart && (part => onPart(instance, part)))
   }))
   return late.includes(true)

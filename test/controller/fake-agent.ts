@@ -48,6 +48,7 @@ export async function fakeAgent (t: Test, port: number, { name = 'agent-a', hand
   const each = (nodes: readonly string[], more: object = {}) => nodes.map(node => ({ success: true, instance: name, node, ...more }))
   const obliging: Handlers = {
     deploy: ({ share }: { share: SentShare }) => each(share.nodes.map(node => node.name)),
+    check: ({ nodes }) => each(nodes, { data: { findings: [] } }),
     standby: () => [],
     get_id_value: ({ nodes }) => each(nodes, { data: { value: '"x"' } }),
     start: ({ nodes }) => each(nodes),

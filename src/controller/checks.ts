@@ -1,0 +1,49 @@
+import type { Selector } from '../../schemas/api.js'
+import type { Node } from '../../schemas/types.js'
+import type { Deployment } from '../store/configurations.js'
+import { failed, type Answer, type Task } from '../task.js'
+import type { Fleet } from './fleet.js'
+import type { Plan } from './plan.js'
+import { askNodes } from './queries.js'
+import { select } from './selection.js'
+import { Shares } from './shares.js'
+
+/** Has the agents find out whether nodes would run. Nothing of what runs is touched. */
+export class Checks {
+  #fleet: Fleet
+  #shares = new Set<Shares>()
+
+  constructor (fleet: Fleet) {
+    this.#fleet = fleet
+  }
+
+  /** What is being checked, by the digest of its layout. */
+  underWay (digest: string): Shares | undefined {
+    return [...this.#shares].find(shares => shares.digest === digest)
+  }
+
+  /** Checks the selected nodes as they would be, or are, deployed. */
+  async check (plan: Plan | Deployment | undefined, selector: Selector, task: Task): Promise<Answer> {
+    if (!plan) return failed('no configuration available to check')
+    if ('errors' in plan && plan.errors.length > 0) return { results: plan.errors.map(error => ({ success: false, error })) }
+    const { selected, unknown } = select(selector, plan.configuration)
+    return { results: unknown, timedOut: await this.run(new Shares(plan), selected, task) }
+  }
+
+  /** Tells one outcome per node as progress. Resolves with whether an instance has not answered in time. */
+  async run (shares: Shares, nodes: readonly Node[], task: Task): Promise<boolean> {
+    this.#shares.add(shares)
+    try {
+      return await askNodes(this.#fleet, 'check', nodes, task, (names, instance) => ({ share: shares.of(instance, new Set()), nodes: names, processes: this.#processesBeside(instance) }))
+    } finally {
+      this.#shares.delete(shares)
+    }
+  }
+
+  /** Of nodes on the same machine: the next deployment may give their ports to others. */
+  #processesBeside (instance: string): number[] {
+    const machine = this.#fleet.member(instance)?.machine
+    return this.#fleet.connected().filter(member => member.machine === machine)
+      .flatMap(({ statuses }) => [...statuses.values()].flatMap(({ mgmt_role: role, pid }) => role === 'NODE' ? pid ?? [] : []))
+  }
+}

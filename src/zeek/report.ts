@@ -1,0 +1,58 @@
+import type { Finding } from '../../schemas/operations.js'
+
+/** A time (only of processes that read packets), what kind, where (`Location::Describe` in Zeek's Obj.cc), and the message. */
+const shape = /^(?:\d+\.\d{6} )?((?:fatal|internal|expression|analyzer|runtime)? ?(?:error|warning)(?: in compiled code)?)(?: in (.+?))?: (.*)$/
+const place = /^(.+?)(?:, lines? (\d+)(?:-\d+)?(?: and .+)?)?$/
+
+/** Longer lines are cut: a message may quote all of a script. */
+const maxLine = 4096
+
+/** What a line of Zeek's stderr reports; undefined when it is no such line. Of a range of lines, the first counts. */
+export function parseReport (line: string): Finding | undefined {
+  const [, kind, where, message] = shape.exec(line) ?? []
+  if (kind === undefined || message === undefined) return undefined
+  const [, file, number] = where === undefined ? [] : place.exec(where) ?? []
+  return {
+    level: kind.includes('warning') ? 'warning' : 'error',
+    message,
+    ...(file === undefined ? {} : { file }),
+    ...(number === undefined ? {} : { line: Number(number) })
+  }
+}
+
+/** Zeek's stderr as findings, in memory that does not grow with it. */
+export class Reports {
+  /** No more than so many are kept; an error takes the place of a warning. */
+  readonly #max: number
+  #findings: Finding[] = []
+  #last: string[] = []
+  #rest = ''
+
+  constructor (max: number) {
+    this.#max = max
+  }
+
+  push (text: string): void {
+    const lines = (this.#rest + text).split('\n')
+    this.#rest = lines.pop()!.slice(0, maxLine)
+    for (const line of lines) this.#take(line.slice(0, maxLine))
+  }
+
+  /** Call it once all was pushed. */
+  findings (): Finding[] {
+    this.push('\n')
+    return this.#findings
+  }
+
+  /** The last lines that say something, whatever they say. */
+  get lastLines (): string { return this.#last.join('\n') }
+
+  #take (line: string): void {
+    if (line.trim() !== '') this.#last = [...this.#last.slice(-4), line]
+    const finding = parseReport(line)
+    if (!finding) return
+    // At the end, unless all places are taken.
+    const at = this.#findings.length < this.#max ? this.#findings.length : finding.level === 'error' ? this.#findings.findLastIndex(({ level }) => level === 'warning') : -1
+    if (at >= 0) this.#findings[at] = finding
+  }
+}
