@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { checkBrackets } from './brackets.js'
 import { fatal } from './report.js'
 
 export const HOME = '/opt/zeek/share/zeek'
@@ -38,7 +39,9 @@ export class Scripts {
     if (file === undefined || !this.#files.has(file)) this.#names.push(name)
     if (file === undefined || this.#files.has(file)) return
     this.#files.add(file)
-    for (const [index, line] of readFileSync(file, 'utf8').split('\n').entries()) {
+    const text = readFileSync(file, 'utf8')
+    checkBrackets(file, text)
+    for (const [index, line] of text.split('\n').entries()) {
       const next = /^\s*@load\s+([^\s;#]+)/.exec(line)?.[1]
       if (next !== undefined) this.load(next, `${file}, line ${index + 1}`, dirname(file))
     }

@@ -148,6 +148,13 @@ await t.test('what cannot be parsed', async t => {
     end(t, parse([], { CLUSTER_NODE: 'manager', ZEEKPATH: '/nowhere' }), 1, /^fatal error in .*can't find cluster-layout$/m),
     end(t, parse([ZEROMQ, 'local', 'policy/tuning/json-logs', 'Demo::x=5'], { CLUSTER_NODE: 'manager' }), 0, /^$/)
   ])
+  const script = async (text: string, error?: RegExp) => {
+    const path = `${t.testdir({ 'site.zeek': text })}/site.zeek`
+    await end(t, parse([path]), error === undefined ? 0 : 1, error ?? /^$/)
+  }
+  await script('# an open (\nevent zeek_init()\n\t{\n\tlocal p = /[{]/; print "}", (6 / 3) / 2;\n\t}\n')
+  await script('event zeek_init()\n\t{\n\t}\n\t}\n', /^error in .*\/site\.zeek, line 4: syntax error, at or near "}"$/m)
+  await script('event zeek_init(\n\t{\n\t}\n', /^error in .*\/site\.zeek, line 4: syntax error, at end of file .*\/site\.zeek$/m)
   const layout = 'redef Cluster::nodes = {\n ["a"] = [$node_type=Cluster::BOSS, $ip=1.2.3.4],\n};\n'
   await end(t, parse([ZEROMQ], { CLUSTER_NODE: 'a', ZEEKPATH: bad(layout) }), 1,
     /^error in .*cluster-layout\.zeek, line 2: syntax error, at or near "Cluster::BOSS"$/m)

@@ -1,0 +1,156 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import type { AssignedNode, Share } from '../../schemas/agent.js'
+import { Checks } from '../../src/agent/check.js'
+import type { Host } from '../../src/agent/host.js'
+import { cleanEnv, directoryOf, goodHost, settingsOf, standIn, until } from '../helper.js'
+
+const none = new Set<number>()
+const never = new AbortController().signal
+
+function shareOf (...nodes: Partial<AssignedNode>[]): Share {
+  const all = nodes.map((node, n): AssignedNode => ({ name: `worker-${n + 1}`, instance: 'agent-a', role: 'WORKER', interface: 'lo', metrics_port: 39_001 + n, agent_port: 39_100 + n, ...node }))
+  const layoutNodes = [{ name: 'manager', role: 'MANAGER' as const, host: '127.0.0.1', port: 39_000 }, ...all.map(({ name, role }) => ({ name, role, host: '127.0.0.1' }))]
+  return { config_id: 'c', layout: { backend: 'zeromq', nodes: layoutNodes, hub: { node: 'manager', host: '127.0.0.1', xpub_port: 39_200, xsub_port: 39_201 } }, nodes: all }
+}
+
+/** Checks of an agent with a state directory of its own. */
+function start (t: Test, { bin = standIn, host = {}, timeoutMs, env = {} }: { bin?: string, host?: Partial<Host>, timeoutMs?: number, env?: NodeJS.ProcessEnv } = {}) {
+  const directory = directoryOf(t)
+  const settings = settingsOf({ 'management-state-dir': directory, 'agent-name': 'agent-a', bin })
+  const checks = new Checks(settings, { ...cleanEnv, ...env }, { ...goodHost, ...host }, timeoutMs)
+  return { directory, checks, check: (share: Share, signal = never) => checks.check(share, share.nodes.map(({ name }) => name), none, signal), left: () => readdirSync(join(directory, 'checks')) }
+}
+
+/** A zeek that does this when it is to parse, and is the stand-in otherwise. */
+function zeek (t: Test, script: string): string {
+  const path = join(directoryOf(t), 'zeek')
+  writeFileSync(path, `#!/bin/sh\nif [ "$1" != -a ]; then exec ${standIn} "$@"; fi\n${script}\n`, { mode: 0o755 })
+  return path
+}
+
+await t.test('a good node is told so, and nothing is left', async t => {
+  const { check, left } = start(t)
+  t.same(await check(shareOf({ options: { 'Demo::level': '5' } })), [{ success: true, instance: 'agent-a', node: 'worker-1', data: { findings: [] } }])
+  t.same(left(), [])
+})
+
+await t.test('each node has its own outcome, with file and line of what is wrong', async t => {
+  const { check } = start(t)
+  const file = join(directoryOf(t), 'site.zeek')
+  writeFileSync(file, 'event zeek_init()\n\t{\n\t}}\n')
+  const outcomes = await check(shareOf({ scripts: ['nosuchscript'] }, { options: { 'Foo::bar': '1', 'Foo::baz': '2' } }, { scripts: [file] }, {}))
+  t.match(outcomes, [
+    { success: false, node: 'worker-1', error: "can't find nosuchscript", data: { findings: [{ level: 'error', message: "can't find nosuchscript" }] } },
+    { success: false, node: 'worker-2', error: "unknown identifier 'Foo::bar' in command-line options", data: { findings: [{}, { message: "unknown identifier 'Foo::baz' in command-line options" }] } },
+    { success: false, node: 'worker-3', error: `${file}:3: syntax error, at or near "}"`, data: { findings: [{ level: 'error', message: 'syntax error, at or near "}"', file, line: 3 }] } },
+    { success: true, node: 'worker-4' }
+  ])
+})
+
+await t.test('a node that is not in the share is unknown', async t => {
+  const { checks } = start(t)
+  t.match(await checks.check(shareOf(), ['ghost'], none, never), [{ success: false, node: 'ghost', error: 'unknown cluster node' }])
+})
+
+await t.test('it is the node\'s command line and environment, without taskset, with a layout of its own', async t => {
+  const { check, directory } = start(t, { bin: zeek(t, 'cat /proc/$$/cmdline > "$WITNESS.command"; cat /proc/$$/environ > "$WITNESS.environ"; pwd > "$WITNESS.cwd"; cat "$(echo $ZEEKPATH | cut -d: -f1)/cluster-layout.zeek" > "$WITNESS.layout"; ls "$(echo $ZEEKPATH | cut -d: -f1)" > "$WITNESS.scripts"'), env: { ZEEK_AGENT_TOKEN: 'secret' } })
+  const witness = join(directoryOf(t), 'w')
+  t.match(await check(shareOf({ cpu_affinity: 0, scripts: ['local'], options: { 'Demo::x': 'y' }, env: { WITNESS: witness } })), [{ success: true }])
+  const seen = (what: string) => readFileSync(`${witness}.${what}`, 'utf8')
+  const command = seen('command').split('\0')
+  t.notOk(command.includes('taskset'))
+  t.same(command.slice(command.indexOf('-a'), command.indexOf('-a') + 5), ['-a', 'policy/frameworks/cluster/backend/zeromq', '-i', 'lo', 'local'])
+  t.ok(command.includes('Demo::x=y') && command.includes('ZeekClusterController::listen_port=39100/tcp'))
+  const environ = seen('environ').split('\0')
+  for (const entry of ['ZEEKCTL_CHECK_CONFIG=1', 'ZEEKCTL_DISABLE_LISTEN=1', 'CLUSTER_NODE=worker-1']) t.ok(environ.includes(entry), entry)
+  t.notOk(environ.some(entry => entry.includes('secret')))
+  t.match(seen('layout'), /\["worker-1"\]/)
+  t.same(seen('scripts').trim().split('\n'), ['cluster-layout.zeek', 'zeek-cluster-controller.zeek'])
+  t.ok(seen('cwd').startsWith(join(directory, 'checks')))
+  const own = join(directory, 'nodes', 'worker-1')
+  mkdirSync(own, { recursive: true })
+  await check(shareOf({ env: { WITNESS: witness } }))
+  t.equal(seen('cwd').trim(), own, 'its own directory, once there is one')
+  t.notOk(existsSync(join(directory, 'cluster')), 'the layout of what runs is not touched')
+})
+
+await t.test('a zeek that fails without a word of why has its last lines told, or how it ended', async t => {
+  const results = async (script: string) => (await start(t, { bin: zeek(t, script) }).check(shareOf({})))[0]
+  t.match(await results('echo one >&2; echo two >&2; exit 3'), { success: false, error: 'one\ntwo' })
+  t.match(await results('exit 3'), { success: false, error: 'zeek -a exited with code 3' })
+  t.match(await results('kill -SEGV $$'), { success: false, error: 'zeek -a was killed by SIGSEGV' })
+  t.match(await results('echo warning in /x.zeek, line 7: deprecated >&2'), { success: true, data: { findings: [{ level: 'warning', file: '/x.zeek', line: 7, message: 'deprecated' }] } })
+})
+
+await t.test('without zeek, each node says why', async t => {
+  const { check } = start(t, { bin: '/nosuchdirectory/zeek' })
+  t.match(await check(shareOf({}, {})), [1, 2].map(n => ({ success: false, node: `worker-${n}`, error: '/nosuchdirectory/zeek is not an executable (ZEEK_BIN)', data: { findings: [{ level: 'error' }] } })))
+})
+
+await t.test('what the host says counts, too', async t => {
+  const { check } = start(t, { host: { interface: async device => device === 'lo' ? 'up' : 'missing', free: async () => 3 } })
+  t.match(await check(shareOf({}, { interface: 'eth9', scripts: ['nosuchscript'] })), [
+    { success: true, data: { findings: [{ level: 'warning', message: /^3\.0 % / }] } },
+    { success: false, error: "can't find nosuchscript", data: { findings: [{}, { level: 'error', message: 'interface eth9 does not exist' }, { level: 'warning' }] } }
+  ])
+})
+
+const isAlive = (pid: number) => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+
+await t.test('a zeek that hangs is killed, with its children, when its time is over', async t => {
+  const pids = join(directoryOf(t), 'pids')
+  const { check, left } = start(t, { bin: zeek(t, `sleep 1000 & echo $! $$ > ${pids}; echo warning: slow >&2; wait`), timeoutMs: 4000 })
+  t.match(await check(shareOf({})), [{ success: false, error: 'zeek -a has not ended within 4 seconds', data: { findings: [{}, { message: 'slow' }] } }])
+  for (const pid of readFileSync(pids, 'utf8').trim().split(' ').map(Number)) await until(() => !isAlive(pid), `${pid} is killed`)
+  t.same(left(), [])
+})
+
+await t.test('whoever asked gives up: what runs is killed, what waits is not begun', async t => {
+  const begun = join(directoryOf(t), 'begun')
+  const { check, left } = start(t, { bin: zeek(t, `echo $$ >> ${begun}; sleep 1000`) })
+  const asker = new AbortController()
+  const count = availableParallelism() + 8
+  const share = shareOf(...Array.from({ length: count }, () => ({})))
+  const checking = check(share, asker.signal)
+  await until(() => existsSync(begun) && readFileSync(begun, 'utf8') !== '', 'one has begun')
+  asker.abort()
+  const outcomes = await checking
+  t.equal(outcomes.length, count)
+  t.ok(outcomes.every(({ success, error }) => !success && error === 'request timed out'))
+  const pids = readFileSync(begun, 'utf8').trim().split('\n')
+  t.ok(pids.length < count, 'no more at a time than there are processors')
+  for (const pid of pids) await until(() => !isAlive(Number(pid)), `${pid} is killed`)
+  t.same(left(), [])
+})
+
+await t.test('a huge stderr is read to its end, and findings are bounded', async t => {
+  const { check } = start(t, { bin: zeek(t, 'yes "warning in /x.zeek, line 1: deprecated" | head -c 20000000 >&2; echo "error: the last" >&2; exit 1') })
+  const [outcome] = await check(shareOf({}))
+  t.match(outcome, { success: false, error: 'the last' })
+  t.equal(outcome!.data!.findings!.length, 100)
+})
+
+await t.test('two checks at once do not disturb each other', async t => {
+  const { check, left } = start(t)
+  const outcomes = await Promise.all([check(shareOf({ scripts: ['nosuchscript'] })), check(shareOf({}))])
+  t.same(outcomes.map(([outcome]) => outcome!.success), [false, true])
+  t.same(left(), [])
+})
+
+await t.test('what a killed agent has left is cleaned up', async t => {
+  const { directory, checks } = start(t)
+  const left = join(directory, 'checks', 'check-123456')
+  mkdirSync(left, { recursive: true })
+  const [orphan, other] = [left, join(directory, 'cluster')].map(scripts => spawn('sleep', ['1000'], { env: { PATH: process.env.PATH, ZEEKPATH: `${scripts}:.` } }))
+  t.teardown(() => other!.kill('SIGKILL'))
+  const gone = once(orphan!, 'exit')
+  await checks.clean()
+  t.same((await gone)[1], 'SIGKILL')
+  t.equal(other!.signalCode, null, 'a node is left alone')
+  t.notOk(existsSync(join(directory, 'checks')))
+})
