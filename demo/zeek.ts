@@ -29,12 +29,19 @@ const scripts = new Scripts()
 const layout: Layout = name === '' ? { nodes: new Map(), redefs: new Map() } : readLayout(scripts)
 for (const script of args.scripts) scripts.load(script)
 
-const options = new Options(scripts.last(/(?:^|\/)(zeek-cluster-controller)(?:\.zeek)?$/) !== undefined)
+const isOurs = scripts.last(/(?:^|\/)(zeek-cluster-controller)(?:\.zeek)?$/) !== undefined
+const options = new Options(isOurs)
 // As Zeek: the scripts' defaults, the layout, then the command line.
 const isManager = layout.nodes.get(name)?.type === 'MANAGER'
 options.set('Cluster::Backend::ZeroMQ::run_proxy_thread', isManager ? 'T' : 'F')
 if (scripts.last(/misc\/(zeromq-multi-host-auto-setup)$/) !== undefined) setUpMultiHost(layout, options)
 for (const [option, expression] of layout.redefs) options.redef(option, expression)
+// What zeek-cluster-controller.zeek does about logs.
+const { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: queue, ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: interval } = process.env
+if (isOurs && queue) {
+  options.set('Log::default_rotation_dir', queue)
+  options.set('Log::default_rotation_interval', `${interval}sec`)
+}
 options.assign(args.assignments)
 if (args.pcap !== undefined && args.pcap !== '-' && !existsSync(args.pcap)) {
   fatal(`problem with trace file ${args.pcap} (${args.pcap}: No such file or directory)`)

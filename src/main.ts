@@ -28,6 +28,8 @@ const usage = `usage: zeek-cluster <command>
                http://127.0.0.1:2149/v1/requests/stage_configuration
   token create --role ROLE [--name NAME] [--expires 30d] | list | revoke ID
              makes, lists and revokes the tokens of a controller, which may run meanwhile; roles: viewer, operator, admin, agent
+  archive -1 QUEUE DIRECTORY
+             moves rotated logs into DIRECTORY/<day>/, compressed, as zeek-archiver does; agents run it where that is not installed
   settings   lists every setting: its flag, environment variable, default and meaning
   version    prints the version
 `
@@ -169,6 +171,16 @@ async function convertFile (files: readonly string[]): Promise<number> {
   return 0
 }
 
+/** Takes what zeek-archiver takes of an agent, so that one can stand for the other. */
+async function runArchive ([once, queue, directory, ...rest]: readonly string[]): Promise<number> {
+  if (once !== '-1' || !queue || !directory || rest.length > 0) throw new AppError('invalid_request', 'archive needs -1 and two directories')
+  const { archive } = await import('./agent/archive.js')
+  const { archived, errors } = await archive(queue, directory)
+  if (archived > 0) console.log(`archived ${archived} logs`)
+  for (const error of errors) console.error(error)
+  return errors.length > 0 ? 1 : 0
+}
+
 async function main ([command, ...args]: readonly string[]): Promise<number> {
   switch (command) {
     case 'start': {
@@ -178,6 +190,7 @@ async function main ([command, ...args]: readonly string[]): Promise<number> {
       return role === undefined ? await runSupervisor(settings, roles.length > 0 ? roles : ['CONTROLLER', 'AGENT'], args) : await runRole(role, settings)
     }
     case 'convert': return await convertFile(args)
+    case 'archive': return await runArchive(args)
     case 'token': return await runToken(args)
     case 'settings': console.log(listSettings()); return 0
     case 'version': case '--version': console.log(packageVersion); return 0

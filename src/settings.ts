@@ -12,13 +12,14 @@ export const Percent = (options: { default: number, description: string }) => Ty
 /** An address to listen on. */
 export const ListenAddress = (options: { default: string, description: string }) => Type.String({ format: 'listen-ip', ...options })
 export const ListenPort = (options: { default: number, description: string }) => Type.Integer({ minimum: 1, maximum: 65535, ...options })
-/** The path of a file that may be given. */
+/** The path of a file or directory that may be given. */
 export const File = (description: string) => Type.Optional(Type.String({ minLength: 1, description }))
 export const Count = (options: { default: number, description: string, minimum?: number }) => Type.Integer({ minimum: 0, ...options })
 
 /** What controller, agent and supervisor all need. */
 export const managementSettings = {
   management_state_dir: Type.String({ default: './var', minLength: 1, description: 'where everything that must survive is kept' }),
+  management_spool_dir: File('where finished logs wait to be archived, in log-queue/; on the file system of the state directory; default: spool/ in the state directory'),
   management_log_level: Type.Unsafe<'debug' | 'info' | 'warn' | 'error'>({ type: 'string', enum: ['debug', 'info', 'warn', 'error'], default: 'info', description: 'what is logged' }),
   management_heartbeat: Seconds({ default: 5, minimum: 0.01, description: 'seconds between heartbeats of a link; three missed ones close it' }),
   management_retry_max: Seconds({ default: 5, minimum: 0.01, description: 'seconds that the delay grows to after which a lost controller or agent is dialled again' }),
@@ -29,7 +30,7 @@ export const managementSettings = {
 /** The prefixes that are ours alone, so that a name that we do not know is a typing error. */
 const ownPrefixes = ['ZEEK_CONTROLLER_', 'ZEEK_AGENT_', 'ZEEK_MANAGEMENT_']
 /** Ours to pass on (the role of a process), and what Zeek's own framework has for which there is no use here. */
-const notSettings = ['ZEEK_MANAGEMENT_NODE', 'ZEEK_MANAGEMENT_TESTING', 'ZEEK_MANAGEMENT_SPOOL_DIR']
+const notSettings = ['ZEEK_MANAGEMENT_NODE', 'ZEEK_MANAGEMENT_TESTING']
 
 export const environmentName = (key: string) => `ZEEK_${key.toUpperCase()}`
 export const flagName = (key: string) => `--${key.replaceAll('_', '-')}`

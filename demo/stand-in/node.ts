@@ -6,6 +6,7 @@ import { Identifiers } from './identifiers.js'
 import { openInterface, tellPackets } from './interface.js'
 import type { Layout } from './layout.js'
 import { Listener } from './listener.js'
+import { Logs } from './logs.js'
 import { Membership } from './membership.js'
 import { serveMetrics } from './metrics.js'
 import { misbehave, readMisbehaviour } from './misbehaviour.js'
@@ -35,6 +36,7 @@ export async function run ({ name, args, layout, options, backend }: Program): P
   if (args.interface !== undefined) openInterface(args.interface)
 
   let listener: Listener | undefined
+  let logs: Logs | undefined
   let ending = false
   const end = (): void => {
     if (ending) return
@@ -43,6 +45,7 @@ export async function run ({ name, args, layout, options, backend }: Program): P
     info('received termination signal')
     if (args.interface !== undefined) tellPackets(args.interface)
     listener?.close()
+    logs?.close()
     setTimeout(() => process.exit(0), TERMINATING_MS)
   }
   process.on('SIGTERM', () => { if (!misbehaviour.ignoreTerm) end() })
@@ -65,6 +68,9 @@ export async function run ({ name, args, layout, options, backend }: Program): P
     listener = await Listener.open(port, topic, name, nodeId(name, backend), membership, answers)
   }
   if (ending) return
+  const loggers = [...layout.nodes.values()].filter(({ type }) => type === 'LOGGER').length
+  const writesLogs = node?.type === 'LOGGER' || (node?.type === 'MANAGER' && options.get('Cluster::manager_is_logger') === 'T')
+  if (!checking && writesLogs) logs = Logs.open(name, loggers, options)
   setStatus('RUNNING', 'run_loop')
   // A node stays until it is told to end; anything else has nothing to wait for.
   if (backend === undefined && args.interface === undefined && port === 0) process.exit(0)

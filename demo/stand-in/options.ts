@@ -18,6 +18,7 @@ const KNOWN: Record<string, Option> = {
   [`${ZEROMQ}run_proxy_thread`]: { type: 'bool', value: 'F' },
   [`${ZEROMQ}ipv6`]: { type: 'bool', value: 'F' },
   'Cluster::manager_is_logger': { type: 'bool', value: 'T' },
+  'Log::default_rotation_dir': { type: 'string', value: '' },
   'Log::default_rotation_interval': { type: 'interval', value: '0sec' },
   'Telemetry::metrics_port': { type: 'port', value: '0/unknown' },
   'Telemetry::metrics_address': { type: 'string', value: process.env['ZEEK_DEFAULT_LISTEN_ADDRESS'] ?? '' },

@@ -5,8 +5,8 @@ export function toJson (text: string): unknown {
   if (/^[-+]?\d+(?:\.\d+)?$/.test(text)) return Number(text)
   const port = /^(\d+)\/(tcp|udp|icmp|unknown)$/.exec(text)
   if (port !== null) return { port: Number(port[1]), proto: port[2] }
-  const interval = /^(-?\d+(?:\.\d+)?) ?(usec|msec|sec|min|hr|day)s?$/.exec(text)
-  if (interval !== null) return describeInterval(Number(interval[1]) * SECONDS[interval[2]!]!)
+  const seconds = toSeconds(text)
+  if (seconds !== undefined) return describeInterval(seconds)
   const items = /^(?:set|vector)?\s*(?:\{(.*)\}|\((.*)\)|\[(.*)\])$/s.exec(text)
   if (items !== null) return elements(items[1] ?? items[2] ?? items[3] ?? '').map(toJson)
   return unquote(text) ?? text
@@ -19,6 +19,12 @@ export function unquote (text: string): string | undefined {
 }
 
 const SECONDS: Record<string, number> = { day: 86400, hr: 3600, min: 60, sec: 1, msec: 1e-3, usec: 1e-6 }
+
+/** The seconds of an interval, or undefined for any other text. */
+export function toSeconds (text: string): number | undefined {
+  const interval = /^(-?\d+(?:\.\d+)?) ?(usec|msec|sec|min|hr|day)s?$/.exec(text)
+  return interval === null ? undefined : Number(interval[1]) * SECONDS[interval[2]!]!
+}
 
 /** "90min" is "1.0 hr 30.0 mins". */
 function describeInterval (seconds: number): string {

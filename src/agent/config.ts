@@ -5,6 +5,9 @@ import { AppError } from '../errors.js'
 import { Count, File, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
 import { isLoopback } from '../util.js'
 
+/** Rotated logs are looked for, and old ones deleted, at least so often; in seconds. */
+export const archiveMax = 3600
+
 /** The settings of an agent. */
 export const agentSettings = {
   agent_name: Type.String({ pattern: namePattern, default: `agent-${hostname()}`, description: 'the name of the agent and its instance' }),
@@ -23,6 +26,15 @@ export const agentSettings = {
   agent_restart_max: Count({ default: 10, description: 'exits in a row after which a node is FAILED; 0: never' }),
   agent_output_max_bytes: Count({ default: 10_485_760, minimum: 4096, description: 'size at which a node\'s stdout and stderr files are rotated' }),
   agent_stats_interval: Seconds({ default: 10, minimum: 0.1, description: 'seconds between the samples of what its nodes use and see' }),
+  agent_rotation_interval: Seconds({ default: 3600, description: 'seconds after which nodes rotate their logs into the queue, unless their scripts or options say otherwise; 0: they do not' }),
+  agent_archive_logs: Type.Boolean({ default: true, description: 'whether the agent archives rotated logs; otherwise they stay in the queue, for others to take' }),
+  agent_archive_interval: Seconds({ default: 60, maximum: archiveMax, description: `seconds between looks for rotated logs; 0: as agent_rotation_interval, at most ${archiveMax}` }),
+  agent_archive_cmd: Type.Optional(Type.String({ minLength: 1, description: 'what archives logs, for the shell; gets -1 and the two directories, queue and archive; default: zeek-archiver beside zeek or on the PATH, else our own' })),
+  agent_archive_dir: File('where logs are archived, in a directory per day; default: logs/ in the state directory'),
+  agent_archive_timeout: Seconds({ default: 3600, minimum: 0.01, description: 'seconds that one run of the archiver may take' }),
+  agent_archive_max_age: Seconds({ default: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'seconds after which an archived log is deleted; 0: never' }),
+  agent_archive_max_bytes: Count({ default: 0, description: 'size of all archived logs above which the oldest are deleted; 0: no limit' }),
+  agent_archive_min_free: Type.Number({ default: 0, minimum: 0, maximum: 99, description: 'percent of the archive\'s file system that is kept free, by deleting the oldest archived logs; 0: whatever is free' }),
   bin: Type.String({ default: 'zeek', minLength: 1, description: 'the zeek executable, a path or a name on the PATH' })
 }
 

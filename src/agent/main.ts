@@ -13,6 +13,7 @@ import { bootId, hostPort, packageVersion } from '../util.js'
 import { findZeek } from '../zeek/executable.js'
 import { unpackLayout } from '../zeek/packed-layout.js'
 import { Checks } from './check.js'
+import { Archiver, prepareQueue } from './archiver.js'
 import type { AgentSettings } from './config.js'
 import { diagnose } from './diagnosis.js'
 import { readInstance } from './instance-stats.js'
@@ -70,6 +71,7 @@ export interface Agent {
 export async function startAgent ({ settings, env, programs, controllerPort, log, host = thisHost }: AgentOptions): Promise<Agent> {
   const closing = new AbortController()
   const certificates = Certificates.of('agent', settings)
+  await prepareQueue(settings)
   const table = new NodeTable(settings, env, programs, new Memory(join(settings.management_state_dir, 'agent.json')))
   const sampler = new Sampler(table, settings.agent_stats_interval * 1000, closing.signal)
   const checks = new Checks(settings, env, host)
@@ -167,13 +169,15 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     // A damaged memory must not keep the controller from bringing a new one.
     log.error(`cannot go on with the last configuration: ${messageOf(error)}`)
   }
+  const archiver = settings.agent_archive_logs ? new Archiver({ settings, env, log, notify: (method, params) => session.notify(method, params) }) : undefined
+  const archiving = archiver?.run(closing.signal)
   const dialling = dialled ? undefined : session.dial(settings.agent_controller, closing.signal)
   return {
     notifyLog: (level, message) => session.notify('log', { level, message }),
     reload: () => certificates?.reload(),
     close: async () => {
       closing.abort()
-      await dialling
+      await Promise.all([dialling, archiving])
     }
   }
 }

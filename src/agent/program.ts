@@ -1,19 +1,25 @@
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { clusterRoles } from '../../schemas/types.js'
 import type { AssignedNode, Share } from '../../schemas/agent.js'
 import type { Program } from '../supervisor/program.js'
-import { renderCommand, renderEnvironment } from '../zeek/command.js'
+import { renderCommand, renderEnvironment, renderRotation } from '../zeek/command.js'
 import type { Executable } from '../zeek/executable.js'
-import { renderLayout } from '../zeek/layout.js'
+import { renderLayout, writesLogs } from '../zeek/layout.js'
 import type { AgentSettings } from './config.js'
 
-/** Where the agent keeps things, below the state directory. */
+/** Where the agent keeps things: below the state directory, unless a setting says otherwise. */
 export function directories (settings: AgentSettings) {
+  const { management_state_dir: state, management_spool_dir: spool = join(state, 'spool'), agent_archive_dir: archive = join(state, 'logs') } = settings
   return {
+    spool: resolve(spool),
+    /** Where nodes leave finished logs. */
+    queue: resolve(spool, 'log-queue'),
+    /** Where they are archived. */
+    archive: resolve(archive),
     /** What every node's ZEEKPATH starts with. */
-    scripts: join(settings.management_state_dir, 'cluster'),
-    node: (name: string) => join(settings.management_state_dir, 'nodes', name)
+    scripts: join(state, 'cluster'),
+    node: (name: string) => join(state, 'nodes', name)
   }
 }
 
@@ -25,14 +31,15 @@ export function layoutOf ({ layout, nodes }: Share): string {
 
 /**
  * A node as a program to keep running. Its tag is a hash of what the node is made of: command line, its own
- * environment and the layout. What it merely inherits (PATH, TZ …) does not count, so that a supervisor that is
+ * environment, the layout, and where its logs go. What it merely inherits (PATH, TZ …) does not count, so that a supervisor that is
  * started from another shell leaves the nodes alone.
  */
 export function programOf (node: AssignedNode, share: Share, zeek: Executable, settings: AgentSettings, env: NodeJS.ProcessEnv): Program {
-  const { scripts, node: directory } = directories(settings)
+  const { scripts, node: directory, queue } = directories(settings)
+  const rotation = writesLogs(node.role, share.layout) ? { queue, interval: settings.agent_rotation_interval } : undefined
   const command = renderCommand(node, share.layout, zeek.path)
-  const environment = renderEnvironment(node, { scripts, zeekPath: zeek.zeekPath }, env)
-  const inputs = [command, Object.entries(node.env ?? {}).sort(), environment.ZEEKPATH, layoutOf(share)]
+  const environment = renderEnvironment(node, { scripts, zeekPath: zeek.zeekPath }, env, rotation)
+  const inputs = [command, Object.entries(node.env ?? {}).sort(), environment.ZEEKPATH, layoutOf(share), rotation && renderRotation(rotation)]
   return {
     name: node.name,
     kind: 'detached',

@@ -32,17 +32,17 @@ function zeromqOptions (node: AssignedNode, { hub }: Layout): string[] {
 const enclosed = (value: string) => value.replace(/\\?([;#@])|\\./gs, (text, mark?: string) => mark ? `\\x${mark.charCodeAt(0).toString(16)}` : text)
 
 /**
- * A node's command line. The backend comes first, so that the node's scripts can change it; the node's options come
- * late, so that they win; last what makes it this node.
+ * A node's command line. The backend and our script come first, so that the node's scripts can change what they set; the
+ * node's options come late, so that they win; last what makes it this node.
  */
 export function renderCommand (node: AssignedNode, layout: Layout, executable: string): string[] {
   return [
     ...(node.cpu_affinity === undefined ? [] : ['taskset', '-c', String(node.cpu_affinity)]),
     executable,
     `policy/frameworks/cluster/backend/${layout.backend}`,
+    nodeScript,
     ...(node.interface === undefined ? [] : ['-i', node.interface]),
     ...(node.scripts ?? []),
-    nodeScript,
     ...(layout.backend === 'zeromq' ? zeromqOptions(node, layout) : []),
     ...Object.entries(node.options ?? {}).map(([name, value]) => `${name}=${enclosed(value)}`),
     `ZeekClusterController::listen_port=${node.agent_port}/tcp`
@@ -56,12 +56,31 @@ export interface ZeekPaths {
   zeekPath: string
 }
 
+/** Where and when a node that writes logs rotates them. */
+export interface Rotation {
+  /** An absolute path. */
+  queue: string
+  /** In seconds; 0: only logs that a script rotates. */
+  interval: number
+}
+
+/** How our script learns of the rotation. */
+export function renderRotation ({ queue, interval }: Rotation): Record<string, string> {
+  return { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: queue, ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: String(interval) }
+}
+
+/** What of our own environment a program that we start gets. */
+export function inheritedOf (own: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(Object.entries(own).filter((entry): entry is [string, string] => inherited.test(entry[0]) && entry[1] !== undefined))
+}
+
 /** All of a node's environment: what it inherits of `own`, then its `env`, then what makes it this node. */
-export function renderEnvironment (node: AssignedNode, paths: ZeekPaths, own: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries([
-    ...Object.entries(own).filter((entry): entry is [string, string] => inherited.test(entry[0]) && entry[1] !== undefined),
-    ...Object.entries(node.env ?? {}),
-    ['CLUSTER_NODE', node.name],
-    ['ZEEKPATH', `${paths.scripts}:${node.env?.ZEEKPATH ?? paths.zeekPath}`]
-  ])
+export function renderEnvironment (node: AssignedNode, paths: ZeekPaths, own: NodeJS.ProcessEnv, rotation?: Rotation): Record<string, string> {
+  return {
+    ...inheritedOf(own),
+    ...node.env,
+    ...(rotation ? renderRotation(rotation) : {}),
+    CLUSTER_NODE: node.name,
+    ZEEKPATH: `${paths.scripts}:${node.env?.ZEEKPATH ?? paths.zeekPath}`
+  }
 }

@@ -19,7 +19,8 @@ async function isExecutable (path: string): Promise<boolean> {
   return await access(path, constants.X_OK).then(async () => (await stat(path)).isFile()).catch(() => false)
 }
 
-async function find (name: string, searchPath: string): Promise<string | undefined> {
+/** The path of an executable: `name` is a path itself, or looked for along `searchPath`. */
+export async function findExecutable (name: string, searchPath: string): Promise<string | undefined> {
   if (name.includes('/')) return await isExecutable(name) ? resolve(name) : undefined
   for (const directory of searchPath.split(delimiter)) {
     const path = resolve(directory, name)
@@ -32,7 +33,7 @@ async function find (name: string, searchPath: string): Promise<string | undefin
  * for the operator, when there is none or it does not answer.
  */
 export async function findZeek (name: string, env: NodeJS.ProcessEnv): Promise<Executable> {
-  const path = await find(name, env.PATH ?? '')
+  const path = await findExecutable(name, env.PATH ?? '')
   if (!path) throw new AppError('unavailable', name.includes('/') ? `${name} is not an executable (ZEEK_BIN)` : `${name} was not found on the PATH; set ZEEK_BIN`)
   try {
     const [version, help] = await Promise.all(['--version', '--help'].map(flag => run(path, [flag], { env, timeout: 30_000, maxBuffer: 1 << 20 })))

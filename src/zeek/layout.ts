@@ -14,6 +14,13 @@ function entry (node: LayoutNode, manager: string | undefined): string {
   return `\t["${node.name}"] = [${fields.join(', ')}],`
 }
 
+const hasLogger = (layout: Layout) => layout.nodes.some(node => node.role === 'LOGGER')
+
+/** Whether nodes of this role write logs: without a logger the manager does. */
+export function writesLogs (role: LayoutNode['role'], layout: Layout): boolean {
+  return role === 'LOGGER' || (role === 'MANAGER' && !hasLogger(layout))
+}
+
 /**
  * The text of cluster-layout.zeek, as Zeek's documentation "Spawning a Cluster" shows it. Nodes that read it serve
  * their metrics at `metricsHost`, the address of their instance.
@@ -27,8 +34,7 @@ export function renderLayout (layout: Layout, metricsHost: string): string {
     ...layout.nodes.map(node => entry(node, manager)),
     '};',
     '',
-    // Without a logger the manager writes the logs.
-    ...(layout.nodes.some(node => node.role === 'LOGGER') ? ['redef Cluster::manager_is_logger = F;', ''] : []),
+    ...(hasLogger(layout) ? ['redef Cluster::manager_is_logger = F;', ''] : []),
     '@load base/frameworks/telemetry/options',
     `redef Telemetry::metrics_address = "${address(metricsHost)}";`,
     'redef Telemetry::metrics_port = Cluster::local_node_metrics_port();',

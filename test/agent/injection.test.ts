@@ -16,8 +16,8 @@ import { Link } from '../../src/link/link.js'
 import { memoryPair } from '../../src/link/transport.js'
 import { Supervisor } from '../../src/supervisor/supervisor.js'
 import { packageRoot } from '../../src/util.js'
-import { nodeScript, renderCommand } from '../../src/zeek/command.js'
-import { renderLayout } from '../../src/zeek/layout.js'
+import { nodeScript, renderCommand, renderRotation } from '../../src/zeek/command.js'
+import { renderLayout, writesLogs } from '../../src/zeek/layout.js'
 import { digestOf } from '../../src/zeek/packed-layout.js'
 import { cleanEnv, directoryOf, settingsOf } from '../helper.js'
 import { anyHost, anyLayout, anyNode, anyOptions } from '../fixtures/zeek/nasty.js'
@@ -75,7 +75,7 @@ await t.test('a command line has its parts in their places, and no other flags, 
     const pinned = node.cpu_affinity === undefined ? [] : ['taskset', '-c', `${node.cpu_affinity}`]
     const sniffing = node.interface === undefined ? [] : ['-i', node.interface]
     const scripts = node.scripts ?? []
-    const head = [...pinned, '/opt/zeek', `policy/frameworks/cluster/backend/${layout.backend}`, ...sniffing, ...scripts, nodeScript]
+    const head = [...pinned, '/opt/zeek', `policy/frameworks/cluster/backend/${layout.backend}`, nodeScript, ...sniffing, ...scripts]
     assert.deepEqual(command.slice(0, head.length), head)
     assert.equal(node.interface?.startsWith('-') ?? false, false)
     // As Zeek sorts its operands.
@@ -91,7 +91,8 @@ await t.test('a command line has its parts in their places, and no other flags, 
 await t.test('variables are those of the node, with what makes it this node', async t => {
   fc.assert(fc.property(anyNode, node => {
     const { env } = programOf(node, shareOf([node], { backend: 'broker', nodes: [] }), zeek, settings, { PATH: '/bin', ZEEK_AGENT_TOKEN_FILE: '/secret' })
-    const expected = new Map(Object.entries({ PATH: '/bin', ...node.env, CLUSTER_NODE: node.name, ZEEKPATH: `/state/cluster:${node.env?.ZEEKPATH ?? zeek.zeekPath}` }))
+    const rotation = ['LOGGER', 'MANAGER'].includes(node.role) ? { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: '/state/spool/log-queue', ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: '3600' } : {}
+    const expected = new Map(Object.entries({ PATH: '/bin', ...node.env, ...rotation, CLUSTER_NODE: node.name, ZEEKPATH: `/state/cluster:${node.env?.ZEEKPATH ?? zeek.zeekPath}` }))
     assert.deepEqual(new Map(Object.entries(env)), expected)
   }), { numRuns: runs(300) })
   t.pass('they are')
@@ -160,7 +161,7 @@ await t.test('a process gets its arguments and variables as they are, and writes
   const table = new NodeTable(settings, own, new Programs(ours), new Memory(join(directory, 'agent.json')))
   t.teardown(() => supervisor.close())
 
-  const { node: directoryOfNode, scripts } = directories(settings)
+  const { node: directoryOfNode, scripts, queue } = directories(settings)
   // A process is as nasty as its node, but it must start: these say which programs and libraries do. "__proto__" is lost by tap's hook on spawn.
   const startable = anyNode.filter(({ env = {} }) => !Object.keys(env).some(name => /^(LD_.*|PATH|__proto__)$/.test(name)))
     .map(node => node.cpu_affinity === undefined ? node : { ...node, cpu_affinity: 0 })
@@ -173,7 +174,7 @@ await t.test('a process gets its arguments and variables as they are, and writes
       const rendered = renderCommand(node, layout, witness)
       // The interpreter is the kernel's doing.
       assert.deepEqual(command, ['/bin/sh', ...rendered.slice(rendered.indexOf(witness)).map(sent), ''])
-      const expected: Record<string, string> = { PATH: own.PATH, TZ: own.TZ, ...node.env, CLUSTER_NODE: node.name, ZEEKPATH: `${scripts}:/theirs` }
+      const expected: Record<string, string> = { PATH: own.PATH, TZ: own.TZ, ...node.env, ...(writesLogs(node.role, layout) ? renderRotation({ queue, interval: 3600 }) : {}), CLUSTER_NODE: node.name, ZEEKPATH: `${scripts}:/theirs` }
       const counts = (line: string) => line !== '' && !shellsOwn.test(line.split('=')[0]!)
       assert.deepEqual(environment.filter(counts).sort(), Object.entries(expected).map(([name, value]) => `${name}=${sent(value)}`).filter(counts).sort())
       assert.equal(results[at]!.success, false)

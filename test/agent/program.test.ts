@@ -58,3 +58,20 @@ await t.test('nodes start by role, each role in the order given', async t => {
   t.equal(make({ node: { role: 'MANAGER' } }).stopOrder, 0)
   t.equal(make().stopOrder, 3)
 })
+
+await t.test('those that write logs are told where to leave them: loggers, without any the manager', async t => {
+  const roles = ['MANAGER', 'LOGGER', 'PROXY', 'WORKER'] as const
+  const writers = (present: readonly typeof roles[number][], flags: Record<string, string> = {}) => {
+    const layout = { ...share.layout, nodes: present.map(role => ({ name: role, role, host: '10.0.0.7' })) }
+    return present.flatMap(role => make({ node: { name: role, role }, share: { layout }, flags }).env.ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE ?? []).length
+  }
+  t.equal(writers(roles), 1)
+  t.equal(writers(['MANAGER', 'PROXY', 'WORKER']), 1)
+  t.equal(writers(['PROXY', 'WORKER']), 0)
+  const logger = (flags: Record<string, string>) => make({ node: { role: 'LOGGER' }, flags })
+  t.match(logger({}).env, { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: '/state/spool/log-queue', ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: '3600' })
+  t.match(logger({ 'management-spool-dir': '/spool/', 'agent-rotation-interval': '0.5' }).env, { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: '/spool/log-queue', ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: '0.5' })
+  t.not(logger({ 'management-spool-dir': '/spool' }).tag, logger({}).tag)
+  t.not(logger({ 'agent-rotation-interval': '60' }).tag, logger({}).tag)
+  t.equal(make({ flags: { 'agent-rotation-interval': '60' } }).tag, make().tag, 'a worker has nothing to do with it')
+})

@@ -7,9 +7,9 @@ const hub = { node: 'manager', host: '10.0.0.1', xpub_port: 5555, xsub_port: 555
 const zeromq: Layout = { backend: 'zeromq', nodes: [], hub }
 const paths = { scripts: '/state/cluster', zeekPath: '.:/opt/zeek' }
 
-await t.test('a command has the backend first, then the interface, the scripts in their order, ours, the options, and last what makes it this node', async t => {
+await t.test('a command has the backend first, then our script, the interface, the scripts in their order, the options, and last what makes it this node', async t => {
   t.same(renderCommand(worker, { backend: 'broker', nodes: [] }, '/opt/zeek/bin/zeek'), [
-    '/opt/zeek/bin/zeek', 'policy/frameworks/cluster/backend/broker', '-i', 'eth0', 'site/b', 'site/a', nodeScript,
+    '/opt/zeek/bin/zeek', 'policy/frameworks/cluster/backend/broker', nodeScript, '-i', 'eth0', 'site/b', 'site/a',
     'Log::x=1hr', 'A::set={"a","b c"}', 'ZeekClusterController::listen_port=27801/tcp'
   ])
 })
@@ -55,4 +55,10 @@ await t.test('a node inherits what it needs, and no secret of ours', async t => 
 await t.test('a node\'s own environment wins over what it inherits, and not over what makes it this node', async t => {
   const env = { PATH: '/mine', MSG: 'hello', CLUSTER_NODE: 'other', ZEEKPATH: '/my/scripts' }
   t.same(renderEnvironment({ ...worker, env }, paths, { PATH: '/bin', TZ: 'UTC' }), { PATH: '/mine', TZ: 'UTC', MSG: 'hello', CLUSTER_NODE: 'worker-1', ZEEKPATH: '/state/cluster:/my/scripts' })
+})
+
+await t.test('where logs go is told by the environment, which nobody overrides', async t => {
+  const env = { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: '/other' }
+  t.match(renderEnvironment({ ...worker, env }, paths, {}, { queue: '/spool/log-queue', interval: 0.5 }), { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: '/spool/log-queue', ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: '0.5' })
+  t.notOk(Object.keys(renderEnvironment(worker, paths, { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: '/ours' })).some(name => /LOG_QUEUE/.test(name)))
 })
