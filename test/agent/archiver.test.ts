@@ -66,13 +66,13 @@ await t.test('zeek-archiver is taken from beside zeek, else from the PATH', asyn
 
 await t.test('a command of the settings goes through the shell, with its own arguments, and without secrets of ours', async t => {
   const command = script(t, 'env > "$4/../env"; for arg; do echo "$arg"; done > "$4/../args"; mv "$3"/* "$4"')
-  const { queue, logs, state, rotate, pass, archiver } = open(t, { 'agent-archive-cmd': `FOO='a b' ${command} mine` }, { PATH: cleanEnv.PATH, ZEEK_AGENT_TOKEN_FILE: '/secret' })
+  const { queue, logs, state, rotate, pass, archiver } = open(t, { 'agent-archive-cmd': `FOO='a b' ${command} mine` }, { PATH: cleanEnv.PATH, ZEEK_AGENT_TOKEN_FILE: '/hidden' })
   rotate('conn')
   await pass()
   t.match(archiver.status(), { archived: 1, failures: 0 })
   t.same(readFileSync(join(state, 'args'), 'utf8').split('\n'), ['mine', '-1', queue, logs, ''])
   t.match(readFileSync(join(state, 'env'), 'utf8'), /^FOO=a b$/m)
-  t.notMatch(readFileSync(join(state, 'env'), 'utf8'), /secret/)
+  t.notMatch(readFileSync(join(state, 'env'), 'utf8'), /hidden/)
 })
 
 await t.test('a failure is told once, and its end; not each attempt', async t => {
@@ -133,14 +133,13 @@ await t.test('it ends with the agent, however that ends', async t => {
   rmSync(join(state, 'pids'))
 
   // Killed, it has no time for anything.
-  const program = join(state, 'agent.ts')
-  writeFileSync(program, `
+  const program = `
     import { Archiver } from ${JSON.stringify(join(import.meta.dirname, '../../dist/src/agent/archiver.js'))}
     const settings = ${JSON.stringify(settingsOf({ 'management-state-dir': state, 'agent-archive-cmd': 'sleep 600 & echo $$ $! > ../../pids; wait; :' }))}
     const log = { info () {}, debug () {}, warn () {} }
     await new Archiver({ settings, env: {}, log, notify () {} }).run(new AbortController().signal)
-  `.replaceAll('.ts', '.js'))
-  const child = spawn(process.execPath, ['--input-type=module', '-e', readFileSync(program, 'utf8')], { env: cleanEnv, stdio: 'inherit' })
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { env: cleanEnv, stdio: 'inherit' })
   await until(() => pids().length === 2, 'it runs again')
   child.kill('SIGKILL')
   await once(child, 'exit')
@@ -185,14 +184,15 @@ await t.test('the queue is made, and must take files of the state directory', as
   await prepareQueue(settingsOf({ 'management-state-dir': state, 'management-spool-dir': join(state, 'a/b') }))
   t.same(readdirSync(join(state, 'a/b/log-queue')), [])
   t.same(readdirSync(state), ['a'])
-  await t.rejects(prepareQueue(settingsOf({ 'management-state-dir': state, 'management-spool-dir': '/proc/none' })), { code: 'invalid_request', message: /^management_spool_dir: ENOENT/ })
+  writeFileSync(join(state, 'a/file'), '')
+  await t.rejects(prepareQueue(settingsOf({ 'management-state-dir': state, 'management-spool-dir': join(state, 'a/file') })), { code: 'invalid_request', message: /^management_spool_dir: ENOTDIR/ })
   await t.rejects(prepareQueue(settingsOf({ 'management-state-dir': state, 'agent-archive-dir': join(state, 'spool/log-queue') })), { message: /^agent_archive_dir: .* is the queue$/ })
   const other = join(state, 'other')
   mkdirSync(other)
   if (spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', other]).status !== 0) return
   t.teardown(() => spawnSync('umount', ['-l', other]))
   await t.rejects(prepareQueue(settingsOf({ 'management-state-dir': state, 'management-spool-dir': other })), { message: `management_spool_dir: ${other} is on another file system than the state directory, so that nodes cannot move their logs there` })
-  t.same(readdirSync(state).sort(), ['a', 'other', 'spool'])
+  t.same(readdirSync(state).sort(), ['a', 'other'], 'nothing is left behind')
 })
 
 await t.test('bad settings are named', async t => {
