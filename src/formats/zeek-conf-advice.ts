@@ -1,5 +1,5 @@
 const unit = 'a matter of the operating system: set it in the unit that runs zeek-cluster, where it holds for the agent and its nodes together'
-const archiver = 'logs are not archived here: run zeek-archiver, or what you use, as a service of its own'
+const archiver = 'the agent archives logs; with another command where ZEEK_AGENT_ARCHIVE_CMD says so'
 const layout = 'not needed: the controller makes the layout of the cluster'
 
 /** Keys of zeek.conf for which there is nothing in a configuration, and what to do instead. */

@@ -7,8 +7,8 @@ import { environmentName, managementSettings } from '../../src/settings.js'
 import { packageRoot } from '../../src/util.js'
 
 const settings = Object.keys({ ...managementSettings, ...controllerSettings, ...agentSettings }).map(environmentName)
-// Zeek's own, one that is told to be of no use, and the beginning of several.
-const others = ['ZEEK_PREFIXES', 'ZEEK_MANAGEMENT_SPOOL_DIR', 'ZEEK_CONTROLLER_TIMEOUT_']
+// Zeek's own, and the beginning of several.
+const others = ['ZEEK_PREFIXES', 'ZEEK_CONTROLLER_TIMEOUT_']
 
 await t.test('notes and the page on migrating name settings that there are', async t => {
   for (const file of ['docs/migrating.md', 'src/formats/zeek-conf-advice.ts', 'src/formats/node-cfg-section.ts', 'src/formats/hosts.ts', 'src/formats/zeek-conf.ts']) {

@@ -89,7 +89,7 @@ await t.test('whatever the configuration does not have becomes a note with secti
   t.strictSame(notesOf('[zeek]\nfoo = 1\nworkers = 2\nmetrics_port = 9991\nbase_dir = /opt/z\nrestart_interval_sec = 3\narchiver_env =\n A=1\n B=2\ncluster_backend_args = frameworks/cluster/backend/broker\n[other]\nx = y\n[interface a]\ninterface = e\nworkers = 1\nuser = me\n'), [
     '[zeek] foo = 1: is unknown to the generator, too', '[zeek] workers = 2: belongs into a section [interface NAME]', '[zeek] metrics_port = 9991: set ZEEK_CONTROLLER_AUTO_ASSIGN_METRICS_START_PORT=9991 for the controller',
     '[zeek] base_dir = /opt/z: set ZEEK_BIN=/opt/z/bin/zeek for the agent', '[zeek] restart_interval_sec = 3: set ZEEK_AGENT_RESTART_DELAY=3 for the agent',
-    '[zeek] archiver_env = A=1 B=2: logs are not archived here: run zeek-archiver, or what you use, as a service of its own', '[zeek] cluster_backend_args = frameworks/cluster/backend/broker: set ZEEK_CONTROLLER_CLUSTER_BACKEND=broker for the controller',
+    '[zeek] archiver_env = A=1 B=2: the agent archives logs; with another command where ZEEK_AGENT_ARCHIVE_CMD says so', '[zeek] cluster_backend_args = frameworks/cluster/backend/broker: set ZEEK_CONTROLLER_CLUSTER_BACKEND=broker for the controller',
     '[other] x = y: the generator does not read this section', '[interface a] user = me: nodes run as the user of their agent'
   ])
 })
