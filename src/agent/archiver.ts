@@ -123,7 +123,10 @@ export class Archiver {
     const child = spawn('/bin/sh', ['-c', launcher, 'archiver', ...command], { cwd: this.#queue, env: inheritedOf(env), detached: true, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
     let said = ''
     for (const stream of [child.stdout!, child.stderr!]) stream.setEncoding('utf8').on('data', (text: string) => { said = (said + text).slice(-outputMax) })
-    const giveUp = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)])
+    // Not AbortSignal.timeout: in Node 20 one that only AbortSignal.any knows of can be collected before it fires.
+    const patience = new AbortController()
+    const timer = setTimeout(() => patience.abort(), seconds * 1000)
+    const giveUp = AbortSignal.any([signal, patience.signal])
     // The number is the group's, and nobody else's, as long as one of the group is there: the watcher outlives its leader.
     const kill = () => { try { process.kill(-child.pid!, 'SIGKILL') } catch {} }
     giveUp.addEventListener('abort', kill)
@@ -136,7 +139,10 @@ export class Archiver {
         setTimeout(() => { for (const stream of child.stdio) stream?.destroy() }, lastWordsMs).unref()
       })
       child.once('close', (code, name) => resolve(giveUp.aborted ? `was killed after ${seconds} s` : name ? `was killed by ${name}` : code === 0 ? undefined : `exited with code ${code}`))
-    }).finally(() => giveUp.removeEventListener('abort', kill))
+    }).finally(() => {
+      clearTimeout(timer)
+      giveUp.removeEventListener('abort', kill)
+    })
     return { ending, said: said.trim() }
   }
 

@@ -1,50 +1,24 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Static } from '@sinclair/typebox'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { agentApiVersion, agentMethods, controllerMethods, type Layout } from '../../schemas/agent.js'
+import { agentApiVersion } from '../../schemas/agent.js'
 import type { NodeStatus } from '../../schemas/types.js'
-import { checker } from '../../schemas/validator.js'
 import { Certificates } from '../certificates.js'
-import { AppError, invalid, messageOf } from '../errors.js'
-import type { Context, Handlers, Link } from '../link/link.js'
+import { AppError, messageOf } from '../errors.js'
 import type { UnitStatus } from '../supervisor/program.js'
 import { bootId, hostPort, packageVersion } from '../util.js'
-import { findZeek } from '../zeek/executable.js'
-import { unpackLayout } from '../zeek/packed-layout.js'
-import { Checks } from './check.js'
 import { Archiver, prepareQueue } from './archiver.js'
+import { Checks } from './check.js'
 import type { AgentSettings } from './config.js'
-import { diagnose } from './diagnosis.js'
-import { readInstance } from './instance-stats.js'
 import { host as thisHost, type Host } from './host.js'
+import { LocalInstance } from './instance.js'
 import { Memory } from './memory.js'
+import { methodsOf } from './methods.js'
 import { NodeTable } from './node-table.js'
-import { getNodeOutput } from './outputs.js'
 import type { Programs } from './programs.js'
 import { Sampler } from './sampler.js'
 import { Session } from './session.js'
-
-type Method = keyof typeof agentMethods
-
-type Served = { [M in Method]?: (params: Static<typeof agentMethods[M]['params']>, context: Context) => unknown }
-
-const check = Object.fromEntries(Object.entries(agentMethods).map(([method, { params }]) => [method, checker(params, invalid)])) as Record<Method, (value: unknown, at: string) => any>
-
-/** Handlers that get what fits the schema of their method, and nothing else. */
-function checked (served: Served): Handlers {
-  return Object.fromEntries((Object.entries(served) as [Method, (params: any, context: Context) => unknown][])
-    .map(([method, serve]) => [method, (params, context) => serve(check[method](params, method), context)]))
-}
-
-const checkPacked = checker(controllerMethods.layout.answer, invalid)
-/** A layout is asked for by an agent that is being asked itself; it takes what it takes, however long its asker waits. */
-const layoutMs = 60_000
-
-async function askForLayout (link: Link, digest: string): Promise<Layout> {
-  const { packed } = checkPacked(await link.ask('layout', { digest }, { timeoutMs: layoutMs }), 'layout')
-  return await unpackLayout(packed, digest)
-}
 
 /** What an agent needs of its surroundings. */
 export interface AgentOptions {
@@ -74,6 +48,8 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
   await prepareQueue(settings)
   const table = new NodeTable(settings, env, programs, new Memory(join(settings.management_state_dir, 'agent.json')))
   const sampler = new Sampler(table, settings.agent_stats_interval * 1000, closing.signal)
+  const archiver = settings.agent_archive_logs ? new Archiver({ settings, env, log, notify: (method, params) => session.notify(method, params) }) : undefined
+  const instance = new LocalInstance(settings, env, table, sampler, archiver)
   const checks = new Checks(settings, env, host)
   await checks.clean()
   const dialled = settings.agent_controller === 'none'
@@ -91,48 +67,10 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     ...table.statuses()
   ]
 
-  const zeekVersion = async () => (await findZeek(settings.bin, env).catch(() => undefined))?.version
-
-  const handlers = checked({
-    deploy: ({ share, force }, { signal, link }) => {
-      log.info(`deploying configuration ${share.config_id}: ${share.nodes.length} nodes`)
-      return table.deploy(share, digest => askForLayout(link, digest), force, signal)
-    },
-    check: async ({ share, nodes, processes }, { signal, link }) => {
-      const own = new Set([...processes, ...table.statuses().flatMap(({ pid }) => pid ?? [])])
-      return await checks.check(await table.whole(share, digest => askForLayout(link, digest)), nodes, own, signal)
-    },
-    standby: async () => {
-      log.info('on standby')
-      await table.standby()
-      return []
-    },
-    get_id_value: ({ id, nodes }, { signal }) => table.each(nodes, async node => ({ value: await node.idValue(id, signal) })),
-    get_node_output: (params, context) => getNodeOutput(table, params, context),
-    diagnose: ({ nodes }, { signal }) => diagnose(table, nodes, env, signal),
-    start: ({ nodes }, { signal }) => table.start(nodes, signal),
-    stop: ({ nodes }, { signal }) => table.stop(nodes, signal),
-    restart: ({ nodes }, { signal }) => table.restart(nodes, signal),
-    get_node_stats: ({ nodes, watch }, { signal, part }) => sampler.stats(nodes, watch, signal, part),
-    get_instance_stats: async (_params, { signal }) => [{
-      success: true,
-      instance: settings.agent_name,
-      data: {
-        instance_stats: await readInstance({
-          zeekVersion: await zeekVersion(),
-          places: [{ path: settings.management_state_dir, holds: 'state' }],
-          own: table.statuses().flatMap(({ pid }) => pid ?? []),
-          signal
-        })
-      }
-    }],
-    get_metrics: ({ node }) => sampler.metrics(node)
-  })
-
-  const session = new Session({
+  const session: Session = new Session({
     heartbeatMs: settings.management_heartbeat * 1000,
     retryMaxMs: settings.management_retry_max * 1000,
-    handlers,
+    handlers: methodsOf({ settings, env, table, checks, sampler, instance, log }),
     log,
     certificates,
     // Read each time, so that another token needs no restart.
@@ -141,7 +79,7 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
       api_version: agentApiVersion,
       name: settings.agent_name,
       version: packageVersion,
-      zeek_version: await zeekVersion(),
+      zeek_version: await instance.zeekVersion(),
       host: settings.agent_advertise_addr,
       machine: bootId,
       directory: await stat(settings.management_state_dir).then(({ dev, ino }) => `${dev}-${ino}`, () => undefined),
@@ -169,8 +107,15 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     // A damaged memory must not keep the controller from bringing a new one.
     log.error(`cannot go on with the last configuration: ${messageOf(error)}`)
   }
-  const archiver = settings.agent_archive_logs ? new Archiver({ settings, env, log, notify: (method, params) => session.notify(method, params) }) : undefined
   const archiving = archiver?.run(closing.signal)
+  // The controller judges by it whether the cluster is well.
+  const reporting = async () => {
+    while (!closing.signal.aborted) {
+      session.notify('health', await instance.health())
+      await sleep(settings.agent_stats_interval * 1000, undefined, { signal: closing.signal }).catch(() => {})
+    }
+  }
+  void reporting()
   const dialling = dialled ? undefined : session.dial(settings.agent_controller, closing.signal)
   return {
     notifyLog: (level, message) => session.notify('log', { level, message }),

@@ -1,0 +1,73 @@
+import type { Static } from '@sinclair/typebox'
+import type { Logger } from 'pino'
+import { agentMethods, controllerMethods, type Layout } from '../../schemas/agent.js'
+import { checker } from '../../schemas/validator.js'
+import { invalid } from '../errors.js'
+import type { Context, Handlers, Link } from '../link/link.js'
+import { unpackLayout } from '../zeek/packed-layout.js'
+import type { Checks } from './check.js'
+import type { AgentSettings } from './config.js'
+import { diagnose } from './diagnosis.js'
+import type { LocalInstance } from './instance.js'
+import type { NodeTable } from './node-table.js'
+import { getNodeOutput } from './outputs.js'
+import type { Sampler } from './sampler.js'
+
+type Method = keyof typeof agentMethods
+type Served = { [M in Method]: (params: Static<typeof agentMethods[M]['params']>, context: Context) => unknown }
+
+const check = Object.fromEntries(Object.entries(agentMethods).map(([method, { params }]) => [method, checker(params, invalid)])) as Record<Method, (value: unknown, at: string) => any>
+
+/** Handlers that get what fits the schema of their method, and nothing else. */
+function checked (served: Served): Handlers {
+  return Object.fromEntries((Object.entries(served) as [Method, (params: any, context: Context) => unknown][])
+    .map(([method, serve]) => [method, (params, context) => serve(check[method](params, method), context)]))
+}
+
+const checkPacked = checker(controllerMethods.layout.answer, invalid)
+/** A layout is asked for by an agent that is being asked itself; it takes what it takes, however long its asker waits. */
+const layoutMs = 60_000
+
+async function askForLayout (link: Link, digest: string): Promise<Layout> {
+  const { packed } = checkPacked(await link.ask('layout', { digest }, { timeoutMs: layoutMs }), 'layout')
+  return await unpackLayout(packed, digest)
+}
+
+/** Who does what a controller asks for. */
+export interface Workers {
+  settings: AgentSettings
+  env: NodeJS.ProcessEnv
+  table: NodeTable
+  checks: Checks
+  sampler: Sampler
+  instance: LocalInstance
+  log: Logger
+}
+
+/** What an agent does for its controller, by method. */
+export function methodsOf ({ settings, env, table, checks, sampler, instance, log }: Workers): Handlers {
+  return checked({
+    deploy: ({ share, force }, { signal, link }) => {
+      log.info(`deploying configuration ${share.config_id}: ${share.nodes.length} nodes`)
+      return table.deploy(share, digest => askForLayout(link, digest), force, signal)
+    },
+    check: async ({ share, nodes, processes }, { signal, link }) => {
+      const own = new Set([...processes, ...table.statuses().flatMap(({ pid }) => pid ?? [])])
+      return await checks.check(await table.whole(share, digest => askForLayout(link, digest)), nodes, own, signal)
+    },
+    standby: async () => {
+      log.info('on standby')
+      await table.standby()
+      return []
+    },
+    get_id_value: ({ id, nodes }, { signal }) => table.each(nodes, async node => ({ value: await node.idValue(id, signal) })),
+    get_node_output: (params, context) => getNodeOutput(table, params, context),
+    diagnose: ({ nodes }, { signal }) => diagnose(table, nodes, env, signal),
+    start: ({ nodes }, { signal }) => table.start(nodes, signal),
+    stop: ({ nodes }, { signal }) => table.stop(nodes, signal),
+    restart: ({ nodes }, { signal }) => table.restart(nodes, signal),
+    get_node_stats: ({ nodes, watch }, { signal, part }) => sampler.stats(nodes, watch, signal, part),
+    get_instance_stats: async (_params, { signal }) => [{ success: true, instance: settings.agent_name, data: { instance_stats: await instance.stats(signal) } }],
+    get_metrics: ({ node }) => sampler.metrics(node)
+  })
+}
