@@ -194,7 +194,6 @@ await t.test('a file that someone else empties, or removes, is followed on', asy
   const { begun, hears } = follow(t, table)
   await begun(path('stdout'))
   truncateSync(path('stdout'))
-  await new Promise(resolve => setTimeout(resolve, 500))
   appendFileSync(path('stdout'), 'after\n')
   await hears('after')
   renameSync(path('stdout'), path('elsewhere'))
