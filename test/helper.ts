@@ -11,6 +11,7 @@ import type { Test } from 'tap'
 import type { Request, RequestType } from '../schemas/api.js'
 import { agentSettings } from '../src/agent/config.js'
 import type { Host } from '../src/agent/host.js'
+import { parseTable } from '../src/agent/listeners.js'
 import { startAgent } from '../src/agent/main.js'
 import { Programs } from '../src/agent/programs.js'
 import { controllerSettings } from '../src/controller/config.js'
@@ -84,13 +85,18 @@ function claim (base: number): boolean {
 const claims: string[] = []
 process.once('exit', () => { for (const file of claims) rmSync(file, { force: true }) })
 
+/** Whether someone listens in a range: nodes outlive a test that was killed. */
+function isHeld (base: number): boolean {
+  return ['tcp', 'tcp6'].flatMap(name => parseTable(readFileSync(`/proc/net/${name}`, 'utf8'))).some(({ port }) => port >= base && port < base + 100)
+}
+
 let nextBase = 10_000
 
 /** A range of ports for the nodes of one test: away from the ephemeral ones, and from those of other tests, also in other processes. */
 export function portBase (): number {
   while (nextBase < 32_600) {
     nextBase += 100
-    if (claim(nextBase)) return nextBase
+    if (!isHeld(nextBase) && claim(nextBase)) return nextBase
   }
   throw new Error('every range of ports is taken')
 }

@@ -14,7 +14,7 @@ await t.test('a cluster whose next configuration is bad', async t => {
   /** All that a deployment would change. */
   const all = async () => ({
     pids: await cluster.pids(),
-    deployed: await getJson(`${cluster.url}/v1/configurations/deployed`),
+    deployed: (await getJson(`${cluster.url}/v1/configurations/deployed`)).configuration,
     remembered: two.map(name => readFileSync(join(cluster.stateDir(name), 'agent.json'), 'utf8')),
     layouts: two.map(name => readFileSync(join(cluster.stateDir(name), 'cluster', 'cluster-layout.zeek'), 'utf8'))
   })
