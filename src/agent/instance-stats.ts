@@ -3,6 +3,7 @@ import { availableParallelism, loadavg } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FileSystem, ForeignProcess, InstanceStats, InterfaceStats } from '../../schemas/operations.js'
+import { maskedCommand } from '../secrets.js'
 import { compare, packageVersion } from '../util.js'
 import { increase } from './rates.js'
 
@@ -11,10 +12,11 @@ const apartMs = 1_000
 /** What is told of a foreign process, and of how many. */
 const maxCommand = 1024
 const maxForeign = 100
+
 /** The path of a directory that matters, and what it is for. */
 export interface Place { path: string, holds: string }
 
-/** Samples the instance, over about a second. `own`: the process ids of its nodes. */
+/** Samples the instance, over about a second. `own`: the process ids of its agent and nodes. */
 export async function readInstance ({ zeekVersion, places, own, signal }: { zeekVersion: string | undefined, places: readonly Place[], own: readonly number[], signal: AbortSignal }): Promise<InstanceStats> {
   const before = { at: performance.now(), interfaces: await readInterfaces() }
   await sleep(apartMs, undefined, { signal }).catch(() => {})
@@ -109,9 +111,9 @@ async function executableOf (pid: number): Promise<string | undefined> {
   return await readlink(`/proc/${pid}/exe`).then(path => basename(path).replace(/ \(deleted\)$/, ''), () => undefined)
 }
 
-/** A command line, without values of assignments: whose secrets they are is not known. Undefined when it has ended. */
+/** A command line; secrets are masked. Undefined when it has ended. */
 async function commandOf (pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-  const command = text.split('\0').map(argument => argument.replace(/=.*/s, '=…')).join(' ').trim()
+  const command = maskedCommand(text.split('\0')).join(' ').trim()
   return command === '' ? undefined : command.length > maxCommand ? `${command.slice(0, maxCommand)}…` : command
 }

@@ -33,7 +33,8 @@ export class LocalInstance {
   }
 
   async stats (signal: AbortSignal): Promise<InstanceStats> {
-    const own = this.#table.statuses().flatMap(({ pid }) => pid ?? [])
+    // What descends from the agent itself is a check.
+    const own = [process.pid, ...this.#table.statuses().flatMap(({ pid }) => pid ?? [])]
     const stats = await readInstance({ zeekVersion: await this.zeekVersion(), places: this.#places, own, signal })
     return this.#archiver ? { ...stats, archive: this.#archiver.status() } : stats
   }

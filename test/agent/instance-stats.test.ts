@@ -68,14 +68,14 @@ await t.test('a Zeek process that is not ours is told of, without what may be se
   const zeek = join(directoryOf(t), 'zeek')
   // A shell that waits for its input, under Zeek's name: its parent is this process.
   copyFileSync('/bin/sh', zeek)
-  const child = spawn(zeek, ['-c', 'read x', 'local', `API_KEY=hunter2\n${'x'.repeat(5000)}`, 'y'.repeat(5000)])
+  const child = spawn(zeek, ['-c', 'read x', 'local', 'Log::x=1', `API_KEY=hunter2\n${'x'.repeat(5000)}`, 'y'.repeat(5000)])
   t.teardown(() => {
     child.kill('SIGKILL')
   })
   await once(child, 'spawn')
   const found = async (own: number[]) => (await foreignProcesses(own)).find(({ pid }) => pid === child.pid)
   const foreign = await until(() => found([]), 'it is told of')
-  t.ok(foreign.command.startsWith(`${zeek} -c read x local API_KEY=… yyy`))
+  t.ok(foreign.command.startsWith(`${zeek} -c read x local Log::x=1 API_KEY=******** yyy`))
   t.ok(foreign.command.length <= 1025)
   t.equal(await found([child.pid!]), undefined, 'one of ours is not foreign')
   t.equal(await found([process.pid]), undefined, 'nor is what descends from one of ours')
