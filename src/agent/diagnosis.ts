@@ -1,4 +1,4 @@
-import type { Diagnosis } from '../../schemas/operations.js'
+import type { Diagnosis, NodeRun } from '../../schemas/operations.js'
 import type { Outcome, ResultData } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import { maskedCommand, withoutSecrets } from '../secrets.js'
@@ -28,7 +28,8 @@ async function diagnosisOf ({ node, program, status }: ManagedNode, backtraceOf:
   const cores = await readCorePattern()
   const { core, notes } = await newestCore(cores, program.cwd, runs.flatMap(({ pid }) => pid ?? []))
   notes.push(...await coreLimitNote(cores, status.pid))
-  if (core && !runs.some(({ started_at: from, ended_at: to }) => from <= core.time.toISOString() && (to === undefined || core.time.getTime() < Date.parse(to) + lateMs))) notes.push(`the core file is of ${core.time.toISOString()}: of none of these processes`)
+  const isOfRun = (time: number, { started_at: from, ended_at: to }: NodeRun) => time >= Date.parse(from) - coarseMs && (to === undefined || time <= Date.parse(to) + coarseMs)
+  if (core && !runs.some(run => isOfRun(core.time.getTime(), run))) notes.push(`the core file is of ${core.time.toISOString()}: of none of these processes`)
   const trace = core && await backtraceOf(executableOf(program.command), core.path)
   return {
     state: status.state,
@@ -41,8 +42,8 @@ async function diagnosisOf ({ node, program, status }: ManagedNode, backtraceOf:
   }
 }
 
-/** The kernel writes a core file before the process is gone, but clocks are coarse. */
-const lateMs = 1000
+/** The kernel writes a core file while the process is there, but its clock for files is coarse. */
+const coarseMs = 1000
 
 /** Zeek, or what it is started by: `taskset -c <cpu> zeek`. */
 function executableOf (command: readonly string[]): string {
