@@ -36,9 +36,9 @@ const isManager = layout.nodes.get(name)?.type === 'MANAGER'
 options.set('Cluster::Backend::ZeroMQ::run_proxy_thread', isManager ? 'T' : 'F')
 if (scripts.last(/misc\/(zeromq-multi-host-auto-setup)$/) !== undefined) setUpMultiHost(layout, options)
 for (const [option, expression] of layout.redefs) options.redef(option, expression)
-// What zeek-cluster-controller.zeek does about logs.
+// What zeek-cluster-rotation.zeek does.
 const { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: queue, ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: interval } = process.env
-if (isOurs && queue) {
+if (scripts.last(/(?:^|\/)(zeek-cluster-rotation)(?:\.zeek)?$/) !== undefined && queue) {
   options.set('Log::default_rotation_dir', queue)
   options.set('Log::default_rotation_interval', `${interval}sec`)
 }

@@ -6,7 +6,7 @@ import type { Finding } from '../../schemas/operations.js'
 import type { Outcome } from '../../schemas/types.js'
 import { messageOf } from '../errors.js'
 import { packageRoot, Slots } from '../util.js'
-import { nodeScript, renderCommand, renderEnvironment } from '../zeek/command.js'
+import { nodeScript, renderCommand, renderEnvironment, rotationScript } from '../zeek/command.js'
 import { findZeek, type Executable } from '../zeek/executable.js'
 import { layoutFile } from '../zeek/layout.js'
 import type { AgentSettings } from './config.js'
@@ -93,7 +93,7 @@ export class Checks {
   async #writeScripts (share: Share): Promise<string> {
     await mkdir(this.#directory, { recursive: true })
     const scripts = await mkdtemp(join(this.#directory, 'check-'))
-    await copyFile(join(packageRoot, 'src', 'zeek', nodeScript), join(scripts, nodeScript))
+    for (const script of [nodeScript, rotationScript]) await copyFile(join(packageRoot, 'src', 'zeek', script), join(scripts, script))
     await writeFile(join(scripts, layoutFile), layoutOf(share))
     return scripts
   }

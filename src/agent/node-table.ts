@@ -6,7 +6,7 @@ import type { DesiredState, NodeStatus, Outcome, ResultData } from '../../schema
 import { AppError, messageOf } from '../errors.js'
 import type { UnitStatus } from '../supervisor/program.js'
 import { packageRoot, Sequence, writeFileAtomically } from '../util.js'
-import { nodeScript } from '../zeek/command.js'
+import { nodeScript, rotationScript } from '../zeek/command.js'
 import { findZeek } from '../zeek/executable.js'
 import { layoutFile } from '../zeek/layout.js'
 import { digestOf } from '../zeek/packed-layout.js'
@@ -188,7 +188,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   async #writeScripts (share: Share): Promise<void> {
     const { scripts, node } = directories(this.#settings)
     await mkdir(scripts, { recursive: true })
-    await copyFile(join(packageRoot, 'src', 'zeek', nodeScript), join(scripts, nodeScript))
+    for (const script of [nodeScript, rotationScript]) await copyFile(join(packageRoot, 'src', 'zeek', script), join(scripts, script))
     await writeFileAtomically(join(scripts, layoutFile), layoutOf(share))
     for (const { name } of share.nodes) await mkdir(node(name), { recursive: true })
   }

@@ -1,8 +1,7 @@
 ##! Loaded by every node that zeek-cluster-controller starts. It lets the agent
 ##! on the node's host see that the node has joined its cluster (a client of the
 ##! WebSocket listener is acknowledged only once the node can publish) and ask
-##! the node for the values of its identifiers. In a node that writes logs it
-##! also sees to it that finished ones go to where they are archived.
+##! the node for the values of its identifiers.
 
 @load base/frameworks/cluster
 
@@ -43,30 +42,6 @@ export {
 	global id_value_response: event(reqid: string, node: string, success: bool,
 	    value: string);
 }
-
-# Only a node that writes logs has this variable. It is one, and no option on
-# the command line: options come after all scripts, so that they would win over
-# what a site's scripts say of rotation.
-@if ( getenv("ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE") != "" )
-@load base/frameworks/cluster/nodes/logger
-@load base/frameworks/logging
-
-redef Log::default_rotation_dir = getenv("ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE");
-redef Log::default_rotation_interval = double_to_interval(to_double(getenv(
-    "ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL")));
-redef Log::rotation_format_func = archiver_rotation_format_func;
-# The command of ZeekControl, which nobody has here.
-redef Log::default_rotation_postprocessor_cmd = "";
-# What a crash has left open is rotated by the next process.
-redef LogAscii::enable_leftover_log_rotation = T;
-
-# Two underscores would end the metadata in the name of a log.
-@if ( "log_suffix" in archiver_log_metadata && /__/ in Cluster::node )
-redef archiver_log_metadata += {
-	["log_suffix"] = gsub(Cluster::node, /__/, "_."),
-};
-@endif
-@endif
 
 event ZeekClusterController::id_value_request(reply_topic: string,
     reqid: string, id: string)

@@ -16,7 +16,7 @@ import { Link } from '../../src/link/link.js'
 import { memoryPair } from '../../src/link/transport.js'
 import { Supervisor } from '../../src/supervisor/supervisor.js'
 import { packageRoot } from '../../src/util.js'
-import { nodeScript, renderCommand, renderRotation } from '../../src/zeek/command.js'
+import { nodeScript, renderCommand, renderRotation, rotationScript } from '../../src/zeek/command.js'
 import { renderLayout, writesLogs } from '../../src/zeek/layout.js'
 import { digestOf } from '../../src/zeek/packed-layout.js'
 import { cleanEnv, directoryOf, settingsOf } from '../helper.js'
@@ -75,7 +75,7 @@ await t.test('a command line has its parts in their places, and no other flags, 
     const pinned = node.cpu_affinity === undefined ? [] : ['taskset', '-c', `${node.cpu_affinity}`]
     const sniffing = node.interface === undefined ? [] : ['-i', node.interface]
     const scripts = node.scripts ?? []
-    const head = [...pinned, '/opt/zeek', `policy/frameworks/cluster/backend/${layout.backend}`, nodeScript, ...sniffing, ...scripts]
+    const head = [...pinned, '/opt/zeek', `policy/frameworks/cluster/backend/${layout.backend}`, rotationScript, ...sniffing, ...scripts, nodeScript]
     assert.deepEqual(command.slice(0, head.length), head)
     assert.equal(node.interface?.startsWith('-') ?? false, false)
     // As Zeek sorts its operands.
@@ -101,7 +101,7 @@ await t.test('variables are those of the node, with what makes it this node', as
 await t.test('an option is one statement, in which nothing is hidden from its end', async t => {
   const node: AssignedNode = { name: 'n', instance: 'a', role: 'LOGGER', agent_port: 27800 }
   fc.assert(fc.property(anyOptions, fc.infiniteStream(fc.boolean()), (options, areStrings) => {
-    const given = renderCommand({ ...node, options }, { backend: 'broker', nodes: [] }, 'zeek').slice(3)
+    const given = renderCommand({ ...node, options }, { backend: 'broker', nodes: [] }, 'zeek').slice(4)
     // As Zeek does: the quotes depend on the type that it knows.
     const quoted = given.map(argument => !argument.startsWith('ZeekClusterController::listen_port') && areStrings.next().value)
     const script = given.map((argument, at) => {
@@ -180,7 +180,7 @@ await t.test('a process gets its arguments and variables as they are, and writes
       assert.equal(results[at]!.success, false)
     }
     const all = readdirSync(directory, { recursive: true }).map(String).filter(path => !/^nodes\/[^/]+(\/(stdout|stderr|cmdline|environ))?$/.test(path)).sort()
-    assert.deepEqual(all, ['agent.json', 'cluster', 'cluster/cluster-layout.zeek', `cluster/${nodeScript}`, 'nodes', 'supervisor', ...nodes.flatMap(({ name }) => [`supervisor/${name}.json`, `supervisor/${name}.pid`])].sort())
+    assert.deepEqual(all, ['agent.json', 'cluster', 'cluster/cluster-layout.zeek', `cluster/${nodeScript}`, `cluster/${rotationScript}`, 'nodes', 'supervisor', ...nodes.flatMap(({ name }) => [`supervisor/${name}.json`, `supervisor/${name}.pid`])].sort())
   }), { numRuns: runs(5) })
   t.pass('it does')
 })

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Layout } from '../../schemas/agent.js'
-import { nodeScript } from '../../src/zeek/command.js'
+import { nodeScript, rotationScript } from '../../src/zeek/command.js'
 import { renderLayout } from '../../src/zeek/layout.js'
 import { packageRoot } from '../../src/util.js'
 import { cleanEnv } from '../helper.js'
 
-const ours = join(packageRoot, 'src', 'zeek', nodeScript)
+const ours = [nodeScript, rotationScript].map(script => join(packageRoot, 'src', 'zeek', script))
 const layout: Layout = {
   backend: 'zeromq',
   nodes: [
@@ -26,10 +26,12 @@ function zeekFormat (path: string) {
 
 const missing = zeekFormat('/dev/null').error ? 'zeek-format (PyPI: zeekscript) is not on the PATH' : false
 
-await t.test('our script parses, and is formatted as Zeek formats scripts', { skip: missing }, async t => {
-  const { status, stdout, stderr } = zeekFormat(ours)
-  t.equal(status, 0, stderr)
-  t.equal(stdout, readFileSync(ours, 'utf8'))
+await t.test('our scripts parse, and are formatted as Zeek formats scripts', { skip: missing }, async t => {
+  for (const script of ours) {
+    const { status, stdout, stderr } = zeekFormat(script)
+    t.equal(status, 0, stderr)
+    t.equal(stdout, readFileSync(script, 'utf8'))
+  }
 })
 
 await t.test('a rendered layout parses', { skip: missing }, async t => {
