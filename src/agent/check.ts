@@ -13,7 +13,7 @@ import type { AgentSettings } from './config.js'
 import type { Host } from './host.js'
 import { parse } from './parse.js'
 import { diskFindings, preflight, surroundingsOf } from './preflight.js'
-import { directories, layoutOf } from './program.js'
+import { directories, layoutOf, rotationOf } from './program.js'
 
 /** Of one node. */
 const maxFindings = 100
@@ -75,7 +75,7 @@ export class Checks {
         const node = nodes.get(name)
         if (!node) return this.#failed(name, 'unknown cluster node')
         try {
-          const env = { ...renderEnvironment(node, { scripts: place, zeekPath: zeek.zeekPath }, this.#env), ...harmless }
+          const env = { ...renderEnvironment(node, { scripts: place, zeekPath: zeek.zeekPath }, this.#env, rotationOf(node, share.layout, this.#settings)), ...harmless }
           const parsed = await this.#slots.run(() => this.#parse(node, share, zeek, place, env, signal))
           return this.#outcome(name, [...parsed, ...await preflight(node, surroundings, env), ...disk])
         } catch (error) {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { clusterRoles } from '../../schemas/types.js'
-import type { AssignedNode, Share } from '../../schemas/agent.js'
+import type { AssignedNode, Layout, Share } from '../../schemas/agent.js'
 import type { Program } from '../supervisor/program.js'
-import { renderCommand, renderEnvironment, renderRotation } from '../zeek/command.js'
+import { renderCommand, renderEnvironment, renderRotation, type Rotation } from '../zeek/command.js'
 import type { Executable } from '../zeek/executable.js'
 import { renderLayout, writesLogs } from '../zeek/layout.js'
 import type { AgentSettings } from './config.js'
@@ -29,14 +29,19 @@ export function layoutOf ({ layout, nodes }: Share): string {
   return renderLayout(layout, own?.host ?? '127.0.0.1')
 }
 
+/** Where and when a node rotates its logs; undefined for one that writes none. */
+export function rotationOf ({ role }: AssignedNode, layout: Layout, settings: AgentSettings): Rotation | undefined {
+  return writesLogs(role, layout) ? { queue: directories(settings).queue, interval: settings.agent_rotation_interval } : undefined
+}
+
 /**
  * A node as a program to keep running. Its tag is a hash of what the node is made of: command line, its own
  * environment, the layout, and where its logs go. What it merely inherits (PATH, TZ …) does not count, so that a supervisor that is
  * started from another shell leaves the nodes alone.
  */
 export function programOf (node: AssignedNode, share: Share, zeek: Executable, settings: AgentSettings, env: NodeJS.ProcessEnv): Program {
-  const { scripts, node: directory, queue } = directories(settings)
-  const rotation = writesLogs(node.role, share.layout) ? { queue, interval: settings.agent_rotation_interval } : undefined
+  const { scripts, node: directory } = directories(settings)
+  const rotation = rotationOf(node, share.layout, settings)
   const command = renderCommand(node, share.layout, zeek.path)
   const environment = renderEnvironment(node, { scripts, zeekPath: zeek.zeekPath }, env, rotation)
   const inputs = [command, Object.entries(node.env ?? {}).sort(), environment.ZEEKPATH, layoutOf(share), rotation && renderRotation(rotation)]

@@ -179,7 +179,7 @@ await t.test('a process gets its arguments and variables as they are, and writes
       assert.deepEqual(environment.filter(counts).sort(), Object.entries(expected).map(([name, value]) => `${name}=${sent(value)}`).filter(counts).sort())
       assert.equal(results[at]!.success, false)
     }
-    const all = readdirSync(directory, { recursive: true }).map(String).filter(path => !/^nodes\/[^/]+(\/(stdout|stderr|cmdline|environ))?$/.test(path)).sort()
+    const all = readdirSync(directory, { recursive: true }).map(String).filter(path => !/^nodes\/[^/]+(\/((stdout|stderr)(\.\d)?|runs\.json|cmdline|environ))?$/.test(path)).sort()
     assert.deepEqual(all, ['agent.json', 'cluster', 'cluster/cluster-layout.zeek', `cluster/${nodeScript}`, `cluster/${rotationScript}`, 'nodes', 'supervisor', ...nodes.flatMap(({ name }) => [`supervisor/${name}.json`, `supervisor/${name}.pid`])].sort())
   }), { numRuns: runs(5) })
   t.pass('it does')
