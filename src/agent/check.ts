@@ -5,6 +5,7 @@ import type { AssignedNode, Share } from '../../schemas/agent.js'
 import type { Finding } from '../../schemas/operations.js'
 import type { Outcome } from '../../schemas/types.js'
 import { messageOf } from '../errors.js'
+import { withoutSecrets } from '../secrets.js'
 import { packageRoot, Slots } from '../util.js'
 import { nodeScript, renderCommand, renderEnvironment, rotationScript } from '../zeek/command.js'
 import { findZeek, type Executable } from '../zeek/executable.js'
@@ -105,7 +106,12 @@ export class Checks {
     const cwd = await stat(own).then(() => own, () => scripts)
     const findings = await parse({ command: [executable!, '-a', ...args], cwd, env, timeoutMs: this.#parseMs, max: maxFindings }, signal)
     // What we have written is gone when someone reads this.
-    return findings.map(finding => finding.file?.startsWith(scripts) ? { ...finding, file: basename(finding.file) } : finding)
+    return findings.map(({ message, file, ...finding }) => ({
+      ...finding,
+      // Zeek may quote what it does not understand.
+      message: withoutSecrets(message, node),
+      ...(file === undefined ? {} : { file: file.startsWith(scripts) ? basename(file) : file })
+    }))
   }
 
   #outcome (node: string, all: readonly Finding[]): Outcome {

@@ -1,6 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { agentApiVersion } from '../../schemas/agent.js'
 import type { NodeStatus } from '../../schemas/types.js'
@@ -67,12 +66,16 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     ...table.statuses()
   ]
 
+  /** The controller judges by it whether the cluster is well. */
+  const report = () => { instance.health().then(health => session.notify('health', health), error => log.error(`its health is not known: ${messageOf(error)}`)) }
+
   const session: Session = new Session({
     heartbeatMs: settings.management_heartbeat * 1000,
     retryMaxMs: settings.management_retry_max * 1000,
     handlers: methodsOf({ settings, env, table, checks, sampler, instance, log }),
     log,
     certificates,
+    connected: report,
     // Read each time, so that another token needs no restart.
     headers: async () => settings.agent_token_file === undefined ? {} : { authorization: `Bearer ${(await readFile(settings.agent_token_file, 'utf8')).trim()}` },
     hello: async () => ({
@@ -108,20 +111,14 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     log.error(`cannot go on with the last configuration: ${messageOf(error)}`)
   }
   const archiving = archiver?.run(closing.signal)
-  // The controller judges by it whether the cluster is well.
-  const reporting = async () => {
-    while (!closing.signal.aborted) {
-      session.notify('health', await instance.health())
-      await sleep(settings.agent_stats_interval * 1000, undefined, { signal: closing.signal }).catch(() => {})
-    }
-  }
-  void reporting()
+  const reporting = setInterval(report, settings.agent_stats_interval * 1000)
   const dialling = dialled ? undefined : session.dial(settings.agent_controller, closing.signal)
   return {
     notifyLog: (level, message) => session.notify('log', { level, message }),
     reload: () => certificates?.reload(),
     close: async () => {
       closing.abort()
+      clearInterval(reporting)
       await Promise.all([dialling, archiving])
     }
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Layout, SentShare, Share } from '../../schemas/agent.js'
 import type { DesiredState, NodeStatus, Outcome, ResultData } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
+import { withoutSecrets } from '../secrets.js'
 import type { UnitStatus } from '../supervisor/program.js'
 import { packageRoot, Sequence, writeFileAtomically } from '../util.js'
 import { nodeScript, rotationScript } from '../zeek/command.js'
@@ -229,7 +230,8 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     if (node?.desired === 'STOPPED') return this.#succeeded(name)
     const ending = await node?.ending(signal)
     if (ending === 'RUNNING') return this.#succeeded(name)
-    const data = await this.#programs.output(name).catch(() => ({ stdout: '', stderr: '' }))
+    const { stdout, stderr } = await this.#programs.output(name).catch(() => ({ stdout: '', stderr: '' }))
+    const data = node ? { stdout: withoutSecrets(stdout, node.node), stderr: withoutSecrets(stderr, node.node) } : {}
     return ending === 'TIMEOUT' ? { ...this.#failed(name, 'request timed out'), data } : { success: false, instance: this.#settings.agent_name, node: name, data }
   }
 

@@ -18,6 +18,8 @@ export interface SessionOptions {
   handlers: Handlers
   /** The agent's first words, as they are at the time. */
   hello: () => Promise<object>
+  /** Told each time that a controller has taken the agent. */
+  connected: () => void
   /** What the agent shows of itself to a controller that it dials. */
   headers: () => Promise<{ authorization?: string }>
   /** For TLS with the controller; undefined without. */
@@ -75,7 +77,7 @@ export class Session {
   }
 
   async #greet (transport: Transport, signal: AbortSignal): Promise<Link> {
-    const { handlers, heartbeatMs, hello, log } = this.#options
+    const { handlers, heartbeatMs, hello, connected, log } = this.#options
     const link = new Link(transport, handlers, { heartbeatMs, onError: error => log.error(`link: ${messageOf(error)}`) })
     signal.addEventListener('abort', () => { void link.close('the agent is stopping') }, { once: true, signal: link.closed })
     try {
@@ -85,6 +87,7 @@ export class Session {
       await before?.close('another connection has taken over')
       const { controller } = await link.ask<{ controller: string }>('hello', await hello(), { timeoutMs: helloMs, signal })
       log.info(`connected with ${controller}`)
+      connected()
       return link
     } catch (error) {
       await link.close(messageOf(error))

@@ -154,3 +154,8 @@ await t.test('what a killed agent has left is cleaned up', async t => {
   t.equal(other!.signalCode, null, 'a node is left alone')
   t.notOk(existsSync(join(directory, 'checks')))
 })
+
+await t.test('secrets that Zeek quotes are masked', async t => {
+  const { check } = start(t, { bin: zeek(t, 'echo "error in <params>, line 1: syntax error, at or near \\"hunter2-hunter2\\"" >&2; exit 1') })
+  t.match(await check(shareOf({ options: { 'Demo::password': 'hunter2-hunter2' } })), [{ success: false, error: '<params>:1: syntax error, at or near "********"' }])
+})

@@ -38,7 +38,7 @@ await t.test('a failed node is tried again by the next deployment, and by a rest
 await t.test('a node that hangs and ignores SIGTERM is killed when it is to be another', async t => {
   const { ask, controller } = await start(t, { 'agent-stop-timeout': '0.5' })
   await ask('stage_configuration', { config: config({ STAND_IN: 'hang,ignore-term' }) })
-  t.match((await ask('deploy', {}, '?timeout=1.5')).results.find(({ node }) => node === 'worker-1'), { success: false, error: 'request timed out' })
+  t.match((await ask('deploy', { check: false }, '?timeout=1.5')).results.find(({ node }) => node === 'worker-1'), { success: false, error: 'request timed out' })
   await ask('stage_configuration', { config: config({}) })
   t.equal((await ask('deploy')).state, 'succeeded')
   t.equal(controller.nodes().find(({ node }) => node === 'worker-1')?.state, 'RUNNING')
@@ -83,4 +83,20 @@ await t.test('a node that a deployment leaves out is not listed any more, nor is
   await ask('stage_configuration', { config: { instances: [], nodes: [] } })
   await ask('deploy')
   await until(async () => (await listed())?.length === 1, 'its nodes are stopped')
+})
+
+await t.test('an agent tells of its health as soon as a controller takes it', async t => {
+  // Else it would tell in an hour.
+  const { url, agent } = await start(t, { 'agent-stats-interval': '3600' })
+  const free = async () => /^zeek_cluster_file_system_free_ratio\{instance="agent-a",path="([^"]+)"\} (\S+)$/m.exec(await (await fetch(`${url}/metrics`)).text())
+  const [, path, ratio] = await until(free, 'it has told')
+  t.equal(path, agent.settings.management_state_dir)
+  t.ok(Number(ratio) > 0 && Number(ratio) <= 1)
+})
+
+await t.test('secrets of a node are masked in what it has said last', async t => {
+  const { ask } = await start(t)
+  await ask('stage_configuration', { config: config({ STAND_IN: 'chatty=1,exit=3', MY_TOKEN: 'chatty line 1' }) })
+  const failed = (await ask('deploy', { check: false })).results.find(({ node }) => node === 'worker-1')
+  t.match(failed?.data?.stdout, '********\nlast words')
 })
