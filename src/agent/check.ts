@@ -61,9 +61,9 @@ export class Checks {
 
   /**
    * Checks the named nodes of a share. One outcome per node, a success when nothing is found that would keep it from running.
-   * `own` are the processes whose ports will be free.
+   * `own` are the processes whose ports will be free, at the time.
    */
-  async check (share: Share, names: readonly string[], own: ReadonlySet<number>, signal: AbortSignal): Promise<Outcome[]> {
+  async check (share: Share, names: readonly string[], own: () => ReadonlySet<number>, signal: AbortSignal): Promise<Outcome[]> {
     const nodes = new Map(share.nodes.map(node => [node.name, node]))
     let scripts: string | undefined
     try {

@@ -12,7 +12,7 @@ export interface Change {
 }
 
 /** How an attempt to get a node running has ended. */
-export type Ending = 'RUNNING' | 'FAILED' | 'TIMEOUT'
+export type Ending = 'RUNNING' | 'FAILED' | 'STOPPED' | 'TIMEOUT'
 
 /**
  * One node of the agent: what it is made of, and its state.
@@ -92,7 +92,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change] }> {
     this.emit('changed', { status: this.status, old_state: this.#state, reason })
   }
 
-  /** Waits until it runs, has exited, or the signal aborts. */
+  /** Waits until it runs, has exited, is stopped, or the signal aborts. */
   async ending (signal: AbortSignal): Promise<Ending> {
     const now = this.#endingOf(this.#state)
     if (now) return now
@@ -119,8 +119,8 @@ export class ManagedNode extends EventEmitter<{ changed: [Change] }> {
   }
 
   #endingOf (state: NodeState): Ending | undefined {
-    if (state === 'RUNNING') return 'RUNNING'
-    return state === 'CRASHED' || state === 'FAILED' || state === 'STOPPED' ? 'FAILED' : undefined
+    if (state === 'RUNNING' || state === 'STOPPED') return state
+    return state === 'CRASHED' || state === 'FAILED' ? 'FAILED' : undefined
   }
 
   #change (state: NodeState, reason: string): void {

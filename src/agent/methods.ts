@@ -52,7 +52,8 @@ export function methodsOf ({ settings, env, table, checks, sampler, instance, lo
       return table.deploy(share, digest => askForLayout(link, digest), force, signal)
     },
     check: async ({ share, nodes, processes }, { signal, link }) => {
-      const own = new Set([...processes, ...table.statuses().flatMap(({ pid }) => pid ?? [])])
+      // Read when it is needed: nodes may be restarted meanwhile.
+      const own = () => new Set([...processes, ...table.statuses().flatMap(({ pid }) => pid ?? [])])
       return await checks.check(await table.whole(share, digest => askForLayout(link, digest)), nodes, own, signal)
     },
     standby: async () => {

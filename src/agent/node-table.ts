@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Layout, SentShare, Share } from '../../schemas/agent.js'
@@ -59,9 +59,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     }))
   }
 
-  statuses (): NodeStatus[] {
-    return [...this.#nodes.values()].map(node => node.status)
-  }
+  statuses (): NodeStatus[] { return [...this.#nodes.values()].map(node => node.status) }
 
   /** Makes the nodes match what was remembered; they need no controller for it. */
   async resume (): Promise<void> {
@@ -217,10 +215,9 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   /** What has become of nodes that were to run; `error` is said of one that does not. */
   async #outcomes (names: readonly string[], signal: AbortSignal, error: (name: string) => string): Promise<Outcome[]> {
     return await Promise.all(names.map(async name => {
-      const node = this.#nodes.get(name)
-      if (!node) return this.#failed(name, 'unknown cluster node')
-      if (node.desired === 'STOPPED') return this.#failed(name, `node ${name} is to be stopped`)
+      if (!this.#nodes.has(name)) return this.#failed(name, 'unknown cluster node')
       const outcome = await this.#outcome(name, signal)
+      if (this.#nodes.get(name)?.desired === 'STOPPED') return this.#failed(name, `node ${name} is to be stopped`)
       return outcome.success ? outcome : { ...outcome, error: error(name) }
     }))
   }
@@ -230,9 +227,17 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     if (node?.desired === 'STOPPED') return this.#succeeded(name)
     const ending = await node?.ending(signal)
     if (ending === 'RUNNING') return this.#succeeded(name)
+    if (ending === 'STOPPED' && await this.#isBack(name, signal)) return await this.#outcome(name, signal)
     const { stdout, stderr } = await this.#programs.output(name).catch(() => ({ stdout: '', stderr: '' }))
     const data = node ? { stdout: withoutSecrets(stdout, node.node), stderr: withoutSecrets(stderr, node.node) } : {}
     return ending === 'TIMEOUT' ? { ...this.#failed(name, 'request timed out'), data } : { success: false, instance: this.#settings.agent_name, node: name, data }
+  }
+
+  /** Whether a node that someone else has stopped meanwhile is more than that once they are done: then what it is counts. */
+  async #isBack (name: string, signal: AbortSignal): Promise<boolean> {
+    await Promise.race([this.#work.run(async () => {}), once(signal, 'abort')])
+    const node = this.#nodes.get(name)
+    return node?.status.state !== 'STOPPED' || node.desired === 'STOPPED'
   }
 
   #succeeded (node: string): Outcome {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AssignedNode, Layout } from '../../schemas/agent.js'
 import type { Finding } from '../../schemas/operations.js'
 import type { Executable } from '../zeek/executable.js'
@@ -20,14 +21,20 @@ export interface Surroundings {
 /** Percents of a file system that are free. */
 const disk = { error: 1, warning: 5 }
 
+/** How long a process that has ended may still be seen to listen. */
+const vanishedMs = 250
+
 const error = (message: string): Finding => ({ level: 'error', message })
 const warning = (message: string): Finding => ({ level: 'warning', message })
 
 /** Looks at what nodes have in common. */
-export async function surroundingsOf (nodes: readonly AssignedNode[], layout: Layout, zeek: Executable, host: Host, own: ReadonlySet<number>): Promise<Surroundings> {
+export async function surroundingsOf (nodes: readonly AssignedNode[], layout: Layout, zeek: Executable, host: Host, own: () => ReadonlySet<number>): Promise<Surroundings> {
   const ports = new Set(nodes.flatMap(node => portsOf(node, layout).map(({ port }) => port)))
-  const [listeners, maySniff] = await Promise.all([host.listeners(ports), host.maySniff(zeek.path)])
-  return { host, layout, zeek, maySniff, listeners, own }
+  const [first, maySniff] = await Promise.all([host.listeners(ports), host.maySniff(zeek.path)])
+  const isClear = first.every(({ holder }) => holder)
+  // One that ends while its holder is looked for is gone at the second look.
+  if (!isClear) await sleep(vanishedMs)
+  return { host, layout, zeek, maySniff, listeners: isClear ? first : await host.listeners(ports), own: own() }
 }
 
 /** What on its host would keep a node from running in this environment. */

@@ -100,3 +100,21 @@ await t.test('secrets of a node are masked in what it has said last', async t =>
   const failed = (await ask('deploy', { check: false })).results.find(({ node }) => node === 'worker-1')
   t.match(failed?.data?.stdout, '********\nlast words')
 })
+
+await t.test('a restart that another one comes upon succeeds with the process of that one', async t => {
+  const { ask } = await start(t)
+  await ask('stage_configuration', { config: config({ STAND_IN: 'slow=300' }) })
+  await ask('deploy')
+  const restarts = await Promise.all([1, 2, 3].map(() => ask('restart', { nodes: ['worker-1'] }, '?timeout=30')))
+  t.same(restarts.map(({ state }) => state), ['succeeded', 'succeeded', 'succeeded'])
+})
+
+await t.test('a start that a stop comes upon fails, and says so', async t => {
+  const { ask, controller } = await start(t)
+  await ask('stage_configuration', { config: config({ STAND_IN: 'hang' }) })
+  await ask('deploy', { check: false }, '?timeout=1')
+  const starting = ask('start', { nodes: ['worker-1'] }, '?timeout=30')
+  await until(() => controller.pendingRequests > 0, 'it waits')
+  t.equal((await ask('stop', { nodes: ['worker-1'] })).state, 'succeeded')
+  t.match(await starting, { state: 'failed', results: [{ node: 'worker-1', error: 'node worker-1 is to be stopped' }] })
+})

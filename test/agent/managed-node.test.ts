@@ -90,7 +90,7 @@ await t.test('another process without an exit in between is joined anew', async 
 })
 
 await t.test('an attempt ends at the first that happens', async t => {
-  for (const [state, ending] of [['CRASHED', 'FAILED'], ['FAILED', 'FAILED'], ['STOPPED', 'FAILED']] as const) {
+  for (const [state, ending] of [['CRASHED', 'FAILED'], ['FAILED', 'FAILED'], ['STOPPED', 'STOPPED']] as const) {
     const { node, follow } = await open(t, { listens: false })
     node.expect()
     follow('RUNNING', 77)
