@@ -2,6 +2,7 @@ import type { Selector } from '../../schemas/api.js'
 import type { Node } from '../../schemas/types.js'
 import type { Deployment } from '../store/configurations.js'
 import { failed, type Answer, type Task } from '../task.js'
+import { groupBy } from '../util.js'
 import type { Fleet } from './fleet.js'
 import type { Plan } from './plan.js'
 import { askNodes } from './queries.js'
@@ -27,7 +28,8 @@ export class Checks {
     if (!plan) return failed('no configuration available to check')
     if ('errors' in plan && plan.errors.length > 0) return { results: plan.errors.map(error => ({ success: false, error })) }
     const { selected, unknown } = select(selector, plan.configuration)
-    return { results: unknown, timedOut: await this.run(new Shares(plan), selected, task) }
+    const shares = new Shares(plan)
+    return { results: unknown, timedOut: await this.run(shares, selected, task), warnings: this.warnings(shares) }
   }
 
   /** Tells one outcome per node as progress. Resolves with whether an instance has not answered in time. */
@@ -38,6 +40,13 @@ export class Checks {
     } finally {
       this.#shares.delete(shares)
     }
+  }
+
+  /** What is odd of the cluster as a whole: nodes of different versions may not understand each other. */
+  warnings ({ names }: Shares): string[] {
+    const members = names.flatMap(name => this.#fleet.member(name)?.hello ?? [])
+    const versions = groupBy(members.filter(({ zeek_version: version }) => version !== undefined), ({ zeek_version: version }) => version)
+    return versions.size > 1 ? [`instances have different versions of Zeek: ${[...versions].map(([version, of]) => `${version} (${of.map(({ name }) => name).join(', ')})`).join(', ')}`] : []
   }
 
   /** Of nodes on the same machine: the next deployment may give their ports to others. */

@@ -113,7 +113,7 @@ export class Deployer {
       this.#tellReady()
       void this.#standDown()
       const late = await this.#distribute(shares, force, grace, task)
-      return { results: [{ success: true, data: { id: configuration.id } }], timedOut: late }
+      return { results: [{ success: true, data: { id: configuration.id } }], timedOut: late, warnings: this.#options.checks.warnings(shares) }
     } finally {
       clearTimeout(timer)
       this.#pending = undefined

@@ -158,3 +158,16 @@ await t.test('two checks at once, and one beside a deployment, each have their a
   for (const answer of answers) answer()
   t.same((await Promise.all(all)).map(({ state, results }) => [state, results.length]), [['succeeded', 2], ['succeeded', 1], ['succeeded', 3]])
 })
+
+await t.test('different versions of Zeek are a warning of checks and deployments', async t => {
+  const controller = await startTestController(t)
+  await agentOf(t, controller, { hello: { zeek_version: '9.0.0' } })
+  await agentOf(t, controller, { name: 'agent-b', hello: { zeek_version: '8.1.0' } })
+  await agentOf(t, controller, { name: 'agent-c', hello: { zeek_version: '7.0.0' } })
+  await controller.ask('stage_configuration', { config: two() })
+  const odd = ['instances have different versions of Zeek: 9.0.0 (agent-a), 8.1.0 (agent-b)']
+  t.same((await controller.ask('check')).warnings, odd)
+  t.same((await controller.ask('deploy')).warnings, odd)
+  await controller.ask('stage_configuration', { config: small() })
+  t.same((await controller.ask('check')).warnings, [], 'who takes no part does not count')
+})
