@@ -1,6 +1,7 @@
-import type { Outcome } from '../../schemas/types.js'
+import type { Node, Outcome } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import type { Task } from '../task.js'
+import { groupBy } from '../util.js'
 import type { AgentMethod, Fleet } from './fleet.js'
 
 /**
@@ -18,4 +19,31 @@ export async function askInstance (fleet: Fleet, task: Task, instance: string, m
     task.progress(instance, unanswered(timedOut ? 'request timed out' : messageOf(error)))
     return timedOut
   }
+}
+
+export interface NodeQuestion {
+  method: AgentMethod
+  /** Of the question to an instance, about these nodes of it; by default their names alone. */
+  params?: (nodes: string[], instance: string) => object
+  /** Hears what an instance says before its answer. */
+  onPart?: ((instance: string, part: any) => void) | undefined
+  /** Hears every outcome, too. */
+  heard?: ((outcomes: readonly Outcome[]) => void) | undefined
+}
+
+/**
+ * Asks each instance for its part of the nodes, and tells one outcome per node as progress. Resolves with whether one has not
+ * answered in time.
+ */
+export async function askNodes (fleet: Fleet, task: Task, nodes: readonly Node[], { method, params = names => ({ nodes: names }), onPart, heard }: NodeQuestion): Promise<boolean> {
+  const late = await Promise.all([...groupBy(nodes, ({ instance }) => instance)].map(([instance, group]) => {
+    const names = group.map(({ name }) => name)
+    const hear = (outcomes: Outcome[]) => {
+      heard?.(outcomes)
+      return outcomes
+    }
+    return askInstance(fleet, task, instance, method, params(names, instance), hear,
+      error => hear(names.map(node => ({ success: false, instance, node, error }))), onPart && (part => onPart(instance, part)))
+  }))
+  return late.includes(true)
 }

@@ -3,9 +3,9 @@ import type { Node } from '../../schemas/types.js'
 import type { Deployment } from '../store/configurations.js'
 import { failed, type Answer, type Task } from '../task.js'
 import { groupBy } from '../util.js'
+import { askNodes } from './ask.js'
 import type { Fleet } from './fleet.js'
 import type { Plan } from './plan.js'
-import { askNodes } from './queries.js'
 import { select } from './selection.js'
 import { Shares } from './shares.js'
 
@@ -36,7 +36,10 @@ export class Checks {
   async run (shares: Shares, nodes: readonly Node[], task: Task): Promise<boolean> {
     this.#shares.add(shares)
     try {
-      return await askNodes(this.#fleet, 'check', nodes, task, (names, instance) => ({ share: shares.of(instance, new Set()), nodes: names, processes: this.#processesBeside(instance) }))
+      return await askNodes(this.#fleet, task, nodes, {
+        method: 'check',
+        params: (names, instance) => ({ share: shares.of(instance, new Set()), nodes: names, processes: this.#processesBeside(instance) })
+      })
     } finally {
       this.#shares.delete(shares)
     }

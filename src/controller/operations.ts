@@ -1,9 +1,9 @@
 import type { Arguments, Selector } from '../../schemas/api.js'
-import { clusterRoles, type Configuration, type DesiredState, type Node, type Outcome } from '../../schemas/types.js'
+import { clusterRoles, type DesiredState, type Node, type Outcome } from '../../schemas/types.js'
 import { failed, type Answer, type Task } from '../task.js'
+import { askNodes } from './ask.js'
 import type { Deployer } from './deployer.js'
 import type { Fleet } from './fleet.js'
-import { askNodes } from './queries.js'
 import { select } from './selection.js'
 
 const noCluster = 'no active cluster deployment'
@@ -39,7 +39,7 @@ export class Operations {
     const stopped: Outcome[] = selected.filter(node => !wanted.includes(node) && selector.nodes?.includes(node.name))
       .map(({ name: node, instance }) => ({ success: false, instance, node, error: `node ${node} is to be stopped` }))
     const left = [...unknown, ...stopped]
-    if (strategy === 'at_once') return { results: left, timedOut: await this.#ask('restart', wanted, task) }
+    if (strategy === 'at_once') return { results: left, timedOut: await askNodes(this.#fleet, task, wanted, { method: 'restart' }) }
     return await this.#roll(steps(wanted, maxParallel), left, task)
   }
 
@@ -56,7 +56,7 @@ export class Operations {
     for (const [n, group] of groups.entries()) {
       // A step may take its part of what is left, so that one that hangs leaves time to tell.
       const until = { ...task, remainingMs: () => Math.max(1, task.remainingMs() / (groups.length - n)) }
-      const late = await this.#ask('restart', group, until, outcomes => { culprit ??= outcomes.find(({ success }) => !success) })
+      const late = await askNodes(this.#fleet, until, group, { method: 'restart', heard: outcomes => { culprit ??= outcomes.find(({ success }) => !success) } })
       if (!culprit) continue
       const rest = groups.slice(n + 1).flat().map(({ name: node, instance }): Outcome => ({ success: false, instance, node, error: `not restarted: node ${culprit?.node} has not come back` }))
       return { results: [...left, ...rest], timedOut: late && task.signal.aborted }
@@ -66,14 +66,10 @@ export class Operations {
 
   /** The wish is kept before anyone hears of it: an agent that is not connected gets it when it comes. */
   async #desire (desired: DesiredState, method: 'start' | 'stop', selector: Selector, task: Task): Promise<Answer> {
-    const configuration: Configuration | undefined = this.#deployer.deployment?.configuration
+    const { configuration } = this.#deployer.deployment ?? {}
     if (!configuration) return failed(noCluster)
     const { selected, unknown } = select(selector, configuration)
     await this.#deployer.desire(selected.map(({ name }) => name), desired)
-    return { results: unknown, timedOut: await this.#ask(method, selected, task) }
-  }
-
-  async #ask (method: 'start' | 'stop' | 'restart', nodes: readonly Node[], task: Task, heard?: (outcomes: readonly Outcome[]) => void): Promise<boolean> {
-    return await askNodes(this.#fleet, method, nodes, task, names => ({ nodes: names }), undefined, heard)
+    return { results: unknown, timedOut: await askNodes(this.#fleet, task, selected, { method }) }
   }
 }

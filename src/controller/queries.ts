@@ -1,9 +1,9 @@
 import type { Arguments, Selector } from '../../schemas/api.js'
-import type { Configuration, Node, Outcome } from '../../schemas/types.js'
+import type { Configuration } from '../../schemas/types.js'
 import { failed, type Answer, type Task } from '../task.js'
-import { compare, groupBy } from '../util.js'
-import { askInstance } from './ask.js'
-import type { AgentMethod, Fleet } from './fleet.js'
+import { compare } from '../util.js'
+import { askInstance, askNodes, type NodeQuestion } from './ask.js'
+import type { Fleet } from './fleet.js'
 import { select } from './selection.js'
 
 /** Questions to the agents about what runs. */
@@ -15,25 +15,29 @@ export class Queries {
   }
 
   async getIdValue ({ id, ...selector }: Arguments<'get_id_value'>, deployed: Configuration | undefined, task: Task): Promise<Answer> {
-    return await this.#ask('get_id_value', selector, deployed, task, nodes => ({ id, nodes }))
+    return await this.#ask(selector, deployed, task, { method: 'get_id_value', params: nodes => ({ id, nodes }) })
   }
 
   /** What nodes have written; with `follow`, what they write from now on is told as events. */
   async getNodeOutput ({ stream, lines = 100, incarnation = 0, follow, duration = 60, max_lines: maxLines = 1000, ...selector }: Arguments<'get_node_output'>, deployed: Configuration | undefined, task: Task): Promise<Answer> {
-    return await this.#ask('get_node_output', selector, deployed, task,
-      nodes => ({ nodes, ...(stream === undefined ? {} : { stream }), lines, incarnation, ...(follow ? { follow: { duration, max_lines: maxLines } } : {}) }),
-      (instance, part) => task.tell({ type: 'node_output', reqid: task.reqid, instance, ...part }))
+    return await this.#ask(selector, deployed, task, {
+      method: 'get_node_output',
+      params: nodes => ({ nodes, ...(stream === undefined ? {} : { stream }), lines, incarnation, ...(follow ? { follow: { duration, max_lines: maxLines } } : {}) }),
+      onPart: (instance, part) => task.tell({ type: 'node_output', reqid: task.reqid, instance, ...part })
+    })
   }
 
   async diagnose (selector: Selector, deployed: Configuration | undefined, task: Task): Promise<Answer> {
-    return await this.#ask('diagnose', selector, deployed, task, nodes => ({ nodes }))
+    return await this.#ask(selector, deployed, task, { method: 'diagnose' })
   }
 
   /** What nodes use and see; with `watch`, samples are told as events. */
   async getNodeStats ({ watch, interval = 5, duration = 60, ...selector }: Arguments<'get_node_stats'>, deployed: Configuration | undefined, task: Task): Promise<Answer> {
-    return await this.#ask('get_node_stats', selector, deployed, task,
-      nodes => ({ nodes, ...(watch ? { watch: { duration, interval } } : {}) }),
-      (instance, stats) => task.tell({ type: 'node_stats', reqid: task.reqid, instance, stats }))
+    return await this.#ask(selector, deployed, task, {
+      method: 'get_node_stats',
+      params: nodes => ({ nodes, ...(watch ? { watch: { duration, interval } } : {}) }),
+      onPart: (instance, stats) => task.tell({ type: 'node_stats', reqid: task.reqid, instance, stats })
+    })
   }
 
   /** Of the named instances (all that are connected, when none is named), in the configuration or not. */
@@ -44,26 +48,9 @@ export class Queries {
     return { results: [], timedOut: late.includes(true) }
   }
 
-  async #ask (method: AgentMethod, selector: Selector, deployed: Configuration | undefined, task: Task, params: (nodes: string[]) => object, onPart?: (instance: string, part: any) => void): Promise<Answer> {
+  async #ask (selector: Selector, deployed: Configuration | undefined, task: Task, question: NodeQuestion): Promise<Answer> {
     if (!deployed) return failed('no cluster deployed')
     const { selected, unknown } = select(selector, deployed)
-    return { results: unknown, timedOut: await askNodes(this.#fleet, method, selected, task, params, onPart) }
+    return { results: unknown, timedOut: await askNodes(this.#fleet, task, selected, question) }
   }
-}
-
-/**
- * Asks each instance for its part of the nodes, and tells one outcome per node as progress. Resolves with whether one has not
- * answered in time; `heard` sees all outcomes.
- */
-export async function askNodes (fleet: Fleet, method: AgentMethod, nodes: readonly Node[], task: Task, params: (names: string[], instance: string) => object, onPart?: (instance: string, part: any) => void, heard: (outcomes: readonly Outcome[]) => void = () => {}): Promise<boolean> {
-  const late = await Promise.all([...groupBy(nodes, ({ instance }) => instance)].map(([instance, group]) => {
-    const names = group.map(({ name }) => name)
-    const hear = (outcomes: Outcome[]) => {
-      heard(outcomes)
-      return outcomes
-    }
-    return askInstance(fleet, task, instance, method, params(names, instance), hear,
-      error => hear(names.map(node => ({ success: false, instance, node, error }))), onPart && (part => onPart(instance, part)))
-  }))
-  return late.includes(true)
 }
