@@ -19,6 +19,9 @@ const general = (text: string) => text.replace(/("type":"ack","endpoint":)"[^"]+
 /** Recorded frames were cut at this length. */
 const cutAt = 500
 
+/** A read is answered before it is written down, and told to others after that: the next client must not hear of it. */
+const written = ({ controller }: Awaited<ReturnType<typeof startTestController>>) => until(() => controller.pendingRequests === 0, 'what was asked is written down')
+
 /** How each case was sent, where it was not just the text. */
 const how: Record<string, { at?: string, headers?: Record<string, string>, binary?: true }> = {
   'wrong path': { at: '/v1/messages/nope' },
@@ -28,7 +31,8 @@ const how: Record<string, { at?: string, headers?: Record<string, string>, binar
 }
 
 await t.test('handshakes and messages, good and bad, are answered as Zeek answers them', async t => {
-  const { url, settings } = await startTestController(t)
+  const controller = await startTestController(t)
+  const { url, settings } = controller
   await startTestAgent(t, 'agent-testbox', settings.controller_port)
   await connected(url)
   for (const { name, sent, out, close } of recorded<Case>('websocket-errors')) {
@@ -45,6 +49,7 @@ await t.test('handshakes and messages, good and bad, are answered as Zeek answer
         if (theirs.length < cutAt) t.equal(ours, theirs)
         else t.equal(ours.slice(0, theirs.length), theirs)
       }
+      await written(controller)
     })
   }
 })
@@ -119,7 +124,8 @@ async function expires (t: Test, url: string, client: MessagesClient): Promise<v
 
 await t.test('zeek-client is answered as Zeek\'s controller answered it', async t => {
   const [proxyPort] = await freePorts(1)
-  const { url, settings } = await startTestController(t, { 'controller-timeout-test-timeout': '0.3' })
+  const controller = await startTestController(t, { 'controller-timeout-test-timeout': '0.3' })
+  const { url, settings } = controller
   await startTestAgent(t, 'agent-testbox', settings.controller_port)
   await connected(url)
   // The one port that a configuration names, and that a node listens on, is one that is free here.
@@ -157,6 +163,7 @@ await t.test('zeek-client is answered as Zeek\'s controller answered it', async 
       if (/test-timeout$/.test(command)) await expires(t, url, client)
       client.socket.close()
       await client.closed
+      await written(controller)
     })
   }
   t.equal(answered, 18)
