@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -57,15 +56,6 @@ export function directoryOf (t: Test): string {
   return mkdtempSync(join(directories.get(t)!, 'd-'))
 }
 
-/** Ports that nobody listens on. Taken together, so that they differ. */
-export async function freePorts (count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map(server => once(server, 'listening')))
-  const ports = servers.map(server => (server.address() as { port: number }).port)
-  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
-  return ports
-}
-
 /** Whether a range is ours from now on, until this process ends: its file says whose it is. */
 function claim (base: number): boolean {
   const file = join(tmpdir(), `zeek-cluster-test-ports-${base}`)
@@ -99,6 +89,19 @@ export function portBase (): number {
     if (!isHeld(nextBase) && claim(nextBase)) return nextBase
   }
   throw new Error('every range of ports is taken')
+}
+
+let portsLeft: number[] = []
+
+/** Ports that nobody listens on, each given once. Not ephemeral ones: those any connection can take before a server does. */
+export async function freePorts (count: number): Promise<number[]> {
+  return Array.from({ length: count }, () => {
+    if (portsLeft.length === 0) {
+      const base = portBase()
+      portsLeft = Array.from({ length: 100 }, (_, n) => base + n)
+    }
+    return portsLeft.shift()!
+  })
 }
 
 /** Starts of all the ranges that a controller assigns from. */

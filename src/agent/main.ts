@@ -101,7 +101,11 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
 
   if (dialled) {
     await session.listen(settings.agent_addr, settings.agent_port, closing.signal)
-      .catch(error => { throw new AppError('unavailable', `agent_port: ${messageOf(error)}`, { cause: error }) })
+      .catch(error => {
+        // What has begun must not keep the process.
+        closing.abort()
+        throw new AppError('unavailable', `agent_port: ${messageOf(error)}`, { cause: error })
+      })
     log.info(`waits for the controller at ${hostPort(settings.agent_addr, settings.agent_port)}`)
   }
   try {

@@ -240,11 +240,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     return node?.status.state !== 'STOPPED' || node.desired === 'STOPPED'
   }
 
-  #succeeded (node: string): Outcome {
-    return { success: true, instance: this.#settings.agent_name, node }
-  }
+  #succeeded (node: string): Outcome { return { success: true, instance: this.#settings.agent_name, node } }
 
-  #failed (node: string, error: string): Outcome {
-    return { success: false, instance: this.#settings.agent_name, node, error }
-  }
+  #failed (node: string, error: string): Outcome { return { success: false, instance: this.#settings.agent_name, node, error } }
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
 import { openStream, startTestAgent, startTestController, until } from '../helper.js'
 
@@ -117,4 +119,14 @@ await t.test('a start that a stop comes upon fails, and says so', async t => {
   await until(() => controller.pendingRequests > 0, 'it waits')
   t.equal((await ask('stop', { nodes: ['worker-1'] })).state, 'succeeded')
   t.match(await starting, { state: 'failed', results: [{ node: 'worker-1', error: 'node worker-1 is to be stopped' }] })
+})
+
+await t.test('an agent that cannot listen leaves nothing running', async t => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => taken.close())
+  await once(taken, 'listening')
+  const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+  const before = timers()
+  await t.rejects(startTestAgent(t, 'agent-a', 1, { 'agent-controller': 'none', 'agent-port': String((taken.address() as AddressInfo).port) }), { code: 'unavailable', message: /^agent_port: cannot listen/ })
+  await until(() => timers() <= before + 1, 'its timers have ended')
 })
