@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
-import { constants } from 'node:fs'
-import { access, open, readFile, stat, statfs } from 'node:fs/promises'
+import { readFile, stat, statfs } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { isElf } from './core-files.js'
 import { listenersOn, type Listener } from './listeners.js'
 
 const run = promisify(execFile)
@@ -46,7 +46,7 @@ export const host: Host = {
     // What root starts gets all that is not forbidden; what others start, only what is ambient, or belongs to the file.
     if (has(process.getuid?.() === 0 ? 'CapBnd' : 'CapAmb')) return true
     // A script may come to it by other ways, such as sudo.
-    if (!await isBinary(executable)) return undefined
+    if (!await isElf(executable, 'executable')) return undefined
     if (process.getuid?.() === 0) return false
     const { uid, mode } = await stat(executable)
     if (/^NoNewPrivs:\s*1$/m.test(status)) return false
@@ -60,16 +60,5 @@ export const host: Host = {
 
   async free (directory) {
     return await statfs(directory).then(({ bavail, blocks }) => blocks === 0 ? undefined : 100 * bavail / blocks, () => undefined)
-  }
-}
-
-async function isBinary (path: string): Promise<boolean> {
-  try {
-    await access(path, constants.R_OK)
-    const file = await open(path)
-    const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0).finally(() => file.close())
-    return buffer.equals(Buffer.from('\x7fELF', 'latin1'))
-  } catch {
-    return false
   }
 }
