@@ -126,7 +126,13 @@ export type InstanceStats = Static<typeof InstanceStats>
 
 /** What an agent tells of itself every few seconds, for the cluster's health. */
 export const HealthReport = noun('HealthReport', 'What an agent tells of itself every few seconds.', {
-  nodes: Type.Array(Type.Object({ node: Name, dropped_percent: optional(Type.Number()), idle: optional(Type.Number()) })),
+  nodes: Type.Array(Type.Object({
+    node: Name,
+    dropped_percent: optional(Type.Number()),
+    idle: optional(Type.Number()),
+    /** Nodes that it should see in the cluster and does not: of a manager, of all others; of another node, of the managers. */
+    unseen: optional(Type.Array(Name))
+  })),
   file_systems: ListOf(FileSystem),
   archive: optional(Ref(ArchiveStatus))
 }, { nodes: [{ node: 'worker-1', dropped_percent: 0, idle: 0 }], file_systems: [] })

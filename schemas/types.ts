@@ -108,7 +108,11 @@ export const NodeStatus = Type.Object({
   cluster_role: Type.Optional(Ref(ClusterRole)),
   pid: Type.Optional(Type.Integer()),
   port: Type.Optional(Port),
-  metrics_port: Type.Optional(Port)
+  metrics_port: Type.Optional(Port),
+  since: Type.Optional(Type.String({ format: 'date-time', description: 'When it came into this state.' })),
+  reason: Type.Optional(Type.String({ description: 'Why it is in this state.' })),
+  responding: Type.Optional(Type.Boolean({ description: 'Whether the node says that it lives, as it does every few seconds while it handles events.' })),
+  restarts: Type.Optional(Type.Integer({ minimum: 0, description: 'How often it was started again after an exit, since it was last started on purpose.' }))
 }, {
   $id: 'NodeStatus',
   additionalProperties: false,
