@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { closeSync, existsSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../errors.js'
@@ -11,19 +12,21 @@ export interface Identity {
   pid: number
   startTime: string
   bootId: string
+  /** What it has as INVOCATION_ID. */
+  invocation: string
 }
 
 /** How often an adopted process, whose exit nobody tells us, is looked at. */
 const pollMs = 250
 
 /**
- * Writes its own process id, start time and boot id, then becomes the program: there is no moment at which
+ * Writes its own process id, start time, boot id and invocation id, then becomes the program: there is no moment at which
  * the program runs and its file is not there. The name in $0 is the file's. It reads in a subshell, since a variable of
  * its own could be one of the program's.
  */
 const launcher = `
 ( IFS= read -r stat < /proc/$$/stat && IFS= read -r boot < /proc/sys/kernel/random/boot_id &&
-printf '%s\\n%s\\n%s\\n' "$$" "$stat" "$boot" > "$0" ) || {
+printf '%s\\n%s\\n%s\\n%s\\n' "$$" "$stat" "$boot" "$INVOCATION_ID" > "$0" ) || {
   echo "cannot write $0" >&2
   exit 126
 }
@@ -39,9 +42,10 @@ function parseStat (stat: string): { state: string, startTime: string } {
 /** What a launched process wrote of itself; undefined when there is nothing (whole) to read. */
 export function readIdentity (pidFile: string): Identity | undefined {
   try {
-    const [pid, stat, boot, end] = readFileSync(pidFile, 'utf8').split('\n')
-    if (!pid || !stat || !boot || end === undefined) return undefined
-    return { pid: Number(pid), startTime: parseStat(stat).startTime, bootId: boot }
+    const [pid, stat, boot, ...rest] = readFileSync(pidFile, 'utf8').split('\n')
+    if (!pid || !stat || !boot || rest.length === 0) return undefined
+    // An earlier version wrote no invocation.
+    return { pid: Number(pid), startTime: parseStat(stat).startTime, bootId: boot, invocation: rest.length > 1 ? rest[0]! : '' }
   } catch {
     return undefined
   }
@@ -61,6 +65,8 @@ export function isAlive (identity: Identity): boolean {
 /** A process that runs, a child of ours or an adopted one. */
 export interface Running {
   pid: number
+  /** As in its environment; empty when it is not known. */
+  invocation: string
   /** The IPC channel of an attached program. */
   channel: ChildProcess | undefined
   /** Never rejects. */
@@ -78,7 +84,7 @@ export function launch (program: Program, pidFile: string, output: Output | unde
     if (!existsSync(program.cwd)) throw new Error(`there is no directory ${program.cwd}`)
     return spawnProgram(program, pidFile, files)
   } catch (error) {
-    return { pid: 0, channel: undefined, exited: Promise.resolve({ error: `cannot start: ${messageOf(error)}` }), kill: () => {} }
+    return { pid: 0, invocation: '', channel: undefined, exited: Promise.resolve({ error: `cannot start: ${messageOf(error)}` }), kill: () => {} }
   } finally {
     files?.forEach(file => closeSync(file))
   }
@@ -88,8 +94,10 @@ function spawnProgram (program: Program, pidFile: string, files: [number, number
   const attached = program.kind === 'attached'
   const stdio: StdioOptions = ['ignore', files?.[0] ?? 'inherit', files?.[1] ?? 'inherit']
   if (attached) stdio.push('ipc')
+  // As systemd names it, and writes it.
+  const invocation = randomUUID().replaceAll('-', '')
   const child = spawn('/bin/sh', ['-c', launcher, pidFile, ...program.command], {
-    cwd: program.cwd, env: program.env, detached: !attached, stdio
+    cwd: program.cwd, env: { ...program.env, INVOCATION_ID: invocation }, detached: !attached, stdio
   })
   // Once it is gone its number may be another's.
   let gone = false
@@ -99,6 +107,7 @@ function spawnProgram (program: Program, pidFile: string, files: [number, number
   })
   return {
     pid: child.pid ?? 0,
+    invocation,
     channel: attached ? child : undefined,
     exited,
     kill: signal => { if (child.pid && !gone) signalTo(child.pid, signal, !attached) }
@@ -113,6 +122,7 @@ export function adopt (identity: Identity, kind: Program['kind']): Running {
   }
   return {
     pid: identity.pid,
+    invocation: identity.invocation,
     channel: undefined,
     exited: gone(),
     kill: signal => { if (isAlive(identity)) signalTo(identity.pid, signal, kind === 'detached') }

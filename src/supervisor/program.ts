@@ -18,7 +18,7 @@ export interface Program {
   tag: string
   command: string[]
   cwd: string
-  /** All of its environment. Names are those that a shell can hold: letters, digits and "_". */
+  /** All of its environment, but for INVOCATION_ID. Names are those that a shell can hold: letters, digits and "_". */
   env: Record<string, string>
   /** Programs with a higher number are stopped earlier. */
   stopOrder: number
@@ -51,6 +51,10 @@ export interface UnitStatus {
   tag: string
   state: UnitState
   pid?: number
+  /** Names its process, which has it as INVOCATION_ID in its environment: another one for each. */
+  invocation?: string
+  /** How often it was started again after an exit. */
+  restarts: number
   /** Why it is in this state. */
   reason: string
 }

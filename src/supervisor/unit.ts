@@ -24,6 +24,7 @@ export class Unit {
   #state: UnitState = 'STOPPED'
   #reason = 'not started'
   #running: Running | undefined
+  #restarts = 0
   #stopping = new AbortController()
   /** What it took to stop it. */
   #stopped = 'stopped'
@@ -41,7 +42,8 @@ export class Unit {
 
   get status (): UnitStatus {
     const { name, kind, tag } = this.program
-    return { name, kind, tag, state: this.#state, reason: this.#reason, ...(this.#running ? { pid: this.#running.pid } : {}) }
+    const { pid, invocation } = this.#running ?? {}
+    return { name, kind, tag, state: this.#state, reason: this.#reason, restarts: this.#restarts, ...(this.#running ? { pid, invocation } : {}) }
   }
 
   /** The last lines of the output of its latest run. */
@@ -91,6 +93,7 @@ export class Unit {
       if (verdict.delayMs === undefined) return this.#change('FAILED', `${reason}, ${failures} times in a row`)
       this.#change('CRASHED', reason)
       await sleep(verdict.delayMs, undefined, { signal: stopping }).catch(() => {})
+      this.#restarts++
     }
     this.#change('STOPPED', 'stopped')
   }

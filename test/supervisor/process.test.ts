@@ -46,6 +46,23 @@ await t.test('the command of a process can hold parentheses, blanks and line end
   t.ok(isAlive(identity))
 })
 
+await t.test('each process has a name of its own, which its file says', async t => {
+  const [one, other] = [await run(t), await run(t)]
+  for (const { running, identity } of [one, other]) {
+    t.match(identity.invocation, /^[0-9a-f]{32}$/)
+    t.equal(identity.invocation, running.invocation)
+    t.ok(readFileSync(`/proc/${running.pid}/environ`, 'utf8').split('\0').includes(`INVOCATION_ID=${running.invocation}`))
+    t.equal(adopt(identity, 'detached').invocation, running.invocation)
+  }
+  t.not(one.running.invocation, other.running.invocation)
+})
+
+await t.test('a file of an earlier version, without that name, is understood', async t => {
+  const pidFile = join(directoryOf(t), 'it.pid')
+  writeFileSync(pidFile, `12\n${readFileSync('/proc/self/stat', 'utf8').trim()}\n${bootId}\n`)
+  t.match(readIdentity(pidFile), { pid: 12, bootId, invocation: '' })
+})
+
 await t.test('a zombie is not alive', async t => {
   // Its parent becomes a program that never asks how it ended.
   const parent = spawn('/bin/sh', ['-c', 'sleep 0.05 & echo $!; exec sleep 1000'], { env: cleanEnv, stdio: ['ignore', 'pipe', 'ignore'] })
@@ -54,7 +71,7 @@ await t.test('a zombie is not alive', async t => {
   const pid = Number(text)
   const stat = () => readFileSync(`/proc/${pid}/stat`, 'utf8')
   await until(() => stat().includes(') Z '), 'it is a zombie')
-  t.notOk(isAlive({ pid, startTime: stat().split(' ')[21]!, bootId }))
+  t.notOk(isAlive({ pid, startTime: stat().split(' ')[21]!, bootId, invocation: '' }))
 })
 
 await t.test('a file that is not whole says nothing', async t => {
