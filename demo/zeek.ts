@@ -1,6 +1,6 @@
 /**
  * A stand-in for Zeek's executable: it takes the same arguments, fails with the
- * same words, joins its cluster and serves the same WebSocket API and metrics,
+ * same words, joins its cluster, talks with its agent and serves the same metrics,
  * but reads no packets and runs no scripts.
  */
 import { existsSync } from 'node:fs'
@@ -36,9 +36,9 @@ const isManager = layout.nodes.get(name)?.type === 'MANAGER'
 options.set('Cluster::Backend::ZeroMQ::run_proxy_thread', isManager ? 'T' : 'F')
 if (scripts.last(/misc\/(zeromq-multi-host-auto-setup)$/) !== undefined) setUpMultiHost(layout, options)
 for (const [option, expression] of layout.redefs) options.redef(option, expression)
-// What zeek-cluster-rotation.zeek does.
+// What zeek-cluster-defaults.zeek does.
 const { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: queue, ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: interval } = process.env
-if (scripts.last(/(?:^|\/)(zeek-cluster-rotation)(?:\.zeek)?$/) !== undefined && queue) {
+if (scripts.last(/(?:^|\/)(zeek-cluster-defaults)(?:\.zeek)?$/) !== undefined && queue) {
   options.set('Log::default_rotation_dir', queue)
   options.set('Log::default_rotation_interval', `${interval}sec`)
 }

@@ -6,7 +6,7 @@ import { ClusterRole, DesiredState, ListOf, Name, Node, NodeState, NodeStatus, P
 /** What controller and agent say to each other over their link. */
 
 /** The version of this language. A controller refuses an agent of another one. */
-export const agentApiVersion = 3
+export const agentApiVersion = 4
 /** The path of the link, at the controller and at an agent that is dialled. */
 export const agentPath = '/v1/agent'
 
@@ -26,8 +26,8 @@ export const Hub = Type.Object({ node: Name, host: Host, xpub_port: Port, xsub_p
 export const Layout = Type.Object({ backend: ClusterBackend, nodes: Type.Array(LayoutNode), hub: Type.Optional(Hub) })
 export type Layout = Static<typeof Layout>
 
-/** A node with the port at which it serves its agent, on 127.0.0.1, and with what it is to be: RUNNING when that is not said. */
-export const AssignedNode = Type.Object({ ...Node.properties, agent_port: Port, desired_state: Type.Optional(Ref(DesiredState)) })
+/** A node with what it is to be: RUNNING when that is not said. */
+export const AssignedNode = Type.Object({ ...Node.properties, desired_state: Type.Optional(Ref(DesiredState)) })
 export type AssignedNode = Static<typeof AssignedNode>
 
 /** An instance's part of a configuration: what an agent is asked to be. */

@@ -40,7 +40,7 @@ export const clusterRoles: readonly ClusterRole[] = ['MANAGER', 'LOGGER', 'PROXY
 
 export const NodeState = Enum('NodeState', ['PENDING', 'RUNNING', 'STOPPED', 'FAILED', 'CRASHED', 'UNKNOWN'],
   'PENDING: started, not yet part of the cluster. RUNNING: it has joined the cluster. STOPPED: stopped on purpose. ' +
-  'CRASHED: it exited and will be started again. FAILED: it exited too often, or cannot be started. UNKNOWN: its agent is not connected.')
+  'CRASHED: it exited and will be started again. FAILED: it exited too often, or cannot be started. UNKNOWN: its agent is not connected, or it does not answer.')
 export type NodeState = Static<typeof NodeState>
 
 export const DesiredState = Enum('DesiredState', ['RUNNING', 'STOPPED'], 'What a node is to be. Kept through restarts and deployments, until start or stop changes it.')

@@ -97,6 +97,25 @@ export class Sequence {
   }
 }
 
+/** A job that never runs twice at a time, and once for all who ask while it has not begun. It must not reject. */
+export class Repeatable {
+  #job: () => Promise<void>
+  #current: Promise<void> = Promise.resolve()
+  #next: Promise<void> | undefined
+
+  constructor (job: () => Promise<void>) {
+    this.#job = job
+  }
+
+  /** Resolves after a run that begins from now on: one that is under way may have passed what is new. */
+  run (): Promise<void> {
+    return this.#next ??= this.#current.then(() => {
+      this.#next = undefined
+      return this.#current = this.#job()
+    })
+  }
+}
+
 /** Runs jobs beside each other, in the order in which they came, but never more than so many at a time. */
 export class Slots {
   #free: number

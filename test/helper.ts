@@ -110,7 +110,6 @@ export function portFlags (base = portBase()): Record<string, string> {
     'controller-auto-assign-broker-start-port': String(base),
     'controller-auto-assign-metrics-start-port': String(base + 25),
     'controller-auto-assign-zeromq-start-port': String(base + 50),
-    'controller-auto-assign-agent-start-port': String(base + 60)
   }
 }
 

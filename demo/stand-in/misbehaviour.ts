@@ -1,17 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs'
-import type { Membership } from './membership.js'
 import { fatal, info } from './report.js'
 
 /** What the stand-in is told to do wrong. */
 export interface Misbehaviour {
   exit?: number
   crash?: number
+  /** Milliseconds until it takes part in its cluster, as one that has much to load. */
   slow?: number
   chatty?: number
   /** Of its packets, in percent. */
   drop?: number
   deaf: boolean
+  /** It never does. */
   hang: boolean
+  /** It answers no question. */
   mute: boolean
   ignoreTerm: boolean
 }
@@ -33,7 +35,7 @@ export function readMisbehaviour (): Misbehaviour {
 }
 
 /** Does what is due at the start. */
-export function misbehave ({ exit, crash, slow, chatty = 0, hang }: Misbehaviour, membership: Membership): void {
+export function misbehave ({ exit, crash, chatty = 0 }: Misbehaviour): void {
   for (let line = 1; line <= chatty; line++) {
     process.stdout.write(`chatty line ${line}\n`)
     process.stderr.write(`chatty line ${line} (stderr)\n`)
@@ -44,9 +46,4 @@ export function misbehave ({ exit, crash, slow, chatty = 0, hang }: Misbehaviour
     process.exit(exit)
   }
   if (crash !== undefined) setTimeout(() => process.kill(process.pid, 'SIGSEGV'), crash)
-  if (hang) membership.lack('will')
-  if (slow !== undefined) {
-    membership.lack('time')
-    setTimeout(() => membership.have('time'), slow)
-  }
 }

@@ -1,19 +1,19 @@
-import { randomBytes, randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Arguments } from './arguments.js'
 import { startBroker } from './broker.js'
+import { Channel } from './channel.js'
 import { Identifiers } from './identifiers.js'
 import { openInterface, tellPackets } from './interface.js'
 import type { Layout } from './layout.js'
-import { Listener } from './listener.js'
 import { Logs } from './logs.js'
-import { Membership } from './membership.js'
 import { serveMetrics } from './metrics.js'
 import { misbehave, readMisbehaviour } from './misbehaviour.js'
 import type { Options } from './options.js'
+import { Peers } from './peers.js'
 import { error, fatal, info } from './report.js'
 import { HOME } from './scripts.js'
 import { setStatus } from './status.js'
+import { toSeconds } from './value.js'
 import { startZeroMQ } from './zeromq.js'
 
 /** The real one takes 1.7 seconds. */
@@ -30,12 +30,10 @@ export interface Program {
 
 /** Runs what Zeek runs between parsing and the end, in the order of zeek_init's priorities. */
 export async function run ({ name, args, layout, options, backend }: Program): Promise<void> {
-  const membership = new Membership()
   const misbehaviour = readMisbehaviour()
-  misbehave(misbehaviour, membership)
+  misbehave(misbehaviour)
   if (args.interface !== undefined) openInterface(args.interface)
 
-  let listener: Listener | undefined
   let logs: Logs | undefined
   let ending = false
   const end = (): void => {
@@ -44,7 +42,6 @@ export async function run ({ name, args, layout, options, backend }: Program): P
     setStatus('TERMINATING', 'sig_handler')
     info('received termination signal')
     if (args.interface !== undefined) tellPackets(args.interface)
-    listener?.close()
     logs?.close()
     setTimeout(() => process.exit(0), TERMINATING_MS)
   }
@@ -52,20 +49,23 @@ export async function run ({ name, args, layout, options, backend }: Program): P
   process.on('SIGINT', end)
 
   const node = layout.nodes.get(name)
+  const peers = new Peers(name, layout)
   const checking = Boolean(process.env['ZEEKCTL_CHECK_CONFIG'])
   const listening = !checking && !process.env['ZEEKCTL_DISABLE_LISTEN']
-  if (listening && backend === 'zeromq') await startZeroMQ(node, options, membership)
+  if (misbehaviour.slow !== undefined) await sleep(misbehaviour.slow)
+  if (misbehaviour.hang) await new Promise(() => setInterval(() => {}, 2 ** 30))
+  if (listening && backend === 'zeromq') await startZeroMQ(peers, options)
   if (name !== '') checkNode(name, node !== undefined, backend)
   if (!checking && node !== undefined) {
     await serveMetrics(name, node, layout, options, args.interface !== undefined)
   }
-  if (listening && backend === 'broker') await startBroker(node, options)
+  if (listening && backend === 'broker') startBroker(peers, options)
 
-  const port = options.port('ZeekClusterController::listen_port')
-  if (listening && port !== 0) {
-    const topic = `${options.get('ZeekClusterController::topic_prefix')}${name}/`
-    const answers = misbehaviour.mute ? undefined : new Identifiers(name, backend, layout, options)
-    listener = await Listener.open(port, topic, name, nodeId(name, backend), membership, answers)
+  const directory = process.env['ZEEK_CLUSTER_CONTROLLER_CHANNEL']
+  const beatMs = (toSeconds(options.get('ZeekClusterController::beat_interval')) ?? 0) * 1000
+  if (!checking && directory && beatMs > 0) {
+    const identifiers = misbehaviour.mute ? undefined : new Identifiers(name, backend, layout, options)
+    void new Channel({ directory, peers, identifiers, beatMs })
   }
   if (ending) return
   const loggers = [...layout.nodes.values()].filter(({ type }) => type === 'LOGGER').length
@@ -73,7 +73,7 @@ export async function run ({ name, args, layout, options, backend }: Program): P
   if (!checking && writesLogs) logs = Logs.open(name, loggers, options)
   setStatus('RUNNING', 'run_loop')
   // A node stays until it is told to end; anything else has nothing to wait for.
-  if (backend === undefined && args.interface === undefined && port === 0) process.exit(0)
+  if (backend === undefined && args.interface === undefined) process.exit(0)
   setInterval(() => {}, 2 ** 30)
 }
 
@@ -87,10 +87,4 @@ function checkNode (name: string, known: boolean, backend: string | undefined): 
     fatal(`Cluster::node set to '${name}', but Cluster::backend is Cluster::CLUSTER_BACKEND_NONE - ` +
       'please select a cluster backend to use.', `${main}, line 426`)
   }
-}
-
-function nodeId (name: string, backend: string | undefined): string {
-  if (backend !== 'zeromq') return randomUUID()
-  const random = randomBytes(16).toString('base64').replace(/[^A-Za-z0-9]/g, '').slice(0, 17)
-  return `zeromq_${name}_${hostname()}_${process.pid}_N${random}`
 }

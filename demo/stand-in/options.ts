@@ -26,8 +26,7 @@ const KNOWN: Record<string, Option> = {
 }
 
 const OF_CONTROLLER: Record<string, Option> = {
-  'ZeekClusterController::listen_port': { type: 'port', value: '0/unknown' },
-  'ZeekClusterController::topic_prefix': { type: 'string', value: 'zeek/cluster-controller/node/' }
+  'ZeekClusterController::beat_interval': { type: 'interval', value: '5secs' }
 }
 
 const SYNTAX: Record<Type, RegExp> = {

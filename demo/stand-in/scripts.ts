@@ -6,7 +6,7 @@ import { fatal } from './report.js'
 export const HOME = '/opt/zeek/share/zeek'
 
 /** What a real Zeek ships: not looked up, for there are no such files here. */
-const SHIPPED = /^(?:(?:policy|base|site)\/.|(?:local|packages)$|(?:policy\/)?(?:frameworks|misc|protocols|tuning)\/.)/
+const SHIPPED = /^(?:(?:policy|base|site)\/.|(?:local|packages)(?:\.zeek)?$|(?:policy\/)?(?:frameworks|misc|protocols|tuning)\/.)/
 
 export function zeekPath (): string {
   return process.env['ZEEKPATH'] || `.:${HOME}:${HOME}/policy:${HOME}/site:${HOME}/builtin-plugins`

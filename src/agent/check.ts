@@ -7,7 +7,7 @@ import type { Outcome } from '../../schemas/types.js'
 import { messageOf } from '../errors.js'
 import { withoutSecrets } from '../secrets.js'
 import { packageRoot, Slots } from '../util.js'
-import { nodeScript, renderCommand, renderEnvironment, rotationScript } from '../zeek/command.js'
+import { defaultsScript, nodeScript, renderCommand, renderEnvironment } from '../zeek/command.js'
 import { findZeek, type Executable } from '../zeek/executable.js'
 import { layoutFile } from '../zeek/layout.js'
 import type { AgentSettings } from './config.js'
@@ -94,7 +94,7 @@ export class Checks {
   async #writeScripts (share: Share): Promise<string> {
     await mkdir(this.#directory, { recursive: true })
     const scripts = await mkdtemp(join(this.#directory, 'check-'))
-    for (const script of [nodeScript, rotationScript]) await copyFile(join(packageRoot, 'src', 'zeek', script), join(scripts, script))
+    for (const script of [nodeScript, defaultsScript]) await copyFile(join(packageRoot, 'src', 'zeek', script), join(scripts, script))
     await writeFile(join(scripts, layoutFile), layoutOf(share))
     return scripts
   }

@@ -24,6 +24,8 @@ export const agentSettings = {
   agent_restart_delay_max: Seconds({ default: 60, description: 'seconds that this delay grows to' }),
   agent_restart_reset: Seconds({ default: 60, description: 'seconds of running after which an exit counts as the first again' }),
   agent_restart_max: Count({ default: 10, description: 'exits in a row after which a node is FAILED; 0: never' }),
+  agent_silent_after: Seconds({ default: 60, minimum: 0.1, description: 'seconds without a sign of life after which a node is UNKNOWN; one comes every 5 seconds, later when a node is busy' }),
+  agent_restart_silent: Seconds({ default: 0, description: 'seconds without a sign of life after which a node is restarted; 0: never' }),
   agent_output_max_bytes: Count({ default: 10_485_760, minimum: 4096, description: 'size at which a node\'s stdout and stderr files are rotated' }),
   agent_stats_interval: Seconds({ default: 10, minimum: 0.1, description: 'seconds between the samples of what its nodes use and see' }),
   agent_rotation_interval: Seconds({ default: 3600, description: 'seconds after which nodes rotate their logs into the queue, unless their scripts or options say otherwise; 0: they do not' }),

@@ -1,9 +1,11 @@
 import { EventEmitter } from 'node:events'
+import { performance } from 'node:perf_hooks'
 import type { AssignedNode } from '../../schemas/agent.js'
 import type { DesiredState, NodeState, NodeStatus } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import type { Program, UnitStatus } from '../supervisor/program.js'
-import { NodeClient } from '../zeek/node-client.js'
+import { Channel, type Beat } from '../zeek/channel.js'
+import { channelOf } from './program.js'
 
 export interface Change {
   status: NodeStatus
@@ -14,32 +16,55 @@ export interface Change {
 /** How an attempt to get a node running has ended. */
 export type Ending = 'RUNNING' | 'FAILED' | 'STOPPED' | 'TIMEOUT'
 
+/** When a node counts as one that does nothing, in milliseconds. */
+export interface Patience {
+  /** Without a sign of life its state is UNKNOWN. */
+  silentMs: number
+  /** So long without one, and `stuck` is told. 0: never. */
+  stuckMs: number
+}
+
 /**
  * One node of the agent: what it is made of, and its state.
  *
- *   PENDING --- acknowledged by the node ---> RUNNING
- *      ^  \                                  /   |
- *      |   +------- exit -----> CRASHED <---+    |
+ *   PENDING ---- says that it has joined ----> RUNNING <---- says something ----+
+ *      ^  \                                  /   |   |                            |
+ *      |   +------- exit -----> CRASHED <---+    |   +--- nothing for long ---> UNKNOWN
  *   started again <--------------+  | too often  |
  *                                   v            v stopped
  *                                 FAILED      STOPPED
+ *
+ * Emits `changed` for each change of its status, and `stuck` when it has said nothing for too long.
  */
-export class ManagedNode extends EventEmitter<{ changed: [Change] }> {
+export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [seconds: number] }> {
   readonly node: AssignedNode
   readonly program: Program
   desired: DesiredState
+  /** Nodes of the cluster that it should see and does not. */
+  unseen: readonly string[] = []
+  #patience: Patience
   #state: NodeState = 'STOPPED'
+  #reason = 'not started'
+  #since = new Date()
   #pid: number | undefined
   /** As it was told last. */
   #toldPid: number | undefined
-  #client: NodeClient | undefined
+  #invocation: string | undefined
+  #restarts = 0
+  #channel: Channel | undefined
+  /** Whether its process has joined the cluster. */
+  #joined = false
+  /** When its process has last said something; undefined until it does. */
+  #heardAt: number | undefined
+  #silence: NodeJS.Timeout | undefined
 
-  constructor (node: AssignedNode, program: Program) {
+  constructor (node: AssignedNode, program: Program, patience: Patience) {
     super()
     this.setMaxListeners(0)
     this.node = node
     this.program = program
     this.desired = node.desired_state ?? 'RUNNING'
+    this.#patience = patience
   }
 
   get status (): NodeStatus {
@@ -51,32 +76,32 @@ export class ManagedNode extends EventEmitter<{ changed: [Change] }> {
       cluster_role: role,
       ...(this.#pid === undefined ? {} : { pid: this.#pid }),
       ...(port === undefined ? {} : { port }),
-      ...(metricsPort === undefined ? {} : { metrics_port: metricsPort })
+      ...(metricsPort === undefined ? {} : { metrics_port: metricsPort }),
+      since: this.#since.toISOString(),
+      reason: this.#reason,
+      ...(this.#heardAt === undefined ? {} : { responding: this.#state !== 'UNKNOWN' }),
+      restarts: this.#restarts
     }
   }
 
-  get client (): NodeClient | undefined { return this.#client }
-
   /** The value of an identifier, as a JSON text. Throws an AppError when it has none, or is not asked in this state. */
   async idValue (id: string, signal: AbortSignal): Promise<string> {
-    if (this.#state !== 'RUNNING' || !this.#client) throw new AppError('unavailable', `cluster node ${this.node.name} not in running state`)
-    return await this.#client.idValue(id, signal)
+    if (this.#state !== 'RUNNING' || !this.#channel) throw this.#notRunning()
+    return await this.#channel.idValue(id, signal)
   }
 
   /** Follows what the supervisor says of the program. */
   follow (unit: UnitStatus): void {
-    const isNew = unit.pid !== this.#pid
     this.#pid = unit.pid
-    if (unit.state === 'RUNNING') {
-      // Reconnected for each process: a socket to the one before could still be open.
-      if (isNew || !this.#client) {
-        this.#client?.close()
-        this.#client = new NodeClient(this.node.name, this.node.agent_port, () => this.#change('RUNNING', 'joined the cluster'))
-        this.#change('PENDING', unit.reason)
-      }
-    } else {
+    this.#restarts = unit.restarts
+    if (unit.state !== 'RUNNING') {
       this.#disconnect()
       this.#change(unit.state, unit.reason)
+    } else if (unit.invocation !== this.#invocation) {
+      this.#disconnect()
+      this.#invocation = unit.invocation
+      this.#channel = new Channel(channelOf(this.program.cwd), unit.invocation ?? '', beat => this.#hear(beat))
+      this.#change('PENDING', unit.reason)
     }
   }
 
@@ -84,15 +109,22 @@ export class ManagedNode extends EventEmitter<{ changed: [Change] }> {
   expect (): void {
     this.#disconnect()
     this.#pid = undefined
+    this.#restarts = 0
     this.#change('PENDING', 'starting')
+  }
+
+  /** It cannot be started. */
+  refuse (reason: string): void {
+    this.#change('FAILED', reason)
   }
 
   /** Tells of a state in which it has been from the start. */
   tell (reason: string): void {
+    this.#reason = reason
     this.emit('changed', { status: this.status, old_state: this.#state, reason })
   }
 
-  /** Waits until it runs, has exited, is stopped, or the signal aborts. */
+  /** Waits until it runs, has exited, is stopped, says nothing, or the signal aborts. */
   async ending (signal: AbortSignal): Promise<Ending> {
     const now = this.#endingOf(this.#state)
     if (now) return now
@@ -113,20 +145,54 @@ export class ManagedNode extends EventEmitter<{ changed: [Change] }> {
     })
   }
 
+  /** The process has said something, be it not to be understood. */
+  #hear (beat: Beat | undefined): void {
+    this.#heardAt = performance.now()
+    clearTimeout(this.#silence)
+    this.#silence = setTimeout(() => { void this.#doubt() }, this.#patience.silentMs)
+    if (beat) {
+      this.unseen = beat.unseen
+      this.#joined ||= beat.joined
+    }
+    if (this.#joined) this.#change('RUNNING', this.#state === 'UNKNOWN' ? 'answers again' : 'joined the cluster')
+    else if (this.#state === 'UNKNOWN') this.#change('PENDING', 'answers again')
+  }
+
+  /** Nothing was heard for so long. That may be because nobody has listened: this process can be held up, too. */
+  async #doubt (): Promise<void> {
+    const [channel, heardAt] = [this.#channel, this.#heardAt]
+    await channel?.look()
+    if (!channel || channel !== this.#channel || heardAt !== this.#heardAt) return
+    const { silentMs, stuckMs } = this.#patience
+    this.#change('UNKNOWN', `has not answered for ${silentMs / 1000} s`)
+    if (stuckMs > 0) this.#silence = setTimeout(() => this.emit('stuck', Math.max(silentMs, stuckMs) / 1000), Math.max(0, stuckMs - silentMs))
+  }
+
+  #notRunning (): AppError {
+    return new AppError('unavailable', `cluster node ${this.node.name} not in running state`)
+  }
+
   #disconnect (): void {
-    this.#client?.close()
-    this.#client = undefined
+    this.#channel?.close(this.#notRunning())
+    this.#channel = undefined
+    this.#invocation = undefined
+    this.#heardAt = undefined
+    this.#joined = false
+    this.unseen = []
+    clearTimeout(this.#silence)
   }
 
   #endingOf (state: NodeState): Ending | undefined {
     if (state === 'RUNNING' || state === 'STOPPED') return state
-    return state === 'CRASHED' || state === 'FAILED' ? 'FAILED' : undefined
+    return state === 'PENDING' ? undefined : 'FAILED'
   }
 
   #change (state: NodeState, reason: string): void {
     const old = this.#state
     if (state === old && this.#pid === this.#toldPid) return
+    if (state !== old) this.#since = new Date()
     this.#state = state
+    this.#reason = reason
     this.#toldPid = this.#pid
     this.emit('changed', { status: this.status, old_state: old, reason })
   }

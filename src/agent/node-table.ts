@@ -2,20 +2,24 @@ import { EventEmitter, once } from 'node:events'
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Layout, SentShare, Share } from '../../schemas/agent.js'
-import type { DesiredState, NodeStatus, Outcome, ResultData } from '../../schemas/types.js'
+import type { DesiredState, NodeState, NodeStatus, Outcome, ResultData } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import { withoutSecrets } from '../secrets.js'
 import type { UnitStatus } from '../supervisor/program.js'
 import { packageRoot, Sequence, writeFileAtomically } from '../util.js'
-import { nodeScript, rotationScript } from '../zeek/command.js'
+import { prepareChannel } from '../zeek/channel.js'
+import { defaultsScript, nodeScript } from '../zeek/command.js'
 import { findZeek } from '../zeek/executable.js'
 import { layoutFile } from '../zeek/layout.js'
 import { digestOf } from '../zeek/packed-layout.js'
 import type { AgentSettings } from './config.js'
 import { ManagedNode, type Change } from './managed-node.js'
 import type { Memory } from './memory.js'
-import { directories, inStartOrder, layoutOf, programOf } from './program.js'
+import { channelOf, directories, inStartOrder, layoutOf, programOf } from './program.js'
 import type { Programs } from './programs.js'
+
+/** In these states a node is not to be started: it is up. */
+const hasProcess: readonly NodeState[] = ['RUNNING', 'PENDING', 'UNKNOWN']
 
 /**
  * The nodes of this instance. It makes them match the share that it was given last, whatever they were before, and
@@ -99,7 +103,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
 
   /** Has the named nodes run from now on. One outcome per node. Throws `timeout` when it is given up before its turn. */
   async start (names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
-    await this.#desire('RUNNING', names, signal, nodes => this.#startInOrder(nodes.filter(({ status: { state } }) => state !== 'RUNNING' && state !== 'PENDING')))
+    await this.#desire('RUNNING', names, signal, nodes => this.#startInOrder(nodes.filter(({ status: { state } }) => !hasProcess.includes(state))))
     return await this.#outcomes(names, signal, name => `could not start node ${name}`)
   }
 
@@ -151,7 +155,9 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     try {
       const zeek = await findZeek(this.#settings.bin, this.#env)
       await this.#writeScripts(share)
-      for (const node of share.nodes) wanted.set(node.name, new ManagedNode(node, programOf(node, share, zeek, this.#settings, this.#env)))
+      const { agent_silent_after: silent, agent_restart_silent: stuck } = this.#settings
+      const patience = { silentMs: silent * 1000, stuckMs: stuck * 1000 }
+      for (const node of share.nodes) wanted.set(node.name, new ManagedNode(node, programOf(node, share, zeek, this.#settings, this.#env), patience))
     } catch (error) {
       // Without zeek nothing can be compared or started; what runs goes on.
       return new Map(share.nodes.map(({ name }) => [name, this.#failed(name, messageOf(error))]))
@@ -170,6 +176,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     for (const [name, node] of wanted) {
       if (before.get(name) === this.#nodes.get(name)) continue
       node.on('changed', change => this.emit('changed', change))
+      node.on('stuck', () => { void this.#unstick(node) })
       const unit = units.get(name)
       if (unit && same(name)) node.follow(unit)
     }
@@ -187,7 +194,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   async #writeScripts (share: Share): Promise<void> {
     const { scripts, node } = directories(this.#settings)
     await mkdir(scripts, { recursive: true })
-    for (const script of [nodeScript, rotationScript]) await copyFile(join(packageRoot, 'src', 'zeek', script), join(scripts, script))
+    for (const script of [nodeScript, defaultsScript]) await copyFile(join(packageRoot, 'src', 'zeek', script), join(scripts, script))
     await writeFileAtomically(join(scripts, layoutFile), layoutOf(share))
     for (const { name } of share.nodes) await mkdir(node(name), { recursive: true })
   }
@@ -204,12 +211,23 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
 
   /** Spawns; it does not wait for a node to join. */
   async #startInOrder (nodes: readonly ManagedNode[]): Promise<void> {
-    for (const group of inStartOrder(nodes)) {
-      for (const node of group) {
-        node.expect()
+    for (const node of inStartOrder(nodes).flat()) {
+      node.expect()
+      try {
+        await prepareChannel(channelOf(node.program.cwd))
         await this.#programs.start(node.program)
+      } catch (error) {
+        // The others can be started all the same.
+        node.refuse(`cannot be started: ${messageOf(error)}`)
       }
     }
+  }
+
+  /** Gives a node that does nothing a new process, unless something has become of it meanwhile. */
+  async #unstick (node: ManagedNode): Promise<void> {
+    await this.#work.run(async () => {
+      if (this.#nodes.get(node.node.name) === node && node.status.state === 'UNKNOWN') await this.#startInOrder([node])
+    })
   }
 
   /** What has become of nodes that were to run; `error` is said of one that does not. */

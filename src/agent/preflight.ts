@@ -79,7 +79,6 @@ function portsOf (node: AssignedNode, { backend, nodes, hub }: Layout) {
     // With ZeroMQ only scripts of the site could use it.
     ...(node.port === undefined ? [] : [{ what: 'port', port: node.port, address, complain: backend === 'broker' ? error : warning }]),
     ...(node.metrics_port === undefined ? [] : [{ what: 'metrics port', port: node.metrics_port, address, complain: error }]),
-    { what: 'agent port', port: node.agent_port, address: '127.0.0.1', complain: error },
     ...(hub?.node === node.name ? [hub.xpub_port, hub.xsub_port].map(port => ({ what: 'ZeroMQ port', port, address: hub.host, complain: error })) : [])
   ]
 }

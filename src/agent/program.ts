@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { clusterRoles } from '../../schemas/types.js'
 import type { AssignedNode, Layout, Share } from '../../schemas/agent.js'
 import type { Program } from '../supervisor/program.js'
-import { renderCommand, renderEnvironment, renderRotation, type Rotation } from '../zeek/command.js'
+import { renderChannel, renderCommand, renderEnvironment, renderRotation, type Rotation } from '../zeek/command.js'
 import type { Executable } from '../zeek/executable.js'
 import { renderLayout, writesLogs } from '../zeek/layout.js'
 import type { AgentSettings } from './config.js'
@@ -21,6 +21,11 @@ export function directories (settings: AgentSettings) {
     scripts: join(state, 'cluster'),
     node: (name: string) => join(state, 'nodes', name)
   }
+}
+
+/** Where a node that runs in this directory and its agent talk. */
+export function channelOf (directory: string): string {
+  return join(directory, 'channel')
 }
 
 /** The layout as this instance's nodes read it. */
@@ -51,7 +56,7 @@ export function programOf (node: AssignedNode, share: Share, zeek: Executable, s
     tag: createHash('sha256').update(JSON.stringify(inputs)).digest('hex'),
     command,
     cwd: directory(node.name),
-    env: environment,
+    env: { ...environment, ...renderChannel(channelOf(directory(node.name))) },
     stopOrder: clusterRoles.indexOf(node.role),
     stopTimeoutMs: settings.agent_stop_timeout * 1000,
     restart: {

@@ -157,9 +157,9 @@ export class Sampler {
   }
 }
 
-/** Of a node that runs, be it part of the cluster yet or not. */
+/** Of a node that has a process, whatever that does. */
 function pidOf ({ status: { state, pid } }: ManagedNode): number | undefined {
-  return state === 'RUNNING' || state === 'PENDING' ? pid : undefined
+  return state === 'RUNNING' || state === 'PENDING' || state === 'UNKNOWN' ? pid : undefined
 }
 
 const notRunning = (name: string) => new AppError('unavailable', `cluster node ${name} not in running state`)

@@ -34,7 +34,6 @@ export const controllerSettings = {
   controller_auto_assign_metrics_ports: Type.Boolean({ default: true, description: 'whether nodes without a metrics port get one' }),
   controller_auto_assign_metrics_start_port: ListenPort({ default: 9000, description: 'the first of these ports, on each host' }),
   controller_auto_assign_zeromq_start_port: ListenPort({ default: 5555, description: 'the first that is tried for the two of the ZeroMQ proxy, on the manager\'s host' }),
-  controller_auto_assign_agent_start_port: ListenPort({ default: 27800, description: 'the first of the ports at which nodes serve their agent, on 127.0.0.1 of each machine' }),
   controller_connect_grace: Seconds({ default: 5, description: 'seconds that a deployment waits for an instance that is not connected' }),
   ...timeouts,
   controller_timeout_max: Seconds({ default: 3600, minimum: 0.01, description: 'the largest timeout that a client can ask for' }),

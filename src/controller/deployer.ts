@@ -214,7 +214,6 @@ function portRules (settings: ControllerSettings): PortRules {
     controllerPorts: controllerPorts(settings),
     brokerStart: settings.controller_auto_assign_broker_ports ? settings.controller_auto_assign_broker_start_port : undefined,
     metricsStart: settings.controller_auto_assign_metrics_ports ? settings.controller_auto_assign_metrics_start_port : undefined,
-    zeromqStart: settings.controller_auto_assign_zeromq_start_port,
-    agentStart: settings.controller_auto_assign_agent_start_port
+    zeromqStart: settings.controller_auto_assign_zeromq_start_port
   }
 }

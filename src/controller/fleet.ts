@@ -11,7 +11,6 @@ import { Link, type Answer } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import { backoff, compare, hostPort, maxTimerMs } from '../util.js'
 import { Waiting } from '../waiting.js'
-import type { Place } from './ports.js'
 
 const checkHello = checker(Hello, invalid)
 const checkChange = checker(controllerMethods.change.params, invalid)
@@ -28,8 +27,11 @@ const retryMs = 250
 export type AgentMethod = keyof typeof agentMethods
 
 /** An instance whose agent is connected, or was. */
-export interface Member extends Place {
+export interface Member {
   name: string
+  host: string
+  /** The same for all agents of one machine. */
+  machine: string
   link: Link
   hello: Hello
   connectedAt: number

@@ -2,29 +2,23 @@ import type { ClusterBackend } from '../../schemas/agent.js'
 import type { Configuration } from '../../schemas/types.js'
 import type { Deployment } from '../store/configurations.js'
 import { isLoopback } from '../util.js'
-import { assignPorts, type Place, type PortRules } from './ports.js'
+import { assignPorts, type PortRules } from './ports.js'
 
 export interface Plan extends Deployment {
   /** Why it must not be deployed. */
   errors: string[]
 }
 
-/** Of an instance whose address nobody knows: its own, so that its ports are counted apart. */
-const unplaced = (name: string): Place => ({ host: `unknown host of ${name}`, machine: `unknown machine of ${name}` })
-
 /**
  * Fills in addresses and ports. An instance's address is its `host`, else where it is known to be; nodes of an
  * instance without an address are left out of the layout, since no other node could reach them.
  */
-export function plan (configuration: Configuration, known: ReadonlyMap<string, Place>, rules: PortRules, backend: ClusterBackend): Plan {
-  const places = new Map(configuration.instances.flatMap(({ name, host }) => {
-    const place = known.get(name)
-    const address = host ?? place?.host
-    return address === undefined ? [] : [[name, { host: address, machine: place?.machine ?? address }] as const]
-  }))
-  const { nodes, agentPorts, hub } = assignPorts(configuration.instances, configuration.nodes, name => places.get(name) ?? unplaced(name), rules)
+export function plan (configuration: Configuration, known: ReadonlyMap<string, { host: string }>, rules: PortRules, backend: ClusterBackend): Plan {
+  const places = new Map(configuration.instances.flatMap(({ name, host = known.get(name)?.host }) => host === undefined ? [] : [[name, host] as const]))
+  // Where nobody knows an address, ports are counted apart.
+  const { nodes, hub } = assignPorts(configuration.instances, configuration.nodes, name => places.get(name) ?? `unknown host of ${name}`, rules)
   const hosts = new Map(nodes.flatMap(({ name, instance }) => {
-    const host = places.get(instance)?.host
+    const host = places.get(instance)
     return host === undefined ? [] : [[name, host] as const]
   }))
   const hubHost = hub && hosts.get(hub.node)
@@ -33,7 +27,7 @@ export function plan (configuration: Configuration, known: ReadonlyMap<string, P
     configuration: {
       ...configuration,
       instances: configuration.instances.map(instance => {
-        const host = places.get(instance.name)?.host
+        const host = places.get(instance.name)
         return host === undefined ? instance : { ...instance, host }
       }),
       nodes
@@ -46,8 +40,7 @@ export function plan (configuration: Configuration, known: ReadonlyMap<string, P
         return [{ name, role, host, ...(port === undefined ? {} : { port }), ...(metricsPort === undefined ? {} : { metrics_port: metricsPort }) }]
       }),
       ...(hub && hubHost !== undefined && backend === 'zeromq' ? { hub: { ...hub, host: hubHost } } : {})
-    },
-    agentPorts: Object.fromEntries(agentPorts)
+    }
   }
 }
 

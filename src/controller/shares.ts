@@ -44,11 +44,10 @@ export class Shares {
 
   /** An instance's share; nodes that no other could reach are not in it. Those of `stopped` are to be stopped. */
   of (instance: string, stopped: ReadonlySet<string>): SentShare {
-    const { configuration, agentPorts } = this.deployment
     return {
-      config_id: configuration.id,
+      config_id: this.deployment.configuration.id,
       layout: this.digest,
-      nodes: this.nodes(instance).filter(({ name }) => this.#reachable.has(name)).map(node => ({ ...node, agent_port: agentPorts[node.name]!, ...(stopped.has(node.name) ? { desired_state: 'STOPPED' } : {}) }))
+      nodes: this.nodes(instance).filter(({ name }) => this.#reachable.has(name)).map(node => ({ ...node, ...(stopped.has(node.name) ? { desired_state: 'STOPPED' } : {}) }))
     }
   }
 

@@ -2,12 +2,10 @@ import type { Configuration } from '../../schemas/types.js'
 import type { Layout } from '../../schemas/agent.js'
 import type { Store } from './store.js'
 
-/** A deployment: the configuration, and what was assigned with it that clients do not see. */
+/** A deployment: the configuration, and what every node is to know of the cluster. */
 export interface Deployment {
   configuration: Configuration
   layout: Layout
-  /** By node, the port at which it serves its agent. */
-  agentPorts: Record<string, number>
 }
 
 export interface InstanceAddress { host: string, machine: string }

@@ -4,7 +4,7 @@ import type { AssignedNode, Layout } from '../../schemas/agent.js'
 /** Our script, which each node loads; its place in the repository is beside this file. */
 export const nodeScript = 'zeek-cluster-controller.zeek'
 /** Its sister, which comes before the node's own scripts. */
-export const rotationScript = 'zeek-cluster-rotation.zeek'
+export const defaultsScript = 'zeek-cluster-defaults.zeek'
 
 /** What of our own environment a node gets. Everything else stays ours: it may hold secrets. */
 const inherited = /^(PATH|HOME|LANG|LC_[A-Z]+|TZ|LD_LIBRARY_PATH|ZEEK_(PLUGIN_PATH|PLUGIN_ACTIVATE|PREFIXES|DNS_RESOLVER|LOG_SUFFIX|BROKER_MAX_THREADS|SEED_FILE|SEED_VALUES|CLUSTER_BACKEND_[A-Z_]+))$/
@@ -34,21 +34,20 @@ function zeromqOptions (node: AssignedNode, { hub }: Layout): string[] {
 const enclosed = (value: string) => value.replace(/\\?([;#@])|\\./gs, (text, mark?: string) => mark ? `\\x${mark.charCodeAt(0).toString(16)}` : text)
 
 /**
- * A node's command line. The backend and the rotation come first, so that the node's scripts can change what they set; the
- * node's options come late, so that they win; last what makes it this node.
+ * A node's command line. The backend and our defaults come first, so that the node's scripts can change what they set; the
+ * node's options come last, so that they win.
  */
 export function renderCommand (node: AssignedNode, layout: Layout, executable: string): string[] {
   return [
     ...(node.cpu_affinity === undefined ? [] : ['taskset', '-c', String(node.cpu_affinity)]),
     executable,
     `policy/frameworks/cluster/backend/${layout.backend}`,
-    rotationScript,
+    defaultsScript,
     ...(node.interface === undefined ? [] : ['-i', node.interface]),
     ...(node.scripts ?? []),
     nodeScript,
     ...(layout.backend === 'zeromq' ? zeromqOptions(node, layout) : []),
-    ...Object.entries(node.options ?? {}).map(([name, value]) => `${name}=${enclosed(value)}`),
-    `ZeekClusterController::listen_port=${node.agent_port}/tcp`
+    ...Object.entries(node.options ?? {}).map(([name, value]) => `${name}=${enclosed(value)}`)
   ]
 }
 
@@ -70,6 +69,11 @@ export interface Rotation {
 /** How our script learns of the rotation. */
 export function renderRotation ({ queue, interval }: Rotation): Record<string, string> {
   return { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: queue, ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: String(interval) }
+}
+
+/** How our script learns where it talks with its agent. A node that is only parsed does not. */
+export function renderChannel (directory: string): Record<string, string> {
+  return { ZEEK_CLUSTER_CONTROLLER_CHANNEL: directory }
 }
 
 /** What of our own environment a program that we start gets. */

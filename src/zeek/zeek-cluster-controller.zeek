@@ -1,9 +1,17 @@
-##! Loaded by every node that zeek-cluster-controller starts. It lets the agent
-##! on the node's host see that the node has joined its cluster (a client of the
-##! WebSocket listener is acknowledged only once the node can publish) and ask
-##! the node for the values of its identifiers.
+##! Loaded by every node that zeek-cluster-controller starts. Through it the agent
+##! on the node's host sees that the node lives, that it has joined its cluster and
+##! whom it does not see there, and learns the values of its identifiers.
+##!
+##! They talk through three files, in a directory of the node's own. A listener of
+##! the node would not do: with ZeroMQ a client of a node that receives logs is
+##! never served, since its backend binds what the node itself holds.
+##!
+##! ask:  questions, "<number> <identifier>" a line. The agent replaces the file.
+##! tell: answers, a JSON object a line. The node appends; the agent empties it.
+##! beat: a JSON object. The node writes it anew every few seconds.
 
 @load base/frameworks/cluster
+@load base/frameworks/input
 
 # The metrics of packets come from this script. Whoever has not loaded it has
 # no use for its log. The node's own scripts are loaded before this one.
@@ -19,33 +27,91 @@ event zeek_init() &priority=-5
 module ZeekClusterController;
 
 export {
-	## Where the node serves its agent, on 127.0.0.1. Unset: it does not.
-	const listen_port = 0/unknown &redef;
+	## How often the node says that it lives.
+	const beat_interval = 5secs &redef;
 
-	## A node is asked at this prefix, followed by its name and a slash. The
-	## slash keeps "worker-1" from hearing what is meant for "worker-10".
-	const topic_prefix = "zeek/cluster-controller/node/" &redef;
+	## What the node says of itself.
+	type Beat: record {
+		## Of this process: a file may still hold what one before it has said.
+		invocation: string;
+		## Counts the beats.
+		beat: count;
+		## Whether the node has seen a manager of its cluster, or needs none.
+		joined: bool;
+		## Who should be seen and is not: by a manager anyone, by others managers.
+		unseen: set[string];
+	};
 
-	## Asks for the value of a global identifier.
-	##
-	## reply_topic: where the answer is to be published.
-	##
-	## reqid: handed back with the answer.
-	##
-	## id: the identifier's full name, for example "Cluster::node".
-	global id_value_request: event(reply_topic: string, reqid: string, id: string);
+	## A line of "ask".
+	type Question: record {
+		text: string;
+	};
 
-	## Answers :zeek:see:`ZeekClusterController::id_value_request`.
-	##
-	## success: whether *value* is the identifier's value, as JSON. Otherwise it
-	##          says what is wrong: "unknown id" or "no ID value".
-	global id_value_response: event(reqid: string, node: string, success: bool,
-	    value: string);
+	## A line of "tell".
+	type Answer: record {
+		invocation: string;
+		## Of the question.
+		number: count;
+		## The identifier's value as JSON: a text, so that nobody reads it anew.
+		value: string &optional;
+		## Why there is none: "unknown id" or "no ID value".
+		error: string &optional;
+	};
+
+	## A question was read.
+	global question: event(description: Input::EventDescription, tpe: Input::Event,
+	    text: string);
+
+	## It is time to say that the node lives.
+	global beat: event();
 }
 
-event ZeekClusterController::id_value_request(reply_topic: string,
-    reqid: string, id: string)
+# The directory of the files. Empty: nobody asks or listens.
+const directory = getenv("ZEEK_CLUSTER_CONTROLLER_CHANNEL");
+const invocation = getenv("INVOCATION_ID");
+
+global joined = F;
+global beats = 0;
+# The question that was answered last. Their numbers grow.
+global answered = 0;
+
+function write(f: file, text: string)
 	{
+	enable_raw_output(f);
+	print f, text;
+	close(f);
+	}
+
+function is_manager(): bool
+	{
+	return Cluster::local_node_type() == Cluster::MANAGER;
+	}
+
+function unseen(): set[string]
+	{
+	local names: set[string];
+
+	for ( name, n in Cluster::nodes )
+		{
+		if ( name != Cluster::node
+		    && ! n?$id
+		    && ( is_manager() || n$node_type == Cluster::MANAGER ) )
+			add names[name];
+		}
+
+	return names;
+	}
+
+function write_beat()
+	{
+	++beats;
+	write(open(directory + "/beat"), to_json(Beat($invocation=invocation,
+	    $beat=beats, $joined=joined, $unseen=unseen())) + "\n");
+	}
+
+function answer(number: count, id: string): Answer
+	{
+	local result = Answer($invocation=invocation, $number=number);
 	local val = lookup_ID(id);
 
 	# lookup_ID() has no other way to say that there is no value.
@@ -55,31 +121,65 @@ event ZeekClusterController::id_value_request(reply_topic: string,
 
 		if ( text == "<unknown id>" || text == "<no ID value>" )
 			{
-			Cluster::publish(reply_topic, ZeekClusterController::id_value_response,
-			    reqid, Cluster::node, F, text[1 : -1]);
-			return;
+			result$error = text[1 : -1];
+			return result;
 			}
 		}
 
-	Cluster::publish(reply_topic, ZeekClusterController::id_value_response, reqid,
-	    Cluster::node, T, to_json(val));
+	result$value = to_json(val);
+	return result;
+	}
+
+event ZeekClusterController::question(description: Input::EventDescription,
+    tpe: Input::Event, text: string)
+	{
+	if ( /[0-9]{1,16} [^ ]+/ != text )
+		return;
+
+	local parts = split_string1(text, / /);
+	local number = to_count(parts[0]);
+
+	# A file that was replaced is read from its beginning.
+	if ( number <= answered )
+		return;
+
+	answered = number;
+	# What a full disk has cut off the line before must not spoil this one.
+	write(open_for_append(directory + "/tell"), "\n" + to_json(answer(number,
+	    parts[1])) + "\n");
+	}
+
+event ZeekClusterController::beat()
+	{
+	write_beat();
+	schedule beat_interval { ZeekClusterController::beat() };
+	}
+
+event Cluster::node_up(name: string, id: string) &priority=-5
+	{
+	if ( directory == ""
+	    || joined
+	    || name !in Cluster::nodes
+	    || Cluster::nodes[name]$node_type != Cluster::MANAGER )
+		return;
+
+	joined = T;
+	# Somebody waits for it.
+	write_beat();
 	}
 
 # After the cluster backends, which start at priorities 10 (ZeroMQ) and -10 (Broker).
 event zeek_init() &priority=-100
 	{
-	if ( listen_port == 0/unknown )
-		return;
-
 	# Only parsing: see "zeek -a".
-	if ( getenv("ZEEKCTL_CHECK_CONFIG") != ""
-	    || getenv("ZEEKCTL_DISABLE_LISTEN") != "" )
+	if ( directory == "" || getenv("ZEEKCTL_CHECK_CONFIG") != "" )
 		return;
 
-	Cluster::subscribe(topic_prefix + Cluster::node + "/");
+	joined = is_manager() || |Cluster::nodes_with_type(Cluster::MANAGER)| == 0;
 
-	if ( ! Cluster::listen_websocket([$listen_addr=127.0.0.1,
-	    $listen_port=listen_port]) )
-		Reporter::fatal(fmt("zeek-cluster-controller: cannot listen on 127.0.0.1:%s",
-		    listen_port));
+	Input::add_event([$source=directory + "/ask",
+	    $name="zeek-cluster-controller-ask", $reader=Input::READER_RAW,
+	    $mode=Input::STREAM, $fields=Question, $ev=question, $want_record=F]);
+
+	event ZeekClusterController::beat();
 	}

@@ -13,7 +13,7 @@ const none = () => new Set<number>()
 const never = new AbortController().signal
 
 function shareOf (...nodes: Partial<AssignedNode>[]): Share {
-  const all = nodes.map((node, n): AssignedNode => ({ name: `worker-${n + 1}`, instance: 'agent-a', role: 'WORKER', interface: 'lo', metrics_port: 39_001 + n, agent_port: 39_100 + n, ...node }))
+  const all = nodes.map((node, n): AssignedNode => ({ name: `worker-${n + 1}`, instance: 'agent-a', role: 'WORKER', interface: 'lo', metrics_port: 39_001 + n, ...node }))
   const layoutNodes = [{ name: 'manager', role: 'MANAGER' as const, host: '127.0.0.1', port: 39_000 }, ...all.map(({ name, role }) => ({ name, role, host: '127.0.0.1' }))]
   return { config_id: 'c', layout: { backend: 'zeromq', nodes: layoutNodes, hub: { node: 'manager', host: '127.0.0.1', xpub_port: 39_200, xsub_port: 39_201 } }, nodes: all }
 }
@@ -64,13 +64,14 @@ await t.test('it is the node\'s command line and environment, without taskset, w
   const seen = (what: string) => readFileSync(`${witness}.${what}`, 'utf8')
   const command = seen('command').split('\0')
   t.notOk(command.includes('taskset'))
-  t.same(command.slice(command.indexOf('-a'), command.indexOf('-a') + 6), ['-a', 'policy/frameworks/cluster/backend/zeromq', 'zeek-cluster-rotation.zeek', '-i', 'lo', 'local'])
-  t.ok(command.includes('Demo::x=y') && command.includes('ZeekClusterController::listen_port=39100/tcp'))
+  t.same(command.slice(command.indexOf('-a'), command.indexOf('-a') + 6), ['-a', 'policy/frameworks/cluster/backend/zeromq', 'zeek-cluster-defaults.zeek', '-i', 'lo', 'local'])
+  t.equal(command.at(-2), 'Demo::x=y')
   const environ = seen('environ').split('\0')
   for (const entry of ['ZEEKCTL_CHECK_CONFIG=1', 'ZEEKCTL_DISABLE_LISTEN=1', 'CLUSTER_NODE=worker-1']) t.ok(environ.includes(entry), entry)
   t.notOk(environ.some(entry => entry.includes('secret')))
+  t.notOk(environ.some(entry => /^(ZEEK_CLUSTER_CONTROLLER_CHANNEL|INVOCATION_ID)=/.test(entry)), 'it does not talk with the agent')
   t.match(seen('layout'), /\["worker-1"\]/)
-  t.same(seen('scripts').trim().split('\n'), ['cluster-layout.zeek', 'zeek-cluster-controller.zeek', 'zeek-cluster-rotation.zeek'])
+  t.same(seen('scripts').trim().split('\n'), ['cluster-layout.zeek', 'zeek-cluster-controller.zeek', 'zeek-cluster-defaults.zeek'])
   t.ok(seen('cwd').startsWith(join(directory, 'checks')))
   const own = join(directory, 'nodes', 'worker-1')
   mkdirSync(own, { recursive: true })

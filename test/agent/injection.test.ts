@@ -9,14 +9,14 @@ import t from 'tap'
 import type { AssignedNode, Layout, Share } from '../../schemas/agent.js'
 import { Memory } from '../../src/agent/memory.js'
 import { NodeTable } from '../../src/agent/node-table.js'
-import { directories, programOf } from '../../src/agent/program.js'
+import { channelOf, directories, programOf } from '../../src/agent/program.js'
 import { Programs } from '../../src/agent/programs.js'
 import { supervisorHandlers } from '../../src/host.js'
 import { Link } from '../../src/link/link.js'
 import { memoryPair } from '../../src/link/transport.js'
 import { Supervisor } from '../../src/supervisor/supervisor.js'
 import { packageRoot } from '../../src/util.js'
-import { nodeScript, renderCommand, renderRotation, rotationScript } from '../../src/zeek/command.js'
+import { defaultsScript, nodeScript, renderChannel, renderCommand, renderRotation } from '../../src/zeek/command.js'
 import { renderLayout, writesLogs } from '../../src/zeek/layout.js'
 import { digestOf } from '../../src/zeek/packed-layout.js'
 import { cleanEnv, directoryOf, settingsOf } from '../helper.js'
@@ -75,15 +75,14 @@ await t.test('a command line has its parts in their places, and no other flags, 
     const pinned = node.cpu_affinity === undefined ? [] : ['taskset', '-c', `${node.cpu_affinity}`]
     const sniffing = node.interface === undefined ? [] : ['-i', node.interface]
     const scripts = node.scripts ?? []
-    const head = [...pinned, '/opt/zeek', `policy/frameworks/cluster/backend/${layout.backend}`, rotationScript, ...sniffing, ...scripts, nodeScript]
+    const head = [...pinned, '/opt/zeek', `policy/frameworks/cluster/backend/${layout.backend}`, defaultsScript, ...sniffing, ...scripts, nodeScript]
     assert.deepEqual(command.slice(0, head.length), head)
     assert.equal(node.interface?.startsWith('-') ?? false, false)
     // As Zeek sorts its operands.
     assert.deepEqual(scripts.filter(script => script === '' || script.startsWith('-') || script.includes('=') || script.includes('::')), [])
     const names = command.slice(head.length).map(argument => /^([A-Za-z0-9_:]+)=/.exec(argument)![1]!)
-    const ours = names.filter(name => /^(Cluster::Backend::ZeroMQ|ZeekClusterController)::/.test(name) && !(name in (node.options ?? {})))
-    assert.deepEqual(names, [...ours.slice(0, -1), ...Object.keys(node.options ?? {}), 'ZeekClusterController::listen_port'])
-    assert.equal(command.at(-1), `ZeekClusterController::listen_port=${node.agent_port}/tcp`)
+    const ours = names.filter(name => /^Cluster::Backend::ZeroMQ::/.test(name) && !(name in (node.options ?? {})))
+    assert.deepEqual(names, [...ours, ...Object.keys(node.options ?? {})])
   }), { numRuns: runs(300) })
   t.pass('it has')
 })
@@ -91,19 +90,20 @@ await t.test('a command line has its parts in their places, and no other flags, 
 await t.test('variables are those of the node, with what makes it this node', async t => {
   fc.assert(fc.property(anyNode, node => {
     const { env } = programOf(node, shareOf([node], { backend: 'broker', nodes: [] }), zeek, settings, { PATH: '/bin', ZEEK_AGENT_TOKEN_FILE: '/secret' })
+    const own = { ZEEK_CLUSTER_CONTROLLER_CHANNEL: `/state/nodes/${node.name}/channel` }
     const rotation = ['LOGGER', 'MANAGER'].includes(node.role) ? { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: '/state/spool/log-queue', ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: '3600' } : {}
-    const expected = new Map(Object.entries({ PATH: '/bin', ...node.env, ...rotation, CLUSTER_NODE: node.name, ZEEKPATH: `/state/cluster:${node.env?.ZEEKPATH ?? zeek.zeekPath}` }))
+    const expected = new Map(Object.entries({ PATH: '/bin', ...node.env, ...rotation, ...own, CLUSTER_NODE: node.name, ZEEKPATH: `/state/cluster:${node.env?.ZEEKPATH ?? zeek.zeekPath}` }))
     assert.deepEqual(new Map(Object.entries(env)), expected)
   }), { numRuns: runs(300) })
   t.pass('they are')
 })
 
 await t.test('an option is one statement, in which nothing is hidden from its end', async t => {
-  const node: AssignedNode = { name: 'n', instance: 'a', role: 'LOGGER', agent_port: 27800 }
+  const node: AssignedNode = { name: 'n', instance: 'a', role: 'LOGGER' }
   fc.assert(fc.property(anyOptions, fc.infiniteStream(fc.boolean()), (options, areStrings) => {
     const given = renderCommand({ ...node, options }, { backend: 'broker', nodes: [] }, 'zeek').slice(4)
     // As Zeek does: the quotes depend on the type that it knows.
-    const quoted = given.map(argument => !argument.startsWith('ZeekClusterController::listen_port') && areStrings.next().value)
+    const quoted = given.map(() => areStrings.next().value)
     const script = given.map((argument, at) => {
       const [, name, value] = /^([A-Za-z0-9_:]+)=(.*)$/s.exec(argument)!
       return quoted[at] ? `redef ${name} = "${value}";` : `redef ${name} = ${value};`
@@ -121,7 +121,7 @@ await t.test('an option is one statement, in which nothing is hidden from its en
 })
 
 await t.test('the options that operators write are told apart from what would end them', async t => {
-  const argument = (value: string) => renderCommand({ name: 'n', instance: 'a', role: 'LOGGER', agent_port: 1, options: { 'A::b': value } }, { backend: 'broker', nodes: [] }, 'zeek').at(-2)!.replace('A::b=', '')
+  const argument = (value: string) => renderCommand({ name: 'n', instance: 'a', role: 'LOGGER', options: { 'A::b': value } }, { backend: 'broker', nodes: [] }, 'zeek').at(-1)!.replace('A::b=', '')
   for (const value of ['hello world', '5min', '99/udp', '{"a","b"}', '/a\\/b/', 'a\\"b', '', '2001:db8::1', '{["a"]=1}']) t.equal(argument(value), value)
   t.equal(argument('T; event zeek_init() { } #'), 'T\\x3b event zeek_init() { } \\x23')
   t.equal(argument('1 @load /tmp/x'), '1 \\x40load /tmp/x')
@@ -174,13 +174,13 @@ await t.test('a process gets its arguments and variables as they are, and writes
       const rendered = renderCommand(node, layout, witness)
       // The interpreter is the kernel's doing.
       assert.deepEqual(command, ['/bin/sh', ...rendered.slice(rendered.indexOf(witness)).map(sent), ''])
-      const expected: Record<string, string> = { PATH: own.PATH, TZ: own.TZ, ...node.env, ...(writesLogs(node.role, layout) ? renderRotation({ queue, interval: 3600 }) : {}), CLUSTER_NODE: node.name, ZEEKPATH: `${scripts}:/theirs` }
-      const counts = (line: string) => line !== '' && !shellsOwn.test(line.split('=')[0]!)
+      const expected: Record<string, string> = { PATH: own.PATH, TZ: own.TZ, ...node.env, ...(writesLogs(node.role, layout) ? renderRotation({ queue, interval: 3600 }) : {}), ...renderChannel(channelOf(directoryOfNode(node.name))), CLUSTER_NODE: node.name, ZEEKPATH: `${scripts}:/theirs` }
+      const counts = (line: string) => line !== '' && !line.startsWith('INVOCATION_ID=') && !shellsOwn.test(line.split('=')[0]!)
       assert.deepEqual(environment.filter(counts).sort(), Object.entries(expected).map(([name, value]) => `${name}=${sent(value)}`).filter(counts).sort())
       assert.equal(results[at]!.success, false)
     }
-    const all = readdirSync(directory, { recursive: true }).map(String).filter(path => !/^nodes\/[^/]+(\/((stdout|stderr)(\.\d)?|runs\.json|cmdline|environ))?$/.test(path)).sort()
-    assert.deepEqual(all, ['agent.json', 'cluster', 'cluster/cluster-layout.zeek', `cluster/${nodeScript}`, `cluster/${rotationScript}`, 'nodes', 'supervisor', ...nodes.flatMap(({ name }) => [`supervisor/${name}.json`, `supervisor/${name}.pid`])].sort())
+    const all = readdirSync(directory, { recursive: true }).map(String).filter(path => !/^nodes\/[^/]+(\/((stdout|stderr)(\.\d)?|runs\.json|cmdline|environ|channel(\/(ask|tell|beat))?))?$/.test(path)).sort()
+    assert.deepEqual(all, ['agent.json', 'cluster', 'cluster/cluster-layout.zeek', `cluster/${nodeScript}`, `cluster/${defaultsScript}`, 'nodes', 'supervisor', ...nodes.flatMap(({ name }) => [`supervisor/${name}.json`, `supervisor/${name}.pid`])].sort())
   }), { numRuns: runs(5) })
   t.pass('it does')
 })

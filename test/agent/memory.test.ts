@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { Memory } from '../../src/agent/memory.js'
 
-const share = { config_id: 'c', layout: { backend: 'zeromq' as const, nodes: [] }, nodes: [{ name: 'w', instance: 'a', role: 'WORKER' as const, agent_port: 5, env: { A: 'ä' } }] }
+const share = { config_id: 'c', layout: { backend: 'zeromq' as const, nodes: [] }, nodes: [{ name: 'w', instance: 'a', role: 'WORKER' as const, env: { A: 'ä' } }] }
 
 await t.test('a share is remembered, replaced, and forgotten', async t => {
   const directory = t.testdir()

@@ -4,7 +4,7 @@ import { host as thisHost, type Host } from '../../src/agent/host.js'
 import { diskFindings, preflight, surroundingsOf } from '../../src/agent/preflight.js'
 import { cleanEnv, directoryOf, goodHost, standIn } from '../helper.js'
 
-const node: AssignedNode = { name: 'worker-1', instance: 'a', role: 'WORKER', interface: 'eth0', port: 2200, metrics_port: 9001, agent_port: 27800 }
+const node: AssignedNode = { name: 'worker-1', instance: 'a', role: 'WORKER', interface: 'eth0', port: 2200, metrics_port: 9001 }
 const layout: Layout = { backend: 'zeromq', nodes: [{ name: 'worker-1', role: 'WORKER', host: '10.0.0.1' }] }
 const zeek = { path: '/opt/zeek/bin/zeek', version: '9.0.0', zeekPath: '.' }
 
@@ -39,7 +39,6 @@ await t.test('whether packets may be read', async t => {
 await t.test('ports, and who holds them', async t => {
   const held = (port: number, address = '0.0.0.0') => ({ listeners: async () => [{ address, port, holder: { pid: 77, name: 'nginx', ancestors: [5] } }] })
   t.same(await found(held(9001)), ['error: metrics port 9001 is held by nginx (process 77)'])
-  t.same(await found(held(27800)), ['error: agent port 27800 is held by nginx (process 77)'])
   t.same(await found(held(2200)), ['warning: port 2200 is held by nginx (process 77)'])
   t.same(await found(held(2200), {}, { ...layout, backend: 'broker' }), ['error: port 2200 is held by nginx (process 77)'])
   t.same(await found(held(9001, '10.0.0.2')), [])

@@ -3,7 +3,7 @@ import type { AssignedNode, Share } from '../../schemas/agent.js'
 import { inStartOrder, layoutOf, programOf } from '../../src/agent/program.js'
 import { settingsOf } from '../helper.js'
 
-const worker: AssignedNode = { name: 'worker-1', instance: 'a', role: 'WORKER', interface: 'eth0', agent_port: 27801, scripts: ['a', 'b'], options: { 'A::b': '1' }, env: { X: '1', Y: '2' } }
+const worker: AssignedNode = { name: 'worker-1', instance: 'a', role: 'WORKER', interface: 'eth0', scripts: ['a', 'b'], options: { 'A::b': '1' }, env: { X: '1', Y: '2' } }
 const share: Share = { config_id: 'c1', layout: { backend: 'zeromq', nodes: [{ name: 'worker-1', role: 'WORKER', host: '10.0.0.7' }] }, nodes: [worker] }
 const zeek = { path: '/opt/zeek/bin/zeek', version: '9.0.0', zeekPath: '.:/opt' }
 const settings = settingsOf({ 'management-state-dir': '/state' })
@@ -25,7 +25,7 @@ await t.test('what a node is made of changes its tag', async t => {
   const changes: Record<string, Change> = {
     interface: { node: { interface: 'eth1' } }, role: { share: { layout: { ...share.layout, nodes: [{ name: 'worker-1', role: 'PROXY', host: '10.0.0.7' }] } } },
     'order of scripts': { node: { scripts: ['b', 'a'] } }, option: { node: { options: { 'A::b': '2' } } }, env: { node: { env: { X: '1', Y: '3' } } }, 'env removed': { node: { env: { X: '1' } } },
-    cpu: { node: { cpu_affinity: 0 } }, 'agent port': { node: { agent_port: 27802 } }, layout: { share: { layout: { ...share.layout, nodes: [] } } },
+    cpu: { node: { cpu_affinity: 0 } }, layout: { share: { layout: { ...share.layout, nodes: [] } } },
     'metrics address': { share: { layout: { ...share.layout, nodes: [{ name: 'worker-1', role: 'WORKER', host: '10.0.0.8' }] } } }, backend: { share: { layout: { ...share.layout, backend: 'broker' } } },
     hub: { share: { layout: { ...share.layout, hub: { node: 'm', host: '10.0.0.1', xpub_port: 1, xsub_port: 2 } } } }, zeek: { zeek: { path: '/other/zeek' } }, 'search path': { zeek: { zeekPath: '/x' } }
   }

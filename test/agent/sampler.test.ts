@@ -46,7 +46,7 @@ async function world (t: Test, answer: RequestListener | undefined, { intervalMs
     server.close()
   })
   const status: World['status'] = { state: 'RUNNING', pid: child.pid! }
-  const node = { node: { name: 'worker-1', instance: 'a', role: 'WORKER', agent_port: 1, ...(reads ? { interface: 'lo' } : {}) }, get status () { return { node: 'worker-1', mgmt_role: 'NODE', ...status } } }
+  const node = { node: { name: 'worker-1', instance: 'a', role: 'WORKER', ...(reads ? { interface: 'lo' } : {}) }, get status () { return { node: 'worker-1', mgmt_role: 'NODE', ...status } } }
   const get = (name: string): any => name === 'worker-1' ? node : undefined
   const metrics = answer ? { metrics_port: (server.address() as AddressInfo).port } : {}
   const table = {

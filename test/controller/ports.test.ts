@@ -1,14 +1,14 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { clusterRoles, type Instance, type Node } from '../../schemas/types.js'
-import { assignPorts, inPortOrder, needsPort, type Assignment, type Place, type PortRules } from '../../src/controller/ports.js'
+import { assignPorts, inPortOrder, needsPort, type Assignment, type PortRules } from '../../src/controller/ports.js'
 
-const rules: PortRules = { controllerPorts: [2150, 2149], brokerStart: 2200, metricsStart: 9000, zeromqStart: 5555, agentStart: 27800 }
+const rules: PortRules = { controllerPorts: [2150, 2149], brokerStart: 2200, metricsStart: 9000, zeromqStart: 5555 }
 const node = (name: string, role: Node['role'] = 'LOGGER', instance = 'a', more: Partial<Node> = {}): Node => ({ name, role, instance, ...more })
-const oneHost = (): Place => ({ host: '10.0.0.1', machine: 'm' })
-const apart = (name: string): Place => ({ host: `host ${name}`, machine: `machine ${name}` })
-const assign = (nodes: Node[], { instances = [{ name: 'a' }, { name: 'b' }], placeOf = apart, more = {} }: { instances?: Instance[], placeOf?: (name: string) => Place, more?: Partial<PortRules> } = {}) =>
-  assignPorts(instances, nodes, placeOf, { ...rules, ...more })
+const oneHost = () => '10.0.0.1'
+const apart = (name: string) => `host ${name}`
+const assign = (nodes: Node[], { instances = [{ name: 'a' }, { name: 'b' }], hostOf = apart, more = {} }: { instances?: Instance[], hostOf?: (name: string) => string, more?: Partial<PortRules> } = {}) =>
+  assignPorts(instances, nodes, hostOf, { ...rules, ...more })
 const portsOf = ({ nodes }: Assignment) => Object.fromEntries(nodes.map(({ name, port }) => [name, port]))
 const metricsOf = ({ nodes }: Assignment) => Object.fromEntries(nodes.map(({ name, metrics_port: port }) => [name, port]))
 
@@ -34,7 +34,7 @@ await t.test('broker ports of agents, of the controller and those that are given
 await t.test('metrics ports count on each host', async t => {
   const nodes = [node('m', 'MANAGER', 'a'), node('w', 'WORKER', 'b'), node('v', 'WORKER', 'b')]
   t.same(metricsOf(assign(nodes)), { m: 9000, v: 9000, w: 9001 })
-  t.same(metricsOf(assign(nodes, { placeOf: oneHost })), { m: 9000, v: 9001, w: 9002 })
+  t.same(metricsOf(assign(nodes, { hostOf: oneHost })), { m: 9000, v: 9001, w: 9002 })
 })
 
 await t.test('metrics ports skip what is known on the host', async t => {
@@ -57,16 +57,6 @@ await t.test('the hub is the manager, or else the first node', async t => {
 await t.test('the two ports of the hub are not used otherwise on its host', async t => {
   const assigned = assign([node('m', 'MANAGER', 'a', { port: 5555 }), node('w', 'WORKER', 'b', { metrics_port: 5556 })])
   t.same(assigned.hub, { node: 'm', xpub_port: 5556, xsub_port: 5557 })
-})
-
-await t.test('ports for agents count on each machine', async t => {
-  const nodes = [node('m', 'MANAGER', 'a'), node('w', 'WORKER', 'b')]
-  t.same([...assign(nodes).agentPorts], [['m', 27800], ['w', 27800]])
-  const twoAddresses = (name: string) => ({ host: name, machine: 'm' })
-  const assigned = assign(nodes, { placeOf: twoAddresses, more: { metricsStart: 27800 } })
-  const used = [...assigned.agentPorts.values()]
-  t.equal(new Set(used).size, 2)
-  t.notOk(assigned.nodes.some(node => used.includes(node.metrics_port!)), 'an address of the machine may be all of them')
 })
 
 await t.test('when the ports are used up that is said', async t => {
@@ -93,27 +83,27 @@ const clusters = fc.uniqueArray(fc.record({
 })))
 const instances = [{ name: 'a', listen_port: 2201 }, { name: 'b', listen_port: 9001 }, { name: 'c' }]
 const placement = fc.record({ a: fc.constantFrom('h1', 'h2'), b: fc.constantFrom('h1', 'h2'), c: fc.constantFrom('h1', 'h2') })
-  .map(hosts => (name: string) => ({ host: hosts[name as 'a'], machine: `machine of ${hosts[name as 'a']}` }))
+  .map(hosts => (name: string) => hosts[name as 'a'])
 
 await t.test('ports do not depend on the order of the input', async () => {
-  fc.assert(fc.property(clusters, placement, fc.nat(), (nodes, placeOf, turn) => {
+  fc.assert(fc.property(clusters, placement, fc.nat(), (nodes, hostOf, turn) => {
     const turned = [...nodes.slice(turn % (nodes.length + 1)), ...nodes.slice(0, turn % (nodes.length + 1))].reverse()
-    const [one, other] = [nodes, turned].map(list => assignPorts(instances, list, placeOf, rules))
-    return JSON.stringify([one!.nodes, [...one!.agentPorts], one!.hub]) === JSON.stringify([other!.nodes, [...other!.agentPorts], other!.hub])
+    const [one, other] = [nodes, turned].map(list => assignPorts(instances, list, hostOf, rules))
+    return JSON.stringify([one!.nodes, one!.hub]) === JSON.stringify([other!.nodes, other!.hub])
   }))
 })
 
 await t.test('no port is used twice on a host', async t => {
-  fc.assert(fc.property(clusters, placement, fc.constantFrom(2200, 9000, 27800), (nodes, placeOf, start) => {
+  fc.assert(fc.property(clusters, placement, fc.constantFrom(2200, 9000), (nodes, hostOf, start) => {
     // All ranges start in the same place, so that they would meet.
-    const assigned = assignPorts(instances, nodes, placeOf, { ...rules, brokerStart: 2200, metricsStart: start, zeromqStart: start, agentStart: start })
+    const assigned = assignPorts(instances, nodes, hostOf, { ...rules, brokerStart: 2200, metricsStart: start, zeromqStart: start })
     const used = new Map<string, number[]>()
     const use = (instance: string, ...ports: (number | undefined)[]) => {
-      const { host } = placeOf(instance)
+      const host = hostOf(instance)
       used.set(host, [...used.get(host) ?? [], ...ports.flatMap(port => port ?? [])])
     }
     for (const { name, listen_port: port } of instances) use(name, port)
-    for (const { name, instance, port, metrics_port: metricsPort } of assigned.nodes) use(instance, port, metricsPort, assigned.agentPorts.get(name))
+    for (const { instance, port, metrics_port: metricsPort } of assigned.nodes) use(instance, port, metricsPort)
     const hub = assigned.nodes.find(({ name }) => name === assigned.hub?.node)
     if (hub) use(hub.instance, assigned.hub?.xpub_port, assigned.hub?.xsub_port)
     for (const [host, ports] of used) if (new Set(ports).size !== ports.length) throw new Error(`twice on ${host}: ${ports}`)

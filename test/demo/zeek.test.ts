@@ -1,16 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { EventEmitter, on, once } from 'node:events'
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { EventEmitter, once } from 'node:events'
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { WebSocket } from 'ws'
+import { until } from '../helper.js'
 
 const PROGRAM = new URL('../../dist/demo/zeek.js', import.meta.url).pathname
 const CONTROLLER = new URL('../../src/zeek/zeek-cluster-controller.zeek', import.meta.url).pathname
 const ZEROMQ = 'policy/frameworks/cluster/backend/zeromq'
-const TOPIC = 'zeek/cluster-controller/node/'
 
-interface Ports { xpub: number, xsub: number, manager: number, worker: number, metrics: number, web: number }
+interface Ports { xpub: number, xsub: number, manager: number, metrics: number }
 
 /** A running stand-in and what it has said so far. */
 class Program extends EventEmitter {
@@ -43,12 +42,12 @@ class Program extends EventEmitter {
 
 /** A directory with a layout and the controller's script; some free ports. */
 async function cluster (t: Test): Promise<{ cwd: string, ports: Ports }> {
-  const servers = await Promise.all(Array.from({ length: 6 }, async () => {
+  const servers = await Promise.all(Array.from({ length: 4 }, async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     return server
   }))
-  const [xpub, xsub, manager, worker, metrics, web] = servers.map(server => (server.address() as AddressInfo).port)
+  const [xpub, xsub, manager, metrics] = servers.map(server => (server.address() as AddressInfo).port)
   await Promise.all(servers.map(async server => await once(server.close(), 'close')))
   const cwd = t.testdir({
     'cluster-layout.zeek': `# Generated
@@ -64,53 +63,60 @@ redef Telemetry::metrics_port = Cluster::local_node_metrics_port();
 `
   })
   copyFileSync(CONTROLLER, `${cwd}/zeek-cluster-controller.zeek`)
-  const ports = { xpub: xpub!, xsub: xsub!, manager: manager!, worker: worker!, metrics: metrics!, web: web! }
+  const ports = { xpub: xpub!, xsub: xsub!, manager: manager!, metrics: metrics! }
   return { cwd, ports }
 }
 
-function nodeArguments (ports: Ports, listenPort: number): string[] {
+function nodeArguments (ports: Ports): string[] {
   const address = 'tcp://127.0.0.1:'
   return [ZEROMQ, '-C', 'local', 'zeek-cluster-controller',
     `Cluster::Backend::ZeroMQ::listen_xpub_endpoint=${address}${ports.xpub}`,
     `Cluster::Backend::ZeroMQ::listen_xsub_endpoint=${address}${ports.xsub}`,
     `Cluster::Backend::ZeroMQ::connect_xpub_endpoint=${address}${ports.xsub}`,
     `Cluster::Backend::ZeroMQ::connect_xsub_endpoint=${address}${ports.xpub}`,
-    `ZeekClusterController::listen_port=${listenPort}/tcp`]
+    'ZeekClusterController::beat_interval=100msec']
 }
 
 function start (t: Test, cwd: string, ports: Ports, node: string, more: string[] = [], env = {}): Program {
-  const args = nodeArguments(ports, node === 'manager' ? ports.web : ports.worker)
   const status = ['-U', `${cwd}/${node}.status`]
-  return new Program(t, cwd, [...status, ...args, ...more], { CLUSTER_NODE: node, ...env })
+  return new Program(t, cwd, [...status, ...nodeArguments(ports), ...more], { CLUSTER_NODE: node, ...channel(cwd, node), ...env })
 }
 
-/** Connects as soon as the node listens. */
-async function connect (t: Test, port: number, path = '/v1/messages/json', headers = {}): Promise<{
-  socket: WebSocket, next: () => Promise<any>
-}> {
-  for (;;) {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers })
-    const messages = on(socket, 'message')
+/** Where a node talks with its agent. */
+function channel (cwd: string, node: string): Record<string, string> {
+  const directory = `${cwd}/${node}-channel`
+  mkdirSync(directory, { recursive: true })
+  return { ZEEK_CLUSTER_CONTROLLER_CHANNEL: directory, INVOCATION_ID: `run of ${node}` }
+}
+
+interface Beat { invocation: string, beat: number, joined: boolean, unseen: string[] }
+
+/** What a node says of itself, once it is so. */
+async function says (cwd: string, node: string, what: (beat: Beat) => boolean, text: string): Promise<Beat> {
+  return await until(() => {
     try {
-      await once(socket, 'open')
+      const beat = JSON.parse(readFileSync(`${cwd}/${node}-channel/beat`, 'utf8')) as Beat
+      return what(beat) && beat
     } catch {
-      await new Promise(resolve => setTimeout(resolve, 20))
-      continue
+      return undefined
     }
-    t.teardown(() => socket.terminate())
-    return { socket, next: async () => JSON.parse(String((await messages.next()).value[0])) }
-  }
+  }, text)
 }
 
-function event (topic: string, name: string, ...args: string[]): object {
-  const string = (data: string): object => ({ '@data-type': 'string', data })
-  const count = { '@data-type': 'count', data: 1 }
-  const vector = (data: object[]): object => ({ '@data-type': 'vector', data })
-  return {
-    type: 'data-message',
-    topic,
-    ...vector([count, count, vector([string(name), vector(args.map(string))])])
-  }
+/** Replaces the file of questions. */
+function ask (cwd: string, node: string, text: string): void {
+  const path = `${cwd}/${node}-channel/ask`
+  writeFileSync(`${path}.new`, text)
+  renameSync(`${path}.new`, path)
+}
+
+function answers (cwd: string, node: string): any[] {
+  const path = `${cwd}/${node}-channel/tell`
+  return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(line => line !== '').map(line => JSON.parse(line)) : []
+}
+
+async function answer (cwd: string, node: string, number: number): Promise<any> {
+  return await until(() => answers(cwd, node).find(one => one.number === number), `question ${number} is answered`)
 }
 
 async function end (t: Test, program: Program, code: number, pattern: RegExp): Promise<void> {
@@ -140,8 +146,8 @@ await t.test('what cannot be parsed', async t => {
   await Promise.all([
     end(t, parse(['nosuchscript']), 1, /^fatal error: can't find nosuchscript$/m),
     end(t, parse(['Foo::bar=1']), 1, /^error: unknown identifier 'Foo::bar' in command-line options$/m),
-    end(t, parse(['ZeekClusterController::listen_port=1/tcp']), 1, /unknown identifier 'ZeekClusterController::/),
-    end(t, parse(['zeek-cluster-controller', 'ZeekClusterController::listen_port=1/tcp']), 0, /^$/),
+    end(t, parse(['ZeekClusterController::beat_interval=1sec']), 1, /unknown identifier 'ZeekClusterController::/),
+    end(t, parse(['zeek-cluster-controller', 'ZeekClusterController::beat_interval=1sec']), 0, /^$/),
     end(t, parse(['Demo::s="quoted"']), 1, /^error in <params>, line 1: syntax error/m),
     end(t, parse(['Log::default_rotation_interval=']), 1, /must assign non-empty value/),
     end(t, parse(['-i']), 1, /^ERROR: Option -i requires an argument/m),
@@ -173,8 +179,6 @@ await t.test('what cannot run', async t => {
     end(t, new Program(t, cwd, [], { CLUSTER_NODE: 'manager' }), 1, /please select a cluster backend to use/),
     end(t, start(t, cwd, { ...ports, xpub: port }, 'manager'), 1, new RegExp('^error .*ZeroMQ: Failed to bind xpub ' +
       `socket tcp://127.0.0.1:${port}: Address already in use \\(98\\)\\nfatal error.*: Failed to spawn ZeroMQ proxy thread$`, 'm')),
-    end(t, start(t, cwd, { ...ports, worker: port }, 'worker-1'), 1,
-      new RegExp(`^fatal error: zeek-cluster-controller: cannot listen on 127.0.0.1:${port}/tcp$`, 'm')),
     end(t, start(t, cwd, ports, 'worker-1', [`Telemetry::metrics_port=${port}/tcp`]), 1,
       new RegExp(`^fatal error .*Failed to setup Prometheus endpoint.*Attempted to bind to 127.0.0.1:${port}\\.$`, 'm'))
   ])
@@ -194,51 +198,25 @@ await t.test('a cluster', async t => {
   const worker = start(t, cwd, ports, 'worker-1', ['-i', 'lo', 'Demo::s={"a","b"}', 'Demo::s+={"c"}', 'Demo::i=90min',
     'Demo::p=99/udp', 'Demo::n=5', 'Demo::b=T', 'Demo::text=hello world'])
   await worker.says(/^listening on lo$/m)
-  const { socket, next } = await connect(t, ports.worker)
-  socket.send('["answers/"]')
-  socket.send(JSON.stringify(event(`${TOPIC}worker-1/`, 'ZeekClusterController::id_value_request', 'answers/1', 'r0', 'Cluster::node')))
-  let managerStarted = false
-  const first = next()
-  const manager = (async () => {
-    // A round trip on a second connection: there has been time for an ack.
-    const other = await connect(t, ports.worker)
-    other.socket.ping()
-    await once(other.socket, 'pong')
-    managerStarted = true
-    return start(t, cwd, ports, 'manager')
-  })()
-  const ack = await first
-  t.ok(managerStarted, 'no ack before the manager is there')
-  t.match(ack, { type: 'ack', version: '9.0.0', endpoint: /^zeromq_worker-1_.+_\d+_N\w+-websocket-\d+$/ })
-  t.same(await next(), {
-    type: 'data-message',
-    topic: 'answers/1',
-    '@data-type': 'vector',
-    data: [{ '@data-type': 'count', data: 1 }, { '@data-type': 'count', data: 1 }, {
-      '@data-type': 'vector',
-      data: [{ '@data-type': 'string', data: 'ZeekClusterController::id_value_response' }, {
-        '@data-type': 'vector',
-        data: [{ '@data-type': 'string', data: 'r0' }, { '@data-type': 'string', data: 'worker-1' },
-          { '@data-type': 'boolean', data: true }, { '@data-type': 'string', data: '"worker-1"' }]
-      }]
-    }]
-  }, 'asked before the ack, answered after it')
+  t.match(await says(cwd, 'worker-1', ({ beat }) => beat > 1, 'it lives'), { invocation: 'run of worker-1', joined: false, unseen: ['manager'] })
+  ask(cwd, 'worker-1', '1 Cluster::node\n')
+  t.same(await answer(cwd, 'worker-1', 1), { invocation: 'run of worker-1', number: 1, value: '"worker-1"' }, 'it need not have joined')
+  const manager = start(t, cwd, ports, 'manager')
+  t.same((await says(cwd, 'worker-1', ({ joined }) => joined, 'it has joined')).unseen, [])
+  await says(cwd, 'manager', ({ joined, unseen }) => joined && unseen.length === 0, 'the manager sees it')
 
-  const ask = async (id: string): Promise<unknown[]> => {
-    socket.send(JSON.stringify(event(`${TOPIC}worker-1/`, 'ZeekClusterController::id_value_request', 'answers/2', 'r', id)))
-    const args = (await next()).data[2].data[1].data.map((arg: any) => arg.data)
-    return args[2] === true ? JSON.parse(args[3]) : args[3]
-  }
-  t.equal(await ask('nosuch'), 'unknown id')
-  t.equal(await ask('Demo::no_value'), 'no ID value')
-  t.same(await ask('Demo::s'), ['a', 'b', 'c'])
-  t.equal(await ask('Demo::i'), '1.0 hr 30.0 mins')
-  t.same(await ask('Demo::p'), { port: 99, proto: 'udp' })
-  t.equal(await ask('Demo::n'), 5)
-  t.equal(await ask('Demo::b'), true)
-  t.equal(await ask('Demo::text'), 'hello world')
-  t.equal(await ask('Cluster::manager_is_logger'), false, 'from the layout')
-  t.match(await ask('Cluster::nodes'), { 'worker-1': { node_type: 'Cluster::WORKER', manager: 'manager' } })
+  const ids = ['nosuch', 'Demo::no_value', 'Demo::s', 'Demo::i', 'Demo::p', 'Demo::n', 'Demo::b', 'Demo::text', 'Cluster::manager_is_logger', 'Cluster::nodes']
+  // What was answered is not answered again, and what is no question is passed over.
+  ask(cwd, 'worker-1', `1 Cluster::node\n0 Cluster::node\nnonsense\n99999999999999999 x\n2\n${ids.map((id, at) => `${at + 10} ${id}\n`).join('')}`)
+  const told = await Promise.all(ids.map(async (_, at) => await answer(cwd, 'worker-1', at + 10)))
+  t.same(told.slice(0, 2).map(({ value, error }) => [value, error]), [[undefined, 'unknown id'], [undefined, 'no ID value']])
+  const [s, i, p, n, b, text, isLogger, nodes] = told.slice(2).map(({ value }) => JSON.parse(value))
+  t.same([s, i, p, n, b, text], [['a', 'b', 'c'], '1.0 hr 30.0 mins', { port: 99, proto: 'udp' }, 5, true, 'hello world'])
+  t.equal(isLogger, false, 'from the layout')
+  t.match(nodes, { 'worker-1': { node_type: 'Cluster::WORKER', manager: 'manager' } })
+  t.equal(answers(cwd, 'worker-1').length, 1 + ids.length)
+  appendFileSync(`${cwd}/worker-1-channel/ask`, '30 Demo::n\n31 Dem')
+  t.match([await answer(cwd, 'worker-1', 30), await answer(cwd, 'worker-1', 31)], [{ value: '5' }, { error: 'unknown id' }], 'half a line is a line, as for Zeek')
 
   const count = async (): Promise<number> => {
     const text = await (await fetch(`http://127.0.0.1:${ports.metrics}/metrics`)).text()
@@ -252,78 +230,72 @@ await t.test('a cluster', async t => {
   t.same(services, [{ targets: [`127.0.0.1:${ports.manager}`, `127.0.0.1:${ports.metrics}`], labels: {} }])
 
   t.equal(readFileSync(`${cwd}/worker-1.status`, 'utf8'), 'RUNNING [run_loop]\n')
-  const closed = once(socket, 'close')
   worker.child.kill('SIGTERM')
   await end(t, worker, 0, /^\d+\.\d{6} received termination signal\n\S+ \d+ packets received on interface lo, 0 \(0\.00%\) dropped/m)
-  t.equal((await closed)[0], 1001)
   t.equal(readFileSync(`${cwd}/worker-1.status`, 'utf8'), 'TERMINATED [atexit]\n')
-  const program = await manager
-  program.child.kill('SIGINT')
-  await end(t, program, 0, /^received termination signal$/m)
+  await says(cwd, 'manager', ({ unseen }) => unseen.includes('worker-1'), 'the manager sees that it is gone')
+  manager.child.kill('SIGINT')
+  await end(t, manager, 0, /^received termination signal$/m)
 })
 
-await t.test('a manager that comes back', async t => {
+await t.test('a manager that comes back is seen again; while it is away nobody tells of it', async t => {
   const { cwd, ports } = await cluster(t)
   const manager = start(t, cwd, ports, 'manager')
   start(t, cwd, ports, 'worker-1')
-  const acked = async (): Promise<void> => {
-    const { socket, next } = await connect(t, ports.worker)
-    socket.send('[]')
-    t.match(await next(), { type: 'ack' })
-  }
-  await acked()
+  await says(cwd, 'worker-1', ({ joined }) => joined, 'it has joined')
   manager.child.kill('SIGKILL')
   t.equal((await manager.ended).signal, 'SIGKILL')
+  const { beat } = await says(cwd, 'worker-1', () => true, 'it lives')
+  t.match(await says(cwd, 'worker-1', ({ beat: now }) => now > beat + 2, 'it lives on'), { joined: true, unseen: [] })
   start(t, cwd, ports, 'manager')
-  await acked()
+  await says(cwd, 'manager', ({ unseen }) => unseen.length === 0, 'the new one sees the worker')
 })
 
-await t.test('errors of the WebSocket API', async t => {
+await t.test('a node that another one does not know is one error line there', async t => {
   const { cwd, ports } = await cluster(t)
-  start(t, cwd, ports, 'manager')
-  const error = (context: string): object => ({ type: 'error', code: 'deserialization_failed', context })
-  for (const [text, context] of [
-    ['{"a":1}', 'subscriptions not an array'],
-    ['hello', 'subscriptions not an array'],
-    ['[1,2]', 'individual subscription not a string']
-  ] as const) {
-    const { socket, next } = await connect(t, ports.web)
-    socket.send(text)
-    t.same(await next(), error(context))
-  }
-  const { socket, next } = await connect(t, ports.web)
-  socket.send('[]')
-  t.match(await next(), { type: 'ack' })
-  for (const text of ['{nope', '{"type":"nope"}', '{"type":"data-message","topic":"t"}',
-    '{"type":"data-message","topic":"t","@data-type":"wat","data":1}']) {
-    socket.send(text)
-    t.same(await next(), error('failed to decode JSON object'))
-  }
-  for (const one of [event('t', 'No::such_event', 'r1'), event('t', 'ZeekClusterController::id_value_request', 'r1')]) {
-    socket.send(Buffer.from(JSON.stringify(one)))
-    t.same(await next(), error('failed to create Zeek event'))
-  }
-  for (const [path, headers, code, context] of [
-    ['/v1/other', {}, 'invalid_uri', 'Invalid URI - use /v1/messages/json'],
-    ['/v1/messages/json', { 'X-Application-Name': 'a b' }, 'invalid_application_name', 'Invalid X-Application-Name']
-  ] as const) {
-    const { socket, next } = await connect(t, ports.web, path, headers)
-    const closed = once(socket, 'close')
-    t.same(await next(), { type: 'error', code, context })
-    const [status, reason] = await closed
-    t.same([status, String(reason)], [1008, context])
-  }
+  const manager = start(t, cwd, ports, 'manager')
+  const other = `${cwd}/other`
+  mkdirSync(other)
+  const layout = readFileSync(`${cwd}/cluster-layout.zeek`, 'utf8')
+  writeFileSync(`${other}/cluster-layout.zeek`, layout.replace('"worker-1"', '"worker-9"').replace(/\$metrics_port=\d+\/tcp, \$manager/, '$manager'))
+  copyFileSync(CONTROLLER, `${other}/zeek-cluster-controller.zeek`)
+  start(t, other, ports, 'worker-9')
+  await says(other, 'worker-9', ({ joined }) => joined, 'it joins')
+  await manager.says(/^error in .*: Got Cluster::hello msg from unexpected node: worker-9$/m)
+  t.same((await says(cwd, 'manager', () => true, 'the manager lives')).unseen, ['worker-1'])
 })
 
-await t.test('the Broker backend', async t => {
+await t.test('a channel that is gone is told of at each beat', async t => {
   const { cwd, ports } = await cluster(t)
-  const args = nodeArguments(ports, ports.worker).with(0, 'frameworks/cluster/backend/broker')
-  const worker = new Program(t, cwd, args, { CLUSTER_NODE: 'worker-1' })
-  const { socket, next } = await connect(t, ports.worker)
-  socket.send('[]')
-  t.match(await next(), { type: 'ack', endpoint: /^[\da-f-]{36}-websocket-0$/ }, 'joined at once')
+  const manager = start(t, cwd, ports, 'manager')
+  await says(cwd, 'manager', () => true, 'it lives')
+  rmSync(`${cwd}/manager-channel`, { recursive: true })
+  await manager.says(/^error: cannot open .*\/manager-channel\/beat: No such file or directory$/m)
+  mkdirSync(`${cwd}/manager-channel`)
+  await says(cwd, 'manager', () => true, 'it has a file again')
+})
+
+await t.test('the Broker backend: who is gone is told at once', async t => {
+  const { cwd, ports } = await cluster(t)
+  const layout = readFileSync(`${cwd}/cluster-layout.zeek`, 'utf8')
+  writeFileSync(`${cwd}/cluster-layout.zeek`, layout.replace('2200/tcp', `${ports.xpub}/tcp`))
+  const begin = (node: string) => new Program(t, cwd, nodeArguments(ports).with(0, 'frameworks/cluster/backend/broker'), { CLUSTER_NODE: node, ...channel(cwd, node) })
+  const worker = begin('worker-1')
+  t.match(await says(cwd, 'worker-1', () => true, 'it lives'), { joined: false })
+  const manager = begin('manager')
+  await says(cwd, 'worker-1', ({ joined }) => joined, 'it has joined')
+  await says(cwd, 'manager', ({ unseen }) => unseen.length === 0, 'it is seen')
+  manager.child.kill('SIGKILL')
+  await says(cwd, 'worker-1', ({ unseen }) => unseen.includes('manager'), 'the manager is gone')
   worker.child.kill('SIGTERM')
   await end(t, worker, 0, /received termination signal/)
+})
+
+await t.test('a cluster without a manager needs none', async t => {
+  const { cwd, ports } = await cluster(t)
+  writeFileSync(`${cwd}/cluster-layout.zeek`, 'redef Cluster::nodes += {\n  ["worker-1"] = [$node_type=Cluster::WORKER, $ip=127.0.0.1],\n};\n')
+  start(t, cwd, ports, 'worker-1', ['Cluster::Backend::ZeroMQ::run_proxy_thread=T'])
+  t.same((await says(cwd, 'worker-1', ({ joined }) => joined, 'it has joined')).unseen, [])
 })
 
 await t.test('misbehaviour', async t => {
@@ -337,16 +309,23 @@ await t.test('misbehaviour', async t => {
   const crashes = start(t, cwd, ports, 'manager', [], { STAND_IN: 'crash=10' })
   t.equal((await crashes.ended).signal, 'SIGSEGV')
 
+  // What the ones before have said does not count.
+  rmSync(`${cwd}/manager-channel/beat`, { force: true })
   const stubborn = start(t, cwd, ports, 'manager', [], { STAND_IN: 'ignore-term, mute, slow=300' })
-  const { socket, next } = await connect(t, ports.web)
-  socket.send('["a"]')
+  t.ok((await says(cwd, 'manager', ({ joined }) => joined, 'it has joined')).joined)
   stubborn.child.kill('SIGTERM')
-  t.match(await next(), { type: 'ack' }, 'still there')
-  socket.send(JSON.stringify(event(`${TOPIC}manager/`, 'ZeekClusterController::id_value_request', 'a', 'r', 'Cluster::node')))
-  socket.send('{nope')
-  t.match(await next(), { type: 'error' }, 'no answer')
+  ask(cwd, 'manager', '1 Cluster::node\n')
+  const { beat } = await says(cwd, 'manager', () => true, 'it lives')
+  await says(cwd, 'manager', ({ beat: now }) => now > beat + 5, 'it is still there')
+  t.same(answers(cwd, 'manager'), [])
   stubborn.child.kill('SIGKILL')
   t.equal((await stubborn.ended).signal, 'SIGKILL')
+
+  const hangs = start(t, cwd, ports, 'worker-1', [], { STAND_IN: 'hang, chatty=1' })
+  await hangs.says(/chatty line 1/)
+  t.notOk(existsSync(`${cwd}/worker-1-channel/beat`))
+  hangs.child.kill('SIGTERM')
+  await hangs.ended
 })
 
 await t.test('told not to listen', async t => {
@@ -355,7 +334,8 @@ await t.test('told not to listen', async t => {
   while (!existsSync(`${cwd}/manager.status`) || !readFileSync(`${cwd}/manager.status`, 'utf8').startsWith('RUNNING')) {
     await new Promise(resolve => setTimeout(resolve, 20))
   }
-  for (const port of [ports.xpub, ports.web, ports.manager]) {
+  t.notOk(existsSync(`${cwd}/manager-channel/beat`))
+  for (const port of [ports.xpub, ports.manager]) {
     const server = createServer().listen(port, '127.0.0.1')
     await once(server, 'listening')
     await once(server.close(), 'close')

@@ -7,7 +7,7 @@ await t.test('each state of the configuration is kept on its own, the latest of 
   const table = new ConfigurationTable(store)
   t.same([table.staged, table.deployment], [undefined, undefined])
   const configuration = (id: string) => ({ id, instances: [], nodes: [] })
-  const deployment = { configuration: configuration('d'), layout: { backend: 'zeromq' as const, nodes: [] }, agentPorts: { a: 1 } }
+  const deployment = { configuration: configuration('d'), layout: { backend: 'zeromq' as const, nodes: [] } }
   await store.write('synced', () => {
     table.stage(configuration('s1'))
     table.stage(configuration('s2'))

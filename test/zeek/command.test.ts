@@ -1,21 +1,21 @@
 import t from 'tap'
 import type { AssignedNode, Layout } from '../../schemas/agent.js'
-import { nodeScript, rotationScript, renderCommand, renderEnvironment } from '../../src/zeek/command.js'
+import { defaultsScript, nodeScript, renderCommand, renderEnvironment } from '../../src/zeek/command.js'
 
-const worker: AssignedNode = { name: 'worker-1', instance: 'a', role: 'WORKER', interface: 'eth0', agent_port: 27801, scripts: ['site/b', 'site/a'], options: { 'Log::x': '1hr', 'A::set': '{"a","b c"}' } }
+const worker: AssignedNode = { name: 'worker-1', instance: 'a', role: 'WORKER', interface: 'eth0', scripts: ['site/b', 'site/a'], options: { 'Log::x': '1hr', 'A::set': '{"a","b c"}' } }
 const hub = { node: 'manager', host: '10.0.0.1', xpub_port: 5555, xsub_port: 5556 }
 const zeromq: Layout = { backend: 'zeromq', nodes: [], hub }
 const paths = { scripts: '/state/cluster', zeekPath: '.:/opt/zeek' }
 
-await t.test('a command has the backend first, then the rotation, the interface, the scripts in their order, ours, the options, and last what makes it this node', async t => {
+await t.test('a command has the backend first, then our defaults, the interface, the scripts in their order, ours, and last the options', async t => {
   t.same(renderCommand(worker, { backend: 'broker', nodes: [] }, '/opt/zeek/bin/zeek'), [
-    '/opt/zeek/bin/zeek', 'policy/frameworks/cluster/backend/broker', rotationScript, '-i', 'eth0', 'site/b', 'site/a', nodeScript,
-    'Log::x=1hr', 'A::set={"a","b c"}', 'ZeekClusterController::listen_port=27801/tcp'
+    '/opt/zeek/bin/zeek', 'policy/frameworks/cluster/backend/broker', defaultsScript, '-i', 'eth0', 'site/b', 'site/a', nodeScript,
+    'Log::x=1hr', 'A::set={"a","b c"}'
   ])
 })
 
 await t.test('a node without interface, scripts and options has a short command', async t => {
-  t.same(renderCommand({ name: 'm', instance: 'a', role: 'MANAGER', agent_port: 1 }, { backend: 'broker', nodes: [] }, 'zeek'), ['zeek', 'policy/frameworks/cluster/backend/broker', rotationScript, nodeScript, 'ZeekClusterController::listen_port=1/tcp'])
+  t.same(renderCommand({ name: 'm', instance: 'a', role: 'MANAGER' }, { backend: 'broker', nodes: [] }, 'zeek'), ['zeek', 'policy/frameworks/cluster/backend/broker', defaultsScript, nodeScript])
 })
 
 await t.test('with ZeroMQ the connections cross, and only the hub runs the proxy', async t => {

@@ -4,6 +4,10 @@
 
 @load base/frameworks/cluster
 
+# A reader looks at its file once in this time: at Zeek's default, a second, the
+# agent would wait as long for an answer.
+redef Threading::heartbeat_interval = 100msec;
+
 # Only a node that writes logs has this variable. It is one, and no option on
 # the command line: options come after all scripts, so that they would win over
 # what a site's scripts say of rotation.

@@ -1,0 +1,91 @@
+import { appendFileSync, closeSync, fstatSync, openSync, readSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Identifiers } from './identifiers.js'
+import type { Peers } from './peers.js'
+import { error } from './report.js'
+
+/** A reader looks at its file once in Threading::heartbeat_interval, as zeek-cluster-defaults.zeek sets it. */
+const HEARTBEAT_MS = 100
+
+export interface ChannelOptions {
+  directory: string
+  peers: Peers
+  /** Undefined for a node that is to be mute. */
+  identifiers: Identifiers | undefined
+  beatMs: number
+}
+
+/** What zeek-cluster-controller.zeek does. */
+export class Channel {
+  readonly #options: ChannelOptions
+  readonly #source: RawReader
+  readonly #invocation = process.env['INVOCATION_ID'] ?? ''
+  #joined: boolean
+  #beats = 0
+  #answered = 0
+
+  constructor (options: ChannelOptions) {
+    const { directory, peers, beatMs } = options
+    this.#options = options
+    this.#joined = peers.isManager() || ![...peers.layout.nodes.keys()].some(name => peers.isManager(name))
+    peers.on('up', name => {
+      if (this.#joined || !peers.isManager(name)) return
+      this.#joined = true
+      this.#beat()
+    })
+    this.#beat()
+    setInterval(() => this.#beat(), beatMs)
+    this.#source = new RawReader(join(directory, 'ask'))
+    setInterval(() => { for (const line of this.#source.lines()) this.#answer(line) }, HEARTBEAT_MS)
+  }
+
+  #beat (): void {
+    const { peers } = this.#options
+    this.#write('beat', writeFileSync, { invocation: this.#invocation, beat: ++this.#beats, joined: this.#joined, unseen: peers.unseen() })
+  }
+
+  #answer (line: string): void {
+    const [, digits, id] = /^(\d{1,16}) ([^ ]+)$/.exec(line) ?? []
+    const number = Number(digits)
+    if (id === undefined || number <= this.#answered) return
+    this.#answered = number
+    const answer = this.#options.identifiers?.lookup(id)
+    if (!answer) return
+    this.#write('tell', appendFileSync, { invocation: this.#invocation, number, ...(answer.success ? { value: answer.value } : { error: answer.value }) }, '\n')
+  }
+
+  #write (name: string, write: (path: string, text: string) => void, value: object, before = ''): void {
+    const path = join(this.#options.directory, name)
+    try {
+      write(path, `${before}${JSON.stringify(value)}\n`)
+    } catch (cause) {
+      // Zeek's buffered output is lost without a word when there is no room.
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') error(`cannot open ${path}: No such file or directory`)
+    }
+  }
+}
+
+/** Input::READER_RAW as a stream: it begins anew with a file that takes the place of another, and takes for a line what is not whole yet. */
+class RawReader {
+  readonly #path: string
+  #file: number | undefined
+  #inode: number | undefined
+
+  constructor (path: string) {
+    this.#path = path
+  }
+
+  lines (): string[] {
+    const found = statSync(this.#path, { throwIfNoEntry: false })
+    if (found && found.ino !== this.#inode) {
+      if (this.#file !== undefined) closeSync(this.#file)
+      this.#file = openSync(this.#path, 'r')
+      this.#inode = fstatSync(this.#file).ino
+    }
+    if (this.#file === undefined) return []
+    const buffer = Buffer.alloc(64 * 1024)
+    let text = ''
+    for (let read = readSync(this.#file, buffer); read > 0; read = readSync(this.#file, buffer)) text += buffer.toString('utf8', 0, read)
+    return text.split('\n').filter(line => line !== '')
+  }
+}

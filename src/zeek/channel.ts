@@ -1,0 +1,192 @@
+import { watch, type FSWatcher } from 'node:fs'
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Type, type Static, type TSchema } from '@sinclair/typebox'
+import { checker } from '../../schemas/validator.js'
+import { AppError, invalid, messageOf } from '../errors.js'
+import { Repeatable } from '../util.js'
+import { LineReader } from './line-reader.js'
+
+/** What a node says of itself every few seconds, and a line of its answers: records of our script. */
+const Beat = Type.Object({ invocation: Type.String({ minLength: 1 }), joined: Type.Boolean(), unseen: Type.Array(Type.String()) })
+const Answer = Type.Object({
+  invocation: Type.String(), number: Type.Integer(), value: Type.Optional(Type.String()), error: Type.Optional(Type.String())
+})
+
+export type Beat = Static<typeof Beat>
+
+/** Not all file systems tell of changes, and there may be too many who want to hear of them. */
+const pollMs = 1000
+/** Answers are kept until nobody waits for one, and then only so many. */
+const longAnswersBytes = 1024 * 1024
+/** Of one answer; and of all of them, before no more is asked until the file is emptied. */
+const maxAnswerBytes = 64 * 1024 * 1024
+/** The names of a hundred thousand nodes fit. */
+const maxBeatBytes = 8 * 1024 * 1024
+
+const filesOf = (directory: string) => ({ ask: join(directory, 'ask'), tell: join(directory, 'tell'), beat: join(directory, 'beat') })
+
+/** Makes the files through which an agent and a node talk, with nothing in them, for nobody else's eyes. */
+export async function prepareChannel (directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true })
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  for (const path of Object.values(filesOf(directory))) await writeFile(path, '', { mode: 0o600 })
+}
+
+/** What keeps its schema; undefined otherwise. */
+function reader<T extends TSchema> (schema: T): (text: string) => Static<T> | undefined {
+  const check = checker(schema, invalid)
+  return text => {
+    try {
+      return check(JSON.parse(text), '')
+    } catch {
+      return undefined
+    }
+  }
+}
+
+const readBeat = reader(Beat)
+const readAnswer = reader(Answer)
+
+interface Question {
+  id: string
+  settle: (answer: string | AppError) => void
+}
+
+/**
+ * The agent's end of the files through which it talks with one process of a node; `zeek-cluster-controller.zeek` is the
+ * other end. Only what carries the invocation of the process is believed.
+ */
+export class Channel {
+  #files: ReturnType<typeof filesOf>
+  #directory: string
+  #invocation: string
+  #heard: (beat: Beat | undefined) => void
+  #watcher: FSWatcher | undefined
+  #poll: NodeJS.Timeout
+  #closed: AppError | undefined
+  #answers: LineReader
+  /** By number, in the order in which they were asked. */
+  #asked = new Map<number, Question>()
+  /** Numbers grow, over restarts of the agent too: a node passes over what it seems to have answered. */
+  #next = Date.now()
+  /** The last that the file of questions has held. */
+  #written = 0
+  #recalled: Promise<void>
+  #looking = new Repeatable(() => this.#look())
+  #writing = new Repeatable(() => this.#write())
+  #lastBeat: string | undefined
+
+  /**
+   * `directory` is one that prepareChannel() has made. `heard` is told of each sign of life, with what the node says of
+   * itself where that can be read.
+   */
+  constructor (directory: string, invocation: string, heard: (beat: Beat | undefined) => void) {
+    this.#directory = directory
+    this.#files = filesOf(directory)
+    this.#invocation = invocation
+    this.#heard = heard
+    this.#answers = new LineReader(this.#files.tell, maxAnswerBytes)
+    this.#poll = setInterval(() => { void this.look() }, pollMs)
+    this.#recalled = this.#recall()
+    try {
+      this.#watcher = watch(directory, () => { void this.look() }).on('error', () => {})
+    } catch {
+      // It has to do without.
+    }
+    void this.look()
+  }
+
+  /** Ends it; who waits for an answer gets the reason instead. */
+  close (reason: AppError): void {
+    this.#closed = reason
+    clearInterval(this.#poll)
+    this.#watcher?.close()
+    for (const { settle } of [...this.#asked.values()]) settle(reason)
+  }
+
+  /**
+   * The value of a global identifier, as a JSON text. Throws `not_found` with Zeek's "unknown id" or "no ID value", and
+   * `unavailable` when the node cannot be asked, or does not answer before the signal aborts.
+   */
+  async idValue (id: string, signal: AbortSignal): Promise<string> {
+    await this.#recalled
+    return await new Promise<string>((resolve, reject) => {
+      if (this.#closed) throw this.#closed
+      if (signal.aborted) throw timedOut()
+      // Those under way are waited for, so that none is lost when the file is emptied.
+      if (this.#answers.position > maxAnswerBytes) throw new AppError('unavailable', 'too much is asked at once')
+      const number = this.#next++
+      const settle = (answer: string | AppError) => {
+        this.#asked.delete(number)
+        signal.removeEventListener('abort', giveUp)
+        if (answer instanceof AppError) reject(answer)
+        else resolve(answer)
+      }
+      const giveUp = () => settle(timedOut())
+      signal.addEventListener('abort', giveUp, { once: true })
+      this.#asked.set(number, { id, settle })
+      void this.#writing.run()
+    })
+  }
+
+  /** Hears what there is to hear. Never rejects. */
+  look (): Promise<void> {
+    return this.#looking.run()
+  }
+
+  async #look (): Promise<void> {
+    await this.#lookAtBeat()
+    for await (const line of this.#answers.next()) this.#take(line)
+    if (this.#asked.size === 0 && this.#answers.position > longAnswersBytes) await this.#answers.empty()
+  }
+
+  async #lookAtBeat (): Promise<void> {
+    const { beat: path } = this.#files
+    const found = await stat(path).catch(() => undefined)
+    // Where someone has deleted all of it, the node makes its files anew.
+    if (!found && !this.#closed) await mkdir(this.#directory, { recursive: true, mode: 0o700 }).catch(() => {})
+    if (!found || found.size > maxBeatBytes) return
+    const { ino, mtimeMs, size } = found
+    const version = [ino, mtimeMs, size].join(' ')
+    const isFirst = this.#lastBeat === undefined
+    if (version === this.#lastBeat) return
+    this.#lastBeat = version
+    const beat = readBeat(await readFile(path, 'utf8').catch(() => ''))
+    if (this.#closed || (beat && beat.invocation !== this.#invocation)) return
+    // One that cannot be read is being written, or there is no room for it: the node lives all the same.
+    if (beat || !isFirst) this.#heard(beat)
+  }
+
+  #take (line: string): void {
+    const answer = readAnswer(line)
+    if (answer?.invocation !== this.#invocation) return
+    const { number, value, error = 'no ID value' } = answer
+    this.#asked.get(number)?.settle(value ?? new AppError('not_found', error))
+  }
+
+  async #write (): Promise<void> {
+    const questions = [...this.#asked]
+    const last = questions.at(-1)?.[0] ?? 0
+    if (last <= this.#written) return
+    const { ask } = this.#files
+    try {
+      // In place of the one before, so that the node never reads half a line.
+      await writeFile(`${ask}.new`, questions.map(([number, { id }]) => `${number} ${id}\n`).join(''), { mode: 0o600 })
+      await rename(`${ask}.new`, ask)
+    } catch (error) {
+      const reason = new AppError('unavailable', `cannot be asked: ${messageOf(error)}`)
+      for (const [number, { settle }] of questions) if (number > this.#written) settle(reason)
+    }
+    this.#written = last
+  }
+
+  /** An agent before this one may have asked. */
+  async #recall (): Promise<void> {
+    const lines = await readFile(this.#files.ask, 'utf8').catch(() => '')
+    const last = Number.parseInt(lines.trimEnd().split('\n').at(-1)!, 10) || 0
+    this.#next = Math.max(this.#next, last + 1)
+  }
+}
+
+const timedOut = () => new AppError('unavailable', 'request timed out')
