@@ -42,6 +42,9 @@ if (scripts.last(/(?:^|\/)(zeek-cluster-defaults)(?:\.zeek)?$/) !== undefined &&
   options.set('Log::default_rotation_dir', queue)
   options.set('Log::default_rotation_interval', `${interval}sec`)
 }
+// Every script of the Management framework does that.
+const isManaged = scripts.last(/frameworks\/management(\/|$)/) !== undefined
+if (isManaged) options.set('Log::default_rotation_dir', '/opt/zeek/spool/log-queue')
 options.assign(args.assignments)
 if (args.pcap !== undefined && args.pcap !== '-' && !existsSync(args.pcap)) {
   fatal(`problem with trace file ${args.pcap} (${args.pcap}: No such file or directory)`)
@@ -50,7 +53,7 @@ if (args.parseOnly) process.exit(0)
 
 // The one that is loaded last decides.
 const found = scripts.last(/(?:cluster\/backend|misc)\/(zeromq|broker)(?:-multi-host-auto-setup)?$/)
-const backend = found as 'zeromq' | 'broker' | undefined
+const backend = isManaged ? 'broker' : found as 'zeromq' | 'broker' | undefined
 
 await run({ name, args, layout, options, backend })
 

@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
-import { getSystemErrorMap } from 'node:util'
 
 /** "tcp://127.0.0.1:5555" and "tcp://[::1]:5555", as ZeroMQ has them. */
 export function parseEndpoint (text: string): { host: string, port: number } | undefined {
@@ -27,11 +26,4 @@ export async function listen (
   server.listen(port, host)
   await once(server, 'listening')
   return server
-}
-
-/** "Address already in use (98)" */
-export function describeError (error: unknown): string {
-  const { errno = 0, message } = error as NodeJS.ErrnoException
-  const text = getSystemErrorMap().get(errno)?.[1] ?? message
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)} (${-errno})`
 }

@@ -2,6 +2,7 @@ import { appendFileSync, closeSync, mkdirSync, openSync, readdirSync, renameSync
 import { join } from 'node:path'
 import type { Options } from './options.js'
 import { fatal, info } from './report.js'
+import { textOf } from './system-error.js'
 import { toSeconds } from './value.js'
 
 const PATH = 'cluster'
@@ -78,7 +79,7 @@ export class Logs {
       renameSync(FILE, target)
       unlinkSync(SHADOW + FILE)
     } catch (error) {
-      info(`error: ${PATH}/Log::WRITER_ASCII: failed to rename ${FILE} to ${target}: ${(error as Error).message}`)
+      info(`error: ${PATH}/Log::WRITER_ASCII: failed to rename ${FILE} to ${target}: ${textOf(error)}`)
     }
   }
 
@@ -95,7 +96,7 @@ export class Logs {
       try {
         renameSync(name, target)
       } catch (error) {
-        fatal(`Found leftover/unprocessed log '${name}', but failed to rotate it: ${(error as Error).message}`)
+        fatal(`Found leftover/unprocessed log '${name}', but failed to rotate it: ${textOf(error)}`)
       }
       unlinkSync(shadow)
       info(`Rotated/postprocessed leftover log '${name}' -> '${target}' `)

@@ -1,11 +1,12 @@
 import { connect, type Socket } from 'node:net'
-import { describeError, listen, parseEndpoint, uriHost } from './endpoint.js'
+import { listen, parseEndpoint, uriHost } from './endpoint.js'
 import type { Layout, LayoutNode } from './layout.js'
 import { onLines } from './lines.js'
 import type { Options } from './options.js'
 import type { Peers } from './peers.js'
 import { error, fatal } from './report.js'
 import { HOME } from './scripts.js'
+import { describeError, textOf } from './system-error.js'
 
 const PREFIX = 'Cluster::Backend::ZeroMQ::'
 const MAIN = `${HOME}/policy/frameworks/cluster/backend/zeromq/main.zeek`
@@ -105,8 +106,7 @@ async function takeLogs ({ type, ip, port }: LayoutNode, options: Options): Prom
   try {
     await listen(ip, port, () => {})
   } catch (cause) {
-    const reason = describeError(cause).replace(/ \(\d+\)$/, '')
-    error(`ZeroMQ: Failed to bind pull socket tcp://${uriHost(ip)}:${port}: ${reason}`, INIT)
+    error(`ZeroMQ: Failed to bind pull socket tcp://${uriHost(ip)}:${port}: ${textOf(cause)}`, INIT)
     fatal('Failed initialize ZeroMQ backend', INIT)
   }
 }

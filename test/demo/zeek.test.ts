@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { until } from '../helper.js'
@@ -326,6 +326,27 @@ await t.test('misbehaviour', async t => {
   t.notOk(existsSync(`${cwd}/worker-1-channel/beat`))
   hangs.child.kill('SIGTERM')
   await hangs.ended
+})
+
+await t.test('leftover logs that cannot be moved to another file system are fatal', async t => {
+  const { cwd, ports } = await cluster(t)
+  writeFileSync(`${cwd}/cluster-layout.zeek`, readFileSync(`${cwd}/cluster-layout.zeek`, 'utf8').replace('manager_is_logger = F', 'manager_is_logger = T'))
+  writeFileSync(`${cwd}/.shadow.conn.log`, '')
+  writeFileSync(`${cwd}/conn.log`, 'left')
+  const other = mkdtempSync('/dev/shm/queue-')
+  t.teardown(() => rmSync(other, { recursive: true }))
+  const manager = start(t, cwd, ports, 'manager', ['Log::default_rotation_interval=1hr', `Log::default_rotation_dir=${other}`])
+  await end(t, manager, 1, /^fatal error: Found leftover\/unprocessed log 'conn.log', but failed to rotate it: Invalid cross-device link$/m)
+})
+
+await t.test('a script of the Management framework takes the node to Broker', async t => {
+  const { cwd, ports } = await cluster(t)
+  // With ZeroMQ the proxy would listen here.
+  start(t, cwd, ports, 'manager', ['policy/frameworks/management/controller'])
+  await says(cwd, 'manager', ({ joined }) => joined, 'it runs')
+  const server = createServer().listen(ports.xpub, '127.0.0.1')
+  await once(server, 'listening')
+  await once(server.close(), 'close')
 })
 
 await t.test('told not to listen', async t => {
