@@ -25,12 +25,12 @@ await t.test('a program starts whatever the PATH in its environment', async t =>
   t.match(supervisor.output('it').stdout, /up/)
 })
 
-await t.test('the environment of a program is exactly what is given', async t => {
+await t.test('the environment of a program is exactly what is given, and its invocation', async t => {
   const { supervisor, directory, statusOf } = supervise(t)
   await supervisor.start(program(directory, 'it', ['/bin/sleep', '1000'], { env: { ...basicEnv, WITH_DIGIT_1: 'x' } }))
-  const { pid } = await until(() => statusOf('it')?.pid ? statusOf('it') : undefined, 'it runs')
+  const { pid, invocation } = await until(() => statusOf('it')?.pid ? statusOf('it') : undefined, 'it runs')
   await until(() => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'sleep\n', 'it has become the program')
-  t.same(readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean).sort(), [`PATH=${basicEnv.PATH}`, 'WITH_DIGIT_1=x'])
+  t.same(readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean).sort(), [`INVOCATION_ID=${invocation}`, `PATH=${basicEnv.PATH}`, 'WITH_DIGIT_1=x'])
 })
 
 await t.test('a damaged record of one program does not keep the others from being taken over', async t => {
