@@ -10,14 +10,18 @@ import { packageRoot, Slots } from '../util.js'
 import { defaultsScript, nodeScript, renderCommand, renderEnvironment } from '../zeek/command.js'
 import { findZeek, type Executable } from '../zeek/executable.js'
 import { layoutFile } from '../zeek/layout.js'
+import { ScriptFiles } from '../zeek/scripts.js'
 import type { AgentSettings } from './config.js'
 import type { Host } from './host.js'
 import { parse } from './parse.js'
+import { groupsOf, slowestFirst, type Parsed } from './parse-groups.js'
 import { diskFindings, preflight, surroundingsOf } from './preflight.js'
 import { directories, layoutOf, rotationOf } from './program.js'
 
 /** Of one node. */
 const maxFindings = 100
+/** Whose time is remembered. */
+const maxKinds = 1000
 /** A real zeek parses in a second or two, with many packages in ten. */
 const parseMs = 60_000
 
@@ -34,6 +38,9 @@ export class Checks {
   #directory: string
   /** However many checks are under way. */
   #slots = new Slots(availableParallelism())
+  #files = new ScriptFiles()
+  /** How long nodes of each kind took to parse last time, in milliseconds. */
+  #took = new Map<string, number>()
 
   constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, host: Host, timeoutMs = parseMs) {
     this.#settings = settings
@@ -68,17 +75,18 @@ export class Checks {
     let scripts: string | undefined
     try {
       const zeek = await findZeek(this.#settings.bin, this.#env)
-      const disk = await diskFindings(this.#host, this.#settings.management_state_dir)
       const wanted = names.flatMap(name => nodes.get(name) ?? [])
-      const surroundings = await surroundingsOf(wanted, share.layout, zeek, this.#host, own)
       const place = scripts = await this.#writeScripts(share)
+      // Beside the parses, which take much longer.
+      const looking = Promise.all([surroundingsOf(wanted, share.layout, zeek, this.#host, own), diskFindings(this.#host, this.#settings.management_state_dir)])
+      looking.catch(() => {})
+      const parsed = await this.#parseAll(wanted, share, zeek, place, signal)
+      const [surroundings, disk] = await looking
       return await Promise.all(names.map(async name => {
-        const node = nodes.get(name)
-        if (!node) return this.#failed(name, 'unknown cluster node')
+        const [node, found] = [nodes.get(name), parsed.get(name)]
+        if (!node || !found) return this.#failed(name, 'unknown cluster node')
         try {
-          const env = { ...renderEnvironment(node, { scripts: place, zeekPath: zeek.zeekPath }, this.#env, rotationOf(node, share.layout, this.#settings)), ...harmless }
-          const parsed = await this.#slots.run(() => this.#parse(node, share, zeek, place, env, signal))
-          return this.#outcome(name, [...parsed, ...await preflight(node, surroundings, env), ...disk])
+          return this.#outcome(name, [...found.findings, ...await preflight(node, surroundings, found.env), ...disk])
         } catch (error) {
           return this.#failed(name, messageOf(error))
         }
@@ -99,19 +107,41 @@ export class Checks {
     return scripts
   }
 
+  /** What zeek finds of each node, by name, with the environment in which it would run. Nodes that it parses alike are parsed once. Never rejects. */
+  async #parseAll (nodes: readonly AssignedNode[], share: Share, zeek: Executable, place: string, signal: AbortSignal): Promise<Map<string, { findings: Finding[], env: Record<string, string> }>> {
+    const all = await Promise.all(nodes.map(async node => {
+      const env: Record<string, string> = { ...renderEnvironment(node, { scripts: place, zeekPath: zeek.zeekPath }, this.#env, rotationOf(node, share.layout, this.#settings)), ...harmless }
+      return { node, env, scripts: await this.#files.find(node.scripts ?? [], { cwd: directories(this.#settings).node(node.name), zeekPath: env.ZEEKPATH! }) }
+    }))
+    const found = new Map<string, { findings: Finding[], env: Record<string, string> }>()
+    await Promise.all(slowestFirst(groupsOf(all), this.#took).map(async ({ kind, members }) => {
+      const { findings, ms } = await this.#slots.run(() => this.#parse(members[0], share, zeek, place, signal))
+      if (!signal.aborted) this.#remember(kind, ms)
+      // Zeek may quote what it does not understand.
+      for (const { node, env } of members) found.set(node.name, { env, findings: findings.map(finding => ({ ...finding, message: withoutSecrets(finding.message, node) })) })
+    }))
+    return found
+  }
+
   /** Runs the node's command line, which is only to parse. */
-  async #parse ({ cpu_affinity: _, ...node }: AssignedNode, share: Share, zeek: Executable, scripts: string, env: Record<string, string>, signal: AbortSignal): Promise<Finding[]> {
+  async #parse ({ node: { cpu_affinity: _, ...node }, env }: Parsed, share: Share, zeek: Executable, scripts: string, signal: AbortSignal): Promise<{ findings: Finding[], ms: number }> {
+    const begun = performance.now()
     const [executable, ...args] = renderCommand(node, share.layout, zeek.path)
     const own = directories(this.#settings).node(node.name)
     const cwd = await stat(own).then(() => own, () => scripts)
     const findings = await parse({ command: [executable!, '-a', ...args], cwd, env, timeoutMs: this.#parseMs, max: maxFindings }, signal)
-    // What we have written is gone when someone reads this.
-    return findings.map(({ message, file, ...finding }) => ({
-      ...finding,
-      // Zeek may quote what it does not understand.
-      message: withoutSecrets(message, node),
-      ...(file === undefined ? {} : { file: file.startsWith(scripts) ? basename(file) : file })
-    }))
+      .catch((error): Finding[] => [{ level: 'error', message: messageOf(error) }])
+    return {
+      ms: performance.now() - begun,
+      // What we have written is gone when someone reads this.
+      findings: findings.map(({ file, ...finding }) => ({ ...finding, ...(file === undefined ? {} : { file: file.startsWith(scripts) ? basename(file) : file }) }))
+    }
+  }
+
+  #remember (kind: string, ms: number): void {
+    this.#took.delete(kind)
+    this.#took.set(kind, ms)
+    if (this.#took.size > maxKinds) this.#took.delete(this.#took.keys().next().value!)
   }
 
   #outcome (node: string, all: readonly Finding[]): Outcome {

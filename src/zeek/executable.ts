@@ -28,13 +28,32 @@ export async function findExecutable (name: string, searchPath: string): Promise
   }
 }
 
+/** Size and time of a file, to which links are followed: another stamp means that the file is another one. Undefined when there is none. */
+export async function stampOf (path: string): Promise<string | undefined> {
+  return await stat(path).then(({ size, mtimeMs }) => `${size} ${mtimeMs}`, () => undefined)
+}
+
+/** What each zeek has said last, by its path, and what it was asked as. */
+const answers = new Map<string, { asked: string, zeek: Promise<Executable> }>()
+
 /**
- * Finds zeek and asks it who it is. `name` is a path or a name along `env.PATH`. Throws `unavailable`, with a text
- * for the operator, when there is none or it does not answer.
+ * Finds zeek and asks it who it is, once for as long as its file and the search path of `env` stay the same. `name` is a path or a
+ * name along `env.PATH`. Throws `unavailable`, with a text for the operator, when there is none or it does not answer.
  */
 export async function findZeek (name: string, env: NodeJS.ProcessEnv): Promise<Executable> {
   const path = await findExecutable(name, env.PATH ?? '')
   if (!path) throw new AppError('unavailable', name.includes('/') ? `${name} is not an executable (ZEEK_BIN)` : `${name} was not found on the PATH; set ZEEK_BIN`)
+  const asked = `${await stampOf(path)} ${env.ZEEKPATH ?? ''}`
+  const known = answers.get(path)
+  if (known?.asked === asked) return await known.zeek
+  const zeek = askZeek(path, env)
+  answers.set(path, { asked, zeek })
+  // What has failed is tried again.
+  zeek.catch(() => { if (answers.get(path)?.zeek === zeek) answers.delete(path) })
+  return await zeek
+}
+
+async function askZeek (path: string, env: NodeJS.ProcessEnv): Promise<Executable> {
   try {
     const [version, help] = await Promise.all(['--version', '--help'].map(flag => run(path, [flag], { env, timeout: 30_000, maxBuffer: 1 << 20 })))
     const zeekPath = /\$ZEEKPATH\s*\|[^(]*\((.*)\)/.exec(help!.stdout + help!.stderr)?.[1]

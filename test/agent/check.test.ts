@@ -116,7 +116,7 @@ await t.test('whoever asked gives up: what runs is killed, what waits is not beg
   const { check, left } = start(t, { bin: zeek(t, `echo $$ >> ${begun}; sleep 1000`) })
   const asker = new AbortController()
   const count = availableParallelism() + 8
-  const share = shareOf(...Array.from({ length: count }, () => ({})))
+  const share = shareOf(...Array.from({ length: count }, (_, n) => ({ env: { OF_ITS_OWN: String(n) } })))
   const checking = check(share, asker.signal)
   await until(() => existsSync(begun) && readFileSync(begun, 'utf8') !== '', 'one has begun')
   asker.abort()
@@ -159,4 +159,72 @@ await t.test('what a killed agent has left is cleaned up', async t => {
 await t.test('secrets that Zeek quotes are masked', async t => {
   const { check } = start(t, { bin: zeek(t, 'echo "error in <params>, line 1: syntax error, at or near \\"hunter2-hunter2\\"" >&2; exit 1') })
   t.match(await check(shareOf({ options: { 'Demo::password': 'hunter2-hunter2' } })), [{ success: false, error: '<params>:1: syntax error, at or near "********"' }])
+})
+
+/** A zeek that writes down, in the order in which they begin, the node of each parse. */
+function counted (t: Test, then = 'true') {
+  const file = join(directoryOf(t), 'parses')
+  writeFileSync(file, '')
+  return { bin: zeek(t, `echo $CLUSTER_NODE >> ${file}; ${then}; exec ${standIn} "$@"`), parses: () => readFileSync(file, 'utf8').trim().split('\n') }
+}
+
+await t.test('what is the same to a parse is parsed once, and found of each node', async t => {
+  const { bin, parses } = counted(t)
+  const { check } = start(t, { bin })
+  const same = { scripts: ['nosuchscript'], options: { 'Demo::level': '5' }, env: { X: '1', Y: '2' } }
+  const outcomes = await check(shareOf(same, { ...same, interface: 'any', cpu_affinity: 0, metrics_port: 39_900 }, { ...same, env: { Y: '2', X: '1' } }))
+  t.match(outcomes, [1, 2, 3].map(n => ({ success: false, node: `worker-${n}`, error: "can't find nosuchscript" })))
+  t.same(parses(), ['worker-1'])
+})
+
+await t.test('nodes that differ in scripts, options, environment or role are parsed apart', async t => {
+  const { bin, parses } = counted(t)
+  await start(t, { bin }).check(shareOf({}, { scripts: ['local'] }, { options: { 'Demo::level': '5' } }, { env: { X: '1' } }, { role: 'PROXY' }, {}))
+  t.same(parses().sort(), ['worker-1', 'worker-2', 'worker-3', 'worker-4', 'worker-5'])
+})
+
+await t.test('facts of its host are of each node, however many are parsed as one', async t => {
+  const { check } = start(t, { host: { interface: async device => device === 'eth9' ? 'missing' : 'up', unpinnable: async cpu => cpu === 7 ? 'no processor 7' : undefined } })
+  t.match(await check(shareOf({}, { interface: 'eth9' }, { cpu_affinity: 7 })), [{ success: true }, { error: 'interface eth9 does not exist' }, { error: 'no processor 7' }])
+})
+
+await t.test('nodes whose scripts ask in an @if which node they are are parsed each', async t => {
+  const { bin, parses } = counted(t)
+  const directory = directoryOf(t)
+  writeFileSync(join(directory, 'site.zeek'), '@load ./inner\n')
+  const load = (text: string) => {
+    writeFileSync(join(directory, 'inner.zeek'), text)
+    return start(t, { bin }).check(shareOf({ scripts: [join(directory, 'site.zeek')] }, { scripts: [join(directory, 'site.zeek')] }))
+  }
+  await load('@if ( Cluster::local_node_type() == Cluster::WORKER )\nprint Cluster::node;\n@endif\n')
+  t.same(parses(), ['worker-1'], 'the role is the same')
+  await load('@if ( T &&\n  Cluster::node == "worker-2" )\n@load nosuchscript\n@endif\n')
+  t.same(parses().sort(), ['worker-1', 'worker-1', 'worker-2'])
+})
+
+await t.test('a script in the directory of one node does not speak for the others', async t => {
+  const { bin, parses } = counted(t)
+  const { check, directory } = start(t, { bin })
+  mkdirSync(join(directory, 'nodes', 'worker-2'), { recursive: true })
+  writeFileSync(join(directory, 'nodes', 'worker-2', 'own.zeek'), '')
+  t.match(await check(shareOf({ scripts: ['own'] }, { scripts: ['own'] })), [{ success: false, error: "can't find own" }, { success: true }])
+  t.same(parses().sort(), ['worker-1', 'worker-2'])
+})
+
+await t.test('what took longest last time is begun first', { skip: availableParallelism() < 2 && 'one at a time' }, async t => {
+  const [directory, count] = [directoryOf(t), availableParallelism() + 2]
+  const [ends, slow, quick] = ['ends', 'slow.zeek', 'quick.zeek'].map(name => join(directory, name)) as [string, string, string]
+  // It ends when all the others have, which take their turns beside it: so it takes longer than each of them.
+  const { bin, parses } = counted(t, `if [ -n "$QUICK" ]; then echo >> ${ends}; exit 0; fi; while [ $(wc -l < ${ends}) -lt ${count} ]; do sleep 0.05; done; exit 0`)
+  const { check } = start(t, { bin })
+  const share = shareOf(...Array.from({ length: count }, (_, n) => ({ scripts: [quick], env: { QUICK: String(n) } })), { scripts: [slow] })
+  const run = async (larger: string, smaller: string) => {
+    for (const [path, text] of [[`${larger}.other.zeek`, ''], [larger, `@load ${larger}.other.zeek`], [smaller, ''], [ends, '']] as const) writeFileSync(path, text)
+    const before = parses()
+    t.ok((await check(share)).every(({ success }) => success))
+    return parses().slice(before[0] === '' ? 0 : before.length)
+  }
+  const name = share.nodes.at(-1)!.name
+  t.ok((await run(slow, quick)).slice(0, availableParallelism()).includes(name), 'it has more scripts')
+  t.ok((await run(quick, slow)).slice(0, availableParallelism()).includes(name), 'it has fewer, but its time is known')
 })

@@ -1,4 +1,4 @@
-import { chmodSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { findZeek } from '../../src/zeek/executable.js'
@@ -34,4 +34,27 @@ await t.test('a program that fails, or is no zeek, is named', async t => {
   for (const [script, message] of [['echo broken >&2; exit 3', /zeek cannot be used: .*broken/s], ['echo hello', /its --help does not name ZEEKPATH/], ['kill -9 $$', /zeek cannot be used/]] as const) {
     await t.rejects(findZeek(join(make(t, script), 'zeek'), cleanEnv), { code: 'unavailable', message })
   }
+})
+
+await t.test('a zeek is asked once who it is, until its file or the search path is another', async t => {
+  const counting = (version: string) => `echo x >> "\${0%/*}/asked"; case $1 in --version) echo "zeek version ${version}";; --help) echo "\\$ZEEKPATH | path (\${ZEEKPATH:-.})";; esac`
+  const directory = make(t, counting('1'))
+  const path = join(directory, 'zeek')
+  const asked = () => readFileSync(join(directory, 'asked'), 'utf8').length / 2
+  const all = await Promise.all([findZeek(path, cleanEnv), findZeek('zeek', { ...cleanEnv, PATH: `${directory}:/bin` }), findZeek(path, cleanEnv)])
+  t.same(all.map(({ version }) => version), ['1', '1', '1'])
+  t.equal(asked(), 2, 'its version and its search path')
+  t.match(await findZeek(path, { ...cleanEnv, ZEEKPATH: '/x' }), { zeekPath: '/x' })
+  t.equal(asked(), 4)
+  writeFileSync(path, `#!/bin/sh\n${counting('1.0.1')}\n`)
+  t.match(await findZeek(path, cleanEnv), { version: '1.0.1' })
+  t.equal(asked(), 6)
+})
+
+await t.test('a zeek that could not answer is asked again', async t => {
+  const directory = make(t, `[ -e "\${0%/*}/well" ] || exit 1; ${says}`)
+  const path = join(directory, 'zeek')
+  await t.rejects(findZeek(path, cleanEnv), { code: 'unavailable' })
+  writeFileSync(join(directory, 'well'), '')
+  t.match(await findZeek(path, cleanEnv), { version: '8.1.2-dev' })
 })

@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import { dirname, isAbsolute, resolve } from 'node:path'
+
+/** Where a node's zeek looks for scripts. */
+export interface ScriptPlace {
+  /** The node's working directory. */
+  cwd: string
+  /** Its ZEEKPATH. */
+  zeekPath: string
+}
+
+/** A script as it is on disk. */
+export interface Script {
+  digest: string
+  /** What it loads in turn, as it says it; wherever an `@if` decides, too. */
+  loads: readonly string[]
+  /** Whether it has an `@if` that asks which node this is, so that nodes of one role may differ in what they parse. */
+  asksForName: boolean
+}
+
+/** Of one node. */
+const maxFiles = 1000
+/** Nobody writes a longer script; of a longer file, size and time have to do. */
+const maxBytes = 16 * 1024 * 1024
+
+const loading = /^[ \t]*@load[ \t]+([^\s;#]+)/gm
+/** From `@if` to the end of the line on which its parenthesis closes. */
+const condition = /^[ \t]*@if\b([^]{0,2000}?)\)[ \t]*(?:#.*)?$/gm
+const ownName = /\bCluster::node\b|CLUSTER_NODE|\blocal_node_metrics_port\b/
+/** A directory of ZEEKPATH, or the beginning of a name, whose scripts come with Zeek. */
+const shippedDirectory = /\/(?:policy|builtin-plugins)\/?$/
+const shippedName = /^(?:base|policy)\//
+
+/** The files of scripts, found as Zeek finds them. They are read again only when they have changed. */
+export class ScriptFiles {
+  #known = new Map<string, { stamp: string, script: Script }>()
+
+  /**
+   * The scripts of a node by path: those that are named, as far as they are there, and what they load. Scripts that come with
+   * Zeek are left out unless they are named: they change with its executable.
+   */
+  async find (names: readonly string[], place: ScriptPlace): Promise<Map<string, Script>> {
+    const found = new Map<string, Script>()
+    const load = async (name: string, beside: string, isNamed: boolean) => {
+      const path = await this.#locate(name, beside, place, isNamed)
+      if (path === undefined || found.has(path) || found.size >= maxFiles) return
+      const script = await this.read(path)
+      if (!script) return
+      found.set(path, script)
+      for (const next of script.loads) await load(next, dirname(path), false)
+    }
+    for (const name of names) await load(name, place.cwd, true)
+    return found
+  }
+
+  /** Undefined when there is no such file, or it cannot be read. */
+  async read (path: string): Promise<Script | undefined> {
+    try {
+      const { size, mtimeMs, ctimeMs, ino } = await stat(path)
+      const stamp = [size, mtimeMs, ctimeMs, ino].join(' ')
+      const known = this.#known.get(path)
+      if (known?.stamp === stamp) return known.script
+      const script = size > maxBytes ? { digest: `${size} ${mtimeMs}`, loads: [], asksForName: false } : parse(await readFile(path))
+      this.#known.set(path, { stamp, script })
+      return script
+    } catch {
+      this.#known.delete(path)
+      return undefined
+    }
+  }
+
+  /** A name that begins with a dot is looked for beside the script that says it, every other one along ZEEKPATH. */
+  async #locate (name: string, beside: string, { cwd, zeekPath }: ScriptPlace, isNamed: boolean): Promise<string | undefined> {
+    if (isAbsolute(name)) return await fileAt(name)
+    if (name.startsWith('.')) return await fileAt(`${resolve(beside, name)}.zeek`) ?? await fileAt(resolve(beside, name))
+    for (const directory of zeekPath.split(':')) {
+      const path = resolve(cwd, directory, name)
+      const file = await fileAt(`${path}.zeek`) ?? await fileAt(path)
+      if (file !== undefined) return !isNamed && (shippedDirectory.test(directory) || shippedName.test(name)) ? undefined : file
+    }
+  }
+}
+
+/** The script at a path: of a directory its __load__.zeek. */
+async function fileAt (path: string): Promise<string | undefined> {
+  const found = await stat(path).catch(() => undefined)
+  if (found?.isFile()) return path
+  return found?.isDirectory() && !path.endsWith('__load__.zeek') ? await fileAt(`${path}/__load__.zeek`) : undefined
+}
+
+function parse (content: Buffer): Script {
+  const text = content.toString()
+  return {
+    digest: createHash('sha256').update(content).digest('hex'),
+    loads: [...text.matchAll(loading)].map(([, name]) => name!),
+    asksForName: [...text.matchAll(condition)].some(([, asked]) => ownName.test(asked!))
+  }
+}
