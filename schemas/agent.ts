@@ -70,7 +70,8 @@ const Watch = Type.Object({ duration: Type.Number(), interval: Type.Number() })
 
 /** Asked by the controller: parameters and answer of each method, and the parts that come before the answer. */
 export const agentMethods = {
-  deploy: { params: Type.Object({ share: SentShare, force: Type.Boolean() }), answer: Outcomes },
+  /** `force`: nodes that are what they are to be are restarted, too; `refresh`: those whose scripts, or zeek, have changed since they were started. */
+  deploy: { params: Type.Object({ share: SentShare, force: Type.Boolean(), refresh: Type.Optional(Type.Boolean()) }), answer: Outcomes },
   standby: { params: Type.Object({}), answer: Outcomes },
   get_id_value: { params: Type.Object({ id: Type.String(), nodes }), answer: Outcomes },
   start: ofNodes,

@@ -133,14 +133,17 @@ export const HealthReport = noun('HealthReport', 'What an agent tells of itself 
     /** Nodes that it should see in the cluster and does not: of a manager, of all others; of another node, of the managers. */
     unseen: optional(Type.Array(Name))
   })),
+  /** Nodes whose process was made from files (zeek, scripts) that are others now, and those files, at most ten. */
+  drift: optional(Type.Array(Type.Object({ node: Name, pid: Type.Integer(), files: Type.Array(Type.String()) }))),
   file_systems: ListOf(FileSystem),
   archive: optional(Ref(ArchiveStatus))
 }, { nodes: [{ node: 'worker-1', dropped_percent: 0, idle: 0 }], file_systems: [] })
 export type HealthReport = Static<typeof HealthReport>
 
-export const HealthCode = Enum('HealthCode', ['not_deployed', 'node_not_running', 'workers_missing', 'packets_dropped', 'no_packets', 'disk_full', 'archive_behind', 'archive_failing'],
+export const HealthCode = Enum('HealthCode', ['not_deployed', 'node_not_running', 'workers_missing', 'packets_dropped', 'no_packets', 'disk_full', 'archive_behind', 'archive_failing', 'redeploy_needed', 'drift'],
   'not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. ' +
-  'packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails.')
+  'packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. ' +
+  'redeploy_needed: what is deployed is not true any more of an instance. drift: files of nodes have changed since they were started.')
 export type HealthCode = Static<typeof HealthCode>
 
 export const HealthReason = noun('HealthReason', 'Why the cluster is not ready.', {

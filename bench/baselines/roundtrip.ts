@@ -48,7 +48,7 @@ const fleet: Fleet = new Fleet({ controllerName: 'controller', heartbeatMs: 5000
 const checks = new Checks(fleet)
 const deployer = new Deployer({ settings, store, configurations, fleet, checks, log, complain: () => {}, ready: () => {} })
 const state = new State(fleet, deployer)
-const health = new Health({ settings, fleet, state, isDeployed: () => true, changed: () => {} })
+const health = new Health({ settings, fleet, state, isDeployed: () => true, outdated: () => new Map(), changed: () => {} })
 const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, checks, deployer, queries: new Queries(fleet), operations: new Operations(fleet, deployer), state, health })
 await auditLog.open()
 await eventLog.open()

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
 import type { AssignedNode, Share } from '../../schemas/agent.js'
@@ -6,17 +6,17 @@ import type { Finding } from '../../schemas/operations.js'
 import type { Outcome } from '../../schemas/types.js'
 import { messageOf } from '../errors.js'
 import { withoutSecrets } from '../secrets.js'
-import { packageRoot, Slots } from '../util.js'
-import { defaultsScript, nodeScript, renderCommand, renderEnvironment } from '../zeek/command.js'
+import { Slots } from '../util.js'
+import { renderCommand, renderEnvironment } from '../zeek/command.js'
 import { findZeek, type Executable } from '../zeek/executable.js'
-import { layoutFile } from '../zeek/layout.js'
 import { ScriptFiles } from '../zeek/scripts.js'
+import { writeClusterScripts } from './cluster-scripts.js'
 import type { AgentSettings } from './config.js'
 import type { Host } from './host.js'
 import { parse } from './parse.js'
 import { groupsOf, slowestFirst, type Parsed } from './parse-groups.js'
 import { diskFindings, preflight, surroundingsOf } from './preflight.js'
-import { directories, layoutOf, rotationOf } from './program.js'
+import { directories, rotationOf } from './program.js'
 
 /** Of one node. */
 const maxFindings = 100
@@ -102,8 +102,7 @@ export class Checks {
   async #writeScripts (share: Share): Promise<string> {
     await mkdir(this.#directory, { recursive: true })
     const scripts = await mkdtemp(join(this.#directory, 'check-'))
-    for (const script of [nodeScript, defaultsScript]) await copyFile(join(packageRoot, 'src', 'zeek', script), join(scripts, script))
-    await writeFile(join(scripts, layoutFile), layoutOf(share))
+    await writeClusterScripts(scripts, share)
     return scripts
   }
 

@@ -40,6 +40,6 @@ export class LocalInstance {
   }
 
   async health (): Promise<HealthReport> {
-    return { nodes: this.#sampler.health(), file_systems: await fileSystems(this.#places), ...(this.#archiver ? { archive: this.#archiver.status() } : {}) }
+    return { nodes: this.#sampler.health(), drift: await this.#table.drift(), file_systems: await fileSystems(this.#places), ...(this.#archiver ? { archive: this.#archiver.status() } : {}) }
   }
 }

@@ -5,6 +5,7 @@ import type { DesiredState, NodeState, NodeStatus } from '../../schemas/types.js
 import { AppError } from '../errors.js'
 import type { Program, UnitStatus } from '../supervisor/program.js'
 import { Channel, type Beat } from '../zeek/channel.js'
+import type { Origin } from './origin.js'
 import { channelOf } from './program.js'
 
 export interface Change {
@@ -40,6 +41,8 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
   readonly node: AssignedNode
   readonly program: Program
   desired: DesiredState
+  /** What its process was made from; undefined when that is not known. */
+  origin: Origin | undefined
   /** Nodes of the cluster that it should see and does not. */
   unseen: readonly string[] = []
   #patience: Patience
@@ -93,6 +96,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
   /** Follows what the supervisor says of the program. */
   follow (unit: UnitStatus): void {
     this.#pid = unit.pid
+    this.origin = unit.origin as Origin | undefined
     this.#restarts = unit.restarts
     if (unit.state !== 'RUNNING') {
       this.#disconnect()
@@ -106,11 +110,11 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
   }
 
   /** It is about to be started: what it was before no longer counts. */
-  expect (): void {
+  expect (reason = 'starting'): void {
     this.#disconnect()
     this.#pid = undefined
     this.#restarts = 0
-    this.#change('PENDING', 'starting')
+    this.#change('PENDING', reason)
   }
 
   /** It cannot be started. */

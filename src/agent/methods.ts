@@ -47,9 +47,9 @@ export interface Workers {
 /** What an agent does for its controller, by method. */
 export function methodsOf ({ settings, env, table, checks, sampler, instance, log }: Workers): Handlers {
   return checked({
-    deploy: ({ share, force }, { signal, link }) => {
+    deploy: ({ share, ...how }, { signal, link }) => {
       log.info(`deploying configuration ${share.config_id}: ${share.nodes.length} nodes`)
-      return table.deploy(share, digest => askForLayout(link, digest), force, signal)
+      return table.deploy(share, digest => askForLayout(link, digest), how, signal)
     },
     check: async ({ share, nodes, processes }, { signal, link }) => {
       // Read when it is needed: nodes may be restarted meanwhile.

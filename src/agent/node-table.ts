@@ -1,21 +1,21 @@
 import { EventEmitter, once } from 'node:events'
-import { copyFile, mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
 import type { Layout, SentShare, Share } from '../../schemas/agent.js'
+import type { HealthReport } from '../../schemas/operations.js'
 import type { DesiredState, NodeState, NodeStatus, Outcome, ResultData } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import { withoutSecrets } from '../secrets.js'
 import type { UnitStatus } from '../supervisor/program.js'
-import { packageRoot, Sequence, writeFileAtomically } from '../util.js'
+import { Sequence } from '../util.js'
 import { prepareChannel } from '../zeek/channel.js'
-import { defaultsScript, nodeScript } from '../zeek/command.js'
 import { findZeek } from '../zeek/executable.js'
-import { layoutFile } from '../zeek/layout.js'
 import { digestOf } from '../zeek/packed-layout.js'
+import { writeClusterScripts } from './cluster-scripts.js'
 import type { AgentSettings } from './config.js'
 import { ManagedNode, type Change } from './managed-node.js'
 import type { Memory } from './memory.js'
-import { channelOf, directories, inStartOrder, layoutOf, programOf } from './program.js'
+import { Origins, type How } from './origin.js'
+import { channelOf, directories, inStartOrder, programOf } from './program.js'
 import type { Programs } from './programs.js'
 
 /** In these states a node is not to be started: it is up. */
@@ -31,6 +31,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   #env: NodeJS.ProcessEnv
   #programs: Programs
   #memory: Memory
+  #origins: Origins
   #nodes = new Map<string, ManagedNode>()
   /** One at a time: what is stopped must be gone before its successor starts. */
   #work = new Sequence()
@@ -42,6 +43,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     this.#env = env
     this.#programs = programs
     this.#memory = memory
+    this.#origins = new Origins(settings, env)
     programs.on('changed', unit => this.#nodes.get(unit.name)?.follow(unit))
   }
 
@@ -63,12 +65,15 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     }))
   }
 
+  /** The nodes whose files have changed since they were started. */
+  async drift (): Promise<HealthReport['drift']> { return await this.#origins.drift(this.#nodes.values()) }
+
   statuses (): NodeStatus[] { return [...this.#nodes.values()].map(node => node.status) }
 
   /** Makes the nodes match what was remembered; they need no controller for it. */
   async resume (): Promise<void> {
     const share = await this.#memory.load()
-    if (share) await this.#work.run(() => this.#apply(share, false))
+    if (share) await this.#work.run(() => this.#apply(share))
   }
 
   /** A share with its layout; `lacking` gets one that is not that of the nodes. */
@@ -78,15 +83,15 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   }
 
   /**
-   * Makes the nodes match the share; `force` restarts those that already do. `lacking` gets a layout that is not the one
-   * that they have. One outcome per node.
+   * Makes the nodes match the share; `force` restarts those that already do, `refresh` those whose files have changed. `lacking` gets a
+   * layout that is not the one that they have. One outcome per node.
    */
-  async deploy (sent: SentShare, lacking: (digest: string) => Promise<Layout>, force: boolean, signal: AbortSignal): Promise<Outcome[]> {
+  async deploy (sent: SentShare, lacking: (digest: string) => Promise<Layout>, how: How, signal: AbortSignal): Promise<Outcome[]> {
     // Waiting is not part of the work: the next deployment need not wait for a node that hangs.
     const started = await this.#work.run(async () => {
       const share = await this.whole(sent, lacking)
       await this.#memory.save(share)
-      return await this.#apply(share, force)
+      return await this.#apply(share, how)
     })
     return await Promise.all(sent.nodes.map(async ({ name }) => started.get(name) ?? await this.#outcome(name, signal)))
   }
@@ -148,24 +153,28 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   }
 
   /** Stops what differs, starts what does not run. Returns the outcome of each node that cannot even be tried. */
-  async #apply (share: Share, force: boolean): Promise<Map<string, Outcome>> {
+  async #apply (share: Share, { force = false, refresh = false }: How = {}): Promise<Map<string, Outcome>> {
     this.#share = share
     const units = new Map((await this.#programs.status()).filter(unit => unit.kind === 'detached').map(unit => [unit.name, unit]))
     const wanted = new Map<string, ManagedNode>()
+    let reasons: Map<string, string>
     try {
       const zeek = await findZeek(this.#settings.bin, this.#env)
-      await this.#writeScripts(share)
+      const { scripts, node: directory } = directories(this.#settings)
+      await writeClusterScripts(scripts, share)
+      for (const { name } of share.nodes) await mkdir(directory(name), { recursive: true })
       const { agent_silent_after: silent, agent_restart_silent: stuck } = this.#settings
       const patience = { silentMs: silent * 1000, stuckMs: stuck * 1000 }
       for (const node of share.nodes) wanted.set(node.name, new ManagedNode(node, programOf(node, share, zeek, this.#settings, this.#env), patience))
+      reasons = await this.#origins.whyRestart(wanted.values(), units, refresh)
     } catch (error) {
       // Without zeek nothing can be compared or started; what runs goes on.
       return new Map(share.nodes.map(({ name }) => [name, this.#failed(name, messageOf(error))]))
     }
-    const same = (name: string) => !force && wanted.get(name)?.desired === 'RUNNING' && units.get(name)?.state === 'RUNNING' && units.get(name)?.tag === wanted.get(name)?.program.tag
+    const same = (name: string) => !force && wanted.get(name)?.desired === 'RUNNING' && units.get(name)?.state === 'RUNNING' && !reasons.has(name)
     await this.#stop([...units.keys()].filter(name => !same(name)))
     this.#adopt(wanted, units, same)
-    await this.#startInOrder([...wanted.values()].filter(({ node, desired }) => desired === 'RUNNING' && !same(node.name)))
+    await this.#startInOrder([...wanted.values()].filter(({ node, desired }) => desired === 'RUNNING' && !same(node.name)), reasons)
     for (const node of wanted.values()) if (node.desired === 'STOPPED') node.tell('to be stopped')
     return new Map()
   }
@@ -191,14 +200,6 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     return before
   }
 
-  async #writeScripts (share: Share): Promise<void> {
-    const { scripts, node } = directories(this.#settings)
-    await mkdir(scripts, { recursive: true })
-    for (const script of [nodeScript, defaultsScript]) await copyFile(join(packageRoot, 'src', 'zeek', script), join(scripts, script))
-    await writeFileAtomically(join(scripts, layoutFile), layoutOf(share))
-    for (const { name } of share.nodes) await mkdir(node(name), { recursive: true })
-  }
-
   /** Stops programs by name: those in the table in reverse start order, others first. */
   async #stop (names: readonly string[]): Promise<void> {
     await Promise.all(names.filter(name => !this.#nodes.has(name)).map(name => this.#programs.stop(name)))
@@ -209,13 +210,13 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     for (const group of inStartOrder(nodes).reverse()) await Promise.all(group.map(({ node }) => this.#programs.stop(node.name)))
   }
 
-  /** Spawns; it does not wait for a node to join. */
-  async #startInOrder (nodes: readonly ManagedNode[]): Promise<void> {
+  /** Spawns, for a reason where there is one; it does not wait for a node to join. */
+  async #startInOrder (nodes: readonly ManagedNode[], reasons?: ReadonlyMap<string, string>): Promise<void> {
     for (const node of inStartOrder(nodes).flat()) {
-      node.expect()
+      node.expect(reasons?.get(node.node.name))
       try {
         await prepareChannel(channelOf(node.program.cwd))
-        await this.#programs.start(node.program)
+        await this.#programs.start({ ...node.program, origin: await this.#origins.of(node.node, node.program) })
       } catch (error) {
         // The others can be started all the same.
         node.refuse(`cannot be started: ${messageOf(error)}`)

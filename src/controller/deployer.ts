@@ -9,6 +9,7 @@ import { askInstance } from './ask.js'
 import type { Checks } from './checks.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
 import type { Fleet, Member } from './fleet.js'
+import { whyOutdated } from './outdated.js'
 import { plan, type Plan } from './plan.js'
 import type { PortRules } from './ports.js'
 import { Shares } from './shares.js'
@@ -42,6 +43,8 @@ export class Deployer {
   #stopped: Set<string>
   /** Where instances are or were last. */
   #addresses: Map<string, InstanceAddress>
+  /** Instances that are connected and could not be brought to what is deployed, with what is said of them. */
+  #unmet = new Map<string, string>()
 
   constructor (options: DeployerOptions) {
     this.#options = options
@@ -60,6 +63,15 @@ export class Deployer {
   /** What is deployed. */
   get deployment (): Deployment | undefined {
     return this.#shares?.deployment
+  }
+
+  /** The instances for which there must be another deployment, each with why. */
+  get outdated (): ReadonlyMap<string, string> {
+    const moved = (this.#shares?.names ?? []).flatMap((name): [string, string][] => {
+      const why = whyOutdated(this.#shares!, name, this.#addresses.get(name)?.host)
+      return why === undefined ? [] : [[name, why]]
+    })
+    return new Map([...this.#unmet, ...moved])
   }
 
   /** What a node is to be; undefined when it is not deployed. */
@@ -109,6 +121,7 @@ export class Deployer {
       if (refusal) return refusal
       await this.#options.store.write('synced', () => this.#options.configurations.deploy(deployment))
       this.#shares = shares
+      this.#unmet.clear()
       this.#stopped = this.#options.configurations.stopped()
       this.#tellReady()
       void this.#standDown()
@@ -149,7 +162,7 @@ export class Deployer {
     const late = await Promise.all(shares.names.map(async instance => {
       await fleet.when(instance, grace)
       this.#awaited.delete(instance)
-      return await askInstance(fleet, task, instance, 'deploy', { share: shares.of(instance, this.#stopped), force },
+      return await askInstance(fleet, task, instance, 'deploy', { share: shares.of(instance, this.#stopped), force, refresh: true },
         outcomes => outcomes,
         error => shares.nodes(instance).map(({ name: node }) => ({ success: false, instance, node, error })))
     }))
@@ -170,20 +183,23 @@ export class Deployer {
     const isAwaited = this.#awaited.has(member.name)
     // Not waited for: a store that fails does not keep an agent from its configuration.
     if (before?.host !== member.host || before.machine !== member.machine) store.write('written', () => configurations.setAddress(member.name, member), { insists: true }).catch(() => {})
+    this.#unmet.delete(member.name)
+    const shares = this.#shares
+    if (!shares) return
     try {
-      const shares = this.#shares
-      if (!shares) return
       const instance = shares.instance(member.name)
       if (!instance) return await this.#standBy(member.name)
       this.#tellReady()
-      if (instance.host === undefined) return complain(`instance ${member.name} was not there when configuration ${shares.deployment.configuration.id} was deployed; deploy again`, member.name)
-      if (before && before.host !== member.host && instance.host === before.host) {
-        complain(`the address of instance ${member.name} has changed from ${before.host} to ${member.host}; deploy again`, member.name)
-      }
-      if (isAwaited) return
+      const why = whyOutdated(shares, member.name, member.host)
+      if (why !== undefined && (instance.host === undefined || before?.host !== member.host)) complain(why, member.name)
+      if (isAwaited || instance.host === undefined) return
+      // What has changed on the host meanwhile is left for a deployment.
       await fleet.ask(member.name, 'deploy', { share: shares.of(member.name, this.#stopped), force: false }, { timeoutMs: reconcileMs })
     } catch (error) {
-      log.warn(`instance ${member.name} could not be brought to the deployed configuration: ${messageOf(error)}`)
+      const problem = `instance ${member.name} could not be brought to the deployed configuration: ${messageOf(error)}`
+      log.warn(problem)
+      // Not when there is a newer link or deployment, which does it.
+      if (this.#shares === shares && fleet.member(member.name) === member) this.#unmet.set(member.name, `${problem}; deploy again`)
     }
   }
 
@@ -198,8 +214,12 @@ export class Deployer {
   }
 
   async #standBy (instance: string): Promise<void> {
-    await this.#options.fleet.ask(instance, 'standby', {}, { timeoutMs: reconcileMs }).catch(error => {
-      this.#options.complain(`instance ${instance} could not be put on standby: ${messageOf(error)}`, instance)
+    const { fleet, complain } = this.#options
+    const [shares, member] = [this.#shares, fleet.member(instance)]
+    await fleet.ask(instance, 'standby', {}, { timeoutMs: reconcileMs }).catch(error => {
+      const problem = `instance ${instance} could not be put on standby: ${messageOf(error)}`
+      complain(problem, instance)
+      if (this.#shares === shares && member && fleet.member(instance) === member) this.#unmet.set(instance, `${problem}; deploy again`)
     })
   }
 

@@ -2,6 +2,7 @@ import type { InstanceNode } from '../../schemas/api.js'
 import type { HealthReason, HealthReport } from '../../schemas/operations.js'
 import type { ControllerSettings } from './config.js'
 import type { Fleet } from './fleet.js'
+import { drifted, redeployNeeded } from './outdated.js'
 import type { State } from './state.js'
 
 /** What is known of the cluster when its health is looked at. */
@@ -10,6 +11,8 @@ export interface Vitals {
   nodes: readonly InstanceNode[] | undefined
   /** Of the instances that are connected, by name. */
   reports: ReadonlyMap<string, HealthReport>
+  /** The instances for which there must be another deployment, each with why. */
+  outdated?: ReadonlyMap<string, string>
 }
 
 export type HealthLimits = Pick<ControllerSettings, `controller_health_${string}` & keyof ControllerSettings>
@@ -25,10 +28,10 @@ const percent = (part: number, whole: number) => whole === 0 ? 100 : part / whol
 const rounded = (value: number) => String(Math.round(value * 100) / 100)
 
 /** Why a cluster is not ready: empty when it is. Nodes that are to be stopped do not count. */
-export function assess ({ nodes, reports }: Vitals, limits: HealthLimits): HealthReason[] {
+export function assess ({ nodes, reports, outdated = new Map() }: Vitals, limits: HealthLimits): HealthReason[] {
   if (!nodes) return [{ code: 'not_deployed', message: 'no cluster is deployed' }]
   const wanted = nodes.filter(({ desired_state: desired }) => desired === 'RUNNING')
-  return [...notRunning(wanted, limits), ...traffic(wanted, reports, limits), ...hosts(reports, limits)]
+  return [...notRunning(wanted, limits), ...traffic(wanted, reports, limits), ...hosts(reports, limits), ...redeployNeeded(outdated), ...drifted(wanted, reports)]
 }
 
 function notRunning (wanted: readonly InstanceNode[], { controller_health_workers_missing_max: max }: HealthLimits): HealthReason[] {
@@ -70,6 +73,8 @@ export interface HealthOptions {
   fleet: Fleet
   state: State
   isDeployed: () => boolean
+  /** The instances for which there must be another deployment, each with why. */
+  outdated: () => ReadonlyMap<string, string>
   /** Told when the cluster has become ready or not, or is not for other reasons. */
   changed: (health: ClusterHealth) => void
 }
@@ -90,8 +95,8 @@ export class Health {
   }
 
   get now (): ClusterHealth {
-    const { settings, state, isDeployed } = this.#options
-    const reasons = assess({ nodes: isDeployed() ? state.deployedNodes() : undefined, reports: this.#reports }, settings)
+    const { settings, state, isDeployed, outdated } = this.#options
+    const reasons = assess({ nodes: isDeployed() ? state.deployedNodes() : undefined, reports: this.#reports, outdated: outdated() }, settings)
     return { ready: reasons.length === 0, reasons }
   }
 

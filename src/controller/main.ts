@@ -79,7 +79,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   const checks = new Checks(fleet)
   const deployer = new Deployer({ settings, store, configurations, fleet, checks, log, complain, ready: instances => note({ type: 'notify_agents_ready', instances: [...instances] }) })
   const state = new State(fleet, deployer)
-  const health = new Health({ settings, fleet, state, isDeployed: () => deployer.deployment !== undefined, changed: now => note({ type: 'notify_health', ...now }) })
+  const health = new Health({ settings, fleet, state, isDeployed: () => deployer.deployment !== undefined, outdated: () => deployer.outdated, changed: now => note({ type: 'notify_health', ...now }) })
   const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, checks, deployer, queries: new Queries(fleet), operations: new Operations(fleet, deployer), state, health })
   const messages = new Messages(controller, access.guard, settings, log)
   metrics.observe({ controller, health, messages: messages.server, access, store, log: eventLog, hub })

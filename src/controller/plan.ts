@@ -40,7 +40,8 @@ export function plan (configuration: Configuration, known: ReadonlyMap<string, {
         return [{ name, role, host, ...(port === undefined ? {} : { port }), ...(metricsPort === undefined ? {} : { metrics_port: metricsPort }) }]
       }),
       ...(hub && hubHost !== undefined && backend === 'zeromq' ? { hub: { ...hub, host: hubHost } } : {})
-    }
+    },
+    located: configuration.instances.filter(({ name, host }) => host === undefined && places.has(name)).map(({ name }) => name)
   }
 }
 

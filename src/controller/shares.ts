@@ -15,10 +15,11 @@ export class Shares {
   #nodes: Map<string, Node[]>
   #names: Set<string>
   #reachable: Set<string>
+  #located: Set<string>
   #packed: Promise<string> | undefined
 
   constructor (deployment: Deployment) {
-    const { configuration: { instances, nodes }, layout } = deployment
+    const { configuration: { instances, nodes }, layout, located } = deployment
     this.deployment = deployment
     this.names = instances.map(({ name }) => name).sort(compare)
     this.digest = digestOf(layout)
@@ -26,6 +27,7 @@ export class Shares {
     this.#nodes = groupBy(nodes, ({ instance }) => instance)
     this.#names = new Set(nodes.map(({ name }) => name))
     this.#reachable = new Set(layout.nodes.map(({ name }) => name))
+    this.#located = new Set(located)
   }
 
   /** Whether a node is configured. */
@@ -35,6 +37,11 @@ export class Shares {
 
   instance (name: string): Instance | undefined {
     return this.#instances.get(name)
+  }
+
+  /** Whether the address of an instance is where its agent was. */
+  isLocated (name: string): boolean {
+    return this.#located.has(name)
   }
 
   /** Those that are configured for an instance. */

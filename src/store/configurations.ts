@@ -6,6 +6,8 @@ import type { Store } from './store.js'
 export interface Deployment {
   configuration: Configuration
   layout: Layout
+  /** The instances whose address is that of their agent at the time. Earlier versions did not keep it. */
+  located?: string[]
 }
 
 export interface InstanceAddress { host: string, machine: string }

@@ -16,6 +16,8 @@ export interface Program {
   kind: 'attached' | 'detached'
   /** Opaque: for the owner to see which version of the program runs. */
   tag: string
+  /** Opaque: for the owner to see what it was made from when it was started. */
+  origin?: unknown
   command: string[]
   cwd: string
   /** All of its environment, but for INVOCATION_ID. Names are those that a shell can hold: letters, digits and "_". */
@@ -49,6 +51,7 @@ export interface UnitStatus {
   name: string
   kind: Program['kind']
   tag: string
+  origin?: unknown
   state: UnitState
   pid?: number
   /** Names its process, which has it as INVOCATION_ID in its environment: another one for each. */

@@ -41,9 +41,9 @@ export class Unit {
   }
 
   get status (): UnitStatus {
-    const { name, kind, tag } = this.program
+    const { name, kind, tag, origin } = this.program
     const { pid, invocation } = this.#running ?? {}
-    return { name, kind, tag, state: this.#state, reason: this.#reason, restarts: this.#restarts, ...(this.#running ? { pid, invocation } : {}) }
+    return { name, kind, tag, ...(origin === undefined ? {} : { origin }), state: this.#state, reason: this.#reason, restarts: this.#restarts, ...(this.#running ? { pid, invocation } : {}) }
   }
 
   /** The last lines of the output of its latest run. */

@@ -167,7 +167,7 @@ await t.test('a process gets its arguments and variables as they are, and writes
     .map(node => node.cpu_affinity === undefined ? node : { ...node, cpu_affinity: 0 })
     .map(node => ({ ...node, env: { ...node.env, stat: 'theirs', CLUSTER_NODE: 'other', ZEEKPATH: '/theirs' } }))
   await fc.assert(fc.asyncProperty(fc.uniqueArray(startable, { selector: ({ name }) => name, minLength: 5, maxLength: 15 }), anyLayout, async (nodes, layout) => {
-    const results = await table.deploy({ config_id: 'c1', layout: digestOf(layout), nodes }, async () => layout, false, AbortSignal.timeout(60_000))
+    const results = await table.deploy({ config_id: 'c1', layout: digestOf(layout), nodes }, async () => layout, {}, AbortSignal.timeout(60_000))
     for (const [at, node] of nodes.entries()) {
       const files = ['cmdline', 'environ'].map(name => readFileSync(join(directoryOfNode(node.name), name), 'utf8').split('\0'))
       const [command, environment] = files as [string[], string[]]

@@ -34,7 +34,7 @@ function start (t: Test, directory = directoryOf(t)) {
     asked.push(layouts.get(digest)!)
     return layouts.get(digest)!
   }
-  const deploy = (share: SentShare, lacking = get) => table.deploy(share, lacking, false, AbortSignal.timeout(10_000))
+  const deploy = (share: SentShare, lacking = get) => table.deploy(share, lacking, {}, AbortSignal.timeout(10_000))
   return { directory, path, memory, table, asked, deploy }
 }
 

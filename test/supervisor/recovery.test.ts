@@ -38,7 +38,7 @@ await t.test('what was adopted is stopped like any other, with SIGKILL where it 
 await t.test('what is detached stays where a supervisor says so, and is taken over by the next', async t => {
   const directory = directoryOf(t)
   const { supervisor } = supervise(t, directory)
-  await supervisor.start(program(directory, 'it', ['/bin/sleep', '1000']))
+  await supervisor.start(program(directory, 'it', ['/bin/sleep', '1000'], { origin: { files: ['a'] } }))
   await supervisor.start(program(directory, 'attached', ['/bin/sleep', '1000'], { kind: 'attached' }))
   const [pid, attached] = supervisor.status().map(({ pid }) => pid!)
   await supervisor.close({ detachedStay: true })
@@ -46,7 +46,7 @@ await t.test('what is detached stays where a supervisor says so, and is taken ov
   t.notOk(isRunning(attached!))
   const next = supervise(t, directory)
   await next.supervisor.recover()
-  t.match(next.supervisor.status(), [{ name: 'it', pid, reason: 'adopted' }])
+  t.match(next.supervisor.status(), [{ name: 'it', pid, reason: 'adopted', origin: { files: ['a'] } }])
 })
 
 await t.test('what is attached to a killed supervisor is ended by the next', async t => {
