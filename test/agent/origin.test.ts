@@ -36,7 +36,7 @@ async function running (t: Test) {
   const program = { tag: 't', cwd: directory, env: { ZEEKPATH: `.:${directory}` } }
   const before = await origins.of(node, program)
   const managed = (more: object = {}) => ({ node, program, status: { node: 'w', pid: 1 }, origin: before, ...more }) as unknown as ManagedNode
-  const unit = (more: object = {}): [string, UnitStatus] => ['w', { name: 'w', kind: 'detached', tag: 't', state: 'RUNNING', reason: '', origin: before, ...more }]
+  const unit = (more: object = {}): [string, UnitStatus] => ['w', { name: 'w', kind: 'detached', tag: 't', state: 'RUNNING', restarts: 0, reason: '', origin: before, ...more }]
   return {
     bin, script, managed, unit,
     drift: (more?: object) => origins.drift([managed(more)]),
