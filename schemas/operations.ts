@@ -129,20 +129,37 @@ export const HealthReport = noun('HealthReport', 'What an agent tells of itself 
   nodes: Type.Array(Type.Object({
     node: Name,
     dropped_percent: optional(Type.Number()),
+    packets_per_second: optional(Type.Number()),
     idle: optional(Type.Number()),
+    /** Seconds since the log files of a node that writes logs have last grown. */
+    logs_idle: optional(Type.Number()),
     /** Nodes that it should see in the cluster and does not: of a manager, of all others; of another node, of the managers. */
     unseen: optional(Type.Array(Name))
   })),
   /** Nodes whose process was made from files (zeek, scripts) that are others now, and those files, at most ten. */
   drift: optional(Type.Array(Type.Object({ node: Name, pid: Type.Integer(), files: Type.Array(Type.String()) }))),
+  /** How packets are spread over the workers of an interface: only what has long been so. */
+  fan_out: optional(Type.Array(Type.Object({
+    interface: Type.String(),
+    nodes: Type.Array(Name),
+    /** Whether all of them count the same packets. */
+    duplicated: Type.Boolean(),
+    /** Who counts the most, and how many times the median. */
+    heaviest: optional(Type.Object({ node: Name, times: Type.Number() }))
+  }))),
   file_systems: ListOf(FileSystem),
   archive: optional(Ref(ArchiveStatus))
 }, { nodes: [{ node: 'worker-1', dropped_percent: 0, idle: 0 }], file_systems: [] })
 export type HealthReport = Static<typeof HealthReport>
 
-export const HealthCode = Enum('HealthCode', ['not_deployed', 'node_not_running', 'workers_missing', 'packets_dropped', 'no_packets', 'disk_full', 'archive_behind', 'archive_failing', 'redeploy_needed', 'drift'],
-  'not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. ' +
+export const HealthCode = Enum('HealthCode', [
+  'not_deployed', 'node_not_running', 'workers_missing', 'packets_dropped', 'no_packets', 'disk_full', 'archive_behind',
+  'archive_failing', 'node_silent', 'cluster_split', 'logs_stalled', 'duplicated', 'imbalance', 'redeploy_needed', 'drift'
+], 'not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. ' +
   'packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. ' +
+  'node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. ' +
+  'logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. ' +
+  'imbalance: one of them counts many times as many as the others. ' +
   'redeploy_needed: what is deployed is not true any more of an instance. drift: files of nodes have changed since they were started.')
 export type HealthCode = Static<typeof HealthCode>
 
@@ -151,7 +168,7 @@ export const HealthReason = noun('HealthReason', 'Why the cluster is not ready.'
   message: Type.String(),
   instance: optional(Type.String()),
   node: optional(Type.String())
-}, { code: 'packets_dropped', message: 'worker-1 drops 2.5 % of its packets (more than 1 %)', instance: 'agent-sensor-1', node: 'worker-1' })
+}, { code: 'packets_dropped', message: 'worker-1 drops 2.5 % of its packets, 1 % is allowed: it needs more workers beside it, or less to do', instance: 'agent-sensor-1', node: 'worker-1' })
 export type HealthReason = Static<typeof HealthReason>
 
 /** Every schema of this file that OpenAPI names. */

@@ -3,26 +3,26 @@ import { findZeek } from '../zeek/executable.js'
 import type { Archiver } from './archiver.js'
 import type { AgentSettings } from './config.js'
 import { fileSystems, readInstance, type Place } from './instance-stats.js'
+import type { NodeHealth } from './node-health.js'
 import type { NodeTable } from './node-table.js'
 import { directories } from './program.js'
-import type { Sampler } from './sampler.js'
 
 /** This instance as a whole: what it has, and how it does. */
 export class LocalInstance {
   #settings: AgentSettings
   #env: NodeJS.ProcessEnv
   #table: NodeTable
-  #sampler: Sampler
+  #nodes: NodeHealth
   #archiver: Archiver | undefined
   #places: Place[]
 
   /** `archiver` is undefined when others archive. */
-  constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, table: NodeTable, sampler: Sampler, archiver: Archiver | undefined) {
+  constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, table: NodeTable, nodes: NodeHealth, archiver: Archiver | undefined) {
     const { spool, archive } = directories(settings)
     this.#settings = settings
     this.#env = env
     this.#table = table
-    this.#sampler = sampler
+    this.#nodes = nodes
     this.#archiver = archiver
     this.#places = [{ path: settings.management_state_dir, holds: 'state' }, { path: spool, holds: 'spool' }, { path: archive, holds: 'logs' }]
   }
@@ -40,6 +40,6 @@ export class LocalInstance {
   }
 
   async health (): Promise<HealthReport> {
-    return { nodes: this.#sampler.health(), drift: await this.#table.drift(), file_systems: await fileSystems(this.#places), ...(this.#archiver ? { archive: this.#archiver.status() } : {}) }
+    return { ...this.#nodes.report(), drift: await this.#table.drift(), file_systems: await fileSystems(this.#places), ...(this.#archiver ? { archive: this.#archiver.status() } : {}) }
   }
 }

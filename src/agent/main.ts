@@ -14,7 +14,9 @@ import { host as thisHost, type Host } from './host.js'
 import { LocalInstance } from './instance.js'
 import { Memory } from './memory.js'
 import { methodsOf } from './methods.js'
+import { NodeHealth } from './node-health.js'
 import { NodeTable } from './node-table.js'
+import { directories } from './program.js'
 import type { Programs } from './programs.js'
 import { Sampler } from './sampler.js'
 import { Session } from './session.js'
@@ -46,9 +48,10 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
   const certificates = Certificates.of('agent', settings)
   await prepareQueue(settings)
   const table = new NodeTable(settings, env, programs, new Memory(join(settings.management_state_dir, 'agent.json')))
-  const sampler = new Sampler(table, settings.agent_stats_interval * 1000, closing.signal)
+  const nodeHealth = new NodeHealth(table, directories(settings).node)
+  const sampler = new Sampler(table, samples => nodeHealth.note(samples), settings.agent_stats_interval * 1000, closing.signal)
   const archiver = settings.agent_archive_logs ? new Archiver({ settings, env, log, notify: (method, params) => session.notify(method, params) }) : undefined
-  const instance = new LocalInstance(settings, env, table, sampler, archiver)
+  const instance = new LocalInstance(settings, env, table, nodeHealth, archiver)
   const checks = new Checks(settings, env, host)
   await checks.clean()
   const dialled = settings.agent_controller === 'none'

@@ -10,6 +10,12 @@ export interface Reading {
   stats: NodeStats
 }
 
+/** A reading, and the same with rates since the one before. */
+export interface Sample {
+  reading: Reading
+  stats: NodeStats
+}
+
 /** How much a counter has grown. One that is smaller than before has begun again: it has grown by what it is. */
 export function increase (before: number, now: number): number {
   return now < before ? now : now - before

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { HealthReport, NodeStats } from '../../schemas/operations.js'
+import type { NodeStats } from '../../schemas/operations.js'
 import type { Outcome } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import { readMetrics } from './exposition.js'
@@ -7,7 +7,7 @@ import type { ManagedNode } from './managed-node.js'
 import { endpointOf, readEndpoint, type MetricsText } from './metrics-endpoint.js'
 import type { NodeTable } from './node-table.js'
 import { readProcess } from './proc.js'
-import { ratesOf, type Reading } from './rates.js'
+import { ratesOf, type Reading, type Sample } from './rates.js'
 
 /** How long a node's metrics endpoint may take: for a sample, and for whoever asks for all of it. */
 const sampleMs = 2_000
@@ -26,19 +26,23 @@ const names = {
 
 export interface Watch { duration: number, interval: number }
 
+type Sampled = Pick<NodeTable, 'get' | 'share' | 'statuses' | 'each'>
+type Sink = (samples: ReadonlyMap<string, Sample>) => Promise<void>
+
 /** Samples what the nodes of this instance use and see: by itself every so often until the signal aborts, and when asked. */
 export class Sampler {
-  #table: Pick<NodeTable, 'get' | 'share' | 'statuses' | 'each'>
+  #table: Sampled
   /** What the sampler has read by itself, and what came of it. */
-  #last = new Map<string, { reading: Reading, stats: NodeStats }>()
+  #last: ReadonlyMap<string, Sample> = new Map()
   /** When each node has last received a packet. */
   #received = new Map<string, { process: string, count: number, at: number }>()
   /** Whoever asks while a node is being read gets the same. */
   #reading = new Map<string, Promise<Reading>>()
 
-  constructor (table: Pick<NodeTable, 'get' | 'share' | 'statuses' | 'each'>, intervalMs: number, signal: AbortSignal) {
+  /** `sampled` is given what was sampled each time of the nodes that run; it never rejects. */
+  constructor (table: Sampled, sampled: Sink, intervalMs: number, signal: AbortSignal) {
     this.#table = table
-    void this.#run(intervalMs, signal)
+    void this.#run(sampled, intervalMs, signal)
   }
 
   /**
@@ -66,12 +70,6 @@ export class Sampler {
     }
   }
 
-  /** Of the nodes that read an interface, as they were sampled last. */
-  health (): HealthReport['nodes'] {
-    return [...this.#last].filter(([name]) => this.#table.get(name)?.node.interface !== undefined).map(([node, { stats: { dropped_percent: dropped, idle } }]) =>
-      ({ node, ...(dropped === undefined ? {} : { dropped_percent: dropped }), ...(idle === undefined ? {} : { idle }) }))
-  }
-
   /** All that a node's metrics endpoint serves. Throws `not_found` or `unavailable`. */
   async metrics (name: string): Promise<MetricsText> {
     const node = this.#table.get(name)
@@ -83,15 +81,16 @@ export class Sampler {
   }
 
   /** Never rejects. */
-  async #run (intervalMs: number, signal: AbortSignal): Promise<void> {
+  async #run (sampled: Sink, intervalMs: number, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const sampled = await Promise.all(this.#table.statuses().map(async ({ node: name }) => {
+      const samples = await Promise.all(this.#table.statuses().map(async ({ node: name }) => {
         const node = this.#table.get(name)
         const reading = node && await this.#read(node).catch(() => {})
         return reading ? [[name, { reading, stats: ratesOf(this.#last.get(name)?.reading, reading) }] as const] : []
       }))
-      this.#last = new Map(sampled.flat())
+      this.#last = new Map(samples.flat())
       for (const name of this.#received.keys()) if (!this.#last.has(name)) this.#received.delete(name)
+      await sampled(this.#last)
       await sleep(intervalMs, undefined, { signal }).catch(() => {})
     }
   }

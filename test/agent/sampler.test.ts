@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import type { NodeStats } from '../../schemas/operations.js'
 import type { NodeState, Outcome } from '../../schemas/types.js'
+import { NodeHealth } from '../../src/agent/node-health.js'
 import { increase, ratesOf, type Reading } from '../../src/agent/rates.js'
 import { Sampler } from '../../src/agent/sampler.js'
 import { messageOf } from '../../src/errors.js'
@@ -16,6 +17,7 @@ interface World {
   child: ReturnType<typeof spawn>
   scrapes: () => number
   sampler: Sampler
+  health: NodeHealth
   stats (): Promise<NodeStats | undefined>
   outcome (): Promise<Outcome>
 }
@@ -46,7 +48,7 @@ async function world (t: Test, answer: RequestListener | undefined, { intervalMs
     server.close()
   })
   const status: World['status'] = { state: 'RUNNING', pid: child.pid! }
-  const node = { node: { name: 'worker-1', instance: 'a', role: 'WORKER', ...(reads ? { interface: 'lo' } : {}) }, get status () { return { node: 'worker-1', mgmt_role: 'NODE', ...status } } }
+  const node = { node: { name: 'worker-1', instance: 'a', role: 'WORKER', ...(reads ? { interface: 'lo' } : {}) }, unseen: [], get status () { return { node: 'worker-1', mgmt_role: 'NODE', ...status } } }
   const get = (name: string): any => name === 'worker-1' ? node : undefined
   const metrics = answer ? { metrics_port: (server.address() as AddressInfo).port } : {}
   const table = {
@@ -61,9 +63,10 @@ async function world (t: Test, answer: RequestListener | undefined, { intervalMs
       }
     }))
   }
-  const sampler = new Sampler(table, intervalMs, closing.signal)
+  const health = new NodeHealth(table, () => '/nowhere')
+  const sampler = new Sampler(table, samples => health.note(samples), intervalMs, closing.signal)
   const outcome = async () => (await sampler.stats(['worker-1'], undefined, never, () => {}))[0]!
-  return { status, child, scrapes: () => count, sampler, outcome, stats: async () => (await outcome()).data?.stats }
+  return { status, child, scrapes: () => count, sampler, health, outcome, stats: async () => (await outcome()).data?.stats }
 }
 
 const reading = (at: number, stats: Partial<NodeStats>, process = 'p'): Reading => ({ process, at, stats: { node: 'w', time: '', pid: 1, uptime: 100, cpu_seconds: 0, memory_bytes: 0, ...stats } })
@@ -102,26 +105,26 @@ await t.test('a node is sampled with what its process and its metrics tell, and 
 
 await t.test('the sampler samples by itself, and tells of what it has sampled', async t => {
   let received = 0
-  const { sampler, scrapes, stats } = await world(t, (_request, response) => response.end(text(received += 99, received / 99)), { intervalMs: 100 })
-  await until(() => sampler.health()[0]?.dropped_percent, 'it has a rate')
-  t.same(sampler.health(), [{ node: 'worker-1', dropped_percent: 1, idle: 0 }])
+  const { health, scrapes, stats } = await world(t, (_request, response) => response.end(text(received += 99, received / 99)), { intervalMs: 100 })
+  await until(() => health.report().nodes[0]?.dropped_percent, 'it has a rate')
+  t.match(health.report(), { nodes: [{ node: 'worker-1', dropped_percent: 1, packets_per_second: Number, idle: 0 }] })
   const before = scrapes()
   t.ok((await stats())!.packets_received! >= before * 99, 'a request samples anew')
 })
 
 await t.test('a node that receives nothing is idle', async t => {
   let received = 0
-  const { sampler } = await world(t, (_request, response) => response.end(text(received)), { intervalMs: 50 })
-  await until(() => sampler.health()[0]?.idle! > 0.2, 'it was idle since its start')
+  const { health } = await world(t, (_request, response) => response.end(text(received)), { intervalMs: 50 })
+  await until(() => health.report().nodes[0]?.idle! > 0.2, 'it was idle since its start')
   received = 1
-  await until(() => sampler.health()[0]?.idle === 0, 'it has received something')
-  await until(() => sampler.health()[0]?.idle! > 0.2, 'and is idle again')
+  await until(() => health.report().nodes[0]?.idle === 0, 'it has received something')
+  await until(() => health.report().nodes[0]?.idle! > 0.2, 'and is idle again')
 })
 
 await t.test('a node without an interface is neither idle nor in the health of the cluster', async t => {
-  const { sampler, scrapes, stats } = await world(t, (_request, response) => response.end(text(0)), { intervalMs: 50, reads: false })
+  const { health, scrapes, stats } = await world(t, (_request, response) => response.end(text(0)), { intervalMs: 50, reads: false })
   await until(() => scrapes() > 3, 'it was sampled')
-  t.same(sampler.health(), [])
+  t.same(health.report(), { nodes: [] })
   t.equal((await stats())!.idle, undefined)
 })
 
@@ -182,6 +185,12 @@ await t.test('a node that does not run has no stats', async t => {
   child.kill('SIGKILL')
   await once(child, 'exit')
   t.same(await outcome(), failed, 'it is gone, which nobody has told yet')
+})
+
+await t.test('a node that runs and does not answer is sampled: what it uses tells whether it works or hangs', async t => {
+  const { status, child, stats } = await world(t, undefined)
+  status.state = 'UNKNOWN'
+  t.match(await stats(), { pid: child.pid, cpu_seconds: Number, memory_bytes: Number })
 })
 
 await t.test('a node that dies while it is sampled', async t => {

@@ -11,6 +11,10 @@ const limits: HealthLimits = {
   controller_health_workers_missing_max: 0,
   controller_health_drop_max: 1,
   controller_health_idle_max: 60,
+  controller_health_split_max: 30,
+  controller_health_logs_idle_max: 600,
+  controller_health_duplicates_allowed: false,
+  controller_health_imbalance_max: 5,
   controller_health_free_min: 5,
   controller_health_archive_age_max: 7200
 }
@@ -34,7 +38,7 @@ await t.test('some workers may be missing, and those that are to be stopped do n
   const workers = [node('w1', { state: 'UNKNOWN' }), node('w2', { state: 'FAILED' }), node('w3'), node('w4', { state: 'STOPPED', desired_state: 'STOPPED' })]
   t.same(codes(workers, undefined, { controller_health_workers_missing_max: 2 }), [])
   const [reason] = assess({ nodes: workers, reports: new Map() }, { ...limits, controller_health_workers_missing_max: 1 })
-  t.same(reason, { code: 'workers_missing', message: '1 of 3 workers run, 1 may be missing: w1 is UNKNOWN, w2 is FAILED' })
+  t.same(reason, { code: 'workers_missing', message: '1 of 3 workers run, 1 is allowed to be missing: w1 is UNKNOWN, w2 is FAILED' })
   const many = Array.from({ length: 30 }, (_, n) => node(`w${n}`, { state: 'CRASHED' }))
   t.ok(assess({ nodes: many, reports: new Map() }, limits)[0]!.message.endsWith('w9 is CRASHED, …'), 'not all are named')
 })
@@ -81,11 +85,11 @@ await t.test('each change of the reasons is one event, and what it says is what 
   t.match(await told(), { ready: true })
   const tell = (percent: number, free = 900) => agent.link.notify('health', { nodes: [{ node: 'worker-1', dropped_percent: percent, idle: 0 }], file_systems: [disk(free)] })
   tell(2)
-  t.match(await told('packets_dropped'), { ready: false, reasons: [{ code: 'packets_dropped', node: 'worker-1', instance: 'agent-a', message: 'worker-1 drops 2 % of its packets, 1 % may be' }] })
+  t.match(await told('packets_dropped'), { ready: false, reasons: [{ code: 'packets_dropped', node: 'worker-1', instance: 'agent-a', message: 'worker-1 drops 2 % of its packets, 1 % is allowed: it needs more workers beside it, or less to do' }] })
   tell(3)
   await until(async () => (await getJson(`${url}/v1/health`)).reasons[0]?.message.includes('3 %'), 'the other figure is known')
   tell(3, 10)
-  t.match((await told('disk_full')).reasons, [{ code: 'packets_dropped' }, { code: 'disk_full', message: '1 % is free at /var, 5 % must be' }], 'and it was no event')
+  t.match((await told('disk_full')).reasons, [{ code: 'packets_dropped' }, { code: 'disk_full', message: '1 % is free at /var, 5 % must be: delete, or archive elsewhere' }], 'and it was no event')
   agent.change('worker-1', 'RUNNING', 'CRASHED')
   t.match((await told('workers_missing')).reasons.map(({ code }: any) => code), ['workers_missing', 'disk_full'])
   const response = await fetch(`${url}/v1/health`)

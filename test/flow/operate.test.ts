@@ -73,7 +73,7 @@ await t.test('nodes are started, stopped and restarted', { timeout: 300_000 }, a
     const { pid } = (await cluster.node('worker-1'))!
     await cluster.hosts.get('sensor-2')!.stop('SIGKILL')
     await cluster.reaches('worker-1', 'UNKNOWN')
-    t.match(await health(), { status: 503, reasons: [{ code: 'workers_missing', message: '0 of 1 workers run, 0 may be missing: worker-1 is UNKNOWN' }] })
+    t.match(await health(), { status: 503, reasons: [{ code: 'workers_missing', message: '0 of 1 workers run, 0 are allowed to be missing: worker-1 is UNKNOWN' }] })
     t.ok(isRunning(pid!))
     await cluster.startHost('sensor-2', false)
     await until(async () => (await health()).status === 200, 'the cluster is ready')
