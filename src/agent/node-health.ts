@@ -26,7 +26,7 @@ export class NodeHealth {
   /** Takes what was sampled of the nodes that run, by name. */
   async note (samples: ReadonlyMap<string, Sample>): Promise<void> {
     this.#samples = samples
-    this.#fanOuts = this.#spread(performance.now())
+    this.#fanOuts = this.#spread()
     this.#logs = new Map((await Promise.all([...samples].map(async ([name, sample]) => {
       const logs = await this.#growth(name, sample)
       return logs ? [[name, logs] as const] : []
@@ -59,7 +59,7 @@ export class NodeHealth {
     return this.#table.statuses().flatMap(({ node }) => this.#table.get(node) ?? [])
   }
 
-  #spread (at: number): Map<string, FanOut> {
+  #spread (): Map<string, FanOut> {
     const groups = new Map<string, ManagedNode[]>()
     for (const node of this.#nodes()) {
       if (node.node.interface === undefined || node.status.state !== 'RUNNING') continue
@@ -74,6 +74,7 @@ export class NodeHealth {
         const packets = reading?.stats.packets_link ?? reading?.stats.packets_received
         return packets === undefined ? [] : [{ node: name, process: reading!.process, packets }]
       })
+      const at = Math.max(...nodes.map(({ node: { name } }) => this.#samples.get(name)?.reading.at ?? 0))
       // One whose count could not be read this time is counted the next time.
       const after = counts.length < nodes.length ? before : follow(before, at, counts)
       return nodes.length > 1 && after ? [[device, after] as const] : []
