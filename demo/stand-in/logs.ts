@@ -1,6 +1,7 @@
 import { appendFileSync, closeSync, mkdirSync, openSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Options } from './options.js'
+import { readMisbehaviour } from './misbehaviour.js'
 import { fatal, info } from './report.js'
 import { textOf } from './system-error.js'
 import { toSeconds } from './value.js'
@@ -40,7 +41,7 @@ export class Logs {
       logs.#schedule()
     }
     logs.#write('stand-in has started')
-    setInterval(() => logs.#write('stand-in runs'), LINE_MS)
+    setInterval(() => { if (!readMisbehaviour().stallLogs) logs.#write('stand-in runs') }, LINE_MS)
     return logs
   }
 

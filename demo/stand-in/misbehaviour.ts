@@ -10,24 +10,31 @@ export interface Misbehaviour {
   chatty?: number
   /** Of its packets, in percent. */
   drop?: number
+  /** How many times its share of the packets it gets. */
+  heavy?: number
   deaf: boolean
+  /** It sees the same packets as others who do. */
+  duplicate: boolean
   /** It never does. */
   hang: boolean
   /** It answers no question. */
   mute: boolean
+  stallLogs: boolean
   ignoreTerm: boolean
 }
 
 /** From STAND_IN, and from a file of the working directory: that one can change between two starts. */
 export function readMisbehaviour (): Misbehaviour {
   const told = [process.env['STAND_IN'] ?? '', existsSync('stand-in') ? readFileSync('stand-in', 'utf8') : '']
-  const result: Misbehaviour = { deaf: false, hang: false, mute: false, ignoreTerm: false }
+  const result: Misbehaviour = { deaf: false, duplicate: false, hang: false, mute: false, stallLogs: false, ignoreTerm: false }
   for (const word of told.join(',').split(/[\s,]+/).filter(word => word !== '')) {
-    const [, name, number] = /^(exit|crash|slow|chatty|drop)=(\d+)$/.exec(word) ?? []
-    if (name !== undefined) result[name as 'exit' | 'crash' | 'slow' | 'chatty' | 'drop'] = Number(number)
+    const [, name, number] = /^(exit|crash|slow|chatty|drop|heavy)=(\d+)$/.exec(word) ?? []
+    if (name !== undefined) result[name as 'exit' | 'crash' | 'slow' | 'chatty' | 'drop' | 'heavy'] = Number(number)
     else if (word === 'deaf') result.deaf = true
+    else if (word === 'duplicate') result.duplicate = true
     else if (word === 'hang') result.hang = true
     else if (word === 'mute') result.mute = true
+    else if (word === 'stall-logs') result.stallLogs = true
     else if (word === 'ignore-term') result.ignoreTerm = true
     else fatal(`STAND_IN: cannot do '${word}'`)
   }

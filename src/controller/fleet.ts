@@ -11,6 +11,7 @@ import { Link, type Answer } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import { backoff, compare, hostPort, maxTimerMs } from '../util.js'
 import { Waiting } from '../waiting.js'
+import { dated, lost } from './node-status.js'
 
 const checkHello = checker(Hello, invalid)
 const checkChange = checker(controllerMethods.change.params, invalid)
@@ -218,7 +219,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const gone = new Set(member.statuses.keys())
     for (const status of hello.nodes) {
       gone.delete(status.node)
-      this.#note(member, status, 'the agent reports')
+      this.#note(member, status, `the agent reports${status.reason === undefined ? '' : `: ${status.reason}`}`)
     }
     for (const node of gone) member.statuses.delete(node)
     return member
@@ -229,12 +230,14 @@ export class Fleet extends EventEmitter<FleetEvents> {
     // Its successor has taken over its place, and its nodes.
     if (this.#members.get(member.name) !== member) return
     this.emit('lost', member, reason)
-    for (const status of [...member.statuses.values()]) this.#note(member, { ...status, state: 'UNKNOWN' }, `the agent is lost: ${reason}`)
+    const why = `the agent is lost: ${reason}`
+    for (const status of [...member.statuses.values()]) this.#note(member, lost(status, why, this.#options.now()), why)
   }
 
   #note (member: Member, status: NodeStatus, reason: string, said?: NodeState): void {
-    const old = said ?? member.statuses.get(status.node)?.state ?? 'UNKNOWN'
-    member.statuses.set(status.node, status)
+    const before = member.statuses.get(status.node)
+    const old = said ?? before?.state ?? 'UNKNOWN'
+    member.statuses.set(status.node, dated(status, before, reason, this.#options.now()))
     if (status.mgmt_role === 'NODE' && old !== status.state) this.emit('change', member.name, status, old, reason)
   }
 }

@@ -36,12 +36,13 @@ export class State {
 
   /** The nodes that are deployed, as they are in the configuration. */
   deployedNodes (): InstanceNode[] {
-    const statuses = new Map(this.#fleet.known().map(({ name, statuses }) => [name, statuses]))
+    const known = new Map(this.#fleet.known().map(member => [member.name, member]))
     return (this.#deployer.deployment?.configuration.nodes ?? []).map(({ name: node, instance, role, port, metrics_port: metricsPort }): InstanceNode => ({
       instance,
-      ...this.#whole(statuses.get(instance)?.get(node) ?? {
+      ...this.#whole(known.get(instance)?.statuses.get(node) ?? {
         node,
         state: 'UNKNOWN',
+        reason: known.has(instance) ? 'its agent has not told of it yet' : `instance ${instance} has not connected since the controller was started`,
         mgmt_role: 'NODE',
         cluster_role: role,
         ...(port === undefined ? {} : { port }),

@@ -5,7 +5,7 @@ import { Fleet } from '../../src/controller/fleet.js'
 import { Link } from '../../src/link/link.js'
 import { memoryPair } from '../../src/link/transport.js'
 import { dial } from '../../src/link/websocket.js'
-import { fakeAgent, small, status, type FakeAgentOptions } from './fake-agent.js'
+import { configurationOf, fakeAgent, small, status, type FakeAgentOptions } from './fake-agent.js'
 
 type Controller = Awaited<ReturnType<typeof startTestController>>
 const agentOf = (t: Test, { settings }: Controller, options?: FakeAgentOptions) => fakeAgent(t, settings.controller_port, options)
@@ -158,6 +158,42 @@ await t.test('a lost agent makes its nodes UNKNOWN, and coming back returns thei
   t.match((await stream.next())?.json, { type: 'notify_agents_ready', instances: ['agent-a'] })
   for (const node of ['manager', 'worker-1']) t.match((await stream.next())?.json, { type: 'notify_change', node, old_state: 'UNKNOWN', new_state: 'RUNNING' })
   t.same(nodeStates(controller), { manager: 'RUNNING', 'worker-1': 'RUNNING' })
+})
+
+await t.test('a node says since when and why it is as it is, also once its agent is lost', async t => {
+  let time = Date.parse('2026-11-22T10:00:00.000Z')
+  const controller = await startTestController(t, {}, { now: () => time })
+  const since = (name = 'worker-1') => {
+    const { state, since, reason, responding } = controller.controller.nodes().find(({ node }) => node === name)!
+    return { state, since: since?.slice(11, 19), reason, responding }
+  }
+  const worker = status('worker-1', 'RUNNING', { since: '2026-11-22T09:00:00.000Z', reason: 'joined the cluster', responding: true })
+  const nodes = [status('manager', 'RUNNING', { cluster_role: 'MANAGER' }), worker]
+  const agent = await agentOf(t, controller, { hello: { nodes } })
+  await controller.ask('stage_configuration', { config: configurationOf(['agent-a', 'agent-b'], [...small().nodes, { name: 'worker-2', instance: 'agent-b', role: 'WORKER', interface: 'lo' }]) })
+  await controller.ask('deploy')
+  t.same(since(), { state: 'RUNNING', since: '09:00:00', reason: 'joined the cluster', responding: true })
+  t.same(since('manager'), { state: 'RUNNING', since: '10:00:00', reason: 'the agent reports', responding: undefined }, 'of an agent that does not say it')
+  t.same(since('worker-2'), { state: 'UNKNOWN', since: undefined, reason: 'instance agent-b has not connected since the controller was started', responding: undefined })
+
+  const stream = await follow(t, controller, 'notify_change')
+  time += 60_000
+  agent.link.notify('change', { status: { ...worker, state: 'UNKNOWN', since: '2026-11-22T10:00:59.000Z', reason: 'has not answered for 60 s', responding: false }, old_state: 'RUNNING', reason: 'has not answered for 60 s' })
+  t.match((await stream.next())?.json, { node: 'worker-1', old_state: 'RUNNING', new_state: 'UNKNOWN', reason: 'has not answered for 60 s' })
+  t.same(since(), { state: 'UNKNOWN', since: '10:00:59', reason: 'has not answered for 60 s', responding: false })
+
+  time += 60_000
+  await agent.close()
+  t.match((await stream.next())?.json, { node: 'manager', new_state: 'UNKNOWN' })
+  t.match(since('manager'), { state: 'UNKNOWN', since: '10:02:00', reason: /^the agent is lost: / })
+  t.match(since(), { state: 'UNKNOWN', since: '10:00:59', reason: /^the agent is lost: /, responding: undefined }, 'nobody can say whether it answers')
+
+  time += 60_000
+  await agentOf(t, controller, { hello: { nodes } })
+  t.match((await stream.next())?.json, { node: 'manager', old_state: 'UNKNOWN', new_state: 'RUNNING', reason: 'the agent reports' })
+  t.match((await stream.next())?.json, { node: 'worker-1', old_state: 'UNKNOWN', new_state: 'RUNNING', reason: 'the agent reports: joined the cluster' })
+  t.same(since(), { state: 'RUNNING', since: '09:00:00', reason: 'joined the cluster', responding: true }, 'it is the same process')
+  t.same(since('manager').since, '10:03:00')
 })
 
 await t.test('changes, errors and lines of the log of an agent are told', async t => {
