@@ -4,9 +4,9 @@ import { domainEventTypes, Event, type ControlEvent } from '../schemas/events.js
 import { Name, RequestId } from '../schemas/types.js'
 import type { Access } from '../src/controller/access.js'
 import type { Controller } from '../src/controller/controller.js'
-import { AppError } from '../src/errors.js'
 import type { Start } from '../src/events/hub.js'
 import { needs } from './answers.js'
+import { joinRepeated, knownIn, Several } from './lists.js'
 import { answerHead, cursorHeaders, From, LastEventIdQuery, mediaType, streamAnswer, streamTo, Ticket } from './stream.js'
 
 const tags = ['events']
@@ -22,7 +22,7 @@ const isTerminal = ({ type }: { type: string }) => type.endsWith('_response') ||
 
 export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, access: Pick<Access, 'limits'> }> = async (app, { controller, access }) => {
   const query = Type.Object({
-    types: Type.Optional(Type.String({ maxLength: 2048, description: `A comma-separated list of event types: ${domainEventTypes.join(', ')}.`, examples: ['notify_change,deploy_response'] })),
+    types: Several(`Event types, of ${domainEventTypes.join(', ')}`, ['notify_change,deploy_response']),
     reqid: Type.Optional(RequestId),
     instance: Type.Optional(Name),
     node: Type.Optional(Name),
@@ -49,12 +49,11 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, ac
     url: '/events',
     exposeHeadRoute: false,
     schema: { operationId: 'stream_events', ...needs('viewer'), tags, summary: 'Everything that happens, as it happens', headers: cursorHeaders, querystring: query, response: stream },
+    preValidation: joinRepeated('types'),
     handler: async (request, reply) => {
       const type = mediaType(request)
       const { types, from, last_event_id: lastEventId, snapshot: withSnapshot, ticket: _ticket, ...fields } = request.query
-      const wanted = types?.split(',').map(name => name.trim())
-      const unknown = wanted?.find(name => !domainEventTypes.includes(name))
-      if (unknown !== undefined) throw new AppError('invalid_request', `querystring/types: there is no event type ${unknown}`, { errors: [{ field: 'querystring/types', message: `there is no event type ${unknown}` }] })
+      const wanted = knownIn('types', types, 'event type', domainEventTypes)
       const start = await controller.startAt(request.headers['last-event-id'] ?? lastEventId ?? from ?? 'latest')
       // Taken in the tick in which the stream starts: what comes after the state is not in it.
       streamTo(request, reply, { hub: controller.hub, limits: access.limits }, type, withSnapshot === true

@@ -75,8 +75,16 @@ export const InstanceNode = Type.Object({ instance: Name, ...NodeStatus.properti
   { $id: 'InstanceNode', ...closed, description: 'The status of a process, and the instance that it is on.', examples: [{ instance: 'agent-sensor-1', ...NodeStatus.examples?.[0] }] })
 export type InstanceNode = Static<typeof InstanceNode>
 
-export const NodeList = Type.Object({ nodes: ListOf(InstanceNode), ...eventCursor },
-  { $id: 'NodeList', ...closed, description: 'Every process of the cluster, sorted by instance and name.', examples: [{ nodes: [], event_cursor: cursorExample }] })
+export const NodeList = Type.Object({
+  nodes: ListOf(InstanceNode),
+  next: Type.Optional(Type.String({ description: 'Give this as ?after= for the next page.' })),
+  ...eventCursor
+}, {
+  $id: 'NodeList',
+  ...closed,
+  description: 'Processes of the cluster, sorted by instance and name.',
+  examples: [{ nodes: [], event_cursor: cursorExample }]
+})
 
 export const ConfigurationDocument = Type.Object({ state: Ref(ConfigurationState), configuration: Ref(Configuration), ...eventCursor },
   { $id: 'ConfigurationDocument', ...closed, description: 'A configuration that the controller holds.', examples: [{ state: 'staged', configuration: Configuration.examples?.[0], event_cursor: cursorExample }] })

@@ -14,6 +14,7 @@ import type { Deployer } from './deployer.js'
 import type { Fleet } from './fleet.js'
 import type { ClusterHealth, Health } from './health.js'
 import type { EventJournal } from './journal.js'
+import { pageOf, type NodeFilter } from './node-list.js'
 import type { Operations } from './operations.js'
 import { nodeMetrics, targetsOf, type Reached } from './prometheus.js'
 import type { Plan } from './plan.js'
@@ -99,6 +100,7 @@ export class Controller {
   get health (): ClusterHealth { return this.#parts.health.now }
   instances (): InstanceStatus[] { return this.#parts.state.instances() }
   nodes (): InstanceNode[] { return this.#parts.state.nodes() }
+  listNodes (filter: NodeFilter): { nodes: InstanceNode[], next?: string } { return pageOf(this.nodes(), filter) }
 
   deployed (): Configuration | undefined { return this.#configuration('deployed') }
 

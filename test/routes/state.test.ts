@@ -92,3 +92,37 @@ await t.test('after a restart deployed nodes are UNKNOWN until their agents are 
   await agent.close()
   t.match((await getJson(`${url}/v1/nodes`)).nodes.map(({ node, state }: any) => [node, state]), [['manager', 'UNKNOWN'], ['worker-1', 'UNKNOWN']])
 })
+
+await t.test('nodes are listed by instance, role and state, in pages where a limit is given', async t => {
+  const { url, ask, settings, controller } = await startTestController(t, { 'controller-connect-grace': '0.1' })
+  const names = async (query: string) => (await getJson(`${url}/v1/nodes?${query}`)).nodes?.map(({ node }: any) => node)
+  await ask('stage_configuration', { config: configurationOf(['agent-a', 'agent-b'], [manager(), worker('w1'), worker('w2', 'agent-b'), worker('w3', 'agent-b')]) })
+  await fakeAgent(t, settings.controller_port, { hello: { nodes: [{ node: 'agent-a', state: 'RUNNING', mgmt_role: 'AGENT' }, status('w1', 'RUNNING', { since: '2026-11-22T09:00:00.000Z', reason: 'joined the cluster', responding: true, restarts: 2 })] } })
+  await ask('deploy')
+  t.match((await getJson(`${url}/v1/nodes?role=WORKER&state=RUNNING`)), { nodes: [{ node: 'w1', since: '2026-11-22T09:00:00.000Z', reason: 'joined the cluster', responding: true, restarts: 2 }], event_cursor: /[.]/ })
+  t.same(await names('instance=agent-b'), ['w2', 'w3'])
+  t.same(await names('role=WORKER'), ['w1', 'w2', 'w3'])
+  for (const query of ['role=MANAGER,WORKER&state=UNKNOWN', 'role=MANAGER&role=WORKER&state=UNKNOWN', 'role=MANAGER,%20WORKER&state=UNKNOWN,CRASHED']) t.same(await names(query), ['manager', 'w2', 'w3'], query)
+  t.same(await names('instance=ghost'), [])
+  t.same(await names(''), ['agent-a', 'manager', 'w1', 'w2', 'w3'])
+  const first = await getJson(`${url}/v1/nodes?limit=3`)
+  checks.nodes(first, 'page')
+  t.match(first, { nodes: [{ node: 'agent-a' }, { node: 'manager' }, { node: 'w1' }], next: 'agent-a/w1' })
+  const last = await getJson(`${url}/v1/nodes?limit=3&after=${first.next}`)
+  t.match(last.nodes.map(({ node }: any) => node), ['w2', 'w3'])
+  t.notOk('next' in last)
+  t.equal(last.event_cursor, controller.cursor)
+})
+
+await t.test('a filter that means nothing is refused by name', async t => {
+  const { url } = await startTestController(t)
+  const refused = { 'role=WIZARD': 'querystring/role', 'state=RUNNING,running': 'querystring/state', 'limit=0': 'querystring/limit', 'limit=1001': 'querystring/limit', 'after=x': 'querystring/after', 'rolle=WORKER': 'querystring/rolle' }
+  for (const [query, field] of Object.entries(refused)) {
+    const response = await fetch(`${url}/v1/nodes?${query}`)
+    const problem: any = await response.json()
+    checks.problem(problem, 'problem')
+    t.match({ status: response.status, ...problem }, { status: 400, code: 'invalid_request', errors: [{ field }] }, query)
+  }
+  t.match(await getJson(`${url}/v1/nodes?role=WORKER,WIZARD`), { detail: 'querystring/role: there is no role WIZARD' })
+  t.equal((await fetch(`${url}/v1/events?types=notify_change&types=wizard`)).status, 400)
+})
