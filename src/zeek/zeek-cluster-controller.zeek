@@ -87,6 +87,17 @@ function is_manager(): bool
 	return Cluster::local_node_type() == Cluster::MANAGER;
 	}
 
+function has_manager(): bool
+	{
+	for ( _, n in Cluster::nodes )
+		{
+		if ( n$node_type == Cluster::MANAGER )
+			return T;
+		}
+
+	return F;
+	}
+
 function unseen(): set[string]
 	{
 	local names: set[string];
@@ -175,7 +186,7 @@ event zeek_init() &priority=-100
 	if ( directory == "" || getenv("ZEEKCTL_CHECK_CONFIG") != "" )
 		return;
 
-	joined = is_manager() || |Cluster::nodes_with_type(Cluster::MANAGER)| == 0;
+	joined = is_manager() || ! has_manager();
 
 	Input::add_event([$source=directory + "/ask",
 	    $name="zeek-cluster-controller-ask", $reader=Input::READER_RAW,
