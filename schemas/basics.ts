@@ -18,7 +18,7 @@ export function ListOf<T extends TSchema> (schema: T, options: { description?: s
 export const namePattern = '^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$'
 
 /** The name of an instance or a node. It becomes a directory, so it cannot be "." or hold a slash. */
-export const Name = Type.String({ pattern: namePattern, examples: ['worker-1'] })
+export const Name = Type.String({ pattern: namePattern, 'x-expected': 'a name of 1 to 64 letters, digits, ".", "_" and "-" that begins with none of "." and "-"', examples: ['worker-1'] })
 
 /** A request's ID, made by the controller. */
 export const RequestId = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', examples: ['0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'] })
@@ -26,7 +26,7 @@ export const RequestId = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', exampl
 export const Port = Type.Integer({ minimum: 1, maximum: 65535, examples: [2200] })
 
 /** The literal of an IP address that others can reach: neither 0.0.0.0 nor ::, and no zone (%eth0), which means another thing on each host. */
-export const Host = Type.String({ format: 'ip', examples: ['127.0.0.1'] })
+export const Host = Type.String({ format: 'ip', 'x-expected': 'neither 0.0.0.0 nor ::, and without a zone', examples: ['127.0.0.1'] })
 
 /** RFC 3339, UTC, with milliseconds. */
 export const Time = Type.String({ format: 'date-time', examples: ['2026-11-22T14:48:56.123Z'] })

@@ -5,12 +5,12 @@ import { Diagnosis, Finding, InstanceStats, NodeStats } from './operations.js'
 export * from './basics.js'
 
 /** A map from names of one form to strings of another. */
-function Map (id: string, names: string, values: string, description: string, examples: unknown[]): TUnsafe<Record<string, string>> {
+function Map (id: string, names: string, values: string, expected: string, description: string, examples: unknown[]): TUnsafe<Record<string, string>> {
   return Type.Unsafe<Record<string, string>>({
     $id: id,
     type: 'object',
     propertyNames: { type: 'string', pattern: names, maxLength: 256 },
-    additionalProperties: { type: 'string', maxLength: 8192, pattern: values },
+    additionalProperties: { type: 'string', maxLength: 8192, pattern: values, 'x-expected': expected },
     maxProperties: 256,
     description,
     examples
@@ -18,8 +18,8 @@ function Map (id: string, names: string, values: string, description: string, ex
 }
 
 /** No white space, so that it stays one argument; no leading dash, so that it is no flag; no "=", so that it is no option; no "::", so that it is no plugin. */
-const Script = Type.String({ pattern: '^[A-Za-z0-9_./@+~](:?[^\\s=:\\u0000-\\u001f\\u007f])*:?$', maxLength: 1024, examples: ['policy/tuning/json-logs'] })
-const Interface = Type.String({ pattern: '^[A-Za-z0-9_./][^\\s\\u0000-\\u001f\\u007f]*$', maxLength: 256, description: 'A packet source, as for zeek -i.', examples: ['af_packet::eth0'] })
+const Script = Type.String({ pattern: '^[A-Za-z0-9_./@+~](:?[^\\s=:\\u0000-\\u001f\\u007f])*:?$', maxLength: 1024, 'x-expected': 'the name of a script: without white space, "=" and "::", and no flag', examples: ['policy/tuning/json-logs'] })
+const Interface = Type.String({ pattern: '^[A-Za-z0-9_./][^\\s\\u0000-\\u001f\\u007f]*$', maxLength: 256, 'x-expected': 'one interface, without white space, and no flag', description: 'A packet source, as for zeek -i.', examples: ['af_packet::eth0'] })
 
 export const ManagementRole = Enum('ManagementRole', ['NONE', 'AGENT', 'CONTROLLER', 'NODE'], 'What a process does in the management of the cluster.')
 export type ManagementRole = Static<typeof ManagementRole>
@@ -41,11 +41,11 @@ const plain = '^[^\\u0000-\\u001f\\u007f]*$'
 /** Quotes in pairs, and no backslash at the end: Zeek would take what follows, another option, for a part of the value. */
 const paired = '^([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f]|"([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f])*")*$'
 
-export const Options = Map('Options', '^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$', paired,
+export const Options = Map('Options', '^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$', paired, 'a text without control characters, with its quotes in pairs and no backslash at its end',
   'Zeek options by full name, with values as on Zeek\'s command line: strings without quotes, sets as {"a","b"}. Each becomes a redef of the node.',
   [{ 'Log::default_rotation_interval': '1hr' }])
 
-export const Environment = Map('Environment', '^[A-Za-z_][A-Za-z0-9_]*$', plain, 'Environment variables of the node.', [{ MSG: 'hello world' }])
+export const Environment = Map('Environment', '^[A-Za-z_][A-Za-z0-9_]*$', plain, 'a text without control characters', 'Environment variables of the node.', [{ MSG: 'hello world' }])
 
 export const Node = Type.Object({
   name: Name,

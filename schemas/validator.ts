@@ -3,6 +3,7 @@ import type { Static, TSchema } from '@sinclair/typebox'
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import { apiComponents, type FieldError } from './api.js'
 import { eventComponents } from './events.js'
+import { suggestion } from './nearest.js'
 
 /** Every named schema. */
 export const components = [...apiComponents, ...eventComponents]
@@ -15,6 +16,8 @@ export const ajvOptions: Options = {
   coerceTypes: false,
   discriminator: false,
   strict: false,
+  // Errors carry their schema, which says what was expected.
+  verbose: true,
   formats: {
     ip: (text: string) => isIP(text) !== 0 && /[^0.:]/.test(text) && !text.includes('%'),
     'listen-ip': (text: string) => isIP(text) !== 0,
@@ -23,21 +26,35 @@ export const ajvOptions: Options = {
   }
 }
 
+type SchemaError = Pick<ErrorObject, 'instancePath' | 'keyword' | 'message' | 'params' | 'propertyName' | 'parentSchema'>
+
 /** Ajv's errors as paths and texts. `at` is what the path starts with, for example "body". */
-export function fieldErrors (errors: readonly Pick<ErrorObject, 'instancePath' | 'keyword' | 'message' | 'params' | 'propertyName'>[], at: string): FieldError[] {
+export function fieldErrors (errors: readonly SchemaError[], at: string): FieldError[] {
   // A bad name in a map is told twice: why, and that.
-  return errors.filter(({ propertyName }) => propertyName === undefined).map(({ instancePath, keyword, message, params }) => {
-    const name = keyword === 'additionalProperties' ? params.additionalProperty : keyword === 'required' ? params.missingProperty : keyword === 'propertyNames' ? params.propertyName : undefined
-    const path = at + instancePath + (name === undefined ? '' : `/${name}`)
-    switch (keyword) {
-      case 'additionalProperties': return { field: path, message: 'is not known' }
-      case 'required': return { field: path, message: 'is required' }
-      case 'propertyNames': return { field: path, message: 'is not a valid name' }
-      case 'enum': return { field: path, message: `must be one of ${params.allowedValues.join(', ')}` }
-      case 'format': return { field: path, message: params.format.endsWith('ip') ? 'must be an IP address' : message ?? 'is not valid' }
-      default: return { field: path, message: message ?? 'is not valid' }
-    }
-  })
+  return errors.filter(({ propertyName }) => propertyName === undefined).map(error => ({ field: at + error.instancePath + ownName(error), message: textOf(error) }))
+}
+
+/** The last part of the path of an error that is about a member of what its path names. */
+function ownName ({ keyword, params }: SchemaError): string {
+  switch (keyword) {
+    case 'additionalProperties': return `/${params.additionalProperty}`
+    case 'required': return `/${params.missingProperty}`
+    case 'propertyNames': return `/${params.propertyName}`
+    default: return ''
+  }
+}
+
+function textOf ({ keyword, params, message = 'is not valid', parentSchema = {} }: SchemaError): string {
+  const expected: string | undefined = parentSchema['x-expected']
+  switch (keyword) {
+    case 'additionalProperties': return `is not known${suggestion(params.additionalProperty, Object.keys(parentSchema.properties ?? {}))}`
+    case 'required': return 'is required'
+    case 'propertyNames': return 'is not a valid name'
+    case 'enum': return `must be one of ${params.allowedValues.join(', ')}`
+    case 'pattern': return expected === undefined ? message : `must be ${expected}`
+    case 'format': return params.format.endsWith('ip') ? `must be an IP address${expected === undefined ? '' : `, ${expected}`}` : message
+    default: return message
+  }
 }
 
 const ajv = new Ajv(ajvOptions)
@@ -45,12 +62,44 @@ ajv.addSchema(components)
 /** For what comes as text: settings. */
 const coercing = new Ajv({ ...ajvOptions, coerceTypes: true })
 
+/** More than anyone mends at once. */
+const maxErrors = 100
+
+/** By its `$id` and a hash sign, as others refer to it. */
+const named = new Map(components.map(schema => [`${schema.$id}#`, schema as TSchema]))
+
+/** What is wrong with a value, all of it, piece by piece: a check of the whole ends at the first error. */
+function * pieces (schema: TSchema, value: unknown, at: string): Generator<FieldError> {
+  const { properties, additionalProperties, required = [], items, maxItems = Infinity, type } = schema.$ref === undefined ? schema : named.get(schema.$ref) ?? schema
+  if (type === 'object' && properties && typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    const members = Object.entries(value).filter(([, member]) => member !== undefined)
+    for (const [key, member] of members) {
+      if (Object.hasOwn(properties, key)) yield * pieces(properties[key], member, `${at}/${key}`)
+      else if (additionalProperties === false) yield { field: `${at}/${key}`, message: `is not known${suggestion(key, Object.keys(properties))}` }
+    }
+    for (const key of required) if ((value as any)[key] === undefined) yield { field: `${at}/${key}`, message: 'is required' }
+  } else if (items && Array.isArray(value) && value.length <= maxItems) {
+    for (const [index, item] of value.entries()) yield * pieces(items, item, `${at}/${index}`)
+  } else {
+    const validate = ajv.compile(schema)
+    if (!validate(value)) yield * fieldErrors(validate.errors ?? [], at)
+  }
+}
+
+/** The errors of a value that does not fit its schema: `first` ones of the check of the whole, or more. */
+export function everyError (schema: TSchema, value: unknown, at: string, first: readonly SchemaError[] = []): FieldError[] {
+  const errors: FieldError[] = []
+  for (const error of pieces(schema, value, at)) if (errors.push(error) >= maxErrors) break
+  return errors.length > 0 ? errors : fieldErrors(first, at)
+}
+
 /** Makes a check that throws what `complain` makes of the errors. Defaults are filled in. Compiled when first used. */
 export function checker<T extends TSchema> (schema: T, complain: (errors: FieldError[]) => Error, { coerce = false } = {}): (value: unknown, at: string) => Static<T> {
   let validate: ValidateFunction<Static<T>> | undefined
   return (value, at) => {
     validate ??= (coerce ? coercing : ajv).compile<Static<T>>(schema)
     if (validate(value)) return value
-    throw complain(fieldErrors(validate.errors ?? [], at))
+    const first = validate.errors ?? []
+    throw complain(coerce ? fieldErrors(first, at) : everyError(schema, value, at, first))
   }
 }

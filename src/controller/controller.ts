@@ -182,7 +182,17 @@ export class Controller {
     if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })), warnings }
     const staged = { ...config, id: config.id ?? randomUUID() }
     configurations.stage(staged)
-    return { results: [{ success: true, data: { id: staged.id } }], warnings }
+    return { results: [{ success: true, data: { id: staged.id } }], warnings: [...warnings, ...this.#obstacles(staged).map(obstacle => `it could not be deployed now: ${obstacle}`)] }
+  }
+
+  /** What a deployment would be refused for now, as far as agents do not have to be asked. */
+  #obstacles (staged: Configuration): string[] {
+    try {
+      return this.#parts.deployer.preview(staged).errors
+    } catch (error) {
+      if (error instanceof AppError) return [error.message]
+      throw error
+    }
   }
 
   #show (state: ConfigurationState): Answer {

@@ -6,6 +6,7 @@ import { agentApiVersion, agentMethods, controllerMethods, Hello } from '../../s
 import { HealthReport } from '../../schemas/operations.js'
 import type { Instance, NodeState, NodeStatus, Outcome } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
+import { canonicalHost } from '../addresses.js'
 import { AppError, invalid, messageOf } from '../errors.js'
 import { Link, type Answer } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
@@ -206,7 +207,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       name,
       link,
       hello,
-      host: hello.host ?? peerAddress.replace(/^::ffff:/, ''),
+      host: canonicalHost(hello.host ?? peerAddress),
       machine: hello.machine,
       connectedAt: this.#options.now(),
       // What it was before tells what has changed meanwhile.

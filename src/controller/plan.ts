@@ -1,7 +1,7 @@
 import type { ClusterBackend } from '../../schemas/agent.js'
 import type { Configuration } from '../../schemas/types.js'
+import { canonicalHost, mixedAddresses } from '../addresses.js'
 import type { Deployment } from '../store/configurations.js'
-import { isLoopback } from '../util.js'
 import { assignPorts, type PortRules } from './ports.js'
 
 export interface Plan extends Deployment {
@@ -14,7 +14,8 @@ export interface Plan extends Deployment {
  * instance without an address are left out of the layout, since no other node could reach them.
  */
 export function plan (configuration: Configuration, known: ReadonlyMap<string, { host: string }>, rules: PortRules, backend: ClusterBackend): Plan {
-  const places = new Map(configuration.instances.flatMap(({ name, host = known.get(name)?.host }) => host === undefined ? [] : [[name, host] as const]))
+  // Compared as texts from here on.
+  const places = new Map(configuration.instances.flatMap(({ name, host = known.get(name)?.host }) => host === undefined ? [] : [[name, canonicalHost(host)] as const]))
   // Where nobody knows an address, ports are counted apart.
   const { nodes, hub } = assignPorts(configuration.instances, configuration.nodes, name => places.get(name) ?? `unknown host of ${name}`, rules)
   const hosts = new Map(nodes.flatMap(({ name, instance }) => {
@@ -23,7 +24,7 @@ export function plan (configuration: Configuration, known: ReadonlyMap<string, {
   }))
   const hubHost = hub && hosts.get(hub.node)
   return {
-    errors: mixedAddresses(nodes.flatMap(({ name }) => hosts.get(name) ?? [])),
+    errors: mixedAddresses(nodes.flatMap(({ name, instance }) => hosts.has(name) ? { name: instance, host: hosts.get(name)! } : [])),
     configuration: {
       ...configuration,
       instances: configuration.instances.map(instance => {
@@ -43,11 +44,4 @@ export function plan (configuration: Configuration, known: ReadonlyMap<string, {
     },
     located: configuration.instances.filter(({ name, host }) => host === undefined && places.has(name)).map(({ name }) => name)
   }
-}
-
-/** A node at 127.0.0.1 is at another place for each host. */
-function mixedAddresses (hosts: readonly string[]): string[] {
-  const inside = hosts.find(isLoopback)
-  const outside = hosts.find(host => !isLoopback(host))
-  return inside !== undefined && outside !== undefined ? [`loopback and other addresses cannot be mixed: ${inside}, ${outside}`] : []
 }

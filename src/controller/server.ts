@@ -11,8 +11,8 @@ import { stringify } from 'yaml'
 import { routes } from '../../routes/index.js'
 import type { NeededRole } from '../../schemas/access.js'
 import type { Problem } from '../../schemas/api.js'
-import { ajvOptions, components } from '../../schemas/validator.js'
-import { AppError } from '../errors.js'
+import { ajvOptions, components, everyError } from '../../schemas/validator.js'
+import { AppError, invalid } from '../errors.js'
 import type { Hub } from '../events/hub.js'
 import { packageVersion } from '../util.js'
 import type { Access } from './access.js'
@@ -158,13 +158,17 @@ export function openapiOf (app: FastifyInstance): string {
   return stringify(document, { aliasDuplicateObjects: false })
 }
 
-/** Bodies are taken as they are; in URLs and headers everything is a string, and becomes what the schema says. */
+/** Bodies are taken as they are, and told of with every error; in URLs and headers everything is a string, and becomes what the schema says. */
 function buildValidator () {
   const factory = AjvCompiler()
   return (externalSchemas: any) => {
     const body = factory(externalSchemas, { customOptions: ajvOptions } as any)
     const text = factory(externalSchemas, { customOptions: { ...ajvOptions, coerceTypes: true } } as any)
-    return (route: any) => (route.httpPart === 'body' ? body : text)(route)
+    return (route: any) => {
+      if (route.httpPart !== 'body') return text(route)
+      const validate = body(route)
+      return (value: unknown) => validate(value) || { error: invalid(everyError(route.schema, value, 'body', validate.errors ?? [])) }
+    }
   }
 }
 

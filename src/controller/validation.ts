@@ -1,7 +1,9 @@
 import type { ConfigurationInput, Node } from '../../schemas/types.js'
-import { compare, groupBy } from '../util.js'
-import { needsPort, inPortOrder } from './ports.js'
+import { oddPlaces } from '../addresses.js'
 import { maskedFields } from '../secrets.js'
+import { sharing } from '../sharing.js'
+import { compare, groupBy } from '../util.js'
+import { needsPort } from './ports.js'
 
 export interface Findings {
   /** Sorted by text; with one of them the configuration cannot be deployed. */
@@ -26,6 +28,7 @@ function repeated<T> (values: Iterable<T>): T[] {
 /** Finds everything that is wrong with a configuration. The texts of the first seven rules are Zeek's own. */
 export function validate ({ instances, nodes }: ConfigurationInput, rules: ValidationRules): Findings {
   const instanceNames = new Set(instances.map(({ name }) => name))
+  const shared = sharing(nodes)
   const errors = [
     ...repeated(instances.map(({ name }) => name)).map(name => `multiple instances named '${name}'`),
     ...repeated(nodes.map(({ name }) => name)).map(name => `multiple nodes named '${name}'`),
@@ -34,9 +37,11 @@ export function validate ({ instances, nodes }: ConfigurationInput, rules: Valid
     ...nodes.filter(({ instance }) => !instanceNames.has(instance)).map(({ name, instance }) => `node '${name}' has undeclared instance name '${instance}'`),
     ...portConflicts({ instances, nodes }, rules),
     ...lackingPorts(nodes, rules),
+    ...shared.errors,
     ...maskedFields({ instances, nodes })
   ]
-  return { errors: [...new Set(errors)].sort(compare), warnings: oddities({ instances, nodes }) }
+  const warnings = [...oddities({ instances, nodes }), ...strangers(instanceNames, nodes), ...oddPlaces(instances), ...shared.warnings]
+  return { errors: [...new Set(errors)].sort(compare), warnings }
 }
 
 function collisions (instanceNames: Set<string>, nodes: readonly Node[]): string[] {
@@ -67,8 +72,18 @@ function portConflicts ({ instances, nodes }: ConfigurationInput, { controllerPo
 }
 
 function lackingPorts (nodes: readonly Node[], { autoAssignBrokerPorts }: ValidationRules): string[] {
-  const lacking = inPortOrder(nodes.filter(node => needsPort(node) && node.port === undefined)).map(({ name }) => name)
+  const lacking = nodes.filter(node => needsPort(node) && node.port === undefined).map(({ name }) => name).sort(compare)
   return autoAssignBrokerPorts || lacking.length === 0 ? [] : [`Broker port auto-assignment disabled but nodes ${lacking.join(', ')} lack ports`]
+}
+
+/** Names of instances that are not declared, but would be in other letters. */
+function strangers (instanceNames: Set<string>, nodes: readonly Node[]): string[] {
+  const byLetters = new Map([...instanceNames].map(name => [name.toLowerCase(), name]))
+  const undeclared = new Set(nodes.map(({ instance }) => instance).filter(instance => !instanceNames.has(instance)))
+  return [...undeclared].flatMap(instance => {
+    const declared = byLetters.get(instance.toLowerCase())
+    return declared === undefined ? [] : [`instance '${instance}' is not declared, but '${declared}' is: the case of letters matters`]
+  })
 }
 
 function oddities ({ instances, nodes }: ConfigurationInput): string[] {

@@ -50,7 +50,7 @@ await t.test('an instance that is not connected fails its nodes; errors of the p
     ['manager', true, undefined], ['worker-1', false, 'instance agent-b is not connected'], ['worker-2', false, 'instance agent-b is not connected']
   ])
   const other = await agentOf(t, controller, { name: 'agent-b', hello: { host: '10.0.0.2' } })
-  t.same(nodesOf((await controller.ask('check')).results), [[undefined, false, 'loopback and other addresses cannot be mixed: 127.0.0.1, 10.0.0.2']])
+  t.match(nodesOf((await controller.ask('check')).results), [[undefined, false, /^loopback and other addresses cannot be mixed: /]])
   t.equal(other.count('check'), 0)
 })
 

@@ -155,8 +155,11 @@ await t.test('loopback and other addresses in one layout are an error of the dep
   const controller = await startTestController(t)
   const agent = await agentOf(t, controller)
   await agentOf(t, controller, { name: 'agent-b', hello: { host: '10.0.0.2' } })
-  await controller.ask('stage_configuration', { config: configurationOf(['agent-a', 'agent-b'], [manager(), worker('worker-1', 'agent-b')]) })
-  t.same(errorsOf(await controller.ask('deploy')), ['loopback and other addresses cannot be mixed: 127.0.0.1, 10.0.0.2'])
+  const staged = await controller.ask('stage_configuration', { config: configurationOf(['agent-a', 'agent-b'], [manager(), worker('worker-1', 'agent-b')]) })
+  const error = 'loopback and other addresses cannot be mixed: instance \'agent-a\' is at 127.0.0.1, instance \'agent-b\' at 10.0.0.2; give \'agent-a\' the address at which the others reach it, ' +
+    'as its host or as ZEEK_AGENT_ADVERTISE_ADDR of its agent; if both are one host, put its nodes on one instance'
+  t.match(staged, { state: 'succeeded', warnings: [`it could not be deployed now: ${error}`] }, 'staging tells it already')
+  t.same(errorsOf(await controller.ask('deploy')), [error])
   t.equal(controller.controller.deployed(), undefined)
   t.equal(agent.count('deploy'), 0)
 })

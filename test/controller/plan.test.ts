@@ -53,7 +53,8 @@ await t.test('there is a hub for ZeroMQ only', async t => {
 })
 
 await t.test('loopback and other addresses cannot be mixed', async t => {
-  t.same(plan(two(), known({ a: '127.0.0.1', b: '10.0.0.2' }), rules, 'zeromq').errors, ['loopback and other addresses cannot be mixed: 127.0.0.1, 10.0.0.2'])
+  t.same(plan(two(), known({ a: '127.0.0.1', b: '10.0.0.2' }), rules, 'zeromq').errors.map(error => error.split(';')[0]), ["loopback and other addresses cannot be mixed: instance 'a' is at 127.0.0.1, instance 'b' at 10.0.0.2"])
+  t.equal(plan(two({ a: '::ffff:127.0.0.1', b: '10.0.0.2' }), new Map(), rules, 'zeromq').errors.length, 1)
   t.equal(plan(two(), known({ a: '::1', b: 'fd00::2' }), rules, 'zeromq').errors.length, 1)
   t.same(plan(two(), known({ a: '127.0.0.1', b: '127.0.0.2' }), rules, 'zeromq').errors, [])
   t.same(plan(two(), known({ a: '::1', b: '127.0.0.1' }), rules, 'zeromq').errors, [])
@@ -62,6 +63,11 @@ await t.test('loopback and other addresses cannot be mixed', async t => {
 
 await t.test('IPv6 addresses are kept as they are', async t => {
   t.same(plan(two({ a: 'fd00::1', b: 'fd00::2' }), new Map(), rules, 'zeromq').layout.nodes.map(({ host }) => host), ['fd00::1', 'fd00::2'])
+})
+
+await t.test('one host by two spellings is one place, whose ports are given once', async t => {
+  const { layout } = plan(two({ a: 'FD00:0::1', b: 'fd00::1' }), new Map(), rules, 'zeromq')
+  t.same(layout.nodes.map(node => [node.host, node.metrics_port]), [['fd00::1', 9000], ['fd00::1', 9001]])
 })
 
 await t.test('two instances on one host share its ports', async t => {
