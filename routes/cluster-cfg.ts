@@ -4,7 +4,7 @@ import { Type } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
 import { requests } from '../schemas/api.js'
 import { checker } from '../schemas/validator.js'
-import { AppError, invalid } from '../src/errors.js'
+import { invalid } from '../src/errors.js'
 import { parseClusterCfg } from '../src/formats/cluster-cfg.js'
 
 /** zeek-client's configuration file has no registered type: one by convention, and what curl users write. */
@@ -22,20 +22,14 @@ export function acceptClusterCfg (scope: FastifyInstance): void {
   scope.addContentTypeParser(clusterCfgTypes, { parseAs: 'string' }, (_request, body, done) => done(null, body))
 }
 
-/** The arguments of stage_configuration that a file stands for. Throws `invalid_request` that names section and key. */
+/** The arguments of stage_configuration that a file stands for. Throws `invalid_request` that names section, key and line. */
 async function readClusterCfg (text: string): Promise<object> {
   const config = await parseClusterCfg(text, {
     resolve: async host => (await lookup(host)).address,
     // As zeek-client has it: what names no instance is meant for this host.
     defaultInstance: `agent-${hostname()}`
   })
-  try {
-    return check({ config }, 'body')
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error
-    const inFile = (field: string) => field.replace(/^body\/config\/(nodes|instances)\/(\d+)\/?/, (_, list: 'nodes' | 'instances', index: string) => `${config[list][Number(index)]?.name}.`)
-    throw invalid((error.errors ?? []).map(({ field, message }) => ({ field: inFile(field), message })))
-  }
+  return check({ config }, 'body')
 }
 
 /** What came without the type of JSON, and so unchecked. */

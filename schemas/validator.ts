@@ -70,14 +70,17 @@ const named = new Map(components.map(schema => [`${schema.$id}#`, schema as TSch
 
 /** What is wrong with a value, all of it, piece by piece: a check of the whole ends at the first error. */
 function * pieces (schema: TSchema, value: unknown, at: string): Generator<FieldError> {
-  const { properties, additionalProperties, required = [], items, maxItems = Infinity, type } = schema.$ref === undefined ? schema : named.get(schema.$ref) ?? schema
-  if (type === 'object' && properties && typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    const members = Object.entries(value).filter(([, member]) => member !== undefined)
+  const whole = schema.$ref === undefined ? schema : named.get(schema.$ref) ?? schema
+  const { properties, additionalProperties, required = [], propertyNames, maxProperties = Infinity, items, maxItems = Infinity, type } = whole
+  const members = type === 'object' && typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value).filter(([, member]) => member !== undefined) : undefined
+  if (properties && members) {
     for (const [key, member] of members) {
       if (Object.hasOwn(properties, key)) yield * pieces(properties[key], member, `${at}/${key}`)
       else if (additionalProperties === false) yield { field: `${at}/${key}`, message: `is not known${suggestion(key, Object.keys(properties))}` }
     }
     for (const key of required) if ((value as any)[key] === undefined) yield { field: `${at}/${key}`, message: 'is required' }
+  } else if (propertyNames && members && members.length > 1 && members.length <= maxProperties) {
+    for (const member of members) yield * pieces(schema, Object.fromEntries([member]), at)
   } else if (items && Array.isArray(value) && value.length <= maxItems) {
     for (const [index, item] of value.entries()) yield * pieces(items, item, `${at}/${index}`)
   } else {

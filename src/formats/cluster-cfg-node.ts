@@ -1,9 +1,9 @@
-import type { FieldError } from '../../schemas/api.js'
 import { clusterRoles, type ClusterRole, type Node } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import type { Entry, Section } from './ini.js'
 import type { Values } from './interpolation.js'
-import { shown } from './refusal.js'
+import { shown, type Fault } from './refusal.js'
+import { nodeFaults } from './schema-faults.js'
 import { splitWords } from './words.js'
 
 /** A node as its section has it: it need not name an instance. */
@@ -24,9 +24,12 @@ function lookUp (text: string): ClusterRole | undefined {
   return clusterRoles.find(role => role === name)
 }
 
+/** The keys of a node's section. */
+export const nodeKeys = ['instance', 'role', 'type', 'port', 'metrics_port', 'interface', 'cpu_affinity', 'scripts', 'options', 'env', 'state'] as const
+
 /** Reads a node's section of cluster.cfg. Errors have zeek-client's texts, where it has one; with errors the node is not to be used. */
-export function readNode (section: Section, values: Values, errors: FieldError[]): NodeSection {
-  const complain = (key: string, message: string) => { errors.push({ field: `${section.name}.${key}`, message }) }
+export function readNode (section: Section, values: Values, errors: Fault[]): NodeSection {
+  const complain = (key: string, message: string) => { errors.push(values.fault(section, key, message)) }
 
   function get (key: string, { empty = true } = {}): Entry & { value: string } | undefined {
     const entry = values.get(section, key)
@@ -84,10 +87,12 @@ export function readNode (section: Section, values: Values, errors: FieldError[]
     options: pairs('options'),
     env: pairs('env')
   }
-  return {
+  const node = {
     name: nodeOfSection(section.name),
     instance: get('instance', { empty: false })?.value,
     role: role(),
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined))
   }
+  for (const { property, message } of nodeFaults(node)) errors.push({ ...values.fault(section, property, message), isMinor: true })
+  return node
 }

@@ -1,10 +1,13 @@
 import { basename } from 'node:path'
 import { ConfigurationInput } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
+import { mixedAddresses, oddPlaces } from '../addresses.js'
 import { AppError, invalid } from '../errors.js'
+import { sharing } from '../sharing.js'
 import { parseClusterCfg, type ClusterCfgContext } from './cluster-cfg.js'
 import type { Converted } from './converted.js'
 import { parseNodeCfg } from './node-cfg.js'
+import { refuse } from './refusal.js'
 import { parseZeekConf } from './zeek-conf.js'
 
 export type Format = 'cluster.cfg' | 'node.cfg' | 'zeek.conf'
@@ -28,27 +31,23 @@ export function formatOf (fileName: string, text: string): Format {
 
 const check = checker(ConfigurationInput, invalid)
 
-/** Makes a configuration that can be staged of a file of another tool. Throws `invalid_request` with every error of the file. */
+/**
+ * Makes a configuration that can be staged of a file of another tool. Throws `invalid_request` with every error of the
+ * file; what its nodes and hosts are to each other is told as staging would, too.
+ */
 export async function convert (fileName: string, text: string, context: ClusterCfgContext): Promise<Converted> {
   const { configuration, notes } = await parsers[formatOf(fileName, text)](fileName, text, context)
-  try {
-    check(configuration, 'config')
-  } catch (error) {
-    // A place in a list tells nothing about a place in the file.
-    throw error instanceof AppError ? invalid((error.errors ?? []).map(({ field, message }) => ({ field: named(field, configuration), message }))) : error
-  }
-  return { configuration, notes }
+  // What belongs to a place in the file has been told with it.
+  check(configuration, 'config')
+  const { instances, nodes } = configuration
+  const { errors, warnings } = sharing(nodes)
+  refuse(errors.map(message => ({ section: basename(fileName), message })))
+  const placed = instances.flatMap(({ name, host }) => host === undefined ? [] : { name, host })
+  return { configuration, notes: [...notes, ...warnings, ...oddPlaces(instances), ...mixedAddresses(placed)] }
 }
 
 const parsers: Record<Format, (fileName: string, text: string, context: ClusterCfgContext) => Converted | Promise<Converted>> = {
   'cluster.cfg': async (_fileName, text, context) => ({ configuration: await parseClusterCfg(text, context), notes: [] }),
-  'node.cfg': (_fileName, text) => parseNodeCfg(text),
+  'node.cfg': (_fileName, text, context) => parseNodeCfg(text, context),
   'zeek.conf': (fileName, text, { defaultInstance }) => parseZeekConf(text, { host: /^(.+)\.zeek\.conf$/.exec(basename(fileName))?.[1], defaultInstance })
-}
-
-/** `config/nodes/3/env` as `node worker-1 config/nodes/3/env`. */
-function named (field: string, { instances, nodes }: ConfigurationInput): string {
-  const [, list, index] = /^config\/(instances|nodes)\/(\d+)/.exec(field) ?? []
-  if (index === undefined) return field
-  return list === 'nodes' ? `node ${nodes[Number(index)]?.name}: ${field}` : `instance ${instances[Number(index)]?.name}: ${field}`
 }

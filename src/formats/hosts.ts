@@ -1,6 +1,10 @@
-import { isIP } from 'node:net'
 import type { Instance } from '../../schemas/types.js'
+import { canonicalHost, isPlainAddress } from '../addresses.js'
+import { messageOf } from '../errors.js'
 import { isLoopback } from '../util.js'
+
+/** The address of a host name; throws when there is none. */
+export type Resolve = (host: string) => Promise<string>
 
 /** Finds names that instances and nodes can have, each once. */
 export class Names {
@@ -32,22 +36,67 @@ export interface Hosts {
   notes: string[]
 }
 
-/** One instance for each host, in the order given; all loopback names and addresses are one host. */
-export function instancesOf (hosts: Iterable<string>, nodes: Iterable<string>): Hosts {
+/** The hosts of a file, of which one may be meant by several names and addresses. */
+export interface FileHosts {
+  /** In the order of the file, as written. */
+  hosts: Iterable<string>
+  /** The one that loopback names and addresses mean: that where the file is for. */
+  home: string
+  resolve: Resolve
+}
+
+/**
+ * One instance for each host, in the order given. Names are looked up, so that one of an address is the host of this
+ * address; where that cannot be told, a note says so.
+ */
+export async function instancesOf ({ hosts, home, resolve }: FileHosts, nodes: Iterable<string>): Promise<Hosts> {
+  const spellings = [...new Set(hosts)]
+  const isOwn = (host: string) => isLoopback(canonicalHost(host))
+  const canonical = new Set([...spellings.filter(host => !isOwn(host)), ...spellings.length > 0 && !isOwn(home) ? [home] : []].map(canonicalHost))
+  // A single host can be meant by nobody else.
+  const lookups = canonical.size > 1 ? await lookUp([...canonical].filter(host => !isPlainAddress(host) && !host.includes(':')), resolve) : new Map<string, Lookup>()
+  const machineOf = (host: string): string => {
+    if (isOwn(host)) return isOwn(home) ? 'localhost' : machineOf(home)
+    return lookups.get(canonicalHost(host))?.address ?? canonicalHost(host)
+  }
+
   const names = new Names(nodes)
   const instances = new Map<string, Instance>()
   const nameOf = new Map<string, string>()
   const notes: string[] = []
-  for (const host of hosts) {
-    if (nameOf.has(host)) continue
-    const machine = isLoopback(host) ? 'localhost' : host
-    const known = instances.get(machine)
-    const instance = known ?? { name: names.take(`agent-${host}`) }
-    // An address with a zone means something on its own host only.
-    if (isIP(host) !== 0 && !host.includes('%')) instance.host ??= host
-    if (!known) notes.push(`host ${host} is instance ${instance.name}: start its agent with ZEEK_AGENT_NAME=${instance.name}${instance.host ? '' : '; its address is the one that its agent has'}`)
-    instances.set(machine, instance)
+  for (const host of spellings) {
+    const label = isOwn(host) && !isOwn(home) ? home : host
+    const known = instances.get(machineOf(host))
+    const instance = known ?? { name: names.take(`agent-${isPlainAddress(canonicalHost(label)) ? canonicalHost(label) : label.replace(/\.$/, '')}`) }
+    // An address with a zone means something on its own host only, and so does one of the host itself.
+    if (isPlainAddress(canonicalHost(label))) instance.host ??= canonicalHost(label)
+    instances.set(machineOf(host), instance)
     nameOf.set(host, instance.name)
+    if (known) notes.push(`host ${host} is the same host: instance ${instance.name}`)
+  }
+  for (const [machine, { name, host }] of instances) {
+    const spelling = spellings.find(host => machineOf(host) === machine)
+    notes.push(`host ${spelling} is instance ${name}: start its agent with ZEEK_AGENT_NAME=${name}${host ? '' : '; its address is the one that its agent has'}`)
+  }
+  for (const [host, { problem }] of lookups) {
+    if (problem !== undefined) notes.push(`host ${host} ${problem}: if the file has another name or address of the same host, write one of them everywhere, or it becomes two instances`)
   }
   return { instances: [...instances.values()], nameOf, notes }
+}
+
+interface Lookup {
+  address?: string
+  /** Why it is unknown whether another name or address is the same host. */
+  problem?: string
+}
+
+async function lookUp (names: readonly string[], resolve: Resolve): Promise<Map<string, Lookup>> {
+  return new Map(await Promise.all(names.map(async (name): Promise<[string, Lookup]> => {
+    try {
+      const address = canonicalHost(await resolve(name))
+      return [name, isLoopback(address) ? { problem: `is this host here, at ${address}` } : { address }]
+    } catch (error) {
+      return [name, { problem: `cannot be looked up here (${messageOf(error)})` }]
+    }
+  })))
 }

@@ -1,5 +1,4 @@
-import type { FieldError } from '../../schemas/api.js'
-import { shown } from './refusal.js'
+import { shown, type Fault } from './refusal.js'
 
 /** A key, and the line where it is. `value` is undefined for a key without one; the lines of a longer one are joined. */
 export interface Entry {
@@ -21,7 +20,7 @@ export interface Ini {
   sections: Section[]
   /** What [DEFAULT] holds. */
   defaults: Section
-  errors: FieldError[]
+  errors: Fault[]
 }
 
 /** What a line says. `more` goes on with the value of the last key. */
@@ -41,8 +40,11 @@ export interface Dialect {
   unnamed: boolean
 }
 
-/** A key's place in a message. */
-export const fieldOf = ({ name }: Section, key: string) => name === '' ? key : `${name}.${key}`
+/** What is wrong at a key of a section, or of the defaults: told where that is, else where the section begins. */
+export function faultAt (section: Section, key: string, message: string, defaults?: Section): Fault {
+  const entry = [section, defaults].map(place => place?.entries.get(key) ?? place?.entries.get(lowerCase(key))).find(found => found)
+  return { section: section.name, key, message, line: entry?.line ?? (section.line || undefined) }
+}
 
 export const lowerCase = (key: string) => key.toLowerCase()
 
@@ -72,7 +74,7 @@ export function readIni (text: string, { read, sameKey, unnamed }: Dialect): Ini
   const defaults: Section = { name: 'DEFAULT', line: 0, entries: new Map() }
   const sections = new Map<string, Section>()
   const values = new Map<Entry, string[]>()
-  const errors: FieldError[] = []
+  const errors: Fault[] = []
   let section: Section | undefined
   let entry: Entry | undefined
   let indent = 0
@@ -81,7 +83,7 @@ export function readIni (text: string, { read, sameKey, unnamed }: Dialect): Ini
     if (name === defaults.name) return defaults
     const opened: Section = { name, line, entries: new Map() }
     const earlier = sections.get(name)
-    if (earlier) errors.push({ field: name, message: `is a section twice (lines ${earlier.line} and ${line})` })
+    if (earlier) errors.push({ section: name, message: `is a section twice (lines ${earlier.line} and ${line})` })
     else sections.set(name, opened)
     return opened
   }
@@ -91,7 +93,7 @@ export function readIni (text: string, { read, sameKey, unnamed }: Dialect): Ini
     const added: Entry = { key, value, line }
     if (value !== undefined) values.set(added, [value])
     const earlier = entries.get(sameKey(key, name))
-    if (earlier) errors.push({ field: fieldOf(section, key), message: `is given twice (lines ${earlier.line} and ${line})` })
+    if (earlier) errors.push({ section: section.name, key, message: `is given twice (lines ${earlier.line} and ${line})` })
     else entries.set(sameKey(key, name), added)
     return added
   }
@@ -105,12 +107,12 @@ export function readIni (text: string, { read, sameKey, unnamed }: Dialect): Ini
     else if (line.kind === 'key') {
       if (!section && unnamed) section = open('', number)
       if (section) entry = add(section, line.key, line.value, number)
-      else errors.push({ field: `line ${number}`, message: `is before the first section: ${shown(raw.trim())}` })
+      else errors.push({ line: number, message: `is before the first section: ${shown(raw.trim())}` })
     } else if (line.kind === 'more') {
       const lines = entry && values.get(entry)
       if (lines) lines.push(line.text)
-      else if (line.text !== '') errors.push({ field: `line ${number}`, message: `continues a value, but there is none: ${shown(line.text)}` })
-    } else if (line.kind === 'wrong') errors.push({ field: `line ${number}`, message: line.why })
+      else if (line.text !== '') errors.push({ line: number, message: `continues a value, but there is none: ${shown(line.text)}` })
+    } else if (line.kind === 'wrong') errors.push({ line: number, message: line.why })
   }
   for (const [entry, lines] of values) entry.value = lines.join('\n').trimEnd()
   return { sections: [...sections.values()], defaults, errors }

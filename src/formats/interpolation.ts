@@ -1,6 +1,6 @@
-import type { FieldError } from '../../schemas/api.js'
 import { AppError, invalid, messageOf } from '../errors.js'
-import { fieldOf, type Dialect, type Entry, type Ini, type Section } from './ini.js'
+import { faultAt, type Dialect, type Entry, type Ini, type Section } from './ini.js'
+import type { Fault } from './refusal.js'
 
 /** Nested deeper, configparser gives up, too. */
 const maxDepth = 10
@@ -14,13 +14,15 @@ export interface Values {
   get: (section: Section, key: string) => Entry | undefined
   /** The entries of a section that nobody has asked for. */
   unasked: (section: Section) => Entry[]
+  /** What is wrong at a key of a section. */
+  fault: (section: Section, key: string, message: string) => Fault
 }
 
 /**
  * `%%` and `%(name)s`, as configparser has them. What is wrong with one goes to `errors`, and its value is left as it
  * is. Throws `invalid_request` only when a file would grow without bounds.
  */
-export function interpolated ({ defaults }: Ini, { sameKey }: Dialect, errors: FieldError[]): Values {
+export function interpolated ({ defaults }: Ini, { sameKey }: Dialect, errors: Fault[]): Values {
   const asked = new Set<Entry>()
   let growth = 0
 
@@ -67,10 +69,11 @@ export function interpolated ({ defaults }: Ini, { sameKey }: Dialect, errors: F
         return { ...entry, value: expand(entry.value, section, 1) }
       } catch (error) {
         if (!(error instanceof AppError) || error.errors) throw error
-        errors.push({ field: fieldOf(section, entry.key), message: messageOf(error) })
+        errors.push(faultAt(section, entry.key, messageOf(error), defaults))
         return entry
       }
     },
+    fault: (section, key, message) => faultAt(section, key, message, defaults),
     unasked: ({ entries }) => [...entries.values()].filter(entry => !asked.has(entry))
   }
 }

@@ -1,12 +1,13 @@
-import type { FieldError } from '../../schemas/api.js'
-import type { ClusterRole } from '../../schemas/types.js'
+import type { ClusterRole, Node } from '../../schemas/types.js'
+import { canonicalHost, isPlainAddress } from '../addresses.js'
 import { messageOf } from '../errors.js'
 import { sortArguments } from './arguments.js'
-import { fieldOf, type Section } from './ini.js'
+import type { Section } from './ini.js'
 import type { Values } from './interpolation.js'
 import { methods, type ZeekctlNode } from './load-balancing.js'
 import { note } from './notes.js'
-import { shown } from './refusal.js'
+import { shown, type Fault } from './refusal.js'
+import { instanceFaults, nodeFaults } from './schema-faults.js'
 
 export const types = ['logger', 'manager', 'proxy', 'worker', 'standalone'] as const
 export type ZeekctlType = typeof types[number]
@@ -30,7 +31,12 @@ const advice: Record<string, (value: string) => string> = {
 }
 const afPacketKeys = ['block_size', 'block_timeout', 'buffer_size', 'checksum_validation_mode', 'enable_defrag', 'enable_fanout', 'enable_hw_timestamping', 'fanout_id', 'fanout_mode', 'link_type']
 
+/** The keys of a section. */
+export const nodeKeys = ['type', 'host', 'interface', 'lb_procs', 'lb_method', 'lb_interfaces', 'pin_cpus', 'env_vars', 'aux_scripts', ...Object.keys(advice), ...afPacketKeys.map(key => `af_packet_${key}`)]
+
 interface Reader {
+  /** Adds what a schema refuses of a value. */
+  refuse: (key: string, message: string) => void
   /** A value, or "". */
   get: (key: string) => string
   complain: (key: string, message: string) => void
@@ -39,11 +45,12 @@ interface Reader {
 }
 
 /** Reads a section. What ZeekControl refuses goes to `errors`; then the group is not to be used. */
-export function readGroup (section: Section, values: Values, errors: FieldError[], notes: string[], maxProcesses: number): Group {
+export function readGroup (section: Section, values: Values, errors: Fault[], notes: string[], maxProcesses: number): Group {
   const get = (key: string) => values.get(section, key)?.value ?? ''
-  const complain = (key: string, message: string) => { errors.push({ field: fieldOf(section, key), message }) }
+  const complain = (key: string, message: string) => { errors.push(values.fault(section, key, message)) }
   const tell = (key: string, advice: string) => { notes.push(note(section, key, get(key), advice)) }
-  const reader = { get, complain, tell }
+  const refuse = (key: string, message: string) => { errors.push({ ...values.fault(section, key, message), isMinor: true }) }
+  const reader = { get, complain, refuse, tell }
 
   const type = types.find(type => type === get('type'))
   if (get('type') === '') complain('type', 'is missing')
@@ -64,7 +71,7 @@ export function readGroup (section: Section, values: Values, errors: FieldError[
   if (!balancing) for (const key of afPacket) tell(`af_packet_${key}`, 'has no effect without lb_procs, as in ZeekControl')
   for (const key of Object.keys(advice)) if (get(key) !== '') tell(key, advice[key]!(get(key)))
 
-  return {
+  const group: Group = {
     section,
     type: type ?? 'worker',
     name: section.name,
@@ -81,6 +88,19 @@ export function readGroup (section: Section, values: Values, errors: FieldError[
     options: { ...options, ...balancing && Object.fromEntries(afPacket.map(key => [`AF_Packet::${key}`, get(`af_packet_${key}`)])) },
     ...balancing && { balancing }
   }
+  examine(group, reader)
+  return group
+}
+
+/** Looks for what the schemas refuse. */
+function examine ({ host, interface: source, interfaces, cpus, env, scripts, options }: Group, { refuse }: Reader): void {
+  const keyOf: Record<string, string> = { interface: interfaces.length > 0 ? 'lb_interfaces' : 'interface', cpu_affinity: 'pin_cpus', env: 'env_vars' }
+  const sources = interfaces.length > 0 ? interfaces : [source]
+  const parts: Partial<Node>[] = [{ env, scripts, options }, ...sources.filter(name => name !== '').map(name => ({ interface: name })), ...cpus.filter(Number.isInteger).map(cpu => ({ cpu_affinity: cpu }))]
+  for (const { property, name = '', message } of parts.flatMap(nodeFaults)) {
+    refuse(keyOf[property] ?? (name.startsWith('AF_Packet::') ? `af_packet_${name.slice('AF_Packet::'.length)}` : 'aux_scripts'), message)
+  }
+  if (isPlainAddress(canonicalHost(host))) for (const { message } of instanceFaults({ name: 'a', host: canonicalHost(host) })) refuse('host', message)
 }
 
 function readBalancing ({ get, complain, tell }: Reader, type: ZeekctlType | undefined, maxProcesses: number): Group['balancing'] {

@@ -1,20 +1,21 @@
-import type { FieldError } from '../../schemas/api.js'
+import { suggestion } from '../../schemas/nearest.js'
 import type { Node } from '../../schemas/types.js'
+import { canonicalHost } from '../addresses.js'
 import { groupBy, isLoopback } from '../util.js'
 import { maxNodes, type Converted } from './converted.js'
-import { instancesOf, Names } from './hosts.js'
-import { pythonDialect, readIni } from './ini.js'
+import { instancesOf, Names, type Resolve } from './hosts.js'
+import { faultAt, pythonDialect, readIni } from './ini.js'
 import { interpolated } from './interpolation.js'
 import { balanced, type ZeekctlNode } from './load-balancing.js'
-import { readGroup, type Group } from './node-cfg-section.js'
+import { nodeKeys, readGroup, type Group } from './node-cfg-section.js'
 import { note } from './notes.js'
-import { refuse } from './refusal.js'
+import { refuse, type Fault } from './refusal.js'
 
 // Plugins' keys are written with a dot or an underscore.
 const dialect = pythonDialect({ valueless: false, sameKey: key => key.toLowerCase().replaceAll('.', '_') })
 
 /** Reads ZeekControl's node.cfg, with what zeekctl.cfg says by default. Throws every error at once, as `invalid_request`. */
-export function parseNodeCfg (text: string): Converted {
+export async function parseNodeCfg (text: string, { resolve }: { resolve: Resolve }): Promise<Converted> {
   const ini = readIni(text, dialect)
   const errors = [...ini.errors]
   const notes: string[] = []
@@ -26,7 +27,7 @@ export function parseNodeCfg (text: string): Converted {
     return group
   })
   for (const section of [...ini.sections, ini.defaults]) {
-    for (const { key, value } of values.unasked(section)) notes.push(note(section, key, value ?? '', 'is unknown, and ignored by ZeekControl, too, unless a plugin of yours has it'))
+    for (const { key, value } of values.unasked(section)) notes.push(note(section, key, value ?? '', `is unknown, and ignored by ZeekControl, too, unless a plugin of yours has it${suggestion(key, nodeKeys)}`))
   }
   errors.push(...faults(groups))
   refuse(errors)
@@ -37,29 +38,34 @@ export function parseNodeCfg (text: string): Converted {
   const names = new Names([])
   const renamed = nodes.map(node => ({ ...node, name: names.take(node.name) }))
   for (const [index, { name }] of nodes.entries()) if (renamed[index]!.name !== name) notes.push(`[${name}] the node is named ${renamed[index]!.name} here`)
-  const { instances, nameOf, notes: hostNotes } = instancesOf(nodes.map(({ host }) => host), renamed.map(({ name }) => name))
+  // ZeekControl runs on the host of the manager: there it is localhost.
+  const home = nodes.find(({ role }) => role === 'MANAGER')!.host
+  const { instances, nameOf, notes: hostNotes } = await instancesOf({ hosts: nodes.map(({ host }) => host), home, resolve }, renamed.map(({ name }) => name))
   if (nodes.length > 0) notes.push('every node loads local.zeek, ZeekControl\'s default; if SitePolicyScripts in zeekctl.cfg names other scripts, change them')
   return { configuration: { instances, nodes: renamed.map(node => settled(node, nameOf)) }, notes: [...notes, ...hostNotes] }
 }
 
 /** What ZeekControl refuses in all of them together. */
-function faults (groups: readonly Group[]): FieldError[] {
+function faults (groups: readonly Group[]): Fault[] {
   const managers = groups.filter(({ type }) => type === 'manager')
   const standalone = groups.find(({ type }) => type === 'standalone')
-  if (groups.length === 0) return [{ field: 'node.cfg', message: 'holds no nodes' }]
-  if (standalone) return groups.length === 1 ? [] : [{ field: standalone.name, message: 'is standalone: there must be no other node' }]
-  const errors = managers.slice(1).map(({ name }) => ({ field: name, message: 'is a second manager: there must be one only' }))
-  if (managers.length === 0) errors.push({ field: 'node.cfg', message: 'holds no manager' })
-  if (!groups.some(({ type }) => type === 'proxy')) errors.push({ field: 'node.cfg', message: 'holds no proxy' })
-  if (managers[0] && isLoopback(managers[0].host)) {
-    for (const { name, host } of groups) if (host !== '' && !isLoopback(host)) errors.push({ field: `${name}.host`, message: 'must be localhost, 127.0.0.1 or ::1, as that of the manager is' })
+  if (groups.length === 0) return [{ section: 'node.cfg', message: 'holds no nodes' }]
+  if (standalone) return groups.length === 1 ? [] : [{ section: standalone.name, line: standalone.section.line, message: 'is standalone: there must be no other node' }]
+  const errors = managers.slice(1).map(({ name, section: { line } }): Fault => ({ section: name, line, message: 'is a second manager: there must be one only' }))
+  if (managers.length === 0) errors.push({ section: 'node.cfg', message: 'holds no manager' })
+  if (!groups.some(({ type }) => type === 'proxy')) errors.push({ section: 'node.cfg', message: 'holds no proxy' })
+  const isOwn = (host: string) => isLoopback(canonicalHost(host))
+  if (managers[0] && isOwn(managers[0].host)) {
+    for (const { section, host } of groups) {
+      if (host !== '' && !isOwn(host)) errors.push(faultAt(section, 'host', 'must be localhost, 127.0.0.1 or ::1, as that of the manager is; or give the manager the address of its host at which this one reaches it'))
+    }
   }
   return errors
 }
 
 /** Names that differ in case only, as working directories may. */
-function twins (nodes: readonly ZeekctlNode[]): FieldError[] {
-  return [...groupBy(nodes, ({ name }) => name.toLowerCase()).values()].flatMap(([first, ...others]) => others.map(({ name }) => ({ field: name, message: `is a duplicate of "${first!.name}"` })))
+function twins (nodes: readonly ZeekctlNode[]): Fault[] {
+  return [...groupBy(nodes, ({ name }) => name.toLowerCase()).values()].flatMap(([first, ...others]) => others.map(({ name }) => ({ section: name, message: `is a duplicate of "${first!.name}"` })))
 }
 
 /** The processes that ZeekControl runs for a section. */

@@ -1,3 +1,5 @@
+import { suggestion } from '../../schemas/nearest.js'
+
 const unit = 'a matter of the operating system: set it in the unit that runs zeek-cluster, where it holds for the agent and its nodes together'
 const archiver = 'the agent archives logs; with another command where ZEEK_AGENT_ARCHIVE_CMD says so'
 const layout = 'not needed: the controller makes the layout of the cluster'
@@ -21,16 +23,20 @@ const advice: Record<string, (value: string) => string> = {
 }
 advice.cluster_port = advice.port!
 
+/** The other keys of [zeek], and those of a section of an interface. */
+const ofZeek = [...Object.keys(advice), 'manager', 'loggers', 'proxies', 'args', 'env', 'address', 'cluster_address', 'cluster_node_prefix', ...['manager', 'logger', 'proxy'].flatMap(word => ['args', 'env', 'cpu_set'].map(key => `${word}_${key}`))]
+const ofInterface = ['interface', 'workers', 'workers_cpu_list', 'worker_args', 'worker_env']
+
 /** What to do about a key that the configuration does not have. */
 export function adviceFor (section: string, key: string, value: string): string {
   if (section !== '' && section !== 'zeek' && !section.startsWith('interface')) return 'the generator does not read this section'
   if (key.startsWith('archiver')) return archiver
   if (/_(nice|memory_max|numa_policy)$/.test(key)) return unit
   if (key === 'cluster_backend_args') return backend(value)
-  if (/^(interface|workers?(_.*)?)$/.test(key)) return 'belongs into a section [interface NAME]'
+  if (!section.startsWith('interface') && /^(interface|workers?(_.*)?)$/.test(key)) return 'belongs into a section [interface NAME]'
   if (Object.hasOwn(advice, key)) return advice[key]!(value)
-  if (section.startsWith('interface')) return 'belongs into [zeek], or is unknown'
-  return 'is unknown to the generator, too'
+  if (section.startsWith('interface')) return `belongs into [zeek], or is unknown${suggestion(key, ofInterface)}`
+  return `is unknown to the generator, too${suggestion(key, [...ofZeek, ...(section === '' ? ofInterface : [])])}`
 }
 
 function backend (value: string): string {

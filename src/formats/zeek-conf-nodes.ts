@@ -1,5 +1,6 @@
 import type { ClusterRole, Node } from '../../schemas/types.js'
 import { maxNodes } from './converted.js'
+import { nodeFaults } from './schema-faults.js'
 import type { Arguments, SectionReader, Templates } from './zeek-conf-section.js'
 
 /** A node before its instance is known. */
@@ -35,6 +36,21 @@ function furnisher (zeek: SectionReader): Furnish {
   }
 }
 
+/** Looks for what the schema refuses of a node, and tells it at the key that has brought it. */
+function examine (draft: Draft, word: string, reader: SectionReader, zeek: SectionReader): Draft {
+  const keyOf: Record<string, string> = { name: 'cluster_node_prefix', cpu_affinity: word === 'worker' ? 'workers_cpu_list' : `${word}_cpu_set` }
+  for (const { property, name, message } of nodeFaults(draft)) {
+    if (name === undefined) reader.refuse(keyOf[property] ?? property, message)
+    else {
+      const common = property === 'env' ? 'env' : 'args'
+      const own = `${word}_${common}`
+      if (reader.mentions(own, name)) reader.refuse(own, message)
+      else zeek.refuse(common, message)
+    }
+  }
+  return draft
+}
+
 /** The processes that the generator would run. Each interface section has its workers. */
 export function nodesOf (zeek: SectionReader, interfaces: readonly SectionReader[], prefix: string): Draft[] {
   const furnish = furnisher(zeek)
@@ -42,19 +58,19 @@ export function nodesOf (zeek: SectionReader, interfaces: readonly SectionReader
     const own = { arguments: zeek.arguments(`${word}_args`), env: zeek.templates(`${word}_env`) }
     const cpus = zeek.cpus(`${word}_cpu_set`)
     if (cpus.length > 1) zeek.tell(`${word}_cpu_set`, 'a node is pinned to one CPU (cpu_affinity) or to none; these are not pinned')
-    return range(zeek.count(count, max)).map(index => ({
+    return range(zeek.count(count, max)).map(index => examine({
       // There is one manager in the whole cluster.
       name: role === 'MANAGER' ? word : `${prefix}${word}-${index}`,
       role,
       ...cpus.length === 1 && { cpu_affinity: cpus[0]! },
       ...furnish(zeek, word, own, {})
-    }))
+    }, word, zeek, zeek))
   })
   let before = 0
   const workers = interfaces.map(reader => {
     const group = workersOf(reader, prefix, before, furnish)
     before += group.length
-    return group
+    return group.map(draft => examine(draft, 'worker', reader, zeek))
   })
   return [...others, ...workers.flat()]
 }
@@ -72,8 +88,7 @@ function workersOf (reader: SectionReader, prefix: string, before: number, furni
   if (template === '' && (name !== undefined || count > 0)) reader.complain('interface', 'is missing or empty')
   if (template !== '' && !reader.has('workers')) reader.complain('workers', 'is missing: there is an interface')
   return range(count).map(index => {
-    // The generator counts through all workers of the host here, not through those of the interface.
-    const cpu = cpus[(before + index - 1) % cpus.length]
+    const cpu = cpus[(index - 1) % cpus.length]
     const variables = {
       worker_index: String(index),
       worker_index0: String(index - 1),

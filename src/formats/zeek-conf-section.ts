@@ -1,10 +1,9 @@
-import type { FieldError } from '../../schemas/api.js'
 import { messageOf } from '../errors.js'
 import { sortArguments, type ZeekArguments } from './arguments.js'
 import { parseCpuList } from './cpu-list.js'
-import { fieldOf, lowerCase, type Dialect, type Section } from './ini.js'
+import { faultAt, lowerCase, type Dialect, type Section } from './ini.js'
 import { note } from './notes.js'
-import { shown } from './refusal.js'
+import { shown, type Fault } from './refusal.js'
 import { fillIn } from './template.js'
 
 /** The dialect of Zeek's systemd generator: comments and keys begin in the first column, each further line is a value of its own. */
@@ -29,18 +28,23 @@ export type Templates = [name: string, template: string][]
 /** Typed reading of a section, which remembers what it was asked for. */
 export class SectionReader {
   readonly section: Section
-  readonly #errors: FieldError[]
+  readonly #errors: Fault[]
   readonly #notes: string[]
   readonly #asked = new Set<string>()
 
-  constructor (section: Section, errors: FieldError[], notes: string[]) {
+  constructor (section: Section, errors: Fault[], notes: string[]) {
     this.section = section
     this.#errors = errors
     this.#notes = notes
   }
 
   complain (key: string, message: string): void {
-    this.#errors.push({ field: fieldOf(this.section, key), message })
+    this.#errors.push(faultAt(this.section, key, message))
+  }
+
+  /** Adds what a schema refuses of a value. */
+  refuse (key: string, message: string): void {
+    this.#errors.push({ ...faultAt(this.section, key, message), isMinor: true })
   }
 
   /** Adds a note about a key. */
@@ -50,6 +54,10 @@ export class SectionReader {
 
   has (key: string): boolean {
     return this.#value(key) !== undefined
+  }
+
+  mentions (key: string, text: string): boolean {
+    return this.#value(key)?.includes(text) ?? false
   }
 
   text (key: string): string {

@@ -1,9 +1,10 @@
-import { isIP } from 'node:net'
 import type { Instance } from '../../schemas/types.js'
+import { canonicalHost } from '../addresses.js'
 import type { Converted } from './converted.js'
 import { Names } from './hosts.js'
 import { readIni, type Section } from './ini.js'
-import { refuse } from './refusal.js'
+import { refuse, shown } from './refusal.js'
+import { instanceFaults } from './schema-faults.js'
 import { adviceFor } from './zeek-conf-advice.js'
 import { interfaceName, nodesOf } from './zeek-conf-nodes.js'
 import { SectionReader, zeekConfDialect } from './zeek-conf-section.js'
@@ -21,10 +22,10 @@ export function parseZeekConf (text: string, { host, defaultInstance }: ZeekConf
   const notes: string[] = []
   const open = (section: Section) => new SectionReader(section, errors, notes)
   const unnamed = sections.find(({ name }) => name === '')
-  if (unnamed && sections.length > 1) errors.push({ field: `line ${sections[1]!.line}`, message: 'begins a section, but there are keys before it: all keys are in sections, or none is' })
+  if (unnamed && sections.length > 1) errors.push({ line: sections[1]!.line, message: 'begins a section, but there are keys before it: all keys are in sections, or none is' })
   const zeek = open(unnamed ?? sections.find(({ name }) => name === 'zeek') ?? { name: 'zeek', line: 0, entries: new Map() })
   const readers = sections.map(section => section === zeek.section ? zeek : open(section))
-  for (const { name } of sections) if (name.startsWith('interface') && interfaceName(name) === undefined) errors.push({ field: name, message: 'must be "interface NAME", with a name of a-z 0-9 "-" and "_"' })
+  for (const { name, line } of sections) if (name.startsWith('interface') && interfaceName(name) === undefined) errors.push({ section: name, line, message: 'must be "interface NAME", with a name of a-z 0-9 "-" and "_"' })
   const interfaces = unnamed ? [zeek] : readers.filter(({ section }) => section.name.startsWith('interface'))
 
   const prefix = zeek.has('cluster_node_prefix') ? zeek.text('cluster_node_prefix') : host ?? ''
@@ -43,7 +44,7 @@ export function parseZeekConf (text: string, { host, defaultInstance }: ZeekConf
 function readAddress (zeek: SectionReader): { host?: string } {
   const key = zeek.has('cluster_address') ? 'cluster_address' : 'address'
   if (!zeek.has(key)) return {}
-  const host = zeek.text(key).replace(/^\[(.*)\]$/, '$1')
-  if (isIP(host) === 0) zeek.complain(key, `must be an IP address: '${zeek.text(key)}'`)
+  const host = canonicalHost(zeek.text(key))
+  for (const { message } of instanceFaults({ name: 'a', host })) zeek.complain(key, `${message}: '${shown(zeek.text(key))}'`)
   return { host }
 }

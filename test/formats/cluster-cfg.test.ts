@@ -20,7 +20,9 @@ async function resolve (host: string): Promise<string> {
   return addresses[host]
 }
 const parse = (text: string) => parseClusterCfg(text, { resolve, defaultInstance: 'agent-here' })
-const errorsOf = async (text: string) => await parse(text).then(() => [], (error: AppError) => error.code === 'invalid_request' ? error.errors!.map(({ field, message }) => `${field}: ${message}`) : Promise.reject(error))
+const faultsOf = async (text: string) => await parse(text).then(() => [], (error: AppError) => error.code === 'invalid_request' ? error.errors!.map(({ field, message }) => `${field}: ${message}`) : Promise.reject(error))
+/** Without the lines where they are. */
+const errorsOf = async (text: string) => (await faultsOf(text)).map(error => error.replace(/ \(line \d+\)$/, ''))
 
 /** One worker on one instance, with more keys. */
 const worker = (...keys: string[]) => `[instances]\na\n\n[w]\ninstance = a\nrole = worker\n${keys.join('\n')}\n`
@@ -63,7 +65,7 @@ await t.test('a host name is looked up once, an address not at all', async t => 
   const asked: string[] = []
   await parseClusterCfg('[instances]\na = sensor:1\nb = sensor:2\nc = 10.0.0.1:3\nd = 0.0.0.0:4\n', { defaultInstance: 'x', resolve: async host => { asked.push(host); return '10.0.0.7' } })
   t.same(asked, ['sensor'])
-  t.same(await errorsOf('[instances]\na = sensor:1\n').then(() => parseClusterCfg('[instances]\na = x:1\n', { defaultInstance: 'x', resolve: () => { throw new Error('at once') } })).catch((error: AppError) => error.message), 'instances.a has a host without an address, x: at once')
+  t.same(await errorsOf('[instances]\na = sensor:1\n').then(() => parseClusterCfg('[instances]\na = x:1\n', { defaultInstance: 'x', resolve: () => { throw new Error('at once') } })).catch((error: AppError) => error.message), 'instances: a: has a host without an address, x: at once (line 2)')
 })
 
 await t.test('names keep their case', async t => {
@@ -71,7 +73,7 @@ await t.test('names keep their case', async t => {
 })
 
 await t.test('scripts keep their order', async t => {
-  t.same(await keysOf('scripts = zeta "a b" alpha'), { scripts: ['zeta', 'a b', 'alpha'] })
+  t.same(await keysOf('scripts = zeta "a+b" alpha'), { scripts: ['zeta', 'a+b', 'alpha'] })
 })
 
 await t.test('each key has its type; what is empty is absent', async t => {
@@ -113,7 +115,7 @@ await t.test('what zeek-client refuses is refused, in its words', async t => {
 
 await t.test('what zeek-client lets pass is refused where it would be lost', async t => {
   const cases: [string, string][] = [
-    [worker('# a comment', 'Cpu = 1'), 'w.Cpu: is not known (line 8)'], ['[DEFAULT]\nx = 1\n[n]\nrole = worker\n', 'DEFAULT.x: is not known (line 2)'], ['[m]\nrole = none\n', 'm.role: role "none" is invalid'],
+    [worker('# a comment', 'Cpu = 1'), 'w.Cpu: is not known'], ['[DEFAULT]\nx = 1\n[n]\nrole = worker\n', 'DEFAULT.x: is not known'], ['[m]\nrole = none\n', 'm.role: role "none" is invalid'],
     [worker('interface ='), 'w.interface: config item w.interface needs a value'], ['[m]\nrole = manager\ninstance =\n', 'm.instance: config item m.instance needs a value'],
     ['[m]\nrole = manager\ntype = logger\n', 'm.type: is another name for role, which is "manager"'], [worker('options = x'), 'w.options: options value "x" is invalid: x is no NAME=VALUE']
   ]
@@ -127,7 +129,7 @@ await t.test('a key that only references name is no unknown one', async t => {
 await t.test('all errors are reported at once, those of the syntax, too', async t => {
   t.same(await errorsOf('[instances]\na = x\n[m]\ninstance = a\nrole = boss\nport = y\nport = 3\nfoo = 1\nenv = %\n[w]\ninstance = a\n= 3\n'), [
     'm.port: is given twice (lines 6 and 7)', 'line 12: has no key', 'm.port: cannot convert "m.port" value "y" to int', 'm.env: has a "%" that is followed by neither "%" nor "(": a plain "%" is written "%%"',
-    'm.env: env value "%" is invalid: % is no NAME=VALUE', 'm.role: role "boss" is invalid', 'w.role: node requires a role', 'm.foo: is not known (line 8)', 'instances.a: invalid spec for instance "a": "x" should be <host>:<port>'
+    'm.env: env value "%" is invalid: % is no NAME=VALUE', 'm.role: role "boss" is invalid', 'w.role: node requires a role', 'm.foo: is not known', 'instances.a: invalid spec for instance "a": "x" should be <host>:<port>'
   ])
 })
 
@@ -193,4 +195,33 @@ await t.test('no text makes it throw anything but invalid_request', async t => {
   const line = fc.oneof(fc.string(), fc.constantFrom('[instances]', 'a = b:1', 'a', '[m]', '[w]', '[DEFAULT]', 'role = worker', 'instance = a', 'env = "', 'scripts = a b', 'x = %(y)s', 'port = 7'))
   await fc.assert(fc.asyncProperty(fc.array(line), async lines => { await errorsOf(lines.join('\n')) }), { numRuns: runs(500) })
   t.pass()
+})
+
+await t.test('each error has the line where it is, or where its section begins', async t => {
+  t.same(await faultsOf('[DEFAULT]\nport = x\n\n[instances]\na\nb = 10.0.0.1\n[m]\ninstance = a\n[w]\ninstance = a\nrole = worker\nenv = A\nlone\n'), [
+    'm.port: cannot convert "m.port" value "x" to int (line 2)', 'm.role: node requires a role (line 7)', 'w.port: cannot convert "w.port" value "x" to int (line 2)',
+    'w.env: env value "A" is invalid: A is no NAME=VALUE (line 12)', 'w.lone: is not known (line 13)', 'instances.b: invalid spec for instance "b": "10.0.0.1" should be <host>:<port> (line 6)'
+  ])
+})
+
+await t.test('two interfaces of one node are told for each node, in a person\'s words, with the line', async t => {
+  const text = '[instances]\na\n[worker-1]\ninstance = a\nrole = worker\ninterface = eth0 -i eth1\n[worker-2]\ninstance = a\nrole = worker\n\ninterface=eth2 eth3\n'
+  await t.rejects(parse(text), { code: 'invalid_request', message: 'worker-1: interface: one interface per node (line 6); worker-2: interface: one interface per node (line 11)' })
+  t.same(await faultsOf(text), ['worker-1.interface: one interface per node (line 6)', 'worker-2.interface: one interface per node (line 11)'])
+})
+
+await t.test('what the schema refuses is told with its line, all of it, without patterns', async t => {
+  const aName = 'must be a name of 1 to 64 letters, digits, ".", "_" and "-" that begins with none of "." and "-"'
+  const aScript = 'must be the name of a script: without white space, "=" and "::", and no flag'
+  const text = '[instances]\nb c\ne = fe80::1%%eth0:2151\n[two words]\ninstance = a\nrole = worker\ncpu_affinity = 5000\nscripts = a --evil X::y=1\nenv = "A B=1"\noptions = X::y=a\\\\\ninterface = -r\n'
+  t.same((await faultsOf(text)).sort(), [
+    `two words.name: ${aName} (line 4)`, 'two words.interface: must be one interface, without white space, and no flag (line 11)', 'two words.cpu_affinity: must be <= 4095 (line 7)',
+    `two words.scripts: --evil ${aScript} (line 8)`, `two words.scripts: X::y=1 ${aScript} (line 8)`, 'two words.env: A B is not a valid name (line 9)',
+    'two words.options: X::y must be a text without control characters, with its quotes in pairs and no backslash at its end (line 10)',
+    `instances.b c: name ${aName} (line 2)`, 'instances.e: host fe80::1%eth0 must be an IP address, neither 0.0.0.0 nor ::, and without a zone (line 3)'
+  ].sort())
+})
+
+await t.test('a likely typo has the key that was meant', async t => {
+  t.same(await faultsOf(worker('inteface = eth0', 'interfaces = eth0', 'colour = red')), ['w.inteface: is not known; did you mean interface? (line 7)', 'w.interfaces: is not known; did you mean interface? (line 8)', 'w.colour: is not known (line 9)'])
 })

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { FieldError } from '../../schemas/api.js'
 import { pythonDialect, readIni } from '../../src/formats/ini.js'
 import { interpolated } from '../../src/formats/interpolation.js'
+import type { Fault } from '../../src/formats/refusal.js'
 
 const strict = pythonDialect({ valueless: false })
 const lenient = pythonDialect({ valueless: true })
@@ -10,10 +10,10 @@ const lenient = pythonDialect({ valueless: true })
 /** Sections with keys and values, references replaced, and the errors. */
 function read (text: string, dialect = lenient) {
   const ini = readIni(text, dialect)
-  const errors: FieldError[] = [...ini.errors]
+  const errors: Fault[] = [...ini.errors]
   const { get } = interpolated(ini, dialect, errors)
   const sections = Object.fromEntries(ini.sections.map(section => [section.name, Object.fromEntries([...section.entries.keys()].map(key => [key, get(section, key)!.value]))]))
-  return { sections, errors: errors.map(({ field, message }) => `${field} ${message}`), ini, get }
+  return { sections, errors: errors.map(({ section, key, line, message }) => `${section === undefined ? `line ${line}` : [section, ...(key === undefined ? [] : [key])].join('.')} ${message}`), ini, get }
 }
 
 await t.test('keys end at the first of = and :, and are the same in any case', async t => {

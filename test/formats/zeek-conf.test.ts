@@ -18,7 +18,8 @@ const notesOf = (text: string) => parse(text).notes.slice(0, -1)
 /** Two workers in a section. */
 const workers = (...keys: string[]) => `[interface a]\ninterface = eth0\nworkers = 2\n${keys.join('\n')}\n`
 
-function errorsOf (text: string): string[] {
+/** With the lines where they are. */
+function faultsOf (text: string): string[] {
   try {
     parse(text)
     return []
@@ -27,6 +28,7 @@ function errorsOf (text: string): string[] {
     return (error as AppError).errors!.map(({ field, message }) => `${field}: ${message}`)
   }
 }
+const errorsOf = (text: string) => faultsOf(text).map(error => error.replace(/ \(line \d+\)$/, ''))
 
 await t.test('a realistic file becomes the nodes that the generator would run', async t => {
   const { configuration, notes } = parse(readFileSync(join(packageRoot, 'test', 'fixtures', 'formats', 'zeek.conf'), 'utf8'))
@@ -39,8 +41,8 @@ await t.test('a realistic file becomes the nodes that the generator would run', 
     { ...common, name: 'proxy-1', role: 'PROXY', env: { ...env, ROLE: 'proxy' } },
     { ...common, name: 'worker-inside-1', role: 'WORKER', interface: 'af_packet::ens1f0', cpu_affinity: 4, options: { 'AF_Packet::fanout_id': '23', 'Site::name': 'north' }, env: { ...env, NAME: 'inside-1', CPU: '4' } },
     { ...common, name: 'worker-inside-2', role: 'WORKER', interface: 'af_packet::ens1f0', cpu_affinity: 6, options: { 'AF_Packet::fanout_id': '23', 'Site::name': 'north' }, env: { ...env, NAME: 'inside-2', CPU: '6' } },
-    { ...common, name: 'worker-napatech-1', role: 'WORKER', interface: 'napatech::0', cpu_affinity: 12, env: { ...env, N: '3/2' } },
-    { ...common, name: 'worker-napatech-2', role: 'WORKER', interface: 'napatech::1', cpu_affinity: 10, env: { ...env, N: '4/3' } }
+    { ...common, name: 'worker-napatech-1', role: 'WORKER', interface: 'napatech::0', cpu_affinity: 10, env: { ...env, N: '3/2' } },
+    { ...common, name: 'worker-napatech-2', role: 'WORKER', interface: 'napatech::1', cpu_affinity: 11, env: { ...env, N: '4/3' } }
   ])
   t.strictSame(notes.map(note => note.split(':')[0]), [
     '[zeek] logger_cpu_set = 2-3', '[zeek] user = zeek', '[zeek] logger_memory_max = 4G', '[zeek] ext_zeek_path = /opt/site', '[zeek] port = 27760', '[zeek] metrics_port = 0', '[zeek] archiver = 1', '[zeek] archiver_args = -v -i 5',
@@ -101,7 +103,7 @@ await t.test('what the generator refuses is refused, all of it at once', async t
     [workers('[interface B]', 'interface = x', 'workers = 1'), ['interface B: must be "interface NAME", with a name of a-z 0-9 "-" and "_"']], [workers('workers = 3', '[interface a]'), ['interface a.workers: is given twice (lines 3 and 4)', 'interface a: is a section twice (lines 1 and 5)']],
     [`manager = 1\n${workers()}`, ['line 2: begins a section, but there are keys before it: all keys are in sections, or none is']], ['Manager = 1\n; x\n y\n', ['line 1: is no section, key or comment: Manager = 1', 'line 2: is no section, key or comment: ; x', 'line 3: continues a value, but there is none: y']],
     [workers('workers_cpu_list = 5-'), ['interface a.workers_cpu_list: is no list of CPUs: \'5-\'']], [workers('worker_env = A'), ['interface a.worker_env: holds a line that is no NAME=VALUE: \'A\'']], [workers('worker_args = "a'), ['interface a.worker_args: is invalid: No closing quotation']],
-    ['manager = 1\nmanager_env = A=${worker_index}\n', ['manager_env: has an unknown variable ${worker_index}; known are none here']], ['address = nohost\ncluster_node_prefix = a b\n', ['cluster_node_prefix: must be empty, or begin with one of a-z 0-9 and go on with these, "-" and "_"', 'address: must be an IP address: \'nohost\'']],
+    ['manager = 1\nmanager_env = A=${worker_index}\n', ['manager_env: has an unknown variable ${worker_index}; known are none here']], ['address = nohost\ncluster_node_prefix = a b\n', ['cluster_node_prefix: must be empty, or begin with one of a-z 0-9 and go on with these, "-" and "_"', 'address: must be an IP address, neither 0.0.0.0 nor ::, and without a zone: \'nohost\'']],
     ['manager = 1\n 1\n', ['manager: has more than one value']], ['loggers = 100001\n', ['loggers: must be at most 100000']], [workers('[interface b]', 'interface = x', 'workers = 100000'), ['interface b.workers: must be at most 99998']]
   ]
   for (const [text, errors] of cases) t.strictSame(errorsOf(text), errors, text)
@@ -124,4 +126,31 @@ await t.test('templates', async t => {
 await t.test('no text makes it throw anything but invalid_request', async t => {
   const line = fc.oneof(fc.string(), fc.constantFrom('[zeek]', '[interface a]', '[interface b]', 'manager = 1', 'workers = 2', 'interface = x${worker_index}', 'worker_env = A=${x', ' B=1', 'args = "', 'workers_cpu_list = 1-3', 'address = ::1'))
   fc.assert(fc.property(fc.array(line), lines => { errorsOf(lines.join('\n')) }), { numRuns: runs(500) })
+})
+
+await t.test('the CPU list of an interface is counted through its own workers', async t => {
+  const cpusOf = (text: string) => nodesOf(text).map(({ name, cpu_affinity: cpu, env }) => [name, cpu, env?.CPU])
+  t.strictSame(cpusOf('[interface eth0]\ninterface = eth0\nworkers = 2\nworkers_cpu_list = 1-3\n[interface eth1]\ninterface = eth1\nworkers = 3\nworkers_cpu_list = 9-12\nworker_env = CPU=${worker_cpu}\n'), [
+    ['worker-eth0-1', 1, undefined], ['worker-eth0-2', 2, undefined], ['worker-eth1-1', 9, '9'], ['worker-eth1-2', 10, '10'], ['worker-eth1-3', 11, '11']
+  ])
+  t.strictSame(cpusOf('workers = 3\ninterface = e\nworkers_cpu_list = 4,5\n').map(([, cpu]) => cpu), [4, 5, 4], 'and begins anew when it is too short')
+})
+
+await t.test('two interfaces of one worker are told for each section, with the line', async t => {
+  t.throws(() => parse('[interface a]\ninterface = eth0 -i eth1\nworkers = 2\n[interface b]\nworkers = 1\ninterface = x y\n'), {
+    message: 'interface a: interface: one interface per node (line 2); interface b: interface: one interface per node (line 6)'
+  })
+})
+
+await t.test('what the schema refuses is told at the key that has it', async t => {
+  t.strictSame(faultsOf('[zeek]\nmanager = 1\nenv = A B=1\nargs = --x X::y=a\\\\\n[interface a]\ninterface = -r\nworkers = 1\nworker_env = C D=1\n').sort(), [
+    'interface a.interface: must be one interface, without white space, and no flag (line 6)', 'interface a.worker_env: C D is not a valid name (line 8)',
+    'zeek.args: X::y must be a text without control characters, with its quotes in pairs and no backslash at its end (line 4)', 'zeek.env: A B is not a valid name (line 3)'
+  ])
+})
+
+await t.test('a likely typo has the key that was meant', async t => {
+  t.strictSame(notesOf('[zeek]\nlogger = 1\n[interface a]\ninterface = e\nworkers = 1\nworker_arg = x\n'), [
+    '[zeek] logger = 1: is unknown to the generator, too; did you mean loggers?', '[interface a] worker_arg = x: belongs into [zeek], or is unknown; did you mean worker_args?'
+  ])
 })

@@ -211,3 +211,36 @@ await t.test('what is no HTTP does not get an answer into a stream', async t => 
   socket.write('no HTTP\r\n\r\n')
   t.notMatch(await text(socket), 'HTTP/1.1')
 })
+
+await t.test('all that is wrong in a configuration is told at once, without patterns', async t => {
+  const worker = { ...manager(), role: 'WORKER' }
+  const problem = await post('stage_configuration', {
+    config: {
+      instances: [{ name: 'a b' }, { name: 'b', host: '0.0.0.0' }],
+      nodes: [{ ...worker, interface: 'eth0 -i eth1' }, { ...worker, inteface: 'eth0', interfaces: 'eth0', colour: 'red' }, { ...worker, interface: 'eth2 eth3', env: { A: 'a\nb', 'B C': 'd', E: 'f' }, role: undefined }]
+    }
+  })
+  const nodes = 'body/config/nodes'
+  t.same(problem.errors, [
+    { field: 'body/config/instances/0/name', message: 'must be a name of 1 to 64 letters, digits, ".", "_" and "-" that begins with none of "." and "-"' },
+    { field: 'body/config/instances/1/host', message: 'must be an IP address, neither 0.0.0.0 nor ::, and without a zone' },
+    { field: `${nodes}/0/interface`, message: 'must be one interface, without white space, and no flag' },
+    { field: `${nodes}/1/inteface`, message: 'is not known; did you mean interface?' },
+    { field: `${nodes}/1/interfaces`, message: 'is not known; did you mean interface?' },
+    { field: `${nodes}/1/colour`, message: 'is not known' },
+    { field: `${nodes}/2/interface`, message: 'must be one interface, without white space, and no flag' },
+    { field: `${nodes}/2/env/A`, message: 'must be a text without control characters' },
+    { field: `${nodes}/2/env/B C`, message: 'is not a valid name' },
+    { field: `${nodes}/2/role`, message: 'is required' }
+  ])
+})
+
+await t.test('of very many errors the first hundred are told', async t => {
+  const { errors } = await post('restart', { nodes: Array.from({ length: 1000 }, () => '-') })
+  t.equal(errors.length, 100)
+})
+
+await t.test('a likely typo in a body or a query has the name that was meant', async t => {
+  t.match(await post('deploy', { forced: true }), { errors: [{ field: 'body/forced', message: 'is not known; did you mean force?' }] })
+  t.match(await refused('/v1/requests?stat=pending'), { errors: [{ field: 'querystring/stat', message: 'is not known; did you mean state?' }] })
+})
