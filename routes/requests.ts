@@ -53,7 +53,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
         description,
         headers: Type.Object({
           prefer: Type.Optional(Type.String({ maxLength: 256, description: `\`wait=N\`: answer with the finished request if it finishes within N (at most ${maxWaitSeconds}) seconds.` })),
-          'idempotency-key': Type.Optional(Type.String({ pattern: '^("[\\u0020-\\u0021\\u0023-\\u007e]{1,255}"|[!#-~]{1,255})$', description: 'The same key with the same payload is the same request.' }))
+          'idempotency-key': Type.Optional(Type.String({ pattern: '^("[\\u0020-\\u0021\\u0023-\\u007e]{1,255}"|[!#-~]{1,255})$', 'x-expected': 'a key of 1 to 255 printable characters, without white space unless it is in quotes', description: 'The same key with the same payload is the same request.' }))
         }),
         querystring: Type.Object({ timeout: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: maxTimeoutSeconds, description: 'Seconds until the request times out, instead of the type\'s default. The setting controller_timeout_max may allow less.' })) }, { additionalProperties: false }),
         body: takesFile ? { content: { 'application/json': { schema: Ref(body) }, ...clusterCfgContent } } : Ref(body),

@@ -12,8 +12,8 @@ import { ResponseSink } from '../src/events/sink.js'
 import { needs, problems } from './answers.js'
 
 const cursorPattern = '(latest|earliest|[a-z0-9]{1,32}\\.(0|[1-9][0-9]{0,15}))'
-export const From = Type.Optional(Type.String({ pattern: `^${cursorPattern}$`, description: 'Where to start: latest, earliest, or a cursor.' }))
-export const LastEventIdQuery = Type.Optional(Type.String({ pattern: `^${cursorPattern}$`, description: 'For clients that cannot set the header Last-Event-ID. Wins over `from`.' }))
+export const From = Type.Optional(Type.String({ pattern: `^${cursorPattern}$`, 'x-expected': 'latest, earliest or a cursor', description: 'Where to start: latest, earliest, or a cursor.' }))
+export const LastEventIdQuery = Type.Optional(Type.String({ pattern: `^${cursorPattern}$`, 'x-expected': 'a cursor', description: 'For clients that cannot set the header Last-Event-ID. Wins over `from`.' }))
 export const Ticket = Type.Optional(Type.String({ maxLength: 64, description: 'From `create_ticket`, for an EventSource without a session: it cannot send a token.' }))
 export const cursorHeaders = Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that was received. Wins over all else.' })) })
 

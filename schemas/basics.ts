@@ -17,11 +17,14 @@ export function ListOf<T extends TSchema> (schema: T, options: { description?: s
 
 export const namePattern = '^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$'
 
+/** What a name must be, for people. */
+export const nameExpected = 'a name of 1 to 64 letters, digits, ".", "_" and "-" that begins with none of "." and "-"'
+
 /** The name of an instance or a node. It becomes a directory, so it cannot be "." or hold a slash. */
-export const Name = Type.String({ pattern: namePattern, 'x-expected': 'a name of 1 to 64 letters, digits, ".", "_" and "-" that begins with none of "." and "-"', examples: ['worker-1'] })
+export const Name = Type.String({ pattern: namePattern, 'x-expected': nameExpected, examples: ['worker-1'] })
 
 /** A request's ID, made by the controller. */
-export const RequestId = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', examples: ['0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'] })
+export const RequestId = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', 'x-expected': 'an ID of 1 to 64 letters, digits, ".", "_" and "-"', examples: ['0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'] })
 
 export const Port = Type.Integer({ minimum: 1, maximum: 65535, examples: [2200] })
 
@@ -32,7 +35,7 @@ export const Host = Type.String({ format: 'ip', 'x-expected': 'neither 0.0.0.0 n
 export const Time = Type.String({ format: 'date-time', examples: ['2026-11-22T14:48:56.123Z'] })
 
 /** A place in the event log, to be handed back as it is. */
-export const Cursor = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', description: 'A place in the event log. Opaque.', examples: ['k3v9q2.1042'] })
+export const Cursor = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', 'x-expected': 'a cursor, as an event has it', description: 'A place in the event log. Opaque.', examples: ['k3v9q2.1042'] })
 
 export const ClusterRole = Enum('ClusterRole', ['MANAGER', 'LOGGER', 'PROXY', 'WORKER'], 'What a node does in the cluster. Nodes start in this order.')
 export type ClusterRole = Static<typeof ClusterRole>

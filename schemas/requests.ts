@@ -75,7 +75,7 @@ export const requests = {
     description: 'One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included. Agents tell of each change when it happens; they are not asked anew.'
   },
   get_id_value: {
-    arguments: Type.Object({ id: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_:]*$', maxLength: 256, description: 'A global identifier of Zeek.' }), ...selector }, { $id: 'GetIdValueArguments', ...closed, description: 'Which identifier, of which nodes.', examples: [{ id: 'Cluster::node', nodes: ['worker-1'] }] }),
+    arguments: Type.Object({ id: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_:]*$', maxLength: 256, 'x-expected': 'a global identifier of Zeek', description: 'A global identifier of Zeek.' }), ...selector }, { $id: 'GetIdValueArguments', ...closed, description: 'Which identifier, of which nodes.', examples: [{ id: 'Cluster::node', nodes: ['worker-1'] }] }),
     changes: false,
     role: 'viewer',
     timeout: 10,

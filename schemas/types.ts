@@ -19,7 +19,7 @@ function Map (id: string, names: string, values: string, expected: string, descr
 
 /** No white space, so that it stays one argument; no leading dash, so that it is no flag; no "=", so that it is no option; no "::", so that it is no plugin. */
 const Script = Type.String({ pattern: '^[A-Za-z0-9_./@+~](:?[^\\s=:\\u0000-\\u001f\\u007f])*:?$', maxLength: 1024, 'x-expected': 'the name of a script: without white space, "=" and "::", and no flag', examples: ['policy/tuning/json-logs'] })
-const Interface = Type.String({ pattern: '^[A-Za-z0-9_./][^\\s\\u0000-\\u001f\\u007f]*$', maxLength: 256, 'x-expected': 'one interface, without white space, and no flag', description: 'A packet source, as for zeek -i.', examples: ['af_packet::eth0'] })
+const Interface = Type.String({ pattern: '^[A-Za-z0-9_./][^\\s\\u0000-\\u001f\\u007f]*$', maxLength: 256, 'x-expected': 'one interface per node, without white space, and no flag', description: 'A packet source, as for zeek -i.', examples: ['af_packet::eth0'] })
 
 export const ManagementRole = Enum('ManagementRole', ['NONE', 'AGENT', 'CONTROLLER', 'NODE'], 'What a process does in the management of the cluster.')
 export type ManagementRole = Static<typeof ManagementRole>

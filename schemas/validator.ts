@@ -69,31 +69,41 @@ const maxErrors = 100
 const named = new Map(components.map(schema => [`${schema.$id}#`, schema as TSchema]))
 
 /** What is wrong with a value, all of it, piece by piece: a check of the whole ends at the first error. */
-function * pieces (schema: TSchema, value: unknown, at: string): Generator<FieldError> {
+function * pieces (schema: TSchema, value: unknown, at: string): Generator<FieldError, void> {
+  const validate: (value: unknown) => boolean = ajv.compile(schema)
+  if (validate(value)) return
+  const first = (validate as ValidateFunction).errors ?? []
+  let isTold = false
+  for (const error of members(schema, value, at)) {
+    isTold = true
+    yield error
+  }
+  if (!isTold) yield * fieldErrors(first, at)
+}
+
+/** What is wrong with the members of an object, a map or a list. */
+function * members (schema: TSchema, value: unknown, at: string): Generator<FieldError, void> {
   const whole = schema.$ref === undefined ? schema : named.get(schema.$ref) ?? schema
   const { properties, additionalProperties, required = [], propertyNames, maxProperties = Infinity, items, maxItems = Infinity, type } = whole
-  const members = type === 'object' && typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value).filter(([, member]) => member !== undefined) : undefined
-  if (properties && members) {
-    for (const [key, member] of members) {
+  const entries = type === 'object' && typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value).filter(([, member]) => member !== undefined) : undefined
+  if (properties && entries) {
+    for (const [key, member] of entries) {
       if (Object.hasOwn(properties, key)) yield * pieces(properties[key], member, `${at}/${key}`)
       else if (additionalProperties === false) yield { field: `${at}/${key}`, message: `is not known${suggestion(key, Object.keys(properties))}` }
     }
     for (const key of required) if ((value as any)[key] === undefined) yield { field: `${at}/${key}`, message: 'is required' }
-  } else if (propertyNames && members && members.length > 1 && members.length <= maxProperties) {
-    for (const member of members) yield * pieces(schema, Object.fromEntries([member]), at)
+  } else if (propertyNames && entries && entries.length > 1 && entries.length <= maxProperties) {
+    for (const entry of entries) yield * pieces(schema, Object.fromEntries([entry]), at)
   } else if (items && Array.isArray(value) && value.length <= maxItems) {
     for (const [index, item] of value.entries()) yield * pieces(items, item, `${at}/${index}`)
-  } else {
-    const validate = ajv.compile(schema)
-    if (!validate(value)) yield * fieldErrors(validate.errors ?? [], at)
   }
 }
 
-/** The errors of a value that does not fit its schema: `first` ones of the check of the whole, or more. */
-export function everyError (schema: TSchema, value: unknown, at: string, first: readonly SchemaError[] = []): FieldError[] {
+/** The errors of a value, none when it fits its schema. */
+export function everyError (schema: TSchema, value: unknown, at: string): FieldError[] {
   const errors: FieldError[] = []
   for (const error of pieces(schema, value, at)) if (errors.push(error) >= maxErrors) break
-  return errors.length > 0 ? errors : fieldErrors(first, at)
+  return errors
 }
 
 /** Makes a check that throws what `complain` makes of the errors. Defaults are filled in. Compiled when first used. */
@@ -102,7 +112,6 @@ export function checker<T extends TSchema> (schema: T, complain: (errors: FieldE
   return (value, at) => {
     validate ??= (coerce ? coercing : ajv).compile<Static<T>>(schema)
     if (validate(value)) return value
-    const first = validate.errors ?? []
-    throw complain(coerce ? fieldErrors(first, at) : everyError(schema, value, at, first))
+    throw complain(coerce ? fieldErrors(validate.errors ?? [], at) : everyError(schema, value, at))
   }
 }

@@ -53,7 +53,7 @@ await t.test('what is wrong stops the start, with where it is and what it is', a
     [{ flags: { 'controller-port': 'abc' } }, /^--controller-port must be integer \(it is "abc"\)$/],
     [{ flags: { 'controller-port': '0' } }, /^--controller-port must be >= 1/], [{ flags: { 'controller-port': '65536' } }, /^--controller-port must be <= 65535/],
     [{ env: { ZEEK_CONTROLLER_PORT: '1.5' } }, /^ZEEK_CONTROLLER_PORT must be integer/], [{ env: { ZEEK_CONTROLLER_ADDR: 'localhost' } }, /^ZEEK_CONTROLLER_ADDR must be an IP address/],
-    [{ env: { ZEEK_AGENT_NAME: '../x' } }, /^ZEEK_AGENT_NAME must match pattern/], [{ env: { ZEEK_MANAGEMENT_LOG_LEVEL: 'loud' } }, /^ZEEK_MANAGEMENT_LOG_LEVEL must be one of debug, info/],
+    [{ env: { ZEEK_AGENT_NAME: '../x' } }, /^ZEEK_AGENT_NAME must be a name of 1 to 64 letters/], [{ env: { ZEEK_MANAGEMENT_LOG_LEVEL: 'loud' } }, /^ZEEK_MANAGEMENT_LOG_LEVEL must be one of debug, info/],
     [{ env: { ZEEK_AGENT_CONTROLLER: 'host' } }, /^ZEEK_AGENT_CONTROLLER must match pattern/], [{ env: { ZEEK_CONTROLLER_AUTO_ASSIGN_METRICS_PORTS: 'maybe' } }, /^ZEEK_CONTROLLER_AUTO_ASSIGN_METRICS_PORTS must be boolean/],
     [{ file }, /settings.yaml: controller_port must be integer \(it is \[1\]\)$/]
   ]

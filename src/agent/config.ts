@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { Type, type Static, type TObject } from '@sinclair/typebox'
-import { namePattern } from '../../schemas/types.js'
+import { nameExpected, namePattern } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import { Count, File, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
 import { isLoopback } from '../util.js'
@@ -10,7 +10,7 @@ export const archiveMax = 3600
 
 /** The settings of an agent. */
 export const agentSettings = {
-  agent_name: Type.String({ pattern: namePattern, default: `agent-${hostname()}`, description: 'the name of the agent and its instance' }),
+  agent_name: Type.String({ pattern: namePattern, 'x-expected': nameExpected, default: `agent-${hostname()}`, description: 'the name of the agent and its instance' }),
   agent_controller: Type.String({ pattern: '^(none|[^\\s/]+:[0-9]{1,5})$', default: '127.0.0.1:2150', description: 'host:port of the controller to dial; none: listen, and be dialled' }),
   agent_token_file: File('a file with the token that the agent shows to its controller'),
   agent_tls_ca: File('authorities (PEM) that the controller\'s certificate is checked against; given, the agent speaks TLS'),

@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import { requests, requestTypes, type RequestType } from '../../schemas/api.js'
 import { ClusterBackend } from '../../schemas/agent.js'
-import { namePattern } from '../../schemas/types.js'
+import { nameExpected, namePattern } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import { Count, environmentName, File, ListenAddress, ListenPort, managementSettings, Percent, Seconds } from '../settings.js'
 import { isLoopback } from '../util.js'
@@ -15,7 +15,7 @@ const timeouts = Object.fromEntries(requestTypes.map(type => [
 
 /** The settings of the controller. */
 export const controllerSettings = {
-  controller_name: Type.String({ pattern: namePattern, default: `controller-${hostname()}`, description: 'the name of the controller' }),
+  controller_name: Type.String({ pattern: namePattern, 'x-expected': nameExpected, default: `controller-${hostname()}`, description: 'the name of the controller' }),
   controller_addr: ListenAddress({ default: '127.0.0.1', description: 'where it listens for agents' }),
   controller_port: ListenPort({ default: 2150, description: 'where it listens for agents' }),
   controller_websocket_addr: ListenAddress({ default: '127.0.0.1', description: 'where it listens for clients' }),

@@ -167,7 +167,7 @@ function buildValidator () {
     return (route: any) => {
       if (route.httpPart !== 'body') return text(route)
       const validate = body(route)
-      return (value: unknown) => validate(value) || { error: invalid(everyError(route.schema, value, 'body', validate.errors ?? [])) }
+      return (value: unknown) => validate(value) || { error: invalid(everyError(route.schema, value, 'body')) }
     }
   }
 }

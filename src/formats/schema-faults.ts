@@ -6,14 +6,13 @@ import { shown } from './refusal.js'
 export interface PropertyFault { property: string, name: string | undefined, message: string }
 
 /** What a node's schema refuses. `name` is that of a variable, an option or a script. A node may lack what its file gives it elsewhere. */
-export const nodeFaults = (node: Partial<Node>): PropertyFault[] => faultsOf(Node, node)
+export const nodeFaults = (node: Partial<Node>): PropertyFault[] => faultsOf(Node, { ...node, name: node.name ?? 'a', instance: node.instance ?? 'a', role: node.role ?? 'WORKER' })
 
 /** What an instance's schema refuses. */
 export const instanceFaults = (instance: Instance): PropertyFault[] => faultsOf(Instance, instance)
 
 function faultsOf (schema: typeof Node | typeof Instance, value: object): PropertyFault[] {
-  const present = everyError(schema, value, '').filter(({ message }) => message !== 'is required')
-  return present.map(({ field, message }) => {
+  return everyError(schema, value, '').map(({ field, message }) => {
     const [, property = '', rest] = /^\/([^/]*)(?:\/([^]*))?$/.exec(field) ?? []
     const whole: any = (value as any)[property]
     if (property === 'interface' && /\s/.test(whole)) return { property, name: undefined, message: 'one interface per node' }

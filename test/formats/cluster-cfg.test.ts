@@ -215,7 +215,7 @@ await t.test('what the schema refuses is told with its line, all of it, without 
   const aScript = 'must be the name of a script: without white space, "=" and "::", and no flag'
   const text = '[instances]\nb c\ne = fe80::1%%eth0:2151\n[two words]\ninstance = a\nrole = worker\ncpu_affinity = 5000\nscripts = a --evil X::y=1\nenv = "A B=1"\noptions = X::y=a\\\\\ninterface = -r\n'
   t.same((await faultsOf(text)).sort(), [
-    `two words.name: ${aName} (line 4)`, 'two words.interface: must be one interface, without white space, and no flag (line 11)', 'two words.cpu_affinity: must be <= 4095 (line 7)',
+    `two words.name: ${aName} (line 4)`, 'two words.interface: must be one interface per node, without white space, and no flag (line 11)', 'two words.cpu_affinity: must be <= 4095 (line 7)',
     `two words.scripts: --evil ${aScript} (line 8)`, `two words.scripts: X::y=1 ${aScript} (line 8)`, 'two words.env: A B is not a valid name (line 9)',
     'two words.options: X::y must be a text without control characters, with its quotes in pairs and no backslash at its end (line 10)',
     `instances.b c: name ${aName} (line 2)`, 'instances.e: host fe80::1%eth0 must be an IP address, neither 0.0.0.0 nor ::, and without a zone (line 3)'

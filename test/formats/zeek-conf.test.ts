@@ -144,7 +144,7 @@ await t.test('two interfaces of one worker are told for each section, with the l
 
 await t.test('what the schema refuses is told at the key that has it', async t => {
   t.strictSame(faultsOf('[zeek]\nmanager = 1\nenv = A B=1\nargs = --x X::y=a\\\\\n[interface a]\ninterface = -r\nworkers = 1\nworker_env = C D=1\n').sort(), [
-    'interface a.interface: must be one interface, without white space, and no flag (line 6)', 'interface a.worker_env: C D is not a valid name (line 8)',
+    'interface a.interface: must be one interface per node, without white space, and no flag (line 6)', 'interface a.worker_env: C D is not a valid name (line 8)',
     'zeek.args: X::y must be a text without control characters, with its quotes in pairs and no backslash at its end (line 4)', 'zeek.env: A B is not a valid name (line 3)'
   ])
 })

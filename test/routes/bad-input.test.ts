@@ -224,11 +224,11 @@ await t.test('all that is wrong in a configuration is told at once, without patt
   t.same(problem.errors, [
     { field: 'body/config/instances/0/name', message: 'must be a name of 1 to 64 letters, digits, ".", "_" and "-" that begins with none of "." and "-"' },
     { field: 'body/config/instances/1/host', message: 'must be an IP address, neither 0.0.0.0 nor ::, and without a zone' },
-    { field: `${nodes}/0/interface`, message: 'must be one interface, without white space, and no flag' },
+    { field: `${nodes}/0/interface`, message: 'must be one interface per node, without white space, and no flag' },
     { field: `${nodes}/1/inteface`, message: 'is not known; did you mean interface?' },
     { field: `${nodes}/1/interfaces`, message: 'is not known; did you mean interface?' },
     { field: `${nodes}/1/colour`, message: 'is not known' },
-    { field: `${nodes}/2/interface`, message: 'must be one interface, without white space, and no flag' },
+    { field: `${nodes}/2/interface`, message: 'must be one interface per node, without white space, and no flag' },
     { field: `${nodes}/2/env/A`, message: 'must be a text without control characters' },
     { field: `${nodes}/2/env/B C`, message: 'is not a valid name' },
     { field: `${nodes}/2/role`, message: 'is required' }
