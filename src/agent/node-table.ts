@@ -175,7 +175,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     await this.#stop([...units.keys()].filter(name => !same(name)))
     this.#adopt(wanted, units, same)
     await this.#startInOrder([...wanted.values()].filter(({ node, desired }) => desired === 'RUNNING' && !same(node.name)), reasons)
-    for (const node of wanted.values()) if (node.desired === 'STOPPED') node.tell('to be stopped')
+    for (const node of wanted.values()) if (node.desired === 'STOPPED') node.tell('was stopped by an operator')
     return new Map()
   }
 
@@ -236,7 +236,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     return await Promise.all(names.map(async name => {
       if (!this.#nodes.has(name)) return this.#failed(name, 'unknown cluster node')
       const outcome = await this.#outcome(name, signal)
-      if (this.#nodes.get(name)?.desired === 'STOPPED') return this.#failed(name, `node ${name} is to be stopped`)
+      if (this.#nodes.get(name)?.desired === 'STOPPED') return this.#failed(name, `node ${name} was stopped by an operator`)
       return outcome.success ? outcome : { ...outcome, error: error(name) }
     }))
   }

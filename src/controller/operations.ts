@@ -37,7 +37,7 @@ export class Operations {
     const { selected, unknown } = select(selector, configuration)
     const wanted = selected.filter(({ name }) => this.#deployer.desired(name) === 'RUNNING')
     const stopped: Outcome[] = selected.filter(node => !wanted.includes(node) && selector.nodes?.includes(node.name))
-      .map(({ name: node, instance }) => ({ success: false, instance, node, error: `node ${node} is to be stopped` }))
+      .map(({ name: node, instance }) => ({ success: false, instance, node, error: `node ${node} was stopped by an operator` }))
     const left = [...unknown, ...stopped]
     if (strategy === 'at_once') return { results: left, timedOut: await askNodes(this.#fleet, task, wanted, { method: 'restart' }) }
     return await this.#roll(steps(wanted, maxParallel), left, task)

@@ -33,9 +33,13 @@ export class Site {
     if (host !== this.#host) {
       const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1').toLowerCase()
       if (isLoopback(name)) this.#host = host
-      else if (!this.#options.isNamed(name)) throw new AppError('forbidden', `Host ${host} is not this server`)
+      else if (!this.#options.isNamed(name)) throw new AppError('forbidden', `Host ${host} is not this server: ZEEK_CONTROLLER_HOSTS adds a name`)
     }
-    if (origin !== undefined && origin !== `http${this.#options.isSecure ? 's' : ''}://${host}`) throw new AppError('forbidden', `Origin ${origin} is not this server`)
+    if (origin !== undefined && origin !== `http${this.#options.isSecure ? 's' : ''}://${host}`) {
+      // As behind a proxy of which nothing is said.
+      const help = origin === `https://${host}` ? ': ZEEK_CONTROLLER_TLS_BY_PROXY=true says that a proxy speaks TLS' : ''
+      throw new AppError('forbidden', `Origin ${origin} is not this server${help}`)
+    }
     // Browsers say this of what has no Origin: an image, a script. To follow a link from elsewhere is well.
     if ((from === 'cross-site' || from === 'same-site') && mode !== 'navigate') throw new AppError('forbidden', 'a page of another site asks')
   }

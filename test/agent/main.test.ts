@@ -118,7 +118,7 @@ await t.test('a start that a stop comes upon fails, and says so', async t => {
   const starting = ask('start', { nodes: ['worker-1'] }, '?timeout=30')
   await until(() => controller.pendingRequests > 0, 'it waits')
   t.equal((await ask('stop', { nodes: ['worker-1'] })).state, 'succeeded')
-  t.match(await starting, { state: 'failed', results: [{ node: 'worker-1', error: 'node worker-1 is to be stopped' }] })
+  t.match(await starting, { state: 'failed', results: [{ node: 'worker-1', error: 'node worker-1 was stopped by an operator' }] })
 })
 
 await t.test('an agent that cannot listen leaves nothing running', async t => {

@@ -24,12 +24,12 @@ await t.test('shares that are saved at once leave one of them, whole', async t =
   t.match(await memory.load(), { config_id: /^c\d$/, nodes: share.nodes })
 })
 
-await t.test('a damaged memory is an error, not a share', async t => {
+await t.test('a damaged memory is an error that names the file, not a share', async t => {
   const path = join(t.testdir(), 'agent.json')
   const memory = new Memory(path)
   for (const text of ['', '{', 'null', '{}', '[]', JSON.stringify(share).slice(0, -9), JSON.stringify({ ...share, nodes: [{ name: '../x' }] })]) {
     writeFileSync(path, text)
-    await t.rejects(memory.load(), text)
+    await t.rejects(memory.load(), { message: new RegExp(`^${path}`) }, text)
   }
   await memory.save(share)
   t.same(await memory.load(), share)

@@ -89,7 +89,7 @@ await t.test('a restart leaves out what is to be stopped, and says so of what wa
   await ask('stop', { nodes: ['worker-1'] })
   t.same(told(await ask('restart', { roles: ['WORKER'], instances: ['agent-a'] })), { 'worker-2': 'success' })
   t.same(a.asked.at(-1), { method: 'restart', params: { nodes: ['worker-2'] } })
-  t.same(told(await ask('restart', { nodes: ['worker-1', 'worker-2'] })), { 'worker-1': 'node worker-1 is to be stopped', 'worker-2': 'success' })
+  t.same(told(await ask('restart', { nodes: ['worker-1', 'worker-2'] })), { 'worker-1': 'node worker-1 was stopped by an operator', 'worker-2': 'success' })
 })
 
 await t.test('a rolling restart goes by role, so many at a time, the next only when all of the last are back', async t => {

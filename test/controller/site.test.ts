@@ -65,6 +65,15 @@ await t.test('Origin is this server, as the client sees it', async t => {
   }
 })
 
+await t.test('a refusal says which setting lets a name, or a proxy, in', async t => {
+  const site = await siteOf(t, {})
+  for (const [headers, message] of [
+    [{ host: 'controller:2149' }, 'Host controller:2149 is not this server: ZEEK_CONTROLLER_HOSTS adds a name'],
+    [{ host: 'localhost', origin: 'https://localhost' }, 'Origin https://localhost is not this server: ZEEK_CONTROLLER_TLS_BY_PROXY=true says that a proxy speaks TLS'],
+    [{ host: 'localhost', origin: 'https://evil.example' }, 'Origin https://evil.example is not this server']
+  ] as const) t.throws(() => site.refuseForeigner({ headers }), { code: 'forbidden', message })
+})
+
 await t.test('without an Origin, Sec-Fetch-Site tells of pages of other sites', async t => {
   const site = await siteOf(t, {})
   const host = 'localhost:2149'
@@ -139,7 +148,7 @@ await t.test('pages of other sites are counted, and told of once, however many n
   clock.now += 2000
   const refused = async () => (await getJson(`${url}/v1/audit`)).entries.filter(({ outcome }: any) => outcome === 'refused')
   await until(async () => (await refused()).length > 0, 'it is told')
-  t.match(await refused(), [{ detail: 'Host evil-0.example is not this server' }])
+  t.match(await refused(), [{ detail: 'Host evil-0.example is not this server: ZEEK_CONTROLLER_HOSTS adds a name' }])
   t.equal((await refused()).length, 1)
 })
 

@@ -41,7 +41,7 @@ await t.test('nodes are started, stopped and restarted', { timeout: 300_000 }, a
     await cluster.startHost('sensor-2', false)
     await cluster.connected('sensor-2')
     t.match(await cluster.reaches('worker-1', 'STOPPED'), { desired_state: 'STOPPED' })
-    t.match(await cluster.ask('restart', { nodes: ['worker-1'] }), { state: 'failed', results: [{ error: 'node worker-1 is to be stopped' }] })
+    t.match(await cluster.ask('restart', { nodes: ['worker-1'] }), { state: 'failed', results: [{ error: 'node worker-1 was stopped by an operator' }] })
   })
 
   await t.test('it runs once it is started, and starting it again leaves it alone', async t => {
