@@ -1,4 +1,5 @@
 import type { FieldError } from '../schemas/api.js'
+import { refusalOf } from './permission.js'
 
 /** The kinds of failure that a caller can tell apart, and the HTTP status of each. The only place that knows both. */
 export const statusOf = {
@@ -39,7 +40,12 @@ export function invalid (errors: FieldError[]): AppError {
   return new AppError('invalid_request', errors.map(({ field, message }) => `${field} ${message}`).join('; '), { errors })
 }
 
-/** The text of anything that was thrown. */
+/** The text of anything that was thrown; of what the system refuses, with whose it is and what to do. */
 export function messageOf (error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return refusalOf(error) ?? (error instanceof Error ? error.message : String(error))
+}
+
+/** Whether this is the system's answer to what we asked of it, and no fault of ours. */
+export function isOfSystem (error: unknown): boolean {
+  return typeof (error as NodeJS.ErrnoException | undefined)?.syscall === 'string'
 }

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { destination, multistream, pino, type Logger, type StreamEntry } from 'pino'
 import type { ManagementRole } from '../schemas/types.js'
+import { messageOf } from './errors.js'
 
 const names: Record<string, string> = { trace: 'DEBUG', debug: 'DEBUG', info: 'INFO', warn: 'WARNING', error: 'ERROR', fatal: 'ERROR' }
 
@@ -30,7 +31,7 @@ export function createLog ({ node, role, level, directory, onLine }: LogOptions)
       mkdirSync(directory, { recursive: true })
       streams.push(to(join(directory, `management-${node}.log`)))
     } catch (error) {
-      trouble = (error as Error).message
+      trouble = messageOf(error)
     }
   }
   if (onLine) {

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { agentSettings, refuseExposure as refuseAgentExposure } from './agent/config.js'
 import { controllerSettings, refuseExposure as refuseControllerExposure } from './controller/config.js'
-import { AppError, messageOf } from './errors.js'
+import { AppError, isOfSystem, messageOf } from './errors.js'
 import { nodesStay, runHost, type Role } from './host.js'
 import { IpcTransport } from './link/ipc.js'
 import { Link } from './link/link.js'
@@ -200,6 +200,7 @@ async function main ([command, ...args]: readonly string[]): Promise<number> {
 }
 
 main(process.argv.slice(2)).then(code => process.exit(code), (error: unknown) => {
-  console.error(`zeek-cluster: ${error instanceof AppError ? messageOf(error) : error instanceof Error ? error.stack : String(error)}`)
+  const isForeseen = error instanceof AppError || isOfSystem(error)
+  console.error(`zeek-cluster: ${!isForeseen && error instanceof Error ? error.stack : messageOf(error)}`)
   process.exit(error instanceof AppError && error.code === 'invalid_request' ? 2 : 1)
 })

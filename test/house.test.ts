@@ -5,18 +5,19 @@ import t from 'tap'
 import { packageRoot } from '../src/util.js'
 
 /** Who may import whom, by room. `type` rooms may be named in types only. Everyone may use their own room. */
-const ground = ['schemas', 'src/errors.ts', 'src/util.ts', 'src/certificates.ts', 'src/addresses.ts', 'src/sharing.ts']
+const ground = ['schemas', 'src/errors.ts', 'src/permission.ts', 'src/util.ts', 'src/certificates.ts', 'src/addresses.ts', 'src/sharing.ts']
 const leaves = ['src/link', 'src/store', 'src/events', 'src/supervisor', 'src/zeek', 'src/formats']
 const picture: Record<string, { value: string[], type?: string[] }> = {
   schemas: { value: [] },
-  'src/errors.ts': { value: [], type: ['schemas'] },
+  'src/permission.ts': { value: [] },
+  'src/errors.ts': { value: ['src/permission.ts'], type: ['schemas'] },
   'src/util.ts': { value: [] },
   'src/addresses.ts': { value: ['src/util.ts'], type: ['schemas'] },
   'src/sharing.ts': { value: ['src/util.ts'], type: ['schemas'] },
   ...Object.fromEntries(leaves.map(leaf => [leaf, { value: ground }])),
   'src/settings.ts': { value: ['schemas', 'src/errors.ts', 'src/util.ts'] },
   'src/certificates.ts': { value: ['src/errors.ts', 'src/settings.ts'] },
-  'src/log.ts': { value: [], type: ['schemas'] },
+  'src/log.ts': { value: ['src/errors.ts'], type: ['schemas'] },
   'src/waiting.ts': { value: [] },
   'src/secrets.ts': { value: [], type: ['schemas'] },
   'src/task.ts': { value: ['schemas'] },

@@ -25,6 +25,13 @@ await t.test('a unit runs the program itself, and leaves the nodes to their supe
   t.equal(settingsOf('zeek-cluster-agent.service').KillMode, 'process')
 })
 
+await t.test('a node that the kernel kills takes no other along, and a zeek with capabilities of its own can be executed', async t => {
+  const { OOMPolicy, KillMode, CapabilityBoundingSet, NoNewPrivileges, AmbientCapabilities } = settingsOf('zeek-cluster-agent.service')
+  t.match({ OOMPolicy, KillMode, CapabilityBoundingSet }, { OOMPolicy: 'continue', KillMode: 'process', CapabilityBoundingSet: undefined })
+  // What makes up for it.
+  t.match({ NoNewPrivileges, AmbientCapabilities }, { NoNewPrivileges: 'true', AmbientCapabilities: 'CAP_NET_RAW CAP_NET_ADMIN' })
+})
+
 await t.test('what the container copies is there', async t => {
   const lines = readFileSync(join(packageRoot, 'packaging', 'container', 'Containerfile'), 'utf8').split('\n')
   const sources = lines.filter(line => /^COPY (?!--from)/.test(line)).flatMap(line => line.split(' ').slice(1, -1))

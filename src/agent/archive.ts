@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import { AppError, messageOf } from '../errors.js'
+import { isRefused } from '../permission.js'
 import { lockDirectory } from '../supervisor/lock.js'
 import { archivePlace, type ArchivePlace } from '../zeek/log-name.js'
 
@@ -79,7 +80,11 @@ async function archiveLog (source: string, directory: string, { file, compressed
   await unlink(source)
 }
 
-const exists = async (path: string) => await access(path).then(() => true, () => false)
+/** What is not for us to see is no less there. */
+const exists = async (path: string) => await access(path).then(() => true, error => {
+  if (isRefused(error)) throw error
+  return false
+})
 const isSame = (a: Stats, b: Stats) => a.ino === b.ino && a.size === b.size && a.mtimeMs === b.mtimeMs
 
 /** The name to archive under: that of a copy which an attempt before this one has left, else one that nobody has. */

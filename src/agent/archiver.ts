@@ -205,9 +205,9 @@ export async function prepareQueue (settings: AgentSettings): Promise<void> {
     await unlink(join(queue, `.rotate-${process.pid}`))
   } catch (error) {
     await unlink(probe).catch(() => {})
-    const { code, message } = error as NodeJS.ErrnoException
+    const { code } = error as NodeJS.ErrnoException
     // What a full disk says nothing of.
     if (code === 'ENOSPC' || code === 'EDQUOT') return
-    throw new AppError('invalid_request', `management_spool_dir: ${code === 'EXDEV' ? `${spool} is on another file system than the state directory, so that nodes cannot move their logs there` : message}`, { cause: error })
+    throw new AppError('invalid_request', `management_spool_dir: ${code === 'EXDEV' ? `${spool} is on another file system than the state directory, so that nodes cannot move their logs there` : messageOf(error)}`, { cause: error })
   }
 }

@@ -64,6 +64,7 @@ export async function newestCore (cores: CorePattern, directory: string, pids: r
   }
   for (const core of found.sort((a, b) => b.time.getTime() - a.time.getTime())) {
     if (await isCore(core.path)) return { core, notes }
+    await open(core.path, 'r').then(file => file.close(), error => notes.push(`whether it is a core file is not known: ${messageOf(error)}`))
   }
   notes.push(`there is no core file in ${[...new Set(places.map(({ directory }) => directory))].join(' or ')}`)
   return { notes }

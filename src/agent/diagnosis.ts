@@ -1,8 +1,8 @@
 import type { Diagnosis, NodeRun } from '../../schemas/operations.js'
 import type { Outcome, ResultData } from '../../schemas/types.js'
-import { AppError } from '../errors.js'
+import { AppError, messageOf } from '../errors.js'
 import { maskedCommand, withoutSecrets } from '../secrets.js'
-import { readRuns } from '../supervisor/history.js'
+import { readHistory } from '../supervisor/history.js'
 import { streams, tailBytes, tailLines } from '../supervisor/output.js'
 import { Sequence } from '../util.js'
 import { backtrace, type Backtrace } from './backtrace.js'
@@ -19,14 +19,15 @@ export async function diagnose (table: NodeTable, names: readonly string[], env:
   const oneAtATime = new Sequence()
   return await table.each(names, async node => {
     const diagnosis = await diagnosisOf(node, (executable, core) => oneAtATime.run(() => backtrace(executable, core, env.PATH, signal)))
-    return { ...outputsOf(node), diagnosis }
+    return { ...outputsOf(node, diagnosis.notes), diagnosis }
   })
 }
 
 async function diagnosisOf ({ node, program, status }: ManagedNode, backtraceOf: BacktraceOf): Promise<Diagnosis> {
-  const runs = readRuns(program.cwd)
+  const { runs, trouble } = readHistory(program.cwd)
   const cores = await readCorePattern()
   const { core, notes } = await newestCore(cores, program.cwd, runs.flatMap(({ pid }) => pid ?? []))
+  if (trouble !== undefined) notes.push(`the history of its processes is missing: ${trouble}`)
   notes.push(...await coreLimitNote(cores, status.pid))
   const isOfRun = (time: number, { started_at: from, ended_at: to }: NodeRun) => time >= Date.parse(from) - coarseMs && (to === undefined || time <= Date.parse(to) + coarseMs)
   if (core && !runs.some(run => isOfRun(core.time.getTime(), run))) notes.push(`the core file is of ${core.time.toISOString()}: of none of these processes`)
@@ -50,12 +51,12 @@ function executableOf (command: readonly string[]): string {
   return command[command[0] === 'taskset' ? 3 : 0]!
 }
 
-/** Nothing, of a node that has not run. */
-function outputsOf (node: ManagedNode): ResultData {
+/** Nothing, of a node that has not run, or whose outputs cannot be read, which is noted. */
+function outputsOf (node: ManagedNode, notes: string[]): ResultData {
   try {
     return lastOutput(node, { streams, lines: tailLines, bytes: tailBytes })
   } catch (error) {
-    if (error instanceof AppError) return {}
-    throw error
+    if (!(error instanceof AppError)) notes.push(`its outputs are missing: ${messageOf(error)}`)
+    return {}
   }
 }

@@ -80,7 +80,7 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     certificates,
     connected: report,
     // Read each time, so that another token needs no restart.
-    headers: async () => settings.agent_token_file === undefined ? {} : { authorization: `Bearer ${(await readFile(settings.agent_token_file, 'utf8')).trim()}` },
+    headers: async () => settings.agent_token_file === undefined ? {} : { authorization: `Bearer ${await readToken(settings.agent_token_file)}` },
     hello: async () => ({
       api_version: agentApiVersion,
       name: settings.agent_name,
@@ -129,4 +129,11 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
       await Promise.all([dialling, archiving])
     }
   }
+}
+
+/** Throws an AppError that names the setting. */
+async function readToken (path: string): Promise<string> {
+  return (await readFile(path, 'utf8').catch(error => {
+    throw new AppError('unavailable', `ZEEK_AGENT_TOKEN_FILE: ${messageOf(error)}`, { cause: error })
+  })).trim()
 }

@@ -1,5 +1,6 @@
 import { open, stat, type FileHandle } from 'node:fs/promises'
 import type { OutputStream } from '../../schemas/requests.js'
+import { isRefused } from '../permission.js'
 import { fileOf, lastLines, readLatest, rotatedFileOf, runsBefore } from '../supervisor/output.js'
 
 const chunkBytes = 32 * 1024
@@ -15,7 +16,10 @@ interface Source {
 }
 
 async function openSource (path: string): Promise<Source | undefined> {
-  const file = await open(path, 'r').catch(() => undefined)
+  const file = await open(path, 'r').catch(error => {
+    if (isRefused(error)) throw error
+    return undefined
+  })
   return file && { file, inode: (await file.stat()).ino, position: 0, endsRun: false }
 }
 

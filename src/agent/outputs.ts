@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Static } from '@sinclair/typebox'
 import type { agentMethods } from '../../schemas/agent.js'
@@ -7,7 +6,7 @@ import type { Outcome, ResultData } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import type { Context } from '../link/link.js'
 import { withoutSecrets } from '../secrets.js'
-import { fileOf, lastLines, readEnd, readLatest, runsBefore, streams } from '../supervisor/output.js'
+import { fileOf, isThere, lastLines, readEnd, readLatest, runsBefore, streams } from '../supervisor/output.js'
 import type { ManagedNode } from './managed-node.js'
 import type { NodeTable } from './node-table.js'
 import { OutputFollower } from './output-follower.js'
@@ -46,7 +45,7 @@ export async function getNodeOutput (table: NodeTable, { nodes, stream, lines, i
 /** The last lines of a run of a node. Throws `not_found` when none of it is kept. */
 export function lastOutput (node: ManagedNode, { streams: wanted, lines, bytes }: Wanted, incarnation = 0): ResultData {
   const directory = node.program.cwd
-  const kept = Array.from({ length: runsBefore + 1 }, (_, n) => n).filter(n => streams.some(stream => existsSync(fileOf(directory, stream, n))))
+  const kept = Array.from({ length: runsBefore + 1 }, (_, n) => n).filter(n => streams.some(stream => isThere(fileOf(directory, stream, n))))
   if (!kept.includes(incarnation)) throw new AppError('not_found', kept.length === 0 ? `node ${node.node.name} has not run yet` : `there is no output of incarnation ${incarnation} of node ${node.node.name}: ${kept.join(', ')} are kept`)
   const data: ResultData = {}
   for (const stream of wanted) {

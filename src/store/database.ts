@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from '@photostructure/sqlite'
 import { AppError, messageOf } from '../errors.js'
+import { obstacleTo } from '../permission.js'
 import { faultIn, StoreFault } from './fault.js'
 import { migrations } from './migrations.js'
 
@@ -27,8 +28,10 @@ export function openDatabase (path: string, lockMs: number): Database {
     return db
   } catch (error) {
     const { kind, reason = messageOf(error) }: Partial<StoreFault> = faultIn(error) ?? {}
+    // SQLite does not say which of its files, and why.
+    const obstacle = kind === 'failing' ? ['', '-wal', '-shm'].map(end => obstacleTo(path + end)).find(text => text !== undefined) : undefined
     const help = kind === 'damaged' ? '; move it away with its -wal and -shm, and restore a backup or begin anew: the agents keep their nodes running meanwhile' : ''
-    throw new AppError('unavailable', `${path} cannot be used: ${reason}${help}`, { cause: error })
+    throw new AppError('unavailable', `${path} cannot be used: ${obstacle ?? reason}${help}`, { cause: error })
   }
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { ListOf } from '../../schemas/basics.js'
 import { NodeRun } from '../../schemas/operations.js'
 import { checker } from '../../schemas/validator.js'
-import { invalid } from '../errors.js'
+import { invalid, messageOf } from '../errors.js'
 
 /** How many runs are remembered. */
 export const runsKept = 20
@@ -13,15 +13,19 @@ const maxBytes = 256 * 1024
 const fileOf = (directory: string) => join(directory, 'runs.json')
 const checkRuns = checker(ListOf(NodeRun), invalid)
 
-/** The runs of a program, the newest first; none when there is no history, or it is damaged. */
-export function readRuns (directory: string): NodeRun[] {
+/** The runs of a program, the newest first; none when there is no history, or no good one: then with what is wrong with it. */
+export function readHistory (directory: string): { runs: NodeRun[], trouble?: string } {
+  const path = fileOf(directory)
   try {
-    if (statSync(fileOf(directory)).size > maxBytes) return []
-    return checkRuns(JSON.parse(readFileSync(fileOf(directory), 'utf8')), 'runs').slice(0, runsKept)
-  } catch {
-    return []
+    if (statSync(path).size > maxBytes) throw new Error('it is too long')
+    return { runs: checkRuns(JSON.parse(readFileSync(path, 'utf8')), 'runs').slice(0, runsKept) }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { runs: [] }
+    return { runs: [], trouble: `${path} cannot be read: ${messageOf(error)}` }
   }
 }
+
+export const readRuns = (directory: string): NodeRun[] => readHistory(directory).runs
 
 /** What has become of a program's processes, in a file beside their outputs: it outlives whoever runs them. */
 export class History {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdirSync, statSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { AppError } from '../errors.js'
 
@@ -9,6 +9,8 @@ import { AppError } from '../errors.js'
  */
 export async function lockDirectory (directory: string): Promise<Server> {
   mkdirSync(directory, { recursive: true })
+  // Said here of the directory itself, and not of the first thing that is to be in it.
+  accessSync(directory, constants.W_OK | constants.X_OK)
   const { dev, ino } = statSync(directory)
   const server = createServer(socket => socket.destroy())
   server.listen(`\0zeek-cluster-${dev}-${ino}`)

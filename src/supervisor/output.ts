@@ -1,6 +1,7 @@
 import { closeSync, copyFileSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { OutputStream } from '../../schemas/requests.js'
+import { isRefused } from '../permission.js'
 
 export const streams: readonly OutputStream[] = ['stdout', 'stderr']
 
@@ -37,7 +38,12 @@ function sizeOf (path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
 
-/** The last bytes of a file, up to `size`; none when it is gone. */
+/** Whether a file is there. Throws when that is not for us to know. */
+export function isThere (path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined
+}
+
+/** The last bytes of a file, up to `size`; none when it is gone. Throws when it may not be read. */
 export function readEnd (path: string, bytes: number, size = sizeOf(path)): Buffer {
   const buffer = Buffer.alloc(Math.min(bytes, size))
   if (buffer.length === 0) return buffer
@@ -45,7 +51,8 @@ export function readEnd (path: string, bytes: number, size = sizeOf(path)): Buff
   try {
     file = openSync(path, 'r')
     return buffer.subarray(0, readSync(file, buffer, 0, buffer.length, size - buffer.length))
-  } catch {
+  } catch (error) {
+    if (isRefused(error)) throw error
     return Buffer.alloc(0)
   } finally {
     if (file !== undefined) closeSync(file)
@@ -116,7 +123,7 @@ export class Output {
     for (let incarnation = runsBefore; incarnation > 0; incarnation--) {
       const path = fileOf(this.#directory, stream, incarnation)
       const newer = fileOf(this.#directory, stream, incarnation - 1)
-      if (statSync(newer, { throwIfNoEntry: false })) renameSync(newer, path)
+      if (isThere(newer)) renameSync(newer, path)
       else rmSync(path, { force: true })
     }
     const before = fileOf(this.#directory, stream, 1)

@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { closeSync, existsSync, readFileSync } from 'node:fs'
+import { accessSync, closeSync, constants, readFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../errors.js'
+import { isRefused } from '../permission.js'
 import { bootId } from '../util.js'
 import type { Output } from './output.js'
 import type { Exit, Program } from './program.js'
@@ -39,14 +40,16 @@ function parseStat (stat: string): { state: string, startTime: string } {
   return { state: fields[0] ?? '', startTime: fields[19] ?? '' }
 }
 
-/** What a launched process wrote of itself; undefined when there is nothing (whole) to read. */
+/** What a launched process wrote of itself; undefined when there is nothing (whole) to read. Throws when it may not be read. */
 export function readIdentity (pidFile: string): Identity | undefined {
   try {
     const [pid, stat, boot, ...rest] = readFileSync(pidFile, 'utf8').split('\n')
     if (!pid || !stat || !boot || rest.length === 0) return undefined
     // An earlier version wrote no invocation.
     return { pid: Number(pid), startTime: parseStat(stat).startTime, bootId: boot, invocation: rest.length > 1 ? rest[0]! : '' }
-  } catch {
+  } catch (error) {
+    // One that runs must not be taken for none.
+    if (isRefused(error)) throw error
     return undefined
   }
 }
@@ -81,7 +84,8 @@ export function launch (program: Program, pidFile: string, output: Output | unde
     // Files, not pipes: a pipe would end with us and take the program along.
     files = output?.open()
     // Node would blame the shell for it.
-    if (!existsSync(program.cwd)) throw new Error(`there is no directory ${program.cwd}`)
+    if (!statSync(program.cwd, { throwIfNoEntry: false })) throw new Error(`there is no directory ${program.cwd}`)
+    accessSync(program.cwd, constants.X_OK)
     return spawnProgram(program, pidFile, files)
   } catch (error) {
     return { pid: 0, invocation: '', channel: undefined, exited: Promise.resolve({ error: `cannot start: ${messageOf(error)}` }), kill: () => {} }
@@ -102,7 +106,7 @@ function spawnProgram (program: Program, pidFile: string, files: [number, number
   // Once it is gone its number may be another's.
   let gone = false
   const exited = new Promise<Exit>(resolve => {
-    child.once('error', error => resolve({ error: `cannot start: ${error.message}` }))
+    child.once('error', error => resolve({ error: `cannot start: ${messageOf(error)}` }))
     child.once('exit', (code, signal) => { gone = true; resolve(signal ? { signal } : { code: code ?? 0 }) })
   })
   return {

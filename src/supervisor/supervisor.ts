@@ -3,6 +3,7 @@ import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../errors.js'
+import { isRefused } from '../permission.js'
 import { groupBy, Sequence, writeFileAtomically } from '../util.js'
 import { History } from './history.js'
 import type { Program, UnitStatus } from './program.js'
@@ -19,11 +20,12 @@ const rotationMs = 10_000
 /** A process that was just launched by a supervisor that was then killed has this long to write its file. */
 const launchMs = 2_000
 
-/** Undefined when it is damaged. */
+/** Undefined when it is damaged. Throws when it may not be read: who knows what runs. */
 function readRecord (path: string): Program | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8'))
-  } catch {
+  } catch (error) {
+    if (isRefused(error)) throw error
     return undefined
   }
 }

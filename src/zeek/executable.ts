@@ -4,6 +4,7 @@ import { access, stat } from 'node:fs/promises'
 import { delimiter, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { AppError, messageOf } from '../errors.js'
+import { refusalOf } from '../permission.js'
 
 const run = promisify(execFile)
 
@@ -42,7 +43,11 @@ const answers = new Map<string, { asked: string, zeek: Promise<Executable> }>()
  */
 export async function findZeek (name: string, env: NodeJS.ProcessEnv): Promise<Executable> {
   const path = await findExecutable(name, env.PATH ?? '')
-  if (!path) throw new AppError('unavailable', name.includes('/') ? `${name} is not an executable (ZEEK_BIN)` : `${name} was not found on the PATH; set ZEEK_BIN`)
+  if (!path && !name.includes('/')) throw new AppError('unavailable', `${name} was not found on the PATH; set ZEEK_BIN`)
+  if (!path) {
+    const why = await access(name, constants.X_OK).then(() => undefined, refusalOf)
+    throw new AppError('unavailable', `${name} is not an executable (ZEEK_BIN)${why === undefined ? '' : `: ${why}`}`)
+  }
   const asked = `${await stampOf(path)} ${env.ZEEKPATH ?? ''}`
   const known = answers.get(path)
   if (known?.asked === asked) return await known.zeek
