@@ -54,7 +54,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, ac
       const type = mediaType(request)
       const { types, from, last_event_id: lastEventId, snapshot: withSnapshot, ticket: _ticket, ...fields } = request.query
       const wanted = knownIn('types', types, 'event type', domainEventTypes)
-      const start = await controller.startAt(request.headers['last-event-id'] ?? lastEventId ?? from ?? 'latest')
+      const start = controller.hub.startAt(request.headers['last-event-id'] ?? lastEventId ?? from ?? 'latest')
       // Taken in the tick in which the stream starts: what comes after the state is not in it.
       streamTo(request, reply, { hub: controller.hub, limits: access.limits }, type, withSnapshot === true
         ? { start: controller.hub.startAt('latest'), fields: { ...fields, types: wanted }, opening: snapshot() }
@@ -81,7 +81,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, ac
       const { reqid } = request.params
       const { state } = controller.getRequest(reqid)
       const asked = request.headers['last-event-id'] ?? request.query.last_event_id ?? request.query.from
-      const resumed = asked === undefined ? undefined : await controller.startAt(asked)
+      const resumed = asked === undefined ? undefined : controller.hub.startAt(asked)
       // A cursor of no use does not keep the story from being told.
       const start = resumed && !resumed.reset ? resumed : { ...startOfStory(controller, reqid), ...resumed?.reset && { reset: resumed.reset } }
       const last = controller.lastEventOf(reqid)

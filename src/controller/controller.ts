@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Arguments, InstanceNode, InstanceStatus, PrometheusTarget, Request, RequestArguments, RequestType } from '../../schemas/api.js'
 import type { Configuration, ConfigurationState, Outcome } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
-import type { Hub, Start } from '../events/hub.js'
+import type { Hub } from '../events/hub.js'
 import type { RequestOptions, Requests } from '../request.js'
 import type { ConfigurationTable } from '../store/configurations.js'
 import type { RequestFilter } from '../store/requests.js'
@@ -48,18 +48,6 @@ export class Controller {
   }
 
   get hub (): Hub { return this.#parts.hub }
-
-  /**
-   * Where a stream that asks for this cursor starts. A cursor from the future means that this log is an older one (a
-   * restored backup): its numbers would come to mean other events, so it gets a new epoch.
-   */
-  async startAt (cursor: string): Promise<Start> {
-    const { hub, journal } = this.#parts
-    const start = hub.startAt(cursor)
-    if (start.reset !== 'future') return start
-    await journal.renew()
-    return { ...hub.startAt('latest'), reset: 'future' }
-  }
 
   get pendingRequests (): number { return this.#parts.requests.pending }
   /** Those that were refused because too many were pending. */

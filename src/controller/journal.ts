@@ -74,11 +74,6 @@ export class EventJournal implements Journal {
     if (events.length > 0) announce(this.#audit, events)
   }
 
-  /** Makes a new epoch: every cursor that was given before is of another log. */
-  async renew (): Promise<void> {
-    await this.#events.log.renew()
-  }
-
   lastOf (reqid: string): { seq: number, type: string } | undefined {
     return this.#events.log.lastOf(reqid)
   }
@@ -96,6 +91,6 @@ export class EventJournal implements Journal {
 /** What another process has written between is told in its place, and nothing twice. */
 function announce ({ log, hub }: Channel, events: readonly StoredEvent[]): void {
   const next = events[0]!.seq > log.head + 1 ? log.unseen() : events.filter(({ seq }) => seq > log.head)
-  for (const event of next) log.advance(event)
+  log.advance(...next)
   if (next.length > 0) hub.announce(next)
 }

@@ -86,6 +86,9 @@ export async function startController ({ settings, log, now = Date.now }: { sett
 
   await auditLog.open().catch(error => { throw naming(path, error) })
   await eventLog.open().catch(error => { throw naming(path, error) })
+  for (const [what, { distrust }] of [['events', eventLog], ['the audit log', auditLog]] as const) {
+    if (distrust !== undefined) log.warn(`streams of ${what} start anew (reset): ${distrust}`)
+  }
   await requests.recover()
 
   fleet.on('connected', ({ name, host, hello }) => {

@@ -22,14 +22,21 @@ const columns = 'seq, time, type, reqid, instance, node, transient, body'
 /** Pruned in small steps, so that no commit takes long. */
 const pruneStep = 500
 
-/** The durable, ordered log of everything that has happened. Its epoch changes when its past can no longer be trusted. */
+/**
+ * The durable, ordered log of everything that has happened. Its epoch changes when its past can no longer be trusted, which only
+ * shows when it is opened.
+ */
 export class EventLog {
   #store: Store
-  #table: string
+  #table: 'events' | 'audit'
   /** Made once: it is what is run most. */
   #insert: string
   #epoch: string
   #head: number
+  /** Whether it tells how far it is: whoever only appends does not know. */
+  #isOpen = false
+  /** Why its past cannot be trusted; undefined when it can, or there is none. */
+  readonly distrust: string | undefined
   /** Once it is known, until something is dropped. */
   #earliest: number | undefined
   /** What is kept, so that pruning need not count it each time. */
@@ -41,10 +48,9 @@ export class EventLog {
     this.#table = table
     this.#insert = `INSERT INTO ${table} (time, type, reqid, instance, node, transient, body) VALUES (?, ?, ?, ?, ?, ?, ?)`
     this.#epoch = this.#meta(this.#epochName) ?? ''
-    // After a crash of the machine commits that were not synced may be gone, and their numbers would be given anew.
-    const unclean = this.#meta('boot') !== undefined && this.#meta('boot') !== bootId
     this.#head = Number(store.get('SELECT seq FROM sqlite_sequence WHERE name = ?', table)?.seq ?? 0)
-    if (this.#epoch === '' || unclean) this.#epoch = newEpoch()
+    if (this.#epoch !== '') this.distrust = this.#judge()
+    if (this.#epoch === '' || this.distrust !== undefined) this.#epoch = newEpoch()
     for (const { transient, count, bytes } of store.all(`SELECT transient, count(*) AS count, sum(octet_length(body)) AS bytes FROM ${table} GROUP BY transient`)) tally(this.#kept, transient === 1, count, bytes)
   }
 
@@ -66,19 +72,14 @@ export class EventLog {
   /** Writes down which log this is. Call it once, before anything is appended. */
   async open (): Promise<void> {
     await this.#store.write('synced', () => this.#remember(this.#epoch))
+    // Not before: a mark of an epoch that is not in the database would be taken for that of another log.
+    this.#store.mark?.write(this.#table, { epoch: this.#epoch, seq: this.#head })
+    this.#isOpen = true
   }
 
   /** Call it last: the log is whole, whatever happens to the machine. */
   async close (): Promise<void> {
     await this.#store.write('synced', () => this.#store.run("DELETE FROM meta WHERE name = 'boot'"))
-  }
-
-  /** Makes a new epoch: old cursors no longer count. */
-  async renew (): Promise<void> {
-    const epoch = newEpoch()
-    await this.#store.write('synced', () => this.#remember(epoch))
-    // Not before: nobody is told of an epoch that a restart would not know.
-    this.#epoch = epoch
   }
 
   /** Only inside of a `write`. Returns the event as it is in the log. */
@@ -89,10 +90,14 @@ export class EventLog {
     return { seq, time, type: event.type, reqid, instance, node, transient, body }
   }
 
-  /** Tells that an event is committed. */
-  advance ({ seq, body, transient }: StoredEvent): void {
-    this.#head = Math.max(this.#head, seq)
-    tally(this.#kept, transient, 1, Buffer.byteLength(body))
+  /** Tells that events are committed, before anyone else is told. */
+  advance (...events: readonly StoredEvent[]): void {
+    for (const { seq, body, transient } of events) {
+      this.#head = Math.max(this.#head, seq)
+      tally(this.#kept, transient, 1, Buffer.byteLength(body))
+    }
+    // One that cannot be written only knows less: the database says so itself when the disk fails.
+    if (this.#isOpen) try { this.#store.mark?.write(this.#table, { epoch: this.#epoch, seq: this.#head }) } catch {}
   }
 
   /** What comes after a number, in order. */
@@ -144,6 +149,17 @@ export class EventLog {
     this.#earliest = undefined
     for (const { transient, bytes } of dropped) tally(this.#kept, transient === 1, -1, -bytes)
     return dropped.length >= pruneStep
+  }
+
+  /** Whether numbers may be given anew that somebody was told already. */
+  #judge (): string | undefined {
+    const { mark } = this.#store
+    const place = mark?.of(this.#table)
+    // Then commits that were not synced may be gone.
+    if (this.#meta('boot') !== undefined && this.#meta('boot') !== bootId) return 'the machine has crashed'
+    if (mark === undefined) return undefined
+    if (place === undefined) return 'nothing says how far it was'
+    return place.epoch === this.#epoch && place.seq <= this.#head ? undefined : 'it is not as far as it was, as a backup is that was restored'
   }
 
   get #epochName (): string { return this.#table === 'events' ? 'epoch' : `${this.#table}_epoch` }

@@ -3,6 +3,7 @@ import { AppError, messageOf } from '../errors.js'
 import { openDatabase, type Database, type Row } from './database.js'
 import { faultIn, StoreFault } from './fault.js'
 import { DatabaseFile } from './file.js'
+import { Mark } from './mark.js'
 
 export type { Row } from './database.js'
 type Parameter = string | number | null
@@ -46,6 +47,8 @@ const markBytes = 32_768
  * once, and one that insists waits; it tries by itself whether that is over. A damaged one is not written any more.
  */
 export class Store {
+  /** How far its logs have got, as somebody else knows it; undefined where there is nothing to restore. */
+  readonly mark: Mark | undefined
   #db: Database
   #file: DatabaseFile | undefined
   #onChange: (failure: string | undefined) => void
@@ -73,7 +76,10 @@ export class Store {
     this.#onChange = onChange
     this.#onCommit = onCommit
     this.#db = openDatabase(path, lockMs)
-    if (path !== ':memory:') this.#file = new DatabaseFile(path)
+    if (path !== ':memory:') {
+      this.#file = new DatabaseFile(path)
+      this.mark = openMark(`${path}.mark`)
+    }
     this.#prober = setInterval(() => this.#probe(), probeMs).unref()
   }
 
@@ -140,6 +146,7 @@ export class Store {
     if (!this.#fault) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     this.#statements.clear()
     this.#db.close()
+    this.mark?.close()
   }
 
   /** Commits what is waiting. What cannot be is refused, or waits: for a lock, or until the store works again. */
@@ -239,5 +246,13 @@ export class Store {
     let statement = this.#statements.get(sql)
     if (!statement) this.#statements.set(sql, statement = this.#db.prepare(sql))
     return statement
+  }
+}
+
+function openMark (path: string): Mark {
+  try {
+    return new Mark(path)
+  } catch (error) {
+    throw new AppError('unavailable', messageOf(error), { cause: error })
   }
 }

@@ -140,27 +140,6 @@ await t.test('a stream that ends in whatever way makes room', async t => {
   await none()
 })
 
-await t.test('whoever leaves before its stream begins takes no place', async t => {
-  const { port, controller, metric, bytes, url } = await start(t, { 'controller-events-streams-per-client': '1', 'controller-authentication': 'none' })
-  const startAt = controller.startAt.bind(controller)
-  const raw = await openRaw(t, port)
-  // As when the disk is slow, on which the answer may depend.
-  const began = new Promise<void>(resolve => {
-    controller.startAt = async cursor => {
-      controller.startAt = startAt
-      raw.socket.resetAndDestroy()
-      await raw.ended
-      await metric('event_streams')
-      setImmediate(resolve)
-      return await startAt(cursor)
-    }
-  })
-  raw.socket.write(bytes('/v1/events'))
-  await began
-  t.equal(await metric('event_streams'), 0)
-  t.equal((await openStream(t, `${url}/v1/events`)).response.status, 200)
-})
-
 await t.test('what waits behind another request does not keep the controller from closing', async t => {
   const { port, bytes, close, status, metric, ask } = await start(t, { 'controller-authentication': 'none' })
   await ask('get_instances')

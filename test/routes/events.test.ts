@@ -110,10 +110,28 @@ for (const [reason, cursorOf] of [
     t.match(reset?.json, { reason, latest: (await getJson(`${url}/v1/nodes`)).event_cursor, earliest: /\.1$/ })
     const { reqid } = await ask('get_instances')
     t.match((await stream.next())?.json, { type: 'get_instances_request', reqid })
-    if (reason !== 'future') return t.equal(cursor.split('.')[0], reset?.json.latest.split('.')[0])
-    t.not(cursor.split('.')[0], reset?.json.latest.split('.')[0], 'a new epoch')
+    t.equal(cursor.split('.')[0], reset?.json.latest.split('.')[0])
   })
 }
+
+await t.test('a cursor from the future resets its sender only', async t => {
+  const { url, ask } = await startTestController(t)
+  const { event_cursor: place } = await ask('get_configuration')
+  const { event_cursor: head } = await getJson(`${url}/v1/nodes`)
+  const far = `${head.split('.')[0]}.${Number.MAX_SAFE_INTEGER}`
+  const live = await openStream(t, `${url}/v1/events`)
+  await live.next('hello')
+  const { reqid } = await ask('get_instances')
+  for (const path of ['/v1/events', `/v1/requests/${reqid}/events`]) {
+    const stream = await openStream(t, `${url}${path}?from=${far}`)
+    t.match((await stream.next('reset'))?.json, { reason: 'future' })
+  }
+  const resumed = await openStream(t, `${url}/v1/events`, { 'last-event-id': place })
+  t.match((await resumed.next())?.json, { type: 'hello', resumed: true }, 'who was away goes on')
+  await ask('get_instances')
+  const ids = (await live.collect(({ type }) => type === 'get_instances_response')).map(({ id }) => id?.split('.')[0])
+  t.same([...new Set(ids)], [head.split('.')[0]], 'and who was there')
+})
 
 await t.test('a cursor older than what is kept is expired, the last one that is not goes on', async t => {
   const { url, ask } = await startTestController(t, { 'controller-events-max-count': '4' })

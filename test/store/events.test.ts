@@ -83,16 +83,6 @@ await t.test('after a clean end the machine may boot without a new epoch', async
   t.equal(new EventLog(store).epoch, first.log.epoch)
 })
 
-await t.test('a renewed log has another epoch, also when it is opened again', async t => {
-  const first = await openLog(t)
-  const { epoch } = first.log
-  await first.log.renew()
-  t.not(first.log.epoch, epoch)
-  t.match(first.log.epoch, /^[a-z0-9]{1,32}$/)
-  first.close()
-  t.equal((await openLog(t, first.directory)).log.epoch, first.log.epoch)
-})
-
 await t.test('the oldest beyond the count are dropped, and no number is given twice', async t => {
   const { log, append, messages, directory, close } = await openLog(t)
   for (let n = 1; n <= 10; n++) await append(`${n}`)

@@ -222,19 +222,6 @@ await t.test('numbers of events that could not be written are given to the next 
   t.same(messages(), ['c'], 'what is counted is what is there')
 })
 
-await t.test('an epoch that cannot be written is nobody\'s', async t => {
-  const { store, log, directory, close } = await openLog(t)
-  const { epoch } = log
-  const empty = fill(store)
-  await t.rejects(store.write('written', () => large(store, 'a')))
-  await t.rejects(log.renew(), { code: 'unavailable' })
-  t.equal(log.epoch, epoch)
-  empty()
-  await works(store)
-  close()
-  t.equal((await openLog(t, directory)).log.epoch, epoch)
-})
-
 await t.test('what a statement is to blame for is no failure of the store', async t => {
   const { store } = openStore(t)
   const table = new RequestTable(store)
