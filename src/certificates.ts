@@ -1,12 +1,13 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import { createSecureContext, TLSSocket, type SecureContextOptions, type Server } from 'node:tls'
+import { createSecureContext, TLSSocket, type ConnectionOptions, type SecureContextOptions, type Server } from 'node:tls'
 import { AppError, messageOf } from './errors.js'
 import { environmentName } from './settings.js'
 
 type Side = 'controller' | 'agent'
-type Part = 'cert' | 'key' | 'ca'
+type Part = 'cert' | 'key' | 'ca' | 'pin'
+type Options = SecureContextOptions & Pick<ConnectionOptions, 'checkServerIdentity'>
 type Files = Partial<Record<`${Side}_tls_${Part}`, string>>
 
 /** Who a certificate says that its bearer is: as in Kubernetes, the organization (O) is the role and the common name (CN) the name. */
@@ -25,7 +26,7 @@ export class Certificates {
   #side: Side
   #files: Files
   #servers = new Set<Server>()
-  #options!: SecureContextOptions
+  #options!: Options
   #own: X509Certificate | undefined
 
   /** Throws an AppError that names the setting. */
@@ -37,11 +38,11 @@ export class Certificates {
 
   /** Undefined where no setting wants TLS. */
   static of (side: Side, settings: Files): Certificates | undefined {
-    return (['cert', 'key', 'ca'] as const).some(part => settings[`${side}_tls_${part}`] !== undefined) ? new Certificates(side, settings) : undefined
+    return (['cert', 'key', 'ca', 'pin'] as const).some(part => settings[`${side}_tls_${part}`] !== undefined) ? new Certificates(side, settings) : undefined
   }
 
   /** For `tls.connect`, and for servers: those ask clients for a certificate where there is an authority to check it, and decide later. */
-  get options (): SecureContextOptions & { requestCert: boolean } {
+  get options (): Options & { requestCert: boolean } {
     return { ...this.#options, requestCert: this.#options.ca !== undefined }
   }
 
@@ -77,12 +78,12 @@ export class Certificates {
         throw new AppError('invalid_request', `${environmentName(setting)}: ${path}: ${messageOf(error)}`, { cause: error })
       }
     }
-    const [cert, key, ca] = [read('cert'), read('key'), read('ca')]
+    const [cert, key, ca, pin] = [read('cert'), read('key'), read('ca'), read('pin')]
     const name = (part: Part) => environmentName(`${this.#side}_tls_${part}`)
     if ((cert === undefined) !== (key === undefined)) throw new AppError('invalid_request', `${name('cert')} and ${name('key')} need each other`)
     if (this.#side === 'controller' && !cert) throw new AppError('invalid_request', `${name('ca')} needs ${name('cert')}`)
-    if (this.#side === 'agent' && !ca) throw new AppError('invalid_request', `${name('cert')} needs ${name('ca')}: the authority of the controller`)
-    const options: SecureContextOptions = { minVersion: 'TLSv1.2', ...(cert && key ? { cert: cert.text, key: key.text } : {}), ...(ca ? { ca: ca.text } : {}) }
+    if (this.#side === 'agent' && !ca && !pin) throw new AppError('invalid_request', `${name('cert')} needs ${name('ca')}: the authority of the controller`)
+    const options: Options = { minVersion: 'TLSv1.2', ...(cert && key ? { cert: cert.text, key: key.text } : {}), ...(pin ? expecting(pin) : ca ? { ca: ca.text } : {}) }
     try {
       createSecureContext(options)
     } catch (error) {
@@ -91,6 +92,15 @@ export class Certificates {
     this.#options = options
     this.#own = cert?.certificate
     for (const server of this.#servers) server.setSecureContext(options)
+  }
+}
+
+/** That very certificate is trusted, and nothing that it, or what comes after it in the file, has signed. */
+function expecting ({ text, certificate }: { text: Buffer, certificate: X509Certificate | undefined }): Options {
+  return {
+    ca: text,
+    allowPartialTrustChain: true,
+    checkServerIdentity: (_host, { raw }) => certificate?.raw.equals(raw) ? undefined : new Error('the controller shows another certificate than that of ZEEK_AGENT_TLS_PIN')
   }
 }
 

@@ -12,6 +12,7 @@ import { nodesStay, runHost, type Role } from './host.js'
 import { IpcTransport } from './link/ipc.js'
 import { Link } from './link/link.js'
 import { createLog } from './log.js'
+import { agentInNeed, ownController, refuseClash } from './own-agent.js'
 import { environmentName, flagName, loadSettings, managementSettings } from './settings.js'
 import { hostPort, packageVersion } from './util.js'
 
@@ -52,10 +53,13 @@ function parseFlags (args: readonly string[]): { roles: Role[], file: string | u
   return { roles: [...new Set(roles)].sort().reverse(), file, flags: rest }
 }
 
-function readSettings (file: string | undefined, flags: Record<string, string>) {
-  const settings = loadSettings(allSettings, { flags, env: process.env, file })
+/** `roles`: those that run together. */
+function readSettings (file: string | undefined, flags: Record<string, string>, roles: readonly Role[] = []) {
+  const settings = loadSettings(allSettings, { flags, env: process.env, file }, runTogether(roles) ? ownController : undefined)
   return { ...settings, management_state_dir: resolve(settings.management_state_dir) }
 }
+
+const runTogether = (roles: readonly Role[]) => roles.includes('CONTROLLER') && roles.includes('AGENT')
 
 type Settings = ReturnType<typeof readSettings>
 
@@ -80,6 +84,7 @@ async function runSupervisor (settings: Settings, roles: readonly Role[], args: 
   // Hosts may share one file of settings: what another role would do is no reason to stop here.
   if (roles.includes('CONTROLLER')) refuseControllerExposure(settings)
   if (roles.includes('AGENT')) refuseAgentExposure(settings)
+  if (runTogether(roles)) refuseClash(settings)
   const log = createLog({ node: `supervisor-${hostname()}`, role: 'NONE', level: settings.management_log_level })
   const started = await runHost({
     settings,
@@ -95,7 +100,7 @@ async function runSupervisor (settings: Settings, roles: readonly Role[], args: 
 }
 
 /** In a process that a supervisor has launched: one role, until the supervisor ends or says so. */
-async function runRole (role: string, settings: Settings): Promise<number> {
+async function runRole (role: string, settings: Settings, roles: readonly Role[]): Promise<number> {
   // What reaches the whole group, as Ctrl-C does, is for the supervisor, which sees to the order.
   for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => {})
   const stopped = untilStopped({ SIGTERM: 'stop' })
@@ -133,7 +138,7 @@ async function runRole (role: string, settings: Settings): Promise<number> {
 
   async function controllerRole () {
     const { startController } = await import('./controller/main.js')
-    const starting = startController({ settings, log })
+    const starting = startController({ settings, log, agent: runTogether(roles) ? agentInNeed(settings) : undefined })
     const link = new Link(new IpcTransport(process), { reload: () => reloadWith(starting) })
     const { url, close } = await starting
     return { supervisor: link, line: `${settings.controller_name} listens on ${url}, for agents on ${hostPort(settings.controller_addr, settings.controller_port)}`, close }
@@ -184,10 +189,11 @@ async function runArchive ([once, queue, directory, ...rest]: readonly string[])
 async function main ([command, ...args]: readonly string[]): Promise<number> {
   switch (command) {
     case 'start': {
-      const { roles, file, flags } = parseFlags(args)
-      const settings = readSettings(file, flags)
+      const { roles: named, file, flags } = parseFlags(args)
+      const roles: Role[] = named.length > 0 ? named : ['CONTROLLER', 'AGENT']
+      const settings = readSettings(file, flags, roles)
       const role = process.env.ZEEK_MANAGEMENT_NODE
-      return role === undefined ? await runSupervisor(settings, roles.length > 0 ? roles : ['CONTROLLER', 'AGENT'], args) : await runRole(role, settings)
+      return role === undefined ? await runSupervisor(settings, roles, args) : await runRole(role, settings, roles)
     }
     case 'convert': return await convertFile(args)
     case 'archive': return await runArchive(args)

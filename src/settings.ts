@@ -43,6 +43,9 @@ export interface Sources {
   file?: string | undefined
 }
 
+/** Defaults that follow from other settings; `isGiven` tells which of them somebody has set. */
+export type Following<S> = (settings: S, isGiven: (key: keyof S) => boolean) => Partial<S>
+
 function readFile (path: string): Record<string, unknown> {
   try {
     const values: unknown = parse(readFileSync(path, 'utf8')) ?? {}
@@ -54,10 +57,10 @@ function readFile (path: string): Record<string, unknown> {
 }
 
 /**
- * The settings: flags win over the environment, that over the file, that over the defaults. Throws an AppError with
+ * The settings: flags win over the environment, that over the file, that over the defaults, of which some `follow`. Throws an AppError with
  * one line that names what is unknown or wrong.
  */
-export function loadSettings<P extends TProperties> (properties: P, { flags, env, file }: Sources): Static<TObject<P>> {
+export function loadSettings<P extends TProperties> (properties: P, { flags, env, file }: Sources, follow: Following<Static<TObject<P>>> = () => ({})): Static<TObject<P>> {
   const keys = Object.keys(properties)
   const fromFile = file === undefined ? {} : readFile(file)
   const unknown = [
@@ -83,5 +86,6 @@ export function loadSettings<P extends TProperties> (properties: P, { flags, env
     const key = error?.field.split('/')[1] ?? ''
     return new AppError('invalid_request', `${origin[key] ?? key} ${error?.message} (it is ${JSON.stringify(values[key])})`)
   }, { coerce: true })
-  return check({ ...values }, '') as Static<TObject<P>>
+  const settings = check({ ...values }, '') as Static<TObject<P>>
+  return { ...settings, ...follow(settings, key => key in values) }
 }

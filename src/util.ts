@@ -65,6 +65,12 @@ export function isLoopback (address: string): boolean {
   return address === 'localhost' || (isIPv4(address) ? address.startsWith('127.') : isIPv6(address) && loopback.check(address, 'ipv6'))
 }
 
+/** Where what listens at an address is reached on its own host: one that stands for all of them is none to connect to. */
+export function reachableAt (address: string): string {
+  if (!isIPv6(address)) return address === '0.0.0.0' ? '127.0.0.1' : address
+  return /^[0:]+$/.test(address) ? '::1' : address
+}
+
 /** `host:port`, with brackets where the host needs them. */
 export function hostPort (host: string, port: number): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EventSourceParserStream, type EventSourceMessage } from 'eventsource-parser/stream'
-import { pino, type Logger } from 'pino'
+import { pino } from 'pino'
 import type { Test } from 'tap'
 import type { Request, RequestType } from '../schemas/api.js'
 import { agentSettings } from '../src/agent/config.js'
@@ -14,7 +14,7 @@ import { parseTable } from '../src/agent/listeners.js'
 import { startAgent } from '../src/agent/main.js'
 import { Programs } from '../src/agent/programs.js'
 import { controllerSettings } from '../src/controller/config.js'
-import { startController } from '../src/controller/main.js'
+import { startController, type ControllerOptions } from '../src/controller/main.js'
 import { supervisorHandlers } from '../src/host.js'
 import { Link } from '../src/link/link.js'
 import { memoryPair } from '../src/link/transport.js'
@@ -117,7 +117,7 @@ export const allSettings = { ...managementSettings, ...controllerSettings, ...ag
 export const settingsOf = (flags: Record<string, string>) => loadSettings(allSettings, { flags, env: {} })
 
 /** A controller in this process, on ports of its own. */
-export async function startTestController (t: Test, flags: Record<string, string> = {}, { log = silent, now = Date.now }: { log?: Logger, now?: () => number } = {}) {
+export async function startTestController (t: Test, flags: Record<string, string> = {}, { log = silent, now = Date.now, agent }: Partial<Pick<ControllerOptions, 'log' | 'now' | 'agent'>> = {}) {
   const [http, agents] = await freePorts(2)
   const settings = settingsOf({
     'management-state-dir': flags['management-state-dir'] ?? directoryOf(t),
@@ -131,7 +131,7 @@ export async function startTestController (t: Test, flags: Record<string, string
     ...portFlags(),
     ...flags
   })
-  const running = await startController({ settings, log, now })
+  const running = await startController({ settings, log, now, agent })
   let closed: Promise<void> | undefined
   const close = () => closed ??= running.close()
   t.teardown(close)

@@ -28,6 +28,7 @@ const picture: Record<string, { value: string[], type?: string[] }> = {
   routes: { value: ['schemas', 'src/errors.ts', 'src/events', 'src/formats'], type: ['src/controller'] },
   'src/controller': { value: [...ground, ...leaves, 'src/request.ts', 'src/record.ts', 'src/secrets.ts', 'src/task.ts', 'src/token.ts', 'src/settings.ts', 'src/waiting.ts', 'routes'] },
   'src/agent': { value: [...ground, ...leaves, 'src/secrets.ts', 'src/settings.ts'] },
+  'src/own-agent.ts': { value: ['src/errors.ts', 'src/settings.ts', 'src/util.ts'], type: ['src/agent', 'src/controller'] },
   'src/host.ts': { value: ['src'], type: ['schemas'] },
   'src/main.ts': { value: ['src'] },
   'src/openapi.ts': { value: ['src'] },

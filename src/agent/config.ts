@@ -11,9 +11,10 @@ export const archiveMax = 3600
 /** The settings of an agent. */
 export const agentSettings = {
   agent_name: Type.String({ pattern: namePattern, 'x-expected': nameExpected, default: `agent-${hostname()}`, description: 'the name of the agent and its instance' }),
-  agent_controller: Type.String({ pattern: '^(none|[^\\s/]+:[0-9]{1,5})$', default: '127.0.0.1:2150', description: 'host:port of the controller to dial; none: listen, and be dialled' }),
-  agent_token_file: File('a file with the token that the agent shows to its controller'),
+  agent_controller: Type.String({ pattern: '^(none|[^\\s/]+:[0-9]{1,5})$', default: '127.0.0.1:2150', description: 'host:port of the controller to dial, unless one runs in the same zeek-cluster: then that, as it listens and with what it asks; none: listen, and be dialled' }),
+  agent_token_file: File('a file with the token that the agent shows to its controller; with a controller in the same zeek-cluster, one that this makes (agent.token in the state directory)'),
   agent_tls_ca: File('authorities (PEM) that the controller\'s certificate is checked against; given, the agent speaks TLS'),
+  agent_tls_pin: File('the controller\'s own certificate (PEM), if it is to be that one, whatever names are in it; given, the agent speaks TLS; with a controller in the same zeek-cluster, that one\'s'),
   agent_tls_cert: File('the certificate (PEM) that the agent shows; its O is "agent", its CN the agent\'s name'),
   agent_tls_key: File('the key (PEM) of that certificate'),
   agent_addr: ListenAddress({ default: '127.0.0.1', description: 'where an agent that is dialled listens' }),

@@ -6,8 +6,8 @@ import { AppError, messageOf } from '../errors.js'
 import { dial, type WebSocketTransport } from '../link/websocket.js'
 import type { Store } from '../store/store.js'
 import { TokenTable } from '../store/tokens.js'
-import { bootstrapToken } from '../token.js'
-import { isLoopback } from '../util.js'
+import { bootstrapToken, createToken } from '../token.js'
+import { isLoopback, writeFileAtomically } from '../util.js'
 import type { Audit } from './audit.js'
 import type { ControllerSettings } from './config.js'
 import { Guard } from './guard.js'
@@ -28,10 +28,17 @@ export interface Access {
   close (): void
 }
 
+/** An agent that runs with the controller. */
+export interface OwnAgent {
+  name: string
+  tokenFile: string
+}
+
 /** Throws an AppError that names the setting. */
-export async function createAccess (settings: ControllerSettings, store: Store, audit: Audit, onChange: () => void, now: () => number): Promise<Access> {
+export async function createAccess (settings: ControllerSettings, store: Store, audit: Audit, onChange: () => void, now: () => number, agent?: OwnAgent): Promise<Access> {
   const certificates = Certificates.of('controller', settings)
   await keepBootstrapToken(settings, store, now())
+  if (agent) await giveToken(agent, store, now())
   const names = namesOf(settings.controller_hosts)
   const isOutside = !isLoopback(settings.controller_websocket_addr)
   const site = new Site({
@@ -81,4 +88,11 @@ async function keepBootstrapToken ({ controller_bootstrap_token_file: file }: Co
   } catch (error) {
     throw new AppError('invalid_request', `ZEEK_CONTROLLER_BOOTSTRAP_TOKEN_FILE: ${file}: ${messageOf(error)}`, { cause: error })
   }
+}
+
+/** Another one at each start, so that none is left which nobody has. Who can read the file can read the database. */
+async function giveToken ({ name, tokenFile }: OwnAgent, store: Store, now: number): Promise<void> {
+  const { kept, text } = createToken({ name, role: 'agent', now })
+  await store.write('synced', () => new TokenTable(store).replaceOwnAgents(kept))
+  await writeFileAtomically(tokenFile, `${text}\n`).catch(error => { throw new AppError('unavailable', `the agent's token: ${messageOf(error)}`, { cause: error }) })
 }

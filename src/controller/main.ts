@@ -10,7 +10,7 @@ import { EventLog } from '../store/events.js'
 import { RequestTable } from '../store/requests.js'
 import { Store } from '../store/store.js'
 import { hostPort } from '../util.js'
-import { createAccess } from './access.js'
+import { createAccess, type OwnAgent } from './access.js'
 import { Audit } from './audit.js'
 import type { ControllerSettings } from './config.js'
 import { Checks } from './checks.js'
@@ -38,8 +38,16 @@ export interface RunningController {
   close (): Promise<void>
 }
 
+export interface ControllerOptions {
+  settings: ControllerSettings
+  log: Logger
+  /** One that runs with it, and is to get a token in a file. */
+  agent?: OwnAgent | undefined
+  now?: () => number
+}
+
 /** Runs a controller. Resolves once it listens. Throws an AppError that names the setting when it cannot. */
-export async function startController ({ settings, log, now = Date.now }: { settings: ControllerSettings, log: Logger, now?: () => number }): Promise<RunningController> {
+export async function startController ({ settings, log, agent, now = Date.now }: ControllerOptions): Promise<RunningController> {
   const path = join(settings.management_state_dir, 'controller.sqlite')
   const metrics = new Metrics()
   const store = new Store(path, failure => failure === undefined ? log.warn('the store can be used again') : log.error(failure), (seconds, writes) => metrics.committed(seconds, writes))
@@ -54,7 +62,7 @@ export async function startController ({ settings, log, now = Date.now }: { sett
   /** What happens without a request. It can only be lost when the controller ends before its store works again. */
   const note = (event: Parameters<EventJournal['note']>[0]) => { journal.note(event).catch(error => log.debug(`${event.type} is lost: ${messageOf(error)}`)) }
   const audit = new Audit({ log: auditLog, hub: auditHub }, note, now)
-  const access = await createAccess(settings, store, audit, () => journal.catchUp(), now)
+  const access = await createAccess(settings, store, audit, () => journal.catchUp(), now, agent)
   const table = new RequestTable(store)
   const requests = new Requests({
     table, journal, audit, log, now, pendingMax: settings.controller_pending_max, pendingMaxOfClient: settings.controller_pending_per_client, onStarted: request => messages.started(request), onFinished: request => {

@@ -54,6 +54,14 @@ export class TokenTable {
     this.insert(token)
   }
 
+  /** Keeps the token of the agent that runs with the controller, in the place of the one that this had. */
+  replaceOwnAgents (token: StoredToken): void {
+    const before = this.#store.get("SELECT value FROM meta WHERE name = 'own_agent'")?.value
+    if (before !== undefined) this.delete(before)
+    this.#store.run("INSERT INTO meta VALUES ('own_agent', ?) ON CONFLICT DO UPDATE SET value = excluded.value", token.id)
+    this.insert(token)
+  }
+
   /** With its sessions. Returns whether there was one. */
   delete (id: string): boolean {
     return this.#store.all('DELETE FROM tokens WHERE id = ? RETURNING id', id).length > 0
