@@ -34,7 +34,10 @@ export class NodeHealth {
   }
 
   report (): Pick<HealthReport, 'nodes' | 'fan_out'> {
+    const names = new Set(this.#table.share?.layout.nodes.map(({ name }) => name))
     const nodes = this.#nodes().map(({ node: { name, interface: source }, unseen }) => {
+      // What a node says can be anything: a report must not be refused because of it.
+      const missed = unseen.filter(other => names.has(other))
       const stats = source === undefined ? undefined : this.#samples.get(name)?.stats
       const { dropped_percent: dropped, packets_per_second: packets, idle } = stats ?? {}
       const logsIdle = this.#logs.get(name)?.idle
@@ -44,7 +47,7 @@ export class NodeHealth {
         ...(packets === undefined ? {} : { packets_per_second: packets }),
         ...(idle === undefined ? {} : { idle }),
         ...(logsIdle === undefined ? {} : { logs_idle: logsIdle }),
-        ...(unseen.length === 0 ? {} : { unseen: [...unseen] })
+        ...(missed.length === 0 ? {} : { unseen: missed })
       }
     })
     const fanOut = [...this.#fanOuts].flatMap(([device, known]) => {

@@ -1,12 +1,14 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { Request } from '../../schemas/api.js'
-import type { ArchiveStatus } from '../../schemas/operations.js'
+import type { InstanceNode, Request } from '../../schemas/api.js'
+import { HealthCode, type ArchiveStatus } from '../../schemas/operations.js'
 import type { Hub } from '../events/hub.js'
 import type { EventLog } from '../store/events.js'
 import type { Store } from '../store/store.js'
 import type { Access } from './access.js'
 import type { Controller } from './controller.js'
 import type { Health } from './health.js'
+
+const healthCodes: readonly HealthCode[] = HealthCode.enum
 
 export interface Observed {
   controller: Controller
@@ -90,6 +92,39 @@ export class Metrics {
         for (const { state, mgmt_role: role } of controller.nodes()) if (role === 'NODE') nodes.inc({ state })
       }
     })
+    this.#ofNodes(controller)
+    const reasons = new Gauge({
+      name: 'zeek_cluster_health_reasons',
+      help: 'Why the cluster does not do its work, as GET /v1/health says: how many reasons of each code',
+      labelNames: ['code'],
+      registers,
+      collect () {
+        for (const code of healthCodes) reasons.set({ code }, 0)
+        for (const { code } of health.now.reasons) reasons.inc({ code })
+      }
+    })
+  }
+
+  /** Only what is known: of a node whose agent is lost, or that has not answered yet, there is nothing. */
+  #ofNodes (controller: Controller): void {
+    const each = (name: string, help: string, read: (status: InstanceNode) => number | undefined) => {
+      const gauge = new Gauge({
+        name: `zeek_cluster_${name}`,
+        help,
+        labelNames: ['instance', 'node'],
+        registers: [this.registry],
+        collect () {
+          gauge.reset()
+          for (const status of controller.nodes()) {
+            const value = status.mgmt_role === 'NODE' ? read(status) : undefined
+            if (value !== undefined) gauge.set({ instance: status.instance, node: status.node }, value)
+          }
+        }
+      })
+    }
+    const responding = 'Whether a node answers its agent: 0 when it runs and has said nothing for long'
+    each('node_responding', responding, status => status.responding === undefined ? undefined : Number(status.responding))
+    each('node_restarts', 'How often a node was started again after an exit, since it was started on purpose', ({ restarts }) => restarts)
   }
 
   #ofInstances (health: Pick<Health, 'reports'>): void {

@@ -39,7 +39,7 @@ function healthOf (t: Test, nodes: Record<string, Node>) {
 }
 
 await t.test('only what there is to tell of a node is told', async t => {
-  const { sample } = healthOf(t, { manager: { role: 'MANAGER', unseen: ['worker'] }, logger: { role: 'LOGGER' }, worker: { role: 'WORKER', interface: 'eth0' } })
+  const { sample } = healthOf(t, { manager: { role: 'MANAGER', unseen: ['../nonsense', 'worker', 'ghost'] }, logger: { role: 'LOGGER' }, worker: { role: 'WORKER', interface: 'eth0' } })
   t.same(await sample({ manager: { packets_per_second: 0 }, logger: {}, worker: { dropped_percent: 1, packets_per_second: 5, idle: 2 } }), {
     nodes: [{ node: 'manager', unseen: ['worker'] }, { node: 'worker', dropped_percent: 1, packets_per_second: 5, idle: 2 }]
   })

@@ -107,10 +107,18 @@ await t.test('what agents tell of their nodes is health, and goes by itself', as
   const told = async (code?: string) => (await stream.collect(({ reasons }) => code === undefined ? reasons?.length === 0 : reasons?.some((reason: any) => reason.code === code))).map(({ json }) => json)
   await told()
   const change = (more: object, old: string) => agent.link.notify('change', { status: { ...status('worker-1'), ...more }, old_state: old, reason: 'a test' })
-  change(silentOnes, 'RUNNING')
+  change({ ...silentOnes, restarts: 2 }, 'RUNNING')
   const events = await told('node_silent')
   t.match(events[0], { type: 'notify_change', node: 'worker-1', old_state: 'RUNNING', new_state: 'UNKNOWN' })
   t.match(events.at(-1).reasons, [{ code: 'workers_missing' }, { code: 'node_silent', node: 'worker-1', message: /^worker-1 has not answered for 60 s/ }])
+  const metrics = async () => (await (await fetch(`${controller.url}/metrics`)).text()).split('\n').filter(line => /^zeek_cluster_(node_|health_reasons.*(silent|missing|split))/.test(line))
+  t.same(await metrics(), [
+    'zeek_cluster_node_responding{instance="agent-a",node="worker-1"} 0',
+    'zeek_cluster_node_restarts{instance="agent-a",node="worker-1"} 2',
+    'zeek_cluster_health_reasons{code="workers_missing"} 1',
+    'zeek_cluster_health_reasons{code="node_silent"} 1',
+    'zeek_cluster_health_reasons{code="cluster_split"} 0'
+  ], 'nothing is said of a manager whose agent does not say it')
   change({ responding: true }, 'UNKNOWN')
   t.match((await told()).at(0), { type: 'notify_change', node: 'worker-1', old_state: 'UNKNOWN', new_state: 'RUNNING' })
 
