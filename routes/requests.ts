@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Request, RequestList, RequestState, RequestTypeName, requests, requestTypes, type RequestType } from '../schemas/api.js'
+import { Request, RequestList, RequestState, RequestTypeName, requests, requestTypes, type RequestDefinition, type RequestType } from '../schemas/api.js'
 import { Ref, RequestId } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import { AppError } from '../src/errors.js'
@@ -40,7 +40,9 @@ function fingerprintOf (payload: unknown): string {
 
 export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, closing: AbortSignal }> = async (app, { controller, closing }) => {
   const post = (scope: typeof app, type: RequestType) => {
-    const { summary, description, role, arguments: body } = requests[type]
+    const { summary, description, role, arguments: body, timeout, takes }: RequestDefinition = requests[type]
+    const byDefault = takes === undefined ? timeout : `what its steps may take, ${takes}`
+    const aboutTimeout = `Seconds until the request times out. Default: the setting controller_timeout_${type}, else ${byDefault}. The setting controller_timeout_max may allow less.`
     const takesFile = type === 'stage_configuration'
     scope.post(`/requests/${type}`, {
       // Names of nodes at the most.
@@ -55,7 +57,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
           prefer: Type.Optional(Type.String({ maxLength: 256, description: `\`wait=N\`: answer with the finished request if it finishes within N (at most ${maxWaitSeconds}) seconds.` })),
           'idempotency-key': Type.Optional(Type.String({ pattern: '^("[\\u0020-\\u0021\\u0023-\\u007e]{1,255}"|[!#-~]{1,255})$', 'x-expected': 'a key of 1 to 255 printable characters, without white space unless it is in quotes', description: 'The same key with the same payload is the same request.' }))
         }),
-        querystring: Type.Object({ timeout: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: maxTimeoutSeconds, description: 'Seconds until the request times out, instead of the type\'s default. The setting controller_timeout_max may allow less.' })) }, { additionalProperties: false }),
+        querystring: Type.Object({ timeout: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: maxTimeoutSeconds, description: aboutTimeout })) }, { additionalProperties: false }),
         body: takesFile ? { content: { 'application/json': { schema: Ref(body) }, ...clusterCfgContent } } : Ref(body),
         response: { 200: json('It is finished', Ref(Request), accepted), 202: json('It is accepted; the response comes as an event', Ref(Request), accepted), ...problems }
       },

@@ -1,5 +1,5 @@
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
-import { HealthReport, NodeStats } from './operations.js'
+import { HealthReport, NodeStats, NodeStep } from './operations.js'
 import { OutputStream } from './requests.js'
 import { ClusterRole, DesiredState, ListOf, Name, Node, NodeState, NodeStatus, Port, Ref, ResultData, Host } from './types.js'
 
@@ -9,6 +9,9 @@ import { ClusterRole, DesiredState, ListOf, Name, Node, NodeState, NodeStatus, P
 export const agentApiVersion = 4
 /** The path of the link, at the controller and at an agent that is dialled. */
 export const agentPath = '/v1/agent'
+
+/** What a node of an agent that does not say otherwise may take to stop and to start, in seconds. */
+export const nodeTimes = { stop: 20, start: 60 }
 
 /** What carries the events between Zeek nodes. */
 export const ClusterBackend = Type.Unsafe<'zeromq' | 'broker'>({ type: 'string', enum: ['zeromq', 'broker'] })
@@ -41,9 +44,12 @@ export const LayoutDigest = Type.String({ pattern: '^[0-9a-f]{64}$' })
 export const SentShare = Type.Object({ ...Share.properties, layout: LayoutDigest })
 export type SentShare = Static<typeof SentShare>
 
-export const Outcomes = Type.Array(Type.Object({
-  success: Type.Boolean(), instance: Type.Optional(Type.String()), node: Type.Optional(Type.String()), error: Type.Optional(Type.String()), data: Type.Optional(Ref(ResultData))
-}))
+const about = { instance: Type.Optional(Type.String()), node: Type.Optional(Type.String()), data: Type.Optional(Ref(ResultData)) }
+/** Whoever fails says why. */
+export const Outcomes = Type.Array(Type.Union([
+  Type.Object({ success: Type.Literal(true), ...about }),
+  Type.Object({ success: Type.Literal(false), error: Type.String({ minLength: 1 }), ...about })
+]))
 
 /** An agent's first words. */
 export const Hello = Type.Object({
@@ -59,24 +65,29 @@ export const Hello = Type.Object({
   directory: Type.Optional(Type.String()),
   /** The configuration that it runs. */
   config_id: Type.Optional(Type.String()),
+  /** What each of its nodes may take to stop, and to start: requests wait as long. */
+  times: Type.Optional(Type.Object({ stop: Type.Number(), start: Type.Number() })),
   nodes: ListOf(NodeStatus)
 })
 export type Hello = Static<typeof Hello>
 
 const nodes = Type.Array(Name)
 const ofNodes = { params: Type.Object({ nodes }), answer: Outcomes }
+/** What takes its time: every few seconds it tells what it waits for. */
+const slow = { part: ListOf(NodeStep), answer: Outcomes }
+const ofSlowNodes = { params: ofNodes.params, ...slow }
 const Follow = Type.Object({ duration: Type.Number(), max_lines: Type.Integer() })
 const Watch = Type.Object({ duration: Type.Number(), interval: Type.Number() })
 
 /** Asked by the controller: parameters and answer of each method, and the parts that come before the answer. */
 export const agentMethods = {
   /** `force`: nodes that are what they are to be are restarted, too; `refresh`: those whose scripts, or zeek, have changed since they were started. */
-  deploy: { params: Type.Object({ share: SentShare, force: Type.Boolean(), refresh: Type.Optional(Type.Boolean()) }), answer: Outcomes },
+  deploy: { params: Type.Object({ share: SentShare, force: Type.Boolean(), refresh: Type.Optional(Type.Boolean()) }), ...slow },
   standby: { params: Type.Object({}), answer: Outcomes },
   get_id_value: { params: Type.Object({ id: Type.String(), nodes }), answer: Outcomes },
-  start: ofNodes,
-  stop: ofNodes,
-  restart: ofNodes,
+  start: ofSlowNodes,
+  stop: ofSlowNodes,
+  restart: ofSlowNodes,
   /** Of a share that need not be the deployed one. `processes`: those of the cluster's nodes on this machine, whose ports will be free. */
   check: { params: Type.Object({ share: SentShare, nodes, processes: Type.Array(Type.Integer()) }), answer: Outcomes },
   get_node_output: {

@@ -1,5 +1,5 @@
 import { Type, type Static, type TProperties, type TSchema } from '@sinclair/typebox'
-import { HealthReason, NodeStats } from './operations.js'
+import { HealthReason, NodeStats, NodeStep } from './operations.js'
 import { OutputStream, requestTypes, RequestArguments, RequestState, InstanceStatus, InstanceNode, Request, ConfigurationDocument, RoleName } from './api.js'
 import { Cursor, Enum, ListOf, NodeState, Ref, RequestId, Result, Time } from './types.js'
 
@@ -26,8 +26,9 @@ export const ResponseEvent = domain('ResponseEvent', {
 }, 'The response: a request gets exactly one.', { type: 'restart_response', reqid, state: 'succeeded', success: true, results: [{ reqid, success: true, instance: 'agent-sensor-1', node: 'worker-1' }], warnings: [] })
 
 export const RequestProgressEvent = domain('RequestProgressEvent', {
-  type: only('request_progress'), reqid: RequestId, instance: Type.Optional(Type.String()), results: ListOf(Result)
-}, 'An instance has answered its part of a request.', { type: 'request_progress', reqid, instance: 'agent-sensor-1', results: [{ reqid, success: true, instance: 'agent-sensor-1', node: 'worker-1' }] })
+  type: only('request_progress'), reqid: RequestId, instance: Type.Optional(Type.String()), results: ListOf(Result),
+  waiting: Type.Optional(ListOf(NodeStep, { description: 'The nodes that it waits for; then there are no results.' }))
+}, 'An instance has answered its part of a request, or tells every few seconds what it waits for.', { type: 'request_progress', reqid, instance: 'agent-sensor-1', results: [{ reqid, success: true, instance: 'agent-sensor-1', node: 'worker-1' }] })
 
 export const RequestExpiredEvent = domain('RequestExpiredEvent', { type: only('request_expired'), reqid: RequestId },
   'A request without state has run out of time; there is no response.', { type: 'request_expired', reqid })

@@ -41,6 +41,16 @@ export const Diagnosis = noun('Diagnosis', 'What is known of a node that misbeha
 }, { state: 'CRASHED', command: ['/opt/zeek/bin/zeek', '-i', 'eth0'], directory: '/var/lib/zeek-cluster/nodes/worker-1', runs: [NodeRun.examples?.[0]], notes: ['gdb is not installed'] })
 export type Diagnosis = Static<typeof Diagnosis>
 
+export const NodeStepState = Enum('NodeStepState', ['starting', 'stopping'],
+  'starting: its process runs, and has not joined the cluster yet. stopping: its process has been told to end.')
+
+export const NodeStep = noun('NodeStep', 'What a request waits for: a node in the middle of something.', {
+  node: Name,
+  state: Ref(NodeStepState),
+  seconds: Type.Integer({ minimum: 0, description: 'For how long already.' })
+}, { node: 'worker-1', state: 'starting', seconds: 12 })
+export type NodeStep = Static<typeof NodeStep>
+
 export const NodeStats = noun('NodeStats', 'A sample of what a node uses and sees. What its host or its metrics do not tell is left out.', {
   node: Name,
   time: Time,
@@ -172,4 +182,4 @@ export const HealthReason = noun('HealthReason', 'Why the cluster is not ready.'
 export type HealthReason = Static<typeof HealthReason>
 
 /** Every schema of this file that OpenAPI names. */
-export const operationComponents = [FindingLevel, Finding, NodeRun, Diagnosis, NodeStats, FileSystem, InterfaceStats, ArchiveStatus, ForeignProcess, InstanceStats, HealthCode, HealthReason]
+export const operationComponents = [FindingLevel, Finding, NodeRun, Diagnosis, NodeStepState, NodeStep, NodeStats, FileSystem, InterfaceStats, ArchiveStatus, ForeignProcess, InstanceStats, HealthCode, HealthReason]

@@ -17,14 +17,16 @@ export const RestartStrategy = Enum('RestartStrategy', ['at_once', 'rolling'], '
 export const OutputStream = Enum('OutputStream', ['stdout', 'stderr'], 'Which output; both, when none is given.')
 export type OutputStream = Static<typeof OutputStream>
 
-interface RequestDefinition {
+export interface RequestDefinition {
   arguments: TObject
   /** Whether it changes something: such a request is on disk before anyone hears of it. */
   changes: boolean
   /** Who may ask for it. */
   role: NeededRole
-  /** Default of its deadline, in seconds. */
+  /** Default of its deadline, in seconds; the least, where it is made of what its steps may take. */
   timeout: number
+  /** What those are. */
+  takes?: string
   summary: string
   description: string
 }
@@ -62,7 +64,8 @@ export const requests = {
     }, { $id: 'DeployArguments', ...closed, description: 'How to deploy.', examples: [{ force: false }] }),
     changes: true,
     role: 'operator',
-    timeout: 120,
+    timeout: 10,
+    takes: 'controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes',
     summary: 'Deploy the staged configuration',
     description: 'Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration\'s id.'
   },
@@ -86,7 +89,8 @@ export const requests = {
     arguments: Type.Object(selector, { $id: 'StartArguments', ...closed, description: 'Which nodes.', examples: [{ roles: ['WORKER'], instances: ['agent-sensor-1'] }] }),
     changes: true,
     role: 'operator',
-    timeout: 30,
+    timeout: 10,
+    takes: 'agent_start_timeout',
     summary: 'Start nodes',
     description: 'The nodes are to run from now on, whatever is restarted or deployed. One result per node, a success once it has joined the cluster; one that runs already is not touched.'
   },
@@ -94,7 +98,8 @@ export const requests = {
     arguments: Type.Object(selector, { $id: 'StopArguments', ...closed, description: 'Which nodes.', examples: [{ nodes: ['worker-1'] }] }),
     changes: true,
     role: 'operator',
-    timeout: 30,
+    timeout: 10,
+    takes: 'agent_stop_timeout for each role that an instance has nodes of, since these stop one after the other',
     summary: 'Stop nodes',
     description: 'The nodes are to be stopped from now on, whatever is restarted or deployed, until they are started. One result per node, a success once its process is gone.'
   },
@@ -107,8 +112,9 @@ export const requests = {
     changes: true,
     role: 'operator',
     timeout: 10,
+    takes: 'as long as a stop and a start of its nodes; when rolling, for each step',
     summary: 'Restart nodes',
-    description: 'One result per node, a success once the new process has joined the cluster. Other nodes are not touched; those that are to be stopped stay so. Rolling: by role, the next ones only when the ones before run again; after a failure no others are restarted. A rolling restart has its time for each step.'
+    description: 'One result per node, a success once the new process has joined the cluster. Other nodes are not touched; those that are to be stopped stay so. Rolling: by role, the next ones only when the ones before run again; after a failure no others are restarted. When rolling, each step has its time.'
   },
   check: {
     arguments: Type.Object({

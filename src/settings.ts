@@ -6,7 +6,7 @@ import { AppError, messageOf } from './errors.js'
 import { maxTimerMs } from './util.js'
 
 /** A duration in a setting. */
-export const Seconds = (options: { default: number, description: string, minimum?: number, maximum?: number }) => Type.Number({ minimum: 0, maximum: Math.floor(maxTimerMs / 1000), ...options })
+export const Seconds = (options: { default?: number, description: string, minimum?: number, maximum?: number }) => Type.Number({ minimum: 0, maximum: Math.floor(maxTimerMs / 1000), ...options })
 /** A part of a whole. */
 export const Percent = (options: { default: number, description: string }) => Type.Number({ minimum: 0, maximum: 100, ...options })
 /** An address to listen on. */

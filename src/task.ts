@@ -1,6 +1,6 @@
 import type { Request, RequestState } from '../schemas/api.js'
 import type { DomainEvent } from '../schemas/events.js'
-import type { Outcome, Result } from '../schemas/types.js'
+import type { Outcome, Result, Untied } from '../schemas/types.js'
 
 /** A request that is being worked on. */
 export interface Task {
@@ -29,7 +29,7 @@ export const failed = (error: string): Answer => ({ results: [{ success: false, 
 export type Work = { now: () => Answer } | ((task: Task) => Promise<Answer>)
 
 /** What a request comes to. Results of nodes count more than those that stand for the whole. */
-export function stateOf (results: readonly Outcome[]): RequestState {
+export function stateOf (results: readonly Untied[]): RequestState {
   const ofNodes = results.filter(({ node }) => node !== undefined)
   const counted = ofNodes.length > 0 ? ofNodes : results
   const successes = counted.filter(({ success }) => success).length

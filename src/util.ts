@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, open, rename, unlink } from 'node:fs/promises'
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
@@ -49,6 +50,11 @@ export function timeOrderedId (now = Date.now()): string {
 
 /** The longest that a timer takes. */
 export const maxTimerMs = 2 ** 31 - 1
+
+/** Resolves once the signal is aborted. */
+export async function aborted (signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort')
+}
 
 /** `initial` doubled for each attempt after the first, never more than `max`. */
 export function backoff (attempt: number, initial: number, max: number): number {

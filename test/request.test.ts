@@ -7,7 +7,7 @@ import { until } from './helper.js'
 import { openRequests } from './requests.js'
 
 const ok = (node?: string): Outcome => ({ success: true, ...(node ? { node } : {}) })
-const bad = (node?: string): Outcome => ({ success: false, ...(node ? { node } : {}) })
+const bad = (node?: string, error = 'a test'): Outcome => ({ success: false, error, ...(node ? { node } : {}) })
 const options = { timeoutMs: 20_000 }
 const signal = new AbortController().signal
 
@@ -86,7 +86,7 @@ await t.test('at its deadline a task is told, and says what it has', async t => 
     await task.progress('one', [ok('a')])
     while (!task.signal.aborted) await sleep(1)
     t.equal(task.remainingMs(), 1)
-    return { results: [{ ...bad('b'), error: 'request timed out' }], timedOut: true }
+    return { results: [bad('b', 'request timed out')], timedOut: true }
   })
   t.match(await finished(request), { state: 'timed_out', success: false, results: [{ node: 'a' }, { node: 'b', error: 'request timed out' }] })
 })
@@ -109,7 +109,7 @@ await t.test('a test of timeouts without state expires, and with state it is ans
   const { requests, finished, eventsOf } = await openRequests(t)
   const work = async (task: { signal: AbortSignal }) => {
     while (!task.signal.aborted) await sleep(1)
-    return { results: [{ success: false, error: 'request timed out' }], timedOut: true }
+    return { results: [bad(undefined, 'request timed out')], timedOut: true }
   }
   for (const [args, state, last] of [[{}, 'expired', 'request_expired'], [{ with_state: false }, 'expired', 'request_expired'], [{ with_state: true }, 'timed_out', 'test_timeout_response']] as const) {
     const { request } = await requests.start('test_timeout', args, { timeoutMs: 10 }, work)
@@ -309,7 +309,7 @@ await t.test('a clock that jumps leaves a request the time that it was given', a
     const { request } = await requests.start('restart', {}, { timeoutMs: 60_000 }, async task => {
       now += jump
       const left = task.remainingMs()
-      return { results: [{ success: left > 1 && left <= 60_000 }] }
+      return { results: [left > 1 && left <= 60_000 ? ok() : bad()] }
     })
     t.equal((await finished(request)).state, 'succeeded')
   }

@@ -147,13 +147,8 @@ export class Checks {
     // Errors first: they are to be among those that are kept.
     const findings = [...all.filter(({ level }) => level === 'error'), ...all.filter(({ level }) => level === 'warning')].slice(0, maxFindings)
     const first = findings.find(({ level }) => level === 'error')
-    return {
-      success: first === undefined,
-      instance: this.#settings.agent_name,
-      node,
-      ...(first === undefined ? {} : { error: textOf(first) }),
-      data: { findings }
-    }
+    const about = { instance: this.#settings.agent_name, node, data: { findings } }
+    return first === undefined ? { success: true, ...about } : { success: false, error: textOf(first), ...about }
   }
 
   #failed (node: string, message: string): Outcome {

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { Type, type Static, type TObject } from '@sinclair/typebox'
+import { nodeTimes } from '../../schemas/agent.js'
 import { nameExpected, namePattern } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import { Count, File, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
@@ -20,7 +21,9 @@ export const agentSettings = {
   agent_addr: ListenAddress({ default: '127.0.0.1', description: 'where an agent that is dialled listens' }),
   agent_port: ListenPort({ default: 2151, description: 'where an agent that is dialled listens' }),
   agent_advertise_addr: Type.Optional(Type.String({ format: 'ip', description: 'the address at which other instances reach this one; default: the one that the controller sees' })),
-  agent_stop_timeout: Seconds({ default: 20, description: 'seconds from SIGTERM to SIGKILL of a node' }),
+  agent_stop_timeout: Seconds({ default: nodeTimes.stop, description: 'seconds from SIGTERM to SIGKILL of a node' }),
+  agent_start_timeout: Seconds({ default: nodeTimes.start, description: 'seconds that a node may need to join the cluster: what a request that starts nodes has for it, unless its own timeout says otherwise' }),
+  agent_progress_interval: Seconds({ default: 5, minimum: 0.01, description: 'seconds between words of which nodes a request waits for' }),
   agent_restart_delay: Seconds({ default: 1, minimum: 0.01, description: 'seconds until a node that exited is started again; doubles with each exit in a row' }),
   agent_restart_delay_max: Seconds({ default: 60, description: 'seconds that this delay grows to' }),
   agent_restart_reset: Seconds({ default: 60, description: 'seconds of running after which an exit counts as the first again' }),

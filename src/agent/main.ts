@@ -90,6 +90,7 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
       machine: bootId,
       directory: await stat(settings.management_state_dir).then(({ dev, ino }) => `${dev}-${ino}`, () => undefined),
       config_id: table.share?.config_id,
+      times: { stop: settings.agent_stop_timeout, start: settings.agent_start_timeout },
       nodes: statuses()
     })
   })

@@ -49,6 +49,8 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
   #state: NodeState = 'STOPPED'
   #reason = 'not started'
   #since = new Date()
+  /** The same by a clock that does not jump. */
+  #changedAt = performance.now()
   #pid: number | undefined
   /** As it was told last. */
   #toldPid: number | undefined
@@ -86,6 +88,9 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
       restarts: this.#restarts
     }
   }
+
+  /** Seconds since it came into its state. */
+  get seconds (): number { return Math.round((performance.now() - this.#changedAt) / 1000) }
 
   /** The value of an identifier, as a JSON text. Throws an AppError when it has none, or is not asked in this state. */
   async idValue (id: string, signal: AbortSignal): Promise<string> {
@@ -194,7 +199,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
   #change (state: NodeState, reason: string): void {
     const old = this.#state
     if (state === old && this.#pid === this.#toldPid) return
-    if (state !== old) this.#since = new Date()
+    if (state !== old) [this.#since, this.#changedAt] = [new Date(), performance.now()]
     this.#state = state
     this.#reason = reason
     this.#toldPid = this.#pid

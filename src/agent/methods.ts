@@ -1,6 +1,7 @@
 import type { Static } from '@sinclair/typebox'
 import type { Logger } from 'pino'
 import { agentMethods, controllerMethods, type Layout } from '../../schemas/agent.js'
+import type { Outcome } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { invalid } from '../errors.js'
 import type { Context, Handlers, Link } from '../link/link.js'
@@ -11,6 +12,7 @@ import { diagnose } from './diagnosis.js'
 import type { LocalInstance } from './instance.js'
 import type { NodeTable } from './node-table.js'
 import { getNodeOutput } from './outputs.js'
+import { withProgress } from './progress.js'
 import type { Sampler } from './sampler.js'
 
 type Method = keyof typeof agentMethods
@@ -46,10 +48,13 @@ export interface Workers {
 
 /** What an agent does for its controller, by method. */
 export function methodsOf ({ settings, env, table, checks, sampler, instance, log }: Workers): Handlers {
+  const telling = (nodes: readonly string[], { part }: Context, job: Promise<Outcome[]>) =>
+    withProgress(job, () => table.steps(nodes), part, settings.agent_progress_interval * 1000)
   return checked({
-    deploy: ({ share, ...how }, { signal, link }) => {
+    deploy: ({ share, ...how }, context) => {
       log.info(`deploying configuration ${share.config_id}: ${share.nodes.length} nodes`)
-      return table.deploy(share, digest => askForLayout(link, digest), how, signal)
+      const { link, signal } = context
+      return telling(share.nodes.map(({ name }) => name), context, table.deploy(share, digest => askForLayout(link, digest), how, signal))
     },
     check: async ({ share, nodes, processes }, { signal, link }) => {
       // Read when it is needed: nodes may be restarted meanwhile.
@@ -64,9 +69,9 @@ export function methodsOf ({ settings, env, table, checks, sampler, instance, lo
     get_id_value: ({ id, nodes }, { signal }) => table.each(nodes, async node => ({ value: await node.idValue(id, signal) })),
     get_node_output: (params, context) => getNodeOutput(table, params, context),
     diagnose: ({ nodes }, { signal }) => diagnose(table, nodes, env, signal),
-    start: ({ nodes }, { signal }) => table.start(nodes, signal),
-    stop: ({ nodes }, { signal }) => table.stop(nodes, signal),
-    restart: ({ nodes }, { signal }) => table.restart(nodes, signal),
+    start: ({ nodes }, context) => telling(nodes, context, table.start(nodes, context.signal)),
+    stop: ({ nodes }, context) => telling([], context, table.stop(nodes, context.signal)),
+    restart: ({ nodes }, context) => telling(nodes, context, table.restart(nodes, context.signal)),
     get_node_stats: ({ nodes, watch }, { signal, part }) => sampler.stats(nodes, watch, signal, part),
     get_instance_stats: async (_params, { signal }) => [{ success: true, instance: settings.agent_name, data: { instance_stats: await instance.stats(signal) } }],
     get_metrics: ({ node }) => sampler.metrics(node)

@@ -1,22 +1,22 @@
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import type { Layout, SentShare, Share } from '../../schemas/agent.js'
-import type { HealthReport } from '../../schemas/operations.js'
+import type { HealthReport, NodeStep } from '../../schemas/operations.js'
 import type { DesiredState, NodeState, NodeStatus, Outcome, ResultData } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
-import { withoutSecrets } from '../secrets.js'
 import type { UnitStatus } from '../supervisor/program.js'
-import { Sequence } from '../util.js'
-import { prepareChannel } from '../zeek/channel.js'
+import { aborted, Sequence } from '../util.js'
 import { findZeek } from '../zeek/executable.js'
 import { digestOf } from '../zeek/packed-layout.js'
+import { Attempt, failed, succeeded } from './attempt.js'
 import { writeClusterScripts } from './cluster-scripts.js'
 import type { AgentSettings } from './config.js'
 import { ManagedNode, type Change } from './managed-node.js'
 import type { Memory } from './memory.js'
 import { Origins, type How } from './origin.js'
-import { channelOf, directories, inStartOrder, programOf } from './program.js'
+import { directories, programOf } from './program.js'
 import type { Programs } from './programs.js'
+import { Runner } from './runner.js'
 
 /** In these states a node is not to be started: it is up. */
 const hasProcess: readonly NodeState[] = ['RUNNING', 'PENDING', 'UNKNOWN']
@@ -36,6 +36,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   /** One at a time: what is stopped must be gone before its successor starts. */
   #work = new Sequence()
   #share: Share | undefined
+  #runner: Runner
 
   constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, programs: Programs, memory: Memory) {
     super()
@@ -44,6 +45,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     this.#programs = programs
     this.#memory = memory
     this.#origins = new Origins(settings, env)
+    this.#runner = new Runner(programs, this.#origins, settings.agent_stop_timeout * 1000)
     programs.on('changed', unit => this.#nodes.get(unit.name)?.follow(unit))
   }
 
@@ -56,17 +58,20 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   async each (names: readonly string[], job: (node: ManagedNode) => Promise<ResultData>): Promise<Outcome[]> {
     return await Promise.all(names.map(async name => {
       const node = this.#nodes.get(name)
-      if (!node) return this.#failed(name, 'unknown cluster node')
+      if (!node) return failed(this.#instance, name, 'unknown cluster node')
       try {
-        return { ...this.#succeeded(name), data: await job(node) }
+        return { ...succeeded(this.#instance, name), data: await job(node) }
       } catch (error) {
-        return this.#failed(name, messageOf(error))
+        return failed(this.#instance, name, messageOf(error))
       }
     }))
   }
 
   /** The nodes whose files have changed since they were started. */
   async drift (): Promise<HealthReport['drift']> { return await this.#origins.drift(this.#nodes.values()) }
+
+  /** What whoever asks for these nodes waits for: every one that is being stopped, and those of them that start. */
+  steps (names: readonly string[]): NodeStep[] { return this.#runner.steps(names.flatMap(name => this.#nodes.get(name) ?? [])) }
 
   statuses (): NodeStatus[] { return [...this.#nodes.values()].map(node => node.status) }
 
@@ -84,16 +89,19 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
 
   /**
    * Makes the nodes match the share; `force` restarts those that already do, `refresh` those whose files have changed. `lacking` gets a
-   * layout that is not the one that they have. One outcome per node.
+   * layout that is not the one that they have. One outcome per node, as it is when the signal aborts at the latest; the work goes on then.
    */
   async deploy (sent: SentShare, lacking: (digest: string) => Promise<Layout>, how: How, signal: AbortSignal): Promise<Outcome[]> {
+    const names = sent.nodes.map(({ name }) => name)
+    const attempt = this.#attempt(names, signal)
     // Waiting is not part of the work: the next deployment need not wait for a node that hangs.
-    const started = await this.#work.run(async () => {
+    const applying = this.#work.run(async () => {
       const share = await this.whole(sent, lacking)
       await this.#memory.save(share)
-      return await this.#apply(share, how)
+      return await this.#apply(share, how, attempt.done)
     })
-    return await Promise.all(sent.nodes.map(async ({ name }) => started.get(name) ?? await this.#outcome(name, signal)))
+    const hopeless = await Promise.race([applying, aborted(signal)])
+    return await Promise.all(names.map(async name => hopeless?.get(name) ?? await attempt.deployed(name)))
   }
 
   /** Stops every node and forgets them. */
@@ -108,14 +116,20 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
 
   /** Has the named nodes run from now on. One outcome per node. Throws `timeout` when it is given up before its turn. */
   async start (names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
-    await this.#desire('RUNNING', names, signal, nodes => this.#startInOrder(nodes.filter(({ status: { state } }) => !hasProcess.includes(state))))
-    return await this.#outcomes(names, signal, name => `could not start node ${name}`)
+    const attempt = this.#attempt(names, signal)
+    await this.#desire('RUNNING', names, signal, async nodes => {
+      const away = nodes.filter(({ status: { state } }) => !hasProcess.includes(state))
+      for (const { node } of nodes.filter(node => !away.includes(node))) attempt.done.add(node.name)
+      await this.#runner.start(away, attempt.done)
+    })
+    return await Promise.all(names.map(name => attempt.started(name, 'start')))
   }
 
   /** Has the named nodes be stopped from now on. One outcome per node. Throws `timeout` when it is given up before its turn. */
   async stop (names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
-    await this.#desire('STOPPED', names, signal, nodes => this.#stopInOrder(nodes))
-    return names.map(name => this.#nodes.has(name) ? this.#succeeded(name) : this.#failed(name, 'unknown cluster node'))
+    const attempt = this.#attempt(names, signal)
+    await this.#desire('STOPPED', names, signal, nodes => this.#runner.stop(nodes, attempt.done))
+    return names.map(name => attempt.stopped(name))
   }
 
   /**
@@ -123,13 +137,22 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
    * up before its turn.
    */
   async restart (names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
+    const attempt = this.#attempt(names, signal)
     await this.#inTurn(names, signal, async known => {
       const wanted = known.filter(({ desired }) => desired === 'RUNNING')
-      await this.#stopInOrder(wanted)
-      await this.#startInOrder(wanted)
+      await this.#runner.stop(wanted)
+      await this.#runner.start(wanted, attempt.done)
     })
-    return await this.#outcomes(names, signal, name => `could not restart node ${name}`)
+    return await Promise.all(names.map(name => attempt.started(name, 'restart')))
   }
+
+  #attempt (names: readonly string[], signal: AbortSignal): Attempt {
+    const quiet = () => this.#work.run(async () => {})
+    const output = (name: string) => this.#programs.output(name)
+    return new Attempt({ instance: this.#instance, get: name => this.#nodes.get(name), steps: () => this.steps(names), output, quiet }, signal)
+  }
+
+  get #instance (): string { return this.#settings.agent_name }
 
   /** Keeps what the named nodes are to be, then makes them so. */
   async #desire (desired: DesiredState, names: readonly string[], signal: AbortSignal, make: (nodes: ManagedNode[]) => Promise<void>): Promise<void> {
@@ -144,16 +167,21 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     })
   }
 
+  /** Resolves when the job is done, or the signal aborts: then what was begun goes on. */
   async #inTurn (names: readonly string[], signal: AbortSignal, job: (known: ManagedNode[]) => Promise<void>): Promise<void> {
-    await this.#work.run(async () => {
+    let hasBegun = false
+    const working = this.#work.run(async () => {
       // Whoever asked has been told so, and may have asked again.
-      if (signal.aborted) throw new AppError('timeout', 'request timed out')
+      if (signal.aborted) return
+      hasBegun = true
       await job(names.flatMap(name => this.#nodes.get(name) ?? []))
     })
+    await Promise.race([working, aborted(signal)])
+    if (!hasBegun) throw new AppError('timeout', 'request timed out')
   }
 
-  /** Stops what differs, starts what does not run. Returns the outcome of each node that cannot even be tried. */
-  async #apply (share: Share, { force = false, refresh = false }: How = {}): Promise<Map<string, Outcome>> {
+  /** Stops what differs, starts what does not run; `done` gets what it is done with. Returns the outcome of each node that cannot even be tried. */
+  async #apply (share: Share, { force = false, refresh = false }: How = {}, done = new Set<string>()): Promise<Map<string, Outcome>> {
     this.#share = share
     const units = new Map((await this.#programs.status()).filter(unit => unit.kind === 'detached').map(unit => [unit.name, unit]))
     const wanted = new Map<string, ManagedNode>()
@@ -169,12 +197,14 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
       reasons = await this.#origins.whyRestart(wanted.values(), units, refresh)
     } catch (error) {
       // Without zeek nothing can be compared or started; what runs goes on.
-      return new Map(share.nodes.map(({ name }) => [name, this.#failed(name, messageOf(error))]))
+      return new Map(share.nodes.map(({ name }) => [name, failed(this.#instance, name, messageOf(error))]))
     }
     const same = (name: string) => !force && wanted.get(name)?.desired === 'RUNNING' && units.get(name)?.state === 'RUNNING' && !reasons.has(name)
+    for (const name of [...wanted.keys()].filter(same)) done.add(name)
     await this.#stop([...units.keys()].filter(name => !same(name)))
     this.#adopt(wanted, units, same)
-    await this.#startInOrder([...wanted.values()].filter(({ node, desired }) => desired === 'RUNNING' && !same(node.name)), reasons)
+    for (const [name, { desired }] of wanted) if (desired === 'STOPPED') done.add(name)
+    await this.#runner.start([...wanted.values()].filter(({ node, desired }) => desired === 'RUNNING' && !same(node.name)), done, reasons)
     for (const node of wanted.values()) if (node.desired === 'STOPPED') node.tell('was stopped by an operator')
     return new Map()
   }
@@ -202,64 +232,14 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
 
   /** Stops programs by name: those in the table in reverse start order, others first. */
   async #stop (names: readonly string[]): Promise<void> {
-    await Promise.all(names.filter(name => !this.#nodes.has(name)).map(name => this.#programs.stop(name)))
-    await this.#stopInOrder(names.flatMap(name => this.#nodes.get(name) ?? []))
-  }
-
-  async #stopInOrder (nodes: readonly ManagedNode[]): Promise<void> {
-    for (const group of inStartOrder(nodes).reverse()) await Promise.all(group.map(({ node }) => this.#programs.stop(node.name)))
-  }
-
-  /** Spawns, for a reason where there is one; it does not wait for a node to join. */
-  async #startInOrder (nodes: readonly ManagedNode[], reasons?: ReadonlyMap<string, string>): Promise<void> {
-    for (const node of inStartOrder(nodes).flat()) {
-      node.expect(reasons?.get(node.node.name))
-      try {
-        await prepareChannel(channelOf(node.program.cwd))
-        await this.#programs.start({ ...node.program, origin: await this.#origins.of(node.node, node.program) })
-      } catch (error) {
-        // The others can be started all the same.
-        node.refuse(`cannot be started: ${messageOf(error)}`)
-      }
-    }
+    await Promise.all(names.filter(name => !this.#nodes.has(name)).map(name => this.#runner.end(name)))
+    await this.#runner.stop(names.flatMap(name => this.#nodes.get(name) ?? []))
   }
 
   /** Gives a node that does nothing a new process, unless something has become of it meanwhile. */
   async #unstick (node: ManagedNode): Promise<void> {
     await this.#work.run(async () => {
-      if (this.#nodes.get(node.node.name) === node && node.status.state === 'UNKNOWN') await this.#startInOrder([node])
+      if (this.#nodes.get(node.node.name) === node && node.status.state === 'UNKNOWN') await this.#runner.start([node])
     })
   }
-
-  /** What has become of nodes that were to run; `error` is said of one that does not. */
-  async #outcomes (names: readonly string[], signal: AbortSignal, error: (name: string) => string): Promise<Outcome[]> {
-    return await Promise.all(names.map(async name => {
-      if (!this.#nodes.has(name)) return this.#failed(name, 'unknown cluster node')
-      const outcome = await this.#outcome(name, signal)
-      if (this.#nodes.get(name)?.desired === 'STOPPED') return this.#failed(name, `node ${name} was stopped by an operator`)
-      return outcome.success ? outcome : { ...outcome, error: error(name) }
-    }))
-  }
-
-  async #outcome (name: string, signal: AbortSignal): Promise<Outcome> {
-    const node = this.#nodes.get(name)
-    if (node?.desired === 'STOPPED') return this.#succeeded(name)
-    const ending = await node?.ending(signal)
-    if (ending === 'RUNNING') return this.#succeeded(name)
-    if (ending === 'STOPPED' && await this.#isBack(name, signal)) return await this.#outcome(name, signal)
-    const { stdout, stderr } = await this.#programs.output(name).catch(() => ({ stdout: '', stderr: '' }))
-    const data = node ? { stdout: withoutSecrets(stdout, node.node), stderr: withoutSecrets(stderr, node.node) } : {}
-    return ending === 'TIMEOUT' ? { ...this.#failed(name, 'request timed out'), data } : { success: false, instance: this.#settings.agent_name, node: name, data }
-  }
-
-  /** Whether a node that someone else has stopped meanwhile is more than that once they are done: then what it is counts. */
-  async #isBack (name: string, signal: AbortSignal): Promise<boolean> {
-    await Promise.race([this.#work.run(async () => {}), once(signal, 'abort')])
-    const node = this.#nodes.get(name)
-    return node?.status.state !== 'STOPPED' || node.desired === 'STOPPED'
-  }
-
-  #succeeded (node: string): Outcome { return { success: true, instance: this.#settings.agent_name, node } }
-
-  #failed (node: string, error: string): Outcome { return { success: false, instance: this.#settings.agent_name, node, error } }
 }

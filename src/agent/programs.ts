@@ -3,7 +3,7 @@ import { Link } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import type { Program, UnitStatus } from '../supervisor/program.js'
 
-/** Stopping a node takes its stop timeout; this is only for a supervisor that hangs. */
+/** This is only for a supervisor that hangs. */
 const patienceMs = 600_000
 
 /** The supervisor, as its agent sees it: over a link. Emits `changed` with a UnitStatus, and `reload` when files are to be read again. */
@@ -17,10 +17,11 @@ export class Programs extends EventEmitter<{ changed: [UnitStatus], reload: [] }
 
   status (): Promise<UnitStatus[]> { return this.#ask('status') }
   start (program: Program): Promise<void> { return this.#ask('start', { program }) }
-  stop (name: string): Promise<void> { return this.#ask('stop', { name }) }
+  /** `takesMs`: from SIGTERM to SIGKILL. */
+  stop (name: string, takesMs: number): Promise<void> { return this.#ask('stop', { name }, takesMs) }
   output (name: string): Promise<{ stdout: string, stderr: string }> { return this.#ask('output', { name }) }
 
-  #ask<R> (method: string, params: object = {}): Promise<R> {
-    return this.link.ask<R>(method, params, { timeoutMs: patienceMs })
+  #ask<R> (method: string, params: object = {}, takesMs = 0): Promise<R> {
+    return this.link.ask<R>(method, params, { timeoutMs: patienceMs + takesMs })
   }
 }

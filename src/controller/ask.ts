@@ -1,8 +1,14 @@
+import type { NodeStep } from '../../schemas/operations.js'
 import type { Node, Outcome } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import type { Task } from '../task.js'
 import { groupBy } from '../util.js'
 import type { AgentMethod, Fleet } from './fleet.js'
+
+/** Tells what instances wait for, while they work on their part, as progress of the request. */
+export function tellsSteps ({ reqid, tell }: Task): (instance: string, steps: NodeStep[]) => void {
+  return (instance, waiting) => tell({ type: 'request_progress', reqid, instance, results: [], waiting })
+}
 
 /**
  * Asks an instance for its part of a request, and tells the outcomes as progress: what it answers, or what its silence

@@ -1,17 +1,21 @@
 import { hostname } from 'node:os'
-import { Type, type Static, type TObject } from '@sinclair/typebox'
-import { requests, requestTypes, type RequestType } from '../../schemas/api.js'
+import { Type, type Static, type TNumber, type TObject, type TOptional } from '@sinclair/typebox'
+import { requests, requestTypes, type RequestDefinition, type RequestType } from '../../schemas/api.js'
 import { ClusterBackend } from '../../schemas/agent.js'
 import { nameExpected, namePattern } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import { Count, environmentName, File, ListenAddress, ListenPort, managementSettings, Percent, Seconds } from '../settings.js'
 import { isLoopback } from '../util.js'
 
+type Timeouts = { [T in RequestType as `controller_timeout_${T}`]: typeof requests[T] extends { takes: string } ? TOptional<TNumber> : TNumber }
+
 /** The default deadline of each request type, a setting of its own. */
-const timeouts = Object.fromEntries(requestTypes.map(type => [
-  `controller_timeout_${type}`,
-  Seconds({ default: requests[type].timeout, minimum: 0.01, description: `seconds that a ${type} request has` })
-])) as Record<`controller_timeout_${RequestType}`, ReturnType<typeof Seconds>>
+const timeouts = Object.fromEntries(requestTypes.map(type => {
+  const { timeout, takes }: RequestDefinition = requests[type]
+  const description = `seconds that a ${type} request has`
+  const setting = takes === undefined ? Seconds({ default: timeout, minimum: 0.01, description }) : Type.Optional(Seconds({ minimum: 0.01, description: `${description}; default: what its steps may take: ${takes}` }))
+  return [`controller_timeout_${type}`, setting]
+})) as unknown as Timeouts
 
 /** The settings of the controller. */
 export const controllerSettings = {

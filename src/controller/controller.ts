@@ -17,6 +17,7 @@ import type { EventJournal } from './journal.js'
 import { pageOf, type NodeFilter } from './node-list.js'
 import type { Operations } from './operations.js'
 import { nodeMetrics, targetsOf, type Reached } from './prometheus.js'
+import { patience } from './patience.js'
 import type { Plan } from './plan.js'
 import type { Queries } from './queries.js'
 import { masked, maskedOutcome } from '../secrets.js'
@@ -66,13 +67,19 @@ export class Controller {
    */
   async request<T extends RequestType> (type: T, args: Arguments<T>, { timeout, ...options }: { timeout?: number | undefined } & Omit<RequestOptions, 'timeoutMs'> = {}): Promise<{ request: Request, replayed: boolean, own?: readonly Outcome[] | undefined }> {
     const { settings, requests } = this.#parts
-    const seconds = timeout ?? this.#patience(type, args)
+    const seconds = timeout ?? this.patience(type, args)
     if (timeout !== undefined && timeout > settings.controller_timeout_max) throw new AppError('invalid_request', `the timeout is at most ${settings.controller_timeout_max} seconds`, { errors: [{ field: 'querystring/timeout', message: `must be <= ${settings.controller_timeout_max}` }] })
     const { config } = args as RequestArguments
     let own: readonly Outcome[] | undefined
     const work = this.#work(type, args, results => { own = results })
     const started = await requests.start(type, config ? { ...args, config: masked(config) } : args as RequestArguments, { timeoutMs: seconds * 1000, ...options }, work)
     return { ...started, own: started.replayed ? undefined : own }
+  }
+
+  /** The seconds that a request has whose asker does not say. */
+  patience (type: RequestType, args: RequestArguments): number {
+    const { settings, fleet, configurations: { staged } } = this.#parts
+    return patience(type, args, { settings, fleet, deployed: this.deployed(), staged })
   }
 
   /** Throws `not_found`. */
@@ -126,14 +133,6 @@ export class Controller {
   #plan (): Plan | undefined {
     const { configurations: { staged }, deployer } = this.#parts
     return staged && deployer.preview(staged)
-  }
-
-  /** The seconds that a request has whose asker does not say. */
-  #patience (type: RequestType, args: RequestArguments): number {
-    const { settings, operations } = this.#parts
-    const seconds = settings[`controller_timeout_${type}`]
-    if (type === 'restart') return Math.min(settings.controller_timeout_max, seconds * operations.stepsOf(args))
-    return args.follow || args.watch ? seconds + (args.duration ?? 60) : seconds
   }
 
   #work (type: RequestType, args: RequestArguments, keep: (results: readonly Outcome[]) => void): Work {

@@ -1,13 +1,14 @@
 import type { Logger } from 'pino'
 import type { Arguments } from '../../schemas/api.js'
-import type { Configuration, DesiredState } from '../../schemas/types.js'
+import { clusterRoles, type Configuration, type DesiredState } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import { failed, type Answer, type Task } from '../task.js'
 import type { ConfigurationTable, Deployment, InstanceAddress } from '../store/configurations.js'
 import type { Store } from '../store/store.js'
-import { askInstance } from './ask.js'
+import { askInstance, tellsSteps } from './ask.js'
 import type { Checks } from './checks.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
+import { timesOf, toRestart } from './durations.js'
 import type { Fleet, Member } from './fleet.js'
 import { whyOutdated } from './outdated.js'
 import { plan, type Plan } from './plan.js'
@@ -26,9 +27,6 @@ export interface DeployerOptions {
   /** Told when every instance of the deployed configuration is connected. */
   ready: (instances: readonly string[]) => void
 }
-
-/** For an agent that is brought back to what is deployed. */
-const reconcileMs = 120_000
 
 /** Makes the agents be what is deployed: on request, and whenever one connects. */
 export class Deployer {
@@ -159,12 +157,13 @@ export class Deployer {
   async #distribute (shares: Shares, force: boolean, grace: AbortSignal, task: Task): Promise<boolean> {
     const { fleet } = this.#options
     for (const instance of shares.names) this.#awaited.add(instance)
+    const tell = tellsSteps(task)
     const late = await Promise.all(shares.names.map(async instance => {
       await fleet.when(instance, grace)
       this.#awaited.delete(instance)
       return await askInstance(fleet, task, instance, 'deploy', { share: shares.of(instance, this.#stopped), force, refresh: true },
         outcomes => outcomes,
-        error => shares.nodes(instance).map(({ name: node }) => ({ success: false, instance, node, error })))
+        error => shares.nodes(instance).map(({ name: node }) => ({ success: false, instance, node, error })), steps => tell(instance, steps))
     }))
     return late.includes(true)
   }
@@ -194,7 +193,7 @@ export class Deployer {
       if (why !== undefined && (instance.host === undefined || before?.host !== member.host)) complain(why, member.name)
       if (isAwaited || instance.host === undefined) return
       // What has changed on the host meanwhile is left for a deployment.
-      await fleet.ask(member.name, 'deploy', { share: shares.of(member.name, this.#stopped), force: false }, { timeoutMs: reconcileMs })
+      await fleet.ask(member.name, 'deploy', { share: shares.of(member.name, this.#stopped), force: false }, { timeoutMs: this.#patienceMs(member.name) })
     } catch (error) {
       const problem = `instance ${member.name} could not be brought to the deployed configuration: ${messageOf(error)}`
       log.warn(problem)
@@ -216,11 +215,16 @@ export class Deployer {
   async #standBy (instance: string): Promise<void> {
     const { fleet, complain } = this.#options
     const [shares, member] = [this.#shares, fleet.member(instance)]
-    await fleet.ask(instance, 'standby', {}, { timeoutMs: reconcileMs }).catch(error => {
+    await fleet.ask(instance, 'standby', {}, { timeoutMs: this.#patienceMs(instance) }).catch(error => {
       const problem = `instance ${instance} could not be put on standby: ${messageOf(error)}`
       complain(problem, instance)
       if (this.#shares === shares && member && fleet.member(instance) === member) this.#unmet.set(instance, `${problem}; deploy again`)
     })
+  }
+
+  /** For an agent that is brought to what is deployed, whatever it was before. */
+  #patienceMs (instance: string): number {
+    return 1000 * toRestart(clusterRoles.map(role => ({ instance, role })), timesOf(this.#options.fleet))
   }
 
   #dial (configuration: Configuration | undefined = this.deployment?.configuration): void {

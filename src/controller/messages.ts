@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { requests as definitions, requestTypes, type Request, type RequestArguments, type RequestType } from '../../schemas/api.js'
-import type { Outcome } from '../../schemas/types.js'
+import type { Outcome, Untied } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
 import type { Answer } from '../task.js'
@@ -93,9 +93,8 @@ export class Messages {
 
   async #ask ({ type, reqid: clientReqid, arguments: args }: ZeekRequest, from: Subscriber<Principal>, answered: () => void): Promise<void> {
     const reqid = timeOrderedId()
-    const timeout = Math.min(this.#settings[`controller_timeout_${type}`], this.#settings.controller_messages_timeout_max)
     const asked: Asked = { reqid: clientReqid, from, isAnswered: false, ended: () => {} }
-    const answer = (results: readonly Outcome[]) => { if (from.isSubscribedTo(controllerTopic)) from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, results))) }
+    const answer = (results: readonly Untied[]) => { if (from.isSubscribedTo(controllerTopic)) from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, results))) }
     const onAnswer = ({ results }: Answer) => {
       asked.isAnswered = true
       answer(results)
@@ -105,7 +104,9 @@ export class Messages {
       this.#guard.allow(from.owner, definitions[type].role, type)
       const ended = new Promise<void>(resolve => { asked.ended = resolve })
       this.#asked.set(reqid, asked)
-      const { own } = await this.#controller.request(type, checks[type](type === 'deploy' ? { ...args, check: this.#settings.controller_messages_check } : args, ''), { timeout, reqid, by: from.owner, onAnswer })
+      const checked = checks[type](type === 'deploy' ? { ...args, check: this.#settings.controller_messages_check } : args, '')
+      const timeout = Math.min(this.#controller.patience(type, checked), this.#settings.controller_messages_timeout_max)
+      const { own } = await this.#controller.request(type, checked, { timeout, reqid, by: from.owner, onAnswer })
       if (own) answer(own)
       await ended
     } catch (error) {

@@ -14,8 +14,8 @@ export function select ({ nodes: names = [], roles = [], instances = [] }: Selec
   const places = new Set(configuration.instances.map(({ name }) => name))
   const sorted = (list: readonly string[]) => [...new Set(list)].sort(compare)
   const unknown: Outcome[] = [
-    ...sorted(names).filter(name => !byName.has(name)).map(node => ({ success: false, node, error: 'unknown cluster node' })),
-    ...sorted(instances).filter(name => !places.has(name)).map(instance => ({ success: false, instance, error: 'unknown instance' }))
+    ...sorted(names).filter(name => !byName.has(name)).map((node): Outcome => ({ success: false, node, error: 'unknown cluster node' })),
+    ...sorted(instances).filter(name => !places.has(name)).map((instance): Outcome => ({ success: false, instance, error: 'unknown instance' }))
   ]
   const selected = sorted(names.length > 0 ? names : [...byName.keys()]).flatMap(name => byName.get(name) ?? [])
     .filter(({ role, instance }) => (roles.length === 0 || roles.includes(role)) && (instances.length === 0 || instances.includes(instance)))

@@ -1,6 +1,6 @@
 /** The events of Zeek's module Management::Controller::API (`policy/frameworks/management/controller/api.zeek`). */
 import type { RequestArguments, RequestType } from '../../schemas/api.js'
-import type { Outcome } from '../../schemas/types.js'
+import type { Untied } from '../../schemas/types.js'
 import type { ZeekEvent } from './message.js'
 import { configuration, encodeResultData, result, type ResultRecord } from './management.js'
 import { bool, record, setOf, text, vectorOf, type Form } from './record.js'
@@ -61,7 +61,7 @@ export function encodeRequest ({ type, reqid, arguments: args }: ZeekRequest): Z
 }
 
 /** The response event of a request. Its results carry the same ID, whoever they are from. */
-export function encodeResponse (type: ZeekRequestType, reqid: string, results: readonly Outcome[]): ZeekEvent {
+export function encodeResponse (type: ZeekRequestType, reqid: string, results: readonly Untied[]): ZeekEvent {
   const records = told(type, results).map((outcome): ResultRecord => ({ ...outcome, reqid, data: outcome.data && encodeResultData(outcome.data) }))
   const args = withOneResult.has(type) ? single.encode({ reqid, result: records[0] ?? { reqid, success: true } }) : several.encode({ reqid, results: records })
   return { name: `${prefix}${type}_response`, args }
@@ -69,16 +69,34 @@ export function encodeResponse (type: ZeekRequestType, reqid: string, results: r
 
 const timedOut = 'request timed out'
 
+const hasOutputs = ({ data }: Untied) => data?.stdout !== undefined || data?.stderr !== undefined
+/** Its time is over, and it is in the middle of something. */
+const isUnfinished = ({ error = '' }: Untied) => error.startsWith('still ')
+
+/** Why a node was not deployed, to one who is not told of which node that is said. */
+function reasonOf (outcome: Untied): string {
+  const { instance = '', node = '', error = '', data } = outcome
+  if (isUnfinished(outcome)) return `${timedOut}: ${node} ${error}`
+  if (error.startsWith(timedOut) || error.includes(instance)) return error
+  return data ? `${node}: ${error}` : `instance ${instance}: ${error}`
+}
+
 /**
  * zeek-client shows the error of a node only where the result names no instance (restart), or no node (deploy): an
- * instance that is not connected would go unmentioned. The outputs of a node that has failed do speak for it.
+ * instance that is not connected would go unmentioned. The outputs of a node that has ended do speak for it: as Zeek has
+ * it, it has no error beside them.
  */
-function told (type: ZeekRequestType, results: readonly Outcome[]): readonly Outcome[] {
+function told (type: ZeekRequestType, results: readonly Untied[]): readonly Untied[] {
   if (type === 'restart') return results.map(({ instance, ...rest }) => rest.success ? { instance, ...rest } : rest)
   if (type !== 'deploy') return results
-  const silent = results.filter(({ success, node, error, data }) => !success && node !== undefined && error !== undefined && (!data || error === timedOut))
-  const reasons = new Map(silent.map(({ instance = '', error = '' }) => [`${instance} ${error}`, {
-    success: false, instance, error: error === timedOut || error.includes(instance) ? error : `instance ${instance}: ${error}`
-  }]))
-  return [...reasons.values(), ...results]
+  const silent = results.filter(outcome => !outcome.success && outcome.node !== undefined && (!hasOutputs(outcome) || isUnfinished(outcome)))
+  const reasons = new Map(silent.map(outcome => {
+    const { instance } = outcome
+    const error = reasonOf(outcome)
+    return [`${instance} ${error}`, { success: false, instance, error }]
+  }))
+  return [...reasons.values(), ...results.map(outcome => {
+    const { error: _, ...rest } = outcome
+    return hasOutputs(outcome) ? rest : outcome
+  })]
 }

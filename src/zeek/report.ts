@@ -20,6 +20,17 @@ export function parseReport (line: string): Finding | undefined {
   }
 }
 
+/** A line that is quoted. */
+const maxQuoted = 500
+
+/** The line of a node's stderr that says best why it has ended: the first that reports an error, else the last that says anything. */
+export function reasonIn (stderr: string): string | undefined {
+  const lines = stderr.split('\n').map(line => line.trim()).filter(line => line !== '')
+  const line = lines.find(line => parseReport(line)?.level === 'error') ?? lines.at(-1)
+  // When it was is of no use: it has just happened.
+  return line?.replace(/^\d+\.\d{6} /, '').slice(0, maxQuoted)
+}
+
 /** Zeek's stderr as findings, in memory that does not grow with it. */
 export class Reports {
   /** No more than so many are kept; an error takes the place of a warning. */

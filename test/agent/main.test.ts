@@ -20,7 +20,7 @@ await t.test('a node that exits too often becomes FAILED, which operators are to
   const stream = await openStream(t, `${url}/v1/events?types=notify_change,notify_error&node=worker-1`)
   await stream.next('hello')
   await ask('stage_configuration', { config: config({ STAND_IN: 'exit=3' }) })
-  t.match((await ask('deploy')).results.find(({ node }) => node === 'worker-1'), { success: false, data: { stdout: 'last words', stderr: /told to exit/ } })
+  t.match((await ask('deploy')).results.find(({ node }) => node === 'worker-1'), { success: false, error: 'exited with code 3: fatal error: told to exit', data: { stdout: 'last words', stderr: /told to exit/ } })
   const events = (await stream.collect(({ type }) => type === 'notify_error')).map(({ json }) => json)
   t.same(events.flatMap(({ new_state: state }) => state ?? []), ['PENDING', 'CRASHED', 'PENDING', 'FAILED'])
   t.match(events.at(-1), { instance: 'agent-a', node: 'worker-1', message: 'node worker-1 has failed: exited with code 3, 2 times in a row' })
@@ -31,7 +31,7 @@ await t.test('a failed node is tried again by the next deployment, and by a rest
   await ask('stage_configuration', { config: config({ STAND_IN: 'exit=1' }) })
   const failing = await ask('deploy')
   t.equal(failing.state, 'partial')
-  t.match((await ask('restart', { nodes: ['worker-1'] })).results, [{ node: 'worker-1', success: false, error: 'could not restart node worker-1' }])
+  t.match((await ask('restart', { nodes: ['worker-1'] })).results, [{ node: 'worker-1', success: false, error: 'could not restart node worker-1: exited with code 1, 1 times in a row: fatal error: told to exit' }])
   t.equal(controller.nodes().find(({ node }) => node === 'worker-1')?.state, 'FAILED')
   await ask('stage_configuration', { config: config({}) })
   t.equal((await ask('deploy')).state, 'succeeded')
@@ -40,7 +40,7 @@ await t.test('a failed node is tried again by the next deployment, and by a rest
 await t.test('a node that hangs and ignores SIGTERM is killed when it is to be another', async t => {
   const { ask, controller } = await start(t, { 'agent-stop-timeout': '0.5' })
   await ask('stage_configuration', { config: config({ STAND_IN: 'hang,ignore-term' }) })
-  t.match((await ask('deploy', { check: false }, '?timeout=1.5')).results.find(({ node }) => node === 'worker-1'), { success: false, error: 'request timed out' })
+  t.match((await ask('deploy', { check: false }, '?timeout=3')).results.find(({ node }) => node === 'worker-1'), { success: false, error: /^(still starting after [0-3] s|request timed out)$/ })
   await ask('stage_configuration', { config: config({}) })
   t.equal((await ask('deploy')).state, 'succeeded')
   t.equal(controller.nodes().find(({ node }) => node === 'worker-1')?.state, 'RUNNING')
@@ -55,22 +55,18 @@ await t.test('a node that does not answer is a failed result, and costs the othe
   t.match(Object.fromEntries(results.map(result => [result.node, result])), { manager: { success: true, data: { value: '"manager"' } }, 'worker-1': { success: false, error: 'request timed out' } })
 })
 
-await t.test('a restart that is given up before its turn is not done, and its late answer is told', async t => {
+await t.test('a restart that is given up before its turn is not done', async t => {
   const { url, ask } = await start(t, { 'agent-stop-timeout': '1.5' })
   await ask('stage_configuration', { config: config({ STAND_IN: 'ignore-term' }) })
   await ask('deploy')
-  const stream = await openStream(t, `${url}/v1/events?types=notify_change,notify_log,deploy_response`)
+  const stream = await openStream(t, `${url}/v1/events?types=notify_change,deploy_response`)
   await stream.next('hello')
   // The first one stops the node, which takes its time; the next waits behind it.
-  const given = [await ask('restart', { nodes: ['worker-1'] }, '?timeout=0.2'), await ask('restart', { nodes: ['worker-1'] }, '?timeout=0.2')]
-  t.same(given.map(({ state }) => state), ['timed_out', 'timed_out'])
+  t.match(await ask('restart', { nodes: ['worker-1'] }, '?timeout=0.5'), { results: [{ success: false }] })
+  t.match(await ask('restart', { nodes: ['worker-1'] }, '?timeout=0.2'), { state: 'timed_out', results: [{ error: 'request timed out' }] })
   t.equal((await ask('deploy')).state, 'succeeded')
   const events = (await stream.collect(({ type }) => type === 'deploy_response')).map(({ json }) => json)
   t.equal(events.filter(({ type, new_state: state }) => type === 'notify_change' && state === 'PENDING').length, 1, 'it was started once')
-  t.same(events.filter(({ type }) => type === 'notify_log').map(({ message }) => message).sort(), [
-    `late answer to restart of request ${given[0]!.reqid}: worker-1: could not restart node worker-1`,
-    `late answer to restart of request ${given[1]!.reqid}: request timed out`
-  ])
 })
 
 await t.test('a node that a deployment leaves out is not listed any more, nor is any on standby', async t => {

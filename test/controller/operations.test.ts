@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { Request } from '../../schemas/api.js'
-import { getJson, startTestController, until } from '../helper.js'
+import type { Handlers } from '../../src/link/link.js'
+import { getJson, openStream, startTestController, until } from '../helper.js'
 import { configurationOf, fakeAgent, manager, never, stateDir, status, worker, type FakeAgentOptions } from './fake-agent.js'
 
 const config = configurationOf(['agent-a', 'agent-b'], [manager(), worker('worker-1'), worker('worker-2'), worker('worker-3', 'agent-b')])
@@ -72,6 +73,26 @@ await t.test('who is not known, or not deployed, is told', async t => {
   await t.rejects(ask('stop', { roles: ['worker'] }), /body\/roles\/0/)
   await t.rejects(ask('restart', { max_parallel: 0 }), /body\/max_parallel/)
   await t.rejects(ask('restart', { strategy: 'slowly' }), /body\/strategy/)
+})
+
+await t.test('a failure without a text is not taken from an agent: one says so in its place', async t => {
+  const { ask } = await deployed(t, { a: { handlers: { stop: () => [{ success: false, instance: 'agent-a', node: 'manager' }] } } })
+  t.match(told(await ask('stop', { nodes: ['manager'] })), { manager: /agent-a\/0\/error is required/ })
+})
+
+await t.test('what an agent waits for is told as progress of the request, without results', async t => {
+  const waiting = [{ node: 'worker-3', state: 'stopping', seconds: 12 }]
+  const stop: Handlers[string] = (_, { part }) => {
+    part(waiting)
+    return [{ success: true, instance: 'agent-b', node: 'worker-3' }]
+  }
+  const { ask, url } = await deployed(t, { b: { handlers: { stop } } })
+  const stream = await openStream(t, `${url}/v1/events?types=request_progress,stop_response`)
+  await stream.next('hello')
+  const { results } = await ask('stop', { nodes: ['worker-3'] })
+  t.equal(results.length, 1)
+  t.match((await stream.next())?.json, { type: 'request_progress', instance: 'agent-b', results: [], waiting })
+  t.match((await stream.next())?.json, { type: 'request_progress', instance: 'agent-b', results, waiting: undefined })
 })
 
 await t.test('an agent that dies in the middle gives a result for each of its nodes', async t => {

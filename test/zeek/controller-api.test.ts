@@ -144,8 +144,8 @@ await t.test('any event is a request or is refused', async t => {
   t.ok(tried.refused > 500 && tried.understood > 5, JSON.stringify(tried))
 })
 
-const success = (more: Omit<Outcome, 'success'>): Outcome => ({ success: true, ...more })
-const failure = (more: Omit<Outcome, 'success'>): Outcome => ({ success: false, ...more })
+const success = (more: Omit<Outcome, 'success' | 'error'>): Outcome => ({ success: true, ...more })
+const failure = (more: Omit<Outcome, 'success'> & { error: string }): Outcome => ({ success: false, ...more })
 
 /** What the recorded responses say, as results of ours. The configurations are those of the frames. */
 function answered (index: number): Outcome[] {
@@ -182,7 +182,7 @@ function answered (index: number): Outcome[] {
     case 14: return [failure({ error: 'request timed out' })]
     case 16: return ["multiple nodes on instance 'agent-testbox' using port 5000/tcp", "node 'agent-testbox' port 2150/tcp conflicts with controller port", "node 'c' has undeclared instance name 'ghost'", 'node and instance names collide: agent-testbox'].map(error => failure({ error }))
     case 17: return [success({ data: { id: 'b09a646c-e67d-11f1-90e2-02fc00000001' } })]
-    case 18: return [failure({ instance, error: 'request timed out' }), failure({ instance, node: 'worker-01', data: { stdout: '', stderr: data()[1].data[3].data[1].data } }), success({ instance, node: 'manager' }), success({ data: { id: 'b09a646c-e67d-11f1-90e2-02fc00000001' } })]
+    case 18: return [failure({ instance, error: 'request timed out' }), failure({ instance, node: 'worker-01', error: 'exited with code 1: fatal error: can\'t find nosuchscript', data: { stdout: '', stderr: data()[1].data[3].data[1].data } }), success({ instance, node: 'manager' }), success({ data: { id: 'b09a646c-e67d-11f1-90e2-02fc00000001' } })]
     default: throw new Error(`nothing was answered to ${index}`)
   }
 }
@@ -243,18 +243,23 @@ await t.test('nodes that a deployment did not reach are told once per instance a
   const results = [
     failure({ instance: 'i', node: 'a', error: away }), failure({ instance: 'i', node: 'b', error: away }), failure({ instance: 'i', node: 'c', error: 'request timed out' }),
     failure({ instance: 'j', node: 'd', error: away }), failure({ instance: 'j', node: 'e', error: 'it exited', data: outputs }), failure({ instance: 'j', error: 'an error of its own' }),
-    failure({ instance: 'j', node: 'f' }), success({ instance: 'j', node: 'g' }), success({ data: { id: 'c' } })
+    failure({ instance: 'j', node: 'f', error: 'still starting after 18 s', data: outputs }), failure({ instance: 'j', node: 'g', error: 'a.zeek:1: syntax error', data: { findings: [] } }),
+    success({ instance: 'j', node: 'h' }), success({ data: { id: 'c' } })
   ]
   const all = fieldsOf(encodeResponse('deploy', 'r', results))
-  t.strictSame(all.slice(0, 3), [
+  t.strictSame(all.slice(0, 5), [
     [false, 'i', undefined, away, undefined],
     [false, 'i', undefined, 'request timed out', undefined],
-    [false, 'j', undefined, 'instance j: instance i is not connected', undefined]
+    [false, 'j', undefined, 'instance j: instance i is not connected', undefined],
+    [false, 'j', undefined, 'request timed out: f still starting after 18 s', undefined],
+    [false, 'j', undefined, 'g: a.zeek:1: syntax error', undefined]
   ])
-  t.strictSame(all.slice(3), [
+  // Outputs speak for a node, as they do in Zeek's own results.
+  t.strictSame(all.slice(5), [
     [false, 'i', undefined, away, 'a'], [false, 'i', undefined, away, 'b'], [false, 'i', undefined, 'request timed out', 'c'],
-    [false, 'j', undefined, away, 'd'], [false, 'j', [string(''), string('fatal error')], 'it exited', 'e'], [false, 'j', undefined, 'an error of its own', undefined],
-    [false, 'j', undefined, undefined, 'f'], [true, 'j', undefined, undefined, 'g'], [true, undefined, 'c', undefined, undefined]
+    [false, 'j', undefined, away, 'd'], [false, 'j', [string(''), string('fatal error')], undefined, 'e'], [false, 'j', undefined, 'an error of its own', undefined],
+    [false, 'j', [string(''), string('fatal error')], undefined, 'f'], [false, 'j', undefined, 'a.zeek:1: syntax error', 'g'],
+    [true, 'j', undefined, undefined, 'h'], [true, undefined, 'c', undefined, undefined]
   ])
 })
 
