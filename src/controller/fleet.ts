@@ -32,7 +32,6 @@ export type AgentMethod = keyof typeof agentMethods
 export interface Member {
   name: string
   host: string
-  /** The same for all agents of one machine. */
   machine: string
   link: Link
   hello: Hello
@@ -231,11 +230,10 @@ export class Fleet extends EventEmitter<FleetEvents> {
     // Its successor has taken over its place, and its nodes.
     if (this.#members.get(member.name) !== member) return
     this.emit('lost', member, reason)
-    const why = `the agent is lost: ${reason}`
-    for (const status of [...member.statuses.values()]) this.#note(member, lost(status, why, this.#options.now()), why)
+    for (const status of [...member.statuses.values()]) this.#note(member, lost(status, reason, this.#options.now()))
   }
 
-  #note (member: Member, status: NodeStatus, reason: string, said?: NodeState): void {
+  #note (member: Member, status: NodeStatus, reason = status.reason ?? '', said?: NodeState): void {
     const before = member.statuses.get(status.node)
     const old = said ?? before?.state ?? 'UNKNOWN'
     member.statuses.set(status.node, dated(status, before, reason, this.#options.now()))

@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
+import { AppError, messageOf } from '../errors.js'
 
 /** How far a log has got. */
 export interface Place {
@@ -21,10 +22,18 @@ export class Mark {
   /** Opened to be written: whoever only looks makes none. */
   #file: number | undefined
 
-  /** Throws when there is one that cannot be read. */
-  constructor (path: string) {
+  /** Throws `unavailable` when there is one that cannot be read. */
+  static open (path: string): Mark {
+    try {
+      return new Mark(path, read(path))
+    } catch (error) {
+      throw new AppError('unavailable', messageOf(error), { cause: error })
+    }
+  }
+
+  private constructor (path: string, places: Partial<Record<string, Place>>) {
     this.#path = path
-    this.#places = read(path)
+    this.#places = places
   }
 
   /** As it was found, or written since; undefined when nothing (whole) was. */

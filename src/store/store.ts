@@ -76,10 +76,8 @@ export class Store {
     this.#onChange = onChange
     this.#onCommit = onCommit
     this.#db = openDatabase(path, lockMs)
-    if (path !== ':memory:') {
-      this.#file = new DatabaseFile(path)
-      this.mark = openMark(`${path}.mark`)
-    }
+    if (path !== ':memory:') this.#file = new DatabaseFile(path)
+    if (path !== ':memory:') this.mark = Mark.open(`${path}.mark`)
     this.#prober = setInterval(() => this.#probe(), probeMs).unref()
   }
 
@@ -246,13 +244,5 @@ export class Store {
     let statement = this.#statements.get(sql)
     if (!statement) this.#statements.set(sql, statement = this.#db.prepare(sql))
     return statement
-  }
-}
-
-function openMark (path: string): Mark {
-  try {
-    return new Mark(path)
-  } catch (error) {
-    throw new AppError('unavailable', messageOf(error), { cause: error })
   }
 }
