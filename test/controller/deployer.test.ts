@@ -75,7 +75,7 @@ await t.test('an instance that connects within the grace is waited for', async t
 
 await t.test('a node that exits while starting is a failed result with its outputs', async t => {
   const controller = await startTestController(t)
-  const failure = { success: false, instance: 'agent-a', node: 'worker-1', data: { stdout: 'out', stderr: 'fatal error' } }
+  const failure = { success: false, instance: 'agent-a', node: 'worker-1', error: 'exited with code 1: fatal error', data: { stdout: 'out', stderr: 'fatal error' } }
   await agentOf(t, controller, { handlers: { deploy: () => [{ success: true, instance: 'agent-a', node: 'manager' }, failure] } })
   await controller.ask('stage_configuration', { config: small() })
   const { state, results } = await controller.ask('deploy')
