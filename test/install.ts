@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { packageRoot } from '../src/util.js'
 import { cleanEnv } from './helper.js'
 
@@ -10,7 +10,7 @@ interface Ran { code: number | string, output: string }
 /** What a program is run with; or why it cannot be tried here, which is no fault of ours. */
 export interface Installed { command: string, missing?: string }
 
-/** Finds a program of PyPI on the PATH, else installs it where the next run finds it. Throws what went wrong, where that is neither Python nor the network. */
+/** Finds a version of a program of PyPI, anywhere on the PATH, else installs it where the next run finds it. Throws what went wrong, where that is neither Python nor the network. */
 export async function install (name: string, version: string): Promise<Installed> {
   const tools = join(packageRoot, 'node_modules', '.cache', `${name}-${version}`)
   const command = join(tools, 'bin', name)
@@ -18,7 +18,8 @@ export async function install (name: string, version: string): Promise<Installed
     const { code, output } = await run(path, ['--version'])
     return code === 0 && output.trim().split(/\s/).at(-1) === version
   }
-  for (const known of [name, command]) if (await works(known)) return { command: known }
+  const onPath = (process.env['PATH'] ?? '').split(delimiter).map(directory => join(directory, name)).filter(existsSync)
+  for (const known of [...onPath, command]) if (await works(known)) return { command: known }
   const python = await run('python3', ['-c', 'import venv, ensurepip'])
   if (python.code !== 0) return { command: '', missing: 'python3 with venv is missing' }
   // Left by an installation that was broken off, or by another Python.

@@ -2,10 +2,10 @@ import type { Test } from 'tap'
 import { Cluster } from '../flow/cluster.js'
 import { freePorts, isRunning } from '../helper.js'
 import { clusterCfg, deployed, three } from './cluster-cfg.js'
-import { ZeekClient } from './zeek-client.js'
+import { ZeekClient, type Program } from './zeek-client.js'
 
 /** What is missing, fails, cannot be, or was killed. */
-export async function faults (t: Test, command: string): Promise<void> {
+export async function faults (t: Test, program: Program): Promise<void> {
   const cluster = new Cluster(t)
   // Enough to be dialled in, on a machine that is busy.
   await cluster.start(three.slice(0, 2), { 'controller-connect-grace': '5' })
@@ -13,7 +13,7 @@ export async function faults (t: Test, command: string): Promise<void> {
   await cluster.startHost('sensor-3', false, { 'agent-controller': 'none', 'agent-port': String(port) })
   const listening = ['sensor-1', 'sensor-2', `sensor-3 = 127.0.0.1:${port}`]
   const cfg = (lines: Parameters<typeof clusterCfg>[0] = {}) => clusterCfg(lines, listening)
-  const client = new ZeekClient(t, command, cluster)
+  const client = new ZeekClient(t, program, cluster)
 
   await t.test('a missing instance is named, and the others are served', async t => {
     const { exit, json } = await client.run('deploy-config -', clusterCfg())

@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import { packageRoot } from '../../src/util.js'
 import { Cluster } from '../flow/cluster.js'
 import { portBase, portFlags } from '../helper.js'
-import { ZeekClient } from './zeek-client.js'
+import { ZeekClient, type Program } from './zeek-client.js'
 
 interface Recording { command: string, exit: number, stdout: string | null }
 
@@ -12,12 +12,12 @@ const fixtures = join(packageRoot, 'test', 'fixtures', 'zeek')
 const recordings: Recording[] = readFileSync(join(fixtures, 'zeek-client.jsonl'), 'utf8').trim().split('\n').map(line => JSON.parse(line))
 
 /** Every command that was recorded of Zeek's own controller, in its order: zeek-client says the same. */
-export async function recorded (t: Test, command: string): Promise<void> {
+export async function recorded (t: Test, program: Program): Promise<void> {
   const cluster = new Cluster(t)
   const base = portBase()
   // zeek-client's own time starts again with each frame, a ping too: it must run out all the same.
   await cluster.start(['agent-testbox'], { ...portFlags(base), 'controller-timeout-test-timeout': '1', 'controller-events-heartbeat': '2' })
-  const client = new ZeekClient(t, command, cluster)
+  const client = new ZeekClient(t, program, cluster)
   for (const file of ['cluster.cfg', 'bad.cfg', 'fail.cfg']) copyFileSync(join(fixtures, file), join(cluster.stateDir('zeek-client'), file))
 
   const theirs = normalizer()

@@ -2,15 +2,15 @@ import type { Test } from 'tap'
 import { Cluster } from '../flow/cluster.js'
 import { getJson, isRunning, until } from '../helper.js'
 import { clusterCfg, deployed, three } from './cluster-cfg.js'
-import { ZeekClient } from './zeek-client.js'
+import { ZeekClient, type Program } from './zeek-client.js'
 
 const nodeNames = ['logger-1', 'manager', 'worker-1', 'worker-2']
 
 /** What the recordings, of one instance, do not show. */
-export async function threeInstances (t: Test, command: string): Promise<void> {
+export async function threeInstances (t: Test, program: Program): Promise<void> {
   const cluster = new Cluster(t)
   await cluster.start(three)
-  const client = new ZeekClient(t, command, cluster)
+  const client = new ZeekClient(t, program, cluster)
   client.write('cluster.cfg', clusterCfg({ 'worker-2': 'cpu_affinity = 0\nscripts = policy/tuning/json-logs\nenv = FOO=BAR MSG="hello world"' }))
 
   await t.test('what needs a cluster says that there is none', async t => {

@@ -2,18 +2,18 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { createAuthority, type Issued } from '../certificates.js'
 import { directoryOf, startTestController } from '../helper.js'
-import { ZeekClient } from './zeek-client.js'
+import { ZeekClient, type Program } from './zeek-client.js'
 
 /** Over TLS, with its own settings, zeek-client may do what the certificate that it shows says. */
-export async function tls (t: Test, command: string): Promise<void> {
+export async function tls (t: Test, program: Program): Promise<void> {
   const directory = directoryOf(t)
   const authority = createAuthority(directory)
   const { cert, key } = authority.issue('controller', 'controller')
   const { url } = await startTestController(t, {
     'management-state-dir': directory, 'controller-authentication': 'token', 'controller-tls-cert': cert, 'controller-tls-key': key, 'controller-tls-ca': authority.ca
   })
-  const clientWith = (name: string, shown: Issued | undefined, { ca = authority.ca, attempts = 10 } = {}) => new ZeekClient(t, command, { url, stateDir: () => join(directory, name) },
-    `ssl.cafile=${ca}${shown ? ` ssl.certificate=${shown.cert} ssl.keyfile=${shown.key}` : ''} client.peering_attempts=${attempts}`)
+  const clientWith = (name: string, shown: Issued | undefined, { ca = authority.ca, attempts = 10 } = {}) => new ZeekClient(t, program, { url, stateDir: () => join(directory, name) },
+    `${program.tls} ssl.cafile=${ca}${shown ? ` ssl.certificate=${shown.cert} ssl.keyfile=${shown.key}` : ''} client.peering_attempts=${attempts}`)
 
   const operator = clientWith('operator', authority.issue('operator', 'ops'))
   t.same((await operator.must('get-instances')).json, {})

@@ -2,13 +2,13 @@ import type { Test } from 'tap'
 import { Cluster } from '../flow/cluster.js'
 import { getJson, until } from '../helper.js'
 import { clusterCfg, deployed, three } from './cluster-cfg.js'
-import { ZeekClient } from './zeek-client.js'
+import { ZeekClient, type Program } from './zeek-client.js'
 
 /** Whoever waits for a deployment hears of its end: in zeek-client's own time, and of a controller that goes. */
-export async function waiting (t: Test, command: string): Promise<void> {
+export async function waiting (t: Test, program: Program): Promise<void> {
   const cluster = new Cluster(t)
   await cluster.start(three)
-  const client = new ZeekClient(t, command, cluster)
+  const client = new ZeekClient(t, program, cluster)
   const hanging = async () => {
     await client.must('stage-config -', clusterCfg({ 'worker-2': 'env = STAND_IN=hang' }))
     const running = client.start('deploy')

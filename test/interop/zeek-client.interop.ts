@@ -7,15 +7,22 @@ import { threeInstances } from './three-instances.js'
 import { tls } from './tls.js'
 import { waiting } from './waiting.js'
 
-/** The version that the recordings are of. */
-const installed = await install('zeek-client', '1.4.0')
-if (installed.missing !== undefined) console.error(`skipped: ${installed.missing}: zeek-client is not tried`)
-const options = { skip: installed.missing ?? false, timeout: 300_000, buffered: true }
+/** That of the recordings, which speaks TLS unless it is told not to, and the newest, which does not unless it is told to. */
+const versions = [
+  { version: '1.4.0', plain: 'ssl.disable=true', tls: '' },
+  { version: '1.5.0', plain: '', tls: 'ssl.enable=true' }
+]
 
 // Each has a cluster of its own; the longest comes first. More at a time are not faster on two processors.
 t.jobs = 2
-void t.test('whoever waits', { ...options }, t => waiting(t, installed.command))
-void t.test('three instances', { ...options }, t => threeInstances(t, installed.command))
-void t.test('what is missing or fails', { ...options }, t => faults(t, installed.command))
-void t.test('TLS and certificates', { ...options }, t => tls(t, installed.command))
-void t.test('what was recorded of Zeek', { ...options }, t => recorded(t, installed.command))
+for (const { version, ...settings } of versions) {
+  const installed = await install('zeek-client', version)
+  if (installed.missing !== undefined) console.error(`skipped: ${installed.missing}: zeek-client ${version} is not tried`)
+  const options = { skip: installed.missing ?? false, timeout: 300_000, buffered: true }
+  const program = { command: installed.command, ...settings }
+  void t.test(`whoever waits (${version})`, { ...options }, t => waiting(t, program))
+  void t.test(`three instances (${version})`, { ...options }, t => threeInstances(t, program))
+  void t.test(`what is missing or fails (${version})`, { ...options }, t => faults(t, program))
+  void t.test(`TLS and certificates (${version})`, { ...options }, t => tls(t, program))
+  void t.test(`what was recorded of Zeek (${version})`, { ...options }, t => recorded(t, program))
+}

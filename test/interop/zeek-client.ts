@@ -15,6 +15,13 @@ export interface Ran {
   readonly json: any
 }
 
+/** A version of zeek-client, and the settings that it needs to speak plain text, and TLS. */
+export interface Program {
+  command: string
+  plain: string
+  tls: string
+}
+
 /** The real zeek-client, of one cluster's controller. */
 export class ZeekClient {
   readonly #t: Test
@@ -22,13 +29,13 @@ export class ZeekClient {
   readonly #directory: string
   readonly #env: NodeJS.ProcessEnv
 
-  constructor (t: Test, command: string, cluster: Pick<Cluster, 'stateDir' | 'url'>, settings = 'ssl.disable=true') {
+  constructor (t: Test, { command, plain }: Program, cluster: Pick<Cluster, 'stateDir' | 'url'>, settings = plain) {
     this.#t = t
     this.#command = command
     this.#directory = cluster.stateDir('zeek-client')
     mkdirSync(this.#directory)
     // From the environment, so that the commands are those that a user types. Python is to show each line at once.
-    this.#env = { ...cleanEnv, PYTHONUNBUFFERED: '1', ZEEK_CLIENT_CONFIG_SETTINGS: `${settings} controller.port=${new URL(cluster.url).port}` }
+    this.#env = { ...cleanEnv, PYTHONUNBUFFERED: '1', ZEEK_CLIENT_CONFIG_SETTINGS: `${settings} controller.port=${new URL(cluster.url).port}`.trim() }
   }
 
   write (file: string, text: string): string {
