@@ -114,21 +114,21 @@ await t.test('a node that has not joined when the time is over is still starting
 
 await t.test('a node that exits while it starts says why: the first error of its stderr, else the last line, without secrets', async t => {
   const { table, programs, deploy } = await deployed(t)
-  const exiting = async (stderr: string, job: (signal: AbortSignal) => Promise<Outcome[]>) => {
+  const exiting = async (stderr: string, names: readonly string[], job: (signal: AbortSignal) => Promise<Outcome[]>) => {
     programs.stderr = stderr
     programs.started = []
     const outcomes = job(new AbortController().signal)
-    await until(() => programs.started.includes('worker-1'), 'it is started')
-    for (const { name } of nodes) programs.exit(name, 'exited with code 1')
+    await until(() => names.every(name => programs.started.includes(name)), 'they are started')
+    for (const name of names) programs.exit(name, 'exited with code 1')
     return (await outcomes).find(({ node }) => node === 'worker-1')
   }
   const text = [
     'listening on lo', 'warning in a.zeek, line 1: deprecated', "1700000000.000001 error in b.zeek, line 421: 'opensesame' is not valid",
     'fatal error: errors occurred while initializing', ''
   ].join('\n')
-  t.match(await exiting(text, signal => deploy(true, signal)), {
+  t.match(await exiting(text, nodes.map(({ name }) => name), signal => deploy(true, signal)), {
     success: false, error: "exited with code 1: error in b.zeek, line 421: '********' is not valid", data: { stderr: /listening on lo/ }
   })
-  t.match(await exiting('dlopen: no such file\n\n', signal => table.start(['worker-1'], signal)), { error: 'could not start node worker-1: exited with code 1: dlopen: no such file' })
-  t.match(await exiting('', signal => table.restart(['worker-1'], signal)), { error: 'could not restart node worker-1: exited with code 1' })
+  t.match(await exiting('dlopen: no such file\n\n', ['worker-1'], signal => table.start(['worker-1'], signal)), { error: 'could not start node worker-1: exited with code 1: dlopen: no such file' })
+  t.match(await exiting('', ['worker-1'], signal => table.restart(['worker-1'], signal)), { error: 'could not restart node worker-1: exited with code 1' })
 })
