@@ -5,7 +5,7 @@ import type { Script } from '../../src/zeek/scripts.js'
 
 const script: Script = { digest: 'd', loads: [], asksForName: false }
 function parsed (name: string, role: AssignedNode['role'], files: string[] = []) {
-  return { node: { name, instance: 'a', role, agent_port: 1, scripts: files }, env: {}, scripts: new Map(files.map(file => [file, script])) }
+  return { node: { name, instance: 'a', role, scripts: files }, env: {}, scripts: new Map(files.map(file => [file, script])) }
 }
 const names = (groups: ReturnType<typeof groupsOf>) => groups.map(({ members }) => members.map(({ node }) => node.name).join(' '))
 
