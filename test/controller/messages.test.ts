@@ -284,7 +284,7 @@ await t.test('a request when too many are pending is answered, to the asker alon
 })
 
 await t.test('the deadline is the type\'s, and never beyond the longest that such clients wait', async t => {
-  const { client, history } = await start(t, { 'controller-messages-timeout-max': '12', 'controller-timeout-get-instances': '7' })
+  const { client, history } = await start(t, { 'controller-messages-timeout-max': '12', 'controller-timeout-deploy': '30', 'controller-timeout-get-instances': '7' })
   const one = await client()
   for (const [type, args] of [['deploy'], ['get_instances'], ['restart', [set([])]]] as [string, Value[]?][]) {
     one.send(requestFrame(type, type, args))
@@ -295,7 +295,7 @@ await t.test('the deadline is the type\'s, and never beyond the longest that suc
 })
 
 await t.test('by default no deadline is beyond 18 s: zeek-client waits 20', async t => {
-  const { client, history } = await start(t)
+  const { client, history } = await start(t, { 'controller-timeout-deploy': '120' })
   const one = await client()
   one.send(requestFrame('deploy', 'r'))
   await one.event()
