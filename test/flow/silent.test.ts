@@ -7,14 +7,18 @@ const two = ['sensor-1', 'sensor-2'] as const
 /** Nodes say more often than in life that they live. */
 const quick: Partial<Node>[] = ['manager', 'logger-1', 'worker-1'].map(name => ({ name, options: { 'ZeekClusterController::beat_interval': '0.2sec' } }))
 
-async function deployed (t: Test, flags: Record<string, string>): Promise<{ cluster: Cluster, stream: Stream }> {
+async function follow (t: Test, { url }: Cluster): Promise<Stream> {
+  const stream = await openStream(t, `${url}/v1/events?types=notify_change,notify_health`)
+  await stream.next('hello')
+  return stream
+}
+
+async function deployed (t: Test, flags: Record<string, string>): Promise<Cluster> {
   const cluster = new Cluster(t)
   await cluster.start(two, { 'controller-health-interval': '0.1', 'agent-stats-interval': '0.5', ...flags })
   t.equal((await cluster.deploy(configurationOf(two, quick))).state, 'succeeded')
   await until(async () => (await cluster.nodes()).every(({ mgmt_role: role, responding }) => role !== 'NODE' || responding), 'all respond')
-  const stream = await openStream(t, `${cluster.url}/v1/events?types=notify_change,notify_health`)
-  await stream.next('hello')
-  return { cluster, stream }
+  return cluster
 }
 
 /** A process that is not killed by what stops it must not outlive the test. */
@@ -24,7 +28,7 @@ function freeze (t: Test, pid: number): void {
 }
 
 await t.test('nodes that run and do not answer', { timeout: 200_000 }, async t => {
-  const { cluster, stream } = await deployed(t, { 'agent-silent-after': '3' })
+  const cluster = await deployed(t, { 'agent-silent-after': '3' })
   const pids = await cluster.pids()
   const frozen = ['logger-1', 'worker-1'] as const
   const health = async () => {
@@ -32,7 +36,7 @@ await t.test('nodes that run and do not answer', { timeout: 200_000 }, async t =
     return { status: response.status, ...await response.json() as { reasons: { code: string, node?: string, message: string }[] } }
   }
   /** What was told of each until all are in a state. */
-  const reach = async (state: string) => {
+  const reach = async (stream: Stream, state: string) => {
     const left = new Set<string>(frozen)
     const events = await stream.collect(({ node, new_state: now }) => {
       if (now === state) left.delete(node)
@@ -42,8 +46,9 @@ await t.test('nodes that run and do not answer', { timeout: 200_000 }, async t =
   }
 
   await t.test('are UNKNOWN and make the cluster not ready, with what to do', async t => {
+    const stream = await follow(t, cluster)
     for (const name of frozen) freeze(t, pids[name]!)
-    const changes = await reach('UNKNOWN')
+    const changes = await reach(stream, 'UNKNOWN')
     t.same(changes.map(({ node }) => node).sort(), frozen)
     for (const change of changes) t.match(change, { old_state: 'RUNNING', new_state: 'UNKNOWN', reason: 'has not answered for 3 s' })
     for (const name of frozen) {
@@ -61,19 +66,21 @@ await t.test('nodes that run and do not answer', { timeout: 200_000 }, async t =
     t.match(await cluster.ask('get_nodes'), { state: 'succeeded' })
   })
 
-  await t.test('stay so when the controller has lost their agent and found it again', async t => {
-    const before = (await cluster.node('worker-1'))!
+  await t.test('are found so by an agent that was started again', async t => {
     const agent = (await cluster.node('sensor-2'))!.pid!
     process.kill(agent, 'SIGKILL')
     await cluster.reaches('sensor-2', 'RUNNING', agent)
-    t.equal(before.state, 'UNKNOWN')
-    t.ok(isRunning(pids['worker-1']!))
-    t.not((await cluster.node('worker-1'))!.state, 'RUNNING', 'a new agent has heard nothing of it')
+    const status = await until(async () => {
+      const worker = (await cluster.node('worker-1'))!
+      return worker.state === 'UNKNOWN' && worker.responding === false && worker
+    }, 'it is silent')
+    t.match(status, { pid: pids['worker-1'], reason: 'has not answered for 3 s' })
   })
 
   await t.test('are RUNNING again when they answer, with the same process', async t => {
+    const stream = await follow(t, cluster)
     for (const name of frozen) process.kill(pids[name]!, 'SIGCONT')
-    await reach('RUNNING')
+    for (const change of await reach(stream, 'RUNNING')) t.match(change, { old_state: 'UNKNOWN', reason: 'answers again' })
     await until(async () => (await health()).status === 200, 'the cluster is ready')
     t.match(await cluster.pids(), pids)
     for (const name of frozen) t.match(await cluster.node(name), { state: 'RUNNING', responding: true, restarts: 0 })
@@ -81,8 +88,9 @@ await t.test('nodes that run and do not answer', { timeout: 200_000 }, async t =
 })
 
 await t.test('a silent node gets another process where the settings say so', { timeout: 200_000 }, async t => {
-  const { cluster, stream } = await deployed(t, { 'agent-silent-after': '2', 'agent-restart-silent': '3', 'agent-stop-timeout': '0.5' })
+  const cluster = await deployed(t, { 'agent-silent-after': '2', 'agent-restart-silent': '3', 'agent-stop-timeout': '0.5' })
   const pids = await cluster.pids()
+  const stream = await follow(t, cluster)
   freeze(t, pids['worker-1']!)
   const changes = (await stream.collect(({ node, new_state: state }) => node === 'worker-1' && state === 'RUNNING')).map(({ json }) => json)
   t.match(changes.filter(({ node }) => node === 'worker-1')[0], { old_state: 'RUNNING', new_state: 'UNKNOWN' })
