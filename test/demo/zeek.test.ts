@@ -49,6 +49,8 @@ async function cluster (t: Test): Promise<{ cwd: string, ports: Ports }> {
   }))
   const [xpub, xsub, manager, metrics] = servers.map(server => (server.address() as AddressInfo).port)
   await Promise.all(servers.map(async server => await once(server.close(), 'close')))
+  // Nodes write into it until they are killed: tap removes it before that, unless there was a teardown before.
+  t.teardown(() => {})
   const cwd = t.testdir({
     'cluster-layout.zeek': `# Generated
 redef Cluster::manager_is_logger = F;
