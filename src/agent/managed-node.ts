@@ -109,7 +109,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
     } else if (unit.invocation !== this.#invocation) {
       this.#disconnect()
       this.#invocation = unit.invocation
-      this.#channel = new Channel(channelOf(this.program.cwd), unit.invocation ?? '', beat => this.#hear(beat))
+      this.#channel = new Channel(channelOf(this.program.cwd), unit.invocation ?? '', (beat, ageMs) => this.#hear(beat, ageMs))
       this.#change('PENDING', unit.reason)
     }
   }
@@ -155,14 +155,17 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
   }
 
   /** The process has said something, be it not to be understood. */
-  #hear (beat: Beat | undefined): void {
-    this.#heardAt = performance.now()
+  #hear (beat: Beat | undefined, ageMs: number): void {
+    const { silentMs } = this.#patience
+    this.#heardAt = performance.now() - ageMs
     clearTimeout(this.#silence)
-    this.#silence = setTimeout(() => { void this.#doubt() }, this.#patience.silentMs)
     if (beat) {
       this.unseen = beat.unseen
       this.#joined ||= beat.joined
     }
+    // An agent that has just been started is not to believe a node that has said nothing since before.
+    if (ageMs >= silentMs) return void this.#doubt()
+    this.#silence = setTimeout(() => { void this.#doubt() }, silentMs - ageMs)
     if (this.#joined) this.#change('RUNNING', this.#state === 'UNKNOWN' ? 'answers again' : 'joined the cluster')
     else if (this.#state === 'UNKNOWN') this.#change('PENDING', 'answers again')
   }

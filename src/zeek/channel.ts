@@ -61,7 +61,7 @@ export class Channel {
   #files: ReturnType<typeof filesOf>
   #directory: string
   #invocation: string
-  #heard: (beat: Beat | undefined) => void
+  #heard: (beat: Beat | undefined, ageMs: number) => void
   #watcher: FSWatcher | undefined
   #poll: NodeJS.Timeout
   #closed: AppError | undefined
@@ -79,9 +79,9 @@ export class Channel {
 
   /**
    * `directory` is one that prepareChannel() has made. `heard` is told of each sign of life, with what the node says of
-   * itself where that can be read.
+   * itself where that can be read, and how old that is: what it has said last before anyone listened may be from long ago.
    */
-  constructor (directory: string, invocation: string, heard: (beat: Beat | undefined) => void) {
+  constructor (directory: string, invocation: string, heard: (beat: Beat | undefined, ageMs: number) => void) {
     this.#directory = directory
     this.#files = filesOf(directory)
     this.#invocation = invocation
@@ -155,7 +155,7 @@ export class Channel {
     const beat = readBeat(await readFile(path, 'utf8').catch(() => ''))
     if (this.#closed || (beat && beat.invocation !== this.#invocation)) return
     // One that cannot be read is being written, or there is no room for it: the node lives all the same.
-    if (beat || !isFirst) this.#heard(beat)
+    if (beat || !isFirst) this.#heard(beat, isFirst ? Math.max(0, Date.now() - mtimeMs) : 0)
   }
 
   #take (line: string): void {

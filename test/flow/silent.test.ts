@@ -45,9 +45,10 @@ await t.test('nodes that run and do not answer', { timeout: 200_000 }, async t =
     return events.map(({ json }) => json).filter(({ type }) => type === 'notify_change')
   }
 
+  const freezeAll = () => { for (const name of frozen) freeze(t, pids[name]!) }
   await t.test('are UNKNOWN and make the cluster not ready, with what to do', async t => {
     const stream = await follow(t, cluster)
-    for (const name of frozen) freeze(t, pids[name]!)
+    freezeAll()
     const changes = await reach(stream, 'UNKNOWN')
     t.same(changes.map(({ node }) => node).sort(), frozen)
     for (const change of changes) t.match(change, { old_state: 'RUNNING', new_state: 'UNKNOWN', reason: 'has not answered for 3 s' })
@@ -70,11 +71,14 @@ await t.test('nodes that run and do not answer', { timeout: 200_000 }, async t =
     const agent = (await cluster.node('sensor-2'))!.pid!
     process.kill(agent, 'SIGKILL')
     await cluster.reaches('sensor-2', 'RUNNING', agent)
+    const seen = new Set<string>()
     const status = await until(async () => {
       const worker = (await cluster.node('worker-1'))!
+      seen.add(worker.state)
       return worker.state === 'UNKNOWN' && worker.responding === false && worker
     }, 'it is silent')
     t.match(status, { pid: pids['worker-1'], reason: 'has not answered for 3 s' })
+    t.notOk(seen.has('RUNNING'), 'what it has said before is from long ago')
   })
 
   await t.test('are RUNNING again when they answer, with the same process', async t => {
