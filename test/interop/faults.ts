@@ -57,11 +57,11 @@ export async function faults (t: Test, program: Program): Promise<void> {
       t.match(errors[0], reason)
     }
     await Promise.all([
-      refuse('bad name!', 'role = worker', /name must match/),
-      refuse('a'.repeat(65), 'role = worker', /name must match/),
+      refuse('bad name!', 'role = worker', /name must be a name of/),
+      refuse('a'.repeat(65), 'role = worker', /name must be a name of/),
       refuse('none', 'role = none', /role must be one of MANAGER, LOGGER, PROXY, WORKER/),
-      refuse('flag', 'role = worker\ninterface = -i', /interface must match/),
-      refuse('script', 'role = worker\nscripts = policy/good --bad', /scripts\/0 must match/),
+      refuse('flag', 'role = worker\ninterface = -i', /interface must be one interface per node/),
+      refuse('script', 'role = worker\nscripts = policy/good --bad', /scripts\/0 must be the name of a script/),
       refuse('variable', 'role = worker\nenv = 1A=b', /env\/1A/),
       refuse('cpu', 'role = worker\ncpu_affinity = -1', /cpu_affinity must be >= 0/)
     ])
