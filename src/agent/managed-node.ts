@@ -164,7 +164,10 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
       this.#joined ||= beat.joined
     }
     // An agent that has just been started is not to believe a node that has said nothing since before.
-    if (ageMs >= silentMs) return void this.#doubt()
+    if (ageMs >= silentMs) {
+      void this.#doubt()
+      return
+    }
     this.#silence = setTimeout(() => { void this.#doubt() }, silentMs - ageMs)
     if (this.#joined) this.#change('RUNNING', this.#state === 'UNKNOWN' ? 'answers again' : 'joined the cluster')
     else if (this.#state === 'UNKNOWN') this.#change('PENDING', 'answers again')
