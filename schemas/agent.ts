@@ -90,6 +90,8 @@ export const agentMethods = {
   restart: ofSlowNodes,
   /** Of a share that need not be the deployed one. `processes`: those of the cluster's nodes on this machine, whose ports will be free. */
   check: { params: Type.Object({ share: SentShare, nodes, processes: Type.Array(Type.Integer()) }), answer: Outcomes },
+  /** The ports of its host at which no node at the address could listen, since others do. */
+  get_taken_ports: { params: Type.Object({ host: Host, processes: Type.Array(Type.Integer()) }), answer: Type.Object({ ports: Type.Array(Port) }) },
   get_node_output: {
     params: Type.Object({ nodes, stream: Type.Optional(Ref(OutputStream)), lines: Type.Integer(), incarnation: Type.Integer(), follow: Type.Optional(Follow) }),
     part: Type.Object({ node: Name, stream: Ref(OutputStream), lines: Type.Array(Type.String()) }),

@@ -13,6 +13,7 @@ import { ScriptFiles } from '../zeek/scripts.js'
 import { writeClusterScripts } from './cluster-scripts.js'
 import type { AgentSettings } from './config.js'
 import type { Host } from './host.js'
+import type { Own } from './listeners.js'
 import { parse } from './parse.js'
 import { groupsOf, slowestFirst, type Parsed } from './parse-groups.js'
 import { diskFindings, preflight, surroundingsOf } from './preflight.js'
@@ -68,9 +69,9 @@ export class Checks {
 
   /**
    * Checks the named nodes of a share. One outcome per node, a success when nothing is found that would keep it from running.
-   * `own` are the processes whose ports will be free, at the time.
+   * `own` says what is ours, and will be free, at the time.
    */
-  async check (share: Share, names: readonly string[], own: () => ReadonlySet<number>, signal: AbortSignal): Promise<Outcome[]> {
+  async check (share: Share, names: readonly string[], own: () => Own, signal: AbortSignal): Promise<Outcome[]> {
     const nodes = new Map(share.nodes.map(node => [node.name, node]))
     let scripts: string | undefined
     try {

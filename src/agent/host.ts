@@ -12,7 +12,8 @@ const iffUp = 1
 /** What only the host knows. Nothing of it throws: what cannot be told is undefined. */
 export interface Host {
   interface: (device: string) => Promise<'up' | 'down' | 'no carrier' | 'missing'>
-  listeners: (ports: ReadonlySet<number>) => Promise<Listener[]>
+  /** Of these ports; without any, of all. */
+  listeners: (ports?: ReadonlySet<number>) => Promise<Listener[]>
   /** Why nothing can run on this processor; undefined when it can. */
   unpinnable: (cpu: number, env: NodeJS.ProcessEnv) => Promise<string | undefined>
   /** Whether this executable may read packets when we start it. */

@@ -15,10 +15,18 @@ export function isInTheWay ({ address }: Listener, host: string): boolean {
   return address === '0.0.0.0' || /^0+$/.test(address) || address === normal(host)
 }
 
-/** Those of the given ports. */
-export async function listenersOn (ports: ReadonlySet<number>): Promise<Listener[]> {
+/** What of this host is ours: processes, and ports at which one of ours may listen that is not to be seen. */
+export interface Own { pids: ReadonlySet<number>, ports: ReadonlySet<number> }
+
+/** Whether a listener is ours. Who holds it is not to be seen, either, where a zeek has capabilities that its agent lacks. */
+export function isOurs ({ port, holder }: Listener, { pids, ports }: Own): boolean {
+  return holder === undefined ? ports.has(port) : [holder.pid, ...holder.ancestors].some(pid => pids.has(pid))
+}
+
+/** Those of the given ports; without any, all. */
+export async function listenersOn (ports?: ReadonlySet<number>): Promise<Listener[]> {
   const tables = await Promise.all(['tcp', 'tcp6'].map(name => readFile(`/proc/net/${name}`, 'utf8').catch(() => '')))
-  const found = tables.flatMap(text => parseTable(text)).filter(({ port }) => ports.has(port))
+  const found = tables.flatMap(text => parseTable(text)).filter(({ port }) => ports?.has(port) ?? true)
   const holders = found.length === 0 ? new Map<string, number>() : await holdersOf(new Set(found.map(({ inode }) => inode)))
   return await Promise.all(found.map(async ({ inode, ...listener }) => {
     const pid = holders.get(inode)

@@ -75,7 +75,7 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
   const session: Session = new Session({
     heartbeatMs: settings.management_heartbeat * 1000,
     retryMaxMs: settings.management_retry_max * 1000,
-    handlers: methodsOf({ settings, env, table, checks, sampler, instance, log }),
+    handlers: methodsOf({ settings, env, table, checks, sampler, instance, host, log }),
     log,
     certificates,
     connected: report,

@@ -9,11 +9,13 @@ import { unpackLayout } from '../zeek/packed-layout.js'
 import type { Checks } from './check.js'
 import type { AgentSettings } from './config.js'
 import { diagnose } from './diagnosis.js'
+import type { Host } from './host.js'
 import type { LocalInstance } from './instance.js'
 import type { NodeTable } from './node-table.js'
 import { getNodeOutput } from './outputs.js'
 import { withProgress } from './progress.js'
 import type { Sampler } from './sampler.js'
+import { ownOf, takenPorts } from './taken-ports.js'
 
 type Method = keyof typeof agentMethods
 type Served = { [M in Method]: (params: Static<typeof agentMethods[M]['params']>, context: Context) => unknown }
@@ -43,11 +45,12 @@ export interface Workers {
   checks: Checks
   sampler: Sampler
   instance: LocalInstance
+  host: Host
   log: Logger
 }
 
 /** What an agent does for its controller, by method. */
-export function methodsOf ({ settings, env, table, checks, sampler, instance, log }: Workers): Handlers {
+export function methodsOf ({ settings, env, table, checks, sampler, instance, host, log }: Workers): Handlers {
   const telling = (nodes: readonly string[], { part }: Context, job: Promise<Outcome[]>) =>
     withProgress(job, () => table.steps(nodes), part, settings.agent_progress_interval * 1000)
   return checked({
@@ -56,11 +59,9 @@ export function methodsOf ({ settings, env, table, checks, sampler, instance, lo
       const { link, signal } = context
       return telling(share.nodes.map(({ name }) => name), context, table.deploy(share, digest => askForLayout(link, digest), how, signal))
     },
-    check: async ({ share, nodes, processes }, { signal, link }) => {
-      // Read when it is needed: nodes may be restarted meanwhile.
-      const own = () => new Set([...processes, ...table.statuses().flatMap(({ pid }) => pid ?? [])])
-      return await checks.check(await table.whole(share, digest => askForLayout(link, digest)), nodes, own, signal)
-    },
+    check: async ({ share, nodes, processes }, { signal, link }) =>
+      await checks.check(await table.whole(share, digest => askForLayout(link, digest)), nodes, () => ownOf(table, processes), signal),
+    get_taken_ports: async ({ host: address, processes }) => ({ ports: await takenPorts(host, address, () => ownOf(table, processes)) }),
     standby: async () => {
       log.info('on standby')
       await table.standby()

@@ -3,7 +3,7 @@ import type { AssignedNode, Layout } from '../../schemas/agent.js'
 import type { Finding } from '../../schemas/operations.js'
 import type { Executable } from '../zeek/executable.js'
 import type { Host } from './host.js'
-import { isInTheWay, type Listener } from './listeners.js'
+import { isInTheWay, isOurs, type Listener, type Own } from './listeners.js'
 
 /** What the nodes of one check have in common. */
 export interface Surroundings {
@@ -14,8 +14,8 @@ export interface Surroundings {
   maySniff: boolean | undefined
   /** Those in the way of the nodes' ports, and of others. */
   listeners: readonly Listener[]
-  /** What these processes hold will be free. */
-  own: ReadonlySet<number>
+  /** What is ours will be free. */
+  own: Own
 }
 
 /** Percents of a file system that are free. */
@@ -28,7 +28,7 @@ const error = (message: string): Finding => ({ level: 'error', message })
 const warning = (message: string): Finding => ({ level: 'warning', message })
 
 /** Looks at what nodes have in common. */
-export async function surroundingsOf (nodes: readonly AssignedNode[], layout: Layout, zeek: Executable, host: Host, own: () => ReadonlySet<number>): Promise<Surroundings> {
+export async function surroundingsOf (nodes: readonly AssignedNode[], layout: Layout, zeek: Executable, host: Host, own: () => Own): Promise<Surroundings> {
   const ports = new Set(nodes.flatMap(node => portsOf(node, layout).map(({ port }) => port)))
   const [first, maySniff] = await Promise.all([host.listeners(ports), host.maySniff(zeek.path)])
   const isClear = first.every(({ holder }) => holder)
@@ -84,9 +84,8 @@ function portsOf (node: AssignedNode, { backend, nodes, hub }: Layout) {
 }
 
 function ports (node: AssignedNode, { layout, listeners, own }: Surroundings): Finding[] {
-  const isOwn = ({ holder }: Listener) => holder !== undefined && [holder.pid, ...holder.ancestors].some(pid => own.has(pid))
   return portsOf(node, layout).flatMap(({ what, port, address, complain }) => {
-    const inTheWay = listeners.find(listener => listener.port === port && isInTheWay(listener, address) && !isOwn(listener))
+    const inTheWay = listeners.find(listener => listener.port === port && isInTheWay(listener, address) && !isOurs(listener, own))
     if (!inTheWay) return []
     const { holder } = inTheWay
     return [complain(`${what} ${port} is held by ${holder ? `${holder.name} (process ${holder.pid})` : 'a process of another user'}`)]

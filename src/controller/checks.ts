@@ -38,7 +38,7 @@ export class Checks {
     try {
       return await askNodes(this.#fleet, task, nodes, {
         method: 'check',
-        params: (names, instance) => ({ share: shares.of(instance, new Set()), nodes: names, processes: this.#processesBeside(instance) })
+        params: (names, instance) => ({ share: shares.of(instance, new Set()), nodes: names, processes: processesBeside(this.#fleet, instance) })
       })
     } finally {
       this.#shares.delete(shares)
@@ -51,11 +51,11 @@ export class Checks {
     const versions = groupBy(members.filter(({ zeek_version: version }) => version !== undefined), ({ zeek_version: version }) => version)
     return versions.size > 1 ? [`instances have different versions of Zeek: ${[...versions].map(([version, of]) => `${version} (${of.map(({ name }) => name).join(', ')})`).join(', ')}`] : []
   }
+}
 
-  /** Of nodes on the same machine: the next deployment may give their ports to others. */
-  #processesBeside (instance: string): number[] {
-    const machine = this.#fleet.member(instance)?.machine
-    return this.#fleet.connected().filter(member => member.machine === machine)
-      .flatMap(({ statuses }) => [...statuses.values()].flatMap(({ mgmt_role: role, pid }) => role === 'NODE' ? pid ?? [] : []))
-  }
+/** Of nodes on the same machine: the next deployment may give their ports to others. */
+export function processesBeside (fleet: Fleet, instance: string): number[] {
+  const machine = fleet.member(instance)?.machine
+  return fleet.connected().filter(member => member.machine === machine)
+    .flatMap(({ statuses }) => [...statuses.values()].flatMap(({ mgmt_role: role, pid }) => role === 'NODE' ? pid ?? [] : []))
 }

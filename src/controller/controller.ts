@@ -136,7 +136,7 @@ export class Controller {
   }
 
   #work (type: RequestType, args: RequestArguments, keep: (results: readonly Outcome[]) => void): Work {
-    const { checks, deployer, operations, queries, state } = this.#parts
+    const { checks, configurations: { staged }, deployer, operations, queries, state } = this.#parts
     switch (type) {
       case 'get_instances': return { now: () => state.getInstances() }
       case 'stage_configuration': return { now: () => this.#stage(args as Arguments<'stage_configuration'>) }
@@ -153,7 +153,7 @@ export class Controller {
       case 'start': return task => operations.start(args, task)
       case 'stop': return task => operations.stop(args, task)
       case 'restart': return task => operations.restart(args, task)
-      case 'check': return task => checks.check(args.deployed === true ? deployer.deployment : this.#plan(), args, task)
+      case 'check': return async task => await checks.check(args.deployed === true ? deployer.deployment : staged && await deployer.plan(staged), args, task)
       case 'get_node_output': return task => queries.getNodeOutput(args, this.deployed(), task)
       case 'diagnose': return task => queries.diagnose(args, this.deployed(), task)
       case 'get_node_stats': return task => queries.getNodeStats(args, this.deployed(), task)

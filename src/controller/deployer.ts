@@ -7,13 +7,14 @@ import type { ConfigurationTable, Deployment, InstanceAddress } from '../store/c
 import type { Store } from '../store/store.js'
 import { askInstance, tellsSteps } from './ask.js'
 import type { Checks } from './checks.js'
-import { controllerPorts, type ControllerSettings } from './config.js'
+import type { ControllerSettings } from './config.js'
 import { timesOf, toRestart } from './durations.js'
 import type { Fleet, Member } from './fleet.js'
 import { whyOutdated } from './outdated.js'
 import { plan, type Plan } from './plan.js'
-import type { PortRules } from './ports.js'
+import { portRules } from './ports.js'
 import { Shares } from './shares.js'
+import { Survey } from './survey.js'
 
 export interface DeployerOptions {
   settings: ControllerSettings
@@ -31,6 +32,7 @@ export interface DeployerOptions {
 /** Makes the agents be what is deployed: on request, and whenever one connects. */
 export class Deployer {
   #options: DeployerOptions
+  #survey: Survey
   /** Of what is deployed. */
   #shares: Shares | undefined
   /** Of the deployment that is under way. */
@@ -46,6 +48,7 @@ export class Deployer {
 
   constructor (options: DeployerOptions) {
     this.#options = options
+    this.#survey = new Survey(options.fleet)
     const { deployment } = options.configurations
     this.#shares = deployment && new Shares(deployment)
     this.#stopped = options.configurations.stopped()
@@ -95,7 +98,14 @@ export class Deployer {
   /** Addresses and ports as a deployment would have them now. */
   preview (configuration: Configuration): Plan {
     const { settings } = this.#options
-    return plan(configuration, this.#addresses, portRules(settings), settings.controller_cluster_backend)
+    const rules = portRules(settings, this.#survey.taken(this.deployment?.skipped))
+    return plan(configuration, this.#addresses, rules, settings.controller_cluster_backend)
+  }
+
+  /** The same, with what agents say now of the ports of their hosts. */
+  async plan (configuration: Configuration): Promise<Plan> {
+    await this.#survey.look(configuration.instances, ({ name, host }) => host ?? this.#addresses.get(name)?.host)
+    return this.preview(configuration)
   }
 
   /** Deploys a configuration, unless a node fails its check. Outcomes are told as progress; the answer is what is left to say. */
@@ -110,12 +120,13 @@ export class Deployer {
     try {
       this.#dial(configuration)
       await this.#locate(configuration, grace)
+      if (check) await Promise.all(configuration.instances.map(({ name }) => this.#options.fleet.when(name, grace)))
+      const { errors, ...deployment } = await this.plan(configuration)
       // Nobody waits any more: it would be deployed behind its client's back.
       if (task.signal.aborted) return { results: [{ success: false, error: 'request timed out' }], timedOut: true }
-      const { errors, ...deployment } = this.preview(configuration)
       if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }
       const shares = new Shares(deployment)
-      const refusal = check ? await this.#check(shares, grace, task) : undefined
+      const refusal = check ? await this.#check(shares, task) : undefined
       if (refusal) return refusal
       await this.#options.store.write('synced', () => this.#options.configurations.deploy(deployment))
       this.#shares = shares
@@ -133,10 +144,9 @@ export class Deployer {
     }
   }
 
-  /** Checks the nodes of instances that are connected within the grace. Tells those that fail; the answer is why there is no deployment. */
-  async #check (shares: Shares, grace: AbortSignal, task: Task): Promise<Answer | undefined> {
+  /** Checks the nodes of instances that are connected. Tells those that fail; the answer is why there is no deployment. */
+  async #check (shares: Shares, task: Task): Promise<Answer | undefined> {
     const { fleet, checks } = this.#options
-    await Promise.all(shares.names.map(instance => fleet.when(instance, grace)))
     const nodes = shares.names.flatMap(instance => fleet.member(instance) ? shares.nodes(instance) : [])
     let hasFailed = false
     const timedOut = await checks.run(shares, nodes, {
@@ -230,14 +240,5 @@ export class Deployer {
   #dial (configuration: Configuration | undefined = this.deployment?.configuration): void {
     if (!configuration) return
     this.#options.fleet.dial(configuration.instances, ({ name, host }) => host ?? this.#addresses.get(name)?.host)
-  }
-}
-
-function portRules (settings: ControllerSettings): PortRules {
-  return {
-    controllerPorts: controllerPorts(settings),
-    brokerStart: settings.controller_auto_assign_broker_ports ? settings.controller_auto_assign_broker_start_port : undefined,
-    metricsStart: settings.controller_auto_assign_metrics_ports ? settings.controller_auto_assign_metrics_start_port : undefined,
-    zeromqStart: settings.controller_auto_assign_zeromq_start_port
   }
 }

@@ -17,7 +17,7 @@ export function plan (configuration: Configuration, known: ReadonlyMap<string, {
   // Compared as texts from here on.
   const places = new Map(configuration.instances.flatMap(({ name, host = known.get(name)?.host }) => host === undefined ? [] : [[name, canonicalHost(host)] as const]))
   // Where nobody knows an address, ports are counted apart.
-  const { nodes, hub } = assignPorts(configuration.instances, configuration.nodes, name => places.get(name) ?? `unknown host of ${name}`, rules)
+  const { nodes, hub, skipped } = assignPorts(configuration.instances, configuration.nodes, name => places.get(name) ?? `unknown host of ${name}`, rules)
   const hosts = new Map(nodes.flatMap(({ name, instance }) => {
     const host = places.get(instance)
     return host === undefined ? [] : [[name, host] as const]
@@ -42,6 +42,7 @@ export function plan (configuration: Configuration, known: ReadonlyMap<string, {
       }),
       ...(hub && hubHost !== undefined && backend === 'zeromq' ? { hub: { ...hub, host: hubHost } } : {})
     },
-    located: configuration.instances.filter(({ name, host }) => host === undefined && places.has(name)).map(({ name }) => name)
+    located: configuration.instances.filter(({ name, host }) => host === undefined && places.has(name)).map(({ name }) => name),
+    ...(Object.keys(skipped).length > 0 ? { skipped } : {})
   }
 }

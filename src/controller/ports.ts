@@ -1,6 +1,7 @@
 import { clusterRoles, type Instance, type Node } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import { compare } from '../util.js'
+import { controllerPorts, type ControllerSettings } from './config.js'
 
 /** Whether others connect to the node. */
 export function needsPort ({ role }: Node): boolean {
@@ -27,53 +28,103 @@ class Counter {
   }
 }
 
+/** Which ports are chosen, as the settings have it. */
+export function portRules (settings: ControllerSettings, taken?: Taken): PortRules {
+  return {
+    controllerPorts: controllerPorts(settings),
+    brokerStart: settings.controller_auto_assign_broker_ports ? settings.controller_auto_assign_broker_start_port : undefined,
+    metricsStart: settings.controller_auto_assign_metrics_ports ? settings.controller_auto_assign_metrics_start_port : undefined,
+    zeromqStart: settings.controller_auto_assign_zeromq_start_port,
+    ...(taken === undefined ? {} : { taken })
+  }
+}
+
 export interface PortRules {
   /** Ports that are never given. */
   controllerPorts: readonly number[]
   brokerStart: number | undefined
   metricsStart: number | undefined
   zeromqStart: number
+  /** By host, the ports that strangers hold, or held when there was a deployment. */
+  taken?: Taken
 }
+
+/** Ports by host. */
+export type Taken = ReadonlyMap<string, ReadonlySet<number>>
 
 export interface Assignment {
   /** With ports filled in, in port order. */
   nodes: Node[]
   /** Of the ZeroMQ proxy, which runs in this node. Undefined where there is no node. */
   hub: { node: string, xpub_port: number, xsub_port: number } | undefined
+  /** By host, the ports that would have been given, but for strangers. */
+  skipped: Record<string, number[]>
 }
 
-/** The ports that are known at each host. */
-class KnownPorts {
-  #hostOf: (instance: string) => string
-  #always: readonly number[]
-  #ports = new Map<string, Set<number>>()
+/** Whom ports are taken from, and which that mattered of. */
+class Strangers {
+  readonly skipped = new Map<string, Set<number>>()
+  #taken: Taken
 
-  constructor (hostOf: (instance: string) => string, always: readonly number[]) {
-    this.#hostOf = hostOf
-    this.#always = always
+  constructor (taken: Taken) {
+    this.#taken = taken
   }
 
+  hold (host: string, port: number): boolean {
+    if (!this.#taken.get(host)?.has(port)) return false
+    this.skipped.set(host, (this.skipped.get(host) ?? new Set()).add(port))
+    return true
+  }
+}
+
+/** Chooses ports for instances, none twice for those whose ports count as one. */
+class Ports {
+  #strangers: Strangers
+  #hostOf: (instance: string) => string
+  #countOf: (instance: string) => string
+  #known = new Map<string, Set<number>>()
+
+  /** `countOf`: by what the ports of an instance count. */
+  constructor (strangers: Strangers, hostOf: (instance: string) => string, countOf = hostOf) {
+    this.#strangers = strangers
+    this.#hostOf = hostOf
+    this.#countOf = countOf
+  }
+
+  /** Ports that are not to be chosen for an instance, nor for those that count with it. */
   note (instance: string, ...ports: (number | undefined)[]): void {
-    const known = this.#of(this.#hostOf(instance))
+    const known = this.#knownTo(instance)
     for (const port of ports) if (port !== undefined) known.add(port)
   }
 
-  /** Gives ports from a start upwards that are unknown at the instance's host, with one count for each host. */
-  assigner (start: number): (instance: string) => number {
+  /**
+   * A port for each, from a start upwards. One that a stranger holds is replaced by one above those of all others: nobody else
+   * gets another for it.
+   */
+  choose (start: number, instances: readonly string[]): number[] {
+    const give = this.#giver(start, () => false)
+    const spare = this.#giver(start, (instance, port) => this.#strangers.hold(this.#hostOf(instance), port))
+    const ports = instances.map(give)
+    return ports.map((port, n) => this.#strangers.hold(this.#hostOf(instances[n]!), port) ? spare(instances[n]!) : port)
+  }
+
+  /** Gives ports that are not known, with one count for those that count together. */
+  #giver (start: number, isTaken: (instance: string, port: number) => boolean): (instance: string) => number {
     const counters = new Map<string, Counter>()
     return instance => {
-      const host = this.#hostOf(instance)
-      const counter = counters.get(host) ?? new Counter(start)
-      counters.set(host, counter)
-      const port = counter.take(port => this.#always.includes(port) || this.#of(host).has(port))
+      const count = this.#countOf(instance)
+      const counter = counters.get(count) ?? new Counter(start)
+      counters.set(count, counter)
+      const port = counter.take(port => this.#knownTo(instance).has(port) || isTaken(instance, port))
       this.note(instance, port)
       return port
     }
   }
 
-  #of (host: string): Set<number> {
-    const known = this.#ports.get(host) ?? new Set()
-    this.#ports.set(host, known)
+  #knownTo (instance: string): Set<number> {
+    const count = this.#countOf(instance)
+    const known = this.#known.get(count) ?? new Set()
+    this.#known.set(count, known)
     return known
   }
 }
@@ -84,20 +135,30 @@ class KnownPorts {
  */
 export function assignPorts (instances: readonly Instance[], nodes: readonly Node[], hostOf: (instance: string) => string, rules: PortRules): Assignment {
   const ordered = inPortOrder(nodes.map(node => ({ ...node })))
-  const everywhere = new Set([...rules.controllerPorts, ...instances.flatMap(({ listen_port: port }) => port ?? []), ...nodes.flatMap(({ port, metrics_port: metricsPort }) => [port ?? [], metricsPort ?? []].flat())])
-  const broker = rules.brokerStart === undefined ? undefined : new Counter(rules.brokerStart)
-  for (const node of ordered) if (broker && needsPort(node) && node.port === undefined) node.port = broker.take(port => everywhere.has(port))
+  const strangers = new Strangers(rules.taken ?? new Map())
+  if (rules.brokerStart !== undefined) {
+    const everywhere = new Ports(strangers, hostOf, () => '')
+    everywhere.note('', ...rules.controllerPorts, ...instances.map(({ listen_port: port }) => port), ...nodes.flatMap(({ port, metrics_port: metricsPort }) => [port, metricsPort]))
+    const without = ordered.filter(node => needsPort(node) && node.port === undefined)
+    const ports = everywhere.choose(rules.brokerStart, without.map(({ instance }) => instance))
+    for (const [n, node] of without.entries()) node.port = ports[n]!
+  }
 
-  const known = new KnownPorts(hostOf, rules.controllerPorts)
-  for (const { name, listen_port: port } of instances) known.note(name, port)
-  for (const { instance, port, metrics_port: metricsPort } of ordered) known.note(instance, port, metricsPort)
+  const onHost = new Ports(strangers, hostOf)
+  for (const { name, listen_port: port } of instances) onHost.note(name, port)
+  for (const { instance, port, metrics_port: metricsPort } of ordered) onHost.note(instance, port, metricsPort, ...rules.controllerPorts)
 
   if (rules.metricsStart !== undefined) {
-    const metricsPort = known.assigner(rules.metricsStart)
-    for (const node of ordered) node.metrics_port ??= metricsPort(node.instance)
+    const without = ordered.filter(({ metrics_port: port }) => port === undefined)
+    const ports = onHost.choose(rules.metricsStart, without.map(({ instance }) => instance))
+    for (const [n, node] of without.entries()) node.metrics_port = ports[n]!
   }
   const hubNode = ordered.find(({ role }) => role === 'MANAGER') ?? ordered[0]
-  const zeromqPort = known.assigner(rules.zeromqStart)
-  const hub = hubNode && { node: hubNode.name, xpub_port: zeromqPort(hubNode.instance), xsub_port: zeromqPort(hubNode.instance) }
-  return { nodes: ordered, hub }
+  const [xpub, xsub] = hubNode ? onHost.choose(rules.zeromqStart, [hubNode.instance, hubNode.instance]) : []
+  const skipped = [...strangers.skipped].map(([host, ports]) => [host, [...ports].sort((a, b) => a - b)] as const)
+  return {
+    nodes: ordered,
+    hub: hubNode && { node: hubNode.name, xpub_port: xpub!, xsub_port: xsub! },
+    skipped: Object.fromEntries(skipped)
+  }
 }

@@ -8,6 +8,8 @@ export interface Deployment {
   layout: Layout
   /** The instances whose address is that of their agent at the time. Earlier versions did not keep it. */
   located?: string[]
+  /** By host, ports that strangers held and that were left to them: they stay so. */
+  skipped?: Record<string, number[]>
 }
 
 export interface InstanceAddress { host: string, machine: string }

@@ -9,7 +9,7 @@ import { Checks } from '../../src/agent/check.js'
 import type { Host } from '../../src/agent/host.js'
 import { cleanEnv, directoryOf, goodHost, settingsOf, standIn, until } from '../helper.js'
 
-const none = () => new Set<number>()
+const none = () => ({ pids: new Set<number>(), ports: new Set<number>() })
 const never = new AbortController().signal
 
 function shareOf (...nodes: Partial<AssignedNode>[]): Share {

@@ -9,9 +9,9 @@ const layout: Layout = { backend: 'zeromq', nodes: [{ name: 'worker-1', role: 'W
 const zeek = { path: '/opt/zeek/bin/zeek', version: '9.0.0', zeekPath: '.' }
 
 /** What is found of a node on a host that is good but for this. */
-async function found (facts: Partial<Host>, more: Partial<AssignedNode> = {}, cluster: Layout = layout, own: number[] = []): Promise<string[]> {
+async function found (facts: Partial<Host>, more: Partial<AssignedNode> = {}, cluster: Layout = layout, own: number[] = [], ownPorts: number[] = []): Promise<string[]> {
   const changed = { ...node, ...more }
-  const surroundings = await surroundingsOf([changed], cluster, zeek, { ...goodHost, ...facts }, () => new Set(own))
+  const surroundings = await surroundingsOf([changed], cluster, zeek, { ...goodHost, ...facts }, () => ({ pids: new Set(own), ports: new Set(ownPorts) }))
   return (await preflight(changed, surroundings, cleanEnv)).map(({ level, message }) => `${level}: ${message}`)
 }
 
@@ -32,7 +32,7 @@ await t.test('whether packets may be read', async t => {
   t.same(await found({ maySniff: async () => undefined }, { interface: 'any' }), ['warning: whether /opt/zeek/bin/zeek may read packets (CAP_NET_RAW) cannot be told'])
   t.same(await found({ maySniff: async () => false }, { interface: 'netmap::eth0' }), [])
   const { interface: _, ...manager } = node
-  const surroundings = await surroundingsOf([manager], layout, zeek, { ...goodHost, maySniff: async () => false }, () => new Set())
+  const surroundings = await surroundingsOf([manager], layout, zeek, { ...goodHost, maySniff: async () => false }, () => ({ pids: new Set(), ports: new Set() }))
   t.same(await preflight(manager, surroundings, cleanEnv), [])
 })
 
@@ -48,6 +48,7 @@ await t.test('ports, and who holds them', async t => {
   t.same(await found(held(5556), {}, hub), ['error: ZeroMQ port 5556 is held by nginx (process 77)'])
   t.same(await found(held(5556), {}, { ...hub, hub: { ...hub.hub, node: 'manager' } }), [])
   t.same([await found(held(9001), {}, layout, [77]), await found(held(9001), {}, layout, [5])], [[], []], 'what our own nodes and their children hold will be free')
+  t.same(await found({ listeners: async () => [{ address: '0.0.0.0', port: 9001 }] }, {}, layout, [], [9001]), [], 'one of ours whose process is not to be seen')
   const looks = [[{ address: '0.0.0.0', port: 9001 }], []]
   t.same(await found({ listeners: async () => looks.shift()! }), [], 'a process that ends while its socket is looked at is in nobody\'s way')
 })

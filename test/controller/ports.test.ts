@@ -59,6 +59,25 @@ await t.test('the two ports of the hub are not used otherwise on its host', asyn
   t.same(assigned.hub, { node: 'm', xpub_port: 5556, xsub_port: 5557 })
 })
 
+const takenAt = (host: string, ...ports: number[]) => ({ taken: new Map([[host, new Set(ports)]]) })
+
+await t.test('a port that a stranger holds is replaced by one above all others, and nobody else is renumbered', async t => {
+  const nodes = [node('m', 'MANAGER'), node('l', 'LOGGER'), node('w', 'WORKER'), node('v', 'WORKER', 'b')]
+  const assigned = assign(nodes, { more: takenAt('host a', 2200, 5555, 9001, 9004) })
+  t.same(portsOf(assigned), { m: 2202, l: 2201, w: undefined, v: undefined })
+  t.same(metricsOf(assigned), { m: 9000, l: 9003, w: 9002, v: 9000 })
+  t.same(assigned.hub, { node: 'm', xpub_port: 5557, xsub_port: 5556 })
+  t.same(assigned.skipped, { 'host a': [2200, 5555, 9001] }, 'only what has mattered')
+  const { skipped } = assigned
+  const later = assign(nodes, { more: takenAt('host a', ...skipped['host a']!) })
+  t.same([portsOf(later), metricsOf(later), later.hub], [portsOf(assigned), metricsOf(assigned), assigned.hub], 'it stays so when they have gone')
+})
+
+await t.test('a port that is given is kept, whoever holds it', async t => {
+  const assigned = assign([node('m', 'MANAGER', 'a', { port: 2200, metrics_port: 9000 })], { more: takenAt('host a', 2200, 9000) })
+  t.match([portsOf(assigned), metricsOf(assigned), assigned.skipped], [{ m: 2200 }, { m: 9000 }, {}])
+})
+
 await t.test('when the ports are used up that is said', async t => {
   t.throws(() => assign([node('m', 'MANAGER'), node('l')], { more: { brokerStart: 65535 } }), { code: 'unavailable', message: 'there are no free ports left' })
 })
