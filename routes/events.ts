@@ -6,7 +6,7 @@ import type { Access } from '../src/controller/access.js'
 import type { Controller } from '../src/controller/controller.js'
 import type { Start } from '../src/events/hub.js'
 import { needs } from './answers.js'
-import { joinRepeated, knownIn, Several } from './lists.js'
+import { joinRepeated, namesIn, SeveralOf } from './lists.js'
 import { answerHead, cursorHeaders, From, LastEventIdQuery, mediaType, streamAnswer, streamTo, Ticket } from './stream.js'
 
 const tags = ['events']
@@ -22,7 +22,7 @@ const isTerminal = ({ type }: { type: string }) => type.endsWith('_response') ||
 
 export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, access: Pick<Access, 'limits'> }> = async (app, { controller, access }) => {
   const query = Type.Object({
-    types: Several(`Event types, of ${domainEventTypes.join(', ')}`, ['notify_change,deploy_response']),
+    types: SeveralOf(domainEventTypes, 'event types', 'notify_change,deploy_response'),
     reqid: Type.Optional(RequestId),
     instance: Type.Optional(Name),
     node: Type.Optional(Name),
@@ -53,12 +53,11 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, ac
     handler: async (request, reply) => {
       const type = mediaType(request)
       const { types, from, last_event_id: lastEventId, snapshot: withSnapshot, ticket: _ticket, ...fields } = request.query
-      const wanted = knownIn('types', types, 'event type', domainEventTypes)
       const start = controller.hub.startAt(request.headers['last-event-id'] ?? lastEventId ?? from ?? 'latest')
       // Taken in the tick in which the stream starts: what comes after the state is not in it.
       streamTo(request, reply, { hub: controller.hub, limits: access.limits }, type, withSnapshot === true
-        ? { start: controller.hub.startAt('latest'), fields: { ...fields, types: wanted }, opening: snapshot() }
-        : { start, fields: { ...fields, types: wanted } })
+        ? { start: controller.hub.startAt('latest'), fields: { ...fields, types: namesIn(types) }, opening: snapshot() }
+        : { start, fields: { ...fields, types: namesIn(types) } })
     }
   })
 

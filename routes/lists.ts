@@ -1,9 +1,22 @@
 import { Type } from '@fastify/type-provider-typebox'
-import { AppError } from '../src/errors.js'
 
-/** A parameter that names several: with commas, or given several times (see `joinRepeated`). */
-export function Several (description: string, examples: string[]) {
-  return Type.Optional(Type.String({ maxLength: 8192, description: `${description}; several with commas, or given several times.`, examples }))
+/**
+ * A parameter that names several: with commas, or given several times (see `joinRepeated`). `name` is the pattern of one,
+ * and `what` what they are names of, for people.
+ */
+export function Several (name: string, what: string, example: string) {
+  return Type.Optional(Type.String({
+    pattern: `^(?:${name})(?: ?, ?(?:${name}))*$`,
+    maxLength: 8192,
+    'x-expected': `names of ${what}, with commas between them`,
+    description: `Names of ${what}; several with commas, or given several times.`,
+    examples: [example]
+  }))
+}
+
+/** The same where each is one of a fixed set. */
+export function SeveralOf (values: readonly string[], what: string, example: string) {
+  return Several(values.join('|'), `${what}, of ${values.join(', ')}`, example)
 }
 
 /** For a route's `preValidation`: makes one text of a parameter that was given several times. */
@@ -14,18 +27,7 @@ export function joinRepeated (...names: readonly string[]) {
   }
 }
 
-/** The names in the text of a parameter; undefined when it was not given. */
-export function namesIn (text: string | undefined): string[] | undefined {
-  return text?.split(',').map(name => name.trim())
-}
-
-/** The same of names that are known. Throws `invalid_request` when one is not: `what` says what it is not. */
-export function knownIn<T extends string> (
-  parameter: string, text: string | undefined, what: string, known: readonly T[]
-): T[] | undefined {
-  const names = namesIn(text)
-  const unknown = names?.find(name => !known.includes(name as T))
-  if (unknown === undefined) return names as T[] | undefined
-  const message = `there is no ${what} ${unknown}`
-  throw new AppError('invalid_request', `querystring/${parameter}: ${message}`, { errors: [{ field: `querystring/${parameter}`, message }] })
+/** The names in the text of a parameter, which its schema has let pass; undefined when it was not given. */
+export function namesIn<T extends string> (text: string | undefined): T[] | undefined {
+  return text?.split(',').map(name => name.trim() as T)
 }

@@ -6,13 +6,14 @@ import type { Controller } from '../src/controller/controller.js'
 import { formatClusterCfg } from '../src/formats/cluster-cfg.js'
 import { json, needs, problems } from './answers.js'
 import { clusterCfgContent, wantsClusterCfg } from './cluster-cfg.js'
-import { joinRepeated, knownIn, namesIn, Several } from './lists.js'
+import { joinRepeated, namesIn, Several, SeveralOf } from './lists.js'
 
 const configurationDocument = json('The configuration', Ref(ConfigurationDocument))
 
 const nodeStates: readonly NodeState[] = NodeState.enum
+const onePattern = namePattern.slice(1, -1)
 /** An instance and a node of it, as `next` gives them. */
-const placePattern = `^${namePattern.slice(1, -1)}/${namePattern.slice(1, -1)}$`
+const placePattern = `^${onePattern}/${onePattern}$`
 
 /** What the controller knows now. What comes after `event_cursor` on the event stream is not yet in it. */
 export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, access: Pick<Access, 'audit'> }> = async (app, { controller, access }) => {
@@ -29,9 +30,9 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, ac
       summary: 'The nodes',
       description: 'All of them, or those that fit every parameter which is given; in pages where there is a `limit`.',
       querystring: Type.Object({
-        instance: Several('Names of instances', ['agent-sensor-1,agent-sensor-2']),
-        role: Several(`Roles, of ${clusterRoles.join(', ')}: agents and controllers have none`, ['WORKER']),
-        state: Several(`States, of ${nodeStates.join(', ')}`, ['CRASHED,FAILED,UNKNOWN']),
+        instance: Several(onePattern, 'instances', 'agent-sensor-1,agent-sensor-2'),
+        role: SeveralOf(clusterRoles, 'roles', 'WORKER'),
+        state: SeveralOf(nodeStates, 'states', 'CRASHED,FAILED,UNKNOWN'),
         after: Type.Optional(Type.String({ pattern: placePattern, description: 'Later ones than this place: the `next` of the page before.' })),
         limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'So many at most; all, when it is not given.' }))
       }, { additionalProperties: false }),
@@ -39,9 +40,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, ac
     },
     preValidation: joinRepeated('instance', 'role', 'state')
   }, async ({ query: { instance, role, state, after, limit } }) => {
-    const roles = knownIn('role', role, 'role', clusterRoles)
-    const states = knownIn('state', state, 'state', nodeStates)
-    const page = controller.listNodes({ instances: namesIn(instance), roles, states, after, limit })
+    const page = controller.listNodes({ instances: namesIn(instance), roles: namesIn(role), states: namesIn(state), after, limit })
     return { ...page, event_cursor: controller.cursor }
   })
 

@@ -123,6 +123,6 @@ await t.test('a filter that means nothing is refused by name', async t => {
     checks.problem(problem, 'problem')
     t.match({ status: response.status, ...problem }, { status: 400, code: 'invalid_request', errors: [{ field }] }, query)
   }
-  t.match(await getJson(`${url}/v1/nodes?role=WORKER,WIZARD`), { detail: 'querystring/role: there is no role WIZARD' })
+  t.match(await getJson(`${url}/v1/nodes?role=WORKER,WIZARD`), { detail: 'querystring/role must be names of roles, of MANAGER, LOGGER, PROXY, WORKER, with commas between them' })
   t.equal((await fetch(`${url}/v1/events?types=notify_change&types=wizard`)).status, 400)
 })
