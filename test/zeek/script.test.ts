@@ -34,6 +34,15 @@ await t.test('our scripts parse, and are formatted as Zeek formats scripts', { s
   }
 })
 
+await t.test('our scripts use what a Zeek exports', async t => {
+  const exported = readFileSync(join(packageRoot, 'test', 'fixtures', 'zeek', 'exported-names.txt'), 'utf8').split('\n')
+  for (const source of [...ours.map(script => readFileSync(script, 'utf8')), renderLayout(layout, '10.0.0.1')]) {
+    const names = source.replaceAll(/#.*/g, '').match(/\b[A-Z]\w*(?:::\w+)+/g) ?? []
+    t.ok(names.length > 0)
+    t.same(names.filter(name => !name.startsWith('ZeekClusterController::') && !exported.includes(name)), [])
+  }
+})
+
 await t.test('a rendered layout parses', { skip: missing }, async t => {
   const path = join(mkdtempSync(join(tmpdir(), 'layout-')), 'cluster-layout.zeek')
   writeFileSync(path, renderLayout(layout, '10.0.0.1'))
