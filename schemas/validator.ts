@@ -8,7 +8,7 @@ import { suggestion } from './nearest.js'
 /** Every named schema. */
 export const components = [...apiComponents, ...eventComponents]
 
-/** Formats that JSON Schema does not define, or Ajv does not bring. For Fastify's Ajv and ours. */
+/** With formats that JSON Schema does not define, or Ajv does not bring. */
 export const ajvOptions: Options = {
   allErrors: false,
   removeAdditional: false,
@@ -16,6 +16,8 @@ export const ajvOptions: Options = {
   coerceTypes: false,
   discriminator: false,
   strict: false,
+  // Ours are what TypeBox makes; to look at each of them takes an eighth of the time in which a process starts.
+  validateSchema: false,
   // Errors carry their schema, which says what was expected.
   verbose: true,
   formats: {
@@ -59,8 +61,23 @@ function textOf ({ keyword, params, message = 'is not valid', parentSchema = {} 
 
 const ajv = new Ajv(ajvOptions)
 ajv.addSchema(components)
-/** For what comes as text: settings. */
+/** For what comes as text: settings, queries. */
 const coercing = new Ajv({ ...ajvOptions, coerceTypes: true })
+coercing.addSchema(components)
+
+/** By what they check, as text: schemas that say the same share one, however often they are made. */
+const compiled = { asIs: new Map<string, ValidateFunction>(), coercing: new Map<string, ValidateFunction>() }
+
+function compile<T extends TSchema> (schema: T, coerce: boolean): ValidateFunction<Static<T>> {
+  const known = coerce ? compiled.coercing : compiled.asIs
+  const text = JSON.stringify(schema)
+  let validate = known.get(text)
+  if (!validate) {
+    validate = (coerce ? coercing : ajv).compile(schema)
+    known.set(text, validate)
+  }
+  return validate as ValidateFunction<Static<T>>
+}
 
 /** More than anyone mends at once. */
 const maxErrors = 100
@@ -106,11 +123,11 @@ export function everyError (schema: TSchema, value: unknown, at: string): FieldE
   return errors
 }
 
-/** Makes a check that throws what `complain` makes of the errors. Defaults are filled in. Compiled when first used. */
+/** Makes a check that throws what `complain` makes of the errors. Defaults are filled in. Compiled when first used. With `coerce`, text becomes what the schema says. */
 export function checker<T extends TSchema> (schema: T, complain: (errors: FieldError[]) => Error, { coerce = false } = {}): (value: unknown, at: string) => Static<T> {
   let validate: ValidateFunction<Static<T>> | undefined
   return (value, at) => {
-    validate ??= (coerce ? coercing : ajv).compile<Static<T>>(schema)
+    validate ??= compile(schema, coerce)
     if (validate(value)) return value
     throw complain(coerce ? fieldErrors(validate.errors ?? [], at) : everyError(schema, value, at))
   }

@@ -3,7 +3,7 @@ import { boot as bootAgent } from '../src/agent/boot.js'
 import { boot as bootController } from '../src/controller/boot.js'
 import type { Program } from '../src/supervisor/program.js'
 import type { Supervisor } from '../src/supervisor/supervisor.js'
-import { settingsOf } from './helper.js'
+import { settingsOf } from './support/settings.js'
 
 const settings = settingsOf({ 'agent-name': 'sensor-1', 'controller-name': 'controller' })
 const base: Omit<Program, 'name' | 'tag'> = { kind: 'attached', command: ['program'], cwd: '/', env: { A: 'b' }, stopOrder: 0, stopTimeoutMs: 1, restart: { initialMs: 1, maxMs: 1, resetMs: 1, maxFailures: 0 } }

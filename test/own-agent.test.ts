@@ -3,9 +3,15 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { agentInNeed, ownController, refuseClash } from '../src/own-agent.js'
 import { loadSettings } from '../src/settings.js'
-import { createAuthority } from './certificates.js'
+import { createAuthority } from './support/certificates.js'
 import { start } from './flow/cluster.js'
-import { allSettings, directoryOf, freePorts, portFlags, startHost, startTestAgent, startTestController, until } from './helper.js'
+import { startTestAgent } from './support/agent.js'
+import { startTestController } from './support/controller.js'
+import { directoryOf } from './support/directory.js'
+import { startHost } from './support/host.js'
+import { freePorts, portFlags } from './support/ports.js'
+import { allSettings } from './support/settings.js'
+import { until } from './support/until.js'
 
 const own = (flags: Record<string, string>) => loadSettings(allSettings, { flags: { 'management-state-dir': '/state', ...flags }, env: {} }, ownController)
 const tls = { 'controller-tls-cert': '/c.pem', 'controller-tls-key': '/c.key' }

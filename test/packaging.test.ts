@@ -35,7 +35,7 @@ await t.test('a node that the kernel kills takes no other along, and a zeek with
 await t.test('what the container copies is there', async t => {
   const lines = readFileSync(join(packageRoot, 'packaging', 'container', 'Containerfile'), 'utf8').split('\n')
   const sources = lines.filter(line => /^COPY (?!--from)/.test(line)).flatMap(line => line.split(' ').slice(1, -1))
-  const { include } = JSON.parse(readFileSync(join(packageRoot, 'tsconfig.json'), 'utf8'))
+  const { include } = JSON.parse(readFileSync(join(packageRoot, 'tsconfig.build.json'), 'utf8'))
   t.same(include.filter((folder: string) => !sources.includes(folder)), [], 'all that is compiled')
   const listed = readdirSync(packageRoot)
   t.same(sources.filter(source => !listed.includes(source)), [])

@@ -9,7 +9,9 @@ import { messageOf } from '../src/errors.js'
 import { obstacleTo } from '../src/permission.js'
 import { packageRoot } from '../src/util.js'
 import { findZeek } from '../src/zeek/executable.js'
-import { cleanEnv, freePorts, mainProgram, standIn, until } from './helper.js'
+import { cleanEnv, mainProgram, standIn } from './support/environment.js'
+import { freePorts } from './support/ports.js'
+import { until } from './support/until.js'
 
 /** Root may do everything: then children are somebody else. What has mode 0 its owner may not open either. */
 const isRoot = process.getuid!() === 0

@@ -3,8 +3,8 @@ import t, { type Test } from 'tap'
 import type { Request, RequestState } from '../schemas/api.js'
 import type { Outcome } from '../schemas/types.js'
 import { AppError } from '../src/errors.js'
-import { until } from './helper.js'
-import { openRequests } from './requests.js'
+import { until } from './support/until.js'
+import { openRequests } from './support/requests.js'
 
 const ok = (node?: string): Outcome => ({ success: true, ...(node ? { node } : {}) })
 const bad = (node?: string, error = 'a test'): Outcome => ({ success: false, error, ...(node ? { node } : {}) })

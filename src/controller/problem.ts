@@ -1,8 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError } from 'fastify'
 import type { Problem } from '../../schemas/api.js'
-import { fieldErrors } from '../../schemas/validator.js'
-import { AppError, invalid, statusOf, type Code } from '../errors.js'
+import { AppError, statusOf, type Code } from '../errors.js'
 
 /** Fastify's own refusals by their status, in our codes. */
 const codeOf = Object.fromEntries(Object.entries(statusOf).map(([code, status]) => [status, code as Code]))
@@ -10,10 +9,7 @@ const codeOf = Object.fromEntries(Object.entries(statusOf).map(([code, status]) 
 /** What was thrown, as one of our errors; undefined when it was not foreseen. */
 function foreseen (error: unknown): AppError | undefined {
   if (error instanceof AppError) return error
-  const { validation, validationContext = 'body', statusCode = 500, message } = error as FastifyError
-  if (validation) {
-    return invalid(fieldErrors(validation as Parameters<typeof fieldErrors>[0], validationContext))
-  }
+  const { statusCode = 500, message } = error as FastifyError
   if (statusCode >= 500) return undefined
   return new AppError(codeOf[statusCode] ?? 'invalid_request', message)
 }

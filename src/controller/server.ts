@@ -1,17 +1,17 @@
 import { setMaxListeners } from 'node:events'
 import type { Server } from 'node:http'
 import type { Server as TlsServer } from 'node:tls'
-import AjvCompiler from '@fastify/ajv-compiler'
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
+import type { TSchema } from '@sinclair/typebox'
 import { fastify, LogController, type FastifyInstance, type FastifyReply, type FastifySchema } from 'fastify'
 import type { Logger } from 'pino'
 import { stringify } from 'yaml'
 import { routes } from '../../routes/index.js'
 import type { NeededRole } from '../../schemas/access.js'
 import type { Problem } from '../../schemas/api.js'
-import { ajvOptions, components, everyError } from '../../schemas/validator.js'
+import { checker, components } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
 import type { Hub } from '../events/hub.js'
 import { packageVersion } from '../util.js'
@@ -69,11 +69,11 @@ export async function createServer ({ controller, metrics, messages, access, bod
     clientErrorHandler: (error, socket) => { refuseMessage(error, socket, log) },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
-    routerOptions: { ignoreTrailingSlash: false },
-    schemaController: { compilersFactory: { buildValidator: buildValidator() as any } }
+    routerOptions: { ignoreTrailingSlash: false }
   }) as unknown as FastifyInstance
   // What we answer is ours and typed; a serializer for each route and status would cost a third of a second at start.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
+  app.setValidatorCompiler(compileValidator)
   acceptJsonOnly(app)
   certificates?.serve(app.server as unknown as TlsServer)
   limits.watch(app.server)
@@ -158,16 +158,14 @@ export function openapiOf (app: FastifyInstance): string {
   return stringify(document, { aliasDuplicateObjects: false })
 }
 
-/** Bodies are taken as they are, and told of with every error; in URLs and headers everything is a string, and becomes what the schema says. */
-function buildValidator () {
-  const factory = AjvCompiler()
-  return (externalSchemas: any) => {
-    const body = factory(externalSchemas, { customOptions: ajvOptions } as any)
-    const text = factory(externalSchemas, { customOptions: { ...ajvOptions, coerceTypes: true } } as any)
-    return (route: any) => {
-      if (route.httpPart !== 'body') return text(route)
-      const validate = body(route)
-      return (value: unknown) => validate(value) || { error: invalid(everyError(route.schema, value, 'body')) }
+/** Bodies are taken as they are; in URLs and headers everything is a string, and becomes what the schema says. */
+function compileValidator ({ schema, httpPart = 'body' }: { schema: unknown, httpPart?: string }) {
+  const check = checker(schema as TSchema, invalid, { coerce: httpPart !== 'body' })
+  return (value: unknown) => {
+    try {
+      return { value: check(value, httpPart) }
+    } catch (error) {
+      return { error: error as Error }
     }
   }
 }

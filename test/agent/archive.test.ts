@@ -7,7 +7,9 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { archive } from '../../src/agent/archive.js'
 import { lockDirectory } from '../../src/supervisor/lock.js'
-import { cleanEnv, directoryOf, mainProgram, until } from '../helper.js'
+import { directoryOf } from '../support/directory.js'
+import { cleanEnv, mainProgram } from '../support/environment.js'
+import { until } from '../support/until.js'
 
 const nameOf = (path = 'conn', extra = '') => `${path}__2026-11-22-14-48-56__2026-11-22-14-49-00__${extra}.log`
 const placeOf = (path = 'conn', extra = '') => `2026-11-22/${path}.14:48:56-14:49:00${extra}.log.gz`

@@ -5,7 +5,13 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { Archiver, prepareQueue } from '../../src/agent/archiver.js'
-import { cleanEnv, directoryOf, isRunning, settingsOf, silent, standIn, until } from '../helper.js'
+import { packageRoot } from '../../src/util.js'
+import { directoryOf } from '../support/directory.js'
+import { cleanEnv, standIn } from '../support/environment.js'
+import { silent } from '../support/log.js'
+import { isRunning } from '../support/running.js'
+import { settingsOf } from '../support/settings.js'
+import { until } from '../support/until.js'
 
 const never = new AbortController().signal
 const logName = (path: string) => `${path}__2026-11-22-14-48-56__2026-11-22-14-49-00__.log`
@@ -134,7 +140,7 @@ await t.test('it ends with the agent, however that ends', async t => {
 
   // Killed, it has no time for anything.
   const program = `
-    import { Archiver } from ${JSON.stringify(join(import.meta.dirname, '../../dist/src/agent/archiver.js'))}
+    import { Archiver } from ${JSON.stringify(join(packageRoot, 'dist', 'src', 'agent', 'archiver.js'))}
     const settings = ${JSON.stringify(settingsOf({ 'management-state-dir': state, 'agent-archive-cmd': 'sleep 600 & echo $$ $! > ../../pids; wait; :' }))}
     const log = { info () {}, debug () {}, warn () {} }
     await new Archiver({ settings, env: {}, log, notify () {} }).run(new AbortController().signal)

@@ -7,7 +7,10 @@ import { Memory } from '../../src/agent/memory.js'
 import { NodeTable } from '../../src/agent/node-table.js'
 import type { Programs } from '../../src/agent/programs.js'
 import type { Program, UnitStatus } from '../../src/supervisor/program.js'
-import { cleanEnv, directoryOf, settingsOf, standIn, until } from '../helper.js'
+import { directoryOf } from '../support/directory.js'
+import { cleanEnv, standIn } from '../support/environment.js'
+import { settingsOf } from '../support/settings.js'
+import { until } from '../support/until.js'
 
 const nodes = [
   { name: 'manager', instance: 'a', role: 'MANAGER' },

@@ -7,7 +7,11 @@ import t, { type Test } from 'tap'
 import type { AssignedNode, Share } from '../../schemas/agent.js'
 import { Checks } from '../../src/agent/check.js'
 import type { Host } from '../../src/agent/host.js'
-import { cleanEnv, directoryOf, goodHost, settingsOf, standIn, until } from '../helper.js'
+import { goodHost } from '../support/agent.js'
+import { directoryOf } from '../support/directory.js'
+import { cleanEnv, standIn } from '../support/environment.js'
+import { settingsOf } from '../support/settings.js'
+import { until } from '../support/until.js'
 
 const none = () => ({ pids: new Set<number>(), ports: new Set<number>() })
 const never = new AbortController().signal

@@ -11,7 +11,10 @@ import type { ManagedNode } from '../../src/agent/managed-node.js'
 import type { NodeTable } from '../../src/agent/node-table.js'
 import { mask } from '../../src/secrets.js'
 import { History } from '../../src/supervisor/history.js'
-import { cleanEnv, directoryOf, isRunning, until } from '../helper.js'
+import { directoryOf } from '../support/directory.js'
+import { cleanEnv } from '../support/environment.js'
+import { isRunning } from '../support/running.js'
+import { until } from '../support/until.js'
 
 const plain = { pattern: 'core', usesPid: false }
 const forever = new AbortController().signal

@@ -19,9 +19,11 @@ import { packageRoot } from '../../src/util.js'
 import { defaultsScript, nodeScript, renderChannel, renderCommand, renderRotation } from '../../src/zeek/command.js'
 import { renderLayout, writesLogs } from '../../src/zeek/layout.js'
 import { digestOf } from '../../src/zeek/packed-layout.js'
-import { cleanEnv, directoryOf, settingsOf } from '../helper.js'
-import { anyHost, anyLayout, anyNode, anyOptions } from '../fixtures/zeek/nasty.js'
-import { runs } from '../runs.js'
+import { directoryOf } from '../support/directory.js'
+import { cleanEnv } from '../support/environment.js'
+import { settingsOf } from '../support/settings.js'
+import { anyHost, anyLayout, anyNode, anyOptions } from '../support/nasty.js'
+import { runs } from '../support/runs.js'
 
 const witness = join(packageRoot, 'test', 'fixtures', 'agent', 'witness')
 const zeek = { path: witness, version: '9.0.0', zeekPath: '.:/nowhere' }

@@ -8,7 +8,8 @@ import { InstanceStats } from '../../schemas/operations.js'
 import { checker } from '../../schemas/validator.js'
 import { fileSystems, foreignProcesses, parseMemory, readInstance, readInterfaces, withRates } from '../../src/agent/instance-stats.js'
 import { invalid } from '../../src/errors.js'
-import { directoryOf, until } from '../helper.js'
+import { directoryOf } from '../support/directory.js'
+import { until } from '../support/until.js'
 
 const never = new AbortController().signal
 

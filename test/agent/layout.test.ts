@@ -12,7 +12,9 @@ import { Link } from '../../src/link/link.js'
 import { memoryPair } from '../../src/link/transport.js'
 import { Supervisor } from '../../src/supervisor/supervisor.js'
 import { digestOf } from '../../src/zeek/packed-layout.js'
-import { cleanEnv, directoryOf, settingsOf, standIn } from '../helper.js'
+import { directoryOf } from '../support/directory.js'
+import { cleanEnv, standIn } from '../support/environment.js'
+import { settingsOf } from '../support/settings.js'
 
 const layoutOf = (host: string): Layout => ({ backend: 'zeromq', nodes: [{ name: 'manager', role: 'MANAGER', host, port: 2200 }] })
 const [first, second] = [layoutOf('10.0.0.1'), layoutOf('10.0.0.2')]

@@ -2,7 +2,7 @@ import { appendFileSync, mkdirSync, renameSync, utimesSync, writeFileSync } from
 import { join } from 'node:path'
 import t from 'tap'
 import { growthOf, readLogs, type LogGrowth } from '../../src/agent/log-growth.js'
-import { directoryOf } from '../helper.js'
+import { directoryOf } from '../support/directory.js'
 
 /** Looks at a directory, at a second of a clock of the test's. */
 function looker (directory: string) {

@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
-import { openStream, startTestAgent, startTestController, until } from '../helper.js'
+import { startTestAgent } from '../support/agent.js'
+import { openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
 
 const config = (env: Record<string, string>) => ({
   instances: [{ name: 'agent-a' }],

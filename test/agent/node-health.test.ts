@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import type { ClusterRole, NodeState } from '../../schemas/types.js'
 import { NodeHealth } from '../../src/agent/node-health.js'
 import type { Sample } from '../../src/agent/rates.js'
-import { directoryOf } from '../helper.js'
+import { directoryOf } from '../support/directory.js'
 
 interface Node { role: ClusterRole, state?: NodeState, interface?: string, unseen?: string[] }
 

@@ -5,7 +5,9 @@ import type { AssignedNode } from '../../schemas/agent.js'
 import type { ManagedNode } from '../../src/agent/managed-node.js'
 import { differences, Origins, type Origin } from '../../src/agent/origin.js'
 import type { UnitStatus } from '../../src/supervisor/program.js'
-import { cleanEnv, directoryOf, settingsOf } from '../helper.js'
+import { directoryOf } from '../support/directory.js'
+import { cleanEnv } from '../support/environment.js'
+import { settingsOf } from '../support/settings.js'
 
 const origin = (scripts: Record<string, string>, version = '9.0.0', stamp = '1 1'): Origin => ({ zeek: { path: '/bin/zeek', version, stamp }, scripts })
 

@@ -9,7 +9,8 @@ import { OutputFollower } from '../../src/agent/output-follower.js'
 import { getNodeOutput } from '../../src/agent/outputs.js'
 import { mask } from '../../src/secrets.js'
 import { Output } from '../../src/supervisor/output.js'
-import { directoryOf, until } from '../helper.js'
+import { directoryOf } from '../support/directory.js'
+import { until } from '../support/until.js'
 
 /** Nodes as the table has them, each with a directory; the node `it` by default. */
 function nodesIn (directory: string, names = ['it'], more: Partial<AssignedNode> = {}) {

@@ -2,7 +2,9 @@ import t from 'tap'
 import type { AssignedNode, Layout } from '../../schemas/agent.js'
 import { host as thisHost, type Host } from '../../src/agent/host.js'
 import { diskFindings, preflight, surroundingsOf } from '../../src/agent/preflight.js'
-import { cleanEnv, directoryOf, goodHost, standIn } from '../helper.js'
+import { goodHost } from '../support/agent.js'
+import { directoryOf } from '../support/directory.js'
+import { cleanEnv, standIn } from '../support/environment.js'
 
 const node: AssignedNode = { name: 'worker-1', instance: 'a', role: 'WORKER', interface: 'eth0', port: 2200, metrics_port: 9001 }
 const layout: Layout = { backend: 'zeromq', nodes: [{ name: 'worker-1', role: 'WORKER', host: '10.0.0.1' }] }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t from 'tap'
 import { parseProcess, readProcess } from '../../src/agent/proc.js'
-import { until } from '../helper.js'
+import { until } from '../support/until.js'
 
 const stat = (state: string, comm = 'zeek') => `1382 (${comm}) ${state} 1 1382 1382 0 -1 4194560 100 0 0 0 1234 766 0 0 20 0 7 0 8600 1000000 66560 18446744073709551615`
 const status = 'Name:\tzeek\nVmPeak:\t  999 kB\nVmRSS:\t  266240 kB\nThreads:\t7\n'

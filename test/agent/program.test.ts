@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { AssignedNode, Share } from '../../schemas/agent.js'
 import { inStartOrder, layoutOf, programOf } from '../../src/agent/program.js'
-import { settingsOf } from '../helper.js'
+import { settingsOf } from '../support/settings.js'
 
 const worker: AssignedNode = { name: 'worker-1', instance: 'a', role: 'WORKER', interface: 'eth0', scripts: ['a', 'b'], options: { 'A::b': '1' }, env: { X: '1', Y: '2' } }
 const share: Share = { config_id: 'c1', layout: { backend: 'zeromq', nodes: [{ name: 'worker-1', role: 'WORKER', host: '10.0.0.7' }] }, nodes: [worker] }

@@ -1,7 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { openStream, startTestAgent, startTestController, until } from '../helper.js'
+import { startTestAgent } from '../support/agent.js'
+import { openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
 
 const config = (env: Record<string, string>) => ({
   instances: [{ name: 'agent-a' }],

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { retain, surplus, type ArchivedLog, type Limits } from '../../src/agent/retention.js'
-import { directoryOf } from '../helper.js'
-import { runs } from '../runs.js'
+import { directoryOf } from '../support/directory.js'
+import { runs } from '../support/runs.js'
 
 const anyLogs = fc.array(fc.record({ bytes: fc.nat(1000), closed: fc.nat(1000) })).map(logs => logs.map((log, n): ArchivedLog => ({ path: `/${n}`, ...log })))
 const anyLimits: fc.Arbitrary<Limits> = fc.record({ maxAge: fc.nat(1000), maxBytes: fc.nat(5000), minFree: fc.nat(5000) })

@@ -9,7 +9,7 @@ import { NodeHealth } from '../../src/agent/node-health.js'
 import { increase, ratesOf, type Reading } from '../../src/agent/rates.js'
 import { Sampler } from '../../src/agent/sampler.js'
 import { messageOf } from '../../src/errors.js'
-import { until } from '../helper.js'
+import { until } from '../support/until.js'
 
 interface World {
   /** Of worker-1; a test may change it. */

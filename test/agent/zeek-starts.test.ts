@@ -1,7 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { directoryOf, standIn, startTestAgent, startTestController, until } from '../helper.js'
+import { startTestAgent } from '../support/agent.js'
+import { startTestController } from '../support/controller.js'
+import { directoryOf } from '../support/directory.js'
+import { standIn } from '../support/environment.js'
+import { until } from '../support/until.js'
 
 const config = {
   instances: [{ name: 'agent-a' }],

@@ -4,12 +4,11 @@ import { mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import { cleanEnv, mainProgram } from '../helper.js'
+import { cleanEnv, fixture, mainProgram } from '../support/environment.js'
 import type { Dice, Run } from './run.js'
 
-const gate = fileURLToPath(new URL('gate.mjs', import.meta.url))
+const gate = fixture('chaos', 'gate.mjs')
 
 /**
  * One controller after the other, in the same state directory. This stands in for their supervisor, which would wait

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { getJson } from '../helper.js'
+import { getJson } from '../support/client.js'
 import { errand, type Config, type Errand } from './errands.js'
 import type { Shown } from './lines.js'
 import type { Dice, Run } from './run.js'

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { encodeRequest } from '../../src/zeek/controller-api.js'
 import { encodeEvent } from '../../src/zeek/message.js'
-import { openClient, read, topic } from '../zeek-websocket.js'
+import { openClient, read, topic } from '../support/zeek-websocket.js'
 import { errand, type Config } from './errands.js'
 import type { Dice, Run } from './run.js'
 

@@ -3,8 +3,11 @@ import t, { type Test } from 'tap'
 import { Store } from '../../src/store/store.js'
 import { EventLog } from '../../src/store/events.js'
 import { tokenCommand } from '../../src/token.js'
-import { directoryOf, getJson, openStream, startTestController, until } from '../helper.js'
-import { openClient, requestFrame } from '../zeek-websocket.js'
+import { getJson, openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { directoryOf } from '../support/directory.js'
+import { until } from '../support/until.js'
+import { openClient, requestFrame } from '../support/zeek-websocket.js'
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 

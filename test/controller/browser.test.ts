@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 import t from 'tap'
 import { tokenCommand } from '../../src/token.js'
-import { directoryOf, startTestController } from '../helper.js'
+import { startTestController } from '../support/controller.js'
+import { directoryOf } from '../support/directory.js'
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(path => existsSync(path))
 

@@ -1,7 +1,8 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { startTestController, until } from '../helper.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
 import { fakeAgent, never, small } from './fake-agent.js'
 
 setFlagsFromString('--expose-gc')

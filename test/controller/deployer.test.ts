@@ -2,7 +2,9 @@ import t, { type Test } from 'tap'
 import { agentPath } from '../../schemas/agent.js'
 import { Link } from '../../src/link/link.js'
 import { dial } from '../../src/link/websocket.js'
-import { openStream, startTestController, until } from '../helper.js'
+import { openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
 import { configurationOf, fakeAgent, manager, never, small, stateDir, worker, type FakeAgentOptions } from './fake-agent.js'
 
 type Controller = Awaited<ReturnType<typeof startTestController>>

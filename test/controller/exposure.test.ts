@@ -2,7 +2,10 @@ import t from 'tap'
 import { refuseExposure as refuseAgentExposure } from '../../src/agent/config.js'
 import { refuseExposure } from '../../src/controller/config.js'
 import { tokenCommand } from '../../src/token.js'
-import { directoryOf, freePorts, settingsOf, startHost } from '../helper.js'
+import { directoryOf } from '../support/directory.js'
+import { startHost } from '../support/host.js'
+import { freePorts } from '../support/ports.js'
+import { settingsOf } from '../support/settings.js'
 import { start } from '../flow/cluster.js'
 
 const loopback = ['127.0.0.1', '127.1.2.3', '::1', '::ffff:127.0.0.1']

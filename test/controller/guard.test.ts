@@ -8,8 +8,12 @@ import { agentPath } from '../../schemas/agent.js'
 import { covers, roles, type NeededRole, type Role } from '../../schemas/access.js'
 import { tokenCommand } from '../../src/token.js'
 import { packageRoot } from '../../src/util.js'
-import { directoryOf, openStream, startTestAgent, startTestController, until } from '../helper.js'
-import { openClient, requestFrame } from '../zeek-websocket.js'
+import { startTestAgent } from '../support/agent.js'
+import { openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { directoryOf } from '../support/directory.js'
+import { until } from '../support/until.js'
+import { openClient, requestFrame } from '../support/zeek-websocket.js'
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 

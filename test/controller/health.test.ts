@@ -3,7 +3,9 @@ import t, { type Test } from 'tap'
 import type { InstanceNode } from '../../schemas/api.js'
 import type { ArchiveStatus, FileSystem, HealthReport } from '../../schemas/operations.js'
 import { assess, type HealthLimits } from '../../src/controller/health.js'
-import { getJson, openStream, startTestController, until } from '../helper.js'
+import { getJson, openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
 import { fakeAgent, small, status } from './fake-agent.js'
 
 const limits: HealthLimits = {

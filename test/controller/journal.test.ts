@@ -3,7 +3,7 @@ import { EventJournal } from '../../src/controller/journal.js'
 import { Hub } from '../../src/events/hub.js'
 import { EventLog } from '../../src/store/events.js'
 import { Store } from '../../src/store/store.js'
-import { until } from '../helper.js'
+import { until } from '../support/until.js'
 import { openLog } from '../store/open.js'
 
 async function openJournal (t: Test) {

@@ -5,9 +5,12 @@ import t, { type Test } from 'tap'
 import { agentPath } from '../../schemas/agent.js'
 import { Limits } from '../../src/controller/limits.js'
 import { tokenCommand } from '../../src/token.js'
-import { createAuthority } from '../certificates.js'
-import { directoryOf, openStream, startTestController, until } from '../helper.js'
-import { openClient, openRaw, requestFrame, upgradeText } from '../zeek-websocket.js'
+import { createAuthority } from '../support/certificates.js'
+import { openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { directoryOf } from '../support/directory.js'
+import { until } from '../support/until.js'
+import { openClient, openRaw, requestFrame, upgradeText } from '../support/zeek-websocket.js'
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 

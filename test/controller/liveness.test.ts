@@ -4,7 +4,10 @@ import type { HealthReport } from '../../schemas/operations.js'
 import { controllerSettings } from '../../src/controller/config.js'
 import { assess, type HealthLimits } from '../../src/controller/health.js'
 import { SplitTimes, splitsOf, type Split } from '../../src/controller/splits.js'
-import { openStream, settingsOf, startTestController, until } from '../helper.js'
+import { openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { settingsOf } from '../support/settings.js'
+import { until } from '../support/until.js'
 import { fakeAgent, small, status } from './fake-agent.js'
 
 const limits: HealthLimits = settingsOf({})

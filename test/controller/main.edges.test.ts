@@ -1,5 +1,7 @@
 import t from 'tap'
-import { openStream, startTestController, until } from '../helper.js'
+import { openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
 import { deployedAgent, idOfManager, never, stateDir } from './fake-agent.js'
 
 const wait = (url: string, type: string, body: object) =>

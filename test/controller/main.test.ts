@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import t, { type Test } from 'tap'
-import { ask, getJson, openStream, silent, startTestController, until } from '../helper.js'
+import { ask, getJson, openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { silent } from '../support/log.js'
+import { until } from '../support/until.js'
 import { startController } from '../../src/controller/main.js'
 import { deployedAgent, fakeAgent, idOfManager, never, small, stateDir } from './fake-agent.js'
 

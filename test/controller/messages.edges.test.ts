@@ -1,7 +1,7 @@
 import t from 'tap'
 import { string } from '../../src/zeek/value.js'
-import { startTestController } from '../helper.js'
-import { openClient, requestFrame, set } from '../zeek-websocket.js'
+import { startTestController } from '../support/controller.js'
+import { openClient, requestFrame, set } from '../support/zeek-websocket.js'
 
 // As for the nodes of a configuration: the client has sent a set, in which a number says nothing.
 await t.test('a node to ask or restart whose name is refused is told by its name', async t => {

@@ -4,8 +4,10 @@ import { DatabaseSync } from '@photostructure/sqlite'
 import t, { type Test } from 'tap'
 import { encodeEvent } from '../../src/zeek/message.js'
 import { string, vector, type Value } from '../../src/zeek/value.js'
-import { getJson, openStream, startTestController, until } from '../helper.js'
-import { bool, openClient, requestFrame, set, topic, type MessagesClient } from '../zeek-websocket.js'
+import { getJson, openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
+import { bool, openClient, requestFrame, set, topic, type MessagesClient } from '../support/zeek-websocket.js'
 import { deployedAgent, never } from './fake-agent.js'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

@@ -1,7 +1,9 @@
 import t, { type Test } from 'tap'
 import type { Request } from '../../schemas/api.js'
 import type { Handlers } from '../../src/link/link.js'
-import { getJson, openStream, startTestController, until } from '../helper.js'
+import { getJson, openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
 import { configurationOf, fakeAgent, manager, never, stateDir, status, worker, type FakeAgentOptions } from './fake-agent.js'
 
 const config = configurationOf(['agent-a', 'agent-b'], [manager(), worker('worker-1'), worker('worker-2'), worker('worker-3', 'agent-b')])

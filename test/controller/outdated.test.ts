@@ -2,7 +2,9 @@ import t, { type Test } from 'tap'
 import type { InstanceNode } from '../../schemas/api.js'
 import type { HealthReport } from '../../schemas/operations.js'
 import { drifted } from '../../src/controller/outdated.js'
-import { openStream, startTestController, until } from '../helper.js'
+import { openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
 import { configurationOf, fakeAgent, manager, small, stateDir, status, worker } from './fake-agent.js'
 
 type Controller = Awaited<ReturnType<typeof startTestController>>

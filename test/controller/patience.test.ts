@@ -3,7 +3,7 @@ import type { RequestArguments, RequestType } from '../../schemas/api.js'
 import type { Node } from '../../schemas/types.js'
 import type { Fleet } from '../../src/controller/fleet.js'
 import { patience } from '../../src/controller/patience.js'
-import { settingsOf } from '../helper.js'
+import { settingsOf } from '../support/settings.js'
 
 const node = (name: string, role: Node['role'], instance = 'a'): Node => ({ name, role, instance })
 const nodes = [node('m', 'MANAGER'), node('l', 'LOGGER'), node('p', 'PROXY'), node('w1', 'WORKER'), node('w2', 'WORKER'), node('w3', 'WORKER', 'b')]

@@ -5,10 +5,11 @@ import { plan } from '../../src/controller/plan.js'
 import type { PortRules } from '../../src/controller/ports.js'
 import { Shares } from '../../src/controller/shares.js'
 import { digestOf } from '../../src/zeek/packed-layout.js'
+import { fixture } from '../support/environment.js'
 
 const rules: PortRules = { controllerPorts: [2150], brokerStart: 2200, metricsStart: 9000, zeromqStart: 5555 }
 const recorded = (name: string): any => {
-  const { instances, nodes, id } = JSON.parse(readFileSync(new URL(`../fixtures/zeek-client-${name}.json`, import.meta.url), 'utf8'))
+  const { instances, nodes, id } = JSON.parse(readFileSync(fixture(`zeek-client-${name}.json`), 'utf8'))
   const strip = (node: object) => Object.fromEntries(Object.entries(node).filter(([, value]) => value !== null))
   return { id, instances, nodes: nodes.map(strip) }
 }

@@ -32,20 +32,3 @@ await t.test('a refusal of the framework keeps its status where we have a code f
   t.match(refusal(413), { status: 413, code: 'payload_too_large', detail: 'no' })
   t.match(refusal(418), { status: 400, code: 'invalid_request' })
 })
-
-await t.test('a failed validation names each field by its path', async t => {
-  const validation = [
-    { instancePath: '/config/nodes/0', keyword: 'additionalProperties', params: { additionalProperty: 'rol' }, message: 'must NOT' },
-    { instancePath: '/config', keyword: 'required', params: { missingProperty: 'nodes' }, message: 'must have' },
-    { instancePath: '/config/nodes/1/role', keyword: 'enum', params: { allowedValues: ['A', 'B'] }, message: 'must be equal' },
-    { instancePath: '/x', keyword: 'type', params: {}, message: 'must be integer' }
-  ]
-  const { problem } = problemOf(Object.assign(new Error('no'), { validation, validationContext: 'body', statusCode: 400 }))
-  t.same(problem.errors, [
-    { field: 'body/config/nodes/0/rol', message: 'is not known' },
-    { field: 'body/config/nodes', message: 'is required' },
-    { field: 'body/config/nodes/1/role', message: 'must be one of A, B' },
-    { field: 'body/x', message: 'must be integer' }
-  ])
-  t.match(problem, { status: 400, code: 'invalid_request', detail: 'body/config/nodes/0/rol is not known; body/config/nodes is required; body/config/nodes/1/role must be one of A, B; body/x must be integer' })
-})

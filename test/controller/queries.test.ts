@@ -1,5 +1,7 @@
 import t, { type Test } from 'tap'
-import { openStream, startTestController, until } from '../helper.js'
+import { openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
 import { configurationOf, fakeAgent, manager, never, small, status, worker, type FakeAgentOptions } from './fake-agent.js'
 
 type Controller = Awaited<ReturnType<typeof startTestController>>

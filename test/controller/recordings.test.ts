@@ -1,11 +1,16 @@
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { freePorts, getJson, startTestAgent, startTestController, until } from '../helper.js'
-import { openClient, plain, read, type MessagesClient } from '../zeek-websocket.js'
+import { startTestAgent } from '../support/agent.js'
+import { getJson } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { freePorts } from '../support/ports.js'
+import { until } from '../support/until.js'
+import { openClient, plain, read, type MessagesClient } from '../support/zeek-websocket.js'
+import { fixture } from '../support/environment.js'
 
 /** Recorded of a Zeek 9.0 and its controller, whose agent was agent-testbox. */
 function recorded<T> (name: string): T[] {
-  return readFileSync(new URL(`../fixtures/zeek/${name}.jsonl`, import.meta.url), 'utf8').trim().split('\n').map(line => JSON.parse(line))
+  return readFileSync(fixture('zeek', `${name}.jsonl`), 'utf8').trim().split('\n').map(line => JSON.parse(line))
 }
 
 async function connected (url: string): Promise<void> {

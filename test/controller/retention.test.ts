@@ -5,7 +5,7 @@ import { ndjson } from '../../src/events/frame.js'
 import { Hub } from '../../src/events/hub.js'
 import { contentOf } from '../../src/events/sink.js'
 import { EventLog, type Retention } from '../../src/store/events.js'
-import { until } from '../helper.js'
+import { until } from '../support/until.js'
 import { everything, openStore } from '../store/open.js'
 
 /** Pruned in steps of no more than this. */

@@ -6,8 +6,11 @@ import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import type { Role } from '../../schemas/access.js'
 import { tokenCommand } from '../../src/token.js'
-import { directoryOf, openStream, startTestController, until } from '../helper.js'
-import { openClient, openRaw } from '../zeek-websocket.js'
+import { openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { directoryOf } from '../support/directory.js'
+import { until } from '../support/until.js'
+import { openClient, openRaw } from '../support/zeek-websocket.js'
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 const name = 'zeek-cluster-session'

@@ -7,9 +7,13 @@ import { createAccess } from '../../src/controller/access.js'
 import type { Audit } from '../../src/controller/audit.js'
 import { networksOf, Site } from '../../src/controller/site.js'
 import { Store } from '../../src/store/store.js'
-import { createAuthority } from '../certificates.js'
-import { directoryOf, getJson, settingsOf, startTestController, until } from '../helper.js'
-import { openRaw, upgradeText } from '../zeek-websocket.js'
+import { createAuthority } from '../support/certificates.js'
+import { getJson } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { directoryOf } from '../support/directory.js'
+import { settingsOf } from '../support/settings.js'
+import { until } from '../support/until.js'
+import { openRaw, upgradeText } from '../support/zeek-websocket.js'
 
 /** The site that settings describe. */
 async function siteOf (t: Test, flags: Record<string, string>): Promise<Site> {

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { Handlers } from '../../src/link/link.js'
-import { getJson, startTestController } from '../helper.js'
+import { getJson } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
 import { configurationOf, fakeAgent, manager, never, small, stateDir, worker } from './fake-agent.js'
 
 const flags = { 'controller-auto-assign-broker-start-port': '2200', 'controller-auto-assign-metrics-start-port': '9000', 'controller-auto-assign-zeromq-start-port': '5555' }

@@ -11,9 +11,12 @@ import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { agentPath } from '../../schemas/agent.js'
-import { createAuthority, type Issued } from '../certificates.js'
-import { directoryOf, startTestAgent, startTestController, until } from '../helper.js'
-import { openClient } from '../zeek-websocket.js'
+import { createAuthority, type Issued } from '../support/certificates.js'
+import { startTestAgent } from '../support/agent.js'
+import { startTestController } from '../support/controller.js'
+import { directoryOf } from '../support/directory.js'
+import { until } from '../support/until.js'
+import { openClient } from '../support/zeek-websocket.js'
 
 const read = ({ cert, key }: Issued) => ({ cert: readFileSync(cert), key: readFileSync(key) })
 const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'ignore'] })

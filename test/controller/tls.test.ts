@@ -7,9 +7,12 @@ import { connect, type TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import { agentPath } from '../../schemas/agent.js'
 import { dial } from '../../src/link/websocket.js'
-import { createAuthority, type Issued } from '../certificates.js'
-import { directoryOf, startTestAgent, startTestController, until } from '../helper.js'
-import { openClient, requestFrame } from '../zeek-websocket.js'
+import { createAuthority, type Issued } from '../support/certificates.js'
+import { startTestAgent } from '../support/agent.js'
+import { startTestController } from '../support/controller.js'
+import { directoryOf } from '../support/directory.js'
+import { until } from '../support/until.js'
+import { openClient, requestFrame } from '../support/zeek-websocket.js'
 
 const read = ({ cert, key }: Issued) => ({ cert: readFileSync(cert), key: readFileSync(key) })
 const flagsOf = (side: string, { cert, key }: Issued, ca: string) => ({ [`${side}-tls-cert`]: cert, [`${side}-tls-key`]: key, [`${side}-tls-ca`]: ca })

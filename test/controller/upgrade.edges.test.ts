@@ -6,8 +6,10 @@ import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { takeUpgrades } from '../../src/controller/upgrade.js'
 import { AppError } from '../../src/errors.js'
-import { silent, startTestController, until } from '../helper.js'
-import { openClient, openRaw, path, upgradeText } from '../zeek-websocket.js'
+import { startTestController } from '../support/controller.js'
+import { silent } from '../support/log.js'
+import { until } from '../support/until.js'
+import { openClient, openRaw, path, upgradeText } from '../support/zeek-websocket.js'
 
 const wish = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n'
 

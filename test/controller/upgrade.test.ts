@@ -2,8 +2,10 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import t from 'tap'
 import { WebSocket } from 'ws'
-import { getJson, startTestController, until } from '../helper.js'
-import { frame, openClient, openRaw, path, requestFrame, topic, upgradeText } from '../zeek-websocket.js'
+import { getJson } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
+import { frame, openClient, openRaw, path, requestFrame, topic, upgradeText } from '../support/zeek-websocket.js'
 
 /** One controller for all that leaves nothing behind. */
 const { url, settings } = await startTestController(t)

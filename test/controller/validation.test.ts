@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import type { ConfigurationInput, Node } from '../../schemas/types.js'
 import { validate } from '../../src/controller/validation.js'
+import { fixture } from '../support/environment.js'
 
 const rules = { controllerName: 'controller', controllerPorts: [2150, 2149], autoAssignBrokerPorts: true }
 const node = (name: string, more: Partial<Node> = {}): Node => ({ name, instance: 'a', role: 'LOGGER', ...more })
@@ -63,7 +64,7 @@ await t.test('the recorded bad.cfg has the four errors that Zeek gave', async t 
     "node 'c' has undeclared instance name 'ghost'",
     'node and instance names collide: agent-testbox'
   ]
-  const { errors } = JSON.parse(readFileSync(new URL('../fixtures/zeek-client-bad.json', import.meta.url), 'utf8'))
+  const { errors } = JSON.parse(readFileSync(fixture('zeek-client-bad.json'), 'utf8'))
   t.same(errors, expected, 'the fixture is as it was recorded')
   const instance = 'agent-testbox'
   t.same(errorsOf([

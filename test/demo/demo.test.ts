@@ -4,7 +4,9 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { environmentName } from '../../src/settings.js'
 import { packageRoot } from '../../src/util.js'
-import { cleanEnv, freePorts, isRunning, portFlags } from '../helper.js'
+import { cleanEnv } from '../support/environment.js'
+import { freePorts, portFlags } from '../support/ports.js'
+import { isRunning } from '../support/running.js'
 
 await t.test('the demo stages, deploys, has a worker crash and come back, and leaves nothing behind', { timeout: 300_000 }, async t => {
   const [http, agents] = await freePorts(2)

@@ -2,11 +2,13 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { until } from '../helper.js'
+import { packageRoot } from '../../src/util.js'
+import { until } from '../support/until.js'
 
-const PROGRAM = new URL('../../dist/demo/zeek.js', import.meta.url).pathname
-const CONTROLLER = new URL('../../src/zeek/zeek-cluster-controller.zeek', import.meta.url).pathname
+const PROGRAM = join(packageRoot, 'dist', 'demo', 'zeek.js')
+const CONTROLLER = join(packageRoot, 'src', 'zeek', 'zeek-cluster-controller.zeek')
 const ZEROMQ = 'policy/frameworks/cluster/backend/zeromq'
 
 interface Ports { xpub: number, xsub: number, manager: number, metrics: number }

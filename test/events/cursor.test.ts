@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { formatCursor, parseCursor } from '../../src/events/cursor.js'
-import { nasty } from '../fixtures/zeek/nasty.js'
-import { runs } from '../runs.js'
+import { nasty } from '../support/nasty.js'
+import { runs } from '../support/runs.js'
 
 await t.test('a cursor is read as it was written', async t => {
   for (const [epoch, seq] of [['a', 0], ['k3v9q2', 1042], ['0', Number.MAX_SAFE_INTEGER]] as const) t.same(parseCursor(formatCursor(epoch, seq)), { epoch, seq })

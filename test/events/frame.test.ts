@@ -5,7 +5,7 @@ import t from 'tap'
 import type { LoggedEvent } from '../../schemas/events.js'
 import { ndjson, sse } from '../../src/events/frame.js'
 import type { ControlEvent } from '../../schemas/events.js'
-import { runs } from '../runs.js'
+import { runs } from '../support/runs.js'
 
 /** Any text, with what frames are made of in it. */
 const text = fc.oneof(

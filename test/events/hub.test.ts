@@ -6,7 +6,7 @@ import { contentOf, type Sink } from '../../src/events/sink.js'
 import type { LoggedEvent } from '../../schemas/events.js'
 import { ndjson } from '../../src/events/frame.js'
 import { Hub, type EventSource, type HubOptions, type Start } from '../../src/events/hub.js'
-import { until } from '../helper.js'
+import { until } from '../support/until.js'
 
 /** A log in memory. */
 function makeLog () {

@@ -7,8 +7,8 @@ import { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import t, { type Test } from 'tap'
 import { chunkOf, contentOf, ResponseSink, type Sink } from '../../src/events/sink.js'
-import { createAuthority } from '../certificates.js'
-import { directoryOf } from '../helper.js'
+import { createAuthority } from '../support/certificates.js'
+import { directoryOf } from '../support/directory.js'
 
 /** As anyone would write it. */
 class PlainSink implements Sink {

@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { getJson, isRunning, openStream, until } from '../helper.js'
+import { getJson, openStream } from '../support/client.js'
+import { isRunning } from '../support/running.js'
+import { until } from '../support/until.js'
 import { Cluster, configurationOf, start } from './cluster.js'
 
 const two = ['sensor-1', 'sensor-2'] as const

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { directoryOf, getJson } from '../helper.js'
+import { getJson } from '../support/client.js'
+import { directoryOf } from '../support/directory.js'
 import { Cluster, configurationOf } from './cluster.js'
 
 const two = ['sensor-1', 'sensor-2'] as const

@@ -3,7 +3,12 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { InstanceNode, Request, RequestType } from '../../schemas/api.js'
 import type { Configuration, Node } from '../../schemas/types.js'
-import { ask, cleanEnv, directoryOf, freePorts, getJson, mainProgram, portFlags, startHost, until } from '../helper.js'
+import { ask, getJson } from '../support/client.js'
+import { directoryOf } from '../support/directory.js'
+import { cleanEnv, mainProgram } from '../support/environment.js'
+import { startHost } from '../support/host.js'
+import { freePorts, portFlags } from '../support/ports.js'
+import { until } from '../support/until.js'
 
 export type Host = Awaited<ReturnType<typeof startHost>>
 

@@ -1,5 +1,7 @@
 import t from 'tap'
-import { getJson, isRunning, openStream, until } from '../helper.js'
+import { getJson, openStream } from '../support/client.js'
+import { isRunning } from '../support/running.js'
+import { until } from '../support/until.js'
 import { Cluster, configurationOf } from './cluster.js'
 
 const three = ['sensor-1', 'sensor-2', 'sensor-3'] as const

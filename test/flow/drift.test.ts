@@ -1,7 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { directoryOf, getJson, openStream, standIn, until } from '../helper.js'
+import { getJson, openStream } from '../support/client.js'
+import { directoryOf } from '../support/directory.js'
+import { standIn } from '../support/environment.js'
+import { until } from '../support/until.js'
 import { Cluster, configurationOf } from './cluster.js'
 
 const two = ['sensor-1', 'sensor-2'] as const

@@ -6,7 +6,7 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import t from 'tap'
 import { readIdentity, isAlive } from '../../src/supervisor/process.js'
-import { until } from '../helper.js'
+import { until } from '../support/until.js'
 import { Cluster, configurationOf } from './cluster.js'
 import { Service } from './service.js'
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { getJson, openStream, type Stream } from '../helper.js'
+import { getJson, openStream, type Stream } from '../support/client.js'
 import { Cluster } from './cluster.js'
 
 const workers = ['worker-1', 'worker-2', 'worker-3']

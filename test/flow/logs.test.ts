@@ -2,7 +2,11 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import t from 'tap'
-import { directoryOf, openStream, startTestAgent, startTestController, until } from '../helper.js'
+import { startTestAgent } from '../support/agent.js'
+import { openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { directoryOf } from '../support/directory.js'
+import { until } from '../support/until.js'
 
 const logger = (name: string) => ({ name, instance: 'agent-a', role: 'LOGGER' })
 const configOf = (...loggers: string[]) => ({ instances: [{ name: 'agent-a' }], nodes: [{ name: 'manager', instance: 'agent-a', role: 'MANAGER' }, ...loggers.map(logger)] })

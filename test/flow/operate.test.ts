@@ -1,5 +1,7 @@
 import t from 'tap'
-import { isRunning, openStream, until } from '../helper.js'
+import { openStream } from '../support/client.js'
+import { isRunning } from '../support/running.js'
+import { until } from '../support/until.js'
 import { Cluster, configurationOf } from './cluster.js'
 
 const two = ['sensor-1', 'sensor-2'] as const

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { getJson, openStream, until } from '../helper.js'
+import { getJson, openStream } from '../support/client.js'
+import { until } from '../support/until.js'
 import { Cluster, configurationOf } from './cluster.js'
 
 const two = ['sensor-1', 'sensor-2'] as const

@@ -7,12 +7,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { readIdentity } from '../../src/supervisor/process.js'
-import { isRunning, openStream, until } from '../helper.js'
+import { openStream } from '../support/client.js'
+import { isRunning } from '../support/running.js'
+import { until } from '../support/until.js'
 import { Cluster, configurationOf } from './cluster.js'
 import { far, near, Network, ownNetwork, whyNoNetwork } from './network.js'
 import { Service } from './service.js'
+import { fixture } from '../support/environment.js'
 
-const clock = fileURLToPath(new URL('../fixtures/flow/clock.mjs', import.meta.url))
+const clock = fixture('flow', 'clock.mjs')
 const three = ['sensor-1', 'sensor-2', 'sensor-3'] as const
 const lost = 'notify_agent_lost'
 

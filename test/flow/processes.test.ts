@@ -3,7 +3,8 @@ import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import t from 'tap'
-import { freePorts, until } from '../helper.js'
+import { freePorts } from '../support/ports.js'
+import { until } from '../support/until.js'
 import { Cluster, configurationOf, start } from './cluster.js'
 
 const two = ['sensor-1', 'sensor-2'] as const

@@ -3,8 +3,13 @@ import { once } from 'node:events'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:tls'
 import t from 'tap'
-import { createAuthority } from '../certificates.js'
-import { cleanEnv, directoryOf, freePorts, isRunning, mainProgram, startHost, until } from '../helper.js'
+import { createAuthority } from '../support/certificates.js'
+import { directoryOf } from '../support/directory.js'
+import { cleanEnv, mainProgram } from '../support/environment.js'
+import { startHost } from '../support/host.js'
+import { freePorts } from '../support/ports.js'
+import { isRunning } from '../support/running.js'
+import { until } from '../support/until.js'
 
 /** The serial number of the certificate that is shown at a port. */
 async function serialAt (port: number): Promise<string> {

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Test } from 'tap'
-import { cleanEnv, mainProgram, standIn, until } from '../helper.js'
+import { cleanEnv, mainProgram, standIn } from '../support/environment.js'
+import { until } from '../support/until.js'
 
 interface ServiceOptions {
   /** What is to run it, for example in another network. */

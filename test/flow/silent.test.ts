@@ -1,6 +1,8 @@
 import t, { type Test } from 'tap'
 import type { Node } from '../../schemas/types.js'
-import { isRunning, openStream, until, type Stream } from '../helper.js'
+import { openStream, type Stream } from '../support/client.js'
+import { isRunning } from '../support/running.js'
+import { until } from '../support/until.js'
 import { Cluster, configurationOf } from './cluster.js'
 
 const two = ['sensor-1', 'sensor-2'] as const

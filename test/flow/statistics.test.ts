@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { openStream, until } from '../helper.js'
+import { openStream } from '../support/client.js'
+import { until } from '../support/until.js'
 import { Cluster, configurationOf } from './cluster.js'
 
 await t.test('the statistics of a cluster', { timeout: 170_000 }, async t => {

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { DatabaseSync } from '@photostructure/sqlite'
 import t, { type Test } from 'tap'
-import { getJson, openStream, until } from '../helper.js'
+import { getJson, openStream } from '../support/client.js'
+import { until } from '../support/until.js'
 import { fakeAgent, idOfManager, small, stateDir } from '../controller/fake-agent.js'
 import { string } from '../../src/zeek/value.js'
-import { openClient, requestFrame, set } from '../zeek-websocket.js'
+import { openClient, requestFrame, set } from '../support/zeek-websocket.js'
 import { lock, noDisk, startStoredController, type StoredController } from './stored-controller.js'
 
 const post = async (url: string, type: string, body: object = {}, wait = 0) => {

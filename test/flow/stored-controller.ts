@@ -2,7 +2,10 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { cleanEnv, freePorts, getJson, mainProgram, portFlags, until } from '../helper.js'
+import { getJson } from '../support/client.js'
+import { cleanEnv, mainProgram } from '../support/environment.js'
+import { freePorts, portFlags } from '../support/ports.js'
+import { until } from '../support/until.js'
 import { stateDir } from '../controller/fake-agent.js'
 
 /** Why this machine cannot give a process a disk of its own; undefined when it can. */

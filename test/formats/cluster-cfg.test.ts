@@ -8,7 +8,7 @@ import { checker } from '../../schemas/validator.js'
 import { AppError, invalid } from '../../src/errors.js'
 import { formatClusterCfg, parseClusterCfg } from '../../src/formats/cluster-cfg.js'
 import { compare, packageRoot } from '../../src/util.js'
-import { runs } from '../runs.js'
+import { runs } from '../support/runs.js'
 
 const fixture = (name: string) => readFileSync(join(packageRoot, 'test', 'fixtures', 'zeek', name), 'utf8')
 const recordings: { command: string, stdout: string }[] = fixture('zeek-client.jsonl').trimEnd().split('\n').map(line => JSON.parse(line))

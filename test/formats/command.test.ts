@@ -8,7 +8,7 @@ import { requests } from '../../schemas/api.js'
 import { checker } from '../../schemas/validator.js'
 import { invalid } from '../../src/errors.js'
 import { packageRoot } from '../../src/util.js'
-import { cleanEnv, mainProgram } from '../helper.js'
+import { cleanEnv, mainProgram } from '../support/environment.js'
 
 const fixture = (...path: string[]) => join(packageRoot, 'test', 'fixtures', ...path)
 const check = checker(requests.stage_configuration.arguments, invalid)

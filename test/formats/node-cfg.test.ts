@@ -5,7 +5,7 @@ import t from 'tap'
 import type { AppError } from '../../src/errors.js'
 import { parseNodeCfg } from '../../src/formats/node-cfg.js'
 import { packageRoot } from '../../src/util.js'
-import { runs } from '../runs.js'
+import { runs } from '../support/runs.js'
 
 const hub = '[manager]\ntype = manager\nhost = 10.0.0.1\n[proxy-1]\ntype = proxy\nhost = 10.0.0.1\n'
 /** A manager, a proxy, and a worker with more keys. */

@@ -8,7 +8,7 @@ import { parseCpuList } from '../../src/formats/cpu-list.js'
 import { fillIn } from '../../src/formats/template.js'
 import { parseZeekConf } from '../../src/formats/zeek-conf.js'
 import { packageRoot } from '../../src/util.js'
-import { runs } from '../runs.js'
+import { runs } from '../support/runs.js'
 
 const parse = (text: string, host?: string) => parseZeekConf(text, { host, defaultInstance: 'agent-here' })
 const nodesOf = (text: string, host?: string) => parse(text, host).configuration.nodes

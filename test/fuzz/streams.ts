@@ -6,8 +6,8 @@ import { Problem } from '../../schemas/api.js'
 import { domainEventTypes, Event } from '../../schemas/events.js'
 import { checker } from '../../schemas/validator.js'
 import { invalid } from '../../src/errors.js'
-import { ask } from '../helper.js'
-import { anyName, nasty } from '../fixtures/zeek/nasty.js'
+import { ask } from '../support/client.js'
+import { anyName, nasty } from '../support/nasty.js'
 
 const checkEvent = checker(Event, invalid)
 const checkProblem = checker(Problem, invalid)

@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
 import { Cluster } from '../flow/cluster.js'
-import { freePorts, isRunning } from '../helper.js'
+import { freePorts } from '../support/ports.js'
+import { isRunning } from '../support/running.js'
 import { clusterCfg, deployed, three } from './cluster-cfg.js'
 import { ZeekClient, type Program } from './zeek-client.js'
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { packageRoot } from '../../src/util.js'
 import { Cluster } from '../flow/cluster.js'
-import { portBase, portFlags } from '../helper.js'
+import { portBase, portFlags } from '../support/ports.js'
 import { ZeekClient, type Program } from './zeek-client.js'
 
 interface Recording { command: string, exit: number, stdout: string | null }

@@ -1,6 +1,8 @@
 import type { Test } from 'tap'
 import { Cluster } from '../flow/cluster.js'
-import { getJson, isRunning, until } from '../helper.js'
+import { getJson } from '../support/client.js'
+import { isRunning } from '../support/running.js'
+import { until } from '../support/until.js'
 import { clusterCfg, deployed, three } from './cluster-cfg.js'
 import { ZeekClient, type Program } from './zeek-client.js'
 

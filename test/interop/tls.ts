@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { createAuthority, type Issued } from '../certificates.js'
-import { directoryOf, startTestController } from '../helper.js'
+import { createAuthority, type Issued } from '../support/certificates.js'
+import { startTestController } from '../support/controller.js'
+import { directoryOf } from '../support/directory.js'
 import { ZeekClient, type Program } from './zeek-client.js'
 
 /** Over TLS, with its own settings, zeek-client may do what the certificate that it shows says. */

@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
 import { Cluster } from '../flow/cluster.js'
-import { getJson, until } from '../helper.js'
+import { getJson } from '../support/client.js'
+import { until } from '../support/until.js'
 import { clusterCfg, deployed, three } from './cluster-cfg.js'
 import { ZeekClient, type Program } from './zeek-client.js'
 

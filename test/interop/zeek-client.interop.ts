@@ -1,7 +1,7 @@
 /** The real zeek-client against started controllers. Not a part of `npm test`: it needs Python, and the network once. */
 import t from 'tap'
 import { faults } from './faults.js'
-import { install } from '../install.js'
+import { install } from '../support/install.js'
 import { recorded } from './recorded.js'
 import { threeInstances } from './three-instances.js'
 import { tls } from './tls.js'

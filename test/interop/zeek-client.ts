@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { Cluster } from '../flow/cluster.js'
-import { cleanEnv } from '../helper.js'
+import { cleanEnv } from '../support/environment.js'
 
 export interface Ran {
   exit: number | null

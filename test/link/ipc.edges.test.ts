@@ -1,13 +1,12 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { IpcTransport } from '../../src/link/ipc.js'
 import type { Transport } from '../../src/link/transport.js'
-import { cleanEnv } from '../helper.js'
+import { cleanEnv, fixture } from '../support/environment.js'
 
 async function start (t: Test) {
-  const child = fork(fileURLToPath(new URL('../fixtures/link/echo.cjs', import.meta.url)), { env: cleanEnv, execArgv: [] })
+  const child = fork(fixture('link', 'echo.cjs'), { env: cleanEnv, execArgv: [] })
   t.teardown(() => child.kill('SIGKILL'))
   await once(child, 'message')
   return child

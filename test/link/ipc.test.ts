@@ -1,15 +1,15 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { IpcTransport } from '../../src/link/ipc.js'
 import { Link } from '../../src/link/link.js'
 import type { Transport } from '../../src/link/transport.js'
-import { cleanEnv, until } from '../helper.js'
+import { cleanEnv, fixture } from '../support/environment.js'
+import { until } from '../support/until.js'
 import { holdContract, listenTo } from './transport-contract.js'
 
 function start (t: Test, program: string): ChildProcess {
-  const child = fork(fileURLToPath(new URL(`../fixtures/link/${program}`, import.meta.url)), { env: cleanEnv, execArgv: [] })
+  const child = fork(fixture('link', program), { env: cleanEnv, execArgv: [] })
   t.teardown(() => child.kill('SIGKILL'))
   return child
 }

@@ -3,7 +3,7 @@ import t from 'tap'
 import { AppError } from '../../src/errors.js'
 import { Link, timeForAsked, type Context, type Handlers, type LinkOptions } from '../../src/link/link.js'
 import { memoryPair, type Transport } from '../../src/link/transport.js'
-import { until } from '../helper.js'
+import { until } from '../support/until.js'
 
 const patient = { timeoutMs: 20_000 }
 

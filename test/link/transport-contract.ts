@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { Transport } from '../../src/link/transport.js'
-import { until } from '../helper.js'
+import { until } from '../support/until.js'
 
 /** Both ends of a channel. The far end sends back each text, with "echo " before it. */
 export interface Pair {

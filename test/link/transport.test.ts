@@ -1,6 +1,6 @@
 import t from 'tap'
 import { memoryPair } from '../../src/link/transport.js'
-import { until } from '../helper.js'
+import { until } from '../support/until.js'
 import { holdContract, listenTo } from './transport-contract.js'
 
 await holdContract('memory', async () => {

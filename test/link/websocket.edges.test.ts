@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
 import t from 'tap'
 import { dial, listen, type WebSocketTransport } from '../../src/link/websocket.js'
-import { freePorts } from '../helper.js'
+import { freePorts } from '../support/ports.js'
 import { listenTo } from './transport-contract.js'
 
 await t.test('a close with a long reason beyond ASCII closes', async t => {

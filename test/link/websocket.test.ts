@@ -4,7 +4,8 @@ import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { Link } from '../../src/link/link.js'
 import { dial, listen, maxFrameBytes, type WebSocketTransport } from '../../src/link/websocket.js'
-import { freePorts, until } from '../helper.js'
+import { freePorts } from '../support/ports.js'
+import { until } from '../support/until.js'
 import { holdContract, listenTo } from './transport-contract.js'
 
 const never = new AbortController().signal

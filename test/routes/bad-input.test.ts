@@ -5,7 +5,8 @@ import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { Problem } from '../../schemas/api.js'
 import { checker } from '../../schemas/validator.js'
-import { getJson, startTestController } from '../helper.js'
+import { getJson } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
 import { manager, small } from '../controller/fake-agent.js'
 
 const checkProblem = checker(Problem, errors => new Error(JSON.stringify(errors)))

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import t, { type Test } from 'tap'
-import { startTestController } from '../helper.js'
+import { startTestController } from '../support/controller.js'
+import { fixture } from '../support/environment.js'
 
-const recorded = readFileSync(new URL('../fixtures/zeek/cluster.cfg', import.meta.url), 'utf8')
+const recorded = readFileSync(fixture('zeek', 'cluster.cfg'), 'utf8')
 
 /** For tests that mind nothing that others leave behind. */
 const shared = await startTestController(t)

@@ -1,5 +1,7 @@
 import t from 'tap'
-import { getJson, openStream, startTestController, until } from '../helper.js'
+import { getJson, openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
 import { fakeAgent, never, small } from '../controller/fake-agent.js'
 
 const seqOf = (cursor: string) => Number(cursor.split('.')[1])

@@ -3,7 +3,9 @@ import { connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { Event } from '../../schemas/events.js'
 import { checker } from '../../schemas/validator.js'
-import { getJson, openStream, startTestController, until } from '../helper.js'
+import { getJson, openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
 import { configurationOf, deployedAgent, fakeAgent, idOfManager, manager, never, small, worker } from '../controller/fake-agent.js'
 
 type Controller = Awaited<ReturnType<typeof startTestController>>

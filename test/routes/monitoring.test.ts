@@ -2,7 +2,8 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { requestTypes } from '../../schemas/api.js'
 import { domainEventTypes } from '../../schemas/events.js'
-import { openStream, startTestController } from '../helper.js'
+import { openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
 import { fakeAgent, small } from '../controller/fake-agent.js'
 
 /** Samples of Prometheus' text format by name and labels. Throws when a line is none. */

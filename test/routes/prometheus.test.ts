@@ -1,6 +1,8 @@
 import { request } from 'node:http'
 import t, { type Test } from 'tap'
-import { getJson, startTestController, until } from '../helper.js'
+import { getJson } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
 import { fakeAgent, never, small, type FakeAgentOptions } from '../controller/fake-agent.js'
 
 async function deployed (t: Test, options: FakeAgentOptions = {}, flags: Record<string, string> = {}) {

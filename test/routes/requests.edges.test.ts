@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startTestController } from '../helper.js'
+import { startTestController } from '../support/controller.js'
 import { worker } from '../controller/fake-agent.js'
 
 const { url } = await startTestController(t)

@@ -1,7 +1,8 @@
 import t from 'tap'
 import { Request, requestTypes } from '../../schemas/api.js'
 import { checker } from '../../schemas/validator.js'
-import { getJson, openStream, startTestController } from '../helper.js'
+import { getJson, openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
 import { deployedAgent, fakeAgent, idOfManager, small, stateDir } from '../controller/fake-agent.js'
 
 const check = checker(Request, errors => new Error(JSON.stringify(errors)))

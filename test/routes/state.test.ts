@@ -1,7 +1,9 @@
 import t from 'tap'
 import { ConfigurationDocument, InstanceList, NodeList, Problem } from '../../schemas/api.js'
 import { checker } from '../../schemas/validator.js'
-import { getJson, startTestController, until } from '../helper.js'
+import { getJson } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
 import { configurationOf, fakeAgent, manager, small, status, worker } from '../controller/fake-agent.js'
 
 const check = (schema: Parameters<typeof checker>[0]) => checker(schema, errors => new Error(JSON.stringify(errors)))

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { mainProgram } from '../helper.js'
+import { mainProgram } from '../support/environment.js'
 
 export interface Measured { rssMb: number, fds: number, sockets: number }
 

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { until } from '../helper.js'
+import { until } from '../support/until.js'
 import { measure, zombiesOf, type Measured } from './processes.js'
 import type { Life } from './verdict.js'
 

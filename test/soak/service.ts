@@ -1,14 +1,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { configurationOf } from '../flow/cluster.js'
-import { freePorts, portFlags, startHost } from '../helper.js'
+import { startHost } from '../support/host.js'
+import { freePorts, portFlags } from '../support/ports.js'
 import { tokenCommand } from '../../src/token.js'
 import type { Config } from '../chaos/errands.js'
 import { roleOf } from './processes.js'
 import { Sampler } from './sampler.js'
 import { makeTokens } from './troubles.js'
 import type { Run } from '../chaos/run.js'
+import { fixture } from '../support/environment.js'
 
 const two = ['sensor-1', 'sensor-2'] as const
 
@@ -39,7 +40,7 @@ export class Service {
     run.tokens = await makeTokens(directory)
     const tokenFile = join(root, 'sensor-1.token')
     writeFileSync(tokenFile, await tokenCommand(['create'], { role: 'agent', name: 'sensor-1' }, directory))
-    const env = { NODE_OPTIONS: `--import ${fileURLToPath(new URL('heap.mjs', import.meta.url))}`, SOAK_HEAP: heaps }
+    const env = { NODE_OPTIONS: `--import ${fixture('soak', 'heap.mjs')}`, SOAK_HEAP: heaps }
     const shared = { 'controller-port': String(agents), 'management-log-level': 'warn', 'management-heartbeat': '1', 'management-retry-max': '1', 'management-restart-delay-max': '1', 'agent-restart-delay': '0.3', 'agent-restart-reset': '5', 'agent-stop-timeout': '2' }
     const controller = startHost(t, {
       ...shared,

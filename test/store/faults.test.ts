@@ -4,7 +4,7 @@ import { DatabaseSync } from '@photostructure/sqlite'
 import t, { type Test } from 'tap'
 import { RequestTable } from '../../src/store/requests.js'
 import { Store } from '../../src/store/store.js'
-import { until } from '../helper.js'
+import { until } from '../support/until.js'
 import { databaseIn, everything, openLog, openStore } from './open.js'
 
 const insert = (store: Store, name: string) => store.run('INSERT INTO meta VALUES (?, ?)', name, 'x')

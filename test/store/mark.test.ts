@@ -8,7 +8,11 @@ import t from 'tap'
 import { EventLog } from '../../src/store/events.js'
 import { tokenCommand } from '../../src/token.js'
 import { packageRoot } from '../../src/util.js'
-import { cleanEnv, directoryOf, openStream, silent, startTestController } from '../helper.js'
+import { openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { directoryOf } from '../support/directory.js'
+import { cleanEnv } from '../support/environment.js'
+import { silent } from '../support/log.js'
 import { databaseIn, openLog, openStore } from './open.js'
 
 /** As an operator does who knows how. */

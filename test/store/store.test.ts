@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from '@photostructure/sqlite'
 import t from 'tap'
 import { Store } from '../../src/store/store.js'
-import { until } from '../helper.js'
+import { until } from '../support/until.js'
 import { databaseIn, openStore } from './open.js'
 
 const insert = (store: Store, name: string) => store.run('INSERT INTO meta VALUES (?, ?)', name, 'x')

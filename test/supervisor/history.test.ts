@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { History, readRuns, runsKept } from '../../src/supervisor/history.js'
-import { until } from '../helper.js'
-import { directoryOf, fixture, gone, program, startHost, supervise } from './programs.js'
+import { until } from '../support/until.js'
+import { directoryOf, supervisorFixture, gone, program, startHost, supervise } from './programs.js'
 
 const reasons = (directory: string) => readRuns(join(directory, 'it')).map(({ reason }) => reason)
 
@@ -24,7 +24,7 @@ await t.test('every run is remembered with its process and why it has ended, the
 
 await t.test('a stop that took SIGKILL says so, and one in which a program ends otherwise says how', async t => {
   const { supervisor, directory, says } = supervise(t)
-  await supervisor.start(program(directory, 'it', [fixture('stubborn.sh')], { stopTimeoutMs: 50 }))
+  await supervisor.start(program(directory, 'it', [supervisorFixture('stubborn.sh')], { stopTimeoutMs: 50 }))
   await says('it', 'up')
   await supervisor.stop('it')
   await supervisor.start(program(directory, 'it', ['/bin/sh', '-c', 'trap "exit 3" TERM; echo ready; while :; do sleep 0.05; done']))
@@ -45,7 +45,7 @@ await t.test('what cannot be started is a run without a process, with outputs of
 
 await t.test('a process that is taken over goes on with its run, in the same files', async t => {
   const directory = directoryOf(t)
-  const host = await startHost(t, directory, [program(directory, 'it', [fixture('closing.sh')])])
+  const host = await startHost(t, directory, [program(directory, 'it', [supervisorFixture('closing.sh')])])
   const before = await until(() => { const runs = readRuns(join(directory, 'it')); return runs.length > 0 && runs }, 'the run has begun')
   await host.kill()
   const { supervisor, says, statusOf } = supervise(t, directory)
@@ -106,7 +106,7 @@ await t.test('a history that cannot be written does not keep a program from runn
   const { supervisor, directory, says } = supervise(t)
   mkdirSync(join(directory, 'it', 'runs.json.tmp'), { recursive: true })
   writeFileSync(join(directory, 'it', 'runs.json.tmp', 'in-the-way'), '')
-  await supervisor.start(program(directory, 'it', [fixture('closing.sh')]))
+  await supervisor.start(program(directory, 'it', [supervisorFixture('closing.sh')]))
   await says('it', 'up')
   t.same(readRuns(join(directory, 'it')), [])
 })

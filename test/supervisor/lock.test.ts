@@ -4,8 +4,8 @@ import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { lockDirectory } from '../../src/supervisor/lock.js'
-import { cleanEnv } from '../helper.js'
-import { directoryOf, fixture } from './programs.js'
+import { cleanEnv } from '../support/environment.js'
+import { directoryOf, supervisorFixture } from './programs.js'
 
 await t.test('a directory is locked once, by whatever name', async t => {
   const directory = join(directoryOf(t), 'a', 'b')
@@ -22,7 +22,7 @@ await t.test('a directory is locked once, by whatever name', async t => {
 
 await t.test('a lock is free again when its holder is killed', async t => {
   const directory = directoryOf(t)
-  const holder = spawn(process.execPath, [fixture('lock.mjs'), directory], { env: cleanEnv, stdio: ['ignore', 'pipe', 'inherit'] })
+  const holder = spawn(process.execPath, [supervisorFixture('lock.mjs'), directory], { env: cleanEnv, stdio: ['ignore', 'pipe', 'inherit'] })
   await once(holder.stdout, 'data')
   await t.rejects(lockDirectory(directory), { code: 'unavailable' })
   holder.kill('SIGKILL')

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { adopt, isAlive, launch, readIdentity, terminate } from '../../src/supervisor/process.js'
 import { bootId } from '../../src/util.js'
-import { cleanEnv, until } from '../helper.js'
+import { cleanEnv } from '../support/environment.js'
+import { until } from '../support/until.js'
 import { directoryOf, program } from './programs.js'
 
 /** A program that waits, as a process of its own. */

@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import type { Program, UnitStatus } from '../../src/supervisor/program.js'
 import { Supervisor } from '../../src/supervisor/supervisor.js'
-import { cleanEnv, isRunning, until } from '../helper.js'
+import { cleanEnv, fixture } from '../support/environment.js'
+import { isRunning } from '../support/running.js'
+import { until } from '../support/until.js'
 
-export const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/supervisor/${name}`, import.meta.url))
+export const supervisorFixture = (name: string) => fixture('supervisor', name)
 
 /** An environment that does not matter. */
 export const basicEnv = { PATH: '/usr/local/bin:/usr/bin:/bin' }
@@ -41,7 +42,7 @@ export function supervise (t: Test, directory = directoryOf(t)) {
 
 /** A supervisor in another process, which is killed at the latest at the end. */
 export async function startHost (t: Test, directory: string, programs: Program[]) {
-  const host = spawn(process.execPath, [fixture('host.mjs'), join(directory, 'supervisor'), JSON.stringify(programs)], { env: cleanEnv, stdio: ['ignore', 'pipe', 'inherit'] })
+  const host = spawn(process.execPath, [supervisorFixture('host.mjs'), join(directory, 'supervisor'), JSON.stringify(programs)], { env: cleanEnv, stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => host.kill('SIGKILL'))
   const [line] = await once(host.stdout, 'data')
   const statuses: UnitStatus[] = JSON.parse(String(line))

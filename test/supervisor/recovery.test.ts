@@ -3,12 +3,14 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { bootId } from '../../src/util.js'
-import { cleanEnv, isRunning, until } from '../helper.js'
-import { directoryOf, fixture, gone, program, startHost, supervise } from './programs.js'
+import { cleanEnv } from '../support/environment.js'
+import { isRunning } from '../support/running.js'
+import { until } from '../support/until.js'
+import { directoryOf, supervisorFixture, gone, program, startHost, supervise } from './programs.js'
 
 await t.test('what outlives a killed supervisor is taken over by the next, the same process', async t => {
   const directory = directoryOf(t)
-  const it = program(directory, 'it', [fixture('closing.sh')], { tag: 'v7' })
+  const it = program(directory, 'it', [supervisorFixture('closing.sh')], { tag: 'v7' })
   const host = await startHost(t, directory, [it])
   const pid = host.pidOf('it')
   await host.kill()
@@ -24,7 +26,7 @@ await t.test('what outlives a killed supervisor is taken over by the next, the s
 
 await t.test('what was adopted is stopped like any other, with SIGKILL where it must be', async t => {
   const directory = directoryOf(t)
-  const host = await startHost(t, directory, [program(directory, 'it', [fixture('stubborn.sh')], { stopTimeoutMs: 100 })])
+  const host = await startHost(t, directory, [program(directory, 'it', [supervisorFixture('stubborn.sh')], { stopTimeoutMs: 100 })])
   await host.kill()
   const { supervisor, says } = supervise(t, directory)
   await supervisor.recover()

@@ -1,12 +1,13 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { isRunning, until } from '../helper.js'
-import { basicEnv, directoryOf, fixture, gone, program, startHost, supervise } from './programs.js'
+import { isRunning } from '../support/running.js'
+import { until } from '../support/until.js'
+import { basicEnv, directoryOf, supervisorFixture, gone, program, startHost, supervise } from './programs.js'
 
 await t.test('what is attached to a killed supervisor and ignores SIGTERM is killed by the next', async t => {
   const directory = directoryOf(t)
-  const host = await startHost(t, directory, [program(directory, 'it', [fixture('stubborn.sh')], { kind: 'attached', stopTimeoutMs: 100 })])
+  const host = await startHost(t, directory, [program(directory, 'it', [supervisorFixture('stubborn.sh')], { kind: 'attached', stopTimeoutMs: 100 })])
   const pid = host.pidOf('it')
   t.teardown(() => isRunning(pid) && process.kill(pid, 'SIGKILL'))
   await until(() => readFileSync(join(directory, 'it', 'stdout'), 'utf8').includes('up'), 'it is up')

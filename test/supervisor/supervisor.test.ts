@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Running } from '../../src/supervisor/process.js'
 import { Supervisor } from '../../src/supervisor/supervisor.js'
-import { cleanEnv, isRunning, until } from '../helper.js'
-import { directoryOf, fixture, gone, program, supervise } from './programs.js'
+import { cleanEnv } from '../support/environment.js'
+import { isRunning } from '../support/running.js'
+import { until } from '../support/until.js'
+import { directoryOf, supervisorFixture, gone, program, supervise } from './programs.js'
 
 const sleeper = ['/bin/sleep', '1000']
 
@@ -61,7 +63,7 @@ await t.test('a program that is not there, or whose directory is not, fails', as
 
 await t.test('a stop becomes SIGKILL when SIGTERM does not help, and takes children along', async t => {
   const { supervisor, directory, changes, says, statusOf } = supervise(t)
-  await supervisor.start(program(directory, 'it', ['/bin/sh', '-c', `trap "" TERM; sleep 1000 & echo child $!; exec ${fixture('stubborn.sh')}`], { stopTimeoutMs: 50 }))
+  await supervisor.start(program(directory, 'it', ['/bin/sh', '-c', `trap "" TERM; sleep 1000 & echo child $!; exec ${supervisorFixture('stubborn.sh')}`], { stopTimeoutMs: 50 }))
   await says('it', 'up')
   const child = Number(/child (\d+)/.exec(supervisor.output('it').stdout)?.[1])
   const { pid } = statusOf('it')!
@@ -73,7 +75,7 @@ await t.test('a stop becomes SIGKILL when SIGTERM does not help, and takes child
 
 await t.test('a stop waits for what a program has to do, and it has its last words', async t => {
   const { supervisor, directory, says } = supervise(t)
-  await supervisor.start(program(directory, 'it', [fixture('closing.sh')]))
+  await supervisor.start(program(directory, 'it', [supervisorFixture('closing.sh')]))
   await says('it', 'up')
   await supervisor.stop('it')
   t.match(readFileSync(join(directory, 'it', 'stdout'), 'utf8'), /bye/)
@@ -143,7 +145,7 @@ await t.test('an attached program has a channel, and ends with it', async t => {
   const attached = new Map<string, Running>()
   const supervisor = new Supervisor(join(directory, 'supervisor'), { changed: () => {}, attached: (name, running) => attached.set(name, running) })
   t.teardown(() => supervisor.close())
-  const echo = join(fixture('..'), 'link', 'echo.cjs')
+  const echo = join(supervisorFixture('..'), 'link', 'echo.cjs')
   await supervisor.start(program(directory, 'it', [process.execPath, echo], { kind: 'attached', env: cleanEnv as Record<string, string> }))
   const { channel, exited } = await until(() => attached.get('it'), 'it is attached')
   const heard: unknown[] = []

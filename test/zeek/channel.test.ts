@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { AppError } from '../../src/errors.js'
 import { Channel, prepareChannel, type Beat } from '../../src/zeek/channel.js'
-import { directoryOf, until } from '../helper.js'
+import { directoryOf } from '../support/directory.js'
+import { until } from '../support/until.js'
 import { NodeEnd } from './node-end.js'
 
 const never = new AbortController().signal

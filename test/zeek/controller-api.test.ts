@@ -7,9 +7,9 @@ import { controllerTopic, decodeRequest, encodeRequest, encodeResponse, zeekRequ
 import { configuration } from '../../src/zeek/management.js'
 import { decodeData, encodeEvent, eventOf, type ZeekEvent } from '../../src/zeek/message.js'
 import { count, encodeValue, none, string, vector, type Value } from '../../src/zeek/value.js'
-import { altered, anyText, anyValue, nodesOf, refusal, refusedAt } from '../fixtures/zeek/arbitraries.js'
-import { clientConversations, exchanges } from '../fixtures/zeek/recordings.js'
-import { runs } from '../runs.js'
+import { altered, anyText, anyValue, nodesOf, refusal, refusedAt } from '../support/arbitraries.js'
+import { clientConversations, exchanges } from '../support/recordings.js'
+import { runs } from '../support/runs.js'
 
 const prefix = 'Management::Controller::API::'
 const value = (type: string, data: unknown) => ({ '@data-type': type, data }) as Value

@@ -2,7 +2,7 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { findZeek } from '../../src/zeek/executable.js'
-import { cleanEnv, standIn } from '../helper.js'
+import { cleanEnv, standIn } from '../support/environment.js'
 
 /** A directory with a program "zeek" that is this script. */
 function make (t: Test, script: string, mode = 0o755) {

@@ -7,10 +7,10 @@ import { invalid } from '../../src/errors.js'
 import { configuration, encodeResultData, result } from '../../src/zeek/management.js'
 import { decodeData, eventOf } from '../../src/zeek/message.js'
 import { count, decodeValue, encodeValue, none, string, vector, type Value } from '../../src/zeek/value.js'
-import { altered, anyValue, nodesOf, refusal, refusedAt } from '../fixtures/zeek/arbitraries.js'
-import { clientConversations } from '../fixtures/zeek/recordings.js'
-import { accepts } from '../fixtures/zeek/nasty.js'
-import { runs } from '../runs.js'
+import { altered, anyValue, nodesOf, refusal, refusedAt } from '../support/arbitraries.js'
+import { clientConversations } from '../support/recordings.js'
+import { accepts } from '../support/nasty.js'
+import { runs } from '../support/runs.js'
 
 const value = (type: string, data: unknown) => ({ '@data-type': type, data }) as Value
 const set = (...data: Value[]) => value('set', data)

@@ -4,8 +4,8 @@ import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { MessageServer, type MessageServerOptions } from '../../src/zeek/message-server.js'
 import { string, vector } from '../../src/zeek/value.js'
-import { until } from '../helper.js'
-import { frame, openClient, openRaw, topic, upgradeText } from '../zeek-websocket.js'
+import { until } from '../support/until.js'
+import { frame, openClient, openRaw, topic, upgradeText } from '../support/zeek-websocket.js'
 
 async function start (t: Test, options: Partial<MessageServerOptions> = {}) {
   const warnings: string[] = []

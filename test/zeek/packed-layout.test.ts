@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { Layout } from '../../schemas/agent.js'
 import { digestOf, packLayout, unpackLayout } from '../../src/zeek/packed-layout.js'
-import { anyLayout } from '../fixtures/zeek/nasty.js'
-import { runs } from '../runs.js'
+import { anyLayout } from '../support/nasty.js'
+import { runs } from '../support/runs.js'
 
 const layout: Layout = { backend: 'zeromq', nodes: [{ name: 'manager', role: 'MANAGER', host: '10.0.0.1', port: 2200, metrics_port: 9000 }], hub: { node: 'manager', host: '10.0.0.1', xpub_port: 5555, xsub_port: 5556 } }
 

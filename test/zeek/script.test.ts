@@ -7,7 +7,7 @@ import type { Layout } from '../../schemas/agent.js'
 import { nodeScript, defaultsScript } from '../../src/zeek/command.js'
 import { renderLayout } from '../../src/zeek/layout.js'
 import { packageRoot } from '../../src/util.js'
-import { cleanEnv } from '../helper.js'
+import { cleanEnv } from '../support/environment.js'
 
 const ours = [nodeScript, defaultsScript].map(script => join(packageRoot, 'src', 'zeek', script))
 const layout: Layout = {

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ScriptFiles } from '../../src/zeek/scripts.js'
-import { directoryOf } from '../helper.js'
+import { directoryOf } from '../support/directory.js'
 
 /** Files by path, in a directory that is the first of ZEEKPATH but for the node's own. */
 function make (t: Test, files: Record<string, string>) {

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import t from 'tap'
 import { Subscriber, type SubscriberOptions } from '../../src/zeek/subscriber.js'
 import { FormatError } from '../../src/zeek/value.js'
-import { requestFrame } from '../zeek-websocket.js'
+import { requestFrame } from '../support/zeek-websocket.js'
 
 /** What a subscriber sees of a socket. What is sent is on its way until the test says that it is there. */
 class FakeSocket extends EventEmitter {

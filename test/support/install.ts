@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
-import { packageRoot } from '../src/util.js'
-import { cleanEnv } from './helper.js'
+import { packageRoot } from '../../src/util.js'
+import { cleanEnv } from './environment.js'
 
 interface Ran { code: number | string, output: string }
 

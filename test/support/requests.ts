@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import type { Request } from '../schemas/api.js'
-import { EventJournal } from '../src/controller/journal.js'
-import { Hub } from '../src/events/hub.js'
-import { Requests, type RequestsOptions } from '../src/request.js'
-import { EventLog } from '../src/store/events.js'
-import { RequestTable } from '../src/store/requests.js'
-import { Store } from '../src/store/store.js'
-import { silent } from './helper.js'
+import type { Request } from '../../schemas/api.js'
+import { EventJournal } from '../../src/controller/journal.js'
+import { Hub } from '../../src/events/hub.js'
+import { Requests, type RequestsOptions } from '../../src/request.js'
+import { EventLog } from '../../src/store/events.js'
+import { RequestTable } from '../../src/store/requests.js'
+import { Store } from '../../src/store/store.js'
+import { silent } from './log.js'
 
 /** Requests with a store, a log and a journal of their own. */
 export async function openRequests (t: Test, { directory = t.testdir(), ...more }: Partial<RequestsOptions> & { directory?: string } = {}) {

@@ -1,0 +1,41 @@
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import type { Host } from '../../src/agent/host.js'
+import { startAgent } from '../../src/agent/main.js'
+import { Programs } from '../../src/agent/programs.js'
+import { supervisorHandlers } from '../../src/host.js'
+import { Link } from '../../src/link/link.js'
+import { memoryPair } from '../../src/link/transport.js'
+import { Supervisor } from '../../src/supervisor/supervisor.js'
+import { directoryOf } from './directory.js'
+import { cleanEnv, standIn } from './environment.js'
+import { silent } from './log.js'
+import { settingsOf } from './settings.js'
+
+/** A host with nothing against it: what this one has and may is not a test's concern. */
+export const goodHost: Host = { interface: async () => 'up', listeners: async () => [], unpinnable: async () => undefined, maySniff: async () => true, free: async () => 50 }
+
+/** An agent in this process, with a supervisor of its own, whose nodes are stopped at the end of the test. */
+export async function startTestAgent (t: Test, name: string, controllerPort: number, flags: Record<string, string> = {}, directory = directoryOf(t), host: Host = goodHost) {
+  const settings = settingsOf({
+    'management-state-dir': directory,
+    'agent-name': name,
+    'agent-controller': `127.0.0.1:${controllerPort}`,
+    'agent-restart-delay': '0.2',
+    'agent-stop-timeout': '2',
+    bin: standIn,
+    ...flags
+  })
+  const [ours, theirs] = memoryPair()
+  const supervisor: Supervisor = new Supervisor(join(directory, 'supervisor'), { changed: status => link.notify('changed', status), attached: () => {} })
+  const link = new Link(theirs, supervisorHandlers(supervisor))
+  await supervisor.recover()
+  const agent = await startAgent({ settings, env: cleanEnv, programs: new Programs(ours), controllerPort, log: silent, host })
+  let closed: Promise<void> | undefined
+  const close = () => closed ??= agent.close()
+  t.teardown(async () => {
+    await close()
+    await supervisor.close()
+  })
+  return { ...agent, close, supervisor, settings }
+}
