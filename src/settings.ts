@@ -82,10 +82,13 @@ export function loadSettings<P extends TProperties> (properties: P, { flags, env
   }
   const blank = keys.find(key => typeof values[key] === 'string' && values[key].trim() === '')
   if (blank !== undefined) throw new AppError('invalid_request', `${origin[blank]} must not be blank`)
-  const check = checker<TSchema>(Type.Object(properties, { additionalProperties: false }), ([error]) => {
+  // Of those that nobody has given, the default counts: so few are to be compiled.
+  const told = keys.filter(key => key in values || !('default' in properties[key]!))
+  const check = checker<TSchema>(Type.Object(Object.fromEntries(told.map(key => [key, properties[key]!]))), ([error]) => {
     const key = error?.field.split('/')[1] ?? ''
     return new AppError('invalid_request', `${origin[key] ?? key} ${error?.message} (it is ${JSON.stringify(values[key])})`)
   }, { coerce: true })
-  const settings = check({ ...values }, '') as Static<TObject<P>>
+  const defaults = Object.fromEntries(keys.flatMap(key => 'default' in properties[key]! ? [[key, properties[key].default]] : []))
+  const settings = { ...defaults, ...check({ ...values }, '') as object } as Static<TObject<P>>
   return { ...settings, ...follow(settings, key => key in values) }
 }

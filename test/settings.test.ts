@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { agentSettings } from '../src/agent/config.js'
 import { controllerSettings } from '../src/controller/config.js'
 import { environmentName, flagName, loadSettings, managementSettings, type Sources } from '../src/settings.js'
+import { allSettings, settingsOf } from './support/settings.js'
 
 const properties = { ...managementSettings, ...controllerSettings, ...agentSettings }
 const load = (sources: Partial<Sources> = {}) => loadSettings(properties, { flags: {}, env: {}, ...sources })
@@ -74,4 +75,10 @@ await t.test('each setting has a name for flags and one for the environment', as
   t.equal(flagName('controller_websocket_port'), '--controller-websocket-port')
   t.equal(environmentName('controller_websocket_port'), 'ZEEK_CONTROLLER_WEBSOCKET_PORT')
   t.match(loadSettings({ bin: Type.String() }, { flags: {}, env: { ZEEK_BIN: '/x' } }), { bin: '/x' })
+})
+
+await t.test('every default is one that could be given', async t => {
+  for (const [key, { default: value }] of Object.entries(allSettings as Record<string, { default?: unknown }>)) {
+    if (value !== undefined && value !== '') t.equal((settingsOf({ [key.replaceAll('_', '-')]: String(value) }) as Record<string, unknown>)[key], value, key)
+  }
 })
