@@ -1,7 +1,7 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { AuditList, AuditStreamEvent } from '../schemas/events.js'
 import { Cursor, Ref, RequestId } from '../schemas/types.js'
-import type { Access } from '../src/controller/access.js'
+import type { Access } from '../src/server/access/access.js'
 import { json, needs, problems } from './answers.js'
 import { answerHead, cursorHeaders, From, LastEventIdQuery, mediaType, streamAnswer, streamTo, Ticket } from './stream.js'
 

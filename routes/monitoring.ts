@@ -2,7 +2,7 @@ import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typ
 import { ClusterHealth, Health } from '../schemas/api.js'
 import { Ref } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
-import type { Metrics } from '../src/controller/metrics.js'
+import type { Metrics } from '../src/server/metrics.js'
 import { json, needs, problems } from './answers.js'
 
 const tags = ['monitoring']

@@ -1,7 +1,7 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { PrometheusTarget } from '../schemas/api.js'
 import { ListOf, Name } from '../schemas/types.js'
-import type { Access } from '../src/controller/access.js'
+import type { Access } from '../src/server/access/access.js'
 import type { Controller } from '../src/controller/controller.js'
 import { json, needs, problems } from './answers.js'
 

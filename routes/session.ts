@@ -1,7 +1,7 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Login, Session, Ticket } from '../schemas/api.js'
 import { Ref } from '../schemas/types.js'
-import type { Guard, Principal } from '../src/controller/guard.js'
+import type { Guard, Principal } from '../src/server/access/guard.js'
 import { json, needs, problems } from './answers.js'
 
 const tags = ['session']

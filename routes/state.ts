@@ -1,7 +1,7 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ConfigurationDocument, InstanceList, NodeList } from '../schemas/api.js'
 import { clusterRoles, ConfigurationState, namePattern, NodeState, Ref } from '../schemas/types.js'
-import type { Access } from '../src/controller/access.js'
+import type { Access } from '../src/server/access/access.js'
 import type { Controller } from '../src/controller/controller.js'
 import { formatClusterCfg } from '../src/formats/cluster-cfg.js'
 import { json, needs, problems } from './answers.js'

@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
-import type { Access } from './controller/access.js'
+import type { Access } from './server/access/access.js'
 import type { Controller } from './controller/controller.js'
-import { Metrics } from './controller/metrics.js'
-import { createServer, openapiOf } from './controller/server.js'
+import { Metrics } from './server/metrics.js'
+import { createServer, openapiOf } from './server/server.js'
 import { packageRoot } from './util.js'
 
 /** The text of openapi.yaml, from the routes and their schemas. Nothing is asked of the controller for it. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
-import { Metrics } from '../src/controller/metrics.js'
+import { Metrics } from '../src/server/metrics.js'
 import { packageRoot } from '../src/util.js'
 
 /** What a Zeek node serves, of its core and of its script misc/stats, as far as it is used. */

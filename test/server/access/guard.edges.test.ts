@@ -1,14 +1,14 @@
 import { EventEmitter, once } from 'node:events'
 import { BlockList } from 'node:net'
 import t from 'tap'
-import { Guard } from '../../src/controller/guard.js'
-import { Keyring } from '../../src/controller/keyring.js'
-import { Limits } from '../../src/controller/limits.js'
-import { Site } from '../../src/controller/site.js'
-import { Tickets } from '../../src/controller/tickets.js'
-import { TokenTable } from '../../src/store/tokens.js'
-import { createToken } from '../../src/token.js'
-import { openStore } from '../store/open.js'
+import { Guard } from '../../../src/server/access/guard.js'
+import { Keyring } from '../../../src/server/access/keyring.js'
+import { Limits } from '../../../src/server/access/limits.js'
+import { Site } from '../../../src/server/access/site.js'
+import { Tickets } from '../../../src/server/access/tickets.js'
+import { TokenTable } from '../../../src/store/tokens.js'
+import { createToken } from '../../../src/token.js'
+import { openStore } from '../../store/open.js'
 
 await t.test('while tokens cannot be read those that are known count, until they expire', async t => {
   const { store } = openStore(t)

@@ -8,7 +8,7 @@ import { getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { until } from '../support/until.js'
 import { bool, openClient, requestFrame, set, topic, type MessagesClient } from '../support/zeek-websocket.js'
-import { deployedAgent, never } from './fake-agent.js'
+import { deployedAgent, never } from '../controller/fake-agent.js'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const none: Value = { '@data-type': 'none', data: {} }

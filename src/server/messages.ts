@@ -11,9 +11,9 @@ import { controllerTopic, decodeRequest, encodeRequest, encodeResponse, isZeeks,
 import { encodeEvent } from '../zeek/message.js'
 import { MessageServer } from '../zeek/message-server.js'
 import type { Subscriber } from '../zeek/subscriber.js'
-import type { ControllerSettings } from './config.js'
-import type { Controller } from './controller.js'
-import type { Guard, Principal } from './guard.js'
+import type { ControllerSettings } from '../controller/config.js'
+import type { Controller } from '../controller/controller.js'
+import type { Guard, Principal } from './access/guard.js'
 
 const checks = Object.fromEntries(requestTypes.map(type => [type, checker(definitions[type].arguments, invalid)])) as Record<RequestType, (value: unknown, at: string) => any>
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Problem } from '../../schemas/api.js'
 import { checker } from '../../schemas/validator.js'
-import { problemOf } from '../../src/controller/problem.js'
+import { problemOf } from '../../src/server/problem.js'
 import { AppError, statusOf, type Code } from '../../src/errors.js'
 
 const check = checker(Problem, errors => new Error(JSON.stringify(errors)))

@@ -1,5 +1,5 @@
 import type { Server, Socket } from 'node:net'
-import { AppError } from '../errors.js'
+import { AppError } from '../../errors.js'
 
 export interface LimitsOptions {
   /** Requests of one client in a second; twice as many at once. 0: no limit. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP, isIPv6 } from 'node:net'
-import { AppError } from '../errors.js'
-import { isLoopback } from '../util.js'
+import { AppError } from '../../errors.js'
+import { isLoopback } from '../../util.js'
 
 export interface SiteOptions {
   /** Whether clients know the controller by this name or address; that of the machine itself is always good. */

@@ -4,9 +4,9 @@ import { HealthCode, type ArchiveStatus } from '../../schemas/operations.js'
 import type { Hub } from '../events/hub.js'
 import type { EventLog } from '../store/events.js'
 import type { Store } from '../store/store.js'
-import type { Access } from './access.js'
-import type { Controller } from './controller.js'
-import type { Health } from './health.js'
+import type { Access } from './access/access.js'
+import type { Controller } from '../controller/controller.js'
+import type { Health } from '../controller/health.js'
 
 const healthCodes: readonly HealthCode[] = HealthCode.enum
 
