@@ -1,7 +1,7 @@
 import type { NodeStep } from '../../schemas/operations.js'
 import type { Node, Outcome } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
-import type { Task } from '../task.js'
+import type { Task } from '../requests/task.js'
 import { groupBy } from '../util.js'
 import type { AgentMethod, Fleet } from './fleet.js'
 

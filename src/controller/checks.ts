@@ -1,7 +1,7 @@
 import type { Selector } from '../../schemas/api.js'
 import type { Node } from '../../schemas/types.js'
 import type { Deployment } from '../store/configurations.js'
-import { failed, type Answer, type Task } from '../task.js'
+import { failed, type Answer, type Task } from '../requests/task.js'
 import { groupBy } from '../util.js'
 import { askNodes } from './ask.js'
 import type { Fleet } from './fleet.js'

@@ -11,7 +11,7 @@ import { AppError, invalid, messageOf } from '../errors.js'
 import { Link, type Answer } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import { backoff, compare, hostPort, maxTimerMs } from '../util.js'
-import { Waiting } from '../waiting.js'
+import { Waiting } from '../requests/waiting.js'
 import { dated, lost } from './node-status.js'
 
 const checkHello = checker(Hello, invalid)

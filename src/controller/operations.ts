@@ -1,6 +1,6 @@
 import type { Arguments, Selector } from '../../schemas/api.js'
 import { clusterRoles, type DesiredState, type Node, type Outcome } from '../../schemas/types.js'
-import { failed, type Answer, type Task } from '../task.js'
+import { failed, type Answer, type Task } from '../requests/task.js'
 import { askNodes, tellsSteps } from './ask.js'
 import type { Deployer } from './deployer.js'
 import { timesOf, toRestart } from './durations.js'

@@ -1,6 +1,6 @@
 import type { Arguments, Selector } from '../../schemas/api.js'
 import type { Configuration } from '../../schemas/types.js'
-import { failed, type Answer, type Task } from '../task.js'
+import { failed, type Answer, type Task } from '../requests/task.js'
 import { compare } from '../util.js'
 import { askInstance, askNodes, type NodeQuestion } from './ask.js'
 import type { Fleet } from './fleet.js'

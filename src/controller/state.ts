@@ -1,6 +1,6 @@
 import type { InstanceNode, InstanceStatus } from '../../schemas/api.js'
 import type { Instance, NodeStatus } from '../../schemas/types.js'
-import { failed, type Answer } from '../task.js'
+import { failed, type Answer } from '../requests/task.js'
 import { compare } from '../util.js'
 import type { Deployer } from './deployer.js'
 import type { Fleet } from './fleet.js'

@@ -5,7 +5,7 @@ import { requests as definitions, requestTypes, type Request, type RequestArgume
 import type { Outcome, Untied } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
-import type { Answer } from '../task.js'
+import type { Answer } from '../requests/task.js'
 import { packageVersion, timeOrderedId } from '../util.js'
 import { controllerTopic, decodeRequest, encodeRequest, encodeResponse, isZeeks, type ZeekRequest } from '../zeek/controller-api.js'
 import { encodeEvent } from '../zeek/message.js'

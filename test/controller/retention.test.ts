@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { EventJournal } from '../../src/controller/journal.js'
+import { EventJournal } from '../../src/requests/journal.js'
 import { Filter } from '../../src/events/filter.js'
 import { ndjson } from '../../src/events/frame.js'
 import { Hub } from '../../src/events/hub.js'

@@ -3,7 +3,7 @@ import { covers, isRole, type NeededRole, type Role } from '../../../schemas/acc
 import { bearerOf } from '../../certificates.js'
 import { AppError } from '../../errors.js'
 import type { StoredToken } from '../../store/tokens.js'
-import type { Audit } from '../../controller/audit.js'
+import type { Audit } from '../../requests/audit.js'
 import type { Keyring } from './keyring.js'
 import type { Limits } from './limits.js'
 import type { Site } from './site.js'

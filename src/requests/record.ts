@@ -1,6 +1,6 @@
-import type { Role } from '../schemas/access.js'
-import type { Request } from '../schemas/api.js'
-import type { DomainEvent } from '../schemas/events.js'
+import type { Role } from '../../schemas/access.js'
+import type { Request } from '../../schemas/api.js'
+import type { DomainEvent } from '../../schemas/events.js'
 
 /** Writes events down, and announces them once they are committed. */
 export interface Journal {

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { EventJournal } from '../../src/controller/journal.js'
+import { EventJournal } from '../../src/requests/journal.js'
 import { Hub } from '../../src/events/hub.js'
 import { EventLog } from '../../src/store/events.js'
 import { Store } from '../../src/store/store.js'

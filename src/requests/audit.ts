@@ -1,6 +1,6 @@
 import { requests, type Request, type RequestType } from '../../schemas/api.js'
 import type { AuditEvent, DomainEvent } from '../../schemas/events.js'
-import type { Asker, Audit as RequestAudit } from '../record.js'
+import type { Asker, Audit as RequestAudit } from './record.js'
 import { parseCursor } from '../events/cursor.js'
 import type { Hub } from '../events/hub.js'
 import { AppError } from '../errors.js'

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import type { Request, RequestState } from '../schemas/api.js'
-import type { Outcome } from '../schemas/types.js'
-import { AppError } from '../src/errors.js'
-import { until } from './support/until.js'
-import { openRequests } from './support/requests.js'
+import type { Request, RequestState } from '../../schemas/api.js'
+import type { Outcome } from '../../schemas/types.js'
+import { AppError } from '../../src/errors.js'
+import { until } from '../support/until.js'
+import { openRequests } from '../support/requests.js'
 
 const ok = (node?: string): Outcome => ({ success: true, ...(node ? { node } : {}) })
 const bad = (node?: string, error = 'a test'): Outcome => ({ success: false, error, ...(node ? { node } : {}) })
@@ -24,7 +24,7 @@ await t.test('the state that results come to', async t => {
     [[], 'succeeded'], [[ok()], 'succeeded'], [[bad()], 'failed'], [[ok(), bad()], 'partial'],
     [[ok('a'), ok('b'), ok()], 'succeeded'], [[ok('a'), bad('b'), ok()], 'partial'], [[bad('a'), bad('b'), ok()], 'failed'], [[ok('a'), bad()], 'partial'], [[bad('a'), bad()], 'failed']
   ]
-  const { stateOf } = await import('../src/task.js')
+  const { stateOf } = await import('../../src/requests/task.js')
   for (const [results, expected] of cases) t.equal(stateOf(results), expected, JSON.stringify(results))
 })
 

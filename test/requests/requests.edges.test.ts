@@ -1,8 +1,8 @@
 import { pino } from 'pino'
 import t from 'tap'
-import type { Request } from '../schemas/api.js'
-import { until } from './support/until.js'
-import { openRequests } from './support/requests.js'
+import type { Request } from '../../schemas/api.js'
+import { until } from '../support/until.js'
+import { openRequests } from '../support/requests.js'
 
 const options = { timeoutMs: 20_000 }
 

@@ -1,6 +1,6 @@
-import type { Request, RequestState } from '../schemas/api.js'
-import type { DomainEvent } from '../schemas/events.js'
-import type { Outcome, Result, Untied } from '../schemas/types.js'
+import type { Request, RequestState } from '../../schemas/api.js'
+import type { DomainEvent } from '../../schemas/events.js'
+import type { Outcome, Result, Untied } from '../../schemas/types.js'
 
 /** A request that is being worked on. */
 export interface Task {

@@ -1,6 +1,6 @@
 import { getEventListeners, setMaxListeners } from 'node:events'
 import t from 'tap'
-import { Waiting } from '../src/waiting.js'
+import { Waiting } from '../../src/requests/waiting.js'
 
 await t.test('who waits leaves nothing behind in a signal that outlives it', async t => {
   const waiting = new Waiting()

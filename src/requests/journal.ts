@@ -3,7 +3,7 @@ import { formatCursor } from '../events/cursor.js'
 import type { Hub } from '../events/hub.js'
 import type { EventLog, StoredEvent } from '../store/events.js'
 import type { Store, WriteOptions } from '../store/store.js'
-import type { Journal } from '../record.js'
+import type { Journal } from './record.js'
 
 /** How many notifications wait while the store cannot be written. */
 const notesMax = 10_000
