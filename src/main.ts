@@ -156,7 +156,7 @@ async function runRole (role: string, settings: Settings, roles: readonly Role[]
 
 /** Words come first, then flags: those of the command, and settings. */
 async function runToken (args: readonly string[]): Promise<number> {
-  const { tokenCommand, tokenFlags } = await import('./token.js')
+  const { tokenCommand, tokenFlags } = await import('./security/token.js')
   const words = args.findIndex(arg => arg.startsWith('--'))
   const { file, flags } = parseFlags(words < 0 ? [] : args.slice(words))
   const own = Object.fromEntries(Object.entries(flags).filter(([name]) => tokenFlags.includes(name)))

@@ -1,6 +1,6 @@
 import type { NodeStep } from '../../schemas/operations.js'
 import type { Outcome } from '../../schemas/types.js'
-import { withoutSecrets } from '../secrets.js'
+import { withoutSecrets } from '../security/secrets.js'
 import { aborted } from '../util.js'
 import { reasonIn } from '../zeek/report.js'
 import type { ManagedNode } from './managed-node.js'

@@ -1,7 +1,7 @@
 import type { Diagnosis, NodeRun } from '../../schemas/operations.js'
 import type { Outcome, ResultData } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
-import { maskedCommand, withoutSecrets } from '../secrets.js'
+import { maskedCommand, withoutSecrets } from '../security/secrets.js'
 import { readHistory } from '../supervisor/history.js'
 import { streams, tailBytes, tailLines } from '../supervisor/output.js'
 import { Sequence } from '../util.js'

@@ -3,7 +3,7 @@ import { availableParallelism, loadavg } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FileSystem, ForeignProcess, InstanceStats, InterfaceStats } from '../../schemas/operations.js'
-import { maskedCommand } from '../secrets.js'
+import { maskedCommand } from '../security/secrets.js'
 import { compare, packageVersion } from '../util.js'
 import { increase } from './rates.js'
 

@@ -20,7 +20,7 @@ import { nodeMetrics, targetsOf, type Reached } from './prometheus.js'
 import { patience } from './patience.js'
 import type { Plan } from './plan.js'
 import type { Queries } from './queries.js'
-import { masked, maskedOutcome } from '../secrets.js'
+import { masked, maskedOutcome } from '../security/secrets.js'
 import type { State } from './state.js'
 import { validate } from './validation.js'
 

@@ -1,6 +1,6 @@
 import type { ConfigurationInput, Node } from '../../schemas/types.js'
 import { oddPlaces } from '../addresses.js'
-import { maskedFields } from '../secrets.js'
+import { maskedFields } from '../security/secrets.js'
 import { sharing } from '../sharing.js'
 import { compare, groupBy } from '../util.js'
 import { needsPort } from './ports.js'

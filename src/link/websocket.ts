@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https'
 import type { ConnectionOptions, Server as TlsServer } from 'node:tls'
 import { WebSocket, WebSocketServer } from 'ws'
-import type { Certificates } from '../certificates.js'
+import type { Certificates } from '../security/certificates.js'
 import { AppError, messageOf, statusOf } from '../errors.js'
 import { hostPort } from '../util.js'
 import type { Receiver, Transport } from './transport.js'

@@ -9,7 +9,7 @@ import { coreLimitNote, newestCore, placesOf, readCorePattern } from '../../src/
 import { diagnose } from '../../src/agent/diagnosis.js'
 import type { ManagedNode } from '../../src/agent/managed-node.js'
 import type { NodeTable } from '../../src/agent/node-table.js'
-import { mask } from '../../src/secrets.js'
+import { mask } from '../../src/security/secrets.js'
 import { History } from '../../src/supervisor/history.js'
 import { directoryOf } from '../support/directory.js'
 import { cleanEnv } from '../support/environment.js'

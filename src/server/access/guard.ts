@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { covers, isRole, type NeededRole, type Role } from '../../../schemas/access.js'
-import { bearerOf } from '../../certificates.js'
+import { bearerOf } from '../../security/certificates.js'
 import { AppError } from '../../errors.js'
 import type { StoredToken } from '../../store/tokens.js'
 import type { Audit } from '../../requests/audit.js'

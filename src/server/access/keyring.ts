@@ -1,6 +1,6 @@
 import type { Store } from '../../store/store.js'
 import { TokenTable, type StoredToken } from '../../store/tokens.js'
-import { createToken, findToken, isExpired } from '../../token.js'
+import { createToken, findToken, isExpired } from '../../security/token.js'
 
 /** Of one token; each is read again whenever a token changes. */
 const sessionsMax = 100

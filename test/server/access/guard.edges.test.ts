@@ -7,7 +7,7 @@ import { Limits } from '../../../src/server/access/limits.js'
 import { Site } from '../../../src/server/access/site.js'
 import { Tickets } from '../../../src/server/access/tickets.js'
 import { TokenTable } from '../../../src/store/tokens.js'
-import { createToken } from '../../../src/token.js'
+import { createToken } from '../../../src/security/token.js'
 import { openStore } from '../../store/open.js'
 
 await t.test('while tokens cannot be read those that are known count, until they expire', async t => {

@@ -1,12 +1,12 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { roles, type Role } from '../schemas/access.js'
-import { namePattern } from '../schemas/types.js'
-import { AppError } from './errors.js'
-import { EventLog } from './store/events.js'
-import { Store } from './store/store.js'
-import { TokenTable, type StoredToken } from './store/tokens.js'
+import { roles, type Role } from '../../schemas/access.js'
+import { namePattern } from '../../schemas/types.js'
+import { AppError } from '../errors.js'
+import { EventLog } from '../store/events.js'
+import { Store } from '../store/store.js'
+import { TokenTable, type StoredToken } from '../store/tokens.js'
 
 const pattern = /^zcc_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$/
 const bootstrapId = 'bootstrap'

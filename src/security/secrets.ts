@@ -1,4 +1,4 @@
-import type { ConfigurationInput, Node, Outcome } from '../schemas/types.js'
+import type { ConfigurationInput, Node, Outcome } from '../../schemas/types.js'
 
 /** What is shown in place of a secret. */
 export const mask = '********'

@@ -1,9 +1,9 @@
 import t from 'tap'
-import type { Configuration } from '../schemas/types.js'
-import { mask, masked, maskedCommand, maskedFields, withoutSecrets } from '../src/secrets.js'
-import { getJson, openStream } from './support/client.js'
-import { startTestController } from './support/controller.js'
-import { openClient, requestFrame, bool } from './support/zeek-websocket.js'
+import type { Configuration } from '../../schemas/types.js'
+import { mask, masked, maskedCommand, maskedFields, withoutSecrets } from '../../src/security/secrets.js'
+import { getJson, openStream } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { openClient, requestFrame, bool } from '../support/zeek-websocket.js'
 
 const configuration: Configuration = {
   id: 'c1',
