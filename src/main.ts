@@ -12,7 +12,7 @@ import { nodesStay, runHost, type Role } from './host.js'
 import { IpcTransport } from './link/ipc.js'
 import { Link } from './link/link.js'
 import { createLog } from './log.js'
-import { agentInNeed, ownController, refuseClash } from './own-agent.js'
+import { agentInNeed, ownController, refuseClash } from './controller/own-agent.js'
 import { environmentName, flagName, loadSettings, managementSettings } from './settings.js'
 import { hostPort, packageVersion } from './util.js'
 

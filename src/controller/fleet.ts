@@ -12,7 +12,7 @@ import { Link, type Answer } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import { backoff, compare, hostPort, maxTimerMs } from '../util.js'
 import { Waiting } from '../requests/waiting.js'
-import { dated, lost } from './node-status.js'
+import { dated, lost } from './cluster/node-status.js'
 
 const checkHello = checker(Hello, invalid)
 const checkChange = checker(controllerMethods.change.params, invalid)

@@ -6,7 +6,7 @@ import type { EventLog } from '../store/events.js'
 import type { Store } from '../store/store.js'
 import type { Access } from './access/access.js'
 import type { Controller } from '../controller/controller.js'
-import type { Health } from '../controller/health.js'
+import type { Health } from '../controller/cluster/health.js'
 
 const healthCodes: readonly HealthCode[] = HealthCode.enum
 

@@ -1,0 +1,77 @@
+import type { Arguments, Selector } from '../../../schemas/api.js'
+import { clusterRoles, type DesiredState, type Node, type Outcome } from '../../../schemas/types.js'
+import { failed, type Answer, type Task } from '../../requests/task.js'
+import { askNodes, tellsSteps } from './ask.js'
+import type { Deployer } from '../cluster/deployer.js'
+import { timesOf, toRestart } from './durations.js'
+import type { Fleet } from '../fleet.js'
+import { select } from '../cluster/selection.js'
+
+const noCluster = 'no active cluster deployment'
+
+/** Nodes in the groups in which they are restarted: by role, in the order in which roles start, and no more than so many. */
+export function steps (nodes: readonly Node[], maxParallel: number): Node[][] {
+  return clusterRoles.flatMap(role => {
+    const ofRole = nodes.filter(node => node.role === role)
+    return Array.from({ length: Math.ceil(ofRole.length / maxParallel) }, (_, n) => ofRole.slice(n * maxParallel, (n + 1) * maxParallel))
+  })
+}
+
+/** Those of a restart: all nodes at once, unless it is rolling. */
+export function stepsOf ({ strategy, max_parallel: maxParallel = 1 }: Arguments<'restart'>, nodes: readonly Node[]): Node[][] {
+  return strategy === 'rolling' ? steps(nodes, maxParallel) : [[...nodes]]
+}
+
+/** Starting and stopping nodes of what is deployed. */
+export class Operations {
+  #fleet: Fleet
+  #deployer: Deployer
+
+  constructor (fleet: Fleet, deployer: Deployer) {
+    this.#fleet = fleet
+    this.#deployer = deployer
+  }
+
+  start (selector: Selector, task: Task): Promise<Answer> { return this.#desire('RUNNING', 'start', selector, task) }
+  stop (selector: Selector, task: Task): Promise<Answer> { return this.#desire('STOPPED', 'stop', selector, task) }
+
+  /** Restarts nodes. Those that are to be stopped are left out, and told of when they were named. */
+  async restart (args: Arguments<'restart'>, task: Task): Promise<Answer> {
+    const { configuration } = this.#deployer.deployment ?? {}
+    if (this.#fleet.connected().length === 0) return failed('no instances connected')
+    if (!configuration) return failed(noCluster)
+    const { selected, unknown } = select(args, configuration)
+    const wanted = selected.filter(({ name }) => this.#deployer.desired(name) === 'RUNNING')
+    const stopped: Outcome[] = selected.filter(node => !wanted.includes(node) && args.nodes?.includes(node.name))
+      .map(({ name: node, instance }) => ({ success: false, instance, node, error: `node ${node} was stopped by an operator` }))
+    return await this.#roll(stepsOf(args, wanted), [...unknown, ...stopped], task)
+  }
+
+  /** One step after the other, the next only when all of the last run again. */
+  async #roll (groups: Node[][], left: readonly Outcome[], task: Task): Promise<Answer> {
+    let culprit: Outcome | undefined
+    let timedOut = false
+    const times = timesOf(this.#fleet)
+    const needs = groups.map(group => toRestart(group, times))
+    for (const [n, group] of groups.entries()) {
+      // A step may take its part of what is left, so that one that hangs leaves time to tell.
+      const part = needs[n]! / needs.slice(n).reduce((sum, need) => sum + need, 0)
+      const until = { ...task, remainingMs: () => Math.max(1, task.remainingMs() * part) }
+      const heard = (outcomes: readonly Outcome[]) => { culprit ??= outcomes.find(({ success }) => !success) }
+      timedOut = await askNodes(this.#fleet, until, group, { method: 'restart', heard, onPart: tellsSteps(task) })
+      if (!culprit) continue
+      const rest = groups.slice(n + 1).flat().map(({ name: node, instance }): Outcome => ({ success: false, instance, node, error: `not restarted: node ${culprit?.node} has not come back` }))
+      return { results: [...left, ...rest], timedOut: timedOut && (rest.length === 0 || task.signal.aborted) }
+    }
+    return { results: left, timedOut }
+  }
+
+  /** The wish is kept before anyone hears of it: an agent that is not connected gets it when it comes. */
+  async #desire (desired: DesiredState, method: 'start' | 'stop', selector: Selector, task: Task): Promise<Answer> {
+    const { configuration } = this.#deployer.deployment ?? {}
+    if (!configuration) return failed(noCluster)
+    const { selected, unknown } = select(selector, configuration)
+    await this.#deployer.desire(selected.map(({ name }) => name), desired)
+    return { results: unknown, timedOut: await askNodes(this.#fleet, task, selected, { method, onPart: tellsSteps(task) }) }
+  }
+}

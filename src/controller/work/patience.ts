@@ -1,0 +1,39 @@
+import { requests, type RequestArguments, type RequestDefinition, type RequestType } from '../../../schemas/api.js'
+import type { Configuration } from '../../../schemas/types.js'
+import type { ControllerSettings } from '../config.js'
+import { timesOf, toRestart, toStart, toStop } from './durations.js'
+import type { Fleet } from '../fleet.js'
+import { stepsOf } from './operations.js'
+import { select } from '../cluster/selection.js'
+
+/** On what it depends how long a request may take. */
+export interface Circumstances {
+  settings: ControllerSettings
+  fleet: Pick<Fleet, 'known'>
+  deployed: Configuration | undefined
+  staged: Configuration | undefined
+}
+
+/** The seconds that a request has whose asker does not say: as the settings have it, else what its steps may take. */
+export function patience (type: RequestType, args: RequestArguments, circumstances: Circumstances): number {
+  const { settings, deployed } = circumstances
+  const { timeout, takes }: RequestDefinition = requests[type]
+  const set = settings[`controller_timeout_${type}`]
+  if (takes === undefined) return (set ?? timeout) + (args.follow || args.watch ? args.duration ?? 60 : 0)
+  // Of a rolling restart it is what each step has.
+  const steps = type === 'restart' && deployed ? Math.max(1, stepsOf(args, select(args, deployed).selected).length) : 1
+  const seconds = set === undefined ? Math.max(timeout, toTake(type, args, circumstances)) : set * steps
+  return Math.min(settings.controller_timeout_max, seconds)
+}
+
+function toTake (type: RequestType, args: RequestArguments, circumstances: Circumstances): number {
+  const { settings, fleet, deployed, staged } = circumstances
+  const times = timesOf(fleet)
+  if (type === 'deploy') {
+    const checking = args.check === false ? 0 : settings.controller_timeout_check
+    return settings.controller_connect_grace + checking + toRestart([...deployed?.nodes ?? [], ...staged?.nodes ?? []], times)
+  }
+  const selected = deployed ? select(args, deployed).selected : []
+  if (type === 'restart') return stepsOf(args, selected).reduce((sum, step) => sum + toRestart(step, times), 0)
+  return (type === 'stop' ? toStop : toStart)(selected, times)
+}
