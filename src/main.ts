@@ -127,7 +127,7 @@ async function runRole (role: string, settings: Settings, roles: readonly Role[]
 
   // Each process loads only what its role needs.
   async function agentRole () {
-    const [{ startAgent }, { Programs }] = await Promise.all([import('./agent/main.js'), import('./agent/programs.js')])
+    const [{ startAgent }, { Programs }] = await Promise.all([import('./agent/main.js'), import('./agent/nodes/programs.js')])
     const programs = new Programs(new IpcTransport(process))
     const starting = startAgent({ settings, env: process.env, programs, controllerPort: settings.controller_port, log })
     programs.on('reload', () => reloadWith(starting))
@@ -179,7 +179,7 @@ async function convertFile (files: readonly string[]): Promise<number> {
 /** Takes what zeek-archiver takes of an agent, so that one can stand for the other. */
 async function runArchive ([once, queue, directory, ...rest]: readonly string[]): Promise<number> {
   if (once !== '-1' || !queue || !directory || rest.length > 0) throw new AppError('invalid_request', 'archive needs -1 and two directories')
-  const { archive } = await import('./agent/archive.js')
+  const { archive } = await import('./agent/logs/archive.js')
   const { archived, errors } = await archive(queue, directory)
   if (archived > 0) console.log(`archived ${archived} logs`)
   for (const error of errors) console.error(error)

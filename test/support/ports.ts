@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseTable } from '../../src/agent/listeners.js'
+import { parseTable } from '../../src/agent/check/listeners.js'
 import { isRunning } from './running.js'
 
 /** Whether a range is ours from now on, until this process ends: its file says whose it is. */

@@ -1,0 +1,214 @@
+import { EventEmitter } from 'node:events'
+import { performance } from 'node:perf_hooks'
+import type { AssignedNode } from '../../../schemas/agent.js'
+import type { DesiredState, NodeState, NodeStatus } from '../../../schemas/types.js'
+import { AppError } from '../../errors.js'
+import type { Program, UnitStatus } from '../../supervisor/program.js'
+import { Channel, type Beat } from '../../zeek/channel.js'
+import type { Origin } from './origin.js'
+import { channelOf } from './program.js'
+
+export interface Change {
+  status: NodeStatus
+  old_state: NodeState
+  reason: string
+}
+
+/** How an attempt to get a node running has ended. */
+export type Ending = 'RUNNING' | 'FAILED' | 'STOPPED' | 'TIMEOUT'
+
+/** When a node counts as one that does nothing, in milliseconds. */
+export interface Patience {
+  /** Without a sign of life its state is UNKNOWN. */
+  silentMs: number
+  /** So long without one, and `stuck` is told. 0: never. */
+  stuckMs: number
+}
+
+/**
+ * One node of the agent: what it is made of, and its state.
+ *
+ *   PENDING ---- says that it has joined ----> RUNNING <---- says something ----+
+ *      ^  \                                  /   |   |                            |
+ *      |   +------- exit -----> CRASHED <---+    |   +--- nothing for long ---> UNKNOWN
+ *   started again <--------------+  | too often  |
+ *                                   v            v stopped
+ *                                 FAILED      STOPPED
+ *
+ * Emits `changed` for each change of its status, and `stuck` when it has said nothing for too long.
+ */
+export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [seconds: number] }> {
+  readonly node: AssignedNode
+  readonly program: Program
+  desired: DesiredState
+  /** What its process was made from; undefined when that is not known. */
+  origin: Origin | undefined
+  /** Nodes of the cluster that it should see and does not. */
+  unseen: readonly string[] = []
+  #patience: Patience
+  #state: NodeState = 'STOPPED'
+  #reason = 'not started'
+  #since = new Date()
+  /** The same by a clock that does not jump. */
+  #changedAt = performance.now()
+  #pid: number | undefined
+  /** As it was told last. */
+  #toldPid: number | undefined
+  #invocation: string | undefined
+  #restarts = 0
+  #channel: Channel | undefined
+  /** Whether its process has joined the cluster. */
+  #joined = false
+  /** When its process has last said something; undefined until it does. */
+  #heardAt: number | undefined
+  #silence: NodeJS.Timeout | undefined
+
+  constructor (node: AssignedNode, program: Program, patience: Patience) {
+    super()
+    this.setMaxListeners(0)
+    this.node = node
+    this.program = program
+    this.desired = node.desired_state ?? 'RUNNING'
+    this.#patience = patience
+  }
+
+  get status (): NodeStatus {
+    const { name, role, port, metrics_port: metricsPort } = this.node
+    return {
+      node: name,
+      state: this.#state,
+      mgmt_role: 'NODE',
+      cluster_role: role,
+      ...(this.#pid === undefined ? {} : { pid: this.#pid }),
+      ...(port === undefined ? {} : { port }),
+      ...(metricsPort === undefined ? {} : { metrics_port: metricsPort }),
+      since: this.#since.toISOString(),
+      reason: this.#reason,
+      ...(this.#heardAt === undefined ? {} : { responding: this.#state !== 'UNKNOWN' }),
+      restarts: this.#restarts
+    }
+  }
+
+  /** Seconds since it came into its state. */
+  get seconds (): number { return Math.round((performance.now() - this.#changedAt) / 1000) }
+
+  /** The value of an identifier, as a JSON text. Throws an AppError when it has none, or is not asked in this state. */
+  async idValue (id: string, signal: AbortSignal): Promise<string> {
+    if (this.#state !== 'RUNNING' || !this.#channel) throw this.#notRunning()
+    return await this.#channel.idValue(id, signal)
+  }
+
+  /** Follows what the supervisor says of the program. */
+  follow (unit: UnitStatus): void {
+    this.#pid = unit.pid
+    this.origin = unit.origin as Origin | undefined
+    this.#restarts = unit.restarts
+    if (unit.state !== 'RUNNING') {
+      this.#disconnect()
+      this.#change(unit.state, unit.reason)
+    } else if (unit.invocation !== this.#invocation) {
+      this.#disconnect()
+      this.#invocation = unit.invocation
+      this.#channel = new Channel(channelOf(this.program.cwd), unit.invocation ?? '', (beat, ageMs) => this.#hear(beat, ageMs))
+      this.#change('PENDING', unit.reason)
+    }
+  }
+
+  /** It is about to be started: what it was before no longer counts. */
+  expect (reason = 'starting'): void {
+    this.#disconnect()
+    this.#pid = undefined
+    this.#restarts = 0
+    this.#change('PENDING', reason)
+  }
+
+  /** It cannot be started. */
+  refuse (reason: string): void {
+    this.#change('FAILED', reason)
+  }
+
+  /** Tells of a state in which it has been from the start. */
+  tell (reason: string): void {
+    this.#reason = reason
+    this.emit('changed', { status: this.status, old_state: this.#state, reason })
+  }
+
+  /** Waits until it runs, has exited, is stopped, says nothing, or the signal aborts. */
+  async ending (signal: AbortSignal): Promise<Ending> {
+    const now = this.#endingOf(this.#state)
+    if (now) return now
+    return await new Promise<Ending>(resolve => {
+      const done = (ending: Ending) => {
+        this.off('changed', look)
+        signal.removeEventListener('abort', giveUp)
+        resolve(ending)
+      }
+      const look = ({ status }: Change) => {
+        const ending = this.#endingOf(status.state)
+        if (ending) done(ending)
+      }
+      const giveUp = () => done('TIMEOUT')
+      this.on('changed', look)
+      signal.addEventListener('abort', giveUp, { once: true })
+      if (signal.aborted) giveUp()
+    })
+  }
+
+  /** The process has said something, be it not to be understood. */
+  #hear (beat: Beat | undefined, ageMs: number): void {
+    const { silentMs } = this.#patience
+    this.#heardAt = performance.now() - ageMs
+    clearTimeout(this.#silence)
+    if (beat) {
+      this.unseen = beat.unseen
+      this.#joined ||= beat.joined
+    }
+    // An agent that has just been started is not to believe a node that has said nothing since before.
+    if (ageMs >= silentMs) {
+      void this.#doubt()
+      return
+    }
+    this.#silence = setTimeout(() => { void this.#doubt() }, silentMs - ageMs)
+    if (this.#joined) this.#change('RUNNING', this.#state === 'UNKNOWN' ? 'answers again' : 'joined the cluster')
+    else if (this.#state === 'UNKNOWN') this.#change('PENDING', 'answers again')
+  }
+
+  /** Nothing was heard for so long. That may be because nobody has listened: this process can be held up, too. */
+  async #doubt (): Promise<void> {
+    const [channel, heardAt] = [this.#channel, this.#heardAt]
+    await channel?.look()
+    if (!channel || channel !== this.#channel || heardAt !== this.#heardAt) return
+    const { silentMs, stuckMs } = this.#patience
+    this.#change('UNKNOWN', `has not answered for ${silentMs / 1000} s`)
+    if (stuckMs > 0) this.#silence = setTimeout(() => this.emit('stuck', Math.max(silentMs, stuckMs) / 1000), Math.max(0, stuckMs - silentMs))
+  }
+
+  #notRunning (): AppError {
+    return new AppError('unavailable', `cluster node ${this.node.name} not in running state`)
+  }
+
+  #disconnect (): void {
+    this.#channel?.close(this.#notRunning())
+    this.#channel = undefined
+    this.#invocation = undefined
+    this.#heardAt = undefined
+    this.#joined = false
+    this.unseen = []
+    clearTimeout(this.#silence)
+  }
+
+  #endingOf (state: NodeState): Ending | undefined {
+    if (state === 'RUNNING' || state === 'STOPPED') return state
+    return state === 'PENDING' ? undefined : 'FAILED'
+  }
+
+  #change (state: NodeState, reason: string): void {
+    const old = this.#state
+    if (state === old && this.#pid === this.#toldPid) return
+    if (state !== old) [this.#since, this.#changedAt] = [new Date(), performance.now()]
+    this.#state = state
+    this.#reason = reason
+    this.#toldPid = this.#pid
+    this.emit('changed', { status: this.status, old_state: old, reason })
+  }
+}

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto'
+import { join, resolve } from 'node:path'
+import { clusterRoles } from '../../../schemas/types.js'
+import type { AssignedNode, Layout, Share } from '../../../schemas/agent.js'
+import type { Program } from '../../supervisor/program.js'
+import { renderChannel, renderCommand, renderEnvironment, renderRotation, type Rotation } from '../../zeek/command.js'
+import type { Executable } from '../../zeek/executable.js'
+import { renderLayout, writesLogs } from '../../zeek/layout.js'
+import type { AgentSettings } from '../config.js'
+
+/** Where the agent keeps things: below the state directory, unless a setting says otherwise. */
+export function directories (settings: AgentSettings) {
+  const { management_state_dir: state, management_spool_dir: spool = join(state, 'spool'), agent_archive_dir: archive = join(state, 'logs') } = settings
+  return {
+    spool: resolve(spool),
+    /** Where nodes leave finished logs. */
+    queue: resolve(spool, 'log-queue'),
+    /** Where they are archived. */
+    archive: resolve(archive),
+    /** What every node's ZEEKPATH starts with. */
+    scripts: join(state, 'cluster'),
+    node: (name: string) => join(state, 'nodes', name)
+  }
+}
+
+/** Where a node that runs in this directory and its agent talk. */
+export function channelOf (directory: string): string {
+  return join(directory, 'channel')
+}
+
+/** The layout as this instance's nodes read it. */
+export function layoutOf ({ layout, nodes }: Share): string {
+  const own = layout.nodes.find(({ name }) => name === nodes[0]?.name)
+  return renderLayout(layout, own?.host ?? '127.0.0.1')
+}
+
+/** Where and when a node rotates its logs; undefined for one that writes none. */
+export function rotationOf ({ role }: AssignedNode, layout: Layout, settings: AgentSettings): Rotation | undefined {
+  return writesLogs(role, layout) ? { queue: directories(settings).queue, interval: settings.agent_rotation_interval } : undefined
+}
+
+/**
+ * A node as a program to keep running. Its tag is a hash of what the node is made of: command line, its own
+ * environment, the layout, and where its logs go. What it merely inherits (PATH, TZ …) does not count, so that a supervisor that is
+ * started from another shell leaves the nodes alone.
+ */
+export function programOf (node: AssignedNode, share: Share, zeek: Executable, settings: AgentSettings, env: NodeJS.ProcessEnv): Program {
+  const { scripts, node: directory } = directories(settings)
+  const rotation = rotationOf(node, share.layout, settings)
+  const command = renderCommand(node, share.layout, zeek.path)
+  const environment = renderEnvironment(node, { scripts, zeekPath: zeek.zeekPath }, env, rotation)
+  const inputs = [command, Object.entries(node.env ?? {}).sort(), environment.ZEEKPATH, layoutOf(share), rotation && renderRotation(rotation)]
+  return {
+    name: node.name,
+    kind: 'detached',
+    tag: createHash('sha256').update(JSON.stringify(inputs)).digest('hex'),
+    command,
+    cwd: directory(node.name),
+    env: { ...environment, ...renderChannel(channelOf(directory(node.name))) },
+    stopOrder: clusterRoles.indexOf(node.role),
+    stopTimeoutMs: settings.agent_stop_timeout * 1000,
+    restart: {
+      initialMs: settings.agent_restart_delay * 1000,
+      maxMs: settings.agent_restart_delay_max * 1000,
+      resetMs: settings.agent_restart_reset * 1000,
+      maxFailures: settings.agent_restart_max
+    },
+    output: { directory: directory(node.name), maxBytes: settings.agent_output_max_bytes }
+  }
+}
+
+/** Nodes in the order in which they start, in groups that start together. They stop the other way round. */
+export function inStartOrder<T extends { node: AssignedNode }> (nodes: readonly T[]): T[][] {
+  return clusterRoles.map(role => nodes.filter(({ node }) => node.role === role)).filter(group => group.length > 0)
+}

@@ -1,0 +1,68 @@
+import type { NodeStep } from '../../../schemas/operations.js'
+import { messageOf } from '../../errors.js'
+import { prepareChannel } from '../../zeek/channel.js'
+import type { ManagedNode } from './managed-node.js'
+import type { Origins } from './origin.js'
+import { channelOf, inStartOrder } from './program.js'
+import type { Programs } from './programs.js'
+
+/** Starts nodes in their order, and stops them in reverse. */
+export class Runner {
+  #programs: Programs
+  #origins: Origins
+  #stopMs: number
+  /** Since when each is being stopped. */
+  #stopping = new Map<string, number>()
+
+  /** `stopMs`: what a program may take to end. */
+  constructor (programs: Programs, origins: Origins, stopMs: number) {
+    this.#programs = programs
+    this.#origins = origins
+    this.#stopMs = stopMs
+  }
+
+  /** All that is being stopped, and those of these nodes that start. */
+  steps (nodes: readonly ManagedNode[]): NodeStep[] {
+    const now = performance.now()
+    const starting = nodes.filter(({ status: { node, state } }) => state === 'PENDING' && !this.#stopping.has(node))
+    return [
+      ...[...this.#stopping].map(([node, since]): NodeStep => ({ node, state: 'stopping', seconds: Math.round((now - since) / 1000) })),
+      ...starting.map(({ node: { name: node }, seconds }): NodeStep => ({ node, state: 'starting', seconds }))
+    ]
+  }
+
+  /** Resolves when the program is gone. */
+  async end (name: string): Promise<void> {
+    this.#stopping.set(name, performance.now())
+    await this.#programs.stop(name, this.#stopMs).finally(() => this.#stopping.delete(name))
+  }
+
+  /** Resolves when all are gone; `gone` gets the name of each once it is. */
+  async stop (nodes: readonly ManagedNode[], gone = new Set<string>()): Promise<void> {
+    for (const group of inStartOrder(nodes).reverse()) {
+      await Promise.all(group.map(async ({ node: { name } }) => {
+        await this.end(name)
+        gone.add(name)
+      }))
+    }
+  }
+
+  /**
+   * Spawns, for a reason where there is one; it does not wait for a node to join. `begun` gets the name of each when its turn
+   * has come.
+   */
+  async start (nodes: readonly ManagedNode[], begun = new Set<string>(), reasons?: ReadonlyMap<string, string>): Promise<void> {
+    for (const node of inStartOrder(nodes).flat()) {
+      const { name } = node.node
+      node.expect(reasons?.get(name))
+      begun.add(name)
+      try {
+        await prepareChannel(channelOf(node.program.cwd))
+        await this.#programs.start({ ...node.program, origin: await this.#origins.of(node.node, node.program) })
+      } catch (error) {
+        // The others can be started all the same.
+        node.refuse(`cannot be started: ${messageOf(error)}`)
+      }
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Static } from '@sinclair/typebox'
+import type { agentMethods } from '../../../schemas/agent.js'
+import type { OutputStream } from '../../../schemas/requests.js'
+import type { Outcome, ResultData } from '../../../schemas/types.js'
+import { AppError } from '../../errors.js'
+import type { Context } from '../../link/link.js'
+import { withoutSecrets } from '../../security/secrets.js'
+import { fileOf, isThere, lastLines, readEnd, readLatest, runsBefore, streams } from '../../supervisor/output.js'
+import type { ManagedNode } from '../nodes/managed-node.js'
+import type { NodeTable } from '../nodes/node-table.js'
+import { OutputFollower } from './output-follower.js'
+
+/** What is shown of one output at once, and of all that one answer holds. */
+const outputBytes = 256 * 1024
+const answerBytes = 8 * 1024 * 1024
+/** How often a followed output is looked at. */
+const pollMs = 200
+const readsPerLook = 8
+/** What is told of a followed node; then following it ends. */
+const followBytes = 4 * 1024 * 1024
+const partBytes = 64 * 1024
+const partLines = 500
+
+type Params = Static<typeof agentMethods.get_node_output.params>
+
+/** How much of which outputs. */
+interface Wanted {
+  streams: readonly OutputStream[]
+  lines: number
+  bytes: number
+}
+
+/** What nodes have written, and with `follow` what they write then, as parts. One outcome per node. */
+export async function getNodeOutput (table: NodeTable, { nodes, stream, lines, incarnation, follow }: Params, { signal, part }: Pick<Context, 'signal' | 'part'>): Promise<Outcome[]> {
+  const chosen = stream === undefined ? streams : [stream]
+  const wanted = { streams: chosen, lines, bytes: Math.min(outputBytes, Math.floor(answerBytes / Math.max(1, nodes.length * chosen.length))) }
+  return await table.each(nodes, async node => {
+    if (!follow) return lastOutput(node, wanted, incarnation)
+    if (incarnation !== 0) throw new AppError('invalid_request', 'incarnation must be 0 with follow: an earlier one has ended')
+    return await followNode(node, wanted, { ...follow, isOurs: () => table.get(node.node.name) !== undefined, signal, part })
+  })
+}
+
+/** The last lines of a run of a node. Throws `not_found` when none of it is kept. */
+export function lastOutput (node: ManagedNode, { streams: wanted, lines, bytes }: Wanted, incarnation = 0): ResultData {
+  const directory = node.program.cwd
+  const kept = Array.from({ length: runsBefore + 1 }, (_, n) => n).filter(n => streams.some(stream => isThere(fileOf(directory, stream, n))))
+  if (!kept.includes(incarnation)) throw new AppError('not_found', kept.length === 0 ? `node ${node.node.name} has not run yet` : `there is no output of incarnation ${incarnation} of node ${node.node.name}: ${kept.join(', ')} are kept`)
+  const data: ResultData = {}
+  for (const stream of wanted) {
+    const end = incarnation === 0 ? readLatest(directory, stream, bytes) : readEnd(fileOf(directory, stream, incarnation), bytes)
+    const isCut = end.length === bytes
+    const text = lastLines(end, lines, isCut)
+    if (isCut && text.split('\n').length < lines) data.truncated = true
+    data[stream] = withoutSecrets(text, node.node)
+  }
+  return data
+}
+
+interface Following {
+  /** In seconds. */
+  duration: number
+  max_lines: number
+  /** Whether the node is still one of this instance. */
+  isOurs: () => boolean
+  signal: AbortSignal
+  part: (value: Static<typeof agentMethods.get_node_output.part>) => void
+}
+
+/** Tells what a node writes, until one of the limits; resolves with what was there at the start. */
+async function followNode (node: ManagedNode, { streams: wanted, lines, bytes }: Wanted, { duration, max_lines: maxLines, isOurs, signal, part }: Following): Promise<ResultData> {
+  const { name } = node.node
+  const followers = wanted.map(stream => new OutputFollower(node.program.cwd, stream))
+  const end = performance.now() + duration * 1000
+  const left = { lines: maxLines, bytes: followBytes }
+  const isOver = () => signal.aborted || left.lines <= 0 || left.bytes <= 0
+  try {
+    const data: ResultData = {}
+    for (const follower of followers) data[follower.stream] = withoutSecrets(await follower.begin(lines, bytes), node.node)
+    // The last look comes after the end, so that nothing that was written before it is missing.
+    for (let isLast = false; !isLast && !isOver();) {
+      await sleep(Math.max(0, Math.min(pollMs, end - performance.now())), undefined, { signal }).catch(() => {})
+      isLast = performance.now() >= end || !isOurs()
+      for (const follower of followers) {
+        // The other one gets its turn, however much this one says.
+        for (let reads = 0; reads < readsPerLook && !isOver(); reads++) {
+          const news = await follower.next()
+          if (!news) break
+          // An empty list has no text.
+          const told = news.length === 0 ? [] : withoutSecrets(news.slice(0, left.lines).join('\n'), node.node).split('\n')
+          left.lines -= told.length
+          left.bytes -= bytesOf(told)
+          for (const lines of inParts(told)) part({ node: name, stream: follower.stream, lines })
+        }
+      }
+    }
+    return isOver() ? { ...data, truncated: true } : data
+  } finally {
+    for (const follower of followers) await follower.end()
+  }
+}
+
+function bytesOf (lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0)
+}
+
+/** Lines in portions, each of some hundred lines and, unless it is a single line, no more than its bytes. */
+function inParts (lines: readonly string[]): string[][] {
+  const parts: string[][] = []
+  let bytes = 0
+  for (const line of lines) {
+    bytes += bytesOf([line])
+    const last = parts.at(-1)
+    if (last && last.length < partLines && bytes <= partBytes) last.push(line)
+    else {
+      parts.push([line])
+      bytes = bytesOf([line])
+    }
+  }
+  return parts
+}

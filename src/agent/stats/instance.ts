@@ -1,0 +1,45 @@
+import type { HealthReport, InstanceStats } from '../../../schemas/operations.js'
+import { findZeek } from '../../zeek/executable.js'
+import type { Archiver } from '../logs/archiver.js'
+import type { AgentSettings } from '../config.js'
+import { fileSystems, readInstance, type Place } from './instance-stats.js'
+import type { NodeHealth } from './node-health.js'
+import type { NodeTable } from '../nodes/node-table.js'
+import { directories } from '../nodes/program.js'
+
+/** This instance as a whole: what it has, and how it does. */
+export class LocalInstance {
+  #settings: AgentSettings
+  #env: NodeJS.ProcessEnv
+  #table: NodeTable
+  #nodes: NodeHealth
+  #archiver: Archiver | undefined
+  #places: Place[]
+
+  /** `archiver` is undefined when others archive. */
+  constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, table: NodeTable, nodes: NodeHealth, archiver: Archiver | undefined) {
+    const { spool, archive } = directories(settings)
+    this.#settings = settings
+    this.#env = env
+    this.#table = table
+    this.#nodes = nodes
+    this.#archiver = archiver
+    this.#places = [{ path: settings.management_state_dir, holds: 'state' }, { path: spool, holds: 'spool' }, { path: archive, holds: 'logs' }]
+  }
+
+  /** Of its zeek; undefined when there is none. */
+  async zeekVersion (): Promise<string | undefined> {
+    return (await findZeek(this.#settings.bin, this.#env).catch(() => undefined))?.version
+  }
+
+  async stats (signal: AbortSignal): Promise<InstanceStats> {
+    // What descends from the agent itself is a check.
+    const own = [process.pid, ...this.#table.statuses().flatMap(({ pid }) => pid ?? [])]
+    const stats = await readInstance({ zeekVersion: await this.zeekVersion(), places: this.#places, own, signal })
+    return this.#archiver ? { ...stats, archive: this.#archiver.status() } : stats
+  }
+
+  async health (): Promise<HealthReport> {
+    return { ...this.#nodes.report(), drift: await this.#table.drift(), file_systems: await fileSystems(this.#places), ...(this.#archiver ? { archive: this.#archiver.status() } : {}) }
+  }
+}

@@ -1,0 +1,173 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { NodeStats } from '../../../schemas/operations.js'
+import type { Outcome } from '../../../schemas/types.js'
+import { AppError } from '../../errors.js'
+import { readMetrics } from './exposition.js'
+import type { ManagedNode } from '../nodes/managed-node.js'
+import { endpointOf, readEndpoint, type MetricsText } from './metrics-endpoint.js'
+import type { NodeTable } from '../nodes/node-table.js'
+import { readProcess } from './proc.js'
+import { ratesOf, type Reading, type Sample } from './rates.js'
+
+/** How long a node's metrics endpoint may take: for a sample, and for whoever asks for all of it. */
+const sampleMs = 2_000
+const proxyMs = 4_000
+/** How far apart two readings are that were made for the sake of rates. */
+const apartMs = 1_000
+
+/** Zeek's names of what is sampled. The first four are of its script misc/stats, the last is of its core. */
+const names = {
+  packets_received: 'zeek_net_received_packets_total',
+  packets_dropped: 'zeek_net_dropped_packets_total',
+  packets_link: 'zeek_net_link_packets_total',
+  packet_lag: 'zeek_net_packet_lag_seconds',
+  sessions: 'zeek_active_sessions'
+} as const
+
+export interface Watch { duration: number, interval: number }
+
+type Sampled = Pick<NodeTable, 'get' | 'share' | 'statuses' | 'each'>
+type Sink = (samples: ReadonlyMap<string, Sample>) => Promise<void>
+
+/** Samples what the nodes of this instance use and see: by itself every so often until the signal aborts, and when asked. */
+export class Sampler {
+  #table: Sampled
+  /** What the sampler has read by itself, and what came of it. */
+  #last: ReadonlyMap<string, Sample> = new Map()
+  /** When each node has last received a packet. */
+  #received = new Map<string, { process: string, count: number, at: number }>()
+  /** Whoever asks while a node is being read gets the same. */
+  #reading = new Map<string, Promise<Reading>>()
+
+  /** `sampled` is given what was sampled each time of the nodes that run; it never rejects. */
+  constructor (table: Sampled, sampled: Sink, intervalMs: number, signal: AbortSignal) {
+    this.#table = table
+    void this.#run(sampled, intervalMs, signal)
+  }
+
+  /**
+   * Samples nodes, one outcome each: with rates since the sampler's last sample, or over a second when there is none of that
+   * process. With `watch` samples are told as parts, and the outcomes are the last ones; a first one of a process has no rates.
+   */
+  async stats (nodes: readonly string[], watch: Watch | undefined, signal: AbortSignal, part: (stats: NodeStats[]) => void): Promise<Outcome[]> {
+    if (!watch) return await this.#table.each(nodes, async node => ({ stats: await this.#sample(node, signal) }))
+    const before = new Map(nodes.map(name => [name, this.#last.get(name)?.reading]))
+    const start = performance.now()
+    for (;;) {
+      const outcomes = await this.#table.each(nodes, async node => {
+        const reading = await this.#read(node)
+        const stats = ratesOf(before.get(reading.stats.node), reading)
+        before.set(reading.stats.node, reading)
+        return { stats }
+      })
+      const stats = outcomes.flatMap(({ data }) => data?.stats ?? [])
+      if (stats.length > 0) part(stats)
+      const elapsed = (performance.now() - start) / 1000
+      // Samples that a slow machine has missed are not made up for.
+      const next = (Math.floor(elapsed / watch.interval) + 1) * watch.interval
+      if (signal.aborted || next > watch.duration) return outcomes
+      await sleep((next - elapsed) * 1000, undefined, { signal }).catch(() => {})
+    }
+  }
+
+  /** All that a node's metrics endpoint serves. Throws `not_found` or `unavailable`. */
+  async metrics (name: string): Promise<MetricsText> {
+    const node = this.#table.get(name)
+    if (!node) throw new AppError('not_found', 'unknown cluster node')
+    if (pidOf(node) === undefined) throw notRunning(name)
+    const endpoint = this.#table.share && endpointOf(this.#table.share, name)
+    if (endpoint === undefined) throw new AppError('unavailable', `node ${name} has no metrics port`)
+    return await readEndpoint(endpoint, proxyMs)
+  }
+
+  /** Never rejects. */
+  async #run (sampled: Sink, intervalMs: number, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const samples = await Promise.all(this.#table.statuses().map(async ({ node: name }) => {
+        const node = this.#table.get(name)
+        const reading = node && await this.#read(node).catch(() => {})
+        return reading ? [[name, { reading, stats: ratesOf(this.#last.get(name)?.reading, reading) }] as const] : []
+      }))
+      this.#last = new Map(samples.flat())
+      for (const name of this.#received.keys()) if (!this.#last.has(name)) this.#received.delete(name)
+      await sampled(this.#last)
+      await sleep(intervalMs, undefined, { signal }).catch(() => {})
+    }
+  }
+
+  async #sample (node: ManagedNode, signal: AbortSignal): Promise<NodeStats> {
+    let before = this.#last.get(node.node.name)?.reading
+    let reading = await this.#read(node)
+    if (before?.process !== reading.process || reading.at - before.at < apartMs) {
+      before = reading
+      await sleep(apartMs, undefined, { signal }).catch(() => {})
+      reading = await this.#read(node)
+    }
+    return ratesOf(before, reading)
+  }
+
+  async #read (node: ManagedNode): Promise<Reading> {
+    const { name } = node.node
+    const reading = this.#reading.get(name) ?? this.#readAnew(node).finally(() => this.#reading.delete(name))
+    this.#reading.set(name, reading)
+    return await reading
+  }
+
+  async #readAnew (node: ManagedNode): Promise<Reading> {
+    const { name } = node.node
+    const pid = pidOf(node)
+    const endpoint = this.#table.share && endpointOf(this.#table.share, name)
+    const [use, metrics] = await Promise.all([
+      pid === undefined ? undefined : readProcess(pid),
+      pid === undefined || endpoint === undefined ? undefined : readEndpoint(endpoint, sampleMs).then(({ text }) => readMetrics(text, Object.values(names)), () => undefined)
+    ])
+    if (pid === undefined || !use) throw notRunning(name)
+    const count = (key: keyof typeof names) => amount(metrics?.get(names[key]), Math.round)
+    const reading: Reading = {
+      process: `${pid} ${use.startTicks}`,
+      at: performance.now(),
+      stats: defined({
+        node: name,
+        time: new Date().toISOString(),
+        pid,
+        uptime: use.uptime,
+        cpu_seconds: use.cpuSeconds,
+        memory_bytes: use.memoryBytes,
+        threads: use.threads,
+        packets_received: count('packets_received'),
+        packets_dropped: count('packets_dropped'),
+        packets_link: count('packets_link'),
+        packet_lag: amount(metrics?.get(names.packet_lag)),
+        sessions: count('sessions')
+      })
+    }
+    const idle = node.node.interface === undefined ? undefined : this.#idle(reading)
+    return idle === undefined ? reading : { ...reading, stats: { ...reading.stats, idle } }
+  }
+
+  /** The seconds since a packet was received, as far as was seen: one of before the first reading counts as received then. */
+  #idle ({ process, at, stats: { node, packets_received: count, uptime } }: Reading): number | undefined {
+    if (count === undefined) return undefined
+    const known = this.#received.get(node)
+    if (known?.process === process && known.count === count) return (at - known.at) / 1000
+    const never = known?.process !== process && count === 0
+    this.#received.set(node, { process, count, at: never ? at - uptime * 1000 : at })
+    return never ? uptime : 0
+  }
+}
+
+/** Of a node that has a process, whatever that does. */
+function pidOf ({ status: { state, pid } }: ManagedNode): number | undefined {
+  return state === 'RUNNING' || state === 'PENDING' || state === 'UNKNOWN' ? pid : undefined
+}
+
+const notRunning = (name: string) => new AppError('unavailable', `cluster node ${name} not in running state`)
+
+/** What a metric tells; nothing that no counter or gauge of ours can be. Clocks that differ a little make a lag negative. */
+function amount (value: number | undefined, round = (value: number) => value): number | undefined {
+  return value === undefined || value > Number.MAX_SAFE_INTEGER ? undefined : Math.max(0, round(value))
+}
+
+function defined<T extends object> (value: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as T
+}
