@@ -3,7 +3,7 @@ import type { NodeStatus } from '../schemas/types.js'
 import { Link, type Handlers } from '../src/link/link.js'
 import { dial } from '../src/link/websocket.js'
 import type { Transport } from '../src/link/transport.js'
-import { unpackLayout } from '../src/zeek/packed-layout.js'
+import { unpackLayout } from '../src/protocol/packed-layout.js'
 
 /** What all agents of this process have unpacked: it is the controller that is measured. */
 const unpacked = new Map<string, { packed: string, nodes: Promise<number> }>()

@@ -1,6 +1,6 @@
 import type { RequestArguments } from '../../schemas/api.js'
 import type { Configuration } from '../../schemas/types.js'
-import type { ZeekRequestType } from '../../src/zeek/controller-api.js'
+import type { ZeekRequestType } from '../../src/zeek/websocket/controller-api.js'
 import type { Dice, Run } from './run.js'
 
 /** What to ask for: a request of some type, marked where its arguments have room for that. */

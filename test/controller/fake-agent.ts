@@ -8,7 +8,7 @@ import type { Request, RequestType } from '../../schemas/api.js'
 import type { NodeStatus } from '../../schemas/types.js'
 import { Link, type Handlers } from '../../src/link/link.js'
 import { dial } from '../../src/link/websocket.js'
-import { unpackLayout } from '../../src/zeek/packed-layout.js'
+import { unpackLayout } from '../../src/protocol/packed-layout.js'
 
 export interface FakeAgentOptions {
   name?: string

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { getJson, openStream } from '../support/client.js'
 import { until } from '../support/until.js'
 import { fakeAgent, idOfManager, small, stateDir } from '../controller/fake-agent.js'
-import { string } from '../../src/zeek/value.js'
+import { string } from '../../src/zeek/websocket/value.js'
 import { openClient, requestFrame, set } from '../support/zeek-websocket.js'
 import { lock, noDisk, startStoredController, type StoredController } from './stored-controller.js'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { string } from '../../src/zeek/value.js'
+import { string } from '../../src/zeek/websocket/value.js'
 import { startTestController } from '../support/controller.js'
 import { openClient, requestFrame, set } from '../support/zeek-websocket.js'
 

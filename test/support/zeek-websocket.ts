@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Test } from 'tap'
 import { WebSocket, type ClientOptions } from 'ws'
-import { encodeEvent } from '../../src/zeek/message.js'
-import { string, vector, type Value } from '../../src/zeek/value.js'
+import { encodeEvent } from '../../src/zeek/websocket/message.js'
+import { string, vector, type Value } from '../../src/zeek/websocket/value.js'
 
 /** Where requests and responses are said. */
 export const topic = 'zeek/management/controller'

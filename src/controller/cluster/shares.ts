@@ -2,7 +2,7 @@ import type { SentShare } from '../../../schemas/agent.js'
 import type { Instance, Node } from '../../../schemas/types.js'
 import type { Deployment } from '../../store/configurations.js'
 import { compare, groupBy } from '../../util.js'
-import { digestOf, packLayout } from '../../zeek/packed-layout.js'
+import { digestOf, packLayout } from '../../protocol/packed-layout.js'
 
 /** What each instance of a deployment is asked to be. Made once for all of them: they are many, and so are their nodes. */
 export class Shares {

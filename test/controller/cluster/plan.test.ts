@@ -4,7 +4,7 @@ import type { Configuration, Node } from '../../../schemas/types.js'
 import { plan } from '../../../src/controller/cluster/plan.js'
 import type { PortRules } from '../../../src/controller/cluster/ports.js'
 import { Shares } from '../../../src/controller/cluster/shares.js'
-import { digestOf } from '../../../src/zeek/packed-layout.js'
+import { digestOf } from '../../../src/protocol/packed-layout.js'
 import { fixture } from '../../support/environment.js'
 
 const rules: PortRules = { controllerPorts: [2150], brokerStart: 2200, metricsStart: 9000, zeromqStart: 5555 }

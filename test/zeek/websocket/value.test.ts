@@ -1,10 +1,10 @@
 import assert from 'node:assert'
 import fc from 'fast-check'
 import t from 'tap'
-import { decodeValue, encodeMembers, encodeValue, none, string, vector, type DataType, type Value } from '../../src/zeek/value.js'
-import { altered, anyValue, nodesOf, refusal, refusedAt } from '../support/arbitraries.js'
-import { dataMessages } from '../support/recordings.js'
-import { runs } from '../support/runs.js'
+import { decodeValue, encodeMembers, encodeValue, none, string, vector, type DataType, type Value } from '../../../src/zeek/websocket/value.js'
+import { altered, anyValue, nodesOf, refusal, refusedAt } from '../../support/arbitraries.js'
+import { dataMessages } from '../../support/recordings.js'
+import { runs } from '../../support/runs.js'
 
 const value = (type: string, data: unknown) => ({ '@data-type': type, data })
 const decode = (json: unknown) => decodeValue(json, 'x')

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { WebSocketServer, type WebSocket } from 'ws'
-import { AppError } from '../errors.js'
+import { AppError } from '../../errors.js'
 import { encodeError, encodeEvent, messagesPath, type ZeekEvent } from './message.js'
 import { endSoon, Subscriber, type SubscriberLimits, type SubscriberOptions } from './subscriber.js'
 

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { AppError } from '../errors.js'
+import { AppError } from '../../errors.js'
 
 /** The types of the format, and what each holds. Numbers and texts are as JSON has them. */
 interface Data {

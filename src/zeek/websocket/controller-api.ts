@@ -1,6 +1,6 @@
 /** The events of Zeek's module Management::Controller::API (`policy/frameworks/management/controller/api.zeek`). */
-import type { RequestArguments, RequestType } from '../../schemas/api.js'
-import type { Untied } from '../../schemas/types.js'
+import type { RequestArguments, RequestType } from '../../../schemas/api.js'
+import type { Untied } from '../../../schemas/types.js'
 import type { ZeekEvent } from './message.js'
 import { configuration, encodeResultData, result, type ResultRecord } from './management.js'
 import { bool, record, setOf, text, vectorOf, type Form } from './record.js'

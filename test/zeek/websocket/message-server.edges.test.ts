@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { MessageServer, type MessageServerOptions } from '../../src/zeek/message-server.js'
-import { string, vector } from '../../src/zeek/value.js'
-import { until } from '../support/until.js'
-import { frame, openClient, openRaw, topic, upgradeText } from '../support/zeek-websocket.js'
+import { MessageServer, type MessageServerOptions } from '../../../src/zeek/websocket/message-server.js'
+import { string, vector } from '../../../src/zeek/websocket/value.js'
+import { until } from '../../support/until.js'
+import { frame, openClient, openRaw, topic, upgradeText } from '../../support/zeek-websocket.js'
 
 async function start (t: Test, options: Partial<MessageServerOptions> = {}) {
   const warnings: string[] = []

@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import t from 'tap'
-import { Subscriber, type SubscriberOptions } from '../../src/zeek/subscriber.js'
-import { FormatError } from '../../src/zeek/value.js'
-import { requestFrame } from '../support/zeek-websocket.js'
+import { Subscriber, type SubscriberOptions } from '../../../src/zeek/websocket/subscriber.js'
+import { FormatError } from '../../../src/zeek/websocket/value.js'
+import { requestFrame } from '../../support/zeek-websocket.js'
 
 /** What a subscriber sees of a socket. What is sent is on its way until the test says that it is there. */
 class FakeSocket extends EventEmitter {

@@ -1,10 +1,10 @@
 import assert from 'node:assert'
 import fc from 'fast-check'
 import t from 'tap'
-import { address, any, bool, enumOf, int, optional, port, record, setOf, tableOf, text, vectorOf, type Form } from '../../src/zeek/record.js'
-import { count, none, string, vector, type Value } from '../../src/zeek/value.js'
-import { anyText, anyValue, refusal, refusedAt } from '../support/arbitraries.js'
-import { runs } from '../support/runs.js'
+import { address, any, bool, enumOf, int, optional, port, record, setOf, tableOf, text, vectorOf, type Form } from '../../../src/zeek/websocket/record.js'
+import { count, none, string, vector, type Value } from '../../../src/zeek/websocket/value.js'
+import { anyText, anyValue, refusal, refusedAt } from '../../support/arbitraries.js'
+import { runs } from '../../support/runs.js'
 
 const value = (type: string, data: unknown) => ({ '@data-type': type, data }) as Value
 const set = (...data: Value[]) => value('set', data)

@@ -3,10 +3,10 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
-import { MessageServer, type MessageServerOptions } from '../../src/zeek/message-server.js'
-import { string, vector } from '../../src/zeek/value.js'
-import { until } from '../support/until.js'
-import { frame, openClient, openRaw, requestFrame, topic, upgradeText, type MessagesClient } from '../support/zeek-websocket.js'
+import { MessageServer, type MessageServerOptions } from '../../../src/zeek/websocket/message-server.js'
+import { string, vector } from '../../../src/zeek/websocket/value.js'
+import { until } from '../../support/until.js'
+import { frame, openClient, openRaw, requestFrame, topic, upgradeText, type MessagesClient } from '../../support/zeek-websocket.js'
 
 /** A server on a port of its own, which publishes whatever event it gets. */
 async function start (t: Test, options: Partial<MessageServerOptions> = {}) {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { Layout } from '../../schemas/agent.js'
-import { digestOf, packLayout, unpackLayout } from '../../src/zeek/packed-layout.js'
+import { digestOf, packLayout, unpackLayout } from '../../src/protocol/packed-layout.js'
 import { anyLayout } from '../support/nasty.js'
 import { runs } from '../support/runs.js'
 

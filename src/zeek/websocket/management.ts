@@ -1,5 +1,5 @@
 /** The records of Zeek's module Management (`policy/frameworks/management/types.zeek`), and what they are here. */
-import { clusterRoles, type Configuration, type ConfigurationInput, type Instance, type Node, type NodeStatus, type ResultData } from '../../schemas/types.js'
+import { clusterRoles, type Configuration, type ConfigurationInput, type Instance, type Node, type NodeStatus, type ResultData } from '../../../schemas/types.js'
 import { address, any, bool, enumOf, int, optional, port, record, setOf, tableOf, text, vectorOf, type Form, type RecordOf } from './record.js'
 import type { Value } from './value.js'
 

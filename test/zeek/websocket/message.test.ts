@@ -1,11 +1,11 @@
 import assert from 'node:assert'
 import fc from 'fast-check'
 import t from 'tap'
-import { decodeData, decodeServerMessage, decodeSubscriptions, encodeAck, encodeError, encodeEvent, eventOf, messagesPath } from '../../src/zeek/message.js'
-import { count, none, string, vector } from '../../src/zeek/value.js'
-import { altered, anyText, anyValue, nodesOf, refusal, refusedAt } from '../support/arbitraries.js'
-import { clientConversations, dataMessages, exchanges, nodeConversations } from '../support/recordings.js'
-import { runs } from '../support/runs.js'
+import { decodeData, decodeServerMessage, decodeSubscriptions, encodeAck, encodeError, encodeEvent, eventOf, messagesPath } from '../../../src/zeek/websocket/message.js'
+import { count, none, string, vector } from '../../../src/zeek/websocket/value.js'
+import { altered, anyText, anyValue, nodesOf, refusal, refusedAt } from '../../support/arbitraries.js'
+import { clientConversations, dataMessages, exchanges, nodeConversations } from '../../support/recordings.js'
+import { runs } from '../../support/runs.js'
 
 const frames = nodeConversations.flatMap(({ frames }) => frames)
 const wholeAnswers = exchanges.flatMap(({ answers }) => answers).filter(answer => answer.endsWith('}'))
