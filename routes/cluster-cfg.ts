@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import { requests } from '../schemas/api.js'
 import { checker } from '../schemas/validator.js'
 import { invalid } from '../src/errors.js'
-import { parseClusterCfg } from '../src/formats/cluster-cfg.js'
+import { parseClusterCfg } from '../src/formats/cluster-cfg/cluster-cfg.js'
 
 /** zeek-client's configuration file has no registered type: one by convention, and what curl users write. */
 export const clusterCfgTypes = ['text/x-ini', 'text/plain']

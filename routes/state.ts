@@ -3,7 +3,7 @@ import { ConfigurationDocument, InstanceList, NodeList } from '../schemas/api.js
 import { clusterRoles, ConfigurationState, namePattern, NodeState, Ref } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'
 import type { Controller } from '../src/controller/controller.js'
-import { formatClusterCfg } from '../src/formats/cluster-cfg.js'
+import { formatClusterCfg } from '../src/formats/cluster-cfg/cluster-cfg.js'
 import { json, needs, problems } from './answers.js'
 import { clusterCfgContent, wantsClusterCfg } from './cluster-cfg.js'
 import { joinRepeated, namesIn, Several, SeveralOf } from './lists.js'

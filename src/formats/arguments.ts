@@ -1,5 +1,5 @@
 import { Node, Options } from '../../schemas/types.js'
-import { splitWords } from './words.js'
+import { splitWords } from './ini/words.js'
 
 /** What words of Zeek's command line are for a node of ours. */
 export interface ZeekArguments {

@@ -1,4 +1,4 @@
-import type { Section } from './ini.js'
+import type { Section } from './ini/ini.js'
 import { shown } from './refusal.js'
 
 // eslint-disable-next-line no-control-regex

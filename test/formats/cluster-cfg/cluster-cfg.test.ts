@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
-import { ConfigurationInput, Environment, Node, Options, clusterRoles, namePattern } from '../../schemas/types.js'
-import { checker } from '../../schemas/validator.js'
-import { AppError, invalid } from '../../src/errors.js'
-import { formatClusterCfg, parseClusterCfg } from '../../src/formats/cluster-cfg.js'
-import { compare, packageRoot } from '../../src/util.js'
-import { runs } from '../support/runs.js'
+import { ConfigurationInput, Environment, Node, Options, clusterRoles, namePattern } from '../../../schemas/types.js'
+import { checker } from '../../../schemas/validator.js'
+import { AppError, invalid } from '../../../src/errors.js'
+import { formatClusterCfg, parseClusterCfg } from '../../../src/formats/cluster-cfg/cluster-cfg.js'
+import { compare, packageRoot } from '../../../src/util.js'
+import { runs } from '../../support/runs.js'
 
 const fixture = (name: string) => readFileSync(join(packageRoot, 'test', 'fixtures', 'zeek', name), 'utf8')
 const recordings: { command: string, stdout: string }[] = fixture('zeek-client.jsonl').trimEnd().split('\n').map(line => JSON.parse(line))

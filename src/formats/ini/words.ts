@@ -1,4 +1,4 @@
-import { AppError } from '../errors.js'
+import { AppError } from '../../errors.js'
 
 /**
  * The words of a text, as Python's shlex.split finds them: separated by white space; quotes of both kinds; a backslash

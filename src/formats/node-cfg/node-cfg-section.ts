@@ -1,13 +1,13 @@
-import type { ClusterRole, Node } from '../../schemas/types.js'
-import { canonicalHost, isPlainAddress } from '../addresses.js'
-import { messageOf } from '../errors.js'
-import { sortArguments } from './arguments.js'
-import type { Section } from './ini.js'
-import type { Values } from './interpolation.js'
+import type { ClusterRole, Node } from '../../../schemas/types.js'
+import { canonicalHost, isPlainAddress } from '../../addresses.js'
+import { messageOf } from '../../errors.js'
+import { sortArguments } from '../arguments.js'
+import type { Section } from '../ini/ini.js'
+import type { Values } from '../ini/interpolation.js'
 import { methods, type ZeekctlNode } from './load-balancing.js'
-import { note } from './notes.js'
-import { shown, type Fault } from './refusal.js'
-import { instanceFaults, nodeFaults } from './schema-faults.js'
+import { note } from '../notes.js'
+import { shown, type Fault } from '../refusal.js'
+import { instanceFaults, nodeFaults } from '../schema-faults.js'
 
 export const types = ['logger', 'manager', 'proxy', 'worker', 'standalone'] as const
 export type ZeekctlType = typeof types[number]

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { pythonDialect, readIni } from '../../src/formats/ini.js'
-import { interpolated } from '../../src/formats/interpolation.js'
-import type { Fault } from '../../src/formats/refusal.js'
+import { pythonDialect, readIni } from '../../../src/formats/ini/ini.js'
+import { interpolated } from '../../../src/formats/ini/interpolation.js'
+import type { Fault } from '../../../src/formats/refusal.js'
 
 const strict = pythonDialect({ valueless: false })
 const lenient = pythonDialect({ valueless: true })

@@ -1,10 +1,10 @@
-import { messageOf } from '../errors.js'
-import { sortArguments, type ZeekArguments } from './arguments.js'
-import { parseCpuList } from './cpu-list.js'
-import { faultAt, lowerCase, type Dialect, type Section } from './ini.js'
-import { note } from './notes.js'
-import { shown, type Fault } from './refusal.js'
-import { fillIn } from './template.js'
+import { messageOf } from '../../errors.js'
+import { sortArguments, type ZeekArguments } from '../arguments.js'
+import { parseCpuList } from '../node-cfg/cpu-list.js'
+import { faultAt, lowerCase, type Dialect, type Section } from '../ini/ini.js'
+import { note } from '../notes.js'
+import { shown, type Fault } from '../refusal.js'
+import { fillIn } from '../ini/template.js'
 
 /** The dialect of Zeek's systemd generator: comments and keys begin in the first column, each further line is a value of its own. */
 export const zeekConfDialect: Dialect = {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
-import { assignment, quoteWord, splitWords } from '../../src/formats/words.js'
+import { assignment, quoteWord, splitWords } from '../../../src/formats/ini/words.js'
 
 await t.test('words are what Python\'s shlex.split finds', async t => {
   const cases: [string, string[]][] = [

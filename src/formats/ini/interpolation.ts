@@ -1,6 +1,6 @@
-import { AppError, invalid, messageOf } from '../errors.js'
+import { AppError, invalid, messageOf } from '../../errors.js'
 import { faultAt, type Dialect, type Entry, type Ini, type Section } from './ini.js'
-import type { Fault } from './refusal.js'
+import type { Fault } from '../refusal.js'
 
 /** Nested deeper, configparser gives up, too. */
 const maxDepth = 10

@@ -1,4 +1,4 @@
-import { suggestion } from '../../schemas/nearest.js'
+import { suggestion } from '../../../schemas/nearest.js'
 
 const unit = 'a matter of the operating system: set it in the unit that runs zeek-cluster, where it holds for the agent and its nodes together'
 const archiver = 'the agent archives logs; with another command where ZEEK_AGENT_ARCHIVE_CMD says so'

@@ -1,7 +1,7 @@
-import type { Instance } from '../../schemas/types.js'
-import { canonicalHost, isPlainAddress } from '../addresses.js'
-import { messageOf } from '../errors.js'
-import { isLoopback } from '../util.js'
+import type { Instance } from '../../../schemas/types.js'
+import { canonicalHost, isPlainAddress } from '../../addresses.js'
+import { messageOf } from '../../errors.js'
+import { isLoopback } from '../../util.js'
 
 /** The address of a host name; throws when there is none. */
 export type Resolve = (host: string) => Promise<string>

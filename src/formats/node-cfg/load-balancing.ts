@@ -1,4 +1,4 @@
-import type { ClusterRole } from '../../schemas/types.js'
+import type { ClusterRole } from '../../../schemas/types.js'
 
 export const methods = ['af_packet', 'pf_ring', 'myricom', 'custom', 'interfaces'] as const
 export type Method = typeof methods[number]

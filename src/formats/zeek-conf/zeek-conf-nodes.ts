@@ -1,6 +1,6 @@
-import type { ClusterRole, Node } from '../../schemas/types.js'
-import { maxNodes } from './converted.js'
-import { nodeFaults } from './schema-faults.js'
+import type { ClusterRole, Node } from '../../../schemas/types.js'
+import { maxNodes } from '../converted.js'
+import { nodeFaults } from '../schema-faults.js'
 import type { Arguments, SectionReader, Templates } from './zeek-conf-section.js'
 
 /** A node before its instance is known. */

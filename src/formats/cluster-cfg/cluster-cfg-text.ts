@@ -1,7 +1,7 @@
-import type { ConfigurationInput, Instance, Node } from '../../schemas/types.js'
-import { compare, hostPort } from '../util.js'
+import type { ConfigurationInput, Instance, Node } from '../../../schemas/types.js'
+import { compare, hostPort } from '../../util.js'
 import { sectionOfNode } from './cluster-cfg-node.js'
-import { assignment, quoteWord } from './words.js'
+import { assignment, quoteWord } from '../ini/words.js'
 
 const byName = (a: { name: string }, b: { name: string }) => compare(a.name, b.name)
 

@@ -1,10 +1,10 @@
-import { clusterRoles, type ClusterRole, type Node } from '../../schemas/types.js'
-import { AppError, messageOf } from '../errors.js'
-import type { Entry, Section } from './ini.js'
-import type { Values } from './interpolation.js'
-import { shown, type Fault } from './refusal.js'
-import { nodeFaults } from './schema-faults.js'
-import { splitWords } from './words.js'
+import { clusterRoles, type ClusterRole, type Node } from '../../../schemas/types.js'
+import { AppError, messageOf } from '../../errors.js'
+import type { Entry, Section } from '../ini/ini.js'
+import type { Values } from '../ini/interpolation.js'
+import { shown, type Fault } from '../refusal.js'
+import { nodeFaults } from '../schema-faults.js'
+import { splitWords } from '../ini/words.js'
 
 /** A node as its section has it: it need not name an instance. */
 export type NodeSection = Omit<Node, 'instance'> & { instance: string | undefined }

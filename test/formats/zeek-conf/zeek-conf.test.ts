@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
-import type { AppError } from '../../src/errors.js'
-import { parseCpuList } from '../../src/formats/cpu-list.js'
-import { fillIn } from '../../src/formats/template.js'
-import { parseZeekConf } from '../../src/formats/zeek-conf.js'
-import { packageRoot } from '../../src/util.js'
-import { runs } from '../support/runs.js'
+import type { AppError } from '../../../src/errors.js'
+import { parseCpuList } from '../../../src/formats/node-cfg/cpu-list.js'
+import { fillIn } from '../../../src/formats/ini/template.js'
+import { parseZeekConf } from '../../../src/formats/zeek-conf/zeek-conf.js'
+import { packageRoot } from '../../../src/util.js'
+import { runs } from '../../support/runs.js'
 
 const parse = (text: string, host?: string) => parseZeekConf(text, { host, defaultInstance: 'agent-here' })
 const nodesOf = (text: string, host?: string) => parse(text, host).configuration.nodes
