@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
-import { checker, components } from '../schemas/validator.js'
-import { invalid } from '../src/errors.js'
-import { renderOpenapi } from '../src/openapi.js'
-import { packageRoot } from '../src/util.js'
+import { checker, components } from '../../schemas/validator.js'
+import { invalid } from '../../src/errors.js'
+import { renderOpenapi } from '../../scripts/openapi.js'
+import { packageRoot } from '../../src/util.js'
 
 const text = readFileSync(join(packageRoot, 'openapi.yaml'), 'utf8')
 

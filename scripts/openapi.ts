@@ -2,11 +2,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
-import type { Access } from './server/access/access.js'
-import type { Controller } from './controller/controller.js'
-import { Metrics } from './server/metrics.js'
-import { createServer, openapiOf } from './server/server.js'
-import { packageRoot } from './util.js'
+import type { Access } from '../src/server/access/access.js'
+import type { Controller } from '../src/controller/controller.js'
+import { Metrics } from '../src/server/metrics.js'
+import { createServer, openapiOf } from '../src/server/server.js'
+import { packageRoot } from '../src/util.js'
 
 /** The text of openapi.yaml, from the routes and their schemas. Nothing is asked of the controller for it. */
 export async function renderOpenapi (): Promise<string> {
