@@ -1,6 +1,6 @@
 import { requests, type Request, type RequestType } from '../../schemas/api.js'
 import type { AuditEvent, DomainEvent } from '../../schemas/events.js'
-import type { Asker, Audit as RequestAudit } from './record.js'
+import type { Caller } from './caller.js'
 import { parseCursor } from '../events/cursor.js'
 import type { Hub } from '../events/hub.js'
 import { AppError } from '../errors.js'
@@ -15,7 +15,7 @@ const refusedMax = 10_000
 const isAudited = (type: RequestType) => requests[type].role !== 'viewer'
 
 /** Who asked what, from where, and what came of it. */
-export class Audit implements RequestAudit {
+export class Audit {
   #channel: Channel
   #note: (event: DomainEvent) => void
   #now: () => number
@@ -45,22 +45,22 @@ export class Audit implements RequestAudit {
   }
 
   /** Only inside of the write that accepts the request. */
-  accepted ({ type, reqid }: Request, by: Asker | undefined, append: (event: DomainEvent) => unknown): void {
+  accepted ({ type, reqid }: Request, by: Caller | undefined, append: (event: DomainEvent) => unknown): void {
     if (isAudited(type)) append(entry(type, 'accepted', by ?? {}, { reqid }))
   }
 
   /** Only inside of the write that ends the request. */
-  concluded ({ type, reqid, state }: Request, append: (event: DomainEvent) => unknown, by?: Asker): void {
+  concluded ({ type, reqid, state }: Request, append: (event: DomainEvent) => unknown, by?: Caller): void {
     if (isAudited(type)) append(entry(type, state, by ?? JSON.parse(this.#channel.log.lastOf(reqid)?.body ?? '{}'), { reqid }))
   }
 
   /** Anything else that someone did. */
-  done (action: string, by: Asker, detail?: string): void {
+  done (action: string, by: Caller, detail?: string): void {
     this.#note(entry(action, 'succeeded', by, { detail }))
   }
 
   /** Who may not come in, or not do this. */
-  refused (action: string, by: Partial<Asker>, why: string): void {
+  refused (action: string, by: Partial<Caller>, why: string): void {
     // Not what it was refused for: a Host that is another one each time would fill the log.
     const key = `${by.address} ${by.name}`
     const now = this.#now()
@@ -75,7 +75,7 @@ export class Audit implements RequestAudit {
   }
 }
 
-function entry (action: string, outcome: string, { name, role, address }: Partial<Asker>, { reqid, detail }: { reqid?: string, detail?: string | undefined }): AuditEvent {
+function entry (action: string, outcome: string, { name, role, address }: Partial<Caller>, { reqid, detail }: { reqid?: string, detail?: string | undefined }): AuditEvent {
   return {
     type: 'audit', action, outcome,
     ...(name === undefined ? {} : { name }),

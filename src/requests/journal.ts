@@ -3,7 +3,6 @@ import { formatCursor } from '../events/cursor.js'
 import type { Hub } from '../events/hub.js'
 import type { EventLog, StoredEvent } from '../store/events.js'
 import type { Store, WriteOptions } from '../store/store.js'
-import type { Journal } from './record.js'
 
 /** How many notifications wait while the store cannot be written. */
 const notesMax = 10_000
@@ -15,7 +14,7 @@ export interface Channel {
 }
 
 /** Commit, then announce: nobody hears of an event that is not in its log. Who asked what goes to a log of its own. */
-export class EventJournal implements Journal {
+export class EventJournal {
   #store: Store
   #events: Channel
   #audit: Channel

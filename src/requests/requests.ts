@@ -5,7 +5,9 @@ import type { DomainEvent } from '../../schemas/events.js'
 import type { Outcome, Result } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import { Pending, type PendingLimits } from './pending.js'
-import type { Asker, Audit, Journal } from './record.js'
+import type { Audit } from './audit.js'
+import type { Caller } from './caller.js'
+import type { EventJournal } from './journal.js'
 import type { RequestEnd, RequestFilter, RequestTable, StoredRequest } from '../store/requests.js'
 import { concluded, tie, type Answer, type Task, type Work } from './task.js'
 import { maxTimerMs, timeOrderedId } from '../util.js'
@@ -13,7 +15,7 @@ import { Waiting } from './waiting.js'
 
 export interface RequestOptions {
   timeoutMs: number
-  by?: Asker | undefined
+  by?: Caller | undefined
   /** The ID that it is to have, if whoever asks has to know it beforehand. Nobody else's: the server makes IDs. */
   reqid?: string | undefined
   idempotency?: { key: string, fingerprint: string } | undefined
@@ -23,7 +25,7 @@ export interface RequestOptions {
 
 export interface RequestsOptions extends PendingLimits {
   table: RequestTable
-  journal: Journal
+  journal: EventJournal
   log: Logger
   now: () => number
   audit?: Audit
@@ -46,7 +48,7 @@ const graceMs = 1_000
  */
 export class Requests {
   #table: RequestTable
-  #journal: Journal
+  #journal: EventJournal
   #now: () => number
   #options: RequestsOptions
   #closing = false
@@ -222,7 +224,7 @@ export class Requests {
   }
 
   /** Only inside of a write: ends a request that is pending, whose results are those that were told as progress. */
-  #conclude (request: Request, answer: Answer, append: (event: DomainEvent) => number, write: (end: RequestEnd) => void, { as, by }: { as?: RequestState | undefined, by?: Asker | undefined } = {}): Request {
+  #conclude (request: Request, answer: Answer, append: (event: DomainEvent) => number, write: (end: RequestEnd) => void, { as, by }: { as?: RequestState | undefined, by?: Caller | undefined } = {}): Request {
     const now = this.#now()
     const finished = concluded(request, answer, now, as)
     const { reqid, type, state, success = false, results, warnings } = finished

@@ -140,7 +140,7 @@ await t.test('it ends with the agent, however that ends', async t => {
 
   // Killed, it has no time for anything.
   const program = `
-    import { Archiver } from ${JSON.stringify(join(packageRoot, 'dist', 'src', 'agent', 'archiver.js'))}
+    import { Archiver } from ${JSON.stringify(join(packageRoot, 'dist', 'src', 'agent', 'logs', 'archiver.js'))}
     const settings = ${JSON.stringify(settingsOf({ 'management-state-dir': state, 'agent-archive-cmd': 'sleep 600 & echo $$ $! > ../../pids; wait; :' }))}
     const log = { info () {}, debug () {}, warn () {} }
     await new Archiver({ settings, env: {}, log, notify () {} }).run(new AbortController().signal)

@@ -1,0 +1,46 @@
+import { resolve } from 'node:path'
+import { agentSettings } from '../agent/config.js'
+import { controllerSettings } from '../controller/config.js'
+import { ownController } from '../controller/own-agent.js'
+import { AppError } from '../errors.js'
+import type { Role } from '../host.js'
+import { loadSettings, managementSettings } from '../settings.js'
+
+export const allSettings = { ...managementSettings, ...controllerSettings, ...agentSettings }
+
+export interface CommandLine {
+  /** Those that are named, the controller first. */
+  roles: Role[]
+  /** The path of a file of settings. */
+  file: string | undefined
+  /** By name, without the dashes. */
+  flags: Record<string, string>
+}
+
+/** `--name value` and `--name=value`; roles and the file are no settings. */
+export function parseFlags (args: readonly string[]): CommandLine {
+  const flags: Record<string, string> = {}
+  const roles: Role[] = []
+  for (let at = 0; at < args.length; at++) {
+    const [, name, inline] = /^--([a-z][a-z-]*)(?:=(.*))?$/s.exec(args[at]!) ?? []
+    if (name === undefined) throw new AppError('invalid_request', `${args[at]} is not a flag`)
+    if (name === 'controller' || name === 'agent') roles.push(name.toUpperCase() as Role)
+    else {
+      const value = inline ?? args[++at]
+      if (value === undefined) throw new AppError('invalid_request', `--${name} needs a value`)
+      flags[name] = value
+    }
+  }
+  const { config: file, ...rest } = flags
+  return { roles: [...new Set(roles)].sort().reverse(), file, flags: rest }
+}
+
+/** The settings, which `roles` say that run together share. The state directory is an absolute path. */
+export function readSettings ({ file, flags, roles = [], env }: Partial<CommandLine> & { flags: Record<string, string>, env: NodeJS.ProcessEnv }) {
+  const settings = loadSettings(allSettings, { flags, env, file }, runTogether(roles) ? ownController : undefined)
+  return { ...settings, management_state_dir: resolve(settings.management_state_dir) }
+}
+
+export const runTogether = (roles: readonly Role[]) => roles.includes('CONTROLLER') && roles.includes('AGENT')
+
+export type Settings = ReturnType<typeof readSettings>

@@ -1,0 +1,115 @@
+import { hostname } from 'node:os'
+import { refuseExposure as refuseAgentExposure } from '../agent/config.js'
+import { refuseExposure as refuseControllerExposure } from '../controller/config.js'
+import { agentInNeed, refuseClash } from '../controller/own-agent.js'
+import { messageOf } from '../errors.js'
+import { nodesStay, runHost, type Role } from '../host.js'
+import { IpcTransport } from '../link/ipc.js'
+import { Link } from '../link/link.js'
+import { createLog } from '../log.js'
+import { hostPort } from '../util.js'
+import { parseFlags, readSettings, runTogether, type Settings } from './flags.js'
+
+interface Start {
+  settings: Settings
+  roles: readonly Role[]
+  /** What starts the process of a role. */
+  command: string[]
+  env: NodeJS.ProcessEnv
+}
+
+/** Runs the supervisor; in a process that one has launched, the role that the environment names. Returns the exit code. */
+export async function start (args: readonly string[], program: string, env: NodeJS.ProcessEnv): Promise<number> {
+  const { roles: named, file, flags } = parseFlags(args)
+  const roles: Role[] = named.length > 0 ? named : ['CONTROLLER', 'AGENT']
+  const settings = readSettings({ file, flags, roles, env })
+  const role = env['ZEEK_MANAGEMENT_NODE']
+  const all = { settings, roles, command: [process.execPath, program, 'start', ...args], env }
+  return role === undefined ? await runSupervisor(all) : await runRole(role, all)
+}
+
+/** Aborted by the first signal to stop, with its reason; the second ends the process at once. */
+function untilStopped (signals: Partial<Record<NodeJS.Signals, string>>): AbortSignal {
+  const stopping = new AbortController()
+  for (const [signal, reason] of Object.entries(signals)) {
+    process.on(signal, () => {
+      if (stopping.signal.aborted) process.exit(1)
+      stopping.abort(reason)
+    })
+  }
+  return stopping.signal
+}
+
+async function runSupervisor ({ settings, roles, command, env }: Start): Promise<number> {
+  // Hosts may share one file of settings: what another role would do is no reason to stop here.
+  if (roles.includes('CONTROLLER')) refuseControllerExposure(settings)
+  if (roles.includes('AGENT')) refuseAgentExposure(settings)
+  if (runTogether(roles)) refuseClash(settings)
+  const log = createLog({ node: `supervisor-${hostname()}`, role: 'NONE', level: settings.management_log_level })
+  const started = await runHost({
+    settings,
+    roles,
+    command,
+    env,
+    log,
+    onReady: lines => console.log(`zeek-cluster is ready: ${lines.join('; ')}`),
+    // At a terminal SIGHUP is its end; a service is told so to read its files again.
+    signal: untilStopped({ SIGTERM: 'stop', SIGINT: 'stop', SIGUSR2: nodesStay, ...process.stdout.isTTY ? { SIGHUP: 'stop' } : {} })
+  })
+  return started ? 0 : 1
+}
+
+/** In a process that a supervisor has launched: one role, until the supervisor ends or says so. */
+async function runRole (role: string, { settings, roles, env }: Start): Promise<number> {
+  // What reaches the whole group, as Ctrl-C does, is for the supervisor, which sees to the order.
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => {})
+  const stopped = untilStopped({ SIGTERM: 'stop' })
+  const isAgent = role === 'AGENT'
+  let onLine: (level: string, message: string) => void = () => {}
+  const log = createLog({
+    node: isAgent ? settings.agent_name : settings.controller_name,
+    role: isAgent ? 'AGENT' : 'CONTROLLER',
+    level: settings.management_log_level,
+    directory: settings.management_state_dir,
+    onLine: (level, message) => onLine(level, message)
+  })
+  const { supervisor, line, close } = await (isAgent ? agentRole : controllerRole)()
+  supervisor.notify('ready', { line })
+  await new Promise(resolve => {
+    stopped.addEventListener('abort', resolve, { once: true })
+    supervisor.closed.addEventListener('abort', resolve, { once: true })
+    if (stopped.aborted || supervisor.closed.aborted) resolve(undefined)
+  })
+  log.info('stopping')
+  await close()
+  await supervisor.close('done')
+  return 0
+
+  // Each process loads only what its role needs.
+  async function agentRole () {
+    const [{ startAgent }, { Programs }] = await Promise.all([import('../agent/main.js'), import('../agent/nodes/programs.js')])
+    const programs = new Programs(new IpcTransport(process))
+    const starting = startAgent({ settings, env, programs, controllerPort: settings.controller_port, log })
+    programs.on('reload', () => reloadWith(starting))
+    const agent = await starting
+    onLine = (level, message) => { if (level === 'WARNING' || level === 'ERROR') agent.notifyLog(level, message) }
+    return { supervisor: programs.link, line: `${settings.agent_name} is an agent of ${settings.agent_controller}`, close: agent.close }
+  }
+
+  async function controllerRole () {
+    const { startController } = await import('../controller/main.js')
+    const starting = startController({ settings, log, agent: runTogether(roles) ? agentInNeed(settings) : undefined })
+    const link = new Link(new IpcTransport(process), { reload: () => reloadWith(starting) })
+    const { url, close } = await starting
+    return { supervisor: link, line: `${settings.controller_name} listens on ${url}, for agents on ${hostPort(settings.controller_addr, settings.controller_port)}`, close }
+  }
+
+  async function reloadWith (starting: Promise<{ reload (): void }>) {
+    try {
+      (await starting).reload()
+      log.info('the certificates are read again')
+    } catch (error) {
+      log.error(`the certificates stay as they were: ${messageOf(error)}`)
+    }
+  }
+}
