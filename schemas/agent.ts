@@ -23,10 +23,10 @@ export const LayoutNode = Type.Object({
 export type LayoutNode = Static<typeof LayoutNode>
 
 /** The node that runs the ZeroMQ proxy, and the proxy's two ports. */
-export const Hub = Type.Object({ node: Name, host: Host, xpub_port: Port, xsub_port: Port })
+export const ZeromqProxy = Type.Object({ node: Name, host: Host, xpub_port: Port, xsub_port: Port })
 
 /** What every node knows of the cluster. The same for all agents. */
-export const Layout = Type.Object({ backend: ClusterBackend, nodes: Type.Array(LayoutNode), hub: Type.Optional(Hub) })
+export const Layout = Type.Object({ backend: ClusterBackend, nodes: Type.Array(LayoutNode), hub: Type.Optional(ZeromqProxy) })
 export type Layout = Static<typeof Layout>
 
 /** A node with what it is to be: RUNNING when that is not said. */

@@ -152,6 +152,6 @@ export const Result = Type.Object({
 })
 export type Result = Static<typeof Result>
 /** A result before it is tied to its request. */
-export type Untied = Omit<Result, 'reqid'>
+export type ResultWithoutReqid = Omit<Result, 'reqid'>
 /** The same where it is made: whoever fails says why. */
-export type Outcome = Omit<Untied, 'success' | 'error'> & ({ success: true, error?: undefined } | { success: false, error: string })
+export type Outcome = Omit<ResultWithoutReqid, 'success' | 'error'> & ({ success: true, error?: undefined } | { success: false, error: string })

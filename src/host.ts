@@ -35,17 +35,17 @@ const rolePolicy: Omit<RestartPolicy, 'maxMs'> = { initialMs: 500, resetMs: 60_0
 
 /** What the supervisor does for an agent. A node that has the name of a role must not take its place. */
 export function supervisorHandlers (supervisor: Supervisor): Handlers {
-  const spare = (name: string) => {
+  const assertNotRole = (name: string) => {
     if (supervisor.status().some(unit => unit.name === name && unit.kind === 'attached')) throw new AppError('invalid_request', `${name} is the name of a controller or agent on this host`)
   }
   return {
     status: () => supervisor.status(),
     start: async ({ program }: { program: Program }) => {
-      spare(program.name)
+      assertNotRole(program.name)
       await supervisor.start(program)
     },
     stop: async ({ name }: { name: string }) => {
-      spare(name)
+      assertNotRole(name)
       await supervisor.stop(name)
     },
     output: ({ name }: { name: string }) => supervisor.output(name)

@@ -44,7 +44,7 @@ export interface Sources {
 }
 
 /** Defaults that follow from other settings; `isGiven` tells which of them somebody has set. */
-export type Following<S> = (settings: S, isGiven: (key: keyof S) => boolean) => Partial<S>
+export type DerivedDefaults<S> = (settings: S, isGiven: (key: keyof S) => boolean) => Partial<S>
 
 function readFile (path: string): Record<string, unknown> {
   try {
@@ -60,7 +60,7 @@ function readFile (path: string): Record<string, unknown> {
  * The settings: flags win over the environment, that over the file, that over the defaults, of which some `follow`. Throws an AppError with
  * one line that names what is unknown or wrong.
  */
-export function loadSettings<P extends TProperties> (properties: P, { flags, env, file }: Sources, follow: Following<Static<TObject<P>>> = () => ({})): Static<TObject<P>> {
+export function loadSettings<P extends TProperties> (properties: P, { flags, env, file }: Sources, follow: DerivedDefaults<Static<TObject<P>>> = () => ({})): Static<TObject<P>> {
   const keys = Object.keys(properties)
   const fromFile = file === undefined ? {} : readFile(file)
   const unknown = [

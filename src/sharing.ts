@@ -16,7 +16,7 @@ const defaultId = '23'
 /** More of them say nothing new. */
 const maxNamed = 5
 
-interface Listener {
+interface ListeningNode {
   name: string
   /** The network interface. */
   device: string
@@ -39,7 +39,7 @@ const quoted = ({ name }: { name: string }) => `'${name}'`
 const idOf = (value: string) => /^\s*\d+\s*$/.test(value) ? String(Number(value) & 0xffff) : value.trim()
 
 /** How a node gets packets, by a source that everybody has: AF_PACKET, or libpcap. Undefined for others. */
-function listenerOf ({ name, interface: source, options = {}, env = {} }: Node): Listener | undefined {
+function listenerOf ({ name, interface: source, options = {}, env = {} }: Node): ListeningNode | undefined {
   const [, prefix = 'pcap', device] = /^(?:([^:]*)::)?([^:]+)$/.exec(source ?? '') ?? []
   if (device === undefined || !['af_packet', 'pcap'].includes(prefix)) return undefined
   const said = options[idOption]
@@ -53,12 +53,12 @@ function listenerOf ({ name, interface: source, options = {}, env = {} }: Node):
 }
 
 /** A fan-out group is of one interface: the kernel refuses whoever comes with a second one. */
-function fanOuts (instance: string, listeners: readonly Listener[], { errors, warnings }: Sharing): void {
+function fanOuts (instance: string, listeners: readonly ListeningNode[], { errors, warnings }: Sharing): void {
   for (const [id, members] of groupBy(listeners.filter(({ id }) => id !== undefined), ({ id }) => id!)) {
-    const firsts = (of: readonly Listener[]) => [...groupBy(of, ({ device }) => device).values()].map(([first]) => first!)
+    const firsts = (of: readonly ListeningNode[]) => [...groupBy(of, ({ device }) => device).values()].map(([first]) => first!)
     const all = firsts(members)
     const explicit = firsts(members.filter(({ saysId }) => saysId))
-    const text = (nodes: readonly Listener[], middle: string) =>
+    const text = (nodes: readonly ListeningNode[], middle: string) =>
       `nodes ${listed(nodes.map(node => `${quoted(node)} (${node.device})`))} on instance '${instance}' ${middle}: the kernel lets only one interface have it (EINVAL for the others); give each interface an ${idOption} of its own`
     if (explicit.length > 1) errors.push(text(explicit, `have the same ${idOption}, ${id}`))
     else if (all.length > 1) warnings.push(text(all, `have the same ${idOption}, ${id}${id === defaultId ? ', the default,' : ''} unless a script sets it`))
@@ -66,7 +66,7 @@ function fanOuts (instance: string, listeners: readonly Listener[], { errors, wa
 }
 
 /** Who does not share the packets of an interface with the others sees all of them, too. */
-function duplicates (instance: string, listeners: readonly Listener[], { warnings }: Sharing): void {
+function duplicates (instance: string, listeners: readonly ListeningNode[], { warnings }: Sharing): void {
   for (const [device, members] of groupBy(listeners.filter(({ group }) => group !== undefined), ({ device }) => device)) {
     const firsts = [...groupBy(members, ({ group }) => group).values()].map(([first]) => first!)
     if (firsts.length < 2) continue

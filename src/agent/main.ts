@@ -8,16 +8,16 @@ import { AppError, messageOf } from '../errors.js'
 import type { UnitStatus } from '../supervisor/program.js'
 import { bootId, hostPort, packageVersion } from '../util.js'
 import { Archiver, prepareQueue } from './logs/archiver.js'
-import { Checks } from './check/check.js'
+import { NodeChecks } from './check/check.js'
 import type { AgentSettings } from './config.js'
-import { host as thisHost, type Host } from './check/host.js'
+import { hostProbes as thisHost, type HostProbes } from './check/host-probes.js'
 import { LocalInstance } from './stats/instance.js'
-import { Memory } from './nodes/memory.js'
+import { ShareFile } from './nodes/share-file.js'
 import { methodsOf } from './methods.js'
 import { NodeHealth } from './stats/node-health.js'
 import { NodeTable } from './nodes/node-table.js'
-import { directories } from './nodes/program.js'
-import type { Programs } from './nodes/programs.js'
+import { directories } from './nodes/zeek-program.js'
+import type { SupervisorClient } from './nodes/supervisor-client.js'
 import { Sampler } from './stats/sampler.js'
 import { Session } from './session.js'
 
@@ -25,12 +25,12 @@ import { Session } from './session.js'
 export interface AgentOptions {
   settings: AgentSettings
   env: NodeJS.ProcessEnv
-  programs: Programs
+  programs: SupervisorClient
   /** The port at which agents reach a controller on this host. */
   controllerPort: number
   log: Logger
   /** What is found out of the host before nodes are deployed. */
-  host?: Host
+  host?: HostProbes
 }
 
 export interface Agent {
@@ -47,12 +47,12 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
   const closing = new AbortController()
   const certificates = Certificates.of('agent', settings)
   await prepareQueue(settings)
-  const table = new NodeTable(settings, env, programs, new Memory(join(settings.management_state_dir, 'agent.json')))
+  const table = new NodeTable(settings, env, programs, new ShareFile(join(settings.management_state_dir, 'agent.json')))
   const nodeHealth = new NodeHealth(table, directories(settings).node)
   const sampler = new Sampler(table, samples => nodeHealth.note(samples), settings.agent_stats_interval * 1000, closing.signal)
   const archiver = settings.agent_archive_logs ? new Archiver({ settings, env, log, notify: (method, params) => session.notify(method, params) }) : undefined
   const instance = new LocalInstance(settings, env, table, nodeHealth, archiver)
-  const checks = new Checks(settings, env, host)
+  const checks = new NodeChecks(settings, env, host)
   await checks.clean()
   const dialled = settings.agent_controller === 'none'
 

@@ -6,10 +6,10 @@ import { checker } from '../../schemas/validator.js'
 import { invalid } from '../errors.js'
 import type { Context, Handlers, Link } from '../link/link.js'
 import { unpackLayout } from '../protocol/packed-layout.js'
-import type { Checks } from './check/check.js'
+import type { NodeChecks } from './check/check.js'
 import type { AgentSettings } from './config.js'
 import { diagnose } from './outputs/diagnosis.js'
-import type { Host } from './check/host.js'
+import type { HostProbes } from './check/host-probes.js'
 import type { LocalInstance } from './stats/instance.js'
 import type { NodeTable } from './nodes/node-table.js'
 import { getNodeOutput } from './outputs/outputs.js'
@@ -42,10 +42,10 @@ export interface Workers {
   settings: AgentSettings
   env: NodeJS.ProcessEnv
   table: NodeTable
-  checks: Checks
+  checks: NodeChecks
   sampler: Sampler
   instance: LocalInstance
-  host: Host
+  host: HostProbes
   log: Logger
 }
 
@@ -60,7 +60,7 @@ export function methodsOf ({ settings, env, table, checks, sampler, instance, ho
       return telling(share.nodes.map(({ name }) => name), context, table.deploy(share, digest => askForLayout(link, digest), how, signal))
     },
     check: async ({ share, nodes, processes }, { signal, link }) =>
-      await checks.check(await table.whole(share, digest => askForLayout(link, digest)), nodes, () => ownOf(table, processes), signal),
+      await checks.check(await table.resolveShare(share, digest => askForLayout(link, digest)), nodes, () => ownOf(table, processes), signal),
     get_taken_ports: async ({ host: address, processes }) => ({ ports: await takenPorts(host, address, () => ownOf(table, processes)) }),
     standby: async () => {
       log.info('on standby')

@@ -87,8 +87,8 @@ async function runRole (role: string, { settings, roles, env }: Start): Promise<
 
   // Each process loads only what its role needs.
   async function agentRole () {
-    const [{ startAgent }, { Programs }] = await Promise.all([import('../agent/main.js'), import('../agent/nodes/programs.js')])
-    const programs = new Programs(new IpcTransport(process))
+    const [{ startAgent }, { SupervisorClient }] = await Promise.all([import('../agent/main.js'), import('../agent/nodes/supervisor-client.js')])
+    const programs = new SupervisorClient(new IpcTransport(process))
     const starting = startAgent({ settings, env, programs, controllerPort: settings.controller_port, log })
     programs.on('reload', () => reloadWith(starting))
     const agent = await starting

@@ -17,7 +17,7 @@ import type { EventJournal } from '../requests/journal.js'
 import { pageOf, type NodeFilter } from './cluster/node-list.js'
 import type { Operations } from './work/operations.js'
 import { nodeMetrics, targetsOf, type Reached } from './cluster/prometheus.js'
-import { patience } from './work/patience.js'
+import { timeoutOf } from './work/timeouts.js'
 import type { Plan } from './cluster/plan.js'
 import type { Queries } from './work/queries.js'
 import { masked, maskedOutcome } from '../security/secrets.js'
@@ -79,7 +79,7 @@ export class Controller {
   /** The seconds that a request has whose asker does not say. */
   patience (type: RequestType, args: RequestArguments): number {
     const { settings, fleet, configurations: { staged } } = this.#parts
-    return patience(type, args, { settings, fleet, deployed: this.deployed(), staged })
+    return timeoutOf(type, args, { settings, fleet, deployed: this.deployed(), staged })
   }
 
   /** Throws `not_found`. */

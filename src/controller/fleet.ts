@@ -8,7 +8,7 @@ import type { Instance, NodeState, NodeStatus, Outcome } from '../../schemas/typ
 import { checker } from '../../schemas/validator.js'
 import { canonicalHost } from '../addresses.js'
 import { AppError, invalid, messageOf } from '../errors.js'
-import { Link, type Answer } from '../link/link.js'
+import { Link, type LinkReply } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import { backoff, compare, hostPort, maxTimerMs } from '../util.js'
 import { Waiting } from '../requests/waiting.js'
@@ -105,7 +105,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   async ask (instance: string, method: AgentMethod, params: object, { timeoutMs, reqid, onPart }: { timeoutMs: number, reqid?: string, onPart?: ((part: any) => void) | undefined }): Promise<any> {
     const member = this.member(instance)
     if (!member) throw new AppError('unavailable', `instance ${instance} is not connected`)
-    const late = (answer: Answer) => this.emit('log', instance, 'WARNING', `late answer to ${method}${reqid === undefined ? '' : ` of request ${reqid}`}: ${describe(answer)}`)
+    const late = (answer: LinkReply) => this.emit('log', instance, 'WARNING', `late answer to ${method}${reqid === undefined ? '' : ` of request ${reqid}`}: ${describe(answer)}`)
     return checkAnswer[method](await member.link.ask(method, params, { timeoutMs, late, onPart: onPart && (part => onPart(checkPart[method]?.(part, instance))) }), instance)
   }
 
@@ -242,7 +242,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
 }
 
 /** What an agent has answered, in a line, without its data. */
-function describe (answer: Answer): string {
+function describe (answer: LinkReply): string {
   if ('error' in answer) return answer.error.message
   const outcomes = [answer.result].flat() as Partial<Outcome>[]
   return [...new Set(outcomes.map(outcome => outcome?.success === undefined ? 'answered' : `${outcome.node}: ${outcome.success ? 'succeeded' : outcome.error ?? 'failed'}`))].join(', ')

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { AgentSettings } from '../agent/config.js'
 import type { ControllerSettings } from './config.js'
 import { AppError } from '../errors.js'
-import type { Following } from '../settings.js'
+import type { DerivedDefaults } from '../settings.js'
 import { hostPort, reachableAt } from '../util.js'
 
 type Settings = ControllerSettings & AgentSettings
@@ -13,7 +13,7 @@ const tokenFileIn = (settings: Settings) => join(settings.management_state_dir, 
  * The defaults of an agent that runs with a controller, unless somebody says whom it dials: that controller, where it
  * listens, knowing it by its very certificate (whatever names are in that), and with a token that it is given.
  */
-export const ownController: Following<Settings> = (settings, isGiven) => {
+export const ownController: DerivedDefaults<Settings> = (settings, isGiven) => {
   if (isGiven('agent_controller')) return {}
   const { controller_addr: addr, controller_port: port, controller_tls_cert: cert, controller_authentication: authentication } = settings
   const needsToken = authentication === 'token' && settings.agent_token_file === undefined && settings.agent_tls_cert === undefined

@@ -21,7 +21,7 @@ export interface LinkOptions {
   onError?: (error: unknown) => void
 }
 
-export type Answer = { result?: unknown } | { error: AppError }
+export type LinkReply = { result?: unknown } | { error: AppError }
 
 interface Asking {
   timeoutMs: number
@@ -29,7 +29,7 @@ interface Asking {
   /** Told, in order, of what the other end says before its answer. */
   onPart?: ((value: any) => void) | undefined
   /** Told of an answer that comes after the time. */
-  late?: (answer: Answer) => void
+  late?: (answer: LinkReply) => void
 }
 
 type Frame =
@@ -57,9 +57,9 @@ export class Link {
   #transport: Transport
   #handlers: Handlers
   #onError: (error: unknown) => void
-  #asked = new Map<number, { settle: (answer: Answer) => void, onPart: Asking['onPart'] }>()
+  #asked = new Map<number, { settle: (answer: LinkReply) => void, onPart: Asking['onPart'] }>()
   /** Those that have timed out, and are still to be answered. */
-  #late = new Map<number, (answer: Answer) => void>()
+  #late = new Map<number, (answer: LinkReply) => void>()
   #serving = new Map<number, AbortController>()
   #next = 1
   #closing = new AbortController()
@@ -89,7 +89,7 @@ export class Link {
     // What cannot be said is found out before anything waits for an answer.
     const question = JSON.stringify({ ask: id, method, params, timeout: timeForAsked(patienceMs) } satisfies Frame)
     return await new Promise<R>((resolve, reject) => {
-      const settle = (answer: Answer) => {
+      const settle = (answer: LinkReply) => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', cancel)
         this.#asked.delete(id)

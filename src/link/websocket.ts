@@ -80,13 +80,13 @@ export interface ListenOptions<T> {
   onTransport: (transport: WebSocketTransport, peerAddress: string, admitted: T) => void
 }
 
-export interface Listener {
+export interface LinkServer {
   server: Server
   close (): Promise<void>
 }
 
 /** Takes WebSockets at a path. Throws `unavailable` when it cannot listen. */
-export async function listen<T> ({ host, port, path, certificates, admit, onTransport }: ListenOptions<T>): Promise<Listener> {
+export async function listen<T> ({ host, port, path, certificates, admit, onTransport }: ListenOptions<T>): Promise<LinkServer> {
   const admitted = new WeakMap<IncomingMessage, T>()
   const refuse = (_request: IncomingMessage, response: ServerResponse) => { response.writeHead(426).end() }
   const http = certificates ? createTlsServer({ ...certificates.options, rejectUnauthorized: false }, refuse) : createServer(refuse)

@@ -9,7 +9,7 @@ import type { Audit } from './audit.js'
 import type { Caller } from './caller.js'
 import type { EventJournal } from './journal.js'
 import type { RequestEnd, RequestFilter, RequestTable, StoredRequest } from '../store/requests.js'
-import { concluded, tie, type Answer, type Task, type Work } from './task.js'
+import { concluded, withReqid, type Answer, type Task, type Work } from './task.js'
 import { maxTimerMs, timeOrderedId } from '../util.js'
 import { Waiting } from './waiting.js'
 
@@ -193,7 +193,7 @@ export class Requests {
         }, { insists: true }).catch(() => {})
       }
       const progress = (instance: string, outcomes: readonly Outcome[]) => {
-        const results = tie(reqid, outcomes)
+        const results = withReqid(reqid, outcomes)
         tell({ type: 'request_progress', reqid, instance, results }, results)
       }
       const answer = await Promise.race([givenUp, work({ reqid, remainingMs, signal: ending.signal, progress, tell })]).catch((error: unknown): Answer => {

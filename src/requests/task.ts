@@ -1,6 +1,6 @@
 import type { Request, RequestState } from '../../schemas/api.js'
 import type { DomainEvent } from '../../schemas/events.js'
-import type { Outcome, Result, Untied } from '../../schemas/types.js'
+import type { Outcome, Result, ResultWithoutReqid } from '../../schemas/types.js'
 
 /** A request that is being worked on. */
 export interface Task {
@@ -29,7 +29,7 @@ export const failed = (error: string): Answer => ({ results: [{ success: false, 
 export type Work = { now: () => Answer } | ((task: Task) => Promise<Answer>)
 
 /** What a request comes to. Results of nodes count more than those that stand for the whole. */
-export function stateOf (results: readonly Untied[]): RequestState {
+export function stateOf (results: readonly ResultWithoutReqid[]): RequestState {
   const ofNodes = results.filter(({ node }) => node !== undefined)
   const counted = ofNodes.length > 0 ? ofNodes : results
   const successes = counted.filter(({ success }) => success).length
@@ -38,7 +38,7 @@ export function stateOf (results: readonly Untied[]): RequestState {
 }
 
 /** Outcomes as results of a request. */
-export function tie (reqid: string, outcomes: readonly Outcome[]): Result[] {
+export function withReqid (reqid: string, outcomes: readonly Outcome[]): Result[] {
   return outcomes.map(outcome => ({ reqid, ...outcome }))
 }
 
@@ -46,7 +46,7 @@ export function tie (reqid: string, outcomes: readonly Outcome[]): Result[] {
 export function concluded (request: Request, { results: more, warnings = [], timedOut = false }: Answer, now: number, as?: RequestState): Request {
   const finished = new Date(now).toISOString()
   if (isStateless(request)) return { ...request, finished_at: finished, state: 'expired', success: false }
-  const results = [...request.results, ...tie(request.reqid, more)]
+  const results = [...request.results, ...withReqid(request.reqid, more)]
   const state = as ?? (timedOut ? 'timed_out' : stateOf(results))
   return { ...request, finished_at: finished, state, success: state === 'succeeded', results, warnings: [...warnings] }
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { requests as definitions, requestTypes, type Request, type RequestArguments, type RequestType } from '../../schemas/api.js'
-import type { Outcome, Untied } from '../../schemas/types.js'
+import type { Outcome, ResultWithoutReqid } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
 import type { Answer } from '../requests/task.js'
@@ -94,7 +94,7 @@ export class Messages {
   async #ask ({ type, reqid: clientReqid, arguments: args }: ZeekRequest, from: Subscriber<Principal>, answered: () => void): Promise<void> {
     const reqid = timeOrderedId()
     const asked: Asked = { reqid: clientReqid, from, isAnswered: false, ended: () => {} }
-    const answer = (results: readonly Untied[]) => { if (from.isSubscribedTo(controllerTopic)) from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, results))) }
+    const answer = (results: readonly ResultWithoutReqid[]) => { if (from.isSubscribedTo(controllerTopic)) from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, results))) }
     const onAnswer = ({ results }: Answer) => {
       asked.isAnswered = true
       answer(results)

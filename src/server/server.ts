@@ -21,7 +21,7 @@ import type { Controller } from '../controller/controller.js'
 import type { Principal } from './access/guard.js'
 import type { Messages } from './messages.js'
 import type { Metrics } from './metrics.js'
-import { tellOfEnds } from './pipeline.js'
+import { emitCloseOfQueuedResponses } from './pipeline.js'
 import { headersOf, problemOf } from './problem.js'
 import { refuseMessage, takeUpgrades } from './upgrade.js'
 
@@ -77,7 +77,7 @@ export async function createServer ({ controller, metrics, messages, access, bod
   acceptJsonOnly(app)
   certificates?.serve(app.server as unknown as TlsServer)
   limits.watch(app.server)
-  tellOfEnds(app.server as Server)
+  emitCloseOfQueuedResponses(app.server as Server)
   app.decorateRequest('principal')
   app.addHook('onRequest', (request, reply, done) => {
     let refused: Error | undefined

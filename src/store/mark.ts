@@ -2,7 +2,7 @@ import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs
 import { AppError, messageOf } from '../errors.js'
 
 /** How far a log has got. */
-export interface Place {
+export interface LogPosition {
   epoch: string
   seq: number
 }
@@ -18,7 +18,7 @@ const lineLength = 64
  */
 export class Mark {
   #path: string
-  #places: Partial<Record<string, Place>>
+  #places: Partial<Record<string, LogPosition>>
   /** Opened to be written: whoever only looks makes none. */
   #file: number | undefined
 
@@ -31,18 +31,18 @@ export class Mark {
     }
   }
 
-  private constructor (path: string, places: Partial<Record<string, Place>>) {
+  private constructor (path: string, places: Partial<Record<string, LogPosition>>) {
     this.#path = path
     this.#places = places
   }
 
   /** As it was found, or written since; undefined when nothing (whole) was. */
-  of (log: typeof logs[number]): Place | undefined {
+  of (log: typeof logs[number]): LogPosition | undefined {
     return this.#places[log]
   }
 
   /** Throws when it cannot be written. */
-  write (log: typeof logs[number], { epoch, seq }: Place): void {
+  write (log: typeof logs[number], { epoch, seq }: LogPosition): void {
     this.#file ??= openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600)
     this.#places[log] = { epoch, seq }
     writeSync(this.#file, `${`${log} ${epoch} ${seq}`.padEnd(lineLength - 1)}\n`, logs.indexOf(log) * lineLength)
@@ -54,7 +54,7 @@ export class Mark {
   }
 }
 
-function read (path: string): Partial<Record<string, Place>> {
+function read (path: string): Partial<Record<string, LogPosition>> {
   let text = ''
   try {
     text = readFileSync(path, 'latin1')

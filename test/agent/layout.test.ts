@@ -3,9 +3,9 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Layout, SentShare } from '../../schemas/agent.js'
-import { Memory } from '../../src/agent/nodes/memory.js'
+import { ShareFile } from '../../src/agent/nodes/share-file.js'
 import { NodeTable } from '../../src/agent/nodes/node-table.js'
-import { Programs } from '../../src/agent/nodes/programs.js'
+import { SupervisorClient } from '../../src/agent/nodes/supervisor-client.js'
 import { AppError } from '../../src/errors.js'
 import { supervisorHandlers } from '../../src/host.js'
 import { Link } from '../../src/link/link.js'
@@ -29,8 +29,8 @@ function start (t: Test, directory = directoryOf(t)) {
   const link = new Link(theirs, supervisorHandlers(supervisor))
   t.teardown(() => supervisor.close())
   const path = join(directory, 'agent.json')
-  const memory = new Memory(path)
-  const table = new NodeTable(settings, cleanEnv, new Programs(ours), memory)
+  const memory = new ShareFile(path)
+  const table = new NodeTable(settings, cleanEnv, new SupervisorClient(ours), memory)
   const asked: Layout[] = []
   const get = async (digest: string) => {
     asked.push(layouts.get(digest)!)

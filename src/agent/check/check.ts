@@ -12,12 +12,12 @@ import { findZeek, type Executable } from '../../zeek/executable.js'
 import { ScriptFiles } from '../../zeek/scripts.js'
 import { writeClusterScripts } from '../nodes/cluster-scripts.js'
 import type { AgentSettings } from '../config.js'
-import type { Host } from './host.js'
+import type { HostProbes } from './host-probes.js'
 import type { Own } from './listeners.js'
 import { parse } from './parse.js'
 import { groupsOf, slowestFirst, type Parsed } from './parse-groups.js'
 import { diskFindings, preflight, surroundingsOf } from './preflight.js'
-import { directories, rotationOf } from '../nodes/program.js'
+import { directories, rotationOf } from '../nodes/zeek-program.js'
 
 /** Of one node. */
 const maxFindings = 100
@@ -30,10 +30,10 @@ const parseMs = 60_000
 const harmless = { ZEEKCTL_CHECK_CONFIG: '1', ZEEKCTL_DISABLE_LISTEN: '1' }
 
 /** Finds out whether nodes would run, without touching what runs. */
-export class Checks {
+export class NodeChecks {
   #settings: AgentSettings
   #env: NodeJS.ProcessEnv
-  #host: Host
+  #host: HostProbes
   #parseMs: number
   /** Where scripts are while they are needed. Nobody else is in it: its agent is the only one of the state directory. */
   #directory: string
@@ -43,7 +43,7 @@ export class Checks {
   /** How long nodes of each kind took to parse last time, in milliseconds. */
   #took = new Map<string, number>()
 
-  constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, host: Host, timeoutMs = parseMs) {
+  constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, host: HostProbes, timeoutMs = parseMs) {
     this.#settings = settings
     this.#env = env
     this.#host = host

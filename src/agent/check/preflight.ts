@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AssignedNode, Layout } from '../../../schemas/agent.js'
 import type { Finding } from '../../../schemas/operations.js'
 import type { Executable } from '../../zeek/executable.js'
-import type { Host } from './host.js'
+import type { HostProbes } from './host-probes.js'
 import { isInTheWay, isOurs, type Listener, type Own } from './listeners.js'
 
 /** What the nodes of one check have in common. */
 export interface Surroundings {
-  host: Host
+  host: HostProbes
   layout: Layout
   zeek: Executable
   /** Whether zeek may read packets, as far as it can be told. */
@@ -28,7 +28,7 @@ const error = (message: string): Finding => ({ level: 'error', message })
 const warning = (message: string): Finding => ({ level: 'warning', message })
 
 /** Looks at what nodes have in common. */
-export async function surroundingsOf (nodes: readonly AssignedNode[], layout: Layout, zeek: Executable, host: Host, own: () => Own): Promise<Surroundings> {
+export async function surroundingsOf (nodes: readonly AssignedNode[], layout: Layout, zeek: Executable, host: HostProbes, own: () => Own): Promise<Surroundings> {
   const ports = new Set(nodes.flatMap(node => portsOf(node, layout).map(({ port }) => port)))
   const [first, maySniff] = await Promise.all([host.listeners(ports), host.maySniff(zeek.path)])
   const isClear = first.every(({ holder }) => holder)
@@ -43,7 +43,7 @@ export async function preflight (node: AssignedNode, surroundings: Surroundings,
 }
 
 /** Whether the state directory has room. */
-export async function diskFindings (host: Host, directory: string): Promise<Finding[]> {
+export async function diskFindings (host: HostProbes, directory: string): Promise<Finding[]> {
   const free = await host.free(directory)
   if (free === undefined) return [warning(`how much space is free for ${directory} cannot be told`)]
   if (free >= disk.warning) return []

@@ -1,4 +1,4 @@
-import type { Host } from './host.js'
+import type { HostProbes } from './host-probes.js'
 import { isInTheWay, isOurs, type Own } from './listeners.js'
 import type { NodeTable } from '../nodes/node-table.js'
 
@@ -12,7 +12,7 @@ export function ownOf (table: Pick<NodeTable, 'share' | 'statuses'>, processes: 
 }
 
 /** The ports at which nothing of ours could listen at this address, since strangers do, sorted. `own` says what is ours, at the time. */
-export async function takenPorts (host: Pick<Host, 'listeners'>, address: string, own: () => Own): Promise<number[]> {
+export async function takenPorts (host: Pick<HostProbes, 'listeners'>, address: string, own: () => Own): Promise<number[]> {
   const before = own()
   const listeners = await host.listeners()
   // Nodes may be restarted meanwhile.

@@ -10,7 +10,7 @@ import { inheritedOf } from '../../zeek/command.js'
 import { findExecutable } from '../../zeek/executable.js'
 import { readQueue, type QueuedLog } from './archive.js'
 import { archiveMax, type AgentSettings } from '../config.js'
-import { directories } from '../nodes/program.js'
+import { directories } from '../nodes/zeek-program.js'
 import { retain } from './retention.js'
 
 /** What is kept of an archiver's outputs: the end, in characters. */

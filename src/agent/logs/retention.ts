@@ -4,7 +4,7 @@ import { messageOf } from '../../errors.js'
 import { archivedName, dayPattern } from '../../zeek/log-name.js'
 
 /** What may be kept. 0: no limit. */
-export interface Limits {
+export interface RetentionLimits {
   /** In milliseconds. */
   maxAge: number
   maxBytes: number
@@ -22,7 +22,7 @@ export interface ArchivedLog {
 export type Reason = 'too old' | 'too many bytes' | 'too little free'
 
 /** The archived logs to delete, the oldest first, and why: no more than the limits ask for. */
-export function surplus (logs: readonly ArchivedLog[], { maxAge, maxBytes, minFree }: Limits, free: number, now: number): { log: ArchivedLog, reason: Reason }[] {
+export function surplus (logs: readonly ArchivedLog[], { maxAge, maxBytes, minFree }: RetentionLimits, free: number, now: number): { log: ArchivedLog, reason: Reason }[] {
   let bytes = logs.reduce((sum, log) => sum + log.bytes, 0)
   const reasonOf = (log: ArchivedLog): Reason | undefined => {
     if (maxAge > 0 && now - log.closed > maxAge) return 'too old'

@@ -6,7 +6,7 @@ import { AppError } from '../../errors.js'
 import type { Program, UnitStatus } from '../../supervisor/program.js'
 import { Channel, type Beat } from '../../zeek/channel.js'
 import type { Origin } from './origin.js'
-import { channelOf } from './program.js'
+import { channelOf } from './zeek-program.js'
 
 export interface Change {
   status: NodeStatus

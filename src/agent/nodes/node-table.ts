@@ -12,10 +12,10 @@ import { Attempt, failed, succeeded } from './attempt.js'
 import { writeClusterScripts } from './cluster-scripts.js'
 import type { AgentSettings } from '../config.js'
 import { ManagedNode, type Change } from './managed-node.js'
-import type { Memory } from './memory.js'
+import type { ShareFile } from './share-file.js'
 import { Origins, type How } from './origin.js'
-import { directories, programOf } from './program.js'
-import type { Programs } from './programs.js'
+import { directories, programOf } from './zeek-program.js'
+import type { SupervisorClient } from './supervisor-client.js'
 import { Runner } from './runner.js'
 
 /** In these states a node is not to be started: it is up. */
@@ -29,8 +29,8 @@ const hasProcess: readonly NodeState[] = ['RUNNING', 'PENDING', 'UNKNOWN']
 export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]] }> {
   #settings: AgentSettings
   #env: NodeJS.ProcessEnv
-  #programs: Programs
-  #memory: Memory
+  #programs: SupervisorClient
+  #memory: ShareFile
   #origins: Origins
   #nodes = new Map<string, ManagedNode>()
   /** One at a time: what is stopped must be gone before its successor starts. */
@@ -38,7 +38,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   #share: Share | undefined
   #runner: Runner
 
-  constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, programs: Programs, memory: Memory) {
+  constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, programs: SupervisorClient, memory: ShareFile) {
     super()
     this.#settings = settings
     this.#env = env
@@ -82,7 +82,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   }
 
   /** A share with its layout; `lacking` gets one that is not that of the nodes. */
-  async whole (sent: SentShare, lacking: (digest: string) => Promise<Layout>): Promise<Share> {
+  async resolveShare (sent: SentShare, lacking: (digest: string) => Promise<Layout>): Promise<Share> {
     const known = this.#share?.layout
     return { ...sent, layout: known && digestOf(known) === sent.layout ? known : await lacking(sent.layout) }
   }
@@ -96,7 +96,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     const attempt = this.#attempt(names, signal)
     // Waiting is not part of the work: the next deployment need not wait for a node that hangs.
     const applying = this.#work.run(async () => {
-      const share = await this.whole(sent, lacking)
+      const share = await this.resolveShare(sent, lacking)
       await this.#memory.save(share)
       return await this.#apply(share, how, attempt.done)
     })
@@ -117,7 +117,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   /** Has the named nodes run from now on. One outcome per node. Throws `timeout` when it is given up before its turn. */
   async start (names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
     const attempt = this.#attempt(names, signal)
-    await this.#desire('RUNNING', names, signal, async nodes => {
+    await this.#setDesired('RUNNING', names, signal, async nodes => {
       const away = nodes.filter(({ status: { state } }) => !hasProcess.includes(state))
       for (const { node } of nodes.filter(node => !away.includes(node))) attempt.done.add(node.name)
       await this.#runner.start(away, attempt.done)
@@ -128,7 +128,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   /** Has the named nodes be stopped from now on. One outcome per node. Throws `timeout` when it is given up before its turn. */
   async stop (names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
     const attempt = this.#attempt(names, signal)
-    await this.#desire('STOPPED', names, signal, nodes => this.#runner.stop(nodes, attempt.done))
+    await this.#setDesired('STOPPED', names, signal, nodes => this.#runner.stop(nodes, attempt.done))
     return names.map(name => attempt.stopped(name))
   }
 
@@ -155,7 +155,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   get #instance (): string { return this.#settings.agent_name }
 
   /** Keeps what the named nodes are to be, then makes them so. */
-  async #desire (desired: DesiredState, names: readonly string[], signal: AbortSignal, make: (nodes: ManagedNode[]) => Promise<void>): Promise<void> {
+  async #setDesired (desired: DesiredState, names: readonly string[], signal: AbortSignal, make: (nodes: ManagedNode[]) => Promise<void>): Promise<void> {
     await this.#inTurn(names, signal, async known => {
       for (const node of known) node.desired = desired
       const share = this.#share

@@ -3,19 +3,19 @@ import { messageOf } from '../../errors.js'
 import { prepareChannel } from '../../zeek/channel.js'
 import type { ManagedNode } from './managed-node.js'
 import type { Origins } from './origin.js'
-import { channelOf, inStartOrder } from './program.js'
-import type { Programs } from './programs.js'
+import { channelOf, inStartOrder } from './zeek-program.js'
+import type { SupervisorClient } from './supervisor-client.js'
 
 /** Starts nodes in their order, and stops them in reverse. */
 export class Runner {
-  #programs: Programs
+  #programs: SupervisorClient
   #origins: Origins
   #stopMs: number
   /** Since when each is being stopped. */
   #stopping = new Map<string, number>()
 
   /** `stopMs`: what a program may take to end. */
-  constructor (programs: Programs, origins: Origins, stopMs: number) {
+  constructor (programs: SupervisorClient, origins: Origins, stopMs: number) {
     this.#programs = programs
     this.#origins = origins
     this.#stopMs = stopMs

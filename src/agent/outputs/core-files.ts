@@ -14,7 +14,7 @@ export async function readCorePattern (): Promise<CorePattern> {
 }
 
 /** Where core files are to be looked for. */
-export interface Place {
+export interface CoreDirectory {
   directory: string
   /** Its groups are process IDs. */
   name: RegExp
@@ -25,8 +25,8 @@ export interface Place {
 const isPipe = ({ pattern }: CorePattern) => pattern.startsWith('|')
 
 /** The places of a process that ran in a directory, and notes on what cannot be found there. See core(5). */
-export function placesOf (cores: CorePattern, directory: string): { places: Place[], notes: string[] } {
-  const usual: Place = { directory, name: /^core(\..*)?$/, isShared: false }
+export function placesOf (cores: CorePattern, directory: string): { places: CoreDirectory[], notes: string[] } {
+  const usual: CoreDirectory = { directory, name: /^core(\..*)?$/, isShared: false }
   const { pattern } = cores
   if (isPipe(cores)) return { places: [usual], notes: [`the kernel hands core files to ${pattern.slice(1)} (kernel.core_pattern): ask that for them, systemd-coredump with coredumpctl`] }
   const path = isAbsolute(pattern) ? pattern : join(directory, pattern)

@@ -58,7 +58,7 @@ export function lastOutput (node: ManagedNode, { streams: wanted, lines, bytes }
   return data
 }
 
-interface Following {
+interface FollowOptions {
   /** In seconds. */
   duration: number
   max_lines: number
@@ -69,7 +69,7 @@ interface Following {
 }
 
 /** Tells what a node writes, until one of the limits; resolves with what was there at the start. */
-async function followNode (node: ManagedNode, { streams: wanted, lines, bytes }: Wanted, { duration, max_lines: maxLines, isOurs, signal, part }: Following): Promise<ResultData> {
+async function followNode (node: ManagedNode, { streams: wanted, lines, bytes }: Wanted, { duration, max_lines: maxLines, isOurs, signal, part }: FollowOptions): Promise<ResultData> {
   const { name } = node.node
   const followers = wanted.map(stream => new OutputFollower(node.program.cwd, stream))
   const end = performance.now() + duration * 1000

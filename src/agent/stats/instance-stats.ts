@@ -14,10 +14,10 @@ const maxCommand = 1024
 const maxForeign = 100
 
 /** The path of a directory that matters, and what it is for. */
-export interface Place { path: string, holds: string }
+export interface StorageDirectory { path: string, holds: string }
 
 /** Samples the instance, over about a second. `own`: the process ids of its agent and nodes. */
-export async function readInstance ({ zeekVersion, places, own, signal }: { zeekVersion: string | undefined, places: readonly Place[], own: readonly number[], signal: AbortSignal }): Promise<InstanceStats> {
+export async function readInstance ({ zeekVersion, places, own, signal }: { zeekVersion: string | undefined, places: readonly StorageDirectory[], own: readonly number[], signal: AbortSignal }): Promise<InstanceStats> {
   const before = { at: performance.now(), interfaces: await readInterfaces() }
   await sleep(apartMs, undefined, { signal }).catch(() => {})
   const [interfaces, memory, systems, foreign] = await Promise.all([readInterfaces(), readFile('/proc/meminfo', 'utf8'), fileSystems(places), foreignProcesses(own)])
@@ -42,7 +42,7 @@ export function parseMemory (text: string): Pick<InstanceStats, 'memory_bytes' |
 }
 
 /** The file systems of directories, each once, with all that it holds. A directory that is not there is left out. */
-export async function fileSystems (places: readonly Place[]): Promise<FileSystem[]> {
+export async function fileSystems (places: readonly StorageDirectory[]): Promise<FileSystem[]> {
   const systems = new Map<number, FileSystem>()
   for (const { path, holds } of places) {
     try {

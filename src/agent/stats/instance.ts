@@ -2,10 +2,10 @@ import type { HealthReport, InstanceStats } from '../../../schemas/operations.js
 import { findZeek } from '../../zeek/executable.js'
 import type { Archiver } from '../logs/archiver.js'
 import type { AgentSettings } from '../config.js'
-import { fileSystems, readInstance, type Place } from './instance-stats.js'
+import { fileSystems, readInstance, type StorageDirectory } from './instance-stats.js'
 import type { NodeHealth } from './node-health.js'
 import type { NodeTable } from '../nodes/node-table.js'
-import { directories } from '../nodes/program.js'
+import { directories } from '../nodes/zeek-program.js'
 
 /** This instance as a whole: what it has, and how it does. */
 export class LocalInstance {
@@ -14,7 +14,7 @@ export class LocalInstance {
   #table: NodeTable
   #nodes: NodeHealth
   #archiver: Archiver | undefined
-  #places: Place[]
+  #places: StorageDirectory[]
 
   /** `archiver` is undefined when others archive. */
   constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, table: NodeTable, nodes: NodeHealth, archiver: Archiver | undefined) {

@@ -76,13 +76,13 @@ export class Deployer {
   }
 
   /** What a node is to be; undefined when it is not deployed. */
-  desired (node: string): DesiredState | undefined {
+  desiredStateOf (node: string): DesiredState | undefined {
     if (!this.#shares?.has(node)) return undefined
     return this.#stopped.has(node) ? 'STOPPED' : 'RUNNING'
   }
 
   /** Keeps what nodes are to be, for as long as they are deployed. It tells nobody. */
-  async desire (nodes: readonly string[], state: DesiredState): Promise<void> {
+  async setDesired (nodes: readonly string[], state: DesiredState): Promise<void> {
     const { store, configurations } = this.#options
     await store.write('synced', () => configurations.setStopped(nodes, state === 'STOPPED'))
     this.#stopped = configurations.stopped()

@@ -39,7 +39,7 @@ export class State {
     const known = new Map(this.#fleet.known().map(member => [member.name, member]))
     return (this.#deployer.deployment?.configuration.nodes ?? []).map(({ name: node, instance, role, port, metrics_port: metricsPort }): InstanceNode => ({
       instance,
-      ...this.#whole(known.get(instance)?.statuses.get(node) ?? {
+      ...this.#withDesiredState(known.get(instance)?.statuses.get(node) ?? {
         node,
         state: 'UNKNOWN',
         reason: known.has(instance) ? 'its agent has not told of it yet' : `instance ${instance} has not connected since the controller was started`,
@@ -71,12 +71,12 @@ export class State {
   getNodes (): Answer {
     const members = this.#fleet.connected()
     if (members.length === 0) return failed('no instances connected')
-    return { results: members.map(({ name: instance, statuses }) => ({ success: true, instance, data: { nodes: [...statuses.values()].map(status => this.#whole(status)) } })) }
+    return { results: members.map(({ name: instance, statuses }) => ({ success: true, instance, data: { nodes: [...statuses.values()].map(status => this.#withDesiredState(status)) } })) }
   }
 
   /** With what it is to be: that is ours to say. */
-  #whole (status: NodeStatus): NodeStatus {
-    const desired = status.mgmt_role === 'NODE' ? this.#deployer.desired(status.node) : undefined
+  #withDesiredState (status: NodeStatus): NodeStatus {
+    const desired = status.mgmt_role === 'NODE' ? this.#deployer.desiredStateOf(status.node) : undefined
     return desired ? { ...status, desired_state: desired } : status
   }
 }

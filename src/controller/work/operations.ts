@@ -32,8 +32,8 @@ export class Operations {
     this.#deployer = deployer
   }
 
-  start (selector: Selector, task: Task): Promise<Answer> { return this.#desire('RUNNING', 'start', selector, task) }
-  stop (selector: Selector, task: Task): Promise<Answer> { return this.#desire('STOPPED', 'stop', selector, task) }
+  start (selector: Selector, task: Task): Promise<Answer> { return this.#setDesired('RUNNING', 'start', selector, task) }
+  stop (selector: Selector, task: Task): Promise<Answer> { return this.#setDesired('STOPPED', 'stop', selector, task) }
 
   /** Restarts nodes. Those that are to be stopped are left out, and told of when they were named. */
   async restart (args: Arguments<'restart'>, task: Task): Promise<Answer> {
@@ -41,7 +41,7 @@ export class Operations {
     if (this.#fleet.connected().length === 0) return failed('no instances connected')
     if (!configuration) return failed(noCluster)
     const { selected, unknown } = select(args, configuration)
-    const wanted = selected.filter(({ name }) => this.#deployer.desired(name) === 'RUNNING')
+    const wanted = selected.filter(({ name }) => this.#deployer.desiredStateOf(name) === 'RUNNING')
     const stopped: Outcome[] = selected.filter(node => !wanted.includes(node) && args.nodes?.includes(node.name))
       .map(({ name: node, instance }) => ({ success: false, instance, node, error: `node ${node} was stopped by an operator` }))
     return await this.#roll(stepsOf(args, wanted), [...unknown, ...stopped], task)
@@ -67,11 +67,11 @@ export class Operations {
   }
 
   /** The wish is kept before anyone hears of it: an agent that is not connected gets it when it comes. */
-  async #desire (desired: DesiredState, method: 'start' | 'stop', selector: Selector, task: Task): Promise<Answer> {
+  async #setDesired (desired: DesiredState, method: 'start' | 'stop', selector: Selector, task: Task): Promise<Answer> {
     const { configuration } = this.#deployer.deployment ?? {}
     if (!configuration) return failed(noCluster)
     const { selected, unknown } = select(selector, configuration)
-    await this.#deployer.desire(selected.map(({ name }) => name), desired)
+    await this.#deployer.setDesired(selected.map(({ name }) => name), desired)
     return { results: unknown, timedOut: await askNodes(this.#fleet, task, selected, { method, onPart: tellsSteps(task) }) }
   }
 }

@@ -13,13 +13,13 @@ import type { ControllerSettings } from '../../controller/config.js'
 import { Guard } from './guard.js'
 import { Keyring } from './keyring.js'
 import { Limits } from './limits.js'
-import { namesOf, networksOf, Site } from './site.js'
+import { namesOf, networksOf, OriginPolicy } from './origin-policy.js'
 import { Tickets } from './tickets.js'
 
 /** How others come to the controller, and it to them. */
 export interface Access {
   certificates: Certificates | undefined
-  site: Site
+  site: OriginPolicy
   limits: Limits
   guard: Guard
   audit: Audit
@@ -41,7 +41,7 @@ export async function createAccess (settings: ControllerSettings, store: Store, 
   if (agent) await giveToken(agent, store, now())
   const names = namesOf(settings.controller_hosts)
   const isOutside = !isLoopback(settings.controller_websocket_addr)
-  const site = new Site({
+  const site = new OriginPolicy({
     // Pages of others have names: an address cannot be made to point here.
     isNamed: host => names.includes(host) || certificates?.isFor(host) === true || (isOutside && isIP(host) !== 0),
     isSecure: certificates !== undefined || settings.controller_tls_by_proxy,

@@ -6,7 +6,7 @@ import type { StoredToken } from '../../store/tokens.js'
 import type { Audit } from '../../requests/audit.js'
 import type { Keyring } from './keyring.js'
 import type { Limits } from './limits.js'
-import type { Site } from './site.js'
+import type { OriginPolicy } from './origin-policy.js'
 import type { Tickets } from './tickets.js'
 
 /** Who asks. */
@@ -33,7 +33,7 @@ export interface GuardOptions {
   authentication: 'none' | 'token'
   keyring: Keyring
   tickets: Tickets<Principal>
-  site: Site
+  site: OriginPolicy
   limits: Limits
   audit: Pick<Audit, 'done' | 'refused'>
   /** Of a session. */

@@ -1,6 +1,6 @@
 /** The events of Zeek's module Management::Controller::API (`policy/frameworks/management/controller/api.zeek`). */
 import type { RequestArguments, RequestType } from '../../../schemas/api.js'
-import type { Untied } from '../../../schemas/types.js'
+import type { ResultWithoutReqid } from '../../../schemas/types.js'
 import type { ZeekEvent } from './message.js'
 import { configuration, encodeResultData, result, type ResultRecord } from './management.js'
 import { bool, record, setOf, text, vectorOf, type Form } from './record.js'
@@ -61,20 +61,20 @@ export function encodeRequest ({ type, reqid, arguments: args }: ZeekRequest): Z
 }
 
 /** The response event of a request. Its results carry the same ID, whoever they are from. */
-export function encodeResponse (type: ZeekRequestType, reqid: string, results: readonly Untied[]): ZeekEvent {
-  const records = told(type, results).map((outcome): ResultRecord => ({ ...outcome, reqid, data: outcome.data && encodeResultData(outcome.data) }))
+export function encodeResponse (type: ZeekRequestType, reqid: string, results: readonly ResultWithoutReqid[]): ZeekEvent {
+  const records = forZeekClient(type, results).map((outcome): ResultRecord => ({ ...outcome, reqid, data: outcome.data && encodeResultData(outcome.data) }))
   const args = withOneResult.has(type) ? single.encode({ reqid, result: records[0] ?? { reqid, success: true } }) : several.encode({ reqid, results: records })
   return { name: `${prefix}${type}_response`, args }
 }
 
 const timedOut = 'request timed out'
 
-const hasOutputs = ({ data }: Untied) => data?.stdout !== undefined || data?.stderr !== undefined
+const hasOutputs = ({ data }: ResultWithoutReqid) => data?.stdout !== undefined || data?.stderr !== undefined
 /** Its time is over, and it is in the middle of something. */
-const isUnfinished = ({ error = '' }: Untied) => error.startsWith('still ')
+const isUnfinished = ({ error = '' }: ResultWithoutReqid) => error.startsWith('still ')
 
 /** Why a node was not deployed, to one who is not told of which node that is said. */
-function reasonOf (outcome: Untied): string {
+function reasonOf (outcome: ResultWithoutReqid): string {
   const { instance = '', node = '', error = '', data } = outcome
   if (isUnfinished(outcome)) return `${timedOut}: ${node} ${error}`
   if (error.startsWith(timedOut) || error.includes(instance)) return error
@@ -86,7 +86,7 @@ function reasonOf (outcome: Untied): string {
  * instance that is not connected would go unmentioned. The outputs of a node that has ended do speak for it: as Zeek has
  * it, it has no error beside them.
  */
-function told (type: ZeekRequestType, results: readonly Untied[]): readonly Untied[] {
+function forZeekClient (type: ZeekRequestType, results: readonly ResultWithoutReqid[]): readonly ResultWithoutReqid[] {
   if (type === 'restart') return results.map(({ instance, ...rest }) => rest.success ? { instance, ...rest } : rest)
   if (type !== 'deploy') return results
   const silent = results.filter(outcome => !outcome.success && outcome.node !== undefined && (!hasOutputs(outcome) || isUnfinished(outcome)))

@@ -5,8 +5,8 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { AssignedNode, Share } from '../../../schemas/agent.js'
-import { Checks } from '../../../src/agent/check/check.js'
-import type { Host } from '../../../src/agent/check/host.js'
+import { NodeChecks } from '../../../src/agent/check/check.js'
+import type { HostProbes } from '../../../src/agent/check/host-probes.js'
 import { goodHost } from '../../support/agent.js'
 import { directoryOf } from '../../support/directory.js'
 import { cleanEnv, standIn } from '../../support/environment.js'
@@ -23,10 +23,10 @@ function shareOf (...nodes: Partial<AssignedNode>[]): Share {
 }
 
 /** Checks of an agent with a state directory of its own. */
-function start (t: Test, { bin = standIn, host = {}, timeoutMs, env = {} }: { bin?: string, host?: Partial<Host>, timeoutMs?: number, env?: NodeJS.ProcessEnv } = {}) {
+function start (t: Test, { bin = standIn, host = {}, timeoutMs, env = {} }: { bin?: string, host?: Partial<HostProbes>, timeoutMs?: number, env?: NodeJS.ProcessEnv } = {}) {
   const directory = directoryOf(t)
   const settings = settingsOf({ 'management-state-dir': directory, 'agent-name': 'agent-a', bin })
-  const checks = new Checks(settings, { ...cleanEnv, ...env }, { ...goodHost, ...host }, timeoutMs)
+  const checks = new NodeChecks(settings, { ...cleanEnv, ...env }, { ...goodHost, ...host }, timeoutMs)
   return { directory, checks, check: (share: Share, signal = never) => checks.check(share, share.nodes.map(({ name }) => name), none, signal), left: () => readdirSync(join(directory, 'checks')) }
 }
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { AssignedNode, Layout } from '../../../schemas/agent.js'
-import { host as thisHost, type Host } from '../../../src/agent/check/host.js'
+import { hostProbes as thisHost, type HostProbes } from '../../../src/agent/check/host-probes.js'
 import { diskFindings, preflight, surroundingsOf } from '../../../src/agent/check/preflight.js'
 import { goodHost } from '../../support/agent.js'
 import { directoryOf } from '../../support/directory.js'
@@ -11,7 +11,7 @@ const layout: Layout = { backend: 'zeromq', nodes: [{ name: 'worker-1', role: 'W
 const zeek = { path: '/opt/zeek/bin/zeek', version: '9.0.0', zeekPath: '.' }
 
 /** What is found of a node on a host that is good but for this. */
-async function found (facts: Partial<Host>, more: Partial<AssignedNode> = {}, cluster: Layout = layout, own: number[] = [], ownPorts: number[] = []): Promise<string[]> {
+async function found (facts: Partial<HostProbes>, more: Partial<AssignedNode> = {}, cluster: Layout = layout, own: number[] = [], ownPorts: number[] = []): Promise<string[]> {
   const changed = { ...node, ...more }
   const surroundings = await surroundingsOf([changed], cluster, zeek, { ...goodHost, ...facts }, () => ({ pids: new Set(own), ports: new Set(ownPorts) }))
   return (await preflight(changed, surroundings, cleanEnv)).map(({ level, message }) => `${level}: ${message}`)

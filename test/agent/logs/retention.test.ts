@@ -3,12 +3,12 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from '
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { retain, surplus, type ArchivedLog, type Limits } from '../../../src/agent/logs/retention.js'
+import { retain, surplus, type ArchivedLog, type RetentionLimits } from '../../../src/agent/logs/retention.js'
 import { directoryOf } from '../../support/directory.js'
 import { runs } from '../../support/runs.js'
 
 const anyLogs = fc.array(fc.record({ bytes: fc.nat(1000), closed: fc.nat(1000) })).map(logs => logs.map((log, n): ArchivedLog => ({ path: `/${n}`, ...log })))
-const anyLimits: fc.Arbitrary<Limits> = fc.record({ maxAge: fc.nat(1000), maxBytes: fc.nat(5000), minFree: fc.nat(5000) })
+const anyLimits: fc.Arbitrary<RetentionLimits> = fc.record({ maxAge: fc.nat(1000), maxBytes: fc.nat(5000), minFree: fc.nat(5000) })
 const sum = (logs: readonly ArchivedLog[]) => logs.reduce((bytes, log) => bytes + log.bytes, 0)
 
 await t.test('what is deleted is the oldest, as much as the limits ask for, and no more', async t => {
@@ -30,7 +30,7 @@ await t.test('what is deleted is the oldest, as much as the limits ask for, and 
 
 await t.test('why each is deleted is told', async t => {
   const logs = [1, 2, 3, 4].map(n => ({ path: `${n}`, bytes: 10, closed: n * 100 }))
-  const reasons = (limits: Partial<Limits>, free = 0) => surplus(logs, { maxAge: 0, maxBytes: 0, minFree: 0, ...limits }, free, 500).map(({ log, reason }) => `${log.path} ${reason}`)
+  const reasons = (limits: Partial<RetentionLimits>, free = 0) => surplus(logs, { maxAge: 0, maxBytes: 0, minFree: 0, ...limits }, free, 500).map(({ log, reason }) => `${log.path} ${reason}`)
   t.same(reasons({}), [])
   t.same(reasons({ maxAge: 250 }), ['1 too old', '2 too old'])
   t.same(reasons({ maxAge: 350, maxBytes: 20 }), ['1 too old', '2 too many bytes'])

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Share } from '../../../schemas/agent.js'
 import type { Node, Outcome } from '../../../schemas/types.js'
-import { Memory } from '../../../src/agent/nodes/memory.js'
+import { ShareFile } from '../../../src/agent/nodes/share-file.js'
 import { NodeTable } from '../../../src/agent/nodes/node-table.js'
-import type { Programs } from '../../../src/agent/nodes/programs.js'
+import type { SupervisorClient } from '../../../src/agent/nodes/supervisor-client.js'
 import type { Program, UnitStatus } from '../../../src/supervisor/program.js'
 import { directoryOf } from '../../support/directory.js'
 import { cleanEnv, standIn } from '../../support/environment.js'
@@ -53,7 +53,7 @@ async function deployed (t: Test, stubborn: readonly string[] = []) {
   const directory = directoryOf(t)
   const settings = settingsOf({ 'management-state-dir': directory, 'agent-name': 'a', bin: standIn })
   const programs = new FakePrograms()
-  const table = new NodeTable(settings, cleanEnv, programs as unknown as Programs, new Memory(join(directory, 'agent.json')))
+  const table = new NodeTable(settings, cleanEnv, programs as unknown as SupervisorClient, new ShareFile(join(directory, 'agent.json')))
   t.teardown(() => table.standby())
   const deploy = (force: boolean, signal: AbortSignal) => table.deploy({ ...share, layout: '' }, async () => share.layout, { force }, signal)
   // Nobody waits for them to join.

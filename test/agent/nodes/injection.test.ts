@@ -7,10 +7,10 @@ import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'
 import type { AssignedNode, Layout, Share } from '../../../schemas/agent.js'
-import { Memory } from '../../../src/agent/nodes/memory.js'
+import { ShareFile } from '../../../src/agent/nodes/share-file.js'
 import { NodeTable } from '../../../src/agent/nodes/node-table.js'
-import { channelOf, directories, programOf } from '../../../src/agent/nodes/program.js'
-import { Programs } from '../../../src/agent/nodes/programs.js'
+import { channelOf, directories, programOf } from '../../../src/agent/nodes/zeek-program.js'
+import { SupervisorClient } from '../../../src/agent/nodes/supervisor-client.js'
 import { supervisorHandlers } from '../../../src/host.js'
 import { Link } from '../../../src/link/link.js'
 import { memoryPair } from '../../../src/link/transport.js'
@@ -160,7 +160,7 @@ await t.test('a process gets its arguments and variables as they are, and writes
   const [ours, theirs] = memoryPair()
   const supervisor: Supervisor = new Supervisor(join(directory, 'supervisor'), { changed: status => link.notify('changed', status), attached: () => {} })
   const link = new Link(theirs, supervisorHandlers(supervisor))
-  const table = new NodeTable(settings, own, new Programs(ours), new Memory(join(directory, 'agent.json')))
+  const table = new NodeTable(settings, own, new SupervisorClient(ours), new ShareFile(join(directory, 'agent.json')))
   t.teardown(() => supervisor.close())
 
   const { node: directoryOfNode, scripts, queue } = directories(settings)

@@ -5,7 +5,7 @@ import { prepareChannel } from '../../../src/zeek/channel.js'
 import { directoryOf } from '../../support/directory.js'
 import { until } from '../../support/until.js'
 import { NodeEnd } from '../../zeek/node-end.js'
-import { channelOf } from '../../../src/agent/nodes/program.js'
+import { channelOf } from '../../../src/agent/nodes/zeek-program.js'
 
 const never = new AbortController().signal
 

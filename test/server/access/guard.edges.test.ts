@@ -4,7 +4,7 @@ import t from 'tap'
 import { Guard } from '../../../src/server/access/guard.js'
 import { Keyring } from '../../../src/server/access/keyring.js'
 import { Limits } from '../../../src/server/access/limits.js'
-import { Site } from '../../../src/server/access/site.js'
+import { OriginPolicy } from '../../../src/server/access/origin-policy.js'
 import { Tickets } from '../../../src/server/access/tickets.js'
 import { TokenTable } from '../../../src/store/tokens.js'
 import { createToken } from '../../../src/security/token.js'
@@ -20,7 +20,7 @@ await t.test('while tokens cannot be read those that are known count, until they
     authentication: 'token',
     keyring: new Keyring(store, now, () => {}),
     tickets: new Tickets(now),
-    site: new Site({ isNamed: () => true, isSecure: false, proxies: new BlockList() }),
+    site: new OriginPolicy({ isNamed: () => true, isSecure: false, proxies: new BlockList() }),
     limits: new Limits({ rate: 1, streams: 1, connections: 1, connectionsOfAddress: 1, now }),
     audit: { done: () => {}, refused: () => {} },
     sessionMs: 1000,

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { RequestArguments, RequestType } from '../../../schemas/api.js'
 import type { Node } from '../../../schemas/types.js'
 import type { Fleet } from '../../../src/controller/fleet.js'
-import { patience } from '../../../src/controller/work/patience.js'
+import { timeoutOf } from '../../../src/controller/work/timeouts.js'
 import { settingsOf } from '../../support/settings.js'
 
 const node = (name: string, role: Node['role'], instance = 'a'): Node => ({ name, role, instance })
@@ -15,7 +15,7 @@ const fleetOf = (times: Record<string, { stop: number, start: number }>) =>
 interface Given { flags?: Record<string, string>, times?: Record<string, { stop: number, start: number }>, deployed?: typeof deployed | undefined, staged?: typeof deployed }
 const defaults = settingsOf({})
 const given = (type: RequestType, args: RequestArguments, more: Given = {}) =>
-  patience(type, args, { settings: more.flags ? settingsOf(more.flags) : defaults, fleet: fleetOf(more.times ?? {}), deployed, staged: undefined, ...more })
+  timeoutOf(type, args, { settings: more.flags ? settingsOf(more.flags) : defaults, fleet: fleetOf(more.times ?? {}), deployed, staged: undefined, ...more })
 
 /** 20 s to stop, 60 s to start, 5 s for what lies between. */
 await t.test('a stop has the time of each role of an instance, one after the other', async t => {

@@ -7,7 +7,7 @@ import type { Program, UnitStatus } from '../../supervisor/program.js'
 const patienceMs = 600_000
 
 /** The supervisor, as its agent sees it: over a link. Emits `changed` with a UnitStatus, and `reload` when files are to be read again. */
-export class Programs extends EventEmitter<{ changed: [UnitStatus], reload: [] }> {
+export class SupervisorClient extends EventEmitter<{ changed: [UnitStatus], reload: [] }> {
   readonly link: Link
 
   constructor (transport: Transport) {

@@ -7,7 +7,7 @@ import { writeFileAtomically } from '../../util.js'
 const checkShare = checker(Share, invalid)
 
 /** What the agent was asked to be last, on disk: it goes on with it after a restart, controller or not. */
-export class Memory {
+export class ShareFile {
   #path: string
 
   constructor (path: string) {

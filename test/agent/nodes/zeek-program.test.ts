@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { AssignedNode, Share } from '../../../schemas/agent.js'
-import { inStartOrder, layoutOf, programOf } from '../../../src/agent/nodes/program.js'
+import { inStartOrder, layoutOf, programOf } from '../../../src/agent/nodes/zeek-program.js'
 import { settingsOf } from '../../support/settings.js'
 
 const worker: AssignedNode = { name: 'worker-1', instance: 'a', role: 'WORKER', interface: 'eth0', scripts: ['a', 'b'], options: { 'A::b': '1' }, env: { X: '1', Y: '2' } }

@@ -5,7 +5,7 @@ import { WebSocket } from 'ws'
 import { agentApiVersion, agentPath } from '../../../schemas/agent.js'
 import { createAccess } from '../../../src/server/access/access.js'
 import type { Audit } from '../../../src/requests/audit.js'
-import { networksOf, Site } from '../../../src/server/access/site.js'
+import { networksOf, OriginPolicy } from '../../../src/server/access/origin-policy.js'
 import { Store } from '../../../src/store/store.js'
 import { createAuthority } from '../../support/certificates.js'
 import { getJson } from '../../support/client.js'
@@ -16,7 +16,7 @@ import { until } from '../../support/until.js'
 import { openRaw, upgradeText } from '../../support/zeek-websocket.js'
 
 /** The site that settings describe. */
-async function siteOf (t: Test, flags: Record<string, string>): Promise<Site> {
+async function siteOf (t: Test, flags: Record<string, string>): Promise<OriginPolicy> {
   const store = new Store(':memory:')
   const audit = { done: () => {}, refused: () => {} } as unknown as Audit
   const access = await createAccess(settingsOf(flags), store, audit, () => {}, Date.now)
@@ -27,7 +27,7 @@ async function siteOf (t: Test, flags: Record<string, string>): Promise<Site> {
   return access.site
 }
 
-const refuses = (site: Site, headers: IncomingHttpHeaders) => {
+const refuses = (site: OriginPolicy, headers: IncomingHttpHeaders) => {
   try {
     site.refuseForeigner({ headers })
     return false
@@ -91,7 +91,7 @@ await t.test('without an Origin, Sec-Fetch-Site tells of pages of other sites', 
 
 await t.test('an address is what the last proxy says that is believed', t => {
   const addressOf = (remoteAddress: string | undefined, forwarded: string | undefined, proxies = '127.0.0.1, 10.0.0.0/8, 2001:db8::/32') =>
-    new Site({ isNamed: () => false, isSecure: false, proxies: networksOf(proxies, 'S') }).addressOf({ headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded }, socket: { remoteAddress } as never })
+    new OriginPolicy({ isNamed: () => false, isSecure: false, proxies: networksOf(proxies, 'S') }).addressOf({ headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded }, socket: { remoteAddress } as never })
   for (const [remote, forwarded, expected] of [
     ['127.0.0.1', undefined, '127.0.0.1'],
     ['127.0.0.1', '', '127.0.0.1'],

@@ -3,7 +3,7 @@ import { BlockList, isIP, isIPv6 } from 'node:net'
 import { AppError } from '../../errors.js'
 import { isLoopback } from '../../util.js'
 
-export interface SiteOptions {
+export interface OriginPolicyOptions {
   /** Whether clients know the controller by this name or address; that of the machine itself is always good. */
   isNamed: (host: string) => boolean
   /** Whether clients speak TLS, be it with a proxy. */
@@ -13,12 +13,12 @@ export interface SiteOptions {
 }
 
 /** Where the controller is, as its clients see it. */
-export class Site {
-  #options: SiteOptions
+export class OriginPolicy {
+  #options: OriginPolicyOptions
   /** The last Host on loopback: nearly all ask for the same, and what it is does not change, as a certificate's names do. */
   #host: string | undefined
 
-  constructor (options: SiteOptions) {
+  constructor (options: OriginPolicyOptions) {
     this.#options = options
   }
 

@@ -7,7 +7,7 @@ import { stepsOf } from './operations.js'
 import { select } from '../cluster/selection.js'
 
 /** On what it depends how long a request may take. */
-export interface Circumstances {
+export interface TimeoutInputs {
   settings: ControllerSettings
   fleet: Pick<Fleet, 'known'>
   deployed: Configuration | undefined
@@ -15,18 +15,18 @@ export interface Circumstances {
 }
 
 /** The seconds that a request has whose asker does not say: as the settings have it, else what its steps may take. */
-export function patience (type: RequestType, args: RequestArguments, circumstances: Circumstances): number {
+export function timeoutOf (type: RequestType, args: RequestArguments, circumstances: TimeoutInputs): number {
   const { settings, deployed } = circumstances
   const { timeout, takes }: RequestDefinition = requests[type]
   const set = settings[`controller_timeout_${type}`]
   if (takes === undefined) return (set ?? timeout) + (args.follow || args.watch ? args.duration ?? 60 : 0)
   // Of a rolling restart it is what each step has.
   const steps = type === 'restart' && deployed ? Math.max(1, stepsOf(args, select(args, deployed).selected).length) : 1
-  const seconds = set === undefined ? Math.max(timeout, toTake(type, args, circumstances)) : set * steps
+  const seconds = set === undefined ? Math.max(timeout, expectedSeconds(type, args, circumstances)) : set * steps
   return Math.min(settings.controller_timeout_max, seconds)
 }
 
-function toTake (type: RequestType, args: RequestArguments, circumstances: Circumstances): number {
+function expectedSeconds (type: RequestType, args: RequestArguments, circumstances: TimeoutInputs): number {
   const { settings, fleet, deployed, staged } = circumstances
   const times = timesOf(fleet)
   if (type === 'deploy') {

@@ -10,7 +10,7 @@ const capNetRaw = 1n << 13n
 const iffUp = 1
 
 /** What only the host knows. Nothing of it throws: what cannot be told is undefined. */
-export interface Host {
+export interface HostProbes {
   interface: (device: string) => Promise<'up' | 'down' | 'no carrier' | 'missing'>
   /** Of these ports; without any, of all. */
   listeners: (ports?: ReadonlySet<number>) => Promise<Listener[]>
@@ -23,7 +23,7 @@ export interface Host {
 }
 
 /** The one that we run on. */
-export const host: Host = {
+export const hostProbes: HostProbes = {
   async interface (device) {
     const read = (what: string) => readFile(`/sys/class/net/${device}/${what}`, 'utf8').then(text => text.trim(), () => undefined)
     const flags = await read('flags')
