@@ -1,4 +1,5 @@
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import { AuditList, AuditStreamEvent } from '../schemas/events.js'
 import { Cursor, Ref, RequestId } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { hostname } from 'node:os'
-import { Type } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import { requests } from '../schemas/api.js'
 import { checker } from '../schemas/validator.js'

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify'
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import { domainEventTypes, Event, type ControlEvent } from '../schemas/events.js'
 import { Name, RequestId } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'

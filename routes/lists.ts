@@ -1,4 +1,4 @@
-import { Type } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 
 /**
  * A parameter that names several: with commas, or given several times (see `joinRepeated`). `name` is the pattern of one,

@@ -1,4 +1,5 @@
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import { ClusterHealth, Health } from '../schemas/api.js'
 import { Ref } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'

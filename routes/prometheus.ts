@@ -1,4 +1,5 @@
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import { PrometheusTarget } from '../schemas/api.js'
 import { ListOf, Name } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import { Request, RequestList, RequestState, RequestTypeName, requests, requestTypes, type RequestDefinition, type RequestType } from '../schemas/api.js'
 import { Ref, RequestId } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'

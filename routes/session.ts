@@ -1,4 +1,5 @@
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import { Login, Session, Ticket } from '../schemas/api.js'
 import { Ref } from '../schemas/types.js'
 import type { Guard, Principal } from '../src/server/access/guard.js'

@@ -40,6 +40,8 @@ type Frame =
   | { cancel: number }
   | { ping: true }
 
+type Question = Extract<Frame, { ask: number }>
+
 const ping = JSON.stringify({ ping: true } satisfies Frame)
 
 /** The asked gets less time than the asker waits, so that it can say what is missing before it is given up. */
@@ -61,6 +63,9 @@ export class Link {
   /** Those that have timed out, and are still to be answered. */
   #late = new Map<number, (answer: LinkReply) => void>()
   #serving = new Map<number, AbortController>()
+  /** What was asked before a silence may reach us after it, given up long since: it waits for what comes right behind it. */
+  #held = new Map<number, Question>()
+  #afterSilence = false
   #next = 1
   #closing = new AbortController()
   #heartbeat: NodeJS.Timeout | undefined
@@ -141,11 +146,19 @@ export class Link {
       void this.#transport.close('heartbeat missed')
       return this.#end('heartbeat missed')
     }
+    this.#release()
     if (!this.closed.aborted) this.#transport.send(ping)
+  }
+
+  #release (): void {
+    this.#afterSilence = false
+    for (const question of this.#held.values()) void this.#serve(question)
+    this.#held.clear()
   }
 
   #receive (text: string): void {
     if (this.closed.aborted) return
+    if (this.#missed > 1) this.#afterSilence = true
     this.#missed = 0
     let frame: Frame
     try {
@@ -154,7 +167,8 @@ export class Link {
     } catch (error) {
       return this.#onError(error)
     }
-    if ('ask' in frame) void this.#serve(frame)
+    if ('ask' in frame && this.#afterSilence) this.#held.set(frame.ask, frame)
+    else if ('ask' in frame) void this.#serve(frame)
     else if ('answer' in frame) {
       const { answer: id, error, result } = frame
       const settle = this.#asked.get(id)?.settle ?? this.#late.get(id)
@@ -162,11 +176,19 @@ export class Link {
       settle?.(error ? { error: new AppError(Object.hasOwn(statusOf, error.code) ? error.code : 'internal', error.message) } : { result })
     } else if ('part' in frame) this.#hearPart(frame)
     else if ('notify' in frame) this.#hear(frame)
-    else if ('cancel' in frame) this.#serving.get(frame.cancel)?.abort()
+    else if ('cancel' in frame) this.#giveUp(frame.cancel)
+  }
+
+  #giveUp (id: number): void {
+    const held = this.#held.get(id)
+    // It is answered all the same, by who serves it.
+    if (held) void this.#serve(held)
+    this.#held.delete(id)
+    this.#serving.get(id)?.abort()
   }
 
   /** Answers one question. Never rejects. */
-  async #serve ({ ask, method, params, timeout }: Extract<Frame, { ask: number }>): Promise<void> {
+  async #serve ({ ask, method, params, timeout }: Question): Promise<void> {
     const controller = new AbortController()
     // Not worth staying for: when the link ends, so does this.
     const timer = setTimeout(() => controller.abort(), timeout).unref()
@@ -200,6 +222,7 @@ export class Link {
   #end (reason: string): void {
     if (this.closed.aborted) return
     clearInterval(this.#heartbeat)
+    this.#held.clear()
     this.#closing.abort(reason)
     for (const { settle } of [...this.#asked.values()]) settle({ error: new AppError('unavailable', `the link is closed: ${reason}`) })
     for (const serving of this.#serving.values()) serving.abort()

@@ -285,3 +285,31 @@ await t.test('a part that its hearer cannot take costs neither the answer nor th
   t.match(errors, [{ message: 'not this' }])
   t.notOk(far.closed.aborted)
 })
+
+await t.test('a question that comes after a silence is not begun before its asker could have said that it is given up', async t => {
+  const asked: { id: unknown, givenUp: boolean }[] = []
+  const { link, say, frames } = bare({ restart: (id, { signal }) => { asked.push({ id, givenUp: signal.aborted }) } }, { heartbeatMs: 100 })
+  const pings = () => frames.filter(({ ping }) => ping).length
+  const silence = async () => {
+    const before = pings()
+    await until(() => pings() >= before + 2, 'two beats without a word from the other end')
+  }
+  await silence()
+  say({ ask: 1, method: 'restart', params: 'given up', timeout: 10_000 })
+  say({ cancel: 1 })
+  await until(() => frames.some(({ answer }) => answer === 1), 'it is answered')
+  t.same(asked, [{ id: 'given up', givenUp: true }])
+
+  await until(() => pings() >= 3, 'a beat')
+  await silence()
+  say({ ask: 2, method: 'restart', params: 'wanted', timeout: 10_000 })
+  await new Promise(resolve => setImmediate(resolve))
+  t.equal(asked.length, 1, 'not yet')
+  await until(() => frames.some(({ answer }) => answer === 2), 'it is answered')
+  t.same(asked[1], { id: 'wanted', givenUp: false })
+
+  await silence()
+  say({ ask: 3, method: 'restart', params: 'lost with its link', timeout: 10_000 })
+  await link.close('enough')
+  t.equal(asked.length, 2)
+})
