@@ -18,11 +18,11 @@ export interface RunningController {
   pid: number
   directory: string
   /** Its CPU time so far, in microseconds. */
-  cpu (): number
+  cpu(): number
   /** Bytes. */
-  resident (): number
+  resident(): number
   /** Ends it. `keep`: its directory stays, for another one. */
-  stop (options?: { keep?: boolean, signal?: NodeJS.Signals }): Promise<void>
+  stop(options?: { keep?: boolean; signal?: NodeJS.Signals }): Promise<void>
 }
 
 const unlimited = {
@@ -36,13 +36,35 @@ const unlimited = {
   'controller-messages-connections-max': 1_000
 }
 
-export async function startController (flags: Record<string, string | number> = {}, { directory: given, ports }: { directory?: string, ports?: readonly [number, number] } = {}): Promise<RunningController> {
-  const directory = given ?? await mkdtemp(join(tmpdir(), 'zeek-cluster-bench-'))
-  const [port, agentPort] = ports ?? await Promise.all([freePort(), freePort()])
-  const all = { ...unlimited, 'management-log-level': 'error', 'management-state-dir': directory, 'controller-name': 'controller', 'controller-websocket-port': port, 'controller-port': agentPort, ...flags }
+export async function startController(
+  flags: Record<string, string | number> = {},
+  { directory: given, ports }: { directory?: string; ports?: readonly [number, number] } = {}
+): Promise<RunningController> {
+  const directory = given ?? (await mkdtemp(join(tmpdir(), 'zeek-cluster-bench-')))
+  const [port, agentPort] = ports ?? (await Promise.all([freePort(), freePort()]))
+  const all = {
+    ...unlimited,
+    'management-log-level': 'error',
+    'management-state-dir': directory,
+    'controller-name': 'controller',
+    'controller-websocket-port': port,
+    'controller-port': agentPort,
+    ...flags
+  }
   // Without the options of this process, which tests would hand on.
   const { NODE_OPTIONS: _options, ...env } = process.env
-  const host = start(0, process.execPath, [join(packageRoot, 'dist/src/main.js'), 'start', '--controller', ...Object.entries(all).map(([name, value]) => `--${name}=${value}`)], ['ignore', 'pipe', 'inherit'], env)
+  const host = start(
+    0,
+    process.execPath,
+    [
+      join(packageRoot, 'dist/src/main.js'),
+      'start',
+      '--controller',
+      ...Object.entries(all).map(([name, value]) => `--${name}=${value}`)
+    ],
+    ['ignore', 'pipe', 'inherit'],
+    env
+  )
   const [line] = await Promise.race([once(createInterface(host.stdout!), 'line'), once(host, 'exit')])
   if (typeof line !== 'string') throw new Error('the controller did not start')
   const pid = childrenOf(host.pid!)[0]!
@@ -61,7 +83,7 @@ export async function startController (flags: Record<string, string | number> = 
   }
 }
 
-export async function freePort (): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

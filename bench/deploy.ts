@@ -8,10 +8,14 @@ import { median, type Bench } from './row.js'
 const sizes = [10, 100, 1000] as const
 
 /** What a deployment came to, for each agent. */
-interface Cost { ms: number, cpu: number, bytes: number }
+interface Cost {
+  ms: number
+  cpu: number
+  bytes: number
+}
 
 /** A controller, and so many agents that are connected to it. */
-async function startCluster (size: number) {
+async function startCluster(size: number) {
   const controller = await startController()
   const empty = controller.resident()
   const load = startOurs(1, './loads/agents.js')
@@ -33,7 +37,9 @@ async function startCluster (size: number) {
       const cost = { ms: ms / size, cpu: (controller.cpu() - cpu) / size }
       const { deployed, received, sent } = await ask<AgentsResult>({ type: 'tell' })
       const expected = JSON.stringify([{ id, nodes: nodesOfEach, layoutNodes: configuration.nodes.length }])
-      for (const asked of deployed) if (JSON.stringify(asked) !== expected) throw new Error(`an agent was asked to be ${JSON.stringify(asked)}`)
+      for (const asked of deployed) {
+        if (JSON.stringify(asked) !== expected) throw new Error(`an agent was asked to be ${JSON.stringify(asked)}`)
+      }
       return { ...cost, bytes: (received + sent) / size }
     },
     stop: async () => {
@@ -44,7 +50,7 @@ async function startCluster (size: number) {
 }
 
 /** The most memory that was resident since this was asked last, in bytes. */
-function peakOf ({ pid }: RunningController): number {
+function peakOf({ pid }: RunningController): number {
   const peak = 1024 * Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
   writeFileSync(`/proc/${pid}/clear_refs`, '5')
   return peak
@@ -57,7 +63,7 @@ const kinds = {
 const figures = { ms: 'ms per agent', cpu: 'CPU us per agent', bytes: 'bytes per agent' } as const
 
 /** Whether what a deployment takes grows with the cluster as its agents do, and not faster. */
-export const bench: Bench = async function * ({ quick, say }) {
+export const bench: Bench = async function* ({ quick, say }) {
   const rounds = quick ? 1 : 3
   const clusters: Awaited<ReturnType<typeof startCluster>>[] = []
   try {
@@ -70,7 +76,9 @@ export const bench: Bench = async function * ({ quick, say }) {
       for (const { run } of clusters) await run('warm', variant(0))
       for (let round = 1; round <= rounds; round++) {
         say(`${kind}, round ${round}`)
-        for (const [at, { run }] of clusters.entries()) costs[at]!.push(await run(`${kind.replace(' ', '-')}-${round}`, variant(round)))
+        for (const [at, { run }] of clusters.entries()) {
+          costs[at]!.push(await run(`${kind.replace(' ', '-')}-${round}`, variant(round)))
+        }
       }
       const [base, ...others] = costs
       for (const [at, own] of others.entries()) {
@@ -78,15 +86,26 @@ export const bench: Bench = async function * ({ quick, say }) {
           const ours = own.map(cost => cost[key])
           const theirs = base!.map(cost => cost[key])
           yield {
-            what: `deploy ${kind} to ${clusters[at + 1]!.size} x ${nodesOfEach}`, figure,
-            ours: median(ours), baseline: `to ${clusters[0]!.size} agents`, theirs: median(theirs),
-            ...(key === 'cpu' ? {} : { aim: { atMost: 1.5 } }), rounds: ours.map((cost, round) => cost / theirs[round]!)
+            what: `deploy ${kind} to ${clusters[at + 1]!.size} x ${nodesOfEach}`,
+            figure,
+            ours: median(ours),
+            baseline: `to ${clusters[0]!.size} agents`,
+            theirs: median(theirs),
+            ...(key === 'cpu' ? {} : { aim: { atMost: 1.5 } }),
+            rounds: ours.map((cost, round) => cost / theirs[round]!)
           }
         }
       }
     }
     for (const { size, controller, empty, connected } of clusters) {
-      yield { what: `${size} agents, ${size * nodesOfEach} nodes deployed`, figure: 'peak MB resident', ours: peakOf(controller) / 2 ** 20, baseline: 'when it was empty', theirs: empty / 2 ** 20, detail: { connected: connected / 2 ** 20 } }
+      yield {
+        what: `${size} agents, ${size * nodesOfEach} nodes deployed`,
+        figure: 'peak MB resident',
+        ours: peakOf(controller) / 2 ** 20,
+        baseline: 'when it was empty',
+        theirs: empty / 2 ** 20,
+        detail: { connected: connected / 2 ** 20 }
+      }
     }
   } finally {
     for (const { stop } of clusters) await stop()

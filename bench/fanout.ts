@@ -14,13 +14,25 @@ interface Plan {
 }
 
 const plans: readonly Plan[] = [
-  { clients: 100, rounds: 2, ms: { steady: 2000, bursts: 2000 }, others: ['naive', 'nchan'], aims: { steady: { nchan: 1.2 }, bursts: { nchan: 1.2 } } },
-  { clients: 1000, rounds: 2, ms: { steady: 3000, bursts: 2000 }, others: ['naive', 'nchan', 'better-sse'], aims: { steady: { naive: 0.55, nchan: 1.15 }, bursts: { naive: 0.05, nchan: 0.1 } } },
+  {
+    clients: 100,
+    rounds: 2,
+    ms: { steady: 2000, bursts: 2000 },
+    others: ['naive', 'nchan'],
+    aims: { steady: { nchan: 1.2 }, bursts: { nchan: 1.2 } }
+  },
+  {
+    clients: 1000,
+    rounds: 2,
+    ms: { steady: 3000, bursts: 2000 },
+    others: ['naive', 'nchan', 'better-sse'],
+    aims: { steady: { naive: 0.55, nchan: 1.15 }, bursts: { naive: 0.05, nchan: 0.1 } }
+  },
   { clients: 5000, rounds: 1, ms: { steady: 2000, bursts: 0 }, others: ['nchan'], aims: {} }
 ]
 
 /** What it costs to send one event to many. Ours is written to disk before it is sent; the others keep none, or (nchan) 4000 in memory. */
-export const bench: Bench = async function * ({ quick, say }) {
+export const bench: Bench = async function* ({ quick, say }) {
   const readers = startReaders()
   const servers = await startStreamers(['ours', 'naive', 'better-sse', 'nchan'], say)
   try {
@@ -44,15 +56,24 @@ export const bench: Bench = async function * ({ quick, say }) {
       for (const shape of Object.keys(shapes) as Shape[]) {
         const ours = results.get(`ours ${shape}`)
         if (!ours) continue
-        const detail = (of: StreamsResult[]) => of.map(({ latency, deliveries, seconds, load, cpu }) => ({ cpu, latency, deliveries_per_second: deliveries / seconds, load }))
+        const detail = (of: StreamsResult[]) =>
+          of.map(({ latency, deliveries, seconds, load, cpu }) => ({
+            cpu,
+            latency,
+            deliveries_per_second: deliveries / seconds,
+            load
+          }))
         for (const other of others) {
           const theirs = results.get(`${other} ${shape}`)
           const atMost = aims[shape]?.[other]
           if (theirs) {
             yield {
-              what: `${clients} clients, ${shape === 'steady' ? '50 events/s' : 'bursts of 100'}`, figure: 'CPU us per delivery',
-              ours: median(ours.map(({ cpu }) => cpu)), baseline: other, theirs: median(theirs.map(({ cpu }) => cpu)),
-              ...atMost === undefined ? {} : { aim: { atMost } },
+              what: `${clients} clients, ${shape === 'steady' ? '50 events/s' : 'bursts of 100'}`,
+              figure: 'CPU us per delivery',
+              ours: median(ours.map(({ cpu }) => cpu)),
+              baseline: other,
+              theirs: median(theirs.map(({ cpu }) => cpu)),
+              ...(atMost === undefined ? {} : { aim: { atMost } }),
               rounds: theirs.map(({ cpu }, round) => ours[round]!.cpu / cpu),
               detail: { ours: detail(ours), [other]: detail(theirs) }
             }
@@ -61,7 +82,14 @@ export const bench: Bench = async function * ({ quick, say }) {
         if (shape === 'steady') yield keptUp(clients, ours)
       }
     }
-    yield { what: 'the readers themselves', figure: 'deliveries/s', ours: hardest, baseline: 'what they can take', theirs: ceiling, aim: { atMost: 0.8 } }
+    yield {
+      what: 'the readers themselves',
+      figure: 'deliveries/s',
+      ours: hardest,
+      baseline: 'what they can take',
+      theirs: ceiling,
+      aim: { atMost: 0.8 }
+    }
   } finally {
     readers.stop()
     for (const server of servers) await server.stop()
@@ -69,28 +97,47 @@ export const bench: Bench = async function * ({ quick, say }) {
 }
 
 /** Whether what was offered was delivered in time: with a server that falls behind, it takes longer the longer it goes on. */
-function keptUp (clients: number, results: readonly StreamsResult[]): Row {
+function keptUp(clients: number, results: readonly StreamsResult[]): Row {
   const rate = geometricMean(results.map(({ deliveries, seconds }) => deliveries / seconds))
   return {
-    what: `${clients} clients, 50 events/s`, figure: 'deliveries/s', ours: rate, baseline: 'offered', theirs: clients * 50, aim: { atLeast: 0.9 },
+    what: `${clients} clients, 50 events/s`,
+    figure: 'deliveries/s',
+    ours: rate,
+    baseline: 'offered',
+    theirs: clients * 50,
+    aim: { atLeast: 0.9 },
     detail: { latency: results.map(({ latency }) => latency) }
   }
 }
 
-async function measure (readers: ReturnType<typeof startReaders>, server: Streamer, clients: number, ms: Record<Shape, number>, quick: boolean): Promise<Partial<Record<Shape, StreamsResult>>> {
+async function measure(
+  readers: ReturnType<typeof startReaders>,
+  server: Streamer,
+  clients: number,
+  ms: Record<Shape, number>,
+  quick: boolean
+): Promise<Partial<Record<Shape, StreamsResult>>> {
   const results: Partial<Record<Shape, StreamsResult>> = {}
   await readers.do({ do: 'open', server: serverOf(server), count: clients })
   // As a server is that has run for a while.
-  await readers.do({ do: 'run', pids: server.pids, rate: 50, burst: Math.max(1, 1000 / clients), ms: quick ? 100 : 1000 })
+  await readers.do({
+    do: 'run',
+    pids: server.pids,
+    rate: 50,
+    burst: Math.max(1, 1000 / clients),
+    ms: quick ? 100 : 1000
+  })
   for (const shape of Object.keys(shapes) as Shape[]) {
-    if (ms[shape] > 0) results[shape] = await readers.do({ do: 'run', pids: server.pids, ...shapes[shape], ms: quick ? 600 : ms[shape] })
+    if (ms[shape] > 0) {
+      results[shape] = await readers.do({ do: 'run', pids: server.pids, ...shapes[shape], ms: quick ? 600 : ms[shape] })
+    }
   }
   await readers.do({ do: 'close' })
   return results
 }
 
 /** How many events the readers can take in a second. */
-async function ceilingOf (readers: ReturnType<typeof startReaders>, quick: boolean): Promise<number> {
+async function ceilingOf(readers: ReturnType<typeof startReaders>, quick: boolean): Promise<number> {
   const stub = await startBaseline('stub')
   await readers.do({ do: 'open', server: serverOf(stub), count: quick ? 100 : 1000 })
   stub.go()

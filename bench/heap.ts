@@ -6,12 +6,15 @@ import { WebSocket } from 'ws'
 const inspector = 'http://127.0.0.1:9229/json/list'
 
 /** What is left on the heap of another Node process and beside it after a full collection, in bytes. */
-export async function liveOf (pid: number): Promise<number> {
+export async function liveOf(pid: number): Promise<number> {
   process.kill(pid, 'SIGUSR1')
   let found: { webSocketDebuggerUrl: string }[] | undefined
   for (let n = 0; n < 50 && !found; n++) {
     await sleep(50)
-    found = await fetch(inspector).then(async response => await response.json() as typeof found, () => undefined)
+    found = await fetch(inspector).then(
+      async response => (await response.json()) as typeof found,
+      () => undefined
+    )
   }
   if (!found) throw new Error(`there is no inspector at ${inspector}`)
   const socket = new WebSocket(found[0]!.webSocketDebuggerUrl)

@@ -4,12 +4,12 @@ import type { Bench } from './row.js'
 import { serverOf, startReaders, startStreamers } from './streamers.js'
 
 /** What it costs to accept an event stream, and to keep one that nothing is sent on. */
-export const bench: Bench = async function * ({ quick, say }) {
+export const bench: Bench = async function* ({ quick, say }) {
   const streams = quick ? 500 : 10_000
   const idleMs = quick ? 300 : 6000
   const readers = startReaders()
   const servers = await startStreamers(['ours', 'naive', 'nchan'], say)
-  const measured: { name: string, accept: number, bytes: number, idle: number }[] = []
+  const measured: { name: string; accept: number; bytes: number; idle: number }[] = []
   try {
     for (const server of servers) {
       say(`${streams} streams, ${server.name}`)
@@ -35,10 +35,23 @@ export const bench: Bench = async function * ({ quick, say }) {
     for (const theirs of others) {
       const row = { what: `${streams} idle streams`, baseline: theirs.name }
       yield { ...row, figure: 'bytes for each', ours: ours!.bytes, theirs: theirs.bytes }
-      yield { ...row, figure: 'CPU us to accept one', ours: ours!.accept, theirs: theirs.accept, ...theirs.name === 'nchan' ? { aim: { atMost: 3 } } : {} }
+      yield {
+        ...row,
+        figure: 'CPU us to accept one',
+        ours: ours!.accept,
+        theirs: theirs.accept,
+        ...(theirs.name === 'nchan' ? { aim: { atMost: 3 } } : {})
+      }
       yield { ...row, figure: '% of a core', ours: ours!.idle * 100, theirs: theirs.idle * 100 }
     }
-    yield { what: `${streams} idle streams`, figure: 'bytes for each', ours: ours!.bytes, baseline: '8 KiB', theirs: 8192, aim: { atMost: 1 } }
+    yield {
+      what: `${streams} idle streams`,
+      figure: 'bytes for each',
+      ours: ours!.bytes,
+      baseline: '8 KiB',
+      theirs: 8192,
+      aim: { atMost: 1 }
+    }
   } finally {
     readers.stop()
     for (const server of servers) await server.stop()

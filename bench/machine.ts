@@ -3,7 +3,7 @@ import { arch, cpus, release, totalmem } from 'node:os'
 import { packageVersion } from '../src/util.js'
 
 /** What figures are to be read with. */
-export function machine (): Record<string, unknown> {
+export function machine(): Record<string, unknown> {
   return {
     version: packageVersion,
     node: process.version,
@@ -18,7 +18,7 @@ export function machine (): Record<string, unknown> {
   }
 }
 
-function read (path: string): string {
+function read(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch {

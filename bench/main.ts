@@ -27,22 +27,30 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   stalled: () => import('./stalled.js')
 }
 
-const { values: { quick = false, out }, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' }, out: { type: 'string' } } })
+const {
+  values: { quick = false, out },
+  positionals
+} = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' }, out: { type: 'string' } } })
 const unknown = positionals.filter(name => !(name in benches))
 if (unknown.length > 0) throw new Error(`there is no bench ${unknown.join(', ')}: ${Object.keys(benches).join(' ')}`)
 
-const number = (value: number) => value >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3)
+const number = (value: number) => (value >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3))
 const columns = [44, 22, 10, 26, 10, 7, 0]
-const line = (...cells: string[]) => console.log(cells.map((cell, index) => [2, 4, 5].includes(index) ? cell.padStart(columns[index]!) : cell.padEnd(columns[index]!)).join('  '))
+const line = (...cells: string[]) =>
+  console.log(
+    cells
+      .map((cell, index) => ([2, 4, 5].includes(index) ? cell.padStart(columns[index]!) : cell.padEnd(columns[index]!)))
+      .join('  ')
+  )
 
-function print (row: Row): void {
+function print(row: Row): void {
   const { aim } = row
   const verdict = aim && `${'atMost' in aim ? `<= ${aim.atMost}` : `>= ${aim.atLeast}`} ${isMet(row) ? 'yes' : 'NO'}`
   line(row.what, row.figure, number(row.ours), row.baseline, number(row.theirs), ratioOf(row).toFixed(2), verdict ?? '')
 }
 
 const before = machine()
-const rows: (Row & { bench: string, ratio: number, met: boolean | undefined })[] = []
+const rows: (Row & { bench: string; ratio: number; met: boolean | undefined })[] = []
 line('what', 'figure', 'ours', 'baseline', 'theirs', 'ratio', 'aim')
 for (const name of positionals.length > 0 ? positionals : Object.keys(benches)) {
   const { bench } = await benches[name]!()
@@ -52,7 +60,14 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(benches)) 
   }
 }
 
-const file = out ?? join(packageRoot, 'bench', 'results', `${new Date().toISOString().slice(0, 19).replaceAll(':', '')}${quick ? '-quick' : ''}.json`)
+const file =
+  out ??
+  join(
+    packageRoot,
+    'bench',
+    'results',
+    `${new Date().toISOString().slice(0, 19).replaceAll(':', '')}${quick ? '-quick' : ''}.json`
+  )
 mkdirSync(join(file, '..'), { recursive: true })
 writeFileSync(file, `${JSON.stringify({ quick, before, after: machine(), rows }, null, 2)}\n`)
 console.log(file)

@@ -9,8 +9,10 @@ const config = {
   id: 'bench',
   instances: [{ name: 'agent' }],
   nodes: [
-    { name: 'manager', instance: 'agent', role: 'MANAGER' }, { name: 'logger', instance: 'agent', role: 'LOGGER' },
-    { name: 'proxy', instance: 'agent', role: 'PROXY' }, { name: 'worker', instance: 'agent', role: 'WORKER', interface: 'eth0' }
+    { name: 'manager', instance: 'agent', role: 'MANAGER' },
+    { name: 'logger', instance: 'agent', role: 'LOGGER' },
+    { name: 'proxy', instance: 'agent', role: 'PROXY' },
+    { name: 'worker', instance: 'agent', role: 'WORKER', interface: 'eth0' }
   ]
 }
 
@@ -18,7 +20,7 @@ const config = {
  * A POST until its 202. Staging is what is asked for: it changes something, so that it is on the disk before, and nobody else
  * has a part in it. What was answered is looked up in the log afterwards.
  */
-export const bench: Bench = async function * ({ quick, say }) {
+export const bench: Bench = async function* ({ quick, say }) {
   const rounds = quick ? 1 : 5
   const ms = quick ? 300 : 3000
   const job = { path: `/v1/requests/${type}`, body: JSON.stringify({ config }), connections: 64 }
@@ -48,19 +50,38 @@ export const bench: Bench = async function * ({ quick, say }) {
     }
     const figures = (who: 'ours' | 'bare', of: 'rate' | 'cpu') => results[who].map(result => result[of])
     const row = (of: 'rate' | 'cpu', figure: string) => ({
-      what: `${type} to its 202, 64 clients`, figure,
-      ours: median(figures('ours', of)), baseline: 'bare Fastify route', theirs: median(figures('bare', of)),
+      what: `${type} to its 202, 64 clients`,
+      figure,
+      ours: median(figures('ours', of)),
+      baseline: 'bare Fastify route',
+      theirs: median(figures('bare', of)),
       rounds: figures('ours', of).map((one, round) => one / figures('bare', of)[round]!)
     })
-    yield { what: 'the load: what it gets of the baseline', figure: 'requests/s', ours: median(figures('bare', 'rate')), baseline: 'constant socket', theirs: ceiling.rate }
-    yield { ...row('rate', 'requests/s'), aim: { atLeast: 0.6 }, detail: { latency: results.ours.map(({ latency }) => latency) } }
+    yield {
+      what: 'the load: what it gets of the baseline',
+      figure: 'requests/s',
+      ours: median(figures('bare', 'rate')),
+      baseline: 'constant socket',
+      theirs: ceiling.rate
+    }
+    yield {
+      ...row('rate', 'requests/s'),
+      aim: { atLeast: 0.6 },
+      detail: { latency: results.ours.map(({ latency }) => latency) }
+    }
     yield row('cpu', 'CPU us per request')
     const rate = Math.floor(median(figures('ours', 'rate')) / 2)
     say(`at ${rate} a second`)
     const open = { ms: quick ? 300 : 5000, rate }
     const [ours, theirs] = [await run('ours', open), await run('bare', open)]
     for (const quantile of ['p50', 'p99', 'p999'] as const) {
-      yield { what: `${type} to its 202, ${rate}/s on schedule`, figure: `${quantile} ms`, ours: ours.latency[quantile], baseline: 'bare Fastify route', theirs: theirs.latency[quantile] }
+      yield {
+        what: `${type} to its 202, ${rate}/s on schedule`,
+        figure: `${quantile} ms`,
+        ours: ours.latency[quantile],
+        baseline: 'bare Fastify route',
+        theirs: theirs.latency[quantile]
+      }
     }
     await controller.stop({ keep: true })
     check(reqids, eventsIn(controller.directory))
@@ -73,9 +94,13 @@ export const bench: Bench = async function * ({ quick, say }) {
 }
 
 /** Throws unless each request is in the log with one request event, and then one response. */
-function check (reqids: readonly string[], events: Iterable<{ type: string, reqid: string | null }>): void {
+function check(reqids: readonly string[], events: Iterable<{ type: string; reqid: string | null }>): void {
   const told = new Map<string, string>()
   for (const { type, reqid } of events) if (reqid !== null) told.set(reqid, `${told.get(reqid) ?? ''} ${type}`)
   if (new Set(reqids).size !== reqids.length) throw new Error('an ID was given twice')
-  for (const reqid of reqids) if (told.get(reqid) !== ` ${type}_request ${type}_response`) throw new Error(`of ${reqid} the log has: ${told.get(reqid)}`)
+  for (const reqid of reqids) {
+    if (told.get(reqid) !== ` ${type}_request ${type}_response`) {
+      throw new Error(`of ${reqid} the log has: ${told.get(reqid)}`)
+    }
+  }
 }

@@ -6,16 +6,21 @@ import { startOurs, told } from './process.js'
 import { quantiles, type Bench } from './row.js'
 
 /** How many agents are asked, and how often in a second. */
-const loads = [[1, 100], [10, 50]] as const
+const loads = [
+  [1, 100],
+  [10, 50]
+] as const
 
 /** From the moment at which a request is to be made to its response, which one node of each agent has a part in. */
-export const bench: Bench = async function * ({ quick, say }) {
+export const bench: Bench = async function* ({ quick, say }) {
   const rounds = quick ? 1 : 3
   const seconds = quick ? 1 : 2
   for (const [agents, rate] of quick ? loads.slice(0, 1) : loads) {
     const count = rate * seconds
     const configuration = clusterOf(agents, 'c')
-    const nodes = configuration.instances.map(({ name }) => configuration.nodes.find(({ instance }) => instance === name)!.name)
+    const nodes = configuration.instances.map(
+      ({ name }) => configuration.nodes.find(({ instance }) => instance === name)!.name
+    )
     const controller = await startController()
     const load = startOurs(1, './loads/roundtrip.js')
     const baseline = startOurs(0, './baselines/roundtrip.js', [String(agents)])
@@ -47,7 +52,16 @@ export const bench: Bench = async function * ({ quick, say }) {
       const what = `get_id_value, ${agents} agents, ${rate}/s`
       const detail = { ours: own, theirs: other }
       yield { what, figure: 'p50 ms', ours: own.p50, baseline: 'without HTTP and sockets', theirs: other.p50, detail }
-      yield { what, figure: 'p99 ms', ours: own.p99, baseline: 'without HTTP and sockets', theirs: other.p99, aim: { atMost: 3 }, rounds: ratios, detail }
+      yield {
+        what,
+        figure: 'p99 ms',
+        ours: own.p99,
+        baseline: 'without HTTP and sockets',
+        theirs: other.p99,
+        aim: { atMost: 3 },
+        rounds: ratios,
+        detail
+      }
     } finally {
       if (baseline.connected) baseline.disconnect()
       if (load.connected) load.disconnect()

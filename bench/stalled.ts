@@ -9,7 +9,7 @@ const fill = { rate: 50, burst: 1, ms: 2000, size: 60_000 }
 const others = { rate: 10, burst: 110, ms: 1000 }
 
 /** What readers that take nothing cost the others, and the controller. */
-export const bench: Bench = async function * ({ quick, say }) {
+export const bench: Bench = async function* ({ quick, say }) {
   const clients = quick ? 100 : 1000
   const stalled = clients / 10
   const readers = startReaders()
@@ -20,7 +20,7 @@ export const bench: Bench = async function * ({ quick, say }) {
     const open = { do: 'open', server: serverOf(ours!) } as const
     await readers.do({ ...open, count: clients - stalled })
     if (stalled > 0) await readers.do({ ...open, count: stalled, stalled: true })
-    await readers.do({ do: 'run', pids, ...fill, ...quick ? { ms: 400 } : {} })
+    await readers.do({ do: 'run', pids, ...fill, ...(quick ? { ms: 400 } : {}) })
     await readers.do({ do: 'run', pids, rate: 50, burst: 1, ms: 500 })
     const result = await readers.do({ do: 'run', pids, rate: 50, burst: 1, ms: quick ? 400 : 4000 })
     await readers.do({ do: 'run', pids, ...others })
@@ -40,13 +40,26 @@ export const bench: Bench = async function * ({ quick, say }) {
     const what = `${clients} clients, 10 % of them stalled`
     const p99 = (all: readonly StreamsResult[]) => median(all.map(({ latency }) => latency.p99))
     yield {
-      what, figure: 'p99 ms of the others', ours: p99(within), baseline: 'none stalled', theirs: p99(without), aim: { atMost: 1.2 },
+      what,
+      figure: 'p99 ms of the others',
+      ours: p99(within),
+      baseline: 'none stalled',
+      theirs: p99(without),
+      aim: { atMost: 1.2 },
       rounds: within.map(({ latency }, round) => latency.p99 / without[round]!.latency.p99),
       detail: { ours: within.map(({ latency }) => latency), without: without.map(({ latency }) => latency) }
     }
     // A stalled reader is compared with one that reads; both have what an open stream has.
     const bytes = within.map(({ live }, round) => (live - without[round]!.live) / stalled)
-    yield { what, figure: 'bytes for each', ours: median(bytes), baseline: '4 KiB', theirs: 4096, aim: { atMost: 1 }, detail: { bytes } }
+    yield {
+      what,
+      figure: 'bytes for each',
+      ours: median(bytes),
+      baseline: '4 KiB',
+      theirs: 4096,
+      aim: { atMost: 1 },
+      detail: { bytes }
+    }
   } finally {
     readers.stop()
     await ours!.stop()

@@ -12,7 +12,7 @@ import type { Bench } from './row.js'
  * Agents and streams that come back, all at once, to a controller that was killed and is started again. The baseline is how the same
  * agents and streams came to it first: the agents when it was empty, while it was starting; then the streams, when nothing happened.
  */
-export const bench: Bench = async function * ({ quick, say }) {
+export const bench: Bench = async function* ({ quick, say }) {
   const [agents, streams] = quick ? [100, 200] : [1000, 2000]
   const directory = await mkdtemp(join(tmpdir(), 'zeek-cluster-bench-'))
   const ports = [await freePort(), await freePort()] as const
@@ -67,10 +67,10 @@ export const bench: Bench = async function * ({ quick, say }) {
 }
 
 /** Of the newest event, once nothing has happened for a while. */
-async function cursorOf ({ url }: { url: string }): Promise<string> {
+async function cursorOf({ url }: { url: string }): Promise<string> {
   for (let cursor = ''; ;) {
     await new Promise(resolve => setTimeout(resolve, 200))
-    const { event_cursor: now } = await (await fetch(`${url}/v1/requests?limit=1`)).json() as { event_cursor: string }
+    const { event_cursor: now } = (await (await fetch(`${url}/v1/requests?limit=1`)).json()) as { event_cursor: string }
     if (now === cursor) return cursor
     cursor = now
   }

@@ -19,26 +19,36 @@ const starters: Record<StreamerName, () => Promise<Omit<Streamer, 'name'>>> = {
   },
   naive: async () => await startBaseline('naive'),
   'better-sse': async () => await startBaseline('better-sse'),
-  nchan: async () => ({ ...await startNchan(), path: '/stream', publish: { path: '/publish' } })
+  nchan: async () => ({ ...(await startNchan()), path: '/stream', publish: { path: '/publish' } })
 }
 
-export async function startBaseline (name: string): Promise<Omit<Streamer, 'name'> & { go: () => void }> {
+export async function startBaseline(name: string): Promise<Omit<Streamer, 'name'> & { go: () => void }> {
   const child = startOurs(0, './baselines/streams.js', [name])
-  return { port: await told<number>(child), path: '/stream', publish: { path: '/publish' }, pids: [child.pid!], stop: () => stop(child), go: () => { child.send('go') } }
+  return {
+    port: await told<number>(child),
+    path: '/stream',
+    publish: { path: '/publish' },
+    pids: [child.pid!],
+    stop: () => stop(child),
+    go: () => {
+      child.send('go')
+    }
+  }
 }
 
 /** Starts those that there are; says which are not. */
-export async function startStreamers (names: readonly StreamerName[], say: (line: string) => void): Promise<Streamer[]> {
+export async function startStreamers(names: readonly StreamerName[], say: (line: string) => void): Promise<Streamer[]> {
   const streamers: Streamer[] = []
   for (const name of names) {
-    if (name === 'nchan' && !hasNchan) say('nginx with nchan is not installed (Debian: nginx, libnginx-mod-nchan): its rows are left out')
-    else streamers.push({ name, ...await starters[name]() })
+    if (name === 'nchan' && !hasNchan) {
+      say('nginx with nchan is not installed (Debian: nginx, libnginx-mod-nchan): its rows are left out')
+    } else streamers.push({ name, ...(await starters[name]()) })
   }
   return streamers
 }
 
 /** The process that reads the streams. */
-export function startReaders (): { do: (job: StreamsJob) => Promise<StreamsResult>, stop: () => void } {
+export function startReaders(): { do: (job: StreamsJob) => Promise<StreamsResult>; stop: () => void } {
   const load = startOurs(1, './loads/streams.js')
   return {
     do: async job => {

@@ -30,55 +30,88 @@ const configuration = {
 
 const say = (text: string) => console.log(`\n== ${text}`)
 
-async function start (directory: string, instance: string, withController: boolean): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [program, 'start', '--agent', ...(withController ? ['--controller'] : []), '--management-log-level=error'], {
-    env: { ...process.env, ZEEK_BIN: join(root, 'demo', 'zeek'), ZEEK_AGENT_NAME: instance, ZEEK_MANAGEMENT_STATE_DIR: join(directory, instance) },
-    stdio: ['ignore', 'pipe', 'inherit'],
-    // Ctrl-C is for the demo, which stops them in order.
-    detached: true
-  })
-  const [line] = await Promise.race([once(createInterface(child.stdout!), 'line'), once(child, 'exit').then(() => [undefined])])
+async function start(directory: string, instance: string, withController: boolean): Promise<ChildProcess> {
+  const child = spawn(
+    process.execPath,
+    [program, 'start', '--agent', ...(withController ? ['--controller'] : []), '--management-log-level=error'],
+    {
+      env: {
+        ...process.env,
+        ZEEK_BIN: join(root, 'demo', 'zeek'),
+        ZEEK_AGENT_NAME: instance,
+        ZEEK_MANAGEMENT_STATE_DIR: join(directory, instance)
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+      // Ctrl-C is for the demo, which stops them in order.
+      detached: true
+    }
+  )
+  const [line] = await Promise.race([
+    once(createInterface(child.stdout!), 'line'),
+    once(child, 'exit').then(() => [undefined])
+  ])
   if (line === undefined) throw new Error(`${instance} did not start`)
   console.log(line)
   return child
 }
 
-async function ask (type: string, body: object = {}): Promise<any> {
-  const response = await fetch(`${url}/v1/requests/${type}`, { method: 'POST', headers: { 'content-type': 'application/json', prefer: 'wait=30' }, body: JSON.stringify(body) })
+async function ask(type: string, body: object = {}): Promise<any> {
+  const response = await fetch(`${url}/v1/requests/${type}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', prefer: 'wait=30' },
+    body: JSON.stringify(body)
+  })
   return await response.json()
 }
 
 /** Prints events as they come; resolves `seen` with the first that fits. */
-function follow (signal: AbortSignal): { seen: (fits: (event: any) => boolean) => Promise<void>, done: Promise<void> } {
-  const waiting = new Set<{ fits: (event: any) => boolean, resolve: () => void }>()
+function follow(signal: AbortSignal): { seen: (fits: (event: any) => boolean) => Promise<void>; done: Promise<void> } {
+  const waiting = new Set<{ fits: (event: any) => boolean; resolve: () => void }>()
   const read = async () => {
     const response = await fetch(`${url}/v1/events`, { headers: { accept: 'application/x-ndjson' }, signal })
     for await (const line of createInterface(Readable.fromWeb(response.body as any))) {
       const event = JSON.parse(line)
       const { type, cursor, time = '', ...rest } = event
       console.log(`${time.slice(11, 23).padEnd(12)} ${type.padEnd(28)} ${JSON.stringify(rest).slice(0, 150)}`)
-      for (const one of waiting) if (one.fits(event)) { waiting.delete(one); one.resolve() }
+      for (const one of waiting) {
+        if (one.fits(event)) {
+          waiting.delete(one)
+          one.resolve()
+        }
+      }
     }
   }
-  return { seen: fits => new Promise(resolve => { waiting.add({ fits, resolve }) }), done: read().catch(error => { if (!signal.aborted) throw error }) }
+  return {
+    seen: fits =>
+      new Promise(resolve => {
+        waiting.add({ fits, resolve })
+      }),
+    done: read().catch(error => {
+      if (!signal.aborted) throw error
+    })
+  }
 }
 
 const allConnected = async () => {
-  const { instances: list } = await (await fetch(`${url}/v1/instances`)).json() as { instances: { connected: boolean }[] }
+  const { instances: list } = (await (await fetch(`${url}/v1/instances`)).json()) as {
+    instances: { connected: boolean }[]
+  }
   return list.filter(({ connected }) => connected).length === instances.length
 }
 
-async function show (events: ReturnType<typeof follow>): Promise<void> {
-  while (!await allConnected()) await events.seen(event => event.type === 'notify_agent_hello')
+async function show(events: ReturnType<typeof follow>): Promise<void> {
+  while (!(await allConnected())) await events.seen(event => event.type === 'notify_agent_hello')
   say('stage a configuration: a manager, a logger and a proxy on sensor-1, a worker on each of the others')
   const staged = await ask('stage_configuration', { config: configuration })
   say(`staged: ${staged.results[0].data.id}; deploy it`)
   const deployed = await ask('deploy')
   say(`deployed: ${deployed.state}`)
-  const { nodes } = await (await fetch(`${url}/v1/nodes`)).json() as { nodes: { node: string, pid: number }[] }
+  const { nodes } = (await (await fetch(`${url}/v1/nodes`)).json()) as { nodes: { node: string; pid: number }[] }
   const worker = nodes.find(({ node }) => node === 'worker-2')!
   say(`kill -9 ${worker.pid}: worker-2 crashes, and comes back`)
-  const back = events.seen(event => event.type === 'notify_change' && event.node === 'worker-2' && event.new_state === 'RUNNING')
+  const back = events.seen(
+    event => event.type === 'notify_change' && event.node === 'worker-2' && event.new_state === 'RUNNING'
+  )
   process.kill(worker.pid, 'SIGKILL')
   await back
 }
@@ -89,7 +122,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => st
 const children: ChildProcess[] = []
 let failed = false
 try {
-  for (const [index, instance] of instances.entries()) if (!stopping.signal.aborted) children.push(await start(directory, instance, index === 0))
+  for (const [index, instance] of instances.entries()) {
+    if (!stopping.signal.aborted) children.push(await start(directory, instance, index === 0))
+  }
   const events = follow(stopping.signal)
   await Promise.race([show(events), events.done, once(stopping.signal, 'abort')])
   if (!stopping.signal.aborted && !process.argv.includes('--once')) {

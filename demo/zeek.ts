@@ -53,11 +53,11 @@ if (args.parseOnly) process.exit(0)
 
 // The one that is loaded last decides.
 const found = scripts.last(/(?:cluster\/backend|misc)\/(zeromq|broker)(?:-multi-host-auto-setup)?$/)
-const backend = isManaged ? 'broker' : found as 'zeromq' | 'broker' | undefined
+const backend = isManaged ? 'broker' : (found as 'zeromq' | 'broker' | undefined)
 
 await run({ name, args, layout, options, backend })
 
-function tell (asked: boolean, text: string): void {
+function tell(asked: boolean, text: string): void {
   if (!asked) return
   process.stdout.write(text)
   process.exit(0)

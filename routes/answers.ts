@@ -4,8 +4,14 @@ import { Problem } from '../schemas/api.js'
 import { Ref } from '../schemas/types.js'
 
 /** What every route may answer instead. */
-const problem = (description: string) => ({ description, content: { 'application/problem+json': { schema: Ref(Problem) } } })
-export const problems = { '4xx': problem('The request cannot be taken as it is'), '5xx': problem('The server cannot take it now') }
+const problem = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: Ref(Problem) } }
+})
+export const problems = {
+  '4xx': problem('The request cannot be taken as it is'),
+  '5xx': problem('The server cannot take it now')
+}
 
 declare module 'fastify' {
   interface FastifySchema {
@@ -15,15 +21,21 @@ declare module 'fastify' {
 }
 
 /** Who may ask, for a route's schema: it is checked, and OpenAPI shows it. */
-export function needs (role: NeededRole) {
+export function needs(role: NeededRole) {
   return { 'x-role': role, ...(role === 'anyone' ? { security: [] } : {}) }
 }
 
 /** A JSON answer, with the headers that go with it. */
-export function json (description: string, schema: TSchema, headers?: Record<string, TSchema>) {
+export function json(description: string, schema: TSchema, headers?: Record<string, TSchema>) {
   return { description, ...(headers ? { headers } : {}), content: { 'application/json': { schema } } }
 }
 
 /** How long a client is willing to wait, in seconds: proxies in between give up not much later. */
 export const maxWaitSeconds = 30
-export const Wait = Type.Optional(Type.Number({ minimum: 0, maximum: maxWaitSeconds, description: 'Answer when the request is finished, or after so many seconds.' }))
+export const Wait = Type.Optional(
+  Type.Number({
+    minimum: 0,
+    maximum: maxWaitSeconds,
+    description: 'Answer when the request is finished, or after so many seconds.'
+  })
+)

@@ -4,35 +4,59 @@ import { AuditList, AuditStreamEvent } from '../schemas/events.js'
 import { Cursor, Ref, RequestId } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'
 import { json, needs, problems } from './answers.js'
-import { answerHead, cursorHeaders, From, LastEventIdQuery, mediaType, streamAnswer, streamTo, Ticket } from './stream.js'
+import {
+  answerHead,
+  cursorHeaders,
+  From,
+  LastEventIdQuery,
+  mediaType,
+  streamAnswer,
+  streamTo,
+  Ticket
+} from './stream.js'
 
 const tags = ['audit']
 
 /** Who asked what. It can be read, and nothing else. */
-export const auditRoutes: FastifyPluginAsyncTypebox<{ access: Pick<Access, 'audit' | 'limits'> }> = async (app, { access: { audit, limits } }) => {
-  app.get('/audit', {
-    schema: {
-      operationId: 'list_audit', ...needs('admin'),
-      tags,
-      summary: 'Who asked what, newest first',
-      querystring: Type.Object({
-        before: Type.Optional(Cursor),
-        limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 })
-      }, { additionalProperties: false }),
-      response: { 200: json('A page', Ref(AuditList)), ...problems }
-    }
-  }, async request => audit.page(request.query))
+export const auditRoutes: FastifyPluginAsyncTypebox<{ access: Pick<Access, 'audit' | 'limits'> }> = async (
+  app,
+  { access: { audit, limits } }
+) => {
+  app.get(
+    '/audit',
+    {
+      schema: {
+        operationId: 'list_audit',
+        ...needs('admin'),
+        tags,
+        summary: 'Who asked what, newest first',
+        querystring: Type.Object(
+          {
+            before: Type.Optional(Cursor),
+            limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 })
+          },
+          { additionalProperties: false }
+        ),
+        response: { 200: json('A page', Ref(AuditList)), ...problems }
+      }
+    },
+    async request => audit.page(request.query)
+  )
 
   app.route({
     method: 'GET',
     url: '/audit/events',
     exposeHeadRoute: false,
     schema: {
-      operationId: 'stream_audit', ...needs('admin'),
+      operationId: 'stream_audit',
+      ...needs('admin'),
       tags,
       summary: 'The same, as it happens',
       headers: cursorHeaders,
-      querystring: Type.Object({ reqid: Type.Optional(RequestId), from: From, last_event_id: LastEventIdQuery, ticket: Ticket }, { additionalProperties: false }),
+      querystring: Type.Object(
+        { reqid: Type.Optional(RequestId), from: From, last_event_id: LastEventIdQuery, ticket: Ticket },
+        { additionalProperties: false }
+      ),
       response: streamAnswer(AuditStreamEvent)
     },
     handler: async (request, reply) => {

@@ -8,37 +8,61 @@ import type { Controller } from '../src/controller/controller.js'
 import type { Start } from '../src/events/hub.js'
 import { needs } from './answers.js'
 import { joinRepeated, namesIn, SeveralOf } from './lists.js'
-import { answerHead, cursorHeaders, From, LastEventIdQuery, mediaType, streamAnswer, streamTo, Ticket } from './stream.js'
+import {
+  answerHead,
+  cursorHeaders,
+  From,
+  LastEventIdQuery,
+  mediaType,
+  streamAnswer,
+  streamTo,
+  Ticket
+} from './stream.js'
 
 const tags = ['events']
 const stream = streamAnswer(Event)
 
 /** Where the stream of a request starts that has asked for no cursor: with all that is kept of its story. */
-function startOfStory (controller: Controller, reqid: string): Start {
+function startOfStory(controller: Controller, reqid: string): Start {
   const start = controller.hub.startAt(controller.getRequest(reqid).event_cursor)
   return start.reset ? { ...controller.hub.startAt('earliest'), reset: start.reset } : { ...start, resumed: false }
 }
 
 const isTerminal = ({ type }: { type: string }) => type.endsWith('_response') || type === 'request_expired'
 
-export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, access: Pick<Access, 'limits'> }> = async (app, { controller, access }) => {
-  const query = Type.Object({
-    types: SeveralOf(domainEventTypes, 'event types', 'notify_change,deploy_response'),
-    reqid: Type.Optional(RequestId),
-    instance: Type.Optional(Name),
-    node: Type.Optional(Name),
-    from: From,
-    last_event_id: LastEventIdQuery,
-    ticket: Ticket,
-    snapshot: Type.Optional(Type.Boolean({ description: 'Send the state first. `from` is then the moment of that state.' }))
-  }, { additionalProperties: false })
+export const eventRoutes: FastifyPluginAsyncTypebox<{
+  controller: Controller
+  access: Pick<Access, 'limits'>
+}> = async (app, { controller, access }) => {
+  const query = Type.Object(
+    {
+      types: SeveralOf(domainEventTypes, 'event types', 'notify_change,deploy_response'),
+      reqid: Type.Optional(RequestId),
+      instance: Type.Optional(Name),
+      node: Type.Optional(Name),
+      from: From,
+      last_event_id: LastEventIdQuery,
+      ticket: Ticket,
+      snapshot: Type.Optional(
+        Type.Boolean({ description: 'Send the state first. `from` is then the moment of that state.' })
+      )
+    },
+    { additionalProperties: false }
+  )
 
   /** What is true now, as events. */
-  function snapshot (): ControlEvent[] {
+  function snapshot(): ControlEvent[] {
     const deployed = controller.deployedMasked()
     return [
       { type: 'snapshot', instances: controller.instances() },
-      ...(deployed ? [{ type: 'snapshot' as const, configuration: { state: 'deployed' as const, configuration: deployed, event_cursor: controller.cursor } }] : []),
+      ...(deployed
+        ? [
+            {
+              type: 'snapshot' as const,
+              configuration: { state: 'deployed' as const, configuration: deployed, event_cursor: controller.cursor }
+            }
+          ]
+        : []),
       { type: 'snapshot', nodes: controller.nodes() },
       { type: 'snapshot', requests: controller.listRequests({ state: 'pending', limit: 1_000_000 }).requests },
       { type: 'snapshot-end', cursor: controller.cursor }
@@ -49,16 +73,41 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, ac
     method: 'GET',
     url: '/events',
     exposeHeadRoute: false,
-    schema: { operationId: 'stream_events', ...needs('viewer'), tags, summary: 'Everything that happens, as it happens', headers: cursorHeaders, querystring: query, response: stream },
+    schema: {
+      operationId: 'stream_events',
+      ...needs('viewer'),
+      tags,
+      summary: 'Everything that happens, as it happens',
+      headers: cursorHeaders,
+      querystring: query,
+      response: stream
+    },
     preValidation: joinRepeated('types'),
     handler: async (request, reply) => {
       const type = mediaType(request)
-      const { types, from, last_event_id: lastEventId, snapshot: withSnapshot, ticket: _ticket, ...fields } = request.query
+      const {
+        types,
+        from,
+        last_event_id: lastEventId,
+        snapshot: withSnapshot,
+        ticket: _ticket,
+        ...fields
+      } = request.query
       const start = controller.hub.startAt(request.headers['last-event-id'] ?? lastEventId ?? from ?? 'latest')
       // Taken in the tick in which the stream starts: what comes after the state is not in it.
-      streamTo(request, reply, { hub: controller.hub, limits: access.limits }, type, withSnapshot === true
-        ? { start: controller.hub.startAt('latest'), fields: { ...fields, types: namesIn(types) }, opening: snapshot() }
-        : { start, fields: { ...fields, types: namesIn(types) } })
+      streamTo(
+        request,
+        reply,
+        { hub: controller.hub, limits: access.limits },
+        type,
+        withSnapshot === true
+          ? {
+              start: controller.hub.startAt('latest'),
+              fields: { ...fields, types: namesIn(types) },
+              opening: snapshot()
+            }
+          : { start, fields: { ...fields, types: namesIn(types) } }
+      )
     }
   })
 
@@ -67,13 +116,18 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, ac
     url: '/requests/:reqid/events',
     exposeHeadRoute: false,
     schema: {
-      operationId: 'stream_request_events', ...needs('viewer'),
+      operationId: 'stream_request_events',
+      ...needs('viewer'),
       tags: ['requests'],
       summary: 'What happens to one request',
-      description: 'What has happened so far, then what comes; ends after the response. Resumed after that, the answer is 204, which keeps an EventSource from coming back.',
+      description:
+        'What has happened so far, then what comes; ends after the response. Resumed after that, the answer is 204, which keeps an EventSource from coming back.',
       params: Type.Object({ reqid: RequestId }),
       headers: cursorHeaders,
-      querystring: Type.Object({ from: From, last_event_id: LastEventIdQuery, ticket: Ticket }, { additionalProperties: false }),
+      querystring: Type.Object(
+        { from: From, last_event_id: LastEventIdQuery, ticket: Ticket },
+        { additionalProperties: false }
+      ),
       response: { ...stream, 204: { type: 'null', description: 'All of its story was told' } }
     },
     handler: async (request, reply) => {
@@ -83,13 +137,22 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, ac
       const asked = request.headers['last-event-id'] ?? request.query.last_event_id ?? request.query.from
       const resumed = asked === undefined ? undefined : controller.hub.startAt(asked)
       // A cursor of no use does not keep the story from being told.
-      const start = resumed && !resumed.reset ? resumed : { ...startOfStory(controller, reqid), ...resumed?.reset && { reset: resumed.reset } }
+      const start =
+        resumed && !resumed.reset
+          ? resumed
+          : { ...startOfStory(controller, reqid), ...(resumed?.reset && { reset: resumed.reset }) }
       const last = controller.lastEventOf(reqid)
       if (state !== 'pending' && (!last || start.seq >= last.seq)) return await (reply as FastifyReply).code(204).send()
-      streamTo(request, reply, { hub: controller.hub, limits: access.limits }, type, { start, fields: { reqid }, isLast: isTerminal })
+      streamTo(request, reply, { hub: controller.hub, limits: access.limits }, type, {
+        start,
+        fields: { reqid },
+        isLast: isTerminal
+      })
     }
   })
 
   answerHead(app, '/events', 'viewer')
-  answerHead(app, '/requests/:reqid/events', 'viewer', ({ params }) => { controller.getRequest((params as { reqid: string }).reqid) })
+  answerHead(app, '/requests/:reqid/events', 'viewer', ({ params }) => {
+    controller.getRequest((params as { reqid: string }).reqid)
+  })
 }

@@ -12,7 +12,12 @@ import { sessionRoutes } from './session.js'
 import { stateRoutes } from './state.js'
 
 /** The map of the API, and what each part of it needs. */
-export const routes: FastifyPluginAsync<{ controller: Controller, metrics: Metrics, access: Access, closing: AbortSignal }> = async (app, { controller, metrics, access, closing }) => {
+export const routes: FastifyPluginAsync<{
+  controller: Controller
+  metrics: Metrics
+  access: Access
+  closing: AbortSignal
+}> = async (app, { controller, metrics, access, closing }) => {
   await app.register(requestRoutes, { prefix: '/v1', controller, closing })
   await app.register(eventRoutes, { prefix: '/v1', controller, access })
   await app.register(stateRoutes, { prefix: '/v1', controller, access })

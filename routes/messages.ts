@@ -4,16 +4,22 @@ import { needs, problems } from './answers.js'
 
 /** Zeek's WebSocket API, for those who ask without an upgrade; the others never come to a route. */
 export const messageRoutes: FastifyPluginAsyncTypebox = async app => {
-  app.get('/messages/json', {
-    schema: {
-      operationId: 'open_messages', ...needs('viewer'),
-      tags: ['messages'],
-      summary: 'Zeek\'s WebSocket API, for zeek-client',
-      description: 'A WebSocket. The first message is a JSON array of topic prefixes and is acknowledged; then events go both ways as data messages. Requests and responses are on the topic `zeek/management/controller`.',
-      response: { 101: { description: 'It is a WebSocket now' }, ...problems }
+  app.get(
+    '/messages/json',
+    {
+      schema: {
+        operationId: 'open_messages',
+        ...needs('viewer'),
+        tags: ['messages'],
+        summary: "Zeek's WebSocket API, for zeek-client",
+        description:
+          'A WebSocket. The first message is a JSON array of topic prefixes and is acknowledged; then events go both ways as data messages. Requests and responses are on the topic `zeek/management/controller`.',
+        response: { 101: { description: 'It is a WebSocket now' }, ...problems }
+      }
+    },
+    async (_request, reply) => {
+      reply.header('upgrade', 'websocket')
+      throw new AppError('upgrade_required', 'this is a WebSocket')
     }
-  }, async (_request, reply) => {
-    reply.header('upgrade', 'websocket')
-    throw new AppError('upgrade_required', 'this is a WebSocket')
-  })
+  )
 }

@@ -9,37 +9,79 @@ import { json, needs, problems } from './answers.js'
 const tags = ['monitoring']
 
 /** For load balancers and Prometheus, at the paths where they look. */
-export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, metrics: Metrics }> = async (app, { controller, metrics }) => {
-  app.get('/healthz', {
-    schema: { operationId: 'get_liveness', ...needs('anyone'), tags, summary: 'Whether the controller is alive', response: { 200: json('It is', Ref(Health)), ...problems } }
-  }, async () => ({ status: 'ok', checks: [] }))
+export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; metrics: Metrics }> = async (
+  app,
+  { controller, metrics }
+) => {
+  app.get(
+    '/healthz',
+    {
+      schema: {
+        operationId: 'get_liveness',
+        ...needs('anyone'),
+        tags,
+        summary: 'Whether the controller is alive',
+        response: { 200: json('It is', Ref(Health)), ...problems }
+      }
+    },
+    async () => ({ status: 'ok', checks: [] })
+  )
 
-  app.get('/readyz', {
-    schema: { operationId: 'get_readiness', ...needs('anyone'), tags, summary: 'Whether the controller can do its work', response: { 200: json('It can', Ref(Health)), 503: json('It cannot', Ref(Health)), ...problems } }
-  }, async (_request, reply) => {
-    const checks = controller.problems()
-    return await reply.code(checks.length > 0 ? 503 : 200).send({ status: checks.length > 0 ? 'not ready' : 'ok', checks })
-  })
-
-  app.get('/v1/health', {
-    schema: {
-      operationId: 'get_health', ...needs('viewer'),
-      tags,
-      summary: 'Whether the cluster does its work',
-      description: 'As the thresholds in the settings say. Each change is a `notify_health` event.',
-      response: { 200: json('It does', Ref(ClusterHealth)), 503: json('It does not', Ref(ClusterHealth)), ...problems }
+  app.get(
+    '/readyz',
+    {
+      schema: {
+        operationId: 'get_readiness',
+        ...needs('anyone'),
+        tags,
+        summary: 'Whether the controller can do its work',
+        response: { 200: json('It can', Ref(Health)), 503: json('It cannot', Ref(Health)), ...problems }
+      }
+    },
+    async (_request, reply) => {
+      const checks = controller.problems()
+      return await reply
+        .code(checks.length > 0 ? 503 : 200)
+        .send({ status: checks.length > 0 ? 'not ready' : 'ok', checks })
     }
-  }, async (_request, reply) => {
-    const health = controller.health
-    return await reply.code(health.ready ? 200 : 503).send({ ...health, event_cursor: controller.cursor })
-  })
+  )
 
-  app.get('/metrics', {
-    schema: {
-      operationId: 'get_metrics', ...needs('viewer'),
-      tags,
-      summary: 'The controller\'s own metrics, for Prometheus',
-      response: { 200: { description: 'Prometheus\' text format', content: { 'text/plain': { schema: Type.String() } } }, ...problems }
+  app.get(
+    '/v1/health',
+    {
+      schema: {
+        operationId: 'get_health',
+        ...needs('viewer'),
+        tags,
+        summary: 'Whether the cluster does its work',
+        description: 'As the thresholds in the settings say. Each change is a `notify_health` event.',
+        response: {
+          200: json('It does', Ref(ClusterHealth)),
+          503: json('It does not', Ref(ClusterHealth)),
+          ...problems
+        }
+      }
+    },
+    async (_request, reply) => {
+      const health = controller.health
+      return await reply.code(health.ready ? 200 : 503).send({ ...health, event_cursor: controller.cursor })
     }
-  }, async (_request, reply) => await reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()))
+  )
+
+  app.get(
+    '/metrics',
+    {
+      schema: {
+        operationId: 'get_metrics',
+        ...needs('viewer'),
+        tags,
+        summary: "The controller's own metrics, for Prometheus",
+        response: {
+          200: { description: "Prometheus' text format", content: { 'text/plain': { schema: Type.String() } } },
+          ...problems
+        }
+      }
+    },
+    async (_request, reply) => await reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
+  )
 }

@@ -9,30 +9,54 @@ import { json, needs, problems } from './answers.js'
 const tags = ['monitoring']
 
 /** The metrics of the nodes, and where they are. */
-export const prometheusRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, access: Pick<Access, 'site'> }> = async (app, { controller, access: { site } }) => {
-  app.get('/prometheus/targets', {
-    schema: {
-      operationId: 'list_prometheus_targets', ...needs('viewer'),
-      tags,
-      summary: 'The nodes\' metrics, for Prometheus\' HTTP service discovery',
-      querystring: Type.Object({
-        proxy: Type.Optional(Type.Boolean({ description: 'true: all of them at the controller. false: all at the nodes. Default: at the controller those of nodes with loopback addresses.' }))
-      }, { additionalProperties: false }),
-      response: { 200: json('One target per node', ListOf(PrometheusTarget)), ...problems }
-    }
-  }, async ({ host, query: { proxy } }) => controller.metricsTargets({ host, isSecure: site.isSecure }, proxy))
+export const prometheusRoutes: FastifyPluginAsyncTypebox<{
+  controller: Controller
+  access: Pick<Access, 'site'>
+}> = async (app, { controller, access: { site } }) => {
+  app.get(
+    '/prometheus/targets',
+    {
+      schema: {
+        operationId: 'list_prometheus_targets',
+        ...needs('viewer'),
+        tags,
+        summary: "The nodes' metrics, for Prometheus' HTTP service discovery",
+        querystring: Type.Object(
+          {
+            proxy: Type.Optional(
+              Type.Boolean({
+                description:
+                  'true: all of them at the controller. false: all at the nodes. Default: at the controller those of nodes with loopback addresses.'
+              })
+            )
+          },
+          { additionalProperties: false }
+        ),
+        response: { 200: json('One target per node', ListOf(PrometheusTarget)), ...problems }
+      }
+    },
+    async ({ host, query: { proxy } }) => controller.metricsTargets({ host, isSecure: site.isSecure }, proxy)
+  )
 
-  app.get('/nodes/:node/metrics', {
-    schema: {
-      operationId: 'get_node_metrics', ...needs('viewer'),
-      tags,
-      summary: 'A node\'s own metrics, for Prometheus',
-      description: 'What its metrics endpoint serves, through its agent: as it is, at most 4 MiB, in 5 seconds.',
-      params: Type.Object({ node: Name }),
-      response: { 200: { description: 'Prometheus\' text format', content: { 'text/plain': { schema: Type.String() } } }, ...problems }
+  app.get(
+    '/nodes/:node/metrics',
+    {
+      schema: {
+        operationId: 'get_node_metrics',
+        ...needs('viewer'),
+        tags,
+        summary: "A node's own metrics, for Prometheus",
+        description: 'What its metrics endpoint serves, through its agent: as it is, at most 4 MiB, in 5 seconds.',
+        params: Type.Object({ node: Name }),
+        response: {
+          200: { description: "Prometheus' text format", content: { 'text/plain': { schema: Type.String() } } },
+          ...problems
+        }
+      }
+    },
+    async ({ params: { node } }, reply) => {
+      const { text, type } = await controller.nodeMetrics(node)
+      return await reply.type(type).send(text)
     }
-  }, async ({ params: { node } }, reply) => {
-    const { text, type } = await controller.nodeMetrics(node)
-    return await reply.type(type).send(text)
-  })
+  )
 }

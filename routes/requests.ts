@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { Request, RequestList, RequestState, RequestTypeName, requests, requestTypes, type RequestDefinition, type RequestType } from '../schemas/api.js'
+import {
+  Request,
+  RequestList,
+  RequestState,
+  RequestTypeName,
+  requests,
+  requestTypes,
+  type RequestDefinition,
+  type RequestType
+} from '../schemas/api.js'
 import { Ref, RequestId } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import { AppError } from '../src/errors.js'
@@ -19,64 +28,127 @@ const accepted = {
 }
 
 /** The seconds of `Prefer: wait=N` (RFC 7240); undefined when there is none. Other preferences are ignored. */
-function preferredWait (prefer: string | undefined): number | undefined {
+function preferredWait(prefer: string | undefined): number | undefined {
   const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])/i.exec(prefer ?? '')?.[1]
   return seconds === undefined ? undefined : Math.min(Number(seconds), maxWaitSeconds)
 }
 
 /** A JSON value without the members that are null: zeek-client prints null for what is absent. */
-function withoutNulls (value: unknown): unknown {
+function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null).map(([name, member]) => [name, withoutNulls(member)]))
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, member]) => member !== null)
+      .map(([name, member]) => [name, withoutNulls(member)])
+  )
 }
 
 /** The same for payloads that say the same: members of objects have no order. */
-function fingerprintOf (payload: unknown): string {
-  const sorted = (_key: string, value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1))
-    : value
+function fingerprintOf(payload: unknown): string {
+  const sorted = (_key: string, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value
   return createHash('sha256').update(JSON.stringify(payload, sorted)).digest('hex')
 }
 
-export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, closing: AbortSignal }> = async (app, { controller, closing }) => {
+export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; closing: AbortSignal }> = async (
+  app,
+  { controller, closing }
+) => {
   const post = (scope: typeof app, type: RequestType) => {
     const { summary, description, role, arguments: body, timeout, takes }: RequestDefinition = requests[type]
     const byDefault = takes === undefined ? timeout : `what its steps may take, ${takes}`
     const aboutTimeout = `Seconds until the request times out. Default: the setting controller_timeout_${type}, else ${byDefault}. The setting controller_timeout_max may allow less.`
     const takesFile = type === 'stage_configuration'
-    scope.post(`/requests/${type}`, {
-      // Names of nodes at the most.
-      ...(takesFile ? {} : { bodyLimit: Math.min(1_048_576, app.initialConfig.bodyLimit ?? Infinity) }),
-      schema: {
-        operationId: `request_${type}`,
-        ...needs(role),
-        tags,
-        summary,
-        description,
-        headers: Type.Object({
-          prefer: Type.Optional(Type.String({ maxLength: 256, description: `\`wait=N\`: answer with the finished request if it finishes within N (at most ${maxWaitSeconds}) seconds.` })),
-          'idempotency-key': Type.Optional(Type.String({ pattern: '^("[\\u0020-\\u0021\\u0023-\\u007e]{1,255}"|[!#-~]{1,255})$', 'x-expected': 'a key of 1 to 255 printable characters, without white space unless it is in quotes', description: 'The same key with the same payload is the same request.' }))
-        }),
-        querystring: Type.Object({ timeout: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: maxTimeoutSeconds, description: aboutTimeout })) }, { additionalProperties: false }),
-        body: takesFile ? { content: { 'application/json': { schema: Ref(body) }, ...clusterCfgContent } } : Ref(body),
-        response: { 200: json('It is finished', Ref(Request), accepted), 202: json('It is accepted; the response comes as an event', Ref(Request), accepted), ...problems }
+    scope.post(
+      `/requests/${type}`,
+      {
+        // Names of nodes at the most.
+        ...(takesFile ? {} : { bodyLimit: Math.min(1_048_576, app.initialConfig.bodyLimit ?? Infinity) }),
+        schema: {
+          operationId: `request_${type}`,
+          ...needs(role),
+          tags,
+          summary,
+          description,
+          headers: Type.Object({
+            prefer: Type.Optional(
+              Type.String({
+                maxLength: 256,
+                description: `\`wait=N\`: answer with the finished request if it finishes within N (at most ${maxWaitSeconds}) seconds.`
+              })
+            ),
+            'idempotency-key': Type.Optional(
+              Type.String({
+                pattern: '^("[\\u0020-\\u0021\\u0023-\\u007e]{1,255}"|[!#-~]{1,255})$',
+                'x-expected': 'a key of 1 to 255 printable characters, without white space unless it is in quotes',
+                description: 'The same key with the same payload is the same request.'
+              })
+            )
+          }),
+          querystring: Type.Object(
+            {
+              timeout: Type.Optional(
+                Type.Number({ exclusiveMinimum: 0, maximum: maxTimeoutSeconds, description: aboutTimeout })
+              )
+            },
+            { additionalProperties: false }
+          ),
+          body: takesFile
+            ? { content: { 'application/json': { schema: Ref(body) }, ...clusterCfgContent } }
+            : Ref(body),
+          response: {
+            200: json('It is finished', Ref(Request), accepted),
+            202: json('It is accepted; the response comes as an event', Ref(Request), accepted),
+            ...problems
+          }
+        },
+        preValidation: async request => {
+          request.body = withoutNulls(request.body === undefined ? {} : request.body) as typeof request.body
+        },
+        preHandler: async request => {
+          if (takesFile && request.mediaType !== 'application/json') {
+            request.body = (await readBody(request.body)) as typeof request.body
+          }
+        }
       },
-      preValidation: async request => { request.body = withoutNulls(request.body === undefined ? {} : request.body) as typeof request.body },
-      preHandler: async request => { if (takesFile && request.mediaType !== 'application/json') request.body = await readBody(request.body) as typeof request.body }
-    }, async (request, reply) => {
-      const { timeout } = request.query
-      const key = request.headers['idempotency-key']?.replace(/^"(.*)"$/, '$1')
-      const { request: started, replayed, own } = await controller.request(type, request.body as any, { timeout, by: request.principal, ...(key === undefined ? {} : { idempotency: { key: `${request.principal.name} ${key}`, fingerprint: fingerprintOf([type, timeout, request.body]) } }) })
-      const wait = preferredWait(request.headers.prefer)
-      // A client that has hung up does not wait any longer.
-      const finished = wait === undefined ? started : await controller.waitForRequest(started.reqid, wait, closing, request.signal)
-      const whole = own && finished.state !== 'pending' ? { ...finished, results: own.map(outcome => ({ reqid: finished.reqid, ...outcome })) } : finished
-      reply.header('location', `/v1/requests/${started.reqid}`)
-      if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
-      if (replayed) reply.header('idempotent-replayed', 'true')
-      return await reply.code(finished.state === 'pending' || (wait === undefined && !replayed) ? 202 : 200).send(whole)
-    })
+      async (request, reply) => {
+        const { timeout } = request.query
+        const key = request.headers['idempotency-key']?.replace(/^"(.*)"$/, '$1')
+        const {
+          request: started,
+          replayed,
+          own
+        } = await controller.request(type, request.body as any, {
+          timeout,
+          by: request.principal,
+          ...(key === undefined
+            ? {}
+            : {
+                idempotency: {
+                  key: `${request.principal.name} ${key}`,
+                  fingerprint: fingerprintOf([type, timeout, request.body])
+                }
+              })
+        })
+        const wait = preferredWait(request.headers.prefer)
+        // A client that has hung up does not wait any longer.
+        const finished =
+          wait === undefined ? started : await controller.waitForRequest(started.reqid, wait, closing, request.signal)
+        const whole =
+          own && finished.state !== 'pending'
+            ? { ...finished, results: own.map(outcome => ({ reqid: finished.reqid, ...outcome })) }
+            : finished
+        reply.header('location', `/v1/requests/${started.reqid}`)
+        if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
+        if (replayed) reply.header('idempotent-replayed', 'true')
+        return await reply
+          .code(finished.state === 'pending' || (wait === undefined && !replayed) ? 202 : 200)
+          .send(whole)
+      }
+    )
   }
 
   for (const type of requestTypes) if (type !== 'stage_configuration') post(app, type)
@@ -89,33 +161,57 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, 
     throw new AppError('not_found', `there is no request type ${(request.params as { type: string }).type}`)
   })
 
-  app.get('/requests', {
-    schema: {
-      operationId: 'list_requests', ...needs('viewer'),
-      tags,
-      summary: 'The history, newest first',
-      querystring: Type.Object({
-        type: Type.Optional(Ref(RequestTypeName)),
-        state: Type.Optional(Ref(RequestState)),
-        before: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Older ones than this place: the `next` of the page before.' })),
-        limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 })
-      }, { additionalProperties: false }),
-      response: { 200: json('A page', Ref(RequestList)), ...problems }
-    }
-  }, async request => ({ ...controller.listRequests(request.query), event_cursor: controller.cursor }))
+  app.get(
+    '/requests',
+    {
+      schema: {
+        operationId: 'list_requests',
+        ...needs('viewer'),
+        tags,
+        summary: 'The history, newest first',
+        querystring: Type.Object(
+          {
+            type: Type.Optional(Ref(RequestTypeName)),
+            state: Type.Optional(Ref(RequestState)),
+            before: Type.Optional(
+              Type.Integer({
+                minimum: 1,
+                maximum: Number.MAX_SAFE_INTEGER,
+                description: 'Older ones than this place: the `next` of the page before.'
+              })
+            ),
+            limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 })
+          },
+          { additionalProperties: false }
+        ),
+        response: { 200: json('A page', Ref(RequestList)), ...problems }
+      }
+    },
+    async request => ({ ...controller.listRequests(request.query), event_cursor: controller.cursor })
+  )
 
-  app.get('/requests/:reqid', {
-    schema: {
-      operationId: 'get_request', ...needs('viewer'),
-      tags,
-      summary: 'One request',
-      params: Type.Object({ reqid: RequestId }),
-      querystring: Type.Object({ wait: Wait }, { additionalProperties: false }),
-      response: { 200: json('The request', Ref(Request)), ...problems }
+  app.get(
+    '/requests/:reqid',
+    {
+      schema: {
+        operationId: 'get_request',
+        ...needs('viewer'),
+        tags,
+        summary: 'One request',
+        params: Type.Object({ reqid: RequestId }),
+        querystring: Type.Object({ wait: Wait }, { additionalProperties: false }),
+        response: { 200: json('The request', Ref(Request)), ...problems }
+      }
+    },
+    async (request, reply) => {
+      const found = await controller.waitForRequest(
+        request.params.reqid,
+        request.query.wait ?? 0,
+        closing,
+        request.signal
+      )
+      if (found.state === 'pending') reply.header('retry-after', '1')
+      return found
     }
-  }, async (request, reply) => {
-    const found = await controller.waitForRequest(request.params.reqid, request.query.wait ?? 0, closing, request.signal)
-    if (found.state === 'pending') reply.header('retry-after', '1')
-    return found
-  })
+  )
 }

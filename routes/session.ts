@@ -7,44 +7,89 @@ import { json, needs, problems } from './answers.js'
 
 const tags = ['session']
 
-const sessionFor = ({ name, role, expires }: Principal) => ({ name, role, ...(expires === undefined ? {} : { expires_at: new Date(expires).toISOString() }) })
+const sessionFor = ({ name, role, expires }: Principal) => ({
+  name,
+  role,
+  ...(expires === undefined ? {} : { expires_at: new Date(expires).toISOString() })
+})
 
 /** For pages: a browser sends a cookie by itself, and an EventSource can send nothing else. */
 export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async (app, { guard }) => {
-  app.post('/session', {
-    bodyLimit: 1024,
-    schema: {
-      operationId: 'log_in', ...needs('anyone'),
-      tags,
-      summary: 'Opens a session for a page of this server',
-      description: 'The session is a cookie that scripts cannot read and that other sites cannot use. It ends with the token, or by itself.',
-      body: Ref(Login),
-      response: { 200: json('Whose session it is', Ref(Session), { 'Set-Cookie': Type.Optional(Type.String()) }), ...problems }
+  app.post(
+    '/session',
+    {
+      bodyLimit: 1024,
+      schema: {
+        operationId: 'log_in',
+        ...needs('anyone'),
+        tags,
+        summary: 'Opens a session for a page of this server',
+        description:
+          'The session is a cookie that scripts cannot read and that other sites cannot use. It ends with the token, or by itself.',
+        body: Ref(Login),
+        response: {
+          200: json('Whose session it is', Ref(Session), { 'Set-Cookie': Type.Optional(Type.String()) }),
+          ...problems
+        }
+      }
+    },
+    async (request, reply) => {
+      const { principal, cookie } = await guard.logIn(request.body.token, request.raw)
+      if (cookie !== undefined) reply.header('set-cookie', cookie)
+      return sessionFor(principal)
     }
-  }, async (request, reply) => {
-    const { principal, cookie } = await guard.logIn(request.body.token, request.raw)
-    if (cookie !== undefined) reply.header('set-cookie', cookie)
-    return sessionFor(principal)
-  })
+  )
 
-  app.get('/session', {
-    schema: { operationId: 'get_session', ...needs('viewer'), tags, summary: 'Who asks', response: { 200: json('As whom the controller knows you', Ref(Session)), ...problems } }
-  }, async request => sessionFor(request.principal))
+  app.get(
+    '/session',
+    {
+      schema: {
+        operationId: 'get_session',
+        ...needs('viewer'),
+        tags,
+        summary: 'Who asks',
+        response: { 200: json('As whom the controller knows you', Ref(Session)), ...problems }
+      }
+    },
+    async request => sessionFor(request.principal)
+  )
 
-  app.delete('/session', {
-    schema: { operationId: 'log_out', ...needs('viewer'), tags, summary: 'Ends the session', response: { 204: { type: 'null', description: 'It has ended', headers: { 'Set-Cookie': Type.String() } }, ...problems } }
-  }, async (request, reply) => await reply.code(204).header('set-cookie', await guard.logOut(request.principal)).send())
+  app.delete(
+    '/session',
+    {
+      schema: {
+        operationId: 'log_out',
+        ...needs('viewer'),
+        tags,
+        summary: 'Ends the session',
+        response: {
+          204: { type: 'null', description: 'It has ended', headers: { 'Set-Cookie': Type.String() } },
+          ...problems
+        }
+      }
+    },
+    async (request, reply) =>
+      await reply
+        .code(204)
+        .header('set-cookie', await guard.logOut(request.principal))
+        .send()
+  )
 
-  app.post('/tickets', {
-    schema: {
-      operationId: 'create_ticket', ...needs('viewer'),
-      tags,
-      summary: 'A ticket for one event stream',
-      description: 'For an EventSource that has no session: `?ticket=` opens one stream, once, within 30 seconds.',
-      response: { 201: json('The ticket', Ref(Ticket)), ...problems }
+  app.post(
+    '/tickets',
+    {
+      schema: {
+        operationId: 'create_ticket',
+        ...needs('viewer'),
+        tags,
+        summary: 'A ticket for one event stream',
+        description: 'For an EventSource that has no session: `?ticket=` opens one stream, once, within 30 seconds.',
+        response: { 201: json('The ticket', Ref(Ticket)), ...problems }
+      }
+    },
+    async (request, reply) => {
+      const { ticket, expires } = guard.giveTicket(request.principal)
+      return await reply.code(201).send({ ticket, expires_at: new Date(expires).toISOString() })
     }
-  }, async (request, reply) => {
-    const { ticket, expires } = guard.giveTicket(request.principal)
-    return await reply.code(201).send({ ticket, expires_at: new Date(expires).toISOString() })
-  })
+  )
 }

@@ -17,49 +17,95 @@ const onePattern = namePattern.slice(1, -1)
 const placePattern = `^${onePattern}/${onePattern}$`
 
 /** What the controller knows now. What comes after `event_cursor` on the event stream is not yet in it. */
-export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller, access: Pick<Access, 'audit'> }> = async (app, { controller, access }) => {
+export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; access: Pick<Access, 'audit'> }> = async (
+  app,
+  { controller, access }
+) => {
   const tags = ['state']
 
-  app.get('/instances', {
-    schema: { operationId: 'list_instances', ...needs('viewer'), tags, summary: 'The instances', response: { 200: json('Connected or deployed', Ref(InstanceList)), ...problems } }
-  }, async () => ({ instances: controller.instances(), event_cursor: controller.cursor }))
-
-  app.get('/nodes', {
-    schema: {
-      operationId: 'list_nodes', ...needs('viewer'),
-      tags,
-      summary: 'The nodes',
-      description: 'All of them, or those that fit every parameter which is given; in pages where there is a `limit`.',
-      querystring: Type.Object({
-        instance: Several(onePattern, 'instances', 'agent-sensor-1,agent-sensor-2'),
-        role: SeveralOf(clusterRoles, 'roles', 'WORKER'),
-        state: SeveralOf(nodeStates, 'states', 'CRASHED,FAILED,UNKNOWN'),
-        after: Type.Optional(Type.String({ pattern: placePattern, description: 'Later ones than this place: the `next` of the page before.' })),
-        limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'So many at most; all, when it is not given.' }))
-      }, { additionalProperties: false }),
-      response: { 200: json('Deployed, and what manages them', Ref(NodeList)), ...problems }
+  app.get(
+    '/instances',
+    {
+      schema: {
+        operationId: 'list_instances',
+        ...needs('viewer'),
+        tags,
+        summary: 'The instances',
+        response: { 200: json('Connected or deployed', Ref(InstanceList)), ...problems }
+      }
     },
-    preValidation: joinRepeated('instance', 'role', 'state')
-  }, async ({ query: { instance, role, state, after, limit } }) => {
-    const page = controller.listNodes({ instances: namesIn(instance), roles: namesIn(role), states: namesIn(state), after, limit })
-    return { ...page, event_cursor: controller.cursor }
-  })
+    async () => ({ instances: controller.instances(), event_cursor: controller.cursor })
+  )
 
-  app.get('/configurations/:state', {
-    schema: {
-      operationId: 'get_configuration', ...needs('operator'),
-      tags,
-      summary: 'A configuration',
-      params: Type.Object({ state: Ref(ConfigurationState) }),
-      description: 'As JSON, or as zeek-client\'s file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments.',
-      response: { 200: { ...configurationDocument, content: { ...configurationDocument.content, ...clusterCfgContent } }, ...problems }
+  app.get(
+    '/nodes',
+    {
+      schema: {
+        operationId: 'list_nodes',
+        ...needs('viewer'),
+        tags,
+        summary: 'The nodes',
+        description:
+          'All of them, or those that fit every parameter which is given; in pages where there is a `limit`.',
+        querystring: Type.Object(
+          {
+            instance: Several(onePattern, 'instances', 'agent-sensor-1,agent-sensor-2'),
+            role: SeveralOf(clusterRoles, 'roles', 'WORKER'),
+            state: SeveralOf(nodeStates, 'states', 'CRASHED,FAILED,UNKNOWN'),
+            after: Type.Optional(
+              Type.String({
+                pattern: placePattern,
+                description: 'Later ones than this place: the `next` of the page before.'
+              })
+            ),
+            limit: Type.Optional(
+              Type.Integer({ minimum: 1, maximum: 1000, description: 'So many at most; all, when it is not given.' })
+            )
+          },
+          { additionalProperties: false }
+        ),
+        response: { 200: json('Deployed, and what manages them', Ref(NodeList)), ...problems }
+      },
+      preValidation: joinRepeated('instance', 'role', 'state')
+    },
+    async ({ query: { instance, role, state, after, limit } }) => {
+      const page = controller.listNodes({
+        instances: namesIn(instance),
+        roles: namesIn(role),
+        states: namesIn(state),
+        after,
+        limit
+      })
+      return { ...page, event_cursor: controller.cursor }
     }
-  }, async ({ params: { state }, headers: { accept }, principal }, reply) => {
-    const configuration = controller.configuration(state)
-    // It may hold secrets.
-    access.audit.done('get_configuration', principal, state)
-    reply.header('vary', 'Accept')
-    if (!wantsClusterCfg(accept)) return { state, configuration, event_cursor: controller.cursor }
-    return await reply.type(`${accept!.trim().startsWith('text/plain') ? 'text/plain' : 'text/x-ini'}; charset=utf-8`).send(formatClusterCfg(configuration))
-  })
+  )
+
+  app.get(
+    '/configurations/:state',
+    {
+      schema: {
+        operationId: 'get_configuration',
+        ...needs('operator'),
+        tags,
+        summary: 'A configuration',
+        params: Type.Object({ state: Ref(ConfigurationState) }),
+        description:
+          "As JSON, or as zeek-client's file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments.",
+        response: {
+          200: { ...configurationDocument, content: { ...configurationDocument.content, ...clusterCfgContent } },
+          ...problems
+        }
+      }
+    },
+    async ({ params: { state }, headers: { accept }, principal }, reply) => {
+      const configuration = controller.configuration(state)
+      // It may hold secrets.
+      access.audit.done('get_configuration', principal, state)
+      reply.header('vary', 'Accept')
+      if (!wantsClusterCfg(accept)) return { state, configuration, event_cursor: controller.cursor }
+      return await reply
+        .type(`${accept!.trim().startsWith('text/plain') ? 'text/plain' : 'text/x-ini'}; charset=utf-8`)
+        .send(formatClusterCfg(configuration))
+    }
+  )
 }

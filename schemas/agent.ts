@@ -1,7 +1,19 @@
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { HealthReport, NodeStats, NodeStep } from './operations.js'
 import { OutputStream } from './requests.js'
-import { ClusterRole, DesiredState, ListOf, Name, Node, NodeState, NodeStatus, Port, Ref, ResultData, Host } from './types.js'
+import {
+  ClusterRole,
+  DesiredState,
+  ListOf,
+  Name,
+  Node,
+  NodeState,
+  NodeStatus,
+  Port,
+  Ref,
+  ResultData,
+  Host
+} from './types.js'
 
 /** What controller and agent say to each other over their link. */
 
@@ -18,7 +30,11 @@ export const ClusterBackend = Type.Unsafe<'zeromq' | 'broker'>({ type: 'string',
 export type ClusterBackend = Static<typeof ClusterBackend>
 
 export const LayoutNode = Type.Object({
-  name: Name, role: Ref(ClusterRole), host: Host, port: Type.Optional(Port), metrics_port: Type.Optional(Port)
+  name: Name,
+  role: Ref(ClusterRole),
+  host: Host,
+  port: Type.Optional(Port),
+  metrics_port: Type.Optional(Port)
 })
 export type LayoutNode = Static<typeof LayoutNode>
 
@@ -26,7 +42,11 @@ export type LayoutNode = Static<typeof LayoutNode>
 export const ZeromqProxy = Type.Object({ node: Name, host: Host, xpub_port: Port, xsub_port: Port })
 
 /** What every node knows of the cluster. The same for all agents. */
-export const Layout = Type.Object({ backend: ClusterBackend, nodes: Type.Array(LayoutNode), hub: Type.Optional(ZeromqProxy) })
+export const Layout = Type.Object({
+  backend: ClusterBackend,
+  nodes: Type.Array(LayoutNode),
+  hub: Type.Optional(ZeromqProxy)
+})
 export type Layout = Static<typeof Layout>
 
 /** A node with what it is to be: RUNNING when that is not said. */
@@ -44,12 +64,18 @@ export const LayoutDigest = Type.String({ pattern: '^[0-9a-f]{64}$' })
 export const SentShare = Type.Object({ ...Share.properties, layout: LayoutDigest })
 export type SentShare = Static<typeof SentShare>
 
-const about = { instance: Type.Optional(Type.String()), node: Type.Optional(Type.String()), data: Type.Optional(Ref(ResultData)) }
+const about = {
+  instance: Type.Optional(Type.String()),
+  node: Type.Optional(Type.String()),
+  data: Type.Optional(Ref(ResultData))
+}
 /** Whoever fails says why. */
-export const Outcomes = Type.Array(Type.Union([
-  Type.Object({ success: Type.Literal(true), ...about }),
-  Type.Object({ success: Type.Literal(false), error: Type.String({ minLength: 1 }), ...about })
-]))
+export const Outcomes = Type.Array(
+  Type.Union([
+    Type.Object({ success: Type.Literal(true), ...about }),
+    Type.Object({ success: Type.Literal(false), error: Type.String({ minLength: 1 }), ...about })
+  ])
+)
 
 /** An agent's first words. */
 export const Hello = Type.Object({
@@ -82,7 +108,10 @@ const Watch = Type.Object({ duration: Type.Number(), interval: Type.Number() })
 /** Asked by the controller: parameters and answer of each method, and the parts that come before the answer. */
 export const agentMethods = {
   /** `force`: nodes that are what they are to be are restarted, too; `refresh`: those whose scripts, or zeek, have changed since they were started. */
-  deploy: { params: Type.Object({ share: SentShare, force: Type.Boolean(), refresh: Type.Optional(Type.Boolean()) }), ...slow },
+  deploy: {
+    params: Type.Object({ share: SentShare, force: Type.Boolean(), refresh: Type.Optional(Type.Boolean()) }),
+    ...slow
+  },
   standby: { params: Type.Object({}), answer: Outcomes },
   get_id_value: { params: Type.Object({ id: Type.String(), nodes }), answer: Outcomes },
   start: ofSlowNodes,
@@ -91,18 +120,34 @@ export const agentMethods = {
   /** Of a share that need not be the deployed one. `processes`: those of the cluster's nodes on this machine, whose ports will be free. */
   check: { params: Type.Object({ share: SentShare, nodes, processes: Type.Array(Type.Integer()) }), answer: Outcomes },
   /** The ports of its host at which no node at the address could listen, since others do. */
-  get_taken_ports: { params: Type.Object({ host: Host, processes: Type.Array(Type.Integer()) }), answer: Type.Object({ ports: Type.Array(Port) }) },
+  get_taken_ports: {
+    params: Type.Object({ host: Host, processes: Type.Array(Type.Integer()) }),
+    answer: Type.Object({ ports: Type.Array(Port) })
+  },
   get_node_output: {
-    params: Type.Object({ nodes, stream: Type.Optional(Ref(OutputStream)), lines: Type.Integer(), incarnation: Type.Integer(), follow: Type.Optional(Follow) }),
+    params: Type.Object({
+      nodes,
+      stream: Type.Optional(Ref(OutputStream)),
+      lines: Type.Integer(),
+      incarnation: Type.Integer(),
+      follow: Type.Optional(Follow)
+    }),
     part: Type.Object({ node: Name, stream: Ref(OutputStream), lines: Type.Array(Type.String()) }),
     answer: Outcomes
   },
   diagnose: ofNodes,
-  get_node_stats: { params: Type.Object({ nodes, watch: Type.Optional(Watch) }), part: ListOf(NodeStats), answer: Outcomes },
+  get_node_stats: {
+    params: Type.Object({ nodes, watch: Type.Optional(Watch) }),
+    part: ListOf(NodeStats),
+    answer: Outcomes
+  },
   get_instance_stats: { params: Type.Object({}), answer: Outcomes },
   /** What a node's metrics endpoint serves. */
-  get_metrics: { params: Type.Object({ node: Name }), answer: Type.Object({ text: Type.String(), content_type: Type.String() }) }
-} satisfies Record<string, { params: TSchema, answer: TSchema, part?: TSchema }>
+  get_metrics: {
+    params: Type.Object({ node: Name }),
+    answer: Type.Object({ text: Type.String(), content_type: Type.String() })
+  }
+} satisfies Record<string, { params: TSchema; answer: TSchema; part?: TSchema }>
 
 /** Said by the agent. `hello` is asked, and answered with the controller's name; so is `layout`, with that one as packLayout() packs it; the others are notifications. */
 export const controllerMethods = {

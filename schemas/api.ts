@@ -3,8 +3,27 @@ import { roles } from './access.js'
 import { HealthReason, operationComponents } from './operations.js'
 import { OutputStream, RequestArguments, requests, requestTypes, RequestTypeName, RestartStrategy } from './requests.js'
 import {
-  ClusterRole, Configuration, ConfigurationInput, ConfigurationState, Cursor, DesiredState, Enum, Environment, Instance, ListOf,
-  ManagementRole, Name, Node, NodeState, NodeStatus, Options, Ref, RequestId, Result, ResultData, Time
+  ClusterRole,
+  Configuration,
+  ConfigurationInput,
+  ConfigurationState,
+  Cursor,
+  DesiredState,
+  Enum,
+  Environment,
+  Instance,
+  ListOf,
+  ManagementRole,
+  Name,
+  Node,
+  NodeState,
+  NodeStatus,
+  Options,
+  Ref,
+  RequestId,
+  Result,
+  ResultData,
+  Time
 } from './types.js'
 
 export * from './requests.js'
@@ -14,122 +33,299 @@ export const apiVersion = 'v1'
 
 const closed = { additionalProperties: false }
 
-export const RequestState = Enum('RequestState', ['pending', 'succeeded', 'partial', 'failed', 'timed_out', 'interrupted', 'expired'],
-  'pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state).')
+export const RequestState = Enum(
+  'RequestState',
+  ['pending', 'succeeded', 'partial', 'failed', 'timed_out', 'interrupted', 'expired'],
+  'pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state).'
+)
 export type RequestState = Static<typeof RequestState>
 
 const reqidExample = '0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'
 const timeExample = '2026-11-22T14:48:56.123Z'
 const cursorExample = 'k3v9q2.1042'
 
-export const Request = Type.Object({
-  reqid: RequestId,
-  type: Ref(RequestTypeName),
-  state: Ref(RequestState),
-  success: Type.Optional(Type.Boolean({ description: 'Once finished: whether every result is a success.' })),
-  arguments: Ref(RequestArguments),
-  results: ListOf(Result),
-  warnings: Type.Array(Type.String()),
-  created_at: Time,
-  finished_at: Type.Optional(Time),
-  expires_at: Time,
-  event_cursor: Cursor
-}, {
-  $id: 'Request',
-  ...closed,
-  description: 'A request and what is known of its outcome. The events after event_cursor tell all of its story.',
-  examples: [{
-    reqid: reqidExample, type: 'restart', state: 'succeeded', success: true, arguments: { nodes: ['worker-1'] },
-    results: [{ reqid: reqidExample, success: true, instance: 'agent-sensor-1', node: 'worker-1' }],
-    warnings: [], created_at: timeExample, finished_at: timeExample, expires_at: timeExample, event_cursor: cursorExample
-  }]
-})
+export const Request = Type.Object(
+  {
+    reqid: RequestId,
+    type: Ref(RequestTypeName),
+    state: Ref(RequestState),
+    success: Type.Optional(Type.Boolean({ description: 'Once finished: whether every result is a success.' })),
+    arguments: Ref(RequestArguments),
+    results: ListOf(Result),
+    warnings: Type.Array(Type.String()),
+    created_at: Time,
+    finished_at: Type.Optional(Time),
+    expires_at: Time,
+    event_cursor: Cursor
+  },
+  {
+    $id: 'Request',
+    ...closed,
+    description: 'A request and what is known of its outcome. The events after event_cursor tell all of its story.',
+    examples: [
+      {
+        reqid: reqidExample,
+        type: 'restart',
+        state: 'succeeded',
+        success: true,
+        arguments: { nodes: ['worker-1'] },
+        results: [{ reqid: reqidExample, success: true, instance: 'agent-sensor-1', node: 'worker-1' }],
+        warnings: [],
+        created_at: timeExample,
+        finished_at: timeExample,
+        expires_at: timeExample,
+        event_cursor: cursorExample
+      }
+    ]
+  }
+)
 export type Request = Static<typeof Request>
 
 const eventCursor = { event_cursor: Cursor }
 
-export const RequestList = Type.Object({
-  requests: ListOf(Request),
-  next: Type.Optional(Type.String({ description: 'Give this as ?before= for the next page.' })),
-  ...eventCursor
-}, { $id: 'RequestList', ...closed, description: 'A page of the history, newest first.', examples: [{ requests: [], event_cursor: cursorExample }] })
+export const RequestList = Type.Object(
+  {
+    requests: ListOf(Request),
+    next: Type.Optional(Type.String({ description: 'Give this as ?before= for the next page.' })),
+    ...eventCursor
+  },
+  {
+    $id: 'RequestList',
+    ...closed,
+    description: 'A page of the history, newest first.',
+    examples: [{ requests: [], event_cursor: cursorExample }]
+  }
+)
 
 export const RoleName = Enum('Role', roles, 'What a token or a certificate is good for.')
 
-export const InstanceStatus = Type.Object({
-  name: Name,
-  host: Type.Optional(Type.String()),
-  listen_port: Type.Optional(Type.Integer()),
-  connected: Type.Boolean(),
-  configured: Type.Boolean({ description: 'Whether the deployed configuration names it.' }),
-  version: Type.Optional(Type.String({ description: 'Of the agent.' })),
-  zeek_version: Type.Optional(Type.String()),
-  connected_at: Type.Optional(Time)
-}, { $id: 'InstanceStatus', ...closed, description: 'What the controller knows of an instance.', examples: [{ name: 'agent-sensor-1', host: '127.0.0.1', connected: true, configured: true, version: '0.1.0', connected_at: timeExample }] })
+export const InstanceStatus = Type.Object(
+  {
+    name: Name,
+    host: Type.Optional(Type.String()),
+    listen_port: Type.Optional(Type.Integer()),
+    connected: Type.Boolean(),
+    configured: Type.Boolean({ description: 'Whether the deployed configuration names it.' }),
+    version: Type.Optional(Type.String({ description: 'Of the agent.' })),
+    zeek_version: Type.Optional(Type.String()),
+    connected_at: Type.Optional(Time)
+  },
+  {
+    $id: 'InstanceStatus',
+    ...closed,
+    description: 'What the controller knows of an instance.',
+    examples: [
+      {
+        name: 'agent-sensor-1',
+        host: '127.0.0.1',
+        connected: true,
+        configured: true,
+        version: '0.1.0',
+        connected_at: timeExample
+      }
+    ]
+  }
+)
 export type InstanceStatus = Static<typeof InstanceStatus>
 
-export const InstanceList = Type.Object({ instances: ListOf(InstanceStatus), ...eventCursor },
-  { $id: 'InstanceList', ...closed, description: 'Every instance that is connected or configured, sorted by name.', examples: [{ instances: [], event_cursor: cursorExample }] })
+export const InstanceList = Type.Object(
+  { instances: ListOf(InstanceStatus), ...eventCursor },
+  {
+    $id: 'InstanceList',
+    ...closed,
+    description: 'Every instance that is connected or configured, sorted by name.',
+    examples: [{ instances: [], event_cursor: cursorExample }]
+  }
+)
 
-export const InstanceNode = Type.Object({ instance: Name, ...NodeStatus.properties },
-  { $id: 'InstanceNode', ...closed, description: 'The status of a process, and the instance that it is on.', examples: [{ instance: 'agent-sensor-1', ...NodeStatus.examples?.[0] }] })
+export const InstanceNode = Type.Object(
+  { instance: Name, ...NodeStatus.properties },
+  {
+    $id: 'InstanceNode',
+    ...closed,
+    description: 'The status of a process, and the instance that it is on.',
+    examples: [{ instance: 'agent-sensor-1', ...NodeStatus.examples?.[0] }]
+  }
+)
 export type InstanceNode = Static<typeof InstanceNode>
 
-export const NodeList = Type.Object({
-  nodes: ListOf(InstanceNode),
-  next: Type.Optional(Type.String({ description: 'Give this as ?after= for the next page.' })),
-  ...eventCursor
-}, {
-  $id: 'NodeList',
-  ...closed,
-  description: 'Processes of the cluster, sorted by instance and name.',
-  examples: [{ nodes: [], event_cursor: cursorExample }]
-})
+export const NodeList = Type.Object(
+  {
+    nodes: ListOf(InstanceNode),
+    next: Type.Optional(Type.String({ description: 'Give this as ?after= for the next page.' })),
+    ...eventCursor
+  },
+  {
+    $id: 'NodeList',
+    ...closed,
+    description: 'Processes of the cluster, sorted by instance and name.',
+    examples: [{ nodes: [], event_cursor: cursorExample }]
+  }
+)
 
-export const ConfigurationDocument = Type.Object({ state: Ref(ConfigurationState), configuration: Ref(Configuration), ...eventCursor },
-  { $id: 'ConfigurationDocument', ...closed, description: 'A configuration that the controller holds.', examples: [{ state: 'staged', configuration: Configuration.examples?.[0], event_cursor: cursorExample }] })
+export const ConfigurationDocument = Type.Object(
+  { state: Ref(ConfigurationState), configuration: Ref(Configuration), ...eventCursor },
+  {
+    $id: 'ConfigurationDocument',
+    ...closed,
+    description: 'A configuration that the controller holds.',
+    examples: [{ state: 'staged', configuration: Configuration.examples?.[0], event_cursor: cursorExample }]
+  }
+)
 
-export const FieldError = Type.Object({
-  field: Type.String({ description: 'A path into the input, for example body/config/nodes/0/role.' }),
-  message: Type.String()
-}, { $id: 'FieldError', ...closed, description: 'What is wrong with one field.', examples: [{ field: 'body/config/nodes/0/role', message: 'must be equal to one of the allowed values' }] })
+export const FieldError = Type.Object(
+  {
+    field: Type.String({ description: 'A path into the input, for example body/config/nodes/0/role.' }),
+    message: Type.String()
+  },
+  {
+    $id: 'FieldError',
+    ...closed,
+    description: 'What is wrong with one field.',
+    examples: [{ field: 'body/config/nodes/0/role', message: 'must be equal to one of the allowed values' }]
+  }
+)
 export type FieldError = Static<typeof FieldError>
 
-export const Problem = Type.Object({
-  type: Type.String({ format: 'uri-reference', examples: ['about:blank'] }),
-  title: Type.String(),
-  status: Type.Integer(),
-  code: Type.String({ description: 'Stable; for programs.' }),
-  detail: Type.String(),
-  errors: Type.Optional(ListOf(FieldError))
-}, { $id: 'Problem', ...closed, description: 'Every error answer (RFC 9457).', examples: [{ type: 'about:blank', title: 'Bad Request', status: 400, code: 'invalid_request', detail: 'body/config/nodes/0/role must be equal to one of the allowed values', errors: [{ field: 'body/config/nodes/0/role', message: 'must be equal to one of the allowed values' }] }] })
+export const Problem = Type.Object(
+  {
+    type: Type.String({ format: 'uri-reference', examples: ['about:blank'] }),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.String({ description: 'Stable; for programs.' }),
+    detail: Type.String(),
+    errors: Type.Optional(ListOf(FieldError))
+  },
+  {
+    $id: 'Problem',
+    ...closed,
+    description: 'Every error answer (RFC 9457).',
+    examples: [
+      {
+        type: 'about:blank',
+        title: 'Bad Request',
+        status: 400,
+        code: 'invalid_request',
+        detail: 'body/config/nodes/0/role must be equal to one of the allowed values',
+        errors: [{ field: 'body/config/nodes/0/role', message: 'must be equal to one of the allowed values' }]
+      }
+    ]
+  }
+)
 export type Problem = Static<typeof Problem>
 
-export const Health = Type.Object({ status: Type.String({ examples: ['ok'] }), checks: Type.Array(Type.String({ description: 'What is not as it should be.' })) },
-  { $id: 'Health', ...closed, description: 'Alive, or ready.', examples: [{ status: 'ok', checks: [] }] })
+export const Health = Type.Object(
+  {
+    status: Type.String({ examples: ['ok'] }),
+    checks: Type.Array(Type.String({ description: 'What is not as it should be.' }))
+  },
+  { $id: 'Health', ...closed, description: 'Alive, or ready.', examples: [{ status: 'ok', checks: [] }] }
+)
 
-export const ClusterHealth = Type.Object({ ready: Type.Boolean(), reasons: ListOf(HealthReason, { description: 'Why it is not; empty when it is.' }), ...eventCursor },
-  { $id: 'ClusterHealth', ...closed, description: 'Whether the cluster does its work, as the thresholds in the settings say.', examples: [{ ready: false, reasons: [HealthReason.examples?.[0]], event_cursor: cursorExample }] })
+export const ClusterHealth = Type.Object(
+  {
+    ready: Type.Boolean(),
+    reasons: ListOf(HealthReason, { description: 'Why it is not; empty when it is.' }),
+    ...eventCursor
+  },
+  {
+    $id: 'ClusterHealth',
+    ...closed,
+    description: 'Whether the cluster does its work, as the thresholds in the settings say.',
+    examples: [{ ready: false, reasons: [HealthReason.examples?.[0]], event_cursor: cursorExample }]
+  }
+)
 
-export const PrometheusLabels = Type.Object({
-  instance: Type.String(), node: Type.String(), role: Ref(ClusterRole),
-  __scheme__: Type.Optional(Type.String()), __metrics_path__: Type.Optional(Type.String())
-}, { $id: 'PrometheusLabels', ...closed, description: 'The labels of a target; the last two of one that the controller serves.', examples: [{ instance: 'agent-sensor-1', node: 'worker-1', role: 'WORKER' }] })
-export const PrometheusTarget = Type.Object({ targets: Type.Array(Type.String()), labels: Ref(PrometheusLabels) },
-  { $id: 'PrometheusTarget', ...closed, description: 'One node\'s metrics endpoint, for Prometheus\' HTTP service discovery.', examples: [{ targets: ['192.0.2.7:9003'], labels: { instance: 'agent-sensor-1', node: 'worker-1', role: 'WORKER' } }] })
+export const PrometheusLabels = Type.Object(
+  {
+    instance: Type.String(),
+    node: Type.String(),
+    role: Ref(ClusterRole),
+    __scheme__: Type.Optional(Type.String()),
+    __metrics_path__: Type.Optional(Type.String())
+  },
+  {
+    $id: 'PrometheusLabels',
+    ...closed,
+    description: 'The labels of a target; the last two of one that the controller serves.',
+    examples: [{ instance: 'agent-sensor-1', node: 'worker-1', role: 'WORKER' }]
+  }
+)
+export const PrometheusTarget = Type.Object(
+  { targets: Type.Array(Type.String()), labels: Ref(PrometheusLabels) },
+  {
+    $id: 'PrometheusTarget',
+    ...closed,
+    description: "One node's metrics endpoint, for Prometheus' HTTP service discovery.",
+    examples: [
+      { targets: ['192.0.2.7:9003'], labels: { instance: 'agent-sensor-1', node: 'worker-1', role: 'WORKER' } }
+    ]
+  }
+)
 
 export type PrometheusTarget = Static<typeof PrometheusTarget>
 
-export const Login = Type.Object({ token: Type.String({ minLength: 1, maxLength: 256 }) },
-  { $id: 'Login', ...closed, description: 'A token, for a session.', examples: [{ token: 'zcc_9448e9c83643_…' }] })
-export const Session = Type.Object({ name: Type.String(), role: Ref(RoleName), expires_at: Type.Optional(Time) },
-  { $id: 'Session', ...closed, description: 'As whom the controller knows who asks.', examples: [{ name: 'ops', role: 'operator', expires_at: timeExample }] })
-export const Ticket = Type.Object({ ticket: Type.String(), expires_at: Time },
-  { $id: 'Ticket', ...closed, description: 'Lets its bearer open one event stream.', examples: [{ ticket: 'R29vZCBmb3Igb25lIHN0cmVhbSwgb25jZQ', expires_at: timeExample }] })
+export const Login = Type.Object(
+  { token: Type.String({ minLength: 1, maxLength: 256 }) },
+  { $id: 'Login', ...closed, description: 'A token, for a session.', examples: [{ token: 'zcc_9448e9c83643_…' }] }
+)
+export const Session = Type.Object(
+  { name: Type.String(), role: Ref(RoleName), expires_at: Type.Optional(Time) },
+  {
+    $id: 'Session',
+    ...closed,
+    description: 'As whom the controller knows who asks.',
+    examples: [{ name: 'ops', role: 'operator', expires_at: timeExample }]
+  }
+)
+export const Ticket = Type.Object(
+  { ticket: Type.String(), expires_at: Time },
+  {
+    $id: 'Ticket',
+    ...closed,
+    description: 'Lets its bearer open one event stream.',
+    examples: [{ ticket: 'R29vZCBmb3Igb25lIHN0cmVhbSwgb25jZQ', expires_at: timeExample }]
+  }
+)
 
 /** Every schema that OpenAPI names and other schemas refer to, events aside. */
 export const apiComponents = [
-  ClusterRole, ManagementRole, NodeState, DesiredState, RestartStrategy, OutputStream, ...operationComponents, ConfigurationState, RequestTypeName, RequestState, Instance, Options, Environment, Node,
-  ConfigurationInput, Configuration, NodeStatus, ResultData, Result, RequestArguments, Request, RequestList, InstanceStatus, InstanceList, InstanceNode,
-  NodeList, ConfigurationDocument, FieldError, Problem, Health, ClusterHealth, PrometheusLabels, PrometheusTarget, RoleName, Login, Session, Ticket, ...requestTypes.map(type => requests[type].arguments)
+  ClusterRole,
+  ManagementRole,
+  NodeState,
+  DesiredState,
+  RestartStrategy,
+  OutputStream,
+  ...operationComponents,
+  ConfigurationState,
+  RequestTypeName,
+  RequestState,
+  Instance,
+  Options,
+  Environment,
+  Node,
+  ConfigurationInput,
+  Configuration,
+  NodeStatus,
+  ResultData,
+  Result,
+  RequestArguments,
+  Request,
+  RequestList,
+  InstanceStatus,
+  InstanceList,
+  InstanceNode,
+  NodeList,
+  ConfigurationDocument,
+  FieldError,
+  Problem,
+  Health,
+  ClusterHealth,
+  PrometheusLabels,
+  PrometheusTarget,
+  RoleName,
+  Login,
+  Session,
+  Ticket,
+  ...requestTypes.map(type => requests[type].arguments)
 ]

@@ -1,17 +1,21 @@
 import { Type, type Static, type TSchema, type TUnsafe } from '@sinclair/typebox'
 
 /** A string of a fixed set. TypeBox's own unions of literals do not reach client generators as enums. */
-export function Enum<const T extends readonly string[]> (id: string, values: T, description: string): TUnsafe<T[number]> {
+export function Enum<const T extends readonly string[]>(
+  id: string,
+  values: T,
+  description: string
+): TUnsafe<T[number]> {
   return Type.Unsafe<T[number]>({ $id: id, type: 'string', enum: [...values], description })
 }
 
 /** A reference to a named schema, with its static type. */
-export function Ref<T extends TSchema> (schema: T): TUnsafe<Static<T>> {
+export function Ref<T extends TSchema>(schema: T): TUnsafe<Static<T>> {
   return Type.Unsafe<Static<T>>({ $ref: `${schema.$id}#` })
 }
 
 /** A list of a named schema. */
-export function ListOf<T extends TSchema> (schema: T, options: { description?: string, maxItems?: number } = {}) {
+export function ListOf<T extends TSchema>(schema: T, options: { description?: string; maxItems?: number } = {}) {
   return Type.Array(Ref(schema), options)
 }
 
@@ -24,27 +28,51 @@ export const nameExpected = 'a name of 1 to 64 letters, digits, ".", "_" and "-"
 export const Name = Type.String({ pattern: namePattern, 'x-expected': nameExpected, examples: ['worker-1'] })
 
 /** A request's ID, made by the controller. */
-export const RequestId = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', 'x-expected': 'an ID of 1 to 64 letters, digits, ".", "_" and "-"', examples: ['0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'] })
+export const RequestId = Type.String({
+  pattern: '^[A-Za-z0-9._-]{1,64}$',
+  'x-expected': 'an ID of 1 to 64 letters, digits, ".", "_" and "-"',
+  examples: ['0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44']
+})
 
 export const Port = Type.Integer({ minimum: 1, maximum: 65535, examples: [2200] })
 
 /** The literal of an IP address that others can reach: neither 0.0.0.0 nor ::, and no zone (%eth0), which means another thing on each host. */
-export const Host = Type.String({ format: 'ip', 'x-expected': 'neither 0.0.0.0 nor ::, and without a zone', examples: ['127.0.0.1'] })
+export const Host = Type.String({
+  format: 'ip',
+  'x-expected': 'neither 0.0.0.0 nor ::, and without a zone',
+  examples: ['127.0.0.1']
+})
 
 /** RFC 3339, UTC, with milliseconds. */
 export const Time = Type.String({ format: 'date-time', examples: ['2026-11-22T14:48:56.123Z'] })
 
 /** A place in the event log, to be handed back as it is. */
-export const Cursor = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', 'x-expected': 'a cursor, as an event has it', description: 'A place in the event log. Opaque.', examples: ['k3v9q2.1042'] })
+export const Cursor = Type.String({
+  pattern: '^[A-Za-z0-9._-]{1,64}$',
+  'x-expected': 'a cursor, as an event has it',
+  description: 'A place in the event log. Opaque.',
+  examples: ['k3v9q2.1042']
+})
 
-export const ClusterRole = Enum('ClusterRole', ['MANAGER', 'LOGGER', 'PROXY', 'WORKER'], 'What a node does in the cluster. Nodes start in this order.')
+export const ClusterRole = Enum(
+  'ClusterRole',
+  ['MANAGER', 'LOGGER', 'PROXY', 'WORKER'],
+  'What a node does in the cluster. Nodes start in this order.'
+)
 export type ClusterRole = Static<typeof ClusterRole>
 export const clusterRoles: readonly ClusterRole[] = ['MANAGER', 'LOGGER', 'PROXY', 'WORKER']
 
-export const NodeState = Enum('NodeState', ['PENDING', 'RUNNING', 'STOPPED', 'FAILED', 'CRASHED', 'UNKNOWN'],
+export const NodeState = Enum(
+  'NodeState',
+  ['PENDING', 'RUNNING', 'STOPPED', 'FAILED', 'CRASHED', 'UNKNOWN'],
   'PENDING: started, not yet part of the cluster. RUNNING: it has joined the cluster. STOPPED: stopped on purpose. ' +
-  'CRASHED: it exited and will be started again. FAILED: it exited too often, or cannot be started. UNKNOWN: its agent is not connected, or it does not answer.')
+    'CRASHED: it exited and will be started again. FAILED: it exited too often, or cannot be started. UNKNOWN: its agent is not connected, or it does not answer.'
+)
 export type NodeState = Static<typeof NodeState>
 
-export const DesiredState = Enum('DesiredState', ['RUNNING', 'STOPPED'], 'What a node is to be. Kept through restarts and deployments, until start or stop changes it.')
+export const DesiredState = Enum(
+  'DesiredState',
+  ['RUNNING', 'STOPPED'],
+  'What a node is to be. Kept through restarts and deployments, until start or stop changes it.'
+)
 export type DesiredState = Static<typeof DesiredState>

@@ -1,6 +1,16 @@
 import { Type, type Static, type TProperties, type TSchema } from '@sinclair/typebox'
 import { HealthReason, NodeStats, NodeStep } from './operations.js'
-import { OutputStream, requestTypes, RequestArguments, RequestState, InstanceStatus, InstanceNode, Request, ConfigurationDocument, RoleName } from './api.js'
+import {
+  OutputStream,
+  requestTypes,
+  RequestArguments,
+  RequestState,
+  InstanceStatus,
+  InstanceNode,
+  Request,
+  ConfigurationDocument,
+  RoleName
+} from './api.js'
 import { Cursor, Enum, ListOf, NodeState, Ref, RequestId, Result, Time } from './types.js'
 
 const closed = { additionalProperties: false }
@@ -10,117 +20,307 @@ const reqid = '0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'
 
 const only = <const T extends string>(type: T) => Type.Literal(type)
 
-function domain<T extends TProperties> (id: string, properties: T, description: string, example: object) {
-  return Type.Object({ ...properties, ...stamp }, { $id: id, ...closed, description, examples: [{ ...example, ...sample }] })
+function domain<T extends TProperties>(id: string, properties: T, description: string, example: object) {
+  return Type.Object(
+    { ...properties, ...stamp },
+    { $id: id, ...closed, description, examples: [{ ...example, ...sample }] }
+  )
 }
 
-export const RequestEventType = Enum('RequestEventType', requestTypes.map(type => `${type}_request` as const), 'The type of a request event.')
-export const ResponseEventType = Enum('ResponseEventType', requestTypes.map(type => `${type}_response` as const), 'The type of a response event.')
+export const RequestEventType = Enum(
+  'RequestEventType',
+  requestTypes.map(type => `${type}_request` as const),
+  'The type of a request event.'
+)
+export const ResponseEventType = Enum(
+  'ResponseEventType',
+  requestTypes.map(type => `${type}_response` as const),
+  'The type of a response event.'
+)
 
-export const RequestEvent = domain('RequestEvent', {
-  type: Ref(RequestEventType), reqid: RequestId, arguments: Ref(RequestArguments), expires_at: Time
-}, 'A request was accepted.', { type: 'restart_request', reqid, arguments: { nodes: ['worker-1'] }, expires_at: sample.time })
+export const RequestEvent = domain(
+  'RequestEvent',
+  {
+    type: Ref(RequestEventType),
+    reqid: RequestId,
+    arguments: Ref(RequestArguments),
+    expires_at: Time
+  },
+  'A request was accepted.',
+  { type: 'restart_request', reqid, arguments: { nodes: ['worker-1'] }, expires_at: sample.time }
+)
 
-export const ResponseEvent = domain('ResponseEvent', {
-  type: Ref(ResponseEventType), reqid: RequestId, state: Ref(RequestState), success: Type.Boolean(), results: ListOf(Result), warnings: Type.Array(Type.String())
-}, 'The response: a request gets exactly one.', { type: 'restart_response', reqid, state: 'succeeded', success: true, results: [{ reqid, success: true, instance: 'agent-sensor-1', node: 'worker-1' }], warnings: [] })
+export const ResponseEvent = domain(
+  'ResponseEvent',
+  {
+    type: Ref(ResponseEventType),
+    reqid: RequestId,
+    state: Ref(RequestState),
+    success: Type.Boolean(),
+    results: ListOf(Result),
+    warnings: Type.Array(Type.String())
+  },
+  'The response: a request gets exactly one.',
+  {
+    type: 'restart_response',
+    reqid,
+    state: 'succeeded',
+    success: true,
+    results: [{ reqid, success: true, instance: 'agent-sensor-1', node: 'worker-1' }],
+    warnings: []
+  }
+)
 
-export const RequestProgressEvent = domain('RequestProgressEvent', {
-  type: only('request_progress'), reqid: RequestId, instance: Type.Optional(Type.String()), results: ListOf(Result),
-  waiting: Type.Optional(ListOf(NodeStep, { description: 'The nodes that it waits for; then there are no results.' }))
-}, 'An instance has answered its part of a request, or tells every few seconds what it waits for.', { type: 'request_progress', reqid, instance: 'agent-sensor-1', results: [{ reqid, success: true, instance: 'agent-sensor-1', node: 'worker-1' }] })
+export const RequestProgressEvent = domain(
+  'RequestProgressEvent',
+  {
+    type: only('request_progress'),
+    reqid: RequestId,
+    instance: Type.Optional(Type.String()),
+    results: ListOf(Result),
+    waiting: Type.Optional(ListOf(NodeStep, { description: 'The nodes that it waits for; then there are no results.' }))
+  },
+  'An instance has answered its part of a request, or tells every few seconds what it waits for.',
+  {
+    type: 'request_progress',
+    reqid,
+    instance: 'agent-sensor-1',
+    results: [{ reqid, success: true, instance: 'agent-sensor-1', node: 'worker-1' }]
+  }
+)
 
-export const RequestExpiredEvent = domain('RequestExpiredEvent', { type: only('request_expired'), reqid: RequestId },
-  'A request without state has run out of time; there is no response.', { type: 'request_expired', reqid })
+export const RequestExpiredEvent = domain(
+  'RequestExpiredEvent',
+  { type: only('request_expired'), reqid: RequestId },
+  'A request without state has run out of time; there is no response.',
+  { type: 'request_expired', reqid }
+)
 
-export const NotifyAgentHelloEvent = domain('NotifyAgentHelloEvent', { type: only('notify_agent_hello'), instance: Type.String(), host: Type.String(), version: Type.String() },
-  'An agent has connected.', { type: 'notify_agent_hello', instance: 'agent-sensor-1', host: '127.0.0.1', version: '0.1.0' })
+export const NotifyAgentHelloEvent = domain(
+  'NotifyAgentHelloEvent',
+  { type: only('notify_agent_hello'), instance: Type.String(), host: Type.String(), version: Type.String() },
+  'An agent has connected.',
+  { type: 'notify_agent_hello', instance: 'agent-sensor-1', host: '127.0.0.1', version: '0.1.0' }
+)
 
-export const NotifyAgentLostEvent = domain('NotifyAgentLostEvent', { type: only('notify_agent_lost'), instance: Type.String(), reason: Type.String() },
-  'The link to an agent is gone. Its nodes are not touched.', { type: 'notify_agent_lost', instance: 'agent-sensor-1', reason: 'heartbeat missed' })
+export const NotifyAgentLostEvent = domain(
+  'NotifyAgentLostEvent',
+  { type: only('notify_agent_lost'), instance: Type.String(), reason: Type.String() },
+  'The link to an agent is gone. Its nodes are not touched.',
+  { type: 'notify_agent_lost', instance: 'agent-sensor-1', reason: 'heartbeat missed' }
+)
 
-export const NotifyAgentsReadyEvent = domain('NotifyAgentsReadyEvent', { type: only('notify_agents_ready'), instances: Type.Array(Type.String()) },
-  'Every instance of the deployed configuration is connected.', { type: 'notify_agents_ready', instances: ['agent-sensor-1'] })
+export const NotifyAgentsReadyEvent = domain(
+  'NotifyAgentsReadyEvent',
+  { type: only('notify_agents_ready'), instances: Type.Array(Type.String()) },
+  'Every instance of the deployed configuration is connected.',
+  { type: 'notify_agents_ready', instances: ['agent-sensor-1'] }
+)
 
-export const NotifyChangeEvent = domain('NotifyChangeEvent', {
-  type: only('notify_change'), instance: Type.String(), node: Type.String(), old_state: Ref(NodeState), new_state: Ref(NodeState), reason: Type.String()
-}, 'The state of a node has changed.', { type: 'notify_change', instance: 'agent-sensor-1', node: 'worker-1', old_state: 'RUNNING', new_state: 'CRASHED', reason: 'killed by SIGKILL' })
+export const NotifyChangeEvent = domain(
+  'NotifyChangeEvent',
+  {
+    type: only('notify_change'),
+    instance: Type.String(),
+    node: Type.String(),
+    old_state: Ref(NodeState),
+    new_state: Ref(NodeState),
+    reason: Type.String()
+  },
+  'The state of a node has changed.',
+  {
+    type: 'notify_change',
+    instance: 'agent-sensor-1',
+    node: 'worker-1',
+    old_state: 'RUNNING',
+    new_state: 'CRASHED',
+    reason: 'killed by SIGKILL'
+  }
+)
 
-export const NotifyErrorEvent = domain('NotifyErrorEvent', { type: only('notify_error'), instance: Type.Optional(Type.String()), node: Type.Optional(Type.String()), message: Type.String() },
-  'Something needs an operator\'s eye.', { type: 'notify_error', instance: 'agent-sensor-1', message: 'the address of the instance has changed from 10.0.0.1 to 10.0.0.2; deploy again' })
+export const NotifyErrorEvent = domain(
+  'NotifyErrorEvent',
+  {
+    type: only('notify_error'),
+    instance: Type.Optional(Type.String()),
+    node: Type.Optional(Type.String()),
+    message: Type.String()
+  },
+  "Something needs an operator's eye.",
+  {
+    type: 'notify_error',
+    instance: 'agent-sensor-1',
+    message: 'the address of the instance has changed from 10.0.0.1 to 10.0.0.2; deploy again'
+  }
+)
 
-export const NotifyLogEvent = domain('NotifyLogEvent', { type: only('notify_log'), instance: Type.String(), level: Type.String(), message: Type.String() },
-  'A line of an agent\'s log, warnings and errors only; or an answer of an agent that came after the response of its request.', { type: 'notify_log', instance: 'agent-sensor-1', level: 'WARNING', message: 'zeek was not found' })
+export const NotifyLogEvent = domain(
+  'NotifyLogEvent',
+  { type: only('notify_log'), instance: Type.String(), level: Type.String(), message: Type.String() },
+  "A line of an agent's log, warnings and errors only; or an answer of an agent that came after the response of its request.",
+  { type: 'notify_log', instance: 'agent-sensor-1', level: 'WARNING', message: 'zeek was not found' }
+)
 
-export const NotifyHealthEvent = domain('NotifyHealthEvent', { type: only('notify_health'), ready: Type.Boolean(), reasons: ListOf(HealthReason) },
-  'The cluster has become ready or not, or is not for other reasons than before.', { type: 'notify_health', ready: false, reasons: [HealthReason.examples?.[0]] })
+export const NotifyHealthEvent = domain(
+  'NotifyHealthEvent',
+  { type: only('notify_health'), ready: Type.Boolean(), reasons: ListOf(HealthReason) },
+  'The cluster has become ready or not, or is not for other reasons than before.',
+  { type: 'notify_health', ready: false, reasons: [HealthReason.examples?.[0]] }
+)
 
-export const NodeOutputEvent = domain('NodeOutputEvent', { type: only('node_output'), reqid: RequestId, instance: Type.String(), node: Type.String(), stream: Ref(OutputStream), lines: Type.Array(Type.String()) },
-  'What a node has written, for a get_node_output request that follows it.', { type: 'node_output', reqid, instance: 'agent-sensor-1', node: 'worker-1', stream: 'stderr', lines: ['listening on eth0'] })
+export const NodeOutputEvent = domain(
+  'NodeOutputEvent',
+  {
+    type: only('node_output'),
+    reqid: RequestId,
+    instance: Type.String(),
+    node: Type.String(),
+    stream: Ref(OutputStream),
+    lines: Type.Array(Type.String())
+  },
+  'What a node has written, for a get_node_output request that follows it.',
+  {
+    type: 'node_output',
+    reqid,
+    instance: 'agent-sensor-1',
+    node: 'worker-1',
+    stream: 'stderr',
+    lines: ['listening on eth0']
+  }
+)
 
-export const NodeStatsEvent = domain('NodeStatsEvent', { type: only('node_stats'), reqid: RequestId, instance: Type.String(), stats: ListOf(NodeStats) },
-  'A sample of the nodes of an instance, for a get_node_stats request that watches them.', { type: 'node_stats', reqid, instance: 'agent-sensor-1', stats: [NodeStats.examples?.[0]] })
+export const NodeStatsEvent = domain(
+  'NodeStatsEvent',
+  { type: only('node_stats'), reqid: RequestId, instance: Type.String(), stats: ListOf(NodeStats) },
+  'A sample of the nodes of an instance, for a get_node_stats request that watches them.',
+  { type: 'node_stats', reqid, instance: 'agent-sensor-1', stats: [NodeStats.examples?.[0]] }
+)
 
 /** In a log of its own: who may see events need not see this. */
-export const AuditEntry = domain('AuditEntry', {
-  type: only('audit'),
-  action: Type.String({ description: 'The type of the request; or log_in, log_out, connect_agent; or what was refused, as method and path.' }),
-  outcome: Type.String({ description: 'accepted, and later the state in which the request has ended; or succeeded, or refused.' }),
-  name: Type.Optional(Type.String({ description: 'Of the token or certificate.' })),
-  role: Type.Optional(Ref(RoleName)),
-  address: Type.Optional(Type.String()),
-  reqid: Type.Optional(RequestId),
-  detail: Type.Optional(Type.String())
-}, 'Who asked what, from where, and what came of it.', { type: 'audit', action: 'deploy', outcome: 'accepted', name: 'ops', role: 'operator', address: '192.0.2.7', reqid })
+export const AuditEntry = domain(
+  'AuditEntry',
+  {
+    type: only('audit'),
+    action: Type.String({
+      description:
+        'The type of the request; or log_in, log_out, connect_agent; or what was refused, as method and path.'
+    }),
+    outcome: Type.String({
+      description: 'accepted, and later the state in which the request has ended; or succeeded, or refused.'
+    }),
+    name: Type.Optional(Type.String({ description: 'Of the token or certificate.' })),
+    role: Type.Optional(Ref(RoleName)),
+    address: Type.Optional(Type.String()),
+    reqid: Type.Optional(RequestId),
+    detail: Type.Optional(Type.String())
+  },
+  'Who asked what, from where, and what came of it.',
+  { type: 'audit', action: 'deploy', outcome: 'accepted', name: 'ops', role: 'operator', address: '192.0.2.7', reqid }
+)
 
-export const AuditList = Type.Object({ entries: ListOf(AuditEntry), next: Type.Optional(Cursor), event_cursor: Cursor },
-  { $id: 'AuditList', ...closed, description: 'A page of the audit log, newest first; `next` is the `before` of the next one.', examples: [{ entries: [], event_cursor: sample.cursor }] })
+export const AuditList = Type.Object(
+  { entries: ListOf(AuditEntry), next: Type.Optional(Cursor), event_cursor: Cursor },
+  {
+    $id: 'AuditList',
+    ...closed,
+    description: 'A page of the audit log, newest first; `next` is the `before` of the next one.',
+    examples: [{ entries: [], event_cursor: sample.cursor }]
+  }
+)
 
-function control<T extends TProperties> (id: string, properties: T, description: string, example: object) {
+function control<T extends TProperties>(id: string, properties: T, description: string, example: object) {
   return Type.Object({ ...properties }, { $id: id, ...closed, description, examples: [example] })
 }
 
-export const HelloEvent = control('HelloEvent', {
-  type: only('hello'), cursor: Cursor, earliest: Cursor, heartbeat_seconds: Type.Number(), resumed: Type.Boolean({ description: 'Whether the stream goes on from the cursor that was asked for.' })
-}, 'The first event of every stream. Named "hello".', { type: 'hello', cursor: sample.cursor, earliest: 'k3v9q2.1', heartbeat_seconds: 15, resumed: false })
+export const HelloEvent = control(
+  'HelloEvent',
+  {
+    type: only('hello'),
+    cursor: Cursor,
+    earliest: Cursor,
+    heartbeat_seconds: Type.Number(),
+    resumed: Type.Boolean({ description: 'Whether the stream goes on from the cursor that was asked for.' })
+  },
+  'The first event of every stream. Named "hello".',
+  { type: 'hello', cursor: sample.cursor, earliest: 'k3v9q2.1', heartbeat_seconds: 15, resumed: false }
+)
 
-export const HeartbeatEvent = control('HeartbeatEvent', { type: only('heartbeat'), ...stamp },
-  'Everything up to the cursor that matches the filter was delivered. Named "heartbeat".', { type: 'heartbeat', ...sample })
+export const HeartbeatEvent = control(
+  'HeartbeatEvent',
+  { type: only('heartbeat'), ...stamp },
+  'Everything up to the cursor that matches the filter was delivered. Named "heartbeat".',
+  { type: 'heartbeat', ...sample }
+)
 
-export const SnapshotEvent = control('SnapshotEvent', {
-  type: only('snapshot'),
-  instances: Type.Optional(ListOf(InstanceStatus)),
-  nodes: Type.Optional(ListOf(InstanceNode)),
-  configuration: Type.Optional(Ref(ConfigurationDocument)),
-  requests: Type.Optional(ListOf(Request, { description: 'Those that are pending.' }))
-}, 'A part of the state at the start of the stream. Named "snapshot".', { type: 'snapshot', nodes: [] })
+export const SnapshotEvent = control(
+  'SnapshotEvent',
+  {
+    type: only('snapshot'),
+    instances: Type.Optional(ListOf(InstanceStatus)),
+    nodes: Type.Optional(ListOf(InstanceNode)),
+    configuration: Type.Optional(Ref(ConfigurationDocument)),
+    requests: Type.Optional(ListOf(Request, { description: 'Those that are pending.' }))
+  },
+  'A part of the state at the start of the stream. Named "snapshot".',
+  { type: 'snapshot', nodes: [] }
+)
 
-export const SnapshotEndEvent = control('SnapshotEndEvent', { type: only('snapshot-end'), cursor: Cursor },
-  'The state is complete; what follows happened after it. Named "snapshot-end".', { type: 'snapshot-end', cursor: sample.cursor })
+export const SnapshotEndEvent = control(
+  'SnapshotEndEvent',
+  { type: only('snapshot-end'), cursor: Cursor },
+  'The state is complete; what follows happened after it. Named "snapshot-end".',
+  { type: 'snapshot-end', cursor: sample.cursor }
+)
 
-export const ResetReason = Enum('ResetReason', ['expired', 'epoch', 'future', 'unknown'],
-  'expired: older than what is kept. epoch: of another log. future: later than the log. unknown: not a cursor.')
+export const ResetReason = Enum(
+  'ResetReason',
+  ['expired', 'epoch', 'future', 'unknown'],
+  'expired: older than what is kept. epoch: of another log. future: later than the log. unknown: not a cursor.'
+)
 export type ResetReason = Static<typeof ResetReason>
 
-export const ResetEvent = control('ResetEvent', { type: only('reset'), reason: Ref(ResetReason), earliest: Cursor, latest: Cursor },
-  'The stream cannot go on from the cursor that was asked for: read the state anew. What comes is live. Named "reset".', { type: 'reset', reason: 'expired', earliest: 'k3v9q2.12', latest: sample.cursor })
+export const ResetEvent = control(
+  'ResetEvent',
+  { type: only('reset'), reason: Ref(ResetReason), earliest: Cursor, latest: Cursor },
+  'The stream cannot go on from the cursor that was asked for: read the state anew. What comes is live. Named "reset".',
+  { type: 'reset', reason: 'expired', earliest: 'k3v9q2.12', latest: sample.cursor }
+)
 
-export const GoodbyeReason = Enum('GoodbyeReason', ['shutdown', 'terminal'], 'shutdown: the controller ends. terminal: the request has its response.')
+export const GoodbyeReason = Enum(
+  'GoodbyeReason',
+  ['shutdown', 'terminal'],
+  'shutdown: the controller ends. terminal: the request has its response.'
+)
 
-export const GoodbyeEvent = control('GoodbyeEvent', { type: only('goodbye'), reason: Ref(GoodbyeReason), reconnect: Type.Boolean() },
-  'The server ends the stream. Named "goodbye".', { type: 'goodbye', reason: 'shutdown', reconnect: true })
+export const GoodbyeEvent = control(
+  'GoodbyeEvent',
+  { type: only('goodbye'), reason: Ref(GoodbyeReason), reconnect: Type.Boolean() },
+  'The server ends the stream. Named "goodbye".',
+  { type: 'goodbye', reason: 'shutdown', reconnect: true }
+)
 
 const domainEvents = [
-  RequestEvent, ResponseEvent, RequestProgressEvent, RequestExpiredEvent, NotifyAgentHelloEvent, NotifyAgentLostEvent, NotifyAgentsReadyEvent,
-  NotifyChangeEvent, NotifyErrorEvent, NotifyLogEvent, NotifyHealthEvent, NodeOutputEvent, NodeStatsEvent
+  RequestEvent,
+  ResponseEvent,
+  RequestProgressEvent,
+  RequestExpiredEvent,
+  NotifyAgentHelloEvent,
+  NotifyAgentLostEvent,
+  NotifyAgentsReadyEvent,
+  NotifyChangeEvent,
+  NotifyErrorEvent,
+  NotifyLogEvent,
+  NotifyHealthEvent,
+  NodeOutputEvent,
+  NodeStatsEvent
 ] as const
 const controlEvents = [HelloEvent, HeartbeatEvent, SnapshotEvent, SnapshotEndEvent, ResetEvent, GoodbyeEvent] as const
 
 /** What happened, without its place in the log. */
 type Bare<T> = T extends unknown ? Omit<T, 'cursor' | 'time'> : never
 export type AuditEvent = Bare<Static<typeof AuditEntry>>
-export type DomainEvent = Bare<Static<typeof domainEvents[number]>> | AuditEvent
-export type ControlEvent = Static<typeof controlEvents[number]>
+export type DomainEvent = Bare<Static<(typeof domainEvents)[number]>> | AuditEvent
+export type ControlEvent = Static<(typeof controlEvents)[number]>
 
 /** An event as it is in the log; `body` is it as a JSON object, without cursor and time. */
 export interface LoggedEvent {
@@ -134,7 +334,7 @@ export interface LoggedEvent {
 }
 
 /** The values of the field `type` of an event schema. */
-function typesOf (schema: typeof domainEvents[number] | typeof controlEvents[number]): string[] {
+function typesOf(schema: (typeof domainEvents)[number] | (typeof controlEvents)[number]): string[] {
   const type: TSchema = schema.properties.type
   if (type.const !== undefined) return [type.const]
   return type.$ref === 'RequestEventType#' ? RequestEventType.enum : ResponseEventType.enum
@@ -144,13 +344,18 @@ function typesOf (schema: typeof domainEvents[number] | typeof controlEvents[num
 export const domainEventTypes: string[] = domainEvents.flatMap(typesOf)
 
 /** Any event of a stream, told apart by `type`. */
-export const Event = Type.Unsafe<Static<typeof domainEvents[number]> | ControlEvent>({
+export const Event = Type.Unsafe<Static<(typeof domainEvents)[number]> | ControlEvent>({
   $id: 'Event',
-  description: 'What the data of a Server-Sent Event holds. Domain events have no event name; control events have their type as their name.',
+  description:
+    'What the data of a Server-Sent Event holds. Domain events have no event name; control events have their type as their name.',
   oneOf: [...domainEvents, ...controlEvents].map(schema => ({ $ref: `${schema.$id}#` })),
   discriminator: {
     propertyName: 'type',
-    mapping: Object.fromEntries([...domainEvents, ...controlEvents].flatMap(schema => typesOf(schema).map(type => [type, `#/components/schemas/${schema.$id}`])))
+    mapping: Object.fromEntries(
+      [...domainEvents, ...controlEvents].flatMap(schema =>
+        typesOf(schema).map(type => [type, `#/components/schemas/${schema.$id}`])
+      )
+    )
   },
   examples: [NotifyChangeEvent.examples?.[0]]
 })
@@ -163,4 +368,15 @@ export const AuditStreamEvent = Type.Unsafe<Static<typeof AuditEntry> | ControlE
   examples: [AuditEntry.examples?.[0]]
 })
 
-export const eventComponents = [RequestEventType, ResponseEventType, ResetReason, GoodbyeReason, ...domainEvents, ...controlEvents, Event, AuditEntry, AuditList, AuditStreamEvent]
+export const eventComponents = [
+  RequestEventType,
+  ResponseEventType,
+  ResetReason,
+  GoodbyeReason,
+  ...domainEvents,
+  ...controlEvents,
+  Event,
+  AuditEntry,
+  AuditList,
+  AuditStreamEvent
+]

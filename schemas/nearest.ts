@@ -2,21 +2,23 @@
 const maxLength = 64
 
 /** How many letters are to be put in, left out, changed or swapped with the next one to make one word the other. */
-function distance (a: string, b: string): number {
+function distance(a: string, b: string): number {
   let [before, last] = [[] as number[], Array.from({ length: b.length + 1 }, (_, index) => index)]
   for (let i = 1; i <= a.length; i++) {
     const row = [i]
     for (let j = 1; j <= b.length; j++) {
       row[j] = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1))
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(row[j]!, before[j - 2]! + 1)
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        row[j] = Math.min(row[j]!, before[j - 2]! + 1)
+      }
     }
-    [before, last] = [last, row]
+    ;[before, last] = [last, row]
   }
   return last[b.length]!
 }
 
 /** The known word that a word was likely meant to be; undefined when none is near. */
-export function nearest (word: string, known: Iterable<string>): string | undefined {
+export function nearest(word: string, known: Iterable<string>): string | undefined {
   if (word.length > maxLength) return undefined
   const limit = word.length < 5 ? 1 : 2
   const [first] = [...known]
@@ -27,7 +29,7 @@ export function nearest (word: string, known: Iterable<string>): string | undefi
 }
 
 /** What is added to the message about an unknown word. */
-export function suggestion (word: string, known: Iterable<string>): string {
+export function suggestion(word: string, known: Iterable<string>): string {
   const meant = nearest(word, known)
   return meant === undefined ? '' : `; did you mean ${meant}?`
 }

@@ -3,7 +3,7 @@ import { Enum, ListOf, Name, NodeState, Ref, Time } from './basics.js'
 
 /** What operating nodes is about: what is found when they are checked, what became of them, and what they use. */
 
-function noun<T extends TProperties> (id: string, description: string, properties: T, example: object): TObject<T> {
+function noun<T extends TProperties>(id: string, description: string, properties: T, example: object): TObject<T> {
   return Type.Object(properties, { $id: id, additionalProperties: false, description, examples: [example] })
 }
 
@@ -12,174 +12,337 @@ const Count = (description: string) => Type.Integer({ minimum: 0, description })
 const Amount = (description: string) => Type.Number({ minimum: 0, description })
 const sampleTime = '2026-11-22T14:48:56.123Z'
 
-export const FindingLevel = Enum('FindingLevel', ['error', 'warning'], 'error: the node would not run. warning: it would, but someone should look.')
+export const FindingLevel = Enum(
+  'FindingLevel',
+  ['error', 'warning'],
+  'error: the node would not run. warning: it would, but someone should look.'
+)
 
-export const Finding = noun('Finding', 'What a check has found, in the words of Zeek or of its host.', {
-  level: Ref(FindingLevel),
-  message: Type.String(),
-  file: optional(Type.String({ description: 'The script.' })),
-  line: optional(Type.Integer({ minimum: 0 }))
-}, { level: 'error', message: 'syntax error, at or near "}"', file: '/opt/zeek/share/zeek/site/local.zeek', line: 12 })
+export const Finding = noun(
+  'Finding',
+  'What a check has found, in the words of Zeek or of its host.',
+  {
+    level: Ref(FindingLevel),
+    message: Type.String(),
+    file: optional(Type.String({ description: 'The script.' })),
+    line: optional(Type.Integer({ minimum: 0 }))
+  },
+  { level: 'error', message: 'syntax error, at or near "}"', file: '/opt/zeek/share/zeek/site/local.zeek', line: 12 }
+)
 export type Finding = Static<typeof Finding>
 
-export const NodeRun = noun('NodeRun', 'One process of a node, from its start to its end.', {
-  pid: optional(Type.Integer()),
-  started_at: Time,
-  ended_at: optional(Time),
-  reason: optional(Type.String({ description: 'Why it has ended: an exit code, a signal, or that it was stopped.' }))
-}, { pid: 1382, started_at: sampleTime, ended_at: '2026-11-22T15:02:11.007Z', reason: 'killed by SIGSEGV' })
+export const NodeRun = noun(
+  'NodeRun',
+  'One process of a node, from its start to its end.',
+  {
+    pid: optional(Type.Integer()),
+    started_at: Time,
+    ended_at: optional(Time),
+    reason: optional(Type.String({ description: 'Why it has ended: an exit code, a signal, or that it was stopped.' }))
+  },
+  { pid: 1382, started_at: sampleTime, ended_at: '2026-11-22T15:02:11.007Z', reason: 'killed by SIGSEGV' }
+)
 export type NodeRun = Static<typeof NodeRun>
 
-export const Diagnosis = noun('Diagnosis', 'What is known of a node that misbehaves.', {
-  state: Ref(NodeState),
-  command: Type.Array(Type.String(), { description: 'Its command line; secrets are masked.' }),
-  directory: Type.String({ description: 'Its working directory.' }),
-  runs: ListOf(NodeRun, { description: 'Its processes, the newest first.' }),
-  core: optional(Type.String({ description: 'The path of its newest core file.' })),
-  backtrace: optional(Type.String({ description: 'What gdb says of that core.' })),
-  notes: Type.Array(Type.String(), { description: 'What could not be found out, and why.' })
-}, { state: 'CRASHED', command: ['/opt/zeek/bin/zeek', '-i', 'eth0'], directory: '/var/lib/zeek-cluster/nodes/worker-1', runs: [NodeRun.examples?.[0]], notes: ['gdb is not installed'] })
+export const Diagnosis = noun(
+  'Diagnosis',
+  'What is known of a node that misbehaves.',
+  {
+    state: Ref(NodeState),
+    command: Type.Array(Type.String(), { description: 'Its command line; secrets are masked.' }),
+    directory: Type.String({ description: 'Its working directory.' }),
+    runs: ListOf(NodeRun, { description: 'Its processes, the newest first.' }),
+    core: optional(Type.String({ description: 'The path of its newest core file.' })),
+    backtrace: optional(Type.String({ description: 'What gdb says of that core.' })),
+    notes: Type.Array(Type.String(), { description: 'What could not be found out, and why.' })
+  },
+  {
+    state: 'CRASHED',
+    command: ['/opt/zeek/bin/zeek', '-i', 'eth0'],
+    directory: '/var/lib/zeek-cluster/nodes/worker-1',
+    runs: [NodeRun.examples?.[0]],
+    notes: ['gdb is not installed']
+  }
+)
 export type Diagnosis = Static<typeof Diagnosis>
 
-export const NodeStepState = Enum('NodeStepState', ['starting', 'stopping'],
-  'starting: its process runs, and has not joined the cluster yet. stopping: its process has been told to end.')
+export const NodeStepState = Enum(
+  'NodeStepState',
+  ['starting', 'stopping'],
+  'starting: its process runs, and has not joined the cluster yet. stopping: its process has been told to end.'
+)
 
-export const NodeStep = noun('NodeStep', 'What a request waits for: a node in the middle of something.', {
-  node: Name,
-  state: Ref(NodeStepState),
-  seconds: Type.Integer({ minimum: 0, description: 'For how long already.' })
-}, { node: 'worker-1', state: 'starting', seconds: 12 })
+export const NodeStep = noun(
+  'NodeStep',
+  'What a request waits for: a node in the middle of something.',
+  {
+    node: Name,
+    state: Ref(NodeStepState),
+    seconds: Type.Integer({ minimum: 0, description: 'For how long already.' })
+  },
+  { node: 'worker-1', state: 'starting', seconds: 12 }
+)
 export type NodeStep = Static<typeof NodeStep>
 
-export const NodeStats = noun('NodeStats', 'A sample of what a node uses and sees. What its host or its metrics do not tell is left out.', {
-  node: Name,
-  time: Time,
-  pid: Type.Integer(),
-  uptime: Amount('Seconds since its process started.'),
-  cpu_seconds: Amount('Processor time that it has used.'),
-  memory_bytes: Count('Resident memory.'),
-  threads: optional(Count('Threads.')),
-  packets_received: optional(Count('Packets since its start.')),
-  packets_dropped: optional(Count('Packets that it was too slow for, since its start.')),
-  packets_link: optional(Count('Packets on its link, since its start.')),
-  packet_lag: optional(Amount('Seconds that its network time is behind the clock.')),
-  sessions: optional(Count('Connections that it follows.')),
-  interval: optional(Amount('The seconds that the rates are of.')),
-  cpu_percent: optional(Amount('Of one processor.')),
-  packets_per_second: optional(Amount('Packets received.')),
-  dropped_per_second: optional(Amount('Packets dropped.')),
-  dropped_percent: optional(Amount('Packets dropped, of those received and dropped.')),
-  idle: optional(Amount('Seconds since it has received a packet.'))
-}, { node: 'worker-1', time: sampleTime, pid: 1382, uptime: 86_400, cpu_seconds: 5123.4, memory_bytes: 272_629_760, packets_received: 51_000_000, packets_dropped: 12, interval: 10, cpu_percent: 37.5, packets_per_second: 61_000, dropped_per_second: 0, dropped_percent: 0, idle: 0 })
+export const NodeStats = noun(
+  'NodeStats',
+  'A sample of what a node uses and sees. What its host or its metrics do not tell is left out.',
+  {
+    node: Name,
+    time: Time,
+    pid: Type.Integer(),
+    uptime: Amount('Seconds since its process started.'),
+    cpu_seconds: Amount('Processor time that it has used.'),
+    memory_bytes: Count('Resident memory.'),
+    threads: optional(Count('Threads.')),
+    packets_received: optional(Count('Packets since its start.')),
+    packets_dropped: optional(Count('Packets that it was too slow for, since its start.')),
+    packets_link: optional(Count('Packets on its link, since its start.')),
+    packet_lag: optional(Amount('Seconds that its network time is behind the clock.')),
+    sessions: optional(Count('Connections that it follows.')),
+    interval: optional(Amount('The seconds that the rates are of.')),
+    cpu_percent: optional(Amount('Of one processor.')),
+    packets_per_second: optional(Amount('Packets received.')),
+    dropped_per_second: optional(Amount('Packets dropped.')),
+    dropped_percent: optional(Amount('Packets dropped, of those received and dropped.')),
+    idle: optional(Amount('Seconds since it has received a packet.'))
+  },
+  {
+    node: 'worker-1',
+    time: sampleTime,
+    pid: 1382,
+    uptime: 86_400,
+    cpu_seconds: 5123.4,
+    memory_bytes: 272_629_760,
+    packets_received: 51_000_000,
+    packets_dropped: 12,
+    interval: 10,
+    cpu_percent: 37.5,
+    packets_per_second: 61_000,
+    dropped_per_second: 0,
+    dropped_percent: 0,
+    idle: 0
+  }
+)
 export type NodeStats = Static<typeof NodeStats>
 
-export const FileSystem = noun('FileSystem', 'A file system that matters to an instance.', {
-  path: Type.String({ description: 'The directory that was asked for.' }),
-  holds: Type.Array(Type.String(), { description: 'What is there: state, spool, logs.' }),
-  size_bytes: Count('Its size.'),
-  free_bytes: Count('What is free for the agent.')
-}, { path: '/var/lib/zeek-cluster', holds: ['state', 'spool'], size_bytes: 107_374_182_400, free_bytes: 85_899_345_920 })
+export const FileSystem = noun(
+  'FileSystem',
+  'A file system that matters to an instance.',
+  {
+    path: Type.String({ description: 'The directory that was asked for.' }),
+    holds: Type.Array(Type.String(), { description: 'What is there: state, spool, logs.' }),
+    size_bytes: Count('Its size.'),
+    free_bytes: Count('What is free for the agent.')
+  },
+  { path: '/var/lib/zeek-cluster', holds: ['state', 'spool'], size_bytes: 107_374_182_400, free_bytes: 85_899_345_920 }
+)
 export type FileSystem = Static<typeof FileSystem>
 
-export const InterfaceStats = noun('InterfaceStats', 'A network interface.', {
-  name: Type.String(),
-  up: Type.Boolean(),
-  packets_received: Count('Since it exists.'),
-  bytes_received: Count('Since it exists.'),
-  errors: Count('Receive errors, since it exists.'),
-  dropped: Count('Packets that the kernel has dropped, since it exists.'),
-  interval: optional(Amount('The seconds that the rates are of.')),
-  packets_per_second: optional(Amount('Packets received.')),
-  bytes_per_second: optional(Amount('Bytes received.')),
-  errors_per_second: optional(Amount('Receive errors.')),
-  dropped_per_second: optional(Amount('Packets dropped by the kernel.'))
-}, { name: 'eth0', up: true, packets_received: 51_000_000, bytes_received: 40_800_000_000, errors: 0, dropped: 0, interval: 10, packets_per_second: 61_000, bytes_per_second: 48_800_000, errors_per_second: 0, dropped_per_second: 0 })
+export const InterfaceStats = noun(
+  'InterfaceStats',
+  'A network interface.',
+  {
+    name: Type.String(),
+    up: Type.Boolean(),
+    packets_received: Count('Since it exists.'),
+    bytes_received: Count('Since it exists.'),
+    errors: Count('Receive errors, since it exists.'),
+    dropped: Count('Packets that the kernel has dropped, since it exists.'),
+    interval: optional(Amount('The seconds that the rates are of.')),
+    packets_per_second: optional(Amount('Packets received.')),
+    bytes_per_second: optional(Amount('Bytes received.')),
+    errors_per_second: optional(Amount('Receive errors.')),
+    dropped_per_second: optional(Amount('Packets dropped by the kernel.'))
+  },
+  {
+    name: 'eth0',
+    up: true,
+    packets_received: 51_000_000,
+    bytes_received: 40_800_000_000,
+    errors: 0,
+    dropped: 0,
+    interval: 10,
+    packets_per_second: 61_000,
+    bytes_per_second: 48_800_000,
+    errors_per_second: 0,
+    dropped_per_second: 0
+  }
+)
 export type InterfaceStats = Static<typeof InterfaceStats>
 
-export const ArchiveStatus = noun('ArchiveStatus', 'Logs that wait to be archived, and how archiving goes.', {
-  queue: Type.String({ description: 'The directory of the logs that wait.' }),
-  directory: Type.String({ description: 'Where archived logs go.' }),
-  files: Count('Logs that wait.'),
-  bytes: Count('Their size.'),
-  oldest: optional(Amount('Seconds since the oldest of them was rotated.')),
-  archived: Count('Logs that were archived since the agent started.'),
-  deleted: Count('Archived logs that were deleted as too old or too many, since the agent started.'),
-  failures: Count('Failed attempts in a row.'),
-  error: optional(Type.String({ description: 'Why the last attempt has failed.' }))
-}, { queue: '/var/lib/zeek-cluster/spool/log-queue', directory: '/var/lib/zeek-cluster/logs', files: 2, bytes: 5_242_880, oldest: 12, archived: 410, deleted: 0, failures: 0 })
+export const ArchiveStatus = noun(
+  'ArchiveStatus',
+  'Logs that wait to be archived, and how archiving goes.',
+  {
+    queue: Type.String({ description: 'The directory of the logs that wait.' }),
+    directory: Type.String({ description: 'Where archived logs go.' }),
+    files: Count('Logs that wait.'),
+    bytes: Count('Their size.'),
+    oldest: optional(Amount('Seconds since the oldest of them was rotated.')),
+    archived: Count('Logs that were archived since the agent started.'),
+    deleted: Count('Archived logs that were deleted as too old or too many, since the agent started.'),
+    failures: Count('Failed attempts in a row.'),
+    error: optional(Type.String({ description: 'Why the last attempt has failed.' }))
+  },
+  {
+    queue: '/var/lib/zeek-cluster/spool/log-queue',
+    directory: '/var/lib/zeek-cluster/logs',
+    files: 2,
+    bytes: 5_242_880,
+    oldest: 12,
+    archived: 410,
+    deleted: 0,
+    failures: 0
+  }
+)
 export type ArchiveStatus = Static<typeof ArchiveStatus>
 
-export const ForeignProcess = noun('ForeignProcess', 'A Zeek process that the agent has not started.', {
-  pid: Type.Integer(), command: Type.String({ description: 'Its command line.' })
-}, { pid: 977, command: 'zeek -i eth1 local' })
+export const ForeignProcess = noun(
+  'ForeignProcess',
+  'A Zeek process that the agent has not started.',
+  {
+    pid: Type.Integer(),
+    command: Type.String({ description: 'Its command line.' })
+  },
+  { pid: 977, command: 'zeek -i eth1 local' }
+)
 export type ForeignProcess = Static<typeof ForeignProcess>
 
-export const InstanceStats = noun('InstanceStats', 'A sample of what an instance has and uses.', {
-  time: Time,
-  version: Type.String({ description: 'Of the agent.' }),
-  zeek_version: optional(Type.String()),
-  cpus: Count('Processors.'),
-  load: Type.Array(Type.Number(), { description: 'The load averages of 1, 5 and 15 minutes.' }),
-  memory_bytes: Count('Memory.'),
-  memory_available_bytes: Count('Memory that can be had without swapping.'),
-  swap_bytes: Count('Swap space.'),
-  swap_free_bytes: Count('Swap space that is free.'),
-  file_systems: ListOf(FileSystem),
-  interfaces: ListOf(InterfaceStats),
-  archive: optional(Ref(ArchiveStatus)),
-  foreign: ListOf(ForeignProcess)
-}, {
-  time: sampleTime, version: '0.1.0', zeek_version: '9.0.0', cpus: 16, load: [3.1, 2.9, 2.7], memory_bytes: 67_430_000_000, memory_available_bytes: 41_000_000_000, swap_bytes: 0, swap_free_bytes: 0,
-  file_systems: [FileSystem.examples?.[0]], interfaces: [InterfaceStats.examples?.[0]], foreign: []
-})
+export const InstanceStats = noun(
+  'InstanceStats',
+  'A sample of what an instance has and uses.',
+  {
+    time: Time,
+    version: Type.String({ description: 'Of the agent.' }),
+    zeek_version: optional(Type.String()),
+    cpus: Count('Processors.'),
+    load: Type.Array(Type.Number(), { description: 'The load averages of 1, 5 and 15 minutes.' }),
+    memory_bytes: Count('Memory.'),
+    memory_available_bytes: Count('Memory that can be had without swapping.'),
+    swap_bytes: Count('Swap space.'),
+    swap_free_bytes: Count('Swap space that is free.'),
+    file_systems: ListOf(FileSystem),
+    interfaces: ListOf(InterfaceStats),
+    archive: optional(Ref(ArchiveStatus)),
+    foreign: ListOf(ForeignProcess)
+  },
+  {
+    time: sampleTime,
+    version: '0.1.0',
+    zeek_version: '9.0.0',
+    cpus: 16,
+    load: [3.1, 2.9, 2.7],
+    memory_bytes: 67_430_000_000,
+    memory_available_bytes: 41_000_000_000,
+    swap_bytes: 0,
+    swap_free_bytes: 0,
+    file_systems: [FileSystem.examples?.[0]],
+    interfaces: [InterfaceStats.examples?.[0]],
+    foreign: []
+  }
+)
 export type InstanceStats = Static<typeof InstanceStats>
 
 /** What an agent tells of itself every few seconds, for the cluster's health. */
-export const HealthReport = noun('HealthReport', 'What an agent tells of itself every few seconds.', {
-  nodes: Type.Array(Type.Object({
-    node: Name,
-    dropped_percent: optional(Type.Number()),
-    packets_per_second: optional(Type.Number()),
-    idle: optional(Type.Number()),
-    /** Seconds since the log files of a node that writes logs have last grown. */
-    logs_idle: optional(Type.Number()),
-    /** Nodes that it should see in the cluster and does not: of a manager, of all others; of another node, of the managers. */
-    unseen: optional(Type.Array(Name))
-  })),
-  /** Nodes whose process was made from files (zeek, scripts) that are others now, and those files, at most ten. */
-  drift: optional(Type.Array(Type.Object({ node: Name, pid: Type.Integer(), files: Type.Array(Type.String()) }))),
-  /** How packets are spread over the workers of an interface: only what has long been so. */
-  fan_out: optional(Type.Array(Type.Object({
-    interface: Type.String(),
-    nodes: Type.Array(Name),
-    /** Whether all of them count the same packets. */
-    duplicated: Type.Boolean(),
-    /** Who counts the most, and how many times the median. */
-    heaviest: optional(Type.Object({ node: Name, times: Type.Number() }))
-  }))),
-  file_systems: ListOf(FileSystem),
-  archive: optional(Ref(ArchiveStatus))
-}, { nodes: [{ node: 'worker-1', dropped_percent: 0, idle: 0 }], file_systems: [] })
+export const HealthReport = noun(
+  'HealthReport',
+  'What an agent tells of itself every few seconds.',
+  {
+    nodes: Type.Array(
+      Type.Object({
+        node: Name,
+        dropped_percent: optional(Type.Number()),
+        packets_per_second: optional(Type.Number()),
+        idle: optional(Type.Number()),
+        /** Seconds since the log files of a node that writes logs have last grown. */
+        logs_idle: optional(Type.Number()),
+        /** Nodes that it should see in the cluster and does not: of a manager, of all others; of another node, of the managers. */
+        unseen: optional(Type.Array(Name))
+      })
+    ),
+    /** Nodes whose process was made from files (zeek, scripts) that are others now, and those files, at most ten. */
+    drift: optional(Type.Array(Type.Object({ node: Name, pid: Type.Integer(), files: Type.Array(Type.String()) }))),
+    /** How packets are spread over the workers of an interface: only what has long been so. */
+    fan_out: optional(
+      Type.Array(
+        Type.Object({
+          interface: Type.String(),
+          nodes: Type.Array(Name),
+          /** Whether all of them count the same packets. */
+          duplicated: Type.Boolean(),
+          /** Who counts the most, and how many times the median. */
+          heaviest: optional(Type.Object({ node: Name, times: Type.Number() }))
+        })
+      )
+    ),
+    file_systems: ListOf(FileSystem),
+    archive: optional(Ref(ArchiveStatus))
+  },
+  { nodes: [{ node: 'worker-1', dropped_percent: 0, idle: 0 }], file_systems: [] }
+)
 export type HealthReport = Static<typeof HealthReport>
 
-export const HealthCode = Enum('HealthCode', [
-  'not_deployed', 'node_not_running', 'workers_missing', 'packets_dropped', 'no_packets', 'disk_full', 'archive_behind',
-  'archive_failing', 'node_silent', 'cluster_split', 'logs_stalled', 'duplicated', 'imbalance', 'redeploy_needed', 'drift'
-], 'not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. ' +
-  'packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. ' +
-  'node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. ' +
-  'logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. ' +
-  'imbalance: one of them counts many times as many as the others. ' +
-  'redeploy_needed: what is deployed is not true any more of an instance. drift: files of nodes have changed since they were started.')
+export const HealthCode = Enum(
+  'HealthCode',
+  [
+    'not_deployed',
+    'node_not_running',
+    'workers_missing',
+    'packets_dropped',
+    'no_packets',
+    'disk_full',
+    'archive_behind',
+    'archive_failing',
+    'node_silent',
+    'cluster_split',
+    'logs_stalled',
+    'duplicated',
+    'imbalance',
+    'redeploy_needed',
+    'drift'
+  ],
+  'not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. ' +
+    'packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. ' +
+    'node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. ' +
+    'logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. ' +
+    'imbalance: one of them counts many times as many as the others. ' +
+    'redeploy_needed: what is deployed is not true any more of an instance. drift: files of nodes have changed since they were started.'
+)
 export type HealthCode = Static<typeof HealthCode>
 
-export const HealthReason = noun('HealthReason', 'Why the cluster is not ready.', {
-  code: Ref(HealthCode),
-  message: Type.String(),
-  instance: optional(Type.String()),
-  node: optional(Type.String())
-}, { code: 'packets_dropped', message: 'worker-1 drops 2.5 % of its packets, 1 % is allowed: it needs more workers beside it, or less to do', instance: 'agent-sensor-1', node: 'worker-1' })
+export const HealthReason = noun(
+  'HealthReason',
+  'Why the cluster is not ready.',
+  {
+    code: Ref(HealthCode),
+    message: Type.String(),
+    instance: optional(Type.String()),
+    node: optional(Type.String())
+  },
+  {
+    code: 'packets_dropped',
+    message: 'worker-1 drops 2.5 % of its packets, 1 % is allowed: it needs more workers beside it, or less to do',
+    instance: 'agent-sensor-1',
+    node: 'worker-1'
+  }
+)
 export type HealthReason = Static<typeof HealthReason>
 
 /** Every schema of this file that OpenAPI names. */
-export const operationComponents = [FindingLevel, Finding, NodeRun, Diagnosis, NodeStepState, NodeStep, NodeStats, FileSystem, InterfaceStats, ArchiveStatus, ForeignProcess, InstanceStats, HealthCode, HealthReason]
+export const operationComponents = [
+  FindingLevel,
+  Finding,
+  NodeRun,
+  Diagnosis,
+  NodeStepState,
+  NodeStep,
+  NodeStats,
+  FileSystem,
+  InterfaceStats,
+  ArchiveStatus,
+  ForeignProcess,
+  InstanceStats,
+  HealthCode,
+  HealthReason
+]

@@ -11,9 +11,21 @@ const selector = {
   instances: Type.Optional(Type.Array(Name, { maxItems: 10_000, description: 'Only nodes on these instances.' }))
 }
 export type Selector = Pick<RequestArguments, keyof typeof selector>
-const Duration = (what: string) => Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 3600, default: 60, description: `Seconds to ${what}; the request has as many more.` }))
+const Duration = (what: string) =>
+  Type.Optional(
+    Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 3600,
+      default: 60,
+      description: `Seconds to ${what}; the request has as many more.`
+    })
+  )
 
-export const RestartStrategy = Enum('RestartStrategy', ['at_once', 'rolling'], 'at_once: all together. rolling: a few at a time. Default: at_once.')
+export const RestartStrategy = Enum(
+  'RestartStrategy',
+  ['at_once', 'rolling'],
+  'at_once: all together. rolling: a few at a time. Default: at_once.'
+)
 export const OutputStream = Enum('OutputStream', ['stdout', 'stderr'], 'Which output; both, when none is given.')
 export type OutputStream = Static<typeof OutputStream>
 
@@ -39,18 +51,36 @@ export const requests = {
     role: 'viewer',
     timeout: 10,
     summary: 'Who is connected',
-    description: 'One result, whose data holds the instances that are connected now, sorted by name, in the configuration or not.'
+    description:
+      'One result, whose data holds the instances that are connected now, sorted by name, in the configuration or not.'
   },
   stage_configuration: {
-    arguments: Type.Object({ config: Ref(ConfigurationInput) }, { $id: 'StageConfigurationArguments', ...closed, description: 'The configuration to stage.', examples: [{ config: ConfigurationInput.examples?.[0] }] }),
+    arguments: Type.Object(
+      { config: Ref(ConfigurationInput) },
+      {
+        $id: 'StageConfigurationArguments',
+        ...closed,
+        description: 'The configuration to stage.',
+        examples: [{ config: ConfigurationInput.examples?.[0] }]
+      }
+    ),
     changes: true,
     role: 'operator',
     timeout: 10,
     summary: 'Stage a configuration',
-    description: 'Validates the configuration and keeps it, as sent (staged) and with addresses and ports filled in (ready). The running cluster is not touched. One result with the configuration\'s id, or every error that was found.'
+    description:
+      "Validates the configuration and keeps it, as sent (staged) and with addresses and ports filled in (ready). The running cluster is not touched. One result with the configuration's id, or every error that was found."
   },
   get_configuration: {
-    arguments: Type.Object({ deployed: Type.Optional(Type.Boolean({ default: false })) }, { $id: 'GetConfigurationArguments', ...closed, description: 'Which configuration.', examples: [{ deployed: true }] }),
+    arguments: Type.Object(
+      { deployed: Type.Optional(Type.Boolean({ default: false })) },
+      {
+        $id: 'GetConfigurationArguments',
+        ...closed,
+        description: 'Which configuration.',
+        examples: [{ deployed: true }]
+      }
+    ),
     changes: false,
     role: 'operator',
     timeout: 10,
@@ -58,16 +88,26 @@ export const requests = {
     description: 'One result, whose data holds the configuration.'
   },
   deploy: {
-    arguments: Type.Object({
-      force: Type.Optional(Type.Boolean({ default: false, description: 'Restart nodes that do not differ, too.' })),
-      check: Type.Optional(Type.Boolean({ default: true, description: 'Whether the nodes are checked first: if one fails, nothing is changed anywhere.' }))
-    }, { $id: 'DeployArguments', ...closed, description: 'How to deploy.', examples: [{ force: false }] }),
+    arguments: Type.Object(
+      {
+        force: Type.Optional(Type.Boolean({ default: false, description: 'Restart nodes that do not differ, too.' })),
+        check: Type.Optional(
+          Type.Boolean({
+            default: true,
+            description: 'Whether the nodes are checked first: if one fails, nothing is changed anywhere.'
+          })
+        )
+      },
+      { $id: 'DeployArguments', ...closed, description: 'How to deploy.', examples: [{ force: false }] }
+    ),
     changes: true,
     role: 'operator',
     timeout: 10,
-    takes: 'controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes',
+    takes:
+      'controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes',
     summary: 'Deploy the staged configuration',
-    description: 'Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration\'s id.'
+    description:
+      "Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id."
   },
   get_nodes: {
     arguments: Type.Object({}, { $id: 'GetNodesArguments', ...closed, description: 'None.', examples: [{}] }),
@@ -75,10 +115,27 @@ export const requests = {
     role: 'viewer',
     timeout: 10,
     summary: 'The nodes as their agents have told of them',
-    description: 'One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included. Agents tell of each change when it happens; they are not asked anew.'
+    description:
+      'One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included. Agents tell of each change when it happens; they are not asked anew.'
   },
   get_id_value: {
-    arguments: Type.Object({ id: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_:]*$', maxLength: 256, 'x-expected': 'a global identifier of Zeek', description: 'A global identifier of Zeek.' }), ...selector }, { $id: 'GetIdValueArguments', ...closed, description: 'Which identifier, of which nodes.', examples: [{ id: 'Cluster::node', nodes: ['worker-1'] }] }),
+    arguments: Type.Object(
+      {
+        id: Type.String({
+          pattern: '^[A-Za-z_][A-Za-z0-9_:]*$',
+          maxLength: 256,
+          'x-expected': 'a global identifier of Zeek',
+          description: 'A global identifier of Zeek.'
+        }),
+        ...selector
+      },
+      {
+        $id: 'GetIdValueArguments',
+        ...closed,
+        description: 'Which identifier, of which nodes.',
+        examples: [{ id: 'Cluster::node', nodes: ['worker-1'] }]
+      }
+    ),
     changes: false,
     role: 'viewer',
     timeout: 10,
@@ -86,128 +143,227 @@ export const requests = {
     description: 'One result per node, whose data holds the value as a JSON text.'
   },
   start: {
-    arguments: Type.Object(selector, { $id: 'StartArguments', ...closed, description: 'Which nodes.', examples: [{ roles: ['WORKER'], instances: ['agent-sensor-1'] }] }),
+    arguments: Type.Object(selector, {
+      $id: 'StartArguments',
+      ...closed,
+      description: 'Which nodes.',
+      examples: [{ roles: ['WORKER'], instances: ['agent-sensor-1'] }]
+    }),
     changes: true,
     role: 'operator',
     timeout: 10,
     takes: 'agent_start_timeout',
     summary: 'Start nodes',
-    description: 'The nodes are to run from now on, whatever is restarted or deployed. One result per node, a success once it has joined the cluster; one that runs already is not touched.'
+    description:
+      'The nodes are to run from now on, whatever is restarted or deployed. One result per node, a success once it has joined the cluster; one that runs already is not touched.'
   },
   stop: {
-    arguments: Type.Object(selector, { $id: 'StopArguments', ...closed, description: 'Which nodes.', examples: [{ nodes: ['worker-1'] }] }),
+    arguments: Type.Object(selector, {
+      $id: 'StopArguments',
+      ...closed,
+      description: 'Which nodes.',
+      examples: [{ nodes: ['worker-1'] }]
+    }),
     changes: true,
     role: 'operator',
     timeout: 10,
     takes: 'agent_stop_timeout for each role that an instance has nodes of, since these stop one after the other',
     summary: 'Stop nodes',
-    description: 'The nodes are to be stopped from now on, whatever is restarted or deployed, until they are started. One result per node, a success once its process is gone.'
+    description:
+      'The nodes are to be stopped from now on, whatever is restarted or deployed, until they are started. One result per node, a success once its process is gone.'
   },
   restart: {
-    arguments: Type.Object({
-      ...selector,
-      strategy: Type.Optional(Ref(RestartStrategy)),
-      max_parallel: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000, default: 1, description: 'How many are restarted at a time, when rolling.' }))
-    }, { $id: 'RestartArguments', ...closed, description: 'Which nodes, and how.', examples: [{ nodes: ['worker-1'] }] }),
+    arguments: Type.Object(
+      {
+        ...selector,
+        strategy: Type.Optional(Ref(RestartStrategy)),
+        max_parallel: Type.Optional(
+          Type.Integer({
+            minimum: 1,
+            maximum: 100_000,
+            default: 1,
+            description: 'How many are restarted at a time, when rolling.'
+          })
+        )
+      },
+      { $id: 'RestartArguments', ...closed, description: 'Which nodes, and how.', examples: [{ nodes: ['worker-1'] }] }
+    ),
     changes: true,
     role: 'operator',
     timeout: 10,
     takes: 'as long as a stop and a start of its nodes; when rolling, for each step',
     summary: 'Restart nodes',
-    description: 'One result per node, a success once the new process has joined the cluster. Other nodes are not touched; those that are to be stopped stay so. Rolling: by role, the next ones only when the ones before run again; after a failure no others are restarted. When rolling, each step has its time.'
+    description:
+      'One result per node, a success once the new process has joined the cluster. Other nodes are not touched; those that are to be stopped stay so. Rolling: by role, the next ones only when the ones before run again; after a failure no others are restarted. When rolling, each step has its time.'
   },
   check: {
-    arguments: Type.Object({
-      ...selector,
-      deployed: Type.Optional(Type.Boolean({ default: false, description: 'Of the deployed configuration, instead of the staged one.' }))
-    }, { $id: 'CheckArguments', ...closed, description: 'Which nodes, of which configuration.', examples: [{}] }),
+    arguments: Type.Object(
+      {
+        ...selector,
+        deployed: Type.Optional(
+          Type.Boolean({ default: false, description: 'Of the deployed configuration, instead of the staged one.' })
+        )
+      },
+      { $id: 'CheckArguments', ...closed, description: 'Which nodes, of which configuration.', examples: [{}] }
+    ),
     changes: false,
     role: 'operator',
     timeout: 120,
     summary: 'Check nodes before they are deployed',
-    description: 'Each node is parsed (`zeek -a`) on its own instance, with its arguments, environment and layout, and its host is looked at: interface, ports, CPU, executable, disk, capabilities. One result per node, with what was found.'
+    description:
+      'Each node is parsed (`zeek -a`) on its own instance, with its arguments, environment and layout, and its host is looked at: interface, ports, CPU, executable, disk, capabilities. One result per node, with what was found.'
   },
   get_node_output: {
-    arguments: Type.Object({
-      ...selector,
-      stream: Type.Optional(Ref(OutputStream)),
-      lines: Type.Optional(Type.Integer({ minimum: 0, maximum: 10_000, default: 100, description: 'The last lines of each.' })),
-      incarnation: Type.Optional(Type.Integer({ minimum: 0, maximum: 100, default: 0, description: 'Of which process: 0 is the newest, 1 the one before it.' })),
-      follow: Type.Optional(Type.Boolean({ default: false, description: 'Go on with what is written from now on, as `node_output` events of the request.' })),
-      duration: Duration('follow'),
-      max_lines: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000, default: 1000, description: 'Lines of each node after which following ends.' }))
-    }, { $id: 'GetNodeOutputArguments', ...closed, description: 'Which output of which nodes.', examples: [{ nodes: ['worker-1'], stream: 'stderr', lines: 20 }] }),
+    arguments: Type.Object(
+      {
+        ...selector,
+        stream: Type.Optional(Ref(OutputStream)),
+        lines: Type.Optional(
+          Type.Integer({ minimum: 0, maximum: 10_000, default: 100, description: 'The last lines of each.' })
+        ),
+        incarnation: Type.Optional(
+          Type.Integer({
+            minimum: 0,
+            maximum: 100,
+            default: 0,
+            description: 'Of which process: 0 is the newest, 1 the one before it.'
+          })
+        ),
+        follow: Type.Optional(
+          Type.Boolean({
+            default: false,
+            description: 'Go on with what is written from now on, as `node_output` events of the request.'
+          })
+        ),
+        duration: Duration('follow'),
+        max_lines: Type.Optional(
+          Type.Integer({
+            minimum: 1,
+            maximum: 100_000,
+            default: 1000,
+            description: 'Lines of each node after which following ends.'
+          })
+        )
+      },
+      {
+        $id: 'GetNodeOutputArguments',
+        ...closed,
+        description: 'Which output of which nodes.',
+        examples: [{ nodes: ['worker-1'], stream: 'stderr', lines: 20 }]
+      }
+    ),
     changes: false,
     role: 'viewer',
     timeout: 10,
     summary: 'What nodes have written to stdout and stderr',
-    description: 'One result per node, whose data holds the last lines. With follow, what they write then comes as events on the stream of the request, until the duration or the number of lines is over.'
+    description:
+      'One result per node, whose data holds the last lines. With follow, what they write then comes as events on the stream of the request, until the duration or the number of lines is over.'
   },
   diagnose: {
-    arguments: Type.Object(selector, { $id: 'DiagnoseArguments', ...closed, description: 'Which nodes.', examples: [{ nodes: ['worker-1'] }] }),
+    arguments: Type.Object(selector, {
+      $id: 'DiagnoseArguments',
+      ...closed,
+      description: 'Which nodes.',
+      examples: [{ nodes: ['worker-1'] }]
+    }),
     changes: false,
     role: 'operator',
     timeout: 60,
     summary: 'Why nodes misbehave',
-    description: 'One result per node: its processes and how they have ended, its command line, its last outputs, and its core file with a backtrace where gdb is installed.'
+    description:
+      'One result per node: its processes and how they have ended, its command line, its last outputs, and its core file with a backtrace where gdb is installed.'
   },
   get_node_stats: {
-    arguments: Type.Object({
-      ...selector,
-      watch: Type.Optional(Type.Boolean({ default: false, description: 'Go on with samples, as `node_stats` events of the request.' })),
-      interval: Type.Optional(Type.Number({ minimum: 1, maximum: 3600, default: 5, description: 'Seconds between samples.' })),
-      duration: Duration('watch')
-    }, { $id: 'GetNodeStatsArguments', ...closed, description: 'Which nodes.', examples: [{ roles: ['WORKER'] }] }),
+    arguments: Type.Object(
+      {
+        ...selector,
+        watch: Type.Optional(
+          Type.Boolean({ default: false, description: 'Go on with samples, as `node_stats` events of the request.' })
+        ),
+        interval: Type.Optional(
+          Type.Number({ minimum: 1, maximum: 3600, default: 5, description: 'Seconds between samples.' })
+        ),
+        duration: Duration('watch')
+      },
+      { $id: 'GetNodeStatsArguments', ...closed, description: 'Which nodes.', examples: [{ roles: ['WORKER'] }] }
+    ),
     changes: false,
     role: 'viewer',
     timeout: 10,
     summary: 'What nodes use and see',
-    description: 'One result per node: processor, memory, packets received and dropped, lag and sessions, with rates since the sample before.'
+    description:
+      'One result per node: processor, memory, packets received and dropped, lag and sessions, with rates since the sample before.'
   },
   get_instance_stats: {
-    arguments: Type.Object({ instances: selector.instances }, { $id: 'GetInstanceStatsArguments', ...closed, description: 'Which instances; none: all that are connected.', examples: [{}] }),
+    arguments: Type.Object(
+      { instances: selector.instances },
+      {
+        $id: 'GetInstanceStatsArguments',
+        ...closed,
+        description: 'Which instances; none: all that are connected.',
+        examples: [{}]
+      }
+    ),
     changes: false,
     role: 'viewer',
     timeout: 10,
     summary: 'What instances have and use',
-    description: 'One result per instance: processors, load, memory, file systems, interfaces, versions, logs that wait to be archived, and Zeek processes that are not of this cluster.'
+    description:
+      'One result per instance: processors, load, memory, file systems, interfaces, versions, logs that wait to be archived, and Zeek processes that are not of this cluster.'
   },
   test_timeout: {
-    arguments: Type.Object({ with_state: Type.Optional(Type.Boolean({ default: false })) }, { $id: 'TestTimeoutArguments', ...closed, description: 'With or without request state.', examples: [{ with_state: true }] }),
+    arguments: Type.Object(
+      { with_state: Type.Optional(Type.Boolean({ default: false })) },
+      {
+        $id: 'TestTimeoutArguments',
+        ...closed,
+        description: 'With or without request state.',
+        examples: [{ with_state: true }]
+      }
+    ),
     changes: false,
     role: 'viewer',
     timeout: 10,
     summary: 'A request that times out',
-    description: 'For testing clients. With state it is answered "request timed out" when its time is over; without, it is never answered, and ends with a request_expired event.'
+    description:
+      'For testing clients. With state it is answered "request timed out" when its time is over; without, it is never answered, and ends with a request_expired event.'
   }
 } satisfies Record<string, RequestDefinition>
 
 export type RequestType = keyof typeof requests
-export type Arguments<T extends RequestType> = Static<typeof requests[T]['arguments']>
+export type Arguments<T extends RequestType> = Static<(typeof requests)[T]['arguments']>
 export const requestTypes = Object.keys(requests) as RequestType[]
 
 export const RequestTypeName = Enum('RequestType', requestTypes, 'What is asked.')
 
 /** The arguments of a request, whatever its type: one plain object for generated clients. */
-export const RequestArguments = Type.Object({
-  config: Type.Optional(Ref(ConfigurationInput)),
-  deployed: Type.Optional(Type.Boolean()),
-  force: Type.Optional(Type.Boolean()),
-  check: Type.Optional(Type.Boolean()),
-  id: Type.Optional(Type.String()),
-  nodes: Type.Optional(Type.Array(Type.String())),
-  roles: Type.Optional(Type.Array(Ref(ClusterRole))),
-  instances: Type.Optional(Type.Array(Type.String())),
-  strategy: Type.Optional(Ref(RestartStrategy)),
-  max_parallel: Type.Optional(Type.Integer()),
-  stream: Type.Optional(Ref(OutputStream)),
-  lines: Type.Optional(Type.Integer()),
-  incarnation: Type.Optional(Type.Integer()),
-  follow: Type.Optional(Type.Boolean()),
-  watch: Type.Optional(Type.Boolean()),
-  duration: Type.Optional(Type.Number()),
-  max_lines: Type.Optional(Type.Integer()),
-  interval: Type.Optional(Type.Number()),
-  with_state: Type.Optional(Type.Boolean())
-}, { $id: 'RequestArguments', ...closed, description: 'The arguments as they were sent; which fields depends on the type.', examples: [{ nodes: ['worker-1'] }] })
+export const RequestArguments = Type.Object(
+  {
+    config: Type.Optional(Ref(ConfigurationInput)),
+    deployed: Type.Optional(Type.Boolean()),
+    force: Type.Optional(Type.Boolean()),
+    check: Type.Optional(Type.Boolean()),
+    id: Type.Optional(Type.String()),
+    nodes: Type.Optional(Type.Array(Type.String())),
+    roles: Type.Optional(Type.Array(Ref(ClusterRole))),
+    instances: Type.Optional(Type.Array(Type.String())),
+    strategy: Type.Optional(Ref(RestartStrategy)),
+    max_parallel: Type.Optional(Type.Integer()),
+    stream: Type.Optional(Ref(OutputStream)),
+    lines: Type.Optional(Type.Integer()),
+    incarnation: Type.Optional(Type.Integer()),
+    follow: Type.Optional(Type.Boolean()),
+    watch: Type.Optional(Type.Boolean()),
+    duration: Type.Optional(Type.Number()),
+    max_lines: Type.Optional(Type.Integer()),
+    interval: Type.Optional(Type.Number()),
+    with_state: Type.Optional(Type.Boolean())
+  },
+  {
+    $id: 'RequestArguments',
+    ...closed,
+    description: 'The arguments as they were sent; which fields depends on the type.',
+    examples: [{ nodes: ['worker-1'] }]
+  }
+)
 export type RequestArguments = Static<typeof RequestArguments>

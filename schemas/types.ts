@@ -5,7 +5,14 @@ import { Diagnosis, Finding, InstanceStats, NodeStats } from './operations.js'
 export * from './basics.js'
 
 /** A map from names of one form to strings of another. */
-function Map (id: string, names: string, values: string, expected: string, description: string, examples: unknown[]): TUnsafe<Record<string, string>> {
+function Map(
+  id: string,
+  names: string,
+  values: string,
+  expected: string,
+  description: string,
+  examples: unknown[]
+): TUnsafe<Record<string, string>> {
   return Type.Unsafe<Record<string, string>>({
     $id: id,
     type: 'object',
@@ -18,52 +25,89 @@ function Map (id: string, names: string, values: string, expected: string, descr
 }
 
 /** No white space, so that it stays one argument; no leading dash, so that it is no flag; no "=", so that it is no option; no "::", so that it is no plugin. */
-const Script = Type.String({ pattern: '^[A-Za-z0-9_./@+~](:?[^\\s=:\\u0000-\\u001f\\u007f])*:?$', maxLength: 1024, 'x-expected': 'the name of a script: without white space, "=" and "::", and no flag', examples: ['policy/tuning/json-logs'] })
-const Interface = Type.String({ pattern: '^[A-Za-z0-9_./][^\\s\\u0000-\\u001f\\u007f]*$', maxLength: 256, 'x-expected': 'one interface per node, without white space, and no flag', description: 'A packet source, as for zeek -i.', examples: ['af_packet::eth0'] })
+const Script = Type.String({
+  pattern: '^[A-Za-z0-9_./@+~](:?[^\\s=:\\u0000-\\u001f\\u007f])*:?$',
+  maxLength: 1024,
+  'x-expected': 'the name of a script: without white space, "=" and "::", and no flag',
+  examples: ['policy/tuning/json-logs']
+})
+const Interface = Type.String({
+  pattern: '^[A-Za-z0-9_./][^\\s\\u0000-\\u001f\\u007f]*$',
+  maxLength: 256,
+  'x-expected': 'one interface per node, without white space, and no flag',
+  description: 'A packet source, as for zeek -i.',
+  examples: ['af_packet::eth0']
+})
 
-export const ManagementRole = Enum('ManagementRole', ['NONE', 'AGENT', 'CONTROLLER', 'NODE'], 'What a process does in the management of the cluster.')
+export const ManagementRole = Enum(
+  'ManagementRole',
+  ['NONE', 'AGENT', 'CONTROLLER', 'NODE'],
+  'What a process does in the management of the cluster.'
+)
 export type ManagementRole = Static<typeof ManagementRole>
 
-export const Instance = Type.Object({
-  name: Name,
-  host: Type.Optional(Host),
-  listen_port: Type.Optional(Port)
-}, {
-  $id: 'Instance',
-  additionalProperties: false,
-  description: 'A host (or container) with an agent. With listen_port the controller dials the agent, otherwise the agent dials the controller.',
-  examples: [{ name: 'agent-sensor-1', host: '127.0.0.1' }]
-})
+export const Instance = Type.Object(
+  {
+    name: Name,
+    host: Type.Optional(Host),
+    listen_port: Type.Optional(Port)
+  },
+  {
+    $id: 'Instance',
+    additionalProperties: false,
+    description:
+      'A host (or container) with an agent. With listen_port the controller dials the agent, otherwise the agent dials the controller.',
+    examples: [{ name: 'agent-sensor-1', host: '127.0.0.1' }]
+  }
+)
 export type Instance = Static<typeof Instance>
 
 /** No control characters, since each value becomes an argument. */
 const plain = '^[^\\u0000-\\u001f\\u007f]*$'
 /** Quotes in pairs, and no backslash at the end: Zeek would take what follows, another option, for a part of the value. */
-const paired = '^([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f]|"([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f])*")*$'
+const paired =
+  '^([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f]|"([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f])*")*$'
 
-export const Options = Map('Options', '^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$', paired, 'a text without control characters, with its quotes in pairs and no backslash at its end',
+export const Options = Map(
+  'Options',
+  '^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$',
+  paired,
+  'a text without control characters, with its quotes in pairs and no backslash at its end',
   'Zeek options by full name, with values as on Zeek\'s command line: strings without quotes, sets as {"a","b"}. Each becomes a redef of the node.',
-  [{ 'Log::default_rotation_interval': '1hr' }])
+  [{ 'Log::default_rotation_interval': '1hr' }]
+)
 
-export const Environment = Map('Environment', '^[A-Za-z_][A-Za-z0-9_]*$', plain, 'a text without control characters', 'Environment variables of the node.', [{ MSG: 'hello world' }])
+export const Environment = Map(
+  'Environment',
+  '^[A-Za-z_][A-Za-z0-9_]*$',
+  plain,
+  'a text without control characters',
+  'Environment variables of the node.',
+  [{ MSG: 'hello world' }]
+)
 
-export const Node = Type.Object({
-  name: Name,
-  instance: Name,
-  role: Ref(ClusterRole),
-  port: Type.Optional(Port),
-  metrics_port: Type.Optional(Port),
-  interface: Type.Optional(Interface),
-  cpu_affinity: Type.Optional(Type.Integer({ minimum: 0, maximum: 4095, description: 'The CPU that the node is pinned to.' })),
-  scripts: Type.Optional(Type.Array(Script, { maxItems: 1000, description: 'Loaded in this order.' })),
-  options: Type.Optional(Ref(Options)),
-  env: Type.Optional(Ref(Environment))
-}, {
-  $id: 'Node',
-  additionalProperties: false,
-  description: 'One Zeek process.',
-  examples: [{ name: 'worker-1', instance: 'agent-sensor-1', role: 'WORKER', interface: 'eth0' }]
-})
+export const Node = Type.Object(
+  {
+    name: Name,
+    instance: Name,
+    role: Ref(ClusterRole),
+    port: Type.Optional(Port),
+    metrics_port: Type.Optional(Port),
+    interface: Type.Optional(Interface),
+    cpu_affinity: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 4095, description: 'The CPU that the node is pinned to.' })
+    ),
+    scripts: Type.Optional(Type.Array(Script, { maxItems: 1000, description: 'Loaded in this order.' })),
+    options: Type.Optional(Ref(Options)),
+    env: Type.Optional(Ref(Environment))
+  },
+  {
+    $id: 'Node',
+    additionalProperties: false,
+    description: 'One Zeek process.',
+    examples: [{ name: 'worker-1', instance: 'agent-sensor-1', role: 'WORKER', interface: 'eth0' }]
+  }
+)
 export type Node = Static<typeof Node>
 
 const exampleConfiguration = {
@@ -80,78 +124,118 @@ const shape = {
   nodes: ListOf(Node, { maxItems: 100_000 })
 }
 
-export const ConfigurationInput = Type.Object({ id: Type.Optional(RequestId), ...shape }, {
-  $id: 'ConfigurationInput',
-  additionalProperties: false,
-  description: 'A configuration as a client sends it. The controller makes the id when there is none. A field that is null counts as absent.',
-  examples: [exampleConfiguration]
-})
+export const ConfigurationInput = Type.Object(
+  { id: Type.Optional(RequestId), ...shape },
+  {
+    $id: 'ConfigurationInput',
+    additionalProperties: false,
+    description:
+      'A configuration as a client sends it. The controller makes the id when there is none. A field that is null counts as absent.',
+    examples: [exampleConfiguration]
+  }
+)
 export type ConfigurationInput = Static<typeof ConfigurationInput>
 
-export const Configuration = Type.Object({ id: RequestId, ...shape }, {
-  $id: 'Configuration',
-  additionalProperties: false,
-  description: 'Instances and the nodes on them.',
-  examples: [{ id: '3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1', ...exampleConfiguration }]
-})
+export const Configuration = Type.Object(
+  { id: RequestId, ...shape },
+  {
+    $id: 'Configuration',
+    additionalProperties: false,
+    description: 'Instances and the nodes on them.',
+    examples: [{ id: '3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1', ...exampleConfiguration }]
+  }
+)
 export type Configuration = Static<typeof Configuration>
 
-export const ConfigurationState = Enum('ConfigurationState', ['staged', 'ready', 'deployed'],
-  'staged: as the client sent it. ready: the same as a deployment would make it now, with addresses and ports filled in. deployed: as it was sent to the agents.')
+export const ConfigurationState = Enum(
+  'ConfigurationState',
+  ['staged', 'ready', 'deployed'],
+  'staged: as the client sent it. ready: the same as a deployment would make it now, with addresses and ports filled in. deployed: as it was sent to the agents.'
+)
 export type ConfigurationState = Static<typeof ConfigurationState>
 
-export const NodeStatus = Type.Object({
-  node: Name,
-  state: Ref(NodeState),
-  desired_state: Type.Optional(Ref(DesiredState)),
-  mgmt_role: Ref(ManagementRole),
-  cluster_role: Type.Optional(Ref(ClusterRole)),
-  pid: Type.Optional(Type.Integer()),
-  port: Type.Optional(Port),
-  metrics_port: Type.Optional(Port),
-  since: Type.Optional(Type.String({ format: 'date-time', description: 'When it came into this state.' })),
-  reason: Type.Optional(Type.String({ description: 'Why it is in this state.' })),
-  responding: Type.Optional(Type.Boolean({ description: 'Whether the node says that it lives, as it does every few seconds while it handles events.' })),
-  restarts: Type.Optional(Type.Integer({ minimum: 0, description: 'How often it was started again after an exit, since it was last started on purpose.' }))
-}, {
-  $id: 'NodeStatus',
-  additionalProperties: false,
-  description: 'What is true of one process: a Zeek node, an agent, or a controller.',
-  examples: [{ node: 'worker-1', state: 'RUNNING', mgmt_role: 'NODE', cluster_role: 'WORKER', pid: 1382, metrics_port: 9003 }]
-})
+export const NodeStatus = Type.Object(
+  {
+    node: Name,
+    state: Ref(NodeState),
+    desired_state: Type.Optional(Ref(DesiredState)),
+    mgmt_role: Ref(ManagementRole),
+    cluster_role: Type.Optional(Ref(ClusterRole)),
+    pid: Type.Optional(Type.Integer()),
+    port: Type.Optional(Port),
+    metrics_port: Type.Optional(Port),
+    since: Type.Optional(Type.String({ format: 'date-time', description: 'When it came into this state.' })),
+    reason: Type.Optional(Type.String({ description: 'Why it is in this state.' })),
+    responding: Type.Optional(
+      Type.Boolean({
+        description: 'Whether the node says that it lives, as it does every few seconds while it handles events.'
+      })
+    ),
+    restarts: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'How often it was started again after an exit, since it was last started on purpose.'
+      })
+    )
+  },
+  {
+    $id: 'NodeStatus',
+    additionalProperties: false,
+    description: 'What is true of one process: a Zeek node, an agent, or a controller.',
+    examples: [
+      { node: 'worker-1', state: 'RUNNING', mgmt_role: 'NODE', cluster_role: 'WORKER', pid: 1382, metrics_port: 9003 }
+    ]
+  }
+)
 export type NodeStatus = Static<typeof NodeStatus>
 
-export const ResultData = Type.Object({
-  id: Type.Optional(Type.String({ description: 'The id of a configuration.' })),
-  instances: Type.Optional(ListOf(Instance)),
-  configuration: Type.Optional(Ref(Configuration)),
-  nodes: Type.Optional(ListOf(NodeStatus)),
-  value: Type.Optional(Type.String({ description: 'The value of an identifier, as a JSON text.' })),
-  stdout: Type.Optional(Type.String({ description: 'The last lines of a node.' })),
-  stderr: Type.Optional(Type.String({ description: 'The last lines of a node.' })),
-  truncated: Type.Optional(Type.Boolean({ description: 'Whether a limit has left out output, or ended following it, before its time.' })),
-  findings: Type.Optional(ListOf(Finding)),
-  diagnosis: Type.Optional(Ref(Diagnosis)),
-  stats: Type.Optional(Ref(NodeStats)),
-  instance_stats: Type.Optional(Ref(InstanceStats))
-}, { $id: 'ResultData', additionalProperties: false, description: 'What a result carries; which field depends on the request\'s type.', examples: [{ id: '3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1' }] })
+export const ResultData = Type.Object(
+  {
+    id: Type.Optional(Type.String({ description: 'The id of a configuration.' })),
+    instances: Type.Optional(ListOf(Instance)),
+    configuration: Type.Optional(Ref(Configuration)),
+    nodes: Type.Optional(ListOf(NodeStatus)),
+    value: Type.Optional(Type.String({ description: 'The value of an identifier, as a JSON text.' })),
+    stdout: Type.Optional(Type.String({ description: 'The last lines of a node.' })),
+    stderr: Type.Optional(Type.String({ description: 'The last lines of a node.' })),
+    truncated: Type.Optional(
+      Type.Boolean({ description: 'Whether a limit has left out output, or ended following it, before its time.' })
+    ),
+    findings: Type.Optional(ListOf(Finding)),
+    diagnosis: Type.Optional(Ref(Diagnosis)),
+    stats: Type.Optional(Ref(NodeStats)),
+    instance_stats: Type.Optional(Ref(InstanceStats))
+  },
+  {
+    $id: 'ResultData',
+    additionalProperties: false,
+    description: "What a result carries; which field depends on the request's type.",
+    examples: [{ id: '3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1' }]
+  }
+)
 export type ResultData = Static<typeof ResultData>
 
-export const Result = Type.Object({
-  reqid: RequestId,
-  success: Type.Boolean(),
-  instance: Type.Optional(Type.String()),
-  node: Type.Optional(Type.String()),
-  error: Type.Optional(Type.String()),
-  data: Type.Optional(Ref(ResultData))
-}, {
-  $id: 'Result',
-  additionalProperties: false,
-  description: 'One outcome of a request.',
-  examples: [{ reqid: '0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44', success: true, instance: 'agent-sensor-1', node: 'worker-1' }]
-})
+export const Result = Type.Object(
+  {
+    reqid: RequestId,
+    success: Type.Boolean(),
+    instance: Type.Optional(Type.String()),
+    node: Type.Optional(Type.String()),
+    error: Type.Optional(Type.String()),
+    data: Type.Optional(Ref(ResultData))
+  },
+  {
+    $id: 'Result',
+    additionalProperties: false,
+    description: 'One outcome of a request.',
+    examples: [
+      { reqid: '0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44', success: true, instance: 'agent-sensor-1', node: 'worker-1' }
+    ]
+  }
+)
 export type Result = Static<typeof Result>
 /** A result before it is tied to its request. */
 export type ResultWithoutReqid = Omit<Result, 'reqid'>
 /** The same where it is made: whoever fails says why. */
-export type Outcome = Omit<ResultWithoutReqid, 'success' | 'error'> & ({ success: true, error?: undefined } | { success: false, error: string })
+export type Outcome = Omit<ResultWithoutReqid, 'success' | 'error'> &
+  ({ success: true; error?: undefined } | { success: false; error: string })

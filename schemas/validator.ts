@@ -29,34 +29,52 @@ export const ajvOptions: Options = {
   }
 }
 
-type SchemaError = Pick<ErrorObject, 'instancePath' | 'keyword' | 'message' | 'params' | 'propertyName' | 'parentSchema'>
+type SchemaError = Pick<
+  ErrorObject,
+  'instancePath' | 'keyword' | 'message' | 'params' | 'propertyName' | 'parentSchema'
+>
 
 /** Ajv's errors as paths and texts. `at` is what the path starts with, for example "body". */
-export function fieldErrors (errors: readonly SchemaError[], at: string): FieldError[] {
+export function fieldErrors(errors: readonly SchemaError[], at: string): FieldError[] {
   // A bad name in a map is told twice: why, and that.
-  return errors.filter(({ propertyName }) => propertyName === undefined).map(error => ({ field: at + error.instancePath + ownName(error), message: textOf(error) }))
+  return errors
+    .filter(({ propertyName }) => propertyName === undefined)
+    .map(error => ({ field: at + error.instancePath + ownName(error), message: textOf(error) }))
 }
 
 /** The last part of the path of an error that is about a member of what its path names. */
-function ownName ({ keyword, params }: SchemaError): string {
+function ownName({ keyword, params }: SchemaError): string {
   switch (keyword) {
-    case 'additionalProperties': return `/${params.additionalProperty}`
-    case 'required': return `/${params.missingProperty}`
-    case 'propertyNames': return `/${params.propertyName}`
-    default: return ''
+    case 'additionalProperties':
+      return `/${params.additionalProperty}`
+    case 'required':
+      return `/${params.missingProperty}`
+    case 'propertyNames':
+      return `/${params.propertyName}`
+    default:
+      return ''
   }
 }
 
-function textOf ({ keyword, params, message = 'is not valid', parentSchema = {} }: SchemaError): string {
+function textOf({ keyword, params, message = 'is not valid', parentSchema = {} }: SchemaError): string {
   const expected: string | undefined = parentSchema['x-expected']
   switch (keyword) {
-    case 'additionalProperties': return `is not known${suggestion(params.additionalProperty, Object.keys(parentSchema.properties ?? {}))}`
-    case 'required': return 'is required'
-    case 'propertyNames': return 'is not a valid name'
-    case 'enum': return `must be one of ${params.allowedValues.join(', ')}`
-    case 'pattern': return expected === undefined ? message : `must be ${expected}`
-    case 'format': return params.format.endsWith('ip') ? `must be an IP address${expected === undefined ? '' : `, ${expected}`}` : message
-    default: return message
+    case 'additionalProperties':
+      return `is not known${suggestion(params.additionalProperty, Object.keys(parentSchema.properties ?? {}))}`
+    case 'required':
+      return 'is required'
+    case 'propertyNames':
+      return 'is not a valid name'
+    case 'enum':
+      return `must be one of ${params.allowedValues.join(', ')}`
+    case 'pattern':
+      return expected === undefined ? message : `must be ${expected}`
+    case 'format':
+      return params.format.endsWith('ip')
+        ? `must be an IP address${expected === undefined ? '' : `, ${expected}`}`
+        : message
+    default:
+      return message
   }
 }
 
@@ -69,7 +87,7 @@ coercing.addSchema(components)
 /** By what they check, as text: schemas that say the same share one, however often they are made. */
 const compiled = { asIs: new Map<string, ValidateFunction>(), coercing: new Map<string, ValidateFunction>() }
 
-function compile<T extends TSchema> (schema: T, coerce: boolean): ValidateFunction<Static<T>> {
+function compile<T extends TSchema>(schema: T, coerce: boolean): ValidateFunction<Static<T>> {
   const known = coerce ? compiled.coercing : compiled.asIs
   const text = JSON.stringify(schema)
   let validate = known.get(text)
@@ -87,7 +105,7 @@ const maxErrors = 100
 const named = new Map(components.map(schema => [`${schema.$id}#`, schema as TSchema]))
 
 /** What is wrong with a value, all of it, piece by piece: a check of the whole ends at the first error. */
-function * pieces (schema: TSchema, value: unknown, at: string): Generator<FieldError, void> {
+function* pieces(schema: TSchema, value: unknown, at: string): Generator<FieldError, void> {
   const validate: (value: unknown) => boolean = ajv.compile(schema)
   if (validate(value)) return
   const first = (validate as ValidateFunction).errors ?? []
@@ -96,36 +114,56 @@ function * pieces (schema: TSchema, value: unknown, at: string): Generator<Field
     isTold = true
     yield error
   }
-  if (!isTold) yield * fieldErrors(first, at)
+  if (!isTold) yield* fieldErrors(first, at)
 }
 
 /** What is wrong with the members of an object, a map or a list. */
-function * members (schema: TSchema, value: unknown, at: string): Generator<FieldError, void> {
-  const whole = schema.$ref === undefined ? schema : named.get(schema.$ref) ?? schema
-  const { properties, additionalProperties, required = [], propertyNames, maxProperties = Infinity, items, maxItems = Infinity, type } = whole
-  const entries = type === 'object' && typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value).filter(([, member]) => member !== undefined) : undefined
+function* members(schema: TSchema, value: unknown, at: string): Generator<FieldError, void> {
+  const whole = schema.$ref === undefined ? schema : (named.get(schema.$ref) ?? schema)
+  const {
+    properties,
+    additionalProperties,
+    required = [],
+    propertyNames,
+    maxProperties = Infinity,
+    items,
+    maxItems = Infinity,
+    type
+  } = whole
+  const entries =
+    type === 'object' && typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.entries(value).filter(([, member]) => member !== undefined)
+      : undefined
   if (properties && entries) {
     for (const [key, member] of entries) {
-      if (Object.hasOwn(properties, key)) yield * pieces(properties[key], member, `${at}/${key}`)
-      else if (additionalProperties === false) yield { field: `${at}/${key}`, message: `is not known${suggestion(key, Object.keys(properties))}` }
+      if (Object.hasOwn(properties, key)) yield* pieces(properties[key], member, `${at}/${key}`)
+      else if (additionalProperties === false) {
+        yield { field: `${at}/${key}`, message: `is not known${suggestion(key, Object.keys(properties))}` }
+      }
     }
-    for (const key of required) if ((value as any)[key] === undefined) yield { field: `${at}/${key}`, message: 'is required' }
+    for (const key of required) {
+      if ((value as any)[key] === undefined) yield { field: `${at}/${key}`, message: 'is required' }
+    }
   } else if (propertyNames && entries && entries.length > 1 && entries.length <= maxProperties) {
-    for (const entry of entries) yield * pieces(schema, Object.fromEntries([entry]), at)
+    for (const entry of entries) yield* pieces(schema, Object.fromEntries([entry]), at)
   } else if (items && Array.isArray(value) && value.length <= maxItems) {
-    for (const [index, item] of value.entries()) yield * pieces(items, item, `${at}/${index}`)
+    for (const [index, item] of value.entries()) yield* pieces(items, item, `${at}/${index}`)
   }
 }
 
 /** The errors of a value, none when it fits its schema. */
-export function everyError (schema: TSchema, value: unknown, at: string): FieldError[] {
+export function everyError(schema: TSchema, value: unknown, at: string): FieldError[] {
   const errors: FieldError[] = []
   for (const error of pieces(schema, value, at)) if (errors.push(error) >= maxErrors) break
   return errors
 }
 
 /** Makes a check that throws what `complain` makes of the errors. Defaults are filled in. Compiled when first used. With `coerce`, text becomes what the schema says. */
-export function checker<T extends TSchema> (schema: T, complain: (errors: FieldError[]) => Error, { coerce = false } = {}): (value: unknown, at: string) => Static<T> {
+export function checker<T extends TSchema>(
+  schema: T,
+  complain: (errors: FieldError[]) => Error,
+  { coerce = false } = {}
+): (value: unknown, at: string) => Static<T> {
   let validate: ValidateFunction<Static<T>> | undefined
   return (value, at) => {
     validate ??= compile(schema, coerce)

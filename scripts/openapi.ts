@@ -9,12 +9,26 @@ import { createServer, openapiOf } from '../src/server/server.js'
 import { packageRoot } from '../src/util.js'
 
 /** The text of openapi.yaml, from the routes and their schemas. Nothing is asked of the controller for it. */
-export async function renderOpenapi (): Promise<string> {
+export async function renderOpenapi(): Promise<string> {
   const controller = { hub: { close: () => {} } } as unknown as Controller
-  const app = await createServer({ controller, metrics: new Metrics(), messages: { upgrade: () => {}, close: async () => {} }, access: { certificates: undefined, site: { isSecure: false }, limits: { watch: () => {} }, audit: { hub: controller.hub } } as unknown as Access, bodyLimit: 1024, log: pino({ level: 'silent' }) })
+  const app = await createServer({
+    controller,
+    metrics: new Metrics(),
+    messages: { upgrade: () => {}, close: async () => {} },
+    access: {
+      certificates: undefined,
+      site: { isSecure: false },
+      limits: { watch: () => {} },
+      audit: { hub: controller.hub }
+    } as unknown as Access,
+    bodyLimit: 1024,
+    log: pino({ level: 'silent' })
+  })
   const text = openapiOf(app)
   await app.close()
   return `# Written by "npm run openapi" from schemas/ and routes/.\n${text}`
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) writeFileSync(join(packageRoot, 'openapi.yaml'), await renderOpenapi())
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  writeFileSync(join(packageRoot, 'openapi.yaml'), await renderOpenapi())
+}

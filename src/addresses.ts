@@ -9,7 +9,7 @@ const ownName = /^(localhost[46]?(\.localdomain[46]?)?|ip6-(localhost|loopback))
  * One text for all spellings of a host: an address without brackets and as it is shortest, IPv4 within IPv6 as IPv4,
  * a name in small letters and without the dot at its end. All names that a host has for itself are `localhost`.
  */
-export function canonicalHost (host: string): string {
+export function canonicalHost(host: string): string {
   const bare = host.trim().replace(/^\[(.*)\]$/, '$1')
   if (!isIPv6(bare)) {
     const name = bare.toLowerCase().replace(/\.$/, '')
@@ -24,30 +24,53 @@ export function canonicalHost (host: string): string {
 export const isPlainAddress = (host: string) => isIP(host) !== 0 && !host.includes('%')
 
 /** Where an instance is. */
-export interface Placed { name: string, host: string }
+export interface Placed {
+  name: string
+  host: string
+}
 
 /** Why instances cannot be of one cluster, with the remedy: one at 127.0.0.1 is at another place for each host. */
-export function mixedAddresses (instances: readonly Placed[]): string[] {
+export function mixedAddresses(instances: readonly Placed[]): string[] {
   const inside = instances.find(({ host }) => isLoopback(host))
   const outside = instances.find(({ host }) => !isLoopback(host))
   if (!inside || !outside) return []
-  return [`loopback and other addresses cannot be mixed: instance '${inside.name}' is at ${inside.host}, instance '${outside.name}' at ${outside.host}; ` +
-    `give '${inside.name}' the address at which the others reach it, as its host or as ZEEK_AGENT_ADVERTISE_ADDR of its agent; if both are one host, put its nodes on one instance`]
+  return [
+    `loopback and other addresses cannot be mixed: instance '${inside.name}' is at ${inside.host}, instance '${outside.name}' at ${outside.host}; ` +
+      `give '${inside.name}' the address at which the others reach it, as its host or as ZEEK_AGENT_ADVERTISE_ADDR of its agent; if both are one host, put its nodes on one instance`
+  ]
 }
 
 /** What is odd about where instances are: one host, or one name, in two spellings. */
-export function oddPlaces (instances: readonly Instance[]): string[] {
+export function oddPlaces(instances: readonly Instance[]): string[] {
   const warnings: string[] = []
-  const groups = <T> (keyOf: (instance: Instance) => T | undefined) => [...groupBy(instances, keyOf)].filter(([key, { length }]) => key !== undefined && length > 1).map(([, [first, second]]) => [first!, second!] as const)
-  for (const [a, b] of groups(({ host, listen_port: port }) => port === undefined || host === undefined ? undefined : `${canonicalHost(host)} ${port}`)) {
-    warnings.push(`instances '${a.name}' and '${b.name}' are both dialled at ${a.host} port ${a.listen_port}: an agent is one instance`)
+  const groups = <T>(keyOf: (instance: Instance) => T | undefined) =>
+    [...groupBy(instances, keyOf)]
+      .filter(([key, { length }]) => key !== undefined && length > 1)
+      .map(([, [first, second]]) => [first!, second!] as const)
+  for (const [a, b] of groups(({ host, listen_port: port }) =>
+    port === undefined || host === undefined ? undefined : `${canonicalHost(host)} ${port}`
+  )) {
+    warnings.push(
+      `instances '${a.name}' and '${b.name}' are both dialled at ${a.host} port ${a.listen_port}: an agent is one instance`
+    )
   }
   const spelling = new Map(instances.map(instance => [`${instance.host}`, instance]))
-  for (const [, [a, b]] of groupBy([...spelling.values()].filter(({ host }) => host !== undefined), ({ host }) => canonicalHost(host!))) {
-    if (b) warnings.push(`instances '${a!.name}' and '${b.name}' are on one host, ${a!.host} and ${b.host}: put its nodes on one instance, unless two agents run there`)
+  for (const [, [a, b]] of groupBy(
+    [...spelling.values()].filter(({ host }) => host !== undefined),
+    ({ host }) => canonicalHost(host!)
+  )) {
+    if (b) {
+      warnings.push(
+        `instances '${a!.name}' and '${b.name}' are on one host, ${a!.host} and ${b.host}: put its nodes on one instance, unless two agents run there`
+      )
+    }
   }
   for (const [a, b] of groups(({ name }) => name.toLowerCase())) {
-    if (a.name !== b.name) warnings.push(`instances '${a.name}' and '${b.name}' differ in the case of letters only: an agent has the name of its instance as it is written`)
+    if (a.name !== b.name) {
+      warnings.push(
+        `instances '${a.name}' and '${b.name}' differ in the case of letters only: an agent has the name of its instance as it is written`
+      )
+    }
   }
   return warnings.sort(compare)
 }

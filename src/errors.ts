@@ -28,7 +28,7 @@ export class AppError extends Error {
   readonly code: Code
   readonly errors: FieldError[] | undefined
 
-  constructor (code: Code, message: string, options: { cause?: unknown, errors?: FieldError[] } = {}) {
+  constructor(code: Code, message: string, options: { cause?: unknown; errors?: FieldError[] } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.errors = options.errors
@@ -36,16 +36,18 @@ export class AppError extends Error {
 }
 
 /** What does not fit its schema, as one line that names every field. */
-export function invalid (errors: FieldError[]): AppError {
-  return new AppError('invalid_request', errors.map(({ field, message }) => `${field} ${message}`).join('; '), { errors })
+export function invalid(errors: FieldError[]): AppError {
+  return new AppError('invalid_request', errors.map(({ field, message }) => `${field} ${message}`).join('; '), {
+    errors
+  })
 }
 
 /** The text of anything that was thrown; of what the system refuses, with whose it is and what to do. */
-export function messageOf (error: unknown): string {
+export function messageOf(error: unknown): string {
   return refusalOf(error) ?? (error instanceof Error ? error.message : String(error))
 }
 
 /** Whether this is the system's answer to what we asked of it, and no fault of ours. */
-export function isOfSystem (error: unknown): boolean {
+export function isOfSystem(error: unknown): boolean {
   return typeof (error as NodeJS.ErrnoException | undefined)?.syscall === 'string'
 }

@@ -34,9 +34,11 @@ export const nodesStay = 'the nodes stay'
 const rolePolicy: Omit<RestartPolicy, 'maxMs'> = { initialMs: 500, resetMs: 60_000, maxFailures: 0 }
 
 /** What the supervisor does for an agent. A node that has the name of a role must not take its place. */
-export function supervisorHandlers (supervisor: Supervisor): Handlers {
+export function supervisorHandlers(supervisor: Supervisor): Handlers {
   const assertNotRole = (name: string) => {
-    if (supervisor.status().some(unit => unit.name === name && unit.kind === 'attached')) throw new AppError('invalid_request', `${name} is the name of a controller or agent on this host`)
+    if (supervisor.status().some(unit => unit.name === name && unit.kind === 'attached')) {
+      throw new AppError('invalid_request', `${name} is the name of a controller or agent on this host`)
+    }
   }
   return {
     status: () => supervisor.status(),
@@ -56,9 +58,11 @@ export function supervisorHandlers (supervisor: Supervisor): Handlers {
  * The supervisor's process: the roles of this host and, for its agent, the nodes. Resolves when everything is stopped;
  * with false when a role could not start in the first place, which it has said itself: then nodes stay, for the next one.
  */
-export async function runHost ({ settings, roles, command, env, log, onReady, signal }: HostOptions): Promise<boolean> {
+export async function runHost({ settings, roles, command, env, log, onReady, signal }: HostOptions): Promise<boolean> {
   const links = new Map<string, Link>()
-  const reload = () => { for (const link of links.values()) link.notify('reload', {}) }
+  const reload = () => {
+    for (const link of links.values()) link.notify('reload', {})
+  }
   // First of all: one that comes before there is anything to tell is not its end.
   process.on('SIGHUP', reload)
   const lock = await lockDirectory(settings.management_state_dir)
@@ -75,22 +79,37 @@ export async function runHost ({ settings, roles, command, env, log, onReady, si
       if (status.kind === 'attached' && status.state === 'CRASHED' && !ready.has(status.name)) failed.abort()
     },
     attached: (name, { channel }) => {
-      const link = new Link(new IpcTransport(channel!), {
-        ...supervisorHandlers(supervisor),
-        ready: ({ line }: { line: string }) => {
-          ready.set(name, line)
-          onAnyReady()
-        }
-      }, { onError: error => log.error(`${name}: ${messageOf(error)}`) })
+      const link = new Link(
+        new IpcTransport(channel!),
+        {
+          ...supervisorHandlers(supervisor),
+          ready: ({ line }: { line: string }) => {
+            ready.set(name, line)
+            onAnyReady()
+          }
+        },
+        { onError: error => log.error(`${name}: ${messageOf(error)}`) }
+      )
       links.set(name, link)
-      link.closed.addEventListener('abort', () => { if (links.get(name) === link) links.delete(name) }, { once: true })
+      link.closed.addEventListener(
+        'abort',
+        () => {
+          if (links.get(name) === link) links.delete(name)
+        },
+        { once: true }
+      )
     }
   })
 
   try {
     await supervisor.recover()
     const base: Omit<Program, 'name' | 'tag'> = {
-      kind: 'attached', command, cwd: process.cwd(), env: env as Record<string, string>, stopOrder: 0, stopTimeoutMs: settings.management_stop_timeout * 1000,
+      kind: 'attached',
+      command,
+      cwd: process.cwd(),
+      env: env as Record<string, string>,
+      stopOrder: 0,
+      stopTimeoutMs: settings.management_stop_timeout * 1000,
       restart: { ...rolePolicy, maxMs: settings.management_restart_delay_max * 1000 }
     }
     for (const [started, role] of roles.entries()) {
@@ -98,7 +117,12 @@ export async function runHost ({ settings, roles, command, env, log, onReady, si
       await (role === 'CONTROLLER' ? bootController(supervisor, settings, base) : bootAgent(supervisor, settings, base))
       // One after the other, so that the agent finds its controller.
       if (ready.size <= started && !ending.aborted) {
-        await Promise.race([new Promise<void>(resolve => { onAnyReady = resolve }), once(ending, 'abort')])
+        await Promise.race([
+          new Promise<void>(resolve => {
+            onAnyReady = resolve
+          }),
+          once(ending, 'abort')
+        ])
       }
     }
     if (!ending.aborted) {
@@ -114,6 +138,6 @@ export async function runHost ({ settings, roles, command, env, log, onReady, si
   return !failed.signal.aborted
 }
 
-function tell (log: Logger, { name, state, reason }: UnitStatus): void {
+function tell(log: Logger, { name, state, reason }: UnitStatus): void {
   log[state === 'CRASHED' || state === 'FAILED' ? 'warn' : 'info'](`${name}: ${reason}`)
 }

@@ -4,7 +4,14 @@ import { destination, multistream, pino, type Logger, type StreamEntry } from 'p
 import type { ManagementRole } from '../schemas/types.js'
 import { messageOf } from './errors.js'
 
-const names: Record<string, string> = { trace: 'DEBUG', debug: 'DEBUG', info: 'INFO', warn: 'WARNING', error: 'ERROR', fatal: 'ERROR' }
+const names: Record<string, string> = {
+  trace: 'DEBUG',
+  debug: 'DEBUG',
+  info: 'INFO',
+  warn: 'WARNING',
+  error: 'ERROR',
+  fatal: 'ERROR'
+}
 
 /** Bytes that wait for a file that cannot be written. */
 const backlogMax = 1_048_576
@@ -20,10 +27,11 @@ export interface LogOptions {
 }
 
 /** Lines of JSON `ts node level role message`, as Zeek's management.log has them, and more where there is more. On stderr, and in the file. */
-export function createLog ({ node, role, level, directory, onLine }: LogOptions): Logger {
+export function createLog({ node, role, level, directory, onLine }: LogOptions): Logger {
   const entry = (stream: StreamEntry['stream']) => ({ level: level as 'info', stream })
   // A line that cannot be written (a full disk) ends nothing: it waits for the next ones, and some may be lost.
-  const to = (dest: string | 2) => entry(destination({ dest, sync: true, mkdir: true, maxLength: backlogMax }).on('error', () => {}))
+  const to = (dest: string | 2) =>
+    entry(destination({ dest, sync: true, mkdir: true, maxLength: backlogMax }).on('error', () => {}))
   const streams = [to(2)]
   let trouble: string | undefined
   if (directory !== undefined) {
@@ -35,21 +43,26 @@ export function createLog ({ node, role, level, directory, onLine }: LogOptions)
     }
   }
   if (onLine) {
-    streams.push(entry({
-      write (line: string) {
-        const { level, message } = JSON.parse(line)
-        onLine(level, message)
-      }
-    }))
+    streams.push(
+      entry({
+        write(line: string) {
+          const { level, message } = JSON.parse(line)
+          onLine(level, message)
+        }
+      })
+    )
   }
-  const log = pino({
-    level,
-    base: { node, role },
-    messageKey: 'message',
-    // Seconds since the epoch, as in Zeek's own JSON logs.
-    timestamp: () => `,"ts":${Date.now() / 1000}`,
-    formatters: { level: label => ({ level: names[label] ?? label }) }
-  }, multistream(streams))
+  const log = pino(
+    {
+      level,
+      base: { node, role },
+      messageKey: 'message',
+      // Seconds since the epoch, as in Zeek's own JSON logs.
+      timestamp: () => `,"ts":${Date.now() / 1000}`,
+      formatters: { level: label => ({ level: names[label] ?? label }) }
+    },
+    multistream(streams)
+  )
   if (trouble !== undefined) log.warn(`no log file is kept: ${trouble}`)
   return log
 }

@@ -21,24 +21,40 @@ const usage = `usage: zeek-cluster <command>
 `
 
 /** Each command loads only what it needs. Returns the exit code. */
-async function main ([command, ...args]: readonly string[]): Promise<number> {
+async function main([command, ...args]: readonly string[]): Promise<number> {
   switch (command) {
     case 'start': {
       const { start } = await import('./cli/start.js')
       return await start(args, fileURLToPath(import.meta.url), process.env)
     }
-    case 'convert': return await (await import('./cli/convert.js')).convertFile(args)
-    case 'archive': return await (await import('./cli/archive.js')).runArchive(args)
-    case 'token': return await (await import('./cli/token.js')).runToken(args, process.env)
-    case 'settings': console.log((await import('./cli/settings.js')).listSettings()); return 0
-    case 'version': case '--version': console.log(packageVersion); return 0
-    case 'help': case '--help': console.log(usage); return 0
-    default: console.error(usage); return 2
+    case 'convert':
+      return await (await import('./cli/convert.js')).convertFile(args)
+    case 'archive':
+      return await (await import('./cli/archive.js')).runArchive(args)
+    case 'token':
+      return await (await import('./cli/token.js')).runToken(args, process.env)
+    case 'settings':
+      console.log((await import('./cli/settings.js')).listSettings())
+      return 0
+    case 'version':
+    case '--version':
+      console.log(packageVersion)
+      return 0
+    case 'help':
+    case '--help':
+      console.log(usage)
+      return 0
+    default:
+      console.error(usage)
+      return 2
   }
 }
 
-main(process.argv.slice(2)).then(code => process.exit(code), (error: unknown) => {
-  const isForeseen = error instanceof AppError || isOfSystem(error)
-  console.error(`zeek-cluster: ${!isForeseen && error instanceof Error ? error.stack : messageOf(error)}`)
-  process.exit(error instanceof AppError && error.code === 'invalid_request' ? 2 : 1)
-})
+main(process.argv.slice(2)).then(
+  code => process.exit(code),
+  (error: unknown) => {
+    const isForeseen = error instanceof AppError || isOfSystem(error)
+    console.error(`zeek-cluster: ${!isForeseen && error instanceof Error ? error.stack : messageOf(error)}`)
+    process.exit(error instanceof AppError && error.code === 'invalid_request' ? 2 : 1)
+  }
+)

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 const { R_OK, W_OK, X_OK } = constants
 
 /** Whether the system has refused it, which says nothing of what is there. */
-export function isRefused (error: unknown): boolean {
+export function isRefused(error: unknown): boolean {
   return ['EACCES', 'EPERM'].includes(String((error as NodeJS.ErrnoException).code))
 }
 
@@ -15,13 +15,22 @@ const ofDirectory = /^(mkdir|mkdtemp|rmdir|unlink|rm|rename|link|symlink)$/
  * What the system says that it refuses, as one line: where the obstacle is, whose that is, who we are, and what to do.
  * Undefined for anything else that was thrown.
  */
-export function refusalOf (error: unknown): string | undefined {
-  const { code, message, syscall, path, dest, port } = (error ?? {}) as NodeJS.ErrnoException & { dest?: string, port?: number }
+export function refusalOf(error: unknown): string | undefined {
+  const { code, message, syscall, path, dest, port } = (error ?? {}) as NodeJS.ErrnoException & {
+    dest?: string
+    port?: number
+  }
   if (syscall === undefined || !['EACCES', 'EPERM', 'EROFS'].includes(String(code))) return undefined
-  if (syscall === 'listen') return port !== undefined && port < 1024 ? `${message}: ports below 1024 are for root, and for who has CAP_NET_BIND_SERVICE` : undefined
+  if (syscall === 'listen') {
+    return port !== undefined && port < 1024
+      ? `${message}: ports below 1024 are for root, and for who has CAP_NET_BIND_SERVICE`
+      : undefined
+  }
   if (syscall.startsWith('spawn') && code === 'EPERM') return `${message}: ${beyondBounds()}`
   if (path === undefined) return undefined
-  if (code === 'EROFS') return `${message}: it is mounted read-only, or so for this service (ProtectSystem=, ReadWritePaths= of systemd)`
+  if (code === 'EROFS') {
+    return `${message}: it is mounted read-only, or so for this service (ProtectSystem=, ReadWritePaths= of systemd)`
+  }
   try {
     const found = obstacleTo(path, syscall) ?? (dest === undefined ? undefined : obstacleTo(dest, syscall))
     if (found !== undefined) return found
@@ -34,13 +43,15 @@ export function refusalOf (error: unknown): string | undefined {
 }
 
 /** What keeps us from opening a file for reading and writing, or from making it, in the same words; undefined when nothing does. */
-export function obstacleTo (path: string, syscall = 'open'): string | undefined {
+export function obstacleTo(path: string, syscall = 'open'): string | undefined {
   const target = resolve(path)
   const parent = dirname(target)
   for (const directory of parentsOf(target)) {
     if (!may(directory, X_OK)) return exists(directory) ? describe('enter', directory) : obstacleTo(directory, 'mkdir')
   }
-  if (ofDirectory.test(syscall) || !exists(target)) return may(parent, W_OK) ? undefined : describe('write in', parent, syscall === 'mkdir' ? target : undefined)
+  if (ofDirectory.test(syscall) || !exists(target)) {
+    return may(parent, W_OK) ? undefined : describe('write in', parent, syscall === 'mkdir' ? target : undefined)
+  }
   const isDirectory = statSync(target).isDirectory()
   if (syscall === 'access' || syscall.startsWith('spawn')) {
     if (!may(target, X_OK)) return describe(isDirectory ? 'enter' : 'execute', target)
@@ -50,12 +61,12 @@ export function obstacleTo (path: string, syscall = 'open'): string | undefined 
 }
 
 /** From the root down. */
-function parentsOf (path: string): string[] {
+function parentsOf(path: string): string[] {
   const parent = dirname(path)
   return parent === path ? [] : [...parentsOf(parent), parent]
 }
 
-function succeeds (job: () => unknown): boolean {
+function succeeds(job: () => unknown): boolean {
   try {
     job()
     return true
@@ -68,7 +79,7 @@ const may = (path: string, mode: number) => succeeds(() => accessSync(path, mode
 const exists = (path: string) => statSync(path, { throwIfNoEntry: false }) !== undefined
 
 /** `missing`: a directory that was to be made there. */
-function describe (what: string, path: string, missing?: string): string {
+function describe(what: string, path: string, missing?: string): string {
   const { uid, gid, mode } = statSync(path)
   const own = process.geteuid!()
   const [us, owner] = [nameOf('passwd', own), nameOf('passwd', uid)]
@@ -78,7 +89,7 @@ function describe (what: string, path: string, missing?: string): string {
   return `cannot ${what} ${path}: ${state}: ${helpTo(what, path, uid === own, us, missing)}${other}`
 }
 
-function helpTo (what: string, path: string, isOurs: boolean, us: string, missing: string | undefined): string {
+function helpTo(what: string, path: string, isOurs: boolean, us: string, missing: string | undefined): string {
   if (isOurs) return `chmod u+${what === 'open' ? 'rw' : 'rwx'} ${path}`
   if (missing !== undefined) return `make ${missing} and give it to ${us} (install -d -o ${us} ${missing})`
   if (what === 'enter' || what === 'execute') return `let ${us} do so (chmod o+x ${path}, or a group)`
@@ -88,16 +99,20 @@ function helpTo (what: string, path: string, isOurs: boolean, us: string, missin
 }
 
 /** A user's or group's name; its number where it has none. */
-function nameOf (table: 'passwd' | 'group', id: number): string {
+function nameOf(table: 'passwd' | 'group', id: number): string {
   let entries = ''
-  succeeds(() => { entries = readFileSync(`/etc/${table}`, 'utf8') })
+  succeeds(() => {
+    entries = readFileSync(`/etc/${table}`, 'utf8')
+  })
   return new RegExp(`^([^:\n]+):[^:\n]*:${id}:`, 'm').exec(entries)?.[1] ?? String(id)
 }
 
 /** The kernel executes no file whose capabilities are more than those. */
-function beyondBounds (): string {
+function beyondBounds(): string {
   let status = ''
-  succeeds(() => { status = readFileSync('/proc/self/status', 'utf8') })
+  succeeds(() => {
+    status = readFileSync('/proc/self/status', 'utf8')
+  })
   const set = /^CapBnd:\s*(\S+)$/m.exec(status)?.[1] ?? 'unknown'
   return `the file has capabilities (getcap) that are not in our bounding set (capsh --decode=${set}): take CapabilityBoundingSet= out of the unit, or them from the file (setcap -r)`
 }

@@ -6,24 +6,52 @@ import { AppError, messageOf } from './errors.js'
 import { maxTimerMs } from './util.js'
 
 /** A duration in a setting. */
-export const Seconds = (options: { default?: number, description: string, minimum?: number, maximum?: number }) => Type.Number({ minimum: 0, maximum: Math.floor(maxTimerMs / 1000), ...options })
+export const Seconds = (options: { default?: number; description: string; minimum?: number; maximum?: number }) =>
+  Type.Number({ minimum: 0, maximum: Math.floor(maxTimerMs / 1000), ...options })
 /** A part of a whole. */
-export const Percent = (options: { default: number, description: string }) => Type.Number({ minimum: 0, maximum: 100, ...options })
+export const Percent = (options: { default: number; description: string }) =>
+  Type.Number({ minimum: 0, maximum: 100, ...options })
 /** An address to listen on. */
-export const ListenAddress = (options: { default: string, description: string }) => Type.String({ format: 'listen-ip', ...options })
-export const ListenPort = (options: { default: number, description: string }) => Type.Integer({ minimum: 1, maximum: 65535, ...options })
+export const ListenAddress = (options: { default: string; description: string }) =>
+  Type.String({ format: 'listen-ip', ...options })
+export const ListenPort = (options: { default: number; description: string }) =>
+  Type.Integer({ minimum: 1, maximum: 65535, ...options })
 /** The path of a file or directory that may be given. */
 export const File = (description: string) => Type.Optional(Type.String({ minLength: 1, description }))
-export const Count = (options: { default: number, description: string, minimum?: number }) => Type.Integer({ minimum: 0, ...options })
+export const Count = (options: { default: number; description: string; minimum?: number }) =>
+  Type.Integer({ minimum: 0, ...options })
 
 /** What controller, agent and supervisor all need. */
 export const managementSettings = {
-  management_state_dir: Type.String({ default: './var', minLength: 1, description: 'where everything that must survive is kept' }),
-  management_spool_dir: File('where finished logs wait to be archived, in log-queue/; on the file system of the state directory; default: spool/ in the state directory'),
-  management_log_level: Type.Unsafe<'debug' | 'info' | 'warn' | 'error'>({ type: 'string', enum: ['debug', 'info', 'warn', 'error'], default: 'info', description: 'what is logged' }),
-  management_heartbeat: Seconds({ default: 5, minimum: 0.01, description: 'seconds between heartbeats of a link; three missed ones close it' }),
-  management_retry_max: Seconds({ default: 5, minimum: 0.01, description: 'seconds that the delay grows to after which a lost controller or agent is dialled again' }),
-  management_restart_delay_max: Seconds({ default: 10, minimum: 0.01, description: 'seconds that the delay grows to after which a controller or an agent that exited is started again' }),
+  management_state_dir: Type.String({
+    default: './var',
+    minLength: 1,
+    description: 'where everything that must survive is kept'
+  }),
+  management_spool_dir: File(
+    'where finished logs wait to be archived, in log-queue/; on the file system of the state directory; default: spool/ in the state directory'
+  ),
+  management_log_level: Type.Unsafe<'debug' | 'info' | 'warn' | 'error'>({
+    type: 'string',
+    enum: ['debug', 'info', 'warn', 'error'],
+    default: 'info',
+    description: 'what is logged'
+  }),
+  management_heartbeat: Seconds({
+    default: 5,
+    minimum: 0.01,
+    description: 'seconds between heartbeats of a link; three missed ones close it'
+  }),
+  management_retry_max: Seconds({
+    default: 5,
+    minimum: 0.01,
+    description: 'seconds that the delay grows to after which a lost controller or agent is dialled again'
+  }),
+  management_restart_delay_max: Seconds({
+    default: 10,
+    minimum: 0.01,
+    description: 'seconds that the delay grows to after which a controller or an agent that exited is started again'
+  }),
   management_stop_timeout: Seconds({ default: 10, description: 'seconds that a controller or an agent has to end' })
 }
 
@@ -46,7 +74,7 @@ export interface Sources {
 /** Defaults that follow from other settings; `isGiven` tells which of them somebody has set. */
 export type DerivedDefaults<S> = (settings: S, isGiven: (key: keyof S) => boolean) => Partial<S>
 
-function readFile (path: string): Record<string, unknown> {
+function readFile(path: string): Record<string, unknown> {
   try {
     const values: unknown = parse(readFileSync(path, 'utf8')) ?? {}
     if (typeof values !== 'object' || Array.isArray(values)) throw new Error('it must hold names and values')
@@ -60,13 +88,26 @@ function readFile (path: string): Record<string, unknown> {
  * The settings: flags win over the environment, that over the file, that over the defaults, of which some `follow`. Throws an AppError with
  * one line that names what is unknown or wrong.
  */
-export function loadSettings<P extends TProperties> (properties: P, { flags, env, file }: Sources, follow: DerivedDefaults<Static<TObject<P>>> = () => ({})): Static<TObject<P>> {
+export function loadSettings<P extends TProperties>(
+  properties: P,
+  { flags, env, file }: Sources,
+  follow: DerivedDefaults<Static<TObject<P>>> = () => ({})
+): Static<TObject<P>> {
   const keys = Object.keys(properties)
   const fromFile = file === undefined ? {} : readFile(file)
   const unknown = [
-    ...Object.keys(flags).map(flag => `--${flag}`).filter(flag => !keys.some(key => flagName(key) === flag)),
-    ...Object.keys(env).filter(name => ownPrefixes.some(prefix => name.startsWith(prefix)) && !notSettings.includes(name) && !keys.some(key => environmentName(key) === name)),
-    ...Object.keys(fromFile).filter(key => !keys.includes(key)).map(key => `${file}: ${key}`)
+    ...Object.keys(flags)
+      .map(flag => `--${flag}`)
+      .filter(flag => !keys.some(key => flagName(key) === flag)),
+    ...Object.keys(env).filter(
+      name =>
+        ownPrefixes.some(prefix => name.startsWith(prefix)) &&
+        !notSettings.includes(name) &&
+        !keys.some(key => environmentName(key) === name)
+    ),
+    ...Object.keys(fromFile)
+      .filter(key => !keys.includes(key))
+      .map(key => `${file}: ${key}`)
   ]
   if (unknown.length > 0) throw new AppError('invalid_request', `${unknown[0]} is not a setting`)
 
@@ -78,17 +119,28 @@ export function loadSettings<P extends TProperties> (properties: P, { flags, env
     if (flag !== undefined) [values[key], origin[key]] = [flag, flagName(key)]
     // As in Zeek's scripts, an empty variable is none.
     else if (variable !== undefined && variable !== '') [values[key], origin[key]] = [variable, environmentName(key)]
-    else if (fromFile[key] !== undefined && fromFile[key] !== null) [values[key], origin[key]] = [fromFile[key], `${file}: ${key}`]
+    else if (fromFile[key] !== undefined && fromFile[key] !== null) {
+      ;[values[key], origin[key]] = [fromFile[key], `${file}: ${key}`]
+    }
   }
   const blank = keys.find(key => typeof values[key] === 'string' && values[key].trim() === '')
   if (blank !== undefined) throw new AppError('invalid_request', `${origin[blank]} must not be blank`)
   // Of those that nobody has given, the default counts: so few are to be compiled.
   const told = keys.filter(key => key in values || !('default' in properties[key]!))
-  const check = checker<TSchema>(Type.Object(Object.fromEntries(told.map(key => [key, properties[key]!]))), ([error]) => {
-    const key = error?.field.split('/')[1] ?? ''
-    return new AppError('invalid_request', `${origin[key] ?? key} ${error?.message} (it is ${JSON.stringify(values[key])})`)
-  }, { coerce: true })
-  const defaults = Object.fromEntries(keys.flatMap(key => 'default' in properties[key]! ? [[key, properties[key].default]] : []))
-  const settings = { ...defaults, ...check({ ...values }, '') as object } as Static<TObject<P>>
+  const check = checker<TSchema>(
+    Type.Object(Object.fromEntries(told.map(key => [key, properties[key]!]))),
+    ([error]) => {
+      const key = error?.field.split('/')[1] ?? ''
+      return new AppError(
+        'invalid_request',
+        `${origin[key] ?? key} ${error?.message} (it is ${JSON.stringify(values[key])})`
+      )
+    },
+    { coerce: true }
+  )
+  const defaults = Object.fromEntries(
+    keys.flatMap(key => ('default' in properties[key]! ? [[key, properties[key].default]] : []))
+  )
+  const settings = { ...defaults, ...(check({ ...values }, '') as object) } as Static<TObject<P>>
   return { ...settings, ...follow(settings, key => key in values) }
 }

@@ -28,18 +28,19 @@ interface ListeningNode {
   group: string | undefined
 }
 
-function listed (names: readonly string[]): string {
-  const shown = names.length > maxNamed ? [...names.slice(0, maxNamed - 1), `${names.length - maxNamed + 1} more`] : names
+function listed(names: readonly string[]): string {
+  const shown =
+    names.length > maxNamed ? [...names.slice(0, maxNamed - 1), `${names.length - maxNamed + 1} more`] : names
   return shown.length < 2 ? shown.join() : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`
 }
 
 const quoted = ({ name }: { name: string }) => `'${name}'`
 
 /** The kernel takes the lower 16 bits; the value may be any expression of Zeek's, which only Zeek knows the value of. */
-const idOf = (value: string) => /^\s*\d+\s*$/.test(value) ? String(Number(value) & 0xffff) : value.trim()
+const idOf = (value: string) => (/^\s*\d+\s*$/.test(value) ? String(Number(value) & 0xffff) : value.trim())
 
 /** How a node gets packets, by a source that everybody has: AF_PACKET, or libpcap. Undefined for others. */
-function listenerOf ({ name, interface: source, options = {}, env = {} }: Node): ListeningNode | undefined {
+function listenerOf({ name, interface: source, options = {}, env = {} }: Node): ListeningNode | undefined {
   const [, prefix = 'pcap', device] = /^(?:([^:]*)::)?([^:]+)$/.exec(source ?? '') ?? []
   if (device === undefined || !['af_packet', 'pcap'].includes(prefix)) return undefined
   const said = options[idOption]
@@ -53,35 +54,53 @@ function listenerOf ({ name, interface: source, options = {}, env = {} }: Node):
 }
 
 /** A fan-out group is of one interface: the kernel refuses whoever comes with a second one. */
-function fanOuts (instance: string, listeners: readonly ListeningNode[], { errors, warnings }: Sharing): void {
-  for (const [id, members] of groupBy(listeners.filter(({ id }) => id !== undefined), ({ id }) => id!)) {
-    const firsts = (of: readonly ListeningNode[]) => [...groupBy(of, ({ device }) => device).values()].map(([first]) => first!)
+function fanOuts(instance: string, listeners: readonly ListeningNode[], { errors, warnings }: Sharing): void {
+  for (const [id, members] of groupBy(
+    listeners.filter(({ id }) => id !== undefined),
+    ({ id }) => id!
+  )) {
+    const firsts = (of: readonly ListeningNode[]) =>
+      [...groupBy(of, ({ device }) => device).values()].map(([first]) => first!)
     const all = firsts(members)
     const explicit = firsts(members.filter(({ saysId }) => saysId))
     const text = (nodes: readonly ListeningNode[], middle: string) =>
       `nodes ${listed(nodes.map(node => `${quoted(node)} (${node.device})`))} on instance '${instance}' ${middle}: the kernel lets only one interface have it (EINVAL for the others); give each interface an ${idOption} of its own`
     if (explicit.length > 1) errors.push(text(explicit, `have the same ${idOption}, ${id}`))
-    else if (all.length > 1) warnings.push(text(all, `have the same ${idOption}, ${id}${id === defaultId ? ', the default,' : ''} unless a script sets it`))
+    else if (all.length > 1) {
+      warnings.push(
+        text(all, `have the same ${idOption}, ${id}${id === defaultId ? ', the default,' : ''} unless a script sets it`)
+      )
+    }
   }
 }
 
 /** Who does not share the packets of an interface with the others sees all of them, too. */
-function duplicates (instance: string, listeners: readonly ListeningNode[], { warnings }: Sharing): void {
-  for (const [device, members] of groupBy(listeners.filter(({ group }) => group !== undefined), ({ device }) => device)) {
+function duplicates(instance: string, listeners: readonly ListeningNode[], { warnings }: Sharing): void {
+  for (const [device, members] of groupBy(
+    listeners.filter(({ group }) => group !== undefined),
+    ({ device }) => device
+  )) {
     const firsts = [...groupBy(members, ({ group }) => group).values()].map(([first]) => first!)
     if (firsts.length < 2) continue
-    warnings.push(`nodes ${listed(firsts.map(quoted))} on instance '${instance}' each see every packet of ${device}: to share them, let all listen on af_packet::${device} with one ${idOption}`)
+    warnings.push(
+      `nodes ${listed(firsts.map(quoted))} on instance '${instance}' each see every packet of ${device}: to share them, let all listen on af_packet::${device} with one ${idOption}`
+    )
   }
 }
 
-function pins (instance: string, nodes: readonly Node[], { warnings }: Sharing): void {
-  for (const [cpu, pinned] of groupBy(nodes.filter(({ cpu_affinity: cpu }) => cpu !== undefined), ({ cpu_affinity: cpu }) => cpu)) {
-    if (pinned.length > 1) warnings.push(`nodes ${listed(pinned.map(quoted))} on instance '${instance}' are pinned to one CPU, ${cpu}`)
+function pins(instance: string, nodes: readonly Node[], { warnings }: Sharing): void {
+  for (const [cpu, pinned] of groupBy(
+    nodes.filter(({ cpu_affinity: cpu }) => cpu !== undefined),
+    ({ cpu_affinity: cpu }) => cpu
+  )) {
+    if (pinned.length > 1) {
+      warnings.push(`nodes ${listed(pinned.map(quoted))} on instance '${instance}' are pinned to one CPU, ${cpu}`)
+    }
   }
 }
 
 /** Finds what nodes of one instance share that they cannot share, or should not: fan-out groups, packets, CPUs. */
-export function sharing (nodes: readonly Node[]): Sharing {
+export function sharing(nodes: readonly Node[]): Sharing {
   const found: Sharing = { errors: [], warnings: [] }
   for (const [instance, own] of groupBy(nodes, ({ instance }) => instance)) {
     const listeners = own.flatMap(node => listenerOf(node) ?? [])

@@ -19,7 +19,7 @@ export const packageVersion: string = JSON.parse(readFileSync(join(packageRoot, 
 export const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 
 /** Writes a file so that a reader, or the next start after a crash, sees all of the old text or all of the new. */
-export async function writeFileAtomically (path: string, text: string): Promise<void> {
+export async function writeFileAtomically(path: string, text: string): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`
   await mkdir(dirname(path), { recursive: true })
   try {
@@ -43,7 +43,7 @@ export async function writeFileAtomically (path: string, text: string): Promise<
  * A UUID that sorts by the time at which it was made (RFC 9562, version 7): those that are made one after the other are
  * neighbours in an index, and share its pages.
  */
-export function timeOrderedId (now = Date.now()): string {
+export function timeOrderedId(now = Date.now()): string {
   const time = now.toString(16).padStart(12, '0')
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
 }
@@ -52,12 +52,12 @@ export function timeOrderedId (now = Date.now()): string {
 export const maxTimerMs = 2 ** 31 - 1
 
 /** Resolves once the signal is aborted. */
-export async function aborted (signal: AbortSignal): Promise<void> {
+export async function aborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }
 
 /** `initial` doubled for each attempt after the first, never more than `max`. */
-export function backoff (attempt: number, initial: number, max: number): number {
+export function backoff(attempt: number, initial: number, max: number): number {
   return Math.min(max, initial * 2 ** Math.max(0, attempt - 1))
 }
 
@@ -67,23 +67,26 @@ loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
 /** Asked of every request: a list takes ten times as long as a look at the text. */
-export function isLoopback (address: string): boolean {
-  return address === 'localhost' || (isIPv4(address) ? address.startsWith('127.') : isIPv6(address) && loopback.check(address, 'ipv6'))
+export function isLoopback(address: string): boolean {
+  return (
+    address === 'localhost' ||
+    (isIPv4(address) ? address.startsWith('127.') : isIPv6(address) && loopback.check(address, 'ipv6'))
+  )
 }
 
 /** Where what listens at an address is reached on its own host: one that stands for all of them is none to connect to. */
-export function reachableAt (address: string): string {
+export function reachableAt(address: string): string {
   if (!isIPv6(address)) return address === '0.0.0.0' ? '127.0.0.1' : address
   return /^[0:]+$/.test(address) ? '::1' : address
 }
 
 /** `host:port`, with brackets where the host needs them. */
-export function hostPort (host: string, port: number): string {
+export function hostPort(host: string, port: number): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 /** Groups items by a key, in the order of their first appearance. */
-export function groupBy<T, K> (items: Iterable<T>, key: (item: T) => K): Map<K, T[]> {
+export function groupBy<T, K>(items: Iterable<T>, key: (item: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>()
   for (const item of items) {
     const group = groups.get(key(item))
@@ -94,7 +97,7 @@ export function groupBy<T, K> (items: Iterable<T>, key: (item: T) => K): Map<K, 
 }
 
 /** For sorting by code units: the same on every machine. */
-export function compare (a: string, b: string): number {
+export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
@@ -102,7 +105,7 @@ export function compare (a: string, b: string): number {
 export class Sequence {
   #last: Promise<unknown> = Promise.resolve()
 
-  run<T> (job: () => Promise<T>): Promise<T> {
+  run<T>(job: () => Promise<T>): Promise<T> {
     const done = this.#last.then(job, job)
     this.#last = done.catch(() => {})
     return done
@@ -115,16 +118,16 @@ export class Repeatable {
   #current: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
 
-  constructor (job: () => Promise<void>) {
+  constructor(job: () => Promise<void>) {
     this.#job = job
   }
 
   /** Resolves after a run that begins from now on: one that is under way may have passed what is new. */
-  run (): Promise<void> {
-    return this.#next ??= this.#current.then(() => {
+  run(): Promise<void> {
+    return (this.#next ??= this.#current.then(() => {
       this.#next = undefined
-      return this.#current = this.#job()
-    })
+      return (this.#current = this.#job())
+    }))
   }
 }
 
@@ -133,11 +136,11 @@ export class Slots {
   #free: number
   #waiting: (() => void)[] = []
 
-  constructor (count: number) {
+  constructor(count: number) {
     this.#free = count
   }
 
-  async run<T> (job: () => Promise<T>): Promise<T> {
+  async run<T>(job: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--
     else await new Promise<void>(resolve => this.#waiting.push(resolve))
     try {

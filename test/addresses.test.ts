@@ -10,7 +10,12 @@ await t.test('all spellings of a host are one text', async t => {
     ['sensor-a.example.org', ['sensor-a.example.org', 'Sensor-A.example.org.', 'SENSOR-A.EXAMPLE.ORG']],
     ['localhost', ['localhost', 'LOCALHOST', 'localhost.', 'localhost.localdomain', 'localhost6', 'ip6-localhost']]
   ]
-  for (const [canonical, spellings] of cases) t.same(spellings.map(canonicalHost), spellings.map(() => canonical))
+  for (const [canonical, spellings] of cases) {
+    t.same(
+      spellings.map(canonicalHost),
+      spellings.map(() => canonical)
+    )
+  }
   t.not(canonicalHost('localhost.example.org'), 'localhost')
   t.not(canonicalHost('fe80::1%eth0'), canonicalHost('fe80::1%eth1'))
 })

@@ -6,11 +6,23 @@ import type { Supervisor } from '../src/supervisor/supervisor.js'
 import { settingsOf } from './support/settings.js'
 
 const settings = settingsOf({ 'agent-name': 'sensor-1', 'controller-name': 'controller' })
-const base: Omit<Program, 'name' | 'tag'> = { kind: 'attached', command: ['program'], cwd: '/', env: { A: 'b' }, stopOrder: 0, stopTimeoutMs: 1, restart: { initialMs: 1, maxMs: 1, resetMs: 1, maxFailures: 0 } }
+const base: Omit<Program, 'name' | 'tag'> = {
+  kind: 'attached',
+  command: ['program'],
+  cwd: '/',
+  env: { A: 'b' },
+  stopOrder: 0,
+  stopTimeoutMs: 1,
+  restart: { initialMs: 1, maxMs: 1, resetMs: 1, maxFailures: 0 }
+}
 
 await t.test('in a supervisor each role is launched, and told by its environment which one it is', async t => {
   const started: Program[] = []
-  const supervisor = { start: async (program: Program) => { started.push(program) } } as unknown as Supervisor
+  const supervisor = {
+    start: async (program: Program) => {
+      started.push(program)
+    }
+  } as unknown as Supervisor
   await bootController(supervisor, settings, base)
   await bootAgent(supervisor, settings, base)
   t.match(started, [

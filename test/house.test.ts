@@ -5,9 +5,17 @@ import t from 'tap'
 import { packageRoot } from '../src/util.js'
 
 /** Who may import whom, by room: the first that fits a file. `type` rooms may be named in types only. Everyone may use their own room. */
-const ground = ['schemas', 'src/errors.ts', 'src/permission.ts', 'src/util.ts', 'src/addresses.ts', 'src/sharing.ts', 'src/settings.ts']
+const ground = [
+  'schemas',
+  'src/errors.ts',
+  'src/permission.ts',
+  'src/util.ts',
+  'src/addresses.ts',
+  'src/sharing.ts',
+  'src/settings.ts'
+]
 const leaves = ['src/link', 'src/store', 'src/events', 'src/supervisor', 'src/zeek', 'src/formats', 'src/protocol']
-const picture: Record<string, { value: string[], type?: string[] }> = {
+const picture: Record<string, { value: string[]; type?: string[] }> = {
   schemas: { value: [] },
   'src/permission.ts': { value: [] },
   'src/errors.ts': { value: ['src/permission.ts'], type: ['schemas'] },
@@ -37,15 +45,25 @@ const picture: Record<string, { value: string[], type?: string[] }> = {
 
 const roomOf = (file: string) => Object.keys(picture).find(room => file === room || file.startsWith(`${room}/`))
 
-async function sources (): Promise<string[]> {
-  const files = await Promise.all(['schemas', 'routes', 'src', 'demo', 'bench', 'scripts'].map(async folder => (await readdir(join(packageRoot, folder), { recursive: true })).map(file => join(folder, file))))
+async function sources(): Promise<string[]> {
+  const files = await Promise.all(
+    ['schemas', 'routes', 'src', 'demo', 'bench', 'scripts'].map(async folder =>
+      (await readdir(join(packageRoot, folder), { recursive: true })).map(file => join(folder, file))
+    )
+  )
   return files.flat().filter(file => file.endsWith('.ts'))
 }
 
 /** The imports of a file, static and dynamic, that lead to files of ours. */
-function importsOf (file: string, text: string): { target: string, isType: boolean }[] {
-  const statements = [...text.matchAll(/^(?:import|export)(\s+type)?\s[^'"]*?from\s+'(\.[^']+)'/gm), ...text.matchAll(/import()\('(\.[^']+)'\)/g)]
-  return statements.map(([, type, path]) => ({ target: relative('.', join(dirname(file), path!.replace(/\.js$/, '.ts'))), isType: type !== undefined && type !== '' }))
+function importsOf(file: string, text: string): { target: string; isType: boolean }[] {
+  const statements = [
+    ...text.matchAll(/^(?:import|export)(\s+type)?\s[^'"]*?from\s+'(\.[^']+)'/gm),
+    ...text.matchAll(/import()\('(\.[^']+)'\)/g)
+  ]
+  return statements.map(([, type, path]) => ({
+    target: relative('.', join(dirname(file), path!.replace(/\.js$/, '.ts'))),
+    isType: type !== undefined && type !== ''
+  }))
 }
 
 await t.test('every import goes the way that the picture shows', async t => {
@@ -66,13 +84,18 @@ await t.test('every import goes the way that the picture shows', async t => {
 })
 
 /** Files that import a package, by what its name begins with. */
-async function importersOf (...packages: string[]): Promise<string[]> {
+async function importersOf(...packages: string[]): Promise<string[]> {
   const text = (file: string) => readFileSync(join(packageRoot, file), 'utf8')
-  return (await sources()).filter(file => packages.some(name => new RegExp(`(from|import\\() ?'${name}[/']`).test(text(file))) && !/^(demo|bench)/.test(file))
+  return (await sources()).filter(
+    file =>
+      packages.some(name => new RegExp(`(from|import\\() ?'${name}[/']`).test(text(file))) &&
+      !/^(demo|bench)/.test(file)
+  )
 }
 
 await t.test('only the server and its routes know Fastify, and only the store knows SQLite', async t => {
-  const outside = (files: string[], ...rooms: string[]) => files.filter(file => !rooms.some(room => file.startsWith(`${room}/`)))
+  const outside = (files: string[], ...rooms: string[]) =>
+    files.filter(file => !rooms.some(room => file.startsWith(`${room}/`)))
   const web = await importersOf('fastify', '@fastify')
   const database = await importersOf('@photostructure/sqlite')
   t.ok(web.length > 0 && database.length > 0)
@@ -80,6 +103,11 @@ await t.test('only the server and its routes know Fastify, and only the store kn
 })
 
 await t.test('only main reads the command line and the environment', async t => {
-  const readers = (await sources()).filter(file => /process\.(argv|env)/.test(readFileSync(join(packageRoot, file), 'utf8')) && !/^(demo|bench)/.test(file))
-  t.same(readers, ['src/main.ts', 'scripts/openapi.ts'].filter(file => readers.includes(file)))
+  const readers = (await sources()).filter(
+    file => /process\.(argv|env)/.test(readFileSync(join(packageRoot, file), 'utf8')) && !/^(demo|bench)/.test(file)
+  )
+  t.same(
+    readers,
+    ['src/main.ts', 'scripts/openapi.ts'].filter(file => readers.includes(file))
+  )
 })

@@ -6,7 +6,11 @@ import t from 'tap'
 import { cleanEnv, fixture } from './support/environment.js'
 
 const program = fixture('log.mjs')
-const linesOf = (text: string) => text.trimEnd().split('\n').map(line => JSON.parse(line))
+const linesOf = (text: string) =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line))
 
 await t.test('a log writes the same lines to stderr, to its file, and to who listens', async t => {
   const directory = join(t.testdir(), 'not', 'there')
@@ -26,11 +30,17 @@ await t.test('a log writes the same lines to stderr, to its file, and to who lis
 await t.test('a log file is appended to, not begun anew', async t => {
   const directory = t.testdir({ 'management-agent-1.log': '{"message":"before"}\n' })
   await promisify(execFile)(process.execPath, [program, directory], { env: cleanEnv })
-  t.same(linesOf(readFileSync(join(directory, 'management-agent-1.log'), 'utf8')).map(({ message }) => message), ['before', 'hello\nworld', 'careful', 'broken'])
+  t.same(
+    linesOf(readFileSync(join(directory, 'management-agent-1.log'), 'utf8')).map(({ message }) => message),
+    ['before', 'hello\nworld', 'careful', 'broken']
+  )
 })
 
 await t.test('a log file that cannot be written ends nothing, and keeps no line from stderr', async t => {
   const directory = t.testdir({ 'management-agent-1.log': t.fixture('symlink', '/dev/full') })
   const { stderr } = await promisify(execFile)(process.execPath, [program, directory], { env: cleanEnv })
-  t.same(linesOf(stderr).map(({ message }) => message), ['hello\nworld', 'careful', 'broken'])
+  t.same(
+    linesOf(stderr).map(({ message }) => message),
+    ['hello\nworld', 'careful', 'broken']
+  )
 })

@@ -6,37 +6,74 @@ import { packageRoot } from '../src/util.js'
 
 const directory = join(packageRoot, 'packaging', 'systemd')
 const units = readdirSync(directory).filter(file => file.endsWith('.service'))
-const settingsOf = (unit: string) => Object.fromEntries(readFileSync(join(directory, unit), 'utf8').split('\n').filter(line => /^[A-Z]\w+=/.test(line)).map(line => line.split(/=(.*)/s).slice(0, 2)))
+const settingsOf = (unit: string) =>
+  Object.fromEntries(
+    readFileSync(join(directory, unit), 'utf8')
+      .split('\n')
+      .filter(line => /^[A-Z]\w+=/.test(line))
+      .map(line => line.split(/=(.*)/s).slice(0, 2))
+  )
 
-await t.test('systemd understands the units', { skip: spawnSync('systemd-analyze', ['--version']).error ? 'systemd-analyze is not installed' : false }, async t => {
-  const { stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', ...units.map(unit => join(directory, unit))], { encoding: 'utf8' })
-  // What they run is not installed here.
-  t.same(stderr.split('\n').filter(line => line !== '' && !/is not executable/.test(line)), [])
-})
+await t.test(
+  'systemd understands the units',
+  { skip: spawnSync('systemd-analyze', ['--version']).error ? 'systemd-analyze is not installed' : false },
+  async t => {
+    const { stderr } = spawnSync(
+      'systemd-analyze',
+      ['verify', '--man=no', ...units.map(unit => join(directory, unit))],
+      { encoding: 'utf8' }
+    )
+    // What they run is not installed here.
+    t.same(
+      stderr.split('\n').filter(line => line !== '' && !/is not executable/.test(line)),
+      []
+    )
+  }
+)
 
 await t.test('a unit runs the program itself, and leaves the nodes to their supervisor', async t => {
   t.same(units, ['zeek-cluster-agent.service', 'zeek-cluster-controller.service'])
   for (const unit of units) {
     const { ExecStart, ExecReload, Restart } = settingsOf(unit)
-    t.match(ExecStart, /^\/usr\/bin\/node \/opt\/zeek-cluster-controller\/dist\/src\/main\.js start --(agent|controller) --config /)
+    t.match(
+      ExecStart,
+      /^\/usr\/bin\/node \/opt\/zeek-cluster-controller\/dist\/src\/main\.js start --(agent|controller) --config /
+    )
     t.match(ExecReload, 'HUP $MAINPID')
     t.equal(Restart, 'always')
   }
   t.equal(settingsOf('zeek-cluster-agent.service').KillMode, 'process')
 })
 
-await t.test('a node that the kernel kills takes no other along, and a zeek with capabilities of its own can be executed', async t => {
-  const { OOMPolicy, KillMode, CapabilityBoundingSet, NoNewPrivileges, AmbientCapabilities } = settingsOf('zeek-cluster-agent.service')
-  t.match({ OOMPolicy, KillMode, CapabilityBoundingSet }, { OOMPolicy: 'continue', KillMode: 'process', CapabilityBoundingSet: undefined })
-  // What makes up for it.
-  t.match({ NoNewPrivileges, AmbientCapabilities }, { NoNewPrivileges: 'true', AmbientCapabilities: 'CAP_NET_RAW CAP_NET_ADMIN' })
-})
+await t.test(
+  'a node that the kernel kills takes no other along, and a zeek with capabilities of its own can be executed',
+  async t => {
+    const { OOMPolicy, KillMode, CapabilityBoundingSet, NoNewPrivileges, AmbientCapabilities } =
+      settingsOf('zeek-cluster-agent.service')
+    t.match(
+      { OOMPolicy, KillMode, CapabilityBoundingSet },
+      { OOMPolicy: 'continue', KillMode: 'process', CapabilityBoundingSet: undefined }
+    )
+    // What makes up for it.
+    t.match(
+      { NoNewPrivileges, AmbientCapabilities },
+      { NoNewPrivileges: 'true', AmbientCapabilities: 'CAP_NET_RAW CAP_NET_ADMIN' }
+    )
+  }
+)
 
 await t.test('what the container copies is there', async t => {
   const lines = readFileSync(join(packageRoot, 'packaging', 'container', 'Containerfile'), 'utf8').split('\n')
   const sources = lines.filter(line => /^COPY (?!--from)/.test(line)).flatMap(line => line.split(' ').slice(1, -1))
   const { include } = JSON.parse(readFileSync(join(packageRoot, 'tsconfig.build.json'), 'utf8'))
-  t.same(include.filter((folder: string) => !sources.includes(folder)), [], 'all that is compiled')
+  t.same(
+    include.filter((folder: string) => !sources.includes(folder)),
+    [],
+    'all that is compiled'
+  )
   const listed = readdirSync(packageRoot)
-  t.same(sources.filter(source => !listed.includes(source)), [])
+  t.same(
+    sources.filter(source => !listed.includes(source)),
+    []
+  )
 })

@@ -15,12 +15,24 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { packageRoot } from '../src/util.js'
 
-interface Result { code: number | NodeJS.Signals, output: string, seconds: number }
-interface Count { total: number, pass: number, fail: number, skip: number }
+interface Result {
+  code: number | NodeJS.Signals
+  output: string
+  seconds: number
+}
+interface Count {
+  total: number
+  pass: number
+  fail: number
+  skip: number
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { jobs: { type: 'string', default: String(availableParallelism() + 1) }, timeout: { type: 'string', default: '400' } }
+  options: {
+    jobs: { type: 'string', default: String(availableParallelism() + 1) },
+    timeout: { type: 'string', default: '400' }
+  }
 })
 const timeoutSeconds = Number(values.timeout)
 
@@ -28,21 +40,29 @@ const timeoutSeconds = Number(values.timeout)
 const long = ['test/flow/', 'test/demo/', 'test/agent/', 'test/supervisor/']
 const rank = (file: string) => (long.findIndex(folder => file.startsWith(folder)) + long.length + 1) % (long.length + 1)
 
-function filesOf (paths: string[]): string[] {
+function filesOf(paths: string[]): string[] {
   const named = paths.filter(path => path.endsWith('.ts'))
   const folders = paths.length === 0 ? ['test/'] : paths.filter(path => !path.endsWith('.ts'))
-  const tests = readdirSync(join(packageRoot, 'test'), { recursive: true, encoding: 'utf8' }).map(name => join('test', name))
+  const tests = readdirSync(join(packageRoot, 'test'), { recursive: true, encoding: 'utf8' }).map(name =>
+    join('test', name)
+  )
   const found = tests.filter(file => file.endsWith('.test.ts') && folders.some(folder => file.startsWith(folder)))
   return [...named, ...found].sort((a, b) => rank(a) - rank(b))
 }
 
-function run (file: string): Promise<Result> {
+function run(file: string): Promise<Result> {
   const start = performance.now()
   const child = spawn(process.execPath, ['--enable-source-maps', join('dist', file.replace(/\.ts$/, '.js'))], {
-    cwd: packageRoot, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TAP_TIMEOUT: values.timeout }
+    cwd: packageRoot,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TAP_TIMEOUT: values.timeout }
   })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { output += text })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
+  }
   // tap itself ends a test that is too slow, unless it is too busy.
   const timer = setTimeout(() => child.kill('SIGKILL'), (timeoutSeconds + 20) * 1000)
   return new Promise(resolve => {
@@ -54,7 +74,7 @@ function run (file: string): Promise<Result> {
 }
 
 /** What tap has counted, in its last line: "# { total: 12, pass: 11, fail: 1 }". A process that fails without a failed assertion is one. */
-function countOf ({ code, output }: Result): Count {
+function countOf({ code, output }: Result): Count {
   const last = output.match(/^# \{ .* \}$/gm)?.at(-1) ?? ''
   const of = (name: string) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(last)?.[1] ?? 0)
   const count = { total: of('total'), pass: of('pass'), fail: of('fail'), skip: of('skip') + of('todo') }
@@ -64,10 +84,14 @@ function countOf ({ code, output }: Result): Count {
 
 const passing = /^ *(ok |# Subtest|\d+\.\.\d+|# time=|TAP version|# \{ )/
 
-function tell (file: string, result: Result, count: Count): void {
+function tell(file: string, result: Result, count: Count): void {
   const failed = count.fail > 0
-  console.log(`${failed ? 'not ok' : 'ok'} ${file} # ${count.pass} in ${result.seconds.toFixed(1)} s${count.skip > 0 ? `, ${count.skip} skipped` : ''}`)
-  const lines = result.output.split('\n').filter(line => line.trim() !== '' && !passing.test(line) && (failed || /^ *# /.test(line)))
+  console.log(
+    `${failed ? 'not ok' : 'ok'} ${file} # ${count.pass} in ${result.seconds.toFixed(1)} s${count.skip > 0 ? `, ${count.skip} skipped` : ''}`
+  )
+  const lines = result.output
+    .split('\n')
+    .filter(line => line.trim() !== '' && !passing.test(line) && (failed || /^ *# /.test(line)))
   for (const line of lines) console.log(`  ${line}`)
   if (failed && typeof result.code === 'string') console.log(`  # ended by ${result.code}`)
 }
@@ -75,7 +99,7 @@ function tell (file: string, result: Result, count: Count): void {
 const waiting = filesOf(positionals)
 const total: Count = { total: 0, pass: 0, fail: 0, skip: 0 }
 
-async function work (): Promise<void> {
+async function work(): Promise<void> {
   for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
     const result = await run(file)
     const count = countOf(result)

@@ -1,7 +1,19 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { backoff, bootId, compare, groupBy, hostPort, isLoopback, packageRoot, packageVersion, Sequence, timeOrderedId, writeFileAtomically } from '../src/util.js'
+import {
+  backoff,
+  bootId,
+  compare,
+  groupBy,
+  hostPort,
+  isLoopback,
+  packageRoot,
+  packageVersion,
+  Sequence,
+  timeOrderedId,
+  writeFileAtomically
+} from '../src/util.js'
 
 await t.test('the package knows where and what it is, and the machine when it was started', async t => {
   t.ok(existsSync(join(packageRoot, 'package.json')))
@@ -35,20 +47,45 @@ await t.test('a file that cannot be written leaves the old one and nothing else'
 })
 
 await t.test('a delay doubles up to its most', async t => {
-  t.same([0, 1, 2, 3, 4, 5, 5000].map(attempt => backoff(attempt, 100, 1000)), [100, 100, 200, 400, 800, 1000, 1000])
+  t.same(
+    [0, 1, 2, 3, 4, 5, 5000].map(attempt => backoff(attempt, 100, 1000)),
+    [100, 100, 200, 400, 800, 1000, 1000]
+  )
 })
 
 await t.test('addresses of this machine alone are told from others', async t => {
-  for (const address of ['127.0.0.1', '127.255.0.9', '::1', 'localhost', '::ffff:127.0.0.1']) t.ok(isLoopback(address), address)
-  for (const address of ['10.0.0.1', '0.0.0.0', '::', '::2', '128.0.0.1', '127.0.0.1.example.com', '', '::ffff:10.0.0.1']) t.notOk(isLoopback(address), address)
+  for (const address of ['127.0.0.1', '127.255.0.9', '::1', 'localhost', '::ffff:127.0.0.1']) {
+    t.ok(isLoopback(address), address)
+  }
+  for (const address of [
+    '10.0.0.1',
+    '0.0.0.0',
+    '::',
+    '::2',
+    '128.0.0.1',
+    '127.0.0.1.example.com',
+    '',
+    '::ffff:10.0.0.1'
+  ]) {
+    t.notOk(isLoopback(address), address)
+  }
 })
 
 await t.test('a host has brackets where it needs them', async t => {
-  t.same([hostPort('10.0.0.1', 1), hostPort('fd00::1', 2), hostPort('host', 3)], ['10.0.0.1:1', '[fd00::1]:2', 'host:3'])
+  t.same(
+    [hostPort('10.0.0.1', 1), hostPort('fd00::1', 2), hostPort('host', 3)],
+    ['10.0.0.1:1', '[fd00::1]:2', 'host:3']
+  )
 })
 
 await t.test('groups are in the order of their first items', async t => {
-  t.same([...groupBy([3, 1, 5, 2, 4], n => n % 2 ? 'odd' : 'even')], [['odd', [3, 1, 5]], ['even', [2, 4]]])
+  t.same(
+    [...groupBy([3, 1, 5, 2, 4], n => (n % 2 ? 'odd' : 'even'))],
+    [
+      ['odd', [3, 1, 5]],
+      ['even', [2, 4]]
+    ]
+  )
 })
 
 await t.test('texts are sorted by code units', async t => {
@@ -59,14 +96,19 @@ await t.test('texts are sorted by code units', async t => {
 await t.test('a sequence runs one job at a time, in order, also after one that fails', async t => {
   const sequence = new Sequence()
   const log: string[] = []
-  const job = (name: string, fails = false) => sequence.run(async () => {
-    log.push(`${name} begins`)
-    await new Promise(resolve => setTimeout(resolve, name === 'a' ? 10 : 1))
-    log.push(`${name} ends`)
-    if (fails) throw new Error(name)
-    return name
-  })
-  t.match(await Promise.allSettled([job('a'), job('b', true), job('c')]), [{ value: 'a' }, { reason: { message: 'b' } }, { value: 'c' }])
+  const job = (name: string, fails = false) =>
+    sequence.run(async () => {
+      log.push(`${name} begins`)
+      await new Promise(resolve => setTimeout(resolve, name === 'a' ? 10 : 1))
+      log.push(`${name} ends`)
+      if (fails) throw new Error(name)
+      return name
+    })
+  t.match(await Promise.allSettled([job('a'), job('b', true), job('c')]), [
+    { value: 'a' },
+    { reason: { message: 'b' } },
+    { value: 'c' }
+  ])
   t.same(log, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends'])
 })
 

@@ -3,9 +3,19 @@ import { fieldErrors } from '../schemas/validator.js'
 
 await t.test('what Ajv says names each field by its path, in words for people', async t => {
   const errors = [
-    { instancePath: '/config/nodes/0', keyword: 'additionalProperties', params: { additionalProperty: 'rol' }, message: 'must NOT' },
+    {
+      instancePath: '/config/nodes/0',
+      keyword: 'additionalProperties',
+      params: { additionalProperty: 'rol' },
+      message: 'must NOT'
+    },
     { instancePath: '/config', keyword: 'required', params: { missingProperty: 'nodes' }, message: 'must have' },
-    { instancePath: '/config/nodes/1/role', keyword: 'enum', params: { allowedValues: ['A', 'B'] }, message: 'must be equal' },
+    {
+      instancePath: '/config/nodes/1/role',
+      keyword: 'enum',
+      params: { allowedValues: ['A', 'B'] },
+      message: 'must be equal'
+    },
     { instancePath: '/x', keyword: 'type', params: {}, message: 'must be integer' }
   ]
   t.same(fieldErrors(errors, 'body'), [

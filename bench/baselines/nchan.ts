@@ -14,11 +14,15 @@ const module = '/usr/lib/nginx/modules/ngx_nchan_module.so'
 export const hasNchan = existsSync(nginx) && existsSync(module)
 
 /** nginx with one worker, on the core that is measured. */
-export async function startNchan (): Promise<{ port: number, pids: number[], stop: () => Promise<void> }> {
+export async function startNchan(): Promise<{ port: number; pids: number[]; stop: () => Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), 'zeek-cluster-bench-nginx-'))
   const port = await freePort()
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${directory}/${name};`).join(' ')
-  await writeFile(join(directory, 'nginx.conf'), `
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map(name => `${name}_temp_path ${directory}/${name};`)
+    .join(' ')
+  await writeFile(
+    join(directory, 'nginx.conf'),
+    `
 load_module ${module};
 daemon off;
 worker_processes 1;
@@ -37,10 +41,11 @@ http {
     location = /stream { nchan_subscriber eventsource; nchan_channel_id bench; nchan_subscriber_first_message newest; }
   }
 }
-`)
+`
+  )
   const master = start(0, nginx, ['-p', directory, '-c', join(directory, 'nginx.conf'), '-e', 'stderr'])
   // It listens before it has a worker.
-  while (!await accepts(port) || childrenOf(master.pid!).length === 0) {
+  while (!(await accepts(port)) || childrenOf(master.pid!).length === 0) {
     if (master.exitCode !== null) throw new Error('nginx did not start')
     await sleep(20)
   }
@@ -54,8 +59,11 @@ http {
   }
 }
 
-async function accepts (port: number): Promise<boolean> {
+async function accepts(port: number): Promise<boolean> {
   return await new Promise(resolve => {
-    const socket = connect(port, '127.0.0.1', () => { socket.destroy(); resolve(true) }).on('error', () => resolve(false))
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy()
+      resolve(true)
+    }).on('error', () => resolve(false))
   })
 }

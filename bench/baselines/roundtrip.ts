@@ -31,25 +31,77 @@ import { SimulatedAgent } from '../agents.js'
 import { clusterOf, hostOf, instanceOf } from '../cluster.js'
 import { atRate } from '../schedule.js'
 
-export type BaselineJob = { nodes: string[], rate: number, count: number }
+export type BaselineJob = { nodes: string[]; rate: number; count: number }
 
 const count = Number(process.argv[2])
 const directory = mkdtempSync(join(tmpdir(), 'zeek-cluster-bench-'))
-const settings = loadSettings({ ...managementSettings, ...controllerSettings }, { flags: { 'management-state-dir': directory, 'controller-pending-max': '1000000', 'controller-health-interval': '0' }, env: {} })
+const settings = loadSettings(
+  { ...managementSettings, ...controllerSettings },
+  {
+    flags: {
+      'management-state-dir': directory,
+      'controller-pending-max': '1000000',
+      'controller-health-interval': '0'
+    },
+    env: {}
+  }
+)
 const log = pino({ level: 'silent' })
 const now = Date.now
 const store = new Store(join(directory, 'controller.sqlite'))
 const [eventLog, auditLog] = [new EventLog(store), new EventLog(store, 'audit')]
-const [hub, auditHub] = [eventLog, auditLog].map(log => new Hub(log, { heartbeatMs: 600_000, stallMs: 600_000, maxStreams: 10 })) as [Hub, Hub]
+const [hub, auditHub] = [eventLog, auditLog].map(
+  log => new Hub(log, { heartbeatMs: 600_000, stallMs: 600_000, maxStreams: 10 })
+) as [Hub, Hub]
 const journal = new EventJournal(store, { log: eventLog, hub }, { log: auditLog, hub: auditHub }, now)
 const requests = new Requests({ table: new RequestTable(store), journal, log, now, pendingMax: 1_000_000 })
 const configurations = new ConfigurationTable(store)
-const fleet: Fleet = new Fleet({ controllerName: 'controller', heartbeatMs: 5000, retryMaxMs: 5000, log, now, layout: digest => deployer.layout(digest), dial: async () => { throw new Error('nobody is dialled') } })
+const fleet: Fleet = new Fleet({
+  controllerName: 'controller',
+  heartbeatMs: 5000,
+  retryMaxMs: 5000,
+  log,
+  now,
+  layout: digest => deployer.layout(digest),
+  dial: async () => {
+    throw new Error('nobody is dialled')
+  }
+})
 const checks = new Checks(fleet)
-const deployer = new Deployer({ settings, store, configurations, fleet, checks, log, complain: () => {}, ready: () => {} })
+const deployer = new Deployer({
+  settings,
+  store,
+  configurations,
+  fleet,
+  checks,
+  log,
+  complain: () => {},
+  ready: () => {}
+})
 const state = new State(fleet, deployer)
-const health = new Health({ settings, fleet, state, isDeployed: () => true, outdated: () => new Map(), changed: () => {} })
-const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, checks, deployer, queries: new Queries(fleet), operations: new Operations(fleet, deployer), state, health })
+const health = new Health({
+  settings,
+  fleet,
+  state,
+  isDeployed: () => true,
+  outdated: () => new Map(),
+  changed: () => {}
+})
+const controller = new Controller({
+  settings,
+  store,
+  configurations,
+  requests,
+  journal,
+  hub,
+  fleet,
+  checks,
+  deployer,
+  queries: new Queries(fleet),
+  operations: new Operations(fleet, deployer),
+  state,
+  health
+})
 await auditLog.open()
 await eventLog.open()
 deployer.open()
@@ -58,14 +110,17 @@ for (let index = 0; index < count; index++) {
   fleet.accept(theirs, hostOf(index))
   await SimulatedAgent.over(ours, instanceOf(index), { host: hostOf(index) })
 }
-for (const [type, args] of [['stage_configuration', { config: clusterOf(count, 'c') }], ['deploy', { check: false }]] as const) {
+for (const [type, args] of [
+  ['stage_configuration', { config: clusterOf(count, 'c') }],
+  ['deploy', { check: false }]
+] as const) {
   const { request } = await controller.request(type, args)
   const { success } = await controller.waitForRequest(request.reqid, 30)
   if (!success) throw new Error(`${type} has failed`)
 }
 
 /** Hears of responses as a stream of events does. */
-function hear (tell: (event: any) => void): () => void {
+function hear(tell: (event: any) => void): () => void {
   let close = () => {}
   const sink = {
     write: (chunk: Buffer) => {
@@ -74,18 +129,27 @@ function hear (tell: (event: any) => void): () => void {
     },
     end: () => {},
     destroy: () => {},
-    on: (event: string, listener: () => void) => { if (event === 'close') close = listener }
+    on: (event: string, listener: () => void) => {
+      if (event === 'close') close = listener
+    }
   }
-  hub.follow(sink, { start: hub.startAt('latest'), filter: new Filter({ types: ['get_id_value_response'] }), format: ndjson, opening: [] })
+  hub.follow(sink, {
+    start: hub.startAt('latest'),
+    filter: new Filter({ types: ['get_id_value_response'] }),
+    format: ndjson,
+    opening: []
+  })
   return () => close()
 }
 
-async function run ({ nodes, rate, count }: BaselineJob): Promise<number[]> {
+async function run({ nodes, rate, count }: BaselineJob): Promise<number[]> {
   const asked = new Map<string, number>()
   const answered = new Map<string, number>()
   const started: Promise<void>[] = []
   let done = () => {}
-  const heard = new Promise<void>(resolve => { done = resolve })
+  const heard = new Promise<void>(resolve => {
+    done = resolve
+  })
   const leave = hear(({ type, reqid, success, results }) => {
     if (type !== 'get_id_value_response') return
     if (!success || results.length !== nodes.length) throw new Error('not every node has answered')
@@ -94,14 +158,20 @@ async function run ({ nodes, rate, count }: BaselineJob): Promise<number[]> {
     if (answered.size === count) done()
   })
   await atRate(rate, count, scheduled => {
-    started.push(controller.request('get_id_value', { id: 'Site::name', nodes }).then(({ request }) => { asked.set(request.reqid, scheduled) }))
+    started.push(
+      controller.request('get_id_value', { id: 'Site::name', nodes }).then(({ request }) => {
+        asked.set(request.reqid, scheduled)
+      })
+    )
   })
   await Promise.all([heard, ...started])
   leave()
   return [...asked].map(([reqid, scheduled]) => answered.get(reqid)! - scheduled)
 }
 
-process.on('message', (job: BaselineJob) => { void run(job).then(latencies => process.send!(latencies)) })
+process.on('message', (job: BaselineJob) => {
+  void run(job).then(latencies => process.send!(latencies))
+})
 process.on('disconnect', () => {
   rmSync(directory, { recursive: true, force: true })
   process.exit()

@@ -12,7 +12,7 @@ import { fastify } from 'fastify'
 
 const headers = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }
 
-async function naive (): Promise<Server> {
+async function naive(): Promise<Server> {
   const app = fastify({ keepAliveTimeout: 75_000 })
   const clients = new Set<ServerResponse>()
   let id = 0
@@ -31,7 +31,7 @@ async function naive (): Promise<Server> {
   return app.server
 }
 
-async function betterSse (): Promise<Server> {
+async function betterSse(): Promise<Server> {
   const app = fastify({ keepAliveTimeout: 75_000 })
   const channel = createChannel()
   let id = 0
@@ -47,14 +47,15 @@ async function betterSse (): Promise<Server> {
   return app.server
 }
 
-async function stub (): Promise<Server> {
-  const clients: { response: ServerResponse, next: number }[] = []
+async function stub(): Promise<Server> {
+  const clients: { response: ServerResponse; next: number }[] = []
   const pad = 'x'.repeat(280)
   const chunks: Buffer[] = []
   const atOnce = 16
   const frame = (seq: number) => `data: @${String(seq).padStart(8, '0')}${pad}\n\n`
   const framed = (text: string) => Buffer.from(`${text.length.toString(16)}\r\n${text}\r\n`)
-  const chunk = (from: number) => chunks[from] ??= framed(Array.from({ length: atOnce }, (_, n) => frame(from + n)).join(''))
+  const chunk = (from: number) =>
+    (chunks[from] ??= framed(Array.from({ length: atOnce }, (_, n) => frame(from + n)).join('')))
   const server = createServer((_request, response) => {
     response.writeHead(200, headers).flushHeaders()
     clients.push({ response, next: 1 })

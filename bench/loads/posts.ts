@@ -17,34 +17,38 @@ export interface PostsJob {
 }
 
 /** Latencies are from the time at which a request should have been sent. */
-export interface PostsResult { rate: number, latency: ReturnType<typeof quantiles>, reqids: string[] }
+export interface PostsResult {
+  rate: number
+  latency: ReturnType<typeof quantiles>
+  reqids: string[]
+}
 
 class Client {
   #socket: Socket
   #text = ''
   #answered: (reqid: string) => void = () => {}
 
-  private constructor (socket: Socket) {
+  private constructor(socket: Socket) {
     this.#socket = socket
     socket.setNoDelay(true).on('data', (chunk: Buffer) => this.#receive(chunk))
   }
 
-  static async connect (port: number): Promise<Client> {
+  static async connect(port: number): Promise<Client> {
     const socket = connect(port, '127.0.0.1')
     await once(socket, 'connect')
     return new Client(socket)
   }
 
-  post (request: Buffer, answered: (reqid: string) => void): void {
+  post(request: Buffer, answered: (reqid: string) => void): void {
     this.#answered = answered
     this.#socket.write(request)
   }
 
-  close (): void {
+  close(): void {
     this.#socket.destroy()
   }
 
-  #receive (chunk: Buffer): void {
+  #receive(chunk: Buffer): void {
     this.#text += chunk.toString('latin1')
     const head = this.#text.indexOf('\r\n\r\n')
     if (head < 0) return
@@ -58,26 +62,34 @@ class Client {
   }
 }
 
-async function load ({ port, path, body, connections, ms, rate }: PostsJob): Promise<PostsResult> {
-  const request = Buffer.from(`POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+async function load({ port, path, body, connections, ms, rate }: PostsJob): Promise<PostsResult> {
+  const request = Buffer.from(
+    `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  )
   const clients = await Promise.all(Array.from({ length: connections }, () => Client.connect(port)))
   const reqids: string[] = []
   const latencies: number[] = []
   const started = performance.now()
-  const post = (client: Client, due: number, next: (client: Client) => void) => client.post(request, reqid => {
-    latencies.push(performance.now() - due)
-    reqids.push(reqid)
-    next(client)
-  })
+  const post = (client: Client, due: number, next: (client: Client) => void) =>
+    client.post(request, reqid => {
+      latencies.push(performance.now() - due)
+      reqids.push(reqid)
+      next(client)
+    })
   if (rate === undefined) {
-    await Promise.all(clients.map(client => new Promise<void>(resolve => {
-      const next = () => performance.now() - started < ms ? post(client, performance.now(), next) : resolve()
-      next()
-    })))
+    await Promise.all(
+      clients.map(
+        client =>
+          new Promise<void>(resolve => {
+            const next = () => (performance.now() - started < ms ? post(client, performance.now(), next) : resolve())
+            next()
+          })
+      )
+    )
   } else {
     const idle = [...clients]
     const due: number[] = []
-    const total = Math.floor(rate * ms / 1000)
+    const total = Math.floor((rate * ms) / 1000)
     let scheduled = 0
     await new Promise<void>(resolve => {
       const serve = (client: Client) => {
@@ -85,8 +97,12 @@ async function load ({ port, path, body, connections, ms, rate }: PostsJob): Pro
         else if (idle.push(client) === connections && scheduled === total) resolve()
       }
       const tick = () => {
-        for (const now = performance.now(); scheduled < total && started + scheduled * 1000 / rate <= now; scheduled++) {
-          due.push(started + scheduled * 1000 / rate)
+        for (
+          const now = performance.now();
+          scheduled < total && started + (scheduled * 1000) / rate <= now;
+          scheduled++
+        ) {
+          due.push(started + (scheduled * 1000) / rate)
           if (idle.length > 0) serve(idle.shift()!)
         }
         if (scheduled < total) setImmediate(tick)
@@ -97,8 +113,10 @@ async function load ({ port, path, body, connections, ms, rate }: PostsJob): Pro
   }
   const elapsed = performance.now() - started
   for (const client of clients) client.close()
-  return { rate: reqids.length / elapsed * 1000, latency: quantiles(latencies), reqids }
+  return { rate: (reqids.length / elapsed) * 1000, latency: quantiles(latencies), reqids }
 }
 
-process.on('message', (job: PostsJob) => { void load(job).then(result => process.send!(result)) })
+process.on('message', (job: PostsJob) => {
+  void load(job).then(result => process.send!(result))
+})
 process.on('disconnect', () => process.exit())

@@ -14,13 +14,16 @@ export interface ReplayJob {
   head: number
 }
 
-export interface ReplayResult { rate: number, replays: number }
+export interface ReplayResult {
+  rate: number
+  replays: number
+}
 
 // Those whose latencies are measured share its core.
 setPriority(10)
 
 /** Reads up to `head`. Only ids are looked at: `id: <epoch>.<number>`, one after the other. */
-function replay (port: number, head: number): Promise<void> {
+function replay(port: number, head: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')
     let rest: Buffer = Buffer.alloc(0)
@@ -49,17 +52,21 @@ function replay (port: number, head: number): Promise<void> {
   })
 }
 
-async function load ({ port, clients, ms, head }: ReplayJob): Promise<ReplayResult> {
+async function load({ port, clients, ms, head }: ReplayJob): Promise<ReplayResult> {
   const started = performance.now()
   let replays = 0
-  await Promise.all(Array.from({ length: clients }, async () => {
-    do {
-      await replay(port, head)
-      replays++
-    } while (performance.now() - started < ms)
-  }))
-  return { rate: replays * head / (performance.now() - started) * 1000, replays }
+  await Promise.all(
+    Array.from({ length: clients }, async () => {
+      do {
+        await replay(port, head)
+        replays++
+      } while (performance.now() - started < ms)
+    })
+  )
+  return { rate: ((replays * head) / (performance.now() - started)) * 1000, replays }
 }
 
-process.on('message', (job: ReplayJob) => { void load(job).then(result => process.send!(result)) })
+process.on('message', (job: ReplayJob) => {
+  void load(job).then(result => process.send!(result))
+})
 process.on('disconnect', () => process.exit())

@@ -6,11 +6,14 @@ import { Agent, get, type IncomingMessage } from 'node:http'
 
 export type StreamsJob =
   /** So many streams, from a cursor on, again whenever they are lost. Answered when all of them are open. */
-  | { type: 'keep', port: number, count: number, from: string }
+  | { type: 'keep'; port: number; count: number; from: string }
   /** Answered when so many hellos and changes of nodes were told since this was asked last, and every stream has all that one has. */
-  | { type: 'await', hellos: number, changes: number }
+  | { type: 'await'; hellos: number; changes: number }
 
-export interface StreamsResult { events: number, deliveries: number }
+export interface StreamsResult {
+  events: number
+  deliveries: number
+}
 
 /** What an EventSource would wait is told to it, 2 to 5 s. These are in a hurry, and all the more of a storm. */
 const retryMs = 200
@@ -34,7 +37,7 @@ class Stream {
   #isOpen = false
   #opened: () => void
 
-  constructor (port: number, from: string, agent: Agent, opened: () => void) {
+  constructor(port: number, from: string, agent: Agent, opened: () => void) {
     this.#port = port
     this.#from = from
     this.#agent = agent
@@ -42,22 +45,33 @@ class Stream {
     this.#open()
   }
 
-  #open (): void {
+  #open(): void {
     // What was cut off in an event is sent again.
     const end = this.position === 0 ? 0 : at(0, this.position).lastIndexOf('\n\n') + 2
     if (end < 2) this.position = 0
     else this.position = end
     const from = at(0, this.position).lastIndexOf('id: ')
     const id = from < 0 ? undefined : at(from + 4, log.indexOf('\n', from)).toString()
-    const again = () => { setTimeout(() => this.#open(), retryMs * (0.5 + Math.random() / 2)) }
-    get({ port: this.#port, host: '127.0.0.1', agent: this.#agent, path: `/v1/events?from=${this.#from}`, headers: { accept: 'text/event-stream', ...(id === undefined ? {} : { 'last-event-id': id }) } }, response => {
-      if (response.statusCode !== 200) throw new Error(`a stream was refused with ${response.statusCode}`)
-      this.#read(response)
-      response.on('error', () => {}).on('close', again)
-    }).on('error', again)
+    const again = () => {
+      setTimeout(() => this.#open(), retryMs * (0.5 + Math.random() / 2))
+    }
+    get(
+      {
+        port: this.#port,
+        host: '127.0.0.1',
+        agent: this.#agent,
+        path: `/v1/events?from=${this.#from}`,
+        headers: { accept: 'text/event-stream', ...(id === undefined ? {} : { 'last-event-id': id }) }
+      },
+      response => {
+        if (response.statusCode !== 200) throw new Error(`a stream was refused with ${response.statusCode}`)
+        this.#read(response)
+        response.on('error', () => {}).on('close', again)
+      }
+    ).on('error', again)
   }
 
-  #read (response: IncomingMessage): void {
+  #read(response: IncomingMessage): void {
     let greeting = ''
     let isGreeted = false
     response.on('data', (chunk: Buffer) => {
@@ -74,11 +88,13 @@ class Stream {
     })
   }
 
-  #take (chunk: Buffer): void {
+  #take(chunk: Buffer): void {
     // Each at a time of its own.
     if (chunk.subarray(0, heartbeat.length).equals(heartbeat)) return
     const known = Math.min(chunk.length, length - this.position)
-    if (!chunk.subarray(0, known).equals(at(this.position, this.position + known))) throw new Error(`a stream was sent something else than another: ${chunk.toString().slice(0, 300)}`)
+    if (!chunk.subarray(0, known).equals(at(this.position, this.position + known))) {
+      throw new Error(`a stream was sent something else than another: ${chunk.toString().slice(0, 300)}`)
+    }
     if (known < chunk.length) {
       chunk.copy(log, this.position)
       length = this.position + chunk.length
@@ -88,7 +104,7 @@ class Stream {
 }
 
 /** Every event is the next one, and whole. */
-function look (): void {
+function look(): void {
   for (let end = log.indexOf('\n\n', read); end >= 0 && end < length; end = log.indexOf('\n\n', read)) {
     const [, id, data] = /^id: \w+\.(\d+)\ndata: (.*)$/.exec(at(read, end).toString())!
     if (seq !== undefined && Number(id) !== seq + 1) throw new Error(`after event ${seq} came ${id}`)
@@ -102,19 +118,32 @@ function look (): void {
 
 const streams: Stream[] = []
 
-async function keep ({ port, count: wanted, from }: StreamsJob & { type: 'keep' }): Promise<void> {
+async function keep({ port, count: wanted, from }: StreamsJob & { type: 'keep' }): Promise<void> {
   const agent = new Agent({ maxSockets: Infinity })
-  await Promise.all(Array.from({ length: wanted }, () => new Promise<void>(resolve => streams.push(new Stream(port, from, agent, resolve)))))
+  await Promise.all(
+    Array.from(
+      { length: wanted },
+      () => new Promise<void>(resolve => streams.push(new Stream(port, from, agent, resolve)))
+    )
+  )
 }
 
-async function reached (hellos: number, changes: number): Promise<StreamsResult> {
+async function reached(hellos: number, changes: number): Promise<StreamsResult> {
   for (;;) {
     look()
-    if ((counts.get('notify_agent_hello') ?? 0) >= hellos && (counts.get('notify_change') ?? 0) >= changes && streams.every(({ position }) => position === length)) break
+    if (
+      (counts.get('notify_agent_hello') ?? 0) >= hellos &&
+      (counts.get('notify_change') ?? 0) >= changes &&
+      streams.every(({ position }) => position === length)
+    ) {
+      break
+    }
     await new Promise(resolve => setTimeout(resolve, 20))
   }
   const told = { hellos: counts.get('notify_agent_hello') ?? 0, changes: counts.get('notify_change') ?? 0 }
-  if (told.hellos !== hellos || told.changes !== changes) throw new Error(`${told.hellos} hellos and ${told.changes} changes were told, not ${hellos} and ${changes}`)
+  if (told.hellos !== hellos || told.changes !== changes) {
+    throw new Error(`${told.hellos} hellos and ${told.changes} changes were told, not ${hellos} and ${changes}`)
+  }
   const events = counts.get('events') ?? 0
   counts.clear()
   return { events, deliveries: events * streams.length }

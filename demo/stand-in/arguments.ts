@@ -1,5 +1,9 @@
 /** A "Module::name=value" argument; `operator` is "=", "+=" or "-=". */
-export interface Assignment { name: string, operator: string, value: string }
+export interface Assignment {
+  name: string
+  operator: string
+  value: string
+}
 
 export interface Arguments {
   help: boolean
@@ -32,9 +36,14 @@ const LONG: Record<string, string> = {
 const WITHOUT_VALUE = new Set(['-h', '-v', '-N', '-a', '-C', '-b', '-W', '-D', '-F', '-P', '-Q', '-S', '-d', '-u'])
 const WITH_VALUE = new Set(['-i', '-r', '-U', '-e', '-f', '-w', '-p', '-s', '-t', '-G', '-H', '-I', '-T', '-O'])
 
-export function parseArguments (argv: string[]): Arguments {
+export function parseArguments(argv: string[]): Arguments {
   const result: Arguments = {
-    help: false, version: false, plugins: false, parseOnly: false, scripts: [], assignments: []
+    help: false,
+    version: false,
+    plugins: false,
+    parseOnly: false,
+    scripts: [],
+    assignments: []
   }
   for (let at = 0; at < argv.length; at++) {
     const word = argv[at]!
@@ -61,12 +70,12 @@ export function parseArguments (argv: string[]): Arguments {
   return result
 }
 
-function split (word: string): [string, string | undefined] {
+function split(word: string): [string, string | undefined] {
   const at = word.indexOf('=')
   return at === -1 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)]
 }
 
-function operand (word: string, result: Arguments): void {
+function operand(word: string, result: Arguments): void {
   const match = /^([A-Za-z_][\w:]*)([^=\w]*=)(.*)$/s.exec(word)
   if (match !== null) {
     result.assignments.push({ name: match[1]!, operator: match[2]!, value: match[3]! })
@@ -75,14 +84,14 @@ function operand (word: string, result: Arguments): void {
   }
 }
 
-function noteFlag (flag: string, result: Arguments): void {
+function noteFlag(flag: string, result: Arguments): void {
   if (flag === '-h') result.help = true
   if (flag === '-v') result.version = true
   if (flag === '-N') result.plugins = true
   if (flag === '-a') result.parseOnly = true
 }
 
-function noteValue (flag: string, value: string, result: Arguments): void {
+function noteValue(flag: string, value: string, result: Arguments): void {
   if (flag === '-i') {
     if (result.interface !== undefined) usageError('Only a single interface option (-i) is allowed.')
     result.interface = value
@@ -91,7 +100,7 @@ function noteValue (flag: string, value: string, result: Arguments): void {
   if (flag === '-U') result.statusFile = value
 }
 
-function usageError (text: string): never {
+function usageError(text: string): never {
   process.stderr.write(`ERROR: ${text}\nTry 'zeek --help' for more information.\n`)
   process.exit(1)
 }

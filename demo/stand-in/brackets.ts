@@ -5,7 +5,7 @@ const TOKEN = /#.*|"(?:\\.|[^"\\\n])*"|\n|[([{}\])]|\/(?:\\.|[^/\\\n])+\/|\S/g
 const CLOSING: Record<string, string> = { '(': ')', '[': ']', '{': '}' }
 
 /** All that the stand-in knows of a script's grammar: what is opened is closed. Ends, in Zeek's words, when it is not so. */
-export function checkBrackets (file: string, text: string): void {
+export function checkBrackets(file: string, text: string): void {
   const expected: string[] = []
   let line = 1
   let before = ''
@@ -25,7 +25,7 @@ export function checkBrackets (file: string, text: string): void {
   if (expected.length > 0) fail(`at end of file ${file}`, file, line)
 }
 
-function fail (where: string, file: string, line: number): never {
+function fail(where: string, file: string, line: number): never {
   error(`syntax error, ${where}`, `${file}, line ${line}`)
   process.exit(1)
 }

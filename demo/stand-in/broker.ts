@@ -10,7 +10,7 @@ const RETRY_MS = 100
 const ORDER: readonly LayoutNode['type'][] = ['MANAGER', 'LOGGER', 'PROXY', 'WORKER']
 
 /** The Broker cluster backend, over plain TCP: it carries no messages, both ends only say who they are. */
-export function startBroker (peers: Peers, options: Options): void {
+export function startBroker(peers: Peers, options: Options): void {
   const node = peers.layout.nodes.get(peers.name)
   if (node === undefined) return
   if (node.port !== undefined) void serve(node.port, peers, options)
@@ -20,27 +20,33 @@ export function startBroker (peers: Peers, options: Options): void {
 }
 
 /** A taken port is tried again. */
-async function serve (port: number, peers: Peers, options: Options): Promise<void> {
+async function serve(port: number, peers: Peers, options: Options): Promise<void> {
   try {
-    await listen(options.get('Broker::default_listen_address') || undefined, port, socket => { peer(socket, peers) })
+    await listen(options.get('Broker::default_listen_address') || undefined, port, socket => {
+      peer(socket, peers)
+    })
   } catch {
     setTimeout(serve, RETRY_MS, port, peers, options)
   }
 }
 
-function keepPeering (host: string, port: number, peers: Peers): void {
+function keepPeering(host: string, port: number, peers: Peers): void {
   const socket = connect(port, host)
   peer(socket, peers)
   socket.on('error', () => {})
-  socket.on('close', () => { setTimeout(keepPeering, RETRY_MS, host, port, peers) })
+  socket.on('close', () => {
+    setTimeout(keepPeering, RETRY_MS, host, port, peers)
+  })
 }
 
-function peer (socket: Socket, peers: Peers): void {
+function peer(socket: Socket, peers: Peers): void {
   let other: string | undefined
   socket.write(`${peers.name}\n`)
   onLines(socket, name => {
     other = name
     peers.hello(name)
   })
-  socket.on('close', () => { if (other !== undefined) peers.bye(other) })
+  socket.on('close', () => {
+    if (other !== undefined) peers.bye(other)
+  })
 }

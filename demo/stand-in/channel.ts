@@ -24,7 +24,7 @@ export class Channel {
   #beats = 0
   #answered = 0
 
-  constructor (options: ChannelOptions) {
+  constructor(options: ChannelOptions) {
     const { directory, peers, beatMs } = options
     this.#options = options
     this.#joined = peers.isManager() || ![...peers.layout.nodes.keys()].some(name => peers.isManager(name))
@@ -36,25 +36,37 @@ export class Channel {
     this.#beat()
     setInterval(() => this.#beat(), beatMs)
     this.#source = new RawReader(join(directory, 'ask'))
-    setInterval(() => { for (const line of this.#source.lines()) this.#answer(line) }, HEARTBEAT_MS)
+    setInterval(() => {
+      for (const line of this.#source.lines()) this.#answer(line)
+    }, HEARTBEAT_MS)
   }
 
-  #beat (): void {
+  #beat(): void {
     const { peers } = this.#options
-    this.#write('beat', writeFileSync, { invocation: this.#invocation, beat: ++this.#beats, joined: this.#joined, unseen: peers.unseen() })
+    this.#write('beat', writeFileSync, {
+      invocation: this.#invocation,
+      beat: ++this.#beats,
+      joined: this.#joined,
+      unseen: peers.unseen()
+    })
   }
 
-  #answer (line: string): void {
+  #answer(line: string): void {
     const [, digits, id] = /^(\d{1,16}) ([^ ]+)$/.exec(line) ?? []
     const number = Number(digits)
     if (id === undefined || number <= this.#answered) return
     this.#answered = number
     const answer = this.#options.identifiers?.lookup(id)
     if (!answer) return
-    this.#write('tell', appendFileSync, { invocation: this.#invocation, number, ...(answer.success ? { value: answer.value } : { error: answer.value }) }, '\n')
+    this.#write(
+      'tell',
+      appendFileSync,
+      { invocation: this.#invocation, number, ...(answer.success ? { value: answer.value } : { error: answer.value }) },
+      '\n'
+    )
   }
 
-  #write (name: string, write: (path: string, text: string) => void, value: object, before = ''): void {
+  #write(name: string, write: (path: string, text: string) => void, value: object, before = ''): void {
     const path = join(this.#options.directory, name)
     try {
       write(path, `${before}${JSON.stringify(value)}\n`)
@@ -71,11 +83,11 @@ class RawReader {
   #file: number | undefined
   #inode: number | undefined
 
-  constructor (path: string) {
+  constructor(path: string) {
     this.#path = path
   }
 
-  lines (): string[] {
+  lines(): string[] {
     const found = statSync(this.#path, { throwIfNoEntry: false })
     if (found && found.ino !== this.#inode) {
       if (this.#file !== undefined) closeSync(this.#file)
@@ -85,7 +97,9 @@ class RawReader {
     if (this.#file === undefined) return []
     const buffer = Buffer.alloc(64 * 1024)
     let text = ''
-    for (let read = readSync(this.#file, buffer); read > 0; read = readSync(this.#file, buffer)) text += buffer.toString('utf8', 0, read)
+    for (let read = readSync(this.#file, buffer); read > 0; read = readSync(this.#file, buffer)) {
+      text += buffer.toString('utf8', 0, read)
+    }
     return text.split('\n').filter(line => line !== '')
   }
 }

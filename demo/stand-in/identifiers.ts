@@ -2,30 +2,41 @@ import type { Layout } from './layout.js'
 import type { Options } from './options.js'
 
 /** What a node answers when it is asked for an identifier's value. */
-export interface Answer { success: boolean, value: string }
+export interface Answer {
+  success: boolean
+  value: string
+}
 
 export class Identifiers {
   readonly #fixed: Map<string, unknown>
   readonly #options: Options
 
-  constructor (node: string, backend: string | undefined, layout: Layout, options: Options) {
+  constructor(node: string, backend: string | undefined, layout: Layout, options: Options) {
     this.#options = options
     this.#fixed = new Map<string, unknown>([
       ['Cluster::node', node],
-      ['Cluster::nodes', Object.fromEntries([...layout.nodes].map(([name, one]) => [name, {
-        node_type: `Cluster::${one.type}`,
-        ip: one.ip,
-        zone_id: '',
-        p: port(one.port),
-        ...(one.manager === undefined ? {} : { manager: one.manager }),
-        ...(one.metricsPort === undefined ? {} : { metrics_port: port(one.metricsPort) })
-      }]))],
+      [
+        'Cluster::nodes',
+        Object.fromEntries(
+          [...layout.nodes].map(([name, one]) => [
+            name,
+            {
+              node_type: `Cluster::${one.type}`,
+              ip: one.ip,
+              zone_id: '',
+              p: port(one.port),
+              ...(one.manager === undefined ? {} : { manager: one.manager }),
+              ...(one.metricsPort === undefined ? {} : { metrics_port: port(one.metricsPort) })
+            }
+          ])
+        )
+      ],
       ['Cluster::backend', `Cluster::CLUSTER_BACKEND_${(backend ?? 'none').toUpperCase()}`],
       ['peer_description', node === '' ? 'zeek' : node]
     ])
   }
 
-  lookup (id: string): Answer {
+  lookup(id: string): Answer {
     if (id === 'Demo::no_value') return { success: false, value: 'no ID value' }
     const value = this.#fixed.has(id) ? this.#fixed.get(id) : this.#options.json(id)
     if (value === undefined) return { success: false, value: 'unknown id' }
@@ -33,6 +44,6 @@ export class Identifiers {
   }
 }
 
-function port (number: number | undefined): { port: number, proto: string } {
+function port(number: number | undefined): { port: number; proto: string } {
   return number ? { port: number, proto: 'tcp' } : { port: 0, proto: 'unknown' }
 }

@@ -22,7 +22,7 @@ export interface Layout {
 const LOADED_BY = `${HOME}/base/frameworks/cluster/__load__.zeek, line 36`
 
 /** Reads cluster-layout.zeek, which Zeek loads as soon as CLUSTER_NODE is set. */
-export function readLayout (scripts: Scripts): Layout {
+export function readLayout(scripts: Scripts): Layout {
   const file = findScript('cluster-layout')
   if (file === undefined) fatal("can't find cluster-layout", LOADED_BY)
   const tokens = new Tokens(file, readFileSync(file, 'utf8'))
@@ -31,7 +31,7 @@ export function readLayout (scripts: Scripts): Layout {
   return layout
 }
 
-function readStatement (tokens: Tokens, layout: Layout, scripts: Scripts): void {
+function readStatement(tokens: Tokens, layout: Layout, scripts: Scripts): void {
   const word = tokens.take(/^(?:redef$|module$|@load)/)
   if (word.startsWith('@load')) {
     scripts.load(word.slice('@load'.length).trim(), tokens.where())
@@ -49,7 +49,7 @@ function readStatement (tokens: Tokens, layout: Layout, scripts: Scripts): void 
   }
 }
 
-function readNodes (tokens: Tokens, { nodes }: Layout): void {
+function readNodes(tokens: Tokens, { nodes }: Layout): void {
   tokens.take('{')
   while (!tokens.skip('}')) {
     tokens.take('[')
@@ -63,7 +63,7 @@ function readNodes (tokens: Tokens, { nodes }: Layout): void {
   tokens.take(';')
 }
 
-function readNode (tokens: Tokens): LayoutNode {
+function readNode(tokens: Tokens): LayoutNode {
   const node: Partial<LayoutNode> = {}
   while (!tokens.skip(']')) {
     tokens.take('$')
@@ -81,7 +81,7 @@ function readNode (tokens: Tokens): LayoutNode {
   return { ...node, type, ip }
 }
 
-function readField (field: string, tokens: Tokens, node: Partial<LayoutNode>): void {
+function readField(field: string, tokens: Tokens, node: Partial<LayoutNode>): void {
   switch (field) {
     case 'node_type':
       node.type = tokens.take(/^Cluster::(?:MANAGER|LOGGER|PROXY|WORKER)$/).slice(9) as LayoutNode['type']

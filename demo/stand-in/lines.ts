@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 
 /** Tells each line that comes over a connection. */
-export function onLines (socket: Socket, take: (line: string) => void): void {
+export function onLines(socket: Socket, take: (line: string) => void): void {
   let rest = ''
   socket.setEncoding('utf8')
   socket.on('data', (text: string) => {

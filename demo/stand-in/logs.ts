@@ -1,4 +1,14 @@
-import { appendFileSync, closeSync, mkdirSync, openSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import type { Options } from './options.js'
 import { readMisbehaviour } from './misbehaviour.js'
@@ -13,9 +23,18 @@ const FILE = `${PATH}.${SUFFIX}`
 const LINE_MS = 1000
 
 /** As strftime's %Y-%m-%d-%H-%M-%S. */
-function stamp (time: Date): string {
+function stamp(time: Date): string {
   const two = (number: number): string => String(number).padStart(2, '0')
-  return [time.getFullYear(), time.getMonth() + 1, time.getDate(), time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join('-')
+  return [
+    time.getFullYear(),
+    time.getMonth() + 1,
+    time.getDate(),
+    time.getHours(),
+    time.getMinutes(),
+    time.getSeconds()
+  ]
+    .map(two)
+    .join('-')
 }
 
 /** The log of a node that writes logs: a line each second, in files that are rotated as Zeek rotates them. */
@@ -27,49 +46,57 @@ export class Logs {
   #file: number | undefined
   #opened = new Date()
 
-  private constructor (node: string, loggers: number, options: Options) {
+  private constructor(node: string, loggers: number, options: Options) {
     this.#node = node
     this.#metadata = loggers > 1 ? `log_suffix=${node.replaceAll('__', '_.')}__` : ''
     this.#directory = options.get('Log::default_rotation_dir') || '.'
     this.#rotationMs = (toSeconds(options.get('Log::default_rotation_interval')) ?? 0) * 1000
   }
 
-  static open (node: string, loggers: number, options: Options): Logs {
+  static open(node: string, loggers: number, options: Options): Logs {
     const logs = new Logs(node, loggers, options)
     if (logs.#rotationMs > 0) {
       logs.#rotateLeftovers()
       logs.#schedule()
     }
     logs.#write('stand-in has started')
-    setInterval(() => { if (!readMisbehaviour().stallLogs) logs.#write('stand-in runs') }, LINE_MS)
+    setInterval(() => {
+      if (!readMisbehaviour().stallLogs) logs.#write('stand-in runs')
+    }, LINE_MS)
     return logs
   }
 
   /** What Zeek does at its end. */
-  close (): void {
+  close(): void {
     if (this.#rotationMs > 0) this.#rotate()
   }
 
-  #write (message: string): void {
+  #write(message: string): void {
     if (this.#file === undefined) {
       this.#opened = new Date()
       this.#file = openSync(FILE, 'w')
       if (this.#rotationMs > 0) writeFileSync(SHADOW + FILE, `.${SUFFIX}\n\n`)
-      appendFileSync(this.#file, `#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\t${PATH}\n#open\t${stamp(this.#opened)}\n` +
-        '#fields\tts\tnode\tmessage\n#types\ttime\tstring\tstring\n')
+      appendFileSync(
+        this.#file,
+        `#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\t${PATH}\n#open\t${stamp(this.#opened)}\n` +
+          '#fields\tts\tnode\tmessage\n#types\ttime\tstring\tstring\n'
+      )
     }
     appendFileSync(this.#file, `${(Date.now() / 1000).toFixed(6)}\t${this.#node}\t${message}\n`)
   }
 
   /** At the multiples of the interval. */
-  #schedule (): void {
-    setTimeout(() => {
-      this.#rotate()
-      this.#schedule()
-    }, this.#rotationMs - Date.now() % this.#rotationMs)
+  #schedule(): void {
+    setTimeout(
+      () => {
+        this.#rotate()
+        this.#schedule()
+      },
+      this.#rotationMs - (Date.now() % this.#rotationMs)
+    )
   }
 
-  #rotate (): void {
+  #rotate(): void {
     if (this.#file === undefined) return
     const closed = new Date()
     appendFileSync(this.#file, `#close\t${stamp(closed)}\n`)
@@ -85,7 +112,7 @@ export class Logs {
   }
 
   /** What a process before this one has left open. */
-  #rotateLeftovers (): void {
+  #rotateLeftovers(): void {
     for (const shadow of readdirSync('.').filter(name => name.startsWith(SHADOW))) {
       const name = shadow.slice(SHADOW.length)
       const log = statSync(name, { throwIfNoEntry: false })
@@ -104,7 +131,7 @@ export class Logs {
     }
   }
 
-  #target (path: string, opened: Date, closed: Date): string {
+  #target(path: string, opened: Date, closed: Date): string {
     mkdirSync(this.#directory, { recursive: true })
     return join(this.#directory, `${path}__${stamp(opened)}__${stamp(closed)}__${this.#metadata}.${SUFFIX}`)
   }

@@ -11,8 +11,12 @@ import { VERSION } from './usage.js'
 const WHERE = `${HOME}/base/frameworks/telemetry/main.zeek, line 476`
 
 /** Serves Prometheus, if the layout says so. */
-export async function serveMetrics (
-  name: string, node: LayoutNode, layout: Layout, options: Options, reads: boolean
+export async function serveMetrics(
+  name: string,
+  node: LayoutNode,
+  layout: Layout,
+  options: Options,
+  reads: boolean
 ): Promise<void> {
   const set = options.port('Telemetry::metrics_port')
   const port = set === 0 && layout.redefs.has('Telemetry::metrics_port') ? node.metricsPort : set
@@ -41,7 +45,7 @@ export async function serveMetrics (
 }
 
 /** For Prometheus' HTTP service discovery: where all nodes' metrics are. */
-function services ({ nodes }: Layout): string {
+function services({ nodes }: Layout): string {
   const targets = [...nodes.values()]
     .filter(({ metricsPort }) => metricsPort)
     .map(({ ip, metricsPort }) => `${uriHost(ip)}:${metricsPort}`)
@@ -50,10 +54,11 @@ function services ({ nodes }: Layout): string {
 
 type Family = [name: string, type: string, help: string, value: number, labels?: string]
 
-function metrics (node: string, reads: boolean): string {
+function metrics(node: string, reads: boolean): string {
   const { received, dropped } = reads ? countPackets() : { received: 0, dropped: 0 }
   const [major, minor, patch] = VERSION.split('.')
-  const version = `beta="false",commit="0",debug="false",major="${major}",minor="${minor}",patch="${patch}",` +
+  const version =
+    `beta="false",commit="0",debug="false",major="${major}",minor="${minor}",patch="${patch}",` +
     `version_number="90000",version_string="${VERSION}"`
   const { user, system } = process.cpuUsage()
   const families: Family[] = [
@@ -64,13 +69,17 @@ function metrics (node: string, reads: boolean): string {
     ['process_cpu_system_seconds_total', 'counter', 'Total system CPU time spent', system / 1e6],
     ['process_resident_memory_bytes', 'gauge', 'Resident memory size', process.memoryUsage.rss()]
   ]
-  return families.map(([name, type, help, value, labels]) =>
-    `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n` +
-    `${name}{${labels === undefined ? '' : `${labels},`}node="${node}"} ${value}\n`).join('')
+  return families
+    .map(
+      ([name, type, help, value, labels]) =>
+        `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n` +
+        `${name}{${labels === undefined ? '' : `${labels},`}node="${node}"} ${value}\n`
+    )
+    .join('')
 }
 
 /** What only nodes have that read an interface. */
-function ofLiveTraffic (received: number, dropped: number): Family[] {
+function ofLiveTraffic(received: number, dropped: number): Family[] {
   const link = 'Total number of packets on the packet source link before filtering'
   return [
     ['zeek_net_dropped_packets_total', 'counter', 'Total number of packets dropped', dropped],

@@ -24,10 +24,20 @@ export interface Misbehaviour {
 }
 
 /** From STAND_IN, and from a file of the working directory: that one can change between two starts. */
-export function readMisbehaviour (): Misbehaviour {
+export function readMisbehaviour(): Misbehaviour {
   const told = [process.env['STAND_IN'] ?? '', existsSync('stand-in') ? readFileSync('stand-in', 'utf8') : '']
-  const result: Misbehaviour = { deaf: false, duplicate: false, hang: false, mute: false, stallLogs: false, ignoreTerm: false }
-  for (const word of told.join(',').split(/[\s,]+/).filter(word => word !== '')) {
+  const result: Misbehaviour = {
+    deaf: false,
+    duplicate: false,
+    hang: false,
+    mute: false,
+    stallLogs: false,
+    ignoreTerm: false
+  }
+  for (const word of told
+    .join(',')
+    .split(/[\s,]+/)
+    .filter(word => word !== '')) {
     const [, name, number] = /^(exit|crash|slow|chatty|drop|heavy)=(\d+)$/.exec(word) ?? []
     if (name !== undefined) result[name as 'exit' | 'crash' | 'slow' | 'chatty' | 'drop' | 'heavy'] = Number(number)
     else if (word === 'deaf') result.deaf = true
@@ -42,7 +52,7 @@ export function readMisbehaviour (): Misbehaviour {
 }
 
 /** Does what is due at the start. */
-export function misbehave ({ exit, crash, chatty = 0 }: Misbehaviour): void {
+export function misbehave({ exit, crash, chatty = 0 }: Misbehaviour): void {
   for (let line = 1; line <= chatty; line++) {
     process.stdout.write(`chatty line ${line}\n`)
     process.stderr.write(`chatty line ${line} (stderr)\n`)

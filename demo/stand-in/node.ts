@@ -29,7 +29,7 @@ export interface Program {
 }
 
 /** Runs what Zeek runs between parsing and the end, in the order of zeek_init's priorities. */
-export async function run ({ name, args, layout, options, backend }: Program): Promise<void> {
+export async function run({ name, args, layout, options, backend }: Program): Promise<void> {
   const misbehaviour = readMisbehaviour()
   misbehave(misbehaviour)
   if (args.interface !== undefined) openInterface(args.interface)
@@ -45,7 +45,9 @@ export async function run ({ name, args, layout, options, backend }: Program): P
     logs?.close()
     setTimeout(() => process.exit(0), TERMINATING_MS)
   }
-  process.on('SIGTERM', () => { if (!misbehaviour.ignoreTerm) end() })
+  process.on('SIGTERM', () => {
+    if (!misbehaviour.ignoreTerm) end()
+  })
   process.on('SIGINT', end)
 
   const node = layout.nodes.get(name)
@@ -69,7 +71,8 @@ export async function run ({ name, args, layout, options, backend }: Program): P
   }
   if (ending) return
   const loggers = [...layout.nodes.values()].filter(({ type }) => type === 'LOGGER').length
-  const writesLogs = node?.type === 'LOGGER' || (node?.type === 'MANAGER' && options.get('Cluster::manager_is_logger') === 'T')
+  const writesLogs =
+    node?.type === 'LOGGER' || (node?.type === 'MANAGER' && options.get('Cluster::manager_is_logger') === 'T')
   if (!checking && writesLogs) logs = Logs.open(name, loggers, options)
   setStatus('RUNNING', 'run_loop')
   // A node stays until it is told to end; anything else has nothing to wait for.
@@ -77,14 +80,17 @@ export async function run ({ name, args, layout, options, backend }: Program): P
   setInterval(() => {}, 2 ** 30)
 }
 
-function checkNode (name: string, known: boolean, backend: string | undefined): void {
+function checkNode(name: string, known: boolean, backend: string | undefined): void {
   const main = `${HOME}/base/frameworks/cluster/main.zeek`
   if (!known) {
     error(`'${name}' is not a valid node in the Cluster::nodes configuration`, `${main}, line 421`)
     fatal('errors occurred while initializing')
   }
   if (backend === undefined) {
-    fatal(`Cluster::node set to '${name}', but Cluster::backend is Cluster::CLUSTER_BACKEND_NONE - ` +
-      'please select a cluster backend to use.', `${main}, line 426`)
+    fatal(
+      `Cluster::node set to '${name}', but Cluster::backend is Cluster::CLUSTER_BACKEND_NONE - ` +
+        'please select a cluster backend to use.',
+      `${main}, line 426`
+    )
   }
 }

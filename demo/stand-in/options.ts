@@ -4,7 +4,10 @@ import { toJson, unquote } from './value.js'
 
 type Type = 'string' | 'bool' | 'port' | 'interval' | 'any'
 
-interface Option { type: Type, value: string }
+interface Option {
+  type: Type
+  value: string
+}
 
 const ZEROMQ = 'Cluster::Backend::ZeroMQ::'
 
@@ -41,38 +44,38 @@ const SYNTAX: Record<Type, RegExp> = {
 export class Options {
   readonly #options: Map<string, Option>
 
-  constructor (withController: boolean) {
+  constructor(withController: boolean) {
     this.#options = new Map(Object.entries({ ...KNOWN, ...(withController ? OF_CONTROLLER : {}) }))
   }
 
-  get (name: string): string {
+  get(name: string): string {
     return this.#options.get(name)?.value ?? ''
   }
 
-  port (name: string): number {
+  port(name: string): number {
     return Number.parseInt(this.get(name), 10) || 0
   }
 
   /** Its value for JSON, or undefined when there is no such option. */
-  json (name: string): unknown {
+  json(name: string): unknown {
     const option = this.#options.get(name)
     return option === undefined || option.type === 'string' ? option?.value : toJson(option.value)
   }
 
-  set (name: string, value: string): void {
+  set(name: string, value: string): void {
     const type = this.#options.get(name)?.type ?? 'any'
     this.#options.set(name, { type, value })
   }
 
   /** From a script. What takes an interpreter, such as a function's call, is left out. */
-  redef (name: string, expression: string): void {
+  redef(name: string, expression: string): void {
     const type = this.#options.get(name)?.type
     const value = type === 'string' ? unquote(expression) : expression
     if (type !== undefined && value !== undefined && SYNTAX[type].test(value)) this.set(name, value)
   }
 
   /** From the command line; tells of every bad one, then gives up. */
-  assign (assignments: Assignment[]): void {
+  assign(assignments: Assignment[]): void {
     for (const { name, operator, value } of assignments) {
       const type = this.#options.get(name)?.type ?? (name.startsWith('Demo::') ? 'any' : undefined)
       if (type === undefined) {
@@ -82,7 +85,7 @@ export class Options {
       } else if (!SYNTAX[type].test(value) || !['=', '+=', '-='].includes(operator)) {
         error(`syntax error, at or near "${value}"`, '<params>, line 1')
       } else {
-        const meant = type === 'string' ? unquote(`"${value}"`) ?? value : value
+        const meant = type === 'string' ? (unquote(`"${value}"`) ?? value) : value
         this.set(name, operator === '=' ? meant : combined(this.get(name), operator, meant))
       }
     }
@@ -90,7 +93,7 @@ export class Options {
   }
 }
 
-function combined (old: string, operator: string, value: string): string {
+function combined(old: string, operator: string, value: string): string {
   const before = old === '' ? [] : [toJson(old)].flat()
   const change = [toJson(value)].flat()
   const after = operator === '+=' ? [...before, ...change] : before.filter(item => !change.includes(item))

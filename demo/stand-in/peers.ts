@@ -11,30 +11,32 @@ export class Peers extends EventEmitter<{ up: [name: string] }> {
   readonly layout: Layout
   readonly #up = new Set<string>()
 
-  constructor (name: string, layout: Layout) {
+  constructor(name: string, layout: Layout) {
     super()
     this.name = name
     this.layout = layout
   }
 
   /** Another node has said who it is. */
-  hello (name: string): void {
+  hello(name: string): void {
     if (name === this.name || this.#up.has(name)) return
     if (!this.layout.nodes.has(name)) return error(`Got Cluster::hello msg from unexpected node: ${name}`, HELLO)
     this.#up.add(name)
     this.emit('up', name)
   }
 
-  bye (name: string): void {
+  bye(name: string): void {
     this.#up.delete(name)
   }
 
-  isManager (name = this.name): boolean {
+  isManager(name = this.name): boolean {
     return this.layout.nodes.get(name)?.type === 'MANAGER'
   }
 
   /** Those that are not up: of a manager's, all; of another's, managers. */
-  unseen (): string[] {
-    return [...this.layout.nodes.keys()].filter(name => name !== this.name && !this.#up.has(name) && (this.isManager() || this.isManager(name)))
+  unseen(): string[] {
+    return [...this.layout.nodes.keys()].filter(
+      name => name !== this.name && !this.#up.has(name) && (this.isManager() || this.isManager(name))
+    )
   }
 }

@@ -6,14 +6,15 @@ import { fatal } from './report.js'
 export const HOME = '/opt/zeek/share/zeek'
 
 /** What a real Zeek ships: not looked up, for there are no such files here. */
-const SHIPPED = /^(?:(?:policy|base|site)\/.|(?:local|packages)(?:\.zeek)?$|(?:policy\/)?(?:frameworks|misc|protocols|tuning)\/.)/
+const SHIPPED =
+  /^(?:(?:policy|base|site)\/.|(?:local|packages)(?:\.zeek)?$|(?:policy\/)?(?:frameworks|misc|protocols|tuning)\/.)/
 
-export function zeekPath (): string {
+export function zeekPath(): string {
   return process.env['ZEEKPATH'] || `.:${HOME}:${HOME}/policy:${HOME}/site:${HOME}/builtin-plugins`
 }
 
 /** The script's path, or undefined. For a directory it is its __load__.zeek. */
-export function findScript (name: string): string | undefined {
+export function findScript(name: string): string | undefined {
   const directories = isAbsolute(name) ? ['/'] : zeekPath().split(':')
   for (const directory of directories) {
     const path = join(directory || '.', name)
@@ -32,7 +33,7 @@ export class Scripts {
   readonly #names: string[] = []
   readonly #files = new Set<string>()
 
-  load (name: string, where?: string, beside = '.'): void {
+  load(name: string, where?: string, beside = '.'): void {
     if (name === '-') return
     const file = findScript(name.startsWith('.') ? resolve(beside, name) : name)
     if (file === undefined && !SHIPPED.test(name)) fatal(`can't find ${name}`, where)
@@ -48,7 +49,7 @@ export class Scripts {
   }
 
   /** What the pattern's group says about the last script that matches. */
-  last (pattern: RegExp): string | undefined {
+  last(pattern: RegExp): string | undefined {
     return this.#names.map(name => pattern.exec(name)?.[1]).findLast(found => found !== undefined)
   }
 }

@@ -5,13 +5,13 @@ export type Status = 'INITIALIZING' | 'RUNNING' | 'TERMINATING' | 'TERMINATED'
 
 let file: string | undefined
 
-export function keepStatus (path: string | undefined): void {
+export function keepStatus(path: string | undefined): void {
   file = path
   process.on('exit', () => setStatus('TERMINATED', 'atexit'))
   setStatus('INITIALIZING', 'main')
 }
 
-export function setStatus (status: Status, reason: string): void {
+export function setStatus(status: Status, reason: string): void {
   if (file === undefined) return
   try {
     writeFileSync(file, `${status} [${reason}]\n`)

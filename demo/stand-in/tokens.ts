@@ -1,15 +1,25 @@
 import { error } from './report.js'
 
-export interface Token { text: string, line: number, start: number, end: number }
+export interface Token {
+  text: string
+  line: number
+  start: number
+  end: number
+}
 
-const TOKEN = new RegExp([
-  /@load[ \t]+[^\s#;]+/,
-  /"(?:\\.|[^"\\\n])*"/,
-  // An IPv6 address: [::1]
-  /\[[\da-fA-F:.]*:[\da-fA-F:.]*\]/,
-  /[\w:./-]+/,
-  /\+=|-=|[=[\]{}(),;$&?|+]/
-].map(part => part.source).join('|'), 'y')
+const TOKEN = new RegExp(
+  [
+    /@load[ \t]+[^\s#;]+/,
+    /"(?:\\.|[^"\\\n])*"/,
+    // An IPv6 address: [::1]
+    /\[[\da-fA-F:.]*:[\da-fA-F:.]*\]/,
+    /[\w:./-]+/,
+    /\+=|-=|[=[\]{}(),;$&?|+]/
+  ]
+    .map(part => part.source)
+    .join('|'),
+  'y'
+)
 
 /** The words of a Zeek script, taken one by one. */
 export class Tokens {
@@ -18,7 +28,7 @@ export class Tokens {
   readonly #tokens: Token[] = []
   #at = 0
 
-  constructor (file: string, text: string) {
+  constructor(file: string, text: string) {
     this.file = file
     this.#text = text
     let line = 1
@@ -38,33 +48,33 @@ export class Tokens {
     }
   }
 
-  get done (): boolean {
+  get done(): boolean {
     return this.#at === this.#tokens.length
   }
 
-  peek (): string | undefined {
+  peek(): string | undefined {
     return this.#tokens[this.#at]?.text
   }
 
   /** The next word, which must be as told; says where the script is wrong otherwise. */
-  take (expected?: string | RegExp): string {
+  take(expected?: string | RegExp): string {
     const token = this.#tokens[this.#at]
     if (token === undefined) this.#fail('end of file', this.#tokens.at(-1)?.line ?? 1)
-    const good = typeof expected === 'string' ? token.text === expected : expected?.test(token.text) ?? true
+    const good = typeof expected === 'string' ? token.text === expected : (expected?.test(token.text) ?? true)
     if (!good) this.#fail(token.text, token.line)
     this.#at++
     return token.text
   }
 
   /** Takes the next word if it is this one. */
-  skip (word: string): boolean {
+  skip(word: string): boolean {
     if (this.peek() !== word) return false
     this.#at++
     return true
   }
 
   /** Everything before the next semicolon, which goes as well. */
-  statement (): string {
+  statement(): string {
     const first = this.#tokens[this.#at]
     let last = first
     while (this.peek() !== ';') {
@@ -76,15 +86,15 @@ export class Tokens {
   }
 
   /** "file, line N" of the word taken last. */
-  where (): string {
+  where(): string {
     return `${this.file}, line ${this.#tokens[this.#at - 1]?.line ?? 1}`
   }
 
-  fail (word: string): never {
+  fail(word: string): never {
     this.#fail(word, this.#tokens[this.#at - 1]?.line ?? 1)
   }
 
-  #fail (word: string, line: number): never {
+  #fail(word: string, line: number): never {
     error(`syntax error, at or near "${word}"`, `${this.file}, line ${line}`)
     process.exit(1)
   }

@@ -3,7 +3,7 @@ import { zeekPath } from './scripts.js'
 export const VERSION = '9.0.0'
 
 /** The part of the real text that the stand-in understands. */
-export function usage (): string {
+export function usage(): string {
   return `zeek version ${VERSION} (stand-in)
 usage: zeek [options] [file ...]
     <file>                          | Zeek script file, or read stdin (-)

@@ -15,7 +15,7 @@ const INIT = `${MAIN}, line 63`
 const RETRY_MS = 100
 
 /** What misc/zeromq-multi-host-auto-setup does: everything is where the manager is. */
-export function setUpMultiHost ({ nodes }: Layout, options: Options): void {
+export function setUpMultiHost({ nodes }: Layout, options: Options): void {
   const manager = nodes.get('manager')
   if (manager === undefined) return
   const port = (name: string, otherwise: string): string =>
@@ -29,13 +29,15 @@ export function setUpMultiHost ({ nodes }: Layout, options: Options): void {
 }
 
 /** The ZeroMQ cluster backend, over plain TCP: it carries no messages, the proxy only tells everyone who is there. */
-export async function startZeroMQ (peers: Peers, options: Options): Promise<void> {
+export async function startZeroMQ(peers: Peers, options: Options): Promise<void> {
   const endpoint = (name: string): string => options.get(`${PREFIX}${name}_endpoint`)
   if (options.get(`${PREFIX}run_proxy_thread`) === 'T') await runProxy(endpoint('listen_xpub'), endpoint('listen_xsub'))
   const node = peers.layout.nodes.get(peers.name)
   if (node !== undefined) await takeLogs(node, options)
   // Connecting and listening ends cross.
-  keepLink(endpoint('connect_xpub'), 'XSUB', socket => { socket.write(`${peers.name}\n`) })
+  keepLink(endpoint('connect_xpub'), 'XSUB', socket => {
+    socket.write(`${peers.name}\n`)
+  })
   let before: string[] = []
   keepLink(endpoint('connect_xsub'), 'XPUB', undefined, line => {
     const names = JSON.parse(line) as string[]
@@ -46,13 +48,17 @@ export async function startZeroMQ (peers: Peers, options: Options): Promise<void
 }
 
 /** Who is connected with its XSUB socket says who it is; all are told to those who are connected with the other. */
-async function runProxy (xpub: string, xsub: string): Promise<void> {
+async function runProxy(xpub: string, xsub: string): Promise<void> {
   const listeners = new Set<Socket>()
   const names = new Map<Socket, string>()
-  const tell = (socket: Socket): void => { socket.write(`${JSON.stringify([...new Set(names.values())])}\n`) }
+  const tell = (socket: Socket): void => {
+    socket.write(`${JSON.stringify([...new Set(names.values())])}\n`)
+  }
   await bind('XPUB', xpub, socket => {
     listeners.add(socket)
-    socket.on('close', () => { listeners.delete(socket) })
+    socket.on('close', () => {
+      listeners.delete(socket)
+    })
     tell(socket)
   })
   await bind('XSUB', xsub, socket => {
@@ -68,7 +74,7 @@ async function runProxy (xpub: string, xsub: string): Promise<void> {
 }
 
 /** One socket of the proxy. It tells which one it is, so that crossed ports are noticed. */
-async function bind (kind: 'XPUB' | 'XSUB', endpoint: string, greet: (socket: Socket) => void): Promise<void> {
+async function bind(kind: 'XPUB' | 'XSUB', endpoint: string, greet: (socket: Socket) => void): Promise<void> {
   const address = parseEndpoint(endpoint)
   try {
     if (address === undefined) throw Object.assign(new Error('invalid argument'), { errno: -22 })
@@ -83,7 +89,12 @@ async function bind (kind: 'XPUB' | 'XSUB', endpoint: string, greet: (socket: So
 }
 
 /** Keeps one connection to the proxy for ever. `peer` is what must be at its other end. */
-function keepLink (endpoint: string, peer: 'XPUB' | 'XSUB', greet?: (socket: Socket) => void, take?: (line: string) => void): void {
+function keepLink(
+  endpoint: string,
+  peer: 'XPUB' | 'XSUB',
+  greet?: (socket: Socket) => void,
+  take?: (line: string) => void
+): void {
   const address = parseEndpoint(endpoint)
   if (address === undefined) fatal(`ZeroMQ: Failed to connect to ${endpoint}: Invalid argument`)
   const socket = connect(address)
@@ -97,10 +108,12 @@ function keepLink (endpoint: string, peer: 'XPUB' | 'XSUB', greet?: (socket: Soc
   })
   socket.on('error', () => {})
   // Who is gone is not known until the proxy tells so: the proxy may be what is gone.
-  socket.on('close', () => { setTimeout(keepLink, RETRY_MS, endpoint, peer, greet, take) })
+  socket.on('close', () => {
+    setTimeout(keepLink, RETRY_MS, endpoint, peer, greet, take)
+  })
 }
 
-async function takeLogs ({ type, ip, port }: LayoutNode, options: Options): Promise<void> {
+async function takeLogs({ type, ip, port }: LayoutNode, options: Options): Promise<void> {
   const logger = type === 'LOGGER' || (type === 'MANAGER' && options.get('Cluster::manager_is_logger') === 'T')
   if (!logger || !port) return
   try {

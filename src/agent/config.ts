@@ -11,42 +11,133 @@ export const archiveMax = 3600
 
 /** The settings of an agent. */
 export const agentSettings = {
-  agent_name: Type.String({ pattern: namePattern, 'x-expected': nameExpected, default: `agent-${hostname()}`, description: 'the name of the agent and its instance' }),
-  agent_controller: Type.String({ pattern: '^(none|[^\\s/]+:[0-9]{1,5})$', default: '127.0.0.1:2150', description: 'host:port of the controller to dial, unless one runs in the same zeek-cluster: then that, as it listens and with what it asks; none: listen, and be dialled' }),
-  agent_token_file: File('a file with the token that the agent shows to its controller; with a controller in the same zeek-cluster, one that this makes (agent.token in the state directory)'),
-  agent_tls_ca: File('authorities (PEM) that the controller\'s certificate is checked against; given, the agent speaks TLS'),
-  agent_tls_pin: File('the controller\'s own certificate (PEM), if it is to be that one, whatever names are in it; given, the agent speaks TLS; with a controller in the same zeek-cluster, that one\'s'),
+  agent_name: Type.String({
+    pattern: namePattern,
+    'x-expected': nameExpected,
+    default: `agent-${hostname()}`,
+    description: 'the name of the agent and its instance'
+  }),
+  agent_controller: Type.String({
+    pattern: '^(none|[^\\s/]+:[0-9]{1,5})$',
+    default: '127.0.0.1:2150',
+    description:
+      'host:port of the controller to dial, unless one runs in the same zeek-cluster: then that, as it listens and with what it asks; none: listen, and be dialled'
+  }),
+  agent_token_file: File(
+    'a file with the token that the agent shows to its controller; with a controller in the same zeek-cluster, one that this makes (agent.token in the state directory)'
+  ),
+  agent_tls_ca: File(
+    "authorities (PEM) that the controller's certificate is checked against; given, the agent speaks TLS"
+  ),
+  agent_tls_pin: File(
+    "the controller's own certificate (PEM), if it is to be that one, whatever names are in it; given, the agent speaks TLS; with a controller in the same zeek-cluster, that one's"
+  ),
   agent_tls_cert: File('the certificate (PEM) that the agent shows; its O is "agent", its CN the agent\'s name'),
   agent_tls_key: File('the key (PEM) of that certificate'),
   agent_addr: ListenAddress({ default: '127.0.0.1', description: 'where an agent that is dialled listens' }),
   agent_port: ListenPort({ default: 2151, description: 'where an agent that is dialled listens' }),
-  agent_advertise_addr: Type.Optional(Type.String({ format: 'ip', description: 'the address at which other instances reach this one; default: the one that the controller sees' })),
+  agent_advertise_addr: Type.Optional(
+    Type.String({
+      format: 'ip',
+      description: 'the address at which other instances reach this one; default: the one that the controller sees'
+    })
+  ),
   agent_stop_timeout: Seconds({ default: nodeTimes.stop, description: 'seconds from SIGTERM to SIGKILL of a node' }),
-  agent_start_timeout: Seconds({ default: nodeTimes.start, description: 'seconds that a node may need to join the cluster: what a request that starts nodes has for it, unless its own timeout says otherwise' }),
-  agent_progress_interval: Seconds({ default: 5, minimum: 0.01, description: 'seconds between words of which nodes a request waits for' }),
-  agent_restart_delay: Seconds({ default: 1, minimum: 0.01, description: 'seconds until a node that exited is started again; doubles with each exit in a row' }),
+  agent_start_timeout: Seconds({
+    default: nodeTimes.start,
+    description:
+      'seconds that a node may need to join the cluster: what a request that starts nodes has for it, unless its own timeout says otherwise'
+  }),
+  agent_progress_interval: Seconds({
+    default: 5,
+    minimum: 0.01,
+    description: 'seconds between words of which nodes a request waits for'
+  }),
+  agent_restart_delay: Seconds({
+    default: 1,
+    minimum: 0.01,
+    description: 'seconds until a node that exited is started again; doubles with each exit in a row'
+  }),
   agent_restart_delay_max: Seconds({ default: 60, description: 'seconds that this delay grows to' }),
-  agent_restart_reset: Seconds({ default: 60, description: 'seconds of running after which an exit counts as the first again' }),
+  agent_restart_reset: Seconds({
+    default: 60,
+    description: 'seconds of running after which an exit counts as the first again'
+  }),
   agent_restart_max: Count({ default: 10, description: 'exits in a row after which a node is FAILED; 0: never' }),
-  agent_silent_after: Seconds({ default: 60, minimum: 0.1, description: 'seconds without a sign of life after which a node is UNKNOWN; one comes every 5 seconds, later when a node is busy' }),
-  agent_restart_silent: Seconds({ default: 0, description: 'seconds without a sign of life after which a node is restarted; 0: never' }),
-  agent_output_max_bytes: Count({ default: 10_485_760, minimum: 4096, description: 'size at which a node\'s stdout and stderr files are rotated' }),
-  agent_stats_interval: Seconds({ default: 10, minimum: 0.1, description: 'seconds between the samples of what its nodes use and see' }),
-  agent_rotation_interval: Seconds({ default: 3600, description: 'seconds after which nodes rotate their logs into the queue, unless their scripts or options say otherwise; 0: they do not' }),
-  agent_archive_logs: Type.Boolean({ default: true, description: 'whether the agent archives rotated logs; otherwise they stay in the queue, for others to take' }),
-  agent_archive_interval: Seconds({ default: 60, maximum: archiveMax, description: `seconds between looks for rotated logs; 0: as agent_rotation_interval, at most ${archiveMax}` }),
-  agent_archive_cmd: Type.Optional(Type.String({ minLength: 1, description: 'what archives logs, for the shell; gets -1 and the two directories, queue and archive; default: zeek-archiver beside zeek or on the PATH, else our own' })),
+  agent_silent_after: Seconds({
+    default: 60,
+    minimum: 0.1,
+    description:
+      'seconds without a sign of life after which a node is UNKNOWN; one comes every 5 seconds, later when a node is busy'
+  }),
+  agent_restart_silent: Seconds({
+    default: 0,
+    description: 'seconds without a sign of life after which a node is restarted; 0: never'
+  }),
+  agent_output_max_bytes: Count({
+    default: 10_485_760,
+    minimum: 4096,
+    description: "size at which a node's stdout and stderr files are rotated"
+  }),
+  agent_stats_interval: Seconds({
+    default: 10,
+    minimum: 0.1,
+    description: 'seconds between the samples of what its nodes use and see'
+  }),
+  agent_rotation_interval: Seconds({
+    default: 3600,
+    description:
+      'seconds after which nodes rotate their logs into the queue, unless their scripts or options say otherwise; 0: they do not'
+  }),
+  agent_archive_logs: Type.Boolean({
+    default: true,
+    description: 'whether the agent archives rotated logs; otherwise they stay in the queue, for others to take'
+  }),
+  agent_archive_interval: Seconds({
+    default: 60,
+    maximum: archiveMax,
+    description: `seconds between looks for rotated logs; 0: as agent_rotation_interval, at most ${archiveMax}`
+  }),
+  agent_archive_cmd: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'what archives logs, for the shell; gets -1 and the two directories, queue and archive; default: zeek-archiver beside zeek or on the PATH, else our own'
+    })
+  ),
   agent_archive_dir: File('where logs are archived, in a directory per day; default: logs/ in the state directory'),
-  agent_archive_timeout: Seconds({ default: 3600, minimum: 0.01, description: 'seconds that one run of the archiver may take' }),
-  agent_archive_max_age: Seconds({ default: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'seconds after which an archived log is deleted; 0: never' }),
-  agent_archive_max_bytes: Count({ default: 0, description: 'size of all archived logs above which the oldest are deleted; 0: no limit' }),
-  agent_archive_min_free: Type.Number({ default: 0, minimum: 0, maximum: 99, description: 'percent of the archive\'s file system that is kept free, by deleting the oldest archived logs; 0: whatever is free' }),
+  agent_archive_timeout: Seconds({
+    default: 3600,
+    minimum: 0.01,
+    description: 'seconds that one run of the archiver may take'
+  }),
+  agent_archive_max_age: Seconds({
+    default: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: 'seconds after which an archived log is deleted; 0: never'
+  }),
+  agent_archive_max_bytes: Count({
+    default: 0,
+    description: 'size of all archived logs above which the oldest are deleted; 0: no limit'
+  }),
+  agent_archive_min_free: Type.Number({
+    default: 0,
+    minimum: 0,
+    maximum: 99,
+    description:
+      "percent of the archive's file system that is kept free, by deleting the oldest archived logs; 0: whatever is free"
+  }),
   bin: Type.String({ default: 'zeek', minLength: 1, description: 'the zeek executable, a path or a name on the PATH' })
 }
 
 export type AgentSettings = Static<TObject<typeof managementSettings & typeof agentSettings>>
 
 /** Throws an AppError when others than its controller could command the agent. */
-export function refuseExposure ({ agent_addr: addr, agent_tls_cert: cert }: AgentSettings): void {
-  if (!isLoopback(addr) && cert === undefined) throw new AppError('invalid_request', `ZEEK_AGENT_ADDR is ${addr}: whoever reaches it could run anything; set ZEEK_AGENT_TLS_CERT, ZEEK_AGENT_TLS_KEY and ZEEK_AGENT_TLS_CA, or a loopback address`)
+export function refuseExposure({ agent_addr: addr, agent_tls_cert: cert }: AgentSettings): void {
+  if (!isLoopback(addr) && cert === undefined) {
+    throw new AppError(
+      'invalid_request',
+      `ZEEK_AGENT_ADDR is ${addr}: whoever reaches it could run anything; set ZEEK_AGENT_TLS_CERT, ZEEK_AGENT_TLS_KEY and ZEEK_AGENT_TLS_CA, or a loopback address`
+    )
+  }
 }

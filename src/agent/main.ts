@@ -35,22 +35,36 @@ export interface AgentOptions {
 
 export interface Agent {
   /** Tells the controller a line of the log; lost when it is not there. */
-  notifyLog (level: string, message: string): void
+  notifyLog(level: string, message: string): void
   /** Reads the certificates again. Throws an AppError that names the setting. */
-  reload (): void
+  reload(): void
   /** Ends the link with the controller. The nodes stay. */
-  close (): Promise<void>
+  close(): Promise<void>
 }
 
 /** Runs an agent. Resolves once it listens or dials. Rejects when it cannot listen. */
-export async function startAgent ({ settings, env, programs, controllerPort, log, host = thisHost }: AgentOptions): Promise<Agent> {
+export async function startAgent({
+  settings,
+  env,
+  programs,
+  controllerPort,
+  log,
+  host = thisHost
+}: AgentOptions): Promise<Agent> {
   const closing = new AbortController()
   const certificates = Certificates.of('agent', settings)
   await prepareQueue(settings)
   const table = new NodeTable(settings, env, programs, new ShareFile(join(settings.management_state_dir, 'agent.json')))
   const nodeHealth = new NodeHealth(table, directories(settings).node)
-  const sampler = new Sampler(table, samples => nodeHealth.note(samples), settings.agent_stats_interval * 1000, closing.signal)
-  const archiver = settings.agent_archive_logs ? new Archiver({ settings, env, log, notify: (method, params) => session.notify(method, params) }) : undefined
+  const sampler = new Sampler(
+    table,
+    samples => nodeHealth.note(samples),
+    settings.agent_stats_interval * 1000,
+    closing.signal
+  )
+  const archiver = settings.agent_archive_logs
+    ? new Archiver({ settings, env, log, notify: (method, params) => session.notify(method, params) })
+    : undefined
   const instance = new LocalInstance(settings, env, table, nodeHealth, archiver)
   const checks = new NodeChecks(settings, env, host)
   await checks.clean()
@@ -58,19 +72,38 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
 
   /** The controllers of this host, as the supervisor has told of them. */
   const controllers = new Map<string, UnitStatus>()
-  const remember = (unit: UnitStatus) => { if (unit.kind === 'attached' && unit.tag === 'CONTROLLER') controllers.set(unit.name, unit) }
+  const remember = (unit: UnitStatus) => {
+    if (unit.kind === 'attached' && unit.tag === 'CONTROLLER') controllers.set(unit.name, unit)
+  }
   programs.on('changed', remember)
   for (const unit of await programs.status()) remember(unit)
 
   /** Every process of this host that takes part: the agent, a controller, the nodes. */
   const statuses = (): NodeStatus[] => [
-    { node: settings.agent_name, state: 'RUNNING', mgmt_role: 'AGENT', pid: process.pid, ...(dialled ? { port: settings.agent_port } : {}) },
-    ...[...controllers.values()].map(({ name, state, pid }): NodeStatus => ({ node: name, state, mgmt_role: 'CONTROLLER', ...(pid ? { pid } : {}), port: controllerPort })),
+    {
+      node: settings.agent_name,
+      state: 'RUNNING',
+      mgmt_role: 'AGENT',
+      pid: process.pid,
+      ...(dialled ? { port: settings.agent_port } : {})
+    },
+    ...[...controllers.values()].map(({ name, state, pid }): NodeStatus => ({
+      node: name,
+      state,
+      mgmt_role: 'CONTROLLER',
+      ...(pid ? { pid } : {}),
+      port: controllerPort
+    })),
     ...table.statuses()
   ]
 
   /** The controller judges by it whether the cluster is well. */
-  const report = () => { instance.health().then(health => session.notify('health', health), error => log.error(`its health is not known: ${messageOf(error)}`)) }
+  const report = () => {
+    instance.health().then(
+      health => session.notify('health', health),
+      error => log.error(`its health is not known: ${messageOf(error)}`)
+    )
+  }
 
   const session: Session = new Session({
     heartbeatMs: settings.management_heartbeat * 1000,
@@ -80,7 +113,10 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
     certificates,
     connected: report,
     // Read each time, so that another token needs no restart.
-    headers: async () => settings.agent_token_file === undefined ? {} : { authorization: `Bearer ${await readToken(settings.agent_token_file)}` },
+    headers: async () =>
+      settings.agent_token_file === undefined
+        ? {}
+        : { authorization: `Bearer ${await readToken(settings.agent_token_file)}` },
     hello: async () => ({
       api_version: agentApiVersion,
       name: settings.agent_name,
@@ -88,28 +124,37 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
       zeek_version: await instance.zeekVersion(),
       host: settings.agent_advertise_addr,
       machine: bootId,
-      directory: await stat(settings.management_state_dir).then(({ dev, ino }) => `${dev}-${ino}`, () => undefined),
+      directory: await stat(settings.management_state_dir).then(
+        ({ dev, ino }) => `${dev}-${ino}`,
+        () => undefined
+      ),
       config_id: table.share?.config_id,
       times: { stop: settings.agent_stop_timeout, start: settings.agent_start_timeout },
       nodes: statuses()
     })
   })
   table.on('changed', change => {
-    if (change.old_state !== change.status.state) log.info(`node ${change.status.node}: ${change.old_state} -> ${change.status.state}: ${change.reason}`)
+    if (change.old_state !== change.status.state) {
+      log.info(`node ${change.status.node}: ${change.old_state} -> ${change.status.state}: ${change.reason}`)
+    }
     session.notify('change', change)
     // Nothing will start it again by itself.
-    if (change.status.state === 'FAILED') session.notify('error', { message: `node ${change.status.node} has failed: ${change.reason}`, node: change.status.node })
+    if (change.status.state === 'FAILED') {
+      session.notify('error', {
+        message: `node ${change.status.node} has failed: ${change.reason}`,
+        node: change.status.node
+      })
+    }
   })
 
   table.on('gone', nodes => session.notify('gone', { nodes }))
 
   if (dialled) {
-    await session.listen(settings.agent_addr, settings.agent_port, closing.signal)
-      .catch(error => {
-        // What has begun must not keep the process.
-        closing.abort()
-        throw new AppError('unavailable', `agent_port: ${messageOf(error)}`, { cause: error })
-      })
+    await session.listen(settings.agent_addr, settings.agent_port, closing.signal).catch(error => {
+      // What has begun must not keep the process.
+      closing.abort()
+      throw new AppError('unavailable', `agent_port: ${messageOf(error)}`, { cause: error })
+    })
     log.info(`waits for the controller at ${hostPort(settings.agent_addr, settings.agent_port)}`)
   }
   try {
@@ -133,8 +178,10 @@ export async function startAgent ({ settings, env, programs, controllerPort, log
 }
 
 /** Throws an AppError that names the setting. */
-async function readToken (path: string): Promise<string> {
-  return (await readFile(path, 'utf8').catch(error => {
-    throw new AppError('unavailable', `ZEEK_AGENT_TOKEN_FILE: ${messageOf(error)}`, { cause: error })
-  })).trim()
+async function readToken(path: string): Promise<string> {
+  return (
+    await readFile(path, 'utf8').catch(error => {
+      throw new AppError('unavailable', `ZEEK_AGENT_TOKEN_FILE: ${messageOf(error)}`, { cause: error })
+    })
+  ).trim()
 }

@@ -18,21 +18,27 @@ import type { Sampler } from './stats/sampler.js'
 import { ownOf, takenPorts } from './check/taken-ports.js'
 
 type Method = keyof typeof agentMethods
-type Served = { [M in Method]: (params: Static<typeof agentMethods[M]['params']>, context: Context) => unknown }
+type Served = { [M in Method]: (params: Static<(typeof agentMethods)[M]['params']>, context: Context) => unknown }
 
-const check = Object.fromEntries(Object.entries(agentMethods).map(([method, { params }]) => [method, checker(params, invalid)])) as Record<Method, (value: unknown, at: string) => any>
+const check = Object.fromEntries(
+  Object.entries(agentMethods).map(([method, { params }]) => [method, checker(params, invalid)])
+) as Record<Method, (value: unknown, at: string) => any>
 
 /** Handlers that get what fits the schema of their method, and nothing else. */
-function checked (served: Served): Handlers {
-  return Object.fromEntries((Object.entries(served) as [Method, (params: any, context: Context) => unknown][])
-    .map(([method, serve]) => [method, (params, context) => serve(check[method](params, method), context)]))
+function checked(served: Served): Handlers {
+  return Object.fromEntries(
+    (Object.entries(served) as [Method, (params: any, context: Context) => unknown][]).map(([method, serve]) => [
+      method,
+      (params, context) => serve(check[method](params, method), context)
+    ])
+  )
 }
 
 const checkPacked = checker(controllerMethods.layout.answer, invalid)
 /** A layout is asked for by an agent that is being asked itself; it takes what it takes, however long its asker waits. */
 const layoutMs = 60_000
 
-async function askForLayout (link: Link, digest: string): Promise<Layout> {
+async function askForLayout(link: Link, digest: string): Promise<Layout> {
   const { packed } = checkPacked(await link.ask('layout', { digest }, { timeoutMs: layoutMs }), 'layout')
   return await unpackLayout(packed, digest)
 }
@@ -50,31 +56,45 @@ export interface Workers {
 }
 
 /** What an agent does for its controller, by method. */
-export function methodsOf ({ settings, env, table, checks, sampler, instance, host, log }: Workers): Handlers {
+export function methodsOf({ settings, env, table, checks, sampler, instance, host, log }: Workers): Handlers {
   const telling = (nodes: readonly string[], { part }: Context, job: Promise<Outcome[]>) =>
     withProgress(job, () => table.steps(nodes), part, settings.agent_progress_interval * 1000)
   return checked({
     deploy: ({ share, ...how }, context) => {
       log.info(`deploying configuration ${share.config_id}: ${share.nodes.length} nodes`)
       const { link, signal } = context
-      return telling(share.nodes.map(({ name }) => name), context, table.deploy(share, digest => askForLayout(link, digest), how, signal))
+      return telling(
+        share.nodes.map(({ name }) => name),
+        context,
+        table.deploy(share, digest => askForLayout(link, digest), how, signal)
+      )
     },
     check: async ({ share, nodes, processes }, { signal, link }) =>
-      await checks.check(await table.resolveShare(share, digest => askForLayout(link, digest)), nodes, () => ownOf(table, processes), signal),
-    get_taken_ports: async ({ host: address, processes }) => ({ ports: await takenPorts(host, address, () => ownOf(table, processes)) }),
+      await checks.check(
+        await table.resolveShare(share, digest => askForLayout(link, digest)),
+        nodes,
+        () => ownOf(table, processes),
+        signal
+      ),
+    get_taken_ports: async ({ host: address, processes }) => ({
+      ports: await takenPorts(host, address, () => ownOf(table, processes))
+    }),
     standby: async () => {
       log.info('on standby')
       await table.standby()
       return []
     },
-    get_id_value: ({ id, nodes }, { signal }) => table.each(nodes, async node => ({ value: await node.idValue(id, signal) })),
+    get_id_value: ({ id, nodes }, { signal }) =>
+      table.each(nodes, async node => ({ value: await node.idValue(id, signal) })),
     get_node_output: (params, context) => getNodeOutput(table, params, context),
     diagnose: ({ nodes }, { signal }) => diagnose(table, nodes, env, signal),
     start: ({ nodes }, context) => telling(nodes, context, table.start(nodes, context.signal)),
     stop: ({ nodes }, context) => telling([], context, table.stop(nodes, context.signal)),
     restart: ({ nodes }, context) => telling(nodes, context, table.restart(nodes, context.signal)),
     get_node_stats: ({ nodes, watch }, { signal, part }) => sampler.stats(nodes, watch, signal, part),
-    get_instance_stats: async (_params, { signal }) => [{ success: true, instance: settings.agent_name, data: { instance_stats: await instance.stats(signal) } }],
+    get_instance_stats: async (_params, { signal }) => [
+      { success: true, instance: settings.agent_name, data: { instance_stats: await instance.stats(signal) } }
+    ],
     get_metrics: ({ node }) => sampler.metrics(node)
   })
 }

@@ -32,17 +32,17 @@ export class Session {
   #options: SessionOptions
   #link: Link | undefined
 
-  constructor (options: SessionOptions) {
+  constructor(options: SessionOptions) {
     this.#options = options
   }
 
   /** Tells the controller something; lost when it is not there, as its next hello tells all. */
-  notify (method: string, params: object): void {
+  notify(method: string, params: object): void {
     this.#link?.notify(method, params)
   }
 
   /** Dials the controller until the signal aborts, again whenever the link is lost. Never rejects. */
-  async dial (address: string, signal: AbortSignal): Promise<void> {
+  async dial(address: string, signal: AbortSignal): Promise<void> {
     const { log, retryMaxMs } = this.#options
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
@@ -51,41 +51,75 @@ export class Session {
         if (!link.closed.aborted) await once(link.closed, 'abort')
         if (!signal.aborted) log.warn(`lost the controller: ${link.closed.reason}`)
       } catch (error) {
-        if (!signal.aborted) log[attempt === 1 ? 'warn' : 'debug'](`cannot reach the controller at ${address}: ${messageOf(error)}`)
+        if (!signal.aborted) {
+          log[attempt === 1 ? 'warn' : 'debug'](`cannot reach the controller at ${address}: ${messageOf(error)}`)
+        }
       }
       // Spread out: after a restart of the controller all agents come at once.
-      await sleep(backoff(attempt, retryMs, retryMaxMs) * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {})
+      await sleep(backoff(attempt, retryMs, retryMaxMs) * (0.5 + Math.random() / 2), undefined, { signal }).catch(
+        () => {}
+      )
     }
   }
 
   /** Listens for the controller until the signal aborts. Throws `unavailable` when the port is taken. */
-  async listen (host: string, port: number, signal: AbortSignal): Promise<void> {
+  async listen(host: string, port: number, signal: AbortSignal): Promise<void> {
     const { certificates, log } = this.#options
     const listener = await listen({
-      host, port, path: agentPath, certificates,
-      admit: request => { if (certificates && bearerOf(request)?.role !== 'controller') throw new AppError('forbidden', 'a certificate of a controller is needed') },
-      onTransport: transport => { this.#greet(transport, signal).catch(error => log.warn(`a controller left: ${messageOf(error)}`)) }
+      host,
+      port,
+      path: agentPath,
+      certificates,
+      admit: request => {
+        if (certificates && bearerOf(request)?.role !== 'controller') {
+          throw new AppError('forbidden', 'a certificate of a controller is needed')
+        }
+      },
+      onTransport: transport => {
+        this.#greet(transport, signal).catch(error => log.warn(`a controller left: ${messageOf(error)}`))
+      }
     })
-    signal.addEventListener('abort', () => { void listener.close() }, { once: true })
+    signal.addEventListener(
+      'abort',
+      () => {
+        void listener.close()
+      },
+      { once: true }
+    )
   }
 
-  async #open (address: string, signal: AbortSignal): Promise<Transport> {
+  async #open(address: string, signal: AbortSignal): Promise<Transport> {
     const { certificates, headers } = this.#options
     // New ones need no restart.
     certificates?.reload()
-    return await dial(`ws${certificates ? 's' : ''}://${address}${agentPath}`, signal, { headers: await headers(), tls: certificates?.options })
+    return await dial(`ws${certificates ? 's' : ''}://${address}${agentPath}`, signal, {
+      headers: await headers(),
+      tls: certificates?.options
+    })
   }
 
-  async #greet (transport: Transport, signal: AbortSignal): Promise<Link> {
+  async #greet(transport: Transport, signal: AbortSignal): Promise<Link> {
     const { handlers, heartbeatMs, hello, connected, log } = this.#options
-    const link = new Link(transport, handlers, { heartbeatMs, onError: error => log.error(`link: ${messageOf(error)}`) })
-    signal.addEventListener('abort', () => { void link.close('the agent is stopping') }, { once: true, signal: link.closed })
+    const link = new Link(transport, handlers, {
+      heartbeatMs,
+      onError: error => log.error(`link: ${messageOf(error)}`)
+    })
+    signal.addEventListener(
+      'abort',
+      () => {
+        void link.close('the agent is stopping')
+      },
+      { once: true, signal: link.closed }
+    )
     try {
       // The newer one is the one that works.
       const before = this.#link
       this.#link = link
       await before?.close('another connection has taken over')
-      const { controller } = await link.ask<{ controller: string }>('hello', await hello(), { timeoutMs: helloMs, signal })
+      const { controller } = await link.ask<{ controller: string }>('hello', await hello(), {
+        timeoutMs: helloMs,
+        signal
+      })
       log.info(`connected with ${controller}`)
       connected()
       return link

@@ -18,7 +18,7 @@ export interface CommandLine {
 }
 
 /** `--name value` and `--name=value`; roles and the file are no settings. */
-export function parseFlags (args: readonly string[]): CommandLine {
+export function parseFlags(args: readonly string[]): CommandLine {
   const flags: Record<string, string> = {}
   const roles: Role[] = []
   for (let at = 0; at < args.length; at++) {
@@ -36,7 +36,12 @@ export function parseFlags (args: readonly string[]): CommandLine {
 }
 
 /** The settings, which `roles` say that run together share. The state directory is an absolute path. */
-export function readSettings ({ file, flags, roles = [], env }: Partial<CommandLine> & { flags: Record<string, string>, env: NodeJS.ProcessEnv }) {
+export function readSettings({
+  file,
+  flags,
+  roles = [],
+  env
+}: Partial<CommandLine> & { flags: Record<string, string>; env: NodeJS.ProcessEnv }) {
   const settings = loadSettings(allSettings, { flags, env, file }, runTogether(roles) ? ownController : undefined)
   return { ...settings, management_state_dir: resolve(settings.management_state_dir) }
 }

@@ -19,7 +19,7 @@ interface Start {
 }
 
 /** Runs the supervisor; in a process that one has launched, the role that the environment names. Returns the exit code. */
-export async function start (args: readonly string[], program: string, env: NodeJS.ProcessEnv): Promise<number> {
+export async function start(args: readonly string[], program: string, env: NodeJS.ProcessEnv): Promise<number> {
   const { roles: named, file, flags } = parseFlags(args)
   const roles: Role[] = named.length > 0 ? named : ['CONTROLLER', 'AGENT']
   const settings = readSettings({ file, flags, roles, env })
@@ -29,7 +29,7 @@ export async function start (args: readonly string[], program: string, env: Node
 }
 
 /** Aborted by the first signal to stop, with its reason; the second ends the process at once. */
-function untilStopped (signals: Partial<Record<NodeJS.Signals, string>>): AbortSignal {
+function untilStopped(signals: Partial<Record<NodeJS.Signals, string>>): AbortSignal {
   const stopping = new AbortController()
   for (const [signal, reason] of Object.entries(signals)) {
     process.on(signal, () => {
@@ -40,7 +40,7 @@ function untilStopped (signals: Partial<Record<NodeJS.Signals, string>>): AbortS
   return stopping.signal
 }
 
-async function runSupervisor ({ settings, roles, command, env }: Start): Promise<number> {
+async function runSupervisor({ settings, roles, command, env }: Start): Promise<number> {
   // Hosts may share one file of settings: what another role would do is no reason to stop here.
   if (roles.includes('CONTROLLER')) refuseControllerExposure(settings)
   if (roles.includes('AGENT')) refuseAgentExposure(settings)
@@ -54,13 +54,18 @@ async function runSupervisor ({ settings, roles, command, env }: Start): Promise
     log,
     onReady: lines => console.log(`zeek-cluster is ready: ${lines.join('; ')}`),
     // At a terminal SIGHUP is its end; a service is told so to read its files again.
-    signal: untilStopped({ SIGTERM: 'stop', SIGINT: 'stop', SIGUSR2: nodesStay, ...process.stdout.isTTY ? { SIGHUP: 'stop' } : {} })
+    signal: untilStopped({
+      SIGTERM: 'stop',
+      SIGINT: 'stop',
+      SIGUSR2: nodesStay,
+      ...(process.stdout.isTTY ? { SIGHUP: 'stop' } : {})
+    })
   })
   return started ? 0 : 1
 }
 
 /** In a process that a supervisor has launched: one role, until the supervisor ends or says so. */
-async function runRole (role: string, { settings, roles, env }: Start): Promise<number> {
+async function runRole(role: string, { settings, roles, env }: Start): Promise<number> {
   // What reaches the whole group, as Ctrl-C does, is for the supervisor, which sees to the order.
   for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => {})
   const stopped = untilStopped({ SIGTERM: 'stop' })
@@ -86,27 +91,40 @@ async function runRole (role: string, { settings, roles, env }: Start): Promise<
   return 0
 
   // Each process loads only what its role needs.
-  async function agentRole () {
-    const [{ startAgent }, { SupervisorClient }] = await Promise.all([import('../agent/main.js'), import('../agent/nodes/supervisor-client.js')])
+  async function agentRole() {
+    const [{ startAgent }, { SupervisorClient }] = await Promise.all([
+      import('../agent/main.js'),
+      import('../agent/nodes/supervisor-client.js')
+    ])
     const programs = new SupervisorClient(new IpcTransport(process))
     const starting = startAgent({ settings, env, programs, controllerPort: settings.controller_port, log })
     programs.on('reload', () => reloadWith(starting))
     const agent = await starting
-    onLine = (level, message) => { if (level === 'WARNING' || level === 'ERROR') agent.notifyLog(level, message) }
-    return { supervisor: programs.link, line: `${settings.agent_name} is an agent of ${settings.agent_controller}`, close: agent.close }
+    onLine = (level, message) => {
+      if (level === 'WARNING' || level === 'ERROR') agent.notifyLog(level, message)
+    }
+    return {
+      supervisor: programs.link,
+      line: `${settings.agent_name} is an agent of ${settings.agent_controller}`,
+      close: agent.close
+    }
   }
 
-  async function controllerRole () {
+  async function controllerRole() {
     const { startController } = await import('../controller/main.js')
     const starting = startController({ settings, log, agent: runTogether(roles) ? agentInNeed(settings) : undefined })
     const link = new Link(new IpcTransport(process), { reload: () => reloadWith(starting) })
     const { url, close } = await starting
-    return { supervisor: link, line: `${settings.controller_name} listens on ${url}, for agents on ${hostPort(settings.controller_addr, settings.controller_port)}`, close }
+    return {
+      supervisor: link,
+      line: `${settings.controller_name} listens on ${url}, for agents on ${hostPort(settings.controller_addr, settings.controller_port)}`,
+      close
+    }
   }
 
-  async function reloadWith (starting: Promise<{ reload (): void }>) {
+  async function reloadWith(starting: Promise<{ reload(): void }>) {
     try {
-      (await starting).reload()
+      ;(await starting).reload()
       log.info('the certificates are read again')
     } catch (error) {
       log.error(`the certificates stay as they were: ${messageOf(error)}`)

@@ -14,7 +14,7 @@ const units = { m: 60_000, h: 3_600_000, d: 86_400_000 }
 const tokenFlags = ['role', 'name', 'expires']
 
 /** Makes, lists or revokes tokens. Words come first, then flags: those of the command, and settings. Returns the exit code. */
-export async function runToken (args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+export async function runToken(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const words = args.findIndex(arg => arg.startsWith('--'))
   const { file, flags } = parseFlags(words < 0 ? [] : args.slice(words))
   const own = Object.fromEntries(Object.entries(flags).filter(([name]) => tokenFlags.includes(name)))
@@ -28,12 +28,21 @@ export async function runToken (args: readonly string[], env: NodeJS.ProcessEnv)
  * `token create --role R [--name N] [--expires 30d]`, `token list`, `token revoke ID`: works on the store of a controller,
  * which may run meanwhile and heeds it within a second. Returns what is to be printed. Throws `invalid_request`.
  */
-export async function tokenCommand (words: readonly string[], flags: Record<string, string>, stateDir: string): Promise<string> {
+export async function tokenCommand(
+  words: readonly string[],
+  flags: Record<string, string>,
+  stateDir: string
+): Promise<string> {
   const [verb, ...rest] = words
   const store = new Store(join(stateDir, 'controller.sqlite'))
   const table = new TokenTable(store)
   const audit = new EventLog(store, 'audit')
-  const note = (action: string, detail: string) => audit.append({ type: 'audit', action, outcome: 'succeeded', name: userName(), address: 'the command line', detail }, false, Date.now())
+  const note = (action: string, detail: string) =>
+    audit.append(
+      { type: 'audit', action, outcome: 'succeeded', name: userName(), address: 'the command line', detail },
+      false,
+      Date.now()
+    )
   try {
     if (verb === 'create' && rest.length === 0) {
       const { kept, text } = createToken({ ...readFlags(flags), now: Date.now() })
@@ -44,7 +53,19 @@ export async function tokenCommand (words: readonly string[], flags: Record<stri
       return text
     }
     if (verb === 'list' && rest.length === 0) {
-      return table.list().map(token => [token.id, token.role, token.name, timeOf(token.created_at), token.expires_at === null ? 'never' : timeOf(token.expires_at), ...(token.parent === null ? [] : [`session of ${token.parent}`])].join('\t')).join('\n')
+      return table
+        .list()
+        .map(token =>
+          [
+            token.id,
+            token.role,
+            token.name,
+            timeOf(token.created_at),
+            token.expires_at === null ? 'never' : timeOf(token.expires_at),
+            ...(token.parent === null ? [] : [`session of ${token.parent}`])
+          ].join('\t')
+        )
+        .join('\n')
     }
     if (verb === 'revoke' && rest.length === 1) {
       const isGone = await store.write('synced', () => {
@@ -55,14 +76,17 @@ export async function tokenCommand (words: readonly string[], flags: Record<stri
       if (!isGone) throw new AppError('invalid_request', `there is no token ${rest[0]}`)
       return `revoked ${rest[0]}`
     }
-    throw new AppError('invalid_request', 'token takes: create --role ROLE [--name NAME] [--expires 30d], list, or revoke ID')
+    throw new AppError(
+      'invalid_request',
+      'token takes: create --role ROLE [--name NAME] [--expires 30d], list, or revoke ID'
+    )
   } finally {
     store.close()
   }
 }
 
 /** Who has typed the command. In a container a user may have no name. */
-function userName (): string {
+function userName(): string {
   try {
     return userInfo().username
   } catch {
@@ -72,12 +96,26 @@ function userName (): string {
 
 const timeOf = (ms: number) => new Date(ms).toISOString()
 
-function readFlags ({ role, name, expires }: Record<string, string>): { role: Role, name: string, lifetimeMs: number | undefined } {
+function readFlags({ role, name, expires }: Record<string, string>): {
+  role: Role
+  name: string
+  lifetimeMs: number | undefined
+} {
   const known = roles.find(each => each === role)
   if (!known) throw new AppError('invalid_request', `--role must be one of ${roles.join(', ')}`)
-  if (known === 'agent' && name === undefined) throw new AppError('invalid_request', '--name must be the name of the agent: it can speak for no other')
-  if (name !== undefined && !new RegExp(namePattern).test(name)) throw new AppError('invalid_request', '--name must be a name: letters, digits, ".", "_" and "-"')
+  if (known === 'agent' && name === undefined) {
+    throw new AppError('invalid_request', '--name must be the name of the agent: it can speak for no other')
+  }
+  if (name !== undefined && !new RegExp(namePattern).test(name)) {
+    throw new AppError('invalid_request', '--name must be a name: letters, digits, ".", "_" and "-"')
+  }
   const [, count, unit] = /^([1-9]\d{0,4})([mhd])$/.exec(expires ?? '') ?? []
-  if (expires !== undefined && count === undefined) throw new AppError('invalid_request', '--expires must be a number of minutes, hours or days: 90m, 12h, 30d')
-  return { role: known, name: name ?? known, lifetimeMs: count === undefined ? undefined : Number(count) * units[unit as keyof typeof units] }
+  if (expires !== undefined && count === undefined) {
+    throw new AppError('invalid_request', '--expires must be a number of minutes, hours or days: 90m, 12h, 30d')
+  }
+  return {
+    role: known,
+    name: name ?? known,
+    lifetimeMs: count === undefined ? undefined : Number(count) * units[unit as keyof typeof units]
+  }
 }

@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import type { Arguments, InstanceNode, InstanceStatus, PrometheusTarget, Request, RequestArguments, RequestType } from '../../schemas/api.js'
+import type {
+  Arguments,
+  InstanceNode,
+  InstanceStatus,
+  PrometheusTarget,
+  Request,
+  RequestArguments,
+  RequestType
+} from '../../schemas/api.js'
 import type { Configuration, ConfigurationState, Outcome } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import type { Hub } from '../events/hub.js'
@@ -44,136 +52,220 @@ export interface ControllerParts {
 export class Controller {
   #parts: ControllerParts
 
-  constructor (parts: ControllerParts) {
+  constructor(parts: ControllerParts) {
     this.#parts = parts
   }
 
-  get hub (): Hub { return this.#parts.hub }
+  get hub(): Hub {
+    return this.#parts.hub
+  }
 
-  get pendingRequests (): number { return this.#parts.requests.pending }
+  get pendingRequests(): number {
+    return this.#parts.requests.pending
+  }
   /** Those that were refused because too many were pending. */
-  get refusedRequests (): number { return this.#parts.requests.refused }
+  get refusedRequests(): number {
+    return this.#parts.requests.refused
+  }
 
   /** The newest event of a request that is still kept. */
-  lastEventOf (reqid: string): { seq: number, type: string } | undefined { return this.#parts.journal.lastOf(reqid) }
+  lastEventOf(reqid: string): { seq: number; type: string } | undefined {
+    return this.#parts.journal.lastOf(reqid)
+  }
 
   /** The cursor of the newest event: what comes after it is not in what the getters return now. */
-  get cursor (): string { return this.#parts.journal.head }
+  get cursor(): string {
+    return this.#parts.journal.head
+  }
 
   /**
    * Accepts a request and starts it; resolves once it is written down. `timeout` is in seconds. Throws an AppError
    * when it cannot be accepted; everything else is said in the response. What is kept of it, and told to others, has its
    * secrets masked: `own` are the results for whoever asks, where they differ.
    */
-  async request<T extends RequestType> (type: T, args: Arguments<T>, { timeout, ...options }: { timeout?: number | undefined } & Omit<RequestOptions, 'timeoutMs'> = {}): Promise<{ request: Request, replayed: boolean, own?: readonly Outcome[] | undefined }> {
+  async request<T extends RequestType>(
+    type: T,
+    args: Arguments<T>,
+    { timeout, ...options }: { timeout?: number | undefined } & Omit<RequestOptions, 'timeoutMs'> = {}
+  ): Promise<{ request: Request; replayed: boolean; own?: readonly Outcome[] | undefined }> {
     const { settings, requests } = this.#parts
     const seconds = timeout ?? this.patience(type, args)
-    if (timeout !== undefined && timeout > settings.controller_timeout_max) throw new AppError('invalid_request', `the timeout is at most ${settings.controller_timeout_max} seconds`, { errors: [{ field: 'querystring/timeout', message: `must be <= ${settings.controller_timeout_max}` }] })
+    if (timeout !== undefined && timeout > settings.controller_timeout_max) {
+      throw new AppError('invalid_request', `the timeout is at most ${settings.controller_timeout_max} seconds`, {
+        errors: [{ field: 'querystring/timeout', message: `must be <= ${settings.controller_timeout_max}` }]
+      })
+    }
     const { config } = args as RequestArguments
     let own: readonly Outcome[] | undefined
-    const work = this.#work(type, args, results => { own = results })
-    const started = await requests.start(type, config ? { ...args, config: masked(config) } : args as RequestArguments, { timeoutMs: seconds * 1000, ...options }, work)
+    const work = this.#work(type, args, results => {
+      own = results
+    })
+    const started = await requests.start(
+      type,
+      config ? { ...args, config: masked(config) } : (args as RequestArguments),
+      { timeoutMs: seconds * 1000, ...options },
+      work
+    )
     return { ...started, own: started.replayed ? undefined : own }
   }
 
   /** The seconds that a request has whose asker does not say. */
-  patience (type: RequestType, args: RequestArguments): number {
-    const { settings, fleet, configurations: { staged } } = this.#parts
+  patience(type: RequestType, args: RequestArguments): number {
+    const {
+      settings,
+      fleet,
+      configurations: { staged }
+    } = this.#parts
     return timeoutOf(type, args, { settings, fleet, deployed: this.deployed(), staged })
   }
 
   /** Throws `not_found`. */
-  getRequest (reqid: string): Request { return this.#parts.requests.get(reqid) }
+  getRequest(reqid: string): Request {
+    return this.#parts.requests.get(reqid)
+  }
 
   /** The request once it is finished, or after so many seconds. Throws `not_found`. */
-  waitForRequest (reqid: string, seconds: number, ...signals: readonly AbortSignal[]): Promise<Request> {
+  waitForRequest(reqid: string, seconds: number, ...signals: readonly AbortSignal[]): Promise<Request> {
     return this.#parts.requests.wait(reqid, seconds * 1000, ...signals)
   }
 
-  listRequests (filter: RequestFilter): { requests: Request[], next?: string } { return this.#parts.requests.list(filter) }
+  listRequests(filter: RequestFilter): { requests: Request[]; next?: string } {
+    return this.#parts.requests.list(filter)
+  }
 
-  get health (): ClusterHealth { return this.#parts.health.now }
-  instances (): InstanceStatus[] { return this.#parts.state.instances() }
-  nodes (): InstanceNode[] { return this.#parts.state.nodes() }
-  listNodes (filter: NodeFilter): { nodes: InstanceNode[], next?: string } { return pageOf(this.nodes(), filter) }
+  get health(): ClusterHealth {
+    return this.#parts.health.now
+  }
+  instances(): InstanceStatus[] {
+    return this.#parts.state.instances()
+  }
+  nodes(): InstanceNode[] {
+    return this.#parts.state.nodes()
+  }
+  listNodes(filter: NodeFilter): { nodes: InstanceNode[]; next?: string } {
+    return pageOf(this.nodes(), filter)
+  }
 
-  deployed (): Configuration | undefined { return this.#configuration('deployed') }
+  deployed(): Configuration | undefined {
+    return this.#configuration('deployed')
+  }
 
   /** The same for everyone's eyes. */
-  deployedMasked (): Configuration | undefined {
+  deployedMasked(): Configuration | undefined {
     const deployed = this.deployed()
     return deployed && masked(deployed)
   }
 
   /** Throws `not_found`. */
-  configuration (state: ConfigurationState): Configuration {
+  configuration(state: ConfigurationState): Configuration {
     const configuration = this.#configuration(state)
     if (!configuration) throw new AppError('not_found', `no ${state} configuration available`)
     return configuration
   }
 
   /** Where Prometheus finds the metrics of each node, said to one who reaches the controller like this. */
-  metricsTargets (reached: Reached, proxy?: boolean): PrometheusTarget[] { return targetsOf(this.#parts.deployer.deployment, reached, proxy) }
+  metricsTargets(reached: Reached, proxy?: boolean): PrometheusTarget[] {
+    return targetsOf(this.#parts.deployer.deployment, reached, proxy)
+  }
 
   /** What a node's metrics endpoint serves. Throws `not_found` or `unavailable`. */
-  nodeMetrics (node: string): Promise<{ text: string, type: string }> { return nodeMetrics(this.#parts.fleet, this.deployed(), node) }
+  nodeMetrics(node: string): Promise<{ text: string; type: string }> {
+    return nodeMetrics(this.#parts.fleet, this.deployed(), node)
+  }
 
   /** What keeps the controller from doing its work. */
-  problems (): string[] {
+  problems(): string[] {
     const { failure } = this.#parts.store
     return failure === undefined ? [] : [failure]
   }
 
-  #configuration (state: ConfigurationState): Configuration | undefined {
+  #configuration(state: ConfigurationState): Configuration | undefined {
     if (state === 'deployed') return this.#parts.deployer.deployment?.configuration
     return state === 'ready' ? this.#plan()?.configuration : this.#parts.configurations.staged
   }
 
   /** What is staged, as a deployment would make it now. */
-  #plan (): Plan | undefined {
-    const { configurations: { staged }, deployer } = this.#parts
+  #plan(): Plan | undefined {
+    const {
+      configurations: { staged },
+      deployer
+    } = this.#parts
     return staged && deployer.preview(staged)
   }
 
-  #work (type: RequestType, args: RequestArguments, keep: (results: readonly Outcome[]) => void): Work {
-    const { checks, configurations: { staged }, deployer, operations, queries, state } = this.#parts
+  #work(type: RequestType, args: RequestArguments, keep: (results: readonly Outcome[]) => void): Work {
+    const {
+      checks,
+      configurations: { staged },
+      deployer,
+      operations,
+      queries,
+      state
+    } = this.#parts
     switch (type) {
-      case 'get_instances': return { now: () => state.getInstances() }
-      case 'stage_configuration': return { now: () => this.#stage(args as Arguments<'stage_configuration'>) }
-      case 'get_configuration': return {
-        now: () => {
-          const { results } = this.#show(args.deployed === true ? 'deployed' : 'staged')
-          keep(results)
-          return { results: results.map(maskedOutcome) }
+      case 'get_instances':
+        return { now: () => state.getInstances() }
+      case 'stage_configuration':
+        return { now: () => this.#stage(args as Arguments<'stage_configuration'>) }
+      case 'get_configuration':
+        return {
+          now: () => {
+            const { results } = this.#show(args.deployed === true ? 'deployed' : 'staged')
+            keep(results)
+            return { results: results.map(maskedOutcome) }
+          }
         }
-      }
-      case 'deploy': return task => deployer.deploy(this.#configuration('staged'), args, task)
-      case 'get_nodes': return { now: () => state.getNodes() }
-      case 'get_id_value': return task => queries.getIdValue(args as Arguments<'get_id_value'>, this.deployed(), task)
-      case 'start': return task => operations.start(args, task)
-      case 'stop': return task => operations.stop(args, task)
-      case 'restart': return task => operations.restart(args, task)
-      case 'check': return async task => await checks.check(args.deployed === true ? deployer.deployment : staged && await deployer.plan(staged), args, task)
-      case 'get_node_output': return task => queries.getNodeOutput(args, this.deployed(), task)
-      case 'diagnose': return task => queries.diagnose(args, this.deployed(), task)
-      case 'get_node_stats': return task => queries.getNodeStats(args, this.deployed(), task)
-      case 'get_instance_stats': return task => queries.getInstanceStats(args, task)
-      case 'test_timeout': return task => this.#timeOut(task)
+      case 'deploy':
+        return task => deployer.deploy(this.#configuration('staged'), args, task)
+      case 'get_nodes':
+        return { now: () => state.getNodes() }
+      case 'get_id_value':
+        return task => queries.getIdValue(args as Arguments<'get_id_value'>, this.deployed(), task)
+      case 'start':
+        return task => operations.start(args, task)
+      case 'stop':
+        return task => operations.stop(args, task)
+      case 'restart':
+        return task => operations.restart(args, task)
+      case 'check':
+        return async task =>
+          await checks.check(
+            args.deployed === true ? deployer.deployment : staged && (await deployer.plan(staged)),
+            args,
+            task
+          )
+      case 'get_node_output':
+        return task => queries.getNodeOutput(args, this.deployed(), task)
+      case 'diagnose':
+        return task => queries.diagnose(args, this.deployed(), task)
+      case 'get_node_stats':
+        return task => queries.getNodeStats(args, this.deployed(), task)
+      case 'get_instance_stats':
+        return task => queries.getInstanceStats(args, task)
+      case 'test_timeout':
+        return task => this.#timeOut(task)
     }
   }
 
   /** Only inside of a `write`: the request, what it stages and its response are one. */
-  #stage ({ config }: Arguments<'stage_configuration'>): Answer {
+  #stage({ config }: Arguments<'stage_configuration'>): Answer {
     const { settings, configurations } = this.#parts
-    const { errors, warnings } = validate(config, { controllerName: settings.controller_name, controllerPorts: controllerPorts(settings), autoAssignBrokerPorts: settings.controller_auto_assign_broker_ports })
+    const { errors, warnings } = validate(config, {
+      controllerName: settings.controller_name,
+      controllerPorts: controllerPorts(settings),
+      autoAssignBrokerPorts: settings.controller_auto_assign_broker_ports
+    })
     if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })), warnings }
     const staged = { ...config, id: config.id ?? randomUUID() }
     configurations.stage(staged)
-    return { results: [{ success: true, data: { id: staged.id } }], warnings: [...warnings, ...this.#obstacles(staged).map(obstacle => `it could not be deployed now: ${obstacle}`)] }
+    return {
+      results: [{ success: true, data: { id: staged.id } }],
+      warnings: [...warnings, ...this.#obstacles(staged).map(obstacle => `it could not be deployed now: ${obstacle}`)]
+    }
   }
 
   /** What a deployment would be refused for now, as far as agents do not have to be asked. */
-  #obstacles (staged: Configuration): string[] {
+  #obstacles(staged: Configuration): string[] {
     try {
       return this.#parts.deployer.preview(staged).errors
     } catch (error) {
@@ -182,13 +274,19 @@ export class Controller {
     }
   }
 
-  #show (state: ConfigurationState): Answer {
+  #show(state: ConfigurationState): Answer {
     const configuration = this.#configuration(state)
-    return { results: [configuration ? { success: true, data: { configuration } } : { success: false, error: `no ${state} configuration available` }] }
+    return {
+      results: [
+        configuration
+          ? { success: true, data: { configuration } }
+          : { success: false, error: `no ${state} configuration available` }
+      ]
+    }
   }
 
   /** Never answers by itself. */
-  async #timeOut (task: Task): Promise<Answer> {
+  async #timeOut(task: Task): Promise<Answer> {
     await new Promise(resolve => task.signal.addEventListener('abort', resolve, { once: true }))
     return { results: [{ success: false, error: 'request timed out' }], timedOut: true }
   }

@@ -33,9 +33,9 @@ export interface RunningController {
   url: string
   controller: Controller
   /** Reads the certificates again. Throws an AppError that names the setting. */
-  reload (): void
+  reload(): void
   /** Ends streams, answers what is pending, and closes the store. */
-  close (): Promise<void>
+  close(): Promise<void>
 }
 
 export interface ControllerOptions {
@@ -47,25 +47,45 @@ export interface ControllerOptions {
 }
 
 /** Runs a controller. Resolves once it listens. Throws an AppError that names the setting when it cannot. */
-export async function startController ({ settings, log, agent, now = Date.now }: ControllerOptions): Promise<RunningController> {
+export async function startController({
+  settings,
+  log,
+  agent,
+  now = Date.now
+}: ControllerOptions): Promise<RunningController> {
   const path = join(settings.management_state_dir, 'controller.sqlite')
   const metrics = new Metrics()
-  const store = new Store(path, failure => failure === undefined ? log.warn('the store can be used again') : log.error(failure), (seconds, writes) => metrics.committed(seconds, writes))
-  const createHub = (log: EventLog) => new Hub(log, {
-    heartbeatMs: settings.controller_events_heartbeat * 1000,
-    stallMs: settings.controller_events_stall * 1000,
-    maxStreams: settings.controller_events_streams_max
-  })
+  const store = new Store(
+    path,
+    failure => (failure === undefined ? log.warn('the store can be used again') : log.error(failure)),
+    (seconds, writes) => metrics.committed(seconds, writes)
+  )
+  const createHub = (log: EventLog) =>
+    new Hub(log, {
+      heartbeatMs: settings.controller_events_heartbeat * 1000,
+      stallMs: settings.controller_events_stall * 1000,
+      maxStreams: settings.controller_events_streams_max
+    })
   const [eventLog, auditLog] = [new EventLog(store), new EventLog(store, 'audit')]
   const [hub, auditHub] = [createHub(eventLog), createHub(auditLog)]
   const journal = new EventJournal(store, { log: eventLog, hub }, { log: auditLog, hub: auditHub }, now)
   /** What happens without a request. It can only be lost when the controller ends before its store works again. */
-  const note = (event: Parameters<EventJournal['note']>[0]) => { journal.note(event).catch(error => log.debug(`${event.type} is lost: ${messageOf(error)}`)) }
+  const note = (event: Parameters<EventJournal['note']>[0]) => {
+    journal.note(event).catch(error => log.debug(`${event.type} is lost: ${messageOf(error)}`))
+  }
   const audit = new Audit({ log: auditLog, hub: auditHub }, note, now)
   const access = await createAccess(settings, store, audit, () => journal.catchUp(), now, agent)
   const table = new RequestTable(store)
   const requests = new Requests({
-    table, journal, audit, log, now, pendingMax: settings.controller_pending_max, pendingMaxOfClient: settings.controller_pending_per_client, onStarted: request => messages.started(request), onFinished: request => {
+    table,
+    journal,
+    audit,
+    log,
+    now,
+    pendingMax: settings.controller_pending_max,
+    pendingMaxOfClient: settings.controller_pending_per_client,
+    onStarted: request => messages.started(request),
+    onFinished: request => {
       metrics.finished(request)
       messages.finished(request)
     }
@@ -82,19 +102,61 @@ export async function startController ({ settings, log, agent, now = Date.now }:
   })
   const complain = (message: string, instance?: string, node?: string) => {
     log.warn(message)
-    note({ type: 'notify_error', message, ...(instance === undefined ? {} : { instance }), ...(node === undefined ? {} : { node }) })
+    note({
+      type: 'notify_error',
+      message,
+      ...(instance === undefined ? {} : { instance }),
+      ...(node === undefined ? {} : { node })
+    })
   }
   const checks = new Checks(fleet)
-  const deployer = new Deployer({ settings, store, configurations, fleet, checks, log, complain, ready: instances => note({ type: 'notify_agents_ready', instances: [...instances] }) })
+  const deployer = new Deployer({
+    settings,
+    store,
+    configurations,
+    fleet,
+    checks,
+    log,
+    complain,
+    ready: instances => note({ type: 'notify_agents_ready', instances: [...instances] })
+  })
   const state = new State(fleet, deployer)
-  const health = new Health({ settings, fleet, state, isDeployed: () => deployer.deployment !== undefined, outdated: () => deployer.outdated, changed: now => note({ type: 'notify_health', ...now }) })
-  const controller = new Controller({ settings, store, configurations, requests, journal, hub, fleet, checks, deployer, queries: new Queries(fleet), operations: new Operations(fleet, deployer), state, health })
+  const health = new Health({
+    settings,
+    fleet,
+    state,
+    isDeployed: () => deployer.deployment !== undefined,
+    outdated: () => deployer.outdated,
+    changed: now => note({ type: 'notify_health', ...now })
+  })
+  const controller = new Controller({
+    settings,
+    store,
+    configurations,
+    requests,
+    journal,
+    hub,
+    fleet,
+    checks,
+    deployer,
+    queries: new Queries(fleet),
+    operations: new Operations(fleet, deployer),
+    state,
+    health
+  })
   const messages = new Messages(controller, access.guard, settings, log)
   metrics.observe({ controller, health, messages: messages.server, access, store, log: eventLog, hub })
 
-  await auditLog.open().catch(error => { throw naming(path, error) })
-  await eventLog.open().catch(error => { throw naming(path, error) })
-  for (const [what, { distrust }] of [['events', eventLog], ['the audit log', auditLog]] as const) {
+  await auditLog.open().catch(error => {
+    throw naming(path, error)
+  })
+  await eventLog.open().catch(error => {
+    throw naming(path, error)
+  })
+  for (const [what, { distrust }] of [
+    ['events', eventLog],
+    ['the audit log', auditLog]
+  ] as const) {
     if (distrust !== undefined) log.warn(`streams of ${what} start anew (reset): ${distrust}`)
   }
   await requests.recover()
@@ -107,14 +169,25 @@ export async function startController ({ settings, log, agent, now = Date.now }:
     log.warn(`agent ${name} is lost: ${reason}`)
     note({ type: 'notify_agent_lost', instance: name, reason })
   })
-  fleet.on('change', (instance, { node, state }, old, reason) => note({ type: 'notify_change', instance, node, old_state: old, new_state: state, reason }))
+  fleet.on('change', (instance, { node, state }, old, reason) =>
+    note({ type: 'notify_change', instance, node, old_state: old, new_state: state, reason })
+  )
   fleet.on('log', (instance, level, message) => note({ type: 'notify_log', instance, level, message }))
   fleet.on('fault', (message, instance, node) => complain(message, instance, node))
   deployer.open()
 
-  const app = await createServer({ controller, metrics, messages, access, bodyLimit: settings.controller_body_limit, log })
+  const app = await createServer({
+    controller,
+    metrics,
+    messages,
+    access,
+    bodyLimit: settings.controller_body_limit,
+    log
+  })
   const { controller_websocket_addr: host, controller_websocket_port: port } = settings
-  await app.listen({ host, port }).catch(error => { throw naming('controller_websocket_port', `cannot listen on ${hostPort(host, port)}: ${messageOf(error)}`) })
+  await app.listen({ host, port }).catch(error => {
+    throw naming('controller_websocket_port', `cannot listen on ${hostPort(host, port)}: ${messageOf(error)}`)
+  })
   const agents = await listen({
     host: settings.controller_addr,
     port: settings.controller_port,
@@ -126,14 +199,26 @@ export async function startController ({ settings, log, agent, now = Date.now }:
       return { address: principal.address, name }
     },
     // As a proxy tells it: the proxy's own is of no use to other instances.
-    onTransport: (transport, _peerAddress, { address, name }) => { fleet.accept(transport, address, name === undefined ? undefined : { name, complaint: `the token or certificate of ${name} is shown by` }) }
-  }).catch(error => { throw naming('controller_port', error) })
+    onTransport: (transport, _peerAddress, { address, name }) => {
+      fleet.accept(
+        transport,
+        address,
+        name === undefined ? undefined : { name, complaint: `the token or certificate of ${name} is shown by` }
+      )
+    }
+  }).catch(error => {
+    throw naming('controller_port', error)
+  })
   access.limits.watch(agents.server)
   let pruning: Promise<void> | undefined
   const pruner = setInterval(() => {
     pruning ??= prune({ eventLog, auditLog, table, store, settings, now })
-      .catch(error => { if (store.failure === undefined) log.error(`old events are not dropped: ${messageOf(error)}`) })
-      .finally(() => { pruning = undefined })
+      .catch(error => {
+        if (store.failure === undefined) log.error(`old events are not dropped: ${messageOf(error)}`)
+      })
+      .finally(() => {
+        pruning = undefined
+      })
   }, pruneMs)
 
   return {
@@ -157,11 +242,25 @@ export async function startController ({ settings, log, agent, now = Date.now }:
 }
 
 /** What keeps it from starting, as one line that says where to look. */
-function naming (setting: string, problem: unknown): AppError {
+function naming(setting: string, problem: unknown): AppError {
   return new AppError('unavailable', `${setting}: ${messageOf(problem)}`, { cause: problem })
 }
 
-async function prune ({ eventLog, auditLog, table, store, settings, now }: { eventLog: EventLog, auditLog: EventLog, table: RequestTable, store: Store, settings: ControllerSettings, now: () => number }): Promise<void> {
+async function prune({
+  eventLog,
+  auditLog,
+  table,
+  store,
+  settings,
+  now
+}: {
+  eventLog: EventLog
+  auditLog: EventLog
+  table: RequestTable
+  store: Store
+  settings: ControllerSettings
+  now: () => number
+}): Promise<void> {
   const maxAgeMs = settings.controller_events_max_age * 1000
   const retention = {
     maxCount: settings.controller_events_max_count,
@@ -172,7 +271,27 @@ async function prune ({ eventLog, auditLog, table, store, settings, now }: { eve
   }
   // Each step is a transaction of its own, so that others get their turn.
   while (await eventLog.prune(retention, now()));
-  while (await auditLog.prune({ maxCount: settings.controller_audit_max_count, maxAgeMs: settings.controller_audit_max_age * 1000, maxBytes: Infinity, maxTransientCount: Infinity, maxTransientBytes: Infinity }, now()));
+  while (
+    await auditLog.prune(
+      {
+        maxCount: settings.controller_audit_max_count,
+        maxAgeMs: settings.controller_audit_max_age * 1000,
+        maxBytes: Infinity,
+        maxTransientCount: Infinity,
+        maxTransientBytes: Infinity
+      },
+      now()
+    )
+  );
   const maxCount = settings.controller_requests_max_count
-  while (await store.write('written', () => table.prune({ maxCount, maxTransientCount: Math.ceil(maxCount / 10), before: now() - maxAgeMs, beforeEvent: eventLog.earliestTransient })));
+  while (
+    await store.write('written', () =>
+      table.prune({
+        maxCount,
+        maxTransientCount: Math.ceil(maxCount / 10),
+        before: now() - maxAgeMs,
+        beforeEvent: eventLog.earliestTransient
+      })
+    )
+  );
 }

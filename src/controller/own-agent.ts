@@ -15,8 +15,14 @@ const tokenFileIn = (settings: Settings) => join(settings.management_state_dir, 
  */
 export const ownController: DerivedDefaults<Settings> = (settings, isGiven) => {
   if (isGiven('agent_controller')) return {}
-  const { controller_addr: addr, controller_port: port, controller_tls_cert: cert, controller_authentication: authentication } = settings
-  const needsToken = authentication === 'token' && settings.agent_token_file === undefined && settings.agent_tls_cert === undefined
+  const {
+    controller_addr: addr,
+    controller_port: port,
+    controller_tls_cert: cert,
+    controller_authentication: authentication
+  } = settings
+  const needsToken =
+    authentication === 'token' && settings.agent_token_file === undefined && settings.agent_tls_cert === undefined
   return {
     agent_controller: hostPort(reachableAt(addr), port),
     ...(cert === undefined || settings.agent_tls_pin !== undefined ? {} : { agent_tls_pin: cert }),
@@ -25,12 +31,17 @@ export const ownController: DerivedDefaults<Settings> = (settings, isGiven) => {
 }
 
 /** The agent that its controller is to give a token; undefined when it has what it shows from somebody else. */
-export function agentInNeed (settings: Settings): { name: string, tokenFile: string } | undefined {
+export function agentInNeed(settings: Settings): { name: string; tokenFile: string } | undefined {
   const tokenFile = tokenFileIn(settings)
   return settings.agent_token_file === tokenFile ? { name: settings.agent_name, tokenFile } : undefined
 }
 
 /** Throws an AppError when the two cannot run together, each of which is well alone. */
-export function refuseClash ({ controller_name: name, agent_name: agent }: Settings): void {
-  if (name === agent) throw new AppError('invalid_request', `ZEEK_CONTROLLER_NAME and ZEEK_AGENT_NAME are both ${name}: they need names of their own`)
+export function refuseClash({ controller_name: name, agent_name: agent }: Settings): void {
+  if (name === agent) {
+    throw new AppError(
+      'invalid_request',
+      `ZEEK_CONTROLLER_NAME and ZEEK_AGENT_NAME are both ${name}: they need names of their own`
+    )
+  }
 }

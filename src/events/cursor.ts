@@ -1,10 +1,10 @@
 /** A cursor is `<epoch>.<number>`, opaque to clients. */
-export function formatCursor (epoch: string, seq: number): string {
+export function formatCursor(epoch: string, seq: number): string {
   return `${epoch}.${seq}`
 }
 
 /** Undefined when it is none. */
-export function parseCursor (text: string): { epoch: string, seq: number } | undefined {
+export function parseCursor(text: string): { epoch: string; seq: number } | undefined {
   const parts = /^([a-z0-9]{1,32})\.(0|[1-9][0-9]{0,15})$/.exec(text)
   const seq = Number(parts?.[2])
   return parts && Number.isSafeInteger(seq) ? { epoch: parts[1]!, seq } : undefined

@@ -15,7 +15,7 @@ export class Filter {
   #fields: FilterFields
   #types: Set<string> | undefined
 
-  constructor (fields: FilterFields) {
+  constructor(fields: FilterFields) {
     const types = fields.types && [...new Set(fields.types)].sort()
     this.#fields = fields
     this.#types = types && new Set(types)
@@ -23,11 +23,13 @@ export class Filter {
     this.key = JSON.stringify([types, fields.reqid, fields.instance, fields.node])
   }
 
-  matches ({ type, reqid, instance, node }: LoggedEvent): boolean {
+  matches({ type, reqid, instance, node }: LoggedEvent): boolean {
     const { reqid: ofRequest, instance: ofInstance, node: ofNode } = this.#fields
-    return (this.#types?.has(type) ?? true) &&
+    return (
+      (this.#types?.has(type) ?? true) &&
       (ofRequest === undefined || ofRequest === reqid) &&
       (ofInstance === undefined || ofInstance === instance) &&
       (ofNode === undefined || ofNode === node)
+    )
   }
 }

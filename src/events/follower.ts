@@ -9,11 +9,11 @@ export interface Following {
   delivered: number
   bytes: number
   /** Has it done when its turn comes. */
-  later (go: () => void): void
+  later(go: () => void): void
   /** What is said of a gap. */
-  gap (): ControlEvent
+  gap(): ControlEvent
   /** Called once for each. */
-  leave (follower: Follower): void
+  leave(follower: Follower): void
 }
 
 /** One stream: a place in the log that moves along as fast as its sink takes what is there. */
@@ -30,7 +30,7 @@ export class Follower {
   #ended = false
 
   /** What comes after `seq` is next. */
-  constructor (sink: Sink, view: View, { seq, part, following }: { seq: number, part: number, following: Following }) {
+  constructor(sink: Sink, view: View, { seq, part, following }: { seq: number; part: number; following: Following }) {
     this.view = view
     this.part = part
     this.#sink = sink
@@ -43,19 +43,19 @@ export class Follower {
     sink.on('close', () => this.#finish())
   }
 
-  begin (greeting: readonly ControlEvent[]): void {
+  begin(greeting: readonly ControlEvent[]): void {
     this.#write(this.view.greeting(greeting))
     this.pull()
   }
 
   /** Sends a batch, and goes on in its turn while there is more. */
-  pull (): void {
+  pull(): void {
     if (this.#reading) return
     const batch = this.#step()
     if (batch && !batch.isLast && !batch.isHead) this.#goOn()
   }
 
-  #goOn (): void {
+  #goOn(): void {
     if (this.#reading) return
     this.#reading = true
     this.#following.later(() => {
@@ -65,7 +65,7 @@ export class Follower {
   }
 
   /** Sends one batch, if there is one and room for it. */
-  #step (): Batch | undefined {
+  #step(): Batch | undefined {
     if (this.#ended || this.isBlocked) return undefined
     const batch = this.#read()
     if (!batch || batch.upTo === this.#seq) return undefined
@@ -78,7 +78,7 @@ export class Follower {
   }
 
   /** Without a log to read the stream ends; its reader can resume. Nobody else is concerned. */
-  #read (): Batch | undefined {
+  #read(): Batch | undefined {
     try {
       return this.view.after(this.#seq)
     } catch (error) {
@@ -89,42 +89,44 @@ export class Follower {
   }
 
   /** Says that everything up to its place was delivered. One that is behind has no need of it. */
-  heartbeat (now: number): void {
+  heartbeat(now: number): void {
     if (!this.#ended && !this.#reading && !this.isBlocked) this.#write(this.view.heartbeat(this.#seq, now))
   }
 
   /** Whether the sink has no room. */
-  get isBlocked (): boolean { return this.#blockedSince !== undefined }
+  get isBlocked(): boolean {
+    return this.#blockedSince !== undefined
+  }
 
   /** Whether the sink has had no room since before this moment (of `performance.now()`). */
-  isStalled (before: number): boolean {
+  isStalled(before: number): boolean {
     return this.#blockedSince !== undefined && this.#blockedSince < before
   }
 
   /** Sends what there still is, as far as the sink takes it, says goodbye and ends. */
-  end (): void {
+  end(): void {
     while (this.#step());
     if (!this.#ended) this.#goodbye('shutdown')
   }
 
   /** For a reader that takes nothing: an end would wait behind what it does not take. */
-  destroy (): void {
+  destroy(): void {
     this.#sink.destroy()
     this.#finish()
   }
 
-  #goodbye (reason: 'shutdown' | 'terminal'): void {
+  #goodbye(reason: 'shutdown' | 'terminal'): void {
     this.#write(this.view.control({ type: 'goodbye', reason, reconnect: reason === 'shutdown' }))
     this.#sink.end()
     this.#finish()
   }
 
-  #write (chunk: Buffer): void {
+  #write(chunk: Buffer): void {
     this.#following.bytes += chunk.length
     if (!this.#sink.write(chunk)) this.#blockedSince = performance.now()
   }
 
-  #finish (): void {
+  #finish(): void {
     if (this.#ended) return
     this.#ended = true
     this.#following.leave(this)

@@ -7,12 +7,12 @@ import type { ControlEvent, LoggedEvent } from '../../schemas/events.js'
 export interface Format {
   name: string
   /** What comes before all else. */
-  beginning (): string
-  event (event: LoggedEvent, cursor: string): string
-  control (event: ControlEvent): string
+  beginning(): string
+  event(event: LoggedEvent, cursor: string): string
+  control(event: ControlEvent): string
 }
 
-function withPlace ({ body, time }: LoggedEvent, cursor: string): string {
+function withPlace({ body, time }: LoggedEvent, cursor: string): string {
   return `${body.slice(0, -1)},"cursor":"${cursor}","time":"${new Date(time).toISOString()}"}`
 }
 

@@ -13,8 +13,8 @@ export interface EventSource {
   readonly head: number
   /** Of the oldest event that is kept. */
   readonly earliest: number
-  after (seq: number, limit: number): LoggedEvent[]
-  ofRequest (reqid: string, seq: number, limit: number): LoggedEvent[]
+  after(seq: number, limit: number): LoggedEvent[]
+  ofRequest(reqid: string, seq: number, limit: number): LoggedEvent[]
 }
 
 export interface HubOptions {
@@ -72,36 +72,55 @@ export class Hub implements Following {
   delivered = 0
   bytes = 0
 
-  constructor (log: EventSource, options: HubOptions) {
+  constructor(log: EventSource, options: HubOptions) {
     this.#log = log
     this.#options = options
     let part = 0
-    this.#heartbeat = setInterval(() => this.#beat(part = (part + 1) % heartbeatParts), options.heartbeatMs / heartbeatParts).unref()
+    this.#heartbeat = setInterval(
+      () => this.#beat((part = (part + 1) % heartbeatParts)),
+      options.heartbeatMs / heartbeatParts
+    ).unref()
     this.#stallCheck = setInterval(() => this.#cutOff(), options.stallMs / 4).unref()
-    this.#tidying = setInterval(() => { for (const view of this.#views.values()) view.tidy() }, tidyMs).unref()
+    this.#tidying = setInterval(() => {
+      for (const view of this.#views.values()) view.tidy()
+    }, tidyMs).unref()
   }
 
-  get size (): number { return this.#followers.size }
-  get isFull (): boolean { return this.#followers.size >= this.#options.maxStreams }
+  get size(): number {
+    return this.#followers.size
+  }
+  get isFull(): boolean {
+    return this.#followers.size >= this.#options.maxStreams
+  }
   /** How many have no room for more. */
-  get blocked (): number { return [...this.#followers].filter(({ isBlocked }) => isBlocked).length }
+  get blocked(): number {
+    return [...this.#followers].filter(({ isBlocked }) => isBlocked).length
+  }
 
   /** Where a client that asks for this cursor starts: `latest`, `earliest`, or one that it was given. */
-  startAt (cursor: string): Start {
+  startAt(cursor: string): Start {
     const { head, earliest, epoch } = this.#log
     if (cursor === 'latest') return { seq: head, resumed: false }
     if (cursor === 'earliest') return { seq: earliest - 1, resumed: false }
     const place = parseCursor(cursor)
-    const reset = !place ? 'unknown' : place.epoch !== epoch ? 'epoch' : place.seq > head ? 'future' : place.seq < earliest - 1 ? 'expired' : undefined
+    const reset = !place
+      ? 'unknown'
+      : place.epoch !== epoch
+        ? 'epoch'
+        : place.seq > head
+          ? 'future'
+          : place.seq < earliest - 1
+            ? 'expired'
+            : undefined
     return reset ? { seq: head, resumed: false, reset } : { seq: place!.seq, resumed: true }
   }
 
-  cursorOf (seq: number): string {
+  cursorOf(seq: number): string {
     return formatCursor(this.#log.epoch, seq)
   }
 
   /** Tells of events that were committed, in order. */
-  announce (events: readonly LoggedEvent[]): void {
+  announce(events: readonly LoggedEvent[]): void {
     this.#tail.push(...events)
     if (this.#tail.length > tailLength) this.#tail.splice(0, this.#tail.length - tailLength)
     if (this.#ringing) return
@@ -111,7 +130,7 @@ export class Hub implements Following {
   }
 
   /** Serves some of the followers, then the others; then those again who were served before more came. */
-  #ring (head?: number, rest?: Iterator<Follower>): void {
+  #ring(head?: number, rest?: Iterator<Follower>): void {
     if (head === undefined || rest === undefined) {
       this.#forget()
       head = this.#log.head
@@ -131,21 +150,25 @@ export class Hub implements Following {
   }
 
   /** What is shared is good for one round, or for one turn where there is none: more may have come. */
-  #shared (view: View): void {
-    if (this.#sharing.push(view) === 1 && !this.#ringing) setImmediate(() => { if (!this.#ringing) this.#forget() })
+  #shared(view: View): void {
+    if (this.#sharing.push(view) === 1 && !this.#ringing) {
+      setImmediate(() => {
+        if (!this.#ringing) this.#forget()
+      })
+    }
   }
 
-  #forget (): void {
+  #forget(): void {
     for (const view of this.#sharing) view.forget()
     this.#sharing = []
   }
 
   /** However many replay the log, and however much of it, the others get their turn after some milliseconds. */
-  later (go: () => void): void {
+  later(go: () => void): void {
     if (this.#behind.push(go) === 1) setImmediate(() => this.#serveBehind())
   }
 
-  #serveBehind (): void {
+  #serveBehind(): void {
     const end = performance.now() + sliceMs
     let served = 0
     do this.#behind[served++]!()
@@ -155,51 +178,81 @@ export class Hub implements Following {
   }
 
   /** Streams to a sink from `start` on, until the sink closes, the hub does, or `isLast` says so. `opening` goes first. */
-  follow (sink: Sink, { start, filter, format, opening, isLast }: {
-    start: Start, filter: Filter, format: Format, opening: readonly ControlEvent[], isLast?: (event: LoggedEvent) => boolean
-  }): void {
+  follow(
+    sink: Sink,
+    {
+      start,
+      filter,
+      format,
+      opening,
+      isLast
+    }: {
+      start: Start
+      filter: Filter
+      format: Format
+      opening: readonly ControlEvent[]
+      isLast?: (event: LoggedEvent) => boolean
+    }
+  ): void {
     const greeting: ControlEvent[] = [
-      { type: 'hello', cursor: this.cursorOf(start.seq), earliest: this.#bounds.earliest, heartbeat_seconds: this.#options.heartbeatMs / 1000, resumed: start.resumed },
+      {
+        type: 'hello',
+        cursor: this.cursorOf(start.seq),
+        earliest: this.#bounds.earliest,
+        heartbeat_seconds: this.#options.heartbeatMs / 1000,
+        resumed: start.resumed
+      },
       ...(start.reset ? [{ type: 'reset' as const, reason: start.reset, ...this.#bounds }] : []),
       ...opening
     ]
     const view = this.#viewOf(filter, format, isLast)
     view.followers++
-    const follower = new Follower(sink, view, { seq: start.seq, part: this.#part = (this.#part + 1) % heartbeatParts, following: this })
+    const follower = new Follower(sink, view, {
+      seq: start.seq,
+      part: (this.#part = (this.#part + 1) % heartbeatParts),
+      following: this
+    })
     this.#followers.add(follower)
     follower.begin(greeting)
   }
 
-  leave (follower: Follower): void {
+  leave(follower: Follower): void {
     this.#followers.delete(follower)
     if (--follower.view.followers === 0) this.#views.delete(follower.view.key)
   }
 
-  gap (): ControlEvent {
+  gap(): ControlEvent {
     return { type: 'reset', reason: 'expired', ...this.#bounds }
   }
 
   /** Says goodbye on every stream and ends it. */
-  close (): void {
+  close(): void {
     clearInterval(this.#heartbeat)
     clearInterval(this.#stallCheck)
     clearInterval(this.#tidying)
     for (const follower of [...this.#followers]) follower.end()
   }
 
-  get #bounds (): { earliest: string, latest: string } {
+  get #bounds(): { earliest: string; latest: string } {
     return { earliest: this.cursorOf(this.#log.earliest), latest: this.cursorOf(this.#log.head) }
   }
 
-  #viewOf (filter: Filter, format: Format, isLast?: (event: LoggedEvent) => boolean): View {
-    const view = new View({ filter, format, isLast, read: seq => this.#read(seq, filter), cursorOf: seq => this.cursorOf(seq), onShared: view => this.#shared(view) })
+  #viewOf(filter: Filter, format: Format, isLast?: (event: LoggedEvent) => boolean): View {
+    const view = new View({
+      filter,
+      format,
+      isLast,
+      read: seq => this.#read(seq, filter),
+      cursorOf: seq => this.cursorOf(seq),
+      onShared: view => this.#shared(view)
+    })
     const same = this.#views.get(view.key)
     if (!same) this.#views.set(view.key, view)
     return same ?? view
   }
 
   /** What comes after a number: from memory where that is enough. */
-  #read (seq: number, filter: Filter): Passage {
+  #read(seq: number, filter: Filter): Passage {
     const { head } = this.#log
     const passage = (events: readonly LoggedEvent[], upTo: number, isGap = false): Passage => {
       let bytes = 0
@@ -211,7 +264,7 @@ export class Hub implements Following {
     const first = this.#tail[0]
     if (seq >= head) return passage([], seq)
     // Those who are far behind go on from one multiple to the next, wherever they began: so they meet, and share what is made.
-    const end = head - seq <= batchLength ? head : seq - seq % batchLength + batchLength
+    const end = head - seq <= batchLength ? head : seq - (seq % batchLength) + batchLength
     if (first && first.seq <= seq + 1) {
       const from = this.#tail.findLastIndex(event => event.seq <= seq) + 1
       return passage(this.#tail.slice(from, this.#tail.findLastIndex(event => event.seq <= end) + 1), end)
@@ -219,18 +272,23 @@ export class Hub implements Following {
     // What it needs next is no longer kept. It goes on live, but the end of a request's story is told all the same.
     const { earliest } = this.#log
     if (seq < earliest - 1) return passage([], filter.reqid === undefined ? head : earliest - 1, true)
-    if (filter.reqid === undefined) return passage(this.#log.after(seq, end - seq).filter(event => event.seq <= end), end)
+    if (filter.reqid === undefined) {
+      return passage(
+        this.#log.after(seq, end - seq).filter(event => event.seq <= end),
+        end
+      )
+    }
     const events = this.#log.ofRequest(filter.reqid, seq, batchLength)
     return passage(events, events.length < batchLength ? head : events.at(-1)!.seq)
   }
 
   /** All are served once in a period, a part at a time, so that thousands are no pause for the others. */
-  #beat (part: number): void {
+  #beat(part: number): void {
     const now = Date.now()
     for (const follower of this.#followers) if (follower.part === part) follower.heartbeat(now)
   }
 
-  #cutOff (): void {
+  #cutOff(): void {
     for (const follower of [...this.#followers]) {
       if (!follower.isStalled(performance.now() - this.#options.stallMs)) continue
       this.stalled++

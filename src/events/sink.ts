@@ -3,19 +3,19 @@ import type { ServerResponse } from 'node:http'
 /** Where a stream is written to. What it takes are chunks of HTTP/1.1, so that each is framed once for all who get it. */
 export interface Sink {
   /** False: it has taken the chunk, and has no room for another until `drain`. */
-  write (chunk: Buffer): boolean
-  end (): void
-  destroy (): void
-  on (event: 'drain' | 'close', listener: () => void): unknown
+  write(chunk: Buffer): boolean
+  end(): void
+  destroy(): void
+  on(event: 'drain' | 'close', listener: () => void): unknown
 }
 
 /** Of a text that is not empty: a chunk of nothing is the end. */
-export function chunkOf (text: string): Buffer {
+export function chunkOf(text: string): Buffer {
   return Buffer.from(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`)
 }
 
 /** What is in a chunk. */
-export function contentOf (chunk: Buffer): Buffer {
+export function contentOf(chunk: Buffer): Buffer {
   return chunk.subarray(chunk.indexOf('\n') + 1, -2)
 }
 
@@ -27,11 +27,11 @@ export class ResponseSink implements Sink {
   #response: ServerResponse
   #drained = () => {}
 
-  constructor (response: ServerResponse) {
+  constructor(response: ServerResponse) {
     this.#response = response
   }
 
-  write (chunk: Buffer): boolean {
+  write(chunk: Buffer): boolean {
     const response = this.#response
     const { socket } = response
     // No socket: an earlier request of the connection is not answered yet. Not chunked: HTTP/1.0.
@@ -43,15 +43,15 @@ export class ResponseSink implements Sink {
     return false
   }
 
-  end (): void {
+  end(): void {
     this.#response.end()
   }
 
-  destroy (): void {
+  destroy(): void {
     this.#response.destroy()
   }
 
-  on (event: 'drain' | 'close', listener: () => void): void {
+  on(event: 'drain' | 'close', listener: () => void): void {
     if (event === 'drain') this.#drained = listener
     else this.#response.on('close', listener)
   }

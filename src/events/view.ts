@@ -48,20 +48,20 @@ export class View {
   #batches = new Map<number, Batch>()
   /** Those to which nothing can come, by cursor: thousands who come back at once come to a place one after the other. */
   #pages = new Map<string, Batch>()
-  #heartbeat?: { seq: number, now: number, chunk: Buffer }
+  #heartbeat?: { seq: number; now: number; chunk: Buffer }
 
   /** The same for views in which the same is seen. */
-  static keyOf ({ filter, format, isLast }: Pick<ViewOptions, 'filter' | 'format' | 'isLast'>): string {
+  static keyOf({ filter, format, isLast }: Pick<ViewOptions, 'filter' | 'format' | 'isLast'>): string {
     return `${format.name} ${isLast !== undefined} ${filter.key}`
   }
 
-  constructor (options: ViewOptions) {
+  constructor(options: ViewOptions) {
     this.key = View.keyOf(options)
     this.#options = options
   }
 
   /** What comes after a place, whose `upTo` is the place itself where nothing does. Throws what reading throws. */
-  after (seq: number): Batch {
+  after(seq: number): Batch {
     if (this.followers < 2) return this.#makeBatch(seq)
     const known = this.#batches.get(seq) ?? this.#pages.get(this.#options.cursorOf(seq))
     if (known) return known
@@ -74,45 +74,56 @@ export class View {
   }
 
   /** Those that were made last. */
-  #keep (seq: number, batch: Batch): void {
+  #keep(seq: number, batch: Batch): void {
     this.#pages.set(this.#options.cursorOf(seq), batch)
     if (this.#pages.size > pagesMax) this.#pages.delete(this.#pages.keys().next().value!)
   }
 
   /** More may have come. */
-  forget (): void {
+  forget(): void {
     this.#batches.clear()
   }
 
   /** Nothing need be kept for long: what is asked for again is made again. */
-  tidy (): void {
+  tidy(): void {
     this.#pages.clear()
   }
 
   /** Says that everything up to a place was delivered. */
-  heartbeat (seq: number, now: number): Buffer {
-    if (this.#heartbeat?.seq !== seq || this.#heartbeat.now !== now) this.#heartbeat = { seq, now, chunk: this.control({ type: 'heartbeat', cursor: this.#options.cursorOf(seq), time: new Date(now).toISOString() }) }
+  heartbeat(seq: number, now: number): Buffer {
+    if (this.#heartbeat?.seq !== seq || this.#heartbeat.now !== now) {
+      this.#heartbeat = {
+        seq,
+        now,
+        chunk: this.control({
+          type: 'heartbeat',
+          cursor: this.#options.cursorOf(seq),
+          time: new Date(now).toISOString()
+        })
+      }
+    }
     return this.#heartbeat.chunk
   }
 
-  control (event: ControlEvent): Buffer {
+  control(event: ControlEvent): Buffer {
     return chunkOf(this.#options.format.control(event))
   }
 
   /** How a stream begins. */
-  greeting (events: readonly ControlEvent[]): Buffer {
+  greeting(events: readonly ControlEvent[]): Buffer {
     const { format } = this.#options
     return chunkOf(format.beginning() + events.map(format.control).join(''))
   }
 
-  #makeBatch (seq: number): Batch {
+  #makeBatch(seq: number): Batch {
     const { filter, format, isLast, read, cursorOf } = this.#options
     const { events, upTo, isHead, isGap } = read(seq)
     if (events.length === 0) return { upTo, isHead, isGap, count: 0, isLast: false }
     const wanted = events.filter(event => filter.matches(event))
     const last = isLast ? wanted.findIndex(isLast) : -1
     if (last >= 0) wanted.length = last + 1
-    const chunk = wanted.length > 0 ? chunkOf(wanted.map(event => format.event(event, cursorOf(event.seq))).join('')) : undefined
+    const chunk =
+      wanted.length > 0 ? chunkOf(wanted.map(event => format.event(event, cursorOf(event.seq))).join('')) : undefined
     return { upTo, isHead, isGap, count: wanted.length, isLast: last >= 0, chunk }
   }
 }

@@ -12,10 +12,11 @@ export interface ZeekArguments {
 const script = new RegExp(Node.properties.scripts.items.pattern!)
 const optionName = new RegExp(Options.propertyNames.pattern)
 /** Zeek's flags that take the next word. */
-const withOperand = /^(-[BcEefGHIinO0opRrsTtUwX]|--(capture-unprocessed|exec|filter|iface|zeekygen|prefix|readfile|rulefile|tracefile|writefile|event-trace|load-seeds|save-seeds|optimize|optimize-funcs|optimize-files|re-level|print-id|no-optimize-funcs|no-optimize-files|status-file|debug))$/
+const withOperand =
+  /^(-[BcEefGHIinO0opRrsTtUwX]|--(capture-unprocessed|exec|filter|iface|zeekygen|prefix|readfile|rulefile|tracefile|writefile|event-trace|load-seeds|save-seeds|optimize|optimize-funcs|optimize-files|re-level|print-id|no-optimize-funcs|no-optimize-files|status-file|debug))$/
 
 /** Sorts the words of a text. Throws `invalid_request` when a quote in it is not closed. */
-export function sortArguments (text: string): ZeekArguments {
+export function sortArguments(text: string): ZeekArguments {
   const words = splitWords(text)
   const scripts: string[] = []
   const options: [string, string][] = []
@@ -23,8 +24,9 @@ export function sortArguments (text: string): ZeekArguments {
   for (let at = 0; at < words.length; at++) {
     const word = words[at]!
     const equals = word.indexOf('=')
-    if (equals > 0 && optionName.test(word.slice(0, equals))) options.push([word.slice(0, equals), word.slice(equals + 1)])
-    else if (word === '-C') options.push(['ignore_checksums', 'T'])
+    if (equals > 0 && optionName.test(word.slice(0, equals))) {
+      options.push([word.slice(0, equals), word.slice(equals + 1)])
+    } else if (word === '-C') options.push(['ignore_checksums', 'T'])
     else if (script.test(word)) scripts.push(word)
     else rest.push(withOperand.test(word) && at + 1 < words.length ? `${word} ${words[++at]}` : word)
   }

@@ -14,19 +14,23 @@ export type Format = 'cluster.cfg' | 'node.cfg' | 'zeek.conf'
 
 /** What each format's lines have that those of the others have not; the first that fits is it. */
 const marks: [Format, RegExp][] = [
-  ['cluster.cfg', /^(\[instances\]|[ \t]*(instance|role)[ \t]*[=:])/mi],
-  ['node.cfg', /^[ \t]*(host|type)[ \t]*[=:]/mi],
+  ['cluster.cfg', /^(\[instances\]|[ \t]*(instance|role)[ \t]*[=:])/im],
+  ['node.cfg', /^[ \t]*(host|type)[ \t]*[=:]/im],
   ['zeek.conf', /^(\[interface |(interface|workers|manager|loggers|proxies)[ \t]*=)/m]
 ]
 
 /** The format of a file: by its name, else by its text. Throws `invalid_request`, with what was expected. */
-export function formatOf (fileName: string, text: string): Format {
+export function formatOf(fileName: string, text: string): Format {
   const name = basename(fileName)
   if (name === 'zeek.conf' || name.endsWith('.zeek.conf')) return 'zeek.conf'
   if (name === 'node.cfg' || name === 'cluster.cfg') return name
-  const format = name === 'zeekctl.cfg' || name === 'networks.cfg' ? undefined : marks.find(([, mark]) => mark.test(text))?.[0]
+  const format =
+    name === 'zeekctl.cfg' || name === 'networks.cfg' ? undefined : marks.find(([, mark]) => mark.test(text))?.[0]
   if (format) return format
-  throw new AppError('invalid_request', `${name} is none of cluster.cfg (zeek-client: sections with instance and role), node.cfg (ZeekControl: sections with type and host), zeek.conf (Zeek's systemd generator: manager, workers, interface)`)
+  throw new AppError(
+    'invalid_request',
+    `${name} is none of cluster.cfg (zeek-client: sections with instance and role), node.cfg (ZeekControl: sections with type and host), zeek.conf (Zeek's systemd generator: manager, workers, interface)`
+  )
 }
 
 const check = checker(ConfigurationInput, invalid)
@@ -35,19 +39,26 @@ const check = checker(ConfigurationInput, invalid)
  * Makes a configuration that can be staged of a file of another tool. Throws `invalid_request` with every error of the
  * file; what its nodes and hosts are to each other is told as staging would, too.
  */
-export async function convert (fileName: string, text: string, context: ClusterCfgContext): Promise<Converted> {
+export async function convert(fileName: string, text: string, context: ClusterCfgContext): Promise<Converted> {
   const { configuration, notes } = await parsers[formatOf(fileName, text)](fileName, text, context)
   // What belongs to a place in the file has been told with it.
   check(configuration, 'config')
   const { instances, nodes } = configuration
   const { errors, warnings } = sharing(nodes)
   refuse(errors.map(message => ({ section: basename(fileName), message })))
-  const placed = instances.flatMap(({ name, host }) => host === undefined ? [] : { name, host })
+  const placed = instances.flatMap(({ name, host }) => (host === undefined ? [] : { name, host }))
   return { configuration, notes: [...notes, ...warnings, ...oddPlaces(instances), ...mixedAddresses(placed)] }
 }
 
-const parsers: Record<Format, (fileName: string, text: string, context: ClusterCfgContext) => Converted | Promise<Converted>> = {
-  'cluster.cfg': async (_fileName, text, context) => ({ configuration: await parseClusterCfg(text, context), notes: [] }),
+const parsers: Record<
+  Format,
+  (fileName: string, text: string, context: ClusterCfgContext) => Converted | Promise<Converted>
+> = {
+  'cluster.cfg': async (_fileName, text, context) => ({
+    configuration: await parseClusterCfg(text, context),
+    notes: []
+  }),
   'node.cfg': (_fileName, text, context) => parseNodeCfg(text, context),
-  'zeek.conf': (fileName, text, { defaultInstance }) => parseZeekConf(text, { host: /^(.+)\.zeek\.conf$/.exec(basename(fileName))?.[1], defaultInstance })
+  'zeek.conf': (fileName, text, { defaultInstance }) =>
+    parseZeekConf(text, { host: /^(.+)\.zeek\.conf$/.exec(basename(fileName))?.[1], defaultInstance })
 }

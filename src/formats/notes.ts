@@ -5,6 +5,6 @@ import { shown } from './refusal.js'
 const oneLine = (text: string) => shown(text.replace(/[\u0000-\u001f\u007f]+/g, ' ').trim())
 
 /** One line about a key that the configuration does not have: what it was, and what to do. */
-export function note (section: Section, key: string, value: string, advice: string): string {
+export function note(section: Section, key: string, value: string, advice: string): string {
   return oneLine(`${section.name === '' ? '' : `[${section.name}] `}${key} = ${value.trim()}`) + `: ${advice}`
 }

@@ -14,10 +14,11 @@ export interface Fault {
   isMinor?: boolean
 }
 
-const placeOf = ({ section, key, line }: Fault) => JSON.stringify([section, key?.toLowerCase(), section === undefined ? line : undefined])
+const placeOf = ({ section, key, line }: Fault) =>
+  JSON.stringify([section, key?.toLowerCase(), section === undefined ? line : undefined])
 
 /** A fault as a field that programs know it by, and as a line for people, which says where in the file it is. */
-function fieldErrorOf ({ section = '', key = '', line, message }: Fault): FieldError & { text: string } {
+function fieldErrorOf({ section = '', key = '', line, message }: Fault): FieldError & { text: string } {
   const place = [section, key].filter(part => part !== '')
   const where = line === undefined || place.length === 0 ? message : `${message} (line ${line})`
   const places = place.length > 0 ? place : [`line ${line}`]
@@ -25,14 +26,26 @@ function fieldErrorOf ({ section = '', key = '', line, message }: Fault): FieldE
 }
 
 /** Throws all faults at once, if there are any, each once, as `invalid_request`. */
-export function refuse (faults: readonly Fault[]): void {
+export function refuse(faults: readonly Fault[]): void {
   if (faults.length === 0) return
   const major = new Set(faults.filter(({ isMinor }) => !isMinor).map(placeOf))
-  const distinct = [...new Map(faults.filter(fault => !fault.isMinor || !major.has(placeOf(fault))).map(fault => fieldErrorOf(fault)).map(error => [error.text, error])).values()]
+  const distinct = [
+    ...new Map(
+      faults
+        .filter(fault => !fault.isMinor || !major.has(placeOf(fault)))
+        .map(fault => fieldErrorOf(fault))
+        .map(error => [error.text, error])
+    ).values()
+  ]
   const rest = distinct.length - maxErrors
-  const errors = [...distinct.slice(0, maxErrors), ...(rest > 0 ? [{ field: 'and', message: `${rest} more`, text: `and ${rest} more` }] : [])]
-  throw new AppError('invalid_request', errors.map(({ text }) => text).join('; '), { errors: errors.map(({ field, message }) => ({ field, message })) })
+  const errors = [
+    ...distinct.slice(0, maxErrors),
+    ...(rest > 0 ? [{ field: 'and', message: `${rest} more`, text: `and ${rest} more` }] : [])
+  ]
+  throw new AppError('invalid_request', errors.map(({ text }) => text).join('; '), {
+    errors: errors.map(({ field, message }) => ({ field, message }))
+  })
 }
 
 /** A text of the file within a message. */
-export const shown = (text: string) => text.length <= 200 ? text : `${text.slice(0, 200)}…`
+export const shown = (text: string) => (text.length <= 200 ? text : `${text.slice(0, 200)}…`)

@@ -3,19 +3,26 @@ import { everyError } from '../../schemas/validator.js'
 import { shown } from './refusal.js'
 
 /** What is wrong with one property, as a person reads it. */
-export interface PropertyFault { property: string, name: string | undefined, message: string }
+export interface PropertyFault {
+  property: string
+  name: string | undefined
+  message: string
+}
 
 /** What a node's schema refuses. `name` is that of a variable, an option or a script. A node may lack what its file gives it elsewhere. */
-export const nodeFaults = (node: Partial<Node>): PropertyFault[] => faultsOf(Node, { ...node, name: node.name ?? 'a', instance: node.instance ?? 'a', role: node.role ?? 'WORKER' })
+export const nodeFaults = (node: Partial<Node>): PropertyFault[] =>
+  faultsOf(Node, { ...node, name: node.name ?? 'a', instance: node.instance ?? 'a', role: node.role ?? 'WORKER' })
 
 /** What an instance's schema refuses. */
 export const instanceFaults = (instance: Instance): PropertyFault[] => faultsOf(Instance, instance)
 
-function faultsOf (schema: typeof Node | typeof Instance, value: object): PropertyFault[] {
+function faultsOf(schema: typeof Node | typeof Instance, value: object): PropertyFault[] {
   return everyError(schema, value, '').map(({ field, message }) => {
     const [, property = '', rest] = /^\/([^/]*)(?:\/([^]*))?$/.exec(field) ?? []
     const whole: any = (value as any)[property]
-    if (property === 'interface' && /\s/.test(whole)) return { property, name: undefined, message: 'one interface per node' }
+    if (property === 'interface' && /\s/.test(whole)) {
+      return { property, name: undefined, message: 'one interface per node' }
+    }
     if (rest === undefined) return { property, name: undefined, message }
     // A script is known by its name, not by its place.
     const name: string = Array.isArray(whole) ? whole[Number(rest)] : rest

@@ -8,11 +8,11 @@ export class IpcTransport implements Transport {
   #drained = () => {}
   #closing: Promise<void> | undefined
 
-  constructor (channel: ChildProcess | NodeJS.Process) {
+  constructor(channel: ChildProcess | NodeJS.Process) {
     this.#channel = channel
   }
 
-  send (text: string): void {
+  send(text: string): void {
     if (this.#closing || !this.#channel.connected) return
     this.#sending++
     this.#channel.send!(text, undefined, undefined, () => {
@@ -22,17 +22,22 @@ export class IpcTransport implements Transport {
   }
 
   /** Waits for the sends: a process that exits before they are through loses them. */
-  close (): Promise<void> {
+  close(): Promise<void> {
     this.#closing ??= this.#end()
     return this.#closing
   }
 
-  async #end (): Promise<void> {
-    if (this.#sending > 0 && this.#channel.connected) await new Promise<void>(resolve => { this.#drained = resolve; this.#channel.once('disconnect', resolve) })
+  async #end(): Promise<void> {
+    if (this.#sending > 0 && this.#channel.connected) {
+      await new Promise<void>(resolve => {
+        this.#drained = resolve
+        this.#channel.once('disconnect', resolve)
+      })
+    }
     if (this.#channel.connected) this.#channel.disconnect!()
   }
 
-  receive (receiver: Receiver): void {
+  receive(receiver: Receiver): void {
     this.#channel.on('message', text => receiver.message(String(text)))
     this.#channel.once('disconnect', () => receiver.closed('the process at the other end is gone'))
   }

@@ -33,10 +33,10 @@ interface Asking {
 }
 
 type Frame =
-  | { ask: number, method: string, params?: unknown, timeout: number }
-  | { answer: number, result?: unknown, error?: { code: Code, message: string } }
-  | { part: number, value?: unknown }
-  | { notify: string, params?: unknown }
+  | { ask: number; method: string; params?: unknown; timeout: number }
+  | { answer: number; result?: unknown; error?: { code: Code; message: string } }
+  | { part: number; value?: unknown }
+  | { notify: string; params?: unknown }
   | { cancel: number }
   | { ping: true }
 
@@ -45,7 +45,7 @@ type Question = Extract<Frame, { ask: number }>
 const ping = JSON.stringify({ ping: true } satisfies Frame)
 
 /** The asked gets less time than the asker waits, so that it can say what is missing before it is given up. */
-export function timeForAsked (timeoutMs: number): number {
+export function timeForAsked(timeoutMs: number): number {
   return Math.max(1, timeoutMs - Math.min(500, timeoutMs / 10))
 }
 
@@ -59,7 +59,7 @@ export class Link {
   #transport: Transport
   #handlers: Handlers
   #onError: (error: unknown) => void
-  #asked = new Map<number, { settle: (answer: LinkReply) => void, onPart: Asking['onPart'] }>()
+  #asked = new Map<number, { settle: (answer: LinkReply) => void; onPart: Asking['onPart'] }>()
   /** Those that have timed out, and are still to be answered. */
   #late = new Map<number, (answer: LinkReply) => void>()
   #serving = new Map<number, AbortController>()
@@ -71,7 +71,7 @@ export class Link {
   #heartbeat: NodeJS.Timeout | undefined
   #missed = 0
 
-  constructor (transport: Transport, handlers: Handlers, { heartbeatMs = 0, onError = () => {} }: LinkOptions = {}) {
+  constructor(transport: Transport, handlers: Handlers, { heartbeatMs = 0, onError = () => {} }: LinkOptions = {}) {
     this.#transport = transport
     this.#handlers = handlers
     this.#onError = onError
@@ -83,12 +83,12 @@ export class Link {
   }
 
   /** Aborted, with the reason as a text, once the link is closed. */
-  get closed (): AbortSignal {
+  get closed(): AbortSignal {
     return this.#closing.signal
   }
 
   /** Asks the other end. Rejects with an AppError: the other end's own, `timeout`, or `unavailable`. */
-  async ask<R = unknown> (method: string, params: unknown, { timeoutMs, signal, onPart, late }: Asking): Promise<R> {
+  async ask<R = unknown>(method: string, params: unknown, { timeoutMs, signal, onPart, late }: Asking): Promise<R> {
     const id = this.#next++
     const patienceMs = Math.min(timeoutMs, maxTimerMs)
     // What cannot be said is found out before anything waits for an answer.
@@ -111,7 +111,9 @@ export class Link {
         settle({ error: new AppError('timeout', `no answer to ${method} within ${timeoutMs} ms`) })
       }, patienceMs)
       this.#asked.set(id, { settle, onPart })
-      if (this.closed.aborted) return settle({ error: new AppError('unavailable', `the link is closed: ${this.closed.reason}`) })
+      if (this.closed.aborted) {
+        return settle({ error: new AppError('unavailable', `the link is closed: ${this.closed.reason}`) })
+      }
       signal?.addEventListener('abort', cancel, { once: true })
       if (signal?.aborted) return cancel()
       this.#transport.send(question)
@@ -119,27 +121,27 @@ export class Link {
   }
 
   /** Says something that has no answer. Lost when the link is closed. */
-  notify (method: string, params?: unknown): void {
+  notify(method: string, params?: unknown): void {
     this.#send({ notify: method, params })
   }
 
   /** Ends the link once what was said before has left. */
-  async close (reason: string): Promise<void> {
+  async close(reason: string): Promise<void> {
     this.#cancel()
     await this.#transport.close(reason)
     this.#end(reason)
   }
 
-  #send (frame: Frame): void {
+  #send(frame: Frame): void {
     if (!this.closed.aborted) this.#transport.send(JSON.stringify(frame))
   }
 
   /** Gives up every question: a process that was frozen must not begin with it when it wakes. */
-  #cancel (): void {
+  #cancel(): void {
     for (const id of this.#asked.keys()) this.#send({ cancel: id })
   }
 
-  #beat (): void {
+  #beat(): void {
     // Beats are counted, not time: after a pause of this process itself the other end gets its chance.
     if (++this.#missed > 3) {
       this.#cancel()
@@ -150,13 +152,13 @@ export class Link {
     if (!this.closed.aborted) this.#transport.send(ping)
   }
 
-  #release (): void {
+  #release(): void {
     this.#afterSilence = false
     for (const question of this.#held.values()) void this.#serve(question)
     this.#held.clear()
   }
 
-  #receive (text: string): void {
+  #receive(text: string): void {
     if (this.closed.aborted) return
     if (this.#missed > 1) this.#afterSilence = true
     this.#missed = 0
@@ -173,13 +175,17 @@ export class Link {
       const { answer: id, error, result } = frame
       const settle = this.#asked.get(id)?.settle ?? this.#late.get(id)
       this.#late.delete(id)
-      settle?.(error ? { error: new AppError(Object.hasOwn(statusOf, error.code) ? error.code : 'internal', error.message) } : { result })
+      settle?.(
+        error
+          ? { error: new AppError(Object.hasOwn(statusOf, error.code) ? error.code : 'internal', error.message) }
+          : { result }
+      )
     } else if ('part' in frame) this.#hearPart(frame)
     else if ('notify' in frame) this.#hear(frame)
     else if ('cancel' in frame) this.#giveUp(frame.cancel)
   }
 
-  #giveUp (id: number): void {
+  #giveUp(id: number): void {
     const held = this.#held.get(id)
     // It is answered all the same, by who serves it.
     if (held) void this.#serve(held)
@@ -188,7 +194,7 @@ export class Link {
   }
 
   /** Answers one question. Never rejects. */
-  async #serve ({ ask, method, params, timeout }: Question): Promise<void> {
+  async #serve({ ask, method, params, timeout }: Question): Promise<void> {
     const controller = new AbortController()
     // Not worth staying for: when the link ends, so does this.
     const timer = setTimeout(() => controller.abort(), timeout).unref()
@@ -197,17 +203,31 @@ export class Link {
       const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined
       if (!handler) throw new AppError('not_found', `there is no method ${method}`)
       // In a turn of its own: the first question can come while this link is being made.
-      this.#send({ answer: ask, result: await Promise.resolve().then(() => handler(params, { signal: controller.signal, link: this, part: value => { if (this.#serving.has(ask)) this.#send({ part: ask, value }) } })) })
+      this.#send({
+        answer: ask,
+        result: await Promise.resolve().then(() =>
+          handler(params, {
+            signal: controller.signal,
+            link: this,
+            part: value => {
+              if (this.#serving.has(ask)) this.#send({ part: ask, value })
+            }
+          })
+        )
+      })
     } catch (error) {
       if (!(error instanceof AppError)) this.#onError(error)
-      this.#send({ answer: ask, error: { code: error instanceof AppError ? error.code : 'internal', message: messageOf(error) } })
+      this.#send({
+        answer: ask,
+        error: { code: error instanceof AppError ? error.code : 'internal', message: messageOf(error) }
+      })
     } finally {
       clearTimeout(timer)
       this.#serving.delete(ask)
     }
   }
 
-  #hearPart ({ part, value }: Extract<Frame, { part: number }>): void {
+  #hearPart({ part, value }: Extract<Frame, { part: number }>): void {
     try {
       this.#asked.get(part)?.onPart?.(value)
     } catch (error) {
@@ -215,16 +235,24 @@ export class Link {
     }
   }
 
-  #hear ({ notify, params }: Extract<Frame, { notify: string }>): void {
-    Promise.resolve().then(() => Object.hasOwn(this.#handlers, notify) && this.#handlers[notify]?.(params, { signal: this.closed, link: this, part: () => {} })).catch(this.#onError)
+  #hear({ notify, params }: Extract<Frame, { notify: string }>): void {
+    Promise.resolve()
+      .then(
+        () =>
+          Object.hasOwn(this.#handlers, notify) &&
+          this.#handlers[notify]?.(params, { signal: this.closed, link: this, part: () => {} })
+      )
+      .catch(this.#onError)
   }
 
-  #end (reason: string): void {
+  #end(reason: string): void {
     if (this.closed.aborted) return
     clearInterval(this.#heartbeat)
     this.#held.clear()
     this.#closing.abort(reason)
-    for (const { settle } of [...this.#asked.values()]) settle({ error: new AppError('unavailable', `the link is closed: ${reason}`) })
+    for (const { settle } of [...this.#asked.values()]) {
+      settle({ error: new AppError('unavailable', `the link is closed: ${reason}`) })
+    }
     for (const serving of this.#serving.values()) serving.abort()
   }
 }

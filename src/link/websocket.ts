@@ -19,23 +19,25 @@ export class WebSocketTransport implements Transport {
   /** What came before there was a receiver: an end may speak in the same packet in which the socket opens. */
   #early: (() => void)[] = []
 
-  constructor (socket: WebSocket) {
+  constructor(socket: WebSocket) {
     this.#socket = socket
     socket.on('message', data => this.#tell(receiver => receiver.message(String(data))))
-    socket.on('error', error => { this.#failure = error.message })
+    socket.on('error', error => {
+      this.#failure = error.message
+    })
     socket.once('close', (_code, reason) => {
       this.#tell(receiver => receiver.closed(this.#failure ?? (String(reason) || 'the connection was lost')))
     })
   }
 
-  send (text: string): void {
+  send(text: string): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return
     this.#socket.send(text)
     // The other end does not read. Cutting it off costs a reconnect, keeping it costs the memory.
     if (this.#socket.bufferedAmount > 2 * maxFrameBytes) this.#socket.terminate()
   }
 
-  async close (reason: string): Promise<void> {
+  async close(reason: string): Promise<void> {
     if (this.#socket.readyState === WebSocket.CLOSED) return
     const closed = new Promise(resolve => this.#socket.once('close', resolve))
     // At most 123 bytes; what is cut within a character becomes one of three.
@@ -45,20 +47,30 @@ export class WebSocketTransport implements Transport {
     clearTimeout(patience)
   }
 
-  receive (receiver: Receiver): void {
+  receive(receiver: Receiver): void {
     this.#receiver = receiver
     for (const tell of this.#early.splice(0)) tell()
   }
 
-  #tell (what: (receiver: Receiver) => void): void {
+  #tell(what: (receiver: Receiver) => void): void {
     if (this.#receiver) what(this.#receiver)
     else this.#early.push(() => what(this.#receiver!))
   }
 }
 
 /** Opens a WebSocket. Rejects when that fails or the signal aborts first. */
-export async function dial (url: string, signal: AbortSignal, { headers = {}, tls = {} }: { headers?: { authorization?: string }, tls?: ConnectionOptions | undefined } = {}): Promise<WebSocketTransport> {
-  const socket = new WebSocket(url, { ...tls, maxPayload: maxFrameBytes, perMessageDeflate: false, handshakeTimeout: 5000, headers })
+export async function dial(
+  url: string,
+  signal: AbortSignal,
+  { headers = {}, tls = {} }: { headers?: { authorization?: string }; tls?: ConnectionOptions | undefined } = {}
+): Promise<WebSocketTransport> {
+  const socket = new WebSocket(url, {
+    ...tls,
+    maxPayload: maxFrameBytes,
+    perMessageDeflate: false,
+    handshakeTimeout: 5000,
+    headers
+  })
   const transport = new WebSocketTransport(socket)
   try {
     await once(socket, 'open', { signal })
@@ -82,19 +94,36 @@ export interface ListenOptions<T> {
 
 export interface LinkServer {
   server: Server
-  close (): Promise<void>
+  close(): Promise<void>
 }
 
 /** Takes WebSockets at a path. Throws `unavailable` when it cannot listen. */
-export async function listen<T> ({ host, port, path, certificates, admit, onTransport }: ListenOptions<T>): Promise<LinkServer> {
+export async function listen<T>({
+  host,
+  port,
+  path,
+  certificates,
+  admit,
+  onTransport
+}: ListenOptions<T>): Promise<LinkServer> {
   const admitted = new WeakMap<IncomingMessage, T>()
-  const refuse = (_request: IncomingMessage, response: ServerResponse) => { response.writeHead(426).end() }
-  const http = certificates ? createTlsServer({ ...certificates.options, rejectUnauthorized: false }, refuse) : createServer(refuse)
+  const refuse = (_request: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(426).end()
+  }
+  const http = certificates
+    ? createTlsServer({ ...certificates.options, rejectUnauthorized: false }, refuse)
+    : createServer(refuse)
   if (certificates) certificates.serve(http as TlsServer)
   const server = new WebSocketServer({
-    server: http, path, maxPayload: maxFrameBytes, perMessageDeflate: false,
+    server: http,
+    path,
+    maxPayload: maxFrameBytes,
+    perMessageDeflate: false,
     // Only browsers say where a page is from, and no page is an agent or a controller.
-    verifyClient: ({ req }: { req: IncomingMessage }, done: (verified: boolean, status?: number, text?: string) => void) => {
+    verifyClient: (
+      { req }: { req: IncomingMessage },
+      done: (verified: boolean, status?: number, text?: string) => void
+    ) => {
       if (req.headers.origin !== undefined) return done(false, 403)
       try {
         admitted.set(req, admit(req))
@@ -105,7 +134,9 @@ export async function listen<T> ({ host, port, path, certificates, admit, onTran
       }
     }
   })
-  server.on('connection', (socket, request) => onTransport(new WebSocketTransport(socket), request.socket.remoteAddress ?? '', admitted.get(request)!))
+  server.on('connection', (socket, request) =>
+    onTransport(new WebSocketTransport(socket), request.socket.remoteAddress ?? '', admitted.get(request)!)
+  )
   // The WebSocketServer hands on what the HTTP server reports.
   server.on('error', () => {})
   try {

@@ -22,27 +22,41 @@ export class EventJournal {
   #notes = 0
   #lost = 0
 
-  constructor (store: Store, events: Channel, audit: Channel, now: () => number) {
+  constructor(store: Store, events: Channel, audit: Channel, now: () => number) {
     this.#store = store
     this.#events = events
     this.#audit = audit
     this.#now = now
   }
 
-  get isOpen (): boolean { return this.#store.failure === undefined }
+  get isOpen(): boolean {
+    return this.#store.failure === undefined
+  }
 
   /** `time` is when it happened, if that was not just now. */
-  async write<T> (durability: 'synced' | 'written', transient: boolean, job: (append: (event: DomainEvent) => number) => T, { time, ...options }: WriteOptions & { time?: number } = {}): Promise<T> {
-    const { value, written } = await this.#store.write(durability, () => {
-      const written: [Channel, StoredEvent[]][] = [[this.#events, []], [this.#audit, []]]
-      const value = job(event => {
-        const [{ log }, events] = written[event.type === 'audit' ? 1 : 0]!
-        const stored = log.append(event, transient, time ?? this.#now())
-        events.push(stored)
-        return stored.seq
-      })
-      return { value, written }
-    }, options)
+  async write<T>(
+    durability: 'synced' | 'written',
+    transient: boolean,
+    job: (append: (event: DomainEvent) => number) => T,
+    { time, ...options }: WriteOptions & { time?: number } = {}
+  ): Promise<T> {
+    const { value, written } = await this.#store.write(
+      durability,
+      () => {
+        const written: [Channel, StoredEvent[]][] = [
+          [this.#events, []],
+          [this.#audit, []]
+        ]
+        const value = job(event => {
+          const [{ log }, events] = written[event.type === 'audit' ? 1 : 0]!
+          const stored = log.append(event, transient, time ?? this.#now())
+          events.push(stored)
+          return stored.seq
+        })
+        return { value, written }
+      },
+      options
+    )
     for (const [channel, events] of written) if (events.length > 0) announce(channel, events)
     return value
   }
@@ -51,7 +65,7 @@ export class EventJournal {
    * Writes one event that belongs to no request. While the store cannot be written it waits, unless too many do: then it is
    * lost, and how many were is told afterwards.
    */
-  async note (event: DomainEvent): Promise<void> {
+  async note(event: DomainEvent): Promise<void> {
     if (this.#notes >= notesMax) {
       this.#lost++
       return
@@ -64,31 +78,36 @@ export class EventJournal {
     }
     const lost = this.#lost
     this.#lost = 0
-    if (lost > 0) await this.note({ type: 'notify_error', message: `${lost} notifications were lost while the store could not be written` })
+    if (lost > 0) {
+      await this.note({
+        type: 'notify_error',
+        message: `${lost} notifications were lost while the store could not be written`
+      })
+    }
   }
 
   /** Tells of what another process has written into the audit log. */
-  catchUp (): void {
+  catchUp(): void {
     const events = this.#audit.log.unseen()
     if (events.length > 0) announce(this.#audit, events)
   }
 
-  lastOf (reqid: string): { seq: number, type: string } | undefined {
+  lastOf(reqid: string): { seq: number; type: string } | undefined {
     return this.#events.log.lastOf(reqid)
   }
 
-  cursorOf (seq: number): string {
+  cursorOf(seq: number): string {
     return formatCursor(this.#events.log.epoch, seq)
   }
 
   /** The cursor of what was announced last. */
-  get head (): string {
+  get head(): string {
     return this.cursorOf(this.#events.log.head)
   }
 }
 
 /** What another process has written between is told in its place, and nothing twice. */
-function announce ({ log, hub }: Channel, events: readonly StoredEvent[]): void {
+function announce({ log, hub }: Channel, events: readonly StoredEvent[]): void {
   const next = events[0]!.seq > log.head + 1 ? log.unseen() : events.filter(({ seq }) => seq > log.head)
   log.advance(...next)
   if (next.length > 0) hub.announce(next)

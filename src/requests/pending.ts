@@ -12,16 +12,18 @@ export class Pending {
   /** How many were one too many. */
   refused = 0
   #limits: PendingLimits
-  #requests = new Map<string, { ending: AbortController, client: string | undefined }>()
+  #requests = new Map<string, { ending: AbortController; client: string | undefined }>()
 
-  constructor (limits: PendingLimits) {
+  constructor(limits: PendingLimits) {
     this.#limits = limits
   }
 
-  get size (): number { return this.#requests.size }
+  get size(): number {
+    return this.#requests.size
+  }
 
   /** `full` is why there should not be one more, if so: whoever adds it decides. */
-  add (reqid: string, client: string | undefined): { ending: AbortController, full: AppError | undefined } {
+  add(reqid: string, client: string | undefined): { ending: AbortController; full: AppError | undefined } {
     const full = this.#fullFor(client)
     if (full) this.refused++
     const ending = new AbortController()
@@ -29,21 +31,23 @@ export class Pending {
     return { ending, full }
   }
 
-  delete (reqid: string): void {
+  delete(reqid: string): void {
     this.#requests.delete(reqid)
   }
 
   /** Ends the work on every request. Returns their IDs. */
-  abort (reason: string): string[] {
+  abort(reason: string): string[] {
     for (const { ending } of this.#requests.values()) ending.abort(reason)
     return [...this.#requests.keys()]
   }
 
-  #fullFor (client: string | undefined): AppError | undefined {
+  #fullFor(client: string | undefined): AppError | undefined {
     const { pendingMax, pendingMaxOfClient = Infinity } = this.#limits
     if (this.size >= pendingMax) return new AppError('unavailable', 'too many requests are pending')
     if (this.size < pendingMaxOfClient) return undefined
     const own = [...this.#requests.values()].filter(request => request.client === client).length
-    return own < pendingMaxOfClient ? undefined : new AppError('too_many_requests', `more than ${pendingMaxOfClient} requests of one client are pending`)
+    return own < pendingMaxOfClient
+      ? undefined
+      : new AppError('too_many_requests', `more than ${pendingMaxOfClient} requests of one client are pending`)
   }
 }

@@ -6,13 +6,13 @@ import type { Outcome, Result, ResultWithoutReqid } from '../../schemas/types.js
 export interface Task {
   reqid: string
   /** Until its time is over; at least 1. */
-  remainingMs (): number
+  remainingMs(): number
   /** Aborted then, or when the controller ends. */
   signal: AbortSignal
   /** Results of one instance, to be heard of before all have answered. */
-  progress (instance: string, outcomes: readonly Outcome[]): void
+  progress(instance: string, outcomes: readonly Outcome[]): void
   /** Something else that happens meanwhile, as an event of the request. */
-  tell (event: DomainEvent): void
+  tell(event: DomainEvent): void
 }
 
 export interface Answer {
@@ -29,7 +29,7 @@ export const failed = (error: string): Answer => ({ results: [{ success: false, 
 export type Work = { now: () => Answer } | ((task: Task) => Promise<Answer>)
 
 /** What a request comes to. Results of nodes count more than those that stand for the whole. */
-export function stateOf (results: readonly ResultWithoutReqid[]): RequestState {
+export function stateOf(results: readonly ResultWithoutReqid[]): RequestState {
   const ofNodes = results.filter(({ node }) => node !== undefined)
   const counted = ofNodes.length > 0 ? ofNodes : results
   const successes = counted.filter(({ success }) => success).length
@@ -38,12 +38,17 @@ export function stateOf (results: readonly ResultWithoutReqid[]): RequestState {
 }
 
 /** Outcomes as results of a request. */
-export function withReqid (reqid: string, outcomes: readonly Outcome[]): Result[] {
+export function withReqid(reqid: string, outcomes: readonly Outcome[]): Result[] {
   return outcomes.map(outcome => ({ reqid, ...outcome }))
 }
 
 /** A pending request, with the results that it has so far, as its answer ends it. */
-export function concluded (request: Request, { results: more, warnings = [], timedOut = false }: Answer, now: number, as?: RequestState): Request {
+export function concluded(
+  request: Request,
+  { results: more, warnings = [], timedOut = false }: Answer,
+  now: number,
+  as?: RequestState
+): Request {
   const finished = new Date(now).toISOString()
   if (isStateless(request)) return { ...request, finished_at: finished, state: 'expired', success: false }
   const results = [...request.results, ...withReqid(request.reqid, more)]
@@ -52,6 +57,6 @@ export function concluded (request: Request, { results: more, warnings = [], tim
 }
 
 /** There is never a response to it. */
-function isStateless ({ type, arguments: args }: Request): boolean {
+function isStateless({ type, arguments: args }: Request): boolean {
   return type === 'test_timeout' && args.with_state !== true
 }

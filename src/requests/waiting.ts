@@ -6,7 +6,7 @@ export class Waiting {
    * Resolves when `release` is called for the name, the time is over, or one of the signals aborts. Several, since what
    * AbortSignal.any leaves in a signal that lives as long as the server is there for as long.
    */
-  async wait (name: string, timeoutMs: number, ...signals: readonly AbortSignal[]): Promise<void> {
+  async wait(name: string, timeoutMs: number, ...signals: readonly AbortSignal[]): Promise<void> {
     if (signals.some(({ aborted }) => aborted)) return
     const others = this.#waiting.get(name) ?? new Set()
     this.#waiting.set(name, others)
@@ -24,7 +24,7 @@ export class Waiting {
     })
   }
 
-  release (name: string): void {
+  release(name: string): void {
     for (const done of this.#waiting.get(name) ?? []) done()
   }
 }

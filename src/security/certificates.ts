@@ -1,7 +1,13 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import { createSecureContext, TLSSocket, type ConnectionOptions, type SecureContextOptions, type Server } from 'node:tls'
+import {
+  createSecureContext,
+  TLSSocket,
+  type ConnectionOptions,
+  type SecureContextOptions,
+  type Server
+} from 'node:tls'
 import { AppError, messageOf } from '../errors.js'
 import { environmentName } from '../settings.js'
 
@@ -30,41 +36,43 @@ export class Certificates {
   #own: X509Certificate | undefined
 
   /** Throws an AppError that names the setting. */
-  constructor (side: Side, files: Files) {
+  constructor(side: Side, files: Files) {
     this.#side = side
     this.#files = files
     this.reload()
   }
 
   /** Undefined where no setting wants TLS. */
-  static of (side: Side, settings: Files): Certificates | undefined {
-    return (['cert', 'key', 'ca', 'pin'] as const).some(part => settings[`${side}_tls_${part}`] !== undefined) ? new Certificates(side, settings) : undefined
+  static of(side: Side, settings: Files): Certificates | undefined {
+    return (['cert', 'key', 'ca', 'pin'] as const).some(part => settings[`${side}_tls_${part}`] !== undefined)
+      ? new Certificates(side, settings)
+      : undefined
   }
 
   /** For `tls.connect`, and for servers: those ask clients for a certificate where there is an authority to check it, and decide later. */
-  get options (): Options & { requestCert: boolean } {
+  get options(): Options & { requestCert: boolean } {
     return { ...this.#options, requestCert: this.#options.ca !== undefined }
   }
 
   /** When the own certificate expires; undefined where there is none. Milliseconds since 1970. */
-  get expires (): number | undefined {
+  get expires(): number | undefined {
     return this.#own && Date.parse(this.#own.validTo)
   }
 
   /** Whether the own certificate is for this name. */
-  isFor (host: string): boolean {
+  isFor(host: string): boolean {
     // OpenSSL takes ".example.org" for every name under it.
     return /^[\w-]+(\.[\w-]+)*$/.test(host) && this.#own?.checkHost(host) !== undefined
   }
 
   /** Has a server use what is read later for its new connections. */
-  serve (server: Server): void {
+  serve(server: Server): void {
     this.#servers.add(server)
     server.once('close', () => this.#servers.delete(server))
   }
 
   /** Reads the files again. Throws an AppError that names the setting; what was good before stays. */
-  reload (): void {
+  reload(): void {
     const read = (part: Part) => {
       const setting = `${this.#side}_tls_${part}` as const
       const path = this.#files[setting]
@@ -75,15 +83,27 @@ export class Certificates {
         if (part !== 'key') return { text, certificate: new X509Certificate(text) }
         return { text, certificate: undefined }
       } catch (error) {
-        throw new AppError('invalid_request', `${environmentName(setting)}: ${path}: ${messageOf(error)}`, { cause: error })
+        throw new AppError('invalid_request', `${environmentName(setting)}: ${path}: ${messageOf(error)}`, {
+          cause: error
+        })
       }
     }
     const [cert, key, ca, pin] = [read('cert'), read('key'), read('ca'), read('pin')]
     const name = (part: Part) => environmentName(`${this.#side}_tls_${part}`)
-    if ((cert === undefined) !== (key === undefined)) throw new AppError('invalid_request', `${name('cert')} and ${name('key')} need each other`)
-    if (this.#side === 'controller' && !cert) throw new AppError('invalid_request', `${name('ca')} needs ${name('cert')}`)
-    if (this.#side === 'agent' && !ca && !pin) throw new AppError('invalid_request', `${name('cert')} needs ${name('ca')}: the authority of the controller`)
-    const options: Options = { minVersion: 'TLSv1.2', ...(cert && key ? { cert: cert.text, key: key.text } : {}), ...(pin ? expecting(pin) : ca ? { ca: ca.text } : {}) }
+    if ((cert === undefined) !== (key === undefined)) {
+      throw new AppError('invalid_request', `${name('cert')} and ${name('key')} need each other`)
+    }
+    if (this.#side === 'controller' && !cert) {
+      throw new AppError('invalid_request', `${name('ca')} needs ${name('cert')}`)
+    }
+    if (this.#side === 'agent' && !ca && !pin) {
+      throw new AppError('invalid_request', `${name('cert')} needs ${name('ca')}: the authority of the controller`)
+    }
+    const options: Options = {
+      minVersion: 'TLSv1.2',
+      ...(cert && key ? { cert: cert.text, key: key.text } : {}),
+      ...(pin ? expecting(pin) : ca ? { ca: ca.text } : {})
+    }
     try {
       createSecureContext(options)
     } catch (error) {
@@ -96,16 +116,19 @@ export class Certificates {
 }
 
 /** That very certificate is trusted, and nothing that it, or what comes after it in the file, has signed. */
-function expecting ({ text, certificate }: { text: Buffer, certificate: X509Certificate | undefined }): Options {
+function expecting({ text, certificate }: { text: Buffer; certificate: X509Certificate | undefined }): Options {
   return {
     ca: text,
     allowPartialTrustChain: true,
-    checkServerIdentity: (_host, { raw }) => certificate?.raw.equals(raw) ? undefined : new Error('the controller shows another certificate than that of ZEEK_AGENT_TLS_PIN')
+    checkServerIdentity: (_host, { raw }) =>
+      certificate?.raw.equals(raw)
+        ? undefined
+        : new Error('the controller shows another certificate than that of ZEEK_AGENT_TLS_PIN')
   }
 }
 
 /** Who has opened this connection, by a certificate of an authority of ours; undefined without one. */
-export function bearerOf ({ socket }: Pick<IncomingMessage, 'socket'>): Bearer | undefined {
+export function bearerOf({ socket }: Pick<IncomingMessage, 'socket'>): Bearer | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
   const { subject, valid_to: expires } = socket.getPeerCertificate()
   // Without a name, or with several, it is of nobody.

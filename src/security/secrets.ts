@@ -6,30 +6,43 @@ export const mask = '********'
 /** Names of environment variables and options whose values are nobody's business. */
 const secretName = /pass(word|wd|phrase)|secret|token|credential|(^|[_:])key$|(api|private|access|auth)_?key/i
 
-const maskedMap = (values: Record<string, string>) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, secretName.test(name) ? mask : value]))
+const maskedMap = (values: Record<string, string>) =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, secretName.test(name) ? mask : value]))
 
 /** A configuration for the eyes of others: values of `env` and `options` that look like secrets are masked. */
-export function masked<T extends ConfigurationInput> (configuration: T): T {
+export function masked<T extends ConfigurationInput>(configuration: T): T {
   return {
     ...configuration,
-    nodes: configuration.nodes.map(({ env, options, ...node }): Node => ({ ...node, ...(options ? { options: maskedMap(options) } : {}), ...(env ? { env: maskedMap(env) } : {}) }))
+    nodes: configuration.nodes.map(({ env, options, ...node }): Node => ({
+      ...node,
+      ...(options ? { options: maskedMap(options) } : {}),
+      ...(env ? { env: maskedMap(env) } : {})
+    }))
   }
 }
 
 /** The same for what a result carries. */
-export function maskedOutcome (outcome: Outcome): Outcome {
+export function maskedOutcome(outcome: Outcome): Outcome {
   const { data } = outcome
   return data?.configuration ? { ...outcome, data: { ...data, configuration: masked(data.configuration) } } : outcome
 }
 
 /** What was masked and has come back so: it would be deployed as it is. */
-export function maskedFields ({ nodes }: ConfigurationInput): string[] {
-  return nodes.flatMap(({ name, env = {}, options = {} }) => [['env', env], ['options', options]].flatMap(([field, values]) =>
-    Object.entries(values as object).filter(([, value]) => value === mask).map(([key]) => `node '${name}' ${field as string} ${key} is masked: its value is needed`)))
+export function maskedFields({ nodes }: ConfigurationInput): string[] {
+  return nodes.flatMap(({ name, env = {}, options = {} }) =>
+    [
+      ['env', env],
+      ['options', options]
+    ].flatMap(([field, values]) =>
+      Object.entries(values as object)
+        .filter(([, value]) => value === mask)
+        .map(([key]) => `node '${name}' ${field as string} ${key} is masked: its value is needed`)
+    )
+  )
 }
 
 /** A command line for the eyes of others: of arguments `name=value`, as Zeek takes its options. */
-export function maskedCommand (command: readonly string[]): string[] {
+export function maskedCommand(command: readonly string[]): string[] {
   return command.map(argument => {
     const name = /^[^=]*(?==)/.exec(argument)?.[0]
     return name !== undefined && secretName.test(name) ? `${name}=${mask}` : argument
@@ -40,7 +53,9 @@ export function maskedCommand (command: readonly string[]): string[] {
 const secretLength = 6
 
 /** A text in which the secrets of a node are masked, wherever they appear. */
-export function withoutSecrets (text: string, { env = {}, options = {} }: Pick<Node, 'env' | 'options'>): string {
-  const secrets = [...Object.entries(env), ...Object.entries(options)].filter(([name, value]) => secretName.test(name) && value.length >= secretLength).map(([, value]) => value)
+export function withoutSecrets(text: string, { env = {}, options = {} }: Pick<Node, 'env' | 'options'>): string {
+  const secrets = [...Object.entries(env), ...Object.entries(options)]
+    .filter(([name, value]) => secretName.test(name) && value.length >= secretLength)
+    .map(([, value]) => value)
   return secrets.sort((a, b) => b.length - a.length).reduce((masked, secret) => masked.replaceAll(secret, mask), text)
 }

@@ -5,11 +5,13 @@ import { AppError } from '../errors.js'
 const maxDepth = 64
 
 /** Bodies are JSON, or what a route takes besides. */
-export function acceptJsonOnly (app: FastifyInstance): void {
+export function acceptJsonOnly(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (depthOf(String(body)) > maxDepth) return done(new AppError('invalid_request', `body is nested more than ${maxDepth} deep`), undefined)
+    if (depthOf(String(body)) > maxDepth) {
+      return done(new AppError('invalid_request', `body is nested more than ${maxDepth} deep`), undefined)
+    }
     // An empty body with the type of JSON is none: clients send that with a POST without arguments.
     if (body.length === 0) return done(null, undefined)
     void parse(request, String(body), done)
@@ -17,7 +19,7 @@ export function acceptJsonOnly (app: FastifyInstance): void {
 }
 
 /** How deep brackets and braces are nested outside of strings. Reads the text once, before it is parsed. */
-function depthOf (json: string): number {
+function depthOf(json: string): number {
   let depth = 0
   let deepest = 0
   let quoted = false

@@ -1,13 +1,26 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
-import { requests as definitions, requestTypes, type Request, type RequestArguments, type RequestType } from '../../schemas/api.js'
+import {
+  requests as definitions,
+  requestTypes,
+  type Request,
+  type RequestArguments,
+  type RequestType
+} from '../../schemas/api.js'
 import type { Outcome, ResultWithoutReqid } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
 import type { Answer } from '../requests/task.js'
 import { packageVersion, timeOrderedId } from '../util.js'
-import { controllerTopic, decodeRequest, encodeRequest, encodeResponse, isZeeks, type ZeekRequest } from '../zeek/websocket/controller-api.js'
+import {
+  controllerTopic,
+  decodeRequest,
+  encodeRequest,
+  encodeResponse,
+  isZeeks,
+  type ZeekRequest
+} from '../zeek/websocket/controller-api.js'
 import { encodeEvent } from '../zeek/websocket/message.js'
 import { MessageServer } from '../zeek/websocket/message-server.js'
 import type { Subscriber } from '../zeek/websocket/subscriber.js'
@@ -15,7 +28,9 @@ import type { ControllerSettings } from '../controller/config.js'
 import type { Controller } from '../controller/controller.js'
 import type { Guard, Principal } from './access/guard.js'
 
-const checks = Object.fromEntries(requestTypes.map(type => [type, checker(definitions[type].arguments, invalid)])) as Record<RequestType, (value: unknown, at: string) => any>
+const checks = Object.fromEntries(
+  requestTypes.map(type => [type, checker(definitions[type].arguments, invalid)])
+) as Record<RequestType, (value: unknown, at: string) => any>
 
 /** A request that has come as an event. */
 interface Asked {
@@ -41,7 +56,7 @@ export class Messages {
   /** By the IDs that the requests have here. */
   #asked = new Map<string, Asked>()
 
-  constructor (controller: Controller, guard: Pick<Guard, 'hold' | 'allow'>, settings: ControllerSettings, log: Logger) {
+  constructor(controller: Controller, guard: Pick<Guard, 'hold' | 'allow'>, settings: ControllerSettings, log: Logger) {
     this.#controller = controller
     this.#guard = guard
     this.#settings = settings
@@ -63,38 +78,56 @@ export class Messages {
   }
 
   /** Takes a client, who may do what its role allows for as long as that is so. */
-  upgrade (request: IncomingMessage, connection: Socket, head: Buffer, principal: Principal): void {
+  upgrade(request: IncomingMessage, connection: Socket, head: Buffer, principal: Principal): void {
     this.server.upgrade(request, connection, head, principal)
     this.#guard.hold(principal, connection)
   }
 
-  close (): Promise<void> {
+  close(): Promise<void> {
     return this.server.close()
   }
 
   /** Tells of a request that Zeek has, once it is written down. */
-  started ({ reqid, type, arguments: args }: Request): void {
+  started({ reqid, type, arguments: args }: Request): void {
     const asked = this.#asked.get(reqid)
-    if (isZeeks(type) && this.server.isHeard(controllerTopic, asked?.from)) this.server.publish(controllerTopic, encodeRequest({ type, reqid: asked?.reqid ?? reqid, arguments: args }), asked?.from)
+    if (isZeeks(type) && this.server.isHeard(controllerTopic, asked?.from)) {
+      this.server.publish(
+        controllerTopic,
+        encodeRequest({ type, reqid: asked?.reqid ?? reqid, arguments: args }),
+        asked?.from
+      )
+    }
   }
 
   /** Tells of a response, once it is written down. A configuration is told to whoever asked for it apart from this: whole. */
-  finished ({ reqid, type, state, results }: Request): void {
+  finished({ reqid, type, state, results }: Request): void {
     const asked = this.#asked.get(reqid)
     const but = asked?.isAnswered || type === 'get_configuration' ? asked?.from : undefined
-    if (isZeeks(type) && state !== 'expired' && this.server.isHeard(controllerTopic, but)) this.server.publish(controllerTopic, encodeResponse(type, asked?.reqid ?? reqid, results), but)
+    if (isZeeks(type) && state !== 'expired' && this.server.isHeard(controllerTopic, but)) {
+      this.server.publish(controllerTopic, encodeResponse(type, asked?.reqid ?? reqid, results), but)
+    }
     asked?.ended()
   }
 
   /** Resolves once it is answered. */
-  #serve (request: ZeekRequest, from: Subscriber<Principal>): Promise<void> {
-    return new Promise(resolve => { void this.#ask(request, from, resolve) })
+  #serve(request: ZeekRequest, from: Subscriber<Principal>): Promise<void> {
+    return new Promise(resolve => {
+      void this.#ask(request, from, resolve)
+    })
   }
 
-  async #ask ({ type, reqid: clientReqid, arguments: args }: ZeekRequest, from: Subscriber<Principal>, answered: () => void): Promise<void> {
+  async #ask(
+    { type, reqid: clientReqid, arguments: args }: ZeekRequest,
+    from: Subscriber<Principal>,
+    answered: () => void
+  ): Promise<void> {
     const reqid = timeOrderedId()
     const asked: Asked = { reqid: clientReqid, from, isAnswered: false, ended: () => {} }
-    const answer = (results: readonly ResultWithoutReqid[]) => { if (from.isSubscribedTo(controllerTopic)) from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, results))) }
+    const answer = (results: readonly ResultWithoutReqid[]) => {
+      if (from.isSubscribedTo(controllerTopic)) {
+        from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, results)))
+      }
+    }
     const onAnswer = ({ results }: Answer) => {
       asked.isAnswered = true
       answer(results)
@@ -102,34 +135,48 @@ export class Messages {
     }
     try {
       this.#guard.allow(from.owner, definitions[type].role, type)
-      const ended = new Promise<void>(resolve => { asked.ended = resolve })
+      const ended = new Promise<void>(resolve => {
+        asked.ended = resolve
+      })
       this.#asked.set(reqid, asked)
-      const checked = checks[type](type === 'deploy' ? { ...args, check: this.#settings.controller_messages_check } : args, '')
+      const checked = checks[type](
+        type === 'deploy' ? { ...args, check: this.#settings.controller_messages_check } : args,
+        ''
+      )
       const timeout = Math.min(this.#controller.patience(type, checked), this.#settings.controller_messages_timeout_max)
       const { own } = await this.#controller.request(type, checked, { timeout, reqid, by: from.owner, onAnswer })
       if (own) answer(own)
       await ended
     } catch (error) {
       // Zeek has no answer for what cannot be accepted, and zeek-client would wait in vain. Nobody else is concerned.
-      if (!asked.isAnswered) from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, [this.#refusal(error, args)])))
+      if (!asked.isAnswered) {
+        from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, [this.#refusal(error, args)])))
+      }
     } finally {
       this.#asked.delete(reqid)
       answered()
     }
   }
 
-  #refusal (error: unknown, args: RequestArguments): Outcome {
-    if (error instanceof AppError) return { success: false, error: error.errors?.map(({ field, message }) => `${nameOf(field, args)} ${message}`).join('; ') ?? error.message }
+  #refusal(error: unknown, args: RequestArguments): Outcome {
+    if (error instanceof AppError) {
+      return {
+        success: false,
+        error:
+          error.errors?.map(({ field, message }) => `${nameOf(field, args)} ${message}`).join('; ') ?? error.message
+      }
+    }
     this.#log.error({ err: error }, 'a message was not served')
     return { success: false, error: 'internal error' }
   }
 }
 
 /** A field of the arguments, as its sender knows it: in a set, a number says nothing. */
-function nameOf (field: string, { config, nodes }: RequestArguments): string {
+function nameOf(field: string, { config, nodes }: RequestArguments): string {
   const [, list, index, rest = ''] = /^\/(config\/instances|config\/nodes|nodes)\/(\d+)\/?(.*)$/.exec(field) ?? []
   if (list === undefined) return field.slice(1)
   const isInstance = list === 'config/instances'
-  const name = list === 'nodes' ? nodes?.[Number(index)] : config?.[isInstance ? 'instances' : 'nodes'][Number(index)]?.name
+  const name =
+    list === 'nodes' ? nodes?.[Number(index)] : config?.[isInstance ? 'instances' : 'nodes'][Number(index)]?.name
   return `${isInstance ? 'instance' : 'node'} '${name}' ${rest}`.trimEnd()
 }

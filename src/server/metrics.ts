@@ -27,7 +27,7 @@ export class Metrics {
   #commits: Histogram
   #writes: Counter
 
-  constructor () {
+  constructor() {
     const registers = [this.registry]
     // Among them the delay of the event loop: how long others wait for what is being done.
     collectDefaultMetrics({ register: this.registry })
@@ -44,19 +44,40 @@ export class Metrics {
       buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2],
       registers
     })
-    this.#writes = new Counter({ name: 'zeek_cluster_store_writes_total', help: 'What was written: several writes share a commit', registers })
+    this.#writes = new Counter({
+      name: 'zeek_cluster_store_writes_total',
+      help: 'What was written: several writes share a commit',
+      registers
+    })
   }
 
   /** What is read at each scrape. */
-  observe ({ controller, health, messages, access: { limits, certificates }, store, log, hub }: Observed): void {
+  observe({ controller, health, messages, access: { limits, certificates }, store, log, hub }: Observed): void {
     const registers = [this.registry]
-    const gauge = (name: string, help: string, read: () => number | undefined) => new Gauge({
-      name: `zeek_cluster_${name}`, help, registers, collect () { this.set(read() ?? NaN) }
-    })
-    const counter = (name: string, help: string, read: () => number) => new Counter({
-      name: `zeek_cluster_${name}_total`, help, registers, collect () { this.reset(); this.inc(read()) }
-    })
-    gauge('agents_connected', 'Agents that are connected', () => controller.instances().filter(({ connected }) => connected).length)
+    const gauge = (name: string, help: string, read: () => number | undefined) =>
+      new Gauge({
+        name: `zeek_cluster_${name}`,
+        help,
+        registers,
+        collect() {
+          this.set(read() ?? NaN)
+        }
+      })
+    const counter = (name: string, help: string, read: () => number) =>
+      new Counter({
+        name: `zeek_cluster_${name}_total`,
+        help,
+        registers,
+        collect() {
+          this.reset()
+          this.inc(read())
+        }
+      })
+    gauge(
+      'agents_connected',
+      'Agents that are connected',
+      () => controller.instances().filter(({ connected }) => connected).length
+    )
     gauge('requests_pending', 'Requests without a response yet', () => controller.pendingRequests)
     gauge('websocket_clients', 'Clients of the WebSocket API', () => messages.size)
     gauge('event_streams', 'Open event streams', () => hub.size)
@@ -67,18 +88,30 @@ export class Metrics {
     counter('events', 'Events that have been written, ever', () => log.head)
     gauge('events_kept', 'Events that are kept', () => log.kept.count)
     gauge('events_kept_bytes', 'Bytes of the events that are kept', () => log.kept.bytes)
-    gauge('events_oldest_timestamp_seconds', 'When the oldest event that is kept has happened, in seconds since 1970', () => log.oldest === undefined ? undefined : log.oldest / 1000)
+    gauge(
+      'events_oldest_timestamp_seconds',
+      'When the oldest event that is kept has happened, in seconds since 1970',
+      () => (log.oldest === undefined ? undefined : log.oldest / 1000)
+    )
     gauge('store_failing', 'Whether the store cannot be written: 1 if so', () => Number(store.failure !== undefined))
     gauge('ready', 'Whether the cluster does its work, as GET /v1/health says: 1 if so', () => Number(health.now.ready))
-    if (certificates) gauge('certificate_expires_seconds', 'When the certificate expires, in seconds since 1970', () => (certificates.expires ?? 0) / 1000)
+    if (certificates) {
+      gauge(
+        'certificate_expires_seconds',
+        'When the certificate expires, in seconds since 1970',
+        () => (certificates.expires ?? 0) / 1000
+      )
+    }
     const refused = new Counter({
       name: 'zeek_cluster_refused_total',
       help: 'Requests, event streams and connections that were refused because there were too many',
       labelNames: ['limit'],
       registers,
-      collect () {
+      collect() {
         refused.reset()
-        for (const [limit, count] of Object.entries({ ...limits.refused, pending: controller.refusedRequests })) refused.inc({ limit }, count)
+        for (const [limit, count] of Object.entries({ ...limits.refused, pending: controller.refusedRequests })) {
+          refused.inc({ limit }, count)
+        }
       }
     })
     this.#ofInstances(health)
@@ -87,7 +120,7 @@ export class Metrics {
       help: 'Zeek nodes by state',
       labelNames: ['state'],
       registers,
-      collect () {
+      collect() {
         nodes.reset()
         for (const { state, mgmt_role: role } of controller.nodes()) if (role === 'NODE') nodes.inc({ state })
       }
@@ -98,7 +131,7 @@ export class Metrics {
       help: 'Why the cluster does not do its work, as GET /v1/health says: how many reasons of each code',
       labelNames: ['code'],
       registers,
-      collect () {
+      collect() {
         for (const code of healthCodes) reasons.set({ code }, 0)
         for (const { code } of health.now.reasons) reasons.inc({ code })
       }
@@ -106,14 +139,14 @@ export class Metrics {
   }
 
   /** Only what is known: of a node whose agent is lost, or that has not answered yet, there is nothing. */
-  #ofNodes (controller: Controller): void {
+  #ofNodes(controller: Controller): void {
     const each = (name: string, help: string, read: (status: InstanceNode) => number | undefined) => {
       const gauge = new Gauge({
         name: `zeek_cluster_${name}`,
         help,
         labelNames: ['instance', 'node'],
         registers: [this.registry],
-        collect () {
+        collect() {
           gauge.reset()
           for (const status of controller.nodes()) {
             const value = status.mgmt_role === 'NODE' ? read(status) : undefined
@@ -123,18 +156,24 @@ export class Metrics {
       })
     }
     const responding = 'Whether a node answers its agent: 0 when it runs and has said nothing for long'
-    each('node_responding', responding, status => status.responding === undefined ? undefined : Number(status.responding))
-    each('node_restarts', 'How often a node was started again after an exit, since it was started on purpose', ({ restarts }) => restarts)
+    each('node_responding', responding, status =>
+      status.responding === undefined ? undefined : Number(status.responding)
+    )
+    each(
+      'node_restarts',
+      'How often a node was started again after an exit, since it was started on purpose',
+      ({ restarts }) => restarts
+    )
   }
 
-  #ofInstances (health: Pick<Health, 'reports'>): void {
+  #ofInstances(health: Pick<Health, 'reports'>): void {
     const each = (name: string, help: string, read: (archive: ArchiveStatus) => number) => {
       const gauge = new Gauge({
         name: `zeek_cluster_${name}`,
         help,
         labelNames: ['instance'],
         registers: [this.registry],
-        collect () {
+        collect() {
           gauge.reset()
           for (const [instance, { archive }] of health.reports) if (archive) gauge.set({ instance }, read(archive))
         }
@@ -149,18 +188,24 @@ export class Metrics {
       help: 'The part that is free of a file system that holds state, spool or logs',
       labelNames: ['instance', 'path'],
       registers: [this.registry],
-      collect () {
+      collect() {
         free.reset()
-        for (const [instance, { file_systems: all }] of health.reports) for (const { path, free_bytes: left, size_bytes: size } of all) free.set({ instance, path }, size === 0 ? 0 : left / size)
+        for (const [instance, { file_systems: all }] of health.reports) {
+          for (const { path, free_bytes: left, size_bytes: size } of all) {
+            free.set({ instance, path }, size === 0 ? 0 : left / size)
+          }
+        }
       }
     })
   }
 
-  finished ({ type, state, created_at: created, finished_at: finished }: Request): void {
-    if (finished !== undefined) this.#durations.observe({ type, state }, (Date.parse(finished) - Date.parse(created)) / 1000)
+  finished({ type, state, created_at: created, finished_at: finished }: Request): void {
+    if (finished !== undefined) {
+      this.#durations.observe({ type, state }, (Date.parse(finished) - Date.parse(created)) / 1000)
+    }
   }
 
-  committed (seconds: number, writes: number): void {
+  committed(seconds: number, writes: number): void {
     this.#commits.observe(seconds)
     this.#writes.inc(writes)
   }

@@ -48,7 +48,14 @@ const idleMs = 120_000
 const closeMs = 2_000
 
 /** The HTTP server, ready to listen. Closing it says goodbye on streams and answers those who wait. */
-export async function createServer ({ controller, metrics, messages, access, bodyLimit, log }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({
+  controller,
+  metrics,
+  messages,
+  access,
+  bodyLimit,
+  log
+}: ServerOptions): Promise<FastifyInstance> {
   const { certificates, limits, guard } = access
   const app = fastify({
     ...(certificates ? { https: { ...certificates.options, rejectUnauthorized: false } } : {}),
@@ -64,9 +71,13 @@ export async function createServer ({ controller, metrics, messages, access, bod
     forceCloseConnections: true,
     requestIdHeader: false,
     // What Fastify refuses before any of our handlers sees it.
-    frameworkErrors: (error, _request, reply) => { answerWith(reply as unknown as FastifyReply, problemOf(error).problem) },
+    frameworkErrors: (error, _request, reply) => {
+      answerWith(reply as unknown as FastifyReply, problemOf(error).problem)
+    },
     // What Node refuses before it is a request.
-    clientErrorHandler: (error, socket) => { refuseMessage(error, socket, log) },
+    clientErrorHandler: (error, socket) => {
+      refuseMessage(error, socket, log)
+    },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     routerOptions: { ignoreTrailingSlash: false }
@@ -84,14 +95,22 @@ export async function createServer ({ controller, metrics, messages, access, bod
     try {
       reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
       const { ticket } = request.query as { ticket?: string }
-      request.principal = guard.admit(request.raw, roleOf(request.routeOptions), takesTicket(request.routeOptions) ? ticket : undefined)
+      request.principal = guard.admit(
+        request.raw,
+        roleOf(request.routeOptions),
+        takesTicket(request.routeOptions) ? ticket : undefined
+      )
       guard.hold(request.principal, reply.raw)
     } catch (error) {
       refused = error as Error
     }
     done(refused)
   })
-  takeUpgrades(app.server as Server, (request, socket, head) => messages.upgrade(request, socket, head, guard.admit(request, 'viewer')), log)
+  takeUpgrades(
+    app.server as Server,
+    (request, socket, head) => messages.upgrade(request, socket, head, guard.admit(request, 'viewer')),
+    log
+  )
   const closing = endGracefully(app, [controller.hub, access.audit.hub], messages)
   answerWithProblems(app, log)
   for (const component of components) app.addSchema(component)
@@ -99,9 +118,17 @@ export async function createServer ({ controller, metrics, messages, access, bod
   await app.register(async pages => {
     // Which names are to be asked over TLS only, is for whoever owns them to say.
     await pages.register(helmet, { hsts: false })
-    await pages.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0 }, transformSpecification: document => ({ ...document, servers: [{ url: '/' }] }) })
+    await pages.register(swaggerUi, {
+      routePrefix: '/docs',
+      uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0 },
+      transformSpecification: document => ({ ...document, servers: [{ url: '/' }] })
+    })
   })
-  app.get('/openapi.yaml', { schema: { hide: true } }, async (_request, reply) => await reply.type('application/yaml').send(openapiOf(app)))
+  app.get(
+    '/openapi.yaml',
+    { schema: { hide: true } },
+    async (_request, reply) => await reply.type('application/yaml').send(openapiOf(app))
+  )
   await app.register(routes, { controller, metrics, access, closing })
   await app.ready()
   return app
@@ -113,14 +140,23 @@ const openapi: Parameters<typeof swagger>[1] = {
     info: {
       title: 'zeek-cluster-controller',
       version: packageVersion,
-      description: 'Runs a Zeek cluster over many hosts: POST a request event, get a request ID, and hear of the response over Server-Sent Events.',
+      description:
+        'Runs a Zeek cluster over many hosts: POST a request event, get a request ID, and hear of the response over Server-Sent Events.',
       license: { name: 'BSD-3-Clause', identifier: 'BSD-3-Clause' }
     },
     security: [{ token: [] }],
-    servers: [{ url: 'http://127.0.0.1:2149', description: 'A controller on this host' }, { url: '/', description: 'Where this document was read' }],
+    servers: [
+      { url: 'http://127.0.0.1:2149', description: 'A controller on this host' },
+      { url: '/', description: 'Where this document was read' }
+    ],
     components: {
       securitySchemes: {
-        token: { type: 'http', scheme: 'bearer', description: 'Where controller_authentication is token: one that `zeek-cluster token create` has printed. `x-role` of an operation is the least role that may ask.' }
+        token: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'Where controller_authentication is token: one that `zeek-cluster token create` has printed. `x-role` of an operation is the least role that may ask.'
+        }
       }
     },
     tags: [
@@ -128,7 +164,7 @@ const openapi: Parameters<typeof swagger>[1] = {
       { name: 'requests', description: 'Ask for something' },
       { name: 'events', description: 'Hear what happens' },
       { name: 'state', description: 'See what is' },
-      { name: 'messages', description: 'Zeek\'s own API' },
+      { name: 'messages', description: "Zeek's own API" },
       { name: 'audit', description: 'See who asked what' },
       { name: 'monitoring', description: 'Watch the controller' }
     ]
@@ -137,18 +173,18 @@ const openapi: Parameters<typeof swagger>[1] = {
 }
 
 /** What a route needs. The pages that show the document, and what there is not, are nobody's secret. */
-function roleOf ({ url, schema }: { url?: string | undefined, schema?: FastifySchema | undefined }): NeededRole {
+function roleOf({ url, schema }: { url?: string | undefined; schema?: FastifySchema | undefined }): NeededRole {
   if (url === undefined || url === '/openapi.yaml' || /^\/docs(\/|$)/.test(url)) return 'anyone'
   return schema?.['x-role'] ?? 'admin'
 }
 
 /** Whether a page may come in with a ticket, as the route's schema says. */
-function takesTicket ({ schema }: { schema?: FastifySchema | undefined }): boolean {
+function takesTicket({ schema }: { schema?: FastifySchema | undefined }): boolean {
   return 'ticket' in ((schema?.querystring as { properties?: object } | undefined)?.properties ?? {})
 }
 
 /** The text of the OpenAPI document. */
-export function openapiOf (app: FastifyInstance): string {
+export function openapiOf(app: FastifyInstance): string {
   const document = app.swagger() as any
   for (const { post } of Object.values(document.paths ?? {}) as any[]) {
     const name = post?.requestBody?.content['application/json']?.schema.$ref?.split('/').at(-1)
@@ -159,7 +195,7 @@ export function openapiOf (app: FastifyInstance): string {
 }
 
 /** Bodies are taken as they are; in URLs and headers everything is a string, and becomes what the schema says. */
-function compileValidator ({ schema, httpPart = 'body' }: { schema: unknown, httpPart?: string }) {
+function compileValidator({ schema, httpPart = 'body' }: { schema: unknown; httpPart?: string }) {
   const check = checker(schema as TSchema, invalid, { coerce: httpPart !== 'body' })
   return (value: unknown) => {
     try {
@@ -171,13 +207,15 @@ function compileValidator ({ schema, httpPart = 'body' }: { schema: unknown, htt
 }
 
 /** Streams and waiting clients would keep the server open for ever. Returns a signal for those who wait. */
-function endGracefully (app: FastifyInstance, hubs: readonly Hub[], messages: ServerOptions['messages']): AbortSignal {
+function endGracefully(app: FastifyInstance, hubs: readonly Hub[], messages: ServerOptions['messages']): AbortSignal {
   const closing = new AbortController()
   // As many as wait.
   setMaxListeners(0, closing.signal)
   let open = 0
   let drained = () => {}
-  const closed = () => { if (--open === 0) drained() }
+  const closed = () => {
+    if (--open === 0) drained()
+  }
   app.addHook('onRequest', (_request, { raw }, done) => {
     open++
     // Also when the client has left, which onResponse does not tell of a stream.
@@ -185,7 +223,9 @@ function endGracefully (app: FastifyInstance, hubs: readonly Hub[], messages: Se
     done()
   })
   app.addHook('preClose', async () => {
-    const done = new Promise<void>(resolve => { drained = resolve })
+    const done = new Promise<void>(resolve => {
+      drained = resolve
+    })
     const patience = new Promise(resolve => setTimeout(resolve, closeMs).unref())
     closing.abort()
     for (const hub of hubs) hub.close()
@@ -195,13 +235,13 @@ function endGracefully (app: FastifyInstance, hubs: readonly Hub[], messages: Se
   return closing.signal
 }
 
-function answerWith (reply: FastifyReply, problem: Problem): void {
+function answerWith(reply: FastifyReply, problem: Problem): void {
   void reply.code(problem.status).headers(headersOf(problem)).send(problem)
 }
 
-function answerWithProblems (app: FastifyInstance, log: Logger): void {
+function answerWithProblems(app: FastifyInstance, log: Logger): void {
   /** Routes by path, for telling a wrong method from a wrong path. */
-  const known: { path: RegExp, method: string }[] = []
+  const known: { path: RegExp; method: string }[] = []
   app.addHook('onRoute', ({ url, method }) => {
     // It takes what is no request type, and refuses it.
     if (url.endsWith('/:type')) return

@@ -11,7 +11,11 @@ const ignore = () => {}
  * Has connections that ask for a WebSocket handed to `accept`, which may throw an AppError: that refuses them. Whatever
  * else a client would rather speak (Java's sends "Upgrade: h2c" unasked) is ignored, as HTTP allows.
  */
-export function takeUpgrades (server: Server, accept: (request: IncomingMessage, socket: Socket, head: Buffer) => void, log: Logger): void {
+export function takeUpgrades(
+  server: Server,
+  accept: (request: IncomingMessage, socket: Socket, head: Buffer) => void,
+  log: Logger
+): void {
   server.on('upgrade', (request, socket: Socket, head) => {
     // Nobody else listens to it now, and a connection that breaks is no fault of ours.
     socket.on('error', ignore)
@@ -29,34 +33,57 @@ export function takeUpgrades (server: Server, accept: (request: IncomingMessage,
 }
 
 /** Has the server read the request once more, without its wish. */
-function resume (server: Server, { method, url, httpVersion, rawHeaders }: IncomingMessage, socket: Socket, head: Buffer): void {
+function resume(
+  server: Server,
+  { method, url, httpVersion, rawHeaders }: IncomingMessage,
+  socket: Socket,
+  head: Buffer
+): void {
   const lines = rawHeaders.flatMap((name, at) => {
     if (at % 2 === 1 || /^(upgrade|http2-settings)$/i.test(name)) return []
     const value = rawHeaders[at + 1]!
     if (!/^connection$/i.test(name)) return [`${name}: ${value}\r\n`]
-    return [`${name}: ${value.split(',').filter(token => !/^\s*(upgrade|http2-settings)\s*$/i.test(token)).join(',')}\r\n`]
+    return [
+      `${name}: ${value
+        .split(',')
+        .filter(token => !/^\s*(upgrade|http2-settings)\s*$/i.test(token))
+        .join(',')}\r\n`
+    ]
   })
-  socket.unshift(Buffer.concat([Buffer.from(`${method} ${url} HTTP/${httpVersion}\r\n${lines.join('')}\r\n`, 'latin1'), head]))
+  socket.unshift(
+    Buffer.concat([Buffer.from(`${method} ${url} HTTP/${httpVersion}\r\n${lines.join('')}\r\n`, 'latin1'), head])
+  )
   server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket)
   socket.off('error', ignore)
 }
 
 /** Answers what Node cannot read as a request; into an answer that is under way nothing can be said. */
-export function refuseMessage (error: NodeJS.ErrnoException, socket: Socket & { _httpMessage?: { headersSent: boolean } }, log: Logger): void {
+export function refuseMessage(
+  error: NodeJS.ErrnoException,
+  socket: Socket & { _httpMessage?: { headersSent: boolean } },
+  log: Logger
+): void {
   if (error.code === 'ECONNRESET' || !socket.writable || socket._httpMessage?.headersSent) {
     socket.destroy()
     return
   }
-  const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request_timeout' : 'invalid_request'
+  const code =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? 'headers_too_large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? 'request_timeout'
+        : 'invalid_request'
   refuse(socket, new AppError(code, messageOf(error)), log)
 }
 
-function refuse (socket: Socket, error: unknown, log: Logger): void {
+function refuse(socket: Socket, error: unknown, log: Logger): void {
   const { problem, foreseen } = problemOf(error)
   if (!foreseen) log.error({ err: error }, 'an upgrade failed')
   const body = JSON.stringify(problem)
   const headers = Object.entries(headersOf(problem)).map(([name, value]) => `${name}: ${value}\r\n`)
   // The server leaves it to us to close what wished for something else.
   socket.once('finish', () => socket.destroy())
-  socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nconnection: close\r\n${headers.join('')}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nconnection: close\r\n${headers.join('')}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  )
 }

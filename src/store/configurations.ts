@@ -12,59 +12,75 @@ export interface Deployment {
   skipped?: Record<string, number[]>
 }
 
-export interface InstanceAddress { host: string, machine: string }
+export interface InstanceAddress {
+  host: string
+  machine: string
+}
 
 /** The configurations, and where instances were last seen. Writing methods only inside of a `write`. */
 export class ConfigurationTable {
   #store: Store
 
-  constructor (store: Store) {
+  constructor(store: Store) {
     this.#store = store
   }
 
-  get staged (): Configuration | undefined {
+  get staged(): Configuration | undefined {
     return this.#read('staged')
   }
 
-  get deployment (): Deployment | undefined {
+  get deployment(): Deployment | undefined {
     return this.#read('deployed')
   }
 
-  stage (configuration: Configuration): void {
+  stage(configuration: Configuration): void {
     this.#write('staged', configuration)
   }
 
-  deploy (deployment: Deployment): void {
+  deploy(deployment: Deployment): void {
     this.#write('deployed', deployment)
     const names = JSON.stringify(deployment.configuration.nodes.map(({ name }) => name))
     this.#store.run('DELETE FROM stopped_nodes WHERE name NOT IN (SELECT value FROM json_each(?))', names)
   }
 
   /** The names of the nodes that are to be stopped. */
-  stopped (): Set<string> {
+  stopped(): Set<string> {
     return new Set(this.#store.all('SELECT name FROM stopped_nodes').map(({ name }) => name))
   }
 
-  setStopped (nodes: readonly string[], stopped: boolean): void {
+  setStopped(nodes: readonly string[], stopped: boolean): void {
     const sql = stopped ? 'INSERT OR IGNORE INTO stopped_nodes VALUES (?)' : 'DELETE FROM stopped_nodes WHERE name = ?'
     for (const node of nodes) this.#store.run(sql, node)
   }
 
   /** By name of the instance. */
-  addresses (): Map<string, InstanceAddress> {
-    return new Map(this.#store.all('SELECT name, host, machine FROM instances').map(({ name, host, machine }) => [name, { host, machine }]))
+  addresses(): Map<string, InstanceAddress> {
+    return new Map(
+      this.#store
+        .all('SELECT name, host, machine FROM instances')
+        .map(({ name, host, machine }) => [name, { host, machine }])
+    )
   }
 
-  setAddress (name: string, { host, machine }: InstanceAddress): void {
-    this.#store.run('INSERT INTO instances VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET host = excluded.host, machine = excluded.machine', name, host, machine)
+  setAddress(name: string, { host, machine }: InstanceAddress): void {
+    this.#store.run(
+      'INSERT INTO instances VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET host = excluded.host, machine = excluded.machine',
+      name,
+      host,
+      machine
+    )
   }
 
-  #read (state: 'staged' | 'deployed'): any {
+  #read(state: 'staged' | 'deployed'): any {
     const row = this.#store.get('SELECT body FROM configurations WHERE state = ?', state)
     return row && JSON.parse(row.body)
   }
 
-  #write (state: 'staged' | 'deployed', body: object): void {
-    this.#store.run('INSERT INTO configurations VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body', state, JSON.stringify(body))
+  #write(state: 'staged' | 'deployed', body: object): void {
+    this.#store.run(
+      'INSERT INTO configurations VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body',
+      state,
+      JSON.stringify(body)
+    )
   }
 }

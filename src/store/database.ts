@@ -13,7 +13,7 @@ export type Database = InstanceType<typeof DatabaseSync>
  * Opens a database, whole and of the current version; who else has it locked is waited for so long. Throws `unavailable`
  * with a line that names the file.
  */
-export function openDatabase (path: string, lockMs: number): Database {
+export function openDatabase(path: string, lockMs: number): Database {
   try {
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     const db = new DatabaseSync(path, { timeout: lockMs, enableForeignKeyConstraints: true })
@@ -29,19 +29,25 @@ export function openDatabase (path: string, lockMs: number): Database {
   } catch (error) {
     const { kind, reason = messageOf(error) }: Partial<StoreFault> = faultIn(error) ?? {}
     // SQLite does not say which of its files, and why.
-    const obstacle = kind === 'failing' ? ['', '-wal', '-shm'].map(end => obstacleTo(path + end)).find(text => text !== undefined) : undefined
-    const help = kind === 'damaged' ? '; move it away with its -wal and -shm, and restore a backup or begin anew: the agents keep their nodes running meanwhile' : ''
+    const obstacle =
+      kind === 'failing'
+        ? ['', '-wal', '-shm'].map(end => obstacleTo(path + end)).find(text => text !== undefined)
+        : undefined
+    const help =
+      kind === 'damaged'
+        ? '; move it away with its -wal and -shm, and restore a backup or begin anew: the agents keep their nodes running meanwhile'
+        : ''
     throw new AppError('unavailable', `${path} cannot be used: ${obstacle ?? reason}${help}`, { cause: error })
   }
 }
 
 /** For 100,000 events this takes less than a tenth of a second, and they are read at the start anyway. */
-function check (db: Database): void {
+function check(db: Database): void {
   const { quick_check: found } = db.prepare('PRAGMA quick_check(1)').get() as Row
   if (found !== 'ok') throw new StoreFault('damaged', String(found).replace(/\s+/g, ' '))
 }
 
-function migrate (db: Database): void {
+function migrate(db: Database): void {
   const version = Number((db.prepare('PRAGMA user_version').get() as Row).user_version)
   if (version > migrations.length) throw new Error(`it is of a later version (${version})`)
   for (let next = version; next < migrations.length; next++) {

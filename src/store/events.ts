@@ -43,7 +43,7 @@ export class EventLog {
   #kept = { count: 0, bytes: 0, transient: { count: 0, bytes: 0 } }
 
   /** `table`: where it is. Logs are constructed all before any is opened. */
-  constructor (store: Store, table: 'events' | 'audit' = 'events') {
+  constructor(store: Store, table: 'events' | 'audit' = 'events') {
     this.#store = store
     this.#table = table
     this.#insert = `INSERT INTO ${table} (time, type, reqid, instance, node, transient, body) VALUES (?, ?, ?, ?, ?, ?, ?)`
@@ -51,26 +51,43 @@ export class EventLog {
     this.#head = Number(store.get('SELECT seq FROM sqlite_sequence WHERE name = ?', table)?.seq ?? 0)
     if (this.#epoch !== '') this.distrust = this.#judge()
     if (this.#epoch === '' || this.distrust !== undefined) this.#epoch = newEpoch()
-    for (const { transient, count, bytes } of store.all(`SELECT transient, count(*) AS count, sum(octet_length(body)) AS bytes FROM ${table} GROUP BY transient`)) tally(this.#kept, transient === 1, count, bytes)
+    for (const { transient, count, bytes } of store.all(
+      `SELECT transient, count(*) AS count, sum(octet_length(body)) AS bytes FROM ${table} GROUP BY transient`
+    )) {
+      tally(this.#kept, transient === 1, count, bytes)
+    }
   }
 
-  get epoch (): string { return this.#epoch }
+  get epoch(): string {
+    return this.#epoch
+  }
   /** The number of the newest event that is committed; 0 before the first. */
-  get head (): number { return this.#head }
+  get head(): number {
+    return this.#head
+  }
   /** How many are kept, and how long their texts are together. */
-  get kept (): { count: number, bytes: number } { return this.#kept }
+  get kept(): { count: number; bytes: number } {
+    return this.#kept
+  }
   /** The number of the oldest that is kept of requests that only read; of the next event when none is. */
-  get earliestTransient (): number { return Number(this.#store.get(`SELECT min(seq) AS seq FROM ${this.#table} WHERE transient = 1`)?.seq ?? this.#head + 1) }
+  get earliestTransient(): number {
+    return Number(
+      this.#store.get(`SELECT min(seq) AS seq FROM ${this.#table} WHERE transient = 1`)?.seq ?? this.#head + 1
+    )
+  }
   /** When the oldest that is kept has happened; undefined when none is. */
-  get oldest (): number | undefined { return this.#store.get(`SELECT time FROM ${this.#table} ORDER BY seq LIMIT 1`)?.time }
+  get oldest(): number | undefined {
+    return this.#store.get(`SELECT time FROM ${this.#table} ORDER BY seq LIMIT 1`)?.time
+  }
   /** The number of the oldest event that is kept. */
-  get earliest (): number {
-    this.#earliest ??= this.#store.get(`SELECT min(seq) AS seq FROM ${this.#table}`)?.seq as number | null | undefined ?? undefined
+  get earliest(): number {
+    this.#earliest ??=
+      (this.#store.get(`SELECT min(seq) AS seq FROM ${this.#table}`)?.seq as number | null | undefined) ?? undefined
     return this.#earliest ?? this.#head + 1
   }
 
   /** Writes down which log this is. Call it once, before anything is appended. */
-  async open (): Promise<void> {
+  async open(): Promise<void> {
     await this.#store.write('synced', () => this.#remember(this.#epoch))
     // Not before: a mark of an epoch that is not in the database would be taken for that of another log.
     this.#store.mark?.write(this.#table, { epoch: this.#epoch, seq: this.#head })
@@ -78,71 +95,110 @@ export class EventLog {
   }
 
   /** Call it last: the log is whole, whatever happens to the machine. */
-  async close (): Promise<void> {
+  async close(): Promise<void> {
     await this.#store.write('synced', () => this.#store.run("DELETE FROM meta WHERE name = 'boot'"))
   }
 
   /** Only inside of a `write`. Returns the event as it is in the log. */
-  append (event: DomainEvent, transient: boolean, time: number): StoredEvent {
-    const { reqid = null, instance = null, node = null } = event as { reqid?: string, instance?: string, node?: string }
+  append(event: DomainEvent, transient: boolean, time: number): StoredEvent {
+    const { reqid = null, instance = null, node = null } = event as { reqid?: string; instance?: string; node?: string }
     const body = JSON.stringify(event)
     const seq = this.#store.run(this.#insert, time, event.type, reqid, instance, node, Number(transient), body)
     return { seq, time, type: event.type, reqid, instance, node, transient, body }
   }
 
   /** Tells that events are committed, before anyone else is told. */
-  advance (...events: readonly StoredEvent[]): void {
+  advance(...events: readonly StoredEvent[]): void {
     for (const { seq, body, transient } of events) {
       this.#head = Math.max(this.#head, seq)
       tally(this.#kept, transient, 1, Buffer.byteLength(body))
     }
     // One that cannot be written only knows less: the database says so itself when the disk fails.
-    if (this.#isOpen) try { this.#store.mark?.write(this.#table, { epoch: this.#epoch, seq: this.#head }) } catch {}
+    if (this.#isOpen) {
+      try {
+        this.#store.mark?.write(this.#table, { epoch: this.#epoch, seq: this.#head })
+      } catch {}
+    }
   }
 
   /** What comes after a number, in order. */
-  after (seq: number, limit: number): StoredEvent[] {
-    return this.#store.all(`SELECT ${columns} FROM ${this.#table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`, seq, this.#head, limit) as StoredEvent[]
+  after(seq: number, limit: number): StoredEvent[] {
+    return this.#store.all(
+      `SELECT ${columns} FROM ${this.#table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+      seq,
+      this.#head,
+      limit
+    ) as StoredEvent[]
   }
 
   /** The same, of one request. */
-  ofRequest (reqid: string, seq: number, limit: number): StoredEvent[] {
-    return this.#store.all(`SELECT ${columns} FROM ${this.#table} WHERE reqid = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`, reqid, seq, this.#head, limit) as StoredEvent[]
+  ofRequest(reqid: string, seq: number, limit: number): StoredEvent[] {
+    return this.#store.all(
+      `SELECT ${columns} FROM ${this.#table} WHERE reqid = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+      reqid,
+      seq,
+      this.#head,
+      limit
+    ) as StoredEvent[]
   }
 
   /** What comes before a number, newest first. */
-  before (seq: number, limit: number): StoredEvent[] {
-    return this.#store.all(`SELECT ${columns} FROM ${this.#table} WHERE seq < ? AND seq <= ? ORDER BY seq DESC LIMIT ?`, seq, this.#head, limit) as StoredEvent[]
+  before(seq: number, limit: number): StoredEvent[] {
+    return this.#store.all(
+      `SELECT ${columns} FROM ${this.#table} WHERE seq < ? AND seq <= ? ORDER BY seq DESC LIMIT ?`,
+      seq,
+      this.#head,
+      limit
+    ) as StoredEvent[]
   }
 
   /** What another process has appended, in order. */
-  unseen (): StoredEvent[] {
-    return this.#store.all(`SELECT ${columns} FROM ${this.#table} WHERE seq > ? ORDER BY seq`, this.#head) as StoredEvent[]
+  unseen(): StoredEvent[] {
+    return this.#store.all(
+      `SELECT ${columns} FROM ${this.#table} WHERE seq > ? ORDER BY seq`,
+      this.#head
+    ) as StoredEvent[]
   }
 
   /** The newest of one request. */
-  lastOf (reqid: string): StoredEvent | undefined {
-    return this.#store.get(`SELECT ${columns} FROM ${this.#table} WHERE reqid = ? ORDER BY seq DESC LIMIT 1`, reqid) as StoredEvent | undefined
+  lastOf(reqid: string): StoredEvent | undefined {
+    return this.#store.get(`SELECT ${columns} FROM ${this.#table} WHERE reqid = ? ORDER BY seq DESC LIMIT 1`, reqid) as
+      StoredEvent | undefined
   }
 
   /** Drops the oldest of what need not be kept, some of it at a time. Resolves with whether there is more. */
-  async prune (retention: Retention, now: number): Promise<boolean> {
+  async prune(retention: Retention, now: number): Promise<boolean> {
     const dropped = await this.#store.write('written', () => {
-      const rows: { transient: number, bytes: number }[] = []
+      const rows: { transient: number; bytes: number }[] = []
       const left = structuredClone(this.#kept)
       const drop = (where: string, limit: number, ...values: number[]) => {
         if (limit <= 0) return
         // Also of what is not committed yet: what is read meanwhile is without it.
         this.#earliest = undefined
-        const gone = this.#store.all(`DELETE FROM ${this.#table} WHERE seq IN (SELECT seq FROM ${this.#table} WHERE ${where} ORDER BY seq LIMIT ?) RETURNING transient, octet_length(body) AS bytes`, ...values, Math.min(Math.ceil(limit), pruneStep)) as typeof rows
+        const gone = this.#store.all(
+          `DELETE FROM ${this.#table} WHERE seq IN (SELECT seq FROM ${this.#table} WHERE ${where} ORDER BY seq LIMIT ?) RETURNING transient, octet_length(body) AS bytes`,
+          ...values,
+          Math.min(Math.ceil(limit), pruneStep)
+        ) as typeof rows
         for (const { transient, bytes } of gone) tally(left, transient === 1, -1, -bytes)
         rows.push(...gone)
       }
       // As many as are too much if all are equally long. They are not, but it is done again and again.
-      const excess = ({ count, bytes }: { count: number, bytes: number }, max: number) => bytes > max ? count * (1 - max / bytes) : 0
-      drop('transient = 1', Math.max(left.transient.count - retention.maxTransientCount, excess(left.transient, retention.maxTransientBytes)))
+      const excess = ({ count, bytes }: { count: number; bytes: number }, max: number) =>
+        bytes > max ? count * (1 - max / bytes) : 0
+      drop(
+        'transient = 1',
+        Math.max(
+          left.transient.count - retention.maxTransientCount,
+          excess(left.transient, retention.maxTransientBytes)
+        )
+      )
       drop('TRUE', left.count - retention.maxCount)
-      drop(`seq IN (SELECT seq FROM ${this.#table} ORDER BY seq LIMIT ${pruneStep}) AND time < ?`, pruneStep, Math.floor(now - retention.maxAgeMs))
+      drop(
+        `seq IN (SELECT seq FROM ${this.#table} ORDER BY seq LIMIT ${pruneStep}) AND time < ?`,
+        pruneStep,
+        Math.floor(now - retention.maxAgeMs)
+      )
       drop('TRUE', excess(left, retention.maxBytes))
       return rows
     })
@@ -152,39 +208,50 @@ export class EventLog {
   }
 
   /** Whether numbers may be given anew that somebody was told already. */
-  #judge (): string | undefined {
+  #judge(): string | undefined {
     const { mark } = this.#store
     const place = mark?.of(this.#table)
     // Then commits that were not synced may be gone.
     if (this.#meta('boot') !== undefined && this.#meta('boot') !== bootId) return 'the machine has crashed'
     if (mark === undefined) return undefined
     if (place === undefined) return 'nothing says how far it was'
-    return place.epoch === this.#epoch && place.seq <= this.#head ? undefined : 'it is not as far as it was, as a backup is that was restored'
+    return place.epoch === this.#epoch && place.seq <= this.#head
+      ? undefined
+      : 'it is not as far as it was, as a backup is that was restored'
   }
 
-  get #epochName (): string { return this.#table === 'events' ? 'epoch' : `${this.#table}_epoch` }
+  get #epochName(): string {
+    return this.#table === 'events' ? 'epoch' : `${this.#table}_epoch`
+  }
 
-  #meta (name: string): string | undefined {
+  #meta(name: string): string | undefined {
     return this.#store.get('SELECT value FROM meta WHERE name = ?', name)?.value
   }
 
-  #remember (epoch: string): void {
-    for (const [name, value] of [[this.#epochName, epoch], ['boot', bootId]] as const) {
+  #remember(epoch: string): void {
+    for (const [name, value] of [
+      [this.#epochName, epoch],
+      ['boot', bootId]
+    ] as const) {
       this.#store.run('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value', name, value)
     }
   }
 }
 
-interface Kept { count: number, bytes: number, transient: { count: number, bytes: number } }
+interface Kept {
+  count: number
+  bytes: number
+  transient: { count: number; bytes: number }
+}
 
 /** Counts events of which so many more, or less, are kept. */
-function tally (kept: Kept, transient: boolean, count: number, bytes: number): void {
+function tally(kept: Kept, transient: boolean, count: number, bytes: number): void {
   for (const one of transient ? [kept, kept.transient] : [kept]) {
     one.count += count
     one.bytes += bytes
   }
 }
 
-function newEpoch (): string {
+function newEpoch(): string {
   return BigInt(`0x${randomBytes(8).toString('hex')}`).toString(36)
 }

@@ -8,7 +8,7 @@ export class StoreFault extends AppError {
   readonly kind: FaultKind
   readonly reason: string
 
-  constructor (kind: FaultKind, reason: string, cause?: unknown) {
+  constructor(kind: FaultKind, reason: string, cause?: unknown) {
     super('unavailable', `the store cannot be used: ${reason}`, { cause })
     this.kind = kind
     this.reason = reason
@@ -32,11 +32,13 @@ const kinds: readonly [code: number, text: string, kind: FaultKind][] = [
 ]
 
 /** What was thrown, as a fault of the store if it is one. */
-export function faultIn (error: unknown): StoreFault | undefined {
+export function faultIn(error: unknown): StoreFault | undefined {
   if (error instanceof StoreFault) return error
-  const { code, errcode, message } = (error ?? {}) as { code?: string, errcode?: number, message?: string }
+  const { code, errcode, message } = (error ?? {}) as { code?: string; errcode?: number; message?: string }
   if (code !== 'ERR_SQLITE_ERROR') return undefined
   // A query that fails on its way has the text alone.
-  const kind = kinds.find(([number, text]) => errcode === undefined ? message === text : errcode === number || (errcode & 0xff) === number)?.[2]
+  const kind = kinds.find(([number, text]) =>
+    errcode === undefined ? message === text : errcode === number || (errcode & 0xff) === number
+  )?.[2]
   return kind && new StoreFault(kind, messageOf(error), error)
 }

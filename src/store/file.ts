@@ -7,19 +7,29 @@ import { StoreFault } from './fault.js'
  */
 export class DatabaseFile {
   #path: string
-  #opened: { ino: bigint, dev: bigint }
+  #opened: { ino: bigint; dev: bigint }
   #size = 0n
 
-  constructor (path: string) {
+  constructor(path: string) {
     this.#path = path
     this.#opened = statSync(path, { bigint: true })
   }
 
   /** Throws when it is no longer the one that was opened. */
-  check (): void {
+  check(): void {
     const now = statSync(this.#path, { bigint: true, throwIfNoEntry: false })
-    if (!now) throw new StoreFault('failing', 'the database file was removed: put it back, or restart the controller to begin anew')
-    if (now.ino !== this.#opened.ino || now.dev !== this.#opened.dev) throw new StoreFault('failing', 'the database file was replaced: put it back, or restart the controller to go on with the new one')
+    if (!now) {
+      throw new StoreFault(
+        'failing',
+        'the database file was removed: put it back, or restart the controller to begin anew'
+      )
+    }
+    if (now.ino !== this.#opened.ino || now.dev !== this.#opened.dev) {
+      throw new StoreFault(
+        'failing',
+        'the database file was replaced: put it back, or restart the controller to go on with the new one'
+      )
+    }
     // It never shrinks by itself.
     if (now.size < this.#size) throw new StoreFault('damaged', 'the database file was cut short')
     this.#size = now.size

@@ -23,7 +23,7 @@ export class Mark {
   #file: number | undefined
 
   /** Throws `unavailable` when there is one that cannot be read. */
-  static open (path: string): Mark {
+  static open(path: string): Mark {
     try {
       return new Mark(path, read(path))
     } catch (error) {
@@ -31,30 +31,30 @@ export class Mark {
     }
   }
 
-  private constructor (path: string, places: Partial<Record<string, LogPosition>>) {
+  private constructor(path: string, places: Partial<Record<string, LogPosition>>) {
     this.#path = path
     this.#places = places
   }
 
   /** As it was found, or written since; undefined when nothing (whole) was. */
-  of (log: typeof logs[number]): LogPosition | undefined {
+  of(log: (typeof logs)[number]): LogPosition | undefined {
     return this.#places[log]
   }
 
   /** Throws when it cannot be written. */
-  write (log: typeof logs[number], { epoch, seq }: LogPosition): void {
+  write(log: (typeof logs)[number], { epoch, seq }: LogPosition): void {
     this.#file ??= openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600)
     this.#places[log] = { epoch, seq }
     writeSync(this.#file, `${`${log} ${epoch} ${seq}`.padEnd(lineLength - 1)}\n`, logs.indexOf(log) * lineLength)
   }
 
-  close (): void {
+  close(): void {
     if (this.#file !== undefined) closeSync(this.#file)
     this.#file = undefined
   }
 }
 
-function read (path: string): Partial<Record<string, LogPosition>> {
+function read(path: string): Partial<Record<string, LogPosition>> {
   let text = ''
   try {
     text = readFileSync(path, 'latin1')

@@ -1,5 +1,6 @@
 /** What turns a database of version n into one of version n + 1. Never changed, only added to. */
-export const migrations = [`
+export const migrations = [
+  `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
   -- AUTOINCREMENT: a number is never used for two events.
@@ -50,7 +51,8 @@ export const migrations = [`
 
   -- Where an instance was last seen, so that one that is away has an address.
   CREATE TABLE instances (name TEXT PRIMARY KEY, host TEXT NOT NULL, machine TEXT NOT NULL) STRICT, WITHOUT ROWID;
-`, `
+`,
+  `
   -- Each index costs every request: the history is short enough to be looked through, and few requests have a key.
   CREATE TABLE requests_2 (
     n INTEGER PRIMARY KEY,
@@ -88,7 +90,8 @@ export const migrations = [`
   CREATE INDEX requests_pending ON requests (n) WHERE state = 'pending';
   CREATE INDEX requests_transient ON requests (n) WHERE transient = 1;
   CREATE INDEX results_of_request ON results (n, id);
-`, `
+`,
+  `
   CREATE TABLE tokens (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -98,7 +101,8 @@ export const migrations = [`
     created_at INTEGER NOT NULL,
     expires_at INTEGER
   ) STRICT, WITHOUT ROWID;
-`, `
+`,
+  `
   -- A session is a token of its own, and ends with the one that it was opened with.
   ALTER TABLE tokens ADD COLUMN parent TEXT REFERENCES tokens (id) ON DELETE CASCADE;
 
@@ -114,7 +118,9 @@ export const migrations = [`
     body TEXT NOT NULL
   ) STRICT;
   CREATE INDEX audit_of_request ON audit (reqid, seq) WHERE reqid IS NOT NULL;
-`, `
+`,
+  `
   -- Deployed nodes that are to be stopped: kept through deployments.
   CREATE TABLE stopped_nodes (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-`]
+`
+]

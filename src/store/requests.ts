@@ -17,7 +17,7 @@ export interface NewRequest {
   expires: number
   event_seq: number
   transient: boolean
-  idempotency?: { key: string, fingerprint: string } | undefined
+  idempotency?: { key: string; fingerprint: string } | undefined
 }
 
 /** How a request has ended; the results are those that were not added before. */
@@ -45,57 +45,117 @@ const time = (ms: number) => new Date(ms).toISOString()
 export class RequestTable {
   #store: Store
 
-  constructor (store: Store) {
+  constructor(store: Store) {
     this.#store = store
   }
 
   /** Adds a request: pending, or with its end. */
-  insert (request: NewRequest, end?: RequestEnd): void {
-    this.#store.run(`INSERT INTO requests (reqid, type, state, arguments, results, warnings, created_at, finished_at, expires_at, event_seq, transient, idempotency_key, fingerprint)
+  insert(request: NewRequest, end?: RequestEnd): void {
+    this.#store.run(
+      `INSERT INTO requests (reqid, type, state, arguments, results, warnings, created_at, finished_at, expires_at, event_seq, transient, idempotency_key, fingerprint)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    request.reqid, request.type, end?.state ?? 'pending', JSON.stringify(request.arguments), JSON.stringify(end?.results ?? []), JSON.stringify(end?.warnings ?? []),
-    request.created, end?.finished ?? null, request.expires, request.event_seq, Number(request.transient), request.idempotency?.key ?? null, request.idempotency?.fingerprint ?? null)
+      request.reqid,
+      request.type,
+      end?.state ?? 'pending',
+      JSON.stringify(request.arguments),
+      JSON.stringify(end?.results ?? []),
+      JSON.stringify(end?.warnings ?? []),
+      request.created,
+      end?.finished ?? null,
+      request.expires,
+      request.event_seq,
+      Number(request.transient),
+      request.idempotency?.key ?? null,
+      request.idempotency?.fingerprint ?? null
+    )
   }
 
   /** Adds results to a request that is pending. */
-  addResults (reqid: string, results: readonly Result[]): void {
-    for (const result of results) this.#store.run('INSERT INTO results (n, body) SELECT n, ? FROM requests WHERE reqid = ?', JSON.stringify(result), reqid)
+  addResults(reqid: string, results: readonly Result[]): void {
+    for (const result of results) {
+      this.#store.run(
+        'INSERT INTO results (n, body) SELECT n, ? FROM requests WHERE reqid = ?',
+        JSON.stringify(result),
+        reqid
+      )
+    }
   }
 
   /** Ends a request that is pending. */
-  finish (reqid: string, { state, results, warnings, finished }: RequestEnd): void {
-    this.#store.run("UPDATE requests SET state = ?, results = ?, warnings = ?, finished_at = ? WHERE reqid = ? AND state = 'pending'", state, JSON.stringify(results), JSON.stringify(warnings), finished, reqid)
+  finish(reqid: string, { state, results, warnings, finished }: RequestEnd): void {
+    this.#store.run(
+      "UPDATE requests SET state = ?, results = ?, warnings = ?, finished_at = ? WHERE reqid = ? AND state = 'pending'",
+      state,
+      JSON.stringify(results),
+      JSON.stringify(warnings),
+      finished,
+      reqid
+    )
   }
 
-  get (reqid: string): StoredRequest | undefined {
+  get(reqid: string): StoredRequest | undefined {
     return this.#fill(this.#store.get('SELECT * FROM requests WHERE reqid = ?', reqid))
   }
 
-  isPending (reqid: string): boolean {
+  isPending(reqid: string): boolean {
     return this.#store.get("SELECT 1 FROM requests WHERE reqid = ? AND state = 'pending'", reqid) !== undefined
   }
 
-  byIdempotencyKey (key: string): { reqid: string, fingerprint: string } | undefined {
-    return this.#store.get('SELECT reqid, fingerprint FROM requests WHERE idempotency_key = ?', key) as { reqid: string, fingerprint: string } | undefined
+  byIdempotencyKey(key: string): { reqid: string; fingerprint: string } | undefined {
+    return this.#store.get('SELECT reqid, fingerprint FROM requests WHERE idempotency_key = ?', key) as
+      { reqid: string; fingerprint: string } | undefined
   }
 
   /** Newest first. */
-  list ({ type, state, before, limit }: RequestFilter): StoredRequest[] {
-    const wanted = ([['type = ?', type], ['state = ?', state], ['n < ?', before]] as const).filter(([, value]) => value !== undefined)
-    return this.#store.all(`SELECT * FROM requests WHERE ${['TRUE', ...wanted.map(([condition]) => condition)].join(' AND ')} ORDER BY n DESC LIMIT ?`, ...wanted.map(([, value]) => value!), limit).map(row => this.#fill(row)!)
+  list({ type, state, before, limit }: RequestFilter): StoredRequest[] {
+    const wanted = (
+      [
+        ['type = ?', type],
+        ['state = ?', state],
+        ['n < ?', before]
+      ] as const
+    ).filter(([, value]) => value !== undefined)
+    return this.#store
+      .all(
+        `SELECT * FROM requests WHERE ${['TRUE', ...wanted.map(([condition]) => condition)].join(' AND ')} ORDER BY n DESC LIMIT ?`,
+        ...wanted.map(([, value]) => value!),
+        limit
+      )
+      .map(row => this.#fill(row)!)
   }
 
   /**
    * Drops the oldest finished ones beyond these numbers, and those that ended before `before`; those that only read go with
    * their events, which began before `beforeEvent`. Some of them at a time: returns whether there are more.
    */
-  prune ({ maxCount, maxTransientCount, before, beforeEvent }: { maxCount: number, maxTransientCount: number, before: number, beforeEvent: number }): boolean {
+  prune({
+    maxCount,
+    maxTransientCount,
+    before,
+    beforeEvent
+  }: {
+    maxCount: number
+    maxTransientCount: number
+    before: number
+    beforeEvent: number
+  }): boolean {
     // Both are counted in an index, not in the rows.
-    const [all, reads] = ['', ' WHERE transient = 1'].map(where => Number(this.#store.get(`SELECT count(*) AS count FROM requests${where}`)!.count)) as [number, number]
+    const [all, reads] = ['', ' WHERE transient = 1'].map(where =>
+      Number(this.#store.get(`SELECT count(*) AS count FROM requests${where}`)!.count)
+    ) as [number, number]
     let hasMore = false
-    for (const [transient, excess] of [[1, reads - maxTransientCount], [0, all - reads - maxCount]] as const) {
+    for (const [transient, excess] of [
+      [1, reads - maxTransientCount],
+      [0, all - reads - maxCount]
+    ] as const) {
       const drop = (oldest: number, where: string, ...values: number[]) => {
-        const gone = this.#store.all(`DELETE FROM requests WHERE n IN (SELECT n FROM (SELECT n, state, finished_at, event_seq FROM requests WHERE transient = ? ORDER BY n LIMIT ?) WHERE state <> 'pending' AND ${where} LIMIT ?) RETURNING n`, transient, oldest, ...values, pruneStep)
+        const gone = this.#store.all(
+          `DELETE FROM requests WHERE n IN (SELECT n FROM (SELECT n, state, finished_at, event_seq FROM requests WHERE transient = ? ORDER BY n LIMIT ?) WHERE state <> 'pending' AND ${where} LIMIT ?) RETURNING n`,
+          transient,
+          oldest,
+          ...values,
+          pruneStep
+        )
         hasMore ||= gone.length >= pruneStep
       }
       if (excess > 0) drop(excess, 'TRUE')
@@ -106,7 +166,7 @@ export class RequestTable {
     return hasMore
   }
 
-  #fill (row: Row | undefined): StoredRequest | undefined {
+  #fill(row: Row | undefined): StoredRequest | undefined {
     if (!row) return undefined
     return {
       n: row.n,
@@ -114,7 +174,12 @@ export class RequestTable {
       type: row.type,
       state: row.state,
       arguments: JSON.parse(row.arguments),
-      results: [...this.#store.all('SELECT body FROM results WHERE n = ? ORDER BY id', row.n).map(({ body }) => JSON.parse(body)), ...JSON.parse(row.results)],
+      results: [
+        ...this.#store
+          .all('SELECT body FROM results WHERE n = ? ORDER BY id', row.n)
+          .map(({ body }) => JSON.parse(body)),
+        ...JSON.parse(row.results)
+      ],
       warnings: JSON.parse(row.warnings),
       created_at: time(row.created_at),
       ...(row.finished_at === null ? {} : { finished_at: time(row.finished_at) }),

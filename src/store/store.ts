@@ -72,7 +72,11 @@ export class Store {
    * Opens the database and brings it to the current version. `onChange` is told when it begins to fail, and when that is
    * over; `onCommit` how long each commit of how many writes took. Throws `unavailable` with a line that names the file.
    */
-  constructor (path: string, onChange: (failure: string | undefined) => void = () => {}, onCommit: (seconds: number, jobs: number) => void = () => {}) {
+  constructor(
+    path: string,
+    onChange: (failure: string | undefined) => void = () => {},
+    onCommit: (seconds: number, jobs: number) => void = () => {}
+  ) {
     this.#onChange = onChange
     this.#onCommit = onCommit
     this.#db = openDatabase(path, lockMs)
@@ -82,11 +86,11 @@ export class Store {
   }
 
   /** Why it cannot be written; undefined when it can. */
-  get failure (): string | undefined {
+  get failure(): string | undefined {
     return this.#fault?.message
   }
 
-  all (sql: string, ...parameters: Parameter[]): Row[] {
+  all(sql: string, ...parameters: Parameter[]): Row[] {
     if (!sql.startsWith('SELECT')) this.#hasWritten = true
     try {
       return this.#prepare(sql).all(...parameters) as Row[]
@@ -95,7 +99,7 @@ export class Store {
     }
   }
 
-  get (sql: string, ...parameters: Parameter[]): Row | undefined {
+  get(sql: string, ...parameters: Parameter[]): Row | undefined {
     try {
       return this.#prepare(sql).get(...parameters) as Row | undefined
     } catch (error) {
@@ -104,7 +108,7 @@ export class Store {
   }
 
   /** Only inside of a `write`. Returns the id of the inserted row. */
-  run (sql: string, ...parameters: Parameter[]): number {
+  run(sql: string, ...parameters: Parameter[]): number {
     this.#hasWritten = true
     try {
       return Number(this.#prepare(sql).run(...parameters).lastInsertRowid)
@@ -119,7 +123,11 @@ export class Store {
    * A job may be run more than once, so it must leave nothing behind but in the database. Continuations of one
    * transaction run in the order of the jobs.
    */
-  write<T> (durability: Durability, job: () => T, { insists = false, unhurried = false }: WriteOptions = {}): Promise<T> {
+  write<T>(
+    durability: Durability,
+    job: () => T,
+    { insists = false, unhurried = false }: WriteOptions = {}
+  ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#closed) return reject(new AppError('unavailable', 'the store is closed'))
       if (this.#fault && !insists) return reject(this.#fault)
@@ -136,7 +144,7 @@ export class Store {
   }
 
   /** Commits what is waiting, if that can be done now, and closes: the file is whole then, without its log. */
-  close (): void {
+  close(): void {
     clearInterval(this.#prober)
     this.#commit(true)
     this.#closed = true
@@ -148,7 +156,7 @@ export class Store {
   }
 
   /** Commits what is waiting. What cannot be is refused, or waits: for a lock, or until the store works again. */
-  #commit (isLast = false): void {
+  #commit(isLast = false): void {
     if (this.#closed) return
     this.#scheduled = false
     clearTimeout(this.#gathering)
@@ -163,7 +171,11 @@ export class Store {
       this.#lockedSince = undefined
       this.#turn(undefined)
     } catch (error) {
-      try { this.#db.exec('ROLLBACK') } catch { /* It was never begun, or SQLite has rolled it back. */ }
+      try {
+        this.#db.exec('ROLLBACK')
+      } catch {
+        /* It was never begun, or SQLite has rolled it back. */
+      }
       const fault = faultIn(error) ?? new StoreFault('failing', messageOf(error), error)
       if (fault.kind === 'locked') this.#lockedSince ??= performance.now()
       const patient = fault.kind === 'locked' && !this.#fault && performance.now() - this.#lockedSince! < lockMs
@@ -177,7 +189,7 @@ export class Store {
     }
   }
 
-  #turn (fault: StoreFault | undefined): void {
+  #turn(fault: StoreFault | undefined): void {
     const before = this.#fault
     this.#fault = fault
     if (fault?.message !== before?.message) this.#onChange(fault?.message)
@@ -188,7 +200,7 @@ export class Store {
    * the others have to be run again: that is rare, and a savepoint for each would cost more than most jobs do. Returns
    * whether they are committed.
    */
-  #transact (jobs: Job[]): boolean {
+  #transact(jobs: Job[]): boolean {
     // In WAL mode FULL syncs the log at each commit and NORMAL leaves that to the kernel. It cannot be changed inside.
     this.#sync(this.#fault || jobs.some(({ durability }) => durability === 'synced') ? 'FULL' : 'NORMAL')
     this.run('BEGIN IMMEDIATE')
@@ -216,33 +228,37 @@ export class Store {
   }
 
   /** Finds out without being asked that it fails, and that it no longer does. */
-  #probe (): void {
+  #probe(): void {
     if (this.#scheduled || this.#fault?.kind === 'damaged') return
-    if (!this.#fault && ++this.#probes % idleProbes === 0) this.write('written', () => this.#leaveMark(8)).catch(() => {})
-    else this.#commit()
+    if (!this.#fault && ++this.#probes % idleProbes === 0) {
+      this.write('written', () => this.#leaveMark(8)).catch(() => {})
+    } else this.#commit()
   }
 
   /** Never the same: SQLite does not write what is there already. */
-  #leaveMark (bytes: number): void {
-    this.run("INSERT INTO meta VALUES ('probe', ?) ON CONFLICT DO UPDATE SET value = excluded.value", randomBytes(bytes).toString('hex'))
+  #leaveMark(bytes: number): void {
+    this.run(
+      "INSERT INTO meta VALUES ('probe', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+      randomBytes(bytes).toString('hex')
+    )
   }
 
   /** What a statement has thrown; as a fault of the store, if it is one. */
-  #blame (error: unknown): unknown {
+  #blame(error: unknown): unknown {
     const fault = faultIn(error)
     if (fault && fault.kind !== 'locked') this.#turn(fault)
     return fault ?? error
   }
 
-  #sync (mode: 'FULL' | 'NORMAL'): void {
+  #sync(mode: 'FULL' | 'NORMAL'): void {
     if (mode === this.#synchronous) return
     this.#db.exec(`PRAGMA synchronous = ${mode}`)
     this.#synchronous = mode
   }
 
-  #prepare (sql: string): ReturnType<Database['prepare']> {
+  #prepare(sql: string): ReturnType<Database['prepare']> {
     let statement = this.#statements.get(sql)
-    if (!statement) this.#statements.set(sql, statement = this.#db.prepare(sql))
+    if (!statement) this.#statements.set(sql, (statement = this.#db.prepare(sql)))
     return statement
   }
 }

@@ -18,16 +18,16 @@ export interface StoredToken {
 export class TokenTable {
   #store: Store
 
-  constructor (store: Store) {
+  constructor(store: Store) {
     this.#store = store
   }
 
   /** Oldest first. */
-  list (): StoredToken[] {
+  list(): StoredToken[] {
     return this.#store.all('SELECT * FROM tokens ORDER BY created_at, id') as StoredToken[]
   }
 
-  insert ({ id, name, role, hash, created_at: created, expires_at: expires, parent }: StoredToken): void {
+  insert({ id, name, role, hash, created_at: created, expires_at: expires, parent }: StoredToken): void {
     this.#store.run('INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?)', id, name, role, hash, created, expires, parent)
   }
 
@@ -35,40 +35,47 @@ export class TokenTable {
    * Keeps a session, in the place of those that are over and of its token's oldest where there are `max` of them. Returns
    * false, and does nothing, when its token is gone.
    */
-  insertSession (session: StoredToken, max: number): boolean {
+  insertSession(session: StoredToken, max: number): boolean {
     if (!this.#store.get('SELECT 1 FROM tokens WHERE id = ?', session.parent)) return false
     this.#store.run('DELETE FROM tokens WHERE parent IS NOT NULL AND expires_at <= ?', session.created_at)
-    this.#store.run('DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE parent = ? ORDER BY created_at DESC, id LIMIT -1 OFFSET ?)', session.parent, max - 1)
+    this.#store.run(
+      'DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE parent = ? ORDER BY created_at DESC, id LIMIT -1 OFFSET ?)',
+      session.parent,
+      max - 1
+    )
     this.insert(session)
     return true
   }
 
   /** Whether there was a first token, made up by its bearer; it may be gone. */
-  get hasHadFirst (): boolean {
+  get hasHadFirst(): boolean {
     return this.#store.get("SELECT 1 FROM meta WHERE name = 'bootstrapped'") !== undefined
   }
 
   /** Keeps that token. */
-  insertFirst (token: StoredToken): void {
+  insertFirst(token: StoredToken): void {
     this.#store.run("INSERT INTO meta VALUES ('bootstrapped', ?)", token.id)
     this.insert(token)
   }
 
   /** Keeps the token of the agent that runs with the controller, in the place of the one that this had. */
-  replaceOwnAgents (token: StoredToken): void {
+  replaceOwnAgents(token: StoredToken): void {
     const before = this.#store.get("SELECT value FROM meta WHERE name = 'own_agent'")?.value
     if (before !== undefined) this.delete(before)
-    this.#store.run("INSERT INTO meta VALUES ('own_agent', ?) ON CONFLICT DO UPDATE SET value = excluded.value", token.id)
+    this.#store.run(
+      "INSERT INTO meta VALUES ('own_agent', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+      token.id
+    )
     this.insert(token)
   }
 
   /** With its sessions. Returns whether there was one. */
-  delete (id: string): boolean {
+  delete(id: string): boolean {
     return this.#store.all('DELETE FROM tokens WHERE id = ? RETURNING id', id).length > 0
   }
 
   /** Changes whenever another process has changed the database. */
-  get version (): number {
+  get version(): number {
     return Number(this.#store.get('PRAGMA data_version')?.data_version)
   }
 }

@@ -14,7 +14,7 @@ const fileOf = (directory: string) => join(directory, 'runs.json')
 const checkRuns = checker(ListOf(NodeRun), invalid)
 
 /** The runs of a program, the newest first; none when there is no history, or no good one: then with what is wrong with it. */
-export function readHistory (directory: string): { runs: NodeRun[], trouble?: string } {
+export function readHistory(directory: string): { runs: NodeRun[]; trouble?: string } {
   const path = fileOf(directory)
   try {
     if (statSync(path).size > maxBytes) throw new Error('it is too long')
@@ -32,26 +32,29 @@ export class History {
   #directory: string
   #runs: NodeRun[]
 
-  constructor (directory: string) {
+  constructor(directory: string) {
     this.#directory = directory
     this.#runs = readRuns(directory)
   }
 
   /** A process has started, or could not be: then it has no process ID. */
-  begin (pid: number, startedAt = new Date()): void {
+  begin(pid: number, startedAt = new Date()): void {
     this.endUnseen()
-    this.#runs = [{ ...(pid === 0 ? {} : { pid }), started_at: startedAt.toISOString() }, ...this.#runs].slice(0, runsKept)
+    this.#runs = [{ ...(pid === 0 ? {} : { pid }), started_at: startedAt.toISOString() }, ...this.#runs].slice(
+      0,
+      runsKept
+    )
     this.#write()
   }
 
   /** A process that runs already was taken over. */
-  adopt (pid: number, startedAt: Date): void {
+  adopt(pid: number, startedAt: Date): void {
     const [latest] = this.#runs
     if (latest?.pid !== pid || latest.ended_at !== undefined) this.begin(pid, startedAt)
   }
 
   /** The latest process is gone. */
-  end (reason: string): void {
+  end(reason: string): void {
     const [latest, ...before] = this.#runs
     if (!latest || latest.ended_at !== undefined) return
     this.#runs = [{ ...latest, ended_at: new Date().toISOString(), reason }, ...before]
@@ -59,11 +62,11 @@ export class History {
   }
 
   /** The latest process is gone since who knows when. */
-  endUnseen (): void {
+  endUnseen(): void {
     this.end('exited while no supervisor was there')
   }
 
-  #write (): void {
+  #write(): void {
     try {
       const path = fileOf(this.#directory)
       mkdirSync(this.#directory, { recursive: true })

@@ -7,7 +7,7 @@ import { AppError } from '../errors.js'
  * Sees to it that one supervisor at a time owns a directory. The lock is a socket without a file (an abstract
  * one): the kernel frees it with the process, however that ends. Close the server to release it.
  */
-export async function lockDirectory (directory: string): Promise<Server> {
+export async function lockDirectory(directory: string): Promise<Server> {
   mkdirSync(directory, { recursive: true })
   // Said here of the directory itself, and not of the first thing that is to be in it.
   accessSync(directory, constants.W_OK | constants.X_OK)
@@ -17,7 +17,9 @@ export async function lockDirectory (directory: string): Promise<Server> {
   try {
     await once(server, 'listening')
   } catch (error) {
-    throw new AppError('unavailable', `another zeek-cluster runs with the state directory ${directory}`, { cause: error })
+    throw new AppError('unavailable', `another zeek-cluster runs with the state directory ${directory}`, {
+      cause: error
+    })
   }
   return server.unref()
 }

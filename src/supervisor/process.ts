@@ -35,18 +35,23 @@ unset PWD OLDPWD
 exec "$@"`
 
 /** Fields 3 (state) and 22 (start time) of a stat line. The command before them can hold anything, so they count from its last ")". */
-function parseStat (stat: string): { state: string, startTime: string } {
+function parseStat(stat: string): { state: string; startTime: string } {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return { state: fields[0] ?? '', startTime: fields[19] ?? '' }
 }
 
 /** What a launched process wrote of itself; undefined when there is nothing (whole) to read. Throws when it may not be read. */
-export function readIdentity (pidFile: string): Identity | undefined {
+export function readIdentity(pidFile: string): Identity | undefined {
   try {
     const [pid, stat, boot, ...rest] = readFileSync(pidFile, 'utf8').split('\n')
     if (!pid || !stat || !boot || rest.length === 0) return undefined
     // An earlier version wrote no invocation.
-    return { pid: Number(pid), startTime: parseStat(stat).startTime, bootId: boot, invocation: rest.length > 1 ? rest[0]! : '' }
+    return {
+      pid: Number(pid),
+      startTime: parseStat(stat).startTime,
+      bootId: boot,
+      invocation: rest.length > 1 ? rest[0]! : ''
+    }
   } catch (error) {
     // One that runs must not be taken for none.
     if (isRefused(error)) throw error
@@ -55,7 +60,7 @@ export function readIdentity (pidFile: string): Identity | undefined {
 }
 
 /** Whether that very process runs. A zombie does not. */
-export function isAlive (identity: Identity): boolean {
+export function isAlive(identity: Identity): boolean {
   if (identity.bootId !== bootId) return false
   try {
     const { state, startTime } = parseStat(readFileSync(`/proc/${identity.pid}/stat`, 'utf8'))
@@ -74,11 +79,11 @@ export interface Running {
   channel: ChildProcess | undefined
   /** Never rejects. */
   exited: Promise<Exit>
-  kill (signal: NodeJS.Signals): void
+  kill(signal: NodeJS.Signals): void
 }
 
 /** Starts a program. Whatever keeps it from starting is told as its exit. */
-export function launch (program: Program, pidFile: string, output: Output | undefined): Running {
+export function launch(program: Program, pidFile: string, output: Output | undefined): Running {
   let files: [number, number] | undefined
   try {
     // Files, not pipes: a pipe would end with us and take the program along.
@@ -88,38 +93,52 @@ export function launch (program: Program, pidFile: string, output: Output | unde
     accessSync(program.cwd, constants.X_OK)
     return spawnProgram(program, pidFile, files)
   } catch (error) {
-    return { pid: 0, invocation: '', channel: undefined, exited: Promise.resolve({ error: `cannot start: ${messageOf(error)}` }), kill: () => {} }
+    return {
+      pid: 0,
+      invocation: '',
+      channel: undefined,
+      exited: Promise.resolve({ error: `cannot start: ${messageOf(error)}` }),
+      kill: () => {}
+    }
   } finally {
     files?.forEach(file => closeSync(file))
   }
 }
 
-function spawnProgram (program: Program, pidFile: string, files: [number, number] | undefined): Running {
+function spawnProgram(program: Program, pidFile: string, files: [number, number] | undefined): Running {
   const attached = program.kind === 'attached'
   const stdio: StdioOptions = ['ignore', files?.[0] ?? 'inherit', files?.[1] ?? 'inherit']
   if (attached) stdio.push('ipc')
   // As systemd names it, and writes it.
   const invocation = randomUUID().replaceAll('-', '')
   const child = spawn('/bin/sh', ['-c', launcher, pidFile, ...program.command], {
-    cwd: program.cwd, env: { ...program.env, INVOCATION_ID: invocation }, detached: !attached, stdio
+    cwd: program.cwd,
+    env: { ...program.env, INVOCATION_ID: invocation },
+    detached: !attached,
+    stdio
   })
   // Once it is gone its number may be another's.
   let gone = false
   const exited = new Promise<Exit>(resolve => {
     child.once('error', error => resolve({ error: `cannot start: ${messageOf(error)}` }))
-    child.once('exit', (code, signal) => { gone = true; resolve(signal ? { signal } : { code: code ?? 0 }) })
+    child.once('exit', (code, signal) => {
+      gone = true
+      resolve(signal ? { signal } : { code: code ?? 0 })
+    })
   })
   return {
     pid: child.pid ?? 0,
     invocation,
     channel: attached ? child : undefined,
     exited,
-    kill: signal => { if (child.pid && !gone) signalTo(child.pid, signal, !attached) }
+    kill: signal => {
+      if (child.pid && !gone) signalTo(child.pid, signal, !attached)
+    }
   }
 }
 
 /** Takes over a process that an earlier supervisor started. */
-export function adopt (identity: Identity, kind: Program['kind']): Running {
+export function adopt(identity: Identity, kind: Program['kind']): Running {
   const gone = async (): Promise<Exit> => {
     while (isAlive(identity)) await sleep(pollMs)
     return {}
@@ -129,12 +148,14 @@ export function adopt (identity: Identity, kind: Program['kind']): Running {
     invocation: identity.invocation,
     channel: undefined,
     exited: gone(),
-    kill: signal => { if (isAlive(identity)) signalTo(identity.pid, signal, kind === 'detached') }
+    kill: signal => {
+      if (isAlive(identity)) signalTo(identity.pid, signal, kind === 'detached')
+    }
   }
 }
 
 /** A detached program leads a group of its own, which SIGKILL takes along. */
-function signalTo (pid: number, signal: NodeJS.Signals, leader: boolean): void {
+function signalTo(pid: number, signal: NodeJS.Signals, leader: boolean): void {
   try {
     process.kill(leader && signal === 'SIGKILL' ? -pid : pid, signal)
   } catch {
@@ -143,7 +164,7 @@ function signalTo (pid: number, signal: NodeJS.Signals, leader: boolean): void {
 }
 
 /** SIGTERM, and SIGKILL when that has not helped in time, which `killed` is told. Resolves when the process is gone. */
-export async function terminate (running: Running, timeoutMs: number, killed = () => {}): Promise<void> {
+export async function terminate(running: Running, timeoutMs: number, killed = () => {}): Promise<void> {
   running.kill('SIGTERM')
   const patience = setTimeout(() => {
     killed()

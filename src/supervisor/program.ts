@@ -28,7 +28,7 @@ export interface Program {
   stopTimeoutMs: number
   restart: RestartPolicy
   /** Where stdout and stderr go, each run to files of its own, and the history of its runs; without it they are the supervisor's own. */
-  output?: { directory: string, maxBytes: number }
+  output?: { directory: string; maxBytes: number }
 }
 
 export interface Exit {
@@ -62,7 +62,7 @@ export interface UnitStatus {
   reason: string
 }
 
-export function describeExit (exit: Exit): string {
+export function describeExit(exit: Exit): string {
   if (exit.error !== undefined) return exit.error
   if (exit.signal !== undefined) return `killed by ${exit.signal}`
   return exit.code === undefined ? 'exited' : `exited with code ${exit.code}`

@@ -11,9 +11,9 @@ import { adopt, isAlive, readIdentity, terminate, type Running } from './process
 import { Unit } from './unit.js'
 
 export interface SupervisorEvents {
-  changed (status: UnitStatus): void
+  changed(status: UnitStatus): void
   /** An attached program has been started: its channel is `running.channel`. */
-  attached (name: string, running: Running): void
+  attached(name: string, running: Running): void
 }
 
 const rotationMs = 10_000
@@ -21,7 +21,7 @@ const rotationMs = 10_000
 const launchMs = 2_000
 
 /** Undefined when it is damaged. Throws when it may not be read: who knows what runs. */
-function readRecord (path: string): Program | undefined {
+function readRecord(path: string): Program | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
@@ -44,43 +44,47 @@ export class Supervisor {
   #rotation: NodeJS.Timeout
 
   /** `directory` holds a record and a pid file for each program. */
-  constructor (directory: string, events: SupervisorEvents) {
+  constructor(directory: string, events: SupervisorEvents) {
     this.#directory = directory
     this.#events = events
     mkdirSync(directory, { recursive: true })
-    this.#rotation = setInterval(() => { for (const unit of this.#units.values()) unit.rotateOutput() }, rotationMs).unref()
+    this.#rotation = setInterval(() => {
+      for (const unit of this.#units.values()) unit.rotateOutput()
+    }, rotationMs).unref()
   }
 
   /** Takes over what an earlier supervisor left: adopts what is detached, ends what is attached. Call it once, first. */
-  async recover (): Promise<void> {
+  async recover(): Promise<void> {
     const records = readdirSync(this.#directory).filter(file => file.endsWith('.json'))
-    await Promise.all(records.map(async file => {
-      const name = file.slice(0, -'.json'.length)
-      const program = readRecord(join(this.#directory, file))
-      const pidFile = this.#pidFile(name)
-      for (let waited = 0; !readIdentity(pidFile) && waited < launchMs; waited += 50) await sleep(50)
-      const identity = readIdentity(pidFile)
-      if (identity && isAlive(identity)) {
-        if (program?.kind === 'detached') return this.#add(program).start(adopt(identity, 'detached'))
-        // Attached, or nobody knows any more what it is: it must not run beside its successor.
-        await terminate(adopt(identity, program?.kind ?? 'detached'), program?.stopTimeoutMs ?? launchMs)
-      }
-      if (program?.output) new History(program.output.directory).endUnseen()
-      await this.#forget(name)
-    }))
+    await Promise.all(
+      records.map(async file => {
+        const name = file.slice(0, -'.json'.length)
+        const program = readRecord(join(this.#directory, file))
+        const pidFile = this.#pidFile(name)
+        for (let waited = 0; !readIdentity(pidFile) && waited < launchMs; waited += 50) await sleep(50)
+        const identity = readIdentity(pidFile)
+        if (identity && isAlive(identity)) {
+          if (program?.kind === 'detached') return this.#add(program).start(adopt(identity, 'detached'))
+          // Attached, or nobody knows any more what it is: it must not run beside its successor.
+          await terminate(adopt(identity, program?.kind ?? 'detached'), program?.stopTimeoutMs ?? launchMs)
+        }
+        if (program?.output) new History(program.output.directory).endUnseen()
+        await this.#forget(name)
+      })
+    )
   }
 
-  status (): UnitStatus[] {
+  status(): UnitStatus[] {
     return [...this.#units.values()].map(unit => unit.status)
   }
 
   /** The last lines that a program has written. */
-  output (name: string): { stdout: string, stderr: string } {
+  output(name: string): { stdout: string; stderr: string } {
     return this.#unit(name).tail
   }
 
   /** Starts a program, in place of one of the same name. Resolves once it is written down and on its way. */
-  start (program: Program): Promise<void> {
+  start(program: Program): Promise<void> {
     return this.#inTurn(program.name, async () => {
       this.#mustRun()
       await this.#units.get(program.name)?.stop()
@@ -92,7 +96,7 @@ export class Supervisor {
   }
 
   /** Stops a program and forgets it. Does nothing when there is none. */
-  stop (name: string): Promise<void> {
+  stop(name: string): Promise<void> {
     return this.#inTurn(name, async () => {
       await this.#units.get(name)?.stop()
       this.#units.delete(name)
@@ -104,42 +108,49 @@ export class Supervisor {
    * Stops everything: what is detached first (unless it is to stay, for the next supervisor), by its order, then what is
    * attached. Nothing can be started meanwhile.
    */
-  async close ({ detachedStay = false } = {}): Promise<void> {
+  async close({ detachedStay = false } = {}): Promise<void> {
     this.#closing = true
     clearInterval(this.#rotation)
     const ending = this.status().filter(({ kind }) => kind === 'attached' || !detachedStay)
-    const groups = groupBy(ending, ({ name, kind }) => this.#unit(name).program.stopOrder + (kind === 'detached' ? 1e6 : 0))
-    for (const [, group] of [...groups].sort(([a], [b]) => b - a)) await Promise.all(group.map(({ name }) => this.stop(name)))
+    const groups = groupBy(
+      ending,
+      ({ name, kind }) => this.#unit(name).program.stopOrder + (kind === 'detached' ? 1e6 : 0)
+    )
+    for (const [, group] of [...groups].sort(([a], [b]) => b - a)) {
+      await Promise.all(group.map(({ name }) => this.stop(name)))
+    }
   }
 
-  #mustRun (): void {
+  #mustRun(): void {
     if (this.#closing) throw new AppError('unavailable', 'the supervisor is stopping')
   }
 
-  #add (program: Program): Unit {
+  #add(program: Program): Unit {
     const unit = new Unit(program, this.#pidFile(program.name), {
       changed: status => this.#events.changed(status),
-      started: running => { if (running.channel) this.#events.attached(program.name, running) }
+      started: running => {
+        if (running.channel) this.#events.attached(program.name, running)
+      }
     })
     this.#units.set(program.name, unit)
     return unit
   }
 
-  #unit (name: string): Unit {
+  #unit(name: string): Unit {
     const unit = this.#units.get(name)
     if (!unit) throw new AppError('not_found', `there is no program ${name}`)
     return unit
   }
 
-  #pidFile (name: string): string {
+  #pidFile(name: string): string {
     return join(this.#directory, `${name}.pid`)
   }
 
-  async #forget (name: string): Promise<void> {
+  async #forget(name: string): Promise<void> {
     for (const file of [`${name}.json`, `${name}.pid`]) await unlink(join(this.#directory, file)).catch(() => {})
   }
 
-  #inTurn (name: string, job: () => Promise<void>): Promise<void> {
+  #inTurn(name: string, job: () => Promise<void>): Promise<void> {
     const sequence = this.#sequences.get(name) ?? new Sequence()
     this.#sequences.set(name, sequence)
     return sequence.run(job)

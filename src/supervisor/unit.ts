@@ -9,9 +9,9 @@ import { launch, terminate, type Running } from './process.js'
 import { afterExit } from './restart.js'
 
 export interface UnitEvents {
-  changed (status: UnitStatus): void
+  changed(status: UnitStatus): void
   /** A process of the program has started, or was adopted. */
-  started (running: Running): void
+  started(running: Running): void
 }
 
 /** One program, kept running from `start` to `stop`. */
@@ -30,7 +30,7 @@ export class Unit {
   #stopped = 'stopped'
   #life: Promise<void> = Promise.resolve()
 
-  constructor (program: Program, pidFile: string, events: UnitEvents) {
+  constructor(program: Program, pidFile: string, events: UnitEvents) {
     this.program = program
     this.#pidFile = pidFile
     this.#events = events
@@ -40,39 +40,48 @@ export class Unit {
     }
   }
 
-  get status (): UnitStatus {
+  get status(): UnitStatus {
     const { name, kind, tag, origin } = this.program
     const { pid, invocation } = this.#running ?? {}
-    return { name, kind, tag, ...(origin === undefined ? {} : { origin }), state: this.#state, reason: this.#reason, restarts: this.#restarts, ...(this.#running ? { pid, invocation } : {}) }
+    return {
+      name,
+      kind,
+      tag,
+      ...(origin === undefined ? {} : { origin }),
+      state: this.#state,
+      reason: this.#reason,
+      restarts: this.#restarts,
+      ...(this.#running ? { pid, invocation } : {})
+    }
   }
 
   /** The last lines of the output of its latest run. */
-  get tail (): { stdout: string, stderr: string } {
+  get tail(): { stdout: string; stderr: string } {
     return this.#output?.tail() ?? { stdout: '', stderr: '' }
   }
 
-  rotateOutput (): void {
+  rotateOutput(): void {
     if (this.#running) this.#output?.rotate()
   }
 
   /** Starts it, with a process that already runs where there is one. */
-  start (adopted?: Running): void {
+  start(adopted?: Running): void {
     this.#stopping = new AbortController()
     this.#life = this.#live(this.#stopping.signal, adopted)
   }
 
   /** Resolves when it is stopped and no process of it is left. */
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopping.abort()
     if (this.#running) await this.#terminate(this.#running)
     await this.#life
   }
 
-  async #live (stopping: AbortSignal, adopted: Running | undefined): Promise<void> {
+  async #live(stopping: AbortSignal, adopted: Running | undefined): Promise<void> {
     let failures = 0
     while (!stopping.aborted) {
       const startedAt = performance.now()
-      const running = adopted ?? await this.#launch()
+      const running = adopted ?? (await this.#launch())
       if (adopted) this.#history?.adopt(running.pid, this.#writtenAt())
       else this.#history?.begin(running.pid)
       if (running.pid !== 0) {
@@ -98,30 +107,32 @@ export class Unit {
     this.#change('STOPPED', 'stopped')
   }
 
-  async #launch (): Promise<Running> {
+  async #launch(): Promise<Running> {
     // The next supervisor must not take the last process for this one.
     await unlink(this.#pidFile).catch(() => {})
     return launch(this.program, this.#pidFile, this.#output)
   }
 
   /** When the process wrote down who it is. */
-  #writtenAt (): Date {
+  #writtenAt(): Date {
     return statSync(this.#pidFile, { throwIfNoEntry: false })?.mtime ?? new Date()
   }
 
-  #terminate (running: Running): Promise<void> {
+  #terminate(running: Running): Promise<void> {
     const { stopTimeoutMs } = this.program
-    return terminate(running, stopTimeoutMs, () => { this.#stopped = `killed by SIGKILL after ${stopTimeoutMs / 1000} s` })
+    return terminate(running, stopTimeoutMs, () => {
+      this.#stopped = `killed by SIGKILL after ${stopTimeoutMs / 1000} s`
+    })
   }
 
   /** A program that was told to stop may have ended otherwise. */
-  #describeStop (exit: Exit): string {
+  #describeStop(exit: Exit): string {
     const { code = 0, signal = 'SIGTERM', error } = exit
     const asTold = code === 0 && signal === 'SIGTERM' && error === undefined
     return asTold || this.#stopped !== 'stopped' ? this.#stopped : `stopped: ${describeExit(exit)}`
   }
 
-  #change (state: UnitState, reason: string): void {
+  #change(state: UnitState, reason: string): void {
     this.#state = state
     this.#reason = reason
     this.#events.changed(this.status)

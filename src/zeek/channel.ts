@@ -8,9 +8,16 @@ import { Repeatable } from '../util.js'
 import { LineReader } from './line-reader.js'
 
 /** What a node says of itself every few seconds, and a line of its answers: records of our script. */
-const Beat = Type.Object({ invocation: Type.String({ minLength: 1 }), joined: Type.Boolean(), unseen: Type.Array(Type.String()) })
+const Beat = Type.Object({
+  invocation: Type.String({ minLength: 1 }),
+  joined: Type.Boolean(),
+  unseen: Type.Array(Type.String())
+})
 const Answer = Type.Object({
-  invocation: Type.String(), number: Type.Integer(), value: Type.Optional(Type.String()), error: Type.Optional(Type.String())
+  invocation: Type.String(),
+  number: Type.Integer(),
+  value: Type.Optional(Type.String()),
+  error: Type.Optional(Type.String())
 })
 
 export type Beat = Static<typeof Beat>
@@ -24,17 +31,21 @@ const maxAnswerBytes = 64 * 1024 * 1024
 /** The names of a hundred thousand nodes fit. */
 const maxBeatBytes = 8 * 1024 * 1024
 
-const filesOf = (directory: string) => ({ ask: join(directory, 'ask'), tell: join(directory, 'tell'), beat: join(directory, 'beat') })
+const filesOf = (directory: string) => ({
+  ask: join(directory, 'ask'),
+  tell: join(directory, 'tell'),
+  beat: join(directory, 'beat')
+})
 
 /** Makes the files through which an agent and a node talk, with nothing in them, for nobody else's eyes. */
-export async function prepareChannel (directory: string): Promise<void> {
+export async function prepareChannel(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true })
   await mkdir(directory, { recursive: true, mode: 0o700 })
   for (const path of Object.values(filesOf(directory))) await writeFile(path, '', { mode: 0o600 })
 }
 
 /** What keeps its schema; undefined otherwise. */
-function reader<T extends TSchema> (schema: T): (text: string) => Static<T> | undefined {
+function reader<T extends TSchema>(schema: T): (text: string) => Static<T> | undefined {
   const check = checker(schema, invalid)
   return text => {
     try {
@@ -81,16 +92,20 @@ export class Channel {
    * `directory` is one that prepareChannel() has made. `heard` is told of each sign of life, with what the node says of
    * itself where that can be read, and how old that is: what it has said last before anyone listened may be from long ago.
    */
-  constructor (directory: string, invocation: string, heard: (beat: Beat | undefined, ageMs: number) => void) {
+  constructor(directory: string, invocation: string, heard: (beat: Beat | undefined, ageMs: number) => void) {
     this.#directory = directory
     this.#files = filesOf(directory)
     this.#invocation = invocation
     this.#heard = heard
     this.#answers = new LineReader(this.#files.tell, maxAnswerBytes)
-    this.#poll = setInterval(() => { void this.look() }, pollMs)
+    this.#poll = setInterval(() => {
+      void this.look()
+    }, pollMs)
     this.#recalled = this.#recall()
     try {
-      this.#watcher = watch(directory, () => { void this.look() }).on('error', () => {})
+      this.#watcher = watch(directory, () => {
+        void this.look()
+      }).on('error', () => {})
     } catch {
       // It has to do without.
     }
@@ -98,7 +113,7 @@ export class Channel {
   }
 
   /** Ends it; who waits for an answer gets the reason instead. */
-  close (reason: AppError): void {
+  close(reason: AppError): void {
     this.#closed = reason
     clearInterval(this.#poll)
     this.#watcher?.close()
@@ -109,7 +124,7 @@ export class Channel {
    * The value of a global identifier, as a JSON text. Throws `not_found` with Zeek's "unknown id" or "no ID value", and
    * `unavailable` when the node cannot be asked, or does not answer before the signal aborts.
    */
-  async idValue (id: string, signal: AbortSignal): Promise<string> {
+  async idValue(id: string, signal: AbortSignal): Promise<string> {
     await this.#recalled
     return await new Promise<string>((resolve, reject) => {
       if (this.#closed) throw this.#closed
@@ -131,17 +146,17 @@ export class Channel {
   }
 
   /** Hears what there is to hear. Never rejects. */
-  look (): Promise<void> {
+  look(): Promise<void> {
     return this.#looking.run()
   }
 
-  async #look (): Promise<void> {
+  async #look(): Promise<void> {
     await this.#lookAtBeat()
     for await (const line of this.#answers.next()) this.#take(line)
     if (this.#asked.size === 0 && this.#answers.position > longAnswersBytes) await this.#answers.empty()
   }
 
-  async #lookAtBeat (): Promise<void> {
+  async #lookAtBeat(): Promise<void> {
     const { beat: path } = this.#files
     const found = await stat(path).catch(() => undefined)
     // Where someone has deleted all of it, the node makes its files anew.
@@ -158,14 +173,14 @@ export class Channel {
     if (beat || !isFirst) this.#heard(beat, isFirst ? Math.max(0, Date.now() - mtimeMs) : 0)
   }
 
-  #take (line: string): void {
+  #take(line: string): void {
     const answer = readAnswer(line)
     if (answer?.invocation !== this.#invocation) return
     const { number, value, error = 'no ID value' } = answer
     this.#asked.get(number)?.settle(value ?? new AppError('not_found', error))
   }
 
-  async #write (): Promise<void> {
+  async #write(): Promise<void> {
     const questions = [...this.#asked]
     const last = questions.at(-1)?.[0] ?? 0
     if (last <= this.#written) return
@@ -182,7 +197,7 @@ export class Channel {
   }
 
   /** An agent before this one may have asked. */
-  async #recall (): Promise<void> {
+  async #recall(): Promise<void> {
     const lines = await readFile(this.#files.ask, 'utf8').catch(() => '')
     const last = Number.parseInt(lines.trimEnd().split('\n').at(-1)!, 10) || 0
     this.#next = Math.max(this.#next, last + 1)

@@ -16,32 +16,37 @@ export interface Executable {
   zeekPath: string
 }
 
-async function isExecutable (path: string): Promise<boolean> {
-  return await access(path, constants.X_OK).then(async () => (await stat(path)).isFile()).catch(() => false)
+async function isExecutable(path: string): Promise<boolean> {
+  return await access(path, constants.X_OK)
+    .then(async () => (await stat(path)).isFile())
+    .catch(() => false)
 }
 
 /** The path of an executable: `name` is a path itself, or looked for along `searchPath`. */
-export async function findExecutable (name: string, searchPath: string): Promise<string | undefined> {
-  if (name.includes('/')) return await isExecutable(name) ? resolve(name) : undefined
+export async function findExecutable(name: string, searchPath: string): Promise<string | undefined> {
+  if (name.includes('/')) return (await isExecutable(name)) ? resolve(name) : undefined
   for (const directory of searchPath.split(delimiter)) {
     const path = resolve(directory, name)
-    if (directory !== '' && await isExecutable(path)) return path
+    if (directory !== '' && (await isExecutable(path))) return path
   }
 }
 
 /** Size and time of a file, to which links are followed: another stamp means that the file is another one. Undefined when there is none. */
-export async function stampOf (path: string): Promise<string | undefined> {
-  return await stat(path).then(({ size, mtimeMs }) => `${size} ${mtimeMs}`, () => undefined)
+export async function stampOf(path: string): Promise<string | undefined> {
+  return await stat(path).then(
+    ({ size, mtimeMs }) => `${size} ${mtimeMs}`,
+    () => undefined
+  )
 }
 
 /** What each zeek has said last, by its path, and what it was asked as. */
-const answers = new Map<string, { asked: string, zeek: Promise<Executable> }>()
+const answers = new Map<string, { asked: string; zeek: Promise<Executable> }>()
 
 /**
  * Finds zeek and asks it who it is, once for as long as its file and the search path of `env` stay the same. `name` is a path or a
  * name along `env.PATH`. Throws `unavailable`, with a text for the operator, when there is none or it does not answer.
  */
-export async function findZeek (name: string, env: NodeJS.ProcessEnv): Promise<Executable> {
+export async function findZeek(name: string, env: NodeJS.ProcessEnv): Promise<Executable> {
   const path = await findExecutable(name, env.PATH ?? '')
   if (!path && !name.includes('/')) throw new AppError('unavailable', `${name} was not found on the PATH; set ZEEK_BIN`)
   if (!path) {
@@ -54,13 +59,17 @@ export async function findZeek (name: string, env: NodeJS.ProcessEnv): Promise<E
   const zeek = askZeek(path, env)
   answers.set(path, { asked, zeek })
   // What has failed is tried again.
-  zeek.catch(() => { if (answers.get(path)?.zeek === zeek) answers.delete(path) })
+  zeek.catch(() => {
+    if (answers.get(path)?.zeek === zeek) answers.delete(path)
+  })
   return await zeek
 }
 
-async function askZeek (path: string, env: NodeJS.ProcessEnv): Promise<Executable> {
+async function askZeek(path: string, env: NodeJS.ProcessEnv): Promise<Executable> {
   try {
-    const [version, help] = await Promise.all(['--version', '--help'].map(flag => run(path, [flag], { env, timeout: 30_000, maxBuffer: 1 << 20 })))
+    const [version, help] = await Promise.all(
+      ['--version', '--help'].map(flag => run(path, [flag], { env, timeout: 30_000, maxBuffer: 1 << 20 }))
+    )
     const zeekPath = /\$ZEEKPATH\s*\|[^(]*\((.*)\)/.exec(help!.stdout + help!.stderr)?.[1]
     if (zeekPath === undefined) throw new Error('its --help does not name ZEEKPATH')
     // "zeek version 9.0.0", or "<path> version 9.0.0"

@@ -4,9 +4,9 @@ import type { Layout, LayoutNode } from '../../schemas/agent.js'
 /** The script that every node of a cluster reads the cluster from; Zeek looks for this name along ZEEKPATH. */
 export const layoutFile = 'cluster-layout.zeek'
 
-const address = (host: string) => isIPv6(host) ? `[${host}]` : host
+const address = (host: string) => (isIPv6(host) ? `[${host}]` : host)
 
-function entry (node: LayoutNode, manager: string | undefined): string {
+function entry(node: LayoutNode, manager: string | undefined): string {
   const fields = [`$node_type=Cluster::${node.role}`, `$ip=${address(node.host)}`]
   if (node.port !== undefined) fields.push(`$p=${node.port}/tcp`)
   if (manager !== undefined && node.role !== 'MANAGER') fields.push(`$manager="${manager}"`)
@@ -17,7 +17,7 @@ function entry (node: LayoutNode, manager: string | undefined): string {
 const hasLogger = (layout: Layout) => layout.nodes.some(node => node.role === 'LOGGER')
 
 /** Whether nodes of this role write logs: without a logger the manager does. */
-export function writesLogs (role: LayoutNode['role'], layout: Layout): boolean {
+export function writesLogs(role: LayoutNode['role'], layout: Layout): boolean {
   return role === 'LOGGER' || (role === 'MANAGER' && !hasLogger(layout))
 }
 
@@ -25,7 +25,7 @@ export function writesLogs (role: LayoutNode['role'], layout: Layout): boolean {
  * The text of cluster-layout.zeek, as Zeek's documentation "Spawning a Cluster" shows it. Nodes that read it serve
  * their metrics at `metricsHost`, the address of their instance.
  */
-export function renderLayout (layout: Layout, metricsHost: string): string {
+export function renderLayout(layout: Layout, metricsHost: string): string {
   const manager = layout.nodes.find(node => node.role === 'MANAGER')?.name
   return [
     '# Written by zeek-cluster-controller; the next deployment overwrites it.',

@@ -12,19 +12,21 @@ export class LineReader {
   #begunBytes = 0
 
   /** Longer lines are passed over. */
-  constructor (path: string, maxLineBytes: number) {
+  constructor(path: string, maxLineBytes: number) {
     this.path = path
     this.#maxLineBytes = maxLineBytes
   }
 
   /** How much of the file was read. */
-  get position (): number { return this.#position }
+  get position(): number {
+    return this.#position
+  }
 
   /**
    * The lines that have come since the last time, without those that are empty. A file that is gone has none; one that is
    * shorter than what was read of it was begun anew.
    */
-  async * next (): AsyncGenerator<string> {
+  async *next(): AsyncGenerator<string> {
     const file = await open(this.path, 'r').catch(() => undefined)
     if (!file) return
     try {
@@ -34,7 +36,7 @@ export class LineReader {
         const { bytesRead } = await file.read(buffer, 0, chunkBytes, this.#position)
         if (bytesRead === 0) return
         this.#position += bytesRead
-        yield * this.#linesOf(buffer.subarray(0, bytesRead))
+        yield* this.#linesOf(buffer.subarray(0, bytesRead))
       }
     } finally {
       await file.close()
@@ -42,18 +44,18 @@ export class LineReader {
   }
 
   /** Empties the file, all of which was read. What is appended at this very moment is lost. */
-  async empty (): Promise<void> {
+  async empty(): Promise<void> {
     await truncate(this.path).catch(() => {})
     this.#beginAnew()
   }
 
-  #beginAnew (): void {
+  #beginAnew(): void {
     this.#position = 0
     this.#begun = []
     this.#begunBytes = 0
   }
 
-  * #linesOf (chunk: Buffer): Generator<string> {
+  *#linesOf(chunk: Buffer): Generator<string> {
     let start = 0
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
       const line = this.#begun && Buffer.concat([...this.#begun, chunk.subarray(start, end)])

@@ -1,17 +1,18 @@
 import type { Finding } from '../../schemas/operations.js'
 
 /** A time (only of processes that read packets), what kind, where (`Location::Describe` in Zeek's Obj.cc), and the message. */
-const shape = /^(?:\d+\.\d{6} )?((?:fatal|internal|expression|analyzer|runtime)? ?(?:error|warning)(?: in compiled code)?)(?: in (.+?))?: (.*)$/
+const shape =
+  /^(?:\d+\.\d{6} )?((?:fatal|internal|expression|analyzer|runtime)? ?(?:error|warning)(?: in compiled code)?)(?: in (.+?))?: (.*)$/
 const place = /^(.+?)(?:, lines? (\d+)(?:-\d+)?(?: and .+)?)?$/
 
 /** Longer lines are cut: a message may quote all of a script. */
 const maxLine = 4096
 
 /** What a line of Zeek's stderr reports; undefined when it is no such line. Of a range of lines, the first counts. */
-export function parseReport (line: string): Finding | undefined {
+export function parseReport(line: string): Finding | undefined {
   const [, kind, where, message] = shape.exec(line) ?? []
   if (kind === undefined || message === undefined) return undefined
-  const [, file, number] = where === undefined ? [] : place.exec(where) ?? []
+  const [, file, number] = where === undefined ? [] : (place.exec(where) ?? [])
   return {
     level: kind.includes('warning') ? 'warning' : 'error',
     message,
@@ -24,8 +25,11 @@ export function parseReport (line: string): Finding | undefined {
 const maxQuoted = 500
 
 /** The line of a node's stderr that says best why it has ended: the first that reports an error, else the last that says anything. */
-export function reasonIn (stderr: string): string | undefined {
-  const lines = stderr.split('\n').map(line => line.trim()).filter(line => line !== '')
+export function reasonIn(stderr: string): string | undefined {
+  const lines = stderr
+    .split('\n')
+    .map(line => line.trim())
+    .filter(line => line !== '')
   const line = lines.find(line => parseReport(line)?.level === 'error') ?? lines.at(-1)
   // When it was is of no use: it has just happened.
   return line?.replace(/^\d+\.\d{6} /, '').slice(0, maxQuoted)
@@ -39,31 +43,38 @@ export class Reports {
   #last: string[] = []
   #rest = ''
 
-  constructor (max: number) {
+  constructor(max: number) {
     this.#max = max
   }
 
-  push (text: string): void {
+  push(text: string): void {
     const lines = (this.#rest + text).split('\n')
     this.#rest = lines.pop()!.slice(0, maxLine)
     for (const line of lines) this.#take(line.slice(0, maxLine))
   }
 
   /** Call it once all was pushed. */
-  findings (): Finding[] {
+  findings(): Finding[] {
     this.push('\n')
     return this.#findings
   }
 
   /** The last lines that say something, whatever they say. */
-  get lastLines (): string { return this.#last.join('\n') }
+  get lastLines(): string {
+    return this.#last.join('\n')
+  }
 
-  #take (line: string): void {
+  #take(line: string): void {
     if (line.trim() !== '') this.#last = [...this.#last.slice(-4), line]
     const finding = parseReport(line)
     if (!finding) return
     // At the end, unless all places are taken.
-    const at = this.#findings.length < this.#max ? this.#findings.length : finding.level === 'error' ? this.#findings.findLastIndex(({ level }) => level === 'warning') : -1
+    const at =
+      this.#findings.length < this.#max
+        ? this.#findings.length
+        : finding.level === 'error'
+          ? this.#findings.findLastIndex(({ level }) => level === 'warning')
+          : -1
     if (at >= 0) this.#findings[at] = finding
   }
 }

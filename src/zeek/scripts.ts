@@ -34,13 +34,13 @@ const shippedName = /^(?:base|policy)\//
 
 /** The files of scripts, found as Zeek finds them. They are read again only when they have changed. */
 export class ScriptFiles {
-  #known = new Map<string, { stamp: string, script: Script }>()
+  #known = new Map<string, { stamp: string; script: Script }>()
 
   /**
    * The scripts of a node by path: those that are named, as far as they are there, and what they load. Scripts that come with
    * Zeek are left out unless they are named: they change with its executable.
    */
-  async find (names: readonly string[], place: ScriptPlace): Promise<Map<string, Script>> {
+  async find(names: readonly string[], place: ScriptPlace): Promise<Map<string, Script>> {
     const found = new Map<string, Script>()
     const load = async (name: string, beside: string, isNamed: boolean) => {
       const path = await this.#locate(name, beside, place, isNamed)
@@ -55,13 +55,14 @@ export class ScriptFiles {
   }
 
   /** Undefined when there is no such file, or it cannot be read. */
-  async read (path: string): Promise<Script | undefined> {
+  async read(path: string): Promise<Script | undefined> {
     try {
       const { size, mtimeMs, ctimeMs, ino } = await stat(path)
       const stamp = [size, mtimeMs, ctimeMs, ino].join(' ')
       const known = this.#known.get(path)
       if (known?.stamp === stamp) return known.script
-      const script = size > maxBytes ? { digest: `${size} ${mtimeMs}`, loads: [], asksForName: false } : parse(await readFile(path))
+      const script =
+        size > maxBytes ? { digest: `${size} ${mtimeMs}`, loads: [], asksForName: false } : parse(await readFile(path))
       this.#known.set(path, { stamp, script })
       return script
     } catch {
@@ -71,25 +72,34 @@ export class ScriptFiles {
   }
 
   /** A name that begins with a dot is looked for beside the script that says it, every other one along ZEEKPATH. */
-  async #locate (name: string, beside: string, { cwd, zeekPath }: ScriptPlace, isNamed: boolean): Promise<string | undefined> {
+  async #locate(
+    name: string,
+    beside: string,
+    { cwd, zeekPath }: ScriptPlace,
+    isNamed: boolean
+  ): Promise<string | undefined> {
     if (isAbsolute(name)) return await fileAt(name)
-    if (name.startsWith('.')) return await fileAt(`${resolve(beside, name)}.zeek`) ?? await fileAt(resolve(beside, name))
+    if (name.startsWith('.')) {
+      return (await fileAt(`${resolve(beside, name)}.zeek`)) ?? (await fileAt(resolve(beside, name)))
+    }
     for (const directory of zeekPath.split(':')) {
       const path = resolve(cwd, directory, name)
-      const file = await fileAt(`${path}.zeek`) ?? await fileAt(path)
-      if (file !== undefined) return !isNamed && (shippedDirectory.test(directory) || shippedName.test(name)) ? undefined : file
+      const file = (await fileAt(`${path}.zeek`)) ?? (await fileAt(path))
+      if (file !== undefined) {
+        return !isNamed && (shippedDirectory.test(directory) || shippedName.test(name)) ? undefined : file
+      }
     }
   }
 }
 
 /** The script at a path: of a directory its __load__.zeek. */
-async function fileAt (path: string): Promise<string | undefined> {
+async function fileAt(path: string): Promise<string | undefined> {
   const found = await stat(path).catch(() => undefined)
   if (found?.isFile()) return path
   return found?.isDirectory() && !path.endsWith('__load__.zeek') ? await fileAt(`${path}/__load__.zeek`) : undefined
 }
 
-function parse (content: Buffer): Script {
+function parse(content: Buffer): Script {
   const text = content.toString()
   return {
     digest: createHash('sha256').update(content).digest('hex'),

@@ -16,16 +16,22 @@ import { directoryOf } from '../support/directory.js'
 import { cleanEnv, standIn } from '../support/environment.js'
 import { settingsOf } from '../support/settings.js'
 
-const layoutOf = (host: string): Layout => ({ backend: 'zeromq', nodes: [{ name: 'manager', role: 'MANAGER', host, port: 2200 }] })
+const layoutOf = (host: string): Layout => ({
+  backend: 'zeromq',
+  nodes: [{ name: 'manager', role: 'MANAGER', host, port: 2200 }]
+})
 const [first, second] = [layoutOf('10.0.0.1'), layoutOf('10.0.0.2')]
 const layouts = new Map([first, second].map(layout => [digestOf(layout), layout]))
 const sent = (layout: Layout, id = 'c1'): SentShare => ({ config_id: id, layout: digestOf(layout), nodes: [] })
 
 /** A table without nodes, and the layouts that it has asked for. */
-function start (t: Test, directory = directoryOf(t)) {
+function start(t: Test, directory = directoryOf(t)) {
   const settings = settingsOf({ 'management-state-dir': directory, 'agent-name': 'agent-a', bin: standIn })
   const [ours, theirs] = memoryPair()
-  const supervisor: Supervisor = new Supervisor(join(directory, 'supervisor'), { changed: status => link.notify('changed', status), attached: () => {} })
+  const supervisor: Supervisor = new Supervisor(join(directory, 'supervisor'), {
+    changed: status => link.notify('changed', status),
+    attached: () => {}
+  })
   const link = new Link(theirs, supervisorHandlers(supervisor))
   t.teardown(() => supervisor.close())
   const path = join(directory, 'agent.json')
@@ -61,14 +67,20 @@ await t.test('an agent that has been started again has its layout still', async 
   t.same(after.asked, [])
 })
 
-await t.test('a memory that holds a whole share, as the first version of agents wrote it, is good for its layout', async t => {
-  const { path, table, asked, deploy } = start(t)
-  writeFileSync(path, '{"config_id":"old","layout":{"backend":"zeromq","nodes":[{"name":"manager","role":"MANAGER","host":"10.0.0.1","port":2200}]},"nodes":[]}')
-  await table.resume()
-  t.equal(table.share?.config_id, 'old')
-  await deploy(sent(first, 'new'))
-  t.same([table.share?.config_id, asked], ['new', []])
-})
+await t.test(
+  'a memory that holds a whole share, as the first version of agents wrote it, is good for its layout',
+  async t => {
+    const { path, table, asked, deploy } = start(t)
+    writeFileSync(
+      path,
+      '{"config_id":"old","layout":{"backend":"zeromq","nodes":[{"name":"manager","role":"MANAGER","host":"10.0.0.1","port":2200}]},"nodes":[]}'
+    )
+    await table.resume()
+    t.equal(table.share?.config_id, 'old')
+    await deploy(sent(first, 'new'))
+    t.same([table.share?.config_id, asked], ['new', []])
+  }
+)
 
 await t.test('an agent that has lost its layout asks for it: without its memory, and after a standby', async t => {
   const before = start(t)
@@ -86,7 +98,12 @@ await t.test('an agent that has lost its layout asks for it: without its memory,
 await t.test('a layout that cannot be had fails the deployment, and changes nothing', async t => {
   const { memory, table, asked, deploy } = start(t)
   await deploy(sent(first))
-  await t.rejects(deploy(sent(second, 'c2'), async () => { throw new AppError('not_found', 'no such layout is deployed') }), { code: 'not_found' })
+  await t.rejects(
+    deploy(sent(second, 'c2'), async () => {
+      throw new AppError('not_found', 'no such layout is deployed')
+    }),
+    { code: 'not_found' }
+  )
   t.same([table.share?.config_id, (await memory.load())?.config_id], ['c1', 'c1'])
   await deploy(sent(second, 'c3'))
   t.same([table.share?.config_id, asked], ['c3', [first, second]])
@@ -96,7 +113,13 @@ await t.test('a deployment that still waits for its layout is not overtaken by t
   const { memory, deploy } = start(t)
   await deploy(sent(first))
   let arrive = (_layout: Layout) => {}
-  const slow = deploy(sent(second, 'c2'), () => new Promise(resolve => { arrive = resolve }))
+  const slow = deploy(
+    sent(second, 'c2'),
+    () =>
+      new Promise(resolve => {
+        arrive = resolve
+      })
+  )
   const next = deploy(sent(first, 'c3'))
   setImmediate(() => arrive(second))
   await Promise.all([slow, next])

@@ -8,10 +8,13 @@ import { until } from '../support/until.js'
 
 const config = (env: Record<string, string>) => ({
   instances: [{ name: 'agent-a' }],
-  nodes: [{ name: 'manager', instance: 'agent-a', role: 'MANAGER' }, { name: 'worker-1', instance: 'agent-a', role: 'WORKER', interface: 'lo', env }]
+  nodes: [
+    { name: 'manager', instance: 'agent-a', role: 'MANAGER' },
+    { name: 'worker-1', instance: 'agent-a', role: 'WORKER', interface: 'lo', env }
+  ]
 })
 
-async function start (t: Parameters<typeof startTestController>[0], flags: Record<string, string> = {}) {
+async function start(t: Parameters<typeof startTestController>[0], flags: Record<string, string> = {}) {
   const controller = await startTestController(t)
   const agent = await startTestAgent(t, 'agent-a', controller.settings.controller_port, flags)
   await until(() => controller.controller.instances()[0]?.connected, 'it is connected')
@@ -23,10 +26,24 @@ await t.test('a node that exits too often becomes FAILED, which operators are to
   const stream = await openStream(t, `${url}/v1/events?types=notify_change,notify_error&node=worker-1`)
   await stream.next('hello')
   await ask('stage_configuration', { config: config({ STAND_IN: 'exit=3' }) })
-  t.match((await ask('deploy')).results.find(({ node }) => node === 'worker-1'), { success: false, error: 'exited with code 3: fatal error: told to exit', data: { stdout: 'last words', stderr: /told to exit/ } })
+  t.match(
+    (await ask('deploy')).results.find(({ node }) => node === 'worker-1'),
+    {
+      success: false,
+      error: 'exited with code 3: fatal error: told to exit',
+      data: { stdout: 'last words', stderr: /told to exit/ }
+    }
+  )
   const events = (await stream.collect(({ type }) => type === 'notify_error')).map(({ json }) => json)
-  t.same(events.flatMap(({ new_state: state }) => state ?? []), ['PENDING', 'CRASHED', 'PENDING', 'FAILED'])
-  t.match(events.at(-1), { instance: 'agent-a', node: 'worker-1', message: 'node worker-1 has failed: exited with code 3, 2 times in a row' })
+  t.same(
+    events.flatMap(({ new_state: state }) => state ?? []),
+    ['PENDING', 'CRASHED', 'PENDING', 'FAILED']
+  )
+  t.match(events.at(-1), {
+    instance: 'agent-a',
+    node: 'worker-1',
+    message: 'node worker-1 has failed: exited with code 3, 2 times in a row'
+  })
 })
 
 await t.test('a failed node is tried again by the next deployment, and by a restart', async t => {
@@ -34,7 +51,13 @@ await t.test('a failed node is tried again by the next deployment, and by a rest
   await ask('stage_configuration', { config: config({ STAND_IN: 'exit=1' }) })
   const failing = await ask('deploy')
   t.equal(failing.state, 'partial')
-  t.match((await ask('restart', { nodes: ['worker-1'] })).results, [{ node: 'worker-1', success: false, error: 'could not restart node worker-1: exited with code 1, 1 times in a row: fatal error: told to exit' }])
+  t.match((await ask('restart', { nodes: ['worker-1'] })).results, [
+    {
+      node: 'worker-1',
+      success: false,
+      error: 'could not restart node worker-1: exited with code 1, 1 times in a row: fatal error: told to exit'
+    }
+  ])
   t.equal(controller.nodes().find(({ node }) => node === 'worker-1')?.state, 'FAILED')
   await ask('stage_configuration', { config: config({}) })
   t.equal((await ask('deploy')).state, 'succeeded')
@@ -43,7 +66,10 @@ await t.test('a failed node is tried again by the next deployment, and by a rest
 await t.test('a node that hangs and ignores SIGTERM is killed when it is to be another', async t => {
   const { ask, controller } = await start(t, { 'agent-stop-timeout': '0.5' })
   await ask('stage_configuration', { config: config({ STAND_IN: 'hang,ignore-term' }) })
-  t.match((await ask('deploy', { check: false }, '?timeout=3')).results.find(({ node }) => node === 'worker-1'), { success: false, error: /^(still starting after [0-3] s|request timed out)$/ })
+  t.match(
+    (await ask('deploy', { check: false }, '?timeout=3')).results.find(({ node }) => node === 'worker-1'),
+    { success: false, error: /^(still starting after [0-3] s|request timed out)$/ }
+  )
   await ask('stage_configuration', { config: config({}) })
   t.equal((await ask('deploy')).state, 'succeeded')
   t.equal(controller.nodes().find(({ node }) => node === 'worker-1')?.state, 'RUNNING')
@@ -55,7 +81,10 @@ await t.test('a node that does not answer is a failed result, and costs the othe
   await ask('deploy')
   const { state, results } = await ask('get_id_value', { id: 'Cluster::node' }, '?timeout=1.5')
   t.equal(state, 'partial')
-  t.match(Object.fromEntries(results.map(result => [result.node, result])), { manager: { success: true, data: { value: '"manager"' } }, 'worker-1': { success: false, error: 'request timed out' } })
+  t.match(Object.fromEntries(results.map(result => [result.node, result])), {
+    manager: { success: true, data: { value: '"manager"' } },
+    'worker-1': { success: false, error: 'request timed out' }
+  })
 })
 
 await t.test('a restart that is given up before its turn is not done', async t => {
@@ -66,10 +95,17 @@ await t.test('a restart that is given up before its turn is not done', async t =
   await stream.next('hello')
   // The first one stops the node, which takes its time; the next waits behind it.
   t.match(await ask('restart', { nodes: ['worker-1'] }, '?timeout=0.5'), { results: [{ success: false }] })
-  t.match(await ask('restart', { nodes: ['worker-1'] }, '?timeout=0.2'), { state: 'timed_out', results: [{ error: 'request timed out' }] })
+  t.match(await ask('restart', { nodes: ['worker-1'] }, '?timeout=0.2'), {
+    state: 'timed_out',
+    results: [{ error: 'request timed out' }]
+  })
   t.equal((await ask('deploy')).state, 'succeeded')
   const events = (await stream.collect(({ type }) => type === 'deploy_response')).map(({ json }) => json)
-  t.equal(events.filter(({ type, new_state: state }) => type === 'notify_change' && state === 'PENDING').length, 1, 'it was started once')
+  t.equal(
+    events.filter(({ type, new_state: state }) => type === 'notify_change' && state === 'PENDING').length,
+    1,
+    'it was started once'
+  )
 })
 
 await t.test('a node that a deployment leaves out is not listed any more, nor is any on standby', async t => {
@@ -89,7 +125,10 @@ await t.test('a node that a deployment leaves out is not listed any more, nor is
 await t.test('an agent tells of its health as soon as a controller takes it', async t => {
   // Else it would tell in an hour.
   const { url, agent } = await start(t, { 'agent-stats-interval': '3600' })
-  const free = async () => /^zeek_cluster_file_system_free_ratio\{instance="agent-a",path="([^"]+)"\} (\S+)$/m.exec(await (await fetch(`${url}/metrics`)).text())
+  const free = async () =>
+    /^zeek_cluster_file_system_free_ratio\{instance="agent-a",path="([^"]+)"\} (\S+)$/m.exec(
+      await (await fetch(`${url}/metrics`)).text()
+    )
   const [, path, ratio] = await until(free, 'it has told')
   t.equal(path, agent.settings.management_state_dir)
   t.ok(Number(ratio) > 0 && Number(ratio) <= 1)
@@ -107,7 +146,10 @@ await t.test('a restart that another one comes upon succeeds with the process of
   await ask('stage_configuration', { config: config({ STAND_IN: 'slow=300' }) })
   await ask('deploy')
   const restarts = await Promise.all([1, 2, 3].map(() => ask('restart', { nodes: ['worker-1'] }, '?timeout=30')))
-  t.same(restarts.map(({ state }) => state), ['succeeded', 'succeeded', 'succeeded'])
+  t.same(
+    restarts.map(({ state }) => state),
+    ['succeeded', 'succeeded', 'succeeded']
+  )
 })
 
 await t.test('a start that a stop comes upon fails, and says so', async t => {
@@ -117,7 +159,10 @@ await t.test('a start that a stop comes upon fails, and says so', async t => {
   const starting = ask('start', { nodes: ['worker-1'] }, '?timeout=30')
   await until(() => controller.pendingRequests > 0, 'it waits')
   t.equal((await ask('stop', { nodes: ['worker-1'] })).state, 'succeeded')
-  t.match(await starting, { state: 'failed', results: [{ node: 'worker-1', error: 'node worker-1 was stopped by an operator' }] })
+  t.match(await starting, {
+    state: 'failed',
+    results: [{ node: 'worker-1', error: 'node worker-1 was stopped by an operator' }]
+  })
 })
 
 await t.test('an agent that cannot listen leaves nothing running', async t => {
@@ -126,6 +171,12 @@ await t.test('an agent that cannot listen leaves nothing running', async t => {
   await once(taken, 'listening')
   const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
   const before = timers()
-  await t.rejects(startTestAgent(t, 'agent-a', 1, { 'agent-controller': 'none', 'agent-port': String((taken.address() as AddressInfo).port) }), { code: 'unavailable', message: /^agent_port: cannot listen/ })
+  await t.rejects(
+    startTestAgent(t, 'agent-a', 1, {
+      'agent-controller': 'none',
+      'agent-port': String((taken.address() as AddressInfo).port)
+    }),
+    { code: 'unavailable', message: /^agent_port: cannot listen/ }
+  )
   await until(() => timers() <= before + 1, 'its timers have ended')
 })

@@ -18,30 +18,39 @@ const config = {
 }
 
 // docs/performance.md says so.
-await t.test('a deployment runs zeek once for each node and each kind of node, and asks for its version once', async t => {
-  const starts = join(directoryOf(t), 'starts')
-  const bin = join(directoryOf(t), 'zeek')
-  writeFileSync(bin, `#!/bin/sh\necho "$1" >> ${starts}\nexec ${standIn} "$@"\n`, { mode: 0o755 })
-  writeFileSync(starts, '')
-  /** How zeek was started since this was asked last. */
-  const counts = () => {
-    const lines = readFileSync(starts, 'utf8').split('\n').filter(line => line !== '')
+await t.test(
+  'a deployment runs zeek once for each node and each kind of node, and asks for its version once',
+  async t => {
+    const starts = join(directoryOf(t), 'starts')
+    const bin = join(directoryOf(t), 'zeek')
+    writeFileSync(bin, `#!/bin/sh\necho "$1" >> ${starts}\nexec ${standIn} "$@"\n`, { mode: 0o755 })
     writeFileSync(starts, '')
-    const count = (pattern: RegExp) => lines.filter(line => pattern.test(line)).length
-    return { parses: count(/^-a$/), questions: count(/^--/), nodes: count(/^policy/), all: lines.length }
+    /** How zeek was started since this was asked last. */
+    const counts = () => {
+      const lines = readFileSync(starts, 'utf8')
+        .split('\n')
+        .filter(line => line !== '')
+      writeFileSync(starts, '')
+      const count = (pattern: RegExp) => lines.filter(line => pattern.test(line)).length
+      return { parses: count(/^-a$/), questions: count(/^--/), nodes: count(/^policy/), all: lines.length }
+    }
+    const { ask, controller, settings } = await startTestController(t)
+    await startTestAgent(t, 'agent-a', settings.controller_port, { bin })
+    await until(() => controller.instances()[0]?.connected, 'it is connected')
+    t.same(
+      counts(),
+      { parses: 0, questions: 2, nodes: 0, all: 2 },
+      'its version and its search path, at the first hello'
+    )
+
+    await ask('stage_configuration', { config })
+    const { state, results } = await ask('deploy')
+    t.equal(state, 'succeeded', JSON.stringify(results))
+    t.same(counts(), { parses: 4, questions: 0, nodes: 5, all: 9 })
+
+    await ask('get_instance_stats')
+    await ask('check')
+    t.equal((await ask('deploy')).state, 'succeeded')
+    t.same(counts(), { parses: 8, questions: 0, nodes: 0, all: 8 }, 'a check, and a deployment of the same')
   }
-  const { ask, controller, settings } = await startTestController(t)
-  await startTestAgent(t, 'agent-a', settings.controller_port, { bin })
-  await until(() => controller.instances()[0]?.connected, 'it is connected')
-  t.same(counts(), { parses: 0, questions: 2, nodes: 0, all: 2 }, 'its version and its search path, at the first hello')
-
-  await ask('stage_configuration', { config })
-  const { state, results } = await ask('deploy')
-  t.equal(state, 'succeeded', JSON.stringify(results))
-  t.same(counts(), { parses: 4, questions: 0, nodes: 5, all: 9 })
-
-  await ask('get_instance_stats')
-  await ask('check')
-  t.equal((await ask('deploy')).state, 'succeeded')
-  t.same(counts(), { parses: 8, questions: 0, nodes: 0, all: 8 }, 'a check, and a deployment of the same')
-})
+)

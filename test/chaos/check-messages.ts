@@ -5,7 +5,7 @@ import type { World } from './world.js'
 const refusal = /^(the controller is stopping|too many requests are pending|the store cannot be written)/
 
 /** What came over each WebSocket: a request at most once, then its response at most once, and only of what is in the history. */
-export function * messageViolations (world: World): Generator<string> {
+export function* messageViolations(world: World): Generator<string> {
   const told = new Map<string, Set<string>>()
   for (const line of world.lines) {
     if (line.kind !== 'frame') continue
@@ -13,19 +13,25 @@ export function * messageViolations (world: World): Generator<string> {
     const names = told.get(place) ?? new Set()
     told.set(place, names)
     if (names.has(line.name)) yield `${line.client}: ${line.name} of ${line.reqid} came twice over one WebSocket`
-    if (line.name.endsWith('_request') && names.size > 0) yield `${line.client}: response before request of ${line.reqid} over a WebSocket`
+    if (line.name.endsWith('_request') && names.size > 0) {
+      yield `${line.client}: response before request of ${line.reqid} over a WebSocket`
+    }
     names.add(line.name)
-    yield * strangers(line, world)
+    yield* strangers(line, world)
   }
 }
 
-function * strangers ({ client, name, reqid, texts = [] }: Frame, { requests, asks, byText }: World): Generator<string> {
+function* strangers({ client, name, reqid, texts = [] }: Frame, { requests, asks, byText }: World): Generator<string> {
   const ask = asks.get(reqid)
   const type = name.replace(/_(request|response)$/, '')
-  const stored = requests.get(ask ? byText.get(ask.mark ?? '')?.[0] ?? '' : reqid)
+  const stored = requests.get(ask ? (byText.get(ask.mark ?? '')?.[0] ?? '') : reqid)
   if (ask && ask.mark === undefined) return
   if (!stored) {
-    if (!texts.some(text => refusal.test(text))) yield `lost request: ${client} has heard ${name} of ${reqid}, and the history does not have it`
+    if (!texts.some(text => refusal.test(text))) {
+      yield `lost request: ${client} has heard ${name} of ${reqid}, and the history does not have it`
+    }
   } else if (stored.type !== type) yield `${client} has heard ${name} of ${reqid}, which is a ${stored.type}`
-  else if (name.endsWith('_response') && ['pending', 'expired'].includes(stored.state)) yield `${client} has heard ${name} of ${reqid}, which is ${stored.state} in the history`
+  else if (name.endsWith('_response') && ['pending', 'expired'].includes(stored.state)) {
+    yield `${client} has heard ${name} of ${reqid}, which is ${stored.state} in the history`
+  }
 }

@@ -7,5 +7,9 @@ const [path = '/dev/stdin'] = process.argv.slice(2)
 const lines = parse(readFileSync(path, 'utf8'))
 const found = violations(lines)
 for (const violation of found) console.log(violation)
-console.error(Object.entries(figures(lines)).map(([name, count]) => `${name}: ${count}`).join(', '))
+console.error(
+  Object.entries(figures(lines))
+    .map(([name, count]) => `${name}: ${count}`)
+    .join(', ')
+)
 process.exitCode = found.length > 0 ? 1 : 0

@@ -25,27 +25,31 @@ export class Controllers {
   /** From the gate to its listening, for the last one that got there. */
   startMs = 500
 
-  constructor (t: Test, run: Run, directory: string, flags: Record<string, string>) {
+  constructor(t: Test, run: Run, directory: string, flags: Record<string, string>) {
     mkdirSync(directory, { recursive: true })
     this.#run = run
     this.#flags = { ...flags, 'management-state-dir': directory }
     this.#log = openSync(join(directory, 'output'), 'a')
     this.#now = this.#spawn()
-    t.teardown(() => { for (const child of [this.#now, ...this.#waiting]) child.kill('SIGKILL') })
+    t.teardown(() => {
+      for (const child of [this.#now, ...this.#waiting]) child.kill('SIGKILL')
+    })
     this.#start()
   }
 
   /** Resolves when the present one listens, or is gone. */
-  get ready (): Promise<unknown> { return this.#ready }
+  get ready(): Promise<unknown> {
+    return this.#ready
+  }
 
   /** Ends the present one, and has the next take its place. */
-  async kill (signal: NodeJS.Signals): Promise<void> {
+  async kill(signal: NodeJS.Signals): Promise<void> {
     await this.end(signal)
     this.#now = this.#waiting.shift() ?? this.#spawn()
     this.#start()
   }
 
-  async end (signal: NodeJS.Signals): Promise<void> {
+  async end(signal: NodeJS.Signals): Promise<void> {
     this.#isKilled = true
     const gone = once(this.#now, 'exit')
     this.#run.add({ kind: 'kill', at: Date.now(), signal })
@@ -53,14 +57,15 @@ export class Controllers {
     await gone
   }
 
-  #spawn (): ChildProcess {
+  #spawn(): ChildProcess {
     const args = Object.entries(this.#flags).map(([name, value]) => `--${name}=${value}`)
     return spawn(process.execPath, ['--import', gate, mainProgram, 'start', '--controller', ...args], {
-      env: { ...cleanEnv, ZEEK_MANAGEMENT_NODE: 'CONTROLLER' }, stdio: ['ignore', this.#log, this.#log, 'ipc']
+      env: { ...cleanEnv, ZEEK_MANAGEMENT_NODE: 'CONTROLLER' },
+      stdio: ['ignore', this.#log, this.#log, 'ipc']
     })
   }
 
-  #start (): void {
+  #start(): void {
     const child = this.#now
     const before = performance.now()
     this.#isKilled = false
@@ -70,13 +75,15 @@ export class Controllers {
       // Not before: they would slow down the start.
       while (this.#waiting.length < 2) this.#waiting.push(this.#spawn())
     })
-    const gone = once(child, 'exit').then(([code, signal]) => { if (!this.#isKilled) this.#run.faults.push(`the controller ended by itself: ${code ?? signal}`) })
+    const gone = once(child, 'exit').then(([code, signal]) => {
+      if (!this.#isKilled) this.#run.faults.push(`the controller ended by itself: ${code ?? signal}`)
+    })
     this.#ready = Promise.race([said, gone]).catch(() => {})
   }
 }
 
 /** Kills at random moments: while it starts, soon after, while a deployment or restart is under way, at any time. */
-export async function killAgainAndAgain (run: Run, controllers: Controllers, dice: Dice, count: number): Promise<void> {
+export async function killAgainAndAgain(run: Run, controllers: Controllers, dice: Dice, count: number): Promise<void> {
   for (let kills = 0; kills < count; kills++) {
     const moment = dice.next()
     if (moment < 0.3) await sleep(dice.between(0, 1.2) * controllers.startMs)
@@ -93,7 +100,7 @@ export async function killAgainAndAgain (run: Run, controllers: Controllers, dic
 }
 
 /** Someone has asked for what takes its time. */
-async function asked (run: Run): Promise<void> {
+async function asked(run: Run): Promise<void> {
   await new Promise<void>(resolve => {
     const look = (line: Run['lines'][number]) => {
       if (line.kind !== 'ask' || (line.type !== 'deploy' && line.type !== 'restart')) return

@@ -5,13 +5,22 @@ export const cursor = (seq: number) => `${epoch}.${seq}`
 const clock = (seconds: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, seconds)).toISOString()
 const success = [{ success: true }]
 
-function request (reqid: string, type: string, state: string, args: Record<string, unknown>, seconds: number): Shown {
+function request(reqid: string, type: string, state: string, args: Record<string, unknown>, seconds: number): Shown {
   const results = state === 'expired' ? [] : [{ reqid, success: state === 'succeeded' }]
-  return { reqid, type, state, success: state === 'succeeded', arguments: args, results, created_at: clock(seconds), finished_at: clock(seconds + 1) }
+  return {
+    reqid,
+    type,
+    state,
+    success: state === 'succeeded',
+    arguments: args,
+    results,
+    created_at: clock(seconds),
+    finished_at: clock(seconds + 1)
+  }
 }
 
 /** Four requests over both doors, one of them killed; a client that follows all of it, one that follows one request. */
-export function goodHistory (): Line[] {
+export function goodHistory(): Line[] {
   const requests = [
     request('r1', 'restart', 'succeeded', { nodes: ['mark-1'] }, 0),
     request('r2', 'deploy', 'interrupted', { force: false }, 10),
@@ -19,16 +28,33 @@ export function goodHistory (): Line[] {
     request('r4', 'get_id_value', 'succeeded', { id: 'mark-4' }, 30)
   ]
   const start = ({ reqid, type }: Shown, seq: number): Told => ({ type: `${type}_request`, cursor: cursor(seq), reqid })
-  const end = ({ reqid, type, state, success, results }: Shown, seq: number): Told => state === 'expired'
-    ? { type: 'request_expired', cursor: cursor(seq), reqid }
-    : { type: `${type}_response`, cursor: cursor(seq), reqid, state, success: success!, results }
+  const end = ({ reqid, type, state, success, results }: Shown, seq: number): Told =>
+    state === 'expired'
+      ? { type: 'request_expired', cursor: cursor(seq), reqid }
+      : { type: `${type}_response`, cursor: cursor(seq), reqid, state, success: success!, results }
   const [r1, r2, r3, r4] = requests as [Shown, Shown, Shown, Shown]
   const log = [
-    start(r1, 1), { type: 'request_progress', cursor: cursor(2), reqid: 'r1', results: success }, end(r1, 3), start(r2, 4), end(r2, 5),
-    { type: 'notify_agent_hello', cursor: cursor(6) }, start(r3, 7), end(r3, 8), start(r4, 9), end(r4, 10)
+    start(r1, 1),
+    { type: 'request_progress', cursor: cursor(2), reqid: 'r1', results: success },
+    end(r1, 3),
+    start(r2, 4),
+    end(r2, 5),
+    { type: 'notify_agent_hello', cursor: cursor(6) },
+    start(r3, 7),
+    end(r3, 8),
+    start(r4, 9),
+    end(r4, 10)
   ]
-  const hello = (stream: string, seq: number): Line => ({ kind: 'control', stream, type: 'hello', cursor: cursor(seq), earliest: cursor(1), resumed: seq > 0 })
-  const seen = (stream: string, from: number, to: number): Line[] => log.slice(from - 1, to).map(event => ({ kind: 'event', stream, event: { ...event } }))
+  const hello = (stream: string, seq: number): Line => ({
+    kind: 'control',
+    stream,
+    type: 'hello',
+    cursor: cursor(seq),
+    earliest: cursor(1),
+    resumed: seq > 0
+  })
+  const seen = (stream: string, from: number, to: number): Line[] =>
+    log.slice(from - 1, to).map(event => ({ kind: 'event', stream, event: { ...event } }))
   const pending = (shown: Shown): Shown => ({ ...shown, state: 'pending', results: [] })
   return [
     { kind: 'processes', nodes: { manager: [100], 'worker-1': [101] } },
@@ -38,7 +64,13 @@ export function goodHistory (): Line[] {
     { kind: 'lost', id: 'a1' },
     { kind: 'ask', client: 'rest', id: 'a2', type: 'restart', key: 'k1', mark: 'mark-1' },
     // Members of objects have no order.
-    { kind: 'answer', id: 'a2', status: 200, request: { ...r1, results: [{ success: true, reqid: 'r1' }] }, replayed: true },
+    {
+      kind: 'answer',
+      id: 'a2',
+      status: 200,
+      request: { ...r1, results: [{ success: true, reqid: 'r1' }] },
+      replayed: true
+    },
     { kind: 'ask', client: 'rest', id: 'a3', type: 'restart', key: 'k1', mark: 'mark-1' },
     { kind: 'answer', id: 'a3', status: 200, request: { ...r1 }, replayed: true },
     ...seen('all-1', 1, 3),
@@ -72,7 +104,18 @@ export function goodHistory (): Line[] {
     ...log.map((event): Line => ({ kind: 'logged', event })),
     ...requests.map((request): Line => ({ kind: 'stored', request })),
     // Anyone may look at r3 and r4.
-    ...[r1, r2].flatMap(({ reqid, state }, index) => ['accepted', state].map((outcome, end): Line => ({ kind: 'audited', entry: { type: 'audit', cursor: `a1.${2 * index + end + 1}`, reqid, outcome } }))),
-    { kind: 'nodes', nodes: [{ node: 'manager', state: 'RUNNING', pid: 100 }, { node: 'worker-1', state: 'RUNNING', pid: 101 }] }
+    ...[r1, r2].flatMap(({ reqid, state }, index) =>
+      ['accepted', state].map((outcome, end): Line => ({
+        kind: 'audited',
+        entry: { type: 'audit', cursor: `a1.${2 * index + end + 1}`, reqid, outcome }
+      }))
+    ),
+    {
+      kind: 'nodes',
+      nodes: [
+        { node: 'manager', state: 'RUNNING', pid: 100 },
+        { node: 'worker-1', state: 'RUNNING', pid: 101 }
+      ]
+    }
   ]
 }

@@ -30,9 +30,15 @@ await t.test(`requests and streams outlive ${kills} kills of the controller`, { 
   const run = new Run()
   const dice = new Dice(seed)
   const directory = directoryOf(t)
-  const [http, agents, dialled] = await freePorts(3) as [number, number, number]
+  const [http, agents, dialled] = (await freePorts(3)) as [number, number, number]
   const url = `http://127.0.0.1:${http}`
-  const shared = { 'controller-port': String(agents), 'management-heartbeat': '0.5', 'management-log-level': 'warn', 'agent-restart-delay': '0.3', 'agent-stop-timeout': '2' }
+  const shared = {
+    'controller-port': String(agents),
+    'management-heartbeat': '0.5',
+    'management-log-level': 'warn',
+    'agent-restart-delay': '0.3',
+    'agent-stop-timeout': '2'
+  }
   const controllers = new Controllers(t, run, join(directory, 'controller'), {
     ...shared,
     // Away from those of all other tests, which may run meanwhile: whoever has a node's port is taken for that node.
@@ -51,8 +57,20 @@ await t.test(`requests and streams outlive ${kills} kills of the controller`, { 
   // One agent dials, the other is dialled.
   config.instances[1] = { name: 'sensor-2', host: '127.0.0.1', listen_port: dialled }
   const stateDirectories = two.map(name => join(directory, name))
-  for (const [index, connection] of [{ 'agent-controller': `127.0.0.1:${agents}` }, { 'agent-controller': 'none', 'agent-port': String(dialled) }].entries()) {
-    await startHost(t, { ...shared, ...connection, 'agent-name': two[index]!, 'management-state-dir': stateDirectories[index]! } as Record<string, string>, ['--agent'])
+  for (const [index, connection] of [
+    { 'agent-controller': `127.0.0.1:${agents}` },
+    { 'agent-controller': 'none', 'agent-port': String(dialled) }
+  ].entries()) {
+    await startHost(
+      t,
+      {
+        ...shared,
+        ...connection,
+        'agent-name': two[index]!,
+        'management-state-dir': stateDirectories[index]!
+      } as Record<string, string>,
+      ['--agent']
+    )
   }
   const unwatch = watchNodes(run, directory => stateDirectories.some(state => directory === join(state, 'nodes')))
   t.teardown(unwatch)
@@ -61,7 +79,8 @@ await t.test(`requests and streams outlive ${kills} kills of the controller`, { 
 
   const leaving = new AbortController()
   t.teardown(() => leaving.abort())
-  const stay = (name: string, options: Partial<FollowOptions> = {}) => follow(run, url, name, { dice: dice.fork(), signal: leaving.signal, stays: true, ...options })
+  const stay = (name: string, options: Partial<FollowOptions> = {}) =>
+    follow(run, url, name, { dice: dice.fork(), signal: leaving.signal, stays: true, ...options })
   const followers = [
     stay('everything'),
     stay('everything-again', { from: 'earliest' }),
@@ -96,15 +115,25 @@ await t.test(`requests and streams outlive ${kills} kills of the controller`, { 
 
   const found = violations(run.lines)
   const counted = figures(run.lines)
-  t.comment(`${Object.entries(counted).map(([name, count]) => `${name}: ${count}`).join(', ')}; a start took ${Math.round(controllers.startMs)} ms; ${Math.round(killedMs / 1000)} s, with the end ${Math.round((performance.now() - started) / 1000)} s`)
+  t.comment(
+    `${Object.entries(counted)
+      .map(([name, count]) => `${name}: ${count}`)
+      .join(
+        ', '
+      )}; a start took ${Math.round(controllers.startMs)} ms; ${Math.round(killedMs / 1000)} s, with the end ${Math.round((performance.now() - started) / 1000)} s`
+  )
   keep(run, found.length + run.faults.length > 0)
   t.same(run.faults.slice(0, 20), [])
   t.same(found.slice(0, 20), [], `${found.length} violations`)
   t.ok(counted['kills']! >= kills)
-  for (const name of ['accepted', 'interrupted', 'expired', 'connections lost', 'frames'] as const) t.ok(counted[name]! > 0, name)
+  for (const name of ['accepted', 'interrupted', 'expired', 'connections lost', 'frames'] as const) {
+    t.ok(counted[name]! > 0, name)
+  }
 
-  function keep (run: Run, isWanted: boolean): void {
-    const path = process.env['CHAOS_HISTORY'] ?? (isWanted ? join(mkdtempSync(join(tmpdir(), 'chaos-')), 'history.jsonl') : undefined)
+  function keep(run: Run, isWanted: boolean): void {
+    const path =
+      process.env['CHAOS_HISTORY'] ??
+      (isWanted ? join(mkdtempSync(join(tmpdir(), 'chaos-')), 'history.jsonl') : undefined)
     if (path === undefined) return
     writeFileSync(path, run.lines.map(line => `${JSON.stringify(line)}\n`).join(''))
     t.comment(`the history is kept in ${path}`)

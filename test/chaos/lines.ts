@@ -37,9 +37,18 @@ export interface Ask {
 }
 
 /** Its answer over HTTP. */
-export interface Answer { kind: 'answer', id: string, status: number, request?: Shown, replayed?: boolean }
+export interface Answer {
+  kind: 'answer'
+  id: string
+  status: number
+  request?: Shown
+  replayed?: boolean
+}
 /** The connection was lost before the answer. */
-export interface Lost { kind: 'lost', id: string }
+export interface Lost {
+  kind: 'lost'
+  id: string
+}
 
 /** A client has opened a stream: at `from`, which is `latest`, `earliest` or a cursor. */
 export interface Open {
@@ -53,36 +62,81 @@ export interface Open {
   stays?: boolean
 }
 
-export interface Control { kind: 'control', stream: string, type: string, cursor?: string, earliest?: string, latest?: string, resumed?: boolean, reason?: string }
-export interface Seen { kind: 'event', stream: string, event: Told }
+export interface Control {
+  kind: 'control'
+  stream: string
+  type: string
+  cursor?: string
+  earliest?: string
+  latest?: string
+  resumed?: boolean
+  reason?: string
+}
+export interface Seen {
+  kind: 'event'
+  stream: string
+  event: Told
+}
 
 /** What came over a WebSocket: the name of the event without its module, the request that it is of, the texts in its results. */
-export interface Frame { kind: 'frame', client: string, name: string, reqid: string, texts?: readonly string[] }
+export interface Frame {
+  kind: 'frame'
+  client: string
+  name: string
+  reqid: string
+  texts?: readonly string[]
+}
 
 /** The controller was made to end. */
-export interface Kill { kind: 'kill', at: number, signal: string }
+export interface Kill {
+  kind: 'kill'
+  at: number
+  signal: string
+}
 /** The processes of each node, whenever that has changed. */
-export interface Processes { kind: 'processes', nodes: Record<string, readonly number[]> }
+export interface Processes {
+  kind: 'processes'
+  nodes: Record<string, readonly number[]>
+}
 
 /** All is quiet: who stays has to get here. */
-export interface Settled { kind: 'settled', cursor: string }
+export interface Settled {
+  kind: 'settled'
+  cursor: string
+}
 /** The log at the end, in order, and the requests. Nothing may have been dropped from either. */
-export interface Logged { kind: 'logged', event: Told }
-export interface Stored { kind: 'stored', request: Shown }
+export interface Logged {
+  kind: 'logged'
+  event: Told
+}
+export interface Stored {
+  kind: 'stored'
+  request: Shown
+}
 /** An entry of the audit log, in order. */
-export interface Audited { kind: 'audited', entry: Told & { outcome: string } }
+export interface Audited {
+  kind: 'audited'
+  entry: Told & { outcome: string }
+}
 /** The nodes as the controller shows them at the end. */
-export interface Nodes { kind: 'nodes', nodes: readonly { node: string, state: string, pid?: number }[] }
+export interface Nodes {
+  kind: 'nodes'
+  nodes: readonly { node: string; state: string; pid?: number }[]
+}
 
-export type Line = Ask | Answer | Lost | Open | Control | Seen | Frame | Kill | Processes | Settled | Logged | Stored | Audited | Nodes
+export type Line =
+  Ask | Answer | Lost | Open | Control | Seen | Frame | Kill | Processes | Settled | Logged | Stored | Audited | Nodes
 
-export function parse (text: string): Line[] {
-  return text.split('\n').filter(line => line !== '').map(line => JSON.parse(line))
+export function parse(text: string): Line[] {
+  return text
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line))
 }
 
 export const isTerminal = ({ type }: { type: string }) => type.endsWith('_response') || type === 'request_expired'
 
-export function placeOf (cursor: string): { epoch: string, seq: number } {
+export function placeOf(cursor: string): { epoch: string; seq: number } {
   const [epoch = '', seq] = cursor.split('.')
   return { epoch, seq: Number(seq) }
 }

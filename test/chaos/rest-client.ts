@@ -5,7 +5,7 @@ import type { Shown } from './lines.js'
 import type { Dice, Run } from './run.js'
 import { follow } from './stream-client.js'
 
-export type Said = { status: number, request?: Shown } | undefined
+export type Said = { status: number; request?: Shown } | undefined
 
 /** A client of the REST API that writes down what it asks and is told. */
 export class RestClient {
@@ -13,34 +13,51 @@ export class RestClient {
   readonly #url: string
   readonly #name: string
 
-  constructor (run: Run, url: string, name: string) {
+  constructor(run: Run, url: string, name: string) {
     this.#run = run
     this.#url = url
     this.#name = name
   }
 
   /** Asks once. Undefined when the connection was lost. */
-  async ask ({ type, args, mark, timeout }: Errand, { key, wait }: { key?: string | undefined, wait?: number | undefined } = {}): Promise<Said> {
+  async ask(
+    { type, args, mark, timeout }: Errand,
+    { key, wait }: { key?: string | undefined; wait?: number | undefined } = {}
+  ): Promise<Said> {
     const id = this.#run.name(this.#name)
-    this.#run.add({ kind: 'ask', client: this.#name, id, type, ...(key === undefined ? {} : { key }), ...(mark === undefined ? {} : { mark }) })
+    this.#run.add({
+      kind: 'ask',
+      client: this.#name,
+      id,
+      type,
+      ...(key === undefined ? {} : { key }),
+      ...(mark === undefined ? {} : { mark })
+    })
     return await this.#fetch(id, `/v1/requests/${type}${timeout === undefined ? '' : `?timeout=${timeout}`}`, {
       method: 'POST',
       body: JSON.stringify(args),
-      headers: { 'content-type': 'application/json', ...(key === undefined ? {} : { 'idempotency-key': key }), ...(wait === undefined ? {} : { prefer: `wait=${wait}` }) }
+      headers: {
+        'content-type': 'application/json',
+        ...(key === undefined ? {} : { 'idempotency-key': key }),
+        ...(wait === undefined ? {} : { prefer: `wait=${wait}` })
+      }
     })
   }
 
   /** Asks for a request, and waits for its end so many seconds. */
-  async show (reqid: string, wait: number): Promise<Said> {
+  async show(reqid: string, wait: number): Promise<Said> {
     const id = this.#run.name(this.#name)
     this.#run.add({ kind: 'ask', client: this.#name, id, reqid })
     return await this.#fetch(id, `/v1/requests/${reqid}?wait=${wait}`, {})
   }
 
   /** The whole history, each request as if it had been asked for. */
-  async list (): Promise<void> {
+  async list(): Promise<void> {
     for (let next: string | undefined = ''; next !== undefined;) {
-      const page = await getJson(`${this.#url}/v1/requests?limit=200${next && `&before=${next}`}`, this.#run.headers('operator')) as { requests: Shown[], next?: string }
+      const page = (await getJson(
+        `${this.#url}/v1/requests?limit=200${next && `&before=${next}`}`,
+        this.#run.headers('operator')
+      )) as { requests: Shown[]; next?: string }
       for (const request of page.requests) {
         const id = this.#run.name(this.#name)
         this.#run.add({ kind: 'ask', client: this.#name, id, reqid: request.reqid })
@@ -50,12 +67,20 @@ export class RestClient {
     }
   }
 
-  async #fetch (id: string, path: string, init: RequestInit): Promise<Said> {
+  async #fetch(id: string, path: string, init: RequestInit): Promise<Said> {
     try {
-      const response = await fetch(`${this.#url}${path}`, { ...init, headers: { ...this.#run.headers('operator'), ...init.headers as Record<string, string> } })
-      const body = await response.json() as Shown
+      const response = await fetch(`${this.#url}${path}`, {
+        ...init,
+        headers: { ...this.#run.headers('operator'), ...(init.headers as Record<string, string>) }
+      })
+      const body = (await response.json()) as Shown
       const said = { status: response.status, ...(response.ok ? { request: body } : {}) }
-      this.#run.add({ kind: 'answer', id, ...said, ...(response.headers.has('idempotent-replayed') ? { replayed: true } : {}) })
+      this.#run.add({
+        kind: 'answer',
+        id,
+        ...said,
+        ...(response.headers.has('idempotent-replayed') ? { replayed: true } : {})
+      })
       if (response.status === 400) this.#run.faults.push(`${path}: ${JSON.stringify(body)}`)
       return said
     } catch {
@@ -66,7 +91,7 @@ export class RestClient {
 }
 
 /** Runs an errand as clients do: with a key it is asked until there is an answer, and some wait for the end. */
-export async function turn (run: Run, url: string, name: string, dice: Dice, config: Config): Promise<void> {
+export async function turn(run: Run, url: string, name: string, dice: Dice, config: Config): Promise<void> {
   const client = new RestClient(run, url, name)
   const what = errand(run, dice, config)
   const key = dice.chance(0.5) ? run.name('key') : undefined

@@ -7,23 +7,31 @@ import { placeOf, type Line } from './lines.js'
 export class Dice {
   #state: number
 
-  constructor (seed: number) {
+  constructor(seed: number) {
     this.#state = seed
   }
 
   /** At least 0, less than 1. */
-  next (): number {
+  next(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 
-  between (from: number, to: number): number { return from + this.next() * (to - from) }
-  chance (probability: number): boolean { return this.next() < probability }
-  pick<T> (items: readonly T[]): T { return items[Math.floor(this.next() * items.length)]! }
+  between(from: number, to: number): number {
+    return from + this.next() * (to - from)
+  }
+  chance(probability: number): boolean {
+    return this.next() < probability
+  }
+  pick<T>(items: readonly T[]): T {
+    return items[Math.floor(this.next() * items.length)]!
+  }
   /** Dice of its own for someone whose turns depend on others. */
-  fork (): Dice { return new Dice(Math.floor(this.next() * 2 ** 32)) }
+  fork(): Dice {
+    return new Dice(Math.floor(this.next() * 2 ** 32))
+  }
 }
 
 /** One run: what is written down of it, and whether it still goes on. Emits `line`. */
@@ -40,32 +48,34 @@ export class Run extends EventEmitter<{ line: [Line] }> {
   readonly #staying = new Map<string, string>()
   #count = 0
 
-  constructor () {
+  constructor() {
     super()
     this.setMaxListeners(0)
   }
 
-  add (line: Line): void {
+  add(line: Line): void {
     this.keep(line)
     this.#locate(line)
     this.emit('line', line)
   }
 
   /** Writes a line down. */
-  protected keep (line: Line): void { this.lines.push(line) }
+  protected keep(line: Line): void {
+    this.lines.push(line)
+  }
 
   /** What a client of this role sends along. */
-  headers (role: Role): Record<string, string> {
+  headers(role: Role): Record<string, string> {
     const token = this.tokens[role]
     return token === undefined ? {} : { authorization: `Bearer ${token}` }
   }
 
   /** Whether everyone who stays has got here. */
-  isSeen (cursor: string): boolean {
+  isSeen(cursor: string): boolean {
     return [...this.#positions.values()].every(seq => seq >= placeOf(cursor).seq)
   }
 
-  #locate (line: Line): void {
+  #locate(line: Line): void {
     if (line.kind === 'open' && line.stays) {
       this.#staying.set(line.stream, line.client)
       this.#positions.set(line.client, this.#positions.get(line.client) ?? 0)
@@ -77,12 +87,16 @@ export class Run extends EventEmitter<{ line: [Line] }> {
   }
 
   /** A name that nobody has. */
-  name (prefix: string): string { return `${prefix}_${++this.#count}` }
+  name(prefix: string): string {
+    return `${prefix}_${++this.#count}`
+  }
 
   /** Does something again and again, with pauses. */
-  async repeat (dice: Dice, [from, to]: [number, number], turn: () => Promise<void>): Promise<void> {
+  async repeat(dice: Dice, [from, to]: [number, number], turn: () => Promise<void>): Promise<void> {
     while (this.isOn) {
-      await turn().catch(error => { this.faults.push(String(error?.stack ?? error)) })
+      await turn().catch(error => {
+        this.faults.push(String(error?.stack ?? error))
+      })
       await sleep(dice.between(from, to))
     }
   }

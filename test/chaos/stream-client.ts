@@ -24,7 +24,7 @@ export interface FollowOptions {
 }
 
 /** Follows a stream through all interruptions, each time from where it was. */
-export async function follow (run: Run, url: string, client: string, options: FollowOptions): Promise<void> {
+export async function follow(run: Run, url: string, client: string, options: FollowOptions): Promise<void> {
   const { dice, signal } = options
   const follower = new Follower(run, url, client, options)
   while (!follower.isOver && !signal?.aborted) {
@@ -42,7 +42,7 @@ class Follower {
   #position: string | undefined
   isOver = false
 
-  constructor (run: Run, url: string, client: string, options: FollowOptions) {
+  constructor(run: Run, url: string, client: string, options: FollowOptions) {
     this.#run = run
     this.#url = url
     this.#client = client
@@ -50,14 +50,22 @@ class Follower {
   }
 
   /** One connection, to its end. Rejects when it is lost. */
-  async connect (): Promise<void> {
+  async connect(): Promise<void> {
     const { reqid, types, from = 'latest', stays, signal } = this.#options
     const request = get(this.#address(), { agent: false, headers: this.#headers(), ...(signal ? { signal } : {}) })
-    const [response] = await once(request, 'response') as [IncomingMessage]
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
     const { statusCode: status = 0 } = response
     if (status >= 400) return this.#refused(status)
     const stream = this.#run.name(this.#client)
-    this.#run.add({ kind: 'open', client: this.#client, stream, from: this.#position ?? from, ...(types ? { types } : {}), ...(reqid === undefined ? {} : { reqid }), ...(stays ? { stays } : {}) })
+    this.#run.add({
+      kind: 'open',
+      client: this.#client,
+      stream,
+      from: this.#position ?? from,
+      ...(types ? { types } : {}),
+      ...(reqid === undefined ? {} : { reqid }),
+      ...(stays ? { stays } : {})
+    })
     if (status === 204) {
       this.isOver = true
       return this.#run.add({ kind: 'control', stream, type: 'over' })
@@ -67,8 +75,14 @@ class Follower {
     for await (const chunk of response) take(chunk)
   }
 
-  #address (): URL {
-    const { reqid, types, from = 'latest', format, path = reqid === undefined ? '/v1/events' : `/v1/requests/${reqid}/events` } = this.#options
+  #address(): URL {
+    const {
+      reqid,
+      types,
+      from = 'latest',
+      format,
+      path = reqid === undefined ? '/v1/events' : `/v1/requests/${reqid}/events`
+    } = this.#options
     const url = new URL(path, this.#url)
     if (types) url.searchParams.set('types', types.join(','))
     // There are two ways to say where one was.
@@ -77,13 +91,17 @@ class Follower {
     return url
   }
 
-  #headers (): Record<string, string> {
+  #headers(): Record<string, string> {
     const { format, as = 'viewer' } = this.#options
     if (format === 'ndjson') return { ...this.#run.headers(as), accept: 'application/x-ndjson' }
-    return { ...this.#run.headers(as), accept: 'text/event-stream', ...(this.#position === undefined ? {} : { 'last-event-id': this.#position }) }
+    return {
+      ...this.#run.headers(as),
+      accept: 'text/event-stream',
+      ...(this.#position === undefined ? {} : { 'last-event-id': this.#position })
+    }
   }
 
-  #refused (status: number): void {
+  #refused(status: number): void {
     const { reqid } = this.#options
     const id = this.#run.name(this.#client)
     this.#run.add({ kind: 'ask', client: this.#client, id, ...(reqid === undefined ? {} : { reqid }) })
@@ -93,7 +111,7 @@ class Follower {
   }
 
   /** Takes the text as it comes, in whatever pieces. */
-  #reader (stream: string, hangUp: () => void): (chunk: string) => void {
+  #reader(stream: string, hangUp: () => void): (chunk: string) => void {
     const take = (event: any, id: string | undefined) => {
       this.#take(stream, event, id)
       if (this.#options.dice.chance(this.#options.gives ?? 0)) hangUp()
@@ -106,14 +124,20 @@ class Follower {
     return chunk => {
       const lines = (rest + chunk).split('\n')
       rest = lines.pop()!
-      for (const event of lines.map(line => JSON.parse(line))) take(event, event.type === 'heartbeat' || !controls.has(event.type) ? event.cursor : undefined)
+      for (const event of lines.map(line => JSON.parse(line))) {
+        take(event, event.type === 'heartbeat' || !controls.has(event.type) ? event.cursor : undefined)
+      }
     }
   }
 
-  #take (stream: string, event: any, id: string | undefined): void {
+  #take(stream: string, event: any, id: string | undefined): void {
     const { type, cursor, earliest, latest, resumed, reason } = event
     const isControl = controls.has(type)
-    this.#run.add(isControl ? { kind: 'control', stream, type, cursor, earliest, latest, resumed, reason } satisfies Control : { kind: 'event', stream, event: event as Told })
+    this.#run.add(
+      isControl
+        ? ({ kind: 'control', stream, type, cursor, earliest, latest, resumed, reason } satisfies Control)
+        : { kind: 'event', stream, event: event as Told }
+    )
     if (id !== undefined) this.#position = id
     else if (type === 'hello' && this.#options.reqid === undefined) this.#position = cursor
     if (isControl && reason === 'terminal') this.isOver = true

@@ -7,7 +7,14 @@ import { errand, type Config } from './errands.js'
 import type { Dice, Run } from './run.js'
 
 /** One connection as zeek-client has it, until it is lost: asks now and then, and hears of everyone's requests. */
-export async function chat (t: Pick<Test, 'teardown'>, run: Run, port: number, name: string, dice: Dice, config: Config): Promise<void> {
+export async function chat(
+  t: Pick<Test, 'teardown'>,
+  run: Run,
+  port: number,
+  name: string,
+  dice: Dice,
+  config: Config
+): Promise<void> {
   const client = await openClient(t, port, undefined, { headers: run.headers('operator') }).catch(() => undefined)
   if (!client) return
   const connection = run.name(name)
@@ -18,7 +25,13 @@ export async function chat (t: Pick<Test, 'teardown'>, run: Run, port: number, n
         continue
       }
       const [event, reqid, ...rest] = read(message)
-      run.add({ kind: 'frame', client: connection, name: event, reqid, ...(event.endsWith('_response') ? { texts: textsOf(rest) } : {}) })
+      run.add({
+        kind: 'frame',
+        client: connection,
+        name: event,
+        reqid,
+        ...(event.endsWith('_response') ? { texts: textsOf(rest) } : {})
+      })
     }
   })()
   while (client.socket.readyState === client.socket.OPEN && run.isOn && !dice.chance(0.002)) {
@@ -33,7 +46,7 @@ export async function chat (t: Pick<Test, 'teardown'>, run: Run, port: number, n
 }
 
 /** Short ones only: what is said of what went wrong. */
-function textsOf (value: unknown): string[] {
+function textsOf(value: unknown): string[] {
   if (typeof value === 'string') return value.length < 100 ? [value] : []
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : []
 }

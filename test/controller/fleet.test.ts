@@ -11,59 +11,97 @@ import { dial } from '../../src/link/websocket.js'
 import { configurationOf, fakeAgent, small, status, type FakeAgentOptions } from './fake-agent.js'
 
 type Controller = Awaited<ReturnType<typeof startTestController>>
-const agentOf = (t: Test, { settings }: Controller, options?: FakeAgentOptions) => fakeAgent(t, settings.controller_port, options)
+const agentOf = (t: Test, { settings }: Controller, options?: FakeAgentOptions) =>
+  fakeAgent(t, settings.controller_port, options)
 const follow = async (t: Test, { url }: Controller, types: string) => {
   const stream = await openStream(t, `${url}/v1/events?types=${types}`)
   await stream.next('hello')
   return stream
 }
-const nodeStates = (controller: Controller) => Object.fromEntries(controller.controller.nodes().map(({ node, state }) => [node, state]))
+const nodeStates = (controller: Controller) =>
+  Object.fromEntries(controller.controller.nodes().map(({ node, state }) => [node, state]))
 
 /** A fleet in memory, and a way to connect to it. */
-function startFleet (t: Test) {
-  const fleet = new Fleet({ controllerName: 'controller', heartbeatMs: 0, retryMaxMs: 0, log: silent, now: () => 1000, layout: async digest => `packed ${digest}`, dial: async () => { throw new Error('nobody is dialled') } })
+function startFleet(t: Test) {
+  const fleet = new Fleet({
+    controllerName: 'controller',
+    heartbeatMs: 0,
+    retryMaxMs: 0,
+    log: silent,
+    now: () => 1000,
+    layout: async digest => `packed ${digest}`,
+    dial: async () => {
+      throw new Error('nobody is dialled')
+    }
+  })
   t.teardown(() => fleet.close())
   const connect = async (hello: object = {}, peer = '10.0.0.1') => {
     const [ours, theirs] = memoryPair()
     fleet.accept(theirs, peer)
     const link = new Link(ours, { standby: () => [] })
-    const answer = await link.ask('hello', { api_version: agentApiVersion, name: 'a', version: '1', machine: 'm', nodes: [], ...hello }, { timeoutMs: 5000 })
+    const answer = await link.ask(
+      'hello',
+      { api_version: agentApiVersion, name: 'a', version: '1', machine: 'm', nodes: [], ...hello },
+      { timeoutMs: 5000 }
+    )
     return { link, answer }
   }
   return { fleet, connect }
 }
 
-await t.test('an agent that says hello is greeted with the controller\'s name', async t => {
+await t.test("an agent that says hello is greeted with the controller's name", async t => {
   const { fleet, connect } = startFleet(t)
   t.same((await connect()).answer, { controller: 'controller' })
   t.match(fleet.connected(), [{ name: 'a', host: '10.0.0.1', machine: 'm', connectedAt: 1000 }])
 })
 
-await t.test('an advertised address wins over that of the peer, and mapped IPv4 addresses are taken as IPv4', async t => {
-  const { fleet, connect } = startFleet(t)
-  await connect({ name: 'a', host: '10.9.9.9' }, '10.0.0.1')
-  await connect({ name: 'b' }, '::ffff:10.0.0.2')
-  await connect({ name: 'c' }, 'fd00::1')
-  t.same(fleet.connected().map(({ host }) => host), ['10.9.9.9', '10.0.0.2', 'fd00::1'])
-})
+await t.test(
+  'an advertised address wins over that of the peer, and mapped IPv4 addresses are taken as IPv4',
+  async t => {
+    const { fleet, connect } = startFleet(t)
+    await connect({ name: 'a', host: '10.9.9.9' }, '10.0.0.1')
+    await connect({ name: 'b' }, '::ffff:10.0.0.2')
+    await connect({ name: 'c' }, 'fd00::1')
+    t.same(
+      fleet.connected().map(({ host }) => host),
+      ['10.9.9.9', '10.0.0.2', 'fd00::1']
+    )
+  }
+)
 
 await t.test('nothing that an agent says before its hello is heeded', async t => {
   const { fleet } = startFleet(t)
   const heard: string[] = []
-  fleet.on('change', () => { heard.push('change') }).on('log', () => { heard.push('log') }).on('fault', () => { heard.push('fault') })
+  fleet
+    .on('change', () => {
+      heard.push('change')
+    })
+    .on('log', () => {
+      heard.push('log')
+    })
+    .on('fault', () => {
+      heard.push('fault')
+    })
   const [ours, theirs] = memoryPair()
   fleet.accept(theirs, '10.0.0.1')
   const link = new Link(ours, {})
   link.notify('change', { status: status('n'), old_state: 'PENDING', reason: '' })
   link.notify('log', { level: 'WARNING', message: '' })
   link.notify('error', { message: '' })
-  await link.ask('hello', { api_version: agentApiVersion, name: 'a', version: '1', machine: 'm', nodes: [] }, { timeoutMs: 5000 })
+  await link.ask(
+    'hello',
+    { api_version: agentApiVersion, name: 'a', version: '1', machine: 'm', nodes: [] },
+    { timeoutMs: 5000 }
+  )
   t.same(heard, [])
 })
 
 await t.test('asking an instance that is not there is refused', async t => {
   const { fleet, connect } = startFleet(t)
-  await t.rejects(fleet.ask('a', 'standby', {}, { timeoutMs: 1000 }), { code: 'unavailable', message: 'instance a is not connected' })
+  await t.rejects(fleet.ask('a', 'standby', {}, { timeoutMs: 1000 }), {
+    code: 'unavailable',
+    message: 'instance a is not connected'
+  })
   const { link } = await connect()
   t.same(await fleet.ask('a', 'standby', {}, { timeoutMs: 1000 }), [])
   await link.close('bye')
@@ -86,7 +124,15 @@ await t.test('waiting for an instance ends when it connects, or when the signal 
 
 await t.test('hellos that do not fit the schema are refused', async t => {
   const { fleet, connect } = startFleet(t)
-  for (const hello of [{ name: '../x' }, { name: 5 }, { machine: undefined }, { host: '0.0.0.0' }, { nodes: [{ node: 'n' }] }]) await t.rejects(connect(hello), { code: 'invalid_request' })
+  for (const hello of [
+    { name: '../x' },
+    { name: 5 },
+    { machine: undefined },
+    { host: '0.0.0.0' },
+    { nodes: [{ node: 'n' }] }
+  ]) {
+    await t.rejects(connect(hello), { code: 'invalid_request' })
+  }
   t.same(fleet.connected(), [])
 })
 
@@ -94,7 +140,11 @@ await t.test('an agent of another version is refused, and operators hear of it',
   const controller = await startTestController(t)
   const stream = await follow(t, controller, 'notify_error,notify_agent_hello')
   await t.rejects(agentOf(t, controller, { hello: { api_version: agentApiVersion + 1 } }), { code: 'invalid_request' })
-  t.match((await stream.next())?.json, { type: 'notify_error', instance: 'agent-a', message: `agent agent-a speaks version ${agentApiVersion + 1}, not ${agentApiVersion}` })
+  t.match((await stream.next())?.json, {
+    type: 'notify_error',
+    instance: 'agent-a',
+    message: `agent agent-a speaks version ${agentApiVersion + 1}, not ${agentApiVersion}`
+  })
   t.same(controller.controller.instances(), [])
 })
 
@@ -103,8 +153,14 @@ await t.test('of two agents of one name on different machines the second is refu
   await agentOf(t, controller, { hello: { nodes: [status('n')] } })
   const stream = await follow(t, controller, 'notify_error')
   await t.rejects(agentOf(t, controller, { hello: { machine: 'another' } }), { code: 'invalid_request' })
-  t.match((await stream.next())?.json, { instance: 'agent-a', message: 'there is an agent agent-a already, at 127.0.0.1' })
-  t.match(await controller.ask('get_nodes'), { state: 'succeeded', results: [{ instance: 'agent-a', data: { nodes: [{ node: 'n' }] } }] })
+  t.match((await stream.next())?.json, {
+    instance: 'agent-a',
+    message: 'there is an agent agent-a already, at 127.0.0.1'
+  })
+  t.match(await controller.ask('get_nodes'), {
+    state: 'succeeded',
+    results: [{ instance: 'agent-a', data: { nodes: [{ node: 'n' }] } }]
+  })
 })
 
 await t.test('on the same machine the newer connection takes over, and nobody hears of a loss', async t => {
@@ -118,30 +174,47 @@ await t.test('on the same machine the newer connection takes over, and nobody he
   t.match((await stream.next())?.json, { type: 'notify_agent_hello', instance: 'agent-z' })
 })
 
-await t.test('of two agents of one name and machine in different directories the second is refused, and the first keeps its link', async t => {
-  const { fleet, connect } = startFleet(t)
-  const faults: string[] = []
-  fleet.on('fault', message => faults.push(message))
-  const { link } = await connect({ directory: '1-2' })
-  await t.rejects(connect({ directory: '1-3' }), { code: 'invalid_request' })
-  t.same(faults, ['there is an agent a already, at 10.0.0.1'])
-  t.equal(fleet.connected().length, 1)
-  t.notOk(link.closed.aborted)
-  await connect({ directory: '1-2' })
-  await until(() => link.closed.aborted, 'the same one has taken over')
-})
+await t.test(
+  'of two agents of one name and machine in different directories the second is refused, and the first keeps its link',
+  async t => {
+    const { fleet, connect } = startFleet(t)
+    const faults: string[] = []
+    fleet.on('fault', message => faults.push(message))
+    const { link } = await connect({ directory: '1-2' })
+    await t.rejects(connect({ directory: '1-3' }), { code: 'invalid_request' })
+    t.same(faults, ['there is an agent a already, at 10.0.0.1'])
+    t.equal(fleet.connected().length, 1)
+    t.notOk(link.closed.aborted)
+    await connect({ directory: '1-2' })
+    await until(() => link.closed.aborted, 'the same one has taken over')
+  }
+)
 
 await t.test('an answer that comes too late is told with the request that it was for', async t => {
   const controller = await startTestController(t)
   let answer: (outcomes: object[]) => void = () => {}
-  await agentOf(t, controller, { handlers: { restart: () => new Promise(resolve => { answer = resolve }) } })
+  await agentOf(t, controller, {
+    handlers: {
+      restart: () =>
+        new Promise(resolve => {
+          answer = resolve
+        })
+    }
+  })
   await controller.ask('stage_configuration', { config: small() })
   await controller.ask('deploy')
   const stream = await follow(t, controller, 'notify_log')
   const { reqid, state } = await controller.ask('restart', { nodes: ['worker-1', 'manager'] }, '?timeout=0.1')
   t.equal(state, 'timed_out')
-  answer([{ success: true, node: 'manager' }, { success: false, node: 'worker-1', error: 'could not restart node worker-1' }])
-  t.match((await stream.next())?.json, { instance: 'agent-a', level: 'WARNING', message: `late answer to restart of request ${reqid}: manager: succeeded, worker-1: could not restart node worker-1` })
+  answer([
+    { success: true, node: 'manager' },
+    { success: false, node: 'worker-1', error: 'could not restart node worker-1' }
+  ])
+  t.match((await stream.next())?.json, {
+    instance: 'agent-a',
+    level: 'WARNING',
+    message: `late answer to restart of request ${reqid}: manager: succeeded, worker-1: could not restart node worker-1`
+  })
   t.equal(controller.controller.getRequest(reqid).results.length, 2)
 })
 
@@ -155,11 +228,21 @@ await t.test('a lost agent makes its nodes UNKNOWN, and coming back returns thei
   const stream = await follow(t, controller, 'notify_agent_lost,notify_change,notify_agents_ready')
   await agent.close()
   t.match((await stream.next())?.json, { type: 'notify_agent_lost', instance: 'agent-a', reason: /./ })
-  for (const node of ['manager', 'worker-1']) t.match((await stream.next())?.json, { type: 'notify_change', instance: 'agent-a', node, old_state: 'RUNNING', new_state: 'UNKNOWN' })
+  for (const node of ['manager', 'worker-1']) {
+    t.match((await stream.next())?.json, {
+      type: 'notify_change',
+      instance: 'agent-a',
+      node,
+      old_state: 'RUNNING',
+      new_state: 'UNKNOWN'
+    })
+  }
   t.same(nodeStates(controller), { manager: 'UNKNOWN', 'worker-1': 'UNKNOWN' })
   await agentOf(t, controller, { hello: { nodes } })
   t.match((await stream.next())?.json, { type: 'notify_agents_ready', instances: ['agent-a'] })
-  for (const node of ['manager', 'worker-1']) t.match((await stream.next())?.json, { type: 'notify_change', node, old_state: 'UNKNOWN', new_state: 'RUNNING' })
+  for (const node of ['manager', 'worker-1']) {
+    t.match((await stream.next())?.json, { type: 'notify_change', node, old_state: 'UNKNOWN', new_state: 'RUNNING' })
+  }
   t.same(nodeStates(controller), { manager: 'RUNNING', 'worker-1': 'RUNNING' })
 })
 
@@ -170,32 +253,83 @@ await t.test('a node says since when and why it is as it is, also once its agent
     const { state, since, reason, responding } = controller.controller.nodes().find(({ node }) => node === name)!
     return { state, since: since?.slice(11, 19), reason, responding }
   }
-  const worker = status('worker-1', 'RUNNING', { since: '2026-11-22T09:00:00.000Z', reason: 'joined the cluster', responding: true })
+  const worker = status('worker-1', 'RUNNING', {
+    since: '2026-11-22T09:00:00.000Z',
+    reason: 'joined the cluster',
+    responding: true
+  })
   const nodes = [status('manager', 'RUNNING', { cluster_role: 'MANAGER' }), worker]
   const agent = await agentOf(t, controller, { hello: { nodes } })
-  await controller.ask('stage_configuration', { config: configurationOf(['agent-a', 'agent-b'], [...small().nodes, { name: 'worker-2', instance: 'agent-b', role: 'WORKER', interface: 'lo' }]) })
+  await controller.ask('stage_configuration', {
+    config: configurationOf(
+      ['agent-a', 'agent-b'],
+      [...small().nodes, { name: 'worker-2', instance: 'agent-b', role: 'WORKER', interface: 'lo' }]
+    )
+  })
   await controller.ask('deploy')
   t.same(since(), { state: 'RUNNING', since: '09:00:00', reason: 'joined the cluster', responding: true })
-  t.same(since('manager'), { state: 'RUNNING', since: '10:00:00', reason: 'the agent reports', responding: undefined }, 'of an agent that does not say it')
-  t.same(since('worker-2'), { state: 'UNKNOWN', since: undefined, reason: 'instance agent-b has not connected since the controller was started', responding: undefined })
+  t.same(
+    since('manager'),
+    { state: 'RUNNING', since: '10:00:00', reason: 'the agent reports', responding: undefined },
+    'of an agent that does not say it'
+  )
+  t.same(since('worker-2'), {
+    state: 'UNKNOWN',
+    since: undefined,
+    reason: 'instance agent-b has not connected since the controller was started',
+    responding: undefined
+  })
 
   const stream = await follow(t, controller, 'notify_change')
   time += 60_000
-  agent.link.notify('change', { status: { ...worker, state: 'UNKNOWN', since: '2026-11-22T10:00:59.000Z', reason: 'has not answered for 60 s', responding: false }, old_state: 'RUNNING', reason: 'has not answered for 60 s' })
-  t.match((await stream.next())?.json, { node: 'worker-1', old_state: 'RUNNING', new_state: 'UNKNOWN', reason: 'has not answered for 60 s' })
+  agent.link.notify('change', {
+    status: {
+      ...worker,
+      state: 'UNKNOWN',
+      since: '2026-11-22T10:00:59.000Z',
+      reason: 'has not answered for 60 s',
+      responding: false
+    },
+    old_state: 'RUNNING',
+    reason: 'has not answered for 60 s'
+  })
+  t.match((await stream.next())?.json, {
+    node: 'worker-1',
+    old_state: 'RUNNING',
+    new_state: 'UNKNOWN',
+    reason: 'has not answered for 60 s'
+  })
   t.same(since(), { state: 'UNKNOWN', since: '10:00:59', reason: 'has not answered for 60 s', responding: false })
 
   time += 60_000
   await agent.close()
   t.match((await stream.next())?.json, { node: 'manager', new_state: 'UNKNOWN' })
   t.match(since('manager'), { state: 'UNKNOWN', since: '10:02:00', reason: /^the agent is lost: / })
-  t.match(since(), { state: 'UNKNOWN', since: '10:00:59', reason: /^the agent is lost: /, responding: undefined }, 'nobody can say whether it answers')
+  t.match(
+    since(),
+    { state: 'UNKNOWN', since: '10:00:59', reason: /^the agent is lost: /, responding: undefined },
+    'nobody can say whether it answers'
+  )
 
   time += 60_000
   await agentOf(t, controller, { hello: { nodes } })
-  t.match((await stream.next())?.json, { node: 'manager', old_state: 'UNKNOWN', new_state: 'RUNNING', reason: 'the agent reports' })
-  t.match((await stream.next())?.json, { node: 'worker-1', old_state: 'UNKNOWN', new_state: 'RUNNING', reason: 'the agent reports: joined the cluster' })
-  t.same(since(), { state: 'RUNNING', since: '09:00:00', reason: 'joined the cluster', responding: true }, 'it is the same process')
+  t.match((await stream.next())?.json, {
+    node: 'manager',
+    old_state: 'UNKNOWN',
+    new_state: 'RUNNING',
+    reason: 'the agent reports'
+  })
+  t.match((await stream.next())?.json, {
+    node: 'worker-1',
+    old_state: 'UNKNOWN',
+    new_state: 'RUNNING',
+    reason: 'the agent reports: joined the cluster'
+  })
+  t.same(
+    since(),
+    { state: 'RUNNING', since: '09:00:00', reason: 'joined the cluster', responding: true },
+    'it is the same process'
+  )
   t.same(since('manager').since, '10:03:00')
 })
 
@@ -206,9 +340,26 @@ await t.test('changes, errors and lines of the log of an agent are told', async 
   agent.change('n', 'RUNNING', 'CRASHED', 'killed by SIGKILL')
   agent.link.notify('error', { message: 'the disk is full', node: 'n' })
   agent.link.notify('log', { level: 'WARNING', message: 'careful' })
-  t.match((await stream.next())?.json, { type: 'notify_change', instance: 'agent-a', node: 'n', old_state: 'RUNNING', new_state: 'CRASHED', reason: 'killed by SIGKILL' })
-  t.match((await stream.next())?.json, { type: 'notify_error', instance: 'agent-a', node: 'n', message: 'the disk is full' })
-  t.match((await stream.next())?.json, { type: 'notify_log', instance: 'agent-a', level: 'WARNING', message: 'careful' })
+  t.match((await stream.next())?.json, {
+    type: 'notify_change',
+    instance: 'agent-a',
+    node: 'n',
+    old_state: 'RUNNING',
+    new_state: 'CRASHED',
+    reason: 'killed by SIGKILL'
+  })
+  t.match((await stream.next())?.json, {
+    type: 'notify_error',
+    instance: 'agent-a',
+    node: 'n',
+    message: 'the disk is full'
+  })
+  t.match((await stream.next())?.json, {
+    type: 'notify_log',
+    instance: 'agent-a',
+    level: 'WARNING',
+    message: 'careful'
+  })
 })
 
 await t.test('a notification that does not fit the schema is dropped, and the link stays', async t => {
@@ -223,7 +374,10 @@ await t.test('a notification that does not fit the schema is dropped, and the li
 
 await t.test('a socket that never says hello is no instance', async t => {
   const controller = await startTestController(t)
-  const transport = await dial(`ws://127.0.0.1:${controller.settings.controller_port}${agentPath}`, new AbortController().signal)
+  const transport = await dial(
+    `ws://127.0.0.1:${controller.settings.controller_port}${agentPath}`,
+    new AbortController().signal
+  )
   transport.receive({ message: () => {}, closed: () => {} })
   t.teardown(() => transport.close('bye'))
   await agentOf(t, controller, { name: 'agent-z' })

@@ -5,7 +5,11 @@ import { until } from '../support/until.js'
 import { deployedAgent, idOfManager, never, stateDir } from './fake-agent.js'
 
 const wait = (url: string, type: string, body: object) =>
-  fetch(`${url}/v1/requests/${type}`, { method: 'POST', headers: { 'content-type': 'application/json', prefer: 'wait=30' }, body: JSON.stringify(body) }).then(response => response.json() as any)
+  fetch(`${url}/v1/requests/${type}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', prefer: 'wait=30' },
+    body: JSON.stringify(body)
+  }).then(response => response.json() as any)
 
 // The hub ends its followers without a last look at the log, whose bell has not rung yet.
 await t.test('the last responses are told on the streams before goodbye', async t => {
@@ -18,14 +22,21 @@ await t.test('the last responses are told on the streams before goodbye', async 
   await stream.next('get_id_value_request')
   await close()
   await waiting
-  t.same((await stream.collect()).map(({ json }) => json.type), ['get_id_value_response', 'goodbye'])
+  t.same(
+    (await stream.collect()).map(({ json }) => json.type),
+    ['get_id_value_response', 'goodbye']
+  )
 })
 
 /** How often the server's patience with what does not end (2 s) was used up while something was done. */
-async function impatience (job: () => Promise<void>): Promise<number> {
+async function impatience(job: () => Promise<void>): Promise<number> {
   const original = globalThis.setTimeout
   let count = 0
-  globalThis.setTimeout = ((callback: () => void, ms: number) => original(() => { if (ms === 2000) count++; callback() }, ms)) as typeof setTimeout
+  globalThis.setTimeout = ((callback: () => void, ms: number) =>
+    original(() => {
+      if (ms === 2000) count++
+      callback()
+    }, ms)) as typeof setTimeout
   await job()
   globalThis.setTimeout = original
   return count
@@ -43,17 +54,25 @@ await t.test('closing does not wait for streams whose readers have left', async 
 
 // Requests.close() does not wait for those that are just being written down: their interruption comes when the store is
 // closed ("database is not open", which is no AppError).
-await t.test('a request that comes in the tick in which the controller closes is refused or answered, exactly once', async t => {
-  const directory = stateDir(t)
-  const first = await startTestController(t, { 'management-state-dir': directory })
-  const accepted = Promise.allSettled([first.controller.request('test_timeout', { with_state: true }), first.controller.request('get_instances', {})])
-  await Promise.all([accepted, first.close()])
-  for (const outcome of await accepted) if (outcome.status === 'rejected') t.match(outcome.reason, { code: 'unavailable' })
-  const second = await startTestController(t, { 'management-state-dir': directory })
-  const stream = await openStream(t, `${second.url}/v1/events?from=earliest`)
-  const { reqid } = await second.ask('get_configuration')
-  const events = await stream.collect(json => json.reqid === reqid)
-  t.same(second.controller.listRequests({ state: 'pending', limit: 10 }).requests, [])
-  const count = (type: RegExp) => events.filter(({ json }) => json.reqid !== reqid && type.test(json.type)).length
-  t.equal(count(/_response$/), count(/_request$/))
-})
+await t.test(
+  'a request that comes in the tick in which the controller closes is refused or answered, exactly once',
+  async t => {
+    const directory = stateDir(t)
+    const first = await startTestController(t, { 'management-state-dir': directory })
+    const accepted = Promise.allSettled([
+      first.controller.request('test_timeout', { with_state: true }),
+      first.controller.request('get_instances', {})
+    ])
+    await Promise.all([accepted, first.close()])
+    for (const outcome of await accepted) {
+      if (outcome.status === 'rejected') t.match(outcome.reason, { code: 'unavailable' })
+    }
+    const second = await startTestController(t, { 'management-state-dir': directory })
+    const stream = await openStream(t, `${second.url}/v1/events?from=earliest`)
+    const { reqid } = await second.ask('get_configuration')
+    const events = await stream.collect(json => json.reqid === reqid)
+    t.same(second.controller.listRequests({ state: 'pending', limit: 10 }).requests, [])
+    const count = (type: RegExp) => events.filter(({ json }) => json.reqid !== reqid && type.test(json.type)).length
+    t.equal(count(/_response$/), count(/_request$/))
+  }
+)

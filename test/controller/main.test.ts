@@ -16,7 +16,11 @@ const events = async (t: Test, url: string, query = 'from=earliest') => {
   return { all: all.slice(0, -1).map(({ json }) => json), stream, requests }
 }
 const post = async (url: string, type: string, body: object, headers: Record<string, string> = {}, query = '') =>
-  await fetch(`${url}/v1/requests/${type}${query}`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) })
+  await fetch(`${url}/v1/requests/${type}${query}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body)
+  })
 
 await t.test('configurations, history and events survive a restart', async t => {
   const directory = stateDir(t)
@@ -24,14 +28,26 @@ await t.test('configurations, history and events survive a restart', async t => 
   await fakeAgent(t, first.settings.controller_port)
   await first.ask('stage_configuration', { config: small('c1') })
   await first.ask('deploy')
-  const kept = await Promise.all(['staged', 'deployed'].map(async state => (await getJson(`${first.url}/v1/configurations/${state}`)).configuration))
+  const kept = await Promise.all(
+    ['staged', 'deployed'].map(async state => (await getJson(`${first.url}/v1/configurations/${state}`)).configuration)
+  )
   const history = (await getJson(`${first.url}/v1/requests`)).requests
   const before = (await events(t, first.url)).all
   await first.close()
   const second = await startTestController(t, { 'management-state-dir': directory })
-  t.same(await Promise.all(['staged', 'deployed'].map(async state => (await getJson(`${second.url}/v1/configurations/${state}`)).configuration)), kept)
+  t.same(
+    await Promise.all(
+      ['staged', 'deployed'].map(
+        async state => (await getJson(`${second.url}/v1/configurations/${state}`)).configuration
+      )
+    ),
+    kept
+  )
   t.same((await getJson(`${second.url}/v1/requests`)).requests.slice(-history.length), history)
-  t.same((await events(t, second.url)).all.filter(({ type }) => type !== 'hello').slice(0, before.length - 1), before.filter(({ type }) => type !== 'hello'))
+  t.same(
+    (await events(t, second.url)).all.filter(({ type }) => type !== 'hello').slice(0, before.length - 1),
+    before.filter(({ type }) => type !== 'hello')
+  )
 })
 
 await t.test('a stream resumes over a restart without a gap', async t => {
@@ -56,11 +72,18 @@ await t.test('what is pending when the controller closes is answered interrupted
   await agent.question('get_id_value')
   await stream.next()
   const closing = first.close()
-  t.match(await (await answer).json(), { state: 'interrupted', success: false, results: [{ success: false, error: 'request interrupted' }] })
+  t.match(await (await answer).json(), {
+    state: 'interrupted',
+    success: false,
+    results: [{ success: false, error: 'request interrupted' }]
+  })
   await closing
   const second = await startTestController(t, { 'management-state-dir': directory })
   const { all } = await events(t, second.url, 'from=earliest&types=get_id_value_response,get_instances_request')
-  t.same(all.flatMap(({ state }) => state ?? []), ['interrupted'])
+  t.same(
+    all.flatMap(({ state }) => state ?? []),
+    ['interrupted']
+  )
 })
 
 await t.test('a deployment that was interrupted goes on when the agents come back', async t => {
@@ -81,7 +104,8 @@ await t.test('a deployment that was interrupted goes on when the agents come bac
 
 await t.test('a port that is taken stops the start with the name of the setting', async t => {
   const { settings } = await startTestController(t)
-  const other = (more: object) => startController({ settings: { ...settings, management_state_dir: t.testdir(), ...more }, log: silent })
+  const other = (more: object) =>
+    startController({ settings: { ...settings, management_state_dir: t.testdir(), ...more }, log: silent })
   await t.rejects(other({}), { code: 'unavailable', message: /^controller_websocket_port: / })
 })
 
@@ -92,7 +116,8 @@ await t.test('nothing is accepted once the controller closes', async t => {
   await closing
 })
 
-const wait = async (url: string, type: string, body: object) => await (await post(url, type, body, { prefer: 'wait=30' })).json() as any
+const wait = async (url: string, type: string, body: object) =>
+  (await (await post(url, type, body, { prefer: 'wait=30' })).json()) as any
 
 await t.test('a client that waits for work which heeds its signal is told that it was interrupted', async t => {
   const { url, close } = await startTestController(t)
@@ -109,7 +134,12 @@ await t.test('requests that were refused do not make the server forget those who
   const { url, close, settings } = controller
   const agent = await deployedAgent(t, controller, never)
   for (let n = 0; n < 3; n++) {
-    const refused = httpRequest({ port: settings.controller_websocket_port, path: '/healthz', headers: { host: 'evil.example' }, agent: false }).end()
+    const refused = httpRequest({
+      port: settings.controller_websocket_port,
+      path: '/healthz',
+      headers: { host: 'evil.example' },
+      agent: false
+    }).end()
     const [response] = await once(refused, 'response')
     response.resume()
     await once(response, 'end')
@@ -118,17 +148,26 @@ await t.test('requests that were refused do not make the server forget those who
   await agent.question('get_id_value')
   await until(() => agent.count('get_id_value') === 2, 'both are asked')
   const closing = close()
-  const states = await waiting.then(all => all.map(({ state }) => state), error => `cut off: ${error}`)
+  const states = await waiting.then(
+    all => all.map(({ state }) => state),
+    error => `cut off: ${error}`
+  )
   await closing
   t.same(states, ['interrupted', 'interrupted'])
 })
 
 await t.test('events of reads do not push out those of changes', async t => {
-  const { ask, controller, url } = await startTestController(t, { 'controller-events-max-count': '60', 'controller-events-max-reads': '10' })
+  const { ask, controller, url } = await startTestController(t, {
+    'controller-events-max-count': '60',
+    'controller-events-max-reads': '10'
+  })
   for (let n = 0; n < 10; n++) await ask('stage_configuration', { config: small() })
   await Promise.all(Array.from({ length: 40 }, () => ask('get_instances')))
   const readEarliest = async () => {
-    const stream = await openStream(t, `${url}/v1/events?from=earliest&types=stage_configuration_request,stage_configuration_response,test_timeout_request`)
+    const stream = await openStream(
+      t,
+      `${url}/v1/events?from=earliest&types=stage_configuration_request,stage_configuration_response,test_timeout_request`
+    )
     const { reqid } = (await controller.request('test_timeout', {}, { timeout: 60 })).request
     const events = await stream.collect(json => json.reqid === reqid)
     stream.close()

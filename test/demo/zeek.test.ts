@@ -1,6 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { appendFileSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync
+} from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -11,21 +21,28 @@ const PROGRAM = join(packageRoot, 'dist', 'demo', 'zeek.js')
 const CONTROLLER = join(packageRoot, 'src', 'zeek', 'zeek-cluster-controller.zeek')
 const ZEROMQ = 'policy/frameworks/cluster/backend/zeromq'
 
-interface Ports { xpub: number, xsub: number, manager: number, metrics: number }
+interface Ports {
+  xpub: number
+  xsub: number
+  manager: number
+  metrics: number
+}
 
 /** A running stand-in and what it has said so far. */
 class Program extends EventEmitter {
   readonly child: ChildProcess
-  readonly ended: Promise<{ code: number | null, signal: string | null }>
+  readonly ended: Promise<{ code: number | null; signal: string | null }>
   out = ''
   err = ''
 
-  constructor (t: Test, cwd: string, args: string[], env: Record<string, string> = {}) {
+  constructor(t: Test, cwd: string, args: string[], env: Record<string, string> = {}) {
     super()
     // tap's NODE_OPTIONS would load its hooks into the child.
     const clean = { PATH: process.env['PATH'], ZEEKPATH: `${cwd}:/opt/zeek/share/zeek`, ...env }
     this.child = spawn(process.execPath, [PROGRAM, ...args], { cwd, env: clean })
-    this.child.stdout!.on('data', text => { this.out += text })
+    this.child.stdout!.on('data', text => {
+      this.out += text
+    })
     this.child.stderr!.on('data', text => {
       this.err += text
       this.emit('err')
@@ -37,18 +54,20 @@ class Program extends EventEmitter {
     })
   }
 
-  async says (pattern: RegExp): Promise<void> {
+  async says(pattern: RegExp): Promise<void> {
     while (!pattern.test(this.err)) await once(this, 'err')
   }
 }
 
 /** A directory with a layout and the controller's script; some free ports. */
-async function cluster (t: Test): Promise<{ cwd: string, ports: Ports }> {
-  const servers = await Promise.all(Array.from({ length: 4 }, async () => {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    return server
-  }))
+async function cluster(t: Test): Promise<{ cwd: string; ports: Ports }> {
+  const servers = await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      const server = createServer().listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      return server
+    })
+  )
   const [xpub, xsub, manager, metrics] = servers.map(server => (server.address() as AddressInfo).port)
   await Promise.all(servers.map(async server => await once(server.close(), 'close')))
   // Nodes write into it until they are killed: tap removes it before that, unless there was a teardown before.
@@ -71,32 +90,46 @@ redef Telemetry::metrics_port = Cluster::local_node_metrics_port();
   return { cwd, ports }
 }
 
-function nodeArguments (ports: Ports): string[] {
+function nodeArguments(ports: Ports): string[] {
   const address = 'tcp://127.0.0.1:'
-  return [ZEROMQ, '-C', 'local', 'zeek-cluster-controller',
+  return [
+    ZEROMQ,
+    '-C',
+    'local',
+    'zeek-cluster-controller',
     `Cluster::Backend::ZeroMQ::listen_xpub_endpoint=${address}${ports.xpub}`,
     `Cluster::Backend::ZeroMQ::listen_xsub_endpoint=${address}${ports.xsub}`,
     `Cluster::Backend::ZeroMQ::connect_xpub_endpoint=${address}${ports.xsub}`,
     `Cluster::Backend::ZeroMQ::connect_xsub_endpoint=${address}${ports.xpub}`,
-    'ZeekClusterController::beat_interval=100msec']
+    'ZeekClusterController::beat_interval=100msec'
+  ]
 }
 
-function start (t: Test, cwd: string, ports: Ports, node: string, more: string[] = [], env = {}): Program {
+function start(t: Test, cwd: string, ports: Ports, node: string, more: string[] = [], env = {}): Program {
   const status = ['-U', `${cwd}/${node}.status`]
-  return new Program(t, cwd, [...status, ...nodeArguments(ports), ...more], { CLUSTER_NODE: node, ...channel(cwd, node), ...env })
+  return new Program(t, cwd, [...status, ...nodeArguments(ports), ...more], {
+    CLUSTER_NODE: node,
+    ...channel(cwd, node),
+    ...env
+  })
 }
 
 /** Where a node talks with its agent. */
-function channel (cwd: string, node: string): Record<string, string> {
+function channel(cwd: string, node: string): Record<string, string> {
   const directory = `${cwd}/${node}-channel`
   mkdirSync(directory, { recursive: true })
   return { ZEEK_CLUSTER_CONTROLLER_CHANNEL: directory, INVOCATION_ID: `run of ${node}` }
 }
 
-interface Beat { invocation: string, beat: number, joined: boolean, unseen: string[] }
+interface Beat {
+  invocation: string
+  beat: number
+  joined: boolean
+  unseen: string[]
+}
 
 /** What a node says of itself, once it is so. */
-async function says (cwd: string, node: string, what: (beat: Beat) => boolean, text: string): Promise<Beat> {
+async function says(cwd: string, node: string, what: (beat: Beat) => boolean, text: string): Promise<Beat> {
   return await until(() => {
     try {
       const beat = JSON.parse(readFileSync(`${cwd}/${node}-channel/beat`, 'utf8')) as Beat
@@ -108,22 +141,27 @@ async function says (cwd: string, node: string, what: (beat: Beat) => boolean, t
 }
 
 /** Replaces the file of questions. */
-function ask (cwd: string, node: string, text: string): void {
+function ask(cwd: string, node: string, text: string): void {
   const path = `${cwd}/${node}-channel/ask`
   writeFileSync(`${path}.new`, text)
   renameSync(`${path}.new`, path)
 }
 
-function answers (cwd: string, node: string): any[] {
+function answers(cwd: string, node: string): any[] {
   const path = `${cwd}/${node}-channel/tell`
-  return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(line => line !== '').map(line => JSON.parse(line)) : []
+  return existsSync(path)
+    ? readFileSync(path, 'utf8')
+        .split('\n')
+        .filter(line => line !== '')
+        .map(line => JSON.parse(line))
+    : []
 }
 
-async function answer (cwd: string, node: string, number: number): Promise<any> {
+async function answer(cwd: string, node: string, number: number): Promise<any> {
   return await until(() => answers(cwd, node).find(one => one.number === number), `question ${number} is answered`)
 }
 
-async function end (t: Test, program: Program, code: number, pattern: RegExp): Promise<void> {
+async function end(t: Test, program: Program, code: number, pattern: RegExp): Promise<void> {
   t.same(await program.ended, { code, signal: null })
   t.match(program.err, pattern)
 }
@@ -155,7 +193,12 @@ await t.test('what cannot be parsed', async t => {
     end(t, parse(['Demo::s="quoted"']), 1, /^error in <params>, line 1: syntax error/m),
     end(t, parse(['Log::default_rotation_interval=']), 1, /must assign non-empty value/),
     end(t, parse(['-i']), 1, /^ERROR: Option -i requires an argument/m),
-    end(t, parse([], { CLUSTER_NODE: 'manager', ZEEKPATH: '/nowhere' }), 1, /^fatal error in .*can't find cluster-layout$/m),
+    end(
+      t,
+      parse([], { CLUSTER_NODE: 'manager', ZEEKPATH: '/nowhere' }),
+      1,
+      /^fatal error in .*can't find cluster-layout$/m
+    ),
     end(t, parse([ZEROMQ, 'local', 'policy/tuning/json-logs', 'Demo::x=5'], { CLUSTER_NODE: 'manager' }), 0, /^$/)
   ])
   const script = async (text: string, error?: RegExp) => {
@@ -164,10 +207,17 @@ await t.test('what cannot be parsed', async t => {
   }
   await script('# an open (\nevent zeek_init()\n\t{\n\tlocal p = /[{]/; print "}", (6 / 3) / 2;\n\t}\n')
   await script('event zeek_init()\n\t{\n\t}\n\t}\n', /^error in .*\/site\.zeek, line 4: syntax error, at or near "}"$/m)
-  await script('event zeek_init(\n\t{\n\t}\n', /^error in .*\/site\.zeek, line 4: syntax error, at end of file .*\/site\.zeek$/m)
+  await script(
+    'event zeek_init(\n\t{\n\t}\n',
+    /^error in .*\/site\.zeek, line 4: syntax error, at end of file .*\/site\.zeek$/m
+  )
   const layout = 'redef Cluster::nodes = {\n ["a"] = [$node_type=Cluster::BOSS, $ip=1.2.3.4],\n};\n'
-  await end(t, parse([ZEROMQ], { CLUSTER_NODE: 'a', ZEEKPATH: bad(layout) }), 1,
-    /^error in .*cluster-layout\.zeek, line 2: syntax error, at or near "Cluster::BOSS"$/m)
+  await end(
+    t,
+    parse([ZEROMQ], { CLUSTER_NODE: 'a', ZEEKPATH: bad(layout) }),
+    1,
+    /^error in .*cluster-layout\.zeek, line 2: syntax error, at or near "Cluster::BOSS"$/m
+  )
 })
 
 await t.test('what cannot run', async t => {
@@ -177,14 +227,30 @@ await t.test('what cannot run', async t => {
   t.teardown(() => taken.close())
   const { port } = taken.address() as AddressInfo
   await Promise.all([
-    end(t, start(t, cwd, ports, 'worker-1', ['-i', 'nosuchif']), 1,
-      /^fatal error: problem with interface nosuchif \(pcap_error: No such device exists \(pcap_activate\)\)$/m),
+    end(
+      t,
+      start(t, cwd, ports, 'worker-1', ['-i', 'nosuchif']),
+      1,
+      /^fatal error: problem with interface nosuchif \(pcap_error: No such device exists \(pcap_activate\)\)$/m
+    ),
     end(t, start(t, cwd, ports, 'ghost'), 1, /'ghost' is not a valid node in the Cluster::nodes configuration$/m),
     end(t, new Program(t, cwd, [], { CLUSTER_NODE: 'manager' }), 1, /please select a cluster backend to use/),
-    end(t, start(t, cwd, { ...ports, xpub: port }, 'manager'), 1, new RegExp('^error .*ZeroMQ: Failed to bind xpub ' +
-      `socket tcp://127.0.0.1:${port}: Address already in use \\(98\\)\\nfatal error.*: Failed to spawn ZeroMQ proxy thread$`, 'm')),
-    end(t, start(t, cwd, ports, 'worker-1', [`Telemetry::metrics_port=${port}/tcp`]), 1,
-      new RegExp(`^fatal error .*Failed to setup Prometheus endpoint.*Attempted to bind to 127.0.0.1:${port}\\.$`, 'm'))
+    end(
+      t,
+      start(t, cwd, { ...ports, xpub: port }, 'manager'),
+      1,
+      new RegExp(
+        '^error .*ZeroMQ: Failed to bind xpub ' +
+          `socket tcp://127.0.0.1:${port}: Address already in use \\(98\\)\\nfatal error.*: Failed to spawn ZeroMQ proxy thread$`,
+        'm'
+      )
+    ),
+    end(
+      t,
+      start(t, cwd, ports, 'worker-1', [`Telemetry::metrics_port=${port}/tcp`]),
+      1,
+      new RegExp(`^fatal error .*Failed to setup Prometheus endpoint.*Attempted to bind to 127.0.0.1:${port}\\.$`, 'm')
+    )
   ])
 })
 
@@ -193,34 +259,80 @@ await t.test('crossed endpoints', async t => {
   const address = 'tcp://127.0.0.1:'
   const manager = start(t, cwd, ports, 'manager', [
     `Cluster::Backend::ZeroMQ::connect_xpub_endpoint=${address}${ports.xpub}`,
-    `Cluster::Backend::ZeroMQ::connect_xsub_endpoint=${address}${ports.xsub}`])
+    `Cluster::Backend::ZeroMQ::connect_xsub_endpoint=${address}${ports.xsub}`
+  ])
   await end(t, manager, 1, /^fatal error: ZeroMQ: handshake failed: tcp:/m)
 })
 
 await t.test('a cluster', async t => {
   const { cwd, ports } = await cluster(t)
-  const worker = start(t, cwd, ports, 'worker-1', ['-i', 'lo', 'Demo::s={"a","b"}', 'Demo::s+={"c"}', 'Demo::i=90min',
-    'Demo::p=99/udp', 'Demo::n=5', 'Demo::b=T', 'Demo::text=hello world'])
+  const worker = start(t, cwd, ports, 'worker-1', [
+    '-i',
+    'lo',
+    'Demo::s={"a","b"}',
+    'Demo::s+={"c"}',
+    'Demo::i=90min',
+    'Demo::p=99/udp',
+    'Demo::n=5',
+    'Demo::b=T',
+    'Demo::text=hello world'
+  ])
   await worker.says(/^listening on lo$/m)
-  t.match(await says(cwd, 'worker-1', ({ beat }) => beat > 1, 'it lives'), { invocation: 'run of worker-1', joined: false, unseen: ['manager'] })
+  t.match(await says(cwd, 'worker-1', ({ beat }) => beat > 1, 'it lives'), {
+    invocation: 'run of worker-1',
+    joined: false,
+    unseen: ['manager']
+  })
   ask(cwd, 'worker-1', '1 Cluster::node\n')
-  t.same(await answer(cwd, 'worker-1', 1), { invocation: 'run of worker-1', number: 1, value: '"worker-1"' }, 'it need not have joined')
+  t.same(
+    await answer(cwd, 'worker-1', 1),
+    { invocation: 'run of worker-1', number: 1, value: '"worker-1"' },
+    'it need not have joined'
+  )
   const manager = start(t, cwd, ports, 'manager')
   t.same((await says(cwd, 'worker-1', ({ joined }) => joined, 'it has joined')).unseen, [])
   await says(cwd, 'manager', ({ joined, unseen }) => joined && unseen.length === 0, 'the manager sees it')
 
-  const ids = ['nosuch', 'Demo::no_value', 'Demo::s', 'Demo::i', 'Demo::p', 'Demo::n', 'Demo::b', 'Demo::text', 'Cluster::manager_is_logger', 'Cluster::nodes']
+  const ids = [
+    'nosuch',
+    'Demo::no_value',
+    'Demo::s',
+    'Demo::i',
+    'Demo::p',
+    'Demo::n',
+    'Demo::b',
+    'Demo::text',
+    'Cluster::manager_is_logger',
+    'Cluster::nodes'
+  ]
   // What was answered is not answered again, and what is no question is passed over.
-  ask(cwd, 'worker-1', `1 Cluster::node\n0 Cluster::node\nnonsense\n99999999999999999 x\n2\n${ids.map((id, at) => `${at + 10} ${id}\n`).join('')}`)
+  ask(
+    cwd,
+    'worker-1',
+    `1 Cluster::node\n0 Cluster::node\nnonsense\n99999999999999999 x\n2\n${ids.map((id, at) => `${at + 10} ${id}\n`).join('')}`
+  )
   const told = await Promise.all(ids.map(async (_, at) => await answer(cwd, 'worker-1', at + 10)))
-  t.same(told.slice(0, 2).map(({ value, error }) => [value, error]), [[undefined, 'unknown id'], [undefined, 'no ID value']])
+  t.same(
+    told.slice(0, 2).map(({ value, error }) => [value, error]),
+    [
+      [undefined, 'unknown id'],
+      [undefined, 'no ID value']
+    ]
+  )
   const [s, i, p, n, b, text, isLogger, nodes] = told.slice(2).map(({ value }) => JSON.parse(value))
-  t.same([s, i, p, n, b, text], [['a', 'b', 'c'], '1.0 hr 30.0 mins', { port: 99, proto: 'udp' }, 5, true, 'hello world'])
+  t.same(
+    [s, i, p, n, b, text],
+    [['a', 'b', 'c'], '1.0 hr 30.0 mins', { port: 99, proto: 'udp' }, 5, true, 'hello world']
+  )
   t.equal(isLogger, false, 'from the layout')
   t.match(nodes, { 'worker-1': { node_type: 'Cluster::WORKER', manager: 'manager' } })
   t.equal(answers(cwd, 'worker-1').length, 1 + ids.length)
   appendFileSync(`${cwd}/worker-1-channel/ask`, '30 Demo::n\n31 Dem')
-  t.match([await answer(cwd, 'worker-1', 30), await answer(cwd, 'worker-1', 31)], [{ value: '5' }, { error: 'unknown id' }], 'half a line is a line, as for Zeek')
+  t.match(
+    [await answer(cwd, 'worker-1', 30), await answer(cwd, 'worker-1', 31)],
+    [{ value: '5' }, { error: 'unknown id' }],
+    'half a line is a line, as for Zeek'
+  )
 
   const count = async (): Promise<number> => {
     const text = await (await fetch(`http://127.0.0.1:${ports.metrics}/metrics`)).text()
@@ -228,14 +340,19 @@ await t.test('a cluster', async t => {
     return Number(/^zeek_net_received_packets_total\{node="worker-1"\} (\d+)$/m.exec(text)![1])
   }
   const before = await count()
-  while (await count() === before);
+  while ((await count()) === before);
   t.equal((await fetch(`http://127.0.0.1:${ports.metrics}/services.json`)).status, 404)
   const services = await (await fetch(`http://127.0.0.1:${ports.manager}/services.json`)).json()
   t.same(services, [{ targets: [`127.0.0.1:${ports.manager}`, `127.0.0.1:${ports.metrics}`], labels: {} }])
 
   t.equal(readFileSync(`${cwd}/worker-1.status`, 'utf8'), 'RUNNING [run_loop]\n')
   worker.child.kill('SIGTERM')
-  await end(t, worker, 0, /^\d+\.\d{6} received termination signal\n\S+ \d+ packets received on interface lo, 0 \(0\.00%\) dropped/m)
+  await end(
+    t,
+    worker,
+    0,
+    /^\d+\.\d{6} received termination signal\n\S+ \d+ packets received on interface lo, 0 \(0\.00%\) dropped/m
+  )
   t.equal(readFileSync(`${cwd}/worker-1.status`, 'utf8'), 'TERMINATED [atexit]\n')
   await says(cwd, 'manager', ({ unseen }) => unseen.includes('worker-1'), 'the manager sees that it is gone')
   manager.child.kill('SIGINT')
@@ -261,7 +378,10 @@ await t.test('a node that another one does not know is one error line there', as
   const other = `${cwd}/other`
   mkdirSync(other)
   const layout = readFileSync(`${cwd}/cluster-layout.zeek`, 'utf8')
-  writeFileSync(`${other}/cluster-layout.zeek`, layout.replace('"worker-1"', '"worker-9"').replace(/\$metrics_port=\d+\/tcp, \$manager/, '$manager'))
+  writeFileSync(
+    `${other}/cluster-layout.zeek`,
+    layout.replace('"worker-1"', '"worker-9"').replace(/\$metrics_port=\d+\/tcp, \$manager/, '$manager')
+  )
   copyFileSync(CONTROLLER, `${other}/zeek-cluster-controller.zeek`)
   start(t, other, ports, 'worker-9')
   await says(other, 'worker-9', ({ joined }) => joined, 'it joins')
@@ -283,7 +403,11 @@ await t.test('the Broker backend: who is gone is told at once', async t => {
   const { cwd, ports } = await cluster(t)
   const layout = readFileSync(`${cwd}/cluster-layout.zeek`, 'utf8')
   writeFileSync(`${cwd}/cluster-layout.zeek`, layout.replace('2200/tcp', `${ports.xpub}/tcp`))
-  const begin = (node: string) => new Program(t, cwd, nodeArguments(ports).with(0, 'frameworks/cluster/backend/broker'), { CLUSTER_NODE: node, ...channel(cwd, node) })
+  const begin = (node: string) =>
+    new Program(t, cwd, nodeArguments(ports).with(0, 'frameworks/cluster/backend/broker'), {
+      CLUSTER_NODE: node,
+      ...channel(cwd, node)
+    })
   const worker = begin('worker-1')
   t.match(await says(cwd, 'worker-1', () => true, 'it lives'), { joined: false })
   const manager = begin('manager')
@@ -297,7 +421,10 @@ await t.test('the Broker backend: who is gone is told at once', async t => {
 
 await t.test('a cluster without a manager needs none', async t => {
   const { cwd, ports } = await cluster(t)
-  writeFileSync(`${cwd}/cluster-layout.zeek`, 'redef Cluster::nodes += {\n  ["worker-1"] = [$node_type=Cluster::WORKER, $ip=127.0.0.1],\n};\n')
+  writeFileSync(
+    `${cwd}/cluster-layout.zeek`,
+    'redef Cluster::nodes += {\n  ["worker-1"] = [$node_type=Cluster::WORKER, $ip=127.0.0.1],\n};\n'
+  )
   start(t, cwd, ports, 'worker-1', ['Cluster::Backend::ZeroMQ::run_proxy_thread=T'])
   t.same((await says(cwd, 'worker-1', ({ joined }) => joined, 'it has joined')).unseen, [])
 })
@@ -309,7 +436,12 @@ await t.test('misbehaviour', async t => {
   await end(t, exits, 7, /^chatty line 1 .*\nchatty line 2 .*\nfatal error: told to exit$/m)
   t.match(exits.out, /^chatty line 1\nchatty line 2\nlast words\n$/)
   writeFileSync(`${cwd}/stand-in`, '')
-  await end(t, start(t, cwd, ports, 'manager', [], { STAND_IN: 'dance' }), 1, /fatal error: STAND_IN: cannot do 'dance'/)
+  await end(
+    t,
+    start(t, cwd, ports, 'manager', [], { STAND_IN: 'dance' }),
+    1,
+    /fatal error: STAND_IN: cannot do 'dance'/
+  )
   const crashes = start(t, cwd, ports, 'manager', [], { STAND_IN: 'crash=10' })
   t.equal((await crashes.ended).signal, 'SIGSEGV')
 
@@ -334,13 +466,24 @@ await t.test('misbehaviour', async t => {
 
 await t.test('leftover logs that cannot be moved to another file system are fatal', async t => {
   const { cwd, ports } = await cluster(t)
-  writeFileSync(`${cwd}/cluster-layout.zeek`, readFileSync(`${cwd}/cluster-layout.zeek`, 'utf8').replace('manager_is_logger = F', 'manager_is_logger = T'))
+  writeFileSync(
+    `${cwd}/cluster-layout.zeek`,
+    readFileSync(`${cwd}/cluster-layout.zeek`, 'utf8').replace('manager_is_logger = F', 'manager_is_logger = T')
+  )
   writeFileSync(`${cwd}/.shadow.conn.log`, '')
   writeFileSync(`${cwd}/conn.log`, 'left')
   const other = mkdtempSync('/dev/shm/queue-')
   t.teardown(() => rmSync(other, { recursive: true }))
-  const manager = start(t, cwd, ports, 'manager', ['Log::default_rotation_interval=1hr', `Log::default_rotation_dir=${other}`])
-  await end(t, manager, 1, /^fatal error: Found leftover\/unprocessed log 'conn.log', but failed to rotate it: Invalid cross-device link$/m)
+  const manager = start(t, cwd, ports, 'manager', [
+    'Log::default_rotation_interval=1hr',
+    `Log::default_rotation_dir=${other}`
+  ])
+  await end(
+    t,
+    manager,
+    1,
+    /^fatal error: Found leftover\/unprocessed log 'conn.log', but failed to rotate it: Invalid cross-device link$/m
+  )
 })
 
 await t.test('a script of the Management framework takes the node to Broker', async t => {

@@ -5,9 +5,18 @@ const event = { seq: 1, time: 0, type: 'notify_change', reqid: null, instance: '
 
 await t.test('an event passes when it fits every field that is given', async t => {
   const cases: [FilterFields, boolean][] = [
-    [{}, true], [{ types: ['notify_change'] }, true], [{ types: ['notify_error', 'notify_change'] }, true], [{ types: ['notify_error'] }, false], [{ types: [] }, false],
-    [{ instance: 'a' }, true], [{ instance: 'b' }, false], [{ node: 'w' }, true], [{ node: '' }, false], [{ reqid: 'x' }, false],
-    [{ types: ['notify_change'], instance: 'a', node: 'w' }, true], [{ types: ['notify_change'], instance: 'a', node: 'v' }, false]
+    [{}, true],
+    [{ types: ['notify_change'] }, true],
+    [{ types: ['notify_error', 'notify_change'] }, true],
+    [{ types: ['notify_error'] }, false],
+    [{ types: [] }, false],
+    [{ instance: 'a' }, true],
+    [{ instance: 'b' }, false],
+    [{ node: 'w' }, true],
+    [{ node: '' }, false],
+    [{ reqid: 'x' }, false],
+    [{ types: ['notify_change'], instance: 'a', node: 'w' }, true],
+    [{ types: ['notify_change'], instance: 'a', node: 'v' }, false]
   ]
   for (const [fields, expected] of cases) t.equal(new Filter(fields).matches(event), expected, JSON.stringify(fields))
   t.ok(new Filter({ reqid: 'x' }).matches({ ...event, reqid: 'x' }))
@@ -16,6 +25,17 @@ await t.test('an event passes when it fits every field that is given', async t =
 await t.test('filters that let the same through have the same key, others another', async t => {
   const key = (fields: FilterFields) => new Filter(fields).key
   t.equal(key({ types: ['a', 'b'] }), key({ types: ['b', 'a', 'b'] }))
-  const keys = [{}, { types: [] }, { types: ['a'] }, { types: ['a,b'] }, { types: ['a', 'b'] }, { reqid: 'a' }, { instance: 'a' }, { node: 'a' }, { node: '' }, { instance: 'a', node: 'a' }].map(key)
+  const keys = [
+    {},
+    { types: [] },
+    { types: ['a'] },
+    { types: ['a,b'] },
+    { types: ['a', 'b'] },
+    { reqid: 'a' },
+    { instance: 'a' },
+    { node: 'a' },
+    { node: '' },
+    { instance: 'a', node: 'a' }
+  ].map(key)
   t.equal(new Set(keys).size, keys.length)
 })

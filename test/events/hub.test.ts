@@ -9,18 +9,39 @@ import { Hub, type EventSource, type HubOptions, type Start } from '../../src/ev
 import { until } from '../support/until.js'
 
 /** A log in memory. */
-function makeLog () {
+function makeLog() {
   const events: LoggedEvent[] = []
   const source: EventSource & { dropped: number } = {
     epoch: 'e1',
-    get head () { return events.at(-1)?.seq ?? 0 },
-    get earliest () { return events[source.dropped]?.seq ?? source.head + 1 },
-    after: (seq: number, limit: number) => events.slice(source.dropped).filter(event => event.seq > seq).slice(0, limit),
-    ofRequest: (reqid: string, seq: number, limit: number) => source.after(seq, 1e9).filter(event => event.reqid === reqid).slice(0, limit),
+    get head() {
+      return events.at(-1)?.seq ?? 0
+    },
+    get earliest() {
+      return events[source.dropped]?.seq ?? source.head + 1
+    },
+    after: (seq: number, limit: number) =>
+      events
+        .slice(source.dropped)
+        .filter(event => event.seq > seq)
+        .slice(0, limit),
+    ofRequest: (reqid: string, seq: number, limit: number) =>
+      source
+        .after(seq, 1e9)
+        .filter(event => event.reqid === reqid)
+        .slice(0, limit),
     dropped: 0
   }
   const append = (more: Partial<LoggedEvent> = {}) => {
-    const event = { seq: events.length + 1, time: 0, type: 'a', reqid: null, instance: null, node: null, body: '{"type":"a"}', ...more }
+    const event = {
+      seq: events.length + 1,
+      time: 0,
+      type: 'a',
+      reqid: null,
+      instance: null,
+      node: null,
+      body: '{"type":"a"}',
+      ...more
+    }
     events.push(event)
     return event
   }
@@ -28,7 +49,7 @@ function makeLog () {
 }
 
 /** A sink that takes what it is told to take. */
-function makeSink (hasRoom = () => true) {
+function makeSink(hasRoom = () => true) {
   const listeners: Record<string, (() => void)[]> = { drain: [], close: [] }
   const state = { lines: [] as any[], chunks: 0, ended: false, destroyed: false, refused: 0 }
   const sink: Sink = {
@@ -37,8 +58,12 @@ function makeSink (hasRoom = () => true) {
       for (const line of String(contentOf(chunk)).split('\n').filter(Boolean)) state.lines.push(JSON.parse(line))
       return hasRoom()
     },
-    end: () => { state.ended = true },
-    destroy: () => { state.destroyed = true },
+    end: () => {
+      state.ended = true
+    },
+    destroy: () => {
+      state.destroyed = true
+    },
     on: (event, listener) => listeners[event]!.push(listener)
   }
   const emit = (event: 'drain' | 'close') => listeners[event]!.forEach(listener => listener())
@@ -47,18 +72,30 @@ function makeSink (hasRoom = () => true) {
   return { sink, state, emit, seqs, types }
 }
 
-function open (t: Test, options: Partial<HubOptions> = {}) {
+function open(t: Test, options: Partial<HubOptions> = {}) {
   const { source, append } = makeLog()
   const hub = new Hub(source, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 2, ...options })
   t.teardown(() => hub.close())
   const say = (count = 1, more = {}) => hub.announce(Array.from({ length: count }, () => append(more)))
-  const follow = (to: Sink, start: Partial<Start> = {}, more: { filter?: Filter, isLast?: (event: LoggedEvent) => boolean } = {}) => {
-    hub.follow(to, { start: { seq: 0, resumed: false, ...start }, filter: new Filter({}), format: ndjson, opening: [], ...more })
+  const follow = (
+    to: Sink,
+    start: Partial<Start> = {},
+    more: { filter?: Filter; isLast?: (event: LoggedEvent) => boolean } = {}
+  ) => {
+    hub.follow(to, {
+      start: { seq: 0, resumed: false, ...start },
+      filter: new Filter({}),
+      format: ndjson,
+      opening: [],
+      ...more
+    })
   }
   return { source, append, hub, say, follow }
 }
 
-const turns = async (count = 20) => { for (let n = 0; n < count; n++) await new Promise(resolve => setImmediate(resolve)) }
+const turns = async (count = 20) => {
+  for (let n = 0; n < count; n++) await new Promise(resolve => setImmediate(resolve))
+}
 const upTo = (count: number, from = 1) => Array.from({ length: count - from + 1 }, (_, n) => n + from)
 
 await t.test('a stream begins with hello, then what was, then what comes', async t => {
@@ -79,11 +116,17 @@ await t.test('a stream starts where its cursor says, or is reset and says why', 
   say(10)
   source.dropped = 4
   const cases: [string, Start][] = [
-    ['latest', { seq: 10, resumed: false }], ['earliest', { seq: 4, resumed: false }],
-    ['e1.10', { seq: 10, resumed: true }], ['e1.7', { seq: 7, resumed: true }],
-    ['e1.4', { seq: 4, resumed: true }], ['e1.3', { seq: 10, resumed: false, reset: 'expired' }], ['e1.0', { seq: 10, resumed: false, reset: 'expired' }],
-    ['e1.11', { seq: 10, resumed: false, reset: 'future' }], ['e2.7', { seq: 10, resumed: false, reset: 'epoch' }],
-    ['', { seq: 10, resumed: false, reset: 'unknown' }], ['7', { seq: 10, resumed: false, reset: 'unknown' }]
+    ['latest', { seq: 10, resumed: false }],
+    ['earliest', { seq: 4, resumed: false }],
+    ['e1.10', { seq: 10, resumed: true }],
+    ['e1.7', { seq: 7, resumed: true }],
+    ['e1.4', { seq: 4, resumed: true }],
+    ['e1.3', { seq: 10, resumed: false, reset: 'expired' }],
+    ['e1.0', { seq: 10, resumed: false, reset: 'expired' }],
+    ['e1.11', { seq: 10, resumed: false, reset: 'future' }],
+    ['e2.7', { seq: 10, resumed: false, reset: 'epoch' }],
+    ['', { seq: 10, resumed: false, reset: 'unknown' }],
+    ['7', { seq: 10, resumed: false, reset: 'unknown' }]
   ]
   for (const [cursor, expected] of cases) t.same(hub.startAt(cursor), expected, cursor)
   source.dropped = 10
@@ -95,7 +138,12 @@ await t.test('a reset comes after hello and before the opening, and the stream i
   const { hub, say } = open(t)
   say(3)
   const { sink, state, types, seqs } = makeSink()
-  hub.follow(sink, { start: hub.startAt('e0.1'), filter: new Filter({}), format: ndjson, opening: [{ type: 'snapshot-end', cursor: 'e1.3' }] })
+  hub.follow(sink, {
+    start: hub.startAt('e0.1'),
+    filter: new Filter({}),
+    format: ndjson,
+    opening: [{ type: 'snapshot-end', cursor: 'e1.3' }]
+  })
   say()
   await turns()
   t.same(types(), ['hello', 'reset', 'snapshot-end', 'a'])
@@ -118,33 +166,56 @@ await t.test('a long replay while the log grows has no gap and nothing twice', a
 
 await t.test('followers whose sinks are full, drain, and close at random each get all in order', async t => {
   const act = fc.constantFrom('say', 'say', 'many', 'follow', 'turn', 'drain', 'fill', 'close')
-  await fc.assert(fc.asyncProperty(fc.array(act, { maxLength: 60 }), fc.infiniteStream(fc.boolean()), async (acts, coin) => {
-    const { append, say, follow, source, hub } = open(t)
-    for (let n = 0; n < 300; n++) append()
-    const followers: { start: number, closed: boolean, full: boolean, sink: ReturnType<typeof makeSink> }[] = []
-    const random = () => coin.next().value as boolean
-    for (const next of acts) {
-      const one = followers[followers.length % 3]
-      if (next === 'say') say()
-      else if (next === 'many') say(300)
-      else if (next === 'turn') await turns(1)
-      else if (next === 'follow') {
-        const follower: typeof followers[number] = { start: random() ? source.head : 0, closed: false, full: false, sink: makeSink((): boolean => !(follower.full = random())) }
-        followers.push(follower)
-        follow(follower.sink.sink, { seq: follower.start })
-      } else if (one && next === 'drain') { one.full = false; one.sink.emit('drain') } else if (one && next === 'close') { one.closed = true; one.sink.emit('close') }
-    }
-    for (let n = 0; n < 400 && followers.some(follower => !follower.closed && follower.sink.seqs().at(-1) !== source.head); n++) {
-      for (const follower of followers) if (follower.full && !follower.closed) { follower.full = false; follower.sink.emit('drain') }
-      await turns(2)
-      if (followers.every(follower => follower.start === source.head)) break
-    }
-    for (const { start, closed, sink } of followers) {
-      const expected = upTo(source.head, start + 1)
-      t.strictSame(sink.seqs(), closed ? expected.slice(0, sink.seqs().length) : expected)
-    }
-    t.equal(hub.size, followers.filter(({ closed }) => !closed).length)
-  }), { numRuns: 40 })
+  await fc.assert(
+    fc.asyncProperty(fc.array(act, { maxLength: 60 }), fc.infiniteStream(fc.boolean()), async (acts, coin) => {
+      const { append, say, follow, source, hub } = open(t)
+      for (let n = 0; n < 300; n++) append()
+      const followers: { start: number; closed: boolean; full: boolean; sink: ReturnType<typeof makeSink> }[] = []
+      const random = () => coin.next().value as boolean
+      for (const next of acts) {
+        const one = followers[followers.length % 3]
+        if (next === 'say') say()
+        else if (next === 'many') say(300)
+        else if (next === 'turn') await turns(1)
+        else if (next === 'follow') {
+          const follower: (typeof followers)[number] = {
+            start: random() ? source.head : 0,
+            closed: false,
+            full: false,
+            sink: makeSink((): boolean => !(follower.full = random()))
+          }
+          followers.push(follower)
+          follow(follower.sink.sink, { seq: follower.start })
+        } else if (one && next === 'drain') {
+          one.full = false
+          one.sink.emit('drain')
+        } else if (one && next === 'close') {
+          one.closed = true
+          one.sink.emit('close')
+        }
+      }
+      for (
+        let n = 0;
+        n < 400 && followers.some(follower => !follower.closed && follower.sink.seqs().at(-1) !== source.head);
+        n++
+      ) {
+        for (const follower of followers) {
+          if (follower.full && !follower.closed) {
+            follower.full = false
+            follower.sink.emit('drain')
+          }
+        }
+        await turns(2)
+        if (followers.every(follower => follower.start === source.head)) break
+      }
+      for (const { start, closed, sink } of followers) {
+        const expected = upTo(source.head, start + 1)
+        t.strictSame(sink.seqs(), closed ? expected.slice(0, sink.seqs().length) : expected)
+      }
+      t.equal(hub.size, followers.filter(({ closed }) => !closed).length)
+    }),
+    { numRuns: 40 }
+  )
 })
 
 await t.test('a filtered stream gets what fits, from the log and live', async t => {
@@ -190,30 +261,42 @@ await t.test('followers that stand at the same place share what is encoded', asy
   t.equal(new Set(chunks).size, 1)
 })
 
-await t.test('followers that come to the same place at different times share what was made, wherever they began', async t => {
-  const { append, source, follow } = open(t, { maxStreams: 100 })
-  for (let n = 0; n < 2000; n++) append()
-  const reads: number[] = []
-  const { after } = source
-  source.after = (seq, limit) => {
-    reads.push(seq)
-    return after(seq, limit)
+await t.test(
+  'followers that come to the same place at different times share what was made, wherever they began',
+  async t => {
+    const { append, source, follow } = open(t, { maxStreams: 100 })
+    for (let n = 0; n < 2000; n++) append()
+    const reads: number[] = []
+    const { after } = source
+    source.after = (seq, limit) => {
+      reads.push(seq)
+      return after(seq, limit)
+    }
+    const late = makeSink(() => false)
+    follow(late.sink, { seq: 100 })
+    const early = makeSink()
+    follow(early.sink, { seq: 0 })
+    await until(() => early.seqs().length === 2000, 'the first has all')
+    const made = reads.length
+    late.sink.write = chunk => {
+      late.state.lines.push(
+        ...String(contentOf(chunk))
+          .split('\n')
+          .filter(Boolean)
+          .map(line => JSON.parse(line))
+      )
+      return true
+    }
+    late.emit('drain')
+    await until(() => late.seqs().length === 1900, 'the second has all')
+    t.same(late.seqs(), early.seqs().slice(100))
+    t.same(
+      reads.slice(made).filter(seq => seq > 256 && seq < 1744),
+      [],
+      'nothing is read again between the place where it began and the head'
+    )
   }
-  const late = makeSink(() => false)
-  follow(late.sink, { seq: 100 })
-  const early = makeSink()
-  follow(early.sink, { seq: 0 })
-  await until(() => early.seqs().length === 2000, 'the first has all')
-  const made = reads.length
-  late.sink.write = chunk => {
-    late.state.lines.push(...String(contentOf(chunk)).split('\n').filter(Boolean).map(line => JSON.parse(line)))
-    return true
-  }
-  late.emit('drain')
-  await until(() => late.seqs().length === 1900, 'the second has all')
-  t.same(late.seqs(), early.seqs().slice(100))
-  t.same(reads.slice(made).filter(seq => seq > 256 && seq < 1744), [], 'nothing is read again between the place where it began and the head')
-})
+)
 
 await t.test('however many replay the log, others get their turn after some milliseconds', async t => {
   const { append, follow } = open(t, { maxStreams: 10 })
@@ -244,26 +327,29 @@ await t.test('however many replay the log, others get their turn after some mill
   t.equal(new Set(turns).size, turns.length, 'one in each turn')
 })
 
-await t.test('more followers than are served in one turn get all in order, also what comes between, and share it', async t => {
-  const { hub, say, follow } = open(t, { maxStreams: 1000 })
-  const followers = Array.from({ length: 600 }, () => ({ ...makeSink(), chunks: [] as Buffer[] }))
-  for (const { sink, chunks } of followers) {
-    follow(sink)
-    const { write } = sink
-    sink.write = chunk => {
-      chunks.push(chunk)
-      return write(chunk)
+await t.test(
+  'more followers than are served in one turn get all in order, also what comes between, and share it',
+  async t => {
+    const { hub, say, follow } = open(t, { maxStreams: 1000 })
+    const followers = Array.from({ length: 600 }, () => ({ ...makeSink(), chunks: [] as Buffer[] }))
+    for (const { sink, chunks } of followers) {
+      follow(sink)
+      const { write } = sink
+      sink.write = chunk => {
+        chunks.push(chunk)
+        return write(chunk)
+      }
     }
+    say()
+    await turns(2)
+    t.same([followers[0]!.chunks.length, followers[599]!.chunks.length], [1, 0], 'some were served, not all')
+    say(2)
+    await turns()
+    for (const { seqs } of followers) t.strictSame(seqs(), [1, 2, 3])
+    t.ok(new Set(followers.flatMap(({ chunks }) => chunks)).size <= 4)
+    t.equal(hub.delivered, 1800)
   }
-  say()
-  await turns(2)
-  t.same([followers[0]!.chunks.length, followers[599]!.chunks.length], [1, 0], 'some were served, not all')
-  say(2)
-  await turns()
-  for (const { seqs } of followers) t.strictSame(seqs(), [1, 2, 3])
-  t.ok(new Set(followers.flatMap(({ chunks }) => chunks)).size <= 4)
-  t.equal(hub.delivered, 1800)
-})
+)
 
 await t.test('a batch is bounded in bytes, except for a longer event', async t => {
   const { say, follow } = open(t)
@@ -312,7 +398,9 @@ await t.test('a heartbeat has the cursor of what was delivered, and a follower b
   const { append, say, follow } = open(t, { heartbeatMs: 5 })
   for (let n = 0; n < 2000; n++) append()
   let drained = false
-  const { sink, state, emit } = makeSink(() => drained || !state.lines.some(({ type, cursor }) => type === 'a' && cursor === 'e1.2003'))
+  const { sink, state, emit } = makeSink(
+    () => drained || !state.lines.some(({ type, cursor }) => type === 'a' && cursor === 'e1.2003')
+  )
   follow(sink)
   await until(() => state.lines.some(({ type }) => type === 'heartbeat'), 'there is a heartbeat')
   say(3)
@@ -323,7 +411,10 @@ await t.test('a heartbeat has the cursor of what was delivered, and a follower b
   t.equal(state.chunks, before)
   drained = true
   emit('drain')
-  await until(() => state.lines.at(-1).type === 'heartbeat' && state.lines.at(-1).cursor === 'e1.2013', 'it beats again')
+  await until(
+    () => state.lines.at(-1).type === 'heartbeat' && state.lines.at(-1).cursor === 'e1.2013',
+    'it beats again'
+  )
   let delivered = 0
   for (const { type, cursor } of state.lines) {
     if (type === 'a') delivered = Number(cursor.split('.')[1])
@@ -401,7 +492,9 @@ await t.test('a stream whose log cannot be read ends without a goodbye, and the 
   await turns()
   const [near, far] = [makeSink(), makeSink()]
   follow(near.sink, { seq: 2000 })
-  source.after = () => { throw new AppError('unavailable', 'the disk is broken') }
+  source.after = () => {
+    throw new AppError('unavailable', 'the disk is broken')
+  }
   follow(far.sink, { seq: 0 })
   say(1)
   await turns()

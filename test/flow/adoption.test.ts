@@ -28,7 +28,14 @@ await t.test('nodes outlive whatever manages them', { timeout: 300_000 }, async 
     const { pid } = (await cluster.node('controller'))!
     process.kill(pid!, 'SIGKILL')
     await until(() => !isRunning(pid!), 'the controller is gone')
-    await until(() => fetch(`${cluster.url}/readyz`).then(({ ok }) => ok, () => false), 'the controller is back')
+    await until(
+      () =>
+        fetch(`${cluster.url}/readyz`).then(
+          ({ ok }) => ok,
+          () => false
+        ),
+      'the controller is back'
+    )
     await cluster.connected(...two)
     await cluster.reaches('worker-1', 'RUNNING')
     t.same(await cluster.pids(), pids)
@@ -47,28 +54,38 @@ await t.test('nodes outlive whatever manages them', { timeout: 300_000 }, async 
     t.same(await cluster.pids(), pids)
   })
 
-  await t.test('the next supervisor adopts the nodes of one that was killed, and goes on looking after them', async t => {
-    const host = cluster.hosts.get('sensor-2')!
-    const agent = (await cluster.node('sensor-2'))!.pid!
-    await host.stop('SIGKILL')
-    await until(() => !isRunning(agent), 'its agent has ended with it')
-    t.ok(isRunning(pids['worker-1']!))
-    await adopts(t, pids)
-  })
+  await t.test(
+    'the next supervisor adopts the nodes of one that was killed, and goes on looking after them',
+    async t => {
+      const host = cluster.hosts.get('sensor-2')!
+      const agent = (await cluster.node('sensor-2'))!.pid!
+      await host.stop('SIGKILL')
+      await until(() => !isRunning(agent), 'its agent has ended with it')
+      t.ok(isRunning(pids['worker-1']!))
+      await adopts(t, pids)
+    }
+  )
 
-  await t.test('a supervisor that is to leave the nodes ends with its roles only, and its successor goes on', async t => {
-    const before = await cluster.pids()
-    const host = cluster.hosts.get('sensor-2')!
-    const agent = (await cluster.node('sensor-2'))!.pid!
-    await host.stop('SIGUSR2')
-    t.equal(host.child.exitCode, 0)
-    t.notOk(isRunning(agent))
-    t.ok(isRunning(before['worker-1']!))
-    await adopts(t, before)
-  })
+  await t.test(
+    'a supervisor that is to leave the nodes ends with its roles only, and its successor goes on',
+    async t => {
+      const before = await cluster.pids()
+      const host = cluster.hosts.get('sensor-2')!
+      const agent = (await cluster.node('sensor-2'))!.pid!
+      await host.stop('SIGUSR2')
+      t.equal(host.child.exitCode, 0)
+      t.notOk(isRunning(agent))
+      t.ok(isRunning(before['worker-1']!))
+      await adopts(t, before)
+    }
+  )
 
   await t.test('a second supervisor of the same directory is refused with one line', async t => {
-    const { status, stderr } = start(['--agent', `--management-state-dir=${cluster.stateDir('sensor-2')}`, '--agent-name=sensor-2'])
+    const { status, stderr } = start([
+      '--agent',
+      `--management-state-dir=${cluster.stateDir('sensor-2')}`,
+      '--agent-name=sensor-2'
+    ])
     t.equal(status, 1)
     t.equal(stderr.trim().split('\n').length, 1)
     t.match(stderr, /another zeek-cluster runs with the state directory/)

@@ -11,8 +11,17 @@ const two = ['sensor-1', 'sensor-2'] as const
 
 await t.test('files that change under a cluster', async t => {
   const cluster = new Cluster(t)
-  const [script, inner, bin] = ['site.zeek', 'inner.zeek', 'zeek'].map(name => join(directoryOf(t), name)) as [string, string, string]
-  const install = (version: string) => writeFileSync(bin, `#!/bin/sh\nif [ "$1" = --version ]; then echo "zeek version ${version}"; exit; fi\nexec ${standIn} "$@"\n`, { mode: 0o755 })
+  const [script, inner, bin] = ['site.zeek', 'inner.zeek', 'zeek'].map(name => join(directoryOf(t), name)) as [
+    string,
+    string,
+    string
+  ]
+  const install = (version: string) =>
+    writeFileSync(
+      bin,
+      `#!/bin/sh\nif [ "$1" = --version ]; then echo "zeek version ${version}"; exit; fi\nexec ${standIn} "$@"\n`,
+      { mode: 0o755 }
+    )
   install('9.0.0')
   writeFileSync(script, `@load ${inner}\n`)
   writeFileSync(inner, '')
@@ -20,10 +29,11 @@ await t.test('files that change under a cluster', async t => {
   const config = configurationOf(two, [{ name: 'worker-1', scripts: [script] }])
   const reasons = async () => (await getJson(`${cluster.url}/v1/health`)).reasons
   const drifts = async () => (await reasons()).filter(({ code }: { code: string }) => code === 'drift')
-  const told = (count: number) => until(async () => {
-    const found = await drifts()
-    return found.length === count && found
-  }, `${count} instances have drifted`)
+  const told = (count: number) =>
+    until(async () => {
+      const found = await drifts()
+      return found.length === count && found
+    }, `${count} instances have drifted`)
   const ready = () => until(async () => (await reasons()).length === 0, 'the cluster is ready')
   /** Deploys the same again, and returns what is said of the nodes that are started, by name. */
   const redeploy = async () => {
@@ -32,7 +42,11 @@ await t.test('files that change under a cluster', async t => {
     t.equal((await cluster.ask('deploy')).state, 'succeeded')
     const events = (await stream.collect(({ type }) => type === 'deploy_response')).map(({ json }) => json)
     stream.close()
-    return Object.fromEntries(events.filter(({ old_state: old, new_state: state }) => old === 'STOPPED' && state === 'PENDING').map(({ node, reason }) => [node, reason]))
+    return Object.fromEntries(
+      events
+        .filter(({ old_state: old, new_state: state }) => old === 'STOPPED' && state === 'PENDING')
+        .map(({ node, reason }) => [node, reason])
+    )
   }
   t.equal((await cluster.deploy(config)).state, 'succeeded')
   await ready()
@@ -40,7 +54,13 @@ await t.test('files that change under a cluster', async t => {
   await t.test('are told in health, naming node and file, and nothing is restarted', async t => {
     const before = await cluster.pids()
     writeFileSync(inner, 'event zeek_init() { }\n')
-    t.match(await told(1), [{ instance: 'sensor-2', node: 'worker-1', message: `${inner} changed on disk after worker-1 had started; deploy again` }])
+    t.match(await told(1), [
+      {
+        instance: 'sensor-2',
+        node: 'worker-1',
+        message: `${inner} changed on disk after worker-1 had started; deploy again`
+      }
+    ])
     t.same(await cluster.pids(), before)
   })
 
@@ -84,14 +104,22 @@ await t.test('files that change under a cluster', async t => {
   await t.test('count also when it is zeek that is another', async t => {
     install('9.0.1')
     const all = await told(2)
-    t.match(all, [{ instance: 'sensor-1', message: `${bin} changed on disk after manager, logger-1 had started; deploy again` }, { node: 'worker-1' }])
-    t.same(await redeploy(), Object.fromEntries(['manager', 'logger-1', 'worker-1'].map(name => [name, 'zeek changed: 9.0.0 -> 9.0.1'])))
+    t.match(all, [
+      { instance: 'sensor-1', message: `${bin} changed on disk after manager, logger-1 had started; deploy again` },
+      { node: 'worker-1' }
+    ])
+    t.same(
+      await redeploy(),
+      Object.fromEntries(['manager', 'logger-1', 'worker-1'].map(name => [name, 'zeek changed: 9.0.0 -> 9.0.1']))
+    )
     await ready()
   })
 
   await t.test('are told with a changed configuration', async t => {
     writeFileSync(inner, '')
-    await cluster.ask('stage_configuration', { config: configurationOf(two, [{ name: 'worker-1', scripts: [script], env: { X: '1' } }]) })
+    await cluster.ask('stage_configuration', {
+      config: configurationOf(two, [{ name: 'worker-1', scripts: [script], env: { X: '1' } }])
+    })
     t.same(await redeploy(), { 'worker-1': 'configuration changed; scripts changed: inner.zeek' })
   })
 })

@@ -9,20 +9,32 @@ import { directoryOf } from '../support/directory.js'
 import { until } from '../support/until.js'
 
 const logger = (name: string) => ({ name, instance: 'agent-a', role: 'LOGGER' })
-const configOf = (...loggers: string[]) => ({ instances: [{ name: 'agent-a' }], nodes: [{ name: 'manager', instance: 'agent-a', role: 'MANAGER' }, ...loggers.map(logger)] })
+const configOf = (...loggers: string[]) => ({
+  instances: [{ name: 'agent-a' }],
+  nodes: [{ name: 'manager', instance: 'agent-a', role: 'MANAGER' }, ...loggers.map(logger)]
+})
 
 type Test = Parameters<typeof startTestController>[0]
 
-async function start (t: Test, flags: Record<string, string>, loggers: readonly string[]) {
+async function start(t: Test, flags: Record<string, string>, loggers: readonly string[]) {
   const controller = await startTestController(t)
   const state = directoryOf(t)
-  const agent = await startTestAgent(t, 'agent-a', controller.settings.controller_port, { 'agent-rotation-interval': '1', 'agent-archive-interval': '0.2', ...flags }, state)
+  const agent = await startTestAgent(
+    t,
+    'agent-a',
+    controller.settings.controller_port,
+    { 'agent-rotation-interval': '1', 'agent-archive-interval': '0.2', ...flags },
+    state
+  )
   await until(() => controller.controller.instances()[0]?.connected, 'it is connected')
   const stream = await openStream(t, `${controller.url}/v1/events?types=notify_error,notify_log`)
   await stream.next('hello')
   await controller.ask('stage_configuration', { config: configOf(...loggers) })
   t.equal((await controller.ask('deploy')).state, 'succeeded')
-  const filesOf = (directory: string) => existsSync(join(state, directory)) ? readdirSync(join(state, directory), { recursive: true }).map(String).sort() : []
+  const filesOf = (directory: string) =>
+    existsSync(join(state, directory))
+      ? readdirSync(join(state, directory), { recursive: true }).map(String).sort()
+      : []
   const archived = () => filesOf('logs').filter(file => /^\d{4}-\d\d-\d\d\/[^.].*\.gz$/.test(file))
   const read = (file: string) => gunzipSync(readFileSync(join(state, 'logs', file))).toString()
   return { ...controller, agent, state, stream, archived, read, filesOf }
@@ -32,14 +44,24 @@ await t.test('logs are rotated by the logger, and archived by the agent', async 
   const { state, archived, read, filesOf } = await start(t, {}, ['logger-1'])
   await until(() => archived().length >= 2, 'two logs are archived', 60_000)
   for (const file of archived()) t.match(file, /^\d{4}-\d\d-\d\d\/cluster\.\d\d:\d\d:\d\d-\d\d:\d\d:\d\d\.log\.gz$/)
-  t.match(read(archived()[0]!), /^#separator \\x09\n[^]*#path\tcluster\n[^]*\tlogger-1\tstand-in has started\n[^]*#close\t/)
-  t.notOk(filesOf('nodes/manager').some(file => file.endsWith('.log')), 'with a logger the manager writes none')
+  t.match(
+    read(archived()[0]!),
+    /^#separator \\x09\n[^]*#path\tcluster\n[^]*\tlogger-1\tstand-in has started\n[^]*#close\t/
+  )
+  t.notOk(
+    filesOf('nodes/manager').some(file => file.endsWith('.log')),
+    'with a logger the manager writes none'
+  )
   t.ok(existsSync(join(state, 'nodes/logger-1')))
 })
 
-await t.test('two loggers do not get into each other\'s way, whatever they are called', async t => {
+await t.test("two loggers do not get into each other's way, whatever they are called", async t => {
   const { archived } = await start(t, {}, ['logger-1', 'logger__2'])
-  await until(() => ['-logger-1.log.gz', '-logger_.2.log.gz'].every(end => archived().some(file => file.endsWith(end))), 'logs of both are archived', 60_000)
+  await until(
+    () => ['-logger-1.log.gz', '-logger_.2.log.gz'].every(end => archived().some(file => file.endsWith(end))),
+    'logs of both are archived',
+    60_000
+  )
   t.pass('they are')
 })
 
@@ -50,12 +72,17 @@ await t.test('without a logger the manager writes the logs', async t => {
 })
 
 await t.test('what a stopped logger, and a crashed one, has open comes into the archive', async t => {
-  const { ask, archived, read, controller, agent } = await start(t, { 'agent-rotation-interval': '86400' }, ['logger-1'])
+  const { ask, archived, read, controller, agent } = await start(t, { 'agent-rotation-interval': '86400' }, [
+    'logger-1'
+  ])
   const pid = () => agent.supervisor.status().find(({ name }) => name === 'logger-1')?.pid
   const starts = () => archived().filter(file => read(file).includes('stand-in has started')).length
   const before = pid()!
   process.kill(before, 'SIGKILL')
-  await until(() => pid() && pid() !== before && controller.nodes().find(({ node }) => node === 'logger-1')?.state === 'RUNNING', 'it runs again')
+  await until(
+    () => pid() && pid() !== before && controller.nodes().find(({ node }) => node === 'logger-1')?.state === 'RUNNING',
+    'it runs again'
+  )
   await until(() => starts() === 1, 'the log of the crashed one is archived', 60_000)
   t.equal((await ask('stop', { nodes: ['logger-1'] })).state, 'succeeded')
   await until(() => starts() === 2, 'the log of the stopped one is archived', 60_000)
@@ -72,17 +99,34 @@ await t.test('an archiver that fails is told, and that it works again; the logs 
   const waiting = filesOf('spool/log-queue')
   t.not(waiting.length, 0)
   rmSync(blocked)
-  const told = await stream.collect(({ type, message }) => type === 'notify_log' && /^logs are archived again/.test(message))
+  const told = await stream.collect(
+    ({ type, message }) => type === 'notify_log' && /^logs are archived again/.test(message)
+  )
   t.match(told.at(-1)?.json, { instance: 'agent-a', level: 'INFO' })
-  const archived = () => readdirSync(join(blocked, 'logs'), { recursive: true }).filter(file => String(file).endsWith('.gz')).length
+  const archived = () =>
+    readdirSync(join(blocked, 'logs'), { recursive: true }).filter(file => String(file).endsWith('.gz')).length
   await until(() => archived() >= waiting.length, 'what waited is archived')
 })
 
-await t.test('what a node\'s options say of rotation wins; and an agent that does not archive leaves the queue to others', async t => {
-  const { ask, archived, filesOf } = await start(t, { 'agent-archive-logs': 'false', 'agent-rotation-interval': '86400' }, ['logger-1'])
-  const config = configOf('logger-1')
-  await ask('stage_configuration', { config: { ...config, nodes: config.nodes.map(node => node.role === 'LOGGER' ? { ...node, options: { 'Log::default_rotation_interval': '1sec' } } : node) } })
-  t.equal((await ask('deploy')).state, 'succeeded')
-  await until(() => filesOf('spool/log-queue').length >= 3, 'logs are rotated', 60_000)
-  t.same(archived(), [])
-})
+await t.test(
+  "what a node's options say of rotation wins; and an agent that does not archive leaves the queue to others",
+  async t => {
+    const { ask, archived, filesOf } = await start(
+      t,
+      { 'agent-archive-logs': 'false', 'agent-rotation-interval': '86400' },
+      ['logger-1']
+    )
+    const config = configOf('logger-1')
+    await ask('stage_configuration', {
+      config: {
+        ...config,
+        nodes: config.nodes.map(node =>
+          node.role === 'LOGGER' ? { ...node, options: { 'Log::default_rotation_interval': '1sec' } } : node
+        )
+      }
+    })
+    t.equal((await ask('deploy')).state, 'succeeded')
+    await until(() => filesOf('spool/log-queue').length >= 3, 'logs are rotated', 60_000)
+    t.same(archived(), [])
+  }
+)

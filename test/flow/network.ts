@@ -13,8 +13,12 @@ export const far = '127.1.0.2'
 export const ownNetwork: readonly string[] = unshare
 
 /** Why there can be no networks here; false where there can. */
-export function whyNoNetwork (): string | false {
-  const { status, error, stderr } = spawnSync(unshare[0]!, [...unshare.slice(1), 'ip', 'link', 'add', 'near', 'type', 'veth', 'peer', 'name', 'far'], { encoding: 'utf8' })
+export function whyNoNetwork(): string | false {
+  const { status, error, stderr } = spawnSync(
+    unshare[0]!,
+    [...unshare.slice(1), 'ip', 'link', 'add', 'near', 'type', 'veth', 'peer', 'name', 'far'],
+    { encoding: 'utf8' }
+  )
   return status !== 0 && `no network namespaces here: ${(error?.message ?? stderr).trim()}`
 }
 
@@ -25,17 +29,23 @@ export function whyNoNetwork (): string | false {
 export class Network {
   readonly #pid: number
 
-  private constructor (pid: number) {
+  private constructor(pid: number) {
     this.#pid = pid
   }
 
-  static async open (t: Test): Promise<Network> {
-    const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo; exec sleep infinity'], { env: cleanEnv, stdio: ['ignore', 'pipe', 'ignore'] })
+  static async open(t: Test): Promise<Network> {
+    const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo; exec sleep infinity'], {
+      env: cleanEnv,
+      stdio: ['ignore', 'pipe', 'ignore']
+    })
     t.teardown(() => holder.kill('SIGKILL'))
     await once(holder.stdout, 'data')
     const network = new Network(holder.pid!)
     execFileSync('ip', ['link', 'add', 'near', 'type', 'veth', 'peer', 'name', 'far', 'netns', String(holder.pid)])
-    for (const [prefix, device, address, card] of [[[], 'near', near, '01'], [network.prefix, 'far', far, '02']] as const) {
+    for (const [prefix, device, address, card] of [
+      [[], 'near', near, '01'],
+      [network.prefix, 'far', far, '02']
+    ] as const) {
       const script = `ip link set lo up; ip address flush dev lo; ip address add 127.0.0.1/32 dev lo
         echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet
         ip address add ${address}/24 dev ${device}; ip link set ${device} address 02:00:00:00:00:${card} up`
@@ -47,23 +57,35 @@ export class Network {
   }
 
   /** In front of a command: has it run there. */
-  get prefix (): readonly string[] {
+  get prefix(): readonly string[] {
     return ['nsenter', `--net=/proc/${this.#pid}/ns/net`]
   }
 
   /** Loses what is sent from here to there, the other way, or both. */
-  cut (way: 'there' | 'back' | 'both' = 'both'): void {
+  cut(way: 'there' | 'back' | 'both' = 'both'): void {
     if (way !== 'back') this.#setCard([], far, 'near', '99')
     if (way !== 'there') this.#setCard(this.prefix, near, 'far', '99')
   }
 
-  heal (): void {
+  heal(): void {
     this.#setCard([], far, 'near', '02')
     this.#setCard(this.prefix, near, 'far', '01')
   }
 
-  #setCard (prefix: readonly string[], address: string, device: string, card: string): void {
-    const [command, ...args] = [...prefix, 'ip', 'neighbour', 'replace', address, 'lladdr', `02:00:00:00:00:${card}`, 'dev', device, 'nud', 'permanent']
+  #setCard(prefix: readonly string[], address: string, device: string, card: string): void {
+    const [command, ...args] = [
+      ...prefix,
+      'ip',
+      'neighbour',
+      'replace',
+      address,
+      'lladdr',
+      `02:00:00:00:00:${card}`,
+      'dev',
+      device,
+      'nud',
+      'permanent'
+    ]
     execFileSync(command!, args)
   }
 }

@@ -13,16 +13,26 @@ await t.test('nodes are started, stopped and restarted', { timeout: 300_000 }, a
   await stream.next('hello')
   const health = async () => {
     const response = await fetch(`${cluster.url}/v1/health`)
-    return { status: response.status, ...await response.json() as { ready: boolean, reasons: { code: string, node?: string }[] } }
+    return {
+      status: response.status,
+      ...((await response.json()) as { ready: boolean; reasons: { code: string; node?: string }[] })
+    }
   }
   t.match(await health(), { status: 503, ready: false, reasons: [{ code: 'not_deployed' }] })
   t.equal((await cluster.deploy(configurationOf(two))).state, 'succeeded')
-  t.match((await stream.collect(({ ready }) => ready)).at(-1)?.json, { type: 'notify_health', ready: true, reasons: [] })
+  t.match((await stream.collect(({ ready }) => ready)).at(-1)?.json, {
+    type: 'notify_health',
+    ready: true,
+    reasons: []
+  })
   t.match(await health(), { status: 200, ready: true })
   const pids = await cluster.pids()
 
   await t.test('a node that is stopped is gone, and the others keep running', async t => {
-    t.match(await cluster.ask('stop', { nodes: ['worker-1'] }), { state: 'succeeded', results: [{ instance: 'sensor-2', node: 'worker-1', success: true }] })
+    t.match(await cluster.ask('stop', { nodes: ['worker-1'] }), {
+      state: 'succeeded',
+      results: [{ instance: 'sensor-2', node: 'worker-1', success: true }]
+    })
     t.notOk(isRunning(pids['worker-1']!))
     t.match(await cluster.node('worker-1'), { state: 'STOPPED', desired_state: 'STOPPED' })
     const { 'worker-1': stopped, ...others } = await cluster.pids()
@@ -43,11 +53,17 @@ await t.test('nodes are started, stopped and restarted', { timeout: 300_000 }, a
     await cluster.startHost('sensor-2', false)
     await cluster.connected('sensor-2')
     t.match(await cluster.reaches('worker-1', 'STOPPED'), { desired_state: 'STOPPED' })
-    t.match(await cluster.ask('restart', { nodes: ['worker-1'] }), { state: 'failed', results: [{ error: 'node worker-1 was stopped by an operator' }] })
+    t.match(await cluster.ask('restart', { nodes: ['worker-1'] }), {
+      state: 'failed',
+      results: [{ error: 'node worker-1 was stopped by an operator' }]
+    })
   })
 
   await t.test('it runs once it is started, and starting it again leaves it alone', async t => {
-    t.match(await cluster.ask('start', { roles: ['WORKER'] }), { state: 'succeeded', results: [{ node: 'worker-1', success: true }] })
+    t.match(await cluster.ask('start', { roles: ['WORKER'] }), {
+      state: 'succeeded',
+      results: [{ node: 'worker-1', success: true }]
+    })
     const { pid } = (await cluster.node('worker-1'))!
     t.ok(isRunning(pid!))
     t.equal((await cluster.ask('start')).state, 'succeeded')
@@ -62,7 +78,9 @@ await t.test('nodes are started, stopped and restarted', { timeout: 300_000 }, a
     const after = await cluster.pids()
     for (const [name, pid] of Object.entries(before)) t.not(after[name], pid, name)
     const last = Object.keys(before).at(-1)!
-    const seen = (await events.collect(json => json.node === last && json.new_state === 'RUNNING')).map(({ json }) => json)
+    const seen = (await events.collect(json => json.node === last && json.new_state === 'RUNNING')).map(
+      ({ json }) => json
+    )
     // Nobody is stopped while another is not yet back.
     let away: string | undefined
     for (const { node, new_state: state } of seen) {
@@ -75,7 +93,12 @@ await t.test('nodes are started, stopped and restarted', { timeout: 300_000 }, a
     const { pid } = (await cluster.node('worker-1'))!
     await cluster.hosts.get('sensor-2')!.stop('SIGKILL')
     await cluster.reaches('worker-1', 'UNKNOWN')
-    t.match(await health(), { status: 503, reasons: [{ code: 'workers_missing', message: '0 of 1 workers run, 0 are allowed to be missing: worker-1 is UNKNOWN' }] })
+    t.match(await health(), {
+      status: 503,
+      reasons: [
+        { code: 'workers_missing', message: '0 of 1 workers run, 0 are allowed to be missing: worker-1 is UNKNOWN' }
+      ]
+    })
     t.ok(isRunning(pid!))
     await cluster.startHost('sensor-2', false)
     await until(async () => (await health()).status === 200, 'the cluster is ready')

@@ -27,21 +27,36 @@ else {
   else await t.spawn(command, args, { env: { ...process.env, OWN_NETWORK: '1' } }, 'in a network of its own')
 }
 
-async function partition (t: Test): Promise<void> {
+async function partition(t: Test): Promise<void> {
   const network = await Network.open(t)
   const cluster = new Cluster(t)
-  const flags = await cluster.prepare({ 'controller-addr': near, 'management-retry-max': '0.5', 'controller-connect-grace': '0.5' })
+  const flags = await cluster.prepare({
+    'controller-addr': near,
+    'management-retry-max': '0.5',
+    'controller-connect-grace': '0.5'
+  })
   Object.assign(flags, { 'agent-controller': `${near}:${flags['controller-port']}` })
   const flagsOf = (name: string) => ({ ...flags, 'agent-name': name, 'management-state-dir': cluster.stateDir(name) })
   const env = { NODE_OPTIONS: `--import=${clock}` }
   Service.start(t, ['--controller', '--agent'], flagsOf('sensor-1'), { env })
   // One dials, the other is dialled.
   Service.start(t, ['--agent'], flagsOf('sensor-2'), { env, prefix: network.prefix })
-  Service.start(t, ['--agent'], { ...flagsOf('sensor-3'), 'agent-controller': 'none', 'agent-addr': far, 'agent-port': '2151' }, { env, prefix: network.prefix })
+  Service.start(
+    t,
+    ['--agent'],
+    { ...flagsOf('sensor-3'), 'agent-controller': 'none', 'agent-addr': far, 'agent-port': '2151' },
+    { env, prefix: network.prefix }
+  )
   await cluster.connected('sensor-1', 'sensor-2')
   const config = configurationOf(three)
   config.instances[2] = { name: 'sensor-3', host: far, listen_port: 2151 }
-  t.equal((await until(async () => { const { state } = await cluster.deploy(config); return state === 'succeeded' && state }, 'it is deployed')), 'succeeded')
+  t.equal(
+    await until(async () => {
+      const { state } = await cluster.deploy(config)
+      return state === 'succeeded' && state
+    }, 'it is deployed'),
+    'succeeded'
+  )
 
   const follow = async (types: string) => {
     const stream = await openStream(t, `${cluster.url}/v1/events?types=${types}`)
@@ -69,27 +84,45 @@ async function partition (t: Test): Promise<void> {
     })
   }
 
-  await t.test('what is deployed meanwhile is brought to the others when they are back, and only what differs is touched', async t => {
-    const before = await whole()
-    network.cut()
-    for (const name of ['worker-1', 'worker-2']) await cluster.reaches(name, 'UNKNOWN')
-    const { nodes, instances } = configurationOf(three, [{ name: 'worker-1', options: { 'Demo::level': '7' } }])
-    const { results } = await cluster.deploy({ nodes, instances: [instances[0], { ...instances[1], host: far }, config.instances[2]] })
-    t.same(new Set(results.filter(({ success }) => !success).map(({ error }) => error)), new Set(['instance sensor-2 is not connected', 'instance sensor-3 is not connected']))
-    process.kill(before['worker-2']!, 'SIGKILL')
-    await until(() => readIdentity(join(cluster.stateDir('sensor-3'), 'supervisor', 'worker-2.pid'))?.pid !== before['worker-2'], 'the agent needs no controller to start it again')
-    network.heal()
-    await cluster.reaches('worker-1', 'RUNNING', before['worker-1'])
-    const after = await whole()
-    t.match(await cluster.ask('get_id_value', { id: 'Demo::level', nodes: ['worker-1'] }), { results: [{ data: { value: '7' } }] })
-    t.same({ ...after, 'worker-1': 0, 'worker-2': 0 }, { ...before, 'worker-1': 0, 'worker-2': 0 })
-  })
+  await t.test(
+    'what is deployed meanwhile is brought to the others when they are back, and only what differs is touched',
+    async t => {
+      const before = await whole()
+      network.cut()
+      for (const name of ['worker-1', 'worker-2']) await cluster.reaches(name, 'UNKNOWN')
+      const { nodes, instances } = configurationOf(three, [{ name: 'worker-1', options: { 'Demo::level': '7' } }])
+      const { results } = await cluster.deploy({
+        nodes,
+        instances: [instances[0], { ...instances[1], host: far }, config.instances[2]]
+      })
+      t.same(
+        new Set(results.filter(({ success }) => !success).map(({ error }) => error)),
+        new Set(['instance sensor-2 is not connected', 'instance sensor-3 is not connected'])
+      )
+      process.kill(before['worker-2']!, 'SIGKILL')
+      await until(
+        () =>
+          readIdentity(join(cluster.stateDir('sensor-3'), 'supervisor', 'worker-2.pid'))?.pid !== before['worker-2'],
+        'the agent needs no controller to start it again'
+      )
+      network.heal()
+      await cluster.reaches('worker-1', 'RUNNING', before['worker-1'])
+      const after = await whole()
+      t.match(await cluster.ask('get_id_value', { id: 'Demo::level', nodes: ['worker-1'] }), {
+        results: [{ data: { value: '7' } }]
+      })
+      t.same({ ...after, 'worker-1': 0, 'worker-2': 0 }, { ...before, 'worker-1': 0, 'worker-2': 0 })
+    }
+  )
 
   await t.test('a restart that is lost with its link is not done later', async t => {
     const before = await whole()
     network.cut('there')
     const asked = cluster.ask('restart', { nodes: ['worker-1', 'worker-2'] })
-    t.match((await asked).results, [{ success: false, error: /^the link is closed: / }, { success: false, error: /^the link is closed: / }])
+    t.match((await asked).results, [
+      { success: false, error: /^the link is closed: / },
+      { success: false, error: /^the link is closed: / }
+    ])
     network.heal()
     t.same(await whole(), before)
   })
@@ -102,7 +135,9 @@ async function partition (t: Test): Promise<void> {
     await stream.next('restart_request')
     network.heal()
     t.equal((await asked).state, 'succeeded')
-    const changes = (await stream.collect(({ type }) => type === 'restart_response')).filter(({ json }) => json.new_state === 'PENDING')
+    const changes = (await stream.collect(({ type }) => type === 'restart_response')).filter(
+      ({ json }) => json.new_state === 'PENDING'
+    )
     t.equal(changes.length, 1)
     t.not((await whole())['worker-1'], before['worker-1'])
   })
@@ -114,7 +149,10 @@ async function partition (t: Test): Promise<void> {
     const { state, reqid } = await cluster.ask('restart', { nodes: ['worker-1'] }, '?timeout=0.2')
     process.kill(pidOf('sensor-2'), 'SIGCONT')
     t.equal(state, 'timed_out')
-    t.match((await stream.next())?.json, { instance: 'sensor-2', message: `late answer to restart of request ${reqid}: request timed out` })
+    t.match((await stream.next())?.json, {
+      instance: 'sensor-2',
+      message: `late answer to restart of request ${reqid}: request timed out`
+    })
     t.same(await whole(), before)
   })
 
@@ -132,7 +170,10 @@ async function partition (t: Test): Promise<void> {
     const before = await whole()
     const pid = (await cluster.node('controller'))!.pid!
     const stream = await follow('notify_agents_ready')
-    const losses = () => readFileSync(join(cluster.stateDir('sensor-2'), 'management-sensor-2.log'), 'utf8').split('lost the controller: heartbeat missed').length
+    const losses = () =>
+      readFileSync(join(cluster.stateDir('sensor-2'), 'management-sensor-2.log'), 'utf8').split(
+        'lost the controller: heartbeat missed'
+      ).length
     const already = losses()
     process.kill(pid, 'SIGSTOP')
     await until(() => losses() > already, 'the agent has noticed')
@@ -150,14 +191,21 @@ async function partition (t: Test): Promise<void> {
       t.equal((await cluster.ask('restart', { nodes: ['worker-1'] })).state, 'succeeded', way)
       t.match((await stream.next())?.json, { type: 'restart_response' })
     }
-    t.same({ ...await whole(), 'worker-1': 0 }, { ...before, 'worker-1': 0 })
+    t.same({ ...(await whole()), 'worker-1': 0 }, { ...before, 'worker-1': 0 })
   })
 
   await t.test('of two agents of one name the second is refused, and the first keeps its nodes', async t => {
     const before = await whole()
     const stream = await follow(`${lost},notify_error`)
-    const second = Service.start(t, ['--agent'], { ...flagsOf('sensor-2'), 'management-state-dir': cluster.stateDir('another') })
-    t.match((await stream.next())?.json, { type: 'notify_error', instance: 'sensor-2', message: `there is an agent sensor-2 already, at ${far}` })
+    const second = Service.start(t, ['--agent'], {
+      ...flagsOf('sensor-2'),
+      'management-state-dir': cluster.stateDir('another')
+    })
+    t.match((await stream.next())?.json, {
+      type: 'notify_error',
+      instance: 'sensor-2',
+      message: `there is an agent sensor-2 already, at ${far}`
+    })
     t.match((await stream.next())?.json, { type: 'notify_error' })
     await second.stop()
     t.same(await whole(), before)

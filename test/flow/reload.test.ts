@@ -12,7 +12,7 @@ import { isRunning } from '../support/running.js'
 import { until } from '../support/until.js'
 
 /** The serial number of the certificate that is shown at a port. */
-async function serialAt (port: number): Promise<string> {
+async function serialAt(port: number): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false })
   await once(socket, 'secureConnect')
   const { serialNumber } = socket.getPeerCertificate()
@@ -23,7 +23,7 @@ async function serialAt (port: number): Promise<string> {
 await t.test('SIGHUP has controller and agent read their certificates again, and nothing restart', async t => {
   const directory = directoryOf(t)
   const authority = createAuthority(directory)
-  const [clients, agents, agentPort] = await freePorts(3) as [number, number, number]
+  const [clients, agents, agentPort] = (await freePorts(3)) as [number, number, number]
   const own = authority.issue('controller', 'controller')
   const its = authority.issue('agent', 'agent-a')
   const host = await startHost(t, {
@@ -42,16 +42,25 @@ await t.test('SIGHUP has controller and agent read their certificates again, and
   })
   const ports = [clients, agents, agentPort]
   const before = await Promise.all(ports.map(serialAt))
-  for (const [issued, next] of [[own, authority.issue('controller', 'controller')], [its, authority.issue('agent', 'agent-a')]] as const) {
+  for (const [issued, next] of [
+    [own, authority.issue('controller', 'controller')],
+    [its, authority.issue('agent', 'agent-a')]
+  ] as const) {
     copyFileSync(next.cert, issued.cert)
     copyFileSync(next.key, issued.key)
   }
   host.child.kill('SIGHUP')
-  await until(async () => (await Promise.all(ports.map(serialAt))).every((serial, at) => serial !== before[at]), 'each port shows the new one')
+  await until(
+    async () => (await Promise.all(ports.map(serialAt))).every((serial, at) => serial !== before[at]),
+    'each port shows the new one'
+  )
   const good = await Promise.all(ports.map(serialAt))
   writeFileSync(own.cert, 'nonsense')
   host.child.kill('SIGHUP')
-  await until(() => host.output.stderr.includes('the certificates stay as they were: ZEEK_CONTROLLER_TLS_CERT'), 'it is said')
+  await until(
+    () => host.output.stderr.includes('the certificates stay as they were: ZEEK_CONTROLLER_TLS_CERT'),
+    'it is said'
+  )
   t.same(await Promise.all(ports.map(serialAt)), good)
   t.notMatch(host.output.stderr, /CRASHED|exited/)
   t.ok(isRunning(host.pid))
@@ -60,16 +69,30 @@ await t.test('SIGHUP has controller and agent read their certificates again, and
 await t.test('SIGHUP at any moment of the start is not its end', async t => {
   const directory = directoryOf(t)
   const [clients, agents] = await freePorts(2)
-  const child = spawn(process.execPath, [mainProgram, 'start', '--controller', `--management-state-dir=${directory}/state`, `--controller-websocket-port=${clients}`, `--controller-port=${agents}`], { env: cleanEnv, stdio: ['ignore', 'pipe', 'ignore'] })
+  const child = spawn(
+    process.execPath,
+    [
+      mainProgram,
+      'start',
+      '--controller',
+      `--management-state-dir=${directory}/state`,
+      `--controller-websocket-port=${clients}`,
+      `--controller-port=${agents}`
+    ],
+    { env: cleanEnv, stdio: ['ignore', 'pipe', 'ignore'] }
+  )
   const exited = once(child, 'exit')
   t.teardown(async () => {
     child.kill()
     await exited
   })
   let stdout = ''
-  child.stdout.on('data', chunk => { stdout += chunk })
+  child.stdout.on('data', chunk => {
+    stdout += chunk
+  })
   // From the moment on at which Node has loaded the program.
-  const catches = () => (BigInt(`0x${/^SigCgt:\s*(\w+)$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]}`) & 1n) === 1n
+  const catches = () =>
+    (BigInt(`0x${/^SigCgt:\s*(\w+)$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]}`) & 1n) === 1n
   await until(catches, 'SIGHUP is caught')
   t.equal(stdout, '', 'long before it is ready')
   await until(() => {

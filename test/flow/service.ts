@@ -16,29 +16,45 @@ export class Service {
   #child: ChildProcess | undefined
   #stopping = false
 
-  private constructor (roles: readonly string[], flags: Record<string, string>, { prefix = [], env = {} }: ServiceOptions) {
+  private constructor(
+    roles: readonly string[],
+    flags: Record<string, string>,
+    { prefix = [], env = {} }: ServiceOptions
+  ) {
     this.#env = { ...cleanEnv, ZEEK_BIN: standIn, ...env }
-    this.#command = [...prefix, process.execPath, mainProgram, 'start', ...roles, ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)]
+    this.#command = [
+      ...prefix,
+      process.execPath,
+      mainProgram,
+      'start',
+      ...roles,
+      ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
+    ]
     this.#start()
   }
 
-  static start (t: Test, roles: readonly string[], flags: Record<string, string>, options: ServiceOptions = {}): Service {
+  static start(
+    t: Test,
+    roles: readonly string[],
+    flags: Record<string, string>,
+    options: ServiceOptions = {}
+  ): Service {
     const service = new Service(roles, flags, options)
     t.teardown(() => service.stop())
     return service
   }
 
-  get pid (): number | undefined {
+  get pid(): number | undefined {
     return this.#child?.pid
   }
 
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopping = true
     this.#child?.kill()
     await until(() => !this.#child, 'the supervisor has ended')
   }
 
-  #start (): void {
+  #start(): void {
     this.#child = spawn(this.#command[0]!, this.#command.slice(1), { env: this.#env, stdio: 'ignore' })
     this.#child.once('exit', () => {
       this.#child = undefined

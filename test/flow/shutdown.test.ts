@@ -15,7 +15,7 @@ const name = 'sensor-1'
 const http = (cluster: Cluster) => Number(new URL(cluster.url).port)
 
 /** One instance with a controller, and two nodes. */
-async function start (t: Test, flags: Record<string, string> = {}, node: Partial<Node> = {}) {
+async function start(t: Test, flags: Record<string, string> = {}, node: Partial<Node> = {}) {
   const cluster = new Cluster(t)
   const { 'controller-port': agents } = await cluster.prepare(flags)
   const host = await cluster.startHost(name, true)
@@ -26,7 +26,7 @@ async function start (t: Test, flags: Record<string, string> = {}, node: Partial
 }
 
 /** Sends what it is given, and reads nothing. */
-async function mumble (t: Test, port: number, text: string) {
+async function mumble(t: Test, port: number, text: string) {
   const socket = connect(port, '127.0.0.1')
   t.teardown(() => socket.destroy())
   socket.on('error', () => {})
@@ -36,7 +36,7 @@ async function mumble (t: Test, port: number, text: string) {
 }
 
 /** Nobody runs or is a zombie, nobody listens, and nothing is locked or written down as running. */
-async function nothingLeft (t: Test, cluster: Cluster, pids: readonly number[], ports: readonly number[]) {
+async function nothingLeft(t: Test, cluster: Cluster, pids: readonly number[], ports: readonly number[]) {
   t.same(pids.filter(isRunning), [], 'no process')
   for (const port of ports) {
     const server = createServer().listen(port, '127.0.0.1')
@@ -48,81 +48,122 @@ async function nothingLeft (t: Test, cluster: Cluster, pids: readonly number[], 
   t.same(readdirSync(join(cluster.stateDir(name), 'supervisor')), [], 'no record')
 }
 
-const identityOf = (cluster: Cluster, program: string) => readIdentity(join(cluster.stateDir(name), 'supervisor', `${program}.pid`))
+const identityOf = (cluster: Cluster, program: string) =>
+  readIdentity(join(cluster.stateDir(name), 'supervisor', `${program}.pid`))
 const gone = (pids: readonly number[]) => until(() => !pids.some(isRunning), 'they are gone')
 
-await t.test('SIGTERM answers what is pending, says goodbye, and waits for nobody who does not', { timeout: 300_000 }, async t => {
-  const { cluster, host, config, agents, pids } = await start(t)
-  await cluster.deploy(config)
-  const all = [host.pid, ...await pids()]
-  const get = `GET /v1/events?from=earliest HTTP/1.1\r\nhost: 127.0.0.1:${http(cluster)}\r\n`
-  for (const text of ['', get, `${get}\r\n`, `${get.replace('GET', 'POST')}content-length: 100\r\n\r\n{`]) await mumble(t, http(cluster), text)
-  for (const text of ['', 'GET /v1/agent HTTP/1.1\r\n']) await mumble(t, agents, text)
-  const stream = await openStream(t, `${cluster.url}/v1/events?types=test_timeout_request,test_timeout_response`)
-  await stream.next('hello')
-  const waiting = cluster.ask('test_timeout', { with_state: true }, '?timeout=60')
-  const { json: { reqid } } = (await stream.next('test_timeout_request'))!
-  await host.stop('SIGTERM')
-  t.match(await waiting, { reqid, state: 'interrupted', results: [{ success: false, error: 'request interrupted' }] })
-  t.match((await stream.collect()).map(({ json }) => json), [{ type: 'test_timeout_response', reqid, state: 'interrupted' }, { type: 'goodbye', reason: 'shutdown' }])
-  t.equal(host.child.exitCode, 0)
-  await nothingLeft(t, cluster, all, [http(cluster), agents])
-})
+await t.test(
+  'SIGTERM answers what is pending, says goodbye, and waits for nobody who does not',
+  { timeout: 300_000 },
+  async t => {
+    const { cluster, host, config, agents, pids } = await start(t)
+    await cluster.deploy(config)
+    const all = [host.pid, ...(await pids())]
+    const get = `GET /v1/events?from=earliest HTTP/1.1\r\nhost: 127.0.0.1:${http(cluster)}\r\n`
+    for (const text of ['', get, `${get}\r\n`, `${get.replace('GET', 'POST')}content-length: 100\r\n\r\n{`]) {
+      await mumble(t, http(cluster), text)
+    }
+    for (const text of ['', 'GET /v1/agent HTTP/1.1\r\n']) await mumble(t, agents, text)
+    const stream = await openStream(t, `${cluster.url}/v1/events?types=test_timeout_request,test_timeout_response`)
+    await stream.next('hello')
+    const waiting = cluster.ask('test_timeout', { with_state: true }, '?timeout=60')
+    const {
+      json: { reqid }
+    } = (await stream.next('test_timeout_request'))!
+    await host.stop('SIGTERM')
+    t.match(await waiting, { reqid, state: 'interrupted', results: [{ success: false, error: 'request interrupted' }] })
+    t.match(
+      (await stream.collect()).map(({ json }) => json),
+      [
+        { type: 'test_timeout_response', reqid, state: 'interrupted' },
+        { type: 'goodbye', reason: 'shutdown' }
+      ]
+    )
+    t.equal(host.child.exitCode, 0)
+    await nothingLeft(t, cluster, all, [http(cluster), agents])
+  }
+)
 
-await t.test('SIGTERM during a deployment ends both, and the deployment has one response', { timeout: 300_000 }, async t => {
-  const { cluster, host, config, agents } = await start(t, {}, { name: 'logger-1', env: { STAND_IN: 'hang' } })
-  await cluster.ask('stage_configuration', { config })
-  const deploying = cluster.ask('deploy')
-  const { pid } = await until(() => identityOf(cluster, 'logger-1'), 'it is under way')
-  await host.stop('SIGTERM')
-  const { reqid, state } = await deploying
-  t.not(state, 'pending')
-  await nothingLeft(t, cluster, [host.pid, pid], [http(cluster), agents])
-  await cluster.startHost(name, true)
-  t.equal((await getJson(`${cluster.url}/v1/requests/${reqid}`)).state, state)
-  const events = (await (await openStream(t, `${cluster.url}/v1/requests/${reqid}/events`)).collect()).map(({ json }) => json.type)
-  t.equal(events.filter(type => type === 'deploy_response').length, 1)
-})
+await t.test(
+  'SIGTERM during a deployment ends both, and the deployment has one response',
+  { timeout: 300_000 },
+  async t => {
+    const { cluster, host, config, agents } = await start(t, {}, { name: 'logger-1', env: { STAND_IN: 'hang' } })
+    await cluster.ask('stage_configuration', { config })
+    const deploying = cluster.ask('deploy')
+    const { pid } = await until(() => identityOf(cluster, 'logger-1'), 'it is under way')
+    await host.stop('SIGTERM')
+    const { reqid, state } = await deploying
+    t.not(state, 'pending')
+    await nothingLeft(t, cluster, [host.pid, pid], [http(cluster), agents])
+    await cluster.startHost(name, true)
+    t.equal((await getJson(`${cluster.url}/v1/requests/${reqid}`)).state, state)
+    const events = (await (await openStream(t, `${cluster.url}/v1/requests/${reqid}/events`)).collect()).map(
+      ({ json }) => json.type
+    )
+    t.equal(events.filter(type => type === 'deploy_response').length, 1)
+  }
+)
 
-await t.test('a second SIGTERM ends at once, and what is left the next supervisor takes over', { timeout: 300_000 }, async t => {
-  const { cluster, host, config } = await start(t, { 'agent-stop-timeout': '1000' }, { name: 'manager', env: { STAND_IN: 'ignore-term' } })
-  await cluster.deploy(config)
-  const { 'logger-1': logger, manager } = await cluster.pids()
-  const roles = ['controller', name].map(role => identityOf(cluster, role)!.pid)
-  host.child.kill('SIGTERM')
-  await cluster.reaches('logger-1', 'STOPPED')
-  host.child.kill('SIGTERM')
-  await host.exited
-  t.equal(host.child.exitCode, 1)
-  await gone(roles)
-  t.ok(isRunning(manager!))
-  await cluster.startHost(name, true)
-  await cluster.reaches('logger-1', 'RUNNING', logger)
-  t.equal((await cluster.reaches('manager', 'RUNNING')).pid, manager)
-  t.teardown(() => process.kill(manager!, 'SIGKILL'))
-})
+await t.test(
+  'a second SIGTERM ends at once, and what is left the next supervisor takes over',
+  { timeout: 300_000 },
+  async t => {
+    const { cluster, host, config } = await start(
+      t,
+      { 'agent-stop-timeout': '1000' },
+      { name: 'manager', env: { STAND_IN: 'ignore-term' } }
+    )
+    await cluster.deploy(config)
+    const { 'logger-1': logger, manager } = await cluster.pids()
+    const roles = ['controller', name].map(role => identityOf(cluster, role)!.pid)
+    host.child.kill('SIGTERM')
+    await cluster.reaches('logger-1', 'STOPPED')
+    host.child.kill('SIGTERM')
+    await host.exited
+    t.equal(host.child.exitCode, 1)
+    await gone(roles)
+    t.ok(isRunning(manager!))
+    await cluster.startHost(name, true)
+    await cluster.reaches('logger-1', 'RUNNING', logger)
+    t.equal((await cluster.reaches('manager', 'RUNNING')).pid, manager)
+    t.teardown(() => process.kill(manager!, 'SIGKILL'))
+  }
+)
 
-await t.test('a controller that hangs is killed when its time is over, and its requests are answered by the next', { timeout: 300_000 }, async t => {
-  const { cluster, host, agents, pids } = await start(t, { 'management-stop-timeout': '0.5' })
-  const all = [host.pid, ...await pids()]
-  const response = await fetch(`${cluster.url}/v1/requests/test_timeout?timeout=60`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"with_state":true}' })
-  const { reqid } = await response.json() as { reqid: string }
-  process.kill((await cluster.node('controller'))!.pid!, 'SIGSTOP')
-  await host.stop('SIGTERM')
-  t.equal(host.child.exitCode, 0)
-  await nothingLeft(t, cluster, all, [http(cluster), agents])
-  await cluster.startHost(name, true)
-  t.equal((await getJson(`${cluster.url}/v1/requests/${reqid}`)).state, 'interrupted')
-})
+await t.test(
+  'a controller that hangs is killed when its time is over, and its requests are answered by the next',
+  { timeout: 300_000 },
+  async t => {
+    const { cluster, host, agents, pids } = await start(t, { 'management-stop-timeout': '0.5' })
+    const all = [host.pid, ...(await pids())]
+    const response = await fetch(`${cluster.url}/v1/requests/test_timeout?timeout=60`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"with_state":true}'
+    })
+    const { reqid } = (await response.json()) as { reqid: string }
+    process.kill((await cluster.node('controller'))!.pid!, 'SIGSTOP')
+    await host.stop('SIGTERM')
+    t.equal(host.child.exitCode, 0)
+    await nothingLeft(t, cluster, all, [http(cluster), agents])
+    await cluster.startHost(name, true)
+    t.equal((await getJson(`${cluster.url}/v1/requests/${reqid}`)).state, 'interrupted')
+  }
+)
 
-await t.test('a controller that hangs and outlives its supervisor is ended by the next supervisor', { timeout: 300_000 }, async t => {
-  const { cluster, host } = await start(t, { 'management-stop-timeout': '0.5' })
-  const { pid } = (await cluster.node('controller'))!
-  process.kill(pid!, 'SIGSTOP')
-  host.child.kill('SIGKILL')
-  await host.exited
-  t.ok(isRunning(pid!), 'it does not notice')
-  await cluster.startHost(name, true)
-  t.notOk(isRunning(pid!))
-  await cluster.connected(name)
-})
+await t.test(
+  'a controller that hangs and outlives its supervisor is ended by the next supervisor',
+  { timeout: 300_000 },
+  async t => {
+    const { cluster, host } = await start(t, { 'management-stop-timeout': '0.5' })
+    const { pid } = (await cluster.node('controller'))!
+    process.kill(pid!, 'SIGSTOP')
+    host.child.kill('SIGKILL')
+    await host.exited
+    t.ok(isRunning(pid!), 'it does not notice')
+    await cluster.startHost(name, true)
+    t.notOk(isRunning(pid!))
+    await cluster.connected(name)
+  }
+)

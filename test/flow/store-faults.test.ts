@@ -12,25 +12,35 @@ import { openClient, requestFrame, set } from '../support/zeek-websocket.js'
 import { lock, noDisk, startStoredController, type StoredController } from './stored-controller.js'
 
 const post = async (url: string, type: string, body: object = {}, wait = 0) => {
-  const response = await fetch(`${url}/v1/requests/${type}`, { method: 'POST', headers: { 'content-type': 'application/json', ...wait > 0 && { prefer: `wait=${wait}` } }, body: JSON.stringify(body) })
-  return { status: response.status, headers: response.headers, body: await response.json() as any }
+  const response = await fetch(`${url}/v1/requests/${type}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(wait > 0 && { prefer: `wait=${wait}` }) },
+    body: JSON.stringify(body)
+  })
+  return { status: response.status, headers: response.headers, body: (await response.json()) as any }
 }
 
 /** Writes until there is no room left. Returns what makes room again. */
-function fillDisk (directory: string): () => void {
+function fillDisk(directory: string): () => void {
   const path = join(directory, 'filler')
   const file = openSync(path, 'w')
   for (let size = 1_048_576; size >= 1; size /= 4) {
-    try { for (;;) writeSync(file, Buffer.alloc(size)) } catch (error) { if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error }
+    try {
+      for (;;) writeSync(file, Buffer.alloc(size))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+    }
   }
   closeSync(file)
   return () => rmSync(path)
 }
 
 /** No file of the process can grow beyond what the log of its database has now. Returns what takes the limit away. */
-function limitFiles ({ child, database }: StoredController): () => void {
+function limitFiles({ child, database }: StoredController): () => void {
   const set = (limit: string) => {
-    const { status, stderr } = spawnSync('prlimit', ['--pid', String(child.pid), `--fsize=${limit}`], { encoding: 'utf8' })
+    const { status, stderr } = spawnSync('prlimit', ['--pid', String(child.pid), `--fsize=${limit}`], {
+      encoding: 'utf8'
+    })
     if (status !== 0) throw new Error(stderr)
   }
   set(`${statSync(`${database}-wal`).size}:unlimited`)
@@ -38,15 +48,31 @@ function limitFiles ({ child, database }: StoredController): () => void {
 }
 
 /** A configuration that takes its room. */
-const large = (id: string) => ({ ...small(id), nodes: small().nodes.map(node => ({ ...node, env: Object.fromEntries('ABCDEFGH'.split('').map(name => [name, 'x'.repeat(8_000)])) })) })
+const large = (id: string) => ({
+  ...small(id),
+  nodes: small().nodes.map(node => ({
+    ...node,
+    env: Object.fromEntries('ABCDEFGH'.split('').map(name => [name, 'x'.repeat(8_000)]))
+  }))
+})
 
 const isFinal = ({ type }: { type: string }) => /_response$/.test(type)
 
 /** A fault that comes and goes, while requests are under way: before, meanwhile and after. */
-async function outlive (t: Test, controller: StoredController, begin: () => Promise<() => unknown> | (() => unknown), reason: RegExp): Promise<void> {
+async function outlive(
+  t: Test,
+  controller: StoredController,
+  begin: () => Promise<() => unknown> | (() => unknown),
+  reason: RegExp
+): Promise<void> {
   const { url, told, problems, child } = controller
   const answers: (() => void)[] = []
-  const agent = await fakeAgent(t, controller.agentPort, { handlers: { get_id_value: () => new Promise(resolve => answers.push(() => resolve([{ success: true, instance: 'agent-a', node: 'manager' }]))) } })
+  const agent = await fakeAgent(t, controller.agentPort, {
+    handlers: {
+      get_id_value: () =>
+        new Promise(resolve => answers.push(() => resolve([{ success: true, instance: 'agent-a', node: 'manager' }])))
+    }
+  })
   const stream = await openStream(t, `${url}/v1/events`)
   await stream.next('hello')
   const client = await openClient(t, controller.httpPort)
@@ -59,7 +85,10 @@ async function outlive (t: Test, controller: StoredController, begin: () => Prom
 
   const end = await begin()
   const refused = await post(url, 'stage_configuration', { config: small('refused') })
-  t.match([refused.status, refused.headers.get('content-type'), refused.body], [503, /problem\+json/, { code: 'unavailable', detail: reason }])
+  t.match(
+    [refused.status, refused.headers.get('content-type'), refused.body],
+    [503, /problem\+json/, { code: 'unavailable', detail: reason }]
+  )
   t.ok(Number(refused.headers.get('retry-after')) > 0)
   for (const type of ['get_instances', 'deploy']) t.equal((await post(url, type)).status, 503)
   const ready = await fetch(`${url}/readyz`)
@@ -79,21 +108,39 @@ async function outlive (t: Test, controller: StoredController, begin: () => Prom
   await end()
   await controller.recovers()
   t.equal((await waiting).state, 'succeeded')
-  await until(() => client.texts.some(text => text.includes('get_id_value_response') && text.includes('mine')), 'the WebSocket client has its response')
+  await until(
+    () => client.texts.some(text => text.includes('get_id_value_response') && text.includes('mine')),
+    'the WebSocket client has its response'
+  )
   const last = (await post(url, 'stage_configuration', { config: small('after') }, 30)).body
   t.equal(last.state, 'succeeded')
   t.equal((await getJson(`${url}/v1/configurations/staged`)).configuration.id, 'after')
 
-  const isLast = ({ type, reqid }: { type: string, reqid?: string }) => type === 'stage_configuration_response' && reqid === last.reqid
+  const isLast = ({ type, reqid }: { type: string; reqid?: string }) =>
+    type === 'stage_configuration_response' && reqid === last.reqid
   const seen = (await stream.collect(isLast)).map(({ json }) => json)
   const all = await openStream(t, `${url}/v1/events?from=earliest`)
   await all.next('hello')
   const kept = (await all.collect(isLast)).map(({ json }) => json)
   t.same(seen, kept.slice(-seen.length), 'what was told is what is kept')
   const places = kept.map(({ cursor }) => Number(cursor.split('.')[1]))
-  t.same(places, places.map((_, index) => index + 1))
+  t.same(
+    places,
+    places.map((_, index) => index + 1)
+  )
   const count = (type: string) => seen.filter(event => event.type === type).length
-  t.same(['stage_configuration_request', 'stage_configuration_response', 'get_id_value_request', 'get_id_value_response', 'get_instances_request', 'deploy_request', 'notify_agent_lost'].map(count), [2, 2, 2, 2, 0, 1, 1])
+  t.same(
+    [
+      'stage_configuration_request',
+      'stage_configuration_response',
+      'get_id_value_request',
+      'get_id_value_response',
+      'get_instances_request',
+      'deploy_request',
+      'notify_agent_lost'
+    ].map(count),
+    [2, 2, 2, 2, 0, 1, 1]
+  )
   t.match(await (await fetch(`${url}/metrics`)).text(), /^zeek_cluster_requests_pending 0$/m, 'no place is left taken')
   t.match(told(), [reason, /can be used again/], 'the log has one line when it begins and one when it ends')
   t.equal(told().length, 2)
@@ -117,33 +164,46 @@ await t.test('a lock that another process holds', async t => {
 
 await t.test('a database file that is gone for a while', async t => {
   const controller = await startStoredController(t)
-  await outlive(t, controller, () => {
-    renameSync(controller.database, `${controller.database}.away`)
-    return () => renameSync(`${controller.database}.away`, controller.database)
-  }, /removed/)
+  await outlive(
+    t,
+    controller,
+    () => {
+      renameSync(controller.database, `${controller.database}.away`)
+      return () => renameSync(`${controller.database}.away`, controller.database)
+    },
+    /removed/
+  )
 })
 
-await t.test('a disk that fills up with the log of the database, which cannot be worked in', { skip: noDisk }, async t => {
-  const controller = await startStoredController(t, { size: '32m' })
-  const { url, directory, database } = controller
-  const filler = join(directory, 'filler')
-  writeFileSync(filler, Buffer.alloc(8_388_608))
-  let accepted = 0
-  const stage = () => post(url, 'stage_configuration', { config: large(`c${accepted}`) })
-  let answer = await stage()
-  for (; answer.status === 202; answer = await stage()) accepted++
-  t.match(answer, { status: 503, body: { detail: /full/ } })
-  t.ok(statSync(`${database}-wal`).size > 16_777_216, 'it should have been worked in')
-  rmSync(filler)
-  await controller.recovers()
-  const { body: last } = await post(url, 'stage_configuration', { config: small('last') }, 30)
-  t.equal(last.state, 'succeeded')
-  const events = (await (await openStream(t, `${url}/v1/events?from=earliest`)).collect(event => isFinal(event) && event.reqid === last.reqid)).map(({ json }) => json)
-  t.equal(events.filter(isFinal).length, accepted + 1)
-  const db = new DatabaseSync(database)
-  t.equal((db.prepare('PRAGMA integrity_check').get() as { integrity_check: string }).integrity_check, 'ok')
-  db.close()
-})
+await t.test(
+  'a disk that fills up with the log of the database, which cannot be worked in',
+  { skip: noDisk },
+  async t => {
+    const controller = await startStoredController(t, { size: '32m' })
+    const { url, directory, database } = controller
+    const filler = join(directory, 'filler')
+    writeFileSync(filler, Buffer.alloc(8_388_608))
+    let accepted = 0
+    const stage = () => post(url, 'stage_configuration', { config: large(`c${accepted}`) })
+    let answer = await stage()
+    for (; answer.status === 202; answer = await stage()) accepted++
+    t.match(answer, { status: 503, body: { detail: /full/ } })
+    t.ok(statSync(`${database}-wal`).size > 16_777_216, 'it should have been worked in')
+    rmSync(filler)
+    await controller.recovers()
+    const { body: last } = await post(url, 'stage_configuration', { config: small('last') }, 30)
+    t.equal(last.state, 'succeeded')
+    const events = (
+      await (
+        await openStream(t, `${url}/v1/events?from=earliest`)
+      ).collect(event => isFinal(event) && event.reqid === last.reqid)
+    ).map(({ json }) => json)
+    t.equal(events.filter(isFinal).length, accepted + 1)
+    const db = new DatabaseSync(database)
+    t.equal((db.prepare('PRAGMA integrity_check').get() as { integrity_check: string }).integrity_check, 'ok')
+    db.close()
+  }
+)
 
 for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
   await t.test(`a controller that ends by ${signal} while its store fails is followed by one that answers`, async t => {
@@ -153,7 +213,9 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     limitFiles(first)
     await until(async () => (await post(first.url, 'get_instances')).status === 503, 'it fails')
     await first.stop(signal)
-    if (signal === 'SIGTERM') t.match([first.child.exitCode, first.told()], [0, [/I\/O/, /1 responses? cannot be written/]])
+    if (signal === 'SIGTERM') {
+      t.match([first.child.exitCode, first.told()], [0, [/I\/O/, /1 responses? cannot be written/]])
+    }
     const { url } = await startStoredController(t, { directory })
     t.equal((await getJson(`${url}/v1/requests/${reqid}`)).state, 'interrupted')
     const story = await (await openStream(t, `${url}/v1/requests/${reqid}/events`)).collect()
@@ -167,16 +229,25 @@ await t.test('a controller does not start with a damaged database, and says in a
   await post(url, 'stage_configuration', { config: large('c') }, 30)
   await stop()
   truncateSync(database, 20_000)
-  await t.rejects(startStoredController(t, { directory }), { message: new RegExp(`^zeek-cluster: ${database} cannot be used: .*; move it away .*\n$`) })
+  await t.rejects(startStoredController(t, { directory }), {
+    message: new RegExp(`^zeek-cluster: ${database} cannot be used: .*; move it away .*\n$`)
+  })
   renameSync(database, `${database}.bad`)
   t.same(await (await startStoredController(t, { directory })).problems(), [], 'without it, it begins anew')
 })
 
-await t.test('a controller does not start on a disk that is full or read-only, and says so in a line', { skip: noDisk }, async t => {
-  for (const [size, reason] of [['8k', /^zeek-cluster: .*controller\.sqlite.*(full|I\/O).*\n$/], ['1m,ro', /no log file is kept: .*read-only.*\nzeek-cluster: .*controller\.sqlite cannot be used: .*\n$/]] as const) {
-    await t.rejects(startStoredController(t, { size }), { message: reason }, size)
+await t.test(
+  'a controller does not start on a disk that is full or read-only, and says so in a line',
+  { skip: noDisk },
+  async t => {
+    for (const [size, reason] of [
+      ['8k', /^zeek-cluster: .*controller\.sqlite.*(full|I\/O).*\n$/],
+      ['1m,ro', /no log file is kept: .*read-only.*\nzeek-cluster: .*controller\.sqlite cannot be used: .*\n$/]
+    ] as const) {
+      await t.rejects(startStoredController(t, { size }), { message: reason }, size)
+    }
   }
-})
+)
 
 await t.test('damage that comes while a controller runs is told, by who reads it, and stays', async t => {
   const controller = await startStoredController(t)

@@ -9,9 +9,20 @@ import { until } from '../support/until.js'
 import { stateDir } from '../controller/fake-agent.js'
 
 /** Why this machine cannot give a process a disk of its own; undefined when it can. */
-export const noDisk = spawnSync('unshare', ['--mount', '--map-root-user', 'mount', '-t', 'tmpfs', 'none', '/mnt']).status === 0 ? undefined : 'a mount namespace cannot be made here'
+export const noDisk =
+  spawnSync('unshare', ['--mount', '--map-root-user', 'mount', '-t', 'tmpfs', 'none', '/mnt']).status === 0
+    ? undefined
+    : 'a mount namespace cannot be made here'
 
-const onDisk = ['unshare', '--mount', '--map-root-user', 'sh', '-c', 'mount -t tmpfs -o "size=$1" none "$2" && shift 2 && exec "$@"', 'sh']
+const onDisk = [
+  'unshare',
+  '--mount',
+  '--map-root-user',
+  'sh',
+  '-c',
+  'mount -t tmpfs -o "size=$1" none "$2" && shift 2 && exec "$@"',
+  'sh'
+]
 
 export interface StoredController {
   child: ChildProcess
@@ -22,16 +33,19 @@ export interface StoredController {
   directory: string
   database: string
   /** What it has logged of its store, in order. */
-  told (): string[]
+  told(): string[]
   /** What is wrong, as it says itself; nothing when it is ready. */
-  problems (): Promise<string[]>
+  problems(): Promise<string[]>
   /** Waits until it says that it is ready. */
-  recovers (): Promise<void>
-  stop (signal?: NodeJS.Signals): Promise<void>
+  recovers(): Promise<void>
+  stop(signal?: NodeJS.Signals): Promise<void>
 }
 
 /** A controller in a process of its own, with its state on a disk of its own if a size is given. Rejects with what it says when it does not start. */
-export async function startStoredController (t: Test, { size, directory: inside = stateDir(t) }: { size?: string, directory?: string } = {}): Promise<StoredController> {
+export async function startStoredController(
+  t: Test,
+  { size, directory: inside = stateDir(t) }: { size?: string; directory?: string } = {}
+): Promise<StoredController> {
   const [http, agents] = await freePorts(2)
   const flags = {
     'management-state-dir': inside,
@@ -42,17 +56,34 @@ export async function startStoredController (t: Test, { size, directory: inside 
     'controller-events-heartbeat': '600',
     ...portFlags()
   }
-  const [command, ...args] = [...size === undefined ? [] : [...onDisk, size, inside], process.execPath, mainProgram, 'start', '--controller', ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)]
-  const child = spawn(command!, args, { env: { ...cleanEnv, ZEEK_MANAGEMENT_NODE: 'CONTROLLER' }, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+  const [command, ...args] = [
+    ...(size === undefined ? [] : [...onDisk, size, inside]),
+    process.execPath,
+    mainProgram,
+    'start',
+    '--controller',
+    ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
+  ]
+  const child = spawn(command!, args, {
+    env: { ...cleanEnv, ZEEK_MANAGEMENT_NODE: 'CONTROLLER' },
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc']
+  })
   let said = ''
-  child.stderr!.on('data', chunk => { said += chunk })
+  child.stderr!.on('data', chunk => {
+    said += chunk
+  })
   const gone = once(child, 'exit')
   const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal)
     await gone
   }
   t.teardown(() => stop('SIGKILL'))
-  await Promise.race([once(child, 'message'), gone.then(() => { throw new Error(said) })])
+  await Promise.race([
+    once(child, 'message'),
+    gone.then(() => {
+      throw new Error(said)
+    })
+  ])
   const url = `http://127.0.0.1:${http}`
   const directory = size === undefined ? inside : join('/proc', String(child.pid), 'root', inside)
   const problems = async () => (await getJson(`${url}/readyz`)).checks
@@ -63,7 +94,12 @@ export async function startStoredController (t: Test, { size, directory: inside 
     agentPort: agents!,
     directory,
     database: join(directory, 'controller.sqlite'),
-    told: () => said.split('\n').filter(line => line.startsWith('{')).map(line => JSON.parse(line).message as string).filter(message => /store|response|notif/.test(message)),
+    told: () =>
+      said
+        .split('\n')
+        .filter(line => line.startsWith('{'))
+        .map(line => JSON.parse(line).message as string)
+        .filter(message => /store|response|notif/.test(message)),
     problems,
     recovers: () => until(async () => (await problems()).length === 0, 'it is ready again').then(() => {}),
     stop
@@ -71,13 +107,16 @@ export async function startStoredController (t: Test, { size, directory: inside 
 }
 
 /** Another process that holds the lock of a database. Returns what lets go of it. */
-export async function lock (t: Test, path: string): Promise<() => Promise<void>> {
+export async function lock(t: Test, path: string): Promise<() => Promise<void>> {
   const program = `import { DatabaseSync } from '@photostructure/sqlite'
     const db = new DatabaseSync(process.argv[1], { timeout: 5000 })
     db.exec('BEGIN EXCLUSIVE')
     process.send('locked')
     process.once('disconnect', () => db.close())`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program, path], { env: cleanEnv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program, path], {
+    env: cleanEnv,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+  })
   const gone = once(child, 'exit')
   const release = async () => {
     if (child.connected) child.disconnect()

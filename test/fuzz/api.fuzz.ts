@@ -16,28 +16,63 @@ import { runs } from '../support/runs.js'
 import { anyStream } from './streams.js'
 
 const installed = await install('schemathesis', '4.32.5')
-if (installed.missing !== undefined) console.error(`skipped: ${installed.missing}: schemathesis (PyPI) does not try the API`)
+if (installed.missing !== undefined) {
+  console.error(`skipped: ${installed.missing}: schemathesis (PyPI) does not try the API`)
+}
 const here = (name: string) => join(packageRoot, 'test', 'fuzz', name)
 const seed = process.env['FUZZ_SEED'] ?? String(Math.floor(Math.random() * 2 ** 31))
 
 /** A controller with an agent, whose instance is that of the examples: what they stage is deployed, by the stand-in for Zeek. */
-async function start (t: Test, flags: Record<string, string> = {}) {
+async function start(t: Test, flags: Record<string, string> = {}) {
   const directory = directoryOf(t)
   const [http, agents] = await freePorts(2)
   const all = {
-    'management-state-dir': directory, 'management-log-level': 'error',
-    'controller-name': 'controller', 'controller-websocket-port': String(http), 'controller-port': String(agents), 'controller-connect-grace': '0.2', 'controller-timeout-max': '2147483', ...portFlags(),
-    'agent-name': 'agent-sensor-1', 'agent-controller': `127.0.0.1:${agents}`, 'agent-stop-timeout': '2', ...flags
+    'management-state-dir': directory,
+    'management-log-level': 'error',
+    'controller-name': 'controller',
+    'controller-websocket-port': String(http),
+    'controller-port': String(agents),
+    'controller-connect-grace': '0.2',
+    'controller-timeout-max': '2147483',
+    ...portFlags(),
+    'agent-name': 'agent-sensor-1',
+    'agent-controller': `127.0.0.1:${agents}`,
+    'agent-stop-timeout': '2',
+    ...flags
   }
   const host = await startHost(t, all)
   return { url: `http://127.0.0.1:${http}`, directory, output: host.output }
 }
 
 /** Has schemathesis try the operations, streams apart, and expects that it finds nothing. */
-async function tryOut (t: Test, { url, directory }: { url: string, directory: string }, examples: number, more: string[] = []): Promise<void> {
-  const args = ['--config-file', here('schemathesis.toml'), 'run', `${url}/openapi.yaml`, '--url', url, '--exclude-operation-id-regex', '^stream_', '--max-examples', String(examples), '--seed', seed, ...more]
-  const { code, output } = await new Promise<{ code: unknown, output: string }>(resolve => {
-    execFile(installed.command, args, { env: { ...cleanEnv, SCHEMATHESIS_HOOKS: here('hooks.py') }, cwd: directory, maxBuffer: 1 << 26 }, (error, stdout, stderr) => resolve({ code: error?.code ?? 0, output: stdout + stderr }))
+async function tryOut(
+  t: Test,
+  { url, directory }: { url: string; directory: string },
+  examples: number,
+  more: string[] = []
+): Promise<void> {
+  const args = [
+    '--config-file',
+    here('schemathesis.toml'),
+    'run',
+    `${url}/openapi.yaml`,
+    '--url',
+    url,
+    '--exclude-operation-id-regex',
+    '^stream_',
+    '--max-examples',
+    String(examples),
+    '--seed',
+    seed,
+    ...more
+  ]
+  const { code, output } = await new Promise<{ code: unknown; output: string }>(resolve => {
+    execFile(
+      installed.command,
+      args,
+      { env: { ...cleanEnv, SCHEMATHESIS_HOOKS: here('hooks.py') }, cwd: directory, maxBuffer: 1 << 26 },
+      (error, stdout, stderr) => resolve({ code: error?.code ?? 0, output: stdout + stderr })
+    )
   })
   t.comment(`seed ${seed}: ${/\d+ generated.*/.exec(output)?.[0] ?? 'no cases'}`)
   t.match(output, /[1-9]\d* generated/)
@@ -56,10 +91,32 @@ void t.test('whoever may do everything', { ...options, skip: installed.missing ?
 })
 
 void t.test('each role, and who has no token', { ...options, skip: installed.missing ?? false }, async t => {
-  const server = await start(t, { 'controller-authentication': 'token', 'agent-controller': 'none', 'agent-port': String((await freePorts(1))[0]) })
+  const server = await start(t, {
+    'controller-authentication': 'token',
+    'agent-controller': 'none',
+    'agent-port': String((await freePorts(1))[0])
+  })
   for (const role of roles) {
-    const { stdout } = spawnSync(process.execPath, [mainProgram, 'token', 'create', '--role', role, '--name', role === 'agent' ? 'agent-sensor-1' : role, `--management-state-dir=${server.directory}`], { env: cleanEnv, encoding: 'utf8' })
-    await tryOut(t, server, runs(1), ['--phases', 'examples,fuzzing', '--header', `Authorization: Bearer ${stdout.trim()}`])
+    const { stdout } = spawnSync(
+      process.execPath,
+      [
+        mainProgram,
+        'token',
+        'create',
+        '--role',
+        role,
+        '--name',
+        role === 'agent' ? 'agent-sensor-1' : role,
+        `--management-state-dir=${server.directory}`
+      ],
+      { env: cleanEnv, encoding: 'utf8' }
+    )
+    await tryOut(t, server, runs(1), [
+      '--phases',
+      'examples,fuzzing',
+      '--header',
+      `Authorization: Bearer ${stdout.trim()}`
+    ])
   }
   await tryOut(t, server, runs(1), ['--phases', 'examples,fuzzing'])
 })

@@ -8,8 +8,15 @@ const nodes = {
 export const three = ['sensor-1', 'sensor-2', 'sensor-3'] as const
 
 /** The text of a cluster.cfg: nodes on three instances, and lines that go at the end of a node's section. */
-export function clusterCfg (lines: Partial<Record<keyof typeof nodes, string>> = {}, instances: readonly string[] = three): string {
-  const sections = Object.entries(nodes).map(([name, all]) => [`[${name}]`, ...all, lines[name as keyof typeof nodes] ?? ''])
+export function clusterCfg(
+  lines: Partial<Record<keyof typeof nodes, string>> = {},
+  instances: readonly string[] = three
+): string {
+  const sections = Object.entries(nodes).map(([name, all]) => [
+    `[${name}]`,
+    ...all,
+    lines[name as keyof typeof nodes] ?? ''
+  ])
   return [['[instances]', ...instances], ...sections].map(section => `${section.join('\n').trimEnd()}\n`).join('\n')
 }
 

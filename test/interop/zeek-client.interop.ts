@@ -17,7 +17,9 @@ const versions = [
 t.jobs = 2
 for (const { version, ...settings } of versions) {
   const installed = await install('zeek-client', version)
-  if (installed.missing !== undefined) console.error(`skipped: ${installed.missing}: zeek-client ${version} is not tried`)
+  if (installed.missing !== undefined) {
+    console.error(`skipped: ${installed.missing}: zeek-client ${version} is not tried`)
+  }
   const options = { skip: installed.missing ?? false, timeout: 300_000, buffered: true }
   const program = { command: installed.command, ...settings }
   void t.test(`whoever waits (${version})`, { ...options }, t => waiting(t, program))

@@ -29,37 +29,52 @@ export class ZeekClient {
   readonly #directory: string
   readonly #env: NodeJS.ProcessEnv
 
-  constructor (t: Test, { command, plain }: Program, cluster: Pick<Cluster, 'stateDir' | 'url'>, settings = plain) {
+  constructor(t: Test, { command, plain }: Program, cluster: Pick<Cluster, 'stateDir' | 'url'>, settings = plain) {
     this.#t = t
     this.#command = command
     this.#directory = cluster.stateDir('zeek-client')
     mkdirSync(this.#directory)
     // From the environment, so that the commands are those that a user types. Python is to show each line at once.
-    this.#env = { ...cleanEnv, PYTHONUNBUFFERED: '1', ZEEK_CLIENT_CONFIG_SETTINGS: `${settings} controller.port=${new URL(cluster.url).port}`.trim() }
+    this.#env = {
+      ...cleanEnv,
+      PYTHONUNBUFFERED: '1',
+      ZEEK_CLIENT_CONFIG_SETTINGS: `${settings} controller.port=${new URL(cluster.url).port}`.trim()
+    }
   }
 
-  write (file: string, text: string): string {
+  write(file: string, text: string): string {
     writeFileSync(join(this.#directory, file), text)
     return file
   }
 
-  read (file: string): string {
+  read(file: string): string {
     return readFileSync(join(this.#directory, file), 'utf8')
   }
 
   /** Starts a command as it is typed (blanks separate its arguments), or its arguments. It ends with the test at the latest. */
-  start (command: string | readonly string[], input = '') {
+  start(command: string | readonly string[], input = '') {
     const args = typeof command === 'string' ? command.split(' ') : command
     // Three times what it takes at most, should it wait for ever.
     const child = spawn(this.#command, args, { cwd: this.#directory, env: this.#env, stdio: 'pipe', timeout: 60_000 })
     const output = { stdout: '', stderr: '' }
-    child.stdout.on('data', chunk => { output.stdout += chunk })
-    child.stderr.on('data', chunk => { output.stderr += chunk })
+    child.stdout.on('data', chunk => {
+      output.stdout += chunk
+    })
+    child.stderr.on('data', chunk => {
+      output.stderr += chunk
+    })
     // Not every command reads its input.
     child.stdin.on('error', () => {}).end(input)
     const done = once(child, 'close').then(([exit]): Ran => {
       const { stdout, stderr } = output
-      return { exit, stdout, said: (stdout + stderr).trim(), get json () { return JSON.parse(stdout) } }
+      return {
+        exit,
+        stdout,
+        said: (stdout + stderr).trim(),
+        get json() {
+          return JSON.parse(stdout)
+        }
+      }
     })
     this.#t.teardown(async () => {
       child.kill('SIGKILL')
@@ -69,12 +84,12 @@ export class ZeekClient {
   }
 
   /** Runs a command to its end. */
-  async run (command: string | readonly string[], input?: string): Promise<Ran> {
+  async run(command: string | readonly string[], input?: string): Promise<Ran> {
     return await this.start(command, input).done
   }
 
   /** Runs a command that is expected to succeed. */
-  async must (command: string | readonly string[], input?: string): Promise<Ran> {
+  async must(command: string | readonly string[], input?: string): Promise<Ran> {
     const ran = await this.run(command, input)
     if (ran.exit !== 0) throw new Error(`${String(command)}: ${ran.said}`)
     return ran

@@ -5,7 +5,7 @@ import { IpcTransport } from '../../src/link/ipc.js'
 import type { Transport } from '../../src/link/transport.js'
 import { cleanEnv, fixture } from '../support/environment.js'
 
-async function start (t: Test) {
+async function start(t: Test) {
   const child = fork(fixture('link', 'echo.cjs'), { env: cleanEnv, execArgv: [] })
   t.teardown(() => child.kill('SIGKILL'))
   await once(child, 'message')

@@ -8,7 +8,7 @@ import { cleanEnv, fixture } from '../support/environment.js'
 import { until } from '../support/until.js'
 import { holdContract, listenTo } from './transport-contract.js'
 
-function start (t: Test, program: string): ChildProcess {
+function start(t: Test, program: string): ChildProcess {
   const child = fork(fixture('link', program), { env: cleanEnv, execArgv: [] })
   t.teardown(() => child.kill('SIGKILL'))
   return child
@@ -25,7 +25,10 @@ await t.test('what a process sends over IPC before it closes and exits all arriv
   const heard = listenTo(transport)
   transport.send('go')
   await until(() => heard.closed.length, 'the process has left')
-  t.same(heard.texts.map(text => parseInt(text)), Array.from({ length: 2000 }, (_, n) => n + 1))
+  t.same(
+    heard.texts.map(text => parseInt(text)),
+    Array.from({ length: 2000 }, (_, n) => n + 1)
+  )
 })
 
 await t.test('what we send over IPC before we close all arrives', async t => {
@@ -33,7 +36,9 @@ await t.test('what we send over IPC before we close all arrives', async t => {
   await once(child, 'message')
   const transport: Transport = new IpcTransport(child)
   let back = 0
-  child.on('message', () => { back++ })
+  child.on('message', () => {
+    back++
+  })
   for (let n = 1; n < 2000; n++) transport.send(`text ${n}`)
   transport.send('exit')
   // Only "exit", the last one, ends it with 0 before its channel ends.
@@ -44,7 +49,11 @@ await t.test('what we send over IPC before we close all arrives', async t => {
 
 await t.test('a link over IPC asks and notifies a process that speaks its frames', async t => {
   const seen: string[] = []
-  const link = new Link(new IpcTransport(start(t, 'peer.cjs')), { seen: name => { seen.push(name) } })
+  const link = new Link(new IpcTransport(start(t, 'peer.cjs')), {
+    seen: name => {
+      seen.push(name)
+    }
+  })
   t.equal(await link.ask('double', 21, { timeoutMs: 10_000 }), 42)
   await t.rejects(link.ask('triple', 21, { timeoutMs: 10_000 }), { code: 'not_found', message: 'no triple' })
   for (const name of ['a', 'b', 'c']) link.notify(name)

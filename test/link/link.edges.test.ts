@@ -4,11 +4,24 @@ import { Link } from '../../src/link/link.js'
 import { memoryPair, type Receiver, type Transport } from '../../src/link/transport.js'
 
 /** A link whose transport is in our hands. */
-function held (handlers: ConstructorParameters<typeof Link>[1], options: ConstructorParameters<typeof Link>[2] = {}) {
+function held(handlers: ConstructorParameters<typeof Link>[1], options: ConstructorParameters<typeof Link>[2] = {}) {
   let receiver: Receiver | undefined
   const sent: any[] = []
-  const transport: Transport = { send: text => { sent.push(JSON.parse(text)) }, close: async () => {}, receive: given => { receiver = given } }
-  return { link: new Link(transport, handlers, options), sent, receive: (text: string) => receiver!.message(text), end: (reason: string) => receiver!.closed(reason) }
+  const transport: Transport = {
+    send: text => {
+      sent.push(JSON.parse(text))
+    },
+    close: async () => {},
+    receive: given => {
+      receiver = given
+    }
+  }
+  return {
+    link: new Link(transport, handlers, options),
+    sent,
+    receive: (text: string) => receiver!.message(text),
+    end: (reason: string) => receiver!.closed(reason)
+  }
 }
 
 await t.test('a frame that is JSON but no object does no harm', async t => {
@@ -30,7 +43,11 @@ await t.test('an error whose code is a name that objects inherit is internal', a
 
 await t.test('nothing is served once the link is closed', async t => {
   let served = 0
-  const { end, receive } = held({ deploy: () => { served++ } })
+  const { end, receive } = held({
+    deploy: () => {
+      served++
+    }
+  })
   end('heartbeat missed')
   receive(JSON.stringify({ ask: 1, method: 'deploy', timeout: 1000 }))
   await new Promise(resolve => setImmediate(resolve))
@@ -40,7 +57,12 @@ await t.test('nothing is served once the link is closed', async t => {
 await t.test('a question may wait for longer than 2^31 ms', async t => {
   const [a, b] = memoryPair()
   const link = new Link(a, {})
-  const far = new Link(b, { name: async (_, { signal }) => { await new Promise(resolve => setTimeout(resolve, 20)); return signal.aborted } })
+  const far = new Link(b, {
+    name: async (_, { signal }) => {
+      await new Promise(resolve => setTimeout(resolve, 20))
+      return signal.aborted
+    }
+  })
   const outcome = await link.ask('name', {}, { timeoutMs: 2 ** 31 + 1000 }).catch(error => error.code)
   t.equal(outcome, false)
   await far.close('end')
@@ -51,8 +73,14 @@ await t.test('what cannot be written as JSON leaves nothing behind', async t => 
   const abort = new AbortController()
   let listeners = 0
   const { addEventListener, removeEventListener } = abort.signal
-  abort.signal.addEventListener = (...args: any[]) => { listeners++; return (addEventListener as any).apply(abort.signal, args) }
-  abort.signal.removeEventListener = (...args: any[]) => { listeners--; return (removeEventListener as any).apply(abort.signal, args) }
+  abort.signal.addEventListener = (...args: any[]) => {
+    listeners++
+    return (addEventListener as any).apply(abort.signal, args)
+  }
+  abort.signal.removeEventListener = (...args: any[]) => {
+    listeners--
+    return (removeEventListener as any).apply(abort.signal, args)
+  }
   await t.rejects(link.ask('x', 1n, { timeoutMs: 50, signal: abort.signal }), { name: 'TypeError' })
   t.equal(listeners, 0)
   end('done')

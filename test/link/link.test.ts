@@ -8,48 +8,82 @@ import { until } from '../support/until.js'
 const patient = { timeoutMs: 20_000 }
 
 /** Two links that talk to each other. */
-function pair (handlers: Handlers, ours: Handlers = {}, options: LinkOptions = {}): [Link, Link] {
+function pair(handlers: Handlers, ours: Handlers = {}, options: LinkOptions = {}): [Link, Link] {
   const [a, b] = memoryPair()
   return [new Link(a, ours), new Link(b, handlers, options)]
 }
 
 /** A link and the bare other end, to say and hear frames. */
-function bare (handlers: Handlers = {}, options: LinkOptions = {}) {
+function bare(handlers: Handlers = {}, options: LinkOptions = {}) {
   const [a, b] = memoryPair()
   const frames: any[] = []
   b.receive({ message: text => frames.push(JSON.parse(text)), closed: () => {} })
-  return { link: new Link(a, handlers, options), far: b, frames, say: (frame: unknown) => b.send(JSON.stringify(frame)) }
+  return {
+    link: new Link(a, handlers, options),
+    far: b,
+    frames,
+    say: (frame: unknown) => b.send(JSON.stringify(frame))
+  }
 }
 
 /** How often a promise settles: what it did, and never again. */
-function settling (promise: Promise<unknown>) {
+function settling(promise: Promise<unknown>) {
   const outcomes: unknown[] = []
-  promise.then(value => outcomes.push(value), error => outcomes.push(error.code))
+  promise.then(
+    value => outcomes.push(value),
+    error => outcomes.push(error.code)
+  )
   return outcomes
 }
 
 await t.test('a question is answered with what the handler returns, at once or later', async t => {
-  const [link] = pair({ now: n => n + 1, later: async n => { await sleep(1); return { n } }, nothing: () => {} })
+  const [link] = pair({
+    now: n => n + 1,
+    later: async n => {
+      await sleep(1)
+      return { n }
+    },
+    nothing: () => {}
+  })
   t.equal(await link.ask('now', 1, patient), 2)
   t.same(await link.ask('later', 1, patient), { n: 1 })
   t.equal(await link.ask('nothing', undefined, patient), undefined)
 })
 
 await t.test('questions overtake each other and each gets its own answer', async t => {
-  const [link] = pair({ wait: async ms => { await sleep(ms); return ms } })
+  const [link] = pair({
+    wait: async ms => {
+      await sleep(ms)
+      return ms
+    }
+  })
   const times = [30, 1, 20, 5, 10]
   t.same(await Promise.all(times.map(ms => link.ask('wait', ms, patient))), times)
 })
 
 await t.test('what is foreseen comes with its code, what is not as internal and to the log', async t => {
   const errors: unknown[] = []
-  const [link] = pair({
-    forbidden: () => { throw new AppError('forbidden', 'not you') },
-    broken: () => { throw new TypeError('x is not a function') },
-    text: async () => { throw 'a text' }, // eslint-disable-line no-throw-literal
-    circular: () => { const a: any = {}; a.a = a; return a },
-    bigint: () => 1n
-  }, {}, { onError: error => errors.push(error) })
+  const [link] = pair(
+    {
+      forbidden: () => {
+        throw new AppError('forbidden', 'not you')
+      },
+      broken: () => {
+        throw new TypeError('x is not a function')
+      },
+      text: async () => {
+        throw 'a text'
+      },
+      circular: () => {
+        const a: any = {}
+        a.a = a
+        return a
+      },
+      bigint: () => 1n
+    },
+    {},
+    { onError: error => errors.push(error) }
+  )
   await t.rejects(link.ask('forbidden', {}, patient), { code: 'forbidden', message: 'not you' })
   t.same(errors, [])
   await t.rejects(link.ask('broken', {}, patient), { code: 'internal', message: 'x is not a function' })
@@ -72,7 +106,12 @@ await t.test('a method that is not there is not found, whatever objects inherit'
 
 await t.test('a question times out once, and its late answer changes nothing', async t => {
   let release = () => {}
-  const [link] = pair({ slow: () => new Promise<void>(resolve => { release = resolve }) })
+  const [link] = pair({
+    slow: () =>
+      new Promise<void>(resolve => {
+        release = resolve
+      })
+  })
   const outcomes = settling(link.ask('slow', {}, { timeoutMs: 20 }))
   await until(() => outcomes.length, 'it has timed out')
   release()
@@ -87,7 +126,13 @@ await t.test('the asked hears that a question has timed out, and its late answer
   await until(() => frames.length === 2, 'it has been given up')
   t.same(frames[1], { cancel: 1 })
   const next = link.ask('next', {}, patient)
-  for (const frame of [{ answer: 1, result: 'a' }, { answer: 1, result: 'b' }, { answer: 2, result: 'c' }]) say(frame)
+  for (const frame of [
+    { answer: 1, result: 'a' },
+    { answer: 1, result: 'b' },
+    { answer: 2, result: 'c' }
+  ]) {
+    say(frame)
+  }
   t.equal(await next, 'c')
   t.same([outcomes, late], [['timeout'], [{ result: 'a' }]])
 })
@@ -99,7 +144,10 @@ await t.test('what is still asked is given up when a link is closed, by us or fo
     if (heartbeatMs === 0) await link.close('enough')
     await until(() => outcomes.length, 'it is settled')
     await until(() => frames.some(frame => 'cancel' in frame), 'the asked has heard of it')
-    t.same(frames.filter(frame => !('ping' in frame)), [{ ask: 1, method: 'x', params: {}, timeout: 19_500 }, { cancel: 1 }])
+    t.same(
+      frames.filter(frame => !('ping' in frame)),
+      [{ ask: 1, method: 'x', params: {}, timeout: 19_500 }, { cancel: 1 }]
+    )
   }
 })
 
@@ -107,7 +155,14 @@ await t.test('a second answer to the same question is dropped', async t => {
   const { link, frames, say } = bare()
   const outcomes = settling(link.ask('once', {}, patient))
   await until(() => frames.length, 'it was asked')
-  for (const frame of [{ answer: 1, result: 'a' }, { answer: 1, result: 'b' }, { answer: 1, error: { code: 'internal', message: 'c' } }, { answer: 99, result: 'd' }]) say(frame)
+  for (const frame of [
+    { answer: 1, result: 'a' },
+    { answer: 1, result: 'b' },
+    { answer: 1, error: { code: 'internal', message: 'c' } },
+    { answer: 99, result: 'd' }
+  ]) {
+    say(frame)
+  }
   await until(() => outcomes.length, 'it was answered')
   await sleep(5)
   t.same(outcomes, ['a'])
@@ -123,14 +178,26 @@ await t.test('the asked gets less time than the asker waits, and never none', as
 })
 
 await t.test('the signal of the asked aborts before the asker gives up', async t => {
-  const [link] = pair({ wait: (_, { signal }: Context) => new Promise(resolve => signal.addEventListener('abort', () => resolve('what I have'))) })
+  const [link] = pair({
+    wait: (_, { signal }: Context) =>
+      new Promise(resolve => signal.addEventListener('abort', () => resolve('what I have')))
+  })
   t.equal(await link.ask('wait', {}, { timeoutMs: 1000 }), 'what I have')
 })
 
 await t.test('a question that is given up is unavailable at once, and the asked hears of it', async t => {
   let aborted = false
   let asked = false
-  const [link] = pair({ wait: (_, { signal }: Context) => new Promise<void>(resolve => { asked = true; signal.addEventListener('abort', () => { aborted = true; resolve() }) }) })
+  const [link] = pair({
+    wait: (_, { signal }: Context) =>
+      new Promise<void>(resolve => {
+        asked = true
+        signal.addEventListener('abort', () => {
+          aborted = true
+          resolve()
+        })
+      })
+  })
   const abort = new AbortController()
   const outcomes = settling(link.ask('wait', {}, { ...patient, signal: abort.signal }))
   await until(() => asked, 'it was asked')
@@ -143,15 +210,24 @@ await t.test('a question that was given up before is never asked', async t => {
   const { link, frames } = bare()
   await t.rejects(link.ask('x', {}, { ...patient, signal: AbortSignal.abort() }), { code: 'unavailable' })
   await sleep(5)
-  t.same(frames.filter(frame => 'ask' in frame), [])
+  t.same(
+    frames.filter(frame => 'ask' in frame),
+    []
+  )
 })
 
 await t.test('an answered question leaves no listener at its signal', async t => {
   const abort = new AbortController()
   let listeners = 0
   const { addEventListener, removeEventListener } = abort.signal
-  abort.signal.addEventListener = (...args: any[]) => { listeners++; return (addEventListener as any).apply(abort.signal, args) }
-  abort.signal.removeEventListener = (...args: any[]) => { listeners--; return (removeEventListener as any).apply(abort.signal, args) }
+  abort.signal.addEventListener = (...args: any[]) => {
+    listeners++
+    return (addEventListener as any).apply(abort.signal, args)
+  }
+  abort.signal.removeEventListener = (...args: any[]) => {
+    listeners--
+    return (removeEventListener as any).apply(abort.signal, args)
+  }
   const [link] = pair({ x: () => 1 })
   await link.ask('x', {}, { ...patient, signal: abort.signal })
   t.equal(listeners, 0)
@@ -159,7 +235,15 @@ await t.test('an answered question leaves no listener at its signal', async t =>
 
 await t.test('the end of a link settles every question at both ends and aborts what is served', async t => {
   let aborted = 0
-  const hang: Handlers = { hang: (_, { signal }: Context) => new Promise<void>(resolve => signal.addEventListener('abort', () => { aborted++; resolve() })) }
+  const hang: Handlers = {
+    hang: (_, { signal }: Context) =>
+      new Promise<void>(resolve =>
+        signal.addEventListener('abort', () => {
+          aborted++
+          resolve()
+        })
+      )
+  }
   const [a, b] = pair(hang, hang)
   const outcomes = [a.ask('hang', {}, patient), a.ask('hang', {}, patient), b.ask('hang', {}, patient)].map(settling)
   await sleep(10)
@@ -176,16 +260,33 @@ await t.test('the end of a link settles every question at both ends and aborts w
 await t.test('notifications arrive in order, and one that fails does not stop the next', async t => {
   const heard: number[] = []
   const errors: unknown[] = []
-  const [link] = pair({ count: n => { heard.push(n); if (n % 2) throw new Error('odd') } }, {}, { onError: error => errors.push(error) })
+  const [link] = pair(
+    {
+      count: n => {
+        heard.push(n)
+        if (n % 2) throw new Error('odd')
+      }
+    },
+    {},
+    { onError: error => errors.push(error) }
+  )
   for (let n = 0; n < 100; n++) link.notify('count', n)
   await until(() => heard.length === 100, 'all were heard')
-  t.same(heard, Array.from({ length: 100 }, (_, n) => n))
+  t.same(
+    heard,
+    Array.from({ length: 100 }, (_, n) => n)
+  )
   t.equal(errors.length, 50)
 })
 
 await t.test('a notification is heard before the answer to a question that was asked after it', async t => {
   const heard: string[] = []
-  const [link] = pair({ note: n => { heard.push(n) }, read: () => [...heard] })
+  const [link] = pair({
+    note: n => {
+      heard.push(n)
+    },
+    read: () => [...heard]
+  })
   link.notify('note', 'a')
   link.notify('note', 'b')
   t.same(await link.ask('read', {}, patient), ['a', 'b'])
@@ -195,7 +296,20 @@ await t.test('frames that mean nothing do no harm', async t => {
   const errors: unknown[] = []
   const { link, far, frames, say } = bare({ hello: () => 'here' }, { onError: error => errors.push(error) })
   for (const text of ['', '{', 'hello', '\u0000']) far.send(text)
-  for (const frame of [{}, [], { answer: 7 }, { answer: null, error: 5 }, { cancel: 12 }, { cancel: 'x' }, { notify: 5 }, { notify: null }, { ping: 1 }, { pong: 1 }]) say(frame)
+  for (const frame of [
+    {},
+    [],
+    { answer: 7 },
+    { answer: null, error: 5 },
+    { cancel: 12 },
+    { cancel: 'x' },
+    { notify: 5 },
+    { notify: null },
+    { ping: 1 },
+    { pong: 1 }
+  ]) {
+    say(frame)
+  }
   say({ ask: 5, method: 'hello', timeout: 1000 })
   await until(() => frames.length, 'it answers')
   t.same(frames, [{ answer: 5, result: 'here' }])
@@ -205,9 +319,18 @@ await t.test('frames that mean nothing do no harm', async t => {
 
 await t.test('a question that is malformed is answered with an error', async t => {
   const { frames, say } = bare({ hello: () => 'here' })
-  for (const frame of [{ ask: 1 }, { ask: 2, method: {}, timeout: 100 }, { ask: 3, method: { toString: 1 }, timeout: 100 }]) say(frame)
+  for (const frame of [
+    { ask: 1 },
+    { ask: 2, method: {}, timeout: 100 },
+    { ask: 3, method: { toString: 1 }, timeout: 100 }
+  ]) {
+    say(frame)
+  }
   await until(() => frames.length === 3, 'each is answered')
-  t.same(frames.map(({ answer }) => answer), [1, 2, 3])
+  t.same(
+    frames.map(({ answer }) => answer),
+    [1, 2, 3]
+  )
   t.ok(frames.every(({ error }) => error))
 })
 
@@ -232,7 +355,14 @@ await t.test('a silent peer closes the link', async t => {
 await t.test('a peer that only beats keeps the link', async t => {
   const [a, b] = memoryPair()
   let beats = 0
-  const counting: Transport = { send: text => { beats++; b.send(text) }, close: reason => b.close(reason), receive: receiver => b.receive(receiver) }
+  const counting: Transport = {
+    send: text => {
+      beats++
+      b.send(text)
+    },
+    close: reason => b.close(reason),
+    receive: receiver => b.receive(receiver)
+  }
   const links = [new Link(a, {}, { heartbeatMs: 20 }), new Link(counting, {}, { heartbeatMs: 20 })]
   t.teardown(() => Promise.all(links.map(link => link.close('end'))))
   await until(() => beats >= 12, 'it has beaten often')
@@ -249,7 +379,12 @@ await t.test('a closed link beats no more', async t => {
 })
 
 await t.test('parts of an answer come in order, before it', async t => {
-  const [link] = pair({ count: (n: number, { part }: Context) => { for (let i = 0; i < n; i++) part(i); return 'done' } })
+  const [link] = pair({
+    count: (n: number, { part }: Context) => {
+      for (let i = 0; i < n; i++) part(i)
+      return 'done'
+    }
+  })
   const heard: unknown[] = []
   t.equal(await link.ask('count', 3, { ...patient, onPart: value => heard.push(value) }), 'done')
   t.same(heard, [0, 1, 2])
@@ -259,12 +394,42 @@ await t.test('parts of an answer come in order, before it', async t => {
 await t.test('parts of a question that was given up, or answered, are lost', async t => {
   let say: Context['part'] = () => {}
   let give = () => {}
-  const given = new Promise<void>(resolve => { give = resolve })
-  const [link, far] = pair({ slow: (_params: unknown, { part, signal }: Context) => new Promise(resolve => { say = part; signal.addEventListener('abort', () => { resolve('late'); give() }) }), quick: (_params: unknown, { part }: Context) => { say = part } })
+  const given = new Promise<void>(resolve => {
+    give = resolve
+  })
+  const [link, far] = pair({
+    slow: (_params: unknown, { part, signal }: Context) =>
+      new Promise(resolve => {
+        say = part
+        signal.addEventListener('abort', () => {
+          resolve('late')
+          give()
+        })
+      }),
+    quick: (_params: unknown, { part }: Context) => {
+      say = part
+    }
+  })
   const heard: unknown[] = []
   const leaving = new AbortController()
-  const asked = settling(link.ask('slow', {}, { ...patient, signal: leaving.signal, onPart: value => { heard.push(value); leaving.abort() } }))
-  await until(() => { say('first'); return heard.length > 0 }, 'a part has come')
+  const asked = settling(
+    link.ask(
+      'slow',
+      {},
+      {
+        ...patient,
+        signal: leaving.signal,
+        onPart: value => {
+          heard.push(value)
+          leaving.abort()
+        }
+      }
+    )
+  )
+  await until(() => {
+    say('first')
+    return heard.length > 0
+  }, 'a part has come')
   await until(() => asked.length > 0, 'it is given up')
   t.same(asked, ['unavailable'])
   const before = heard.length
@@ -280,36 +445,63 @@ await t.test('a part that its hearer cannot take costs neither the answer nor th
   const errors: unknown[] = []
   const [a, b] = memoryPair()
   const link = new Link(a, {}, { onError: error => errors.push(error) })
-  const far = new Link(b, { tell: (_params: unknown, { part }: Context) => { part('odd'); return 1 } })
-  t.equal(await link.ask('tell', {}, { ...patient, onPart: () => { throw new TypeError('not this') } }), 1)
+  const far = new Link(b, {
+    tell: (_params: unknown, { part }: Context) => {
+      part('odd')
+      return 1
+    }
+  })
+  t.equal(
+    await link.ask(
+      'tell',
+      {},
+      {
+        ...patient,
+        onPart: () => {
+          throw new TypeError('not this')
+        }
+      }
+    ),
+    1
+  )
   t.match(errors, [{ message: 'not this' }])
   t.notOk(far.closed.aborted)
 })
 
-await t.test('a question that comes after a silence is not begun before its asker could have said that it is given up', async t => {
-  const asked: { id: unknown, givenUp: boolean }[] = []
-  const { link, say, frames } = bare({ restart: (id, { signal }) => { asked.push({ id, givenUp: signal.aborted }) } }, { heartbeatMs: 100 })
-  const pings = () => frames.filter(({ ping }) => ping).length
-  const silence = async () => {
-    const before = pings()
-    await until(() => pings() >= before + 2, 'two beats without a word from the other end')
+await t.test(
+  'a question that comes after a silence is not begun before its asker could have said that it is given up',
+  async t => {
+    const asked: { id: unknown; givenUp: boolean }[] = []
+    const { link, say, frames } = bare(
+      {
+        restart: (id, { signal }) => {
+          asked.push({ id, givenUp: signal.aborted })
+        }
+      },
+      { heartbeatMs: 100 }
+    )
+    const pings = () => frames.filter(({ ping }) => ping).length
+    const silence = async () => {
+      const before = pings()
+      await until(() => pings() >= before + 2, 'two beats without a word from the other end')
+    }
+    await silence()
+    say({ ask: 1, method: 'restart', params: 'given up', timeout: 10_000 })
+    say({ cancel: 1 })
+    await until(() => frames.some(({ answer }) => answer === 1), 'it is answered')
+    t.same(asked, [{ id: 'given up', givenUp: true }])
+
+    await until(() => pings() >= 3, 'a beat')
+    await silence()
+    say({ ask: 2, method: 'restart', params: 'wanted', timeout: 10_000 })
+    await new Promise(resolve => setImmediate(resolve))
+    t.equal(asked.length, 1, 'not yet')
+    await until(() => frames.some(({ answer }) => answer === 2), 'it is answered')
+    t.same(asked[1], { id: 'wanted', givenUp: false })
+
+    await silence()
+    say({ ask: 3, method: 'restart', params: 'lost with its link', timeout: 10_000 })
+    await link.close('enough')
+    t.equal(asked.length, 2)
   }
-  await silence()
-  say({ ask: 1, method: 'restart', params: 'given up', timeout: 10_000 })
-  say({ cancel: 1 })
-  await until(() => frames.some(({ answer }) => answer === 1), 'it is answered')
-  t.same(asked, [{ id: 'given up', givenUp: true }])
-
-  await until(() => pings() >= 3, 'a beat')
-  await silence()
-  say({ ask: 2, method: 'restart', params: 'wanted', timeout: 10_000 })
-  await new Promise(resolve => setImmediate(resolve))
-  t.equal(asked.length, 1, 'not yet')
-  await until(() => frames.some(({ answer }) => answer === 2), 'it is answered')
-  t.same(asked[1], { id: 'wanted', givenUp: false })
-
-  await silence()
-  say({ ask: 3, method: 'restart', params: 'lost with its link', timeout: 10_000 })
-  await link.close('enough')
-  t.equal(asked.length, 2)
-})
+)

@@ -11,7 +11,7 @@ import { holdContract, listenTo } from './transport-contract.js'
 const never = new AbortController().signal
 
 /** A listener on a port of its own. */
-async function serve (t: Test, onTransport: (transport: WebSocketTransport, peer: string) => void) {
+async function serve(t: Test, onTransport: (transport: WebSocketTransport, peer: string) => void) {
   const [port] = await freePorts(1)
   const listener = await listen({ host: '127.0.0.1', port: port!, path: '/link', admit: () => {}, onTransport })
   t.teardown(() => listener.close())
@@ -19,9 +19,11 @@ async function serve (t: Test, onTransport: (transport: WebSocketTransport, peer
 }
 
 /** Both ends of one connection. */
-async function connect (t: Test): Promise<[WebSocketTransport, WebSocketTransport]> {
+async function connect(t: Test): Promise<[WebSocketTransport, WebSocketTransport]> {
   let taken: (transport: WebSocketTransport) => void
-  const far = new Promise<WebSocketTransport>(resolve => { taken = resolve })
+  const far = new Promise<WebSocketTransport>(resolve => {
+    taken = resolve
+  })
   const { url } = await serve(t, transport => taken(transport))
   return [await dial(url, never), await far]
 }
@@ -29,7 +31,12 @@ async function connect (t: Test): Promise<[WebSocketTransport, WebSocketTranspor
 await holdContract('WebSocket', async t => {
   const [near, far] = await connect(t)
   far.receive({ message: text => far.send(`echo ${text}`), closed: () => {} })
-  return { near, leave: () => { void far.close('left') } }
+  return {
+    near,
+    leave: () => {
+      void far.close('left')
+    }
+  }
 })
 
 await t.test('what the listening end says in the tick in which the socket opens is not lost', async t => {
@@ -45,14 +52,17 @@ await t.test('what the listening end says in the tick in which the socket opens 
   t.same(heard.texts, ['first', 'second'])
 })
 
-await t.test('what the dialling end says in the tick in which the socket opens is not lost, its end neither', async t => {
-  const [near, far] = await connect(t)
-  near.send('first')
-  await near.close('that is all')
-  const heard = listenTo(far)
-  await until(() => heard.closed.length, 'it has left')
-  t.same(heard, { texts: ['first'], closed: ['that is all'] })
-})
+await t.test(
+  'what the dialling end says in the tick in which the socket opens is not lost, its end neither',
+  async t => {
+    const [near, far] = await connect(t)
+    near.send('first')
+    await near.close('that is all')
+    const heard = listenTo(far)
+    await until(() => heard.closed.length, 'it has left')
+    t.same(heard, { texts: ['first'], closed: ['that is all'] })
+  }
+)
 
 await t.test('a close lets what was sent before it arrive, however much', async t => {
   const [near, far] = await connect(t)
@@ -74,12 +84,17 @@ await t.test('dialling fails where nobody listens, at another path, and when the
   t.teardown(() => mute.close())
   const abort = new AbortController()
   mute.once('connection', () => abort.abort())
-  await t.rejects(dial(`ws://127.0.0.1:${(mute.address() as { port: number }).port}/link`, abort.signal), { name: 'AbortError' })
+  await t.rejects(dial(`ws://127.0.0.1:${(mute.address() as { port: number }).port}/link`, abort.signal), {
+    name: 'AbortError'
+  })
 })
 
 await t.test('listening on a port that is taken is refused as unavailable, with the address', async t => {
   const { port } = await serve(t, () => {})
-  await t.rejects(listen({ host: '127.0.0.1', port, path: '/link', admit: () => {}, onTransport: () => {} }), { code: 'unavailable', message: new RegExp(`cannot listen on 127.0.0.1:${port}`) })
+  await t.rejects(listen({ host: '127.0.0.1', port, path: '/link', admit: () => {}, onTransport: () => {} }), {
+    code: 'unavailable',
+    message: new RegExp(`cannot listen on 127.0.0.1:${port}`)
+  })
 })
 
 await t.test('a page in a browser cannot connect', async t => {
@@ -104,7 +119,9 @@ await t.test('the listener says where a connection comes from, and its close end
 
 await t.test('a frame that is too large ends only its own connection', async t => {
   const ends: ReturnType<typeof listenTo>[] = []
-  const { url } = await serve(t, transport => { ends.push(listenTo(transport)) })
+  const { url } = await serve(t, transport => {
+    ends.push(listenTo(transport))
+  })
   const [large, small] = [await dial(url, never), await dial(url, never)]
   listenTo(large)
   listenTo(small)
@@ -117,7 +134,9 @@ await t.test('a frame that is too large ends only its own connection', async t =
 
 await t.test('frames that are no WebSocket frames end only their own connection', async t => {
   const heard: ReturnType<typeof listenTo>[] = []
-  const { url } = await serve(t, transport => { heard.push(listenTo(transport)) })
+  const { url } = await serve(t, transport => {
+    heard.push(listenTo(transport))
+  })
   const socket = new WebSocket(url)
   await once(socket, 'open')
   const closed = once(socket, 'close')

@@ -11,34 +11,51 @@ import { openClient, requestFrame } from '../support/zeek-websocket.js'
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
-async function start (t: Test) {
+async function start(t: Test) {
   const directory = directoryOf(t)
   const make = (role: string) => tokenCommand(['create'], { role, name: role }, directory)
   const tokens = { viewer: await make('viewer'), operator: await make('operator'), admin: await make('admin') }
   const flags = { 'management-state-dir': directory, 'controller-authentication': 'token' }
   const controller = await startTestController(t, flags)
-  const page = async (query = '') => (await (await fetch(`${controller.url}/v1/audit${query}`, { headers: bearer(tokens.admin) })).json()) as any
-  const post = (type: string, token: string, body = '{}') => fetch(`${controller.url}/v1/requests/${type}`, { method: 'POST', headers: { ...bearer(token), 'content-type': 'application/json', prefer: 'wait=5' }, body })
+  const page = async (query = '') =>
+    (await (await fetch(`${controller.url}/v1/audit${query}`, { headers: bearer(tokens.admin) })).json()) as any
+  const post = (type: string, token: string, body = '{}') =>
+    fetch(`${controller.url}/v1/requests/${type}`, {
+      method: 'POST',
+      headers: { ...bearer(token), 'content-type': 'application/json', prefer: 'wait=5' },
+      body
+    })
   return { ...controller, directory, flags, make, tokens, page, post }
 }
 
 await t.test('who asked what, from where, with what outcome', async t => {
   const { url, tokens, page, post } = await start(t)
-  const { reqid } = await (await post('deploy', tokens.operator)).json() as any
+  const { reqid } = (await (await post('deploy', tokens.operator)).json()) as any
   await post('get_nodes', tokens.operator)
   await fetch(`${url}/v1/configurations/staged`, { headers: bearer(tokens.operator) })
   await post('restart', tokens.viewer)
   await fetch(`${url}/v1/nodes?secret=1`)
   const { entries } = await page()
-  t.match(entries.map(({ action, outcome, name, role, address, reqid, detail }: any) => [action, outcome, name, role, address, reqid, detail]), [
-    ['GET /v1/nodes', 'refused', undefined, undefined, '127.0.0.1', undefined, /token is needed/],
-    ['POST /v1/requests/restart', 'refused', 'viewer', 'viewer', '127.0.0.1', undefined, /needs operator/],
-    ['deploy', 'failed', 'operator', 'operator', '127.0.0.1', reqid, undefined],
-    ['deploy', 'accepted', 'operator', 'operator', '127.0.0.1', reqid, undefined],
-    ['create_token', 'succeeded', String, undefined, 'the command line', undefined, /: admin admin$/],
-    ['create_token', 'succeeded', String, undefined, 'the command line', undefined, /: operator operator$/],
-    ['create_token', 'succeeded', String, undefined, 'the command line', undefined, /: viewer viewer$/]
-  ])
+  t.match(
+    entries.map(({ action, outcome, name, role, address, reqid, detail }: any) => [
+      action,
+      outcome,
+      name,
+      role,
+      address,
+      reqid,
+      detail
+    ]),
+    [
+      ['GET /v1/nodes', 'refused', undefined, undefined, '127.0.0.1', undefined, /token is needed/],
+      ['POST /v1/requests/restart', 'refused', 'viewer', 'viewer', '127.0.0.1', undefined, /needs operator/],
+      ['deploy', 'failed', 'operator', 'operator', '127.0.0.1', reqid, undefined],
+      ['deploy', 'accepted', 'operator', 'operator', '127.0.0.1', reqid, undefined],
+      ['create_token', 'succeeded', String, undefined, 'the command line', undefined, /: admin admin$/],
+      ['create_token', 'succeeded', String, undefined, 'the command line', undefined, /: operator operator$/],
+      ['create_token', 'succeeded', String, undefined, 'the command line', undefined, /: viewer viewer$/]
+    ]
+  )
   t.equal(entries.length, 7, 'what any viewer may ask is not in it, nor is what there is not')
   t.equal(JSON.stringify(entries).includes('secret'), false)
 })
@@ -80,8 +97,13 @@ await t.test('it is written with the request itself, and survives with it', asyn
   await pending
   await close()
   const again = await startTestController(t, flags)
-  const { entries } = await (await fetch(`${again.url}/v1/audit?limit=2`, { headers: bearer(tokens.admin) })).json() as any
-  t.match(entries, [{ action: 'get_configuration', outcome: 'failed', name: 'operator' }, { action: 'get_configuration', outcome: 'accepted', name: 'operator' }])
+  const { entries } = (await (
+    await fetch(`${again.url}/v1/audit?limit=2`, { headers: bearer(tokens.admin) })
+  ).json()) as any
+  t.match(entries, [
+    { action: 'get_configuration', outcome: 'failed', name: 'operator' },
+    { action: 'get_configuration', outcome: 'accepted', name: 'operator' }
+  ])
   await again.close()
   const store = new Store(join(directory, 'controller.sqlite'))
   t.teardown(() => store.close())
@@ -91,15 +113,22 @@ await t.test('it is written with the request itself, and survives with it', asyn
 
 await t.test('over the WebSocket, too', async t => {
   const { settings, tokens, page } = await start(t)
-  const client = await openClient(t, settings.controller_websocket_port, undefined, { headers: bearer(tokens.operator) })
+  const client = await openClient(t, settings.controller_websocket_port, undefined, {
+    headers: bearer(tokens.operator)
+  })
   client.send(requestFrame('deploy', 'a'))
   await client.event()
-  t.match((await page('?limit=2')).entries, [{ action: 'deploy', outcome: 'failed', name: 'operator' }, { action: 'deploy', outcome: 'accepted', name: 'operator' }])
+  t.match((await page('?limit=2')).entries, [
+    { action: 'deploy', outcome: 'failed', name: 'operator' },
+    { action: 'deploy', outcome: 'accepted', name: 'operator' }
+  ])
 })
 
 await t.test('one who is refused again and again is told of once, and how often', async t => {
   const { url, page } = await start(t)
-  for (let count = 0; count < 20; count++) await (await fetch(`${url}/v1/nodes`, { headers: bearer(`guess${count % 2}`) })).text()
+  for (let count = 0; count < 20; count++) {
+    await (await fetch(`${url}/v1/nodes`, { headers: bearer(`guess${count % 2}`) })).text()
+  }
   const refused = (await page()).entries.filter(({ outcome }: any) => outcome === 'refused')
   t.equal(refused.length, 1)
 })
@@ -108,5 +137,10 @@ await t.test('without authentication everyone is anyone', async t => {
   const { url, ask } = await startTestController(t)
   await ask('deploy')
   await until(async () => (await getJson(`${url}/v1/audit`)).entries.length === 2, 'it is in the log')
-  t.match((await getJson(`${url}/v1/audit`)).entries[1], { action: 'deploy', outcome: 'accepted', name: 'anyone', address: '127.0.0.1' })
+  t.match((await getJson(`${url}/v1/audit`)).entries[1], {
+    action: 'deploy',
+    outcome: 'accepted',
+    name: 'anyone',
+    address: '127.0.0.1'
+  })
 })

@@ -6,7 +6,7 @@ import { Store } from '../../src/store/store.js'
 import { until } from '../support/until.js'
 import { openLog } from '../store/open.js'
 
-async function openJournal (t: Test) {
+async function openJournal(t: Test) {
   const opened = await openLog(t)
   const hub = new Hub(opened.log, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 1 })
   t.teardown(() => hub.close())
@@ -14,12 +14,20 @@ async function openJournal (t: Test) {
   const audit = new EventLog(opened.store, 'audit')
   const auditHub = new Hub(audit, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 1 })
   t.teardown(() => auditHub.close())
-  const journal = new EventJournal(opened.store, { log: opened.log, hub }, { log: audit, hub: auditHub }, () => clock.now)
+  const journal = new EventJournal(
+    opened.store,
+    { log: opened.log, hub },
+    { log: audit, hub: auditHub },
+    () => clock.now
+  )
   const note = (message: string) => journal.note({ type: 'notify_error', message })
   /** Makes the store fail. Returns what ends that. */
   const fail = async () => {
     opened.store.get('PRAGMA query_only = ON')
-    await t.rejects(journal.write('written', false, append => append({ type: 'notify_error', message: 'refused' })), { code: 'unavailable' })
+    await t.rejects(
+      journal.write('written', false, append => append({ type: 'notify_error', message: 'refused' })),
+      { code: 'unavailable' }
+    )
     return async () => {
       opened.store.get('PRAGMA query_only = OFF')
       await until(() => opened.store.failure === undefined, 'the store works again')
@@ -36,7 +44,10 @@ await t.test('what happens while the store fails is told afterwards, with the ti
   t.equal(log.head, 0)
   await mend()
   await notes
-  t.match(log.after(0, 10), [{ seq: 1, time: 1000, body: /"a"/ }, { seq: 2, time: 1000, body: /"b"/ }])
+  t.match(log.after(0, 10), [
+    { seq: 1, time: 1000, body: /"a"/ },
+    { seq: 2, time: 1000, body: /"b"/ }
+  ])
 })
 
 await t.test('when too much happens while the store fails, what is lost is counted and told', async t => {
@@ -54,7 +65,9 @@ await t.test('when too much happens while the store fails, what is lost is count
 await t.test('what another process has written into the audit log is told in its place, and nothing twice', async t => {
   const { journal, auditHub, path } = await openJournal(t)
   const told: number[] = []
-  auditHub.announce = events => { told.push(...events.map(({ seq }) => seq)) }
+  auditHub.announce = events => {
+    told.push(...events.map(({ seq }) => seq))
+  }
   const event = { type: 'audit', action: 'restart', outcome: 'accepted', name: 'a' } as const
   const write = () => journal.write('written', false, append => append(event as never))
   await write()

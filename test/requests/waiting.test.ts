@@ -11,9 +11,14 @@ await t.test('who waits leaves nothing behind in a signal that outlives it', asy
   waiting.release('it')
   await Promise.all(many)
   await waiting.wait('it', 1, server.signal, client.signal)
-  t.same([server, client].map(({ signal }) => getEventListeners(signal, 'abort').length), [0, 0])
+  t.same(
+    [server, client].map(({ signal }) => getEventListeners(signal, 'abort').length),
+    [0, 0]
+  )
   // What AbortSignal.any would add to, for ever.
-  const dependants = Object.getOwnPropertySymbols(server.signal).find(symbol => symbol.description === 'kDependantSignals')
+  const dependants = Object.getOwnPropertySymbols(server.signal).find(
+    symbol => symbol.description === 'kDependantSignals'
+  )
   t.equal(dependants && (server.signal as any)[dependants]?.size, undefined)
 })
 
@@ -24,6 +29,9 @@ await t.test('whichever signal comes first ends the wait', async t => {
     const wait = waiting.wait('it', 10_000, ...controllers.map(({ signal }) => signal))
     controllers[which]!.abort()
     await t.resolves(wait)
-    await t.resolves(waiting.wait('it', 10_000, ...controllers.map(({ signal }) => signal)), 'nor does it begin after that')
+    await t.resolves(
+      waiting.wait('it', 10_000, ...controllers.map(({ signal }) => signal)),
+      'nor does it begin after that'
+    )
   }
 })

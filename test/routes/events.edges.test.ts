@@ -11,9 +11,14 @@ await t.test('a cursor from the future does not keep the story of a request from
   const { url, ask, controller } = await startTestController(t)
   const { reqid } = await ask('stage_configuration', { config: small() })
   const [epoch, seq] = controller.cursor.split('.')
-  const response = await fetch(`${url}/v1/requests/${reqid}/events`, { headers: { 'last-event-id': `${epoch}.${Number(seq) + 5}`, accept: 'application/x-ndjson' } })
+  const response = await fetch(`${url}/v1/requests/${reqid}/events`, {
+    headers: { 'last-event-id': `${epoch}.${Number(seq) + 5}`, accept: 'application/x-ndjson' }
+  })
   t.equal(response.status, 200)
-  const types = (await response.text()).split('\n').filter(line => line !== '').map(line => JSON.parse(line).type)
+  const types = (await response.text())
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line).type)
   t.same(types, ['hello', 'reset', 'stage_configuration_request', 'stage_configuration_response', 'goodbye'])
 })
 

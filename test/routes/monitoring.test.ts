@@ -7,12 +7,14 @@ import { startTestController } from '../support/controller.js'
 import { fakeAgent, small } from '../controller/fake-agent.js'
 
 /** Samples of Prometheus' text format by name and labels. Throws when a line is none. */
-function samplesOf (text: string): Map<string, number> {
+function samplesOf(text: string): Map<string, number> {
   const samples = new Map<string, number>()
   for (const line of text.split('\n').filter(line => line !== '' && !line.startsWith('#'))) {
     const parts = /^([a-zA-Z_:][\w:]*(?:\{(?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\.)*",?)*\})?) (\S+)$/.exec(line)
     // Node's event loop lag is "Nan" until it was measured.
-    if (!parts || (parts[2] !== 'Nan' && Number.isNaN(Number(parts[2]!.replace('Inf', 'Infinity'))))) throw new Error(`this is no sample: ${line}`)
+    if (!parts || (parts[2] !== 'Nan' && Number.isNaN(Number(parts[2]!.replace('Inf', 'Infinity'))))) {
+      throw new Error(`this is no sample: ${line}`)
+    }
     samples.set(parts[1]!, Number(parts[2]))
   }
   return samples
@@ -33,14 +35,22 @@ await t.test('a controller is alive and ready', async t => {
 await t.test('the metrics can be read, and count what there is', async t => {
   const { url, ask, settings } = await startTestController(t)
   const before = await metrics(url)
-  t.same(['agents_connected', 'requests_pending', 'event_streams', 'event_streams_stalled_total', 'events_total'].map(name => before.get(`zeek_cluster_${name}`)), [0, 0, 0, 0, 0])
+  t.same(
+    ['agents_connected', 'requests_pending', 'event_streams', 'event_streams_stalled_total', 'events_total'].map(name =>
+      before.get(`zeek_cluster_${name}`)
+    ),
+    [0, 0, 0, 0, 0]
+  )
   await fakeAgent(t, settings.controller_port)
   await ask('stage_configuration', { config: small() })
   await ask('deploy')
   const stream = await openStream(t, `${url}/v1/events`)
   await stream.next('hello')
   const after = await metrics(url)
-  t.same(['agents_connected', 'requests_pending', 'event_streams'].map(name => after.get(`zeek_cluster_${name}`)), [1, 0, 1])
+  t.same(
+    ['agents_connected', 'requests_pending', 'event_streams'].map(name => after.get(`zeek_cluster_${name}`)),
+    [1, 0, 1]
+  )
   t.equal(after.get('zeek_cluster_nodes{state="UNKNOWN"}'), 2)
   t.equal(after.get('zeek_cluster_request_duration_seconds_count{type="deploy",state="succeeded"}'), 1)
   t.ok(after.get('zeek_cluster_events_total')! >= 6)
@@ -48,7 +58,10 @@ await t.test('the metrics can be read, and count what there is', async t => {
   t.ok(after.get('zeek_cluster_events_kept_bytes')! > 500)
   t.ok(Math.abs(after.get('zeek_cluster_events_oldest_timestamp_seconds')! - Date.now() / 1000) < 60)
   t.ok(after.get('zeek_cluster_store_commit_duration_seconds_count')! >= 3)
-  t.ok(after.get('zeek_cluster_store_writes_total')! >= after.get('zeek_cluster_store_commit_duration_seconds_count')!, 'writes share commits')
+  t.ok(
+    after.get('zeek_cluster_store_writes_total')! >= after.get('zeek_cluster_store_commit_duration_seconds_count')!,
+    'writes share commits'
+  )
   t.equal(after.get('zeek_cluster_store_failing'), 0)
   t.ok(after.get('zeek_cluster_event_stream_bytes_total')! > 0)
   t.ok(after.has('nodejs_eventloop_lag_p99_seconds'))
@@ -61,11 +74,11 @@ await t.test('the metrics say what format they have', async t => {
 })
 
 /** Every reference in a document. */
-function * references (value: unknown): Generator<string> {
+function* references(value: unknown): Generator<string> {
   if (typeof value !== 'object' || value === null) return
   for (const [key, member] of Object.entries(value)) {
     if (key === '$ref') yield String(member)
-    else yield * references(member)
+    else yield* references(member)
   }
 }
 
@@ -75,18 +88,49 @@ await t.test('the OpenAPI document can be read, and all of its references lead s
   t.match(response.headers.get('content-type'), /yaml/)
   const document = parse(await response.text())
   t.match(document.openapi, /^3\.1\./)
-  const all = [...new Set([...references(document), ...Object.values<string>(document.components.schemas.Event.discriminator.mapping)])]
+  const all = [
+    ...new Set([
+      ...references(document),
+      ...Object.values<string>(document.components.schemas.Event.discriminator.mapping)
+    ])
+  ]
   t.ok(all.length > 20)
-  for (const reference of all) t.ok(reference.startsWith('#/') && reference.slice(2).split('/').reduce<any>((at, name) => at?.[name.replaceAll('~1', '/').replaceAll('~0', '~')], document), reference)
+  for (const reference of all) {
+    t.ok(
+      reference.startsWith('#/') &&
+        reference
+          .slice(2)
+          .split('/')
+          .reduce<any>((at, name) => at?.[name.replaceAll('~1', '/').replaceAll('~0', '~')], document),
+      reference
+    )
+  }
   const mapped = Object.keys(document.components.schemas.Event.discriminator.mapping)
-  t.same(domainEventTypes.filter(type => !mapped.includes(type)), [])
+  t.same(
+    domainEventTypes.filter(type => !mapped.includes(type)),
+    []
+  )
 })
 
 await t.test('the OpenAPI document has every route once, under an id of its own', async t => {
   const { url } = shared
   const { paths } = parse(await (await fetch(`${url}/openapi.yaml`)).text())
-  for (const path of [...requestTypes.map(type => `/v1/requests/${type}`), '/v1/requests', '/v1/requests/{reqid}', '/v1/requests/{reqid}/events', '/v1/events',
-    '/v1/instances', '/v1/nodes', '/v1/configurations/{state}', '/healthz', '/readyz', '/metrics', '/v1/prometheus/targets']) t.ok(paths[path], path)
+  for (const path of [
+    ...requestTypes.map(type => `/v1/requests/${type}`),
+    '/v1/requests',
+    '/v1/requests/{reqid}',
+    '/v1/requests/{reqid}/events',
+    '/v1/events',
+    '/v1/instances',
+    '/v1/nodes',
+    '/v1/configurations/{state}',
+    '/healthz',
+    '/readyz',
+    '/metrics',
+    '/v1/prometheus/targets'
+  ]) {
+    t.ok(paths[path], path)
+  }
   const ids = Object.values<any>(paths).flatMap(path => Object.values<any>(path).map(({ operationId }) => operationId))
   t.equal(new Set(ids).size, ids.length)
   t.notOk(ids.includes(undefined))

@@ -7,9 +7,23 @@ import { deployedAgent, fakeAgent, idOfManager, small, stateDir } from '../contr
 
 const check = checker(Request, errors => new Error(JSON.stringify(errors)))
 
-async function post (url: string, type: string, { headers = {}, body = {}, query = '', signal }: { headers?: Record<string, string>, body?: unknown, query?: string, signal?: AbortSignal } = {}) {
-  const response = await fetch(`${url}/v1/requests/${type}${query}`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body), ...(signal ? { signal } : {}) })
-  const json = await response.json() as any
+async function post(
+  url: string,
+  type: string,
+  {
+    headers = {},
+    body = {},
+    query = '',
+    signal
+  }: { headers?: Record<string, string>; body?: unknown; query?: string; signal?: AbortSignal } = {}
+) {
+  const response = await fetch(`${url}/v1/requests/${type}${query}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+    ...(signal ? { signal } : {})
+  })
+  const json = (await response.json()) as any
   if (response.ok) check(json, 'request')
   return { status: response.status, json, header: (name: string) => response.headers.get(name) }
 }
@@ -21,7 +35,14 @@ await t.test('a request is accepted at once, and found where the answer says', a
   const { url } = shared
   const { status, json, header } = await post(url, 'test_timeout', { body: { with_state: true } })
   t.equal(status, 202)
-  t.match(json, { type: 'test_timeout', state: 'pending', arguments: { with_state: true }, results: [], warnings: [], reqid: /^[0-9a-f-]{36}$/ })
+  t.match(json, {
+    type: 'test_timeout',
+    state: 'pending',
+    arguments: { with_state: true },
+    results: [],
+    warnings: [],
+    reqid: /^[0-9a-f-]{36}$/
+  })
   t.notOk('success' in json || 'finished_at' in json)
   t.equal(header('location'), `/v1/requests/${json.reqid}`)
   t.same([header('preference-applied'), header('idempotent-replayed')], [null, null])
@@ -39,14 +60,19 @@ await t.test('with Prefer: wait the finished request is the answer', async t => 
 
 await t.test('what is staged is there as soon as that is accepted, and so is its response', async t => {
   const { url } = await startTestController(t)
-  const { json: { reqid } } = await post(url, 'stage_configuration', { body: { config: small('first') } })
+  const {
+    json: { reqid }
+  } = await post(url, 'stage_configuration', { body: { config: small('first') } })
   t.match(await getJson(`${url}/v1/configurations/staged`), { configuration: { id: 'first' } })
   t.match(await getJson(`${url}/v1/requests/${reqid}`), { state: 'succeeded' })
 })
 
 await t.test('when the wait is over first, the request is still pending', async t => {
   const { url } = shared
-  for (const [prefer, applied] of [['wait=0', 'wait=0'], ['wait=1', 'wait=1']] as const) {
+  for (const [prefer, applied] of [
+    ['wait=0', 'wait=0'],
+    ['wait=1', 'wait=1']
+  ] as const) {
     const { status, json, header } = await post(url, 'test_timeout', { headers: { prefer } })
     t.same([status, json.state, header('preference-applied')], [202, 'pending', applied])
   }
@@ -54,7 +80,10 @@ await t.test('when the wait is over first, the request is still pending', async 
 
 await t.test('more than can be waited for is cut to the most', async t => {
   const { url } = shared
-  t.equal((await post(url, 'get_instances', { headers: { prefer: 'wait=99999' } })).header('preference-applied'), 'wait=30')
+  t.equal(
+    (await post(url, 'get_instances', { headers: { prefer: 'wait=99999' } })).header('preference-applied'),
+    'wait=30'
+  )
 })
 
 await t.test('preferences that make no sense are ignored', async t => {
@@ -70,7 +99,11 @@ await t.test('a client that hangs up does not end its request', async t => {
   const stream = await openStream(t, `${url}/v1/events`)
   await stream.next('hello')
   const abort = new AbortController()
-  const asking = post(url, 'test_timeout', { headers: { prefer: 'wait=30' }, body: { with_state: true }, signal: abort.signal })
+  const asking = post(url, 'test_timeout', {
+    headers: { prefer: 'wait=30' },
+    body: { with_state: true },
+    signal: abort.signal
+  })
   const { reqid } = (await stream.next('test_timeout_request'))!.json
   abort.abort()
   await t.rejects(asking)
@@ -80,7 +113,11 @@ await t.test('a client that hangs up does not end its request', async t => {
 
 await t.test('a body is not needed where nothing is', async t => {
   const { url } = shared
-  for (const init of [{}, { headers: { 'content-type': 'application/json' } }, { headers: { 'content-type': 'application/json' }, body: '' }]) {
+  for (const init of [
+    {},
+    { headers: { 'content-type': 'application/json' } },
+    { headers: { 'content-type': 'application/json' }, body: '' }
+  ]) {
     t.equal((await fetch(`${url}/v1/requests/get_instances`, { method: 'POST', ...init })).status, 202)
   }
 })
@@ -88,19 +125,31 @@ await t.test('a body is not needed where nothing is', async t => {
 await t.test('every type has its deadline, and ?timeout= sets another', async t => {
   const { url } = await startTestController(t, { 'controller-timeout-restart': '7', 'controller-timeout-max': '60' })
   const seconds = async (type: string, query = '') => {
-    const { json } = await post(url, type, { body: type === 'get_id_value' ? { id: 'x' } : type === 'stage_configuration' ? { config: small() } : {}, query })
+    const { json } = await post(url, type, {
+      body: type === 'get_id_value' ? { id: 'x' } : type === 'stage_configuration' ? { config: small() } : {},
+      query
+    })
     return (Date.parse(json.expires_at) - Date.parse(json.created_at)) / 1000
   }
   t.same(await Promise.all(['get_nodes', 'restart'].map(type => seconds(type))), [10, 7])
-  t.same(await Promise.all(requestTypes.map(type => seconds(type, '?timeout=0.5'))), requestTypes.map(() => 0.5))
+  t.same(
+    await Promise.all(requestTypes.map(type => seconds(type, '?timeout=0.5'))),
+    requestTypes.map(() => 0.5)
+  )
   t.equal(await seconds('get_nodes', '?timeout=60'), 60)
   t.equal((await post(url, 'get_nodes', { query: '?timeout=60.5' })).status, 400)
 })
 
 await t.test('one key is one request, quoted or bare', async t => {
   const { url, controller } = await startTestController(t)
-  const first = await post(url, 'stage_configuration', { headers: { 'idempotency-key': 'k-1' }, body: { config: small() } })
-  const again = await post(url, 'stage_configuration', { headers: { 'idempotency-key': '"k-1"', prefer: 'wait=10' }, body: { config: small() } })
+  const first = await post(url, 'stage_configuration', {
+    headers: { 'idempotency-key': 'k-1' },
+    body: { config: small() }
+  })
+  const again = await post(url, 'stage_configuration', {
+    headers: { 'idempotency-key': '"k-1"', prefer: 'wait=10' },
+    body: { config: small() }
+  })
   t.same([first.header('idempotent-replayed'), again.header('idempotent-replayed')], [null, 'true'])
   t.same([again.status, again.json.reqid, again.json.state], [200, first.json.reqid, 'succeeded'])
   t.equal(again.header('location'), first.header('location'))
@@ -111,7 +160,11 @@ await t.test('a key with another payload is refused', async t => {
   const { url, controller } = await startTestController(t)
   const headers = { 'idempotency-key': 'k' }
   await post(url, 'deploy', { headers, body: { force: true } })
-  for (const [type, body, query] of [['deploy', { force: false }, ''], ['get_nodes', {}, ''], ['deploy', { force: true }, '?timeout=5']] as const) {
+  for (const [type, body, query] of [
+    ['deploy', { force: false }, ''],
+    ['get_nodes', {}, ''],
+    ['deploy', { force: true }, '?timeout=5']
+  ] as const) {
     const { status, json } = await post(url, type, { headers, body, query })
     t.match({ status, code: json.code }, { status: 422, code: 'idempotency_key_reused' }, type + query)
   }
@@ -121,7 +174,11 @@ await t.test('a key with another payload is refused', async t => {
 
 await t.test('a key that comes many times at once starts one request', async t => {
   const { url, controller } = await startTestController(t)
-  const answers = await Promise.all(Array.from({ length: 20 }, () => post(url, 'get_instances', { headers: { 'idempotency-key': 'k', prefer: 'wait=10' } })))
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () =>
+      post(url, 'get_instances', { headers: { 'idempotency-key': 'k', prefer: 'wait=10' } })
+    )
+  )
   t.equal(new Set(answers.map(({ json }) => json.reqid)).size, 1)
   t.equal(answers.filter(({ header }) => header('idempotent-replayed') === null).length, 1)
   t.same([controller.listRequests({ limit: 10 }).requests.length, controller.pendingRequests], [1, 0])
@@ -131,7 +188,9 @@ await t.test('a key counts after a restart, too', async t => {
   const flags = { 'management-state-dir': stateDir(t) }
   const headers = { 'idempotency-key': 'k' }
   const first = await startTestController(t, flags)
-  const { json: { reqid } } = await post(first.url, 'get_instances', { headers })
+  const {
+    json: { reqid }
+  } = await post(first.url, 'get_instances', { headers })
   await first.close()
   const second = await startTestController(t, flags)
   t.match(await post(second.url, 'get_instances', { headers }), { json: { reqid } })
@@ -151,7 +210,8 @@ await t.test('the history is filtered by type and state', async t => {
   await ask('deploy')
   await ask('stage_configuration', { config: small() })
   await post(url, 'test_timeout', { body: { with_state: true } })
-  const types = async (query: string) => (await getJson(`${url}/v1/requests?${query}`)).requests.map(({ type }: { type: string }) => type)
+  const types = async (query: string) =>
+    (await getJson(`${url}/v1/requests?${query}`)).requests.map(({ type }: { type: string }) => type)
   t.same(await types(''), ['test_timeout', 'stage_configuration', 'deploy', 'get_instances'])
   t.same(await types('type=deploy'), ['deploy'])
   t.same(await types('state=pending'), ['test_timeout'])
@@ -177,12 +237,21 @@ await t.test('a long poll is answered when the request is finished', async t => 
   const controller = await startTestController(t)
   const { url } = controller
   let answer = () => {}
-  const agent = await deployedAgent(t, controller, () => new Promise<never[]>(resolve => { answer = () => resolve([]) }))
-  const { json: { reqid } } = await post(url, 'get_id_value', { body: idOfManager })
+  const agent = await deployedAgent(
+    t,
+    controller,
+    () =>
+      new Promise<never[]>(resolve => {
+        answer = () => resolve([])
+      })
+  )
+  const {
+    json: { reqid }
+  } = await post(url, 'get_id_value', { body: idOfManager })
   await agent.question('get_id_value')
   const polls = [getJson(`${url}/v1/requests/${reqid}?wait=30`), getJson(`${url}/v1/requests/${reqid}?wait=30`)]
   const pending = await fetch(`${url}/v1/requests/${reqid}?wait=0.01`)
-  t.match([pending.headers.get('retry-after'), (await pending.json() as Request).state], ['1', 'pending'])
+  t.match([pending.headers.get('retry-after'), ((await pending.json()) as Request).state], ['1', 'pending'])
   answer()
   for (const poll of polls) t.match(await poll, { reqid, state: 'succeeded' })
   t.equal((await fetch(`${url}/v1/requests/${reqid}`)).headers.get('retry-after'), null)
@@ -202,7 +271,14 @@ await t.test('too many pending requests are refused, and taken again when there 
 await t.test('every answer has the shape of its schema', async t => {
   const { url, settings } = await startTestController(t)
   await fakeAgent(t, settings.controller_port)
-  for (const [type, body] of [['stage_configuration', { config: small() }], ['deploy', {}], ['get_nodes', {}], ['get_id_value', { id: 'x' }], ['restart', { nodes: ['manager', 'ghost'] }], ['get_configuration', { deployed: true }]] as const) {
+  for (const [type, body] of [
+    ['stage_configuration', { config: small() }],
+    ['deploy', {}],
+    ['get_nodes', {}],
+    ['get_id_value', { id: 'x' }],
+    ['restart', { nodes: ['manager', 'ghost'] }],
+    ['get_configuration', { deployed: true }]
+  ] as const) {
     t.equal((await post(url, type, { body, headers: { prefer: 'wait=10' } })).status, 200, type)
   }
   for (const request of (await getJson(`${url}/v1/requests`)).requests) check(request, 'request')
@@ -210,5 +286,7 @@ await t.test('every answer has the shape of its schema', async t => {
 
 await t.test('a timeout with a fraction of a millisecond is taken', async t => {
   const { url } = shared
-  for (const timeout of ['1.2345', '0.0005']) t.equal((await post(url, 'get_instances', { query: `?timeout=${timeout}` })).status, 202, timeout)
+  for (const timeout of ['1.2345', '0.0005']) {
+    t.equal((await post(url, 'get_instances', { query: `?timeout=${timeout}` })).status, 202, timeout)
+  }
 })

@@ -19,11 +19,20 @@ await t.test('objects, enums and unions have names', async t => {
     if (typeof value !== 'object' || value === null) return
     const isNamed = path.length === 3 && path[0] === 'components'
     const isParameter = path.includes('parameters')
-    if (!isNamed && !isParameter && (value.type === 'object' || Array.isArray(value.enum) || value.oneOf || value.anyOf) && typeof value.const === 'undefined') {
+    if (
+      !isNamed &&
+      !isParameter &&
+      (value.type === 'object' || Array.isArray(value.enum) || value.oneOf || value.anyOf) &&
+      typeof value.const === 'undefined'
+    ) {
       // The one value of a discriminator is no enum of its own.
       if (value.enum?.length !== 1) anonymous.push(path.join('/'))
     }
-    for (const [key, member] of Object.entries(value)) if (!['example', 'examples', 'mapping', 'properties'].includes(key) || key === 'properties') look(member, [...path, key])
+    for (const [key, member] of Object.entries(value)) {
+      if (!['example', 'examples', 'mapping', 'properties'].includes(key) || key === 'properties') {
+        look(member, [...path, key])
+      }
+    }
   }
   look(parse(text), [])
   t.same(anonymous, [])
@@ -34,6 +43,8 @@ await t.test('every component is an enum, or has an example that fits it', async
     if (component.enum) continue
     const check = checker(component, invalid)
     t.ok(component.examples?.length > 0, `${component.$id} has an example`)
-    for (const example of component.examples ?? []) t.doesNotThrow(() => check(structuredClone(example), component.$id!))
+    for (const example of component.examples ?? []) {
+      t.doesNotThrow(() => check(structuredClone(example), component.$id!))
+    }
   }
 })

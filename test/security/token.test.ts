@@ -9,7 +9,10 @@ const day = 86_400_000
 
 await t.test('a role may do what those before it may, and an agent nothing of it', async t => {
   const needed: NeededRole[] = ['anyone', 'viewer', 'operator', 'admin']
-  t.same(roles.map(role => needed.filter(each => covers(role, each)).length), [2, 3, 4, 1])
+  t.same(
+    roles.map(role => needed.filter(each => covers(role, each)).length),
+    [2, 3, 4, 1]
+  )
 })
 
 await t.test('a token is found by its text alone, as long as it is good', async t => {
@@ -21,7 +24,20 @@ await t.test('a token is found by its text alone, as long as it is good', async 
   t.equal(findToken(tokens, text, 1000 + day - 1), kept)
   t.equal(findToken(tokens, text, 1000 + day), undefined, 'expired')
   const [, id, secret] = text.split('_') as [string, string, string]
-  for (const wrong of ['', 'x', id, secret, `zcc_${id}_`, `zcc_${other.id}_${secret}`, `${text}x`, ` ${text}`, text.toUpperCase(), `zcc_${'0'.repeat(12)}_${secret}`, kept.hash, `zcc_${id}_${'A'.repeat(43)}`]) {
+  for (const wrong of [
+    '',
+    'x',
+    id,
+    secret,
+    `zcc_${id}_`,
+    `zcc_${other.id}_${secret}`,
+    `${text}x`,
+    ` ${text}`,
+    text.toUpperCase(),
+    `zcc_${'0'.repeat(12)}_${secret}`,
+    kept.hash,
+    `zcc_${id}_${'A'.repeat(43)}`
+  ]) {
     t.equal(findToken(tokens, wrong, 1000), undefined, wrong)
   }
 })
@@ -40,12 +56,20 @@ await t.test('tokens are made, listed and revoked', async t => {
   const id = text.split('_')[1]!
   const list = await tokenCommand(['list'], {}, directory)
   const lines = list.split('\n').map(line => line.split('\t'))
-  t.same(lines.map(([, role, name]) => [role, name]), [['agent', 'sensor-1'], ['viewer', 'viewer']])
+  t.same(
+    lines.map(([, role, name]) => [role, name]),
+    [
+      ['agent', 'sensor-1'],
+      ['viewer', 'viewer']
+    ]
+  )
   t.equal(lines[0]![0], id)
   t.equal(Date.parse(lines[0]![4]!) - Date.parse(lines[0]![3]!), 30 * day)
   t.equal(lines[1]![4], 'never')
   t.notOk(list.includes(text.slice(17)))
-  for (const file of ['controller.sqlite']) t.notOk(readFileSync(join(directory, file), 'latin1').includes(text.slice(17)), 'nor is it on the disk')
+  for (const file of ['controller.sqlite']) {
+    t.notOk(readFileSync(join(directory, file), 'latin1').includes(text.slice(17)), 'nor is it on the disk')
+  }
   t.equal(await tokenCommand(['revoke', id], {}, directory), `revoked ${id}`)
   t.same((await tokenCommand(['list'], {}, directory)).split('\n').length, 1)
 })
@@ -53,10 +77,20 @@ await t.test('tokens are made, listed and revoked', async t => {
 await t.test('what a token cannot be is said, and nothing is made', async t => {
   const directory = t.testdir()
   const cases: [string[], Record<string, string>, RegExp][] = [
-    [['create'], {}, /^--role must be one of viewer, operator, admin, agent$/], [['create'], { role: 'boss' }, /^--role/], [['create'], { role: 'agent' }, /^--name must be the name of the agent/],
-    [['create'], { role: 'viewer', name: 'a b' }, /^--name/], [['create'], { role: 'viewer', expires: '0d' }, /^--expires/], [['create'], { role: 'viewer', expires: 'soon' }, /^--expires/],
-    [['create', 'x'], { role: 'viewer' }, /^token takes/], [[], {}, /^token takes/], [['revoke'], {}, /^token takes/], [['revoke', 'abc'], {}, /^there is no token abc$/], [['list', 'all'], {}, /^token takes/]
+    [['create'], {}, /^--role must be one of viewer, operator, admin, agent$/],
+    [['create'], { role: 'boss' }, /^--role/],
+    [['create'], { role: 'agent' }, /^--name must be the name of the agent/],
+    [['create'], { role: 'viewer', name: 'a b' }, /^--name/],
+    [['create'], { role: 'viewer', expires: '0d' }, /^--expires/],
+    [['create'], { role: 'viewer', expires: 'soon' }, /^--expires/],
+    [['create', 'x'], { role: 'viewer' }, /^token takes/],
+    [[], {}, /^token takes/],
+    [['revoke'], {}, /^token takes/],
+    [['revoke', 'abc'], {}, /^there is no token abc$/],
+    [['list', 'all'], {}, /^token takes/]
   ]
-  for (const [words, flags, message] of cases) await t.rejects(tokenCommand(words, flags, directory), { code: 'invalid_request', message })
+  for (const [words, flags, message] of cases) {
+    await t.rejects(tokenCommand(words, flags, directory), { code: 'invalid_request', message })
+  }
   t.equal(await tokenCommand(['list'], {}, directory), '')
 })

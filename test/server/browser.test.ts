@@ -5,18 +5,25 @@ import { tokenCommand } from '../../src/cli/token.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(path => existsSync(path))
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(path =>
+  existsSync(path)
+)
 
 await t.test('a real browser', { skip: executablePath === undefined && 'there is no Chromium here' }, async t => {
   const directory = directoryOf(t)
   const token = await tokenCommand(['create'], { role: 'operator', name: 'ops' }, directory)
-  const { url } = await startTestController(t, { 'management-state-dir': directory, 'controller-authentication': 'token' })
+  const { url } = await startTestController(t, {
+    'management-state-dir': directory,
+    'controller-authentication': 'token'
+  })
   const browser = await chromium.launch({ executablePath: executablePath!, args: ['--no-sandbox'] })
   t.teardown(() => browser.close())
   const context = await browser.newContext()
   const page = await context.newPage()
   const complaints: string[] = []
-  page.on('console', message => { if (message.type() === 'error') complaints.push(message.text()) })
+  page.on('console', message => {
+    if (message.type() === 'error') complaints.push(message.text())
+  })
   page.on('pageerror', error => complaints.push(String(error)))
 
   await t.test('shows the pages of the document, and nothing in them is blocked', async t => {
@@ -26,7 +33,17 @@ await t.test('a real browser', { skip: executablePath === undefined && 'there is
   })
 
   await t.test('logs in, and asks from there', async t => {
-    const status = await page.evaluate(async token => (await fetch('/v1/session', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ token }) })).status, token)
+    const status = await page.evaluate(
+      async token =>
+        (
+          await fetch('/v1/session', {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: JSON.stringify({ token })
+          })
+        ).status,
+      token
+    )
     t.equal(status, 200)
     t.equal(await page.evaluate('document.cookie'), '', 'scripts do not see the session')
     const operation = page.locator('#operations-session-get_session')
@@ -43,13 +60,26 @@ await t.test('a real browser', { skip: executablePath === undefined && 'there is
   })
 
   await t.test('follows events with its session, and with a ticket', async t => {
-    const first = async (on: typeof page, path: string) => await on.evaluate(path => new Promise<string>((resolve, reject) => {
-      const events = new EventSource(path)
-      events.addEventListener('hello', () => { events.close(); resolve('hello') })
-      events.onerror = () => { events.close(); reject(new Error('refused')) }
-    }), path)
+    const first = async (on: typeof page, path: string) =>
+      await on.evaluate(
+        path =>
+          new Promise<string>((resolve, reject) => {
+            const events = new EventSource(path)
+            events.addEventListener('hello', () => {
+              events.close()
+              resolve('hello')
+            })
+            events.onerror = () => {
+              events.close()
+              reject(new Error('refused'))
+            }
+          }),
+        path
+      )
     t.equal(await first(page, '/v1/events'), 'hello')
-    const { ticket } = await page.evaluate(async () => await (await fetch('/v1/tickets', { method: 'POST' })).json() as { ticket: string })
+    const { ticket } = await page.evaluate(
+      async () => (await (await fetch('/v1/tickets', { method: 'POST' })).json()) as { ticket: string }
+    )
     const other = await (await browser.newContext()).newPage()
     await other.goto(`${url}/docs/`)
     await t.rejects(first(other, '/v1/events'), /refused/, 'not without')
@@ -62,18 +92,39 @@ await t.test('a real browser', { skip: executablePath === undefined && 'there is
     const evil = await context.newPage()
     for (const there of [stranger.url, stranger.url.replace('127.0.0.1', 'localhost')]) {
       await evil.goto(`${there}/healthz`)
-      for (const init of [{}, { method: 'POST' }, { mode: 'no-cors', credentials: 'include' }, { method: 'POST', mode: 'no-cors', credentials: 'include' }] as RequestInit[]) {
-        const seen = await evil.evaluate(async ([url, init]) => await fetch(url, init).then(({ status, type }) => type === 'opaque' ? 0 : status, () => 0), [`${url}/v1/requests/deploy`, init] as const)
+      for (const init of [
+        {},
+        { method: 'POST' },
+        { mode: 'no-cors', credentials: 'include' },
+        { method: 'POST', mode: 'no-cors', credentials: 'include' }
+      ] as RequestInit[]) {
+        const seen = await evil.evaluate(
+          async ([url, init]) =>
+            await fetch(url, init).then(
+              ({ status, type }) => (type === 'opaque' ? 0 : status),
+              () => 0
+            ),
+          [`${url}/v1/requests/deploy`, init] as const
+        )
         t.equal(seen, 0, JSON.stringify(init))
       }
-      const opened = await evil.evaluate(url => new Promise<boolean>(resolve => {
-        const socket = new WebSocket(url)
-        socket.onopen = () => resolve(true)
-        socket.onerror = () => resolve(false)
-      }), `${url.replace('http', 'ws')}/v1/messages/json`)
+      const opened = await evil.evaluate(
+        url =>
+          new Promise<boolean>(resolve => {
+            const socket = new WebSocket(url)
+            socket.onopen = () => resolve(true)
+            socket.onerror = () => resolve(false)
+          }),
+        `${url.replace('http', 'ws')}/v1/messages/json`
+      )
       t.notOk(opened)
     }
-    const { requests } = await page.evaluate(async () => await (await fetch('/v1/requests')).json() as { requests: { type: string }[] })
-    t.same(requests.map(({ type }) => type), ['get_instances'])
+    const { requests } = await page.evaluate(
+      async () => (await (await fetch('/v1/requests')).json()) as { requests: { type: string }[] }
+    )
+    t.same(
+      requests.map(({ type }) => type),
+      ['get_instances']
+    )
   })
 })

@@ -13,7 +13,7 @@ import { deployedAgent, never } from '../controller/fake-agent.js'
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const none: Value = { '@data-type': 'none', data: {} }
 
-async function start (t: Test, flags: Record<string, string> = {}) {
+async function start(t: Test, flags: Record<string, string> = {}) {
   const controller = await startTestController(t, flags)
   const { url, settings } = controller
   return {
@@ -28,7 +28,7 @@ async function start (t: Test, flags: Record<string, string> = {}) {
 let asked = 0
 
 /** Nothing was to be heard before this: the next that the client hears is the answer to a question of its own. */
-async function hearsNothing (t: Test, client: MessagesClient): Promise<void> {
+async function hearsNothing(t: Test, client: MessagesClient): Promise<void> {
   const reqid = `barrier-${++asked}`
   client.send(requestFrame('get_instances', reqid))
   t.match(await client.event(), ['get_instances_response', reqid])
@@ -39,9 +39,13 @@ const patience = (reqid: string) => requestFrame('get_id_value', reqid, [string(
 const ofPatience = '&type=get_id_value'
 
 /** An agent that has no answer until it is let go. */
-async function patientAgent (t: Test, controller: Parameters<typeof deployedAgent>[1]) {
+async function patientAgent(t: Test, controller: Parameters<typeof deployedAgent>[1]) {
   const waiting: (() => void)[] = []
-  const agent = await deployedAgent(t, controller, () => new Promise(resolve => waiting.push(() => resolve([{ success: true, instance: 'agent-a', node: 'manager' }]))))
+  const agent = await deployedAgent(
+    t,
+    controller,
+    () => new Promise(resolve => waiting.push(() => resolve([{ success: true, instance: 'agent-a', node: 'manager' }])))
+  )
   return { ...agent, letGo: () => waiting.splice(0).forEach(resolve => resolve()) }
 }
 
@@ -51,11 +55,24 @@ await t.test('a request over a WebSocket is in the history and on the streams, w
   await stream.next('hello')
   const one = await client()
   one.send(requestFrame('get_configuration', 'mine', [bool(true)]))
-  t.same(await one.event(), ['get_configuration_response', 'mine', ['mine', false, null, null, 'no deployed configuration available', null]])
+  t.same(await one.event(), [
+    'get_configuration_response',
+    'mine',
+    ['mine', false, null, null, 'no deployed configuration available', null]
+  ])
   const [request, ...others] = await history()
   t.same(others, [])
-  t.match(request, { reqid: uuid, type: 'get_configuration', state: 'failed', arguments: { deployed: true }, results: [{ error: 'no deployed configuration available' }] })
-  t.match((await stream.next('get_configuration_request'))?.json, { reqid: request.reqid, arguments: { deployed: true } })
+  t.match(request, {
+    reqid: uuid,
+    type: 'get_configuration',
+    state: 'failed',
+    arguments: { deployed: true },
+    results: [{ error: 'no deployed configuration available' }]
+  })
+  t.match((await stream.next('get_configuration_request'))?.json, {
+    reqid: request.reqid,
+    arguments: { deployed: true }
+  })
   t.match((await stream.next('get_configuration_response'))?.json, { reqid: request.reqid, state: 'failed' })
 })
 
@@ -70,46 +87,69 @@ await t.test('a REST request and its response are heard by those who have subscr
   const { reqid: second } = await ask('get_configuration', {})
   t.same(await one.event(), ['get_configuration_request', second, false])
   await one.event()
-  const config = { id: 'c', instances: [{ name: 'a', host: null, listen_port: null }], nodes: [{ name: 'w', instance: 'a', role: 'WORKER', interface: 'lo', env: null, options: { 'A::b': '1' } }] }
+  const config = {
+    id: 'c',
+    instances: [{ name: 'a', host: null, listen_port: null }],
+    nodes: [{ name: 'w', instance: 'a', role: 'WORKER', interface: 'lo', env: null, options: { 'A::b': '1' } }]
+  }
   const { reqid: third } = await ask('stage_configuration', { config })
-  t.same(await one.event(), ['stage_configuration_request', third, ['c', [['a', '0.0.0.0', null]], [['w', 'a', 'Supervisor::WORKER', 'Management::RUNNING', null, null, [['A::b', '1']], 'lo', null, {}, null]]]])
+  t.same(await one.event(), [
+    'stage_configuration_request',
+    third,
+    [
+      'c',
+      [['a', '0.0.0.0', null]],
+      [['w', 'a', 'Supervisor::WORKER', 'Management::RUNNING', null, null, [['A::b', '1']], 'lo', null, {}, null]]
+    ]
+  ])
   t.same(await one.event(), ['stage_configuration_response', third, [[third, true, null, 'c', null, null]]])
   other.send('nope')
   t.match(await other.next(), { type: 'error' })
 })
 
-await t.test('whoever asks for what is known at once is answered before that is written down; nobody else hears of it before', async t => {
-  const { url, settings, client, history } = await start(t)
-  const stream = await openStream(t, `${url}/v1/events`)
-  await stream.next('hello')
-  const [asker, other] = [await client(), await client()]
-  const holder = new DatabaseSync(join(settings.management_state_dir, 'controller.sqlite'))
-  t.teardown(() => holder.close())
-  holder.exec('BEGIN IMMEDIATE')
-  asker.send(requestFrame('get_instances', 'mine'))
-  t.match(await asker.event(), ['get_instances_response', 'mine'])
-  // What shows more than any viewer may see is written down first.
-  asker.send(requestFrame('get_configuration', 'secret', [bool(true)]))
-  asker.send(requestFrame('get_instances', 'last'))
-  t.match(await asker.event(), ['get_instances_response', 'last'])
-  t.same(await history(), [])
-  holder.exec('ROLLBACK')
-  t.match(await asker.event(), ['get_configuration_response', 'secret'])
-  for (const [type, reqid] of [['get_instances', 'mine'], ['get_configuration', 'secret'], ['get_instances', 'last']] as const) {
-    t.match(await other.event(), [`${type}_request`, reqid])
-    t.match(await other.event(), [`${type}_response`, reqid])
-    t.ok(await stream.next(`${type}_request`))
-    t.match((await stream.next(`${type}_response`))?.json, { results: [{}] })
+await t.test(
+  'whoever asks for what is known at once is answered before that is written down; nobody else hears of it before',
+  async t => {
+    const { url, settings, client, history } = await start(t)
+    const stream = await openStream(t, `${url}/v1/events`)
+    await stream.next('hello')
+    const [asker, other] = [await client(), await client()]
+    const holder = new DatabaseSync(join(settings.management_state_dir, 'controller.sqlite'))
+    t.teardown(() => holder.close())
+    holder.exec('BEGIN IMMEDIATE')
+    asker.send(requestFrame('get_instances', 'mine'))
+    t.match(await asker.event(), ['get_instances_response', 'mine'])
+    // What shows more than any viewer may see is written down first.
+    asker.send(requestFrame('get_configuration', 'secret', [bool(true)]))
+    asker.send(requestFrame('get_instances', 'last'))
+    t.match(await asker.event(), ['get_instances_response', 'last'])
+    t.same(await history(), [])
+    holder.exec('ROLLBACK')
+    t.match(await asker.event(), ['get_configuration_response', 'secret'])
+    for (const [type, reqid] of [
+      ['get_instances', 'mine'],
+      ['get_configuration', 'secret'],
+      ['get_instances', 'last']
+    ] as const) {
+      t.match(await other.event(), [`${type}_request`, reqid])
+      t.match(await other.event(), [`${type}_response`, reqid])
+      t.ok(await stream.next(`${type}_request`))
+      t.match((await stream.next(`${type}_response`))?.json, { results: [{}] })
+    }
+    t.equal((await history()).length, 3)
+    await hearsNothing(t, asker)
   }
-  t.equal((await history()).length, 3)
-  await hearsNothing(t, asker)
-})
+)
 
 await t.test('the requester hears its response only, other subscribers the request first', async t => {
   const { client } = await start(t)
   const [requester, other] = [await client(), await client()]
   requester.send(requestFrame('get_configuration', 'mine', [bool(false)]))
-  const response = ['get_configuration_response', 'mine', ['mine', false, null, null, 'no staged configuration available', null]]
+  const response = [
+    'get_configuration_response',
+    'mine',
+    ['mine', false, null, null, 'no staged configuration available', null]
+  ]
   t.same(await requester.event(), response)
   t.same(await other.event(), ['get_configuration_request', 'mine', false])
   t.same(await other.event(), response)
@@ -118,7 +158,7 @@ await t.test('the requester hears its response only, other subscribers the reque
   t.match(await requester.event(), ['get_instances_request', /^barrier/])
 })
 
-await t.test('a request is heard by others in the bytes\' meaning that it was sent with', async t => {
+await t.test("a request is heard by others in the bytes' meaning that it was sent with", async t => {
   const { client } = await start(t)
   const [requester, other] = [await client(), await client()]
   const message = JSON.parse(requestFrame('restart', 'ä"\n\u2028', [set([string('b'), string('a')])]))
@@ -213,33 +253,96 @@ await t.test('binary frames are messages as well', async t => {
 
 const node = (fields: Record<string, Value> = {}) => {
   const all: Record<string, Value> = {
-    name: string('w-1'), instance: string('a'), role: { '@data-type': 'enum-value', data: 'Supervisor::WORKER' }, state: { '@data-type': 'enum-value', data: 'Management::RUNNING' },
-    port: none, scripts: none, options: none, interface: string('lo'), cpu_affinity: none, env: { '@data-type': 'table', data: [] }, metrics_port: none, ...fields
+    name: string('w-1'),
+    instance: string('a'),
+    role: { '@data-type': 'enum-value', data: 'Supervisor::WORKER' },
+    state: { '@data-type': 'enum-value', data: 'Management::RUNNING' },
+    port: none,
+    scripts: none,
+    options: none,
+    interface: string('lo'),
+    cpu_affinity: none,
+    env: { '@data-type': 'table', data: [] },
+    metrics_port: none,
+    ...fields
   }
   return vector(Object.values(all))
 }
 const instance = (name = 'a') => vector([string(name), { '@data-type': 'address', data: '0.0.0.0' }, none])
-const config = ({ id = 'c', instances = [instance()], nodes = [node()] } = {}) => [vector([string(id), set(instances), set(nodes)])]
-const env = (name: string, value: string): Value => ({ '@data-type': 'table', data: [{ key: string(name), value: string(value) }] })
+const config = ({ id = 'c', instances = [instance()], nodes = [node()] } = {}) => [
+  vector([string(id), set(instances), set(nodes)])
+]
+const env = (name: string, value: string): Value => ({
+  '@data-type': 'table',
+  data: [{ key: string(name), value: string(value) }]
+})
 const option = (name: string, value: string) => set([vector([string(name), string(value)])])
 const port = (data: string): Value => ({ '@data-type': 'port', data })
 const integer = (data: number): Value => ({ '@data-type': 'integer', data })
 
 const refused: Record<string, [type: string, args: Value[], error: RegExp]> = {
-  'a role that no node has': ['stage_configuration', config({ nodes: [node(), node({ role: { '@data-type': 'enum-value', data: 'Supervisor::NONE' } })] }), /^node 'w-1' role must be one of MANAGER, LOGGER, PROXY, WORKER$/],
-  'a port 0': ['stage_configuration', config({ nodes: [node({ name: string('w-2'), port: port('0/tcp') })] }), /^node 'w-2' port must be >= 1$/],
-  'a CPU below 0': ['stage_configuration', config({ nodes: [node({ cpu_affinity: integer(-1) })] }), /^node 'w-1' cpu_affinity must be >= 0$/],
-  'an interface that is a flag': ['stage_configuration', config({ nodes: [node({ interface: string('-C') })] }), /^node 'w-1' interface must be/],
-  'a script that is an option': ['stage_configuration', config({ nodes: [node({ scripts: vector([string('a'), string('A::b=1')]) })] }), /^node 'w-1' scripts\/1 must be/],
-  'a variable with a bad name': ['stage_configuration', config({ nodes: [node({ env: env('A B', 'x') })] }), /^node 'w-1' env\/A B is not a valid name$/],
-  'a variable with a line break': ['stage_configuration', config({ nodes: [node({ env: env('A', 'x\ny') })] }), /^node 'w-1' env\/A must be/],
-  'an option with a bad name': ['stage_configuration', config({ nodes: [node({ options: option('a b', '1') })] }), /^node 'w-1' options\/a b is not a valid name$/],
-  'a node with a bad name': ['stage_configuration', config({ nodes: [node({ name: string('../w') })] }), /^node '\.\.\/w' name must be/],
-  'a node without a name': ['stage_configuration', config({ nodes: [node({ name: string('') })] }), /^node '' name must be/],
-  'an instance with a bad name': ['stage_configuration', config({ instances: [instance(), instance('a b')] }), /^instance 'a b' name must be/],
+  'a role that no node has': [
+    'stage_configuration',
+    config({ nodes: [node(), node({ role: { '@data-type': 'enum-value', data: 'Supervisor::NONE' } })] }),
+    /^node 'w-1' role must be one of MANAGER, LOGGER, PROXY, WORKER$/
+  ],
+  'a port 0': [
+    'stage_configuration',
+    config({ nodes: [node({ name: string('w-2'), port: port('0/tcp') })] }),
+    /^node 'w-2' port must be >= 1$/
+  ],
+  'a CPU below 0': [
+    'stage_configuration',
+    config({ nodes: [node({ cpu_affinity: integer(-1) })] }),
+    /^node 'w-1' cpu_affinity must be >= 0$/
+  ],
+  'an interface that is a flag': [
+    'stage_configuration',
+    config({ nodes: [node({ interface: string('-C') })] }),
+    /^node 'w-1' interface must be/
+  ],
+  'a script that is an option': [
+    'stage_configuration',
+    config({ nodes: [node({ scripts: vector([string('a'), string('A::b=1')]) })] }),
+    /^node 'w-1' scripts\/1 must be/
+  ],
+  'a variable with a bad name': [
+    'stage_configuration',
+    config({ nodes: [node({ env: env('A B', 'x') })] }),
+    /^node 'w-1' env\/A B is not a valid name$/
+  ],
+  'a variable with a line break': [
+    'stage_configuration',
+    config({ nodes: [node({ env: env('A', 'x\ny') })] }),
+    /^node 'w-1' env\/A must be/
+  ],
+  'an option with a bad name': [
+    'stage_configuration',
+    config({ nodes: [node({ options: option('a b', '1') })] }),
+    /^node 'w-1' options\/a b is not a valid name$/
+  ],
+  'a node with a bad name': [
+    'stage_configuration',
+    config({ nodes: [node({ name: string('../w') })] }),
+    /^node '\.\.\/w' name must be/
+  ],
+  'a node without a name': [
+    'stage_configuration',
+    config({ nodes: [node({ name: string('') })] }),
+    /^node '' name must be/
+  ],
+  'an instance with a bad name': [
+    'stage_configuration',
+    config({ instances: [instance(), instance('a b')] }),
+    /^instance 'a b' name must be/
+  ],
   'a configuration with a bad ID': ['stage_configuration', config({ id: 'a b' }), /^config\/id must be an ID/],
   'an identifier that is none': ['get_id_value', [string(''), set([])], /^id must/],
-  'a node to ask with a bad name': ['get_id_value', [string('x'), set([string('a'), string('a b')])], /^node.* must be/],
+  'a node to ask with a bad name': [
+    'get_id_value',
+    [string('x'), set([string('a'), string('a b')])],
+    /^node.* must be/
+  ],
   'a node to restart with a bad name': ['restart', [set([string('-a')])], /^node.* must be/]
 }
 
@@ -285,14 +388,23 @@ await t.test('a request when too many are pending is answered, to the asker alon
   await hearsNothing(t, other)
 })
 
-await t.test('the deadline is the type\'s, and never beyond the longest that such clients wait', async t => {
-  const { client, history } = await start(t, { 'controller-messages-timeout-max': '12', 'controller-timeout-deploy': '30', 'controller-timeout-get-instances': '7' })
+await t.test("the deadline is the type's, and never beyond the longest that such clients wait", async t => {
+  const { client, history } = await start(t, {
+    'controller-messages-timeout-max': '12',
+    'controller-timeout-deploy': '30',
+    'controller-timeout-get-instances': '7'
+  })
   const one = await client()
   for (const [type, args] of [['deploy'], ['get_instances'], ['restart', [set([])]]] as [string, Value[]?][]) {
     one.send(requestFrame(type, type, args))
     await one.event()
   }
-  const seconds = Object.fromEntries((await history()).map(({ type, created_at: created, expires_at: expires }) => [type, (Date.parse(expires) - Date.parse(created)) / 1000]))
+  const seconds = Object.fromEntries(
+    (await history()).map(({ type, created_at: created, expires_at: expires }) => [
+      type,
+      (Date.parse(expires) - Date.parse(created)) / 1000
+    ])
+  )
   t.same(seconds, { deploy: 12, get_instances: 7, restart: 10 })
 })
 
@@ -313,11 +425,18 @@ await t.test('a request that times out is answered', async t => {
   one.send(requestFrame('test_timeout', 'a', [bool(true)]))
   t.same(await one.event(), ['test_timeout_response', 'a', ['a', false, null, null, 'request timed out', null]])
   one.send(patience('b'))
-  t.same(await one.event(), ['get_id_value_response', 'b', [['b', false, 'agent-a', null, 'request timed out', 'manager']]])
+  t.same(await one.event(), [
+    'get_id_value_response',
+    'b',
+    [['b', false, 'agent-a', null, 'request timed out', 'manager']]
+  ])
 })
 
 await t.test('test_timeout without state has no response, and gives the client its place back', async t => {
-  const { client, history } = await start(t, { 'controller-messages-timeout-max': '0.1', 'controller-messages-unanswered-max': '2' })
+  const { client, history } = await start(t, {
+    'controller-messages-timeout-max': '0.1',
+    'controller-messages-unanswered-max': '2'
+  })
   const [one, other] = [await client(), await client()]
   for (let n = 0; n < 3; n++) {
     one.send(requestFrame('test_timeout', `a${n}`, [bool(false)]), requestFrame('test_timeout', `b${n}`, [bool(false)]))
@@ -373,7 +492,11 @@ await t.test('what is no event of ours is answered with an error, on every topic
   ]
   for (const text of bad) {
     one.send(text)
-    t.same(await one.next(), { type: 'error', code: 'deserialization_failed', context: 'failed to create Zeek event' }, text)
+    t.same(
+      await one.next(),
+      { type: 'error', code: 'deserialization_failed', context: 'failed to create Zeek event' },
+      text
+    )
   }
   other.send(requestFrame('get_instances', 'after'))
   t.match(await other.event(), ['get_instances_response', 'after'])

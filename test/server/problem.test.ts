@@ -20,9 +20,20 @@ await t.test('no two codes share a status', async t => {
 })
 
 await t.test('what was not foreseen is hidden', async t => {
-  for (const thrown of [new Error('a secret'), new TypeError('a secret'), 'a secret', Object.assign(new Error('a secret'), { statusCode: 502 })]) {
+  for (const thrown of [
+    new Error('a secret'),
+    new TypeError('a secret'),
+    'a secret',
+    Object.assign(new Error('a secret'), { statusCode: 502 })
+  ]) {
     const { problem, foreseen } = problemOf(thrown)
-    t.same(problem, { type: 'about:blank', title: 'Internal Server Error', status: 500, code: 'internal', detail: 'internal error' })
+    t.same(problem, {
+      type: 'about:blank',
+      title: 'Internal Server Error',
+      status: 500,
+      code: 'internal',
+      detail: 'internal error'
+    })
     t.notOk(foreseen)
   }
 })

@@ -9,15 +9,23 @@ import { openClient, plain, read, type MessagesClient } from '../support/zeek-we
 import { fixture } from '../support/environment.js'
 
 /** Recorded of a Zeek 9.0 and its controller, whose agent was agent-testbox. */
-function recorded<T> (name: string): T[] {
-  return readFileSync(fixture('zeek', `${name}.jsonl`), 'utf8').trim().split('\n').map(line => JSON.parse(line))
+function recorded<T>(name: string): T[] {
+  return readFileSync(fixture('zeek', `${name}.jsonl`), 'utf8')
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line))
 }
 
-async function connected (url: string): Promise<void> {
+async function connected(url: string): Promise<void> {
   await until(async () => (await getJson(`${url}/v1/instances`)).instances.length > 0, 'the agent is connected')
 }
 
-interface Case { name: string, sent: string[], out: { recv: string }[], close: [number, string] }
+interface Case {
+  name: string
+  sent: string[]
+  out: { recv: string }[]
+  close: [number, string]
+}
 
 /** The frame without what differs from server to server. */
 const general = (text: string) => text.replace(/("type":"ack","endpoint":)"[^"]+","version":"[^"]+"/, '$1…')
@@ -25,10 +33,11 @@ const general = (text: string) => text.replace(/("type":"ack","endpoint":)"[^"]+
 const cutAt = 500
 
 /** A read is answered before it is written down, and told to others after that: the next client must not hear of it. */
-const written = ({ controller }: Awaited<ReturnType<typeof startTestController>>) => until(() => controller.pendingRequests === 0, 'what was asked is written down')
+const written = ({ controller }: Awaited<ReturnType<typeof startTestController>>) =>
+  until(() => controller.pendingRequests === 0, 'what was asked is written down')
 
 /** How each case was sent, where it was not just the text. */
-const how: Record<string, { at?: string, headers?: Record<string, string>, binary?: true }> = {
+const how: Record<string, { at?: string; headers?: Record<string, string>; binary?: true }> = {
   'wrong path': { at: '/v1/messages/nope' },
   'binary frame': { binary: true },
   'app name header ok': { headers: { 'x-application-name': 'zeek-client/1.4.0' } },
@@ -59,26 +68,49 @@ await t.test('handshakes and messages, good and bad, are answered as Zeek answer
   }
 })
 
-interface Command { command: string, frames: { from: 'client' | 'controller', frame: any }[] }
+interface Command {
+  command: string
+  frames: { from: 'client' | 'controller'; frame: any }[]
+}
 
 /** The value, with sets in an order, and without what is another machine's: process ids, and ports that were assigned. */
-function canonical (value: any, given: ReadonlySet<string>): any {
+function canonical(value: any, given: ReadonlySet<string>): any {
   const { '@data-type': type, data } = value
   const items = (list: any[]) => list.map(item => canonical(item, given))
   switch (type) {
-    case 'vector': return { type, data: items(data) }
-    case 'set': return { type, data: items(data).map(item => JSON.stringify(item)).sort() }
-    case 'table': return { type, data: data.map((entry: any) => JSON.stringify([canonical(entry.key, given), canonical(entry.value, given)])).sort() }
-    case 'port': return { type, data: given.has(data) ? data : 'assigned' }
-    default: return { type, data }
+    case 'vector':
+      return { type, data: items(data) }
+    case 'set':
+      return {
+        type,
+        data: items(data)
+          .map(item => JSON.stringify(item))
+          .sort()
+      }
+    case 'table':
+      return {
+        type,
+        data: data
+          .map((entry: any) => JSON.stringify([canonical(entry.key, given), canonical(entry.value, given)]))
+          .sort()
+      }
+    case 'port':
+      return { type, data: given.has(data) ? data : 'assigned' }
+    default:
+      return { type, data }
   }
 }
 
-const sorted = (list: any[]) => [...list].sort((a, b) => JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)
+const sorted = (list: any[]) => [...list].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
 
 /** A response as name, request ID and results, in an order. Each result must be of the request that was asked. */
-function response (t: Test, message: any, given: ReadonlySet<string>, isOurs: boolean) {
-  const [{ data: name }, { data: [reqid, rest] }] = message.data[2].data
+function response(t: Test, message: any, given: ReadonlySet<string>, isOurs: boolean) {
+  const [
+    { data: name },
+    {
+      data: [reqid, rest]
+    }
+  ] = message.data[2].data
   const one = rest.data[0]?.['@data-type'] !== 'vector'
   const results = (one ? [rest] : rest.data).map((result: any) => {
     // Zeek's controller leaves the IDs of its own requests to agents in results: ours are all the client's.
@@ -86,7 +118,17 @@ function response (t: Test, message: any, given: ReadonlySet<string>, isOurs: bo
     const [, success, instance, data, error, node] = result.data
     const statuses = /get_nodes/.test(name) && data['@data-type'] === 'vector'
     const comparable = statuses
-      ? sorted(data.data.map(({ data: [name, state, role, clusterRole, pid, port, metrics] }: any) => [name, state, role, clusterRole, pid['@data-type'], canonical(port, given), canonical(metrics, given)]))
+      ? sorted(
+          data.data.map(({ data: [name, state, role, clusterRole, pid, port, metrics] }: any) => [
+            name,
+            state,
+            role,
+            clusterRole,
+            pid['@data-type'],
+            canonical(port, given),
+            canonical(metrics, given)
+          ])
+        )
       : canonical(data, given)
     return [success, instance, comparable, error, node]
   })
@@ -112,7 +154,7 @@ const improved: Record<string, (message: any) => any> = {
 const isFailed = (results: any[]) => results.some(([success, , data]) => !success.data && data.type === 'vector')
 
 /** Takes the outputs of the failed node out, since they are the stand-in's: what it says on stderr. */
-function outputsOf (results: any[]): string {
+function outputsOf(results: any[]): string {
   const [, , outputs] = results.find(([success, , data]) => !success.data && data.type === 'vector')
   const [{ data: stdout }, { data: stderr }] = outputs.data
   if (typeof stdout !== 'string') throw new Error('there is no stdout')
@@ -121,13 +163,16 @@ function outputsOf (results: any[]): string {
 }
 
 /** Without state there is no response, neither before the request's time is over nor after. */
-async function expires (t: Test, url: string, client: MessagesClient): Promise<void> {
-  await until(async () => (await getJson(`${url}/v1/requests?type=test_timeout&state=expired`)).requests.length === 1, 'it is expired')
+async function expires(t: Test, url: string, client: MessagesClient): Promise<void> {
+  await until(
+    async () => (await getJson(`${url}/v1/requests?type=test_timeout&state=expired`)).requests.length === 1,
+    'it is expired'
+  )
   client.send(JSON.stringify({ type: 'nope' }))
   t.match(read(await client.next()), { type: 'error' })
 }
 
-await t.test('zeek-client is answered as Zeek\'s controller answered it', async t => {
+await t.test("zeek-client is answered as Zeek's controller answered it", async t => {
   const [proxyPort] = await freePorts(1)
   const controller = await startTestController(t, { 'controller-timeout-test-timeout': '0.3' })
   const { url, settings } = controller

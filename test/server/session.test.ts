@@ -16,17 +16,39 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 const name = 'zeek-cluster-session'
 
 /** A controller that wants tokens, with a clock that can be moved, and ways to come in as a page does. */
-async function start (t: Test, flags: Record<string, string> = {}, { directory = directoryOf(t), ...options }: { directory?: string, log?: Logger } = {}) {
+async function start(
+  t: Test,
+  flags: Record<string, string> = {},
+  { directory = directoryOf(t), ...options }: { directory?: string; log?: Logger } = {}
+) {
   const clock = { ahead: 0 }
-  const make = (role: Role, more: Record<string, string> = {}) => tokenCommand(['create'], { role, name: role, ...more }, directory)
+  const make = (role: Role, more: Record<string, string> = {}) =>
+    tokenCommand(['create'], { role, name: role, ...more }, directory)
   const revoke = (token: string) => tokenCommand(['revoke', token.split('_')[1]!], {}, directory)
-  const list = async () => (await tokenCommand(['list'], {}, directory)).split('\n').filter(line => line !== '').map(line => line.split('\t'))
-  const controller = await startTestController(t, { 'management-state-dir': directory, 'controller-authentication': 'token', ...flags }, { now: () => Date.now() + clock.ahead, ...options })
+  const list = async () =>
+    (await tokenCommand(['list'], {}, directory))
+      .split('\n')
+      .filter(line => line !== '')
+      .map(line => line.split('\t'))
+  const controller = await startTestController(
+    t,
+    { 'management-state-dir': directory, 'controller-authentication': 'token', ...flags },
+    { now: () => Date.now() + clock.ahead, ...options }
+  )
   const { url, settings } = controller
   const call = async (path: string, headers: Record<string, string> = {}, method = 'GET', body?: unknown) => {
-    const response = await fetch(url + path, { method, headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+    const response = await fetch(url + path, {
+      method,
+      headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) })
+    })
     const text = await response.text()
-    return { status: response.status, headers: response.headers, text, json: text !== '' && /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : undefined }
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      json: text !== '' && /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : undefined
+    }
   }
   const status = async (...args: Parameters<typeof call>) => (await call(...args)).status
   const logIn = async (token: string) => {
@@ -34,14 +56,28 @@ async function start (t: Test, flags: Record<string, string> = {}, { directory =
     const cookie = headers.get('set-cookie') ?? ''
     return { status, json, cookie, page: { cookie: cookie.split(';')[0]!, origin: url } }
   }
-  const ticket = async (headers: Record<string, string>): Promise<string> => (await call('/v1/tickets', headers, 'POST')).json.ticket
+  const ticket = async (headers: Record<string, string>): Promise<string> =>
+    (await call('/v1/tickets', headers, 'POST')).json.ticket
   /** The status of a stream that is opened and left again. */
   const stream = async (path: string, headers: Record<string, string> = {}) => {
     const { response, close } = await openStream(t, url + path, headers)
     close()
     return response.status
   }
-  return { ...controller, port: settings.controller_websocket_port, directory, clock, make, revoke, list, call, status, logIn, ticket, stream }
+  return {
+    ...controller,
+    port: settings.controller_websocket_port,
+    directory,
+    clock,
+    make,
+    revoke,
+    list,
+    call,
+    status,
+    logIn,
+    ticket,
+    stream
+  }
 }
 
 await t.test('a session is for who has a token of a person', async t => {
@@ -50,7 +86,11 @@ await t.test('a session is for who has a token of a person', async t => {
   const { status: entered, cookie, page, json } = await logIn(token)
   t.equal(entered, 200)
   t.match(json, { name: 'ops', role: 'operator' })
-  t.match(cookie, new RegExp(`^${name}=zcc_[^;]+; Path=/; HttpOnly; SameSite=Strict; Max-Age=432(00|\\d\\d)$`), 'without TLS a cookie that is Secure would not come back')
+  t.match(
+    cookie,
+    new RegExp(`^${name}=zcc_[^;]+; Path=/; HttpOnly; SameSite=Strict; Max-Age=432(00|\\d\\d)$`),
+    'without TLS a cookie that is Secure would not come back'
+  )
   t.notOk(cookie.includes(token.slice(-43)), 'it is not the token')
   t.match((await call('/v1/session', page)).json, { name: 'ops', role: 'operator', expires_at: json.expires_at })
   t.equal(await status('/v1/requests/get_instances', page, 'POST', {}), 202)
@@ -61,12 +101,28 @@ await t.test('a session is for who has a token of a person', async t => {
   const revoked = await make('viewer')
   await revoke(revoked)
   clock.ahead = 60_000
-  for (const text of [expired, revoked, '', 'x', 'bootstrap', token + 'x', token.slice(0, -1), token.toUpperCase(), `Bearer ${token}`, `${token}\n`, '__proto__', 'zcc__', 'zcc_bootstrap_']) {
+  for (const text of [
+    expired,
+    revoked,
+    '',
+    'x',
+    'bootstrap',
+    token + 'x',
+    token.slice(0, -1),
+    token.toUpperCase(),
+    `Bearer ${token}`,
+    `${token}\n`,
+    '__proto__',
+    'zcc__',
+    'zcc_bootstrap_'
+  ]) {
     const { status, cookie } = await logIn(text)
     t.ok([400, 401].includes(status), `${text}: ${status}`)
     t.equal(cookie, '')
   }
-  for (const body of [null, {}, { token: null }, { token: [token] }, { token, role: 'admin' }, [token], token]) t.equal(await status('/v1/session', {}, 'POST', body), 400, JSON.stringify(body))
+  for (const body of [null, {}, { token: null }, { token: [token] }, { token, role: 'admin' }, [token], token]) {
+    t.equal(await status('/v1/session', {}, 'POST', body), 400, JSON.stringify(body))
+  }
   t.equal((await tokenCommand(['list'], {}, directory)).match(/session of/g)?.length, 1)
 })
 
@@ -76,19 +132,30 @@ await t.test('where clients speak TLS the cookie is for this very host, and no o
   t.match(cookie, new RegExp(`^__Host-${name}=zcc_[^;]+; Path=/; HttpOnly; SameSite=Strict; Max-Age=\\d+; Secure$`))
   const own = { ...page, origin: `https://127.0.0.1:${port}` }
   t.equal(await status('/v1/session', own), 200)
-  t.equal(await status('/v1/session', { cookie: own.cookie.replace('__Host-', '') }), 401, 'one that another host of the domain, or a page without TLS, could have set')
+  t.equal(
+    await status('/v1/session', { cookie: own.cookie.replace('__Host-', '') }),
+    401,
+    'one that another host of the domain, or a page without TLS, could have set'
+  )
   const { headers } = await call('/v1/session', own, 'DELETE')
   t.equal(headers.get('set-cookie'), `__Host-${name}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0; Secure`)
 })
 
 await t.test('a session ends with its token, by itself, and when it is left; and so do its streams', async t => {
-  const { url, port, make, revoke, logIn, call, status, clock } = await start(t, { 'controller-session-lifetime': '600' })
+  const { url, port, make, revoke, logIn, call, status, clock } = await start(t, {
+    'controller-session-lifetime': '600'
+  })
   const open = async (token: string) => {
     const { page } = await logIn(token)
     const stream = await openStream(t, `${url}/v1/events`, { cookie: page.cookie })
     await stream.next('hello')
     const client = await openClient(t, port, undefined, { headers: { cookie: page.cookie, origin: url } })
-    return { page, ended: async () => { await Promise.all([stream.collect(), client.closed]) } }
+    return {
+      page,
+      ended: async () => {
+        await Promise.all([stream.collect(), client.closed])
+      }
+    }
   }
   const token = await make('viewer')
   const other = await open(token)
@@ -137,7 +204,11 @@ await t.test('a session makes no longer one of itself, and no more than there is
   const second = await logIn(first.page.cookie.split('=')[1]!)
   t.equal(second.status, 200)
   t.ok(second.json.expires_at <= first.json.expires_at)
-  t.match(await list(), [{}, { 5: `session of ${token.split('_')[1]}` }, { 5: `session of ${token.split('_')[1]}` }], 'of the token, not of each other')
+  t.match(
+    await list(),
+    [{}, { 5: `session of ${token.split('_')[1]}` }, { 5: `session of ${token.split('_')[1]}` }],
+    'of the token, not of each other'
+  )
   clock.ahead = 600_000
   t.equal(await status('/v1/session', second.page), 401)
   const last = await logIn(token)
@@ -151,7 +222,10 @@ await t.test('a session makes no longer one of itself, and no more than there is
 })
 
 await t.test('the sessions of a token count as one client with it', async t => {
-  const { make, logIn, status, stream, url } = await start(t, { 'controller-events-streams-per-client': '1', 'controller-requests-rate-max': '0' })
+  const { make, logIn, status, stream, url } = await start(t, {
+    'controller-events-streams-per-client': '1',
+    'controller-requests-rate-max': '0'
+  })
   const token = await make('viewer')
   const pages = [await logIn(token), await logIn(token)]
   const held = await openStream(t, `${url}/v1/events`, pages[0]!.page)
@@ -173,35 +247,110 @@ await t.test('without authentication there is nothing to log in to, and nothing 
 await t.test('junk in cookies is nobody', async t => {
   const { make, logIn, status } = await start(t)
   const token = await make('admin')
-  const { page: { cookie } } = await logIn(token)
+  const {
+    page: { cookie }
+  } = await logIn(token)
   const text = cookie.split('=')[1]!
-  for (const good of [cookie, `a=b; ${cookie}`, `${cookie}; a=b`, `a=b;${cookie};c=d`, `;; ${cookie} ;`, `x${name}=1; ${cookie}`, `${cookie}; x=${text}`, `__Host-${name}=x; ${cookie}`]) t.equal(await status('/v1/session', { cookie: good }), 200, good)
-  const bad = ['', '=', ';', name, `${name}=`, `${name}=;`, `${name}=x`, `x${cookie}`, `a=${cookie}`, `a="; ${cookie}x`, `${name} =${text}`, `${name}="${text}"`, `${cookie}x`, `${name.toUpperCase()}=${text}`, `${name}=${encodeURIComponent(text)}%20`, '\u00ff'.repeat(10), `${'a=b; '.repeat(2000)}`, `${name}=${'x'.repeat(8000)}`]
+  for (const good of [
+    cookie,
+    `a=b; ${cookie}`,
+    `${cookie}; a=b`,
+    `a=b;${cookie};c=d`,
+    `;; ${cookie} ;`,
+    `x${name}=1; ${cookie}`,
+    `${cookie}; x=${text}`,
+    `__Host-${name}=x; ${cookie}`
+  ]) {
+    t.equal(await status('/v1/session', { cookie: good }), 200, good)
+  }
+  const bad = [
+    '',
+    '=',
+    ';',
+    name,
+    `${name}=`,
+    `${name}=;`,
+    `${name}=x`,
+    `x${cookie}`,
+    `a=${cookie}`,
+    `a="; ${cookie}x`,
+    `${name} =${text}`,
+    `${name}="${text}"`,
+    `${cookie}x`,
+    `${name.toUpperCase()}=${text}`,
+    `${name}=${encodeURIComponent(text)}%20`,
+    '\u00ff'.repeat(10),
+    `${'a=b; '.repeat(2000)}`,
+    `${name}=${'x'.repeat(8000)}`
+  ]
   for (const cookie of bad) t.equal(await status('/v1/session', { cookie }), 401, cookie.slice(0, 80))
   t.equal(await status('/v1/session', { cookie: `${name}=${token}` }), 401, 'a token is no session')
   const planted = await logIn(await make('viewer'))
-  for (const cookies of [[cookie, planted.page.cookie], [planted.page.cookie, cookie], [cookie, `${name}=x`], [cookie, cookie]]) t.equal(await status('/v1/session', { cookie: cookies.join('; ') }), 401, 'of two nobody knows which is ours')
-  t.equal(await status('/v1/session', { cookie, ...bearer('x') }), 401, 'who shows a bad token is not let in by the cookie')
+  for (const cookies of [
+    [cookie, planted.page.cookie],
+    [planted.page.cookie, cookie],
+    [cookie, `${name}=x`],
+    [cookie, cookie]
+  ]) {
+    t.equal(await status('/v1/session', { cookie: cookies.join('; ') }), 401, 'of two nobody knows which is ours')
+  }
+  t.equal(
+    await status('/v1/session', { cookie, ...bearer('x') }),
+    401,
+    'who shows a bad token is not let in by the cookie'
+  )
 })
 
 await t.test('a page of another site can do nothing with the session', async t => {
   const { make, logIn, status, url, port } = await start(t)
-  const { page: { cookie } } = await logIn(await make('admin'))
-  const post = (headers: Record<string, string>, method = 'POST', path = '/v1/requests/deploy') => status(path, { cookie, ...headers }, method)
-  for (const [path, method] of [['/v1/requests/deploy', 'POST'], ['/v1/tickets', 'POST'], ['/v1/session', 'DELETE']] as const) {
-    for (const headers of [{}, { origin: 'http://evil.example' }, { origin: 'null' }, { origin: url.replace('http', 'https') }, { origin: `${url}0` }, { 'sec-fetch-site': 'same-site' }, { 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'none' }, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }, { origin: 'http://evil.example', 'sec-fetch-site': 'same-origin' }, { origin: url, 'sec-fetch-site': 'same-site' }] as Record<string, string>[]) {
+  const {
+    page: { cookie }
+  } = await logIn(await make('admin'))
+  const post = (headers: Record<string, string>, method = 'POST', path = '/v1/requests/deploy') =>
+    status(path, { cookie, ...headers }, method)
+  for (const [path, method] of [
+    ['/v1/requests/deploy', 'POST'],
+    ['/v1/tickets', 'POST'],
+    ['/v1/session', 'DELETE']
+  ] as const) {
+    for (const headers of [
+      {},
+      { origin: 'http://evil.example' },
+      { origin: 'null' },
+      { origin: url.replace('http', 'https') },
+      { origin: `${url}0` },
+      { 'sec-fetch-site': 'same-site' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'none' },
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' },
+      { origin: 'http://evil.example', 'sec-fetch-site': 'same-origin' },
+      { origin: url, 'sec-fetch-site': 'same-site' }
+    ] as Record<string, string>[]) {
       t.equal(await post(headers, method, path), 403, `${method} ${path} ${JSON.stringify(headers)}`)
     }
   }
   t.equal(await post({ origin: url }), 202)
   t.equal(await post({ 'sec-fetch-site': 'same-origin' }), 202)
-  t.equal(await status('/v1/session', { origin: 'http://evil.example' }, 'POST', { token: 'x' }), 403, 'nor log it in as someone else')
-  for (const headers of [{ origin: 'http://evil.example' }, { origin: 'null' }, { origin: '' }, { 'sec-fetch-site': 'cross-site' }] as Record<string, string>[]) {
+  t.equal(
+    await status('/v1/session', { origin: 'http://evil.example' }, 'POST', { token: 'x' }),
+    403,
+    'nor log it in as someone else'
+  )
+  for (const headers of [
+    { origin: 'http://evil.example' },
+    { origin: 'null' },
+    { origin: '' },
+    { 'sec-fetch-site': 'cross-site' }
+  ] as Record<string, string>[]) {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/messages/json`, { headers: { cookie, ...headers } })
     t.match((await once(socket, 'error'))[0].message, /403/)
   }
   for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data']) {
-    const response = await fetch(`${url}/v1/session`, { method: 'POST', headers: { 'content-type': type }, body: '{"token":"x"}' })
+    const response = await fetch(`${url}/v1/session`, {
+      method: 'POST',
+      headers: { 'content-type': type },
+      body: '{"token":"x"}'
+    })
     t.equal(response.status, 415, 'what a form can send is not taken')
   }
 })
@@ -226,13 +375,40 @@ await t.test('a ticket opens one stream, once, soon, for who has it', async t =>
   clock.ahead += 1_001
   t.equal(await status(`/v1/events?ticket=${late}`), 401)
   const kept = await ticket(page)
-  for (const path of ['/v1/session', '/v1/nodes', '/v1/requests', '/v1/configurations/staged', '/v1/instances', '/metrics', '/v1/messages/json']) t.equal(await status(`${path}?ticket=${kept}`), 401, path)
+  for (const path of [
+    '/v1/session',
+    '/v1/nodes',
+    '/v1/requests',
+    '/v1/configurations/staged',
+    '/v1/instances',
+    '/metrics',
+    '/v1/messages/json'
+  ]) {
+    t.equal(await status(`${path}?ticket=${kept}`), 401, path)
+  }
   t.equal(await status(`/v1/events?ticket=${kept}`, {}, 'HEAD'), 401)
   t.equal(await status('/v1/events', bearer(kept)), 401)
   t.equal(await status('/v1/events', { cookie: `${name}=${kept}` }), 401)
   t.equal(await status(`/v1/requests/get_instances?ticket=${kept}`, {}, 'POST', {}), 401)
-  for (const query of ['ticket=', 'ticket=x', 'ticket=__proto__', `ticket=${kept}x`, `ticket=${kept}&ticket=${kept}`, `Ticket=${kept}`, `ticket[]=${kept}`, `ticket=${token}`, `token=${token}`, `access_token=${token}`]) t.equal(await status(`/v1/events?${query}`), 401, query)
-  t.equal(await status(`/v1/events?ticket=${kept}`, { origin: 'http://evil.example' }), 403, 'not for a page of another site')
+  for (const query of [
+    'ticket=',
+    'ticket=x',
+    'ticket=__proto__',
+    `ticket=${kept}x`,
+    `ticket=${kept}&ticket=${kept}`,
+    `Ticket=${kept}`,
+    `ticket[]=${kept}`,
+    `ticket=${token}`,
+    `token=${token}`,
+    `access_token=${token}`
+  ]) {
+    t.equal(await status(`/v1/events?${query}`), 401, query)
+  }
+  t.equal(
+    await status(`/v1/events?ticket=${kept}`, { origin: 'http://evil.example' }),
+    403,
+    'not for a page of another site'
+  )
   t.equal(await stream(`/v1/events?ticket=${kept}`), 200, 'none of them has used it up')
   t.equal(await status('/v1/events?ticket=x', bearer(token)), 401, 'a bad one is not made good by a token')
   const operatorOnly = await ticket(page)
@@ -255,7 +431,7 @@ await t.test('a stream that was opened with the ticket of a session ends with th
   t.pass('it has ended')
 })
 
-await t.test('whoever hoards tickets is in nobody\'s way', async t => {
+await t.test("whoever hoards tickets is in nobody's way", async t => {
   const { make, ticket, stream, status } = await start(t, { 'controller-requests-rate-max': '0' })
   const [one, two] = [bearer(await make('viewer')), bearer(await make('viewer'))]
   const oldest = await ticket(one)
@@ -275,7 +451,21 @@ await t.test('the first admin comes in with a token of their own making, once an
   t.match((await first.call('/v1/session', bearer(text))).json, { name: 'bootstrap', role: 'admin' })
   const { page } = await first.logIn(text)
   t.equal(await first.status('/v1/session', page), 200)
-  for (const guess of ['bootstrap', '', 'zcc_bootstrap_', `bootstrap_${text}`, `zcc_bootstrap_${text}`, `zcc_bootstrap_${'A'.repeat(43)}`, text.toLowerCase(), text.slice(1), 'undefined', 'null', 'x'.repeat(32)]) t.equal(await first.status('/v1/session', bearer(guess)), 401, guess)
+  for (const guess of [
+    'bootstrap',
+    '',
+    'zcc_bootstrap_',
+    `bootstrap_${text}`,
+    `zcc_bootstrap_${text}`,
+    `zcc_bootstrap_${'A'.repeat(43)}`,
+    text.toLowerCase(),
+    text.slice(1),
+    'undefined',
+    'null',
+    'x'.repeat(32)
+  ]) {
+    t.equal(await first.status('/v1/session', bearer(guess)), 401, guess)
+  }
   await first.close()
   writeFileSync(file, 'another-one-of-which-nobody-has-heard')
   const second = await start(t, flags, { directory })
@@ -295,19 +485,56 @@ await t.test('the first admin comes in with a token of their own making, once an
 await t.test('what is no good as a first token stops the start', async t => {
   const directory = directoryOf(t)
   const file = join(directory, 'first')
-  const starting = () => start(t, { 'controller-bootstrap-token-file': file, 'controller-port': '1' }, { directory: join(directory, 'state') })
-  await t.rejects(starting(), { code: 'invalid_request', message: new RegExp(`^ZEEK_CONTROLLER_BOOTSTRAP_TOKEN_FILE: ${file}: ENOENT`) })
+  const starting = () =>
+    start(
+      t,
+      { 'controller-bootstrap-token-file': file, 'controller-port': '1' },
+      { directory: join(directory, 'state') }
+    )
+  await t.rejects(starting(), {
+    code: 'invalid_request',
+    message: new RegExp(`^ZEEK_CONTROLLER_BOOTSTRAP_TOKEN_FILE: ${file}: ENOENT`)
+  })
   const made = await tokenCommand(['create'], { role: 'admin' }, join(directory, 'other'))
-  for (const text of ['', 'short', 'x'.repeat(31), 'x'.repeat(257), `${'x'.repeat(40)} y`, `${'x'.repeat(40)}\n${'y'.repeat(40)}`, 'ä'.repeat(40), `${'x'.repeat(40)}\0`, made]) {
+  for (const text of [
+    '',
+    'short',
+    'x'.repeat(31),
+    'x'.repeat(257),
+    `${'x'.repeat(40)} y`,
+    `${'x'.repeat(40)}\n${'y'.repeat(40)}`,
+    'ä'.repeat(40),
+    `${'x'.repeat(40)}\0`,
+    made
+  ]) {
     writeFileSync(file, text)
-    await t.rejects(starting(), { code: 'invalid_request', message: new RegExp(`^ZEEK_CONTROLLER_BOOTSTRAP_TOKEN_FILE: ${file}: it `) }, text)
-    if (text !== '') t.notMatch(await starting().catch(error => error.message.replace(file, '')), text, 'and is not told')
+    await t.rejects(
+      starting(),
+      { code: 'invalid_request', message: new RegExp(`^ZEEK_CONTROLLER_BOOTSTRAP_TOKEN_FILE: ${file}: it `) },
+      text
+    )
+    if (text !== '') {
+      t.notMatch(await starting().catch(error => error.message.replace(file, '')), text, 'and is not told')
+    }
   }
 })
 
 await t.test('no secret is told in logs, events, metrics, errors or the audit log', async t => {
   const lines: string[] = []
-  const { make, logIn, ticket, call, status, stream, url, port, revoke, list } = await start(t, { 'controller-requests-rate-max': '20' }, { log: pino({ level: 'debug' }, { write: (line: string) => { lines.push(line) } }) })
+  const { make, logIn, ticket, call, status, stream, url, port, revoke, list } = await start(
+    t,
+    { 'controller-requests-rate-max': '20' },
+    {
+      log: pino(
+        { level: 'debug' },
+        {
+          write: (line: string) => {
+            lines.push(line)
+          }
+        }
+      )
+    }
+  )
   const admin = await make('admin')
   const token = await make('viewer')
   const { page } = await logIn(token)
@@ -318,21 +545,54 @@ await t.test('no secret is told in logs, events, metrics, errors or the audit lo
   await stream(`/v1/events?ticket=${used}`)
   const secrets = [admin, token, session, used, unused].map(text => text.slice(-43))
   const texts: string[] = []
-  for (const query of [`ticket=${used}`, `ticket=${unused}&types=nope`, `token=${token}`, `ticket=${token}${token}`, `ticket=%zz${token}`]) texts.push((await call(`/v1/events?${query}`).catch(String) as { text: string }).text)
-  for (const path of [`/v1/nope?token=${token}`, '/v1/nodes']) for (const headers of [bearer(`${token}x`), bearer(token), { cookie: page.cookie }, { cookie: page.cookie, origin: 'http://evil.example' }] as Record<string, string>[]) texts.push((await call(path, headers)).text)
+  for (const query of [
+    `ticket=${used}`,
+    `ticket=${unused}&types=nope`,
+    `token=${token}`,
+    `ticket=${token}${token}`,
+    `ticket=%zz${token}`
+  ]) {
+    texts.push(((await call(`/v1/events?${query}`).catch(String)) as { text: string }).text)
+  }
+  for (const path of [`/v1/nope?token=${token}`, '/v1/nodes']) {
+    for (const headers of [
+      bearer(`${token}x`),
+      bearer(token),
+      { cookie: page.cookie },
+      { cookie: page.cookie, origin: 'http://evil.example' }
+    ] as Record<string, string>[]) {
+      texts.push((await call(path, headers)).text)
+    }
+  }
   texts.push((await call('/v1/session', {}, 'POST', { token, more: 1 })).text)
   texts.push((await call('/v1/session', {}, 'POST', { token: `${token}x` })).text)
-  await (await openRaw(t, port, `GET /v1/nodes HTTP/1.1\r\nAuthorization: Bearer ${token}\r\nCookie: ${page.cookie}\r\nBad header\r\n\r\n`)).ended
-  await (await openRaw(t, port, `GET /v1/nodes HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\nAuthorization: Bearer ${token}\r\n\r\n`)).ended
+  await (
+    await openRaw(
+      t,
+      port,
+      `GET /v1/nodes HTTP/1.1\r\nAuthorization: Bearer ${token}\r\nCookie: ${page.cookie}\r\nBad header\r\n\r\n`
+    )
+  ).ended
+  await (
+    await openRaw(
+      t,
+      port,
+      `GET /v1/nodes HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\nAuthorization: Bearer ${token}\r\n\r\n`
+    )
+  ).ended
   for (let n = 0; n < 60; n++) await status('/v1/nodes', { cookie: page.cookie })
   await until(async () => (await call('/metrics', bearer(admin))).status === 200, 'there is room for another request')
   texts.push((await call('/metrics', bearer(admin))).text, JSON.stringify(await list()))
   await revoke(token)
   texts.push((await call('/v1/audit', bearer(admin))).text)
   const { json } = await call('/v1/requests/get_instances', { ...bearer(admin), prefer: 'wait=10' }, 'POST', {})
-  texts.push(JSON.stringify(await events.collect(({ type, reqid }) => type === 'get_instances_response' && reqid === json.reqid)))
+  texts.push(
+    JSON.stringify(await events.collect(({ type, reqid }) => type === 'get_instances_response' && reqid === json.reqid))
+  )
   texts.push(JSON.stringify(await watching.collect(({ type, action }) => type === 'audit' && action === 'log_in')))
   t.ok(lines.length > 0)
-  for (const text of [...lines, ...texts]) for (const secret of secrets) if (String(text).includes(secret)) t.fail(`${secret} is told: ${text}`)
+  for (const text of [...lines, ...texts]) {
+    for (const secret of secrets) if (String(text).includes(secret)) t.fail(`${secret} is told: ${text}`)
+  }
   t.match(texts.join('\n'), /log_in/)
 })

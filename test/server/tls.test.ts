@@ -15,21 +15,37 @@ import { until } from '../support/until.js'
 import { openClient, requestFrame } from '../support/zeek-websocket.js'
 
 const read = ({ cert, key }: Issued) => ({ cert: readFileSync(cert), key: readFileSync(key) })
-const flagsOf = (side: string, { cert, key }: Issued, ca: string) => ({ [`${side}-tls-cert`]: cert, [`${side}-tls-key`]: key, [`${side}-tls-ca`]: ca })
+const flagsOf = (side: string, { cert, key }: Issued, ca: string) => ({
+  [`${side}-tls-cert`]: cert,
+  [`${side}-tls-key`]: key,
+  [`${side}-tls-ca`]: ca
+})
 
 /** A controller that speaks TLS and takes certificates, and a way to ask it. */
-async function start (t: Test, flags: Record<string, string> = {}) {
+async function start(t: Test, flags: Record<string, string> = {}) {
   const directory = directoryOf(t)
   const authority = createAuthority(directory)
   const own = authority.issue('controller', 'controller')
-  const controller = await startTestController(t, { 'management-state-dir': directory, 'controller-authentication': 'token', ...flagsOf('controller', own, authority.ca), ...flags })
+  const controller = await startTestController(t, {
+    'management-state-dir': directory,
+    'controller-authentication': 'token',
+    ...flagsOf('controller', own, authority.ca),
+    ...flags
+  })
   const ca = readFileSync(authority.ca)
   const ask = async (path: string, options: RequestOptions = {}) => {
-    const [response] = await once(request(`${controller.url}${path}`, { ca, agent: false, ...options }).end(), 'response') as [IncomingMessage]
+    const [response] = (await once(
+      request(`${controller.url}${path}`, { ca, agent: false, ...options }).end(),
+      'response'
+    )) as [IncomingMessage]
     const serial = (response.socket as TLSSocket).getPeerCertificate().serialNumber
     return { status: response.statusCode, body: await text(response), serial }
   }
-  const connected = () => controller.controller.instances().filter(({ connected }) => connected).map(({ name }) => name)
+  const connected = () =>
+    controller.controller
+      .instances()
+      .filter(({ connected }) => connected)
+      .map(({ name }) => name)
   return { ...controller, directory, authority, own, ca, ask, connected }
 }
 
@@ -40,11 +56,18 @@ await t.test('clients come over TLS, as what their certificate says', async t =>
   await t.rejects(fetch(url.replace('https:', 'http:')), 'without TLS there is nothing')
   t.match(JSON.parse((await ask('/v1/nodes')).body), { status: 401 })
   const viewer = read(authority.issue('viewer', 'dash'))
-  t.same(JSON.parse((await ask('/v1/session', viewer)).body), { name: 'dash', role: 'viewer', expires_at: JSON.parse((await ask('/v1/session', viewer)).body).expires_at })
+  t.same(JSON.parse((await ask('/v1/session', viewer)).body), {
+    name: 'dash',
+    role: 'viewer',
+    expires_at: JSON.parse((await ask('/v1/session', viewer)).body).expires_at
+  })
   t.equal((await ask('/v1/nodes', viewer)).status, 200)
   t.equal((await ask('/v1/requests/deploy', { method: 'POST', ...viewer })).status, 403)
   t.equal((await ask('/v1/nodes', read(authority.issue('agent', 'agent-1')))).status, 403)
-  t.match(JSON.parse((await ask('/v1/nodes', read(authority.issue('boss', 'me')))).body), { status: 403, detail: /of no role/ })
+  t.match(JSON.parse((await ask('/v1/nodes', read(authority.issue('boss', 'me')))).body), {
+    status: 403,
+    detail: /of no role/
+  })
   t.equal((await ask('/v1/nodes', read(createAuthority(directory, 'other').issue('admin', 'mallory')))).status, 401)
   const client = await openClient(t, settings.controller_websocket_port, undefined, { ca, ...viewer })
   client.send(requestFrame('get_instances', 'a'))
@@ -53,7 +76,12 @@ await t.test('clients come over TLS, as what their certificate says', async t =>
 
 await t.test('a resumed TLS session is of the same bearer', async t => {
   const { authority, ca, settings } = await start(t)
-  const options = { host: '127.0.0.1', port: settings.controller_websocket_port, ca, ...read(authority.issue('viewer', 'dash')) }
+  const options = {
+    host: '127.0.0.1',
+    port: settings.controller_websocket_port,
+    ca,
+    ...read(authority.issue('viewer', 'dash'))
+  }
   const answer = async (session?: Buffer) => {
     const socket = connect({ ...options, ...(session ? { session } : {}) })
     const got = once(socket, 'session')
@@ -85,7 +113,14 @@ await t.test('other certificates are served after a reload, and bad ones are not
 
 await t.test('an agent is who its certificate says, and checks its controller', async t => {
   const { authority, directory, settings, connected } = await start(t)
-  const agent = (name: string, issued: Issued, ca = authority.ca) => startTestAgent(t, name, settings.controller_port, flagsOf('agent', issued, ca), `${directory}/${name}-${Math.random()}`)
+  const agent = (name: string, issued: Issued, ca = authority.ca) =>
+    startTestAgent(
+      t,
+      name,
+      settings.controller_port,
+      flagsOf('agent', issued, ca),
+      `${directory}/${name}-${Math.random()}`
+    )
   const fooled = await agent('agent-1', authority.issue('agent', 'agent-1'), createAuthority(directory, 'other').ca)
   const impostor = await agent('agent-2', authority.issue('agent', 'agent-1'))
   await agent('agent-3', authority.issue('agent', 'agent-3'))
@@ -97,18 +132,42 @@ await t.test('an agent is who its certificate says, and checks its controller', 
 await t.test('an agent that is dialled lets in a controller only, and is the one that is meant', async t => {
   const { authority, directory, settings, connected, ca } = await start(t)
   const [port, other] = [settings.controller_port + 1, settings.controller_port + 2]
-  const listening = (name: string, port: number, issued: Issued) => startTestAgent(t, name, settings.controller_port, { 'agent-controller': 'none', 'agent-port': String(port), ...flagsOf('agent', issued, authority.ca) }, `${directory}/${name}`)
+  const listening = (name: string, port: number, issued: Issued) =>
+    startTestAgent(
+      t,
+      name,
+      settings.controller_port,
+      { 'agent-controller': 'none', 'agent-port': String(port), ...flagsOf('agent', issued, authority.ca) },
+      `${directory}/${name}`
+    )
   await listening('agent-1', port, authority.issue('agent', 'agent-1'))
   await listening('agent-2', other, authority.issue('agent', 'agent-3'))
   for (const tls of [{}, read(authority.issue('agent', 'agent-2')), read(authority.issue('admin', 'me'))]) {
-    await t.rejects(dial(`wss://127.0.0.1:${port}${agentPath}`, new AbortController().signal, { tls: { ca, ...tls } }), /403/)
+    await t.rejects(
+      dial(`wss://127.0.0.1:${port}${agentPath}`, new AbortController().signal, { tls: { ca, ...tls } }),
+      /403/
+    )
   }
-  const config = { instances: [{ name: 'agent-1', host: '127.0.0.1', listen_port: port }, { name: 'agent-2', host: '127.0.0.1', listen_port: other }], nodes: [] }
+  const config = {
+    instances: [
+      { name: 'agent-1', host: '127.0.0.1', listen_port: port },
+      { name: 'agent-2', host: '127.0.0.1', listen_port: other }
+    ],
+    nodes: []
+  }
   const operator = read(authority.issue('operator', 'ops'))
-  for (const [type, body] of [['stage_configuration', JSON.stringify({ config })], ['deploy', '{}']] as const) {
-    const post = request(`https://127.0.0.1:${settings.controller_websocket_port}/v1/requests/${type}`, { method: 'POST', ca, ...operator, headers: { prefer: 'wait=20', 'content-type': 'application/json' } })
+  for (const [type, body] of [
+    ['stage_configuration', JSON.stringify({ config })],
+    ['deploy', '{}']
+  ] as const) {
+    const post = request(`https://127.0.0.1:${settings.controller_websocket_port}/v1/requests/${type}`, {
+      method: 'POST',
+      ca,
+      ...operator,
+      headers: { prefer: 'wait=20', 'content-type': 'application/json' }
+    })
     post.end(body)
-    const [response] = await once(post, 'response') as [IncomingMessage]
+    const [response] = (await once(post, 'response')) as [IncomingMessage]
     response.resume()
     t.equal(response.statusCode, 200)
   }

@@ -14,8 +14,10 @@ import { openClient, openRaw, path, upgradeText } from '../support/zeek-websocke
 const wish = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n'
 
 /** Sends requests in one go, and returns the statuses of the answers. */
-async function pipelined (t: Test, ...requests: string[]) {
-  const { settings: { controller_websocket_port: port } } = await startTestController(t)
+async function pipelined(t: Test, ...requests: string[]) {
+  const {
+    settings: { controller_websocket_port: port }
+  } = await startTestController(t)
   const text = requests.map(request => request.replace('\r\n', `\r\nHost: 127.0.0.1:${port}\r\n`)).join('')
   const raw = await openRaw(t, port, text)
   await Promise.race([raw.ended, sleep(3_000, undefined, { ref: false })])
@@ -26,7 +28,15 @@ async function pipelined (t: Test, ...requests: string[]) {
 // With "Connection: close" in its place llhttp refuses what comes after: Node answers 400 in place of the answer to a
 // request that it has begun to serve.
 await t.test('requests that are pipelined behind one with another wish than a WebSocket are all answered', async t => {
-  t.same(await pipelined(t, `GET /healthz HTTP/1.1\r\n${wish}\r\n`, 'POST /v1/requests/get_instances HTTP/1.1\r\nContent-Length: 0\r\n\r\n', 'GET /nope HTTP/1.1\r\nConnection: close\r\n\r\n'), ['200', '202', '404'])
+  t.same(
+    await pipelined(
+      t,
+      `GET /healthz HTTP/1.1\r\n${wish}\r\n`,
+      'POST /v1/requests/get_instances HTTP/1.1\r\nContent-Length: 0\r\n\r\n',
+      'GET /nope HTTP/1.1\r\nConnection: close\r\n\r\n'
+    ),
+    ['200', '202', '404']
+  )
 })
 
 // Each time the server takes the connection anew it forgets the answers that are still to come on it.
@@ -42,17 +52,31 @@ await t.test('a refused upgrade leaves no connection, even when the client does 
   await once(server, 'listening')
   t.teardown(() => server.close())
   const { port } = server.address() as AddressInfo
-  takeUpgrades(server, () => { throw new AppError('forbidden', 'no') }, silent)
+  takeUpgrades(
+    server,
+    () => {
+      throw new AppError('forbidden', 'no')
+    },
+    silent
+  )
   const raw = await openRaw(t, port, upgradeText(port))
   t.match(await raw.ended, /^HTTP\/1\.1 403 .*"forbidden"/s)
-  const connections = () => new Promise<number>((resolve, reject) => server.getConnections((error, count) => error ? reject(error) : resolve(count)))
-  const outcome = await until(async () => await connections() === 0, 'it is gone', 2_000).catch(error => error.message)
+  const connections = () =>
+    new Promise<number>((resolve, reject) =>
+      server.getConnections((error, count) => (error ? reject(error) : resolve(count)))
+    )
+  const outcome = await until(async () => (await connections()) === 0, 'it is gone', 2_000).catch(
+    error => error.message
+  )
   raw.socket.destroy()
   t.equal(outcome, true)
 })
 
 await t.test('closing does not wait for a client that was refused and stays', async t => {
-  const { settings: { controller_websocket_port: port }, close } = await startTestController(t)
+  const {
+    settings: { controller_websocket_port: port },
+    close
+  } = await startTestController(t)
   const raw = await openRaw(t, port, upgradeText(port, { headers: { host: 'evil.example' } }))
   await raw.ended
   const outcome = await Promise.race([close().then(() => 'closed'), sleep(4_000, 'waits', { ref: false })])
@@ -62,7 +86,10 @@ await t.test('closing does not wait for a client that was refused and stays', as
 
 // Those who are connected are told to leave once; the server takes upgrades until it does not listen any more.
 await t.test('nobody comes in by an upgrade while the controller closes', async t => {
-  const { settings: { controller_websocket_port: port }, close } = await startTestController(t)
+  const {
+    settings: { controller_websocket_port: port },
+    close
+  } = await startTestController(t)
   const first = await openClient(t, port)
   // It does not say goodbye: the others are waited for meanwhile.
   const deaf = await openRaw(t, port, upgradeText(port), { reads: false })

@@ -9,25 +9,25 @@ export class FileRun extends Run {
   readonly path: string
   readonly #file: ReturnType<typeof createWriteStream>
 
-  constructor (path: string) {
+  constructor(path: string) {
     super()
     this.path = path
     this.#file = createWriteStream(path)
   }
 
-  protected override keep (line: Line): void {
+  protected override keep(line: Line): void {
     this.#file.write(`${JSON.stringify(line)}\n`)
   }
 
   /** Nothing is written down any more. */
-  async end (): Promise<void> {
+  async end(): Promise<void> {
     this.#file.end()
     await once(this.#file, 'close')
   }
 }
 
 /** Reads a history. What many clients saw of one event is one object: a long history fits into memory. */
-export async function readHistory (path: string): Promise<Line[]> {
+export async function readHistory(path: string): Promise<Line[]> {
   const events = new Map<string, Told>()
   const lines: Line[] = []
   for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {

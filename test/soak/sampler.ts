@@ -17,7 +17,12 @@ interface Sample {
 }
 
 /** A line of `heap.mjs`. */
-interface Heap { at: number, heapMb: number, codeMb: number, handles: Record<string, number> }
+interface Heap {
+  at: number
+  heapMb: number
+  codeMb: number
+  handles: Record<string, number>
+}
 
 export interface SamplerOptions {
   /** Who is watched. */
@@ -41,20 +46,22 @@ export class Sampler {
   readonly #ending = new AbortController()
   readonly #done: Promise<void>
 
-  constructor (options: SamplerOptions) {
+  constructor(options: SamplerOptions) {
     this.#options = options
     this.#done = this.#watch()
   }
 
-  async end (): Promise<void> {
+  async end(): Promise<void> {
     this.#ending.abort()
     await this.#done
   }
 
-  get latest (): Sample | undefined { return this.samples.at(-1) }
+  get latest(): Sample | undefined {
+    return this.samples.at(-1)
+  }
 
   /** What holds each process open, now that nobody wants anything of it. */
-  async handles (): Promise<Record<string, Record<string, number>>> {
+  async handles(): Promise<Record<string, Record<string, number>>> {
     const now = Date.now()
     const handles: Record<string, Record<string, number>> = {}
     for (const [name, pid = 0] of Object.entries(this.#options.pids())) {
@@ -65,7 +72,7 @@ export class Sampler {
   }
 
   /** The process of this name from one moment to another, if that was one process. */
-  life (name: string, from: number, to: number): Pick<Life, 'rss' | 'heap' | 'code'> & { pids: number[] } {
+  life(name: string, from: number, to: number): Pick<Life, 'rss' | 'heap' | 'code'> & { pids: number[] } {
     const isWithin = ({ at }: { at: number }) => at >= from && at <= to
     const samples = this.samples.filter(sample => isWithin(sample) && sample.processes[name])
     const pids = [...new Set(samples.map(({ processes }) => processes[name]!.pid))]
@@ -78,14 +85,14 @@ export class Sampler {
     }
   }
 
-  async #watch (): Promise<void> {
+  async #watch(): Promise<void> {
     while (!this.#ending.signal.aborted) {
       await this.#look()
       await sleep(everyMs, undefined, { signal: this.#ending.signal }).catch(() => {})
     }
   }
 
-  async #look (): Promise<void> {
+  async #look(): Promise<void> {
     const { pids, supervisors, database } = this.#options
     const processes: Sample['processes'] = {}
     for (const [name, pid] of Object.entries(pids())) {
@@ -95,12 +102,23 @@ export class Sampler {
     const zombies = supervisors().flatMap(zombiesOf)
     for (const pid of zombies) if (this.latest?.zombies.includes(pid)) this.zombies.add(pid)
     const metrics = parseMetrics(await this.#options.metrics().catch(() => ''))
-    this.samples.push({ at: Date.now(), phase: this.phase, processes, zombies, databaseMb: megabytes(database), walMb: megabytes(`${database}-wal`), metrics })
+    this.samples.push({
+      at: Date.now(),
+      phase: this.phase,
+      processes,
+      zombies,
+      databaseMb: megabytes(database),
+      walMb: megabytes(`${database}-wal`),
+      metrics
+    })
   }
 
-  #heapsOf (pid: number): Heap[] {
+  #heapsOf(pid: number): Heap[] {
     try {
-      return readFileSync(join(this.#options.heaps, String(pid)), 'utf8').split('\n').filter(Boolean).map(line => JSON.parse(line))
+      return readFileSync(join(this.#options.heaps, String(pid)), 'utf8')
+        .split('\n')
+        .filter(Boolean)
+        .map(line => JSON.parse(line))
     } catch {
       return []
     }
@@ -108,10 +126,10 @@ export class Sampler {
 }
 
 /** Metrics without labels. */
-function parseMetrics (text: string): Record<string, number> {
+function parseMetrics(text: string): Record<string, number> {
   return Object.fromEntries([...text.matchAll(/^(\w+) (\S+)$/gm)].map(([, name, value]) => [name, Number(value)]))
 }
 
-function megabytes (path: string): number {
+function megabytes(path: string): number {
   return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) / 2 ** 20
 }

@@ -2,7 +2,7 @@
 export type Series = readonly (readonly [at: number, value: number])[]
 
 /** The slope of the line that fits best (least squares), in values per hour, and how much that line rises over the series. */
-export function fit (series: Series): { perHour: number, rise: number } {
+export function fit(series: Series): { perHour: number; rise: number } {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
   const [at, value] = [mean(series.map(([at]) => at)), mean(series.map(([, value]) => value))]
   const spread = series.reduce((sum, [x]) => sum + (x - at) ** 2, 0)
@@ -12,6 +12,6 @@ export function fit (series: Series): { perHour: number, rise: number } {
 }
 
 /** The value that so much of them do not exceed; 0 of none. */
-export function percentile (values: readonly number[], share: number): number {
+export function percentile(values: readonly number[], share: number): number {
   return values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? 0
 }

@@ -32,11 +32,15 @@ const short = Math.min(seconds, 1200)
 /** How long the kills last, then nothing but the load, then the kills again. */
 const phases = { 'first kills': 0.2 * short, steady: seconds - 0.45 * short, 'more kills': 0.25 * short }
 /** Between two kills. */
-const unit = short * 1000 / 24
+const unit = (short * 1000) / 24
 
 const root = mkdtempSync(join(tmpdir(), 'zeek-cluster-soak-'))
 const teardowns: (() => unknown)[] = []
-const t = { teardown: (job: () => unknown) => { teardowns.unshift(job) } }
+const t = {
+  teardown: (job: () => unknown) => {
+    teardowns.unshift(job)
+  }
+}
 const run = new FileRun(join(root, 'history.jsonl'))
 const audit = new Run()
 audit.headers = role => run.headers(role)
@@ -44,19 +48,23 @@ const dice = new Dice(seed)
 const started = Date.now()
 const say = (text: string) => console.log(`${String(Math.round((Date.now() - started) / 1000)).padStart(5)} s  ${text}`)
 
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => { void leave().finally(() => process.exit(1)) })
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    void leave().finally(() => process.exit(1))
+  })
+}
 try {
-  process.exitCode = await soak() ? 0 : 1
+  process.exitCode = (await soak()) ? 0 : 1
 } finally {
   await leave()
 }
 
-async function leave (): Promise<void> {
+async function leave(): Promise<void> {
   for (const job of teardowns.splice(0)) await job()
 }
 
 /** Whether all was well. */
-async function soak (): Promise<boolean> {
+async function soak(): Promise<boolean> {
   say(`SOAK_SEED=${seed} SOAK_SECONDS=${seconds} SOAK_CLIENTS=${clients}, in ${root}`)
   const service = await Service.start(t, run, root)
   const pidsOf = Object.values(service.hosts).map(({ pid }) => pid)
@@ -72,13 +80,22 @@ async function soak (): Promise<boolean> {
   say('at rest')
 
   const [leaving, peace] = [new AbortController(), new AbortController()]
-  t.teardown(() => { leaving.abort(); peace.abort() })
+  t.teardown(() => {
+    leaving.abort()
+    peace.abort()
+  })
   const latencies: Latency[] = []
   const staying = followers(run, audit, service, dice, leaving.signal)
   const asking = load(t, run, service, dice.fork(), clients, latencies)
-  const troubles = new Troubles({ run, url: service.url, directory: service.directory, controller: service.hosts.controller.pid, agents: [service.hosts['sensor-1'].pid, service.hosts['sensor-2'].pid] })
+  const troubles = new Troubles({
+    run,
+    url: service.url,
+    directory: service.directory,
+    controller: service.hosts.controller.pid,
+    agents: [service.hosts['sensor-1'].pid, service.hosts['sensor-2'].pid]
+  })
   const bothering = nuisances(run, service, troubles, dice.fork(), unit, peace.signal)
-  const reporting = setInterval(() => say(summary(sampler, latencies)), Math.max(5_000, seconds * 1000 / 40))
+  const reporting = setInterval(() => say(summary(sampler, latencies)), Math.max(5_000, (seconds * 1000) / 40))
   t.teardown(() => clearInterval(reporting))
 
   const times: Record<string, [number, number]> = {}
@@ -116,25 +133,51 @@ async function soak (): Promise<boolean> {
   say('checking')
   const left = readStore(service.database)
   const { lines, audited } = await wholeHistory()
-  problems.push(...violations(lines), ...service.complaints(), ...[...sampler.zombies].map(pid => `process ${pid} stayed a zombie`))
+  problems.push(
+    ...violations(lines),
+    ...service.complaints(),
+    ...[...sampler.zombies].map(pid => `process ${pid} stayed a zombie`)
+  )
   const [from, to] = times['steady']!
   const warm = from + Math.min(120_000, (to - from) / 4)
-  const lives = Object.keys(before).map((name): Life & { pids: number[] } => ({ name, ...sampler.life(name, warm, to), before: before[name]!, after: after[name] ?? {} }))
+  const lives = Object.keys(before).map((name): Life & { pids: number[] } => ({
+    name,
+    ...sampler.life(name, warm, to),
+    before: before[name]!,
+    after: after[name] ?? {}
+  }))
   for (const life of lives) {
-    if (life.pids.length !== 1) problems.push(`${life.name} was ${life.pids.length} processes in the time without kills`)
+    if (life.pids.length !== 1) {
+      problems.push(`${life.name} was ${life.pids.length} processes in the time without kills`)
+    }
     problems.push(...leaks(life))
   }
   // What comes within a second or two is not yet dropped.
   const slack = 1_000
   const kept = { events: left.events.length, audit: left.audit.length, requests: left.requests.length }
-  problems.push(...excess({
-    events: { count: kept.events, max: retention.events + slack },
-    'entries of the audit log': { count: kept.audit, max: retention.audit + slack },
-    requests: { count: kept.requests, max: retention.requests * 1.1 + slack },
-    'megabytes of the database': { count: Math.max(...sampler.samples.map(({ databaseMb }) => databaseMb)), max: 40 },
-    'megabytes of its WAL': { count: Math.max(...sampler.samples.map(({ walMb }) => walMb)), max: 40 }
-  }))
-  const result = { machine: `${cpus().length} x ${cpus()[0]?.model}, Node ${process.version}`, seed, seconds, clients, times, figures: { ...figures(lines), 'audit entries': audited }, kept, troubles: troubles.counts, latencies, lives, samples: sampler.samples, problems }
+  problems.push(
+    ...excess({
+      events: { count: kept.events, max: retention.events + slack },
+      'entries of the audit log': { count: kept.audit, max: retention.audit + slack },
+      requests: { count: kept.requests, max: retention.requests * 1.1 + slack },
+      'megabytes of the database': { count: Math.max(...sampler.samples.map(({ databaseMb }) => databaseMb)), max: 40 },
+      'megabytes of its WAL': { count: Math.max(...sampler.samples.map(({ walMb }) => walMb)), max: 40 }
+    })
+  )
+  const result = {
+    machine: `${cpus().length} x ${cpus()[0]?.model}, Node ${process.version}`,
+    seed,
+    seconds,
+    clients,
+    times,
+    figures: { ...figures(lines), 'audit entries': audited },
+    kept,
+    troubles: troubles.counts,
+    latencies,
+    lives,
+    samples: sampler.samples,
+    problems
+  }
   const path = process.env['SOAK_RESULT'] ?? join(root, 'result.json')
   writeFileSync(path, JSON.stringify(result))
   console.log(`\n${table(result)}\n`)
@@ -143,7 +186,7 @@ async function soak (): Promise<boolean> {
   return problems.length === 0
 
   /** What clients saw, and what of it is no longer in the store: the one who saw all of it knows. */
-  async function wholeHistory () {
+  async function wholeHistory() {
     await run.end()
     const lines = await readHistory(run.path)
     const [events, entries] = [seenBy('everything', lines), seenBy('audit', audit.lines)]
@@ -160,10 +203,10 @@ async function soak (): Promise<boolean> {
 }
 
 /** Closes what `fetch` keeps open for later: at rest there is nothing but what the service itself holds. */
-async function hangUp (): Promise<void> {
+async function hangUp(): Promise<void> {
   const place = Symbol.for('undici.globalDispatcher.1')
   const dispatcher = (globalThis as any)[place]
   if (!dispatcher) return
-  (globalThis as any)[place] = new dispatcher.constructor()
+  ;(globalThis as any)[place] = new dispatcher.constructor()
   await dispatcher.close()
 }

@@ -23,16 +23,20 @@ const handlesMax = 2
 const bounds = { heap: { perHour: 10, rise: 2 }, rss: { perHour: 100, rise: 15 } }
 
 /** It grows when it does over the whole time and over the later half: V8 gives memory back at times, and takes it again. */
-function grows (series: Series, { perHour, rise }: { perHour: number, rise: number }): boolean {
+function grows(series: Series, { perHour, rise }: { perHour: number; rise: number }): boolean {
   const later = series.slice(Math.floor(series.length / 2))
-  return [fit(series), fit(later)].every((fitted, index) => fitted.perHour > perHour && fitted.rise > rise / (index + 1))
+  return [fit(series), fit(later)].every(
+    (fitted, index) => fitted.perHour > perHour && fitted.rise > rise / (index + 1)
+  )
 }
 
 /** What has grown that should not have. */
-export function * leaks ({ name, before, after, ...series }: Life): Generator<string> {
+export function* leaks({ name, before, after, ...series }: Life): Generator<string> {
   for (const kind of ['heap', 'rss'] as const) {
     const { perHour, rise } = fit(series[kind])
-    if (grows(series[kind], bounds[kind])) yield `${kind} of ${name} grows by ${perHour.toFixed(1)} MB an hour (${rise.toFixed(1)} MB seen)`
+    if (grows(series[kind], bounds[kind])) {
+      yield `${kind} of ${name} grows by ${perHour.toFixed(1)} MB an hour (${rise.toFixed(1)} MB seen)`
+    }
   }
   for (const [handle, count] of Object.entries(after)) {
     const had = before[handle] ?? 0
@@ -41,6 +45,8 @@ export function * leaks ({ name, before, after, ...series }: Life): Generator<st
 }
 
 /** What is pruned stays as small as it is told to. */
-export function * excess (kept: Record<string, { count: number, max: number }>): Generator<string> {
-  for (const [name, { count, max }] of Object.entries(kept)) if (count > max) yield `${name}: ${count}, more than ${max}`
+export function* excess(kept: Record<string, { count: number; max: number }>): Generator<string> {
+  for (const [name, { count, max }] of Object.entries(kept)) {
+    if (count > max) yield `${name}: ${count}, more than ${max}`
+  }
 }

@@ -26,5 +26,11 @@ await t.test('the last address of each instance is kept', async t => {
     table.setAddress('__proto__', { host: '10.0.0.2', machine: 'n' })
     table.setAddress('a', { host: '10.0.0.3', machine: 'm' })
   })
-  t.same([...table.addresses()], [['a', { host: '10.0.0.3', machine: 'm' }], ['__proto__', { host: '10.0.0.2', machine: 'n' }]].sort())
+  t.same(
+    [...table.addresses()],
+    [
+      ['a', { host: '10.0.0.3', machine: 'm' }],
+      ['__proto__', { host: '10.0.0.2', machine: 'n' }]
+    ].sort()
+  )
 })

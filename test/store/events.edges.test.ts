@@ -5,7 +5,10 @@ await t.test('pruning does not make a new statement each time', async t => {
   const { log, store } = await openLog(t)
   const statements = new Set<string>()
   const { all } = store
-  store.all = (sql, ...parameters) => { statements.add(sql); return all.call(store, sql, ...parameters) }
+  store.all = (sql, ...parameters) => {
+    statements.add(sql)
+    return all.call(store, sql, ...parameters)
+  }
   for (let now = 1000; now < 1010; now++) await log.prune(everything, now)
   t.ok(statements.size <= 4, `${statements.size} statements are kept for 10 calls`)
 })

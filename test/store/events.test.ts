@@ -8,10 +8,13 @@ await t.test('events are numbered from 1 and read in order, from any place', asy
   t.same([log.head, log.earliest], [0, 1])
   for (const message of ['a', 'b', 'c', 'd']) await append(message, { time: 77 })
   t.same([log.head, log.earliest], [4, 1])
-  t.same(log.after(1, 2).map(({ seq, body, time, type }) => ({ seq, body, time, type })), [
-    { seq: 2, body: '{"type":"notify_error","message":"b"}', time: 77, type: 'notify_error' },
-    { seq: 3, body: '{"type":"notify_error","message":"c"}', time: 77, type: 'notify_error' }
-  ])
+  t.same(
+    log.after(1, 2).map(({ seq, body, time, type }) => ({ seq, body, time, type })),
+    [
+      { seq: 2, body: '{"type":"notify_error","message":"b"}', time: 77, type: 'notify_error' },
+      { seq: 3, body: '{"type":"notify_error","message":"c"}', time: 77, type: 'notify_error' }
+    ]
+  )
   t.same(log.after(4, 10), [])
 })
 
@@ -26,7 +29,12 @@ await t.test('what is committed but not announced is not read yet', async t => {
 await t.test('an event that is undone gives its number to the next, and there is no gap', async t => {
   const { store, log, append, messages } = await openLog(t)
   await append('a')
-  await t.rejects(store.write('written', () => { log.append({ type: 'notify_error', message: 'b' }, false, 1); throw new Error('no') }))
+  await t.rejects(
+    store.write('written', () => {
+      log.append({ type: 'notify_error', message: 'b' }, false, 1)
+      throw new Error('no')
+    })
+  )
   const { seq } = await append('c')
   t.equal(seq, 2)
   t.same(messages(), ['a', 'c'])
@@ -35,8 +43,14 @@ await t.test('an event that is undone gives its number to the next, and there is
 await t.test('the events of one request are read by its id', async t => {
   const { log, append } = await openLog(t)
   for (const reqid of ['x', 'y', 'x', 'y', 'x']) await append('m', { more: { reqid } })
-  t.same(log.ofRequest('x', 0, 10).map(({ seq }) => seq), [1, 3, 5])
-  t.same(log.ofRequest('x', 1, 1).map(({ seq }) => seq), [3])
+  t.same(
+    log.ofRequest('x', 0, 10).map(({ seq }) => seq),
+    [1, 3, 5]
+  )
+  t.same(
+    log.ofRequest('x', 1, 1).map(({ seq }) => seq),
+    [3]
+  )
   t.same(log.ofRequest('z', 0, 10), [])
   t.equal(log.lastOf('y')?.seq, 4)
   t.equal(log.lastOf('z'), undefined)
@@ -125,7 +139,9 @@ await t.test('the oldest beyond the bytes are dropped', async t => {
 
 await t.test('pruning goes in steps and says whether there is more, also after the log is opened again', async t => {
   const first = await openLog(t)
-  await first.store.write('written', () => { for (let n = 0; n < 1200; n++) first.log.append({ type: 'notify_error', message: 'm' }, false, 1) })
+  await first.store.write('written', () => {
+    for (let n = 0; n < 1200; n++) first.log.append({ type: 'notify_error', message: 'm' }, false, 1)
+  })
   first.close()
   const { log } = await openLog(t, first.directory)
   t.equal(log.head, 1200)

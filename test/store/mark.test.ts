@@ -16,14 +16,14 @@ import { silent } from '../support/log.js'
 import { databaseIn, openLog, openStore } from './open.js'
 
 /** As an operator does who knows how. */
-function backUp (path: string): string {
+function backUp(path: string): string {
   const database = new DatabaseSync(path)
   database.exec(`VACUUM INTO '${path}.backup'`)
   database.close()
   return `${path}.backup`
 }
 
-function restore (path: string): void {
+function restore(path: string): void {
   for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true })
   copyFileSync(`${path}.backup`, path)
 }
@@ -35,21 +35,24 @@ const epochOf = async (...args: Parameters<typeof openLog>) => {
 }
 
 for (const isKilled of [true, false]) {
-  await t.test(`a restored backup is noticed at start, after ${isKilled ? 'a kill' : 'a clean end'}, by a single event that it lacks`, async t => {
-    const { log, append, close, path, directory } = await openLog(t)
-    await append('a')
-    backUp(path)
-    await append('b')
-    if (!isKilled) await log.close()
-    close()
-    restore(path)
-    const restored = await openLog(t, directory)
-    t.not(restored.log.epoch, log.epoch)
-    t.match(restored.log.distrust, /backup/)
-    t.same(restored.messages(), ['a'])
-    restored.close()
-    t.equal(await epochOf(t, directory), restored.log.epoch, 'once')
-  })
+  await t.test(
+    `a restored backup is noticed at start, after ${isKilled ? 'a kill' : 'a clean end'}, by a single event that it lacks`,
+    async t => {
+      const { log, append, close, path, directory } = await openLog(t)
+      await append('a')
+      backUp(path)
+      await append('b')
+      if (!isKilled) await log.close()
+      close()
+      restore(path)
+      const restored = await openLog(t, directory)
+      t.not(restored.log.epoch, log.epoch)
+      t.match(restored.log.distrust, /backup/)
+      t.same(restored.messages(), ['a'])
+      restored.close()
+      t.equal(await epochOf(t, directory), restored.log.epoch, 'once')
+    }
+  )
 }
 
 await t.test('a backup that lacks nothing goes on as the log that it is of', async t => {
@@ -106,7 +109,10 @@ await t.test('a killed process never leaves a mark that is ahead of what it has 
       if (n === 20) console.log('under way')
     }`
   for (let kills = 1; kills <= 3; kills++) {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program, path], { env: cleanEnv, stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program, path], {
+      env: cleanEnv,
+      stdio: ['ignore', 'pipe', 'inherit']
+    })
     await once(child.stdout, 'data')
     child.kill('SIGKILL')
     await once(child, 'exit')
@@ -126,13 +132,22 @@ await t.test('the two logs of a database are marked apart, and who only appends 
   await audit.open()
   await events.open()
   events.advance(await store.write('written', () => events.append({ type: 'notify_error', message: 'm' }, false, 1)))
-  const lines = () => readFileSync(`${path}.mark`, 'utf8').split('\n').map(line => line.trim())
+  const lines = () =>
+    readFileSync(`${path}.mark`, 'utf8')
+      .split('\n')
+      .map(line => line.trim())
   const expected = [`events ${events.epoch} 1`, `audit ${audit.epoch} 0`, '']
   t.same(lines(), expected)
   await tokenCommand(['create'], { role: 'viewer' }, join(directory, 'state'))
   t.same(lines(), expected)
   store.mark!.write('audit', { epoch: audit.epoch, seq: 7 })
-  t.same([new EventLog(openStore(t, directory).store).distrust, new EventLog(openStore(t, directory).store, 'audit').distrust !== undefined], [undefined, true])
+  t.same(
+    [
+      new EventLog(openStore(t, directory).store).distrust,
+      new EventLog(openStore(t, directory).store, 'audit').distrust !== undefined
+    ],
+    [undefined, true]
+  )
 })
 
 await t.test('who was away while a backup was restored is told so, and the log says why', async t => {
@@ -145,9 +160,19 @@ await t.test('who was away while a backup was restored is told so, and the log s
   await first.close()
   restore(path)
   const told: string[] = []
-  const log = pino({ level: 'warn' }, { write: line => { told.push(JSON.parse(line).msg) } })
+  const log = pino(
+    { level: 'warn' },
+    {
+      write: line => {
+        told.push(JSON.parse(line).msg)
+      }
+    }
+  )
   const second = await startTestController(t, { 'management-state-dir': directory }, { log })
-  t.ok(told.includes('streams of events start anew (reset): it is not as far as it was, as a backup is that was restored'), String(told))
+  t.ok(
+    told.includes('streams of events start anew (reset): it is not as far as it was, as a backup is that was restored'),
+    String(told)
+  )
   // As many events as there were, so that the number alone would be good.
   for (let n = 0; n < 3; n++) await second.ask('get_configuration')
   const stream = await openStream(t, `${second.url}/v1/events`, { 'last-event-id': cursor })

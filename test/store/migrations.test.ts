@@ -12,22 +12,37 @@ await t.test('requests of the first version keep their places, results and keys'
   mkdirSync(dirname(path), { recursive: true })
   const db = new DatabaseSync(path)
   db.exec(`${migrations[0]}; PRAGMA user_version = 1`)
-  const insert = db.prepare("INSERT INTO requests VALUES (?, ?, 'restart', ?, '{}', '[\"odd\"]', 1000, ?, 2000, 7, 0, ?, ?)")
+  const insert = db.prepare(
+    "INSERT INTO requests VALUES (?, ?, 'restart', ?, '{}', '[\"odd\"]', 1000, ?, 2000, 7, 0, ?, ?)"
+  )
   insert.run(5, 'a', 'succeeded', 1500, 'key', 'print')
   insert.run(6, 'b', 'pending', null, null, null)
-  for (const node of ['x', 'y']) db.prepare('INSERT INTO results (n, body) VALUES (5, ?)').run(JSON.stringify({ reqid: 'a', success: true, node }))
+  for (const node of ['x', 'y']) {
+    db.prepare('INSERT INTO results (n, body) VALUES (5, ?)').run(JSON.stringify({ reqid: 'a', success: true, node }))
+  }
   db.close()
 
   const { store } = openStore(t, directory)
   const table = new RequestTable(store)
   t.match(table.list({ limit: 10 }), [
     { n: 6, reqid: 'b', state: 'pending', results: [] },
-    { n: 5, reqid: 'a', state: 'succeeded', warnings: ['odd'], results: [{ node: 'x' }, { node: 'y' }], finished_at: '1970-01-01T00:00:01.500Z', event_seq: 7 }
+    {
+      n: 5,
+      reqid: 'a',
+      state: 'succeeded',
+      warnings: ['odd'],
+      results: [{ node: 'x' }, { node: 'y' }],
+      finished_at: '1970-01-01T00:00:01.500Z',
+      event_seq: 7
+    }
   ])
   t.same({ ...table.byIdempotencyKey('key') }, { reqid: 'a', fingerprint: 'print' })
   await store.write('written', () => table.addResults('b', [{ reqid: 'b', success: true, node: 'z' }]))
   t.match(table.get('b')?.results, [{ node: 'z' }])
   // They still go along with their requests.
   await store.write('written', () => table.prune({ maxCount: 0, maxTransientCount: 0, before: 0, beforeEvent: 0 }))
-  t.same(store.all('SELECT n FROM results').map(({ n }) => n), [6])
+  t.same(
+    store.all('SELECT n FROM results').map(({ n }) => n),
+    [6]
+  )
 })

@@ -6,7 +6,7 @@ import { Store } from '../../src/store/store.js'
 export const databaseIn = (directory: string) => join(directory, 'state', 'controller.sqlite')
 
 /** A store in a directory, which is closed at the latest at the end. */
-export function openStore (t: Test, directory = t.testdir()) {
+export function openStore(t: Test, directory = t.testdir()) {
   const path = databaseIn(directory)
   const store = new Store(path)
   let open = true
@@ -19,12 +19,17 @@ export function openStore (t: Test, directory = t.testdir()) {
 }
 
 /** An event log that is open, and a way to append to it as the journal does. */
-export async function openLog (t: Test, directory?: string) {
+export async function openLog(t: Test, directory?: string) {
   const opened = openStore(t, directory)
   const log = new EventLog(opened.store)
   await log.open()
-  const append = async (message: string, { transient = false, time = 1000, more = {} }: { transient?: boolean, time?: number, more?: object } = {}) => {
-    const event = await opened.store.write('written', () => log.append({ type: 'notify_error', message, ...more } as any, transient, time))
+  const append = async (
+    message: string,
+    { transient = false, time = 1000, more = {} }: { transient?: boolean; time?: number; more?: object } = {}
+  ) => {
+    const event = await opened.store.write('written', () =>
+      log.append({ type: 'notify_error', message, ...more } as any, transient, time)
+    )
     log.advance(event)
     return event
   }
@@ -32,4 +37,10 @@ export async function openLog (t: Test, directory?: string) {
   return { ...opened, log, append, messages }
 }
 
-export const everything: Retention = { maxCount: 1e9, maxAgeMs: 1e12, maxBytes: 1e12, maxTransientCount: 1e9, maxTransientBytes: 1e12 }
+export const everything: Retention = {
+  maxCount: 1e9,
+  maxAgeMs: 1e12,
+  maxBytes: 1e12,
+  maxTransientCount: 1e9,
+  maxTransientBytes: 1e12
+}

@@ -7,11 +7,18 @@ import { until } from '../support/until.js'
 import { databaseIn, openStore } from './open.js'
 
 const insert = (store: Store, name: string) => store.run('INSERT INTO meta VALUES (?, ?)', name, 'x')
-const names = (store: Store) => store.all("SELECT name FROM meta WHERE name <> 'probe' ORDER BY name").map(({ name }) => name)
+const names = (store: Store) =>
+  store.all("SELECT name FROM meta WHERE name <> 'probe' ORDER BY name").map(({ name }) => name)
 
 await t.test('a write resolves with what its job returns, and it is kept when the store is opened again', async t => {
   const { store, directory, close } = openStore(t)
-  t.equal(await store.write('synced', () => { insert(store, 'a'); return 5 }), 5)
+  t.equal(
+    await store.write('synced', () => {
+      insert(store, 'a')
+      return 5
+    }),
+    5
+  )
   close()
   t.same(names(openStore(t, directory).store), ['a'])
 })
@@ -19,22 +26,37 @@ await t.test('a write resolves with what its job returns, and it is kept when th
 await t.test('writes continue in their order', async t => {
   const { store } = openStore(t)
   const order: string[] = []
-  const writes = ['a', 'b', 'c'].map(name => store.write('written', () => insert(store, name)).then(() => order.push(name)))
-  const failing = store.write('written', () => { throw new Error('no') }).catch(() => order.push('failed'))
+  const writes = ['a', 'b', 'c'].map(name =>
+    store.write('written', () => insert(store, name)).then(() => order.push(name))
+  )
+  const failing = store
+    .write('written', () => {
+      throw new Error('no')
+    })
+    .catch(() => order.push('failed'))
   const last = store.write('written', () => insert(store, 'd')).then(() => order.push('d'))
   t.same(names(store), [], 'not yet')
   await Promise.all([...writes, failing, last])
-  t.same(order.filter(name => name !== 'failed'), ['a', 'b', 'c', 'd'])
+  t.same(
+    order.filter(name => name !== 'failed'),
+    ['a', 'b', 'c', 'd']
+  )
 })
 
 await t.test('the writes of one tick share a transaction: when SQLite gives that up none of them stands', async t => {
   const { store } = openStore(t)
   const settled = await Promise.allSettled([
     store.write('written', () => insert(store, 'a')),
-    store.write('written', () => { store.run('ROLLBACK'); throw new Error('the disk is full') }),
+    store.write('written', () => {
+      store.run('ROLLBACK')
+      throw new Error('the disk is full')
+    }),
     store.write('written', () => insert(store, 'b'))
   ])
-  t.match(settled, [0, 1, 2].map(() => ({ status: 'rejected', reason: { code: 'unavailable' } })))
+  t.match(
+    settled,
+    [0, 1, 2].map(() => ({ status: 'rejected', reason: { code: 'unavailable' } }))
+  )
   t.same(names(store), [])
   t.type(store.failure, 'string')
   await until(() => store.failure === undefined, 'it works again')
@@ -48,18 +70,39 @@ await t.test('a write that nobody waits for is committed by itself, or with the 
   t.same(names(store), ['a'])
   const settled = await Promise.allSettled([
     store.write('written', () => insert(store, 'b'), { unhurried: true }),
-    store.write('written', () => { store.run('ROLLBACK'); throw new Error('the disk is full') })
+    store.write('written', () => {
+      store.run('ROLLBACK')
+      throw new Error('the disk is full')
+    })
   ])
-  t.same(settled.map(({ status }) => status), ['rejected', 'rejected'], 'in one transaction')
+  t.same(
+    settled.map(({ status }) => status),
+    ['rejected', 'rejected'],
+    'in one transaction'
+  )
   await until(() => store.failure === undefined, 'it works again')
   const order: string[] = []
-  await Promise.all([...Array(200).keys()].map(n => store.write('written', () => insert(store, `n${n}`), { unhurried: true }).then(() => order.push(`n${n}`))))
-  t.same(order, [...Array(200).keys()].map(n => `n${n}`))
+  await Promise.all(
+    [...Array(200).keys()].map(n =>
+      store.write('written', () => insert(store, `n${n}`), { unhurried: true }).then(() => order.push(`n${n}`))
+    )
+  )
+  t.same(
+    order,
+    [...Array(200).keys()].map(n => `n${n}`)
+  )
 })
 
 await t.test('jobs run in the order of their writes, and see what those before them wrote', async t => {
   const { store } = openStore(t)
-  const seen = await Promise.all([1, 2, 3].map(n => store.write('written', () => { insert(store, `n${n}`); return names(store).length })))
+  const seen = await Promise.all(
+    [1, 2, 3].map(n =>
+      store.write('written', () => {
+        insert(store, `n${n}`)
+        return names(store).length
+      })
+    )
+  )
   t.same(seen, [1, 2, 3])
 })
 
@@ -67,11 +110,20 @@ await t.test('a job that throws undoes its own writes only', async t => {
   const { store } = openStore(t)
   const settled = await Promise.allSettled([
     store.write('written', () => insert(store, 'a')),
-    store.write('synced', () => { insert(store, 'b'); throw new RangeError('mine') }),
-    store.write('written', () => { insert(store, 'c'); insert(store, 'a') }),
+    store.write('synced', () => {
+      insert(store, 'b')
+      throw new RangeError('mine')
+    }),
+    store.write('written', () => {
+      insert(store, 'c')
+      insert(store, 'a')
+    }),
     store.write('written', () => insert(store, 'd'))
   ])
-  t.same(settled.map(({ status }) => status), ['fulfilled', 'rejected', 'rejected', 'fulfilled'])
+  t.same(
+    settled.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'rejected', 'fulfilled']
+  )
   t.match((settled[1] as PromiseRejectedResult).reason, { name: 'RangeError', message: 'mine' })
   t.same(names(store), ['a', 'd'])
   t.equal(store.failure, undefined)
@@ -81,11 +133,23 @@ await t.test('a job that throws before it has written is no trouble for the othe
   const { store } = openStore(t)
   let runs = 0
   const settled = await Promise.allSettled([
-    store.write('written', () => { runs++; insert(store, 'a') }),
-    store.write('written', () => { names(store); throw new Error('no') }),
-    store.write('written', () => { runs++; insert(store, 'b') })
+    store.write('written', () => {
+      runs++
+      insert(store, 'a')
+    }),
+    store.write('written', () => {
+      names(store)
+      throw new Error('no')
+    }),
+    store.write('written', () => {
+      runs++
+      insert(store, 'b')
+    })
   ])
-  t.same(settled.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled'])
+  t.same(
+    settled.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled']
+  )
   t.equal(runs, 2, 'they are run once')
   t.same(names(store), ['a', 'b'])
 })
@@ -93,18 +157,37 @@ await t.test('a job that throws before it has written is no trouble for the othe
 await t.test('jobs that are run again see what they saw', async t => {
   const { store } = openStore(t)
   const settled = await Promise.allSettled([
-    store.write('written', () => { insert(store, 'a'); return names(store) }),
-    store.write('written', () => { insert(store, 'b'); throw new Error('no') }),
-    store.write('written', () => { insert(store, 'c'); return names(store) }),
-    store.write('written', () => { insert(store, 'd'); throw new Error('nor') })
+    store.write('written', () => {
+      insert(store, 'a')
+      return names(store)
+    }),
+    store.write('written', () => {
+      insert(store, 'b')
+      throw new Error('no')
+    }),
+    store.write('written', () => {
+      insert(store, 'c')
+      return names(store)
+    }),
+    store.write('written', () => {
+      insert(store, 'd')
+      throw new Error('nor')
+    })
   ])
-  t.match(settled, [{ value: ['a'] }, { reason: { message: 'no' } }, { value: ['a', 'c'] }, { reason: { message: 'nor' } }])
+  t.match(settled, [
+    { value: ['a'] },
+    { reason: { message: 'no' } },
+    { value: ['a', 'c'] },
+    { reason: { message: 'nor' } }
+  ])
 })
 
 await t.test('a transaction is synced when one of its jobs asks for it', async t => {
   const { store } = openStore(t)
   const modes: number[] = []
-  const mode = () => { modes.push(store.get('PRAGMA synchronous')!.synchronous) }
+  const mode = () => {
+    modes.push(store.get('PRAGMA synchronous')!.synchronous)
+  }
   await store.write('written', mode)
   await Promise.all([store.write('written', mode), store.write('synced', mode)])
   await store.write('written', mode)
@@ -116,8 +199,14 @@ await t.test('a transaction is synced when one of its jobs asks for it', async t
 await t.test('what cannot be committed rejects every write of the transaction', async t => {
   const { store } = openStore(t)
   store.get('PRAGMA query_only = ON')
-  const settled = await Promise.allSettled([store.write('written', () => names(store)), store.write('synced', () => insert(store, 'a'))])
-  t.match(settled, [0, 1].map(() => ({ status: 'rejected', reason: { code: 'unavailable' } })))
+  const settled = await Promise.allSettled([
+    store.write('written', () => names(store)),
+    store.write('synced', () => insert(store, 'a'))
+  ])
+  t.match(
+    settled,
+    [0, 1].map(() => ({ status: 'rejected', reason: { code: 'unavailable' } }))
+  )
   store.get('PRAGMA query_only = OFF')
   await until(() => store.failure === undefined, 'it works again')
   await store.write('written', () => insert(store, 'a'))
@@ -129,7 +218,10 @@ await t.test('a close commits what is waiting, and a write after it is unavailab
   const write = store.write('written', () => insert(store, 'a'))
   close()
   await t.resolves(write)
-  await t.rejects(store.write('written', () => insert(store, 'b')), { code: 'unavailable' })
+  await t.rejects(
+    store.write('written', () => insert(store, 'b')),
+    { code: 'unavailable' }
+  )
   t.same(names(openStore(t, directory).store), ['a'])
 })
 
@@ -159,10 +251,13 @@ await t.test('a database of a later version is refused, and so is a place that c
   db.exec('PRAGMA user_version = 99')
   db.close()
   t.throws(() => new Store(path), { code: 'unavailable', message: /later version \(99\)/ })
-  t.throws(() => new Store('/dev/null/controller.sqlite'), { code: 'unavailable', message: /^\/dev\/null\/controller.sqlite cannot be used/ })
+  t.throws(() => new Store('/dev/null/controller.sqlite'), {
+    code: 'unavailable',
+    message: /^\/dev\/null\/controller.sqlite cannot be used/
+  })
 })
 
-await t.test('the database is nobody else\'s to read', async t => {
+await t.test("the database is nobody else's to read", async t => {
   const { path, store } = openStore(t)
   await store.write('synced', () => insert(store, 'a'))
   for (const file of [path, `${path}-wal`, `${path}-shm`]) t.equal(statSync(file).mode & 0o777, 0o600, file)

@@ -9,11 +9,21 @@ const reasons = (directory: string) => readRuns(join(directory, 'it')).map(({ re
 
 await t.test('every run is remembered with its process and why it has ended, the newest first', async t => {
   const { supervisor, directory, statusOf, changes } = supervise(t)
-  await supervisor.start(program(directory, 'it', ['/bin/sh', '-c', 'test -e once && kill -SEGV $$; touch once; exit 7'], { restart: { initialMs: 10, maxMs: 10, resetMs: 60_000, maxFailures: 2 } }))
+  await supervisor.start(
+    program(directory, 'it', ['/bin/sh', '-c', 'test -e once && kill -SEGV $$; touch once; exit 7'], {
+      restart: { initialMs: 10, maxMs: 10, resetMs: 60_000, maxFailures: 2 }
+    })
+  )
   await until(() => statusOf('it')?.state === 'FAILED', 'it is given up')
   const runs = readRuns(join(directory, 'it'))
-  t.same(runs.map(({ reason }) => reason), ['killed by SIGSEGV', 'exited with code 7'])
-  t.same(runs.map(({ pid }) => pid), changes.flatMap(({ pid }) => pid ?? []).reverse())
+  t.same(
+    runs.map(({ reason }) => reason),
+    ['killed by SIGSEGV', 'exited with code 7']
+  )
+  t.same(
+    runs.map(({ pid }) => pid),
+    changes.flatMap(({ pid }) => pid ?? []).reverse()
+  )
   for (const { started_at: from, ended_at: to } of runs) t.ok(from <= to!, `${from} is before ${to}`)
   await supervisor.start(program(directory, 'it', ['/bin/sleep', '1000'], { tag: 'b' }))
   await until(() => readRuns(join(directory, 'it')).length === 3, 'a program in its place goes on with its history')
@@ -27,7 +37,9 @@ await t.test('a stop that took SIGKILL says so, and one in which a program ends 
   await supervisor.start(program(directory, 'it', [supervisorFixture('stubborn.sh')], { stopTimeoutMs: 50 }))
   await says('it', 'up')
   await supervisor.stop('it')
-  await supervisor.start(program(directory, 'it', ['/bin/sh', '-c', 'trap "exit 3" TERM; echo ready; while :; do sleep 0.05; done']))
+  await supervisor.start(
+    program(directory, 'it', ['/bin/sh', '-c', 'trap "exit 3" TERM; echo ready; while :; do sleep 0.05; done'])
+  )
   await says('it', 'ready')
   await supervisor.stop('it')
   t.same(reasons(directory), ['stopped: exited with code 3', 'killed by SIGKILL after 0.05 s'])
@@ -35,7 +47,12 @@ await t.test('a stop that took SIGKILL says so, and one in which a program ends 
 
 await t.test('what cannot be started is a run without a process, with outputs of its own', async t => {
   const { supervisor, directory, statusOf } = supervise(t)
-  await supervisor.start(program(directory, 'it', ['/bin/true'], { cwd: join(directory, 'missing'), restart: { initialMs: 1, maxMs: 1, resetMs: 1, maxFailures: 1 } }))
+  await supervisor.start(
+    program(directory, 'it', ['/bin/true'], {
+      cwd: join(directory, 'missing'),
+      restart: { initialMs: 1, maxMs: 1, resetMs: 1, maxFailures: 1 }
+    })
+  )
   await until(() => statusOf('it')?.state === 'FAILED', 'it is given up')
   const [run, ...others] = readRuns(join(directory, 'it'))
   t.match(run, { pid: undefined, reason: `cannot start: there is no directory ${join(directory, 'missing')}` })
@@ -46,7 +63,10 @@ await t.test('what cannot be started is a run without a process, with outputs of
 await t.test('a process that is taken over goes on with its run, in the same files', async t => {
   const directory = directoryOf(t)
   const host = await startHost(t, directory, [program(directory, 'it', [supervisorFixture('closing.sh')])])
-  const before = await until(() => { const runs = readRuns(join(directory, 'it')); return runs.length > 0 && runs }, 'the run has begun')
+  const before = await until(() => {
+    const runs = readRuns(join(directory, 'it'))
+    return runs.length > 0 && runs
+  }, 'the run has begun')
   await host.kill()
   const { supervisor, says, statusOf } = supervise(t, directory)
   await supervisor.recover()
@@ -67,18 +87,26 @@ await t.test('a process that ends while no supervisor is there gets its end from
   await gone(host.pidOf('it'))
   const { supervisor } = supervise(t, directory)
   await supervisor.recover()
-  t.match(readRuns(join(directory, 'it')), [{ pid: host.pidOf('it'), ended_at: String, reason: 'exited while no supervisor was there' }])
+  t.match(readRuns(join(directory, 'it')), [
+    { pid: host.pidOf('it'), ended_at: String, reason: 'exited while no supervisor was there' }
+  ])
 })
 
-await t.test('a process that was taken over without a history, or with one that ends before it, gets a run that began when it did', async t => {
-  const directory = t.testdir()
-  new History(directory).adopt(5, new Date(1_700_000_000_000))
-  t.same(readRuns(directory), [{ pid: 5, started_at: '2023-11-14T22:13:20.000Z' }])
-  new History(directory).adopt(5, new Date(0))
-  t.equal(readRuns(directory).length, 1, 'the same process')
-  new History(directory).adopt(6, new Date(1_700_000_001_000))
-  t.match(readRuns(directory), [{ pid: 6, started_at: '2023-11-14T22:13:21.000Z' }, { pid: 5, reason: 'exited while no supervisor was there' }])
-})
+await t.test(
+  'a process that was taken over without a history, or with one that ends before it, gets a run that began when it did',
+  async t => {
+    const directory = t.testdir()
+    new History(directory).adopt(5, new Date(1_700_000_000_000))
+    t.same(readRuns(directory), [{ pid: 5, started_at: '2023-11-14T22:13:20.000Z' }])
+    new History(directory).adopt(5, new Date(0))
+    t.equal(readRuns(directory).length, 1, 'the same process')
+    new History(directory).adopt(6, new Date(1_700_000_001_000))
+    t.match(readRuns(directory), [
+      { pid: 6, started_at: '2023-11-14T22:13:21.000Z' },
+      { pid: 5, reason: 'exited while no supervisor was there' }
+    ])
+  }
+)
 
 await t.test('no more than twenty runs are remembered', async t => {
   const directory = t.testdir()
@@ -88,11 +116,21 @@ await t.test('no more than twenty runs are remembered', async t => {
     history.end(`end of ${pid}`)
     history.end('twice')
   }
-  t.same(readRuns(directory).map(({ reason }) => reason), Array.from({ length: runsKept }, (_, n) => `end of ${runsKept + 5 - n}`))
+  t.same(
+    readRuns(directory).map(({ reason }) => reason),
+    Array.from({ length: runsKept }, (_, n) => `end of ${runsKept + 5 - n}`)
+  )
 })
 
 await t.test('a damaged history begins anew', async t => {
-  for (const text of ['', '[{"pid":1', '{}', '[{"pid":"x","started_at":"now"}]', `[${' '.repeat(1 << 20)}]`, '[null]']) {
+  for (const text of [
+    '',
+    '[{"pid":1',
+    '{}',
+    '[{"pid":"x","started_at":"now"}]',
+    `[${' '.repeat(1 << 20)}]`,
+    '[null]'
+  ]) {
     const directory = directoryOf(t, { 'runs.json': text })
     t.same(readRuns(directory), [], text.slice(0, 20))
     const history = new History(directory)

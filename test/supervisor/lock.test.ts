@@ -10,7 +10,10 @@ import { directoryOf, supervisorFixture } from './programs.js'
 await t.test('a directory is locked once, by whatever name', async t => {
   const directory = join(directoryOf(t), 'a', 'b')
   const lock = await lockDirectory(directory)
-  await t.rejects(lockDirectory(directory), { code: 'unavailable', message: `another zeek-cluster runs with the state directory ${directory}` })
+  await t.rejects(lockDirectory(directory), {
+    code: 'unavailable',
+    message: `another zeek-cluster runs with the state directory ${directory}`
+  })
   const alias = join(directory, '..', 'alias')
   symlinkSync(directory, alias)
   await t.rejects(lockDirectory(alias), { code: 'unavailable' })
@@ -22,7 +25,10 @@ await t.test('a directory is locked once, by whatever name', async t => {
 
 await t.test('a lock is free again when its holder is killed', async t => {
   const directory = directoryOf(t)
-  const holder = spawn(process.execPath, [supervisorFixture('lock.mjs'), directory], { env: cleanEnv, stdio: ['ignore', 'pipe', 'inherit'] })
+  const holder = spawn(process.execPath, [supervisorFixture('lock.mjs'), directory], {
+    env: cleanEnv,
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
   await once(holder.stdout, 'data')
   await t.rejects(lockDirectory(directory), { code: 'unavailable' })
   holder.kill('SIGKILL')

@@ -1,10 +1,21 @@
-import { appendFileSync, closeSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync
+} from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { lastLines, Output, tailBytes, tailLines } from '../../src/supervisor/output.js'
 
 /** An output, and a way to write to it as a program does. */
-function open (t: Test, maxBytes = 1 << 20) {
+function open(t: Test, maxBytes = 1 << 20) {
   const directory = join(t.testdir(), 'node')
   const output = new Output(directory, maxBytes)
   const run = () => {
@@ -29,7 +40,10 @@ await t.test('each run has files of its own, and its tail is only its own', asyn
 await t.test('the runs before are kept in order, five of them', async t => {
   const { run, path, directory } = open(t)
   for (let n = 1; n <= 8; n++) run()(`run ${n}`)
-  t.same([path('stdout'), ...[1, 2, 3, 4, 5].map(n => path(`stdout.${n}`))].map(file => readFileSync(file, 'utf8')), [8, 7, 6, 5, 4, 3].map(n => `run ${n}`))
+  t.same(
+    [path('stdout'), ...[1, 2, 3, 4, 5].map(n => path(`stdout.${n}`))].map(file => readFileSync(file, 'utf8')),
+    [8, 7, 6, 5, 4, 3].map(n => `run ${n}`)
+  )
   t.equal(readdirSync(directory).length, 12)
 })
 
@@ -73,24 +87,27 @@ await t.test('of a run whose file has grown too large the end is kept', async t 
   t.same(readdirSync(join(path('stdout'), '..')).sort(), ['stderr', 'stderr.1', 'stdout', 'stdout.1'])
 })
 
-await t.test('a full file of a running program is copied and emptied, and the program goes on writing to it', async t => {
-  const { output, run, path } = open(t, 10)
-  const write = run()
-  write('nine byte')
-  output.rotate()
-  t.notOk(existsSync(path('stdout.old')), 'it is not full')
-  write('s and more\n')
-  output.rotate()
-  t.equal(readFileSync(path('stdout.old'), 'utf8'), 'nine bytes and more\n')
-  t.equal(output.tail().stdout, 'nine bytes and more', 'what was just written can still be seen')
-  write('later')
-  t.equal(output.tail().stdout, 'nine bytes and more\nlater')
-  t.equal(statSync(path('stdout')).size, 5)
-  t.notOk(existsSync(path('stdout.1')), 'it is the same run')
-  run()
-  t.notOk(existsSync(path('stdout.old')))
-  t.equal(readFileSync(path('stdout.1'), 'utf8'), 'later')
-})
+await t.test(
+  'a full file of a running program is copied and emptied, and the program goes on writing to it',
+  async t => {
+    const { output, run, path } = open(t, 10)
+    const write = run()
+    write('nine byte')
+    output.rotate()
+    t.notOk(existsSync(path('stdout.old')), 'it is not full')
+    write('s and more\n')
+    output.rotate()
+    t.equal(readFileSync(path('stdout.old'), 'utf8'), 'nine bytes and more\n')
+    t.equal(output.tail().stdout, 'nine bytes and more', 'what was just written can still be seen')
+    write('later')
+    t.equal(output.tail().stdout, 'nine bytes and more\nlater')
+    t.equal(statSync(path('stdout')).size, 5)
+    t.notOk(existsSync(path('stdout.1')), 'it is the same run')
+    run()
+    t.notOk(existsSync(path('stdout.old')))
+    t.equal(readFileSync(path('stdout.1'), 'utf8'), 'later')
+  }
+)
 
 await t.test('where nothing can be copied a file is emptied all the same, and a run begins', async t => {
   const { output, run, path } = open(t, 10)

@@ -10,7 +10,7 @@ import { until } from '../support/until.js'
 import { directoryOf, program } from './programs.js'
 
 /** A program that waits, as a process of its own. */
-async function run (t: Test, command = ['/bin/sleep', '1000'], directory = directoryOf(t)) {
+async function run(t: Test, command = ['/bin/sleep', '1000'], directory = directoryOf(t)) {
   const pidFile = join(directory, 'it.pid')
   const running = launch({ ...program(directory, 'it', command), output: undefined as never }, pidFile, undefined)
   t.teardown(() => running.kill('SIGKILL'))
@@ -52,7 +52,9 @@ await t.test('each process has a name of its own, which its file says', async t 
   for (const { running, identity } of [one, other]) {
     t.match(identity.invocation, /^[0-9a-f]{32}$/)
     t.equal(identity.invocation, running.invocation)
-    t.ok(readFileSync(`/proc/${running.pid}/environ`, 'utf8').split('\0').includes(`INVOCATION_ID=${running.invocation}`))
+    t.ok(
+      readFileSync(`/proc/${running.pid}/environ`, 'utf8').split('\0').includes(`INVOCATION_ID=${running.invocation}`)
+    )
     t.equal(adopt(identity, 'detached').invocation, running.invocation)
   }
   t.not(one.running.invocation, other.running.invocation)
@@ -66,7 +68,10 @@ await t.test('a file of an earlier version, without that name, is understood', a
 
 await t.test('a zombie is not alive', async t => {
   // Its parent becomes a program that never asks how it ended.
-  const parent = spawn('/bin/sh', ['-c', 'sleep 0.05 & echo $!; exec sleep 1000'], { env: cleanEnv, stdio: ['ignore', 'pipe', 'ignore'] })
+  const parent = spawn('/bin/sh', ['-c', 'sleep 0.05 & echo $!; exec sleep 1000'], {
+    env: cleanEnv,
+    stdio: ['ignore', 'pipe', 'ignore']
+  })
   t.teardown(() => parent.kill('SIGKILL'))
   const [text] = await once(parent.stdout, 'data')
   const pid = Number(text)
@@ -96,7 +101,8 @@ await t.test('an adopted process is seen to end, and can be ended', async t => {
 
 await t.test('what cannot be started exits with the reason', async t => {
   const directory = directoryOf(t)
-  const start = (more: object, command = ['/bin/true']) => launch({ ...program(directory, 'it', command), ...more }, join(directory, 'it.pid'), undefined).exited
+  const start = (more: object, command = ['/bin/true']) =>
+    launch({ ...program(directory, 'it', command), ...more }, join(directory, 'it.pid'), undefined).exited
   t.match(await start({ cwd: join(directory, 'nowhere') }), { error: /^cannot start: / })
   t.match(await start({}, ['a\0b']), { error: /^cannot start: / })
   t.match(await start({ cwd: directory }, [join(directory, 'nothing')]), { code: 127 })

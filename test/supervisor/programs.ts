@@ -15,9 +15,16 @@ export const supervisorFixture = (name: string) => fixture('supervisor', name)
 export const basicEnv = { PATH: '/usr/local/bin:/usr/bin:/bin' }
 
 /** A program in a directory of its own, whose restarts are quick. */
-export function program (directory: string, name: string, command: string[], more: Partial<Program> = {}): Program {
+export function program(directory: string, name: string, command: string[], more: Partial<Program> = {}): Program {
   return {
-    name, command, kind: 'detached', tag: 'a', cwd: directory, env: basicEnv, stopOrder: 0, stopTimeoutMs: 5000,
+    name,
+    command,
+    kind: 'detached',
+    tag: 'a',
+    cwd: directory,
+    env: basicEnv,
+    stopOrder: 0,
+    stopTimeoutMs: 5000,
     restart: { initialMs: 10, maxMs: 40, resetMs: 60_000, maxFailures: 3 },
     output: { directory: join(directory, name), maxBytes: 1 << 20 },
     ...more
@@ -25,24 +32,32 @@ export function program (directory: string, name: string, command: string[], mor
 }
 
 /** A directory that is there until all else is torn down: tap removes it before, where it was made before the first teardown. */
-export function directoryOf (t: Test, ...content: Parameters<Test['testdir']>): string {
+export function directoryOf(t: Test, ...content: Parameters<Test['testdir']>): string {
   t.teardown(() => {})
   return t.testdir(...content)
 }
 
 /** A supervisor that keeps what it says, and leaves nothing behind. */
-export function supervise (t: Test, directory = directoryOf(t)) {
+export function supervise(t: Test, directory = directoryOf(t)) {
   const changes: UnitStatus[] = []
-  const supervisor = new Supervisor(join(directory, 'supervisor'), { changed: status => changes.push(status), attached: () => {} })
+  const supervisor = new Supervisor(join(directory, 'supervisor'), {
+    changed: status => changes.push(status),
+    attached: () => {}
+  })
   t.teardown(() => supervisor.close())
   const statusOf = (name: string) => supervisor.status().find(status => status.name === name)
-  const says = (name: string, text: string) => until(() => supervisor.output(name).stdout.includes(text), `${name} says ${text}`)
+  const says = (name: string, text: string) =>
+    until(() => supervisor.output(name).stdout.includes(text), `${name} says ${text}`)
   return { supervisor, directory, changes, statusOf, says, states: () => changes.map(({ state }) => state) }
 }
 
 /** A supervisor in another process, which is killed at the latest at the end. */
-export async function startHost (t: Test, directory: string, programs: Program[]) {
-  const host = spawn(process.execPath, [supervisorFixture('host.mjs'), join(directory, 'supervisor'), JSON.stringify(programs)], { env: cleanEnv, stdio: ['ignore', 'pipe', 'inherit'] })
+export async function startHost(t: Test, directory: string, programs: Program[]) {
+  const host = spawn(
+    process.execPath,
+    [supervisorFixture('host.mjs'), join(directory, 'supervisor'), JSON.stringify(programs)],
+    { env: cleanEnv, stdio: ['ignore', 'pipe', 'inherit'] }
+  )
   t.teardown(() => host.kill('SIGKILL'))
   const [line] = await once(host.stdout, 'data')
   const statuses: UnitStatus[] = JSON.parse(String(line))
@@ -55,7 +70,7 @@ export async function startHost (t: Test, directory: string, programs: Program[]
 
 export const gone = (pid: number) => until(() => !isRunning(pid) || isZombie(pid), `process ${pid} is gone`)
 
-function isZombie (pid: number): boolean {
+function isZombie(pid: number): boolean {
   const stat = `/proc/${pid}/stat`
   return existsSync(stat) && readFileSync(stat, 'utf8').includes(') Z')
 }

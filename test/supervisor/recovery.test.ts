@@ -20,13 +20,22 @@ await t.test('what outlives a killed supervisor is taken over by the next, the s
   t.ok(isRunning(pid))
   process.kill(pid, 'SIGKILL')
   await until(() => statusOf('it')?.state === 'RUNNING' && statusOf('it')?.pid !== pid, 'it was started again')
-  t.match(changes.map(({ state, reason }) => [state, reason]), [['RUNNING', 'adopted'], ['CRASHED', 'exited'], ['RUNNING', 'started']])
+  t.match(
+    changes.map(({ state, reason }) => [state, reason]),
+    [
+      ['RUNNING', 'adopted'],
+      ['CRASHED', 'exited'],
+      ['RUNNING', 'started']
+    ]
+  )
   await says('it', 'up')
 })
 
 await t.test('what was adopted is stopped like any other, with SIGKILL where it must be', async t => {
   const directory = directoryOf(t)
-  const host = await startHost(t, directory, [program(directory, 'it', [supervisorFixture('stubborn.sh')], { stopTimeoutMs: 100 })])
+  const host = await startHost(t, directory, [
+    program(directory, 'it', [supervisorFixture('stubborn.sh')], { stopTimeoutMs: 100 })
+  ])
   await host.kill()
   const { supervisor, says } = supervise(t, directory)
   await supervisor.recover()
@@ -64,11 +73,17 @@ await t.test('what is attached to a killed supervisor is ended by the next', asy
 })
 
 /** A record of a program, and a file that says that it is this process. */
-function leave (t: Test, identity: { pid: number, startTime: string, boot: string } | string) {
+function leave(t: Test, identity: { pid: number; startTime: string; boot: string } | string) {
   const directory = directoryOf(t)
   mkdirSync(join(directory, 'supervisor'))
-  writeFileSync(join(directory, 'supervisor', 'it.json'), JSON.stringify(program(directory, 'it', ['/bin/sleep', '1000'])))
-  const text = typeof identity === 'string' ? identity : `${identity.pid}\n${identity.pid} (sh) S ${'0 '.repeat(18)}${identity.startTime} 0\n${identity.boot}\n`
+  writeFileSync(
+    join(directory, 'supervisor', 'it.json'),
+    JSON.stringify(program(directory, 'it', ['/bin/sleep', '1000']))
+  )
+  const text =
+    typeof identity === 'string'
+      ? identity
+      : `${identity.pid}\n${identity.pid} (sh) S ${'0 '.repeat(18)}${identity.startTime} 0\n${identity.boot}\n`
   writeFileSync(join(directory, 'supervisor', 'it.pid'), text)
   return directory
 }
@@ -104,7 +119,10 @@ await t.test('a program that has not yet written who it is gets the time to do i
   t.teardown(() => other.kill())
   const { supervisor, statusOf } = supervise(t, directory)
   const recovering = supervisor.recover()
-  writeFileSync(join(directory, 'supervisor', 'it.pid'), `${other.pid}\n${readFileSync(`/proc/${other.pid}/stat`, 'utf8')}${bootId}\n`)
+  writeFileSync(
+    join(directory, 'supervisor', 'it.pid'),
+    `${other.pid}\n${readFileSync(`/proc/${other.pid}/stat`, 'utf8')}${bootId}\n`
+  )
   await recovering
   t.equal(statusOf('it')?.pid, other.pid)
 })

@@ -4,7 +4,7 @@ import { afterExit } from '../../src/supervisor/restart.js'
 const policy = { initialMs: 100, maxMs: 1000, resetMs: 5000, maxFailures: 4 }
 
 await t.test('what follows an exit', async t => {
-  const cases: [failures: number, ranMs: number, expected: { failures: number, delayMs: number | undefined }][] = [
+  const cases: [failures: number, ranMs: number, expected: { failures: number; delayMs: number | undefined }][] = [
     [0, 0, { failures: 1, delayMs: 100 }],
     [1, 0, { failures: 2, delayMs: 200 }],
     [2, 4999, { failures: 3, delayMs: 400 }],
@@ -13,7 +13,9 @@ await t.test('what follows an exit', async t => {
     [3, 5000, { failures: 1, delayMs: 100 }],
     [9, 1e9, { failures: 1, delayMs: 100 }]
   ]
-  for (const [failures, ranMs, expected] of cases) t.same(afterExit(policy, failures, ranMs), expected, `after ${failures} and ${ranMs} ms`)
+  for (const [failures, ranMs, expected] of cases) {
+    t.same(afterExit(policy, failures, ranMs), expected, `after ${failures} and ${ranMs} ms`)
+  }
 })
 
 await t.test('without a maximum it is never given up, and the delay stays at its most', async t => {

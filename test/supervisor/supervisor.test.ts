@@ -13,7 +13,7 @@ const sleeper = ['/bin/sleep', '1000']
 await t.test('a program is started, seen, and stopped', async t => {
   const { supervisor, directory, statusOf, states } = supervise(t)
   await supervisor.start(program(directory, 'it', sleeper, { tag: 'v1' }))
-  const { pid } = await until(() => statusOf('it')?.pid ? statusOf('it') : undefined, 'it runs')
+  const { pid } = await until(() => (statusOf('it')?.pid ? statusOf('it') : undefined), 'it runs')
   t.match(statusOf('it'), { name: 'it', kind: 'detached', tag: 'v1', state: 'RUNNING', reason: 'started' })
   t.ok(isRunning(pid!))
   await supervisor.stop('it')
@@ -27,17 +27,30 @@ await t.test('a program that exits is started again, and given up after so many 
   const { supervisor, directory, changes, statusOf } = supervise(t)
   await supervisor.start(program(directory, 'it', ['/bin/sh', '-c', 'echo run; exit 7']))
   await until(() => statusOf('it')?.state === 'FAILED', 'it is given up')
-  t.same(changes.map(({ state, reason }) => `${state}: ${reason}`), [
-    'RUNNING: started', 'CRASHED: exited with code 7', 'RUNNING: started', 'CRASHED: exited with code 7', 'RUNNING: started', 'FAILED: exited with code 7, 3 times in a row'
-  ])
+  t.same(
+    changes.map(({ state, reason }) => `${state}: ${reason}`),
+    [
+      'RUNNING: started',
+      'CRASHED: exited with code 7',
+      'RUNNING: started',
+      'CRASHED: exited with code 7',
+      'RUNNING: started',
+      'FAILED: exited with code 7, 3 times in a row'
+    ]
+  )
   t.equal(statusOf('it')?.pid, undefined)
-  t.same(['stdout', 'stdout.1', 'stdout.2'].map(name => readFileSync(join(directory, 'it', name), 'utf8')), ['run\n', 'run\n', 'run\n'])
+  t.same(
+    ['stdout', 'stdout.1', 'stdout.2'].map(name => readFileSync(join(directory, 'it', name), 'utf8')),
+    ['run\n', 'run\n', 'run\n']
+  )
   t.equal(supervisor.output('it').stdout, 'run', 'the tail is of the last run')
 })
 
 await t.test('a run that is long enough ends the row of failures', async t => {
   const { supervisor, directory, states } = supervise(t)
-  await supervisor.start(program(directory, 'it', ['/bin/true'], { restart: { initialMs: 1, maxMs: 1, resetMs: 0, maxFailures: 2 } }))
+  await supervisor.start(
+    program(directory, 'it', ['/bin/true'], { restart: { initialMs: 1, maxMs: 1, resetMs: 0, maxFailures: 2 } })
+  )
   await until(() => states().filter(state => state === 'CRASHED').length > 5, 'it goes on')
   t.notOk(states().includes('FAILED'))
 })
@@ -45,7 +58,7 @@ await t.test('a run that is long enough ends the row of failures', async t => {
 await t.test('a killed program crashes with the signal, and gets a new process', async t => {
   const { supervisor, directory, changes, statusOf } = supervise(t)
   await supervisor.start(program(directory, 'it', sleeper))
-  const { pid } = await until(() => statusOf('it')?.pid ? statusOf('it') : undefined, 'it runs')
+  const { pid } = await until(() => (statusOf('it')?.pid ? statusOf('it') : undefined), 'it runs')
   process.kill(pid!, 'SIGKILL')
   await until(() => statusOf('it')?.pid !== pid && statusOf('it')?.state === 'RUNNING', 'it runs again')
   t.match(changes[1], { state: 'CRASHED', reason: 'killed by SIGKILL' })
@@ -63,7 +76,14 @@ await t.test('a program that is not there, or whose directory is not, fails', as
 
 await t.test('a stop becomes SIGKILL when SIGTERM does not help, and takes children along', async t => {
   const { supervisor, directory, changes, says, statusOf } = supervise(t)
-  await supervisor.start(program(directory, 'it', ['/bin/sh', '-c', `trap "" TERM; sleep 1000 & echo child $!; exec ${supervisorFixture('stubborn.sh')}`], { stopTimeoutMs: 50 }))
+  await supervisor.start(
+    program(
+      directory,
+      'it',
+      ['/bin/sh', '-c', `trap "" TERM; sleep 1000 & echo child $!; exec ${supervisorFixture('stubborn.sh')}`],
+      { stopTimeoutMs: 50 }
+    )
+  )
   await says('it', 'up')
   const child = Number(/child (\d+)/.exec(supervisor.output('it').stdout)?.[1])
   const { pid } = statusOf('it')!
@@ -83,7 +103,9 @@ await t.test('a stop waits for what a program has to do, and it has its last wor
 
 await t.test('a program can be stopped while it waits to be started again', async t => {
   const { supervisor, directory, states, statusOf } = supervise(t)
-  await supervisor.start(program(directory, 'it', ['/bin/false'], { restart: { initialMs: 1e8, maxMs: 1e8, resetMs: 1e8, maxFailures: 0 } }))
+  await supervisor.start(
+    program(directory, 'it', ['/bin/false'], { restart: { initialMs: 1e8, maxMs: 1e8, resetMs: 1e8, maxFailures: 0 } })
+  )
   await until(() => statusOf('it')?.state === 'CRASHED', 'it has crashed')
   await supervisor.stop('it')
   t.same(states(), ['RUNNING', 'CRASHED', 'STOPPED'])
@@ -122,20 +144,46 @@ await t.test('of two starts of one name the later takes the place of the earlier
 
 await t.test('a program gets the environment that it is given, and nothing of ours', async t => {
   process.env.OF_OURS = 'a secret'
-  t.teardown(() => { delete process.env.OF_OURS })
+  t.teardown(() => {
+    delete process.env.OF_OURS
+  })
   const { supervisor, directory, statusOf } = supervise(t)
-  const env = { PATH: '/usr/bin:/bin', A: 'a b', EMPTY: '', QUOTED: '"$HOME" \'x\' \\n', LINES: 'one\ntwo', UNICODE: 'ä😀' }
+  const env = {
+    PATH: '/usr/bin:/bin',
+    A: 'a b',
+    EMPTY: '',
+    QUOTED: '"$HOME" \'x\' \\n',
+    LINES: 'one\ntwo',
+    UNICODE: 'ä😀'
+  }
   await supervisor.start(program(directory, 'it', sleeper, { env }))
-  const { pid } = await until(() => statusOf('it')?.pid ? statusOf('it') : undefined, 'it runs')
+  const { pid } = await until(() => (statusOf('it')?.pid ? statusOf('it') : undefined), 'it runs')
   await until(() => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'sleep\n', 'it has become the program')
-  const { PWD, INVOCATION_ID: _, ...given } = Object.fromEntries(readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(line => line !== '').map(line => line.split(/=(.*)/s).slice(0, 2)))
+  const {
+    PWD,
+    INVOCATION_ID: _,
+    ...given
+  } = Object.fromEntries(
+    readFileSync(`/proc/${pid}/environ`, 'utf8')
+      .split('\0')
+      .filter(line => line !== '')
+      .map(line => line.split(/=(.*)/s).slice(0, 2))
+  )
   t.same(given, env)
 })
 
 await t.test('arguments arrive as they are', async t => {
   const { supervisor, directory, says } = supervise(t)
   const args = ['', 'a b', '$HOME', '"', "'", '`id`', '-x', 'a\nb', '*', 'ä']
-  await supervisor.start(program(directory, 'it', [process.execPath, '-e', 'console.log(JSON.stringify(process.argv.slice(1)), "end"); setInterval(() => {}, 1e9)', '--', ...args]))
+  await supervisor.start(
+    program(directory, 'it', [
+      process.execPath,
+      '-e',
+      'console.log(JSON.stringify(process.argv.slice(1)), "end"); setInterval(() => {}, 1e9)',
+      '--',
+      ...args
+    ])
+  )
   await says('it', 'end')
   t.same(JSON.parse(supervisor.output('it').stdout.replace(/ end$/, '')), args)
 })
@@ -143,13 +191,20 @@ await t.test('arguments arrive as they are', async t => {
 await t.test('an attached program has a channel, and ends with it', async t => {
   const directory = directoryOf(t)
   const attached = new Map<string, Running>()
-  const supervisor = new Supervisor(join(directory, 'supervisor'), { changed: () => {}, attached: (name, running) => attached.set(name, running) })
+  const supervisor = new Supervisor(join(directory, 'supervisor'), {
+    changed: () => {},
+    attached: (name, running) => attached.set(name, running)
+  })
   t.teardown(() => supervisor.close())
   const echo = join(supervisorFixture('..'), 'link', 'echo.cjs')
-  await supervisor.start(program(directory, 'it', [process.execPath, echo], { kind: 'attached', env: cleanEnv as Record<string, string> }))
+  await supervisor.start(
+    program(directory, 'it', [process.execPath, echo], { kind: 'attached', env: cleanEnv as Record<string, string> })
+  )
   const { channel, exited } = await until(() => attached.get('it'), 'it is attached')
   const heard: unknown[] = []
-  channel!.on('message', text => { heard.push(text) })
+  channel!.on('message', text => {
+    heard.push(text)
+  })
   await until(() => heard.includes('up'), 'it speaks')
   channel!.send('hello')
   await until(() => heard.includes('echo hello'), 'it answers')
@@ -159,7 +214,13 @@ await t.test('an attached program has a channel, and ends with it', async t => {
 
 await t.test('a closing supervisor stops by kind and order, and starts nothing any more', async t => {
   const { supervisor, directory, changes } = supervise(t)
-  for (const [name, stopOrder, kind] of [['controller', 0, 'attached'], ['agent', 1, 'attached'], ['manager', 0, 'detached'], ['worker-1', 3, 'detached'], ['worker-2', 3, 'detached']] as const) {
+  for (const [name, stopOrder, kind] of [
+    ['controller', 0, 'attached'],
+    ['agent', 1, 'attached'],
+    ['manager', 0, 'detached'],
+    ['worker-1', 3, 'detached'],
+    ['worker-2', 3, 'detached']
+  ] as const) {
     await supervisor.start(program(directory, name, sleeper, { stopOrder, kind }))
   }
   await until(() => changes.length === 5, 'all run')

@@ -13,10 +13,23 @@ import { silent } from './log.js'
 import { settingsOf } from './settings.js'
 
 /** A host with nothing against it: what this one has and may is not a test's concern. */
-export const goodHost: HostProbes = { interface: async () => 'up', listeners: async () => [], unpinnable: async () => undefined, maySniff: async () => true, free: async () => 50 }
+export const goodHost: HostProbes = {
+  interface: async () => 'up',
+  listeners: async () => [],
+  unpinnable: async () => undefined,
+  maySniff: async () => true,
+  free: async () => 50
+}
 
 /** An agent in this process, with a supervisor of its own, whose nodes are stopped at the end of the test. */
-export async function startTestAgent (t: Test, name: string, controllerPort: number, flags: Record<string, string> = {}, directory = directoryOf(t), host: HostProbes = goodHost) {
+export async function startTestAgent(
+  t: Test,
+  name: string,
+  controllerPort: number,
+  flags: Record<string, string> = {},
+  directory = directoryOf(t),
+  host: HostProbes = goodHost
+) {
   const settings = settingsOf({
     'management-state-dir': directory,
     'agent-name': name,
@@ -27,12 +40,22 @@ export async function startTestAgent (t: Test, name: string, controllerPort: num
     ...flags
   })
   const [ours, theirs] = memoryPair()
-  const supervisor: Supervisor = new Supervisor(join(directory, 'supervisor'), { changed: status => link.notify('changed', status), attached: () => {} })
+  const supervisor: Supervisor = new Supervisor(join(directory, 'supervisor'), {
+    changed: status => link.notify('changed', status),
+    attached: () => {}
+  })
   const link = new Link(theirs, supervisorHandlers(supervisor))
   await supervisor.recover()
-  const agent = await startAgent({ settings, env: cleanEnv, programs: new SupervisorClient(ours), controllerPort, log: silent, host })
+  const agent = await startAgent({
+    settings,
+    env: cleanEnv,
+    programs: new SupervisorClient(ours),
+    controllerPort,
+    log: silent,
+    host
+  })
   let closed: Promise<void> | undefined
-  const close = () => closed ??= agent.close()
+  const close = () => (closed ??= agent.close())
   t.teardown(async () => {
     await close()
     await supervisor.close()

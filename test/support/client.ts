@@ -3,35 +3,42 @@ import type { Test } from 'tap'
 import type { Request, RequestType } from '../../schemas/api.js'
 
 /** POSTs a request and returns it finished. */
-export async function ask (url: string, type: RequestType, args: object = {}, query = ''): Promise<Request> {
-  const response = await fetch(`${url}/v1/requests/${type}${query}`, { method: 'POST', headers: { 'content-type': 'application/json', prefer: 'wait=30' }, body: JSON.stringify(args) })
-  const body = await response.json() as Request
+export async function ask(url: string, type: RequestType, args: object = {}, query = ''): Promise<Request> {
+  const response = await fetch(`${url}/v1/requests/${type}${query}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', prefer: 'wait=30' },
+    body: JSON.stringify(args)
+  })
+  const body = (await response.json()) as Request
   if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(body)}`)
   return body
 }
 
-export async function getJson (url: string, headers: Record<string, string> = {}): Promise<any> {
+export async function getJson(url: string, headers: Record<string, string> = {}): Promise<any> {
   return await (await fetch(url, { headers })).json()
 }
 
 export interface Stream {
   response: Response
   /** The next event, of the given name (or type of a domain event) where one is given. Undefined at the end. */
-  next (name?: string): Promise<EventSourceMessage & { json: any } | undefined>
+  next(name?: string): Promise<(EventSourceMessage & { json: any }) | undefined>
   /** Every event until the stream ends, or until (and with) the first that fits. */
-  collect (last?: (json: any) => boolean): Promise<(EventSourceMessage & { json: any })[]>
-  close (): void
+  collect(last?: (json: any) => boolean): Promise<(EventSourceMessage & { json: any })[]>
+  close(): void
 }
 
 /** Follows a stream of Server-Sent Events over a real socket. */
-export async function openStream (t: Test, url: string, headers: Record<string, string> = {}): Promise<Stream> {
+export async function openStream(t: Test, url: string, headers: Record<string, string> = {}): Promise<Stream> {
   const abort = new AbortController()
   const response = await fetch(url, { headers: { accept: 'text/event-stream', ...headers }, signal: abort.signal })
   const close = () => abort.abort()
   t.teardown(close)
-  const messages = response.body?.pipeThrough(new TextDecoderStream() as any).pipeThrough(new EventSourceParserStream()).getReader() as ReadableStreamDefaultReader<EventSourceMessage> | undefined
+  const messages = response.body
+    ?.pipeThrough(new TextDecoderStream() as any)
+    .pipeThrough(new EventSourceParserStream())
+    .getReader() as ReadableStreamDefaultReader<EventSourceMessage> | undefined
   const read = async () => {
-    const { value } = await messages?.read().catch(() => ({ value: undefined })) ?? { value: undefined }
+    const { value } = (await messages?.read().catch(() => ({ value: undefined }))) ?? { value: undefined }
     return value && { ...value, json: JSON.parse(value.data) }
   }
   return {

@@ -8,7 +8,11 @@ import { freePorts, portFlags } from './ports.js'
 import { settingsOf } from './settings.js'
 
 /** A controller in this process, on ports of its own. */
-export async function startTestController (t: Test, flags: Record<string, string> = {}, { log = silent, now = Date.now, agent }: Partial<Pick<ControllerOptions, 'log' | 'now' | 'agent'>> = {}) {
+export async function startTestController(
+  t: Test,
+  flags: Record<string, string> = {},
+  { log = silent, now = Date.now, agent }: Partial<Pick<ControllerOptions, 'log' | 'now' | 'agent'>> = {}
+) {
   const [http, agents] = await freePorts(2)
   const settings = settingsOf({
     'management-state-dir': flags['management-state-dir'] ?? directoryOf(t),
@@ -24,7 +28,12 @@ export async function startTestController (t: Test, flags: Record<string, string
   })
   const running = await startController({ settings, log, now, agent })
   let closed: Promise<void> | undefined
-  const close = () => closed ??= running.close()
+  const close = () => (closed ??= running.close())
   t.teardown(close)
-  return { ...running, close, settings, ask: (type: RequestType, args: object = {}, query = '') => ask(running.url, type, args, query) }
+  return {
+    ...running,
+    close,
+    settings,
+    ask: (type: RequestType, args: object = {}, query = '') => ask(running.url, type, args, query)
+  }
 }

@@ -12,4 +12,6 @@ if (onSpawn) onSpawn.listeners = []
 export const fixture = (...path: string[]) => join(packageRoot, 'test', 'fixtures', ...path)
 
 /** The environment without what tap has put into it, and without settings. */
-export const cleanEnv: NodeJS.ProcessEnv = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_OPTIONS|TAP|_TAP|ZEEK)/.test(name)))
+export const cleanEnv: NodeJS.ProcessEnv = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(NODE_OPTIONS|TAP|_TAP|ZEEK)/.test(name))
+)

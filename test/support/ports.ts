@@ -5,7 +5,7 @@ import { parseTable } from '../../src/agent/check/listeners.js'
 import { isRunning } from './running.js'
 
 /** Whether a range is ours from now on, until this process ends: its file says whose it is. */
-function claim (base: number): boolean {
+function claim(base: number): boolean {
   const file = join(tmpdir(), `zeek-cluster-test-ports-${base}`)
   try {
     writeFileSync(file, String(process.pid), { flag: 'wx' })
@@ -21,17 +21,21 @@ function claim (base: number): boolean {
 }
 
 const claims: string[] = []
-process.once('exit', () => { for (const file of claims) rmSync(file, { force: true }) })
+process.once('exit', () => {
+  for (const file of claims) rmSync(file, { force: true })
+})
 
 /** Whether someone listens in a range: nodes outlive a test that was killed. */
-function isHeld (base: number): boolean {
-  return ['tcp', 'tcp6'].flatMap(name => parseTable(readFileSync(`/proc/net/${name}`, 'utf8'))).some(({ port }) => port >= base && port < base + 100)
+function isHeld(base: number): boolean {
+  return ['tcp', 'tcp6']
+    .flatMap(name => parseTable(readFileSync(`/proc/net/${name}`, 'utf8')))
+    .some(({ port }) => port >= base && port < base + 100)
 }
 
 let nextBase = 10_000
 
 /** A range of ports for the nodes of one test: away from the ephemeral ones, and from those of other tests, also in other processes. */
-export function portBase (): number {
+export function portBase(): number {
   while (nextBase < 32_600) {
     nextBase += 100
     if (!isHeld(nextBase) && claim(nextBase)) return nextBase
@@ -42,7 +46,7 @@ export function portBase (): number {
 let portsLeft: number[] = []
 
 /** Ports that nobody listens on, each given once. Not ephemeral ones: those any connection can take before a server does. */
-export async function freePorts (count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   return Array.from({ length: count }, () => {
     if (portsLeft.length === 0) {
       const base = portBase()
@@ -53,10 +57,10 @@ export async function freePorts (count: number): Promise<number[]> {
 }
 
 /** Starts of all the ranges that a controller assigns from. */
-export function portFlags (base = portBase()): Record<string, string> {
+export function portFlags(base = portBase()): Record<string, string> {
   return {
     'controller-auto-assign-broker-start-port': String(base),
     'controller-auto-assign-metrics-start-port': String(base + 25),
-    'controller-auto-assign-zeromq-start-port': String(base + 50),
+    'controller-auto-assign-zeromq-start-port': String(base + 50)
   }
 }

@@ -10,13 +10,23 @@ import { Store } from '../../src/store/store.js'
 import { silent } from './log.js'
 
 /** Requests with a store, a log and a journal of their own. */
-export async function openRequests (t: Test, { directory = t.testdir(), ...more }: Partial<RequestsOptions> & { directory?: string } = {}) {
+export async function openRequests(
+  t: Test,
+  { directory = t.testdir(), ...more }: Partial<RequestsOptions> & { directory?: string } = {}
+) {
   const store = new Store(join(directory, 'controller.sqlite'))
   const log = new EventLog(store)
   await log.open()
   const hub = new Hub(log, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 1 })
   const journal = new EventJournal(store, { log, hub }, { log: new EventLog(store, 'audit'), hub }, Date.now)
-  const requests = new Requests({ table: new RequestTable(store), journal, log: silent, now: Date.now, pendingMax: 1000, ...more })
+  const requests = new Requests({
+    table: new RequestTable(store),
+    journal,
+    log: silent,
+    now: Date.now,
+    pendingMax: 1000,
+    ...more
+  })
   let open = true
   /** As a process that is killed: what is pending stays so. */
   const abandon = () => {

@@ -1,4 +1,4 @@
-export function isRunning (pid: number): boolean {
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true

@@ -1,7 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Waits until something is true. The limit is for what never is: a loaded machine may take long. */
-export async function until<T> (what: () => T | Promise<T>, text: string, ms = 60_000): Promise<Exclude<T, false | null | undefined>> {
+export async function until<T>(
+  what: () => T | Promise<T>,
+  text: string,
+  ms = 60_000
+): Promise<Exclude<T, false | null | undefined>> {
   const end = Date.now() + ms
   for (;;) {
     const value = await what()

@@ -11,18 +11,22 @@ const never = new AbortController().signal
 const gone = new AppError('unavailable', 'cluster node w not in running state')
 
 /** An agent's end and a node's. */
-async function open (t: Test, { invocation = 'run-1', directory = join(directoryOf(t), 'channel') } = {}) {
+async function open(t: Test, { invocation = 'run-1', directory = join(directoryOf(t), 'channel') } = {}) {
   if (!existsSync(directory)) await prepareChannel(directory)
   const heard: (Beat | undefined)[] = []
   const channel = new Channel(directory, invocation, beat => heard.push(beat))
   t.teardown(() => channel.close(gone))
   const node = new NodeEnd(directory)
-  const asked = (count: number) => until(() => node.questions().length >= count && node.questions(), `${count} questions are asked`)
+  const asked = (count: number) =>
+    until(() => node.questions().length >= count && node.questions(), `${count} questions are asked`)
   const first = async () => (await asked(1))[0]!.number
   return { channel, directory, heard, node, asked, first, path: (name: string) => join(directory, name) }
 }
 
-const modes = (directory: string) => readdirSync(directory).sort().map(name => `${name} ${(statSync(join(directory, name)).mode & 0o777).toString(8)}`)
+const modes = (directory: string) =>
+  readdirSync(directory)
+    .sort()
+    .map(name => `${name} ${(statSync(join(directory, name)).mode & 0o777).toString(8)}`)
 
 await t.test('the files are empty and for nobody else, whatever was there', async t => {
   const directory = join(directoryOf(t), 'nodes', 'w', 'channel')
@@ -66,17 +70,23 @@ await t.test('what another process says is not believed', async t => {
   other.answer(number, { value: '"theirs"' })
   node.answer(number, { value: '"ours"' })
   t.equal(await value, '"ours"')
-  t.same(heard.filter(beat => beat), [])
+  t.same(
+    heard.filter(beat => beat),
+    []
+  )
 })
 
 await t.test('values are texts as the node has written them', async t => {
   const { channel, node, asked } = await open(t)
-  const values = ['18446744073709551615', '{"b":1,"a":2}', '"\\u0000\\n"', '"ü"'].map(value => ({ value, given: channel.idValue('A::b', never) }))
+  const values = ['18446744073709551615', '{"b":1,"a":2}', '"\\u0000\\n"', '"ü"'].map(value => ({
+    value,
+    given: channel.idValue('A::b', never)
+  }))
   for (const [at, { number }] of (await asked(4)).entries()) node.answer(number, { value: values[at]!.value })
   for (const { value, given } of values) t.equal(await given, value)
 })
 
-await t.test('what has no value is told in Zeek\'s words', async t => {
+await t.test("what has no value is told in Zeek's words", async t => {
   const { channel, node, first } = await open(t)
   const value = channel.idValue('A::b', never)
   const number = await first()
@@ -87,7 +97,9 @@ await t.test('what has no value is told in Zeek\'s words', async t => {
 await t.test('many questions at once are each answered, in any order, or time out', async t => {
   const { channel, node } = await open(t)
   const late = new AbortController()
-  const values = Array.from({ length: 500 }, (_, n) => channel.idValue(`A::n${n}`, n % 100 === 99 ? late.signal : never))
+  const values = Array.from({ length: 500 }, (_, n) =>
+    channel.idValue(`A::n${n}`, n % 100 === 99 ? late.signal : never)
+  )
   const settled = Promise.allSettled(values)
   const seen = new Set<number>()
   await until(() => {
@@ -123,7 +135,17 @@ await t.test('garbage and lines without end cost nothing but themselves', async 
   const { channel, node, first } = await open(t)
   const value = channel.idValue('A::b', never)
   const number = await first()
-  for (const line of ['null', '[]', '"x"', '{', `{"invocation":"run-1","number":"${number}","value":"1"}`, `{"invocation":"run-1","number":${number},"value":1}`, '\0\0\xff']) node.tell(`${line}\n`)
+  for (const line of [
+    'null',
+    '[]',
+    '"x"',
+    '{',
+    `{"invocation":"run-1","number":"${number}","value":"1"}`,
+    `{"invocation":"run-1","number":${number},"value":1}`,
+    '\0\0\xff'
+  ]) {
+    node.tell(`${line}\n`)
+  }
   // Longer than any answer may be, in pieces.
   const piece = 'x'.repeat(8 * 1024 * 1024)
   for (let n = 0; n < 9; n++) node.tell(piece)
@@ -202,7 +224,9 @@ await t.test('who gives up before it is asked is told so', async t => {
 await t.test('a question never is half of a line to its reader', async t => {
   const { channel, node, path } = await open(t)
   const abort = new AbortController()
-  const values = Promise.allSettled(Array.from({ length: 200 }, (_, n) => channel.idValue(`A::${'n'.repeat(n)}`, abort.signal)))
+  const values = Promise.allSettled(
+    Array.from({ length: 200 }, (_, n) => channel.idValue(`A::${'n'.repeat(n)}`, abort.signal))
+  )
   await until(() => {
     t.match(readFileSync(path('ask'), 'utf8'), /^(\d+ A::n*\n)*$/)
     return node.questions().length === 200

@@ -13,7 +13,9 @@ const cluster: Layout = {
 }
 
 await t.test('a layout has a line for each node, with what is known of it', async t => {
-  t.equal(renderLayout(cluster, '10.0.0.2'), `# Written by zeek-cluster-controller; the next deployment overwrites it.
+  t.equal(
+    renderLayout(cluster, '10.0.0.2'),
+    `# Written by zeek-cluster-controller; the next deployment overwrites it.
 
 redef Cluster::nodes += {
 \t["manager"] = [$node_type=Cluster::MANAGER, $ip=10.0.0.1, $p=2200/tcp, $metrics_port=9000/tcp],
@@ -27,15 +29,22 @@ redef Cluster::manager_is_logger = F;
 @load base/frameworks/telemetry/options
 redef Telemetry::metrics_address = "10.0.0.2";
 redef Telemetry::metrics_port = Cluster::local_node_metrics_port();
-`)
+`
+  )
 })
 
 await t.test('without a logger the manager writes the logs', async t => {
-  t.notMatch(renderLayout({ ...cluster, nodes: cluster.nodes.filter(({ role }) => role !== 'LOGGER') }, '10.0.0.1'), 'manager_is_logger')
+  t.notMatch(
+    renderLayout({ ...cluster, nodes: cluster.nodes.filter(({ role }) => role !== 'LOGGER') }, '10.0.0.1'),
+    'manager_is_logger'
+  )
 })
 
 await t.test('without a manager nobody has one', async t => {
-  t.notMatch(renderLayout({ ...cluster, nodes: cluster.nodes.filter(({ role }) => role !== 'MANAGER') }, '10.0.0.1'), '$manager')
+  t.notMatch(
+    renderLayout({ ...cluster, nodes: cluster.nodes.filter(({ role }) => role !== 'MANAGER') }, '10.0.0.1'),
+    '$manager'
+  )
 })
 
 await t.test('metrics are served at an IPv6 address, too', async t => {

@@ -20,7 +20,7 @@ const layout: Layout = {
 }
 
 /** PyPI's zeekscript parses Zeek scripts with Zeek's own grammar; .ci/run puts its command on the PATH. */
-function zeekFormat (path: string) {
+function zeekFormat(path: string) {
   return spawnSync('zeek-format', [path], { env: cleanEnv, encoding: 'utf8' })
 }
 
@@ -39,7 +39,10 @@ await t.test('our scripts use what a Zeek exports', async t => {
   for (const source of [...ours.map(script => readFileSync(script, 'utf8')), renderLayout(layout, '10.0.0.1')]) {
     const names = source.replaceAll(/#.*/g, '').match(/\b[A-Z]\w*(?:::\w+)+/g) ?? []
     t.ok(names.length > 0)
-    t.same(names.filter(name => !name.startsWith('ZeekClusterController::') && !exported.includes(name)), [])
+    t.same(
+      names.filter(name => !name.startsWith('ZeekClusterController::') && !exported.includes(name)),
+      []
+    )
   }
 })
 

@@ -5,7 +5,7 @@ import { ScriptFiles } from '../../src/zeek/scripts.js'
 import { directoryOf } from '../support/directory.js'
 
 /** Files by path, in a directory that is the first of ZEEKPATH but for the node's own. */
-function make (t: Test, files: Record<string, string>) {
+function make(t: Test, files: Record<string, string>) {
   const root = directoryOf(t)
   const write = (path: string, text: string) => {
     mkdirSync(dirname(join(root, path)), { recursive: true })
@@ -14,18 +14,47 @@ function make (t: Test, files: Record<string, string>) {
   for (const [path, text] of Object.entries(files)) write(path, text)
   const scripts = new ScriptFiles()
   const place = { cwd: join(root, 'node'), zeekPath: `.:${root}:${root}/policy:${root}/site` }
-  return { root, write, scripts, place, find: async (...names: string[]) => [...(await scripts.find(names, place)).keys()].map(path => path.slice(root.length + 1)) }
+  return {
+    root,
+    write,
+    scripts,
+    place,
+    find: async (...names: string[]) =>
+      [...(await scripts.find(names, place)).keys()].map(path => path.slice(root.length + 1))
+  }
 }
 
-await t.test('a name is found along ZEEKPATH as Zeek finds it: with .zeek first, of a directory its __load__', async t => {
-  const { find, root } = make(t, { 'a.zeek': '', a: '', 'site/local.zeek': '', 'pack/__load__.zeek': '', 'node/mine.zeek': '', 'b.sig': '', empty: '' })
-  t.same(await find('a', 'local', 'pack', 'mine', './mine', 'b.sig', 'nothing'), ['a.zeek', 'site/local.zeek', 'pack/__load__.zeek', 'node/mine.zeek', 'b.sig'])
-  t.same(await find(join(root, 'pack'), join(root, 'site', 'local')), ['pack/__load__.zeek'], 'to an absolute path nothing is added')
-})
+await t.test(
+  'a name is found along ZEEKPATH as Zeek finds it: with .zeek first, of a directory its __load__',
+  async t => {
+    const { find, root } = make(t, {
+      'a.zeek': '',
+      a: '',
+      'site/local.zeek': '',
+      'pack/__load__.zeek': '',
+      'node/mine.zeek': '',
+      'b.sig': '',
+      empty: ''
+    })
+    t.same(await find('a', 'local', 'pack', 'mine', './mine', 'b.sig', 'nothing'), [
+      'a.zeek',
+      'site/local.zeek',
+      'pack/__load__.zeek',
+      'node/mine.zeek',
+      'b.sig'
+    ])
+    t.same(
+      await find(join(root, 'pack'), join(root, 'site', 'local')),
+      ['pack/__load__.zeek'],
+      'to an absolute path nothing is added'
+    )
+  }
+)
 
 await t.test('what a script loads counts, each file once, but not what comes with Zeek', async t => {
   const { find } = make(t, {
-    'site/local.zeek': '@load ./one\n  @load two # why\n@load policy/shipped\n@load shipped\n@load base/x\n# @load three\n@load nothing',
+    'site/local.zeek':
+      '@load ./one\n  @load two # why\n@load policy/shipped\n@load shipped\n@load base/x\n# @load three\n@load nothing',
     'site/one.zeek': '@load ../deep/',
     'deep/__load__.zeek': '@load ./local\n@load local',
     'deep/local.zeek': '',
@@ -67,6 +96,19 @@ await t.test('which node it is is asked for in an @if, not elsewhere', async t =
     write('a.zeek', text)
     return (await scripts.read(join(root, 'a.zeek')))!.asksForName
   }
-  for (const text of ['@if ( Cluster::node == "w1" )', '@if ( T &&\n     getenv("CLUSTER_NODE") == "w1" ) # one\nx', '  @if(Cluster::nodes[Cluster::node]?$interface)']) t.ok(await asks(text), text)
-  for (const text of ['@ifdef ( Cluster::node )', '@if ( Cluster::local_node_type() == Cluster::WORKER )\nprint Cluster::node;\n@endif', 'print Cluster::node;', '@if ( |Cluster::nodes| > 1 )']) t.notOk(await asks(text), text)
+  for (const text of [
+    '@if ( Cluster::node == "w1" )',
+    '@if ( T &&\n     getenv("CLUSTER_NODE") == "w1" ) # one\nx',
+    '  @if(Cluster::nodes[Cluster::node]?$interface)'
+  ]) {
+    t.ok(await asks(text), text)
+  }
+  for (const text of [
+    '@ifdef ( Cluster::node )',
+    '@if ( Cluster::local_node_type() == Cluster::WORKER )\nprint Cluster::node;\n@endif',
+    'print Cluster::node;',
+    '@if ( |Cluster::nodes| > 1 )'
+  ]) {
+    t.notOk(await asks(text), text)
+  }
 })

@@ -43,7 +43,7 @@ export class NodeChecks {
   /** How long nodes of each kind took to parse last time, in milliseconds. */
   #took = new Map<string, number>()
 
-  constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, host: HostProbes, timeoutMs = parseMs) {
+  constructor(settings: AgentSettings, env: NodeJS.ProcessEnv, host: HostProbes, timeoutMs = parseMs) {
     this.#settings = settings
     this.#env = env
     this.#host = host
@@ -52,8 +52,8 @@ export class NodeChecks {
   }
 
   /** Removes what an agent that was killed has left: processes first, since they would go on for ever. */
-  async clean (): Promise<void> {
-    if (!await stat(this.#directory).catch(() => undefined)) return
+  async clean(): Promise<void> {
+    if (!(await stat(this.#directory).catch(() => undefined))) return
     const mark = `ZEEKPATH=${this.#directory}/`
     for (const pid of await readdir('/proc')) {
       const environment = /^\d+$/.test(pid) ? await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '') : ''
@@ -71,27 +71,36 @@ export class NodeChecks {
    * Checks the named nodes of a share. One outcome per node, a success when nothing is found that would keep it from running.
    * `own` says what is ours, and will be free, at the time.
    */
-  async check (share: Share, names: readonly string[], own: () => Own, signal: AbortSignal): Promise<Outcome[]> {
+  async check(share: Share, names: readonly string[], own: () => Own, signal: AbortSignal): Promise<Outcome[]> {
     const nodes = new Map(share.nodes.map(node => [node.name, node]))
     let scripts: string | undefined
     try {
       const zeek = await findZeek(this.#settings.bin, this.#env)
       const wanted = names.flatMap(name => nodes.get(name) ?? [])
-      const place = scripts = await this.#writeScripts(share)
+      const place = (scripts = await this.#writeScripts(share))
       // Beside the parses, which take much longer.
-      const looking = Promise.all([surroundingsOf(wanted, share.layout, zeek, this.#host, own), diskFindings(this.#host, this.#settings.management_state_dir)])
+      const looking = Promise.all([
+        surroundingsOf(wanted, share.layout, zeek, this.#host, own),
+        diskFindings(this.#host, this.#settings.management_state_dir)
+      ])
       looking.catch(() => {})
       const parsed = await this.#parseAll(wanted, share, zeek, place, signal)
       const [surroundings, disk] = await looking
-      return await Promise.all(names.map(async name => {
-        const [node, found] = [nodes.get(name), parsed.get(name)]
-        if (!node || !found) return this.#failed(name, 'unknown cluster node')
-        try {
-          return this.#outcome(name, [...found.findings, ...await preflight(node, surroundings, found.env), ...disk])
-        } catch (error) {
-          return this.#failed(name, messageOf(error))
-        }
-      }))
+      return await Promise.all(
+        names.map(async name => {
+          const [node, found] = [nodes.get(name), parsed.get(name)]
+          if (!node || !found) return this.#failed(name, 'unknown cluster node')
+          try {
+            return this.#outcome(name, [
+              ...found.findings,
+              ...(await preflight(node, surroundings, found.env)),
+              ...disk
+            ])
+          } catch (error) {
+            return this.#failed(name, messageOf(error))
+          }
+        })
+      )
     } catch (error) {
       // Without zeek, or without room for its scripts.
       return names.map(name => this.#failed(name, messageOf(error)))
@@ -100,7 +109,7 @@ export class NodeChecks {
     }
   }
 
-  async #writeScripts (share: Share): Promise<string> {
+  async #writeScripts(share: Share): Promise<string> {
     await mkdir(this.#directory, { recursive: true })
     const scripts = await mkdtemp(join(this.#directory, 'check-'))
     await writeClusterScripts(scripts, share)
@@ -108,56 +117,103 @@ export class NodeChecks {
   }
 
   /** What zeek finds of each node, by name, with the environment in which it would run. Nodes that it parses alike are parsed once. Never rejects. */
-  async #parseAll (nodes: readonly AssignedNode[], share: Share, zeek: Executable, place: string, signal: AbortSignal): Promise<Map<string, { findings: Finding[], env: Record<string, string> }>> {
-    const all = await Promise.all(nodes.map(async node => {
-      const env: Record<string, string> = { ...renderEnvironment(node, { scripts: place, zeekPath: zeek.zeekPath }, this.#env, rotationOf(node, share.layout, this.#settings)), ...harmless }
-      return { node, env, scripts: await this.#files.find(node.scripts ?? [], { cwd: directories(this.#settings).node(node.name), zeekPath: env.ZEEKPATH! }) }
-    }))
-    const found = new Map<string, { findings: Finding[], env: Record<string, string> }>()
-    await Promise.all(slowestFirst(groupsOf(all), this.#took).map(async ({ kind, members }) => {
-      const { findings, ms } = await this.#slots.run(() => this.#parse(members[0], share, zeek, place, signal))
-      if (!signal.aborted) this.#remember(kind, ms)
-      // Zeek may quote what it does not understand.
-      for (const { node, env } of members) found.set(node.name, { env, findings: findings.map(finding => ({ ...finding, message: withoutSecrets(finding.message, node) })) })
-    }))
+  async #parseAll(
+    nodes: readonly AssignedNode[],
+    share: Share,
+    zeek: Executable,
+    place: string,
+    signal: AbortSignal
+  ): Promise<Map<string, { findings: Finding[]; env: Record<string, string> }>> {
+    const all = await Promise.all(
+      nodes.map(async node => {
+        const env: Record<string, string> = {
+          ...renderEnvironment(
+            node,
+            { scripts: place, zeekPath: zeek.zeekPath },
+            this.#env,
+            rotationOf(node, share.layout, this.#settings)
+          ),
+          ...harmless
+        }
+        return {
+          node,
+          env,
+          scripts: await this.#files.find(node.scripts ?? [], {
+            cwd: directories(this.#settings).node(node.name),
+            zeekPath: env.ZEEKPATH!
+          })
+        }
+      })
+    )
+    const found = new Map<string, { findings: Finding[]; env: Record<string, string> }>()
+    await Promise.all(
+      slowestFirst(groupsOf(all), this.#took).map(async ({ kind, members }) => {
+        const { findings, ms } = await this.#slots.run(() => this.#parse(members[0], share, zeek, place, signal))
+        if (!signal.aborted) this.#remember(kind, ms)
+        // Zeek may quote what it does not understand.
+        for (const { node, env } of members) {
+          found.set(node.name, {
+            env,
+            findings: findings.map(finding => ({ ...finding, message: withoutSecrets(finding.message, node) }))
+          })
+        }
+      })
+    )
     return found
   }
 
   /** Runs the node's command line, which is only to parse. */
-  async #parse ({ node: { cpu_affinity: _, ...node }, env }: Parsed, share: Share, zeek: Executable, scripts: string, signal: AbortSignal): Promise<{ findings: Finding[], ms: number }> {
+  async #parse(
+    { node: { cpu_affinity: _, ...node }, env }: Parsed,
+    share: Share,
+    zeek: Executable,
+    scripts: string,
+    signal: AbortSignal
+  ): Promise<{ findings: Finding[]; ms: number }> {
     const begun = performance.now()
     const [executable, ...args] = renderCommand(node, share.layout, zeek.path)
     const own = directories(this.#settings).node(node.name)
-    const cwd = await stat(own).then(() => own, () => scripts)
-    const findings = await parse({ command: [executable!, '-a', ...args], cwd, env, timeoutMs: this.#parseMs, max: maxFindings }, signal)
-      .catch((error): Finding[] => [{ level: 'error', message: messageOf(error) }])
+    const cwd = await stat(own).then(
+      () => own,
+      () => scripts
+    )
+    const findings = await parse(
+      { command: [executable!, '-a', ...args], cwd, env, timeoutMs: this.#parseMs, max: maxFindings },
+      signal
+    ).catch((error): Finding[] => [{ level: 'error', message: messageOf(error) }])
     return {
       ms: performance.now() - begun,
       // What we have written is gone when someone reads this.
-      findings: findings.map(({ file, ...finding }) => ({ ...finding, ...(file === undefined ? {} : { file: file.startsWith(scripts) ? basename(file) : file }) }))
+      findings: findings.map(({ file, ...finding }) => ({
+        ...finding,
+        ...(file === undefined ? {} : { file: file.startsWith(scripts) ? basename(file) : file })
+      }))
     }
   }
 
-  #remember (kind: string, ms: number): void {
+  #remember(kind: string, ms: number): void {
     this.#took.delete(kind)
     this.#took.set(kind, ms)
     if (this.#took.size > maxKinds) this.#took.delete(this.#took.keys().next().value!)
   }
 
-  #outcome (node: string, all: readonly Finding[]): Outcome {
+  #outcome(node: string, all: readonly Finding[]): Outcome {
     // Errors first: they are to be among those that are kept.
-    const findings = [...all.filter(({ level }) => level === 'error'), ...all.filter(({ level }) => level === 'warning')].slice(0, maxFindings)
+    const findings = [
+      ...all.filter(({ level }) => level === 'error'),
+      ...all.filter(({ level }) => level === 'warning')
+    ].slice(0, maxFindings)
     const first = findings.find(({ level }) => level === 'error')
     const about = { instance: this.#settings.agent_name, node, data: { findings } }
     return first === undefined ? { success: true, ...about } : { success: false, error: textOf(first), ...about }
   }
 
-  #failed (node: string, message: string): Outcome {
+  #failed(node: string, message: string): Outcome {
     return this.#outcome(node, [{ level: 'error', message }])
   }
 }
 
-function textOf ({ message, file, line }: Finding): string {
+function textOf({ message, file, line }: Finding): string {
   if (file === undefined) return message
   return `${file}${line === undefined ? '' : `:${line}`}: ${message}`
 }

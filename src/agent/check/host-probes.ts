@@ -24,42 +24,61 @@ export interface HostProbes {
 
 /** The one that we run on. */
 export const hostProbes: HostProbes = {
-  async interface (device) {
-    const read = (what: string) => readFile(`/sys/class/net/${device}/${what}`, 'utf8').then(text => text.trim(), () => undefined)
+  async interface(device) {
+    const read = (what: string) =>
+      readFile(`/sys/class/net/${device}/${what}`, 'utf8').then(
+        text => text.trim(),
+        () => undefined
+      )
     const flags = await read('flags')
     if (flags === undefined) return 'missing'
     if ((Number(flags) & iffUp) === 0) return 'down'
-    return await read('carrier') === '0' ? 'no carrier' : 'up'
+    return (await read('carrier')) === '0' ? 'no carrier' : 'up'
   },
 
   listeners: listenersOn,
 
   // Tried: what the processors of a cgroup are, taskset knows best.
-  async unpinnable (cpu, env) {
-    const online = await readFile('/sys/devices/system/cpu/online', 'utf8').then(text => ` (online: ${text.trim()})`, () => '')
-    return await run('taskset', ['-c', String(cpu), 'true'], { env, ...limits }).then(() => undefined, ({ code, stderr, message }) =>
-      code === 'ENOENT' ? 'taskset is not installed' : `CPU ${cpu} cannot be used${online}: ${String(stderr || message).trim()}`)
+  async unpinnable(cpu, env) {
+    const online = await readFile('/sys/devices/system/cpu/online', 'utf8').then(
+      text => ` (online: ${text.trim()})`,
+      () => ''
+    )
+    return await run('taskset', ['-c', String(cpu), 'true'], { env, ...limits }).then(
+      () => undefined,
+      ({ code, stderr, message }) =>
+        code === 'ENOENT'
+          ? 'taskset is not installed'
+          : `CPU ${cpu} cannot be used${online}: ${String(stderr || message).trim()}`
+    )
   },
 
-  async maySniff (executable) {
+  async maySniff(executable) {
     const status = await readFile('/proc/self/status', 'utf8').catch(() => '')
-    const has = (set: string) => (BigInt(`0x${new RegExp(`^${set}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0'}`) & capNetRaw) !== 0n
+    const has = (set: string) =>
+      (BigInt(`0x${new RegExp(`^${set}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0'}`) & capNetRaw) !== 0n
     // What root starts gets all that is not forbidden; what others start, only what is ambient, or belongs to the file.
     if (has(process.getuid?.() === 0 ? 'CapBnd' : 'CapAmb')) return true
     // A script may come to it by other ways, such as sudo.
-    if (!await isElf(executable, 'executable')) return undefined
+    if (!(await isElf(executable, 'executable'))) return undefined
     if (process.getuid?.() === 0) return false
     const { uid, mode } = await stat(executable)
     if (/^NoNewPrivs:\s*1$/m.test(status)) return false
     if (uid === 0 && (mode & 0o4000) !== 0) return true
     for (const getcap of ['getcap', '/usr/sbin/getcap', '/sbin/getcap']) {
-      const text = await run(getcap, [executable], limits).then(({ stdout }) => stdout, () => undefined)
+      const text = await run(getcap, [executable], limits).then(
+        ({ stdout }) => stdout,
+        () => undefined
+      )
       if (text !== undefined) return /cap_net_raw[^ ]*[+=][a-z]*e/.test(text)
     }
     return undefined
   },
 
-  async free (directory) {
-    return await statfs(directory).then(({ bavail, blocks }) => blocks === 0 ? undefined : 100 * bavail / blocks, () => undefined)
+  async free(directory) {
+    return await statfs(directory).then(
+      ({ bavail, blocks }) => (blocks === 0 ? undefined : (100 * bavail) / blocks),
+      () => undefined
+    )
   }
 }

@@ -6,62 +6,76 @@ export interface Listener {
   address: string
   port: number
   /** Who holds it, and its ancestors. Undefined when it is not to be seen: a process of another user. */
-  holder?: { pid: number, name: string, ancestors: number[] }
+  holder?: { pid: number; name: string; ancestors: number[] }
 }
 
 /** Whether something that listens at this address keeps another from listening at `host`. */
-export function isInTheWay ({ address }: Listener, host: string): boolean {
+export function isInTheWay({ address }: Listener, host: string): boolean {
   // Whether one on all IPv6 addresses leaves those of IPv4 free is not to be seen; few do.
   return address === '0.0.0.0' || /^0+$/.test(address) || address === normal(host)
 }
 
 /** What of this host is ours: processes, and ports at which one of ours may listen that is not to be seen. */
-export interface Own { pids: ReadonlySet<number>, ports: ReadonlySet<number> }
+export interface Own {
+  pids: ReadonlySet<number>
+  ports: ReadonlySet<number>
+}
 
 /** Whether a listener is ours. Who holds it is not to be seen, either, where a zeek has capabilities that its agent lacks. */
-export function isOurs ({ port, holder }: Listener, { pids, ports }: Own): boolean {
+export function isOurs({ port, holder }: Listener, { pids, ports }: Own): boolean {
   return holder === undefined ? ports.has(port) : [holder.pid, ...holder.ancestors].some(pid => pids.has(pid))
 }
 
 /** Those of the given ports; without any, all. */
-export async function listenersOn (ports?: ReadonlySet<number>): Promise<Listener[]> {
+export async function listenersOn(ports?: ReadonlySet<number>): Promise<Listener[]> {
   const tables = await Promise.all(['tcp', 'tcp6'].map(name => readFile(`/proc/net/${name}`, 'utf8').catch(() => '')))
   const found = tables.flatMap(text => parseTable(text)).filter(({ port }) => ports?.has(port) ?? true)
-  const holders = found.length === 0 ? new Map<string, number>() : await holdersOf(new Set(found.map(({ inode }) => inode)))
-  return await Promise.all(found.map(async ({ inode, ...listener }) => {
-    const pid = holders.get(inode)
-    return { ...listener, ...(pid === undefined ? {} : { holder: { pid, ...await describe(pid) } }) }
-  }))
+  const holders =
+    found.length === 0 ? new Map<string, number>() : await holdersOf(new Set(found.map(({ inode }) => inode)))
+  return await Promise.all(
+    found.map(async ({ inode, ...listener }) => {
+      const pid = holders.get(inode)
+      return { ...listener, ...(pid === undefined ? {} : { holder: { pid, ...(await describe(pid)) } }) }
+    })
+  )
 }
 
 /** The listening sockets of /proc/net/tcp or tcp6. */
-export function parseTable (text: string): { address: string, port: number, inode: string }[] {
-  return text.split('\n').slice(1).flatMap(line => {
-    const [, local, , state, , , , , , inode] = line.trim().split(/\s+/)
-    const [host, port] = local?.split(':') ?? []
-    // 0A: TCP_LISTEN
-    return state === '0A' && host && port && inode ? [{ address: inOrder(host), port: Number.parseInt(port, 16), inode }] : []
-  })
+export function parseTable(text: string): { address: string; port: number; inode: string }[] {
+  return text
+    .split('\n')
+    .slice(1)
+    .flatMap(line => {
+      const [, local, , state, , , , , , inode] = line.trim().split(/\s+/)
+      const [host, port] = local?.split(':') ?? []
+      // 0A: TCP_LISTEN
+      return state === '0A' && host && port && inode
+        ? [{ address: inOrder(host), port: Number.parseInt(port, 16), inode }]
+        : []
+    })
 }
 
 /** Words of four bytes, each as the processor has it in memory. */
-function inOrder (hex: string): string {
+function inOrder(hex: string): string {
   const bytes = hex.match(/.{8}/g)!.map(word => Buffer.from(word, 'hex').reverse())
   return hex.length === 8 ? [...bytes[0]!].join('.') : textOf(Buffer.concat(bytes))
 }
 
 /** An IPv4 address that is written as IPv6 is one all the same. */
-const textOf = (bytes: Buffer) => /^0{20}ffff/.test(bytes.toString('hex')) ? [...bytes.subarray(12)].join('.') : bytes.toString('hex')
+const textOf = (bytes: Buffer) =>
+  /^0{20}ffff/.test(bytes.toString('hex')) ? [...bytes.subarray(12)].join('.') : bytes.toString('hex')
 
-function normal (host: string): string {
+function normal(host: string): string {
   if (!host.includes(':')) return host
   const [head, tail] = new URL(`http://[${host}]`).hostname.slice(1, -1).split('::')
-  const words = (part: string | undefined) => part ? part.split(':').map(word => word.padStart(4, '0')) : []
+  const words = (part: string | undefined) => (part ? part.split(':').map(word => word.padStart(4, '0')) : [])
   const [before, after] = [words(head), words(tail)]
-  return textOf(Buffer.from([...before, ...Array<string>(8 - before.length - after.length).fill('0000'), ...after].join(''), 'hex'))
+  return textOf(
+    Buffer.from([...before, ...Array<string>(8 - before.length - after.length).fill('0000'), ...after].join(''), 'hex')
+  )
 }
 
-async function holdersOf (inodes: ReadonlySet<string>): Promise<Map<string, number>> {
+async function holdersOf(inodes: ReadonlySet<string>): Promise<Map<string, number>> {
   const holders = new Map<string, number>()
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid)) continue
@@ -76,7 +90,7 @@ async function holdersOf (inodes: ReadonlySet<string>): Promise<Map<string, numb
   return holders
 }
 
-async function describe (pid: number): Promise<{ name: string, ancestors: number[] }> {
+async function describe(pid: number): Promise<{ name: string; ancestors: number[] }> {
   const ancestors: number[] = []
   let name = 'unknown'
   for (let next = pid; next > 1 && ancestors.length < 64;) {

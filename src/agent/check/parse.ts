@@ -22,7 +22,10 @@ const drainMs = 1000
  * Has zeek parse what it is given, and returns what it found. Never rejects. It is killed, with its children, when its time is
  * over or the signal aborts, and that is a finding.
  */
-export async function parse ({ command: [executable, ...args], cwd, env, timeoutMs, max }: Parsing, signal: AbortSignal): Promise<Finding[]> {
+export async function parse(
+  { command: [executable, ...args], cwd, env, timeoutMs, max }: Parsing,
+  signal: AbortSignal
+): Promise<Finding[]> {
   const reports = new Reports(max)
   const error = (message: string): Finding => ({ level: 'error', message })
   if (signal.aborted) return [error('request timed out')]
@@ -43,7 +46,7 @@ export async function parse ({ command: [executable, ...args], cwd, env, timeout
   signal.addEventListener('abort', giveUp, { once: true })
   try {
     const closed = once(child, 'close').catch(() => {})
-    const [code, by] = await once(child, 'exit') as [number | null, string | null]
+    const [code, by] = (await once(child, 'exit')) as [number | null, string | null]
     const drain = setTimeout(() => child.stderr.destroy(), drainMs)
     await closed
     clearTimeout(drain)
@@ -51,7 +54,10 @@ export async function parse ({ command: [executable, ...args], cwd, env, timeout
     if (killed !== undefined) return [error(killed), ...findings.slice(0, max - 1)]
     if (code === 0 || findings.some(({ level }) => level === 'error')) return findings
     const end = describeExit({ ...(code === null ? {} : { code }), ...(by === null ? {} : { signal: by }) })
-    return [error(reports.lastLines === '' ? `zeek -a ${/^killed/.test(end) ? 'was ' : ''}${end}` : reports.lastLines), ...findings.slice(0, max - 1)]
+    return [
+      error(reports.lastLines === '' ? `zeek -a ${/^killed/.test(end) ? 'was ' : ''}${end}` : reports.lastLines),
+      ...findings.slice(0, max - 1)
+    ]
   } catch (failure) {
     return [error(`zeek -a cannot be run: ${messageOf(failure)}`)]
   } finally {

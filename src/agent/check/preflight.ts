@@ -28,7 +28,13 @@ const error = (message: string): Finding => ({ level: 'error', message })
 const warning = (message: string): Finding => ({ level: 'warning', message })
 
 /** Looks at what nodes have in common. */
-export async function surroundingsOf (nodes: readonly AssignedNode[], layout: Layout, zeek: Executable, host: HostProbes, own: () => Own): Promise<Surroundings> {
+export async function surroundingsOf(
+  nodes: readonly AssignedNode[],
+  layout: Layout,
+  zeek: Executable,
+  host: HostProbes,
+  own: () => Own
+): Promise<Surroundings> {
   const ports = new Set(nodes.flatMap(node => portsOf(node, layout).map(({ port }) => port)))
   const [first, maySniff] = await Promise.all([host.listeners(ports), host.maySniff(zeek.path)])
   const isClear = first.every(({ holder }) => holder)
@@ -38,29 +44,41 @@ export async function surroundingsOf (nodes: readonly AssignedNode[], layout: La
 }
 
 /** What on its host would keep a node from running in this environment. */
-export async function preflight (node: AssignedNode, surroundings: Surroundings, env: NodeJS.ProcessEnv): Promise<Finding[]> {
-  return [...await devices(node, surroundings), ...ports(node, surroundings), ...await processor(node, surroundings, env)]
+export async function preflight(
+  node: AssignedNode,
+  surroundings: Surroundings,
+  env: NodeJS.ProcessEnv
+): Promise<Finding[]> {
+  return [
+    ...(await devices(node, surroundings)),
+    ...ports(node, surroundings),
+    ...(await processor(node, surroundings, env))
+  ]
 }
 
 /** Whether the state directory has room. */
-export async function diskFindings (host: HostProbes, directory: string): Promise<Finding[]> {
+export async function diskFindings(host: HostProbes, directory: string): Promise<Finding[]> {
   const free = await host.free(directory)
   if (free === undefined) return [warning(`how much space is free for ${directory} cannot be told`)]
   if (free >= disk.warning) return []
   return [(free < disk.error ? error : warning)(`${free.toFixed(1)} % of the file system of ${directory} is free`)]
 }
 
-async function processor ({ cpu_affinity: cpu }: AssignedNode, { host }: Surroundings, env: NodeJS.ProcessEnv): Promise<Finding[]> {
+async function processor(
+  { cpu_affinity: cpu }: AssignedNode,
+  { host }: Surroundings,
+  env: NodeJS.ProcessEnv
+): Promise<Finding[]> {
   const why = cpu === undefined ? undefined : await host.unpinnable(cpu, env)
   return why === undefined ? [] : [error(why)]
 }
 
 /** The network device of an interface; undefined of a packet source that we do not know, and of a file. */
-function deviceOf (name: string): string | undefined {
+function deviceOf(name: string): string | undefined {
   return /^(?:(?:af_packet|pcap)::)?([^/\s:]+)$/.exec(name)?.[1]
 }
 
-async function devices ({ interface: name }: AssignedNode, { host, zeek, maySniff }: Surroundings): Promise<Finding[]> {
+async function devices({ interface: name }: AssignedNode, { host, zeek, maySniff }: Surroundings): Promise<Finding[]> {
   const device = name === undefined ? undefined : deviceOf(name)
   if (device === undefined) return []
   const state = device === 'any' ? 'up' : await host.interface(device)
@@ -73,21 +91,33 @@ async function devices ({ interface: name }: AssignedNode, { host, zeek, maySnif
   ]
 }
 
-function portsOf (node: AssignedNode, { backend, nodes, hub }: Layout) {
+function portsOf(node: AssignedNode, { backend, nodes, hub }: Layout) {
   const address = nodes.find(({ name }) => name === node.name)?.host ?? '127.0.0.1'
   return [
     // With ZeroMQ only scripts of the site could use it.
-    ...(node.port === undefined ? [] : [{ what: 'port', port: node.port, address, complain: backend === 'broker' ? error : warning }]),
-    ...(node.metrics_port === undefined ? [] : [{ what: 'metrics port', port: node.metrics_port, address, complain: error }]),
-    ...(hub?.node === node.name ? [hub.xpub_port, hub.xsub_port].map(port => ({ what: 'ZeroMQ port', port, address: hub.host, complain: error })) : [])
+    ...(node.port === undefined
+      ? []
+      : [{ what: 'port', port: node.port, address, complain: backend === 'broker' ? error : warning }]),
+    ...(node.metrics_port === undefined
+      ? []
+      : [{ what: 'metrics port', port: node.metrics_port, address, complain: error }]),
+    ...(hub?.node === node.name
+      ? [hub.xpub_port, hub.xsub_port].map(port => ({ what: 'ZeroMQ port', port, address: hub.host, complain: error }))
+      : [])
   ]
 }
 
-function ports (node: AssignedNode, { layout, listeners, own }: Surroundings): Finding[] {
+function ports(node: AssignedNode, { layout, listeners, own }: Surroundings): Finding[] {
   return portsOf(node, layout).flatMap(({ what, port, address, complain }) => {
-    const inTheWay = listeners.find(listener => listener.port === port && isInTheWay(listener, address) && !isOurs(listener, own))
+    const inTheWay = listeners.find(
+      listener => listener.port === port && isInTheWay(listener, address) && !isOurs(listener, own)
+    )
     if (!inTheWay) return []
     const { holder } = inTheWay
-    return [complain(`${what} ${port} is held by ${holder ? `${holder.name} (process ${holder.pid})` : 'a process of another user'}`)]
+    return [
+      complain(
+        `${what} ${port} is held by ${holder ? `${holder.name} (process ${holder.pid})` : 'a process of another user'}`
+      )
+    ]
   })
 }

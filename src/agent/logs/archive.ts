@@ -19,17 +19,21 @@ export interface QueuedLog {
 }
 
 /** The logs of a queue by name, and the names of what is none; no queue is an empty one. Throws when it cannot be read. */
-export async function readQueue (queue: string): Promise<{ logs: QueuedLog[], others: string[] }> {
+export async function readQueue(queue: string): Promise<{ logs: QueuedLog[]; others: string[] }> {
   const logs: QueuedLog[] = []
   const others: string[] = []
-  const directory = await opendir(queue).catch(error => { if (error.code !== 'ENOENT') throw error })
+  const directory = await opendir(queue).catch(error => {
+    if (error.code !== 'ENOENT') throw error
+  })
   for await (const { name } of directory ?? []) {
     const place = archivePlace(name)
-    const stats = await lstat(join(queue, name)).catch(error => { if (error.code !== 'ENOENT') throw error })
+    const stats = await lstat(join(queue, name)).catch(error => {
+      if (error.code !== 'ENOENT') throw error
+    })
     if (place && stats?.isFile()) logs.push({ name, place, bytes: stats.size, since: stats.ctimeMs })
     else if (stats && !name.startsWith('.')) others.push(name)
   }
-  return { logs: logs.sort((a, b) => a.name < b.name ? -1 : 1), others }
+  return { logs: logs.sort((a, b) => (a.name < b.name ? -1 : 1)), others }
 }
 
 /** After these nothing else can be written either. */
@@ -41,9 +45,11 @@ const hopeless = ['ENOSPC', 'EDQUOT', 'EROFS']
  * nothing; what is there under the same name stays. Returns how many, and what went wrong. Throws when the queue cannot
  * be read, or another one works on it.
  */
-export async function archive (queue: string, directory: string): Promise<{ archived: number, errors: string[] }> {
-  if (!await exists(queue)) return { archived: 0, errors: [] }
-  const lock = await lockDirectory(queue).catch(error => { throw error instanceof AppError ? new AppError('unavailable', `another one archives ${queue}`) : error })
+export async function archive(queue: string, directory: string): Promise<{ archived: number; errors: string[] }> {
+  if (!(await exists(queue))) return { archived: 0, errors: [] }
+  const lock = await lockDirectory(queue).catch(error => {
+    throw error instanceof AppError ? new AppError('unavailable', `another one archives ${queue}`) : error
+  })
   const errors: string[] = []
   let archived = 0
   try {
@@ -62,13 +68,17 @@ export async function archive (queue: string, directory: string): Promise<{ arch
   return { archived, errors }
 }
 
-async function archiveLog (source: string, directory: string, { file, compressed }: ArchivePlace): Promise<void> {
+async function archiveLog(source: string, directory: string, { file, compressed }: ArchivePlace): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o750 })
   // The same for every attempt, so that none is left behind.
   const temporary = join(directory, `.tmp.${file}`)
   try {
     const before = await lstat(source)
-    await pipeline([createReadStream(source), ...(compressed ? [] : [createGzip()]), createWriteStream(temporary, { mode: 0o640, flush: true })])
+    await pipeline([
+      createReadStream(source),
+      ...(compressed ? [] : [createGzip()]),
+      createWriteStream(temporary, { mode: 0o640, flush: true })
+    ])
     if (!isSame(before, await lstat(source))) throw new Error('it is still written to')
     const target = await freeTarget(join(directory, file), source, compressed)
     await rename(temporary, target)
@@ -81,28 +91,35 @@ async function archiveLog (source: string, directory: string, { file, compressed
 }
 
 /** What is not for us to see is no less there. */
-const exists = async (path: string) => await access(path).then(() => true, error => {
-  if (isRefused(error)) throw error
-  return false
-})
+const exists = async (path: string) =>
+  await access(path).then(
+    () => true,
+    error => {
+      if (isRefused(error)) throw error
+      return false
+    }
+  )
 const isSame = (a: Stats, b: Stats) => a.ino === b.ino && a.size === b.size && a.mtimeMs === b.mtimeMs
 
 /** The name to archive under: that of a copy which an attempt before this one has left, else one that nobody has. */
-async function freeTarget (path: string, source: string, compressed: boolean): Promise<string> {
+async function freeTarget(path: string, source: string, compressed: boolean): Promise<string> {
   const [, base, extension] = /^(.*\.\d\d:\d\d:\d\d-\d\d:\d\d:\d\d[^.]*)(.*)$/s.exec(path)!
   for (let number = 1; ; number++) {
     const target = `${base}${number === 1 ? '' : `-${number}`}${extension}${compressed ? '' : '.gz'}`
-    if (!await exists(target) || await digestOf(source) === await digestOf(target, !compressed)) return target
+    if (!(await exists(target)) || (await digestOf(source)) === (await digestOf(target, !compressed))) return target
   }
 }
 
 /** What a file holds; one that cannot be read is like no other. */
-async function digestOf (path: string, isCompressed = false): Promise<string> {
+async function digestOf(path: string, isCompressed = false): Promise<string> {
   const hash = createHash('sha256')
-  return await pipeline([createReadStream(path), ...(isCompressed ? [createGunzip()] : []), hash]).then(() => hash.digest('hex'), () => randomUUID())
+  return await pipeline([createReadStream(path), ...(isCompressed ? [createGunzip()] : []), hash]).then(
+    () => hash.digest('hex'),
+    () => randomUUID()
+  )
 }
 
-async function syncDirectory (path: string): Promise<void> {
+async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r')
   await directory.sync().finally(() => directory.close())
 }

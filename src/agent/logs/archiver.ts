@@ -33,7 +33,7 @@ export interface ArchiverOptions {
   env: NodeJS.ProcessEnv
   log: Logger
   /** Tells the controller. */
-  notify: (method: 'log' | 'error', params: { level?: string, message: string }) => void
+  notify: (method: 'log' | 'error', params: { level?: string; message: string }) => void
 }
 
 /**
@@ -52,7 +52,7 @@ export class Archiver {
   #failures = 0
   #error: string | undefined
 
-  constructor (options: ArchiverOptions) {
+  constructor(options: ArchiverOptions) {
     this.#options = options
     const { queue, archive } = directories(options.settings)
     this.#queue = queue
@@ -60,7 +60,7 @@ export class Archiver {
   }
 
   /** As of the last look at the queue. */
-  status (): ArchiveStatus {
+  status(): ArchiveStatus {
     const since = Math.min(...this.#waiting.map(log => log.since))
     return {
       queue: this.#queue,
@@ -76,30 +76,43 @@ export class Archiver {
   }
 
   /** Until the signal aborts; what runs then is killed. Never rejects. */
-  async run (signal: AbortSignal): Promise<void> {
+  async run(signal: AbortSignal): Promise<void> {
     const { agent_archive_interval: interval, agent_rotation_interval: rotation } = this.#options.settings
     while (!signal.aborted) {
       await this.pass(signal)
-      await sleep(Math.min(interval || rotation || archiveMax, archiveMax) * 1000, undefined, { signal }).catch(() => {})
+      await sleep(Math.min(interval || rotation || archiveMax, archiveMax) * 1000, undefined, { signal }).catch(
+        () => {}
+      )
     }
   }
 
   /** Archives what waits, deletes what is too much. Never rejects. */
-  async pass (signal: AbortSignal): Promise<void> {
+  async pass(signal: AbortSignal): Promise<void> {
     const errors: string[] = []
-    const attempt = async (job: () => Promise<void>) => { await job().catch((error: unknown) => { errors.push(messageOf(error)) }) }
+    const attempt = async (job: () => Promise<void>) => {
+      await job().catch((error: unknown) => {
+        errors.push(messageOf(error))
+      })
+    }
     const before = this.#archived
     await attempt(() => this.#work(signal))
     if (signal.aborted) return
-    if (this.#archived > before || performance.now() - this.#retainedAt >= archiveMax * 1000) await attempt(() => this.#retain())
+    if (this.#archived > before || performance.now() - this.#retainedAt >= archiveMax * 1000) {
+      await attempt(() => this.#retain())
+    }
     if (errors.length > 0) this.#failed(errors.join('; '))
     else this.#succeeded()
   }
 
-  async #work (signal: AbortSignal): Promise<void> {
+  async #work(signal: AbortSignal): Promise<void> {
     const { logs, others } = await readQueue(this.#queue)
     this.#waiting = logs
-    if (others.length > this.#others) this.#tell('warn', `${others.length} files in ${this.#queue} are no rotated logs, and stay there: ${some(others)}`)
+    if (others.length > this.#others) {
+      this.#tell(
+        'warn',
+        `${others.length} files in ${this.#queue} are no rotated logs, and stay there: ${some(others)}`
+      )
+    }
     this.#others = others.length
     if (logs.length === 0) return
     const started = performance.now()
@@ -110,25 +123,45 @@ export class Archiver {
     const left = logs.filter(({ name }) => still.has(name))
     this.#archived += logs.length - left.length
     // zeek-archiver tells of what it could not do, and exits with 0.
-    const trouble = ending ?? (left.length > 0 ? `has left ${left.length} of ${logs.length} logs in the queue (${some(left.map(({ name }) => name))})` : undefined)
+    const trouble =
+      ending ??
+      (left.length > 0
+        ? `has left ${left.length} of ${logs.length} logs in the queue (${some(left.map(({ name }) => name))})`
+        : undefined)
     if (trouble !== undefined) throw new Error(`the archiver ${trouble}${said && `: ${said}`}`)
     this.#options.log.info(`archived ${logs.length} logs in ${((performance.now() - started) / 1000).toFixed(1)} s`)
   }
 
   /** How it has ended, unless well, and the end of what it has said. */
-  async #runArchiver (signal: AbortSignal): Promise<{ ending: string | undefined, said: string }> {
-    const { settings: { agent_archive_timeout: seconds }, env } = this.#options
-    const command = [...await this.#command(), '-1', this.#queue, this.#archive]
+  async #runArchiver(signal: AbortSignal): Promise<{ ending: string | undefined; said: string }> {
+    const {
+      settings: { agent_archive_timeout: seconds },
+      env
+    } = this.#options
+    const command = [...(await this.#command()), '-1', this.#queue, this.#archive]
     await mkdir(this.#archive, { recursive: true, mode: 0o750 })
-    const child = spawn('/bin/sh', ['-c', launcher, 'archiver', ...command], { cwd: this.#queue, env: inheritedOf(env), detached: true, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
+    const child = spawn('/bin/sh', ['-c', launcher, 'archiver', ...command], {
+      cwd: this.#queue,
+      env: inheritedOf(env),
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe']
+    })
     let said = ''
-    for (const stream of [child.stdout!, child.stderr!]) stream.setEncoding('utf8').on('data', (text: string) => { said = (said + text).slice(-outputMax) })
+    for (const stream of [child.stdout!, child.stderr!]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        said = (said + text).slice(-outputMax)
+      })
+    }
     // Not AbortSignal.timeout: in Node 20 one that only AbortSignal.any knows of can be collected before it fires.
     const patience = new AbortController()
     const timer = setTimeout(() => patience.abort(), seconds * 1000)
     const giveUp = AbortSignal.any([signal, patience.signal])
     // The number is the group's, and nobody else's, as long as one of the group is there: the watcher outlives its leader.
-    const kill = () => { try { process.kill(-child.pid!, 'SIGKILL') } catch {} }
+    const kill = () => {
+      try {
+        process.kill(-child.pid!, 'SIGKILL')
+      } catch {}
+    }
     giveUp.addEventListener('abort', kill)
     if (giveUp.aborted) kill()
     const ending = await new Promise<string | undefined>((resolve, reject) => {
@@ -136,9 +169,21 @@ export class Archiver {
       child.once('exit', () => {
         kill()
         // Whoever has left the group may hold them open.
-        setTimeout(() => { for (const stream of child.stdio) stream?.destroy() }, lastWordsMs).unref()
+        setTimeout(() => {
+          for (const stream of child.stdio) stream?.destroy()
+        }, lastWordsMs).unref()
       })
-      child.once('close', (code, name) => resolve(giveUp.aborted ? `was killed after ${seconds} s` : name ? `was killed by ${name}` : code === 0 ? undefined : `exited with code ${code}`))
+      child.once('close', (code, name) =>
+        resolve(
+          giveUp.aborted
+            ? `was killed after ${seconds} s`
+            : name
+              ? `was killed by ${name}`
+              : code === 0
+                ? undefined
+                : `exited with code ${code}`
+        )
+      )
     }).finally(() => {
       clearTimeout(timer)
       giveUp.removeEventListener('abort', kill)
@@ -146,24 +191,34 @@ export class Archiver {
     return { ending, said: said.trim() }
   }
 
-  async #command (): Promise<string[]> {
-    const { settings: { agent_archive_cmd: told, bin }, env } = this.#options
+  async #command(): Promise<string[]> {
+    const {
+      settings: { agent_archive_cmd: told, bin },
+      env
+    } = this.#options
     // For the shell, as Zeek has it.
     if (told !== undefined) return ['/bin/sh', '-c', `${told} "$@"`, 'archiver']
     const zeek = await findExecutable(bin, env.PATH ?? '')
-    const found = (zeek && await findExecutable(join(dirname(zeek), 'zeek-archiver'), '')) ?? await findExecutable('zeek-archiver', env.PATH ?? '')
+    const found =
+      (zeek && (await findExecutable(join(dirname(zeek), 'zeek-archiver'), ''))) ??
+      (await findExecutable('zeek-archiver', env.PATH ?? ''))
     return found === undefined ? [process.execPath, join(packageRoot, 'dist', 'src', 'main.js'), 'archive'] : [found]
   }
 
-  async #retain (): Promise<void> {
+  async #retain(): Promise<void> {
     this.#retainedAt = performance.now()
     const { count, bytes, reasons, error } = await retain(this.#archive, this.#options.settings, Date.now())
     this.#deleted += count
-    if (count > 0) this.#tell('info', `deleted ${count} archived logs, ${bytes} bytes: ${[...reasons].map(([reason, number]) => `${number} ${reason}`).join(', ')}`)
+    if (count > 0) {
+      this.#tell(
+        'info',
+        `deleted ${count} archived logs, ${bytes} bytes: ${[...reasons].map(([reason, number]) => `${number} ${reason}`).join(', ')}`
+      )
+    }
     if (error !== undefined) throw new Error(`archived logs cannot be deleted: ${error}`)
   }
 
-  #failed (error: string): void {
+  #failed(error: string): void {
     this.#failures++
     this.#error = error
     const message = `logs cannot be archived: ${error}`
@@ -173,20 +228,20 @@ export class Archiver {
     this.#options.notify('error', { message: message + times })
   }
 
-  #succeeded (): void {
+  #succeeded(): void {
     if (this.#failures > 0) this.#tell('info', `logs are archived again, after ${this.#failures} failures in a row`)
     this.#failures = 0
     this.#error = undefined
   }
 
   /** The controller hears of warnings by itself. */
-  #tell (level: 'info' | 'warn', message: string): void {
+  #tell(level: 'info' | 'warn', message: string): void {
     this.#options.log[level](message)
     if (level === 'info') this.#options.notify('log', { level: 'INFO', message })
   }
 }
 
-function some (names: readonly string[]): string {
+function some(names: readonly string[]): string {
   return names.slice(0, listed).join(', ') + (names.length > listed ? ' and others' : '')
 }
 
@@ -194,7 +249,7 @@ function some (names: readonly string[]): string {
  * Makes sure that nodes can leave their logs in the queue: Zeek renames them, which a queue on another file system does not
  * take. Throws an AppError that names the setting.
  */
-export async function prepareQueue (settings: AgentSettings): Promise<void> {
+export async function prepareQueue(settings: AgentSettings): Promise<void> {
   const { queue, archive, spool } = directories(settings)
   if (archive === queue) throw new AppError('invalid_request', `agent_archive_dir: ${archive} is the queue`)
   const probe = join(settings.management_state_dir, `.rotate-${process.pid}`)
@@ -208,6 +263,10 @@ export async function prepareQueue (settings: AgentSettings): Promise<void> {
     const { code } = error as NodeJS.ErrnoException
     // What a full disk says nothing of.
     if (code === 'ENOSPC' || code === 'EDQUOT') return
-    throw new AppError('invalid_request', `management_spool_dir: ${code === 'EXDEV' ? `${spool} is on another file system than the state directory, so that nodes cannot move their logs there` : messageOf(error)}`, { cause: error })
+    throw new AppError(
+      'invalid_request',
+      `management_spool_dir: ${code === 'EXDEV' ? `${spool} is on another file system than the state directory, so that nodes cannot move their logs there` : messageOf(error)}`,
+      { cause: error }
+    )
   }
 }

@@ -22,7 +22,12 @@ export interface ArchivedLog {
 export type Reason = 'too old' | 'too many bytes' | 'too little free'
 
 /** The archived logs to delete, the oldest first, and why: no more than the limits ask for. */
-export function surplus (logs: readonly ArchivedLog[], { maxAge, maxBytes, minFree }: RetentionLimits, free: number, now: number): { log: ArchivedLog, reason: Reason }[] {
+export function surplus(
+  logs: readonly ArchivedLog[],
+  { maxAge, maxBytes, minFree }: RetentionLimits,
+  free: number,
+  now: number
+): { log: ArchivedLog; reason: Reason }[] {
   let bytes = logs.reduce((sum, log) => sum + log.bytes, 0)
   const reasonOf = (log: ArchivedLog): Reason | undefined => {
     if (maxAge > 0 && now - log.closed > maxAge) return 'too old'
@@ -60,15 +65,21 @@ export interface Deleted {
  * Deletes what the archive has too much of, and the directories of days that are empty then. Anything that is not named
  * as an archived log stays. No archive is an empty one. Throws when it cannot be read.
  */
-export async function retain (archive: string, settings: RetentionSettings, now: number): Promise<Deleted> {
+export async function retain(archive: string, settings: RetentionSettings, now: number): Promise<Deleted> {
   const deleted: Deleted = { count: 0, bytes: 0, reasons: new Map() }
-  if (settings.agent_archive_max_age + settings.agent_archive_max_bytes + settings.agent_archive_min_free === 0) return deleted
+  if (settings.agent_archive_max_age + settings.agent_archive_max_bytes + settings.agent_archive_min_free === 0) {
+    return deleted
+  }
   const days = await daysOf(archive)
   if (days.length === 0) return deleted
   const { bavail, blocks, bsize } = await statfs(archive)
-  const limits = { maxAge: settings.agent_archive_max_age * 1000, maxBytes: settings.agent_archive_max_bytes, minFree: blocks * bsize * settings.agent_archive_min_free / 100 }
+  const limits = {
+    maxAge: settings.agent_archive_max_age * 1000,
+    maxBytes: settings.agent_archive_max_bytes,
+    minFree: (blocks * bsize * settings.agent_archive_min_free) / 100
+  }
   const logs = []
-  for (const day of days) logs.push(...await logsOf(join(archive, day), day))
+  for (const day of days) logs.push(...(await logsOf(join(archive, day), day)))
   try {
     for (const { log, reason } of surplus(logs, limits, bavail * bsize, now)) {
       await unlink(log.path)
@@ -77,14 +88,18 @@ export async function retain (archive: string, settings: RetentionSettings, now:
       deleted.reasons.set(reason, (deleted.reasons.get(reason) ?? 0) + 1)
     }
     // One that is not empty cannot be removed.
-    for (const day of days) await rmdir(join(archive, day)).catch(error => { if (error.code !== 'ENOTEMPTY' && error.code !== 'ENOENT') throw error })
+    for (const day of days) {
+      await rmdir(join(archive, day)).catch(error => {
+        if (error.code !== 'ENOTEMPTY' && error.code !== 'ENOENT') throw error
+      })
+    }
   } catch (error) {
     deleted.error = messageOf(error)
   }
   return deleted
 }
 
-async function daysOf (archive: string): Promise<string[]> {
+async function daysOf(archive: string): Promise<string[]> {
   const entries = await readdir(archive, { withFileTypes: true }).catch(error => {
     if (error.code !== 'ENOENT') throw error
     return []
@@ -92,7 +107,7 @@ async function daysOf (archive: string): Promise<string[]> {
   return entries.filter(entry => entry.isDirectory() && dayPattern.test(entry.name)).map(({ name }) => name)
 }
 
-async function logsOf (directory: string, day: string): Promise<ArchivedLog[]> {
+async function logsOf(directory: string, day: string): Promise<ArchivedLog[]> {
   const logs = []
   for await (const entry of await opendir(directory)) {
     const name = entry.isFile() && archivedName(day, entry.name)

@@ -12,7 +12,7 @@ export interface Nodes {
   /** What they are in the middle of. */
   steps: () => readonly NodeStep[]
   /** The last lines of one. */
-  output: (name: string) => Promise<{ stdout: string, stderr: string }>
+  output: (name: string) => Promise<{ stdout: string; stderr: string }>
   /** Resolves when all is done that was asked of them until now. */
   quiet: () => Promise<void>
 }
@@ -21,7 +21,12 @@ export interface Nodes {
 const namedMax = 3
 
 export const succeeded = (instance: string, node: string): Outcome => ({ success: true, instance, node })
-export const failed = (instance: string, node: string, error: string): Outcome => ({ success: false, instance, node, error })
+export const failed = (instance: string, node: string, error: string): Outcome => ({
+  success: false,
+  instance,
+  node,
+  error
+})
 
 /** An attempt to make nodes be something, until its time is over: what it comes to, node by node, as it is then. */
 export class Attempt {
@@ -30,20 +35,20 @@ export class Attempt {
   #nodes: Nodes
   #signal: AbortSignal
 
-  constructor (nodes: Nodes, signal: AbortSignal) {
+  constructor(nodes: Nodes, signal: AbortSignal) {
     this.#nodes = nodes
     this.#signal = signal
   }
 
   /** Of a node that was to be gone. */
-  stopped (name: string): Outcome {
+  stopped(name: string): Outcome {
     const { instance, get } = this.#nodes
     if (!get(name)) return failed(instance, name, 'unknown cluster node')
     return this.done.has(name) ? succeeded(instance, name) : this.#unfinished(name)
   }
 
   /** Of a node that was to be started or restarted, once it has joined, or has not. */
-  async started (name: string, verb: 'start' | 'restart'): Promise<Outcome> {
+  async started(name: string, verb: 'start' | 'restart'): Promise<Outcome> {
     const { instance, get } = this.#nodes
     const isToBeStopped = () => get(name)?.desired === 'STOPPED'
     if (!get(name)) return failed(instance, name, 'unknown cluster node')
@@ -52,7 +57,7 @@ export class Attempt {
   }
 
   /** Of a node that was to be as it is deployed: once it has joined, or has not. `lament` precedes why. */
-  async deployed (name: string, lament = ''): Promise<Outcome> {
+  async deployed(name: string, lament = ''): Promise<Outcome> {
     const { instance, get, output } = this.#nodes
     if (!this.done.has(name)) return this.#unfinished(name)
     const node = get(name)
@@ -60,7 +65,7 @@ export class Attempt {
     if (node.desired === 'STOPPED') return succeeded(instance, name)
     const ending = await node.ending(this.#signal)
     if (ending === 'RUNNING') return succeeded(instance, name)
-    if (ending === 'STOPPED' && await this.#isBack(name)) return await this.deployed(name, lament)
+    if (ending === 'STOPPED' && (await this.#isBack(name))) return await this.deployed(name, lament)
     const { stdout, stderr } = await output(name).catch(() => ({ stdout: '', stderr: '' }))
     const data = { stdout: withoutSecrets(stdout, node.node), stderr: withoutSecrets(stderr, node.node) }
     if (ending === 'TIMEOUT') return { ...this.#unfinished(name), data }
@@ -71,21 +76,28 @@ export class Attempt {
   }
 
   /** Whether a node that someone else has stopped meanwhile is more than that once they are done: then what it is counts. */
-  async #isBack (name: string): Promise<boolean> {
+  async #isBack(name: string): Promise<boolean> {
     await Promise.race([this.#nodes.quiet(), aborted(this.#signal)])
     const node = this.#nodes.get(name)
     return node?.status.state !== 'STOPPED' || node.desired === 'STOPPED'
   }
 
   /** The time is over. */
-  #unfinished (node: string): Outcome {
+  #unfinished(node: string): Outcome {
     const { instance, steps } = this.#nodes
     const all = steps()
     // One whose turn has not come may start still, from before.
     const own = all.find(step => step.node === node && (step.state === 'stopping' || this.done.has(node)))
     if (own) return failed(instance, node, `still ${own.state} after ${own.seconds} s`)
     const others = all.filter(({ state }) => state === 'stopping').map(step => step.node)
-    const named = [...others.slice(0, namedMax), ...others.length > namedMax ? [`${others.length - namedMax} others`] : []]
-    return failed(instance, node, named.length === 0 ? 'request timed out' : `request timed out while still stopping ${named.join(', ')}`)
+    const named = [
+      ...others.slice(0, namedMax),
+      ...(others.length > namedMax ? [`${others.length - namedMax} others`] : [])
+    ]
+    return failed(
+      instance,
+      node,
+      named.length === 0 ? 'request timed out' : `request timed out while still stopping ${named.join(', ')}`
+    )
   }
 }

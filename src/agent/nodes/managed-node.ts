@@ -37,7 +37,7 @@ export interface Patience {
  *
  * Emits `changed` for each change of its status, and `stuck` when it has said nothing for too long.
  */
-export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [seconds: number] }> {
+export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [seconds: number] }> {
   readonly node: AssignedNode
   readonly program: Program
   desired: DesiredState
@@ -63,7 +63,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
   #heardAt: number | undefined
   #silence: NodeJS.Timeout | undefined
 
-  constructor (node: AssignedNode, program: Program, patience: Patience) {
+  constructor(node: AssignedNode, program: Program, patience: Patience) {
     super()
     this.setMaxListeners(0)
     this.node = node
@@ -72,7 +72,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
     this.#patience = patience
   }
 
-  get status (): NodeStatus {
+  get status(): NodeStatus {
     const { name, role, port, metrics_port: metricsPort } = this.node
     return {
       node: name,
@@ -90,16 +90,18 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
   }
 
   /** Seconds since it came into its state. */
-  get seconds (): number { return Math.round((performance.now() - this.#changedAt) / 1000) }
+  get seconds(): number {
+    return Math.round((performance.now() - this.#changedAt) / 1000)
+  }
 
   /** The value of an identifier, as a JSON text. Throws an AppError when it has none, or is not asked in this state. */
-  async idValue (id: string, signal: AbortSignal): Promise<string> {
+  async idValue(id: string, signal: AbortSignal): Promise<string> {
     if (this.#state !== 'RUNNING' || !this.#channel) throw this.#notRunning()
     return await this.#channel.idValue(id, signal)
   }
 
   /** Follows what the supervisor says of the program. */
-  follow (unit: UnitStatus): void {
+  follow(unit: UnitStatus): void {
     this.#pid = unit.pid
     this.origin = unit.origin as Origin | undefined
     this.#restarts = unit.restarts
@@ -109,13 +111,15 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
     } else if (unit.invocation !== this.#invocation) {
       this.#disconnect()
       this.#invocation = unit.invocation
-      this.#channel = new Channel(channelOf(this.program.cwd), unit.invocation ?? '', (beat, ageMs) => this.#hear(beat, ageMs))
+      this.#channel = new Channel(channelOf(this.program.cwd), unit.invocation ?? '', (beat, ageMs) =>
+        this.#hear(beat, ageMs)
+      )
       this.#change('PENDING', unit.reason)
     }
   }
 
   /** It is about to be started: what it was before no longer counts. */
-  expect (reason = 'starting'): void {
+  expect(reason = 'starting'): void {
     this.#disconnect()
     this.#pid = undefined
     this.#restarts = 0
@@ -123,18 +127,18 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
   }
 
   /** It cannot be started. */
-  refuse (reason: string): void {
+  refuse(reason: string): void {
     this.#change('FAILED', reason)
   }
 
   /** Tells of a state in which it has been from the start. */
-  tell (reason: string): void {
+  tell(reason: string): void {
     this.#reason = reason
     this.emit('changed', { status: this.status, old_state: this.#state, reason })
   }
 
   /** Waits until it runs, has exited, is stopped, says nothing, or the signal aborts. */
-  async ending (signal: AbortSignal): Promise<Ending> {
+  async ending(signal: AbortSignal): Promise<Ending> {
     const now = this.#endingOf(this.#state)
     if (now) return now
     return await new Promise<Ending>(resolve => {
@@ -155,7 +159,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
   }
 
   /** The process has said something, be it not to be understood. */
-  #hear (beat: Beat | undefined, ageMs: number): void {
+  #hear(beat: Beat | undefined, ageMs: number): void {
     const { silentMs } = this.#patience
     this.#heardAt = performance.now() - ageMs
     clearTimeout(this.#silence)
@@ -168,26 +172,33 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
       void this.#doubt()
       return
     }
-    this.#silence = setTimeout(() => { void this.#doubt() }, silentMs - ageMs)
+    this.#silence = setTimeout(() => {
+      void this.#doubt()
+    }, silentMs - ageMs)
     if (this.#joined) this.#change('RUNNING', this.#state === 'UNKNOWN' ? 'answers again' : 'joined the cluster')
     else if (this.#state === 'UNKNOWN') this.#change('PENDING', 'answers again')
   }
 
   /** Nothing was heard for so long. That may be because nobody has listened: this process can be held up, too. */
-  async #doubt (): Promise<void> {
+  async #doubt(): Promise<void> {
     const [channel, heardAt] = [this.#channel, this.#heardAt]
     await channel?.look()
     if (!channel || channel !== this.#channel || heardAt !== this.#heardAt) return
     const { silentMs, stuckMs } = this.#patience
     this.#change('UNKNOWN', `has not answered for ${silentMs / 1000} s`)
-    if (stuckMs > 0) this.#silence = setTimeout(() => this.emit('stuck', Math.max(silentMs, stuckMs) / 1000), Math.max(0, stuckMs - silentMs))
+    if (stuckMs > 0) {
+      this.#silence = setTimeout(
+        () => this.emit('stuck', Math.max(silentMs, stuckMs) / 1000),
+        Math.max(0, stuckMs - silentMs)
+      )
+    }
   }
 
-  #notRunning (): AppError {
+  #notRunning(): AppError {
     return new AppError('unavailable', `cluster node ${this.node.name} not in running state`)
   }
 
-  #disconnect (): void {
+  #disconnect(): void {
     this.#channel?.close(this.#notRunning())
     this.#channel = undefined
     this.#invocation = undefined
@@ -197,12 +208,12 @@ export class ManagedNode extends EventEmitter<{ changed: [Change], stuck: [secon
     clearTimeout(this.#silence)
   }
 
-  #endingOf (state: NodeState): Ending | undefined {
+  #endingOf(state: NodeState): Ending | undefined {
     if (state === 'RUNNING' || state === 'STOPPED') return state
     return state === 'PENDING' ? undefined : 'FAILED'
   }
 
-  #change (state: NodeState, reason: string): void {
+  #change(state: NodeState, reason: string): void {
     const old = this.#state
     if (state === old && this.#pid === this.#toldPid) return
     if (state !== old) [this.#since, this.#changedAt] = [new Date(), performance.now()]

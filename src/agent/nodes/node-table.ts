@@ -26,7 +26,7 @@ const hasProcess: readonly NodeState[] = ['RUNNING', 'PENDING', 'UNKNOWN']
  * leaves alone what already does. Emits `changed` for each change of a node's status, and `gone` with the names of nodes that are none of
  * this instance any more.
  */
-export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]] }> {
+export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]] }> {
   #settings: AgentSettings
   #env: NodeJS.ProcessEnv
   #programs: SupervisorClient
@@ -38,7 +38,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   #share: Share | undefined
   #runner: Runner
 
-  constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, programs: SupervisorClient, memory: ShareFile) {
+  constructor(settings: AgentSettings, env: NodeJS.ProcessEnv, programs: SupervisorClient, memory: ShareFile) {
     super()
     this.#settings = settings
     this.#env = env
@@ -50,39 +50,51 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   }
 
   /** What the nodes are made to match. */
-  get share (): Share | undefined { return this.#share }
+  get share(): Share | undefined {
+    return this.#share
+  }
 
-  get (name: string): ManagedNode | undefined { return this.#nodes.get(name) }
+  get(name: string): ManagedNode | undefined {
+    return this.#nodes.get(name)
+  }
 
   /** One outcome per name: with what the job finds out of the node, or with why it cannot. */
-  async each (names: readonly string[], job: (node: ManagedNode) => Promise<ResultData>): Promise<Outcome[]> {
-    return await Promise.all(names.map(async name => {
-      const node = this.#nodes.get(name)
-      if (!node) return failed(this.#instance, name, 'unknown cluster node')
-      try {
-        return { ...succeeded(this.#instance, name), data: await job(node) }
-      } catch (error) {
-        return failed(this.#instance, name, messageOf(error))
-      }
-    }))
+  async each(names: readonly string[], job: (node: ManagedNode) => Promise<ResultData>): Promise<Outcome[]> {
+    return await Promise.all(
+      names.map(async name => {
+        const node = this.#nodes.get(name)
+        if (!node) return failed(this.#instance, name, 'unknown cluster node')
+        try {
+          return { ...succeeded(this.#instance, name), data: await job(node) }
+        } catch (error) {
+          return failed(this.#instance, name, messageOf(error))
+        }
+      })
+    )
   }
 
   /** The nodes whose files have changed since they were started. */
-  async drift (): Promise<HealthReport['drift']> { return await this.#origins.drift(this.#nodes.values()) }
+  async drift(): Promise<HealthReport['drift']> {
+    return await this.#origins.drift(this.#nodes.values())
+  }
 
   /** What whoever asks for these nodes waits for: every one that is being stopped, and those of them that start. */
-  steps (names: readonly string[]): NodeStep[] { return this.#runner.steps(names.flatMap(name => this.#nodes.get(name) ?? [])) }
+  steps(names: readonly string[]): NodeStep[] {
+    return this.#runner.steps(names.flatMap(name => this.#nodes.get(name) ?? []))
+  }
 
-  statuses (): NodeStatus[] { return [...this.#nodes.values()].map(node => node.status) }
+  statuses(): NodeStatus[] {
+    return [...this.#nodes.values()].map(node => node.status)
+  }
 
   /** Makes the nodes match what was remembered; they need no controller for it. */
-  async resume (): Promise<void> {
+  async resume(): Promise<void> {
     const share = await this.#memory.load()
     if (share) await this.#work.run(() => this.#apply(share))
   }
 
   /** A share with its layout; `lacking` gets one that is not that of the nodes. */
-  async resolveShare (sent: SentShare, lacking: (digest: string) => Promise<Layout>): Promise<Share> {
+  async resolveShare(sent: SentShare, lacking: (digest: string) => Promise<Layout>): Promise<Share> {
     const known = this.#share?.layout
     return { ...sent, layout: known && digestOf(known) === sent.layout ? known : await lacking(sent.layout) }
   }
@@ -91,7 +103,12 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
    * Makes the nodes match the share; `force` restarts those that already do, `refresh` those whose files have changed. `lacking` gets a
    * layout that is not the one that they have. One outcome per node, as it is when the signal aborts at the latest; the work goes on then.
    */
-  async deploy (sent: SentShare, lacking: (digest: string) => Promise<Layout>, how: How, signal: AbortSignal): Promise<Outcome[]> {
+  async deploy(
+    sent: SentShare,
+    lacking: (digest: string) => Promise<Layout>,
+    how: How,
+    signal: AbortSignal
+  ): Promise<Outcome[]> {
     const names = sent.nodes.map(({ name }) => name)
     const attempt = this.#attempt(names, signal)
     // Waiting is not part of the work: the next deployment need not wait for a node that hangs.
@@ -101,11 +118,11 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
       return await this.#apply(share, how, attempt.done)
     })
     const hopeless = await Promise.race([applying, aborted(signal)])
-    return await Promise.all(names.map(async name => hopeless?.get(name) ?? await attempt.deployed(name)))
+    return await Promise.all(names.map(async name => hopeless?.get(name) ?? (await attempt.deployed(name))))
   }
 
   /** Stops every node and forgets them. */
-  async standby (): Promise<void> {
+  async standby(): Promise<void> {
     await this.#work.run(async () => {
       await this.#memory.clear()
       this.#share = undefined
@@ -115,7 +132,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   }
 
   /** Has the named nodes run from now on. One outcome per node. Throws `timeout` when it is given up before its turn. */
-  async start (names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
+  async start(names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
     const attempt = this.#attempt(names, signal)
     await this.#setDesired('RUNNING', names, signal, async nodes => {
       const away = nodes.filter(({ status: { state } }) => !hasProcess.includes(state))
@@ -126,7 +143,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   }
 
   /** Has the named nodes be stopped from now on. One outcome per node. Throws `timeout` when it is given up before its turn. */
-  async stop (names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
+  async stop(names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
     const attempt = this.#attempt(names, signal)
     await this.#setDesired('STOPPED', names, signal, nodes => this.#runner.stop(nodes, attempt.done))
     return names.map(name => attempt.stopped(name))
@@ -136,7 +153,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
    * Restarts the named nodes; those that are to be stopped stay so. One outcome per node. Throws `timeout` when it is given
    * up before its turn.
    */
-  async restart (names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
+  async restart(names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
     const attempt = this.#attempt(names, signal)
     await this.#inTurn(names, signal, async known => {
       const wanted = known.filter(({ desired }) => desired === 'RUNNING')
@@ -146,21 +163,34 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
     return await Promise.all(names.map(name => attempt.started(name, 'restart')))
   }
 
-  #attempt (names: readonly string[], signal: AbortSignal): Attempt {
+  #attempt(names: readonly string[], signal: AbortSignal): Attempt {
     const quiet = () => this.#work.run(async () => {})
     const output = (name: string) => this.#programs.output(name)
-    return new Attempt({ instance: this.#instance, get: name => this.#nodes.get(name), steps: () => this.steps(names), output, quiet }, signal)
+    return new Attempt(
+      { instance: this.#instance, get: name => this.#nodes.get(name), steps: () => this.steps(names), output, quiet },
+      signal
+    )
   }
 
-  get #instance (): string { return this.#settings.agent_name }
+  get #instance(): string {
+    return this.#settings.agent_name
+  }
 
   /** Keeps what the named nodes are to be, then makes them so. */
-  async #setDesired (desired: DesiredState, names: readonly string[], signal: AbortSignal, make: (nodes: ManagedNode[]) => Promise<void>): Promise<void> {
+  async #setDesired(
+    desired: DesiredState,
+    names: readonly string[],
+    signal: AbortSignal,
+    make: (nodes: ManagedNode[]) => Promise<void>
+  ): Promise<void> {
     await this.#inTurn(names, signal, async known => {
       for (const node of known) node.desired = desired
       const share = this.#share
       if (share) {
-        this.#share = { ...share, nodes: share.nodes.map(node => names.includes(node.name) ? { ...node, desired_state: desired } : node) }
+        this.#share = {
+          ...share,
+          nodes: share.nodes.map(node => (names.includes(node.name) ? { ...node, desired_state: desired } : node))
+        }
         await this.#memory.save(this.#share)
       }
       await make(known)
@@ -168,7 +198,11 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   }
 
   /** Resolves when the job is done, or the signal aborts: then what was begun goes on. */
-  async #inTurn (names: readonly string[], signal: AbortSignal, job: (known: ManagedNode[]) => Promise<void>): Promise<void> {
+  async #inTurn(
+    names: readonly string[],
+    signal: AbortSignal,
+    job: (known: ManagedNode[]) => Promise<void>
+  ): Promise<void> {
     let hasBegun = false
     const working = this.#work.run(async () => {
       // Whoever asked has been told so, and may have asked again.
@@ -181,9 +215,15 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   }
 
   /** Stops what differs, starts what does not run; `done` gets what it is done with. Returns the outcome of each node that cannot even be tried. */
-  async #apply (share: Share, { force = false, refresh = false }: How = {}, done = new Set<string>()): Promise<Map<string, Outcome>> {
+  async #apply(
+    share: Share,
+    { force = false, refresh = false }: How = {},
+    done = new Set<string>()
+  ): Promise<Map<string, Outcome>> {
     this.#share = share
-    const units = new Map((await this.#programs.status()).filter(unit => unit.kind === 'detached').map(unit => [unit.name, unit]))
+    const units = new Map(
+      (await this.#programs.status()).filter(unit => unit.kind === 'detached').map(unit => [unit.name, unit])
+    )
     const wanted = new Map<string, ManagedNode>()
     let reasons: Map<string, string>
     try {
@@ -193,36 +233,47 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
       for (const { name } of share.nodes) await mkdir(directory(name), { recursive: true })
       const { agent_silent_after: silent, agent_restart_silent: stuck } = this.#settings
       const patience = { silentMs: silent * 1000, stuckMs: stuck * 1000 }
-      for (const node of share.nodes) wanted.set(node.name, new ManagedNode(node, programOf(node, share, zeek, this.#settings, this.#env), patience))
+      for (const node of share.nodes) {
+        wanted.set(node.name, new ManagedNode(node, programOf(node, share, zeek, this.#settings, this.#env), patience))
+      }
       reasons = await this.#origins.whyRestart(wanted.values(), units, refresh)
     } catch (error) {
       // Without zeek nothing can be compared or started; what runs goes on.
       return new Map(share.nodes.map(({ name }) => [name, failed(this.#instance, name, messageOf(error))]))
     }
-    const same = (name: string) => !force && wanted.get(name)?.desired === 'RUNNING' && units.get(name)?.state === 'RUNNING' && !reasons.has(name)
+    const same = (name: string) =>
+      !force && wanted.get(name)?.desired === 'RUNNING' && units.get(name)?.state === 'RUNNING' && !reasons.has(name)
     for (const name of [...wanted.keys()].filter(same)) done.add(name)
     await this.#stop([...units.keys()].filter(name => !same(name)))
     this.#adopt(wanted, units, same)
     for (const [name, { desired }] of wanted) if (desired === 'STOPPED') done.add(name)
-    await this.#runner.start([...wanted.values()].filter(({ node, desired }) => desired === 'RUNNING' && !same(node.name)), done, reasons)
+    await this.#runner.start(
+      [...wanted.values()].filter(({ node, desired }) => desired === 'RUNNING' && !same(node.name)),
+      done,
+      reasons
+    )
     for (const node of wanted.values()) if (node.desired === 'STOPPED') node.tell('was stopped by an operator')
     return new Map()
   }
 
   /** The new table; what is the same keeps its entry, and with it its state. */
-  #adopt (wanted: Map<string, ManagedNode>, units: Map<string, UnitStatus>, same: (name: string) => boolean): void {
-    const before = this.#replace(new Map([...wanted].map(([name, node]) => [name, (same(name) ? this.#nodes.get(name) : undefined) ?? node])))
+  #adopt(wanted: Map<string, ManagedNode>, units: Map<string, UnitStatus>, same: (name: string) => boolean): void {
+    const before = this.#replace(
+      new Map([...wanted].map(([name, node]) => [name, (same(name) ? this.#nodes.get(name) : undefined) ?? node]))
+    )
     for (const [name, node] of wanted) {
       if (before.get(name) === this.#nodes.get(name)) continue
       node.on('changed', change => this.emit('changed', change))
-      node.on('stuck', () => { void this.#unstick(node) })
+      node.on('stuck', () => {
+        void this.#unstick(node)
+      })
       const unit = units.get(name)
       if (unit && same(name)) node.follow(unit)
     }
   }
 
   /** Returns the table before. */
-  #replace (nodes: Map<string, ManagedNode>): Map<string, ManagedNode> {
+  #replace(nodes: Map<string, ManagedNode>): Map<string, ManagedNode> {
     const before = this.#nodes
     this.#nodes = nodes
     const gone = [...before.keys()].filter(name => !nodes.has(name))
@@ -231,13 +282,13 @@ export class NodeTable extends EventEmitter<{ changed: [Change], gone: [string[]
   }
 
   /** Stops programs by name: those in the table in reverse start order, others first. */
-  async #stop (names: readonly string[]): Promise<void> {
+  async #stop(names: readonly string[]): Promise<void> {
     await Promise.all(names.filter(name => !this.#nodes.has(name)).map(name => this.#runner.end(name)))
     await this.#runner.stop(names.flatMap(name => this.#nodes.get(name) ?? []))
   }
 
   /** Gives a node that does nothing a new process, unless something has become of it meanwhile. */
-  async #unstick (node: ManagedNode): Promise<void> {
+  async #unstick(node: ManagedNode): Promise<void> {
     await this.#work.run(async () => {
       if (this.#nodes.get(node.node.name) === node && node.status.state === 'UNKNOWN') await this.#runner.start([node])
     })

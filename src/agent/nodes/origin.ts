@@ -12,13 +12,16 @@ import type { ManagedNode } from './managed-node.js'
  * file that is edited is no reason to restart a node, unless someone deploys.
  */
 export interface Origin {
-  zeek: { path: string, version: string, stamp: string }
+  zeek: { path: string; version: string; stamp: string }
   /** Digests of its scripts, by path. */
   scripts: Record<string, string>
 }
 
 /** Whether to restart nodes that are what they are to be: all of them, or those whose files have changed. */
-export interface How { force?: boolean, refresh?: boolean | undefined }
+export interface How {
+  force?: boolean
+  refresh?: boolean | undefined
+}
 
 /** That are told of one node. */
 const filesMax = 10
@@ -29,22 +32,32 @@ export class Origins {
   #env: NodeJS.ProcessEnv
   #files = new ScriptFiles()
 
-  constructor (settings: AgentSettings, env: NodeJS.ProcessEnv) {
+  constructor(settings: AgentSettings, env: NodeJS.ProcessEnv) {
     this.#settings = settings
     this.#env = env
   }
 
   /** What the program of a node would be made from now; undefined when there is no zeek. */
-  async of ({ scripts = [] }: AssignedNode, { cwd, env }: Pick<Program, 'cwd' | 'env'>): Promise<Origin | undefined> {
+  async of({ scripts = [] }: AssignedNode, { cwd, env }: Pick<Program, 'cwd' | 'env'>): Promise<Origin | undefined> {
     const zeek = await findZeek(this.#settings.bin, this.#env).catch(() => undefined)
-    const stamp = zeek && await stampOf(zeek.path)
+    const stamp = zeek && (await stampOf(zeek.path))
     if (!zeek || stamp === undefined) return undefined
-    const found = await this.#files.find([defaultsScript, ...scripts, nodeScript], { cwd, zeekPath: env.ZEEKPATH ?? '' })
-    return { zeek: { path: zeek.path, version: zeek.version, stamp }, scripts: Object.fromEntries([...found].map(([path, { digest }]) => [path, digest])) }
+    const found = await this.#files.find([defaultsScript, ...scripts, nodeScript], {
+      cwd,
+      zeekPath: env.ZEEKPATH ?? ''
+    })
+    return {
+      zeek: { path: zeek.path, version: zeek.version, stamp },
+      scripts: Object.fromEntries([...found].map(([path, { digest }]) => [path, digest]))
+    }
   }
 
   /** By name, why nodes that run are not what they are to be; those that are, are left out. `refresh`: files count, too. */
-  async whyRestart (nodes: Iterable<ManagedNode>, units: ReadonlyMap<string, UnitStatus>, refresh: boolean): Promise<Map<string, string>> {
+  async whyRestart(
+    nodes: Iterable<ManagedNode>,
+    units: ReadonlyMap<string, UnitStatus>,
+    refresh: boolean
+  ): Promise<Map<string, string>> {
     const reasons = new Map<string, string>()
     for (const { node, program } of nodes) {
       const unit = units.get(node.name)
@@ -59,36 +72,55 @@ export class Origins {
   }
 
   /** The nodes whose process was made from files that are others now. New files in the place of others are noticed when they are deployed. */
-  async drift (nodes: Iterable<ManagedNode>): Promise<HealthReport['drift']> {
+  async drift(nodes: Iterable<ManagedNode>): Promise<HealthReport['drift']> {
     /** Most nodes are made from the same. */
     const now = new Map<string, Promise<string | undefined>>()
     const look = (path: string, read: (path: string) => Promise<string | undefined>) => {
       if (!now.has(path)) now.set(path, read(path))
       return now.get(path)!
     }
-    return (await Promise.all([...nodes].map(async ({ status: { node, pid }, origin }) => {
-      if (pid === undefined || origin === undefined) return []
-      const { zeek, scripts } = origin
-      const files = await Promise.all([
-        look(zeek.path, stampOf).then(stamp => stamp === zeek.stamp ? [] : zeek.path),
-        ...Object.entries(scripts).map(async ([path, digest]) => await look(path, async at => (await this.#files.read(at))?.digest) === digest ? [] : path)
-      ])
-      return files.flat().length === 0 ? [] : [{ node, pid, files: files.flat().slice(0, filesMax) }]
-    }))).flat()
+    return (
+      await Promise.all(
+        [...nodes].map(async ({ status: { node, pid }, origin }) => {
+          if (pid === undefined || origin === undefined) return []
+          const { zeek, scripts } = origin
+          const files = await Promise.all([
+            look(zeek.path, stampOf).then(stamp => (stamp === zeek.stamp ? [] : zeek.path)),
+            ...Object.entries(scripts).map(async ([path, digest]) =>
+              (await look(path, async at => (await this.#files.read(at))?.digest)) === digest ? [] : path
+            )
+          ])
+          return files.flat().length === 0 ? [] : [{ node, pid, files: files.flat().slice(0, filesMax) }]
+        })
+      )
+    ).flat()
   }
 }
 
 /** What is different, in words; nothing when one of the two is not known. */
-export function differences (before: Origin | undefined, now: Origin | undefined): string[] {
+export function differences(before: Origin | undefined, now: Origin | undefined): string[] {
   if (!before || !now) return []
-  const paths = [...new Set([...Object.keys(before.scripts), ...Object.keys(now.scripts)])].filter(path => before.scripts[path] !== now.scripts[path])
+  const paths = [...new Set([...Object.keys(before.scripts), ...Object.keys(now.scripts)])].filter(
+    path => before.scripts[path] !== now.scripts[path]
+  )
   const isSameZeek = before.zeek.path === now.zeek.path && before.zeek.stamp === now.zeek.stamp
-  const versions = before.zeek.version === now.zeek.version ? `another ${now.zeek.version}` : `${before.zeek.version} -> ${now.zeek.version}`
+  const versions =
+    before.zeek.version === now.zeek.version
+      ? `another ${now.zeek.version}`
+      : `${before.zeek.version} -> ${now.zeek.version}`
   return [
     ...(isSameZeek ? [] : [`zeek changed: ${versions}`]),
-    ...(paths.length === 0 ? [] : [`scripts changed: ${paths.slice(0, filesMax).map(shortName).join(', ')}${paths.length > filesMax ? ', …' : ''}`])
+    ...(paths.length === 0
+      ? []
+      : [
+          `scripts changed: ${paths.slice(0, filesMax).map(shortName).join(', ')}${paths.length > filesMax ? ', …' : ''}`
+        ])
   ]
 }
 
 /** As its name says little, a __load__.zeek is named with its directory. */
-const shortName = (path: string) => path.split('/').slice(path.endsWith('/__load__.zeek') ? -2 : -1).join('/')
+const shortName = (path: string) =>
+  path
+    .split('/')
+    .slice(path.endsWith('/__load__.zeek') ? -2 : -1)
+    .join('/')

@@ -15,35 +15,41 @@ export class Runner {
   #stopping = new Map<string, number>()
 
   /** `stopMs`: what a program may take to end. */
-  constructor (programs: SupervisorClient, origins: Origins, stopMs: number) {
+  constructor(programs: SupervisorClient, origins: Origins, stopMs: number) {
     this.#programs = programs
     this.#origins = origins
     this.#stopMs = stopMs
   }
 
   /** All that is being stopped, and those of these nodes that start. */
-  steps (nodes: readonly ManagedNode[]): NodeStep[] {
+  steps(nodes: readonly ManagedNode[]): NodeStep[] {
     const now = performance.now()
     const starting = nodes.filter(({ status: { node, state } }) => state === 'PENDING' && !this.#stopping.has(node))
     return [
-      ...[...this.#stopping].map(([node, since]): NodeStep => ({ node, state: 'stopping', seconds: Math.round((now - since) / 1000) })),
+      ...[...this.#stopping].map(([node, since]): NodeStep => ({
+        node,
+        state: 'stopping',
+        seconds: Math.round((now - since) / 1000)
+      })),
       ...starting.map(({ node: { name: node }, seconds }): NodeStep => ({ node, state: 'starting', seconds }))
     ]
   }
 
   /** Resolves when the program is gone. */
-  async end (name: string): Promise<void> {
+  async end(name: string): Promise<void> {
     this.#stopping.set(name, performance.now())
     await this.#programs.stop(name, this.#stopMs).finally(() => this.#stopping.delete(name))
   }
 
   /** Resolves when all are gone; `gone` gets the name of each once it is. */
-  async stop (nodes: readonly ManagedNode[], gone = new Set<string>()): Promise<void> {
+  async stop(nodes: readonly ManagedNode[], gone = new Set<string>()): Promise<void> {
     for (const group of inStartOrder(nodes).reverse()) {
-      await Promise.all(group.map(async ({ node: { name } }) => {
-        await this.end(name)
-        gone.add(name)
-      }))
+      await Promise.all(
+        group.map(async ({ node: { name } }) => {
+          await this.end(name)
+          gone.add(name)
+        })
+      )
     }
   }
 
@@ -51,7 +57,11 @@ export class Runner {
    * Spawns, for a reason where there is one; it does not wait for a node to join. `begun` gets the name of each when its turn
    * has come.
    */
-  async start (nodes: readonly ManagedNode[], begun = new Set<string>(), reasons?: ReadonlyMap<string, string>): Promise<void> {
+  async start(
+    nodes: readonly ManagedNode[],
+    begun = new Set<string>(),
+    reasons?: ReadonlyMap<string, string>
+  ): Promise<void> {
     for (const node of inStartOrder(nodes).flat()) {
       const { name } = node.node
       node.expect(reasons?.get(name))

@@ -10,25 +10,29 @@ const checkShare = checker(Share, invalid)
 export class ShareFile {
   #path: string
 
-  constructor (path: string) {
+  constructor(path: string) {
     this.#path = path
   }
 
   /** Throws what is wrong with it, with the name of the file. */
-  async load (): Promise<Share | undefined> {
-    const text = await readFile(this.#path, 'utf8').catch(error => { if (error.code !== 'ENOENT') throw error })
+  async load(): Promise<Share | undefined> {
+    const text = await readFile(this.#path, 'utf8').catch(error => {
+      if (error.code !== 'ENOENT') throw error
+    })
     return text === undefined ? undefined : checkShare(this.#parse(text), this.#path)
   }
 
-  async save (share: Share): Promise<void> {
+  async save(share: Share): Promise<void> {
     await writeFileAtomically(this.#path, JSON.stringify(share))
   }
 
-  async clear (): Promise<void> {
-    await unlink(this.#path).catch(error => { if (error.code !== 'ENOENT') throw error })
+  async clear(): Promise<void> {
+    await unlink(this.#path).catch(error => {
+      if (error.code !== 'ENOENT') throw error
+    })
   }
 
-  #parse (text: string): unknown {
+  #parse(text: string): unknown {
     try {
       return JSON.parse(text)
     } catch (error) {

@@ -9,8 +9,12 @@ import { renderLayout, writesLogs } from '../../zeek/layout.js'
 import type { AgentSettings } from '../config.js'
 
 /** Where the agent keeps things: below the state directory, unless a setting says otherwise. */
-export function directories (settings: AgentSettings) {
-  const { management_state_dir: state, management_spool_dir: spool = join(state, 'spool'), agent_archive_dir: archive = join(state, 'logs') } = settings
+export function directories(settings: AgentSettings) {
+  const {
+    management_state_dir: state,
+    management_spool_dir: spool = join(state, 'spool'),
+    agent_archive_dir: archive = join(state, 'logs')
+  } = settings
   return {
     spool: resolve(spool),
     /** Where nodes leave finished logs. */
@@ -24,19 +28,21 @@ export function directories (settings: AgentSettings) {
 }
 
 /** Where a node that runs in this directory and its agent talk. */
-export function channelOf (directory: string): string {
+export function channelOf(directory: string): string {
   return join(directory, 'channel')
 }
 
 /** The layout as this instance's nodes read it. */
-export function layoutOf ({ layout, nodes }: Share): string {
+export function layoutOf({ layout, nodes }: Share): string {
   const own = layout.nodes.find(({ name }) => name === nodes[0]?.name)
   return renderLayout(layout, own?.host ?? '127.0.0.1')
 }
 
 /** Where and when a node rotates its logs; undefined for one that writes none. */
-export function rotationOf ({ role }: AssignedNode, layout: Layout, settings: AgentSettings): Rotation | undefined {
-  return writesLogs(role, layout) ? { queue: directories(settings).queue, interval: settings.agent_rotation_interval } : undefined
+export function rotationOf({ role }: AssignedNode, layout: Layout, settings: AgentSettings): Rotation | undefined {
+  return writesLogs(role, layout)
+    ? { queue: directories(settings).queue, interval: settings.agent_rotation_interval }
+    : undefined
 }
 
 /**
@@ -44,12 +50,24 @@ export function rotationOf ({ role }: AssignedNode, layout: Layout, settings: Ag
  * environment, the layout, and where its logs go. What it merely inherits (PATH, TZ …) does not count, so that a supervisor that is
  * started from another shell leaves the nodes alone.
  */
-export function programOf (node: AssignedNode, share: Share, zeek: Executable, settings: AgentSettings, env: NodeJS.ProcessEnv): Program {
+export function programOf(
+  node: AssignedNode,
+  share: Share,
+  zeek: Executable,
+  settings: AgentSettings,
+  env: NodeJS.ProcessEnv
+): Program {
   const { scripts, node: directory } = directories(settings)
   const rotation = rotationOf(node, share.layout, settings)
   const command = renderCommand(node, share.layout, zeek.path)
   const environment = renderEnvironment(node, { scripts, zeekPath: zeek.zeekPath }, env, rotation)
-  const inputs = [command, Object.entries(node.env ?? {}).sort(), environment.ZEEKPATH, layoutOf(share), rotation && renderRotation(rotation)]
+  const inputs = [
+    command,
+    Object.entries(node.env ?? {}).sort(),
+    environment.ZEEKPATH,
+    layoutOf(share),
+    rotation && renderRotation(rotation)
+  ]
   return {
     name: node.name,
     kind: 'detached',
@@ -70,6 +88,6 @@ export function programOf (node: AssignedNode, share: Share, zeek: Executable, s
 }
 
 /** Nodes in the order in which they start, in groups that start together. They stop the other way round. */
-export function inStartOrder<T extends { node: AssignedNode }> (nodes: readonly T[]): T[][] {
+export function inStartOrder<T extends { node: AssignedNode }>(nodes: readonly T[]): T[][] {
   return clusterRoles.map(role => nodes.filter(({ node }) => node.role === role)).filter(group => group.length > 0)
 }

@@ -8,8 +8,10 @@ export interface CorePattern {
   usesPid: boolean
 }
 
-export async function readCorePattern (): Promise<CorePattern> {
-  const [pattern, usesPid] = await Promise.all(['core_pattern', 'core_uses_pid'].map(name => readFile(`/proc/sys/kernel/${name}`, 'utf8')))
+export async function readCorePattern(): Promise<CorePattern> {
+  const [pattern, usesPid] = await Promise.all(
+    ['core_pattern', 'core_uses_pid'].map(name => readFile(`/proc/sys/kernel/${name}`, 'utf8'))
+  )
   return { pattern: pattern!.trim(), usesPid: usesPid!.trim() !== '0' }
 }
 
@@ -25,19 +27,35 @@ export interface CoreDirectory {
 const isPipe = ({ pattern }: CorePattern) => pattern.startsWith('|')
 
 /** The places of a process that ran in a directory, and notes on what cannot be found there. See core(5). */
-export function placesOf (cores: CorePattern, directory: string): { places: CoreDirectory[], notes: string[] } {
+export function placesOf(cores: CorePattern, directory: string): { places: CoreDirectory[]; notes: string[] } {
   const usual: CoreDirectory = { directory, name: /^core(\..*)?$/, isShared: false }
   const { pattern } = cores
-  if (isPipe(cores)) return { places: [usual], notes: [`the kernel hands core files to ${pattern.slice(1)} (kernel.core_pattern): ask that for them, systemd-coredump with coredumpctl`] }
+  if (isPipe(cores)) {
+    return {
+      places: [usual],
+      notes: [
+        `the kernel hands core files to ${pattern.slice(1)} (kernel.core_pattern): ask that for them, systemd-coredump with coredumpctl`
+      ]
+    }
+  }
   const path = isAbsolute(pattern) ? pattern : join(directory, pattern)
-  const place = { directory: dirname(path), name: nameOf(basename(path), cores.usesPid), isShared: dirname(path) !== directory }
-  const lost = (why: string) => ({ places: [usual], notes: [`core files go to ${pattern} (kernel.core_pattern): ${why}`] })
+  const place = {
+    directory: dirname(path),
+    name: nameOf(basename(path), cores.usesPid),
+    isShared: dirname(path) !== directory
+  }
+  const lost = (why: string) => ({
+    places: [usual],
+    notes: [`core files go to ${pattern} (kernel.core_pattern): ${why}`]
+  })
   if (place.directory.includes('%')) return lost('the directory differs from one to the next, and is not looked at')
-  if (place.isShared && !/%[pPiI]/.test(basename(path)) && !cores.usesPid) return lost('without a process ID in the name it cannot be told whose one is')
+  if (place.isShared && !/%[pPiI]/.test(basename(path)) && !cores.usesPid) {
+    return lost('without a process ID in the name it cannot be told whose one is')
+  }
   return { places: [usual, place], notes: [] }
 }
 
-function nameOf (pattern: string, usesPid: boolean): RegExp {
+function nameOf(pattern: string, usesPid: boolean): RegExp {
   const name = pattern.replace(/%(.)|[.*+?^${}()|[\]\\]/g, (text, specifier?: string) => {
     if (specifier === undefined) return `\\${text}`
     return specifier === '%' ? '%' : 'pPiI'.includes(specifier) ? '(\\d+)' : '.*'
@@ -46,9 +64,13 @@ function nameOf (pattern: string, usesPid: boolean): RegExp {
 }
 
 /** The newest core file of a node that runs in a directory, and of which these processes are known; and notes on what keeps one from being found. */
-export async function newestCore (cores: CorePattern, directory: string, pids: readonly number[]): Promise<{ core?: { path: string, time: Date }, notes: string[] }> {
+export async function newestCore(
+  cores: CorePattern,
+  directory: string,
+  pids: readonly number[]
+): Promise<{ core?: { path: string; time: Date }; notes: string[] }> {
   const { places, notes } = placesOf(cores, directory)
-  const found: { path: string, time: Date }[] = []
+  const found: { path: string; time: Date }[] = []
   for (const { directory, name, isShared } of places) {
     const files = await readdir(directory).catch(error => {
       notes.push(`cannot look for core files: ${messageOf(error)}`)
@@ -64,7 +86,10 @@ export async function newestCore (cores: CorePattern, directory: string, pids: r
   }
   for (const core of found.sort((a, b) => b.time.getTime() - a.time.getTime())) {
     if (await isCore(core.path)) return { core, notes }
-    await open(core.path, 'r').then(file => file.close(), error => notes.push(`whether it is a core file is not known: ${messageOf(error)}`))
+    await open(core.path, 'r').then(
+      file => file.close(),
+      error => notes.push(`whether it is a core file is not known: ${messageOf(error)}`)
+    )
   }
   notes.push(`there is no core file in ${[...new Set(places.map(({ directory }) => directory))].join(' or ')}`)
   return { notes }
@@ -76,13 +101,17 @@ const elfTypes = { executable: [2, 3], core: [4] }
 const isCore = (path: string) => isElf(path, 'core')
 
 /** Whether a file is an ELF file of that kind, by its header. */
-export async function isElf (path: string, kind: keyof typeof elfTypes): Promise<boolean> {
+export async function isElf(path: string, kind: keyof typeof elfTypes): Promise<boolean> {
   const file = await open(path, 'r').catch(() => undefined)
   if (!file) return false
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(18), 0, 18, 0)
     // Byte 5 tells the order of bytes in what follows: 2 is big-endian.
-    return bytesRead === 18 && buffer.toString('latin1', 0, 4) === '\x7fELF' && elfTypes[kind].includes(buffer[5] === 2 ? buffer.readUInt16BE(16) : buffer.readUInt16LE(16))
+    return (
+      bytesRead === 18 &&
+      buffer.toString('latin1', 0, 4) === '\x7fELF' &&
+      elfTypes[kind].includes(buffer[5] === 2 ? buffer.readUInt16BE(16) : buffer.readUInt16LE(16))
+    )
   } catch {
     return false
   } finally {
@@ -91,11 +120,15 @@ export async function isElf (path: string, kind: keyof typeof elfTypes): Promise
 }
 
 /** Says so when the kernel writes no core files of a process, as its limit is 0; undefined stands for a process that is started by this one's parent. */
-export async function coreLimitNote (cores: CorePattern, pid: number | undefined): Promise<string[]> {
+export async function coreLimitNote(cores: CorePattern, pid: number | undefined): Promise<string[]> {
   // The limit does not count for a pipe.
   if (isPipe(cores)) return []
   const limits = await readFile(`/proc/${pid ?? 'self'}/limits`, 'utf8').catch(() => '')
   const [, limit] = /^Max core file size\s+(\S+)/m.exec(limits) ?? []
   if (limit === undefined) return ['the limit of core files cannot be read']
-  return limit === '0' ? [`the limit of core files is 0 (of ${pid === undefined ? 'the agent, since the node does not run' : 'the node'}): a crash leaves none`] : []
+  return limit === '0'
+    ? [
+        `the limit of core files is 0 (of ${pid === undefined ? 'the agent, since the node does not run' : 'the node'}): a crash leaves none`
+      ]
+    : []
 }

@@ -14,24 +14,38 @@ import { lastOutput } from './outputs.js'
 type BacktraceOf = (executable: string, core: string) => Promise<Backtrace>
 
 /** What is known of nodes that misbehave. One outcome per node; what cannot be found out is a note in it. */
-export async function diagnose (table: NodeTable, names: readonly string[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Outcome[]> {
+export async function diagnose(
+  table: NodeTable,
+  names: readonly string[],
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal
+): Promise<Outcome[]> {
   // gdb takes as much memory as the program had.
   const oneAtATime = new Sequence()
   return await table.each(names, async node => {
-    const diagnosis = await diagnosisOf(node, (executable, core) => oneAtATime.run(() => backtrace(executable, core, env.PATH, signal)))
+    const diagnosis = await diagnosisOf(node, (executable, core) =>
+      oneAtATime.run(() => backtrace(executable, core, env.PATH, signal))
+    )
     return { ...outputsOf(node, diagnosis.notes), diagnosis }
   })
 }
 
-async function diagnosisOf ({ node, program, status }: ManagedNode, backtraceOf: BacktraceOf): Promise<Diagnosis> {
+async function diagnosisOf({ node, program, status }: ManagedNode, backtraceOf: BacktraceOf): Promise<Diagnosis> {
   const { runs, trouble } = readHistory(program.cwd)
   const cores = await readCorePattern()
-  const { core, notes } = await newestCore(cores, program.cwd, runs.flatMap(({ pid }) => pid ?? []))
+  const { core, notes } = await newestCore(
+    cores,
+    program.cwd,
+    runs.flatMap(({ pid }) => pid ?? [])
+  )
   if (trouble !== undefined) notes.push(`the history of its processes is missing: ${trouble}`)
-  notes.push(...await coreLimitNote(cores, status.pid))
-  const isOfRun = (time: number, { started_at: from, ended_at: to }: NodeRun) => time >= Date.parse(from) - coarseMs && (to === undefined || time <= Date.parse(to) + coarseMs)
-  if (core && !runs.some(run => isOfRun(core.time.getTime(), run))) notes.push(`the core file is of ${core.time.toISOString()}: of none of these processes`)
-  const trace = core && await backtraceOf(executableOf(program.command), core.path)
+  notes.push(...(await coreLimitNote(cores, status.pid)))
+  const isOfRun = (time: number, { started_at: from, ended_at: to }: NodeRun) =>
+    time >= Date.parse(from) - coarseMs && (to === undefined || time <= Date.parse(to) + coarseMs)
+  if (core && !runs.some(run => isOfRun(core.time.getTime(), run))) {
+    notes.push(`the core file is of ${core.time.toISOString()}: of none of these processes`)
+  }
+  const trace = core && (await backtraceOf(executableOf(program.command), core.path))
   return {
     state: status.state,
     command: maskedCommand(program.command),
@@ -39,7 +53,7 @@ async function diagnosisOf ({ node, program, status }: ManagedNode, backtraceOf:
     runs,
     ...(core ? { core: core.path } : {}),
     ...(trace?.text === undefined ? {} : { backtrace: withoutSecrets(trace.text, node) }),
-    notes: [...notes, ...trace?.notes ?? []]
+    notes: [...notes, ...(trace?.notes ?? [])]
   }
 }
 
@@ -47,12 +61,12 @@ async function diagnosisOf ({ node, program, status }: ManagedNode, backtraceOf:
 const coarseMs = 1000
 
 /** Zeek, or what it is started by: `taskset -c <cpu> zeek`. */
-function executableOf (command: readonly string[]): string {
+function executableOf(command: readonly string[]): string {
   return command[command[0] === 'taskset' ? 3 : 0]!
 }
 
 /** Nothing, of a node that has not run, or whose outputs cannot be read, which is noted. */
-function outputsOf (node: ManagedNode, notes: string[]): ResultData {
+function outputsOf(node: ManagedNode, notes: string[]): ResultData {
   try {
     return lastOutput(node, { streams, lines: tailLines, bytes: tailBytes })
   } catch (error) {

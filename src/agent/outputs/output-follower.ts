@@ -15,7 +15,7 @@ interface Source {
   endsRun: boolean
 }
 
-async function openSource (path: string): Promise<Source | undefined> {
+async function openSource(path: string): Promise<Source | undefined> {
   const file = await open(path, 'r').catch(error => {
     if (isRefused(error)) throw error
     return undefined
@@ -24,8 +24,11 @@ async function openSource (path: string): Promise<Source | undefined> {
 }
 
 /** Changes when another file takes the place of the one before; undefined when there is none. */
-async function identityOf (path: string): Promise<string | undefined> {
-  return await stat(path).then(({ ino, ctimeMs, size }) => `${ino}-${ctimeMs}-${size}`, () => undefined)
+async function identityOf(path: string): Promise<string | undefined> {
+  return await stat(path).then(
+    ({ ino, ctimeMs, size }) => `${ino}-${ctimeMs}-${size}`,
+    () => undefined
+  )
 }
 
 /**
@@ -43,20 +46,23 @@ export class OutputFollower {
   #shrunk = false
   #unfinished = Buffer.alloc(0)
 
-  constructor (directory: string, stream: OutputStream) {
+  constructor(directory: string, stream: OutputStream) {
     this.#directory = directory
     this.stream = stream
   }
 
   /** The last whole lines that are there, of so many bytes. What comes after them is what next() tells. */
-  async begin (lines: number, bytes: number): Promise<string> {
+  async begin(lines: number, bytes: number): Promise<string> {
     const source = await openSource(fileOf(this.#directory, this.stream))
     if (!source) return ''
     this.#sources = [source]
     this.#copy = await identityOf(rotatedFileOf(this.#directory, this.stream))
     const { size } = await source.file.stat()
     const text = readLatest(this.#directory, this.stream, bytes, size)
-    if (await this.#placeOf(source) !== 0 || await identityOf(rotatedFileOf(this.#directory, this.stream)) !== this.#copy) {
+    if (
+      (await this.#placeOf(source)) !== 0 ||
+      (await identityOf(rotatedFileOf(this.#directory, this.stream))) !== this.#copy
+    ) {
       // It was rotated, or begun anew, under our hands.
       await this.end()
       return await this.begin(lines, bytes)
@@ -68,7 +74,7 @@ export class OutputFollower {
   }
 
   /** More lines, some or none; undefined when there is nothing more for now. */
-  async next (): Promise<string[] | undefined> {
+  async next(): Promise<string[] | undefined> {
     for (;;) {
       const [source] = this.#sources
       if (!source) {
@@ -79,7 +85,7 @@ export class OutputFollower {
       }
       const { buffer, bytesRead } = await source.file.read(Buffer.alloc(chunkBytes), 0, chunkBytes, source.position)
       // What was read may be of another place than it was thought to be.
-      if (this.#sources.length === 1 && await this.#moved(source)) continue
+      if (this.#sources.length === 1 && (await this.#moved(source))) continue
       source.position += bytesRead
       if (bytesRead > 0) return this.#lines(buffer.subarray(0, bytesRead))
       if (this.#sources.length === 1) return undefined
@@ -89,18 +95,20 @@ export class OutputFollower {
     }
   }
 
-  async end (): Promise<void> {
+  async end(): Promise<void> {
     await Promise.all(this.#sources.splice(0).map(({ file }) => file.close()))
   }
 
   /** Whether there is now more to read of than the file that was read. */
-  async #moved (source: Source): Promise<boolean> {
+  async #moved(source: Source): Promise<boolean> {
     const place = await this.#placeOf(source)
-    return place === 0 ? await this.#wasRotated(source) || await this.#wasEmptied(source) : await this.#hasSuccessor(source, place)
+    return place === 0
+      ? (await this.#wasRotated(source)) || (await this.#wasEmptied(source))
+      : await this.#hasSuccessor(source, place)
   }
 
   /** What was written before the rotation, and not read, is in the copy; the file begins anew. */
-  async #wasRotated (source: Source): Promise<boolean> {
+  async #wasRotated(source: Source): Promise<boolean> {
     const path = rotatedFileOf(this.#directory, this.stream)
     const identity = await identityOf(path)
     if (identity === undefined || identity === this.#copy) return false
@@ -114,7 +122,7 @@ export class OutputFollower {
   }
 
   /** By someone else, when the next look finds no rotation that did it. */
-  async #wasEmptied (source: Source): Promise<boolean> {
+  async #wasEmptied(source: Source): Promise<boolean> {
     const isShort = (await source.file.stat()).size < source.position
     const wasEmptied = isShort && this.#shrunk
     this.#shrunk = isShort && !wasEmptied
@@ -122,10 +130,10 @@ export class OutputFollower {
     return wasEmptied
   }
 
-  async #hasSuccessor (source: Source, place: number | undefined): Promise<boolean> {
+  async #hasSuccessor(source: Source, place: number | undefined): Promise<boolean> {
     const successor = await openSource(fileOf(this.#directory, this.stream, place === undefined ? 0 : place - 1))
     if (!successor) return false
-    if (await this.#placeOf(source) !== place) {
+    if ((await this.#placeOf(source)) !== place) {
       // Yet another run has begun meanwhile: the next look finds their places.
       await successor.file.close()
       return false
@@ -137,14 +145,21 @@ export class OutputFollower {
   }
 
   /** How many runs ago it was; undefined when it is no longer kept. Files only move back, so that none is missed. */
-  async #placeOf ({ inode }: Source): Promise<number | undefined> {
+  async #placeOf({ inode }: Source): Promise<number | undefined> {
     for (let place = 0; place <= runsBefore; place++) {
-      if (await stat(fileOf(this.#directory, this.stream, place)).then(({ ino }) => ino === inode, () => false)) return place
+      if (
+        await stat(fileOf(this.#directory, this.stream, place)).then(
+          ({ ino }) => ino === inode,
+          () => false
+        )
+      ) {
+        return place
+      }
     }
     return undefined
   }
 
-  #lines (chunk: Buffer): string[] {
+  #lines(chunk: Buffer): string[] {
     const lines: string[] = []
     let rest = Buffer.concat([this.#unfinished, chunk])
     for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n')) {
@@ -162,7 +177,7 @@ export class OutputFollower {
 }
 
 /** Where a text can be cut without cutting a character of it: there or up to three bytes before. */
-function endOfCharacter (text: Buffer, at: number): number {
+function endOfCharacter(text: Buffer, at: number): number {
   for (let end = at; end > at - 4; end--) if ((text[end]! & 0xc0) !== 0x80) return end
   return at
 }

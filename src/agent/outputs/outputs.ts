@@ -32,24 +32,49 @@ interface Wanted {
 }
 
 /** What nodes have written, and with `follow` what they write then, as parts. One outcome per node. */
-export async function getNodeOutput (table: NodeTable, { nodes, stream, lines, incarnation, follow }: Params, { signal, part }: Pick<Context, 'signal' | 'part'>): Promise<Outcome[]> {
+export async function getNodeOutput(
+  table: NodeTable,
+  { nodes, stream, lines, incarnation, follow }: Params,
+  { signal, part }: Pick<Context, 'signal' | 'part'>
+): Promise<Outcome[]> {
   const chosen = stream === undefined ? streams : [stream]
-  const wanted = { streams: chosen, lines, bytes: Math.min(outputBytes, Math.floor(answerBytes / Math.max(1, nodes.length * chosen.length))) }
+  const wanted = {
+    streams: chosen,
+    lines,
+    bytes: Math.min(outputBytes, Math.floor(answerBytes / Math.max(1, nodes.length * chosen.length)))
+  }
   return await table.each(nodes, async node => {
     if (!follow) return lastOutput(node, wanted, incarnation)
-    if (incarnation !== 0) throw new AppError('invalid_request', 'incarnation must be 0 with follow: an earlier one has ended')
-    return await followNode(node, wanted, { ...follow, isOurs: () => table.get(node.node.name) !== undefined, signal, part })
+    if (incarnation !== 0) {
+      throw new AppError('invalid_request', 'incarnation must be 0 with follow: an earlier one has ended')
+    }
+    return await followNode(node, wanted, {
+      ...follow,
+      isOurs: () => table.get(node.node.name) !== undefined,
+      signal,
+      part
+    })
   })
 }
 
 /** The last lines of a run of a node. Throws `not_found` when none of it is kept. */
-export function lastOutput (node: ManagedNode, { streams: wanted, lines, bytes }: Wanted, incarnation = 0): ResultData {
+export function lastOutput(node: ManagedNode, { streams: wanted, lines, bytes }: Wanted, incarnation = 0): ResultData {
   const directory = node.program.cwd
-  const kept = Array.from({ length: runsBefore + 1 }, (_, n) => n).filter(n => streams.some(stream => isThere(fileOf(directory, stream, n))))
-  if (!kept.includes(incarnation)) throw new AppError('not_found', kept.length === 0 ? `node ${node.node.name} has not run yet` : `there is no output of incarnation ${incarnation} of node ${node.node.name}: ${kept.join(', ')} are kept`)
+  const kept = Array.from({ length: runsBefore + 1 }, (_, n) => n).filter(n =>
+    streams.some(stream => isThere(fileOf(directory, stream, n)))
+  )
+  if (!kept.includes(incarnation)) {
+    throw new AppError(
+      'not_found',
+      kept.length === 0
+        ? `node ${node.node.name} has not run yet`
+        : `there is no output of incarnation ${incarnation} of node ${node.node.name}: ${kept.join(', ')} are kept`
+    )
+  }
   const data: ResultData = {}
   for (const stream of wanted) {
-    const end = incarnation === 0 ? readLatest(directory, stream, bytes) : readEnd(fileOf(directory, stream, incarnation), bytes)
+    const end =
+      incarnation === 0 ? readLatest(directory, stream, bytes) : readEnd(fileOf(directory, stream, incarnation), bytes)
     const isCut = end.length === bytes
     const text = lastLines(end, lines, isCut)
     if (isCut && text.split('\n').length < lines) data.truncated = true
@@ -69,7 +94,11 @@ interface FollowOptions {
 }
 
 /** Tells what a node writes, until one of the limits; resolves with what was there at the start. */
-async function followNode (node: ManagedNode, { streams: wanted, lines, bytes }: Wanted, { duration, max_lines: maxLines, isOurs, signal, part }: FollowOptions): Promise<ResultData> {
+async function followNode(
+  node: ManagedNode,
+  { streams: wanted, lines, bytes }: Wanted,
+  { duration, max_lines: maxLines, isOurs, signal, part }: FollowOptions
+): Promise<ResultData> {
   const { name } = node.node
   const followers = wanted.map(stream => new OutputFollower(node.program.cwd, stream))
   const end = performance.now() + duration * 1000
@@ -77,7 +106,9 @@ async function followNode (node: ManagedNode, { streams: wanted, lines, bytes }:
   const isOver = () => signal.aborted || left.lines <= 0 || left.bytes <= 0
   try {
     const data: ResultData = {}
-    for (const follower of followers) data[follower.stream] = withoutSecrets(await follower.begin(lines, bytes), node.node)
+    for (const follower of followers) {
+      data[follower.stream] = withoutSecrets(await follower.begin(lines, bytes), node.node)
+    }
     // The last look comes after the end, so that nothing that was written before it is missing.
     for (let isLast = false; !isLast && !isOver();) {
       await sleep(Math.max(0, Math.min(pollMs, end - performance.now())), undefined, { signal }).catch(() => {})
@@ -88,7 +119,8 @@ async function followNode (node: ManagedNode, { streams: wanted, lines, bytes }:
           const news = await follower.next()
           if (!news) break
           // An empty list has no text.
-          const told = news.length === 0 ? [] : withoutSecrets(news.slice(0, left.lines).join('\n'), node.node).split('\n')
+          const told =
+            news.length === 0 ? [] : withoutSecrets(news.slice(0, left.lines).join('\n'), node.node).split('\n')
           left.lines -= told.length
           left.bytes -= bytesOf(told)
           for (const lines of inParts(told)) part({ node: name, stream: follower.stream, lines })
@@ -101,12 +133,12 @@ async function followNode (node: ManagedNode, { streams: wanted, lines, bytes }:
   }
 }
 
-function bytesOf (lines: readonly string[]): number {
+function bytesOf(lines: readonly string[]): number {
   return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0)
 }
 
 /** Lines in portions, each of some hundred lines and, unless it is a single line, no more than its bytes. */
-function inParts (lines: readonly string[]): string[][] {
+function inParts(lines: readonly string[]): string[][] {
   const parts: string[][] = []
   let bytes = 0
   for (const line of lines) {

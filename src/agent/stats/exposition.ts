@@ -5,7 +5,7 @@ const maxLine = 65_536
  * The values of some metrics in Prometheus' text format: of each the sum over all of its labels. What is not told, and what
  * is no number, is left out, and so is a line that is no sample.
  */
-export function readMetrics (text: string, names: readonly string[]): Map<string, number> {
+export function readMetrics(text: string, names: readonly string[]): Map<string, number> {
   const wanted = new Set(names)
   const sums = new Map<string, number>()
   for (const line of text.split('\n')) {
@@ -19,7 +19,7 @@ export function readMetrics (text: string, names: readonly string[]): Map<string
 }
 
 /** Of what follows the name: labels in braces, whose values can hold anything, then the value, then perhaps a time. */
-function valueOf (rest: string): number {
+function valueOf(rest: string): number {
   const [, value] = /^(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?\s+(\S+)(?:\s+-?\d+)?\s*$/.exec(rest) ?? []
   return value === undefined ? NaN : Number(value)
 }

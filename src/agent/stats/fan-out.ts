@@ -41,7 +41,7 @@ export interface FanOut {
 export interface FanOutVerdict {
   nodes: string[]
   duplicated: boolean
-  heaviest?: { node: string, times: number }
+  heaviest?: { node: string; times: number }
 }
 
 /** How many blocks in a row must say the same, and how many packets a worker must have counted in each. */
@@ -55,17 +55,21 @@ const equalPart = 0.1
 const medianMin = 3
 
 /** What is known after another sample, read at `at`. */
-export function follow (before: FanOut | undefined, at: number, sample: readonly Count[]): FanOut {
+export function follow(before: FanOut | undefined, at: number, sample: readonly Count[]): FanOut {
   const workers = sample.map(({ node, process }) => ({ node, process }))
   const counts = sample.map(({ packets }) => packets)
-  const isSame = before !== undefined && before.workers.length === workers.length &&
-    workers.every(({ node, process }, n) => node === before.workers[n]!.node && process === before.workers[n]!.process) &&
+  const isSame =
+    before !== undefined &&
+    before.workers.length === workers.length &&
+    workers.every(
+      ({ node, process }, n) => node === before.workers[n]!.node && process === before.workers[n]!.process
+    ) &&
     counts.every((count, n) => count >= before.counts[n]!)
   if (!isSame) return { workers, at, counts, equal: 0, times: [] }
   const grown = counts.map((count, n) => count - before.counts[n]!)
   const mean = grown.reduce((sum, count) => sum + count, 0) / grown.length
   const chance = Math.sqrt(2 * mean)
-  if (mean < packetsMin || chance * equalPart < mean * apartMs / (at - before.at)) return before
+  if (mean < packetsMin || chance * equalPart < (mean * apartMs) / (at - before.at)) return before
   const median = Math.max(1, medianOf(grown))
   return {
     workers,
@@ -77,7 +81,7 @@ export function follow (before: FanOut | undefined, at: number, sample: readonly
 }
 
 /** What the blocks prove; undefined while there are too few. */
-export function verdictOf ({ workers, equal, times }: FanOut): FanOutVerdict | undefined {
+export function verdictOf({ workers, equal, times }: FanOut): FanOutVerdict | undefined {
   if (times.length < blocks) return undefined
   const least = workers.map((_worker, n) => Math.min(...times.map(block => block[n]!)))
   const heaviest = least.indexOf(Math.max(...least))
@@ -92,12 +96,12 @@ export function verdictOf ({ workers, equal, times }: FanOut): FanOutVerdict | u
  * Once it is proven, only counts that are as different as chance makes them disprove it: a sample that came late does
  * not.
  */
-function equalBlocks (before: number, difference: number, chance: number): number {
+function equalBlocks(before: number, difference: number, chance: number): number {
   if (difference <= chance * equalPart) return Math.min(blocks, before + 1)
   return before >= blocks && difference < chance ? before : 0
 }
 
-function medianOf (values: readonly number[]): number {
+function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2

@@ -14,13 +14,31 @@ const maxCommand = 1024
 const maxForeign = 100
 
 /** The path of a directory that matters, and what it is for. */
-export interface StorageDirectory { path: string, holds: string }
+export interface StorageDirectory {
+  path: string
+  holds: string
+}
 
 /** Samples the instance, over about a second. `own`: the process ids of its agent and nodes. */
-export async function readInstance ({ zeekVersion, places, own, signal }: { zeekVersion: string | undefined, places: readonly StorageDirectory[], own: readonly number[], signal: AbortSignal }): Promise<InstanceStats> {
+export async function readInstance({
+  zeekVersion,
+  places,
+  own,
+  signal
+}: {
+  zeekVersion: string | undefined
+  places: readonly StorageDirectory[]
+  own: readonly number[]
+  signal: AbortSignal
+}): Promise<InstanceStats> {
   const before = { at: performance.now(), interfaces: await readInterfaces() }
   await sleep(apartMs, undefined, { signal }).catch(() => {})
-  const [interfaces, memory, systems, foreign] = await Promise.all([readInterfaces(), readFile('/proc/meminfo', 'utf8'), fileSystems(places), foreignProcesses(own)])
+  const [interfaces, memory, systems, foreign] = await Promise.all([
+    readInterfaces(),
+    readFile('/proc/meminfo', 'utf8'),
+    fileSystems(places),
+    foreignProcesses(own)
+  ])
   const interval = (performance.now() - before.at) / 1000
   return {
     time: new Date().toISOString(),
@@ -30,19 +48,32 @@ export async function readInstance ({ zeekVersion, places, own, signal }: { zeek
     load: loadavg(),
     ...parseMemory(memory),
     file_systems: systems,
-    interfaces: interfaces.map(now => withRates(before.interfaces.find(({ name }) => name === now.name), now, interval)),
+    interfaces: interfaces.map(now =>
+      withRates(
+        before.interfaces.find(({ name }) => name === now.name),
+        now,
+        interval
+      )
+    ),
     foreign
   }
 }
 
 /** Of /proc/meminfo, whose kB are 1024 bytes. */
-export function parseMemory (text: string): Pick<InstanceStats, 'memory_bytes' | 'memory_available_bytes' | 'swap_bytes' | 'swap_free_bytes'> {
+export function parseMemory(
+  text: string
+): Pick<InstanceStats, 'memory_bytes' | 'memory_available_bytes' | 'swap_bytes' | 'swap_free_bytes'> {
   const bytes = (name: string) => 1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0)
-  return { memory_bytes: bytes('MemTotal'), memory_available_bytes: bytes('MemAvailable'), swap_bytes: bytes('SwapTotal'), swap_free_bytes: bytes('SwapFree') }
+  return {
+    memory_bytes: bytes('MemTotal'),
+    memory_available_bytes: bytes('MemAvailable'),
+    swap_bytes: bytes('SwapTotal'),
+    swap_free_bytes: bytes('SwapFree')
+  }
 }
 
 /** The file systems of directories, each once, with all that it holds. A directory that is not there is left out. */
-export async function fileSystems (places: readonly StorageDirectory[]): Promise<FileSystem[]> {
+export async function fileSystems(places: readonly StorageDirectory[]): Promise<FileSystem[]> {
   const systems = new Map<number, FileSystem>()
   for (const { path, holds } of places) {
     try {
@@ -56,31 +87,54 @@ export async function fileSystems (places: readonly StorageDirectory[]): Promise
 }
 
 /** The network interfaces of a machine, sorted by name, as the kernel counts. */
-export async function readInterfaces (root = '/sys/class/net'): Promise<InterfaceStats[]> {
+export async function readInterfaces(root = '/sys/class/net'): Promise<InterfaceStats[]> {
   const names = (await readdir(root).catch(() => [])).sort(compare)
-  return (await Promise.all(names.map(async (name): Promise<InterfaceStats[]> => {
-    try {
-      const read = async (file: string) => Number(await readFile(join(root, name, file), 'utf8'))
-      const [flags, packets, bytes, errors, dropped] = await Promise.all(['flags', ...['packets', 'bytes', 'errors', 'dropped'].map(what => `statistics/rx_${what}`)].map(read))
-      if (![flags, packets, bytes, errors, dropped].every(Number.isSafeInteger)) return []
-      // IFF_UP is the lowest bit: whether someone has switched it on.
-      return [{ name, up: (flags! & 1) === 1, packets_received: packets!, bytes_received: bytes!, errors: errors!, dropped: dropped! }]
-    } catch {
-      // It is gone, or is no interface: bonding has a file there.
-      return []
-    }
-  }))).flat()
+  return (
+    await Promise.all(
+      names.map(async (name): Promise<InterfaceStats[]> => {
+        try {
+          const read = async (file: string) => Number(await readFile(join(root, name, file), 'utf8'))
+          const [flags, packets, bytes, errors, dropped] = await Promise.all(
+            ['flags', ...['packets', 'bytes', 'errors', 'dropped'].map(what => `statistics/rx_${what}`)].map(read)
+          )
+          if (![flags, packets, bytes, errors, dropped].every(Number.isSafeInteger)) return []
+          // IFF_UP is the lowest bit: whether someone has switched it on.
+          return [
+            {
+              name,
+              up: (flags! & 1) === 1,
+              packets_received: packets!,
+              bytes_received: bytes!,
+              errors: errors!,
+              dropped: dropped!
+            }
+          ]
+        } catch {
+          // It is gone, or is no interface: bonding has a file there.
+          return []
+        }
+      })
+    )
+  ).flat()
 }
 
 /** An interface with its rates since the reading before, of so many seconds. */
-export function withRates (before: InterfaceStats | undefined, now: InterfaceStats, interval: number): InterfaceStats {
+export function withRates(before: InterfaceStats | undefined, now: InterfaceStats, interval: number): InterfaceStats {
   if (!before || interval <= 0) return now
-  const rate = (key: 'packets_received' | 'bytes_received' | 'errors' | 'dropped') => increase(before[key], now[key]) / interval
-  return { ...now, interval, packets_per_second: rate('packets_received'), bytes_per_second: rate('bytes_received'), errors_per_second: rate('errors'), dropped_per_second: rate('dropped') }
+  const rate = (key: 'packets_received' | 'bytes_received' | 'errors' | 'dropped') =>
+    increase(before[key], now[key]) / interval
+  return {
+    ...now,
+    interval,
+    packets_per_second: rate('packets_received'),
+    bytes_per_second: rate('bytes_received'),
+    errors_per_second: rate('errors'),
+    dropped_per_second: rate('dropped')
+  }
 }
 
 /** Zeek processes that neither are one of these nor descend from one, at most a hundred. */
-export async function foreignProcesses (own: readonly number[]): Promise<ForeignProcess[]> {
+export async function foreignProcesses(own: readonly number[]): Promise<ForeignProcess[]> {
   const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name)).map(Number)
   const parents = new Map<number, number>()
   const zeeks: number[] = []
@@ -88,31 +142,42 @@ export async function foreignProcesses (own: readonly number[]): Promise<Foreign
     const found = await readName(pid)
     if (!found) continue
     parents.set(pid, found.parent)
-    if (found.comm === 'zeek' || await executableOf(pid) === 'zeek') zeeks.push(pid)
+    if (found.comm === 'zeek' || (await executableOf(pid)) === 'zeek') zeeks.push(pid)
   }
   const isOwn = (pid: number | undefined): boolean => {
     // A number that is used again while they are read can make a ring.
-    for (let at = pid, steps = 0; at !== undefined && steps < 100; at = parents.get(at), steps++) if (own.includes(at)) return true
+    for (let at = pid, steps = 0; at !== undefined && steps < 100; at = parents.get(at), steps++) {
+      if (own.includes(at)) return true
+    }
     return false
   }
-  const foreign = await Promise.all(zeeks.filter(pid => !isOwn(pid)).slice(0, maxForeign).map(async pid => ({ pid, command: await commandOf(pid) })))
+  const foreign = await Promise.all(
+    zeeks
+      .filter(pid => !isOwn(pid))
+      .slice(0, maxForeign)
+      .map(async pid => ({ pid, command: await commandOf(pid) }))
+  )
   return foreign.filter((one): one is ForeignProcess => one.command !== undefined)
 }
 
 /** A process's name and parent; undefined when it has ended, as a zombie has. */
-async function readName (pid: number): Promise<{ comm: string, parent: number } | undefined> {
-  const [, comm, state, parent] = /^\d+ \((.*)\) (\S) (\d+)/s.exec(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')) ?? []
+async function readName(pid: number): Promise<{ comm: string; parent: number } | undefined> {
+  const [, comm, state, parent] =
+    /^\d+ \((.*)\) (\S) (\d+)/s.exec(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')) ?? []
   return comm === undefined || state === 'Z' ? undefined : { comm, parent: Number(parent) }
 }
 
 /** Not told of processes of other users, to one who is not root. */
-async function executableOf (pid: number): Promise<string | undefined> {
+async function executableOf(pid: number): Promise<string | undefined> {
   // As the kernel says of one that was replaced meanwhile.
-  return await readlink(`/proc/${pid}/exe`).then(path => basename(path).replace(/ \(deleted\)$/, ''), () => undefined)
+  return await readlink(`/proc/${pid}/exe`).then(
+    path => basename(path).replace(/ \(deleted\)$/, ''),
+    () => undefined
+  )
 }
 
 /** A command line; secrets are masked. Undefined when it has ended. */
-async function commandOf (pid: number): Promise<string | undefined> {
+async function commandOf(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
   const command = maskedCommand(text.split('\0')).join(' ').trim()
   return command === '' ? undefined : command.length > maxCommand ? `${command.slice(0, maxCommand)}…` : command

@@ -17,29 +17,44 @@ export class LocalInstance {
   #places: StorageDirectory[]
 
   /** `archiver` is undefined when others archive. */
-  constructor (settings: AgentSettings, env: NodeJS.ProcessEnv, table: NodeTable, nodes: NodeHealth, archiver: Archiver | undefined) {
+  constructor(
+    settings: AgentSettings,
+    env: NodeJS.ProcessEnv,
+    table: NodeTable,
+    nodes: NodeHealth,
+    archiver: Archiver | undefined
+  ) {
     const { spool, archive } = directories(settings)
     this.#settings = settings
     this.#env = env
     this.#table = table
     this.#nodes = nodes
     this.#archiver = archiver
-    this.#places = [{ path: settings.management_state_dir, holds: 'state' }, { path: spool, holds: 'spool' }, { path: archive, holds: 'logs' }]
+    this.#places = [
+      { path: settings.management_state_dir, holds: 'state' },
+      { path: spool, holds: 'spool' },
+      { path: archive, holds: 'logs' }
+    ]
   }
 
   /** Of its zeek; undefined when there is none. */
-  async zeekVersion (): Promise<string | undefined> {
+  async zeekVersion(): Promise<string | undefined> {
     return (await findZeek(this.#settings.bin, this.#env).catch(() => undefined))?.version
   }
 
-  async stats (signal: AbortSignal): Promise<InstanceStats> {
+  async stats(signal: AbortSignal): Promise<InstanceStats> {
     // What descends from the agent itself is a check.
     const own = [process.pid, ...this.#table.statuses().flatMap(({ pid }) => pid ?? [])]
     const stats = await readInstance({ zeekVersion: await this.zeekVersion(), places: this.#places, own, signal })
     return this.#archiver ? { ...stats, archive: this.#archiver.status() } : stats
   }
 
-  async health (): Promise<HealthReport> {
-    return { ...this.#nodes.report(), drift: await this.#table.drift(), file_systems: await fileSystems(this.#places), ...(this.#archiver ? { archive: this.#archiver.status() } : {}) }
+  async health(): Promise<HealthReport> {
+    return {
+      ...this.#nodes.report(),
+      drift: await this.#table.drift(),
+      file_systems: await fileSystems(this.#places),
+      ...(this.#archiver ? { archive: this.#archiver.status() } : {})
+    }
   }
 }

@@ -18,27 +18,38 @@ export interface LogGrowth {
 }
 
 /** When it is, by both clocks, and what process writes, for how many seconds. */
-export interface Look { at: number, now: number, process: string, uptime: number }
+export interface Look {
+  at: number
+  now: number
+  process: string
+  uptime: number
+}
 
 /** The log files in a node's directory. One that is rotated away meanwhile is left out. */
-export async function readLogs (directory: string): Promise<LogFile[]> {
+export async function readLogs(directory: string): Promise<LogFile[]> {
   const names = (await readdir(directory).catch(() => [])).filter(name => /\.log(\.gz)?$/.test(name))
-  return (await Promise.all(names.map(async (name): Promise<LogFile[]> => {
-    try {
-      const { ino, size, mtimeMs } = await stat(join(directory, name))
-      return [{ mark: `${ino} ${size} ${mtimeMs}`, modified: mtimeMs }]
-    } catch {
-      return []
-    }
-  }))).flat()
+  return (
+    await Promise.all(
+      names.map(async (name): Promise<LogFile[]> => {
+        try {
+          const { ino, size, mtimeMs } = await stat(join(directory, name))
+          return [{ mark: `${ino} ${size} ${mtimeMs}`, modified: mtimeMs }]
+        } catch {
+          return []
+        }
+      })
+    )
+  ).flat()
 }
 
 /**
  * What is known after another look; undefined of a node that was never seen to have a log. Files that are gone say
  * nothing: they were rotated. A process begins with all of its time.
  */
-export function growthOf (
-  before: LogGrowth | undefined, files: readonly LogFile[], { at, now, process, uptime }: Look
+export function growthOf(
+  before: LogGrowth | undefined,
+  files: readonly LogFile[],
+  { at, now, process, uptime }: Look
 ): LogGrowth | undefined {
   if (!before && files.length === 0) return undefined
   const marks = new Set(files.map(({ mark }) => mark))

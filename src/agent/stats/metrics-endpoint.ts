@@ -12,13 +12,13 @@ export interface MetricsText {
 }
 
 /** Where a node of the share serves its metrics, as host:port; undefined when it does not. */
-export function endpointOf ({ layout }: Share, name: string): string | undefined {
+export function endpointOf({ layout }: Share, name: string): string | undefined {
   const node = layout.nodes.find(node => node.name === name)
   return node?.metrics_port === undefined ? undefined : hostPort(node.host, node.metrics_port)
 }
 
 /** Reads a metrics endpoint, at most 4 MiB, in so many milliseconds. Throws `unavailable`. */
-export async function readEndpoint (endpoint: string, timeoutMs: number): Promise<MetricsText> {
+export async function readEndpoint(endpoint: string, timeoutMs: number): Promise<MetricsText> {
   const url = `http://${endpoint}/metrics`
   const signal = AbortSignal.timeout(timeoutMs)
   try {
@@ -32,12 +32,21 @@ export async function readEndpoint (endpoint: string, timeoutMs: number): Promis
           if ((length += chunk.length) > maxBytes) response.destroy(new Error(`it is larger than ${maxBytes} bytes`))
         })
         response.once('error', reject)
-        response.once('end', () => response.statusCode === 200
-          ? resolve({ text: Buffer.concat(chunks).toString(), content_type: response.headers['content-type'] ?? 'text/plain' })
-          : reject(new Error(`it answers ${response.statusCode}`)))
+        response.once('end', () =>
+          response.statusCode === 200
+            ? resolve({
+                text: Buffer.concat(chunks).toString(),
+                content_type: response.headers['content-type'] ?? 'text/plain'
+              })
+            : reject(new Error(`it answers ${response.statusCode}`))
+        )
       }).once('error', reject)
     })
   } catch (error) {
-    throw new AppError('unavailable', `${url} cannot be read: ${signal.aborted ? `no answer within ${timeoutMs / 1000} s` : messageOf(error)}`, { cause: error })
+    throw new AppError(
+      'unavailable',
+      `${url} cannot be read: ${signal.aborted ? `no answer within ${timeoutMs / 1000} s` : messageOf(error)}`,
+      { cause: error }
+    )
   }
 }

@@ -6,7 +6,10 @@ import type { ManagedNode } from '../nodes/managed-node.js'
 import type { NodeTable } from '../nodes/node-table.js'
 import type { Sample } from './rates.js'
 
-interface Logs { growth: LogGrowth, idle: number }
+interface Logs {
+  growth: LogGrowth
+  idle: number
+}
 
 /** What of its nodes an agent tells for the cluster's health: drawn from sample after sample. */
 export class NodeHealth {
@@ -18,22 +21,28 @@ export class NodeHealth {
   #fanOuts = new Map<string, FanOut>()
 
   /** `directoryOf` is where a node works, and so has its logs. */
-  constructor (table: Pick<NodeTable, 'get' | 'share' | 'statuses'>, directoryOf: (node: string) => string) {
+  constructor(table: Pick<NodeTable, 'get' | 'share' | 'statuses'>, directoryOf: (node: string) => string) {
     this.#table = table
     this.#directoryOf = directoryOf
   }
 
   /** Takes what was sampled of the nodes that run, by name. */
-  async note (samples: ReadonlyMap<string, Sample>): Promise<void> {
+  async note(samples: ReadonlyMap<string, Sample>): Promise<void> {
     this.#samples = samples
     this.#fanOuts = this.#spread()
-    this.#logs = new Map((await Promise.all([...samples].map(async ([name, sample]) => {
-      const logs = await this.#growth(name, sample)
-      return logs ? [[name, logs] as const] : []
-    }))).flat())
+    this.#logs = new Map(
+      (
+        await Promise.all(
+          [...samples].map(async ([name, sample]) => {
+            const logs = await this.#growth(name, sample)
+            return logs ? [[name, logs] as const] : []
+          })
+        )
+      ).flat()
+    )
   }
 
-  report (): Pick<HealthReport, 'nodes' | 'fan_out'> {
+  report(): Pick<HealthReport, 'nodes' | 'fan_out'> {
     const names = new Set(this.#table.share?.layout.nodes.map(({ name }) => name))
     const nodes = this.#nodes().map(({ node: { name, interface: source }, unseen }) => {
       // What a node says can be anything: a report must not be refused because of it.
@@ -58,33 +67,44 @@ export class NodeHealth {
     return { nodes: telling, ...(fanOut.length === 0 ? {} : { fan_out: fanOut }) }
   }
 
-  #nodes (): ManagedNode[] {
+  #nodes(): ManagedNode[] {
     return this.#table.statuses().flatMap(({ node }) => this.#table.get(node) ?? [])
   }
 
-  #spread (): Map<string, FanOut> {
+  #spread(): Map<string, FanOut> {
     const groups = new Map<string, ManagedNode[]>()
     for (const node of this.#nodes()) {
       if (node.node.interface === undefined || node.status.state !== 'RUNNING') continue
       const device = deviceOf(node.node.interface)
-      groups.set(device, [...groups.get(device) ?? [], node])
+      groups.set(device, [...(groups.get(device) ?? []), node])
     }
-    return new Map([...groups].flatMap(([device, nodes]) => {
-      const before = this.#fanOuts.get(device)
-      const counts = nodes.flatMap(({ node: { name } }) => {
-        const reading = this.#samples.get(name)?.reading
-        // What the kernel has counted for it does not depend on how far it has come.
-        const packets = reading?.stats.packets_link ?? reading?.stats.packets_received
-        return packets === undefined ? [] : [{ node: name, process: reading!.process, packets }]
+    return new Map(
+      [...groups].flatMap(([device, nodes]) => {
+        const before = this.#fanOuts.get(device)
+        const counts = nodes.flatMap(({ node: { name } }) => {
+          const reading = this.#samples.get(name)?.reading
+          // What the kernel has counted for it does not depend on how far it has come.
+          const packets = reading?.stats.packets_link ?? reading?.stats.packets_received
+          return packets === undefined ? [] : [{ node: name, process: reading!.process, packets }]
+        })
+        const at = Math.max(...nodes.map(({ node: { name } }) => this.#samples.get(name)?.reading.at ?? 0))
+        // One whose count could not be read this time is counted the next time.
+        const after = counts.length < nodes.length ? before : follow(before, at, counts)
+        return nodes.length > 1 && after ? [[device, after] as const] : []
       })
-      const at = Math.max(...nodes.map(({ node: { name } }) => this.#samples.get(name)?.reading.at ?? 0))
-      // One whose count could not be read this time is counted the next time.
-      const after = counts.length < nodes.length ? before : follow(before, at, counts)
-      return nodes.length > 1 && after ? [[device, after] as const] : []
-    }))
+    )
   }
 
-  async #growth (name: string, { reading: { process, at, stats: { uptime } } }: Sample): Promise<Logs | undefined> {
+  async #growth(
+    name: string,
+    {
+      reading: {
+        process,
+        at,
+        stats: { uptime }
+      }
+    }: Sample
+  ): Promise<Logs | undefined> {
     const node = this.#table.get(name)?.node
     if (!node || !this.#table.share || !writesLogs(node.role, this.#table.share.layout)) return undefined
     const files = await readLogs(this.#directoryOf(name))

@@ -17,12 +17,12 @@ export interface Sample {
 }
 
 /** How much a counter has grown. One that is smaller than before has begun again: it has grown by what it is. */
-export function increase (before: number, now: number): number {
+export function increase(before: number, now: number): number {
   return now < before ? now : now - before
 }
 
 /** A sample with its rates since the reading before; of another process than that, since its start. Without one there are none. */
-export function ratesOf (before: Reading | undefined, { process, at, stats }: Reading): NodeStats {
+export function ratesOf(before: Reading | undefined, { process, at, stats }: Reading): NodeStats {
   if (!before) return stats
   const isSame = before.process === process
   const elapsed = (at - before.at) / 1000
@@ -38,9 +38,11 @@ export function ratesOf (before: Reading | undefined, { process, at, stats }: Re
   return {
     ...stats,
     interval,
-    cpu_percent: 100 * cpu / interval,
+    cpu_percent: (100 * cpu) / interval,
     ...(received === undefined ? {} : { packets_per_second: received / interval }),
     ...(dropped === undefined ? {} : { dropped_per_second: dropped / interval }),
-    ...(received === undefined || dropped === undefined ? {} : { dropped_percent: received + dropped === 0 ? 0 : 100 * dropped / (received + dropped) })
+    ...(received === undefined || dropped === undefined
+      ? {}
+      : { dropped_percent: received + dropped === 0 ? 0 : (100 * dropped) / (received + dropped) })
   }
 }

@@ -24,7 +24,10 @@ const names = {
   sessions: 'zeek_active_sessions'
 } as const
 
-export interface Watch { duration: number, interval: number }
+export interface Watch {
+  duration: number
+  interval: number
+}
 
 type Sampled = Pick<NodeTable, 'get' | 'share' | 'statuses' | 'each'>
 type Sink = (samples: ReadonlyMap<string, Sample>) => Promise<void>
@@ -35,12 +38,12 @@ export class Sampler {
   /** What the sampler has read by itself, and what came of it. */
   #last: ReadonlyMap<string, Sample> = new Map()
   /** When each node has last received a packet. */
-  #received = new Map<string, { process: string, count: number, at: number }>()
+  #received = new Map<string, { process: string; count: number; at: number }>()
   /** Whoever asks while a node is being read gets the same. */
   #reading = new Map<string, Promise<Reading>>()
 
   /** `sampled` is given what was sampled each time of the nodes that run; it never rejects. */
-  constructor (table: Sampled, sampled: Sink, intervalMs: number, signal: AbortSignal) {
+  constructor(table: Sampled, sampled: Sink, intervalMs: number, signal: AbortSignal) {
     this.#table = table
     void this.#run(sampled, intervalMs, signal)
   }
@@ -49,7 +52,12 @@ export class Sampler {
    * Samples nodes, one outcome each: with rates since the sampler's last sample, or over a second when there is none of that
    * process. With `watch` samples are told as parts, and the outcomes are the last ones; a first one of a process has no rates.
    */
-  async stats (nodes: readonly string[], watch: Watch | undefined, signal: AbortSignal, part: (stats: NodeStats[]) => void): Promise<Outcome[]> {
+  async stats(
+    nodes: readonly string[],
+    watch: Watch | undefined,
+    signal: AbortSignal,
+    part: (stats: NodeStats[]) => void
+  ): Promise<Outcome[]> {
     if (!watch) return await this.#table.each(nodes, async node => ({ stats: await this.#sample(node, signal) }))
     const before = new Map(nodes.map(name => [name, this.#last.get(name)?.reading]))
     const start = performance.now()
@@ -71,7 +79,7 @@ export class Sampler {
   }
 
   /** All that a node's metrics endpoint serves. Throws `not_found` or `unavailable`. */
-  async metrics (name: string): Promise<MetricsText> {
+  async metrics(name: string): Promise<MetricsText> {
     const node = this.#table.get(name)
     if (!node) throw new AppError('not_found', 'unknown cluster node')
     if (pidOf(node) === undefined) throw notRunning(name)
@@ -81,13 +89,15 @@ export class Sampler {
   }
 
   /** Never rejects. */
-  async #run (sampled: Sink, intervalMs: number, signal: AbortSignal): Promise<void> {
+  async #run(sampled: Sink, intervalMs: number, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const samples = await Promise.all(this.#table.statuses().map(async ({ node: name }) => {
-        const node = this.#table.get(name)
-        const reading = node && await this.#read(node).catch(() => {})
-        return reading ? [[name, { reading, stats: ratesOf(this.#last.get(name)?.reading, reading) }] as const] : []
-      }))
+      const samples = await Promise.all(
+        this.#table.statuses().map(async ({ node: name }) => {
+          const node = this.#table.get(name)
+          const reading = node && (await this.#read(node).catch(() => {}))
+          return reading ? [[name, { reading, stats: ratesOf(this.#last.get(name)?.reading, reading) }] as const] : []
+        })
+      )
       this.#last = new Map(samples.flat())
       for (const name of this.#received.keys()) if (!this.#last.has(name)) this.#received.delete(name)
       await sampled(this.#last)
@@ -95,7 +105,7 @@ export class Sampler {
     }
   }
 
-  async #sample (node: ManagedNode, signal: AbortSignal): Promise<NodeStats> {
+  async #sample(node: ManagedNode, signal: AbortSignal): Promise<NodeStats> {
     let before = this.#last.get(node.node.name)?.reading
     let reading = await this.#read(node)
     if (before?.process !== reading.process || reading.at - before.at < apartMs) {
@@ -106,20 +116,25 @@ export class Sampler {
     return ratesOf(before, reading)
   }
 
-  async #read (node: ManagedNode): Promise<Reading> {
+  async #read(node: ManagedNode): Promise<Reading> {
     const { name } = node.node
     const reading = this.#reading.get(name) ?? this.#readAnew(node).finally(() => this.#reading.delete(name))
     this.#reading.set(name, reading)
     return await reading
   }
 
-  async #readAnew (node: ManagedNode): Promise<Reading> {
+  async #readAnew(node: ManagedNode): Promise<Reading> {
     const { name } = node.node
     const pid = pidOf(node)
     const endpoint = this.#table.share && endpointOf(this.#table.share, name)
     const [use, metrics] = await Promise.all([
       pid === undefined ? undefined : readProcess(pid),
-      pid === undefined || endpoint === undefined ? undefined : readEndpoint(endpoint, sampleMs).then(({ text }) => readMetrics(text, Object.values(names)), () => undefined)
+      pid === undefined || endpoint === undefined
+        ? undefined
+        : readEndpoint(endpoint, sampleMs).then(
+            ({ text }) => readMetrics(text, Object.values(names)),
+            () => undefined
+          )
     ])
     if (pid === undefined || !use) throw notRunning(name)
     const count = (key: keyof typeof names) => amount(metrics?.get(names[key]), Math.round)
@@ -146,7 +161,7 @@ export class Sampler {
   }
 
   /** The seconds since a packet was received, as far as was seen: one of before the first reading counts as received then. */
-  #idle ({ process, at, stats: { node, packets_received: count, uptime } }: Reading): number | undefined {
+  #idle({ process, at, stats: { node, packets_received: count, uptime } }: Reading): number | undefined {
     if (count === undefined) return undefined
     const known = this.#received.get(node)
     if (known?.process === process && known.count === count) return (at - known.at) / 1000
@@ -157,17 +172,17 @@ export class Sampler {
 }
 
 /** Of a node that has a process, whatever that does. */
-function pidOf ({ status: { state, pid } }: ManagedNode): number | undefined {
+function pidOf({ status: { state, pid } }: ManagedNode): number | undefined {
   return state === 'RUNNING' || state === 'PENDING' || state === 'UNKNOWN' ? pid : undefined
 }
 
 const notRunning = (name: string) => new AppError('unavailable', `cluster node ${name} not in running state`)
 
 /** What a metric tells; nothing that no counter or gauge of ours can be. Clocks that differ a little make a lag negative. */
-function amount (value: number | undefined, round = (value: number) => value): number | undefined {
+function amount(value: number | undefined, round = (value: number) => value): number | undefined {
   return value === undefined || value > Number.MAX_SAFE_INTEGER ? undefined : Math.max(0, round(value))
 }
 
-function defined<T extends object> (value: { [K in keyof T]: T[K] | undefined }): T {
+function defined<T extends object>(value: { [K in keyof T]: T[K] | undefined }): T {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as T
 }

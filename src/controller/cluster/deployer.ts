@@ -46,7 +46,7 @@ export class Deployer {
   /** Instances that are connected and could not be brought to what is deployed, with what is said of them. */
   #unmet = new Map<string, string>()
 
-  constructor (options: DeployerOptions) {
+  constructor(options: DeployerOptions) {
     this.#options = options
     this.#survey = new Survey(options.fleet)
     const { deployment } = options.configurations
@@ -56,18 +56,20 @@ export class Deployer {
   }
 
   /** Goes on with what is deployed. Call it once, when everyone listens to the fleet. */
-  open (): void {
-    this.#options.fleet.on('connected', member => { void this.#meet(member) })
+  open(): void {
+    this.#options.fleet.on('connected', member => {
+      void this.#meet(member)
+    })
     this.#dial()
   }
 
   /** What is deployed. */
-  get deployment (): Deployment | undefined {
+  get deployment(): Deployment | undefined {
     return this.#shares?.deployment
   }
 
   /** The instances for which there must be another deployment, each with why. */
-  get outdated (): ReadonlyMap<string, string> {
+  get outdated(): ReadonlyMap<string, string> {
     const moved = (this.#shares?.names ?? []).flatMap((name): [string, string][] => {
       const why = whyOutdated(this.#shares!, name, this.#addresses.get(name)?.host)
       return why === undefined ? [] : [[name, why]]
@@ -76,40 +78,44 @@ export class Deployer {
   }
 
   /** What a node is to be; undefined when it is not deployed. */
-  desiredStateOf (node: string): DesiredState | undefined {
+  desiredStateOf(node: string): DesiredState | undefined {
     if (!this.#shares?.has(node)) return undefined
     return this.#stopped.has(node) ? 'STOPPED' : 'RUNNING'
   }
 
   /** Keeps what nodes are to be, for as long as they are deployed. It tells nobody. */
-  async setDesired (nodes: readonly string[], state: DesiredState): Promise<void> {
+  async setDesired(nodes: readonly string[], state: DesiredState): Promise<void> {
     const { store, configurations } = this.#options
     await store.write('synced', () => configurations.setStopped(nodes, state === 'STOPPED'))
     this.#stopped = configurations.stopped()
   }
 
   /** The layout of this digest, packed, for an agent that lacks it. Throws `not_found` when it is neither deployed nor being checked. */
-  async layout (digest: string): Promise<string> {
+  async layout(digest: string): Promise<string> {
     const shares = this.#shares?.digest === digest ? this.#shares : this.#options.checks.underWay(digest)
     if (!shares) throw new AppError('not_found', 'no such layout is deployed')
     return await shares.packed()
   }
 
   /** Addresses and ports as a deployment would have them now. */
-  preview (configuration: Configuration): Plan {
+  preview(configuration: Configuration): Plan {
     const { settings } = this.#options
     const rules = portRules(settings, this.#survey.taken(this.deployment?.skipped))
     return plan(configuration, this.#addresses, rules, settings.controller_cluster_backend)
   }
 
   /** The same, with what agents say now of the ports of their hosts. */
-  async plan (configuration: Configuration): Promise<Plan> {
+  async plan(configuration: Configuration): Promise<Plan> {
     await this.#survey.look(configuration.instances, ({ name, host }) => host ?? this.#addresses.get(name)?.host)
     return this.preview(configuration)
   }
 
   /** Deploys a configuration, unless a node fails its check. Outcomes are told as progress; the answer is what is left to say. */
-  async deploy (configuration: Configuration | undefined, { force = false, check = true }: Arguments<'deploy'>, task: Task): Promise<Answer> {
+  async deploy(
+    configuration: Configuration | undefined,
+    { force = false, check = true }: Arguments<'deploy'>,
+    task: Task
+  ): Promise<Answer> {
     if (!configuration) return failed('no configuration available to deploy')
     if (this.#pending !== undefined) return failed(`earlier deployment ${this.#pending} still pending`)
     this.#pending = task.reqid
@@ -135,7 +141,11 @@ export class Deployer {
       this.#tellReady()
       void this.#standDown()
       const late = await this.#distribute(shares, force, grace, task)
-      return { results: [{ success: true, data: { id: configuration.id } }], timedOut: late, warnings: this.#options.checks.warnings(shares) }
+      return {
+        results: [{ success: true, data: { id: configuration.id } }],
+        timedOut: late,
+        warnings: this.#options.checks.warnings(shares)
+      }
     } finally {
       clearTimeout(timer)
       this.#pending = undefined
@@ -145,9 +155,9 @@ export class Deployer {
   }
 
   /** Checks the nodes of instances that are connected. Tells those that fail; the answer is why there is no deployment. */
-  async #check (shares: Shares, task: Task): Promise<Answer | undefined> {
+  async #check(shares: Shares, task: Task): Promise<Answer | undefined> {
     const { fleet, checks } = this.#options
-    const nodes = shares.names.flatMap(instance => fleet.member(instance) ? shares.nodes(instance) : [])
+    const nodes = shares.names.flatMap(instance => (fleet.member(instance) ? shares.nodes(instance) : []))
     let hasFailed = false
     const timedOut = await checks.run(shares, nodes, {
       ...task,
@@ -160,38 +170,55 @@ export class Deployer {
     })
     if (hasFailed) return { results: [], timedOut }
     // Nobody waits any more: it would be deployed behind its client's back.
-    return task.signal.aborted ? { results: [{ success: false, error: 'request timed out' }], timedOut: true } : undefined
+    return task.signal.aborted
+      ? { results: [{ success: false, error: 'request timed out' }], timedOut: true }
+      : undefined
   }
 
   /** Sends each instance its share as soon as it is connected. Resolves with whether one has not answered in time. */
-  async #distribute (shares: Shares, force: boolean, grace: AbortSignal, task: Task): Promise<boolean> {
+  async #distribute(shares: Shares, force: boolean, grace: AbortSignal, task: Task): Promise<boolean> {
     const { fleet } = this.#options
     for (const instance of shares.names) this.#awaited.add(instance)
     const tell = tellsSteps(task)
-    const late = await Promise.all(shares.names.map(async instance => {
-      await fleet.when(instance, grace)
-      this.#awaited.delete(instance)
-      return await askInstance(fleet, task, instance, 'deploy', { share: shares.of(instance, this.#stopped), force, refresh: true },
-        outcomes => outcomes,
-        error => shares.nodes(instance).map(({ name: node }) => ({ success: false, instance, node, error })), steps => tell(instance, steps))
-    }))
+    const late = await Promise.all(
+      shares.names.map(async instance => {
+        await fleet.when(instance, grace)
+        this.#awaited.delete(instance)
+        return await askInstance(
+          fleet,
+          task,
+          instance,
+          'deploy',
+          { share: shares.of(instance, this.#stopped), force, refresh: true },
+          outcomes => outcomes,
+          error => shares.nodes(instance).map(({ name: node }) => ({ success: false, instance, node, error })),
+          steps => tell(instance, steps)
+        )
+      })
+    )
     return late.includes(true)
   }
 
   /** Waits for instances of whose address nothing is known; without it no other node could be told of their nodes. */
-  async #locate ({ instances }: Configuration, grace: AbortSignal): Promise<void> {
-    await Promise.all(instances.filter(({ name, host }) => host === undefined && !this.#addresses.has(name)).map(({ name }) => this.#options.fleet.when(name, grace)))
+  async #locate({ instances }: Configuration, grace: AbortSignal): Promise<void> {
+    await Promise.all(
+      instances
+        .filter(({ name, host }) => host === undefined && !this.#addresses.has(name))
+        .map(({ name }) => this.#options.fleet.when(name, grace))
+    )
   }
 
   /** An agent has connected: it is brought to what is deployed, unless a deployment that is under way does that. */
-  async #meet (member: Member): Promise<void> {
+  async #meet(member: Member): Promise<void> {
     const { fleet, log, complain, store, configurations } = this.#options
     const before = this.#addresses.get(member.name)
     this.#addresses.set(member.name, { host: member.host, machine: member.machine })
     // Asked now: its deployment goes on as soon as it hears of the connection, too.
     const isAwaited = this.#awaited.has(member.name)
     // Not waited for: a store that fails does not keep an agent from its configuration.
-    if (before?.host !== member.host || before.machine !== member.machine) store.write('written', () => configurations.setAddress(member.name, member), { insists: true }).catch(() => {})
+    if (before?.host !== member.host || before.machine !== member.machine) {
+      store.write('written', () => configurations.setAddress(member.name, member), { insists: true }).catch(() => {})
+    }
     this.#unmet.delete(member.name)
     const shares = this.#shares
     if (!shares) return
@@ -203,41 +230,61 @@ export class Deployer {
       if (why !== undefined && (instance.host === undefined || before?.host !== member.host)) complain(why, member.name)
       if (isAwaited || instance.host === undefined) return
       // What has changed on the host meanwhile is left for a deployment.
-      await fleet.ask(member.name, 'deploy', { share: shares.of(member.name, this.#stopped), force: false }, { timeoutMs: this.#patienceMs(member.name) })
+      await fleet.ask(
+        member.name,
+        'deploy',
+        { share: shares.of(member.name, this.#stopped), force: false },
+        { timeoutMs: this.#patienceMs(member.name) }
+      )
     } catch (error) {
       const problem = `instance ${member.name} could not be brought to the deployed configuration: ${messageOf(error)}`
       log.warn(problem)
       // Not when there is a newer link or deployment, which does it.
-      if (this.#shares === shares && fleet.member(member.name) === member) this.#unmet.set(member.name, `${problem}; deploy again`)
+      if (this.#shares === shares && fleet.member(member.name) === member) {
+        this.#unmet.set(member.name, `${problem}; deploy again`)
+      }
     }
   }
 
-  #tellReady (): void {
+  #tellReady(): void {
     const { names } = this.#shares!
     if (names.length > 0 && names.every(name => this.#options.fleet.member(name))) this.#options.ready(names)
   }
 
   /** Instances that are no longer in the configuration stop their nodes and stay connected. */
-  async #standDown (): Promise<void> {
-    await Promise.all(this.#options.fleet.connected().filter(({ name }) => !this.#shares?.instance(name)).map(({ name }) => this.#standBy(name)))
+  async #standDown(): Promise<void> {
+    await Promise.all(
+      this.#options.fleet
+        .connected()
+        .filter(({ name }) => !this.#shares?.instance(name))
+        .map(({ name }) => this.#standBy(name))
+    )
   }
 
-  async #standBy (instance: string): Promise<void> {
+  async #standBy(instance: string): Promise<void> {
     const { fleet, complain } = this.#options
     const [shares, member] = [this.#shares, fleet.member(instance)]
     await fleet.ask(instance, 'standby', {}, { timeoutMs: this.#patienceMs(instance) }).catch(error => {
       const problem = `instance ${instance} could not be put on standby: ${messageOf(error)}`
       complain(problem, instance)
-      if (this.#shares === shares && member && fleet.member(instance) === member) this.#unmet.set(instance, `${problem}; deploy again`)
+      if (this.#shares === shares && member && fleet.member(instance) === member) {
+        this.#unmet.set(instance, `${problem}; deploy again`)
+      }
     })
   }
 
   /** For an agent that is brought to what is deployed, whatever it was before. */
-  #patienceMs (instance: string): number {
-    return 1000 * toRestart(clusterRoles.map(role => ({ instance, role })), timesOf(this.#options.fleet))
+  #patienceMs(instance: string): number {
+    return (
+      1000 *
+      toRestart(
+        clusterRoles.map(role => ({ instance, role })),
+        timesOf(this.#options.fleet)
+      )
+    )
   }
 
-  #dial (configuration: Configuration | undefined = this.deployment?.configuration): void {
+  #dial(configuration: Configuration | undefined = this.deployment?.configuration): void {
     if (!configuration) return
     this.#options.fleet.dial(configuration.instances, ({ name, host }) => host ?? this.#addresses.get(name)?.host)
   }

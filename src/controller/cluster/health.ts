@@ -26,11 +26,14 @@ export interface ClusterHealth {
   reasons: HealthReason[]
 }
 
-const percent = (part: number, whole: number) => whole === 0 ? 100 : part / whole * 100
+const percent = (part: number, whole: number) => (whole === 0 ? 100 : (part / whole) * 100)
 const rounded = (value: number) => String(Math.round(value * 100) / 100)
 
 /** Why a cluster is not ready: empty when it is. Nodes that are to be stopped do not count. */
-export function assess ({ nodes, reports, lasting = () => 0, outdated = new Map() }: Vitals, limits: HealthLimits): HealthReason[] {
+export function assess(
+  { nodes, reports, lasting = () => 0, outdated = new Map() }: Vitals,
+  limits: HealthLimits
+): HealthReason[] {
   if (!nodes) return [{ code: 'not_deployed', message: 'no cluster is deployed' }]
   const wanted = nodes.filter(({ desired_state: desired }) => desired === 'RUNNING')
   return [
@@ -45,14 +48,21 @@ export function assess ({ nodes, reports, lasting = () => 0, outdated = new Map(
   ]
 }
 
-function notRunning (wanted: readonly InstanceNode[], { controller_health_workers_missing_max: max }: HealthLimits): HealthReason[] {
+function notRunning(
+  wanted: readonly InstanceNode[],
+  { controller_health_workers_missing_max: max }: HealthLimits
+): HealthReason[] {
   const missing = wanted.filter(({ state }) => state !== 'RUNNING')
   const workers = wanted.filter(({ cluster_role: role }) => role === 'WORKER')
   const away = missing.filter(({ cluster_role: role }) => role === 'WORKER')
-  const reasons = missing.filter(({ cluster_role: role }) => role !== 'WORKER').map((status): HealthReason => {
-    const { node, instance, state } = status
-    return isSilent(status) ? silent(status) : { code: 'node_not_running', message: `${node} is ${state}; diagnose it to see why`, instance, node }
-  })
+  const reasons = missing
+    .filter(({ cluster_role: role }) => role !== 'WORKER')
+    .map((status): HealthReason => {
+      const { node, instance, state } = status
+      return isSilent(status)
+        ? silent(status)
+        : { code: 'node_not_running', message: `${node} is ${state}; diagnose it to see why`, instance, node }
+    })
   if (away.length <= max) return reasons
   const names = namesOf(away.map(({ node, state }) => `${node} is ${state}`))
   const message = `${workers.length - away.length} of ${workers.length} workers run, ${max} ${max === 1 ? 'is' : 'are'} allowed to be missing: ${names}`
@@ -60,23 +70,69 @@ function notRunning (wanted: readonly InstanceNode[], { controller_health_worker
 }
 
 /** Only of workers that run: what the others see is no news. */
-function traffic (wanted: readonly InstanceNode[], reports: ReadonlyMap<string, HealthReport>, { controller_health_drop_max: dropMax, controller_health_idle_max: idleMax }: HealthLimits): HealthReason[] {
-  return wanted.filter(({ state, cluster_role: role }) => state === 'RUNNING' && role === 'WORKER').flatMap(({ instance, node }): HealthReason[] => {
-    const { dropped_percent: dropped = 0, idle = 0 } = reports.get(instance)?.nodes.find(sample => sample.node === node) ?? {}
-    return [
-      ...(dropped > dropMax ? [{ code: 'packets_dropped' as const, message: `${node} drops ${rounded(dropped)} % of its packets, ${dropMax} % is allowed: it needs more workers beside it, or less to do`, instance, node }] : []),
-      ...(idleMax > 0 && idle > idleMax ? [{ code: 'no_packets' as const, message: `${node} has received no packet for ${Math.floor(idle)} s, ${idleMax} s are allowed: is its interface up, is the tap connected?`, instance, node }] : [])
-    ]
-  })
+function traffic(
+  wanted: readonly InstanceNode[],
+  reports: ReadonlyMap<string, HealthReport>,
+  { controller_health_drop_max: dropMax, controller_health_idle_max: idleMax }: HealthLimits
+): HealthReason[] {
+  return wanted
+    .filter(({ state, cluster_role: role }) => state === 'RUNNING' && role === 'WORKER')
+    .flatMap(({ instance, node }): HealthReason[] => {
+      const { dropped_percent: dropped = 0, idle = 0 } =
+        reports.get(instance)?.nodes.find(sample => sample.node === node) ?? {}
+      return [
+        ...(dropped > dropMax
+          ? [
+              {
+                code: 'packets_dropped' as const,
+                message: `${node} drops ${rounded(dropped)} % of its packets, ${dropMax} % is allowed: it needs more workers beside it, or less to do`,
+                instance,
+                node
+              }
+            ]
+          : []),
+        ...(idleMax > 0 && idle > idleMax
+          ? [
+              {
+                code: 'no_packets' as const,
+                message: `${node} has received no packet for ${Math.floor(idle)} s, ${idleMax} s are allowed: is its interface up, is the tap connected?`,
+                instance,
+                node
+              }
+            ]
+          : [])
+      ]
+    })
 }
 
-function hosts (reports: ReadonlyMap<string, HealthReport>, limits: HealthLimits): HealthReason[] {
+function hosts(reports: ReadonlyMap<string, HealthReport>, limits: HealthLimits): HealthReason[] {
   const { controller_health_free_min: freeMin, controller_health_archive_age_max: ageMax } = limits
   return [...reports].flatMap(([instance, { file_systems: fileSystems, archive }]): HealthReason[] => [
-    ...fileSystems.filter(({ free_bytes: free, size_bytes: size }) => percent(free, size) < freeMin)
-      .map(({ path, free_bytes: free, size_bytes: size }) => ({ code: 'disk_full' as const, message: `${rounded(percent(free, size))} % is free at ${path}, ${freeMin} % must be: delete, or archive elsewhere`, instance })),
-    ...(archive && archive.failures > 0 ? [{ code: 'archive_failing' as const, message: `logs are not archived: ${archive.error ?? 'unknown error'}`, instance }] : []),
-    ...(archive?.oldest !== undefined && ageMax > 0 && archive.oldest > ageMax ? [{ code: 'archive_behind' as const, message: `${archive.files} logs wait to be archived, the oldest for ${Math.floor(archive.oldest)} s, ${ageMax} s are allowed`, instance }] : [])
+    ...fileSystems
+      .filter(({ free_bytes: free, size_bytes: size }) => percent(free, size) < freeMin)
+      .map(({ path, free_bytes: free, size_bytes: size }) => ({
+        code: 'disk_full' as const,
+        message: `${rounded(percent(free, size))} % is free at ${path}, ${freeMin} % must be: delete, or archive elsewhere`,
+        instance
+      })),
+    ...(archive && archive.failures > 0
+      ? [
+          {
+            code: 'archive_failing' as const,
+            message: `logs are not archived: ${archive.error ?? 'unknown error'}`,
+            instance
+          }
+        ]
+      : []),
+    ...(archive?.oldest !== undefined && ageMax > 0 && archive.oldest > ageMax
+      ? [
+          {
+            code: 'archive_behind' as const,
+            message: `${archive.files} logs wait to be archived, the oldest for ${Math.floor(archive.oldest)} s, ${ageMax} s are allowed`,
+            instance
+          }
+        ]
+      : [])
   ])
 }
 
@@ -99,7 +155,7 @@ export class Health {
   #told = 'not_deployed'
   #timer: NodeJS.Timeout | undefined
 
-  constructor (options: HealthOptions) {
+  constructor(options: HealthOptions) {
     this.#options = options
     const { fleet, settings } = options
     fleet.on('health', (instance, report) => {
@@ -110,31 +166,45 @@ export class Health {
       this.#reports.delete(name)
       this.#splits.note(this.#apart(), name, performance.now())
     })
-    if (settings.controller_health_interval > 0) this.#timer = setInterval(() => this.#tell(), settings.controller_health_interval * 1000)
+    if (settings.controller_health_interval > 0) {
+      this.#timer = setInterval(() => this.#tell(), settings.controller_health_interval * 1000)
+    }
   }
 
-  get now (): ClusterHealth {
+  get now(): ClusterHealth {
     const { settings, state, isDeployed, outdated } = this.#options
-    const reasons = assess({ nodes: isDeployed() ? state.deployedNodes() : undefined, reports: this.#reports, lasting: split => this.#splits.of(split), outdated: outdated() }, settings)
+    const reasons = assess(
+      {
+        nodes: isDeployed() ? state.deployedNodes() : undefined,
+        reports: this.#reports,
+        lasting: split => this.#splits.of(split),
+        outdated: outdated()
+      },
+      settings
+    )
     return { ready: reasons.length === 0, reasons }
   }
 
   /** What each connected instance has last told of itself. */
-  get reports (): ReadonlyMap<string, HealthReport> { return this.#reports }
+  get reports(): ReadonlyMap<string, HealthReport> {
+    return this.#reports
+  }
 
-  close (): void {
+  close(): void {
     clearInterval(this.#timer)
   }
 
-  #apart (): Split[] {
+  #apart(): Split[] {
     const isTold = [...this.#reports.values()].some(({ nodes }) => nodes.some(({ unseen }) => unseen))
     return isTold ? splitsOf(this.#options.state.deployedNodes(), this.#reports) : []
   }
 
   /** Figures change all the time; what they are about is what counts. */
-  #tell (): void {
+  #tell(): void {
     const health = this.now
-    const subjects = health.reasons.map(({ code, instance, node }) => [code, instance, node].join(' ').trim()).join('\n')
+    const subjects = health.reasons
+      .map(({ code, instance, node }) => [code, instance, node].join(' ').trim())
+      .join('\n')
     if (subjects === this.#told) return
     this.#told = subjects
     this.#options.changed(health)

@@ -18,7 +18,7 @@ const trafficMin = 10
  */
 export const isSilent = ({ state, responding }: InstanceNode) => state === 'UNKNOWN' && responding === false
 
-export function silent ({ node, instance, reason = 'does not answer', pid }: InstanceNode): HealthReason {
+export function silent({ node, instance, reason = 'does not answer', pid }: InstanceNode): HealthReason {
   const process = pid === undefined ? 'its process' : `its process ${pid}`
   const remedy = 'diagnose it, and restart it if it does not come back'
   const message = `${node} ${reason}: ${process} hangs, or is frozen; ${remedy}`
@@ -29,8 +29,10 @@ export function silent ({ node, instance, reason = 'does not answer', pid }: Ins
  * `lasting` says for how many seconds two nodes have been apart. One reason for both directions; its node is the one
  * that is no manager.
  */
-export function apart (
-  wanted: readonly InstanceNode[], reports: Reports, lasting: (split: Split) => number,
+export function apart(
+  wanted: readonly InstanceNode[],
+  reports: Reports,
+  lasting: (split: Split) => number,
   { controller_health_split_max: max }: HealthLimits
 ): HealthReason[] {
   const splits = max > 0 ? splitsOf(wanted, reports).filter(split => lasting(split) >= max) : []
@@ -46,16 +48,19 @@ export function apart (
     const what = isMutual
       ? `${blind.node} and ${unseen.node} do not see each other`
       : `${blind.node} does not see ${unseen.node}`
-    const remedy = blind.instance === unseen.instance
-      ? `restart ${node}`
-      : `look whether ${blind.instance} and ${unseen.instance} reach each other's ports, then restart ${node}`
+    const remedy =
+      blind.instance === unseen.instance
+        ? `restart ${node}`
+        : `look whether ${blind.instance} and ${unseen.instance} reach each other's ports, then restart ${node}`
     return { code: 'cluster_split', message: `${what} in the cluster, though both run: ${remedy}`, instance, node }
   })
 }
 
 /** Only while there is something to log. */
-export function logsStalled (
-  wanted: readonly InstanceNode[], reports: Reports, { controller_health_logs_idle_max: max }: HealthLimits
+export function logsStalled(
+  wanted: readonly InstanceNode[],
+  reports: Reports,
+  { controller_health_logs_idle_max: max }: HealthLimits
 ): HealthReason[] {
   if (max === 0) return []
   const running = wanted.filter(({ state }) => state === 'RUNNING')
@@ -66,32 +71,39 @@ export function logsStalled (
   return running.flatMap((node): HealthReason[] => {
     const { logs_idle: idle = 0 } = told(node) ?? {}
     if (idle <= max) return []
-    return [{
-      code: 'logs_stalled',
-      message: `${node.node} has written no log for ${Math.floor(idle)} s, though workers receive ` +
-        `${Math.round(traffic)} packets a second; ${max} s are allowed: see its output and the space on its disk, then restart it`,
-      instance: node.instance,
-      node: node.node
-    }]
+    return [
+      {
+        code: 'logs_stalled',
+        message:
+          `${node.node} has written no log for ${Math.floor(idle)} s, though workers receive ` +
+          `${Math.round(traffic)} packets a second; ${max} s are allowed: see its output and the space on its disk, then restart it`,
+        instance: node.instance,
+        node: node.node
+      }
+    ]
   })
 }
 
 /** Of the workers that share an interface. */
-export function fanOut (wanted: readonly InstanceNode[], reports: Reports, limits: HealthLimits): HealthReason[] {
+export function fanOut(wanted: readonly InstanceNode[], reports: Reports, limits: HealthLimits): HealthReason[] {
   const { controller_health_duplicates_allowed: mayCopy, controller_health_imbalance_max: timesMax } = limits
   const running = new Set(wanted.filter(({ state }) => state === 'RUNNING').map(({ node }) => node))
-  const groups = [...reports].flatMap(([instance, { fan_out: told = [] }]) => told.map(group => ({ instance, ...group })))
+  const groups = [...reports].flatMap(([instance, { fan_out: told = [] }]) =>
+    told.map(group => ({ instance, ...group }))
+  )
   return groups.flatMap(({ instance, interface: device, nodes, duplicated, heaviest }): HealthReason[] => {
     const names = nodes.filter(name => running.has(name))
     if (duplicated && names.length > 1) {
-      const message = `${namesOf(names)} count the same packets of ${device}: each sees all of them, or they are dealt ` +
+      const message =
+        `${namesOf(names)} count the same packets of ${device}: each sees all of them, or they are dealt ` +
         'in turn; give them one fan-out by connection (AF_Packet::fanout_id of their own, AF_Packet::fanout_mode ' +
         'FANOUT_HASH), or one worker the interface'
       return mayCopy ? [] : [{ code: 'duplicated', message, instance }]
     }
     if (!heaviest || timesMax === 0 || heaviest.times < timesMax || !running.has(heaviest.node)) return []
     const times = heaviest.times >= 10 ? Math.round(heaviest.times) : heaviest.times.toFixed(1)
-    const message = `${heaviest.node} receives ${times} times as many packets of ${device} as the median of its ` +
+    const message =
+      `${heaviest.node} receives ${times} times as many packets of ${device} as the median of its ` +
       `${nodes.length} workers: see whether one connection makes them, else how the interface spreads packets ` +
       '(fan-out mode, hash and queues of the network card)'
     return [{ code: 'imbalance', message, instance, node: heaviest.node }]
@@ -100,6 +112,6 @@ export function fanOut (wanted: readonly InstanceNode[], reports: Reports, limit
 
 const namesMax = 10
 
-export function namesOf (names: readonly string[]): string {
+export function namesOf(names: readonly string[]): string {
   return names.slice(0, namesMax).join(', ') + (names.length > namesMax ? ', …' : '')
 }

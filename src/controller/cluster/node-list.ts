@@ -15,14 +15,18 @@ export interface NodeFilter {
 const placeOf = ({ instance, node }: InstanceNode) => `${instance}/${node}`
 
 /** A page of nodes, which are sorted by instance and name; `next` is where the next one starts, if there is more. */
-export function pageOf (nodes: readonly InstanceNode[], filter: NodeFilter): { nodes: InstanceNode[], next?: string } {
+export function pageOf(nodes: readonly InstanceNode[], filter: NodeFilter): { nodes: InstanceNode[]; next?: string } {
   const { instances, roles, states, after, limit } = filter
   const [instance = '', name = ''] = after?.split('/') ?? []
-  const comes = (node: InstanceNode) => after === undefined || (compare(node.instance, instance) || compare(node.node, name)) > 0
-  const found = nodes.filter(node => comes(node) &&
-    (!instances || instances.includes(node.instance)) &&
-    (!roles || (node.cluster_role !== undefined && roles.includes(node.cluster_role))) &&
-    (!states || states.includes(node.state)))
+  const comes = (node: InstanceNode) =>
+    after === undefined || (compare(node.instance, instance) || compare(node.node, name)) > 0
+  const found = nodes.filter(
+    node =>
+      comes(node) &&
+      (!instances || instances.includes(node.instance)) &&
+      (!roles || (node.cluster_role !== undefined && roles.includes(node.cluster_role))) &&
+      (!states || states.includes(node.state))
+  )
   const page = found.slice(0, limit)
   return { nodes: page, ...(page.length < found.length ? { next: placeOf(page.at(-1)!) } : {}) }
 }

@@ -10,20 +10,24 @@ const namesMax = 10
  * Why what is deployed is not true any more of an instance, which is `now` at this address, with what to do; undefined when it is. An
  * address that the configuration itself gives is meant, and an instance without nodes does not matter to others.
  */
-export function whyOutdated (shares: Shares, instance: string, now: string | undefined): string | undefined {
+export function whyOutdated(shares: Shares, instance: string, now: string | undefined): string | undefined {
   const host = shares.instance(instance)?.host
   if (now === undefined || now === host || shares.nodes(instance).length === 0) return undefined
-  if (host === undefined) return `instance ${instance} was not there when configuration ${shares.deployment.configuration.id} was deployed; deploy again`
-  return shares.isLocated(instance) ? `the address of instance ${instance} has changed from ${host} to ${now}; deploy again` : undefined
+  if (host === undefined) {
+    return `instance ${instance} was not there when configuration ${shares.deployment.configuration.id} was deployed; deploy again`
+  }
+  return shares.isLocated(instance)
+    ? `the address of instance ${instance} has changed from ${host} to ${now}; deploy again`
+    : undefined
 }
 
 /** `outdated`: instances, each with why. */
-export function redeployNeeded (outdated: ReadonlyMap<string, string>): HealthReason[] {
+export function redeployNeeded(outdated: ReadonlyMap<string, string>): HealthReason[] {
   return [...outdated].map(([instance, message]) => ({ code: 'redeploy_needed', message, instance }))
 }
 
 /** Only of processes that are still there. Nodes of an instance that have loaded the same share a reason: most often that are all. */
-export function drifted (wanted: readonly InstanceNode[], reports: ReadonlyMap<string, HealthReport>): HealthReason[] {
+export function drifted(wanted: readonly InstanceNode[], reports: ReadonlyMap<string, HealthReport>): HealthReason[] {
   const processes = new Map(wanted.map(({ instance, node, pid }) => [`${instance} ${node}`, pid]))
   return [...reports].flatMap(([instance, { drift = [] }]) => {
     const current = drift.filter(({ node, pid }) => processes.get(`${instance} ${node}`) === pid)
@@ -36,4 +40,5 @@ export function drifted (wanted: readonly InstanceNode[], reports: ReadonlyMap<s
   })
 }
 
-const listed = (names: readonly string[]) => `${names.slice(0, namesMax).join(', ')}${names.length > namesMax ? ', …' : ''}`
+const listed = (names: readonly string[]) =>
+  `${names.slice(0, namesMax).join(', ')}${names.length > namesMax ? ', …' : ''}`

@@ -13,18 +13,36 @@ export interface Plan extends Deployment {
  * Fills in addresses and ports. An instance's address is its `host`, else where it is known to be; nodes of an
  * instance without an address are left out of the layout, since no other node could reach them.
  */
-export function plan (configuration: Configuration, known: ReadonlyMap<string, { host: string }>, rules: PortRules, backend: ClusterBackend): Plan {
+export function plan(
+  configuration: Configuration,
+  known: ReadonlyMap<string, { host: string }>,
+  rules: PortRules,
+  backend: ClusterBackend
+): Plan {
   // Compared as texts from here on.
-  const places = new Map(configuration.instances.flatMap(({ name, host = known.get(name)?.host }) => host === undefined ? [] : [[name, canonicalHost(host)] as const]))
+  const places = new Map(
+    configuration.instances.flatMap(({ name, host = known.get(name)?.host }) =>
+      host === undefined ? [] : [[name, canonicalHost(host)] as const]
+    )
+  )
   // Where nobody knows an address, ports are counted apart.
-  const { nodes, hub, skipped } = assignPorts(configuration.instances, configuration.nodes, name => places.get(name) ?? `unknown host of ${name}`, rules)
-  const hosts = new Map(nodes.flatMap(({ name, instance }) => {
-    const host = places.get(instance)
-    return host === undefined ? [] : [[name, host] as const]
-  }))
+  const { nodes, hub, skipped } = assignPorts(
+    configuration.instances,
+    configuration.nodes,
+    name => places.get(name) ?? `unknown host of ${name}`,
+    rules
+  )
+  const hosts = new Map(
+    nodes.flatMap(({ name, instance }) => {
+      const host = places.get(instance)
+      return host === undefined ? [] : [[name, host] as const]
+    })
+  )
   const hubHost = hub && hosts.get(hub.node)
   return {
-    errors: mixedAddresses(nodes.flatMap(({ name, instance }) => hosts.has(name) ? { name: instance, host: hosts.get(name)! } : [])),
+    errors: mixedAddresses(
+      nodes.flatMap(({ name, instance }) => (hosts.has(name) ? { name: instance, host: hosts.get(name)! } : []))
+    ),
     configuration: {
       ...configuration,
       instances: configuration.instances.map(instance => {
@@ -38,11 +56,21 @@ export function plan (configuration: Configuration, known: ReadonlyMap<string, {
       nodes: nodes.flatMap(({ name, role, port, metrics_port: metricsPort }) => {
         const host = hosts.get(name)
         if (host === undefined) return []
-        return [{ name, role, host, ...(port === undefined ? {} : { port }), ...(metricsPort === undefined ? {} : { metrics_port: metricsPort }) }]
+        return [
+          {
+            name,
+            role,
+            host,
+            ...(port === undefined ? {} : { port }),
+            ...(metricsPort === undefined ? {} : { metrics_port: metricsPort })
+          }
+        ]
       }),
       ...(hub && hubHost !== undefined && backend === 'zeromq' ? { hub: { ...hub, host: hubHost } } : {})
     },
-    located: configuration.instances.filter(({ name, host }) => host === undefined && places.has(name)).map(({ name }) => name),
+    located: configuration.instances
+      .filter(({ name, host }) => host === undefined && places.has(name))
+      .map(({ name }) => name),
     ...(Object.keys(skipped).length > 0 ? { skipped } : {})
   }
 }

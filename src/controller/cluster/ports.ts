@@ -4,24 +4,29 @@ import { compare } from '../../util.js'
 import { controllerPorts, type ControllerSettings } from '../config.js'
 
 /** Whether others connect to the node. */
-export function needsPort ({ role }: Node): boolean {
+export function needsPort({ role }: Node): boolean {
   return role !== 'WORKER'
 }
 
 /** The order in which ports are given: by instance, then role, then name. */
-export function inPortOrder (nodes: readonly Node[]): Node[] {
-  return [...nodes].sort((a, b) => compare(a.instance, b.instance) || clusterRoles.indexOf(a.role) - clusterRoles.indexOf(b.role) || compare(a.name, b.name))
+export function inPortOrder(nodes: readonly Node[]): Node[] {
+  return [...nodes].sort(
+    (a, b) =>
+      compare(a.instance, b.instance) ||
+      clusterRoles.indexOf(a.role) - clusterRoles.indexOf(b.role) ||
+      compare(a.name, b.name)
+  )
 }
 
 /** Gives ports from a start upwards, none of them twice. Throws `unavailable` when there are no more. */
 class Counter {
   #next: number
 
-  constructor (start: number) {
+  constructor(start: number) {
     this.#next = start
   }
 
-  take (isTaken: (port: number) => boolean): number {
+  take(isTaken: (port: number) => boolean): number {
     while (isTaken(this.#next)) this.#next++
     if (this.#next > 65535) throw new AppError('unavailable', 'there are no free ports left')
     return this.#next++
@@ -29,11 +34,15 @@ class Counter {
 }
 
 /** Which ports are chosen, as the settings have it. */
-export function portRules (settings: ControllerSettings, taken?: Taken): PortRules {
+export function portRules(settings: ControllerSettings, taken?: Taken): PortRules {
   return {
     controllerPorts: controllerPorts(settings),
-    brokerStart: settings.controller_auto_assign_broker_ports ? settings.controller_auto_assign_broker_start_port : undefined,
-    metricsStart: settings.controller_auto_assign_metrics_ports ? settings.controller_auto_assign_metrics_start_port : undefined,
+    brokerStart: settings.controller_auto_assign_broker_ports
+      ? settings.controller_auto_assign_broker_start_port
+      : undefined,
+    metricsStart: settings.controller_auto_assign_metrics_ports
+      ? settings.controller_auto_assign_metrics_start_port
+      : undefined,
     zeromqStart: settings.controller_auto_assign_zeromq_start_port,
     ...(taken === undefined ? {} : { taken })
   }
@@ -56,7 +65,7 @@ export interface Assignment {
   /** With ports filled in, in port order. */
   nodes: Node[]
   /** Of the ZeroMQ proxy, which runs in this node. Undefined where there is no node. */
-  hub: { node: string, xpub_port: number, xsub_port: number } | undefined
+  hub: { node: string; xpub_port: number; xsub_port: number } | undefined
   /** By host, the ports that would have been given, but for strangers. */
   skipped: Record<string, number[]>
 }
@@ -66,11 +75,11 @@ class Strangers {
   readonly skipped = new Map<string, Set<number>>()
   #taken: Taken
 
-  constructor (taken: Taken) {
+  constructor(taken: Taken) {
     this.#taken = taken
   }
 
-  hold (host: string, port: number): boolean {
+  hold(host: string, port: number): boolean {
     if (!this.#taken.get(host)?.has(port)) return false
     this.skipped.set(host, (this.skipped.get(host) ?? new Set()).add(port))
     return true
@@ -85,14 +94,14 @@ class Ports {
   #known = new Map<string, Set<number>>()
 
   /** `countOf`: by what the ports of an instance count. */
-  constructor (strangers: Strangers, hostOf: (instance: string) => string, countOf = hostOf) {
+  constructor(strangers: Strangers, hostOf: (instance: string) => string, countOf = hostOf) {
     this.#strangers = strangers
     this.#hostOf = hostOf
     this.#countOf = countOf
   }
 
   /** Ports that are not to be chosen for an instance, nor for those that count with it. */
-  note (instance: string, ...ports: (number | undefined)[]): void {
+  note(instance: string, ...ports: (number | undefined)[]): void {
     const known = this.#knownTo(instance)
     for (const port of ports) if (port !== undefined) known.add(port)
   }
@@ -101,15 +110,17 @@ class Ports {
    * A port for each, from a start upwards. One that a stranger holds is replaced by one above those of all others: nobody else
    * gets another for it.
    */
-  choose (start: number, instances: readonly string[]): number[] {
+  choose(start: number, instances: readonly string[]): number[] {
     const give = this.#giver(start, () => false)
     const spare = this.#giver(start, (instance, port) => this.#strangers.hold(this.#hostOf(instance), port))
     const ports = instances.map(give)
-    return ports.map((port, n) => this.#strangers.hold(this.#hostOf(instances[n]!), port) ? spare(instances[n]!) : port)
+    return ports.map((port, n) =>
+      this.#strangers.hold(this.#hostOf(instances[n]!), port) ? spare(instances[n]!) : port
+    )
   }
 
   /** Gives ports that are not known, with one count for those that count together. */
-  #giver (start: number, isTaken: (instance: string, port: number) => boolean): (instance: string) => number {
+  #giver(start: number, isTaken: (instance: string, port: number) => boolean): (instance: string) => number {
     const counters = new Map<string, Counter>()
     return instance => {
       const count = this.#countOf(instance)
@@ -121,7 +132,7 @@ class Ports {
     }
   }
 
-  #knownTo (instance: string): Set<number> {
+  #knownTo(instance: string): Set<number> {
     const count = this.#countOf(instance)
     const known = this.#known.get(count) ?? new Set()
     this.#known.set(count, known)
@@ -133,24 +144,42 @@ class Ports {
  * Fills in every port that is not given. `hostOf` says where an instance is. Broker ports have one count over all
  * instances, so that none is used twice in the cluster; the others count per host.
  */
-export function assignPorts (instances: readonly Instance[], nodes: readonly Node[], hostOf: (instance: string) => string, rules: PortRules): Assignment {
+export function assignPorts(
+  instances: readonly Instance[],
+  nodes: readonly Node[],
+  hostOf: (instance: string) => string,
+  rules: PortRules
+): Assignment {
   const ordered = inPortOrder(nodes.map(node => ({ ...node })))
   const strangers = new Strangers(rules.taken ?? new Map())
   if (rules.brokerStart !== undefined) {
     const everywhere = new Ports(strangers, hostOf, () => '')
-    everywhere.note('', ...rules.controllerPorts, ...instances.map(({ listen_port: port }) => port), ...nodes.flatMap(({ port, metrics_port: metricsPort }) => [port, metricsPort]))
+    everywhere.note(
+      '',
+      ...rules.controllerPorts,
+      ...instances.map(({ listen_port: port }) => port),
+      ...nodes.flatMap(({ port, metrics_port: metricsPort }) => [port, metricsPort])
+    )
     const without = ordered.filter(node => needsPort(node) && node.port === undefined)
-    const ports = everywhere.choose(rules.brokerStart, without.map(({ instance }) => instance))
+    const ports = everywhere.choose(
+      rules.brokerStart,
+      without.map(({ instance }) => instance)
+    )
     for (const [n, node] of without.entries()) node.port = ports[n]!
   }
 
   const onHost = new Ports(strangers, hostOf)
   for (const { name, listen_port: port } of instances) onHost.note(name, port)
-  for (const { instance, port, metrics_port: metricsPort } of ordered) onHost.note(instance, port, metricsPort, ...rules.controllerPorts)
+  for (const { instance, port, metrics_port: metricsPort } of ordered) {
+    onHost.note(instance, port, metricsPort, ...rules.controllerPorts)
+  }
 
   if (rules.metricsStart !== undefined) {
     const without = ordered.filter(({ metrics_port: port }) => port === undefined)
-    const ports = onHost.choose(rules.metricsStart, without.map(({ instance }) => instance))
+    const ports = onHost.choose(
+      rules.metricsStart,
+      without.map(({ instance }) => instance)
+    )
     for (const [n, node] of without.entries()) node.metrics_port = ports[n]!
   }
   const hubNode = ordered.find(({ role }) => role === 'MANAGER') ?? ordered[0]

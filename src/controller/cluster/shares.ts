@@ -18,8 +18,12 @@ export class Shares {
   #located: Set<string>
   #packed: Promise<string> | undefined
 
-  constructor (deployment: Deployment) {
-    const { configuration: { instances, nodes }, layout, located } = deployment
+  constructor(deployment: Deployment) {
+    const {
+      configuration: { instances, nodes },
+      layout,
+      located
+    } = deployment
     this.deployment = deployment
     this.names = instances.map(({ name }) => name).sort(compare)
     this.digest = digestOf(layout)
@@ -31,35 +35,37 @@ export class Shares {
   }
 
   /** Whether a node is configured. */
-  has (node: string): boolean {
+  has(node: string): boolean {
     return this.#names.has(node)
   }
 
-  instance (name: string): Instance | undefined {
+  instance(name: string): Instance | undefined {
     return this.#instances.get(name)
   }
 
   /** Whether the address of an instance is where its agent was. */
-  isLocated (name: string): boolean {
+  isLocated(name: string): boolean {
     return this.#located.has(name)
   }
 
   /** Those that are configured for an instance. */
-  nodes (instance: string): readonly Node[] {
+  nodes(instance: string): readonly Node[] {
     return this.#nodes.get(instance) ?? []
   }
 
   /** An instance's share; nodes that no other could reach are not in it. Those of `stopped` are to be stopped. */
-  of (instance: string, stopped: ReadonlySet<string>): SentShare {
+  of(instance: string, stopped: ReadonlySet<string>): SentShare {
     return {
       config_id: this.deployment.configuration.id,
       layout: this.digest,
-      nodes: this.nodes(instance).filter(({ name }) => this.#reachable.has(name)).map(node => ({ ...node, ...(stopped.has(node.name) ? { desired_state: 'STOPPED' } : {}) }))
+      nodes: this.nodes(instance)
+        .filter(({ name }) => this.#reachable.has(name))
+        .map(node => ({ ...node, ...(stopped.has(node.name) ? { desired_state: 'STOPPED' } : {}) }))
     }
   }
 
   /** The layout, packed. */
-  packed (): Promise<string> {
-    return this.#packed ??= packLayout(this.deployment.layout)
+  packed(): Promise<string> {
+    return (this.#packed ??= packLayout(this.deployment.layout))
   }
 }

@@ -10,21 +10,23 @@ export class State {
   #fleet: Fleet
   #deployer: Deployer
 
-  constructor (fleet: Fleet, deployer: Deployer) {
+  constructor(fleet: Fleet, deployer: Deployer) {
     this.#fleet = fleet
     this.#deployer = deployer
   }
 
   /** Every instance that is connected or deployed, sorted by name. */
-  instances (): InstanceStatus[] {
-    const configured = new Map(this.#deployer.deployment?.configuration.instances.map(instance => [instance.name, instance]))
+  instances(): InstanceStatus[] {
+    const configured = new Map(
+      this.#deployer.deployment?.configuration.instances.map(instance => [instance.name, instance])
+    )
     const connected = new Map(this.#fleet.connected().map(member => [member.name, member]))
     return [...new Set([...configured.keys(), ...connected.keys()])].sort(compare).map(name => {
       const instance = configured.get(name)
       const member = connected.get(name)
       return {
         name,
-        ...(member ?? instance)?.host === undefined ? {} : { host: (member ?? instance)!.host! },
+        ...((member ?? instance)?.host === undefined ? {} : { host: (member ?? instance)!.host! }),
         ...(instance?.listen_port === undefined ? {} : { listen_port: instance.listen_port }),
         connected: member !== undefined,
         configured: instance !== undefined,
@@ -35,31 +37,47 @@ export class State {
   }
 
   /** The nodes that are deployed, as they are in the configuration. */
-  deployedNodes (): InstanceNode[] {
+  deployedNodes(): InstanceNode[] {
     const known = new Map(this.#fleet.known().map(member => [member.name, member]))
-    return (this.#deployer.deployment?.configuration.nodes ?? []).map(({ name: node, instance, role, port, metrics_port: metricsPort }): InstanceNode => ({
-      instance,
-      ...this.#withDesiredState(known.get(instance)?.statuses.get(node) ?? {
-        node,
-        state: 'UNKNOWN',
-        reason: known.has(instance) ? 'its agent has not told of it yet' : `instance ${instance} has not connected since the controller was started`,
-        mgmt_role: 'NODE',
-        cluster_role: role,
-        ...(port === undefined ? {} : { port }),
-        ...(metricsPort === undefined ? {} : { metrics_port: metricsPort })
+    return (this.#deployer.deployment?.configuration.nodes ?? []).map(
+      ({ name: node, instance, role, port, metrics_port: metricsPort }): InstanceNode => ({
+        instance,
+        ...this.#withDesiredState(
+          known.get(instance)?.statuses.get(node) ?? {
+            node,
+            state: 'UNKNOWN',
+            reason: known.has(instance)
+              ? 'its agent has not told of it yet'
+              : `instance ${instance} has not connected since the controller was started`,
+            mgmt_role: 'NODE',
+            cluster_role: role,
+            ...(port === undefined ? {} : { port }),
+            ...(metricsPort === undefined ? {} : { metrics_port: metricsPort })
+          }
+        )
       })
-    }))
+    )
   }
 
   /** Every process that is deployed or connected, sorted by instance and name. */
-  nodes (): InstanceNode[] {
-    const managing = this.#fleet.connected().flatMap(({ name, statuses }) => [...statuses.values()].filter(status => status.mgmt_role !== 'NODE').map(status => ({ instance: name, ...status })))
-    return [...this.deployedNodes(), ...managing].sort((a, b) => compare(a.instance, b.instance) || compare(a.node, b.node))
+  nodes(): InstanceNode[] {
+    const managing = this.#fleet
+      .connected()
+      .flatMap(({ name, statuses }) =>
+        [...statuses.values()]
+          .filter(status => status.mgmt_role !== 'NODE')
+          .map(status => ({ instance: name, ...status }))
+      )
+    return [...this.deployedNodes(), ...managing].sort(
+      (a, b) => compare(a.instance, b.instance) || compare(a.node, b.node)
+    )
   }
 
   /** The answer of get_instances. */
-  getInstances (): Answer {
-    const ports = new Map(this.#deployer.deployment?.configuration.instances.map(({ name, listen_port: port }) => [name, port]))
+  getInstances(): Answer {
+    const ports = new Map(
+      this.#deployer.deployment?.configuration.instances.map(({ name, listen_port: port }) => [name, port])
+    )
     const instances = this.#fleet.connected().map(({ name, host }): Instance => {
       const port = ports.get(name)
       return { name, host, ...(port === undefined ? {} : { listen_port: port }) }
@@ -68,14 +86,20 @@ export class State {
   }
 
   /** The answer of get_nodes. Agents tell of each change when it happens, and one that is silent is soon lost. */
-  getNodes (): Answer {
+  getNodes(): Answer {
     const members = this.#fleet.connected()
     if (members.length === 0) return failed('no instances connected')
-    return { results: members.map(({ name: instance, statuses }) => ({ success: true, instance, data: { nodes: [...statuses.values()].map(status => this.#withDesiredState(status)) } })) }
+    return {
+      results: members.map(({ name: instance, statuses }) => ({
+        success: true,
+        instance,
+        data: { nodes: [...statuses.values()].map(status => this.#withDesiredState(status)) }
+      }))
+    }
   }
 
   /** With what it is to be: that is ours to say. */
-  #withDesiredState (status: NodeStatus): NodeStatus {
+  #withDesiredState(status: NodeStatus): NodeStatus {
     const desired = status.mgmt_role === 'NODE' ? this.#deployer.desiredStateOf(status.node) : undefined
     return desired ? { ...status, desired_state: desired } : status
   }

@@ -12,27 +12,34 @@ export class Survey {
   #fleet: Fleet
   #taken: Taken = new Map()
 
-  constructor (fleet: Fleet) {
+  constructor(fleet: Fleet) {
     this.#fleet = fleet
   }
 
   /** By host; with those that were skipped by an earlier deployment, so that nothing is renumbered when a stranger goes. */
-  taken (skipped: Record<string, number[]> = {}): Taken {
+  taken(skipped: Record<string, number[]> = {}): Taken {
     const hosts = new Set([...this.#taken.keys(), ...Object.keys(skipped)])
-    return new Map([...hosts].map(host => [host, new Set([...this.#taken.get(host) ?? [], ...skipped[host] ?? []])]))
+    return new Map(
+      [...hosts].map(host => [host, new Set([...(this.#taken.get(host) ?? []), ...(skipped[host] ?? [])])])
+    )
   }
 
   /** Asks those of the instances that are connected. Never rejects. */
-  async look (instances: readonly Instance[], hostOf: (instance: Instance) => string | undefined): Promise<void> {
-    const said = await Promise.all(instances.map(async instance => {
-      const host = hostOf(instance)
-      if (host === undefined || !this.#fleet.member(instance.name)) return []
-      const params = { host, processes: processesBeside(this.#fleet, instance.name) }
-      return await this.#fleet.ask(instance.name, 'get_taken_ports', params, { timeoutMs: surveyMs })
-        .then(({ ports }: { ports: number[] }) => [{ host, ports }], () => [])
-    }))
+  async look(instances: readonly Instance[], hostOf: (instance: Instance) => string | undefined): Promise<void> {
+    const said = await Promise.all(
+      instances.map(async instance => {
+        const host = hostOf(instance)
+        if (host === undefined || !this.#fleet.member(instance.name)) return []
+        const params = { host, processes: processesBeside(this.#fleet, instance.name) }
+        return await this.#fleet.ask(instance.name, 'get_taken_ports', params, { timeoutMs: surveyMs }).then(
+          ({ ports }: { ports: number[] }) => [{ host, ports }],
+          () => []
+        )
+      })
+    )
     // Of several instances at a host, each knows its own nodes best.
-    const inCommon = (lists: readonly { ports: number[] }[]) => new Set(lists[0]!.ports.filter(port => lists.every(({ ports }) => ports.includes(port))))
+    const inCommon = (lists: readonly { ports: number[] }[]) =>
+      new Set(lists[0]!.ports.filter(port => lists.every(({ ports }) => ports.includes(port))))
     this.#taken = new Map([...groupBy(said.flat(), ({ host }) => host)].map(([host, lists]) => [host, inCommon(lists)]))
   }
 }

@@ -21,48 +21,66 @@ export interface ValidationRules {
 const tcp = (port: number) => `${port}/tcp`
 
 /** The values that occur more than once. */
-function repeated<T> (values: Iterable<T>): T[] {
+function repeated<T>(values: Iterable<T>): T[] {
   return [...groupBy(values, value => value)].filter(([, group]) => group.length > 1).map(([value]) => value)
 }
 
 /** Finds everything that is wrong with a configuration. The texts of the first seven rules are Zeek's own. */
-export function validate ({ instances, nodes }: ConfigurationInput, rules: ValidationRules): Findings {
+export function validate({ instances, nodes }: ConfigurationInput, rules: ValidationRules): Findings {
   const instanceNames = new Set(instances.map(({ name }) => name))
   const shared = sharing(nodes)
   const errors = [
     ...repeated(instances.map(({ name }) => name)).map(name => `multiple instances named '${name}'`),
     ...repeated(nodes.map(({ name }) => name)).map(name => `multiple nodes named '${name}'`),
     ...collisions(instanceNames, nodes),
-    ...nodes.filter(({ name }) => name === rules.controllerName).map(({ name }) => `node '${name}' has the name of the controller`),
-    ...nodes.filter(({ instance }) => !instanceNames.has(instance)).map(({ name, instance }) => `node '${name}' has undeclared instance name '${instance}'`),
+    ...nodes
+      .filter(({ name }) => name === rules.controllerName)
+      .map(({ name }) => `node '${name}' has the name of the controller`),
+    ...nodes
+      .filter(({ instance }) => !instanceNames.has(instance))
+      .map(({ name, instance }) => `node '${name}' has undeclared instance name '${instance}'`),
     ...portConflicts({ instances, nodes }, rules),
     ...lackingPorts(nodes, rules),
     ...shared.errors,
     ...maskedFields({ instances, nodes })
   ]
-  const warnings = [...oddities({ instances, nodes }), ...strangers(instanceNames, nodes), ...oddPlaces(instances), ...shared.warnings]
+  const warnings = [
+    ...oddities({ instances, nodes }),
+    ...strangers(instanceNames, nodes),
+    ...oddPlaces(instances),
+    ...shared.warnings
+  ]
   return { errors: [...new Set(errors)].sort(compare), warnings }
 }
 
-function collisions (instanceNames: Set<string>, nodes: readonly Node[]): string[] {
+function collisions(instanceNames: Set<string>, nodes: readonly Node[]): string[] {
   const both = [...new Set(nodes.map(({ name }) => name).filter(name => instanceNames.has(name)))].sort(compare)
   return both.length > 0 ? [`node and instance names collide: ${both.join(', ')}`] : []
 }
 
-function portConflicts ({ instances, nodes }: ConfigurationInput, { controllerPorts }: ValidationRules): string[] {
+function portConflicts({ instances, nodes }: ConfigurationInput, { controllerPorts }: ValidationRules): string[] {
   const errors: string[] = []
   const agentPorts = new Set(instances.map(({ name, listen_port: port }) => `${name} ${port}`))
   for (const { name, instance, port, metrics_port: metricsPort } of nodes) {
-    for (const [kind, number] of [['port', port], ['metrics port', metricsPort]] as const) {
+    for (const [kind, number] of [
+      ['port', port],
+      ['metrics port', metricsPort]
+    ] as const) {
       if (number === undefined) continue
-      if (agentPorts.has(`${instance} ${number}`)) errors.push(`node '${name}' ${kind} ${tcp(number)} conflicts with agent port on instance '${instance}'`)
-      if (controllerPorts.includes(number)) errors.push(`node '${name}' ${kind} ${tcp(number)} conflicts with controller port`)
+      if (agentPorts.has(`${instance} ${number}`)) {
+        errors.push(`node '${name}' ${kind} ${tcp(number)} conflicts with agent port on instance '${instance}'`)
+      }
+      if (controllerPorts.includes(number)) {
+        errors.push(`node '${name}' ${kind} ${tcp(number)} conflicts with controller port`)
+      }
     }
   }
   for (const [instance, group] of groupBy(nodes, node => node.instance)) {
     const ports = group.flatMap(({ port }) => port ?? [])
     for (const port of repeated(ports)) errors.push(`multiple nodes on instance '${instance}' using port ${tcp(port)}`)
-    for (const port of repeated(group.flatMap(({ metrics_port: port }) => port ?? []))) errors.push(`multiple nodes on instance '${instance}' using metrics port ${tcp(port)}`)
+    for (const port of repeated(group.flatMap(({ metrics_port: port }) => port ?? []))) {
+      errors.push(`multiple nodes on instance '${instance}' using metrics port ${tcp(port)}`)
+    }
     for (const { name, metrics_port: port } of group) {
       const other = group.find(node => port !== undefined && node.port === port)
       if (other) errors.push(`node '${name}' metrics port ${tcp(port!)} conflicts with port of node '${other.name}'`)
@@ -71,22 +89,29 @@ function portConflicts ({ instances, nodes }: ConfigurationInput, { controllerPo
   return errors
 }
 
-function lackingPorts (nodes: readonly Node[], { autoAssignBrokerPorts }: ValidationRules): string[] {
-  const lacking = nodes.filter(node => needsPort(node) && node.port === undefined).map(({ name }) => name).sort(compare)
-  return autoAssignBrokerPorts || lacking.length === 0 ? [] : [`Broker port auto-assignment disabled but nodes ${lacking.join(', ')} lack ports`]
+function lackingPorts(nodes: readonly Node[], { autoAssignBrokerPorts }: ValidationRules): string[] {
+  const lacking = nodes
+    .filter(node => needsPort(node) && node.port === undefined)
+    .map(({ name }) => name)
+    .sort(compare)
+  return autoAssignBrokerPorts || lacking.length === 0
+    ? []
+    : [`Broker port auto-assignment disabled but nodes ${lacking.join(', ')} lack ports`]
 }
 
 /** Names of instances that are not declared, but would be in other letters. */
-function strangers (instanceNames: Set<string>, nodes: readonly Node[]): string[] {
+function strangers(instanceNames: Set<string>, nodes: readonly Node[]): string[] {
   const byLetters = new Map([...instanceNames].map(name => [name.toLowerCase(), name]))
   const undeclared = new Set(nodes.map(({ instance }) => instance).filter(instance => !instanceNames.has(instance)))
   return [...undeclared].flatMap(instance => {
     const declared = byLetters.get(instance.toLowerCase())
-    return declared === undefined ? [] : [`instance '${instance}' is not declared, but '${declared}' is: the case of letters matters`]
+    return declared === undefined
+      ? []
+      : [`instance '${instance}' is not declared, but '${declared}' is: the case of letters matters`]
   })
 }
 
-function oddities ({ instances, nodes }: ConfigurationInput): string[] {
+function oddities({ instances, nodes }: ConfigurationInput): string[] {
   const count = (role: Node['role']) => nodes.filter(node => node.role === role).length
   const warnings: string[] = []
   if (count('MANAGER') > 1) warnings.push(`there are ${count('MANAGER')} managers`)
@@ -96,7 +121,11 @@ function oddities ({ instances, nodes }: ConfigurationInput): string[] {
     if (role !== 'WORKER' && source !== undefined) warnings.push(`node '${name}' is no worker but has an interface`)
   }
   for (const { name, host, listen_port: port } of instances) {
-    if (port !== undefined && host === undefined) warnings.push(`instance '${name}' has a listen_port but no host: the controller can only dial it where it was last seen`)
+    if (port !== undefined && host === undefined) {
+      warnings.push(
+        `instance '${name}' has a listen_port but no host: the controller can only dial it where it was last seen`
+      )
+    }
   }
   return warnings
 }

@@ -6,7 +6,7 @@ import { groupBy } from '../../util.js'
 import type { AgentMethod, Fleet } from '../fleet.js'
 
 /** Tells what instances wait for, while they work on their part, as progress of the request. */
-export function tellsSteps ({ reqid, tell }: Task): (instance: string, steps: NodeStep[]) => void {
+export function tellsSteps({ reqid, tell }: Task): (instance: string, steps: NodeStep[]) => void {
   return (instance, waiting) => tell({ type: 'request_progress', reqid, instance, results: [], waiting })
 }
 
@@ -14,10 +14,22 @@ export function tellsSteps ({ reqid, tell }: Task): (instance: string, steps: No
  * Asks an instance for its part of a request, and tells the outcomes as progress: what it answers, or what its silence
  * means; `onPart` hears what it says before. Resolves with whether it has not answered in time.
  */
-export async function askInstance (fleet: Fleet, task: Task, instance: string, method: AgentMethod, params: object,
-  answered: (answer: any) => Outcome[], unanswered: (error: string) => Outcome[], onPart?: (part: any) => void): Promise<boolean> {
+export async function askInstance(
+  fleet: Fleet,
+  task: Task,
+  instance: string,
+  method: AgentMethod,
+  params: object,
+  answered: (answer: any) => Outcome[],
+  unanswered: (error: string) => Outcome[],
+  onPart?: (part: any) => void
+): Promise<boolean> {
   try {
-    const answer = await fleet.ask(instance, method, params, { timeoutMs: task.remainingMs(), reqid: task.reqid, onPart })
+    const answer = await fleet.ask(instance, method, params, {
+      timeoutMs: task.remainingMs(),
+      reqid: task.reqid,
+      onPart
+    })
     task.progress(instance, answered(answer))
     return false
   } catch (error) {
@@ -41,15 +53,30 @@ export interface NodeQuestion {
  * Asks each instance for its part of the nodes, and tells one outcome per node as progress. Resolves with whether one has not
  * answered in time.
  */
-export async function askNodes (fleet: Fleet, task: Task, nodes: readonly Node[], { method, params = names => ({ nodes: names }), onPart, heard }: NodeQuestion): Promise<boolean> {
-  const late = await Promise.all([...groupBy(nodes, ({ instance }) => instance)].map(([instance, group]) => {
-    const names = group.map(({ name }) => name)
-    const hear = (outcomes: Outcome[]) => {
-      heard?.(outcomes)
-      return outcomes
-    }
-    return askInstance(fleet, task, instance, method, params(names, instance), hear,
-      error => hear(names.map(node => ({ success: false, instance, node, error }))), onPart && (part => onPart(instance, part)))
-  }))
+export async function askNodes(
+  fleet: Fleet,
+  task: Task,
+  nodes: readonly Node[],
+  { method, params = names => ({ nodes: names }), onPart, heard }: NodeQuestion
+): Promise<boolean> {
+  const late = await Promise.all(
+    [...groupBy(nodes, ({ instance }) => instance)].map(([instance, group]) => {
+      const names = group.map(({ name }) => name)
+      const hear = (outcomes: Outcome[]) => {
+        heard?.(outcomes)
+        return outcomes
+      }
+      return askInstance(
+        fleet,
+        task,
+        instance,
+        method,
+        params(names, instance),
+        hear,
+        error => hear(names.map(node => ({ success: false, instance, node, error }))),
+        onPart && (part => onPart(instance, part))
+      )
+    })
+  )
   return late.includes(true)
 }

@@ -14,31 +14,37 @@ export class Checks {
   #fleet: Fleet
   #shares = new Set<Shares>()
 
-  constructor (fleet: Fleet) {
+  constructor(fleet: Fleet) {
     this.#fleet = fleet
   }
 
   /** What is being checked, by the digest of its layout. */
-  underWay (digest: string): Shares | undefined {
+  underWay(digest: string): Shares | undefined {
     return [...this.#shares].find(shares => shares.digest === digest)
   }
 
   /** Checks the selected nodes as they would be, or are, deployed. */
-  async check (plan: Plan | Deployment | undefined, selector: Selector, task: Task): Promise<Answer> {
+  async check(plan: Plan | Deployment | undefined, selector: Selector, task: Task): Promise<Answer> {
     if (!plan) return failed('no configuration available to check')
-    if ('errors' in plan && plan.errors.length > 0) return { results: plan.errors.map(error => ({ success: false, error })) }
+    if ('errors' in plan && plan.errors.length > 0) {
+      return { results: plan.errors.map(error => ({ success: false, error })) }
+    }
     const { selected, unknown } = select(selector, plan.configuration)
     const shares = new Shares(plan)
     return { results: unknown, timedOut: await this.run(shares, selected, task), warnings: this.warnings(shares) }
   }
 
   /** Tells one outcome per node as progress. Resolves with whether an instance has not answered in time. */
-  async run (shares: Shares, nodes: readonly Node[], task: Task): Promise<boolean> {
+  async run(shares: Shares, nodes: readonly Node[], task: Task): Promise<boolean> {
     this.#shares.add(shares)
     try {
       return await askNodes(this.#fleet, task, nodes, {
         method: 'check',
-        params: (names, instance) => ({ share: shares.of(instance, new Set()), nodes: names, processes: processesBeside(this.#fleet, instance) })
+        params: (names, instance) => ({
+          share: shares.of(instance, new Set()),
+          nodes: names,
+          processes: processesBeside(this.#fleet, instance)
+        })
       })
     } finally {
       this.#shares.delete(shares)
@@ -46,16 +52,27 @@ export class Checks {
   }
 
   /** What is odd of the cluster as a whole: nodes of different versions may not understand each other. */
-  warnings ({ names }: Shares): string[] {
+  warnings({ names }: Shares): string[] {
     const members = names.flatMap(name => this.#fleet.member(name)?.hello ?? [])
-    const versions = groupBy(members.filter(({ zeek_version: version }) => version !== undefined), ({ zeek_version: version }) => version)
-    return versions.size > 1 ? [`instances have different versions of Zeek: ${[...versions].map(([version, of]) => `${version} (${of.map(({ name }) => name).join(', ')})`).join(', ')}`] : []
+    const versions = groupBy(
+      members.filter(({ zeek_version: version }) => version !== undefined),
+      ({ zeek_version: version }) => version
+    )
+    return versions.size > 1
+      ? [
+          `instances have different versions of Zeek: ${[...versions].map(([version, of]) => `${version} (${of.map(({ name }) => name).join(', ')})`).join(', ')}`
+        ]
+      : []
   }
 }
 
 /** Of nodes on the same machine: the next deployment may give their ports to others. */
-export function processesBeside (fleet: Fleet, instance: string): number[] {
+export function processesBeside(fleet: Fleet, instance: string): number[] {
   const machine = fleet.member(instance)?.machine
-  return fleet.connected().filter(member => member.machine === machine)
-    .flatMap(({ statuses }) => [...statuses.values()].flatMap(({ mgmt_role: role, pid }) => role === 'NODE' ? pid ?? [] : []))
+  return fleet
+    .connected()
+    .filter(member => member.machine === machine)
+    .flatMap(({ statuses }) =>
+      [...statuses.values()].flatMap(({ mgmt_role: role, pid }) => (role === 'NODE' ? (pid ?? []) : []))
+    )
 }

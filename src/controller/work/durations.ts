@@ -11,7 +11,7 @@ export type Times = typeof nodeTimes
 type Placed = Pick<Node, 'instance' | 'role'>
 
 /** What the agent of an instance has said, when it was there last. */
-export function timesOf (fleet: Pick<Fleet, 'known'>): (instance: string) => Times {
+export function timesOf(fleet: Pick<Fleet, 'known'>): (instance: string) => Times {
   const said = new Map(fleet.known().map(({ name, hello }) => [name, hello.times]))
   return instance => said.get(instance) ?? nodeTimes
 }
@@ -20,21 +20,22 @@ export function timesOf (fleet: Pick<Fleet, 'known'>): (instance: string) => Tim
  * How long something may take with nodes, in seconds. Instances do it beside each other; each stops its nodes in groups of
  * one role, one after the other, and starts them all at once.
  */
-function longest (nodes: readonly Placed[], take: (instance: string, groups: number) => number): number {
-  const seconds = [...groupBy(nodes, ({ instance }) => instance)]
-    .map(([instance, own]) => take(instance, new Set(own.map(({ role }) => role)).size))
+function longest(nodes: readonly Placed[], take: (instance: string, groups: number) => number): number {
+  const seconds = [...groupBy(nodes, ({ instance }) => instance)].map(([instance, own]) =>
+    take(instance, new Set(own.map(({ role }) => role)).size)
+  )
   return slack + Math.max(0, ...seconds)
 }
 
-export function toStop (nodes: readonly Placed[], times: (instance: string) => Times): number {
+export function toStop(nodes: readonly Placed[], times: (instance: string) => Times): number {
   return longest(nodes, (instance, groups) => groups * times(instance).stop)
 }
 
-export function toStart (nodes: readonly Placed[], times: (instance: string) => Times): number {
+export function toStart(nodes: readonly Placed[], times: (instance: string) => Times): number {
   return longest(nodes, instance => times(instance).start)
 }
 
 /** To stop nodes, and to start them or others in their place. */
-export function toRestart (nodes: readonly Placed[], times: (instance: string) => Times): number {
+export function toRestart(nodes: readonly Placed[], times: (instance: string) => Times): number {
   return longest(nodes, (instance, groups) => groups * times(instance).stop + times(instance).start)
 }

@@ -10,15 +10,20 @@ import { select } from '../cluster/selection.js'
 const noCluster = 'no active cluster deployment'
 
 /** Nodes in the groups in which they are restarted: by role, in the order in which roles start, and no more than so many. */
-export function steps (nodes: readonly Node[], maxParallel: number): Node[][] {
+export function steps(nodes: readonly Node[], maxParallel: number): Node[][] {
   return clusterRoles.flatMap(role => {
     const ofRole = nodes.filter(node => node.role === role)
-    return Array.from({ length: Math.ceil(ofRole.length / maxParallel) }, (_, n) => ofRole.slice(n * maxParallel, (n + 1) * maxParallel))
+    return Array.from({ length: Math.ceil(ofRole.length / maxParallel) }, (_, n) =>
+      ofRole.slice(n * maxParallel, (n + 1) * maxParallel)
+    )
   })
 }
 
 /** Those of a restart: all nodes at once, unless it is rolling. */
-export function stepsOf ({ strategy, max_parallel: maxParallel = 1 }: Arguments<'restart'>, nodes: readonly Node[]): Node[][] {
+export function stepsOf(
+  { strategy, max_parallel: maxParallel = 1 }: Arguments<'restart'>,
+  nodes: readonly Node[]
+): Node[][] {
   return strategy === 'rolling' ? steps(nodes, maxParallel) : [[...nodes]]
 }
 
@@ -27,28 +32,38 @@ export class Operations {
   #fleet: Fleet
   #deployer: Deployer
 
-  constructor (fleet: Fleet, deployer: Deployer) {
+  constructor(fleet: Fleet, deployer: Deployer) {
     this.#fleet = fleet
     this.#deployer = deployer
   }
 
-  start (selector: Selector, task: Task): Promise<Answer> { return this.#setDesired('RUNNING', 'start', selector, task) }
-  stop (selector: Selector, task: Task): Promise<Answer> { return this.#setDesired('STOPPED', 'stop', selector, task) }
+  start(selector: Selector, task: Task): Promise<Answer> {
+    return this.#setDesired('RUNNING', 'start', selector, task)
+  }
+  stop(selector: Selector, task: Task): Promise<Answer> {
+    return this.#setDesired('STOPPED', 'stop', selector, task)
+  }
 
   /** Restarts nodes. Those that are to be stopped are left out, and told of when they were named. */
-  async restart (args: Arguments<'restart'>, task: Task): Promise<Answer> {
+  async restart(args: Arguments<'restart'>, task: Task): Promise<Answer> {
     const { configuration } = this.#deployer.deployment ?? {}
     if (this.#fleet.connected().length === 0) return failed('no instances connected')
     if (!configuration) return failed(noCluster)
     const { selected, unknown } = select(args, configuration)
     const wanted = selected.filter(({ name }) => this.#deployer.desiredStateOf(name) === 'RUNNING')
-    const stopped: Outcome[] = selected.filter(node => !wanted.includes(node) && args.nodes?.includes(node.name))
-      .map(({ name: node, instance }) => ({ success: false, instance, node, error: `node ${node} was stopped by an operator` }))
+    const stopped: Outcome[] = selected
+      .filter(node => !wanted.includes(node) && args.nodes?.includes(node.name))
+      .map(({ name: node, instance }) => ({
+        success: false,
+        instance,
+        node,
+        error: `node ${node} was stopped by an operator`
+      }))
     return await this.#roll(stepsOf(args, wanted), [...unknown, ...stopped], task)
   }
 
   /** One step after the other, the next only when all of the last run again. */
-  async #roll (groups: Node[][], left: readonly Outcome[], task: Task): Promise<Answer> {
+  async #roll(groups: Node[][], left: readonly Outcome[], task: Task): Promise<Answer> {
     let culprit: Outcome | undefined
     let timedOut = false
     const times = timesOf(this.#fleet)
@@ -57,21 +72,37 @@ export class Operations {
       // A step may take its part of what is left, so that one that hangs leaves time to tell.
       const part = needs[n]! / needs.slice(n).reduce((sum, need) => sum + need, 0)
       const until = { ...task, remainingMs: () => Math.max(1, task.remainingMs() * part) }
-      const heard = (outcomes: readonly Outcome[]) => { culprit ??= outcomes.find(({ success }) => !success) }
+      const heard = (outcomes: readonly Outcome[]) => {
+        culprit ??= outcomes.find(({ success }) => !success)
+      }
       timedOut = await askNodes(this.#fleet, until, group, { method: 'restart', heard, onPart: tellsSteps(task) })
       if (!culprit) continue
-      const rest = groups.slice(n + 1).flat().map(({ name: node, instance }): Outcome => ({ success: false, instance, node, error: `not restarted: node ${culprit?.node} has not come back` }))
+      const rest = groups
+        .slice(n + 1)
+        .flat()
+        .map(({ name: node, instance }): Outcome => ({
+          success: false,
+          instance,
+          node,
+          error: `not restarted: node ${culprit?.node} has not come back`
+        }))
       return { results: [...left, ...rest], timedOut: timedOut && (rest.length === 0 || task.signal.aborted) }
     }
     return { results: left, timedOut }
   }
 
   /** The wish is kept before anyone hears of it: an agent that is not connected gets it when it comes. */
-  async #setDesired (desired: DesiredState, method: 'start' | 'stop', selector: Selector, task: Task): Promise<Answer> {
+  async #setDesired(desired: DesiredState, method: 'start' | 'stop', selector: Selector, task: Task): Promise<Answer> {
     const { configuration } = this.#deployer.deployment ?? {}
     if (!configuration) return failed(noCluster)
     const { selected, unknown } = select(selector, configuration)
-    await this.#deployer.setDesired(selected.map(({ name }) => name), desired)
-    return { results: unknown, timedOut: await askNodes(this.#fleet, task, selected, { method, onPart: tellsSteps(task) }) }
+    await this.#deployer.setDesired(
+      selected.map(({ name }) => name),
+      desired
+    )
+    return {
+      results: unknown,
+      timedOut: await askNodes(this.#fleet, task, selected, { method, onPart: tellsSteps(task) })
+    }
   }
 }

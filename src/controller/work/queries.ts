@@ -10,29 +10,55 @@ import { select } from '../cluster/selection.js'
 export class Queries {
   #fleet: Fleet
 
-  constructor (fleet: Fleet) {
+  constructor(fleet: Fleet) {
     this.#fleet = fleet
   }
 
-  async getIdValue ({ id, ...selector }: Arguments<'get_id_value'>, deployed: Configuration | undefined, task: Task): Promise<Answer> {
+  async getIdValue(
+    { id, ...selector }: Arguments<'get_id_value'>,
+    deployed: Configuration | undefined,
+    task: Task
+  ): Promise<Answer> {
     return await this.#ask(selector, deployed, task, { method: 'get_id_value', params: nodes => ({ id, nodes }) })
   }
 
   /** What nodes have written; with `follow`, what they write from now on is told as events. */
-  async getNodeOutput ({ stream, lines = 100, incarnation = 0, follow, duration = 60, max_lines: maxLines = 1000, ...selector }: Arguments<'get_node_output'>, deployed: Configuration | undefined, task: Task): Promise<Answer> {
+  async getNodeOutput(
+    {
+      stream,
+      lines = 100,
+      incarnation = 0,
+      follow,
+      duration = 60,
+      max_lines: maxLines = 1000,
+      ...selector
+    }: Arguments<'get_node_output'>,
+    deployed: Configuration | undefined,
+    task: Task
+  ): Promise<Answer> {
     return await this.#ask(selector, deployed, task, {
       method: 'get_node_output',
-      params: nodes => ({ nodes, ...(stream === undefined ? {} : { stream }), lines, incarnation, ...(follow ? { follow: { duration, max_lines: maxLines } } : {}) }),
+      params: nodes => ({
+        nodes,
+        ...(stream === undefined ? {} : { stream }),
+        lines,
+        incarnation,
+        ...(follow ? { follow: { duration, max_lines: maxLines } } : {})
+      }),
       onPart: (instance, part) => task.tell({ type: 'node_output', reqid: task.reqid, instance, ...part })
     })
   }
 
-  async diagnose (selector: Selector, deployed: Configuration | undefined, task: Task): Promise<Answer> {
+  async diagnose(selector: Selector, deployed: Configuration | undefined, task: Task): Promise<Answer> {
     return await this.#ask(selector, deployed, task, { method: 'diagnose' })
   }
 
   /** What nodes use and see; with `watch`, samples are told as events. */
-  async getNodeStats ({ watch, interval = 5, duration = 60, ...selector }: Arguments<'get_node_stats'>, deployed: Configuration | undefined, task: Task): Promise<Answer> {
+  async getNodeStats(
+    { watch, interval = 5, duration = 60, ...selector }: Arguments<'get_node_stats'>,
+    deployed: Configuration | undefined,
+    task: Task
+  ): Promise<Answer> {
     return await this.#ask(selector, deployed, task, {
       method: 'get_node_stats',
       params: nodes => ({ nodes, ...(watch ? { watch: { duration, interval } } : {}) }),
@@ -41,14 +67,32 @@ export class Queries {
   }
 
   /** Of the named instances (all that are connected, when none is named), in the configuration or not. */
-  async getInstanceStats ({ instances = [] }: Arguments<'get_instance_stats'>, task: Task): Promise<Answer> {
-    const names = instances.length > 0 ? [...new Set(instances)].sort(compare) : this.#fleet.connected().map(({ name }) => name)
+  async getInstanceStats({ instances = [] }: Arguments<'get_instance_stats'>, task: Task): Promise<Answer> {
+    const names =
+      instances.length > 0 ? [...new Set(instances)].sort(compare) : this.#fleet.connected().map(({ name }) => name)
     if (names.length === 0) return failed('no instances connected')
-    const late = await Promise.all(names.map(instance => askInstance(this.#fleet, task, instance, 'get_instance_stats', {}, outcomes => outcomes, error => [{ success: false, instance, error }])))
+    const late = await Promise.all(
+      names.map(instance =>
+        askInstance(
+          this.#fleet,
+          task,
+          instance,
+          'get_instance_stats',
+          {},
+          outcomes => outcomes,
+          error => [{ success: false, instance, error }]
+        )
+      )
+    )
     return { results: [], timedOut: late.includes(true) }
   }
 
-  async #ask (selector: Selector, deployed: Configuration | undefined, task: Task, question: NodeQuestion): Promise<Answer> {
+  async #ask(
+    selector: Selector,
+    deployed: Configuration | undefined,
+    task: Task,
+    question: NodeQuestion
+  ): Promise<Answer> {
     if (!deployed) return failed('no cluster deployed')
     const { selected, unknown } = select(selector, deployed)
     return { results: unknown, timedOut: await askNodes(this.#fleet, task, selected, question) }

@@ -15,23 +15,27 @@ export interface TimeoutInputs {
 }
 
 /** The seconds that a request has whose asker does not say: as the settings have it, else what its steps may take. */
-export function timeoutOf (type: RequestType, args: RequestArguments, circumstances: TimeoutInputs): number {
+export function timeoutOf(type: RequestType, args: RequestArguments, circumstances: TimeoutInputs): number {
   const { settings, deployed } = circumstances
   const { timeout, takes }: RequestDefinition = requests[type]
   const set = settings[`controller_timeout_${type}`]
-  if (takes === undefined) return (set ?? timeout) + (args.follow || args.watch ? args.duration ?? 60 : 0)
+  if (takes === undefined) return (set ?? timeout) + (args.follow || args.watch ? (args.duration ?? 60) : 0)
   // Of a rolling restart it is what each step has.
   const steps = type === 'restart' && deployed ? Math.max(1, stepsOf(args, select(args, deployed).selected).length) : 1
   const seconds = set === undefined ? Math.max(timeout, expectedSeconds(type, args, circumstances)) : set * steps
   return Math.min(settings.controller_timeout_max, seconds)
 }
 
-function expectedSeconds (type: RequestType, args: RequestArguments, circumstances: TimeoutInputs): number {
+function expectedSeconds(type: RequestType, args: RequestArguments, circumstances: TimeoutInputs): number {
   const { settings, fleet, deployed, staged } = circumstances
   const times = timesOf(fleet)
   if (type === 'deploy') {
     const checking = args.check === false ? 0 : settings.controller_timeout_check
-    return settings.controller_connect_grace + checking + toRestart([...deployed?.nodes ?? [], ...staged?.nodes ?? []], times)
+    return (
+      settings.controller_connect_grace +
+      checking +
+      toRestart([...(deployed?.nodes ?? []), ...(staged?.nodes ?? [])], times)
+    )
   }
   const selected = deployed ? select(args, deployed).selected : []
   if (type === 'restart') return stepsOf(args, selected).reduce((sum, step) => sum + toRestart(step, times), 0)

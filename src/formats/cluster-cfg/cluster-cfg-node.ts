@@ -13,41 +13,61 @@ export type NodeSection = Omit<Node, 'instance'> & { instance: string | undefine
 const reserved = ['instances', 'DEFAULT']
 const prefix = 'node '
 
-export const sectionOfNode = (name: string) => reserved.includes(name) ? prefix + name : name
-const nodeOfSection = (name: string) => name.startsWith(prefix) && reserved.includes(name.slice(prefix.length)) ? name.slice(prefix.length) : name
+export const sectionOfNode = (name: string) => (reserved.includes(name) ? prefix + name : name)
+const nodeOfSection = (name: string) =>
+  name.startsWith(prefix) && reserved.includes(name.slice(prefix.length)) ? name.slice(prefix.length) : name
 
 export const isPort = (value: number) => value >= 1 && value <= 65535
 
 /** A role, in any case, also with Zeek's and Python's scope: `worker`, `Supervisor::WORKER`, `ClusterRole.WORKER`. */
-function lookUp (text: string): ClusterRole | undefined {
+function lookUp(text: string): ClusterRole | undefined {
   const name = text.split(/::|\./).at(-1)!.toUpperCase()
   return clusterRoles.find(role => role === name)
 }
 
 /** The keys of a node's section. */
-export const nodeKeys = ['instance', 'role', 'type', 'port', 'metrics_port', 'interface', 'cpu_affinity', 'scripts', 'options', 'env', 'state'] as const
+export const nodeKeys = [
+  'instance',
+  'role',
+  'type',
+  'port',
+  'metrics_port',
+  'interface',
+  'cpu_affinity',
+  'scripts',
+  'options',
+  'env',
+  'state'
+] as const
 
 /** Reads a node's section of cluster.cfg. Errors have zeek-client's texts, where it has one; with errors the node is not to be used. */
-export function readNode (section: Section, values: Values, errors: Fault[]): NodeSection {
-  const complain = (key: string, message: string) => { errors.push(values.fault(section, key, message)) }
+export function readNode(section: Section, values: Values, errors: Fault[]): NodeSection {
+  const complain = (key: string, message: string) => {
+    errors.push(values.fault(section, key, message))
+  }
 
-  function get (key: string, { empty = true } = {}): Entry & { value: string } | undefined {
+  function get(key: string, { empty = true } = {}): (Entry & { value: string }) | undefined {
     const entry = values.get(section, key)
     if (!entry) return undefined
-    if (entry.value === undefined || (entry.value === '' && !empty)) complain(entry.key, `config item ${section.name}.${entry.key} needs a value`)
+    if (entry.value === undefined || (entry.value === '' && !empty)) {
+      complain(entry.key, `config item ${section.name}.${entry.key} needs a value`)
+    }
     return entry.value === undefined ? undefined : { ...entry, value: entry.value }
   }
 
-  function integer (key: string, isInRange: (value: number) => boolean = () => true): number | undefined {
+  function integer(key: string, isInRange: (value: number) => boolean = () => true): number | undefined {
     const entry = get(key)
     if (!entry) return undefined
-    if (!/^[+-]?\d+$/.test(entry.value)) complain(entry.key, `cannot convert "${section.name}.${entry.key}" value "${shown(entry.value)}" to int`)
-    else if (!isInRange(Number(entry.value))) complain(entry.key, `${key.replace('_', ' ')} ${shown(entry.value)} outside valid range`)
+    if (!/^[+-]?\d+$/.test(entry.value)) {
+      complain(entry.key, `cannot convert "${section.name}.${entry.key}" value "${shown(entry.value)}" to int`)
+    } else if (!isInRange(Number(entry.value))) {
+      complain(entry.key, `${key.replace('_', ' ')} ${shown(entry.value)} outside valid range`)
+    }
     return Number(entry.value)
   }
 
   /** The words of a value, as `parse` has each; undefined when there are none. */
-  function words<T> (key: string, parse: (word: string) => T): T[] | undefined {
+  function words<T>(key: string, parse: (word: string) => T): T[] | undefined {
     const entry = get(key)
     if (!entry || entry.value === '') return undefined
     try {
@@ -57,7 +77,7 @@ export function readNode (section: Section, values: Values, errors: Fault[]): No
     }
   }
 
-  function pairs (key: string): Record<string, string> | undefined {
+  function pairs(key: string): Record<string, string> | undefined {
     const entries = words(key, word => {
       const equals = word.indexOf('=')
       if (equals < 0) throw new AppError('invalid_request', `${shown(word)} is no NAME=VALUE`)
@@ -66,13 +86,15 @@ export function readNode (section: Section, values: Values, errors: Fault[]): No
     return entries && Object.fromEntries(entries)
   }
 
-  function role (): ClusterRole {
+  function role(): ClusterRole {
     const [entry, alias] = [get('role'), get('type')]
     const named = entry ?? alias
     const found = lookUp(named?.value ?? '')
     if (!named || named.value === '') complain(named?.key ?? 'role', 'node requires a role')
     else if (!found) complain(named.key, `role "${shown(named.value)}" is invalid`)
-    else if (alias && lookUp(alias.value) !== found) complain(alias.key, `is another name for role, which is "${shown(named.value)}"`)
+    else if (alias && lookUp(alias.value) !== found) {
+      complain(alias.key, `is another name for role, which is "${shown(named.value)}"`)
+    }
     return found ?? 'WORKER'
   }
 
@@ -93,6 +115,8 @@ export function readNode (section: Section, values: Values, errors: Fault[]): No
     role: role(),
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined))
   }
-  for (const { property, message } of nodeFaults(node)) errors.push({ ...values.fault(section, property, message), isMinor: true })
+  for (const { property, message } of nodeFaults(node)) {
+    errors.push({ ...values.fault(section, property, message), isMinor: true })
+  }
   return node
 }

@@ -7,18 +7,20 @@ const byName = (a: { name: string }, b: { name: string }) => compare(a.name, b.n
 
 const line = (key: string, value: string) => `${key} = ${value.replaceAll('%', '%%')}`
 
-function instanceLines ({ name, host, listen_port: port }: Instance): string[] {
+function instanceLines({ name, host, listen_port: port }: Instance): string[] {
   if (port !== undefined) return [line(name, hostPort(host ?? '0.0.0.0', port))]
   // The format has no place for an address without a port.
   return host === undefined ? [name] : [`# ${name} is at ${host}`, name]
 }
 
-function assignments (map: Record<string, string> | undefined): string | undefined {
-  const words = Object.entries(map ?? {}).sort(([a], [b]) => compare(a, b)).map(([name, value]) => assignment(name, value))
+function assignments(map: Record<string, string> | undefined): string | undefined {
+  const words = Object.entries(map ?? {})
+    .sort(([a], [b]) => compare(a, b))
+    .map(([name, value]) => assignment(name, value))
   return words.length > 0 ? words.join(' ') : undefined
 }
 
-function nodeLines (node: Node): string[] {
+function nodeLines(node: Node): string[] {
   const values: [string, string | number | undefined][] = [
     ['instance', node.instance],
     ['role', node.role],
@@ -30,16 +32,18 @@ function nodeLines (node: Node): string[] {
     ['env', assignments(node.env)],
     ['metrics_port', node.metrics_port]
   ]
-  return values.flatMap(([key, value]) => value === undefined || value === '' ? [] : [line(key, String(value))])
+  return values.flatMap(([key, value]) => (value === undefined || value === '' ? [] : [line(key, String(value))]))
 }
 
 /**
  * The configuration as zeek-client writes it, sorted by name, without its id. Names must be unique. What that format
  * cannot say is in `options`, which zeek-client passes over, and in comments.
  */
-export function formatClusterCfg ({ instances, nodes }: ConfigurationInput): string {
+export function formatClusterCfg({ instances, nodes }: ConfigurationInput): string {
   const sections = [...nodes].sort(byName).map(node => [`[${sectionOfNode(node.name)}]`, ...nodeLines(node)])
   // Nodes without the section would declare their instances.
-  if (instances.length > 0 || nodes.length > 0) sections.unshift(['[instances]', ...[...instances].sort(byName).flatMap(instanceLines)])
+  if (instances.length > 0 || nodes.length > 0) {
+    sections.unshift(['[instances]', ...[...instances].sort(byName).flatMap(instanceLines)])
+  }
   return sections.map(lines => `${lines.join('\n')}\n\n`).join('')
 }

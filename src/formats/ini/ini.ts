@@ -26,10 +26,10 @@ export interface Ini {
 /** What a line says. `more` goes on with the value of the last key. */
 export type Line =
   | { kind: 'nothing' }
-  | { kind: 'section', name: string }
-  | { kind: 'key', key: string, value: string | undefined }
-  | { kind: 'more', text: string }
-  | { kind: 'wrong', why: string }
+  | { kind: 'section'; name: string }
+  | { kind: 'key'; key: string; value: string | undefined }
+  | { kind: 'more'; text: string }
+  | { kind: 'wrong'; why: string }
 
 export interface Dialect {
   /** `deeper`: there is a key above, and the line is indented more than it. */
@@ -41,19 +41,27 @@ export interface Dialect {
 }
 
 /** What is wrong at a key of a section, or of the defaults: told where that is, else where the section begins. */
-export function faultAt (section: Section, key: string, message: string, defaults?: Section): Fault {
-  const entry = [section, defaults].map(place => place?.entries.get(key) ?? place?.entries.get(lowerCase(key))).find(found => found)
+export function faultAt(section: Section, key: string, message: string, defaults?: Section): Fault {
+  const entry = [section, defaults]
+    .map(place => place?.entries.get(key) ?? place?.entries.get(lowerCase(key)))
+    .find(found => found)
   return { section: section.name, key, message, line: entry?.line ?? (section.line || undefined) }
 }
 
 export const lowerCase = (key: string) => key.toLowerCase()
 
 /** The dialect of Python's configparser, with its defaults. `valueless`: a key may come without a value. */
-export function pythonDialect ({ valueless, sameKey = lowerCase }: { valueless: boolean, sameKey?: Dialect['sameKey'] }): Dialect {
+export function pythonDialect({
+  valueless,
+  sameKey = lowerCase
+}: {
+  valueless: boolean
+  sameKey?: Dialect['sameKey']
+}): Dialect {
   return {
     unnamed: false,
     sameKey,
-    read (line, deeper) {
+    read(line, deeper) {
       const text = line.trim()
       if (/^[#;]/.test(text)) return { kind: 'nothing' }
       // An empty line may stand within a value; at its end it is cut off.
@@ -70,7 +78,7 @@ export function pythonDialect ({ valueless, sameKey = lowerCase }: { valueless: 
 }
 
 /** Reads sections and keys. Never throws: what is wrong is in `errors`, by line or by section and key. */
-export function readIni (text: string, { read, sameKey, unnamed }: Dialect): Ini {
+export function readIni(text: string, { read, sameKey, unnamed }: Dialect): Ini {
   const defaults: Section = { name: 'DEFAULT', line: 0, entries: new Map() }
   const sections = new Map<string, Section>()
   const values = new Map<Entry, string[]>()
@@ -79,7 +87,7 @@ export function readIni (text: string, { read, sameKey, unnamed }: Dialect): Ini
   let entry: Entry | undefined
   let indent = 0
 
-  function open (name: string, line: number): Section {
+  function open(name: string, line: number): Section {
     if (name === defaults.name) return defaults
     const opened: Section = { name, line, entries: new Map() }
     const earlier = sections.get(name)
@@ -88,13 +96,14 @@ export function readIni (text: string, { read, sameKey, unnamed }: Dialect): Ini
     return opened
   }
 
-  function add (section: Section, key: string, value: string | undefined, line: number): Entry {
+  function add(section: Section, key: string, value: string | undefined, line: number): Entry {
     const { name, entries } = section
     const added: Entry = { key, value, line }
     if (value !== undefined) values.set(added, [value])
     const earlier = entries.get(sameKey(key, name))
-    if (earlier) errors.push({ section: section.name, key, message: `is given twice (lines ${earlier.line} and ${line})` })
-    else entries.set(sameKey(key, name), added)
+    if (earlier) {
+      errors.push({ section: section.name, key, message: `is given twice (lines ${earlier.line} and ${line})` })
+    } else entries.set(sameKey(key, name), added)
     return added
   }
 
@@ -111,7 +120,9 @@ export function readIni (text: string, { read, sameKey, unnamed }: Dialect): Ini
     } else if (line.kind === 'more') {
       const lines = entry && values.get(entry)
       if (lines) lines.push(line.text)
-      else if (line.text !== '') errors.push({ line: number, message: `continues a value, but there is none: ${shown(line.text)}` })
+      else if (line.text !== '') {
+        errors.push({ line: number, message: `continues a value, but there is none: ${shown(line.text)}` })
+      }
     } else if (line.kind === 'wrong') errors.push({ line: number, message: line.why })
   }
   for (const [entry, lines] of values) entry.value = lines.join('\n').trimEnd()

@@ -22,11 +22,11 @@ export interface Values {
  * `%%` and `%(name)s`, as configparser has them. What is wrong with one goes to `errors`, and its value is left as it
  * is. Throws `invalid_request` only when a file would grow without bounds.
  */
-export function interpolated ({ defaults }: Ini, { sameKey }: Dialect, errors: Fault[]): Values {
+export function interpolated({ defaults }: Ini, { sameKey }: Dialect, errors: Fault[]): Values {
   const asked = new Set<Entry>()
   let growth = 0
 
-  function find (section: Section, key: string): Entry | undefined {
+  function find(section: Section, key: string): Entry | undefined {
     const own = section.entries.get(sameKey(key, section.name))
     const entry = own ?? defaults.entries.get(sameKey(key, defaults.name))
     if (entry) asked.add(entry)
@@ -34,12 +34,14 @@ export function interpolated ({ defaults }: Ini, { sameKey }: Dialect, errors: F
     return entry
   }
 
-  function grow (text: string | undefined, section: Section): void {
+  function grow(text: string | undefined, section: Section): void {
     growth += (text?.length ?? 0) + 1
-    if (growth > maxGrowth) throw invalid([{ field: section.name, message: 'is too long with references and defaults put in' }])
+    if (growth > maxGrowth) {
+      throw invalid([{ field: section.name, message: 'is too long with references and defaults put in' }])
+    }
   }
 
-  function expand (text: string, section: Section, depth: number): string {
+  function expand(text: string, section: Section, depth: number): string {
     if (depth > maxDepth) throw wrong('refers to itself, or to others more than ten deep')
     let result = ''
     let at = 0
@@ -62,7 +64,7 @@ export function interpolated ({ defaults }: Ini, { sameKey }: Dialect, errors: F
   }
 
   return {
-    get (section, key) {
+    get(section, key) {
       const entry = find(section, key)
       if (entry?.value === undefined) return entry
       try {

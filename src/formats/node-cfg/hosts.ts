@@ -11,13 +11,16 @@ export class Names {
   readonly #taken: Set<string>
   readonly #counts = new Map<string, number>()
 
-  constructor (taken: Iterable<string>) {
+  constructor(taken: Iterable<string>) {
     this.#taken = new Set(taken)
   }
 
   /** The text with what no name can have replaced, and a number where that is taken. */
-  take (text: string): string {
-    const legal = text.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[.-]/, '_').slice(0, 58)
+  take(text: string): string {
+    const legal = text
+      .replace(/[^A-Za-z0-9._-]/g, '-')
+      .replace(/^[.-]/, '_')
+      .slice(0, 58)
     let name = legal
     while (this.#taken.has(name)) {
       const count = (this.#counts.get(legal) ?? 1) + 1
@@ -49,12 +52,22 @@ export interface FileHosts {
  * One instance for each host, in the order given. Names are looked up, so that one of an address is the host of this
  * address; where that cannot be told, a note says so.
  */
-export async function instancesOf ({ hosts, home, resolve }: FileHosts, nodes: Iterable<string>): Promise<Hosts> {
+export async function instancesOf({ hosts, home, resolve }: FileHosts, nodes: Iterable<string>): Promise<Hosts> {
   const spellings = [...new Set(hosts)]
   const isOwn = (host: string) => isLoopback(canonicalHost(host))
-  const canonical = new Set([...spellings.filter(host => !isOwn(host)), ...spellings.length > 0 && !isOwn(home) ? [home] : []].map(canonicalHost))
+  const canonical = new Set(
+    [...spellings.filter(host => !isOwn(host)), ...(spellings.length > 0 && !isOwn(home) ? [home] : [])].map(
+      canonicalHost
+    )
+  )
   // A single host can be meant by nobody else.
-  const lookups = canonical.size > 1 ? await lookUp([...canonical].filter(host => !isPlainAddress(host) && !host.includes(':')), resolve) : new Map<string, Lookup>()
+  const lookups =
+    canonical.size > 1
+      ? await lookUp(
+          [...canonical].filter(host => !isPlainAddress(host) && !host.includes(':')),
+          resolve
+        )
+      : new Map<string, Lookup>()
   const machineOf = (host: string): string => {
     if (isOwn(host)) return isOwn(home) ? 'localhost' : machineOf(home)
     return lookups.get(canonicalHost(host))?.address ?? canonicalHost(host)
@@ -67,7 +80,11 @@ export async function instancesOf ({ hosts, home, resolve }: FileHosts, nodes: I
   for (const host of spellings) {
     const label = isOwn(host) && !isOwn(home) ? home : host
     const known = instances.get(machineOf(host))
-    const instance = known ?? { name: names.take(`agent-${isPlainAddress(canonicalHost(label)) ? canonicalHost(label) : label.replace(/\.$/, '')}`) }
+    const instance = known ?? {
+      name: names.take(
+        `agent-${isPlainAddress(canonicalHost(label)) ? canonicalHost(label) : label.replace(/\.$/, '')}`
+      )
+    }
     // An address with a zone means something on its own host only, and so does one of the host itself.
     if (isPlainAddress(canonicalHost(label))) instance.host ??= canonicalHost(label)
     instances.set(machineOf(host), instance)
@@ -76,10 +93,16 @@ export async function instancesOf ({ hosts, home, resolve }: FileHosts, nodes: I
   }
   for (const [machine, { name, host }] of instances) {
     const spelling = spellings.find(host => machineOf(host) === machine)
-    notes.push(`host ${spelling} is instance ${name}: start its agent with ZEEK_AGENT_NAME=${name}${host ? '' : '; its address is the one that its agent has'}`)
+    notes.push(
+      `host ${spelling} is instance ${name}: start its agent with ZEEK_AGENT_NAME=${name}${host ? '' : '; its address is the one that its agent has'}`
+    )
   }
   for (const [host, { problem }] of lookups) {
-    if (problem !== undefined) notes.push(`host ${host} ${problem}: if the file has another name or address of the same host, write one of them everywhere, or it becomes two instances`)
+    if (problem !== undefined) {
+      notes.push(
+        `host ${host} ${problem}: if the file has another name or address of the same host, write one of them everywhere, or it becomes two instances`
+      )
+    }
   }
   return { instances: [...instances.values()], nameOf, notes }
 }
@@ -90,13 +113,17 @@ interface Lookup {
   problem?: string
 }
 
-async function lookUp (names: readonly string[], resolve: Resolve): Promise<Map<string, Lookup>> {
-  return new Map(await Promise.all(names.map(async (name): Promise<[string, Lookup]> => {
-    try {
-      const address = canonicalHost(await resolve(name))
-      return [name, isLoopback(address) ? { problem: `is this host here, at ${address}` } : { address }]
-    } catch (error) {
-      return [name, { problem: `cannot be looked up here (${messageOf(error)})` }]
-    }
-  })))
+async function lookUp(names: readonly string[], resolve: Resolve): Promise<Map<string, Lookup>> {
+  return new Map(
+    await Promise.all(
+      names.map(async (name): Promise<[string, Lookup]> => {
+        try {
+          const address = canonicalHost(await resolve(name))
+          return [name, isLoopback(address) ? { problem: `is this host here, at ${address}` } : { address }]
+        } catch (error) {
+          return [name, { problem: `cannot be looked up here (${messageOf(error)})` }]
+        }
+      })
+    )
+  )
 }

@@ -1,7 +1,7 @@
 import type { ClusterRole } from '../../../schemas/types.js'
 
 export const methods = ['af_packet', 'pf_ring', 'myricom', 'custom', 'interfaces'] as const
-export type Method = typeof methods[number]
+export type Method = (typeof methods)[number]
 
 /** A node of ZeekControl's, one per process. */
 export interface ZeekctlNode {
@@ -13,7 +13,7 @@ export interface ZeekctlNode {
   env: Record<string, string>
   scripts: string[]
   options: Record<string, string>
-  balancing?: { method: Method, processes: number }
+  balancing?: { method: Method; processes: number }
 }
 
 // ZeekControl's defaults; zeekctl.cfg can have others.
@@ -22,20 +22,24 @@ const firstAppInstance = 0
 const perFlow = 'PCAP_PF_RING_USE_CLUSTER_PER_FLOW_4_TUPLE'
 
 /** Interfaces and environment as ZeekControl's plugins make them; what a node has in its `env` already, stays. */
-export function balanced (nodes: readonly ZeekctlNode[]): ZeekctlNode[] {
+export function balanced(nodes: readonly ZeekctlNode[]): ZeekctlNode[] {
   const pfRing = pfRings()
   return nodes.map(node => {
     switch (node.balancing?.method) {
-      case 'af_packet': return { ...node, interface: `af_packet::${node.interface}` }
-      case 'myricom': return { ...node, env: { SNF_NUM_RINGS: String(node.balancing.processes), SNF_FLAGS: '0x101', ...node.env } }
-      case 'pf_ring': return pfRing(node)
-      default: return node
+      case 'af_packet':
+        return { ...node, interface: `af_packet::${node.interface}` }
+      case 'myricom':
+        return { ...node, env: { SNF_NUM_RINGS: String(node.balancing.processes), SNF_FLAGS: '0x101', ...node.env } }
+      case 'pf_ring':
+        return pfRing(node)
+      default:
+        return node
     }
   })
 }
 
 /** Each interface of a host is a cluster of its own; the processes of one that PF_RING itself spreads (ZC, DNA) are counted. */
-function pfRings (): (node: ZeekctlNode) => ZeekctlNode {
+function pfRings(): (node: ZeekctlNode) => ZeekctlNode {
   const clusters = new Map<string, Map<string, number>>()
   let appInstance = firstAppInstance
   return node => {

@@ -10,7 +10,7 @@ import { shown, type Fault } from '../refusal.js'
 import { instanceFaults, nodeFaults } from '../schema-faults.js'
 
 export const types = ['logger', 'manager', 'proxy', 'worker', 'standalone'] as const
-export type ZeekctlType = typeof types[number]
+export type ZeekctlType = (typeof types)[number]
 
 /** A section of node.cfg: one process, or with `lb_procs` several that are alike. */
 export interface Group extends ZeekctlNode {
@@ -20,7 +20,13 @@ export interface Group extends ZeekctlNode {
   interfaces: string[]
 }
 
-const roles: Record<ZeekctlType, ClusterRole> = { logger: 'LOGGER', manager: 'MANAGER', proxy: 'PROXY', worker: 'WORKER', standalone: 'WORKER' }
+const roles: Record<ZeekctlType, ClusterRole> = {
+  logger: 'LOGGER',
+  manager: 'MANAGER',
+  proxy: 'PROXY',
+  worker: 'WORKER',
+  standalone: 'WORKER'
+}
 
 /** Keys for which there is nothing here, and what to do instead. */
 const advice: Record<string, (value: string) => string> = {
@@ -29,10 +35,33 @@ const advice: Record<string, (value: string) => string> = {
   ether: () => 'ZeekControl does not use it either',
   count: () => 'ZeekControl sets it itself'
 }
-const afPacketKeys = ['block_size', 'block_timeout', 'buffer_size', 'checksum_validation_mode', 'enable_defrag', 'enable_fanout', 'enable_hw_timestamping', 'fanout_id', 'fanout_mode', 'link_type']
+const afPacketKeys = [
+  'block_size',
+  'block_timeout',
+  'buffer_size',
+  'checksum_validation_mode',
+  'enable_defrag',
+  'enable_fanout',
+  'enable_hw_timestamping',
+  'fanout_id',
+  'fanout_mode',
+  'link_type'
+]
 
 /** The keys of a section. */
-export const nodeKeys = ['type', 'host', 'interface', 'lb_procs', 'lb_method', 'lb_interfaces', 'pin_cpus', 'env_vars', 'aux_scripts', ...Object.keys(advice), ...afPacketKeys.map(key => `af_packet_${key}`)]
+export const nodeKeys = [
+  'type',
+  'host',
+  'interface',
+  'lb_procs',
+  'lb_method',
+  'lb_interfaces',
+  'pin_cpus',
+  'env_vars',
+  'aux_scripts',
+  ...Object.keys(advice),
+  ...afPacketKeys.map(key => `af_packet_${key}`)
+]
 
 interface Reader {
   /** Adds what a schema refuses of a value. */
@@ -45,11 +74,23 @@ interface Reader {
 }
 
 /** Reads a section. What ZeekControl refuses goes to `errors`; then the group is not to be used. */
-export function readGroup (section: Section, values: Values, errors: Fault[], notes: string[], maxProcesses: number): Group {
+export function readGroup(
+  section: Section,
+  values: Values,
+  errors: Fault[],
+  notes: string[],
+  maxProcesses: number
+): Group {
   const get = (key: string) => values.get(section, key)?.value ?? ''
-  const complain = (key: string, message: string) => { errors.push(values.fault(section, key, message)) }
-  const tell = (key: string, advice: string) => { notes.push(note(section, key, get(key), advice)) }
-  const refuse = (key: string, message: string) => { errors.push({ ...values.fault(section, key, message), isMinor: true }) }
+  const complain = (key: string, message: string) => {
+    errors.push(values.fault(section, key, message))
+  }
+  const tell = (key: string, advice: string) => {
+    notes.push(note(section, key, get(key), advice))
+  }
+  const refuse = (key: string, message: string) => {
+    errors.push({ ...values.fault(section, key, message), isMinor: true })
+  }
   const reader = { get, complain, refuse, tell }
 
   const type = types.find(type => type === get('type'))
@@ -59,16 +100,22 @@ export function readGroup (section: Section, values: Values, errors: Fault[], no
   if (type === 'standalone') tell('type', 'becomes a cluster of a manager, which writes the logs, and a worker')
 
   const balancing = readBalancing(reader, type, maxProcesses)
-  const interfaces = get('lb_interfaces').split(',').map(name => name.trim())
+  const interfaces = get('lb_interfaces')
+    .split(',')
+    .map(name => name.trim())
   if (balancing?.method === 'interfaces') {
     if (get('lb_interfaces') === '') complain('lb_interfaces', 'is missing')
-    else if (interfaces.length !== balancing.processes) complain('lb_interfaces', `has ${interfaces.length} interfaces for ${balancing.processes} processes`)
+    else if (interfaces.length !== balancing.processes) {
+      complain('lb_interfaces', `has ${interfaces.length} interfaces for ${balancing.processes} processes`)
+    }
   } else if (get('lb_interfaces') !== '') tell('lb_interfaces', 'has no effect without lb_method = interfaces')
 
   const cpus = readCpus(reader, balancing?.processes ?? 1)
   const { scripts, options } = readScripts(reader)
   const afPacket = afPacketKeys.filter(key => get(`af_packet_${key}`) !== '')
-  if (!balancing) for (const key of afPacket) tell(`af_packet_${key}`, 'has no effect without lb_procs, as in ZeekControl')
+  if (!balancing) {
+    for (const key of afPacket) tell(`af_packet_${key}`, 'has no effect without lb_procs, as in ZeekControl')
+  }
   for (const key of Object.keys(advice)) if (get(key) !== '') tell(key, advice[key]!(get(key)))
 
   const group: Group = {
@@ -85,25 +132,49 @@ export function readGroup (section: Section, values: Values, errors: Fault[], no
     env: readEnvironment(reader),
     // ZeekControl's default for SitePolicyScripts.
     scripts: ['local.zeek', ...scripts],
-    options: { ...options, ...balancing && Object.fromEntries(afPacket.map(key => [`AF_Packet::${key}`, get(`af_packet_${key}`)])) },
-    ...balancing && { balancing }
+    options: {
+      ...options,
+      ...(balancing && Object.fromEntries(afPacket.map(key => [`AF_Packet::${key}`, get(`af_packet_${key}`)])))
+    },
+    ...(balancing && { balancing })
   }
   examine(group, reader)
   return group
 }
 
 /** Looks for what the schemas refuse. */
-function examine ({ host, interface: source, interfaces, cpus, env, scripts, options }: Group, { refuse }: Reader): void {
-  const keyOf: Record<string, string> = { interface: interfaces.length > 0 ? 'lb_interfaces' : 'interface', cpu_affinity: 'pin_cpus', env: 'env_vars' }
-  const sources = interfaces.length > 0 ? interfaces : [source]
-  const parts: Partial<Node>[] = [{ env, scripts, options }, ...sources.filter(name => name !== '').map(name => ({ interface: name })), ...cpus.filter(Number.isInteger).map(cpu => ({ cpu_affinity: cpu }))]
-  for (const { property, name = '', message } of parts.flatMap(nodeFaults)) {
-    refuse(keyOf[property] ?? (name.startsWith('AF_Packet::') ? `af_packet_${name.slice('AF_Packet::'.length)}` : 'aux_scripts'), message)
+function examine(
+  { host, interface: source, interfaces, cpus, env, scripts, options }: Group,
+  { refuse }: Reader
+): void {
+  const keyOf: Record<string, string> = {
+    interface: interfaces.length > 0 ? 'lb_interfaces' : 'interface',
+    cpu_affinity: 'pin_cpus',
+    env: 'env_vars'
   }
-  if (isPlainAddress(canonicalHost(host))) for (const { message } of instanceFaults({ name: 'a', host: canonicalHost(host) })) refuse('host', message)
+  const sources = interfaces.length > 0 ? interfaces : [source]
+  const parts: Partial<Node>[] = [
+    { env, scripts, options },
+    ...sources.filter(name => name !== '').map(name => ({ interface: name })),
+    ...cpus.filter(Number.isInteger).map(cpu => ({ cpu_affinity: cpu }))
+  ]
+  for (const { property, name = '', message } of parts.flatMap(nodeFaults)) {
+    refuse(
+      keyOf[property] ??
+        (name.startsWith('AF_Packet::') ? `af_packet_${name.slice('AF_Packet::'.length)}` : 'aux_scripts'),
+      message
+    )
+  }
+  if (isPlainAddress(canonicalHost(host))) {
+    for (const { message } of instanceFaults({ name: 'a', host: canonicalHost(host) })) refuse('host', message)
+  }
 }
 
-function readBalancing ({ get, complain, tell }: Reader, type: ZeekctlType | undefined, maxProcesses: number): Group['balancing'] {
+function readBalancing(
+  { get, complain, tell }: Reader,
+  type: ZeekctlType | undefined,
+  maxProcesses: number
+): Group['balancing'] {
   const [processes, name] = [get('lb_procs'), get('lb_method')]
   const method = methods.find(method => method === name)
   if (processes === '') {
@@ -112,27 +183,47 @@ function readBalancing ({ get, complain, tell }: Reader, type: ZeekctlType | und
   }
   if (type !== 'worker') complain('lb_procs', 'is for workers only')
   if (!/^\+?\d+$/.test(processes) || Number(processes) < 1) complain('lb_procs', 'must be an integer greater than zero')
-  else if (Number(processes) > maxProcesses) complain('lb_procs', `is more than there can be nodes: ${maxProcesses} are left`)
+  else if (Number(processes) > maxProcesses) {
+    complain('lb_procs', `is more than there can be nodes: ${maxProcesses} are left`)
+  }
   if (name === '') complain('lb_procs', 'needs lb_method')
-  else if (!method) complain('lb_method', `is an unknown load balancing method '${shown(name)}'; known are ${methods.join(', ')}`)
-  if (method === 'af_packet' && get('interface').startsWith('af_packet::')) complain('interface', 'has af_packet:: already, which lb_method = af_packet adds')
-  if (method === 'custom') tell('lb_method', 'nothing is put around the interface; if zeekctl.cfg has lb_custom.InterfacePrefix or InterfaceSuffix, write them into it')
-  if (method === 'pf_ring') tell('lb_method', 'cluster id 21, type 4-tuple and first application instance 0 are taken; if zeekctl.cfg has others, change interface and PCAP_PF_RING_… in env')
+  else if (!method) {
+    complain('lb_method', `is an unknown load balancing method '${shown(name)}'; known are ${methods.join(', ')}`)
+  }
+  if (method === 'af_packet' && get('interface').startsWith('af_packet::')) {
+    complain('interface', 'has af_packet:: already, which lb_method = af_packet adds')
+  }
+  if (method === 'custom') {
+    tell(
+      'lb_method',
+      'nothing is put around the interface; if zeekctl.cfg has lb_custom.InterfacePrefix or InterfaceSuffix, write them into it'
+    )
+  }
+  if (method === 'pf_ring') {
+    tell(
+      'lb_method',
+      'cluster id 21, type 4-tuple and first application instance 0 are taken; if zeekctl.cfg has others, change interface and PCAP_PF_RING_… in env'
+    )
+  }
   return { method: method ?? 'custom', processes: Number(processes) }
 }
 
-function readCpus ({ get, complain, tell }: Reader, processes: number): number[] {
+function readCpus({ get, complain, tell }: Reader, processes: number): number[] {
   if (get('pin_cpus') === '') return []
   const cpus = get('pin_cpus').split(',')
   if (!cpus.every(cpu => /^\s*\+?\d+\s*$/.test(cpu))) complain('pin_cpus', 'must be a list of non-negative integers')
-  else if (cpus.length > processes) tell('pin_cpus', `of these only the first ${processes} ${processes === 1 ? 'is' : 'are'} used, as in ZeekControl`)
+  else if (cpus.length > processes) {
+    tell('pin_cpus', `of these only the first ${processes} ${processes === 1 ? 'is' : 'are'} used, as in ZeekControl`)
+  }
   return cpus.map(Number)
 }
 
-function readScripts ({ get, complain, tell }: Reader): { scripts: string[], options: Record<string, string> } {
+function readScripts({ get, complain, tell }: Reader): { scripts: string[]; options: Record<string, string> } {
   try {
     const { scripts, options, rest } = sortArguments(get('aux_scripts'))
-    for (const word of rest) tell('aux_scripts', `${word} is neither a script nor an option; put what it does into a script`)
+    for (const word of rest) {
+      tell('aux_scripts', `${word} is neither a script nor an option; put what it does into a script`)
+    }
     return { scripts, options }
   } catch (error) {
     complain('aux_scripts', `is invalid: ${messageOf(error)}`)
@@ -141,12 +232,14 @@ function readScripts ({ get, complain, tell }: Reader): { scripts: string[], opt
 }
 
 /** `VAR1=1, VAR2=2`: a value can hold no comma. */
-function readEnvironment ({ get, complain }: Reader): Record<string, string> {
+function readEnvironment({ get, complain }: Reader): Record<string, string> {
   const text = get('env_vars')
-  return Object.fromEntries((text === '' ? [] : text.split(',')).map(pair => {
-    const [name, ...value] = pair.split('=')
-    if (value.length === 0) complain('env_vars', `misses a "=": ${shown(pair)}`)
-    else if (name!.trim() === '') complain('env_vars', `misses a name: ${shown(pair)}`)
-    return [name!.trim(), value.join('=').trim()]
-  }))
+  return Object.fromEntries(
+    (text === '' ? [] : text.split(',')).map(pair => {
+      const [name, ...value] = pair.split('=')
+      if (value.length === 0) complain('env_vars', `misses a "=": ${shown(pair)}`)
+      else if (name!.trim() === '') complain('env_vars', `misses a name: ${shown(pair)}`)
+      return [name!.trim(), value.join('=').trim()]
+    })
+  )
 }

@@ -15,7 +15,7 @@ import { refuse, type Fault } from '../refusal.js'
 const dialect = pythonDialect({ valueless: false, sameKey: key => key.toLowerCase().replaceAll('.', '_') })
 
 /** Reads ZeekControl's node.cfg, with what zeekctl.cfg says by default. Throws every error at once, as `invalid_request`. */
-export async function parseNodeCfg (text: string, { resolve }: { resolve: Resolve }): Promise<Converted> {
+export async function parseNodeCfg(text: string, { resolve }: { resolve: Resolve }): Promise<Converted> {
   const ini = readIni(text, dialect)
   const errors = [...ini.errors]
   const notes: string[] = []
@@ -27,7 +27,16 @@ export async function parseNodeCfg (text: string, { resolve }: { resolve: Resolv
     return group
   })
   for (const section of [...ini.sections, ini.defaults]) {
-    for (const { key, value } of values.unasked(section)) notes.push(note(section, key, value ?? '', `is unknown, and ignored by ZeekControl, too, unless a plugin of yours has it${suggestion(key, nodeKeys)}`))
+    for (const { key, value } of values.unasked(section)) {
+      notes.push(
+        note(
+          section,
+          key,
+          value ?? '',
+          `is unknown, and ignored by ZeekControl, too, unless a plugin of yours has it${suggestion(key, nodeKeys)}`
+        )
+      )
+    }
   }
   errors.push(...faults(groups))
   refuse(errors)
@@ -37,41 +46,87 @@ export async function parseNodeCfg (text: string, { resolve }: { resolve: Resolv
   refuse(errors)
   const names = new Names([])
   const renamed = nodes.map(node => ({ ...node, name: names.take(node.name) }))
-  for (const [index, { name }] of nodes.entries()) if (renamed[index]!.name !== name) notes.push(`[${name}] the node is named ${renamed[index]!.name} here`)
+  for (const [index, { name }] of nodes.entries()) {
+    if (renamed[index]!.name !== name) notes.push(`[${name}] the node is named ${renamed[index]!.name} here`)
+  }
   // ZeekControl runs on the host of the manager: there it is localhost.
   const home = nodes.find(({ role }) => role === 'MANAGER')!.host
-  const { instances, nameOf, notes: hostNotes } = await instancesOf({ hosts: nodes.map(({ host }) => host), home, resolve }, renamed.map(({ name }) => name))
-  if (nodes.length > 0) notes.push('every node loads local.zeek, ZeekControl\'s default; if SitePolicyScripts in zeekctl.cfg names other scripts, change them')
-  return { configuration: { instances, nodes: renamed.map(node => settled(node, nameOf)) }, notes: [...notes, ...hostNotes] }
+  const {
+    instances,
+    nameOf,
+    notes: hostNotes
+  } = await instancesOf(
+    { hosts: nodes.map(({ host }) => host), home, resolve },
+    renamed.map(({ name }) => name)
+  )
+  if (nodes.length > 0) {
+    notes.push(
+      "every node loads local.zeek, ZeekControl's default; if SitePolicyScripts in zeekctl.cfg names other scripts, change them"
+    )
+  }
+  return {
+    configuration: { instances, nodes: renamed.map(node => settled(node, nameOf)) },
+    notes: [...notes, ...hostNotes]
+  }
 }
 
 /** What ZeekControl refuses in all of them together. */
-function faults (groups: readonly Group[]): Fault[] {
+function faults(groups: readonly Group[]): Fault[] {
   const managers = groups.filter(({ type }) => type === 'manager')
   const standalone = groups.find(({ type }) => type === 'standalone')
   if (groups.length === 0) return [{ section: 'node.cfg', message: 'holds no nodes' }]
-  if (standalone) return groups.length === 1 ? [] : [{ section: standalone.name, line: standalone.section.line, message: 'is standalone: there must be no other node' }]
-  const errors = managers.slice(1).map(({ name, section: { line } }): Fault => ({ section: name, line, message: 'is a second manager: there must be one only' }))
+  if (standalone) {
+    return groups.length === 1
+      ? []
+      : [
+          {
+            section: standalone.name,
+            line: standalone.section.line,
+            message: 'is standalone: there must be no other node'
+          }
+        ]
+  }
+  const errors = managers.slice(1).map(({ name, section: { line } }): Fault => ({
+    section: name,
+    line,
+    message: 'is a second manager: there must be one only'
+  }))
   if (managers.length === 0) errors.push({ section: 'node.cfg', message: 'holds no manager' })
   if (!groups.some(({ type }) => type === 'proxy')) errors.push({ section: 'node.cfg', message: 'holds no proxy' })
   const isOwn = (host: string) => isLoopback(canonicalHost(host))
   if (managers[0] && isOwn(managers[0].host)) {
     for (const { section, host } of groups) {
-      if (host !== '' && !isOwn(host)) errors.push(faultAt(section, 'host', 'must be localhost, 127.0.0.1 or ::1, as that of the manager is; or give the manager the address of its host at which this one reaches it'))
+      if (host !== '' && !isOwn(host)) {
+        errors.push(
+          faultAt(
+            section,
+            'host',
+            'must be localhost, 127.0.0.1 or ::1, as that of the manager is; or give the manager the address of its host at which this one reaches it'
+          )
+        )
+      }
     }
   }
   return errors
 }
 
 /** Names that differ in case only, as working directories may. */
-function twins (nodes: readonly ZeekctlNode[]): Fault[] {
-  return [...groupBy(nodes, ({ name }) => name.toLowerCase()).values()].flatMap(([first, ...others]) => others.map(({ name }) => ({ section: name, message: `is a duplicate of "${first!.name}"` })))
+function twins(nodes: readonly ZeekctlNode[]): Fault[] {
+  return [...groupBy(nodes, ({ name }) => name.toLowerCase()).values()].flatMap(([first, ...others]) =>
+    others.map(({ name }) => ({ section: name, message: `is a duplicate of "${first!.name}"` }))
+  )
 }
 
 /** The processes that ZeekControl runs for a section. */
-function processesOf ({ section, type, cpus, interfaces, ...node }: Group): ZeekctlNode[] {
+function processesOf({ section, type, cpus, interfaces, ...node }: Group): ZeekctlNode[] {
   if (type === 'standalone') {
-    const manager = { ...node, name: node.name === 'manager' ? 'zeek-manager' : 'manager', role: 'MANAGER' as const, interface: '', cpu: undefined }
+    const manager = {
+      ...node,
+      name: node.name === 'manager' ? 'zeek-manager' : 'manager',
+      role: 'MANAGER' as const,
+      interface: '',
+      cpu: undefined
+    }
     return [manager, node]
   }
   if (!node.balancing) return [node]
@@ -83,15 +138,18 @@ function processesOf ({ section, type, cpus, interfaces, ...node }: Group): Zeek
   }))
 }
 
-function settled ({ name, role, host, interface: source, cpu, env, scripts, options }: ZeekctlNode, nameOf: Map<string, string>): Node {
+function settled(
+  { name, role, host, interface: source, cpu, env, scripts, options }: ZeekctlNode,
+  nameOf: Map<string, string>
+): Node {
   return {
     name,
     instance: nameOf.get(host)!,
     role,
-    ...source === '' ? {} : { interface: source },
-    ...cpu === undefined ? {} : { cpu_affinity: cpu },
-    ...scripts.length === 0 ? {} : { scripts },
-    ...Object.keys(options).length === 0 ? {} : { options },
-    ...Object.keys(env).length === 0 ? {} : { env }
+    ...(source === '' ? {} : { interface: source }),
+    ...(cpu === undefined ? {} : { cpu_affinity: cpu }),
+    ...(scripts.length === 0 ? {} : { scripts }),
+    ...(Object.keys(options).length === 0 ? {} : { options }),
+    ...(Object.keys(env).length === 0 ? {} : { env })
   }
 }

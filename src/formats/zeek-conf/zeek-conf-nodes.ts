@@ -6,7 +6,7 @@ import type { Arguments, SectionReader, Templates } from './zeek-conf-section.js
 /** A node before its instance is known. */
 export type Draft = Omit<Node, 'instance'>
 
-const roles: { role: ClusterRole, word: string, count: string, max: number }[] = [
+const roles: { role: ClusterRole; word: string; count: string; max: number }[] = [
   { role: 'MANAGER', word: 'manager', count: 'manager', max: 1 },
   { role: 'LOGGER', word: 'logger', count: 'loggers', max: maxNodes },
   { role: 'PROXY', word: 'proxy', count: 'proxies', max: maxNodes }
@@ -15,11 +15,17 @@ const roles: { role: ClusterRole, word: string, count: string, max: number }[] =
 const range = (count: number) => Array.from({ length: Math.min(count || 0, maxNodes) }, (_, index) => index + 1)
 
 /** Makes the part of a node that its arguments and its environment are: first its own arguments, then those of all. */
-type Furnish = (reader: SectionReader, word: string, own: { arguments: Arguments, env: Templates }, variables: Record<string, string>) => Pick<Node, 'scripts' | 'options' | 'env'>
+type Furnish = (
+  reader: SectionReader,
+  word: string,
+  own: { arguments: Arguments; env: Templates },
+  variables: Record<string, string>
+) => Pick<Node, 'scripts' | 'options' | 'env'>
 
-function furnisher (zeek: SectionReader): Furnish {
+function furnisher(zeek: SectionReader): Furnish {
   const given = zeek.arguments('args')
-  const all = given.scripts.length === 0 && Object.keys(given.options).length === 0 ? { scripts: ['local'], options: {} } : given
+  const all =
+    given.scripts.length === 0 && Object.keys(given.options).length === 0 ? { scripts: ['local'], options: {} } : given
   const env = zeek.templates('env')
   return (reader, word, own, variables) => {
     const scripts = [...own.arguments.scripts, ...all.scripts]
@@ -29,16 +35,19 @@ function furnisher (zeek: SectionReader): Furnish {
       ...own.env.map(([name, template]) => [name, reader.fill(`${word}_env`, template, variables)])
     ])
     return {
-      ...scripts.length > 0 && { scripts },
-      ...Object.keys(options).length > 0 && { options },
-      ...Object.keys(filled).length > 0 && { env: filled }
+      ...(scripts.length > 0 && { scripts }),
+      ...(Object.keys(options).length > 0 && { options }),
+      ...(Object.keys(filled).length > 0 && { env: filled })
     }
   }
 }
 
 /** Looks for what the schema refuses of a node, and tells it at the key that has brought it. */
-function examine (draft: Draft, word: string, reader: SectionReader, zeek: SectionReader): Draft {
-  const keyOf: Record<string, string> = { name: 'cluster_node_prefix', cpu_affinity: word === 'worker' ? 'workers_cpu_list' : `${word}_cpu_set` }
+function examine(draft: Draft, word: string, reader: SectionReader, zeek: SectionReader): Draft {
+  const keyOf: Record<string, string> = {
+    name: 'cluster_node_prefix',
+    cpu_affinity: word === 'worker' ? 'workers_cpu_list' : `${word}_cpu_set`
+  }
   for (const { property, name, message } of nodeFaults(draft)) {
     if (name === undefined) reader.refuse(keyOf[property] ?? property, message)
     else {
@@ -52,19 +61,28 @@ function examine (draft: Draft, word: string, reader: SectionReader, zeek: Secti
 }
 
 /** The processes that the generator would run. Each interface section has its workers. */
-export function nodesOf (zeek: SectionReader, interfaces: readonly SectionReader[], prefix: string): Draft[] {
+export function nodesOf(zeek: SectionReader, interfaces: readonly SectionReader[], prefix: string): Draft[] {
   const furnish = furnisher(zeek)
   const others = roles.flatMap(({ role, word, count, max }): Draft[] => {
     const own = { arguments: zeek.arguments(`${word}_args`), env: zeek.templates(`${word}_env`) }
     const cpus = zeek.cpus(`${word}_cpu_set`)
-    if (cpus.length > 1) zeek.tell(`${word}_cpu_set`, 'a node is pinned to one CPU (cpu_affinity) or to none; these are not pinned')
-    return range(zeek.count(count, max)).map(index => examine({
-      // There is one manager in the whole cluster.
-      name: role === 'MANAGER' ? word : `${prefix}${word}-${index}`,
-      role,
-      ...cpus.length === 1 && { cpu_affinity: cpus[0]! },
-      ...furnish(zeek, word, own, {})
-    }, word, zeek, zeek))
+    if (cpus.length > 1) {
+      zeek.tell(`${word}_cpu_set`, 'a node is pinned to one CPU (cpu_affinity) or to none; these are not pinned')
+    }
+    return range(zeek.count(count, max)).map(index =>
+      examine(
+        {
+          // There is one manager in the whole cluster.
+          name: role === 'MANAGER' ? word : `${prefix}${word}-${index}`,
+          role,
+          ...(cpus.length === 1 && { cpu_affinity: cpus[0]! }),
+          ...furnish(zeek, word, own, {})
+        },
+        word,
+        zeek,
+        zeek
+      )
+    )
   })
   let before = 0
   const workers = interfaces.map(reader => {
@@ -79,7 +97,7 @@ export function nodesOf (zeek: SectionReader, interfaces: readonly SectionReader
 export const interfaceName = (section: string) => /^interface ([-_a-z0-9]+)$/.exec(section)?.[1]
 
 /** `before`: how many workers the host has already. */
-function workersOf (reader: SectionReader, prefix: string, before: number, furnish: Furnish): Draft[] {
+function workersOf(reader: SectionReader, prefix: string, before: number, furnish: Furnish): Draft[] {
   const name = interfaceName(reader.section.name)
   const count = reader.count('workers', maxNodes - before)
   const template = reader.text('interface')
@@ -94,14 +112,14 @@ function workersOf (reader: SectionReader, prefix: string, before: number, furni
       worker_index0: String(index - 1),
       host_worker_index: String(before + index),
       host_worker_index0: String(before + index - 1),
-      ...cpu !== undefined && { worker_cpu: String(cpu) },
-      ...name !== undefined && { interface_section_name: name }
+      ...(cpu !== undefined && { worker_cpu: String(cpu) }),
+      ...(name !== undefined && { interface_section_name: name })
     }
     return {
       name: `${prefix}worker-${name === undefined ? '' : `${name}-`}${index}`,
       role: 'WORKER',
       interface: reader.fill('interface', template, variables),
-      ...cpu !== undefined && { cpu_affinity: cpu },
+      ...(cpu !== undefined && { cpu_affinity: cpu }),
       ...furnish(reader, 'worker', own, variables)
     }
   })

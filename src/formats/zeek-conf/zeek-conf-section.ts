@@ -10,14 +10,16 @@ import { fillIn } from '../ini/template.js'
 export const zeekConfDialect: Dialect = {
   unnamed: true,
   sameKey: lowerCase,
-  read (raw) {
+  read(raw) {
     const line = raw.trimEnd()
     if (line === '' || line.startsWith('#')) return { kind: 'nothing' }
     const name = /^\[(.+)\]$/.exec(line)?.[1]
     if (name !== undefined) return { kind: 'section', name }
     if (/^\s/.test(line)) return { kind: 'more', text: line.trim() }
     const equals = line.indexOf('=')
-    if (equals < 0 || !/^[_0-9a-z]/.test(line)) return { kind: 'wrong', why: `is no section, key or comment: ${shown(line)}` }
+    if (equals < 0 || !/^[_0-9a-z]/.test(line)) {
+      return { kind: 'wrong', why: `is no section, key or comment: ${shown(line)}` }
+    }
     return { kind: 'key', key: line.slice(0, equals).trim(), value: line.slice(equals + 1).trim() }
   }
 }
@@ -32,35 +34,35 @@ export class SectionReader {
   readonly #notes: string[]
   readonly #asked = new Set<string>()
 
-  constructor (section: Section, errors: Fault[], notes: string[]) {
+  constructor(section: Section, errors: Fault[], notes: string[]) {
     this.section = section
     this.#errors = errors
     this.#notes = notes
   }
 
-  complain (key: string, message: string): void {
+  complain(key: string, message: string): void {
     this.#errors.push(faultAt(this.section, key, message))
   }
 
   /** Adds what a schema refuses of a value. */
-  refuse (key: string, message: string): void {
+  refuse(key: string, message: string): void {
     this.#errors.push({ ...faultAt(this.section, key, message), isMinor: true })
   }
 
   /** Adds a note about a key. */
-  tell (key: string, advice: string): void {
+  tell(key: string, advice: string): void {
     this.#notes.push(note(this.section, key, this.#value(key) ?? '', advice))
   }
 
-  has (key: string): boolean {
+  has(key: string): boolean {
     return this.#value(key) !== undefined
   }
 
-  mentions (key: string, text: string): boolean {
+  mentions(key: string, text: string): boolean {
     return this.#value(key)?.includes(text) ?? false
   }
 
-  text (key: string): string {
+  text(key: string): string {
     const value = this.#value(key) ?? ''
     const [first, ...others] = value.split('\n')
     if (others.length > 0) this.complain(key, 'has more than one value')
@@ -68,24 +70,26 @@ export class SectionReader {
   }
 
   /** How many of something, none without the key. */
-  count (key: string, max: number): number {
+  count(key: string, max: number): number {
     const text = this.text(key)
     if (this.has(key) && !/^\d+$/.test(text)) this.complain(key, `must be a number: '${shown(text)}'`)
     else if (Number(text) > max) this.complain(key, `must be at most ${max}`)
     return Number(text)
   }
 
-  cpus (key: string): number[] {
+  cpus(key: string): number[] {
     const cpus = parseCpuList(this.text(key))
     if (!cpus) this.complain(key, `is no list of CPUs: '${shown(this.text(key))}'`)
     return cpus ?? []
   }
 
   /** Words of Zeek's command line. */
-  arguments (key: string): Arguments {
+  arguments(key: string): Arguments {
     try {
       const { scripts, options, rest } = sortArguments(this.#value(key) ?? '')
-      for (const word of rest) this.tell(key, `${word} is neither a script nor an option; put what it does into a script`)
+      for (const word of rest) {
+        this.tell(key, `${word} is neither a script nor an option; put what it does into a script`)
+      }
       return { scripts, options }
     } catch (error) {
       this.complain(key, `is invalid: ${messageOf(error)}`)
@@ -94,15 +98,18 @@ export class SectionReader {
   }
 
   /** Environment variables, one a line; their values are templates. */
-  templates (key: string): Templates {
-    return (this.#value(key) ?? '').split('\n').filter(line => line !== '').map(line => {
-      const equals = line.indexOf('=')
-      if (equals <= 0) this.complain(key, `holds a line that is no NAME=VALUE: '${shown(line)}'`)
-      return [line.slice(0, equals), line.slice(equals + 1)]
-    })
+  templates(key: string): Templates {
+    return (this.#value(key) ?? '')
+      .split('\n')
+      .filter(line => line !== '')
+      .map(line => {
+        const equals = line.indexOf('=')
+        if (equals <= 0) this.complain(key, `holds a line that is no NAME=VALUE: '${shown(line)}'`)
+        return [line.slice(0, equals), line.slice(equals + 1)]
+      })
   }
 
-  fill (key: string, template: string, variables: Record<string, string>): string {
+  fill(key: string, template: string, variables: Record<string, string>): string {
     try {
       return fillIn(template, variables)
     } catch (error) {
@@ -112,11 +119,13 @@ export class SectionReader {
   }
 
   /** The keys that nobody has asked for, with their values. */
-  unasked (): [key: string, value: string][] {
-    return [...this.section.entries].filter(([key]) => !this.#asked.has(key)).map(([key, { value }]) => [key, value ?? ''])
+  unasked(): [key: string, value: string][] {
+    return [...this.section.entries]
+      .filter(([key]) => !this.#asked.has(key))
+      .map(([key, { value }]) => [key, value ?? ''])
   }
 
-  #value (key: string): string | undefined {
+  #value(key: string): string | undefined {
     this.#asked.add(key)
     return this.section.entries.get(key)?.value
   }

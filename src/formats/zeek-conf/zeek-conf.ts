@@ -17,34 +17,69 @@ export interface ZeekConfContext {
 }
 
 /** Reads the zeek.conf of Zeek's systemd generator. Throws every error at once, as `invalid_request`. */
-export function parseZeekConf (text: string, { host, defaultInstance }: ZeekConfContext): Converted {
+export function parseZeekConf(text: string, { host, defaultInstance }: ZeekConfContext): Converted {
   const { sections, errors } = readIni(text, zeekConfDialect)
   const notes: string[] = []
   const open = (section: Section) => new SectionReader(section, errors, notes)
   const unnamed = sections.find(({ name }) => name === '')
-  if (unnamed && sections.length > 1) errors.push({ line: sections[1]!.line, message: 'begins a section, but there are keys before it: all keys are in sections, or none is' })
-  const zeek = open(unnamed ?? sections.find(({ name }) => name === 'zeek') ?? { name: 'zeek', line: 0, entries: new Map() })
-  const readers = sections.map(section => section === zeek.section ? zeek : open(section))
-  for (const { name, line } of sections) if (name.startsWith('interface') && interfaceName(name) === undefined) errors.push({ section: name, line, message: 'must be "interface NAME", with a name of a-z 0-9 "-" and "_"' })
+  if (unnamed && sections.length > 1) {
+    errors.push({
+      line: sections[1]!.line,
+      message: 'begins a section, but there are keys before it: all keys are in sections, or none is'
+    })
+  }
+  const zeek = open(
+    unnamed ?? sections.find(({ name }) => name === 'zeek') ?? { name: 'zeek', line: 0, entries: new Map() }
+  )
+  const readers = sections.map(section => (section === zeek.section ? zeek : open(section)))
+  for (const { name, line } of sections) {
+    if (name.startsWith('interface') && interfaceName(name) === undefined) {
+      errors.push({ section: name, line, message: 'must be "interface NAME", with a name of a-z 0-9 "-" and "_"' })
+    }
+  }
   const interfaces = unnamed ? [zeek] : readers.filter(({ section }) => section.name.startsWith('interface'))
 
-  const prefix = zeek.has('cluster_node_prefix') ? zeek.text('cluster_node_prefix') : host ?? ''
-  if (zeek.has('cluster_node_prefix') && !/^([a-z0-9][-a-z0-9_]*)?$/.test(prefix)) zeek.complain('cluster_node_prefix', 'must be empty, or begin with one of a-z 0-9 and go on with these, "-" and "_"')
+  const prefix = zeek.has('cluster_node_prefix') ? zeek.text('cluster_node_prefix') : (host ?? '')
+  if (zeek.has('cluster_node_prefix') && !/^([a-z0-9][-a-z0-9_]*)?$/.test(prefix)) {
+    zeek.complain(
+      'cluster_node_prefix',
+      'must be empty, or begin with one of a-z 0-9 and go on with these, "-" and "_"'
+    )
+  }
   const drafts = nodesOf(zeek, interfaces, prefix === '' ? '' : `${prefix}-`)
   const names = new Names(drafts.map(({ name }) => name))
-  const instance: Instance = { name: names.take(host === undefined ? defaultInstance : `agent-${host}`), ...readAddress(zeek) }
-  for (const reader of readers) for (const [key, value] of reader.unasked()) reader.tell(key, adviceFor(reader.section.name, key, value))
+  const instance: Instance = {
+    name: names.take(host === undefined ? defaultInstance : `agent-${host}`),
+    ...readAddress(zeek)
+  }
+  for (const reader of readers) {
+    for (const [key, value] of reader.unasked()) reader.tell(key, adviceFor(reader.section.name, key, value))
+  }
   refuse(errors)
 
-  if (host !== undefined) notes.push('this is the part of one host: convert the file of each, and put their instances and their nodes together')
-  notes.push(`the host is instance ${instance.name}: start its agent with ZEEK_AGENT_NAME=${instance.name}${instance.host === undefined ? '; its address is the one that its agent has' : ''}`)
-  return { configuration: { instances: [instance], nodes: drafts.map(({ name, ...node }) => ({ name, instance: instance.name, ...node })) }, notes }
+  if (host !== undefined) {
+    notes.push(
+      'this is the part of one host: convert the file of each, and put their instances and their nodes together'
+    )
+  }
+  notes.push(
+    `the host is instance ${instance.name}: start its agent with ZEEK_AGENT_NAME=${instance.name}${instance.host === undefined ? '; its address is the one that its agent has' : ''}`
+  )
+  return {
+    configuration: {
+      instances: [instance],
+      nodes: drafts.map(({ name, ...node }) => ({ name, instance: instance.name, ...node }))
+    },
+    notes
+  }
 }
 
-function readAddress (zeek: SectionReader): { host?: string } {
+function readAddress(zeek: SectionReader): { host?: string } {
   const key = zeek.has('cluster_address') ? 'cluster_address' : 'address'
   if (!zeek.has(key)) return {}
   const host = canonicalHost(zeek.text(key))
-  for (const { message } of instanceFaults({ name: 'a', host })) zeek.complain(key, `${message}: '${shown(zeek.text(key))}'`)
+  for (const { message } of instanceFaults({ name: 'a', host })) {
+    zeek.complain(key, `${message}: '${shown(zeek.text(key))}'`)
+  }
   return { host }
 }

@@ -24,8 +24,8 @@ export interface Access {
   guard: Guard
   audit: Audit
   /** Opens a link to an agent that is dialled: over TLS, where there is TLS at all, and then with no other than that agent. */
-  dialAgent (name: string, address: string, signal: AbortSignal): Promise<WebSocketTransport>
-  close (): void
+  dialAgent(name: string, address: string, signal: AbortSignal): Promise<WebSocketTransport>
+  close(): void
 }
 
 /** An agent that runs with the controller. */
@@ -35,7 +35,14 @@ export interface OwnAgent {
 }
 
 /** Throws an AppError that names the setting. */
-export async function createAccess (settings: ControllerSettings, store: Store, audit: Audit, onChange: () => void, now: () => number, agent?: OwnAgent): Promise<Access> {
+export async function createAccess(
+  settings: ControllerSettings,
+  store: Store,
+  audit: Audit,
+  onChange: () => void,
+  now: () => number,
+  agent?: OwnAgent
+): Promise<Access> {
   const certificates = Certificates.of('controller', settings)
   await keepBootstrapToken(settings, store, now())
   if (agent) await giveToken(agent, store, now())
@@ -54,7 +61,16 @@ export async function createAccess (settings: ControllerSettings, store: Store, 
     connectionsOfAddress: settings.controller_connections_per_address,
     now
   })
-  const guard = new Guard({ authentication: settings.controller_authentication, keyring: new Keyring(store, now, onChange), tickets: new Tickets(now), site, limits, audit, sessionMs: settings.controller_session_lifetime * 1000, now })
+  const guard = new Guard({
+    authentication: settings.controller_authentication,
+    keyring: new Keyring(store, now, onChange),
+    tickets: new Tickets(now),
+    site,
+    limits,
+    audit,
+    sessionMs: settings.controller_session_lifetime * 1000,
+    now
+  })
   return {
     certificates,
     site,
@@ -66,7 +82,10 @@ export async function createAccess (settings: ControllerSettings, store: Store, 
       return await dial(`wss://${address}${agentPath}`, signal, {
         tls: {
           ...certificates.options,
-          checkServerIdentity: (_host, { subject: { O: role, CN: its } }) => role === 'agent' && its === name ? undefined : new Error(`the certificate is of ${role} ${its}, not of agent ${name}`)
+          checkServerIdentity: (_host, { subject: { O: role, CN: its } }) =>
+            role === 'agent' && its === name
+              ? undefined
+              : new Error(`the certificate is of ${role} ${its}, not of agent ${name}`)
         }
       })
     },
@@ -78,7 +97,11 @@ export async function createAccess (settings: ControllerSettings, store: Store, 
 }
 
 /** The first admin comes in with a token of the user's own making. */
-async function keepBootstrapToken ({ controller_bootstrap_token_file: file }: ControllerSettings, store: Store, now: number): Promise<void> {
+async function keepBootstrapToken(
+  { controller_bootstrap_token_file: file }: ControllerSettings,
+  store: Store,
+  now: number
+): Promise<void> {
   const table = new TokenTable(store)
   // After the first start the file may be gone, as it should.
   if (file === undefined || table.hasHadFirst) return
@@ -86,13 +109,17 @@ async function keepBootstrapToken ({ controller_bootstrap_token_file: file }: Co
     const token = bootstrapToken((await readFile(file, 'utf8')).trim(), now)
     await store.write('synced', () => table.insertFirst(token))
   } catch (error) {
-    throw new AppError('invalid_request', `ZEEK_CONTROLLER_BOOTSTRAP_TOKEN_FILE: ${file}: ${messageOf(error)}`, { cause: error })
+    throw new AppError('invalid_request', `ZEEK_CONTROLLER_BOOTSTRAP_TOKEN_FILE: ${file}: ${messageOf(error)}`, {
+      cause: error
+    })
   }
 }
 
 /** Another one at each start, so that none is left which nobody has. Who can read the file can read the database. */
-async function giveToken ({ name, tokenFile }: OwnAgent, store: Store, now: number): Promise<void> {
+async function giveToken({ name, tokenFile }: OwnAgent, store: Store, now: number): Promise<void> {
   const { kept, text } = createToken({ name, role: 'agent', now })
   await store.write('synced', () => new TokenTable(store).replaceOwnAgents(kept))
-  await writeFileAtomically(tokenFile, `${text}\n`).catch(error => { throw new AppError('unavailable', `the agent's token: ${messageOf(error)}`, { cause: error }) })
+  await writeFileAtomically(tokenFile, `${text}\n`).catch(error => {
+    throw new AppError('unavailable', `the agent's token: ${messageOf(error)}`, { cause: error })
+  })
 }

@@ -15,7 +15,7 @@ export class Keyring {
   #version = -1
 
   /** `onChange` is told when another process has changed the store. */
-  constructor (store: Store, now: () => number, onChange: () => void) {
+  constructor(store: Store, now: () => number, onChange: () => void) {
     this.#store = store
     this.#table = new TokenTable(store)
     this.#now = now
@@ -24,29 +24,34 @@ export class Keyring {
   }
 
   /** The token that a text is, if it is good. */
-  find (text: string): StoredToken | undefined {
+  find(text: string): StoredToken | undefined {
     this.refresh()
     return findToken(this.#tokens, text, this.#now())
   }
 
   /** Whether a token that was good still is, as of the last look. */
-  isGood (id: string): boolean {
+  isGood(id: string): boolean {
     const token = this.#tokens.get(id)
     return token !== undefined && !isExpired(token, this.#now())
   }
 
   /** A session of a token, and its text. Undefined when the token has been revoked since it was found. */
-  async openSession ({ id, name, role, parent, expires_at: expires }: StoredToken, longestMs: number): Promise<{ kept: StoredToken, text: string, lifetimeMs: number } | undefined> {
+  async openSession(
+    { id, name, role, parent, expires_at: expires }: StoredToken,
+    longestMs: number
+  ): Promise<{ kept: StoredToken; text: string; lifetimeMs: number } | undefined> {
     const now = this.#now()
     const lifetimeMs = Math.min(longestMs, (expires ?? Infinity) - now)
     const session = createToken({ name, role, parent: parent ?? id, lifetimeMs, now })
-    if (!await this.#store.write('written', () => this.#table.insertSession(session.kept, sessionsMax))) return undefined
+    if (!(await this.#store.write('written', () => this.#table.insertSession(session.kept, sessionsMax)))) {
+      return undefined
+    }
     this.#read()
     return { ...session, lifetimeMs }
   }
 
   /** Ends a session. Returns false, and does nothing, when it is none. */
-  async closeSession (id: string): Promise<boolean> {
+  async closeSession(id: string): Promise<boolean> {
     if (typeof this.#tokens.get(id)?.parent !== 'string') return false
     await this.#store.write('written', () => this.#table.delete(id))
     this.#read()
@@ -54,7 +59,7 @@ export class Keyring {
   }
 
   /** What we do ourselves does not count as a change. */
-  refresh (): void {
+  refresh(): void {
     const { version } = this.#table
     if (version === this.#version) return
     this.#version = version
@@ -62,7 +67,7 @@ export class Keyring {
     this.#onChange()
   }
 
-  #read (): void {
+  #read(): void {
     this.#tokens = new Map(this.#table.list().map(token => [token.id, token]))
   }
 }

@@ -21,21 +21,23 @@ export class Limits {
   readonly refused: Record<Refusal, number> = { rate: 0, streams: 0, connections: 0 }
   #options: LimitsOptions
   /** By client: how many requests are left, and when that was so. Those who have all of them left are forgotten. */
-  #left = new Map<string, { count: number, at: number }>()
+  #left = new Map<string, { count: number; at: number }>()
   #streams = new Map<string, number>()
   #forgetting: NodeJS.Timeout
 
-  constructor (options: LimitsOptions) {
+  constructor(options: LimitsOptions) {
     this.#options = options
-    this.#forgetting = setInterval(() => { for (const client of this.#left.keys()) if (this.#leftOf(client) >= this.#burst) this.#left.delete(client) }, 10_000).unref()
+    this.#forgetting = setInterval(() => {
+      for (const client of this.#left.keys()) if (this.#leftOf(client) >= this.#burst) this.#left.delete(client)
+    }, 10_000).unref()
   }
 
-  close (): void {
+  close(): void {
     clearInterval(this.#forgetting)
   }
 
   /** Counts a request. Throws `too_many_requests`. */
-  spend (client: string): void {
+  spend(client: string): void {
     if (this.#options.rate === 0) return
     const count = this.#leftOf(client)
     if (count < 1) {
@@ -46,7 +48,7 @@ export class Limits {
   }
 
   /** Counts a stream until it closes. Throws `too_many_requests`. */
-  stream (client: string, stream: { once: (event: 'close', listener: () => void) => unknown }): void {
+  stream(client: string, stream: { once: (event: 'close', listener: () => void) => unknown }): void {
     const count = this.#streams.get(client) ?? 0
     if (count >= this.#options.streams) {
       this.refused.streams++
@@ -57,11 +59,13 @@ export class Limits {
   }
 
   /** Has a server drop connections that are too many: of all, or of one address. */
-  watch (server: Server): void {
+  watch(server: Server): void {
     const ofAddress = new Map<string, number>()
     const counted = new WeakSet<Socket>()
     server.maxConnections = this.#options.connections
-    server.on('drop', () => { this.refused.connections++ })
+    server.on('drop', () => {
+      this.refused.connections++
+    })
     server.on('connection', (socket: Socket) => {
       // One that is handed back after an upgrade that was ignored comes again.
       if (counted.has(socket)) return
@@ -75,16 +79,20 @@ export class Limits {
     })
   }
 
-  get #burst (): number { return 2 * this.#options.rate }
+  get #burst(): number {
+    return 2 * this.#options.rate
+  }
 
-  #leftOf (client: string): number {
+  #leftOf(client: string): number {
     const left = this.#left.get(client)
-    return left ? Math.min(this.#burst, left.count + Math.max(0, this.#options.now() - left.at) / 1000 * this.#options.rate) : this.#burst
+    return left
+      ? Math.min(this.#burst, left.count + (Math.max(0, this.#options.now() - left.at) / 1000) * this.#options.rate)
+      : this.#burst
   }
 }
 
 /** Counts by key; none is none. */
-function add (counts: Map<string, number>, key: string, by: number): void {
+function add(counts: Map<string, number>, key: string, by: number): void {
   const count = (counts.get(key) ?? 0) + by
   if (count > 0) counts.set(key, count)
   else counts.delete(key)

@@ -8,13 +8,13 @@ const max = 10_000
 /** Tickets that let their bearers in once, in somebody's name. */
 export class Tickets<Holder> {
   #now: () => number
-  #tickets = new Map<string, { holder: Holder, expires: number }>()
+  #tickets = new Map<string, { holder: Holder; expires: number }>()
 
-  constructor (now: () => number) {
+  constructor(now: () => number) {
     this.#now = now
   }
 
-  give (holder: Holder): { ticket: string, expires: number } {
+  give(holder: Holder): { ticket: string; expires: number } {
     const now = this.#now()
     // The oldest come first. Where there are too many they make room: whoever hoards tickets is in nobody's way.
     for (const [ticket, { expires }] of this.#tickets) {
@@ -28,7 +28,7 @@ export class Tickets<Holder> {
   }
 
   /** Whose it is; undefined for one that is unknown, used or expired. */
-  take (ticket: string): Holder | undefined {
+  take(ticket: string): Holder | undefined {
     const found = this.#tickets.get(ticket)
     this.#tickets.delete(ticket)
     return found && found.expires > this.#now() ? found.holder : undefined

@@ -28,7 +28,7 @@ const requestForms = {
 /** The request types that Zeek has. */
 export type ZeekRequestType = keyof typeof requestForms
 export const zeekRequestTypes = Object.keys(requestForms) as ZeekRequestType[]
-export function isZeeks (type: RequestType): type is ZeekRequestType {
+export function isZeeks(type: RequestType): type is ZeekRequestType {
   return Object.hasOwn(requestForms, type)
 }
 
@@ -37,7 +37,11 @@ const defaults = { deployed: false, nodes: [], with_state: false }
 
 const single = record({ reqid: text, result })
 const several = record({ reqid: text, results: vectorOf(result) })
-const withOneResult: ReadonlySet<ZeekRequestType> = new Set<ZeekRequestType>(['get_instances', 'get_configuration', 'test_timeout'])
+const withOneResult: ReadonlySet<ZeekRequestType> = new Set<ZeekRequestType>([
+  'get_instances',
+  'get_configuration',
+  'test_timeout'
+])
 
 const typeOf = new Map(zeekRequestTypes.map(type => [`${prefix}${type}_request`, type]))
 
@@ -49,21 +53,34 @@ export interface ZeekRequest {
 }
 
 /** The request that an event makes. Throws a FormatError when it makes none. */
-export function decodeRequest ({ name, args }: ZeekEvent): ZeekRequest {
+export function decodeRequest({ name, args }: ZeekEvent): ZeekRequest {
   const type = typeOf.get(name)
   if (!type) throw new FormatError('event', `${excerpt(name)} is not a request`)
   const { reqid, ...rest } = (requestForms[type] as Form<RequestRecord>).decode(args, type)
   return { type, reqid, arguments: rest }
 }
 
-export function encodeRequest ({ type, reqid, arguments: args }: ZeekRequest): ZeekEvent {
-  return { name: `${prefix}${type}_request`, args: (requestForms[type] as Form<RequestRecord>).encode({ ...defaults, ...args, reqid }) }
+export function encodeRequest({ type, reqid, arguments: args }: ZeekRequest): ZeekEvent {
+  return {
+    name: `${prefix}${type}_request`,
+    args: (requestForms[type] as Form<RequestRecord>).encode({ ...defaults, ...args, reqid })
+  }
 }
 
 /** The response event of a request. Its results carry the same ID, whoever they are from. */
-export function encodeResponse (type: ZeekRequestType, reqid: string, results: readonly ResultWithoutReqid[]): ZeekEvent {
-  const records = forZeekClient(type, results).map((outcome): ResultRecord => ({ ...outcome, reqid, data: outcome.data && encodeResultData(outcome.data) }))
-  const args = withOneResult.has(type) ? single.encode({ reqid, result: records[0] ?? { reqid, success: true } }) : several.encode({ reqid, results: records })
+export function encodeResponse(
+  type: ZeekRequestType,
+  reqid: string,
+  results: readonly ResultWithoutReqid[]
+): ZeekEvent {
+  const records = forZeekClient(type, results).map((outcome): ResultRecord => ({
+    ...outcome,
+    reqid,
+    data: outcome.data && encodeResultData(outcome.data)
+  }))
+  const args = withOneResult.has(type)
+    ? single.encode({ reqid, result: records[0] ?? { reqid, success: true } })
+    : several.encode({ reqid, results: records })
   return { name: `${prefix}${type}_response`, args }
 }
 
@@ -74,7 +91,7 @@ const hasOutputs = ({ data }: ResultWithoutReqid) => data?.stdout !== undefined 
 const isUnfinished = ({ error = '' }: ResultWithoutReqid) => error.startsWith('still ')
 
 /** Why a node was not deployed, to one who is not told of which node that is said. */
-function reasonOf (outcome: ResultWithoutReqid): string {
+function reasonOf(outcome: ResultWithoutReqid): string {
   const { instance = '', node = '', error = '', data } = outcome
   if (isUnfinished(outcome)) return `${timedOut}: ${node} ${error}`
   if (error.startsWith(timedOut) || error.includes(instance)) return error
@@ -86,17 +103,24 @@ function reasonOf (outcome: ResultWithoutReqid): string {
  * instance that is not connected would go unmentioned. The outputs of a node that has ended do speak for it: as Zeek has
  * it, it has no error beside them.
  */
-function forZeekClient (type: ZeekRequestType, results: readonly ResultWithoutReqid[]): readonly ResultWithoutReqid[] {
-  if (type === 'restart') return results.map(({ instance, ...rest }) => rest.success ? { instance, ...rest } : rest)
+function forZeekClient(type: ZeekRequestType, results: readonly ResultWithoutReqid[]): readonly ResultWithoutReqid[] {
+  if (type === 'restart') return results.map(({ instance, ...rest }) => (rest.success ? { instance, ...rest } : rest))
   if (type !== 'deploy') return results
-  const silent = results.filter(outcome => !outcome.success && outcome.node !== undefined && (!hasOutputs(outcome) || isUnfinished(outcome)))
-  const reasons = new Map(silent.map(outcome => {
-    const { instance } = outcome
-    const error = reasonOf(outcome)
-    return [`${instance} ${error}`, { success: false, instance, error }]
-  }))
-  return [...reasons.values(), ...results.map(outcome => {
-    const { error: _, ...rest } = outcome
-    return hasOutputs(outcome) ? rest : outcome
-  })]
+  const silent = results.filter(
+    outcome => !outcome.success && outcome.node !== undefined && (!hasOutputs(outcome) || isUnfinished(outcome))
+  )
+  const reasons = new Map(
+    silent.map(outcome => {
+      const { instance } = outcome
+      const error = reasonOf(outcome)
+      return [`${instance} ${error}`, { success: false, instance, error }]
+    })
+  )
+  return [
+    ...reasons.values(),
+    ...results.map(outcome => {
+      const { error: _, ...rest } = outcome
+      return hasOutputs(outcome) ? rest : outcome
+    })
+  ]
 }

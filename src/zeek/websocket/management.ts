@@ -1,6 +1,29 @@
 /** The records of Zeek's module Management (`policy/frameworks/management/types.zeek`), and what they are here. */
-import { clusterRoles, type Configuration, type ConfigurationInput, type Instance, type Node, type NodeStatus, type ResultData } from '../../../schemas/types.js'
-import { address, any, bool, enumOf, int, optional, port, record, setOf, tableOf, text, vectorOf, type Form, type RecordOf } from './record.js'
+import {
+  clusterRoles,
+  type Configuration,
+  type ConfigurationInput,
+  type Instance,
+  type Node,
+  type NodeStatus,
+  type ResultData
+} from '../../../schemas/types.js'
+import {
+  address,
+  any,
+  bool,
+  enumOf,
+  int,
+  optional,
+  port,
+  record,
+  setOf,
+  tableOf,
+  text,
+  vectorOf,
+  type Form,
+  type RecordOf
+} from './record.js'
 import type { Value } from './value.js'
 
 const clusterRole = enumOf('Supervisor', ['NONE', ...clusterRoles])
@@ -21,25 +44,36 @@ const nodeFields = {
   env: tableOf(text),
   metrics_port: optional(port)
 }
-const statusFields = { node: text, state, mgmt_role: managementRole, cluster_role: clusterRole, pid: optional(int), port: optional(port), metrics_port: optional(port) }
+const statusFields = {
+  node: text,
+  state,
+  mgmt_role: managementRole,
+  cluster_role: clusterRole,
+  pid: optional(int),
+  port: optional(port),
+  metrics_port: optional(port)
+}
 
 /** A form for something of ours, by way of a record that it is made into and made of. */
-function mapped<T, R> (form: Form<R>, to: (value: T) => R, from: (record: R) => T): Form<T> {
+function mapped<T, R>(form: Form<R>, to: (value: T) => R, from: (record: R) => T): Form<T> {
   return { encode: value => form.encode(to(value)), decode: (value, at) => from(form.decode(value, at)) }
 }
 
 /** zeek-client sends this for an instance that connects by itself: the record has no other way to say so. */
 const noHost = '0.0.0.0'
 
-const instance: Form<Instance> = mapped(record(instanceFields),
+const instance: Form<Instance> = mapped(
+  record(instanceFields),
   ({ host = noHost, ...rest }) => ({ host, ...rest }),
-  ({ host, ...rest }) => ({ ...rest, ...(host === noHost || host === '::' ? {} : { host }) }))
+  ({ host, ...rest }) => ({ ...rest, ...(host === noHost || host === '::' ? {} : { host }) })
+)
 
 /**
  * What only Zeek knows (a node's state in a configuration) is RUNNING, as zeek-client sends it. A role that no node can
  * have is left to the schema to refuse.
  */
-const node: Form<Node> = mapped(record(nodeFields),
+const node: Form<Node> = mapped(
+  record(nodeFields),
   ({ options, env = {}, ...rest }) => ({
     ...rest,
     state: 'RUNNING' as const,
@@ -51,18 +85,38 @@ const node: Form<Node> = mapped(record(nodeFields),
     role: role as Node['role'],
     ...(options ? { options: Object.fromEntries(options.map(({ name, value }) => [name, value])) } : {}),
     ...(Object.keys(env).length > 0 ? { env } : {})
-  }))
+  })
+)
 
-export const configuration: Form<ConfigurationInput> = mapped(record({ id: text, instances: setOf(instance), nodes: setOf(node) }),
+export const configuration: Form<ConfigurationInput> = mapped(
+  record({ id: text, instances: setOf(instance), nodes: setOf(node) }),
   ({ id = '', instances, nodes }) => ({ id, instances, nodes }),
-  ({ id, ...rest }) => ({ ...(id === '' ? {} : { id }), ...rest }))
+  ({ id, ...rest }) => ({ ...(id === '' ? {} : { id }), ...rest })
+)
 
 /** Zeek reports no management role for a node of the cluster, and no cluster role for what manages it. */
-const nodeStatus: Form<NodeStatus> = mapped(record(statusFields),
-  ({ mgmt_role: role, cluster_role: clusterRole = 'NONE' as const, ...rest }) => ({ ...rest, mgmt_role: role === 'NODE' ? 'NONE' as const : role, cluster_role: clusterRole }),
-  ({ mgmt_role: role, cluster_role: clusterRole, ...rest }) => ({ ...rest, mgmt_role: role, ...(clusterRole === 'NONE' ? {} : { cluster_role: clusterRole }) }))
+const nodeStatus: Form<NodeStatus> = mapped(
+  record(statusFields),
+  ({ mgmt_role: role, cluster_role: clusterRole = 'NONE' as const, ...rest }) => ({
+    ...rest,
+    mgmt_role: role === 'NODE' ? ('NONE' as const) : role,
+    cluster_role: clusterRole
+  }),
+  ({ mgmt_role: role, cluster_role: clusterRole, ...rest }) => ({
+    ...rest,
+    mgmt_role: role,
+    ...(clusterRole === 'NONE' ? {} : { cluster_role: clusterRole })
+  })
+)
 
-const resultFields = { reqid: text, success: bool, instance: optional(text), data: optional(any), error: optional(text), node: optional(text) }
+const resultFields = {
+  reqid: text,
+  success: bool,
+  instance: optional(text),
+  data: optional(any),
+  error: optional(text),
+  node: optional(text)
+}
 export const result = record(resultFields)
 export type ResultRecord = RecordOf<typeof resultFields>
 
@@ -71,12 +125,14 @@ const instances = vectorOf(instance)
 const nodeOutputs = record({ stdout: text, stderr: text })
 
 /** The one value that stands for what a result carries. */
-export function encodeResultData (data: ResultData): Value | undefined {
+export function encodeResultData(data: ResultData): Value | undefined {
   if (data.id !== undefined) return text.encode(data.id)
   if (data.configuration) return configuration.encode(data.configuration satisfies Configuration)
   if (data.nodes) return nodeStatuses.encode(data.nodes)
   if (data.instances) return instances.encode(data.instances)
   if (data.value !== undefined) return text.encode(data.value)
-  if (data.stdout !== undefined || data.stderr !== undefined) return nodeOutputs.encode({ stdout: data.stdout ?? '', stderr: data.stderr ?? '' })
+  if (data.stdout !== undefined || data.stderr !== undefined) {
+    return nodeOutputs.encode({ stdout: data.stdout ?? '', stderr: data.stderr ?? '' })
+  }
   return undefined
 }

@@ -15,9 +15,10 @@ export interface DataMessage {
   data: Value
 }
 
-export type ServerMessage = { type: 'ack' } | { type: 'error', context: string } | { type: 'data', message: DataMessage }
+export type ServerMessage =
+  { type: 'ack' } | { type: 'error'; context: string } | { type: 'data'; message: DataMessage }
 
-function tryParse (text: string): any {
+function tryParse(text: string): any {
   try {
     return JSON.parse(text)
   } catch {
@@ -25,23 +26,23 @@ function tryParse (text: string): any {
   }
 }
 
-function parse (text: string): any {
+function parse(text: string): any {
   const json = tryParse(text)
   if (json === undefined) throw new FormatError('message', 'is not JSON')
   return json
 }
 
 /** An event as a message on a topic: a vector of format number, message type, and name with arguments. */
-export function encodeEvent (topic: string, { name, args }: ZeekEvent): string {
+export function encodeEvent(topic: string, { name, args }: ZeekEvent): string {
   return `{"type":"data-message","topic":${JSON.stringify(topic)},${encodeMembers(vector([count(1), count(1), vector([string(name), args])]))}}`
 }
 
 /** A data message; the topic is empty when there is none. Throws a FormatError. */
-export function decodeData (text: string): DataMessage {
+export function decodeData(text: string): DataMessage {
   return dataMessage(parse(text))
 }
 
-function dataMessage (json: any): DataMessage {
+function dataMessage(json: any): DataMessage {
   if (json?.type !== 'data-message') throw new FormatError('message', 'must be of type data-message')
   const { topic = '' } = json
   if (typeof topic !== 'string') throw new FormatError('topic', 'must be a string')
@@ -49,37 +50,43 @@ function dataMessage (json: any): DataMessage {
 }
 
 /** The event that a data message holds. Throws a FormatError when it holds none. */
-export function eventOf ({ '@data-type': type, data }: Value): ZeekEvent {
+export function eventOf({ '@data-type': type, data }: Value): ZeekEvent {
   const inner = type === 'vector' ? data[2] : undefined
   const [name, args] = inner?.['@data-type'] === 'vector' ? inner.data : []
-  if (name?.['@data-type'] !== 'string' || args?.['@data-type'] !== 'vector') throw new FormatError('data', 'must be an event: format, type, and name with arguments')
+  if (name?.['@data-type'] !== 'string' || args?.['@data-type'] !== 'vector') {
+    throw new FormatError('data', 'must be an event: format, type, and name with arguments')
+  }
   return { name: name.data, args }
 }
 
 /** The first message of a client: the topics whose prefixes it wants. Throws a FormatError whose text is Zeek's. */
-export function decodeSubscriptions (text: string): string[] {
+export function decodeSubscriptions(text: string): string[] {
   const topics: unknown = tryParse(text)
   if (!Array.isArray(topics)) throw new FormatError('subscriptions', 'not an array')
-  if (!topics.every(topic => typeof topic === 'string')) throw new FormatError('individual subscription', 'not a string')
+  if (!topics.every(topic => typeof topic === 'string')) {
+    throw new FormatError('individual subscription', 'not a string')
+  }
   return topics
 }
 
 /** What a server sends. Throws a FormatError on anything else. */
-export function decodeServerMessage (text: string): ServerMessage {
+export function decodeServerMessage(text: string): ServerMessage {
   const json = parse(text)
   switch (json?.type) {
-    case 'ack': return { type: 'ack' }
+    case 'ack':
+      return { type: 'ack' }
     case 'error':
       if (typeof json.context !== 'string') throw new FormatError('context', 'must be a string')
       return { type: 'error', context: json.context }
-    default: return { type: 'data', message: dataMessage(json) }
+    default:
+      return { type: 'data', message: dataMessage(json) }
   }
 }
 
-export function encodeAck (endpoint: string, version: string): string {
+export function encodeAck(endpoint: string, version: string): string {
   return JSON.stringify({ type: 'ack', endpoint, version })
 }
 
-export function encodeError (code: string, context: string): string {
+export function encodeError(code: string, context: string): string {
   return JSON.stringify({ type: 'error', code, context })
 }

@@ -1,7 +1,15 @@
 import { isUtf8 } from 'node:buffer'
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
-import { decodeData, decodeSubscriptions, encodeAck, encodeError, eventOf, type DataMessage, type ZeekEvent } from './message.js'
+import {
+  decodeData,
+  decodeSubscriptions,
+  encodeAck,
+  encodeError,
+  eventOf,
+  type DataMessage,
+  type ZeekEvent
+} from './message.js'
 import { FormatError } from './value.js'
 
 export interface SubscriberLimits {
@@ -41,7 +49,7 @@ export class Subscriber<Owner = undefined> {
   #isCorked = false
 
   /** `connection` is what the socket writes to. */
-  constructor (socket: WebSocket, connection: Duplex, options: SubscriberOptions<Owner>) {
+  constructor(socket: WebSocket, connection: Duplex, options: SubscriberOptions<Owner>) {
     this.id = options.id
     this.owner = options.owner
     this.#socket = socket
@@ -56,11 +64,11 @@ export class Subscriber<Owner = undefined> {
     socket.on('error', error => this.#leave(error.message))
   }
 
-  isSubscribedTo (topic: string): boolean {
+  isSubscribedTo(topic: string): boolean {
     return this.#prefixes?.some(prefix => topic.startsWith(prefix)) ?? false
   }
 
-  send (frame: string, onSent?: () => void): void {
+  send(frame: string, onSent?: () => void): void {
     // Before the frame is added: one that is larger than the limit must be possible, or nobody could ever get it.
     this.#checkBacklog()
     if (this.#socket.readyState !== WebSocket.OPEN) return
@@ -68,21 +76,23 @@ export class Subscriber<Owner = undefined> {
     this.#socket.send(frame, onSent)
   }
 
-  #checkBacklog (): void {
+  #checkBacklog(): void {
     const waiting = this.#socket.bufferedAmount
     if (waiting > this.#options.backlogMax) this.#cutOff(`it does not read: ${waiting} bytes are waiting`)
   }
 
-  #receive (data: Buffer): void {
+  #receive(data: Buffer): void {
     if (this.#isCutOff) return
-    if (++this.#unanswered > this.#options.unansweredMax) return this.#cutOff(`more than ${this.#options.unansweredMax} messages wait for their answer`)
+    if (++this.#unanswered > this.#options.unansweredMax) {
+      return this.#cutOff(`more than ${this.#options.unansweredMax} messages wait for their answer`)
+    }
     // What is not UTF-8 is no JSON, either.
     const text = isUtf8(data) ? data.toString() : ''
     if (this.#prefixes) this.#serve(text)
     else this.#subscribe(text)
   }
 
-  #subscribe (text: string): void {
+  #subscribe(text: string): void {
     try {
       const prefixes = decodeSubscriptions(text)
       if (prefixes.length > maxTopics) return this.#refuse(`more than ${maxTopics} subscriptions`)
@@ -93,7 +103,7 @@ export class Subscriber<Owner = undefined> {
     }
   }
 
-  #serve (text: string): void {
+  #serve(text: string): void {
     let message: DataMessage
     try {
       message = decodeData(text)
@@ -104,8 +114,11 @@ export class Subscriber<Owner = undefined> {
     if (message.topic === '') return this.#refuse('no topic in top-level JSON object')
     try {
       const served = this.#options.onEvent(message.topic, eventOf(message.data), this)
-      if (served) void served.finally(() => { this.#unanswered-- })
-      else this.#unanswered--
+      if (served) {
+        void served.finally(() => {
+          this.#unanswered--
+        })
+      } else this.#unanswered--
     } catch (error) {
       formatErrorOf(error)
       this.#refuse('failed to create Zeek event')
@@ -113,7 +126,7 @@ export class Subscriber<Owner = undefined> {
   }
 
   /** What is sent within one turn of the event loop (the answers of one commit) goes to the kernel at once. */
-  #cork (): void {
+  #cork(): void {
     if (this.#isCorked) return
     this.#isCorked = true
     this.#connection.cork()
@@ -123,22 +136,24 @@ export class Subscriber<Owner = undefined> {
     })
   }
 
-  #refuse (context: string): void {
+  #refuse(context: string): void {
     this.#answer(encodeError(code, context))
   }
 
   /** Answers a message at once: it counts as answered when the client's machine has the answer. */
-  #answer (frame: string): void {
-    this.send(frame, () => { this.#unanswered-- })
+  #answer(frame: string): void {
+    this.send(frame, () => {
+      this.#unanswered--
+    })
   }
 
-  #cutOff (reason: string): void {
+  #cutOff(reason: string): void {
     if (this.#isCutOff) return
     this.#socket.close(1008, reason)
     this.#leave(reason)
   }
 
-  #leave (reason: string): void {
+  #leave(reason: string): void {
     if (this.#isCutOff) return
     this.#isCutOff = true
     this.#options.onCutOff(reason)
@@ -147,13 +162,13 @@ export class Subscriber<Owner = undefined> {
 }
 
 /** Ends a socket that is being closed, whether the client says goodbye or not: it holds a place, and what it has not read. */
-export function endSoon (socket: WebSocket): void {
+export function endSoon(socket: WebSocket): void {
   const patience = setTimeout(() => socket.terminate(), closeMs)
   socket.once('close', () => clearTimeout(patience))
 }
 
 /** What is not of the format is the client's fault; anything else is ours, and must not pass for that. */
-function formatErrorOf (error: unknown): FormatError {
+function formatErrorOf(error: unknown): FormatError {
   if (error instanceof FormatError) return error
   throw error
 }

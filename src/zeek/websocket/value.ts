@@ -24,13 +24,16 @@ export type DataType = keyof Data
 export type DataOf<T extends DataType> = Data[T]
 
 /** A value of Zeek with its type, as it is on the wire of the WebSocket API (Broker's manual, "Data Representation"). */
-export type Value = { [T in DataType]: { '@data-type': T, data: Data[T] } }[DataType]
+export type Value = { [T in DataType]: { '@data-type': T; data: Data[T] } }[DataType]
 
-export interface Entry { key: Value, value: Value }
+export interface Entry {
+  key: Value
+  value: Value
+}
 
 /** What is not of the format, or not what was expected. `at` is the path of the value at fault. */
 export class FormatError extends AppError {
-  constructor (at: string, message: string) {
+  constructor(at: string, message: string) {
     super('invalid_request', `${at} ${message}`, { errors: [{ field: at, message }] })
   }
 }
@@ -60,7 +63,7 @@ const texts = {
   timestamp: (text: string) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?$/.test(text)
 }
 
-function isAddress (text: string): boolean {
+function isAddress(text: string): boolean {
   // Node takes zones (fe80::1%eth0), Zeek does not.
   return text.length <= 45 && !text.includes('%') && isIP(text) !== 0
 }
@@ -69,12 +72,13 @@ function isAddress (text: string): boolean {
  * A value, checked, from parsed JSON; members that the format does not know are left out. Throws a FormatError.
  * Counts and integers beyond 2^53 - 1 are refused: JSON.parse has rounded them.
  */
-export function decodeValue (json: any, at: string, depth = 0): Value {
+export function decodeValue(json: any, at: string, depth = 0): Value {
   if (depth > maxDepth) throw new FormatError(at, `is nested more than ${maxDepth} deep`)
   const type: unknown = json?.['@data-type']
   const data: unknown = json?.data
   switch (type) {
-    case 'none': return none
+    case 'none':
+      return none
     case 'boolean':
       if (typeof data !== 'boolean') throw new FormatError(at, 'must hold true or false')
       return { '@data-type': type, data }
@@ -90,12 +94,17 @@ export function decodeValue (json: any, at: string, depth = 0): Value {
     case 'port':
     case 'timespan':
     case 'timestamp':
-      if (typeof data !== 'string' || !texts[type](data)) throw new FormatError(at, `must hold the text of type ${type}`)
+      if (typeof data !== 'string' || !texts[type](data)) {
+        throw new FormatError(at, `must hold the text of type ${type}`)
+      }
       return { '@data-type': type, data } as Value
     case 'vector':
     case 'set':
       if (!Array.isArray(data)) throw new FormatError(at, 'must hold an array')
-      return { '@data-type': type, data: data.map((item, index) => decodeValue(item, `${at}[${index}]`, depth + 1)) } as Value
+      return {
+        '@data-type': type,
+        data: data.map((item, index) => decodeValue(item, `${at}[${index}]`, depth + 1))
+      } as Value
     case 'table':
       if (!Array.isArray(data)) throw new FormatError(at, 'must hold an array')
       return {
@@ -105,42 +114,52 @@ export function decodeValue (json: any, at: string, depth = 0): Value {
           value: decodeValue(entry?.value, `${at}[${index}].value`, depth + 1)
         }))
       }
-    default: throw new FormatError(at, type === undefined ? 'must have a @data-type' : 'has an unknown @data-type')
+    default:
+      throw new FormatError(at, type === undefined ? 'must have a @data-type' : 'has an unknown @data-type')
   }
 }
 
-function isNumber (type: 'count' | 'integer' | 'real', data: unknown): data is number {
-  return type === 'real' ? Number.isFinite(data) : Number.isSafeInteger(data) && (type === 'integer' || (data as number) >= 0)
+function isNumber(type: 'count' | 'integer' | 'real', data: unknown): data is number {
+  return type === 'real'
+    ? Number.isFinite(data)
+    : Number.isSafeInteger(data) && (type === 'integer' || (data as number) >= 0)
 }
 
 /** The text of a value. Throws a FormatError for a number that the format cannot hold. */
-export function encodeValue (value: Value): string {
+export function encodeValue(value: Value): string {
   return `{${encodeMembers(value)}}`
 }
 
 /** The same without the braces: a data message has these members among its own. */
-export function encodeMembers (value: Value): string {
+export function encodeMembers(value: Value): string {
   return `"@data-type":"${value['@data-type']}","data":${encodeData(value)}`
 }
 
-function encodeData (value: Value): string {
+function encodeData(value: Value): string {
   switch (value['@data-type']) {
-    case 'none': return '{}'
-    case 'boolean': return String(value.data)
+    case 'none':
+      return '{}'
+    case 'boolean':
+      return String(value.data)
     case 'count':
     case 'integer':
     case 'real':
-      if (!isNumber(value['@data-type'], value.data)) throw new FormatError('value', `${value.data} is not of type ${value['@data-type']}`)
+      if (!isNumber(value['@data-type'], value.data)) {
+        throw new FormatError('value', `${value.data} is not of type ${value['@data-type']}`)
+      }
       return value['@data-type'] === 'real' ? encodeReal(value.data) : String(value.data)
     case 'vector':
-    case 'set': return `[${value.data.map(encodeValue).join(',')}]`
-    case 'table': return `[${value.data.map(({ key, value }) => `{"key":${encodeValue(key)},"value":${encodeValue(value)}}`).join(',')}]`
-    default: return JSON.stringify(value.data)
+    case 'set':
+      return `[${value.data.map(encodeValue).join(',')}]`
+    case 'table':
+      return `[${value.data.map(({ key, value }) => `{"key":${encodeValue(key)},"value":${encodeValue(value)}}`).join(',')}]`
+    default:
+      return JSON.stringify(value.data)
   }
 }
 
 /** Broker takes a number for a real only when it looks like one. */
-function encodeReal (data: number): string {
+function encodeReal(data: number): string {
   const text = Object.is(data, -0) ? '-0' : String(data)
   return /[.e]/.test(text) ? text : `${text}.0`
 }

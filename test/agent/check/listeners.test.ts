@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { isInTheWay, listenersOn, parseTable } from '../../../src/agent/check/listeners.js'
 
-async function listen (t: Test, host: string): Promise<number> {
+async function listen(t: Test, host: string): Promise<number> {
   const server = createServer().listen(0, host)
   await once(server, 'listening')
   t.teardown(() => server.close())
@@ -20,7 +20,11 @@ await t.test('who listens is found, with its name and process', async t => {
 })
 
 await t.test('a child that listens is told with its ancestors', async t => {
-  const child = spawn(process.execPath, ['-e', 'const s = require("net").createServer().listen(0, "127.0.0.1", () => console.log(s.address().port))'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(
+    process.execPath,
+    ['-e', 'const s = require("net").createServer().listen(0, "127.0.0.1", () => console.log(s.address().port))'],
+    { stdio: ['ignore', 'pipe', 'inherit'] }
+  )
   t.teardown(() => child.kill('SIGKILL'))
   const [port] = await once(child.stdout!, 'data')
   const [found] = await listenersOn(new Set([Number(port)]))

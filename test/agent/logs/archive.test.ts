@@ -14,17 +14,32 @@ import { until } from '../../support/until.js'
 const nameOf = (path = 'conn', extra = '') => `${path}__2026-11-22-14-48-56__2026-11-22-14-49-00__${extra}.log`
 const placeOf = (path = 'conn', extra = '') => `2026-11-22/${path}.14:48:56-14:49:00${extra}.log.gz`
 
-function directories (t: Test, logs: Record<string, string | Buffer> = {}) {
+function directories(t: Test, logs: Record<string, string | Buffer> = {}) {
   const root = directoryOf(t)
   const [queue, logsDirectory] = [join(root, 'queue'), join(root, 'logs')]
   mkdirSync(queue)
   for (const [name, content] of Object.entries(logs)) writeFileSync(join(queue, name), content)
-  const files = () => existsSync(logsDirectory) ? readdirSync(logsDirectory, { recursive: true, withFileTypes: true }).filter(file => file.isFile()).map(file => join(file.parentPath, file.name).slice(logsDirectory.length + 1)).sort() : []
-  return { queue, logs: logsDirectory, files, read: (place: string) => gunzipSync(readFileSync(join(logsDirectory, place))).toString() }
+  const files = () =>
+    existsSync(logsDirectory)
+      ? readdirSync(logsDirectory, { recursive: true, withFileTypes: true })
+          .filter(file => file.isFile())
+          .map(file => join(file.parentPath, file.name).slice(logsDirectory.length + 1))
+          .sort()
+      : []
+  return {
+    queue,
+    logs: logsDirectory,
+    files,
+    read: (place: string) => gunzipSync(readFileSync(join(logsDirectory, place))).toString()
+  }
 }
 
 await t.test('logs are moved into the archive, compressed', async t => {
-  const { queue, logs, files, read } = directories(t, { [nameOf()]: 'a\tb\n', [nameOf('dns', 'log_suffix=logger-2__')]: '', [`${nameOf('http')}.gz`]: gzipSync('old') })
+  const { queue, logs, files, read } = directories(t, {
+    [nameOf()]: 'a\tb\n',
+    [nameOf('dns', 'log_suffix=logger-2__')]: '',
+    [`${nameOf('http')}.gz`]: gzipSync('old')
+  })
   t.same(await archive(queue, logs), { archived: 3, errors: [] })
   t.same(files(), [placeOf(), placeOf('dns', '-logger-2'), placeOf('http')])
   t.equal(read(placeOf()), 'a\tb\n')
@@ -78,7 +93,10 @@ await t.test('a target that is no whole gzip file stays, and the log beside it',
 })
 
 await t.test('what cannot be archived is told, stays in the queue, and does not keep the others', async t => {
-  const { queue, logs, files } = directories(t, { [nameOf()]: 'one', 'dns__2026-11-23-00-00-00__2026-11-23-01-00-00__.log': 'two' })
+  const { queue, logs, files } = directories(t, {
+    [nameOf()]: 'one',
+    'dns__2026-11-23-00-00-00__2026-11-23-01-00-00__.log': 'two'
+  })
   mkdirSync(logs)
   writeFileSync(join(logs, '2026-11-22'), 'a file where a directory is to be')
   const { archived, errors } = await archive(queue, logs)
@@ -110,7 +128,11 @@ await t.test('on a full disk the logs stay in the queue, and nothing half in the
     return
   }
   t.teardown(() => spawnSync('umount', ['-l', small]))
-  const { queue } = directories(t, { [nameOf('a')]: 'small', [nameOf('b')]: randomBytes(1 << 20), [nameOf('c')]: 'small' })
+  const { queue } = directories(t, {
+    [nameOf('a')]: 'small',
+    [nameOf('b')]: randomBytes(1 << 20),
+    [nameOf('c')]: 'small'
+  })
   const { archived, errors } = await archive(queue, small)
   t.equal(archived, 1)
   t.match(errors, [/^b__.*ENOSPC/])
@@ -118,16 +140,23 @@ await t.test('on a full disk the logs stay in the queue, and nothing half in the
   t.same(readdirSync(queue).sort(), [nameOf('b'), nameOf('c')])
   t.equal(statSync(join(queue, nameOf('b'))).size, 1 << 20)
   writeFileSync(join(queue, nameOf('b')), 'smaller')
-  t.same(await archive(queue, small), { archived: 2, errors: [] }, 'another file system than that of the queue is no matter')
+  t.same(
+    await archive(queue, small),
+    { archived: 2, errors: [] },
+    'another file system than that of the queue is no matter'
+  )
 })
 
-const run = (...args: string[]) => spawnSync(process.execPath, [mainProgram, 'archive', ...args], { env: cleanEnv, encoding: 'utf8' })
+const run = (...args: string[]) =>
+  spawnSync(process.execPath, [mainProgram, 'archive', ...args], { env: cleanEnv, encoding: 'utf8' })
 
 await t.test('the command takes what zeek-archiver takes of an agent', async t => {
   const { queue, logs, files } = directories(t, { [nameOf()]: 'one' })
   t.match(run('-1', queue, logs), { status: 0, stdout: 'archived 1 logs\n', stderr: '' })
   t.same(files(), [placeOf()])
-  for (const args of [[], ['-1'], ['-1', queue], [queue, logs], ['-1', queue, logs, 'more']]) t.match(run(...args), { status: 2, stderr: /archive needs -1 and two directories/ })
+  for (const args of [[], ['-1'], ['-1', queue], [queue, logs], ['-1', queue, logs, 'more']]) {
+    t.match(run(...args), { status: 2, stderr: /archive needs -1 and two directories/ })
+  }
   writeFileSync(join(queue, nameOf('dns')), 'two')
   t.match(run('-1', queue, join(logs, placeOf())), { status: 1, stderr: /^dns__.*ENOTDIR/ })
 })
@@ -135,14 +164,27 @@ await t.test('the command takes what zeek-archiver takes of an agent', async t =
 await t.test('killed at any point and begun again it loses nothing and doubles nothing', async t => {
   // Each takes a moment to compress, so that kills fall into all of it.
   const content = Array.from({ length: 12 }, () => randomBytes(3 << 20))
-  const { queue, logs, files } = directories(t, Object.fromEntries(content.map((bytes, n) => [nameOf(`log${n}`), bytes])))
+  const { queue, logs, files } = directories(
+    t,
+    Object.fromEntries(content.map((bytes, n) => [nameOf(`log${n}`), bytes]))
+  )
   let kills = 0
   while (readdirSync(queue).length > 0) {
     const before = readdirSync(queue).length
-    const child = spawn(process.execPath, [mainProgram, 'archive', '-1', queue, logs], { env: cleanEnv, stdio: 'ignore' })
+    const child = spawn(process.execPath, [mainProgram, 'archive', '-1', queue, logs], {
+      env: cleanEnv,
+      stdio: 'ignore'
+    })
     const exited = once(child, 'exit')
     // In the middle of a log: the one before it is done, or it has begun.
-    await until(() => child.exitCode !== null || readdirSync(queue).length < before || (kills % 2 === 0 && files().some(file => file.includes('.tmp.'))), 'it has begun', 60_000)
+    await until(
+      () =>
+        child.exitCode !== null ||
+        readdirSync(queue).length < before ||
+        (kills % 2 === 0 && files().some(file => file.includes('.tmp.'))),
+      'it has begun',
+      60_000
+    )
     if (child.exitCode === null && kills < 10) {
       child.kill('SIGKILL')
       kills++
@@ -152,5 +194,7 @@ await t.test('killed at any point and begun again it loses nothing and doubles n
   t.ok(kills >= 5, `${kills} kills`)
   t.same(files(), content.map((_, n) => placeOf(`log${n}`)).sort())
   const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
-  content.forEach((bytes, n) => t.equal(digest(gunzipSync(readFileSync(join(logs, placeOf(`log${n}`))))), digest(bytes)))
+  content.forEach((bytes, n) =>
+    t.equal(digest(gunzipSync(readFileSync(join(logs, placeOf(`log${n}`))))), digest(bytes))
+  )
 })

@@ -1,6 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
@@ -18,19 +27,35 @@ const logName = (path: string) => `${path}__2026-11-22-14-48-56__2026-11-22-14-4
 const archived = (path: string) => `2026-11-22/${path}.14:48:56-14:49:00.log.gz`
 
 /** An archiver with a queue, and what it tells the controller. */
-function open (t: Test, flags: Record<string, string> = {}, env: NodeJS.ProcessEnv = { PATH: cleanEnv.PATH }) {
+function open(t: Test, flags: Record<string, string> = {}, env: NodeJS.ProcessEnv = { PATH: cleanEnv.PATH }) {
   const state = directoryOf(t)
   const settings = settingsOf({ 'management-state-dir': state, bin: standIn, ...flags })
   const [queue, logs] = [join(state, 'spool/log-queue'), join(state, 'logs')]
   mkdirSync(queue, { recursive: true })
   const told: string[] = []
-  const archiver = new Archiver({ settings, env, log: silent, notify: (method, { message }) => told.push(`${method}: ${message}`) })
-  const rotate = (...paths: string[]) => { for (const path of paths) writeFileSync(join(queue, logName(path)), path) }
-  return { archiver, queue, logs, state, told, rotate, pass: () => archiver.pass(never), waiting: () => readdirSync(queue).sort() }
+  const archiver = new Archiver({
+    settings,
+    env,
+    log: silent,
+    notify: (method, { message }) => told.push(`${method}: ${message}`)
+  })
+  const rotate = (...paths: string[]) => {
+    for (const path of paths) writeFileSync(join(queue, logName(path)), path)
+  }
+  return {
+    archiver,
+    queue,
+    logs,
+    state,
+    told,
+    rotate,
+    pass: () => archiver.pass(never),
+    waiting: () => readdirSync(queue).sort()
+  }
 }
 
 /** A command that does what zeek-archiver does, or not. */
-function script (t: Test, text: string): string {
+function script(t: Test, text: string): string {
   const path = join(directoryOf(t), 'command')
   writeFileSync(path, `#!/bin/sh\n${text}\n`)
   chmodSync(path, 0o755)
@@ -70,19 +95,28 @@ await t.test('zeek-archiver is taken from beside zeek, else from the PATH', asyn
   t.equal(called[0]!(), `${onPath}/zeek-archiver -1 ${queue} ${logs}\n`)
 })
 
-await t.test('a command of the settings goes through the shell, with its own arguments, and without secrets of ours', async t => {
-  const command = script(t, 'env > "$4/../env"; for arg; do echo "$arg"; done > "$4/../args"; mv "$3"/* "$4"')
-  const { queue, logs, state, rotate, pass, archiver } = open(t, { 'agent-archive-cmd': `FOO='a b' ${command} mine` }, { PATH: cleanEnv.PATH, ZEEK_AGENT_TOKEN_FILE: '/hidden' })
-  rotate('conn')
-  await pass()
-  t.match(archiver.status(), { archived: 1, failures: 0 })
-  t.same(readFileSync(join(state, 'args'), 'utf8').split('\n'), ['mine', '-1', queue, logs, ''])
-  t.match(readFileSync(join(state, 'env'), 'utf8'), /^FOO=a b$/m)
-  t.notMatch(readFileSync(join(state, 'env'), 'utf8'), /hidden/)
-})
+await t.test(
+  'a command of the settings goes through the shell, with its own arguments, and without secrets of ours',
+  async t => {
+    const command = script(t, 'env > "$4/../env"; for arg; do echo "$arg"; done > "$4/../args"; mv "$3"/* "$4"')
+    const { queue, logs, state, rotate, pass, archiver } = open(
+      t,
+      { 'agent-archive-cmd': `FOO='a b' ${command} mine` },
+      { PATH: cleanEnv.PATH, ZEEK_AGENT_TOKEN_FILE: '/hidden' }
+    )
+    rotate('conn')
+    await pass()
+    t.match(archiver.status(), { archived: 1, failures: 0 })
+    t.same(readFileSync(join(state, 'args'), 'utf8').split('\n'), ['mine', '-1', queue, logs, ''])
+    t.match(readFileSync(join(state, 'env'), 'utf8'), /^FOO=a b$/m)
+    t.notMatch(readFileSync(join(state, 'env'), 'utf8'), /hidden/)
+  }
+)
 
 await t.test('a failure is told once, and its end; not each attempt', async t => {
-  const { archiver, queue, state, rotate, pass, told, waiting } = open(t, { 'agent-archive-cmd': '[ -e ../../works ] || { echo no room >&2; exit 3; }; rm conn*; :' })
+  const { archiver, queue, state, rotate, pass, told, waiting } = open(t, {
+    'agent-archive-cmd': '[ -e ../../works ] || { echo no room >&2; exit 3; }; rm conn*; :'
+  })
   rotate('conn')
   for (let n = 1; n <= 9; n++) await pass()
   const message = 'error: logs cannot be archived: the archiver exited with code 3: no room'
@@ -95,7 +129,15 @@ await t.test('a failure is told once, and its end; not each attempt', async t =>
   await pass()
   t.equal(told.at(-1), 'log: logs are archived again, after 10 failures in a row')
   t.equal(told.length, 3)
-  t.same(archiver.status(), { queue, directory: join(state, 'logs'), files: 0, bytes: 0, archived: 1, deleted: 0, failures: 0 })
+  t.same(archiver.status(), {
+    queue,
+    directory: join(state, 'logs'),
+    files: 0,
+    bytes: 0,
+    archived: 1,
+    deleted: 0,
+    failures: 0
+  })
   await pass()
   t.equal(told.length, 3)
 })
@@ -104,21 +146,31 @@ await t.test('one that exits well and leaves logs in the queue has failed', asyn
   const { archiver, rotate, pass, told } = open(t, { 'agent-archive-cmd': 'rm a_*; echo cannot mkdir;:' })
   rotate('a', 'b', 'c', 'd', 'e')
   await pass()
-  t.same(told, [`error: logs cannot be archived: the archiver has left 4 of 5 logs in the queue (${['b', 'c', 'd'].map(logName).join(', ')} and others): cannot mkdir`])
+  t.same(told, [
+    `error: logs cannot be archived: the archiver has left 4 of 5 logs in the queue (${['b', 'c', 'd'].map(logName).join(', ')} and others): cannot mkdir`
+  ])
   t.match(archiver.status(), { archived: 1, files: 4, failures: 1 })
 })
 
 await t.test('one that takes too long is killed, with all that it has started', async t => {
-  const { rotate, pass, told, state } = open(t, { 'agent-archive-timeout': '0.3', 'agent-archive-cmd': 'sleep 600 & echo $$ $! > ../../pids; wait; :' })
+  const { rotate, pass, told, state } = open(t, {
+    'agent-archive-timeout': '0.3',
+    'agent-archive-cmd': 'sleep 600 & echo $$ $! > ../../pids; wait; :'
+  })
   rotate('conn')
   // Until it was given the time to begin.
-  await until(async () => { await pass(); return existsSync(join(state, 'pids')) }, 'it has begun')
+  await until(async () => {
+    await pass()
+    return existsSync(join(state, 'pids'))
+  }, 'it has begun')
   t.match(told[0], 'error: logs cannot be archived: the archiver was killed after 0.3 s')
-  for (const pid of readFileSync(join(state, 'pids'), 'utf8').trim().split(' ')) await until(() => !isRunning(Number(pid)) || isZombie(pid), `${pid} is gone`)
+  for (const pid of readFileSync(join(state, 'pids'), 'utf8').trim().split(' ')) {
+    await until(() => !isRunning(Number(pid)) || isZombie(pid), `${pid} is gone`)
+  }
 })
 
 /** Who buries orphans here may take its time. */
-function isZombie (pid: string): boolean {
+function isZombie(pid: string): boolean {
   try {
     return / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
   } catch {
@@ -128,7 +180,13 @@ function isZombie (pid: string): boolean {
 
 await t.test('it ends with the agent, however that ends', async t => {
   const { rotate, state, archiver } = open(t, { 'agent-archive-cmd': 'sleep 600 & echo $$ $! > ../../pids; wait; :' })
-  const pids = () => existsSync(join(state, 'pids')) ? readFileSync(join(state, 'pids'), 'utf8').trim().split(' ').filter(pid => pid !== '') : []
+  const pids = () =>
+    existsSync(join(state, 'pids'))
+      ? readFileSync(join(state, 'pids'), 'utf8')
+          .trim()
+          .split(' ')
+          .filter(pid => pid !== '')
+      : []
   rotate('conn')
   const stopping = new AbortController()
   const running = archiver.run(stopping.signal)
@@ -153,7 +211,9 @@ await t.test('it ends with the agent, however that ends', async t => {
 })
 
 await t.test('what it says is kept in bounds, and one that leaves its outputs open does not hold it up', async t => {
-  const { rotate, pass, told } = open(t, { 'agent-archive-cmd': 'setsid sleep 5 & yes complaint | head -c 1000000; echo the end; exit 1;:' })
+  const { rotate, pass, told } = open(t, {
+    'agent-archive-cmd': 'setsid sleep 5 & yes complaint | head -c 1000000; echo the end; exit 1;:'
+  })
   rotate('conn')
   await pass()
   t.ok(told[0]!.length < 5000)
@@ -191,18 +251,35 @@ await t.test('the queue is made, and must take files of the state directory', as
   t.same(readdirSync(join(state, 'a/b/log-queue')), [])
   t.same(readdirSync(state), ['a'])
   writeFileSync(join(state, 'a/file'), '')
-  await t.rejects(prepareQueue(settingsOf({ 'management-state-dir': state, 'management-spool-dir': join(state, 'a/file') })), { code: 'invalid_request', message: /^management_spool_dir: ENOTDIR/ })
-  await t.rejects(prepareQueue(settingsOf({ 'management-state-dir': state, 'agent-archive-dir': join(state, 'spool/log-queue') })), { message: /^agent_archive_dir: .* is the queue$/ })
+  await t.rejects(
+    prepareQueue(settingsOf({ 'management-state-dir': state, 'management-spool-dir': join(state, 'a/file') })),
+    { code: 'invalid_request', message: /^management_spool_dir: ENOTDIR/ }
+  )
+  await t.rejects(
+    prepareQueue(settingsOf({ 'management-state-dir': state, 'agent-archive-dir': join(state, 'spool/log-queue') })),
+    { message: /^agent_archive_dir: .* is the queue$/ }
+  )
   const other = join(state, 'other')
   mkdirSync(other)
   if (spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', other]).status !== 0) return
   t.teardown(() => spawnSync('umount', ['-l', other]))
-  await t.rejects(prepareQueue(settingsOf({ 'management-state-dir': state, 'management-spool-dir': other })), { message: `management_spool_dir: ${other} is on another file system than the state directory, so that nodes cannot move their logs there` })
+  await t.rejects(prepareQueue(settingsOf({ 'management-state-dir': state, 'management-spool-dir': other })), {
+    message: `management_spool_dir: ${other} is on another file system than the state directory, so that nodes cannot move their logs there`
+  })
   t.same(readdirSync(state).sort(), ['a', 'other'], 'nothing is left behind')
 })
 
 await t.test('bad settings are named', async t => {
-  for (const [flag, value] of Object.entries({ 'agent-archive-interval': '3601', 'agent-rotation-interval': '-1', 'agent-archive-timeout': '0', 'agent-archive-max-age': 'x', 'agent-archive-min-free': '100', 'agent-archive-cmd': '', 'agent-archive-logs': 'maybe', 'management-spool-dir': ' ' })) {
+  for (const [flag, value] of Object.entries({
+    'agent-archive-interval': '3601',
+    'agent-rotation-interval': '-1',
+    'agent-archive-timeout': '0',
+    'agent-archive-max-age': 'x',
+    'agent-archive-min-free': '100',
+    'agent-archive-cmd': '',
+    'agent-archive-logs': 'maybe',
+    'management-spool-dir': ' '
+  })) {
     t.throws(() => settingsOf({ [flag]: value }), { code: 'invalid_request', message: new RegExp(`^--${flag} `) })
   }
 })

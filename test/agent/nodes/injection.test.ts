@@ -36,8 +36,8 @@ const sent = (text: string) => Buffer.from(text).toString()
 const shellsOwn = /^(PWD|OLDPWD|IFS|OPTIND|PPID|LINENO|SHLVL|SHELLOPTS|_|BASH.*|E?UID)$/
 
 /** The statements of a Zeek script, as Zeek's scanner divides them; patterns aside, which look like divisions. Throws where Zeek would. */
-function statements (script: string): { text: string, strings: string[] }[] {
-  const found: { text: string, strings: string[] }[] = []
+function statements(script: string): { text: string; strings: string[] }[] {
+  const found: { text: string; strings: string[] }[] = []
   let text = ''
   let strings: string[] = []
   const token = /"(?:[^"\\\r\n]|\\[^\r\n])*"|#[^\n]*|@[a-z-]+[^\n]*|;|["@\\]|[^"#@;\\]+/g
@@ -57,74 +57,145 @@ function statements (script: string): { text: string, strings: string[] }[] {
 }
 
 /** What Zeek's strings mean. */
-const meaning = (text: string) => text.replace(/\\(?:x([0-9a-f]{2})|(.))/gs, (_, code?: string, other?: string) => code ? String.fromCharCode(parseInt(code, 16)) : other!)
+const meaning = (text: string) =>
+  text.replace(/\\(?:x([0-9a-f]{2})|(.))/gs, (_, code?: string, other?: string) =>
+    code ? String.fromCharCode(parseInt(code, 16)) : other!
+  )
 
-await t.test('a node\'s directory is one of the nodes\' directories', async t => {
-  fc.assert(fc.property(anyNode, anyLayout, (node, layout) => {
-    const { cwd, output, name } = programOf(node, shareOf([node], layout), zeek, settings, {})
-    assert.equal(dirname(cwd), '/state/nodes')
-    assert.equal(basename(cwd), node.name)
-    assert.equal(output!.directory, cwd)
-    // The supervisor's files.
-    assert.equal(dirname(join('/state/supervisor', `${name}.json`)), '/state/supervisor')
-  }), { numRuns: runs(300) })
+await t.test("a node's directory is one of the nodes' directories", async t => {
+  fc.assert(
+    fc.property(anyNode, anyLayout, (node, layout) => {
+      const { cwd, output, name } = programOf(node, shareOf([node], layout), zeek, settings, {})
+      assert.equal(dirname(cwd), '/state/nodes')
+      assert.equal(basename(cwd), node.name)
+      assert.equal(output!.directory, cwd)
+      // The supervisor's files.
+      assert.equal(dirname(join('/state/supervisor', `${name}.json`)), '/state/supervisor')
+    }),
+    { numRuns: runs(300) }
+  )
   t.pass('it is')
 })
 
 await t.test('a command line has its parts in their places, and no other flags, options or plugins', async t => {
-  fc.assert(fc.property(anyNode, anyLayout, (node, layout) => {
-    const command = renderCommand(node, layout, '/opt/zeek')
-    const pinned = node.cpu_affinity === undefined ? [] : ['taskset', '-c', `${node.cpu_affinity}`]
-    const sniffing = node.interface === undefined ? [] : ['-i', node.interface]
-    const scripts = node.scripts ?? []
-    const head = [...pinned, '/opt/zeek', `policy/frameworks/cluster/backend/${layout.backend}`, defaultsScript, ...sniffing, ...scripts, nodeScript]
-    assert.deepEqual(command.slice(0, head.length), head)
-    assert.equal(node.interface?.startsWith('-') ?? false, false)
-    // As Zeek sorts its operands.
-    assert.deepEqual(scripts.filter(script => script === '' || script.startsWith('-') || script.includes('=') || script.includes('::')), [])
-    const names = command.slice(head.length).map(argument => /^([A-Za-z0-9_:]+)=/.exec(argument)![1]!)
-    const ours = names.filter(name => /^Cluster::Backend::ZeroMQ::/.test(name) && !(name in (node.options ?? {})))
-    assert.deepEqual(names, [...ours, ...Object.keys(node.options ?? {})])
-  }), { numRuns: runs(300) })
+  fc.assert(
+    fc.property(anyNode, anyLayout, (node, layout) => {
+      const command = renderCommand(node, layout, '/opt/zeek')
+      const pinned = node.cpu_affinity === undefined ? [] : ['taskset', '-c', `${node.cpu_affinity}`]
+      const sniffing = node.interface === undefined ? [] : ['-i', node.interface]
+      const scripts = node.scripts ?? []
+      const head = [
+        ...pinned,
+        '/opt/zeek',
+        `policy/frameworks/cluster/backend/${layout.backend}`,
+        defaultsScript,
+        ...sniffing,
+        ...scripts,
+        nodeScript
+      ]
+      assert.deepEqual(command.slice(0, head.length), head)
+      assert.equal(node.interface?.startsWith('-') ?? false, false)
+      // As Zeek sorts its operands.
+      assert.deepEqual(
+        scripts.filter(
+          script => script === '' || script.startsWith('-') || script.includes('=') || script.includes('::')
+        ),
+        []
+      )
+      const names = command.slice(head.length).map(argument => /^([A-Za-z0-9_:]+)=/.exec(argument)![1]!)
+      const ours = names.filter(name => /^Cluster::Backend::ZeroMQ::/.test(name) && !(name in (node.options ?? {})))
+      assert.deepEqual(names, [...ours, ...Object.keys(node.options ?? {})])
+    }),
+    { numRuns: runs(300) }
+  )
   t.pass('it has')
 })
 
 await t.test('variables are those of the node, with what makes it this node', async t => {
-  fc.assert(fc.property(anyNode, node => {
-    const { env } = programOf(node, shareOf([node], { backend: 'broker', nodes: [] }), zeek, settings, { PATH: '/bin', ZEEK_AGENT_TOKEN_FILE: '/secret' })
-    const own = { ZEEK_CLUSTER_CONTROLLER_CHANNEL: `/state/nodes/${node.name}/channel` }
-    const rotation = ['LOGGER', 'MANAGER'].includes(node.role) ? { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: '/state/spool/log-queue', ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: '3600' } : {}
-    const expected = new Map(Object.entries({ PATH: '/bin', ...node.env, ...rotation, ...own, CLUSTER_NODE: node.name, ZEEKPATH: `/state/cluster:${node.env?.ZEEKPATH ?? zeek.zeekPath}` }))
-    assert.deepEqual(new Map(Object.entries(env)), expected)
-  }), { numRuns: runs(300) })
+  fc.assert(
+    fc.property(anyNode, node => {
+      const { env } = programOf(node, shareOf([node], { backend: 'broker', nodes: [] }), zeek, settings, {
+        PATH: '/bin',
+        ZEEK_AGENT_TOKEN_FILE: '/secret'
+      })
+      const own = { ZEEK_CLUSTER_CONTROLLER_CHANNEL: `/state/nodes/${node.name}/channel` }
+      const rotation = ['LOGGER', 'MANAGER'].includes(node.role)
+        ? {
+            ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: '/state/spool/log-queue',
+            ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: '3600'
+          }
+        : {}
+      const expected = new Map(
+        Object.entries({
+          PATH: '/bin',
+          ...node.env,
+          ...rotation,
+          ...own,
+          CLUSTER_NODE: node.name,
+          ZEEKPATH: `/state/cluster:${node.env?.ZEEKPATH ?? zeek.zeekPath}`
+        })
+      )
+      assert.deepEqual(new Map(Object.entries(env)), expected)
+    }),
+    { numRuns: runs(300) }
+  )
   t.pass('they are')
 })
 
 await t.test('an option is one statement, in which nothing is hidden from its end', async t => {
   const node: AssignedNode = { name: 'n', instance: 'a', role: 'LOGGER' }
-  fc.assert(fc.property(anyOptions, fc.infiniteStream(fc.boolean()), (options, areStrings) => {
-    const given = renderCommand({ ...node, options }, { backend: 'broker', nodes: [] }, 'zeek').slice(4)
-    // As Zeek does: the quotes depend on the type that it knows.
-    const quoted = given.map(() => areStrings.next().value)
-    const script = given.map((argument, at) => {
-      const [, name, value] = /^([A-Za-z0-9_:]+)=(.*)$/s.exec(argument)!
-      return quoted[at] ? `redef ${name} = "${value}";` : `redef ${name} = ${value};`
-    }).join('')
-    const names = given.map(argument => /^[^=]*/.exec(argument)![0])
-    try {
-      assert.deepEqual(statements(script).map(({ text }) => /^redef ([A-Za-z0-9_:]+) =/.exec(text)?.[1]), names)
-    } catch (error) {
-      // Zeek ends with it, too, and says so.
-      if (!(error instanceof SyntaxError)) throw error
-    }
-    Object.values(options).forEach((value, at) => assert.equal(meaning(given[at]!.replace(/^[^=]*=/, '')), meaning(value)))
-  }), { numRuns: runs(1000) })
+  fc.assert(
+    fc.property(anyOptions, fc.infiniteStream(fc.boolean()), (options, areStrings) => {
+      const given = renderCommand({ ...node, options }, { backend: 'broker', nodes: [] }, 'zeek').slice(4)
+      // As Zeek does: the quotes depend on the type that it knows.
+      const quoted = given.map(() => areStrings.next().value)
+      const script = given
+        .map((argument, at) => {
+          const [, name, value] = /^([A-Za-z0-9_:]+)=(.*)$/s.exec(argument)!
+          return quoted[at] ? `redef ${name} = "${value}";` : `redef ${name} = ${value};`
+        })
+        .join('')
+      const names = given.map(argument => /^[^=]*/.exec(argument)![0])
+      try {
+        assert.deepEqual(
+          statements(script).map(({ text }) => /^redef ([A-Za-z0-9_:]+) =/.exec(text)?.[1]),
+          names
+        )
+      } catch (error) {
+        // Zeek ends with it, too, and says so.
+        if (!(error instanceof SyntaxError)) throw error
+      }
+      Object.values(options).forEach((value, at) =>
+        assert.equal(meaning(given[at]!.replace(/^[^=]*=/, '')), meaning(value))
+      )
+    }),
+    { numRuns: runs(1000) }
+  )
   t.pass('it is')
 })
 
 await t.test('the options that operators write are told apart from what would end them', async t => {
-  const argument = (value: string) => renderCommand({ name: 'n', instance: 'a', role: 'LOGGER', options: { 'A::b': value } }, { backend: 'broker', nodes: [] }, 'zeek').at(-1)!.replace('A::b=', '')
-  for (const value of ['hello world', '5min', '99/udp', '{"a","b"}', '/a\\/b/', 'a\\"b', '', '2001:db8::1', '{["a"]=1}']) t.equal(argument(value), value)
+  const argument = (value: string) =>
+    renderCommand(
+      { name: 'n', instance: 'a', role: 'LOGGER', options: { 'A::b': value } },
+      { backend: 'broker', nodes: [] },
+      'zeek'
+    )
+      .at(-1)!
+      .replace('A::b=', '')
+  for (const value of [
+    'hello world',
+    '5min',
+    '99/udp',
+    '{"a","b"}',
+    '/a\\/b/',
+    'a\\"b',
+    '',
+    '2001:db8::1',
+    '{["a"]=1}'
+  ]) {
+    t.equal(argument(value), value)
+  }
   t.equal(argument('T; event zeek_init() { } #'), 'T\\x3b event zeek_init() { } \\x23')
   t.equal(argument('1 @load /tmp/x'), '1 \\x40load /tmp/x')
   t.equal(argument('ops@example.org'), 'ops\\x40example.org')
@@ -132,57 +203,141 @@ await t.test('the options that operators write are told apart from what would en
 })
 
 await t.test('a layout has its statements and its strings, and no others', async t => {
-  fc.assert(fc.property(anyLayout, anyHost, (layout, host) => {
-    const manager = layout.nodes.find(({ role }) => role === 'MANAGER')?.name
-    const found = statements(renderLayout(layout, host))
-    const hasLogger = layout.nodes.some(({ role }) => role === 'LOGGER')
-    assert.deepEqual(found.map(({ text }) => /^@load \S+$|^redef \S+/.exec(text)?.[0]), [
-      'redef Cluster::nodes', ...hasLogger ? ['redef Cluster::manager_is_logger'] : [], '@load base/frameworks/telemetry/options', 'redef Telemetry::metrics_address', 'redef Telemetry::metrics_port'
-    ])
-    assert.deepEqual(found[0]!.strings, layout.nodes.flatMap(({ name, role }) => [name, ...(manager !== undefined && role !== 'MANAGER' ? [manager] : [])]))
-    assert.equal(renderLayout(layout, host).split('\n').length, 9 + layout.nodes.length + (hasLogger ? 2 : 0))
-  }), { numRuns: runs(300) })
+  fc.assert(
+    fc.property(anyLayout, anyHost, (layout, host) => {
+      const manager = layout.nodes.find(({ role }) => role === 'MANAGER')?.name
+      const found = statements(renderLayout(layout, host))
+      const hasLogger = layout.nodes.some(({ role }) => role === 'LOGGER')
+      assert.deepEqual(
+        found.map(({ text }) => /^@load \S+$|^redef \S+/.exec(text)?.[0]),
+        [
+          'redef Cluster::nodes',
+          ...(hasLogger ? ['redef Cluster::manager_is_logger'] : []),
+          '@load base/frameworks/telemetry/options',
+          'redef Telemetry::metrics_address',
+          'redef Telemetry::metrics_port'
+        ]
+      )
+      assert.deepEqual(
+        found[0]!.strings,
+        layout.nodes.flatMap(({ name, role }) => [
+          name,
+          ...(manager !== undefined && role !== 'MANAGER' ? [manager] : [])
+        ])
+      )
+      assert.equal(renderLayout(layout, host).split('\n').length, 9 + layout.nodes.length + (hasLogger ? 2 : 0))
+    }),
+    { numRuns: runs(300) }
+  )
   t.pass('it has')
 })
 
 const parser = spawnSync('zeek-format', ['/dev/null'], { env: cleanEnv })
-await t.test('layouts parse with Zeek\'s grammar', { skip: parser.error ? 'zeek-format (PyPI: zeekscript) is not on the PATH' : false }, async t => {
-  const path = join(mkdtempSync(join(tmpdir(), 'layouts-')), 'layouts.zeek')
-  writeFileSync(path, fc.sample(fc.tuple(anyLayout, anyHost), runs(100)).map(([layout, host]) => renderLayout(layout, host)).join('\n'))
-  const { status, stderr } = spawnSync('zeek-format', [path], { env: cleanEnv, encoding: 'utf8' })
-  t.equal(status, 0, stderr)
-})
+await t.test(
+  "layouts parse with Zeek's grammar",
+  { skip: parser.error ? 'zeek-format (PyPI: zeekscript) is not on the PATH' : false },
+  async t => {
+    const path = join(mkdtempSync(join(tmpdir(), 'layouts-')), 'layouts.zeek')
+    writeFileSync(
+      path,
+      fc
+        .sample(fc.tuple(anyLayout, anyHost), runs(100))
+        .map(([layout, host]) => renderLayout(layout, host))
+        .join('\n')
+    )
+    const { status, stderr } = spawnSync('zeek-format', [path], { env: cleanEnv, encoding: 'utf8' })
+    t.equal(status, 0, stderr)
+  }
+)
 
 await t.test('a process gets its arguments and variables as they are, and writes nowhere else', async t => {
   const directory = directoryOf(t)
-  const settings = settingsOf({ 'management-state-dir': directory, 'agent-name': 'a', 'agent-restart-max': '1', bin: witness })
+  const settings = settingsOf({
+    'management-state-dir': directory,
+    'agent-name': 'a',
+    'agent-restart-max': '1',
+    bin: witness
+  })
   const own = { PATH: '/usr/bin:/bin', TZ: 'UTC', ZEEK_AGENT_TOKEN_FILE: '/secret', stat: 'ours', boot: 'ours' }
   const [ours, theirs] = memoryPair()
-  const supervisor: Supervisor = new Supervisor(join(directory, 'supervisor'), { changed: status => link.notify('changed', status), attached: () => {} })
+  const supervisor: Supervisor = new Supervisor(join(directory, 'supervisor'), {
+    changed: status => link.notify('changed', status),
+    attached: () => {}
+  })
   const link = new Link(theirs, supervisorHandlers(supervisor))
   const table = new NodeTable(settings, own, new SupervisorClient(ours), new ShareFile(join(directory, 'agent.json')))
   t.teardown(() => supervisor.close())
 
   const { node: directoryOfNode, scripts, queue } = directories(settings)
   // A process is as nasty as its node, but it must start: these say which programs and libraries do. "__proto__" is lost by tap's hook on spawn.
-  const startable = anyNode.filter(({ env = {} }) => !Object.keys(env).some(name => /^(LD_.*|PATH|__proto__)$/.test(name)))
-    .map(node => node.cpu_affinity === undefined ? node : { ...node, cpu_affinity: 0 })
+  const startable = anyNode
+    .filter(({ env = {} }) => !Object.keys(env).some(name => /^(LD_.*|PATH|__proto__)$/.test(name)))
+    .map(node => (node.cpu_affinity === undefined ? node : { ...node, cpu_affinity: 0 }))
     .map(node => ({ ...node, env: { ...node.env, stat: 'theirs', CLUSTER_NODE: 'other', ZEEKPATH: '/theirs' } }))
-  await fc.assert(fc.asyncProperty(fc.uniqueArray(startable, { selector: ({ name }) => name, minLength: 5, maxLength: 15 }), anyLayout, async (nodes, layout) => {
-    const results = await table.deploy({ config_id: 'c1', layout: digestOf(layout), nodes }, async () => layout, {}, AbortSignal.timeout(60_000))
-    for (const [at, node] of nodes.entries()) {
-      const files = ['cmdline', 'environ'].map(name => readFileSync(join(directoryOfNode(node.name), name), 'utf8').split('\0'))
-      const [command, environment] = files as [string[], string[]]
-      const rendered = renderCommand(node, layout, witness)
-      // The interpreter is the kernel's doing.
-      assert.deepEqual(command, ['/bin/sh', ...rendered.slice(rendered.indexOf(witness)).map(sent), ''])
-      const expected: Record<string, string> = { PATH: own.PATH, TZ: own.TZ, ...node.env, ...(writesLogs(node.role, layout) ? renderRotation({ queue, interval: 3600 }) : {}), ...renderChannel(channelOf(directoryOfNode(node.name))), CLUSTER_NODE: node.name, ZEEKPATH: `${scripts}:/theirs` }
-      const counts = (line: string) => line !== '' && !line.startsWith('INVOCATION_ID=') && !shellsOwn.test(line.split('=')[0]!)
-      assert.deepEqual(environment.filter(counts).sort(), Object.entries(expected).map(([name, value]) => `${name}=${sent(value)}`).filter(counts).sort())
-      assert.equal(results[at]!.success, false)
-    }
-    const all = readdirSync(directory, { recursive: true }).map(String).filter(path => !/^nodes\/[^/]+(\/((stdout|stderr)(\.\d)?|runs\.json|cmdline|environ|channel(\/(ask|tell|beat))?))?$/.test(path)).sort()
-    assert.deepEqual(all, ['agent.json', 'cluster', 'cluster/cluster-layout.zeek', `cluster/${nodeScript}`, `cluster/${defaultsScript}`, 'nodes', 'supervisor', ...nodes.flatMap(({ name }) => [`supervisor/${name}.json`, `supervisor/${name}.pid`])].sort())
-  }), { numRuns: runs(5) })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(startable, { selector: ({ name }) => name, minLength: 5, maxLength: 15 }),
+      anyLayout,
+      async (nodes, layout) => {
+        const results = await table.deploy(
+          { config_id: 'c1', layout: digestOf(layout), nodes },
+          async () => layout,
+          {},
+          AbortSignal.timeout(60_000)
+        )
+        for (const [at, node] of nodes.entries()) {
+          const files = ['cmdline', 'environ'].map(name =>
+            readFileSync(join(directoryOfNode(node.name), name), 'utf8').split('\0')
+          )
+          const [command, environment] = files as [string[], string[]]
+          const rendered = renderCommand(node, layout, witness)
+          // The interpreter is the kernel's doing.
+          assert.deepEqual(command, ['/bin/sh', ...rendered.slice(rendered.indexOf(witness)).map(sent), ''])
+          const expected: Record<string, string> = {
+            PATH: own.PATH,
+            TZ: own.TZ,
+            ...node.env,
+            ...(writesLogs(node.role, layout) ? renderRotation({ queue, interval: 3600 }) : {}),
+            ...renderChannel(channelOf(directoryOfNode(node.name))),
+            CLUSTER_NODE: node.name,
+            ZEEKPATH: `${scripts}:/theirs`
+          }
+          const counts = (line: string) =>
+            line !== '' && !line.startsWith('INVOCATION_ID=') && !shellsOwn.test(line.split('=')[0]!)
+          assert.deepEqual(
+            environment.filter(counts).sort(),
+            Object.entries(expected)
+              .map(([name, value]) => `${name}=${sent(value)}`)
+              .filter(counts)
+              .sort()
+          )
+          assert.equal(results[at]!.success, false)
+        }
+        const all = readdirSync(directory, { recursive: true })
+          .map(String)
+          .filter(
+            path =>
+              !/^nodes\/[^/]+(\/((stdout|stderr)(\.\d)?|runs\.json|cmdline|environ|channel(\/(ask|tell|beat))?))?$/.test(
+                path
+              )
+          )
+          .sort()
+        assert.deepEqual(
+          all,
+          [
+            'agent.json',
+            'cluster',
+            'cluster/cluster-layout.zeek',
+            `cluster/${nodeScript}`,
+            `cluster/${defaultsScript}`,
+            'nodes',
+            'supervisor',
+            ...nodes.flatMap(({ name }) => [`supervisor/${name}.json`, `supervisor/${name}.pid`])
+          ].sort()
+        )
+      }
+    ),
+    { numRuns: runs(5) }
+  )
   t.pass('it does')
 })

@@ -10,22 +10,51 @@ import { channelOf } from '../../../src/agent/nodes/zeek-program.js'
 const never = new AbortController().signal
 
 /** A managed node whose supervisor, and whose process, is the test. */
-async function open (t: Test, patience: { silentMs?: number, stuckMs?: number } = {}) {
+async function open(t: Test, patience: { silentMs?: number; stuckMs?: number } = {}) {
   const cwd = directoryOf(t)
   await prepareChannel(channelOf(cwd))
-  const node = new ManagedNode({ name: 'w', instance: 'a', role: 'WORKER', port: 5, metrics_port: 6 }, { cwd } as any, { silentMs: 60_000, stuckMs: 0, ...patience })
+  const node = new ManagedNode({ name: 'w', instance: 'a', role: 'WORKER', port: 5, metrics_port: 6 }, { cwd } as any, {
+    silentMs: 60_000,
+    stuckMs: 0,
+    ...patience
+  })
   const changes: Change[] = []
   node.on('changed', change => changes.push(change))
   const follow = (state: UnitStatus['state'], pid?: number, more: Partial<UnitStatus> = {}) =>
-    node.follow({ name: 'w', kind: 'detached', tag: '', state, reason: state.toLowerCase(), restarts: 0, ...(pid ? { pid, invocation: `run-${pid}` } : {}), ...more })
+    node.follow({
+      name: 'w',
+      kind: 'detached',
+      tag: '',
+      state,
+      reason: state.toLowerCase(),
+      restarts: 0,
+      ...(pid ? { pid, invocation: `run-${pid}` } : {}),
+      ...more
+    })
   t.teardown(() => follow('STOPPED'))
   const is = (state: string) => until(() => node.status.state === state, `it is ${state}`)
-  return { node, changes, follow, states: () => changes.map(({ old_state: old, status }) => `${old} ${status.state}`), is, process: (pid: number) => new NodeEnd(channelOf(cwd), `run-${pid}`) }
+  return {
+    node,
+    changes,
+    follow,
+    states: () => changes.map(({ old_state: old, status }) => `${old} ${status.state}`),
+    is,
+    process: (pid: number) => new NodeEnd(channelOf(cwd), `run-${pid}`)
+  }
 }
 
 await t.test('a node is pending from its start, and runs once it says that it has joined', async t => {
   const { node, follow, states, is, changes, process } = await open(t)
-  t.match(node.status, { node: 'w', state: 'STOPPED', mgmt_role: 'NODE', cluster_role: 'WORKER', port: 5, metrics_port: 6, reason: 'not started', restarts: 0 })
+  t.match(node.status, {
+    node: 'w',
+    state: 'STOPPED',
+    mgmt_role: 'NODE',
+    cluster_role: 'WORKER',
+    port: 5,
+    metrics_port: 6,
+    reason: 'not started',
+    restarts: 0
+  })
   node.expect()
   follow('RUNNING', 77)
   t.equal(node.status.state, 'PENDING')
@@ -92,7 +121,14 @@ await t.test('an exit is a crash, and another process has to join anew', async t
   process(78).beat()
   await is('RUNNING')
   follow('FAILED', undefined, { reason: 'too often' })
-  t.same(states(), ['STOPPED PENDING', 'PENDING RUNNING', 'RUNNING CRASHED', 'CRASHED PENDING', 'PENDING RUNNING', 'RUNNING FAILED'])
+  t.same(states(), [
+    'STOPPED PENDING',
+    'PENDING RUNNING',
+    'RUNNING CRASHED',
+    'CRASHED PENDING',
+    'PENDING RUNNING',
+    'RUNNING FAILED'
+  ])
 })
 
 await t.test('what is told twice changes nothing', async t => {
@@ -117,7 +153,11 @@ await t.test('another process without an exit in between is joined anew', async 
 })
 
 await t.test('an attempt ends at the first that happens', async t => {
-  for (const [state, ending] of [['CRASHED', 'FAILED'], ['FAILED', 'FAILED'], ['STOPPED', 'STOPPED']] as const) {
+  for (const [state, ending] of [
+    ['CRASHED', 'FAILED'],
+    ['FAILED', 'FAILED'],
+    ['STOPPED', 'STOPPED']
+  ] as const) {
     const { node, follow } = await open(t)
     node.expect()
     follow('RUNNING', 77)
@@ -154,7 +194,10 @@ await t.test('a node that says nothing for long is unknown, and runs again when 
   await t.rejects(node.idValue('A::b', never), { message: 'cluster node w not in running state' })
   process(77).beat({ beat: 2 })
   await until(() => changes.some(({ reason }) => reason === 'answers again'), 'it runs again')
-  t.match(changes.find(({ reason }) => reason === 'answers again'), { old_state: 'UNKNOWN', status: { state: 'RUNNING', pid: 77, responding: true } })
+  t.match(
+    changes.find(({ reason }) => reason === 'answers again'),
+    { old_state: 'UNKNOWN', status: { state: 'RUNNING', pid: 77, responding: true } }
+  )
 })
 
 await t.test('a node that was silent before it has joined is pending again', async t => {
@@ -163,7 +206,10 @@ await t.test('a node that was silent before it has joined is pending again', asy
   process(77).beat({ joined: false })
   await is('UNKNOWN')
   process(77).beat({ joined: false, beat: 2 })
-  await until(() => changes.some(({ old_state: old, status }) => old === 'UNKNOWN' && status.state === 'PENDING'), 'it is pending')
+  await until(
+    () => changes.some(({ old_state: old, status }) => old === 'UNKNOWN' && status.state === 'PENDING'),
+    'it is pending'
+  )
 })
 
 await t.test('who was not looked at is not taken to be silent', async t => {

@@ -9,12 +9,24 @@ import { directoryOf } from '../../support/directory.js'
 import { cleanEnv } from '../../support/environment.js'
 import { settingsOf } from '../../support/settings.js'
 
-const origin = (scripts: Record<string, string>, version = '9.0.0', stamp = '1 1'): Origin => ({ zeek: { path: '/bin/zeek', version, stamp }, scripts })
+const origin = (scripts: Record<string, string>, version = '9.0.0', stamp = '1 1'): Origin => ({
+  zeek: { path: '/bin/zeek', version, stamp },
+  scripts
+})
 
 await t.test('what is different is said in words', t => {
   t.same(differences(origin({ '/s/a.zeek': '1' }), origin({ '/s/a.zeek': '1' })), [])
-  t.same(differences(origin({ '/s/a.zeek': '1', '/s/gone.zeek': '1' }), origin({ '/s/a.zeek': '2', '/s/p/__load__.zeek': '1' })), ['scripts changed: a.zeek, gone.zeek, p/__load__.zeek'])
-  t.same(differences(origin({}), origin({ '/a': '1' }, '9.0.1', '2 2')), ['zeek changed: 9.0.0 -> 9.0.1', 'scripts changed: a'])
+  t.same(
+    differences(
+      origin({ '/s/a.zeek': '1', '/s/gone.zeek': '1' }),
+      origin({ '/s/a.zeek': '2', '/s/p/__load__.zeek': '1' })
+    ),
+    ['scripts changed: a.zeek, gone.zeek, p/__load__.zeek']
+  )
+  t.same(differences(origin({}), origin({ '/a': '1' }, '9.0.1', '2 2')), [
+    'zeek changed: 9.0.0 -> 9.0.1',
+    'scripts changed: a'
+  ])
   t.same(differences(origin({}), origin({}, '9.0.0', '1 2')), ['zeek changed: another 9.0.0'])
   const many = Object.fromEntries(Array.from({ length: 11 }, (_, n) => [`/${n}.zeek`, '1']))
   t.match(differences(origin({}), origin(many)), [/9\.zeek, …$/])
@@ -28,7 +40,7 @@ await t.test('what is not known is no difference: an agent of an earlier version
 })
 
 /** A node with a script, which runs as process 1. */
-async function running (t: Test) {
+async function running(t: Test) {
   const directory = directoryOf(t)
   const [bin, script] = [join(directory, 'zeek'), join(directory, 'a.zeek')]
   writeFileSync(bin, '#!/bin/sh\necho "zeek version 9.0.0"\necho "\\$ZEEKPATH | path (.)"\n', { mode: 0o755 })
@@ -37,12 +49,20 @@ async function running (t: Test) {
   const node = { name: 'w', instance: 'a', role: 'WORKER', scripts: ['a'] } as unknown as AssignedNode
   const program = { tag: 't', cwd: directory, env: { ZEEKPATH: `.:${directory}` } }
   const before = await origins.of(node, program)
-  const managed = (more: object = {}) => ({ node, program, status: { node: 'w', pid: 1 }, origin: before, ...more }) as unknown as ManagedNode
-  const unit = (more: object = {}): [string, UnitStatus] => ['w', { name: 'w', kind: 'detached', tag: 't', state: 'RUNNING', restarts: 0, reason: '', origin: before, ...more }]
+  const managed = (more: object = {}) =>
+    ({ node, program, status: { node: 'w', pid: 1 }, origin: before, ...more }) as unknown as ManagedNode
+  const unit = (more: object = {}): [string, UnitStatus] => [
+    'w',
+    { name: 'w', kind: 'detached', tag: 't', state: 'RUNNING', restarts: 0, reason: '', origin: before, ...more }
+  ]
   return {
-    bin, script, managed, unit,
+    bin,
+    script,
+    managed,
+    unit,
     drift: (more?: object) => origins.drift([managed(more)]),
-    why: async (refresh: boolean, more?: object) => (await origins.whyRestart([managed()], new Map([unit(more)]), refresh)).get('w')
+    why: async (refresh: boolean, more?: object) =>
+      (await origins.whyRestart([managed()], new Map([unit(more)]), refresh)).get('w')
   }
 }
 
@@ -53,7 +73,10 @@ await t.test('a file is another one by its content, zeek by its size and time', 
   writeFileSync(script, 'x')
   t.same([await drift(), await why(true)], [[{ node: 'w', pid: 1, files: [script] }], 'scripts changed: a.zeek'])
   utimesSync(bin, 1, 1)
-  t.same([await drift(), await why(true)], [[{ node: 'w', pid: 1, files: [bin, script] }], 'zeek changed: another 9.0.0; scripts changed: a.zeek'])
+  t.same(
+    [await drift(), await why(true)],
+    [[{ node: 'w', pid: 1, files: [bin, script] }], 'zeek changed: another 9.0.0; scripts changed: a.zeek']
+  )
 })
 
 await t.test('a file that is gone has changed, and without zeek nothing is restarted', async t => {
@@ -64,13 +87,16 @@ await t.test('a file that is gone has changed, and without zeek nothing is resta
   t.same([await drift(), await why(true)], [[{ node: 'w', pid: 1, files: [bin, script] }], undefined])
 })
 
-await t.test('files are no reason to restart a node unless that is asked, and none for one that does not run', async t => {
-  const { script, why, drift } = await running(t)
-  writeFileSync(script, 'x')
-  t.equal(await why(false), undefined)
-  t.equal(await why(false, { tag: 'other' }), 'configuration changed')
-  t.equal(await why(true, { tag: 'other' }), 'configuration changed; scripts changed: a.zeek')
-  t.equal(await why(true, { state: 'CRASHED' }), undefined)
-  t.same(await drift({ status: { node: 'w' } }), [])
-  t.same(await drift({ origin: undefined }), [])
-})
+await t.test(
+  'files are no reason to restart a node unless that is asked, and none for one that does not run',
+  async t => {
+    const { script, why, drift } = await running(t)
+    writeFileSync(script, 'x')
+    t.equal(await why(false), undefined)
+    t.equal(await why(false, { tag: 'other' }), 'configuration changed')
+    t.equal(await why(true, { tag: 'other' }), 'configuration changed; scripts changed: a.zeek')
+    t.equal(await why(true, { state: 'CRASHED' }), undefined)
+    t.same(await drift({ status: { node: 'w' } }), [])
+    t.same(await drift({ origin: undefined }), [])
+  }
+)

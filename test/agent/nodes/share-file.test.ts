@@ -3,7 +3,11 @@ import { join } from 'node:path'
 import t from 'tap'
 import { ShareFile } from '../../../src/agent/nodes/share-file.js'
 
-const share = { config_id: 'c', layout: { backend: 'zeromq' as const, nodes: [] }, nodes: [{ name: 'w', instance: 'a', role: 'WORKER' as const, env: { A: 'ä' } }] }
+const share = {
+  config_id: 'c',
+  layout: { backend: 'zeromq' as const, nodes: [] },
+  nodes: [{ name: 'w', instance: 'a', role: 'WORKER' as const, env: { A: 'ä' } }]
+}
 
 await t.test('a share is remembered, replaced, and forgotten', async t => {
   const directory = t.testdir()
@@ -27,7 +31,15 @@ await t.test('shares that are saved at once leave one of them, whole', async t =
 await t.test('a damaged memory is an error that names the file, not a share', async t => {
   const path = join(t.testdir(), 'agent.json')
   const memory = new ShareFile(path)
-  for (const text of ['', '{', 'null', '{}', '[]', JSON.stringify(share).slice(0, -9), JSON.stringify({ ...share, nodes: [{ name: '../x' }] })]) {
+  for (const text of [
+    '',
+    '{',
+    'null',
+    '{}',
+    '[]',
+    JSON.stringify(share).slice(0, -9),
+    JSON.stringify({ ...share, nodes: [{ name: '../x' }] })
+  ]) {
     writeFileSync(path, text)
     await t.rejects(memory.load(), { message: new RegExp(`^${path}`) }, text)
   }

@@ -3,31 +3,71 @@ import type { AssignedNode, Share } from '../../../schemas/agent.js'
 import { inStartOrder, layoutOf, programOf } from '../../../src/agent/nodes/zeek-program.js'
 import { settingsOf } from '../../support/settings.js'
 
-const worker: AssignedNode = { name: 'worker-1', instance: 'a', role: 'WORKER', interface: 'eth0', scripts: ['a', 'b'], options: { 'A::b': '1' }, env: { X: '1', Y: '2' } }
-const share: Share = { config_id: 'c1', layout: { backend: 'zeromq', nodes: [{ name: 'worker-1', role: 'WORKER', host: '10.0.0.7' }] }, nodes: [worker] }
+const worker: AssignedNode = {
+  name: 'worker-1',
+  instance: 'a',
+  role: 'WORKER',
+  interface: 'eth0',
+  scripts: ['a', 'b'],
+  options: { 'A::b': '1' },
+  env: { X: '1', Y: '2' }
+}
+const share: Share = {
+  config_id: 'c1',
+  layout: { backend: 'zeromq', nodes: [{ name: 'worker-1', role: 'WORKER', host: '10.0.0.7' }] },
+  nodes: [worker]
+}
 const zeek = { path: '/opt/zeek/bin/zeek', version: '9.0.0', zeekPath: '.:/opt' }
 const settings = settingsOf({ 'management-state-dir': '/state' })
 
-interface Change { node?: Partial<AssignedNode>, share?: Partial<Share>, zeek?: Partial<typeof zeek>, flags?: Record<string, string>, env?: NodeJS.ProcessEnv }
-function make ({ node = {}, share: otherShare = {}, zeek: otherZeek = {}, flags, env = { PATH: '/bin' } }: Change = {}) {
+interface Change {
+  node?: Partial<AssignedNode>
+  share?: Partial<Share>
+  zeek?: Partial<typeof zeek>
+  flags?: Record<string, string>
+  env?: NodeJS.ProcessEnv
+}
+function make({ node = {}, share: otherShare = {}, zeek: otherZeek = {}, flags, env = { PATH: '/bin' } }: Change = {}) {
   const changed = { ...worker, ...node }
-  return programOf(changed, { ...share, nodes: [changed], ...otherShare }, { ...zeek, ...otherZeek }, flags ? settingsOf({ 'management-state-dir': '/state', ...flags }) : settings, env)
+  return programOf(
+    changed,
+    { ...share, nodes: [changed], ...otherShare },
+    { ...zeek, ...otherZeek },
+    flags ? settingsOf({ 'management-state-dir': '/state', ...flags }) : settings,
+    env
+  )
 }
 
 await t.test('a node becomes a program in a directory of its own', async t => {
   t.match(make(), {
-    name: 'worker-1', kind: 'detached', cwd: '/state/nodes/worker-1', command: ['/opt/zeek/bin/zeek'], env: { X: '1', PATH: '/bin', CLUSTER_NODE: 'worker-1', ZEEKPATH: '/state/cluster:.:/opt' },
-    stopTimeoutMs: 20_000, restart: { initialMs: 1000, maxMs: 60_000, resetMs: 60_000, maxFailures: 10 }, output: { directory: '/state/nodes/worker-1', maxBytes: 10_485_760 }
+    name: 'worker-1',
+    kind: 'detached',
+    cwd: '/state/nodes/worker-1',
+    command: ['/opt/zeek/bin/zeek'],
+    env: { X: '1', PATH: '/bin', CLUSTER_NODE: 'worker-1', ZEEKPATH: '/state/cluster:.:/opt' },
+    stopTimeoutMs: 20_000,
+    restart: { initialMs: 1000, maxMs: 60_000, resetMs: 60_000, maxFailures: 10 },
+    output: { directory: '/state/nodes/worker-1', maxBytes: 10_485_760 }
   })
 })
 
 await t.test('what a node is made of changes its tag', async t => {
   const changes: Record<string, Change> = {
-    interface: { node: { interface: 'eth1' } }, role: { share: { layout: { ...share.layout, nodes: [{ name: 'worker-1', role: 'PROXY', host: '10.0.0.7' }] } } },
-    'order of scripts': { node: { scripts: ['b', 'a'] } }, option: { node: { options: { 'A::b': '2' } } }, env: { node: { env: { X: '1', Y: '3' } } }, 'env removed': { node: { env: { X: '1' } } },
-    cpu: { node: { cpu_affinity: 0 } }, layout: { share: { layout: { ...share.layout, nodes: [] } } },
-    'metrics address': { share: { layout: { ...share.layout, nodes: [{ name: 'worker-1', role: 'WORKER', host: '10.0.0.8' }] } } }, backend: { share: { layout: { ...share.layout, backend: 'broker' } } },
-    hub: { share: { layout: { ...share.layout, hub: { node: 'm', host: '10.0.0.1', xpub_port: 1, xsub_port: 2 } } } }, zeek: { zeek: { path: '/other/zeek' } }, 'search path': { zeek: { zeekPath: '/x' } }
+    interface: { node: { interface: 'eth1' } },
+    role: { share: { layout: { ...share.layout, nodes: [{ name: 'worker-1', role: 'PROXY', host: '10.0.0.7' }] } } },
+    'order of scripts': { node: { scripts: ['b', 'a'] } },
+    option: { node: { options: { 'A::b': '2' } } },
+    env: { node: { env: { X: '1', Y: '3' } } },
+    'env removed': { node: { env: { X: '1' } } },
+    cpu: { node: { cpu_affinity: 0 } },
+    layout: { share: { layout: { ...share.layout, nodes: [] } } },
+    'metrics address': {
+      share: { layout: { ...share.layout, nodes: [{ name: 'worker-1', role: 'WORKER', host: '10.0.0.8' }] } }
+    },
+    backend: { share: { layout: { ...share.layout, backend: 'broker' } } },
+    hub: { share: { layout: { ...share.layout, hub: { node: 'm', host: '10.0.0.1', xpub_port: 1, xsub_port: 2 } } } },
+    zeek: { zeek: { path: '/other/zeek' } },
+    'search path': { zeek: { zeekPath: '/x' } }
   }
   const { tag } = make()
   const tags = Object.entries(changes).map(([name, change]) => {
@@ -40,8 +80,12 @@ await t.test('what a node is made of changes its tag', async t => {
 await t.test('what it is not made of does not change its tag', async t => {
   const { tag } = make()
   const changes: Record<string, Change> = {
-    id: { share: { config_id: 'c2' } }, 'order of env': { node: { env: { Y: '2', X: '1' } } }, shell: { env: { PATH: '/usr/bin', TZ: 'UTC', LANG: 'C' } }, version: { zeek: { version: '9.0.1' } },
-    policy: { flags: { 'agent-restart-delay': '7', 'agent-stop-timeout': '9', 'agent-name': 'other' } }, 'other nodes': { share: { nodes: [worker, { ...worker, name: 'worker-2' }] } }
+    id: { share: { config_id: 'c2' } },
+    'order of env': { node: { env: { Y: '2', X: '1' } } },
+    shell: { env: { PATH: '/usr/bin', TZ: 'UTC', LANG: 'C' } },
+    version: { zeek: { version: '9.0.1' } },
+    policy: { flags: { 'agent-restart-delay': '7', 'agent-stop-timeout': '9', 'agent-name': 'other' } },
+    'other nodes': { share: { nodes: [worker, { ...worker, name: 'worker-2' }] } }
   }
   for (const [name, change] of Object.entries(changes)) t.equal(make(change).tag, tag, name)
 })
@@ -52,8 +96,13 @@ await t.test('the layout of an instance serves metrics at its own address', asyn
 })
 
 await t.test('nodes start by role, each role in the order given', async t => {
-  const nodes = (['WORKER', 'PROXY', 'WORKER', 'MANAGER', 'LOGGER'] as const).map((role, n) => ({ node: { ...worker, name: `${n}`, role } }))
-  t.same(inStartOrder(nodes).map(group => group.map(({ node }) => node.name)), [['3'], ['4'], ['1'], ['0', '2']])
+  const nodes = (['WORKER', 'PROXY', 'WORKER', 'MANAGER', 'LOGGER'] as const).map((role, n) => ({
+    node: { ...worker, name: `${n}`, role }
+  }))
+  t.same(
+    inStartOrder(nodes).map(group => group.map(({ node }) => node.name)),
+    [['3'], ['4'], ['1'], ['0', '2']]
+  )
   t.same(inStartOrder([]), [])
   t.equal(make({ node: { role: 'MANAGER' } }).stopOrder, 0)
   t.equal(make().stopOrder, 3)
@@ -61,16 +110,24 @@ await t.test('nodes start by role, each role in the order given', async t => {
 
 await t.test('those that write logs are told where to leave them: loggers, without any the manager', async t => {
   const roles = ['MANAGER', 'LOGGER', 'PROXY', 'WORKER'] as const
-  const writers = (present: readonly typeof roles[number][], flags: Record<string, string> = {}) => {
+  const writers = (present: readonly (typeof roles)[number][], flags: Record<string, string> = {}) => {
     const layout = { ...share.layout, nodes: present.map(role => ({ name: role, role, host: '10.0.0.7' })) }
-    return present.flatMap(role => make({ node: { name: role, role }, share: { layout }, flags }).env.ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE ?? []).length
+    return present.flatMap(
+      role => make({ node: { name: role, role }, share: { layout }, flags }).env.ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE ?? []
+    ).length
   }
   t.equal(writers(roles), 1)
   t.equal(writers(['MANAGER', 'PROXY', 'WORKER']), 1)
   t.equal(writers(['PROXY', 'WORKER']), 0)
   const logger = (flags: Record<string, string>) => make({ node: { role: 'LOGGER' }, flags })
-  t.match(logger({}).env, { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: '/state/spool/log-queue', ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: '3600' })
-  t.match(logger({ 'management-spool-dir': '/spool/', 'agent-rotation-interval': '0.5' }).env, { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: '/spool/log-queue', ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: '0.5' })
+  t.match(logger({}).env, {
+    ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: '/state/spool/log-queue',
+    ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: '3600'
+  })
+  t.match(logger({ 'management-spool-dir': '/spool/', 'agent-rotation-interval': '0.5' }).env, {
+    ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: '/spool/log-queue',
+    ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: '0.5'
+  })
   t.not(logger({ 'management-spool-dir': '/spool' }).tag, logger({}).tag)
   t.not(logger({ 'agent-rotation-interval': '60' }).tag, logger({}).tag)
   t.equal(make({ flags: { 'agent-rotation-interval': '60' } }).tag, make().tag, 'a worker has nothing to do with it')

@@ -1,4 +1,13 @@
-import { appendFileSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { AssignedNode } from '../../../schemas/agent.js'
@@ -13,32 +22,68 @@ import { directoryOf } from '../../support/directory.js'
 import { until } from '../../support/until.js'
 
 /** Nodes as the table has them, each with a directory; the node `it` by default. */
-function nodesIn (directory: string, names = ['it'], more: Partial<AssignedNode> = {}) {
-  const nodes = new Map(names.map(name => {
-    mkdirSync(join(directory, name), { recursive: true })
-    return [name, { node: { name, ...more }, program: { cwd: join(directory, name) } } as ManagedNode]
-  }))
-  const each = async (names: readonly string[], job: (node: ManagedNode) => Promise<object>) => await Promise.all(names.map(async (node): Promise<Outcome> =>
-    await job(nodes.get(node)!).then(data => ({ success: true, node, data }), error => ({ success: false, node, error: error.message }))))
+function nodesIn(directory: string, names = ['it'], more: Partial<AssignedNode> = {}) {
+  const nodes = new Map(
+    names.map(name => {
+      mkdirSync(join(directory, name), { recursive: true })
+      return [name, { node: { name, ...more }, program: { cwd: join(directory, name) } } as ManagedNode]
+    })
+  )
+  const each = async (names: readonly string[], job: (node: ManagedNode) => Promise<object>) =>
+    await Promise.all(
+      names.map(
+        async (node): Promise<Outcome> =>
+          await job(nodes.get(node)!).then(
+            data => ({ success: true, node, data }),
+            error => ({ success: false, node, error: error.message })
+          )
+      )
+    )
   const table = { get: (name: string) => nodes.get(name), each } as unknown as NodeTable
   return { nodes, table, path: (file: string, name = 'it') => join(directory, name, file) }
 }
 
-function start (t: Test, more: Partial<AssignedNode> = {}, names = ['it']) {
+function start(t: Test, more: Partial<AssignedNode> = {}, names = ['it']) {
   const directory = directoryOf(t)
   const { nodes, table, path } = nodesIn(directory, names, more)
-  const ask = async (params: Partial<Parameters<typeof getNodeOutput>[1]> = {}) => await getNodeOutput(table, { nodes: names, lines: 100, incarnation: 0, ...params }, { signal: new AbortController().signal, part: () => {} })
+  const ask = async (params: Partial<Parameters<typeof getNodeOutput>[1]> = {}) =>
+    await getNodeOutput(
+      table,
+      { nodes: names, lines: 100, incarnation: 0, ...params },
+      { signal: new AbortController().signal, part: () => {} }
+    )
   return { directory, nodes, table, path, ask, first: async (params = {}) => (await ask(params))[0]! }
 }
 
 /** A follow request, what it has told so far, and how to give it up. */
-function follow (t: Test, table: NodeTable, params: Partial<Parameters<typeof getNodeOutput>[1]> = {}, limits: { duration?: number, max_lines?: number } = {}) {
+function follow(
+  t: Test,
+  table: NodeTable,
+  params: Partial<Parameters<typeof getNodeOutput>[1]> = {},
+  limits: { duration?: number; max_lines?: number } = {}
+) {
   const abort = new AbortController()
-  const parts: { node: string, stream: string, lines: string[] }[] = []
-  const answer = getNodeOutput(table, { nodes: ['it'], stream: 'stdout', lines: 10, incarnation: 0, follow: { duration: 3600, max_lines: 100_000, ...limits }, ...params }, { signal: abort.signal, part: part => parts.push(part as typeof parts[number]) })
-  t.teardown(async () => { abort.abort(); await answer })
-  const lines = (stream = 'stdout', node = 'it') => parts.filter(part => part.stream === stream && part.node === node).flatMap(part => part.lines)
-  const hears = (line: string) => until(() => parts.some(part => part.lines.includes(line)), `it hears ${line.slice(0, 40)}`)
+  const parts: { node: string; stream: string; lines: string[] }[] = []
+  const answer = getNodeOutput(
+    table,
+    {
+      nodes: ['it'],
+      stream: 'stdout',
+      lines: 10,
+      incarnation: 0,
+      follow: { duration: 3600, max_lines: 100_000, ...limits },
+      ...params
+    },
+    { signal: abort.signal, part: part => parts.push(part as (typeof parts)[number]) }
+  )
+  t.teardown(async () => {
+    abort.abort()
+    await answer
+  })
+  const lines = (stream = 'stdout', node = 'it') =>
+    parts.filter(part => part.stream === stream && part.node === node).flatMap(part => part.lines)
+  const hears = (line: string) =>
+    until(() => parts.some(part => part.lines.includes(line)), `it hears ${line.slice(0, 40)}`)
   /** Resolves once it follows: what is written from now on is told. */
   const begun = async (file: string) => {
     for (let n = 0; parts.length === 0; n++) {
@@ -54,7 +99,14 @@ function follow (t: Test, table: NodeTable, params: Partial<Parameters<typeof ge
 }
 
 /** The files below a directory that this process holds open. */
-const openFiles = (directory: string) => readdirSync('/proc/self/fd').filter(fd => { try { return readlinkSync(`/proc/self/fd/${fd}`).startsWith(directory) } catch { return false } })
+const openFiles = (directory: string) =>
+  readdirSync('/proc/self/fd').filter(fd => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(directory)
+    } catch {
+      return false
+    }
+  })
 
 await t.test('the last lines of both outputs, or of the one that is asked for', async t => {
   const { path, first } = start(t)
@@ -85,7 +137,11 @@ await t.test('what was just rotated is shown with what came after it', async t =
 })
 
 await t.test('no more than 256 KiB of each, cut at a line; less of each when there are many', async t => {
-  const { path, ask } = start(t, {}, Array.from({ length: 100 }, (_, n) => `n${n}`))
+  const { path, ask } = start(
+    t,
+    {},
+    Array.from({ length: 100 }, (_, n) => `n${n}`)
+  )
   const line = 'x'.repeat(99)
   writeFileSync(path('stdout', 'n0'), `${line}\n`.repeat(10_000))
   const [{ data } = {}] = await ask({ nodes: ['n0'], stream: 'stdout', lines: 10_000 })
@@ -93,7 +149,11 @@ await t.test('no more than 256 KiB of each, cut at a line; less of each when the
   t.ok(lines.length > 2600 && lines.length <= 2622)
   t.ok(lines.every(text => text === line))
   t.equal(data!.truncated, true)
-  t.equal((await ask({ nodes: ['n0'], stream: 'stdout', lines: 10 }))[0]!.data!.truncated, undefined, 'it has all that was asked for')
+  t.equal(
+    (await ask({ nodes: ['n0'], stream: 'stdout', lines: 10 }))[0]!.data!.truncated,
+    undefined,
+    'it has all that was asked for'
+  )
   const [first] = await ask({ lines: 10_000 })
   t.ok(first!.data!.stdout!.length < 50_000, 'together they stay below 8 MiB')
 })
@@ -108,7 +168,10 @@ await t.test('one endless line is cut, and bytes that are no text do no harm', a
 })
 
 await t.test('secrets of a node are masked in what it writes', async t => {
-  const { path, first, table } = start(t, { env: { API_TOKEN: 'hunter22', COLOUR: 'blue' }, options: { 'Foo::password': 'swordfish', 'Foo::key_secret': 'no' } })
+  const { path, first, table } = start(t, {
+    env: { API_TOKEN: 'hunter22', COLOUR: 'blue' },
+    options: { 'Foo::password': 'swordfish', 'Foo::key_secret': 'no' }
+  })
   writeFileSync(path('stdout'), 'hunter22 and swordfish are no blue\n')
   const masked = `${mask} and ${mask} are no blue`
   t.equal((await first()).data?.stdout, masked)
@@ -185,7 +248,10 @@ await t.test('a rotation is followed without a line lost or told twice', async t
     appendFileSync(path('stdout'), `ished ${n}\n`)
     await hears(`unfinished ${n}`)
   }
-  t.same(lines(), written.flatMap((line, n) => [line, `unfinished ${n}`]))
+  t.same(
+    lines(),
+    written.flatMap((line, n) => [line, `unfinished ${n}`])
+  )
 })
 
 await t.test('a file that someone else empties, or removes, is followed on', async t => {
@@ -242,26 +308,34 @@ await t.test('a node that floods one output is heard on the other', async t => {
   t.same(lines('stderr'), ['oh'])
 })
 
-await t.test('two follow at once, each node by itself, until its time is over, it is given up or the node is none any more', async t => {
-  const { path, table, nodes, directory } = start(t, {}, ['it', 'other'])
-  for (const name of ['it', 'other']) writeFileSync(path('stdout', name), 'start\n')
-  const one = follow(t, table, { nodes: ['it', 'other'] })
-  const two = follow(t, table)
-  await one.begun(path('stdout'))
-  await until(() => two.parts.length > 0, 'the other follows, too')
-  appendFileSync(path('stdout', 'other'), 'from the other\n')
-  appendFileSync(path('stdout'), 'for both\n')
-  await Promise.all([one.hears('for both'), two.hears('for both'), one.hears('from the other')])
-  t.same(two.lines('stdout', 'other'), [])
-  two.abort.abort()
-  t.match(await two.answer, [{ success: true, data: { truncated: true } }])
-  nodes.delete('other')
-  nodes.delete('it')
-  t.match(await one.answer, [{ success: true, data: { stdout: 'start', truncated: undefined } }, { success: true, data: { stdout: 'start', truncated: undefined } }])
-  t.same(openFiles(directory), [])
-  const short = nodesIn(directory)
-  t.match(await follow(t, short.table, {}, { duration: 0.05 }).answer, [{ success: true, data: { stdout: String, truncated: undefined } }])
-})
+await t.test(
+  'two follow at once, each node by itself, until its time is over, it is given up or the node is none any more',
+  async t => {
+    const { path, table, nodes, directory } = start(t, {}, ['it', 'other'])
+    for (const name of ['it', 'other']) writeFileSync(path('stdout', name), 'start\n')
+    const one = follow(t, table, { nodes: ['it', 'other'] })
+    const two = follow(t, table)
+    await one.begun(path('stdout'))
+    await until(() => two.parts.length > 0, 'the other follows, too')
+    appendFileSync(path('stdout', 'other'), 'from the other\n')
+    appendFileSync(path('stdout'), 'for both\n')
+    await Promise.all([one.hears('for both'), two.hears('for both'), one.hears('from the other')])
+    t.same(two.lines('stdout', 'other'), [])
+    two.abort.abort()
+    t.match(await two.answer, [{ success: true, data: { truncated: true } }])
+    nodes.delete('other')
+    nodes.delete('it')
+    t.match(await one.answer, [
+      { success: true, data: { stdout: 'start', truncated: undefined } },
+      { success: true, data: { stdout: 'start', truncated: undefined } }
+    ])
+    t.same(openFiles(directory), [])
+    const short = nodesIn(directory)
+    t.match(await follow(t, short.table, {}, { duration: 0.05 }).answer, [
+      { success: true, data: { stdout: String, truncated: undefined } }
+    ])
+  }
+)
 
 await t.test('a follower knows where a line ends that was begun before a run, a rotation and a run', async t => {
   const directory = directoryOf(t)
@@ -271,7 +345,11 @@ await t.test('a follower knows where a line ends that was begun before a run, a 
   const follower = new OutputFollower(directory, 'stdout')
   t.teardown(() => follower.end())
   t.equal(await follower.begin(10, 1000), '')
-  const all = async () => { const lines = []; for (let next; (next = await follower.next()) !== undefined;) lines.push(...next); return lines }
+  const all = async () => {
+    const lines = []
+    for (let next; (next = await follower.next()) !== undefined;) lines.push(...next)
+    return lines
+  }
   appendFileSync(file, 'a long first run\nand its end')
   output.open()
   appendFileSync(file, 'a long second run')

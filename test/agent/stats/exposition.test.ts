@@ -11,7 +11,10 @@ zeek_active_sessions{node="worker-1",protocol="udp"} 4.5 1700000000000
 zeek_net_received_packets_total 51000000
 zeek_net_received_packets_total_other 7
 `
-  t.same(read(text, 'zeek_active_sessions', 'zeek_net_received_packets_total', 'zeek_net_dropped_packets_total'), { zeek_active_sessions: 7.5, zeek_net_received_packets_total: 51_000_000 })
+  t.same(read(text, 'zeek_active_sessions', 'zeek_net_received_packets_total', 'zeek_net_dropped_packets_total'), {
+    zeek_active_sessions: 7.5,
+    zeek_net_received_packets_total: 51_000_000
+  })
 })
 
 await t.test('labels can hold anything', async t => {
@@ -20,7 +23,22 @@ await t.test('labels can hold anything', async t => {
 })
 
 await t.test('what is no sample, and no number, is left out', async t => {
-  for (const line of ['a', 'a ', 'a{x="1} 5', 'a{x=1 5', 'a NaN', 'a +Inf', 'a five', 'a 5 6 7', 'a5 1', ' a 1', '<html>a 5</html>', 'a{__proto__="x"}']) t.same(read(line, 'a'), {}, line)
+  for (const line of [
+    'a',
+    'a ',
+    'a{x="1} 5',
+    'a{x=1 5',
+    'a NaN',
+    'a +Inf',
+    'a five',
+    'a 5 6 7',
+    'a5 1',
+    ' a 1',
+    '<html>a 5</html>',
+    'a{__proto__="x"}'
+  ]) {
+    t.same(read(line, 'a'), {}, line)
+  }
   t.same(read('b 1', '__proto__', 'a'), {})
 })
 

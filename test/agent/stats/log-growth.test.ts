@@ -5,7 +5,7 @@ import { growthOf, readLogs, type LogGrowth } from '../../../src/agent/stats/log
 import { directoryOf } from '../../support/directory.js'
 
 /** Looks at a directory, at a second of a clock of the test's. */
-function looker (directory: string) {
+function looker(directory: string) {
   let known: LogGrowth | undefined
   return async (second: number, { process = 'p', uptime = 1000 } = {}) => {
     const files = await readLogs(directory)
@@ -15,7 +15,7 @@ function looker (directory: string) {
 }
 
 /** Writes a log as if it was so many seconds ago. */
-function write (path: string, secondsAgo = 0): void {
+function write(path: string, secondsAgo = 0): void {
   appendFileSync(path, 'a line\n')
   const time = Date.now() / 1000 - secondsAgo
   utimesSync(path, time, time)
@@ -44,15 +44,18 @@ await t.test('logs that do not grow are idle since they have last grown, and any
   t.equal(await idle(1720), 0)
 })
 
-await t.test('at the first look the files say since when, but nobody has been idle for longer than it runs', async t => {
-  const directory = directoryOf(t)
-  write(join(directory, 'conn.log'), 300)
-  write(join(directory, 'dns.log'), 400)
-  t.equal(await looker(directory)(5000), 300)
-  t.equal(await looker(directory)(5000, { uptime: 20 }), 20)
-  write(join(directory, 'future.log'), -3600)
-  t.equal(await looker(directory)(5000), 0, 'clocks are set')
-})
+await t.test(
+  'at the first look the files say since when, but nobody has been idle for longer than it runs',
+  async t => {
+    const directory = directoryOf(t)
+    write(join(directory, 'conn.log'), 300)
+    write(join(directory, 'dns.log'), 400)
+    t.equal(await looker(directory)(5000), 300)
+    t.equal(await looker(directory)(5000, { uptime: 20 }), 20)
+    write(join(directory, 'future.log'), -3600)
+    t.equal(await looker(directory)(5000), 0, 'clocks are set')
+  }
+)
 
 await t.test('a rotation is no growth, and no end of what was known', async t => {
   const directory = directoryOf(t)

@@ -4,7 +4,8 @@ import t from 'tap'
 import { parseProcess, readProcess } from '../../../src/agent/stats/proc.js'
 import { until } from '../../support/until.js'
 
-const stat = (state: string, comm = 'zeek') => `1382 (${comm}) ${state} 1 1382 1382 0 -1 4194560 100 0 0 0 1234 766 0 0 20 0 7 0 8600 1000000 66560 18446744073709551615`
+const stat = (state: string, comm = 'zeek') =>
+  `1382 (${comm}) ${state} 1 1382 1382 0 -1 4194560 100 0 0 0 1234 766 0 0 20 0 7 0 8600 1000000 66560 18446744073709551615`
 const status = 'Name:\tzeek\nVmPeak:\t  999 kB\nVmRSS:\t  266240 kB\nThreads:\t7\n'
 
 await t.test('what the kernel tells of a process', async t => {
@@ -13,7 +14,15 @@ await t.test('what the kernel tells of a process', async t => {
 })
 
 await t.test('a zombie is no process, nor is half a file', async t => {
-  for (const [a, b] of [[stat('Z'), status], [stat('X'), status], [stat('S').slice(0, 60), status], ['', ''], [stat('S'), 'Name:\tzeek\n']]) t.equal(parseProcess(a!, b!), undefined)
+  for (const [a, b] of [
+    [stat('Z'), status],
+    [stat('X'), status],
+    [stat('S').slice(0, 60), status],
+    ['', ''],
+    [stat('S'), 'Name:\tzeek\n']
+  ]) {
+    t.equal(parseProcess(a!, b!), undefined)
+  }
 })
 
 await t.test('a process that runs, and works', async t => {

@@ -13,13 +13,13 @@ import { until } from '../../support/until.js'
 
 interface World {
   /** Of worker-1; a test may change it. */
-  status: { state: NodeState, pid?: number }
+  status: { state: NodeState; pid?: number }
   child: ReturnType<typeof spawn>
   scrapes: () => number
   sampler: Sampler
   health: NodeHealth
-  stats (): Promise<NodeStats | undefined>
-  outcome (): Promise<Outcome>
+  stats(): Promise<NodeStats | undefined>
+  outcome(): Promise<Outcome>
 }
 
 const text = (received: number, dropped = 0) => `zeek_net_received_packets_total{node="worker-1"} ${received}
@@ -32,7 +32,11 @@ zeek_active_sessions{node="worker-1",protocol="udp"} 1
 const never: AbortSignal = new AbortController().signal
 
 /** A node with a process and, where something answers, a metrics endpoint; and a sampler that samples only when asked, or every so often. */
-async function world (t: Test, answer: RequestListener | undefined, { intervalMs = 3_600_000, reads = true } = {}): Promise<World> {
+async function world(
+  t: Test,
+  answer: RequestListener | undefined,
+  { intervalMs = 3_600_000, reads = true } = {}
+): Promise<World> {
   let count = 0
   const server = createServer((request, response) => {
     count++
@@ -48,33 +52,71 @@ async function world (t: Test, answer: RequestListener | undefined, { intervalMs
     server.close()
   })
   const status: World['status'] = { state: 'RUNNING', pid: child.pid! }
-  const node = { node: { name: 'worker-1', instance: 'a', role: 'WORKER', ...(reads ? { interface: 'lo' } : {}) }, unseen: [], get status () { return { node: 'worker-1', mgmt_role: 'NODE', ...status } } }
-  const get = (name: string): any => name === 'worker-1' ? node : undefined
+  const node = {
+    node: { name: 'worker-1', instance: 'a', role: 'WORKER', ...(reads ? { interface: 'lo' } : {}) },
+    unseen: [],
+    get status() {
+      return { node: 'worker-1', mgmt_role: 'NODE', ...status }
+    }
+  }
+  const get = (name: string): any => (name === 'worker-1' ? node : undefined)
   const metrics = answer ? { metrics_port: (server.address() as AddressInfo).port } : {}
   const table = {
     get,
     statuses: () => [node.status as any],
-    share: { config_id: 'c', layout: { backend: 'zeromq' as const, nodes: [{ name: 'worker-1', role: 'WORKER' as const, host: '127.0.0.1', ...metrics }] }, nodes: [] },
-    each: async (names: readonly string[], job: (node: any) => Promise<object>) => await Promise.all(names.map(async (name): Promise<Outcome> => {
-      try {
-        return { success: true, instance: 'a', node: name, data: await job(get(name)) }
-      } catch (error) {
-        return { success: false, instance: 'a', node: name, error: messageOf(error) }
-      }
-    }))
+    share: {
+      config_id: 'c',
+      layout: {
+        backend: 'zeromq' as const,
+        nodes: [{ name: 'worker-1', role: 'WORKER' as const, host: '127.0.0.1', ...metrics }]
+      },
+      nodes: []
+    },
+    each: async (names: readonly string[], job: (node: any) => Promise<object>) =>
+      await Promise.all(
+        names.map(async (name): Promise<Outcome> => {
+          try {
+            return { success: true, instance: 'a', node: name, data: await job(get(name)) }
+          } catch (error) {
+            return { success: false, instance: 'a', node: name, error: messageOf(error) }
+          }
+        })
+      )
   }
   const health = new NodeHealth(table, () => '/nowhere')
   const sampler = new Sampler(table, samples => health.note(samples), intervalMs, closing.signal)
   const outcome = async () => (await sampler.stats(['worker-1'], undefined, never, () => {}))[0]!
-  return { status, child, scrapes: () => count, sampler, health, outcome, stats: async () => (await outcome()).data?.stats }
+  return {
+    status,
+    child,
+    scrapes: () => count,
+    sampler,
+    health,
+    outcome,
+    stats: async () => (await outcome()).data?.stats
+  }
 }
 
-const reading = (at: number, stats: Partial<NodeStats>, process = 'p'): Reading => ({ process, at, stats: { node: 'w', time: '', pid: 1, uptime: 100, cpu_seconds: 0, memory_bytes: 0, ...stats } })
+const reading = (at: number, stats: Partial<NodeStats>, process = 'p'): Reading => ({
+  process,
+  at,
+  stats: { node: 'w', time: '', pid: 1, uptime: 100, cpu_seconds: 0, memory_bytes: 0, ...stats }
+})
 
 await t.test('rates are of the time between two readings', async t => {
   const before = reading(1000, { cpu_seconds: 5, packets_received: 1000, packets_dropped: 10 })
-  t.match(ratesOf(before, reading(3000, { cpu_seconds: 6, packets_received: 1300, packets_dropped: 110 })), { interval: 2, cpu_percent: 50, packets_per_second: 150, dropped_per_second: 50, dropped_percent: 25 })
-  t.match(ratesOf(before, { ...before, at: 2000 }), { packets_per_second: 0, dropped_percent: 0 }, 'nothing was received')
+  t.match(ratesOf(before, reading(3000, { cpu_seconds: 6, packets_received: 1300, packets_dropped: 110 })), {
+    interval: 2,
+    cpu_percent: 50,
+    packets_per_second: 150,
+    dropped_per_second: 50,
+    dropped_percent: 25
+  })
+  t.match(
+    ratesOf(before, { ...before, at: 2000 }),
+    { packets_per_second: 0, dropped_percent: 0 },
+    'nothing was received'
+  )
   t.equal(ratesOf(undefined, before).interval, undefined)
   t.equal(ratesOf(before, before).interval, undefined, 'a rate of no time is none')
   const blind = ratesOf(before, reading(3000, { cpu_seconds: 6 }))
@@ -84,16 +126,25 @@ await t.test('rates are of the time between two readings', async t => {
 await t.test('a counter that is smaller than before has begun again', async t => {
   t.same([increase(5, 7), increase(7, 5), increase(7, 0), increase(7, 7)], [2, 5, 0, 0])
   const before = reading(1000, { cpu_seconds: 5, packets_received: 1000, packets_dropped: 10 })
-  t.match(ratesOf(before, reading(3000, { cpu_seconds: 5, packets_received: 50, packets_dropped: 0 })), { interval: 2, packets_per_second: 25, dropped_per_second: 0 })
+  t.match(ratesOf(before, reading(3000, { cpu_seconds: 5, packets_received: 50, packets_dropped: 0 })), {
+    interval: 2,
+    packets_per_second: 25,
+    dropped_per_second: 0
+  })
 })
 
 await t.test('what another process has counted is of its own time, be it more than before', async t => {
   const before = reading(1000, { cpu_seconds: 5, packets_received: 1000, packets_dropped: 10 })
-  t.match(ratesOf(before, reading(11_000, { uptime: 4, cpu_seconds: 6, packets_received: 2000, packets_dropped: 0 }, 'q')), { interval: 4, cpu_percent: 150, packets_per_second: 500, dropped_percent: 0 })
+  t.match(
+    ratesOf(before, reading(11_000, { uptime: 4, cpu_seconds: 6, packets_received: 2000, packets_dropped: 0 }, 'q')),
+    { interval: 4, cpu_percent: 150, packets_per_second: 500, dropped_percent: 0 }
+  )
 })
 
 await t.test('a node is sampled with what its process and its metrics tell, and rates from the first', async t => {
-  const { stats, child } = await world(t, (_request, response) => response.end(text(received += 100, dropped += 100)))
+  const { stats, child } = await world(t, (_request, response) =>
+    response.end(text((received += 100), (dropped += 100)))
+  )
   let [received, dropped] = [0, 0]
   const first = await stats()
   t.match(first, { node: 'worker-1', pid: child.pid, threads: 1, packet_lag: 0, sessions: 3, idle: 0 })
@@ -105,7 +156,11 @@ await t.test('a node is sampled with what its process and its metrics tell, and 
 
 await t.test('the sampler samples by itself, and tells of what it has sampled', async t => {
   let received = 0
-  const { health, scrapes, stats } = await world(t, (_request, response) => response.end(text(received += 99, received / 99)), { intervalMs: 100 })
+  const { health, scrapes, stats } = await world(
+    t,
+    (_request, response) => response.end(text((received += 99), received / 99)),
+    { intervalMs: 100 }
+  )
   await until(() => health.report().nodes[0]?.dropped_percent, 'it has a rate')
   t.match(health.report(), { nodes: [{ node: 'worker-1', dropped_percent: 1, packets_per_second: Number, idle: 0 }] })
   const before = scrapes()
@@ -122,7 +177,10 @@ await t.test('a node that receives nothing is idle', async t => {
 })
 
 await t.test('a node without an interface is neither idle nor in the health of the cluster', async t => {
-  const { health, scrapes, stats } = await world(t, (_request, response) => response.end(text(0)), { intervalMs: 50, reads: false })
+  const { health, scrapes, stats } = await world(t, (_request, response) => response.end(text(0)), {
+    intervalMs: 50,
+    reads: false
+  })
   await until(() => scrapes() > 3, 'it was sampled')
   t.same(health.report(), { nodes: [] })
   t.equal((await stats())!.idle, undefined)
@@ -133,7 +191,9 @@ const endpoints: Record<string, RequestListener | undefined> = {
   hangs: () => {},
   'hangs in the middle': (_request, response) => response.write('zeek_net_received_packets_total 5\n'),
   'has no end': (_request, response) => {
-    const go = () => { while (response.writable && response.write('zeek_net_received_packets_total 5\n'.repeat(4000))); }
+    const go = () => {
+      while (response.writable && response.write('zeek_net_received_packets_total 5\n'.repeat(4000)));
+    }
     response.on('drain', go)
     go()
   },
@@ -143,37 +203,70 @@ const endpoints: Record<string, RequestListener | undefined> = {
   },
   fails: (_request, response) => response.writeHead(500).end('zeek_net_received_packets_total 5\n'),
   redirects: (_request, response) => response.writeHead(302, { location: '/metrics' }).end(),
-  'talks nonsense': (_request, response) => response.end('<html>zeek_net_received_packets_total 5</html>\nzeek_net_received_packets_total five\nzeek_active_sessions 1e300\n'),
-  'is no HTTP': request => { request.socket.end('SSH-2.0-OpenSSH_9.9\r\n') }
+  'talks nonsense': (_request, response) =>
+    response.end(
+      '<html>zeek_net_received_packets_total 5</html>\nzeek_net_received_packets_total five\nzeek_active_sessions 1e300\n'
+    ),
+  'is no HTTP': request => {
+    request.socket.end('SSH-2.0-OpenSSH_9.9\r\n')
+  }
 }
 await t.test('what a process uses is told whatever becomes of its metrics endpoint', async t => {
-  await Promise.all(Object.entries(endpoints).map(async ([name, answer]) => {
-    const { stats } = await world(t, answer)
-    const sample = await stats()
-    t.ok(sample!.interval! > 0 && sample!.memory_bytes > 0, name)
-    t.same([sample!.packets_received, sample!.packets_per_second, sample!.sessions, sample!.idle], [undefined, undefined, undefined, undefined], name)
-  }))
+  await Promise.all(
+    Object.entries(endpoints).map(async ([name, answer]) => {
+      const { stats } = await world(t, answer)
+      const sample = await stats()
+      t.ok(sample!.interval! > 0 && sample!.memory_bytes > 0, name)
+      t.same(
+        [sample!.packets_received, sample!.packets_per_second, sample!.sessions, sample!.idle],
+        [undefined, undefined, undefined, undefined],
+        name
+      )
+    })
+  )
 })
 
 await t.test('all that an endpoint serves can be had, or why not', async t => {
-  const good = await world(t, (_request, response) => response.setHeader('content-type', 'text/plain; version=0.0.4').end('anything'))
+  const good = await world(t, (_request, response) =>
+    response.setHeader('content-type', 'text/plain; version=0.0.4').end('anything')
+  )
   t.same(await good.sampler.metrics('worker-1'), { text: 'anything', content_type: 'text/plain; version=0.0.4' })
   await t.rejects(good.sampler.metrics('ghost'), { code: 'not_found', message: 'unknown cluster node' })
   good.status.state = 'CRASHED'
-  await t.rejects(good.sampler.metrics('worker-1'), { code: 'unavailable', message: 'cluster node worker-1 not in running state' })
+  await t.rejects(good.sampler.metrics('worker-1'), {
+    code: 'unavailable',
+    message: 'cluster node worker-1 not in running state'
+  })
   const without = await world(t, undefined)
-  await t.rejects(without.sampler.metrics('worker-1'), { code: 'unavailable', message: 'node worker-1 has no metrics port' })
+  await t.rejects(without.sampler.metrics('worker-1'), {
+    code: 'unavailable',
+    message: 'node worker-1 has no metrics port'
+  })
   const huge = await world(t, endpoints['has no end'])
-  await t.rejects(huge.sampler.metrics('worker-1'), { code: 'unavailable', message: /cannot be read: it is larger than 4194304 bytes/ })
+  await t.rejects(huge.sampler.metrics('worker-1'), {
+    code: 'unavailable',
+    message: /cannot be read: it is larger than 4194304 bytes/
+  })
   const hanging = await world(t, endpoints.hangs)
-  await t.rejects(hanging.sampler.metrics('worker-1'), { code: 'unavailable', message: /cannot be read: no answer within 4 s/ })
+  await t.rejects(hanging.sampler.metrics('worker-1'), {
+    code: 'unavailable',
+    message: /cannot be read: no answer within 4 s/
+  })
   const failing = await world(t, endpoints.fails)
-  await t.rejects(failing.sampler.metrics('worker-1'), { code: 'unavailable', message: /cannot be read: it answers 500/ })
+  await t.rejects(failing.sampler.metrics('worker-1'), {
+    code: 'unavailable',
+    message: /cannot be read: it answers 500/
+  })
 })
 
 await t.test('a node that does not run has no stats', async t => {
   const { status, child, outcome } = await world(t, undefined)
-  const failed = { success: false, instance: 'a', node: 'worker-1', error: 'cluster node worker-1 not in running state' }
+  const failed = {
+    success: false,
+    instance: 'a',
+    node: 'worker-1',
+    error: 'cluster node worker-1 not in running state'
+  }
   for (const state of ['STOPPED', 'CRASHED', 'FAILED'] as const) {
     Object.assign(status, { state })
     t.same(await outcome(), failed, state)
@@ -187,11 +280,14 @@ await t.test('a node that does not run has no stats', async t => {
   t.same(await outcome(), failed, 'it is gone, which nobody has told yet')
 })
 
-await t.test('a node that runs and does not answer is sampled: what it uses tells whether it works or hangs', async t => {
-  const { status, child, stats } = await world(t, undefined)
-  status.state = 'UNKNOWN'
-  t.match(await stats(), { pid: child.pid, cpu_seconds: Number, memory_bytes: Number })
-})
+await t.test(
+  'a node that runs and does not answer is sampled: what it uses tells whether it works or hangs',
+  async t => {
+    const { status, child, stats } = await world(t, undefined)
+    status.state = 'UNKNOWN'
+    t.match(await stats(), { pid: child.pid, cpu_seconds: Number, memory_bytes: Number })
+  }
+)
 
 await t.test('a node that dies while it is sampled', async t => {
   const { child, outcome } = await world(t, (_request, response) => {
@@ -203,7 +299,9 @@ await t.test('a node that dies while it is sampled', async t => {
 
 await t.test('watching tells of samples, each with rates since the one before, and ends with the last', async t => {
   let received = 0
-  const { sampler } = await world(t, (_request, response) => { response.end(text(received += 10)) })
+  const { sampler } = await world(t, (_request, response) => {
+    response.end(text((received += 10)))
+  })
   const parts: NodeStats[][] = []
   const outcomes = await sampler.stats(['worker-1'], { duration: 0.5, interval: 0.1 }, never, part => parts.push(part))
   t.ok(parts.length >= 2)
@@ -216,7 +314,9 @@ await t.test('watching tells of samples, each with rates since the one before, a
 
 await t.test('watching goes on with a new process, counts it from its start, and ends when nobody waits', async t => {
   let received = 1000
-  const { sampler, status } = await world(t, (_request, response) => { response.end(text(received)) })
+  const { sampler, status } = await world(t, (_request, response) => {
+    response.end(text(received))
+  })
   const stop = new AbortController()
   const successor = spawn('sleep', ['600'])
   t.teardown(() => successor.kill('SIGKILL'))

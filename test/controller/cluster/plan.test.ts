@@ -13,12 +13,19 @@ const recorded = (name: string): any => {
   const strip = (node: object) => Object.fromEntries(Object.entries(node).filter(([, value]) => value !== null))
   return { id, instances, nodes: nodes.map(strip) }
 }
-const byName = (nodes: readonly Node[]) => [...nodes].sort((a, b) => a.name < b.name ? -1 : 1)
-const known = (places: Record<string, string>) => new Map(Object.entries(places).map(([name, host]) => [name, { host }]))
-const two = (hosts: { a?: string, b?: string } = {}): Configuration => ({
+const byName = (nodes: readonly Node[]) => [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1))
+const known = (places: Record<string, string>) =>
+  new Map(Object.entries(places).map(([name, host]) => [name, { host }]))
+const two = (hosts: { a?: string; b?: string } = {}): Configuration => ({
   id: 'c1',
-  instances: [{ name: 'a', ...(hosts.a ? { host: hosts.a } : {}) }, { name: 'b', ...(hosts.b ? { host: hosts.b } : {}) }],
-  nodes: [{ name: 'manager', instance: 'a', role: 'MANAGER' }, { name: 'worker', instance: 'b', role: 'WORKER' }]
+  instances: [
+    { name: 'a', ...(hosts.a ? { host: hosts.a } : {}) },
+    { name: 'b', ...(hosts.b ? { host: hosts.b } : {}) }
+  ],
+  nodes: [
+    { name: 'manager', instance: 'a', role: 'MANAGER' },
+    { name: 'worker', instance: 'b', role: 'WORKER' }
+  ]
 })
 
 await t.test('the recorded configuration becomes the recorded deployment', async t => {
@@ -30,19 +37,42 @@ await t.test('the recorded configuration becomes the recorded deployment', async
 })
 
 await t.test('an address of the configuration wins over that of the agent', async t => {
-  const { layout, configuration } = plan(two({ a: '10.0.0.9' }), known({ a: '10.0.0.1', b: '10.0.0.2' }), rules, 'zeromq')
-  t.same(layout.nodes.map(({ name, host }) => [name, host]), [['manager', '10.0.0.9'], ['worker', '10.0.0.2']])
-  t.same(configuration.instances, [{ name: 'a', host: '10.0.0.9' }, { name: 'b', host: '10.0.0.2' }])
+  const { layout, configuration } = plan(
+    two({ a: '10.0.0.9' }),
+    known({ a: '10.0.0.1', b: '10.0.0.2' }),
+    rules,
+    'zeromq'
+  )
+  t.same(
+    layout.nodes.map(({ name, host }) => [name, host]),
+    [
+      ['manager', '10.0.0.9'],
+      ['worker', '10.0.0.2']
+    ]
+  )
+  t.same(configuration.instances, [
+    { name: 'a', host: '10.0.0.9' },
+    { name: 'b', host: '10.0.0.2' }
+  ])
   t.match(layout.hub, { node: 'manager', host: '10.0.0.9', xpub_port: 5555, xsub_port: 5556 })
 })
 
 await t.test('an instance without an address is left out of the layout, and gets no nodes', async t => {
   const planned = plan(two(), known({ a: '10.0.0.1' }), rules, 'zeromq')
-  t.same(planned.layout.nodes.map(({ name }) => name), ['manager'])
+  t.same(
+    planned.layout.nodes.map(({ name }) => name),
+    ['manager']
+  )
   t.same(planned.configuration.instances, [{ name: 'a', host: '10.0.0.1' }, { name: 'b' }])
   t.same(planned.errors, [])
   const shares = new Shares(planned)
-  t.same(shares.names.map(name => [name, shares.of(name, new Set()).nodes.length, shares.nodes(name).length]), [['a', 1, 1], ['b', 0, 1]])
+  t.same(
+    shares.names.map(name => [name, shares.of(name, new Set()).nodes.length, shares.nodes(name).length]),
+    [
+      ['a', 1, 1],
+      ['b', 0, 1]
+    ]
+  )
 })
 
 await t.test('a hub whose address nobody knows is none', async t => {
@@ -54,38 +84,65 @@ await t.test('there is a hub for ZeroMQ only', async t => {
 })
 
 await t.test('loopback and other addresses cannot be mixed', async t => {
-  t.same(plan(two(), known({ a: '127.0.0.1', b: '10.0.0.2' }), rules, 'zeromq').errors.map(error => error.split(';')[0]), ["loopback and other addresses cannot be mixed: instance 'a' is at 127.0.0.1, instance 'b' at 10.0.0.2"])
+  t.same(
+    plan(two(), known({ a: '127.0.0.1', b: '10.0.0.2' }), rules, 'zeromq').errors.map(error => error.split(';')[0]),
+    ["loopback and other addresses cannot be mixed: instance 'a' is at 127.0.0.1, instance 'b' at 10.0.0.2"]
+  )
   t.equal(plan(two({ a: '::ffff:127.0.0.1', b: '10.0.0.2' }), new Map(), rules, 'zeromq').errors.length, 1)
   t.equal(plan(two(), known({ a: '::1', b: 'fd00::2' }), rules, 'zeromq').errors.length, 1)
   t.same(plan(two(), known({ a: '127.0.0.1', b: '127.0.0.2' }), rules, 'zeromq').errors, [])
   t.same(plan(two(), known({ a: '::1', b: '127.0.0.1' }), rules, 'zeromq').errors, [])
-  t.same(plan({ ...two(), nodes: two().nodes.slice(0, 1) }, known({ a: '127.0.0.1', b: '10.0.0.2' }), rules, 'zeromq').errors, [], 'an instance without nodes is at no place in the layout')
+  t.same(
+    plan({ ...two(), nodes: two().nodes.slice(0, 1) }, known({ a: '127.0.0.1', b: '10.0.0.2' }), rules, 'zeromq')
+      .errors,
+    [],
+    'an instance without nodes is at no place in the layout'
+  )
 })
 
 await t.test('IPv6 addresses are kept as they are', async t => {
-  t.same(plan(two({ a: 'fd00::1', b: 'fd00::2' }), new Map(), rules, 'zeromq').layout.nodes.map(({ host }) => host), ['fd00::1', 'fd00::2'])
+  t.same(
+    plan(two({ a: 'fd00::1', b: 'fd00::2' }), new Map(), rules, 'zeromq').layout.nodes.map(({ host }) => host),
+    ['fd00::1', 'fd00::2']
+  )
 })
 
 await t.test('one host by two spellings is one place, whose ports are given once', async t => {
   const { layout } = plan(two({ a: 'FD00:0::1', b: 'fd00::1' }), new Map(), rules, 'zeromq')
-  t.same(layout.nodes.map(node => [node.host, node.metrics_port]), [['fd00::1', 9000], ['fd00::1', 9001]])
+  t.same(
+    layout.nodes.map(node => [node.host, node.metrics_port]),
+    [
+      ['fd00::1', 9000],
+      ['fd00::1', 9001]
+    ]
+  )
 })
 
 await t.test('two instances on one host share its ports', async t => {
   const { layout } = plan(two(), known({ a: '10.0.0.1', b: '10.0.0.1' }), rules, 'zeromq')
-  t.same(layout.nodes.map(node => node.metrics_port), [9000, 9001])
+  t.same(
+    layout.nodes.map(node => node.metrics_port),
+    [9000, 9001]
+  )
 })
 
-await t.test('a share names the layout, and holds the instance\'s own nodes with their ports', async t => {
+await t.test("a share names the layout, and holds the instance's own nodes with their ports", async t => {
   const planned = plan(two(), known({ a: '10.0.0.1', b: '10.0.0.2' }), rules, 'zeromq')
-  t.same(new Shares(planned).of('b', new Set()), { config_id: 'c1', layout: digestOf(planned.layout), nodes: [{ name: 'worker', instance: 'b', role: 'WORKER', metrics_port: 9000 }] })
+  t.same(new Shares(planned).of('b', new Set()), {
+    config_id: 'c1',
+    layout: digestOf(planned.layout),
+    nodes: [{ name: 'worker', instance: 'b', role: 'WORKER', metrics_port: 9000 }]
+  })
 })
 
 await t.test('a node may have the name of a property of every object', async t => {
   const nodes: Node[] = ['__proto__', 'constructor', 'toString'].map(name => ({ name, instance: 'a', role: 'WORKER' }))
   const planned = plan({ id: 'c', instances: [{ name: 'a' }], nodes }, known({ a: '10.0.0.1' }), rules, 'zeromq')
   const stored = JSON.parse(JSON.stringify(planned))
-  t.same(new Shares(stored).of('a', new Set()).nodes.map(node => node.metrics_port), [9000, 9001, 9002])
+  t.same(
+    new Shares(stored).of('a', new Set()).nodes.map(node => node.metrics_port),
+    [9000, 9001, 9002]
+  )
 })
 
 await t.test('planning does not change the configuration', async t => {

@@ -4,10 +4,14 @@ import { getJson } from '../../support/client.js'
 import { startTestController } from '../../support/controller.js'
 import { configurationOf, fakeAgent, manager, never, small, stateDir, worker } from '../fake-agent.js'
 
-const flags = { 'controller-auto-assign-broker-start-port': '2200', 'controller-auto-assign-metrics-start-port': '9000', 'controller-auto-assign-zeromq-start-port': '5555' }
+const flags = {
+  'controller-auto-assign-broker-start-port': '2200',
+  'controller-auto-assign-metrics-start-port': '9000',
+  'controller-auto-assign-zeromq-start-port': '5555'
+}
 
 /** A controller, and an agent on whose host strangers hold these ports, until they go. */
-async function start (t: Test, handler?: Handlers[string], directory = stateDir(t)) {
+async function start(t: Test, handler?: Handlers[string], directory = stateDir(t)) {
   const strangers = new Set([9001])
   const controller = await startTestController(t, { 'management-state-dir': directory, ...flags })
   const handlers = { get_taken_ports: handler ?? (() => ({ ports: [...strangers] })) }
@@ -27,7 +31,13 @@ await t.test('a deployment skips ports that strangers hold, and keeps what nodes
   t.match(await agent.question('get_taken_ports'), { host: '127.0.0.1', processes: [] })
   strangers.clear()
   t.equal((await ask('deploy')).state, 'succeeded')
-  t.same([await ports(), await ports('ready')], [{ manager: 9000, 'worker-1': 9002 }, { manager: 9000, 'worker-1': 9002 }])
+  t.same(
+    [await ports(), await ports('ready')],
+    [
+      { manager: 9000, 'worker-1': 9002 },
+      { manager: 9000, 'worker-1': 9002 }
+    ]
+  )
   await agent.close()
   await close()
   const again = await start(t, () => ({ ports: [] }), directory)
@@ -40,7 +50,13 @@ await t.test('a check of what is staged skips them, too', async t => {
   await ask('stage_configuration', { config: small() })
   t.equal((await ask('check')).state, 'succeeded')
   const { share } = await agent.question('check')
-  t.same(share.nodes.map(({ name, metrics_port: port }: any) => [name, port]), [['manager', 9000], ['worker-1', 9002]])
+  t.same(
+    share.nodes.map(({ name, metrics_port: port }: any) => [name, port]),
+    [
+      ['manager', 9000],
+      ['worker-1', 9002]
+    ]
+  )
 })
 
 await t.test('of an agent that does not answer nothing is known, and it costs no more than a moment', async t => {
@@ -52,8 +68,13 @@ await t.test('of an agent that does not answer nothing is known, and it costs no
 
 await t.test('of several agents at a host, none counts the nodes of another among strangers', async t => {
   const { ask, settings, ports } = await start(t, () => ({ ports: [9000, 9001] }))
-  await fakeAgent(t, settings.controller_port, { name: 'agent-b', handlers: { get_taken_ports: () => ({ ports: [9000] }) } })
-  await ask('stage_configuration', { config: configurationOf(['agent-a', 'agent-b'], [manager(), worker('worker-1', 'agent-b')]) })
+  await fakeAgent(t, settings.controller_port, {
+    name: 'agent-b',
+    handlers: { get_taken_ports: () => ({ ports: [9000] }) }
+  })
+  await ask('stage_configuration', {
+    config: configurationOf(['agent-a', 'agent-b'], [manager(), worker('worker-1', 'agent-b')])
+  })
   t.equal((await ask('deploy')).state, 'succeeded')
   t.same(await ports(), { manager: 9002, 'worker-1': 9001 })
 })

@@ -2,14 +2,27 @@ import t, { type Test } from 'tap'
 import { openStream } from '../../support/client.js'
 import { startTestController } from '../../support/controller.js'
 import { until } from '../../support/until.js'
-import { configurationOf, fakeAgent, manager, never, small, status, worker, type FakeAgentOptions } from '../fake-agent.js'
+import {
+  configurationOf,
+  fakeAgent,
+  manager,
+  never,
+  small,
+  status,
+  worker,
+  type FakeAgentOptions
+} from '../fake-agent.js'
 
 type Controller = Awaited<ReturnType<typeof startTestController>>
-const agentOf = (t: Test, { settings }: Controller, options?: FakeAgentOptions) => fakeAgent(t, settings.controller_port, options)
+const agentOf = (t: Test, { settings }: Controller, options?: FakeAgentOptions) =>
+  fakeAgent(t, settings.controller_port, options)
 const errorsOf = ({ results }: { results: { error?: string }[] }) => results.flatMap(({ error }) => error ?? [])
-const twoInstances = configurationOf(['agent-a', 'agent-b'], [manager(), worker('worker-1', 'agent-b'), worker('worker-2', 'agent-b')])
+const twoInstances = configurationOf(
+  ['agent-a', 'agent-b'],
+  [manager(), worker('worker-1', 'agent-b'), worker('worker-2', 'agent-b')]
+)
 
-async function deployed (t: Test, a: FakeAgentOptions = {}, b: FakeAgentOptions = {}) {
+async function deployed(t: Test, a: FakeAgentOptions = {}, b: FakeAgentOptions = {}) {
   const controller = await startTestController(t)
   const agents = [await agentOf(t, controller, a), await agentOf(t, controller, { name: 'agent-b', ...b })] as const
   await controller.ask('stage_configuration', { config: twoInstances })
@@ -22,9 +35,15 @@ const shared = await startTestController(t)
 
 await t.test('get_instances lists who is connected, sorted, in the configuration or not', async t => {
   const controller = await startTestController(t)
-  t.match(await controller.ask('get_instances'), { state: 'succeeded', results: [{ success: true, data: { instances: [] } }] })
+  t.match(await controller.ask('get_instances'), {
+    state: 'succeeded',
+    results: [{ success: true, data: { instances: [] } }]
+  })
   for (const name of ['agent-b', 'Agent-c', 'agent-a']) await agentOf(t, controller, { name })
-  t.same((await controller.ask('get_instances')).results[0]?.data?.instances, ['Agent-c', 'agent-a', 'agent-b'].map(name => ({ name, host: '127.0.0.1' })))
+  t.same(
+    (await controller.ask('get_instances')).results[0]?.data?.instances,
+    ['Agent-c', 'agent-a', 'agent-b'].map(name => ({ name, host: '127.0.0.1' }))
+  )
 })
 
 await t.test('get_nodes has one result per connected instance', async t => {
@@ -33,7 +52,10 @@ await t.test('get_nodes has one result per connected instance', async t => {
   await agentOf(t, controller)
   const { state, results } = await controller.ask('get_nodes')
   t.equal(state, 'succeeded')
-  t.match(Object.fromEntries(results.map(({ instance, data }) => [instance, data?.nodes])), { 'agent-a': [], 'agent-b': [status('n', 'CRASHED')] })
+  t.match(Object.fromEntries(results.map(({ instance, data }) => [instance, data?.nodes])), {
+    'agent-a': [],
+    'agent-b': [status('n', 'CRASHED')]
+  })
 })
 
 await t.test('get_nodes follows what an agent tells, without asking it', async t => {
@@ -45,7 +67,11 @@ await t.test('get_nodes follows what an agent tells, without asking it', async t
   agent.link.notify('change', { status: status('n', 'PENDING', { pid: 2 }), old_state: 'PENDING', reason: 'started' })
   agent.link.notify('gone', { nodes: ['old', 'never-seen'] })
   agent.link.notify('change', { status: status('n', 'RUNNING', { pid: 2 }), old_state: 'PENDING', reason: 'joined' })
-  t.match((await stream.next())?.json, { node: 'n', old_state: 'PENDING', new_state: 'RUNNING' }, 'a process ID alone is no event')
+  t.match(
+    (await stream.next())?.json,
+    { node: 'n', old_state: 'PENDING', new_state: 'RUNNING' },
+    'a process ID alone is no event'
+  )
   t.match(await nodes(), [{ ...status('n', 'RUNNING', { pid: 2 }), reason: 'joined', since: String }])
   t.same(agent.asked, [])
 })
@@ -66,7 +92,10 @@ await t.test('without a deployment nothing can be restarted', async t => {
 
 await t.test('without configurations there are none to get', async t => {
   const { ask } = await startTestController(t)
-  t.match(await ask('get_configuration'), { state: 'failed', results: [{ success: false, error: 'no staged configuration available' }] })
+  t.match(await ask('get_configuration'), {
+    state: 'failed',
+    results: [{ success: false, error: 'no staged configuration available' }]
+  })
   t.same(errorsOf(await ask('get_configuration', { deployed: true })), ['no deployed configuration available'])
 })
 
@@ -75,7 +104,17 @@ await t.test('the staged configuration comes back as it was sent', async t => {
   const config = {
     id: 'mine',
     instances: [{ name: 'agent-a', host: '10.0.0.1', listen_port: 2151 }],
-    nodes: [{ ...worker(), cpu_affinity: 0, metrics_port: 9100, scripts: ['zeta', 'alpha'], options: { 'Log::x': '1 day' }, env: { MSG: 'a "b" = c' } }, { ...manager(), port: 5000 }]
+    nodes: [
+      {
+        ...worker(),
+        cpu_affinity: 0,
+        metrics_port: 9100,
+        scripts: ['zeta', 'alpha'],
+        options: { 'Log::x': '1 day' },
+        env: { MSG: 'a "b" = c' }
+      },
+      { ...manager(), port: 5000 }
+    ]
   }
   const staged = await ask('stage_configuration', { config })
   t.match(staged, { state: 'succeeded', success: true, results: [{ data: { id: 'mine' } }], warnings: [] })
@@ -85,17 +124,27 @@ await t.test('the staged configuration comes back as it was sent', async t => {
 await t.test('staging finds every error at once, and keeps what was staged', async t => {
   const { ask } = await startTestController(t)
   await ask('stage_configuration', { config: small('good') })
-  const config = { instances: [{ name: 'agent-a' }, { name: 'agent-a' }], nodes: [worker('w', 'ghost'), worker('v', 'ghost')] }
+  const config = {
+    instances: [{ name: 'agent-a' }, { name: 'agent-a' }],
+    nodes: [worker('w', 'ghost'), worker('v', 'ghost')]
+  }
   const { state, results } = await ask('stage_configuration', { config })
   t.equal(state, 'failed')
-  t.same(errorsOf({ results }), ["multiple instances named 'agent-a'", "node 'v' has undeclared instance name 'ghost'", "node 'w' has undeclared instance name 'ghost'"])
+  t.same(errorsOf({ results }), [
+    "multiple instances named 'agent-a'",
+    "node 'v' has undeclared instance name 'ghost'",
+    "node 'w' has undeclared instance name 'ghost'"
+  ])
   t.ok(results.every(({ success, data }) => !success && data === undefined))
   t.equal((await ask('get_configuration')).results[0]?.data?.configuration?.id, 'good')
 })
 
 await t.test('warnings come with the success', async t => {
   const { ask } = await startTestController(t)
-  t.match(await ask('stage_configuration', { config: configurationOf(['agent-a'], [worker()]) }), { state: 'succeeded', warnings: ['there are workers, but no manager'] })
+  t.match(await ask('stage_configuration', { config: configurationOf(['agent-a'], [worker()]) }), {
+    state: 'succeeded',
+    warnings: ['there are workers, but no manager']
+  })
 })
 
 await t.test('staging does not touch what is deployed', async t => {
@@ -110,7 +159,11 @@ await t.test('get_id_value asks each instance for its nodes, all of them when no
   const { ask, agents } = await deployed(t)
   const { state, results } = await ask('get_id_value', { id: 'Cluster::node' })
   t.equal(state, 'succeeded')
-  t.same(results.map(({ node, data }) => [node, data?.value]).sort(), [['manager', '"x"'], ['worker-1', '"x"'], ['worker-2', '"x"']])
+  t.same(results.map(({ node, data }) => [node, data?.value]).sort(), [
+    ['manager', '"x"'],
+    ['worker-1', '"x"'],
+    ['worker-2', '"x"']
+  ])
   t.same(await agents[1].question('get_id_value'), { id: 'Cluster::node', nodes: ['worker-1', 'worker-2'] })
 })
 
@@ -119,7 +172,9 @@ await t.test('unknown nodes get an error each and are not sent on', async t => {
   const { state, results } = await ask('get_id_value', { id: 'x', nodes: ['ghost', 'worker-2', 'ghost', 'fantom'] })
   t.equal(state, 'partial')
   t.same(results.map(({ node, success, error }) => [node, success, error]).sort(), [
-    ['fantom', false, 'unknown cluster node'], ['ghost', false, 'unknown cluster node'], ['worker-2', true, undefined]
+    ['fantom', false, 'unknown cluster node'],
+    ['ghost', false, 'unknown cluster node'],
+    ['worker-2', true, undefined]
   ])
   t.same((await agents[1].question('get_id_value')).nodes, ['worker-2'])
   t.equal(agents[0].count('get_id_value'), 0)
@@ -128,8 +183,16 @@ await t.test('unknown nodes get an error each and are not sent on', async t => {
 await t.test('what an agent says of its nodes is passed on', async t => {
   const errors = ['unknown id', 'no ID value', 'cluster node worker-2 not in running state']
   const fail = (error: string | undefined, node: string) => ({ success: false, instance: 'agent-b', node, error })
-  const { ask } = await deployed(t, { handlers: { get_id_value: () => [{ ...fail(errors[0], 'manager'), instance: 'agent-a' }] } },
-    { handlers: { get_id_value: () => [fail(errors[1], 'worker-1'), fail(errors[2], 'worker-2')], restart: () => [fail('could not restart node worker-1', 'worker-1')] } })
+  const { ask } = await deployed(
+    t,
+    { handlers: { get_id_value: () => [{ ...fail(errors[0], 'manager'), instance: 'agent-a' }] } },
+    {
+      handlers: {
+        get_id_value: () => [fail(errors[1], 'worker-1'), fail(errors[2], 'worker-2')],
+        restart: () => [fail('could not restart node worker-1', 'worker-1')]
+      }
+    }
+  )
   const { state, results } = await ask('get_id_value', { id: 'x' })
   t.equal(state, 'failed')
   t.same(errorsOf({ results }).sort(), [...errors].sort())
@@ -138,10 +201,16 @@ await t.test('what an agent says of its nodes is passed on', async t => {
 
 await t.test('restart asks only for the nodes that are named', async t => {
   const { ask, agents } = await deployed(t)
-  t.match(await ask('restart', { nodes: ['worker-1'] }), { state: 'succeeded', results: [{ node: 'worker-1', instance: 'agent-b', success: true }] })
+  t.match(await ask('restart', { nodes: ['worker-1'] }), {
+    state: 'succeeded',
+    results: [{ node: 'worker-1', instance: 'agent-b', success: true }]
+  })
   t.same(await agents[1].question('restart'), { nodes: ['worker-1'] })
   t.equal(agents[0].count('restart'), 0)
-  t.match(await ask('restart', { nodes: ['ghost'] }), { state: 'failed', results: [{ node: 'ghost', success: false, error: 'unknown cluster node' }] })
+  t.match(await ask('restart', { nodes: ['ghost'] }), {
+    state: 'failed',
+    results: [{ node: 'ghost', success: false, error: 'unknown cluster node' }]
+  })
 })
 
 await t.test('nodes of an instance that is not connected fail, the others do not', async t => {
@@ -157,13 +226,23 @@ await t.test('a silent agent is a request that timed out, with what the others s
   const { ask } = await deployed(t, {}, { handlers: { get_id_value: never, restart: never } })
   const { state, success, results } = await ask('get_id_value', { id: 'x' }, '?timeout=0.3')
   t.same([state, success], ['timed_out', false])
-  t.match(Object.fromEntries(results.map(result => [result.node, result])), { manager: { success: true }, 'worker-1': { success: false, error: 'request timed out' } })
-  t.same(errorsOf(await ask('restart', { nodes: ['worker-1', 'worker-2'] }, '?timeout=0.3')), ['request timed out', 'request timed out'])
+  t.match(Object.fromEntries(results.map(result => [result.node, result])), {
+    manager: { success: true },
+    'worker-1': { success: false, error: 'request timed out' }
+  })
+  t.same(errorsOf(await ask('restart', { nodes: ['worker-1', 'worker-2'] }, '?timeout=0.3')), [
+    'request timed out',
+    'request timed out'
+  ])
 })
 
 await t.test('test_timeout with state is answered when its time is over', async t => {
   const { ask } = shared
-  t.match(await ask('test_timeout', { with_state: true }, '?timeout=0.1'), { state: 'timed_out', success: false, results: [{ success: false, error: 'request timed out' }] })
+  t.match(await ask('test_timeout', { with_state: true }, '?timeout=0.1'), {
+    state: 'timed_out',
+    success: false,
+    results: [{ success: false, error: 'request timed out' }]
+  })
 })
 
 await t.test('test_timeout without state expires', async t => {

@@ -6,16 +6,37 @@ import { timeoutOf } from '../../../src/controller/work/timeouts.js'
 import { settingsOf } from '../../support/settings.js'
 
 const node = (name: string, role: Node['role'], instance = 'a'): Node => ({ name, role, instance })
-const nodes = [node('m', 'MANAGER'), node('l', 'LOGGER'), node('p', 'PROXY'), node('w1', 'WORKER'), node('w2', 'WORKER'), node('w3', 'WORKER', 'b')]
+const nodes = [
+  node('m', 'MANAGER'),
+  node('l', 'LOGGER'),
+  node('p', 'PROXY'),
+  node('w1', 'WORKER'),
+  node('w2', 'WORKER'),
+  node('w3', 'WORKER', 'b')
+]
 const deployed = { id: 'c', instances: [{ name: 'a' }, { name: 'b' }], nodes }
 /** As agents have said; those that are not named have said nothing. */
-const fleetOf = (times: Record<string, { stop: number, start: number }>) =>
-  ({ known: () => Object.entries(times).map(([name, times]) => ({ name, hello: { times } })) }) as unknown as Pick<Fleet, 'known'>
+const fleetOf = (times: Record<string, { stop: number; start: number }>) =>
+  ({ known: () => Object.entries(times).map(([name, times]) => ({ name, hello: { times } })) }) as unknown as Pick<
+    Fleet,
+    'known'
+  >
 
-interface Given { flags?: Record<string, string>, times?: Record<string, { stop: number, start: number }>, deployed?: typeof deployed | undefined, staged?: typeof deployed }
+interface Given {
+  flags?: Record<string, string>
+  times?: Record<string, { stop: number; start: number }>
+  deployed?: typeof deployed | undefined
+  staged?: typeof deployed
+}
 const defaults = settingsOf({})
 const given = (type: RequestType, args: RequestArguments, more: Given = {}) =>
-  timeoutOf(type, args, { settings: more.flags ? settingsOf(more.flags) : defaults, fleet: fleetOf(more.times ?? {}), deployed, staged: undefined, ...more })
+  timeoutOf(type, args, {
+    settings: more.flags ? settingsOf(more.flags) : defaults,
+    fleet: fleetOf(more.times ?? {}),
+    deployed,
+    staged: undefined,
+    ...more
+  })
 
 /** 20 s to stop, 60 s to start, 5 s for what lies between. */
 await t.test('a stop has the time of each role of an instance, one after the other', async t => {
@@ -26,34 +47,55 @@ await t.test('a stop has the time of each role of an instance, one after the oth
 
 await t.test('a start has the time that a node may need to join, and a restart that to stop, too', async t => {
   t.equal(given('start', {}), 60 + 5)
-  t.equal(given('start', { nodes: ['w3'] }, { times: { a: { stop: 1, start: 500 }, b: { stop: 1, start: 90 } } }), 90 + 5, 'only those that are meant count')
+  t.equal(
+    given('start', { nodes: ['w3'] }, { times: { a: { stop: 1, start: 500 }, b: { stop: 1, start: 90 } } }),
+    90 + 5,
+    'only those that are meant count'
+  )
   t.equal(given('restart', {}), 4 * 20 + 60 + 5)
 })
 
 await t.test('a rolling restart has the time of all its steps', async t => {
   t.equal(given('restart', { strategy: 'rolling' }), 6 * (20 + 60 + 5))
   t.equal(given('restart', { strategy: 'rolling', max_parallel: 3, roles: ['WORKER'] }), 20 + 60 + 5)
-  t.equal(given('restart', { strategy: 'rolling', roles: ['WORKER'] }, { times: { b: { stop: 100, start: 200 } } }), 2 * (20 + 60 + 5) + 100 + 200 + 5)
+  t.equal(
+    given('restart', { strategy: 'rolling', roles: ['WORKER'] }, { times: { b: { stop: 100, start: 200 } } }),
+    2 * (20 + 60 + 5) + 100 + 200 + 5
+  )
 })
 
-await t.test('a deployment has the time to find agents, to check, to stop what was and to start what is to be', async t => {
-  t.equal(given('deploy', {}), 5 + 120 + 4 * 20 + 60 + 5)
-  t.equal(given('deploy', { check: false }), 5 + 4 * 20 + 60 + 5)
-  const before = { ...deployed, nodes: [node('m', 'MANAGER')] }
-  t.equal(given('deploy', { check: false }, { deployed: before, staged: { ...deployed, nodes: [node('w', 'WORKER')] } }), 5 + 2 * 20 + 60 + 5)
-  t.equal(given('deploy', { check: false }, { deployed: undefined, staged: { ...deployed, nodes: [] } }), 10)
-})
+await t.test(
+  'a deployment has the time to find agents, to check, to stop what was and to start what is to be',
+  async t => {
+    t.equal(given('deploy', {}), 5 + 120 + 4 * 20 + 60 + 5)
+    t.equal(given('deploy', { check: false }), 5 + 4 * 20 + 60 + 5)
+    const before = { ...deployed, nodes: [node('m', 'MANAGER')] }
+    t.equal(
+      given('deploy', { check: false }, { deployed: before, staged: { ...deployed, nodes: [node('w', 'WORKER')] } }),
+      5 + 2 * 20 + 60 + 5
+    )
+    t.equal(given('deploy', { check: false }, { deployed: undefined, staged: { ...deployed, nodes: [] } }), 10)
+  }
+)
 
 await t.test('what is set counts, for each step where it is rolling, and nothing is longer than may be', async t => {
-  const flags = { 'controller-timeout-stop': '7', 'controller-timeout-restart': '3', 'controller-timeout-deploy': '9', 'controller-timeout-max': '65' }
+  const flags = {
+    'controller-timeout-stop': '7',
+    'controller-timeout-restart': '3',
+    'controller-timeout-deploy': '9',
+    'controller-timeout-max': '65'
+  }
   t.same([given('stop', {}, { flags }), given('restart', {}, { flags }), given('deploy', {}, { flags })], [7, 3, 9])
   t.equal(given('restart', { strategy: 'rolling' }, { flags }), 18)
   t.equal(given('restart', { strategy: 'rolling' }, { flags: { 'controller-timeout-max': '65' } }), 65)
 })
 
-await t.test('without a deployment, or of nothing, a request has ten seconds; a question has those of its type', async t => {
-  for (const type of ['start', 'stop', 'restart'] as const) t.equal(given(type, {}, { deployed: undefined }), 10)
-  t.equal(given('stop', { nodes: ['ghost'] }), 10)
-  t.equal(given('get_nodes', {}), 10)
-  t.equal(given('get_node_output', { follow: true, duration: 5 }), 15)
-})
+await t.test(
+  'without a deployment, or of nothing, a request has ten seconds; a question has those of its type',
+  async t => {
+    for (const type of ['start', 'stop', 'restart'] as const) t.equal(given(type, {}, { deployed: undefined }), 10)
+    t.equal(given('stop', { nodes: ['ghost'] }), 10)
+    t.equal(given('get_nodes', {}), 10)
+    t.equal(given('get_node_output', { follow: true, duration: 5 }), 15)
+  }
+)

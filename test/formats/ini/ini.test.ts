@@ -8,16 +8,31 @@ const strict = pythonDialect({ valueless: false })
 const lenient = pythonDialect({ valueless: true })
 
 /** Sections with keys and values, references replaced, and the errors. */
-function read (text: string, dialect = lenient) {
+function read(text: string, dialect = lenient) {
   const ini = readIni(text, dialect)
   const errors: Fault[] = [...ini.errors]
   const { get } = interpolated(ini, dialect, errors)
-  const sections = Object.fromEntries(ini.sections.map(section => [section.name, Object.fromEntries([...section.entries.keys()].map(key => [key, get(section, key)!.value]))]))
-  return { sections, errors: errors.map(({ section, key, line, message }) => `${section === undefined ? `line ${line}` : [section, ...(key === undefined ? [] : [key])].join('.')} ${message}`), ini, get }
+  const sections = Object.fromEntries(
+    ini.sections.map(section => [
+      section.name,
+      Object.fromEntries([...section.entries.keys()].map(key => [key, get(section, key)!.value]))
+    ])
+  )
+  return {
+    sections,
+    errors: errors.map(
+      ({ section, key, line, message }) =>
+        `${section === undefined ? `line ${line}` : [section, ...(key === undefined ? [] : [key])].join('.')} ${message}`
+    ),
+    ini,
+    get
+  }
 }
 
 await t.test('keys end at the first of = and :, and are the same in any case', async t => {
-  t.same(read('[a]\nOne = 1\ntwo:2\nthree = a = b : c\nfour : x=y\n').sections, { a: { one: '1', two: '2', three: 'a = b : c', four: 'x=y' } })
+  t.same(read('[a]\nOne = 1\ntwo:2\nthree = a = b : c\nfour : x=y\n').sections, {
+    a: { one: '1', two: '2', three: 'a = b : c', four: 'x=y' }
+  })
 })
 
 await t.test('lines of comment are passed over, also within a value; within a line there are none', async t => {
@@ -25,7 +40,9 @@ await t.test('lines of comment are passed over, also within a value; within a li
 })
 
 await t.test('what is indented more than its key goes on with its value, across empty lines', async t => {
-  t.same(read('[a]\n  k = 1\n     2\n\n   3\n\n\n  l = x\n m = y\n').sections, { a: { k: '1\n2\n\n3', l: 'x', m: 'y' } })
+  t.same(read('[a]\n  k = 1\n     2\n\n   3\n\n\n  l = x\n m = y\n').sections, {
+    a: { k: '1\n2\n\n3', l: 'x', m: 'y' }
+  })
 })
 
 await t.test('a key may lack its value where that is allowed', async t => {
@@ -48,11 +65,18 @@ await t.test('what comes twice is an error that names both lines; the first one 
 })
 
 await t.test('every error is reported, not only the first', async t => {
-  t.same(read('k = 1\n[a]\n= x\n: y\n').errors, ['line 1 is before the first section: k = 1', 'line 3 has no key', 'line 4 has no key'])
+  t.same(read('k = 1\n[a]\n= x\n: y\n').errors, [
+    'line 1 is before the first section: k = 1',
+    'line 3 has no key',
+    'line 4 has no key'
+  ])
 })
 
 await t.test('a section can be told apart by the case of its keys', async t => {
-  const dialect = pythonDialect({ valueless: true, sameKey: (key, section) => section === 'b' ? key : key.toLowerCase() })
+  const dialect = pythonDialect({
+    valueless: true,
+    sameKey: (key, section) => (section === 'b' ? key : key.toLowerCase())
+  })
   t.same(read('[b]\nAgent-1\nagent-1\n', dialect).sections, { b: { 'Agent-1': undefined, 'agent-1': undefined } })
 })
 
@@ -65,25 +89,34 @@ await t.test('names that JavaScript objects have are names like others', async t
 await t.test('[DEFAULT] is no section; its keys are in all of them unless they have their own', async t => {
   const { ini, get, sections } = read('[DEFAULT]\nx = 1\ny = %(z)s\n[a]\nx = 2\nz = 3\n[DEFAULT]\nw = 4\n')
   t.same(Object.keys(sections), ['a'])
-  t.same(['x', 'y', 'z', 'w', 'v'].map(key => get(ini.sections[0]!, key)?.value), ['2', '3', '3', '4', undefined])
+  t.same(
+    ['x', 'y', 'z', 'w', 'v'].map(key => get(ini.sections[0]!, key)?.value),
+    ['2', '3', '3', '4', undefined]
+  )
 })
 
 await t.test('references are replaced, one in the other, and %% is a %', async t => {
-  t.same(read('[a]\nx = 1\ny = <%(X)s>\nz = %(y)s%(y)s 100%%\n').sections, { a: { x: '1', y: '<1>', z: '<1><1> 100%' } })
+  t.same(read('[a]\nx = 1\ny = <%(X)s>\nz = %(y)s%(y)s 100%%\n').sections, {
+    a: { x: '1', y: '<1>', z: '<1><1> 100%' }
+  })
 })
 
 await t.test('a reference that leads nowhere is an error of its key', async t => {
   const cases: [string, string][] = [
     ['k = 5%', 'a.k has a "%" that is followed by neither "%" nor "(": a plain "%" is written "%%"'],
-    ['k = %(x)s', 'a.k refers to x, which has no value'], ['k = %(l)s\nl', 'a.k refers to l, which has no value'],
+    ['k = %(x)s', 'a.k refers to x, which has no value'],
+    ['k = %(l)s\nl', 'a.k refers to l, which has no value'],
     ['k = %(k)s', 'a.k refers to itself, or to others more than ten deep'],
-    ['k = %(x', 'a.k has a "%(" that is no "%(name)s"'], ['k = %()s', 'a.k has a "%(" that is no "%(name)s"'], ['k = %(x)d %(x)s', 'a.k has a "%(" that is no "%(name)s"']
+    ['k = %(x', 'a.k has a "%(" that is no "%(name)s"'],
+    ['k = %()s', 'a.k has a "%(" that is no "%(name)s"'],
+    ['k = %(x)d %(x)s', 'a.k has a "%(" that is no "%(name)s"']
   ]
   for (const [text, error] of cases) t.same(read(`[a]\n${text}\n`).errors, [error], text)
 })
 
 await t.test('references ten deep are replaced, eleven deep are not', async t => {
-  const chain = (length: number) => read(`[a]\nk0 = x\n${Array.from({ length }, (_, index) => `k${index + 1} = %(k${index})s`).join('\n')}\n`)
+  const chain = (length: number) =>
+    read(`[a]\nk0 = x\n${Array.from({ length }, (_, index) => `k${index + 1} = %(k${index})s`).join('\n')}\n`)
   t.same(chain(10).errors, [])
   t.equal(chain(10).sections.a!.k10, 'x')
   t.same(chain(11).errors, ['a.k11 refers to itself, or to others more than ten deep'])
@@ -95,8 +128,13 @@ await t.test('references cannot grow a file without bounds', async t => {
 })
 
 await t.test('defaults cannot grow a file without bounds', async t => {
-  const { ini, get } = read(`[DEFAULT]\nk = ${'x'.repeat(1_000_000)}\n${Array.from({ length: 20 }, (_, index) => `[s${index}]\n`).join('')}`)
-  t.throws(() => ini.sections.map(section => get(section, 'k')), { code: 'invalid_request', message: 's8 is too long with references and defaults put in' })
+  const { ini, get } = read(
+    `[DEFAULT]\nk = ${'x'.repeat(1_000_000)}\n${Array.from({ length: 20 }, (_, index) => `[s${index}]\n`).join('')}`
+  )
+  t.throws(() => ini.sections.map(section => get(section, 'k')), {
+    code: 'invalid_request',
+    message: 's8 is too long with references and defaults put in'
+  })
 })
 
 await t.test('time grows with the length of the text, not with its square', async t => {
@@ -110,7 +148,15 @@ await t.test('time grows with the length of the text, not with its square', asyn
 })
 
 await t.test('no text makes it throw', async t => {
-  const line = fc.oneof(fc.string(), fc.constantFrom('[a]', '[DEFAULT]', 'k = %(l)s', 'l = %(k)s', '  more', 'k', '=', '', '%', '[', '# c'))
-  fc.assert(fc.property(fc.array(line), lines => { read(lines.join('\n')); read(lines.join('\n'), strict) }))
+  const line = fc.oneof(
+    fc.string(),
+    fc.constantFrom('[a]', '[DEFAULT]', 'k = %(l)s', 'l = %(k)s', '  more', 'k', '=', '', '%', '[', '# c')
+  )
+  fc.assert(
+    fc.property(fc.array(line), lines => {
+      read(lines.join('\n'))
+      read(lines.join('\n'), strict)
+    })
+  )
   t.pass()
 })

@@ -11,9 +11,19 @@ const settings = Object.keys({ ...managementSettings, ...controllerSettings, ...
 const others = ['ZEEK_PREFIXES', 'ZEEK_CONTROLLER_TIMEOUT_']
 
 await t.test('notes and the page on migrating name settings that there are', async t => {
-  for (const file of ['docs/migrating.md', 'src/formats/zeek-conf/zeek-conf-advice.ts', 'src/formats/node-cfg/node-cfg-section.ts', 'src/formats/node-cfg/hosts.ts', 'src/formats/zeek-conf/zeek-conf.ts']) {
+  for (const file of [
+    'docs/migrating.md',
+    'src/formats/zeek-conf/zeek-conf-advice.ts',
+    'src/formats/node-cfg/node-cfg-section.ts',
+    'src/formats/node-cfg/hosts.ts',
+    'src/formats/zeek-conf/zeek-conf.ts'
+  ]) {
     const names = [...readFileSync(join(packageRoot, file), 'utf8').matchAll(/ZEEK_[A-Z_]+/g)].map(([name]) => name)
     t.not(names.length, 0, file)
-    t.strictSame(names.filter(name => !settings.includes(name) && !others.includes(name)), [], file)
+    t.strictSame(
+      names.filter(name => !settings.includes(name) && !others.includes(name)),
+      [],
+      file
+    )
   }
 })

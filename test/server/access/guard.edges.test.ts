@@ -30,7 +30,10 @@ await t.test('while tokens cannot be read those that are known count, until they
   const stream = Object.assign(new EventEmitter(), { destroy: () => stream.emit('close') })
   guard.hold({ name: 'a', role: 'viewer', address: '', client: kept.id, tokenId: kept.id }, stream)
   let reads = 0
-  store.get = () => { reads++; throw new Error('disk I/O error') }
+  store.get = () => {
+    reads++
+    throw new Error('disk I/O error')
+  }
   clock.now = 1001
   // The timer of the guard does not keep the process.
   const alive = setTimeout(() => {}, 20_000)

@@ -18,11 +18,20 @@ import { openClient, requestFrame } from '../../support/zeek-websocket.js'
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 /** A controller that wants tokens, and one of each role. */
-async function start (t: Test) {
+async function start(t: Test) {
   const directory = directoryOf(t)
-  const make = (role: Role, flags: Record<string, string> = {}) => tokenCommand(['create'], { role, name: role, ...flags }, directory)
-  const tokens = { viewer: await make('viewer'), operator: await make('operator'), admin: await make('admin'), agent: await make('agent', { name: 'agent-1' }) }
-  const controller = await startTestController(t, { 'management-state-dir': directory, 'controller-authentication': 'token' })
+  const make = (role: Role, flags: Record<string, string> = {}) =>
+    tokenCommand(['create'], { role, name: role, ...flags }, directory)
+  const tokens = {
+    viewer: await make('viewer'),
+    operator: await make('operator'),
+    admin: await make('admin'),
+    agent: await make('agent', { name: 'agent-1' })
+  }
+  const controller = await startTestController(t, {
+    'management-state-dir': directory,
+    'controller-authentication': 'token'
+  })
   const revoke = (token: string) => tokenCommand(['revoke', token.split('_')[1]!], {}, directory)
   const status = async (path: string, headers: Record<string, string> = {}, method = 'GET') => {
     const response = await fetch(controller.url + path, { method, headers })
@@ -32,16 +41,38 @@ async function start (t: Test) {
   const startAgent = (name: string, token?: string) => {
     const file = join(directory, `${name}.token`)
     if (token !== undefined) writeFileSync(file, `${token}\n`)
-    return startTestAgent(t, name, controller.settings.controller_port, token === undefined ? {} : { 'agent-token-file': file }, join(directory, name))
+    return startTestAgent(
+      t,
+      name,
+      controller.settings.controller_port,
+      token === undefined ? {} : { 'agent-token-file': file },
+      join(directory, name)
+    )
   }
-  const connected = () => controller.controller.instances().filter(({ connected }) => connected).map(({ name }) => name)
+  const connected = () =>
+    controller.controller
+      .instances()
+      .filter(({ connected }) => connected)
+      .map(({ name }) => name)
   return { ...controller, directory, tokens, make, revoke, status, startAgent, connected }
 }
 
-interface Operation { method: string, path: string, needed: NeededRole, security: unknown }
-const operations: Operation[] = Object.entries(parse(readFileSync(join(packageRoot, 'openapi.yaml'), 'utf8')).paths).flatMap(([path, methods]) => Object.entries(methods as object).map(([method, { 'x-role': needed, security }]) => ({
-  method: method.toUpperCase(), path: path.replace('{reqid}', 'no-such').replace('{state}', 'staged'), needed, security
-})))
+interface Operation {
+  method: string
+  path: string
+  needed: NeededRole
+  security: unknown
+}
+const operations: Operation[] = Object.entries(
+  parse(readFileSync(join(packageRoot, 'openapi.yaml'), 'utf8')).paths
+).flatMap(([path, methods]) =>
+  Object.entries(methods as object).map(([method, { 'x-role': needed, security }]) => ({
+    method: method.toUpperCase(),
+    path: path.replace('{reqid}', 'no-such').replace('{state}', 'staged'),
+    needed,
+    security
+  }))
+)
 
 await t.test('every operation says who may ask, and lets nobody else', async t => {
   const { status, tokens } = await start(t)
@@ -49,7 +80,7 @@ await t.test('every operation says who may ask, and lets nobody else', async t =
   for (const { method, path, needed, security } of operations) {
     t.ok(needed, `${method} ${path} says`)
     t.same(security, needed === 'anyone' ? [] : undefined, `${method} ${path} is as open as it says`)
-    t.equal(await status(path, {}, method) === 401, needed !== 'anyone', `${method} ${path} without a token`)
+    t.equal((await status(path, {}, method)) === 401, needed !== 'anyone', `${method} ${path} without a token`)
     for (const role of roles) {
       const got = await status(path, bearer(tokens[role]), method)
       t.equal([401, 403].includes(got), !covers(role, needed), `${method} ${path} as ${role}: ${got}`)
@@ -69,7 +100,17 @@ await t.test('what is no token is refused, and it is said how to come in', async
   const response = await fetch(`${url}/v1/nodes`)
   t.equal(response.headers.get('www-authenticate'), 'Bearer')
   t.match(await response.json(), { status: 401, code: 'unauthorized' })
-  for (const authorization of ['Bearer', 'Bearer ', 'Bearer x', `Basic ${tokens.admin}`, tokens.admin, `Bearer ${tokens.admin}x`, `Bearer ${tokens.admin} x`]) t.equal(await status('/v1/nodes', { authorization }), 401, authorization)
+  for (const authorization of [
+    'Bearer',
+    'Bearer ',
+    'Bearer x',
+    `Basic ${tokens.admin}`,
+    tokens.admin,
+    `Bearer ${tokens.admin}x`,
+    `Bearer ${tokens.admin} x`
+  ]) {
+    t.equal(await status('/v1/nodes', { authorization }), 401, authorization)
+  }
   t.equal(await status('/v1/nodes', { authorization: `bearer ${tokens.viewer}` }), 200)
   t.equal(await status(`/v1/nodes?token=${tokens.admin}`), 401, 'not in a URL')
 })
@@ -93,13 +134,22 @@ await t.test('a token that is made while the controller runs is good at once, an
 await t.test('a revoked token ends what was opened with it, and nothing else', async t => {
   const { url, settings, tokens, revoke, status, startAgent, connected } = await start(t)
   const port = settings.controller_websocket_port
-  const [ending, staying] = await Promise.all([openStream(t, `${url}/v1/events`, bearer(tokens.viewer)), openStream(t, `${url}/v1/events`, bearer(tokens.operator))])
+  const [ending, staying] = await Promise.all([
+    openStream(t, `${url}/v1/events`, bearer(tokens.viewer)),
+    openStream(t, `${url}/v1/events`, bearer(tokens.operator))
+  ])
   await Promise.all([ending.next('hello'), staying.next('hello')])
-  const [client, other] = [await openClient(t, port, undefined, { headers: bearer(tokens.viewer) }), await openClient(t, port, undefined, { headers: bearer(tokens.operator) })]
+  const [client, other] = [
+    await openClient(t, port, undefined, { headers: bearer(tokens.viewer) }),
+    await openClient(t, port, undefined, { headers: bearer(tokens.operator) })
+  ]
   await startAgent('agent-1', tokens.agent)
   await until(() => connected().includes('agent-1'), 'the agent is connected')
   await revoke(tokens.viewer)
-  t.equal((await ending.collect()).find(({ event }) => event === 'goodbye'), undefined)
+  t.equal(
+    (await ending.collect()).find(({ event }) => event === 'goodbye'),
+    undefined
+  )
   await client.closed
   t.equal(await status('/v1/nodes', bearer(tokens.viewer)), 401)
   t.same(connected(), ['agent-1'])
@@ -123,19 +173,33 @@ await t.test('over the WebSocket, too, a role may ask for what it may', async t 
   t.match(await viewer.event(), ['deploy_response', 'b', [['b', false, null, null, /viewer.*needs operator/]]])
   const operator = await openClient(t, port, undefined, { headers: bearer(tokens.operator) })
   operator.send(requestFrame('deploy', 'c'))
-  t.match(await operator.event(), ['deploy_response', 'c', [['c', false, null, null, 'no configuration available to deploy']]])
+  t.match(await operator.event(), [
+    'deploy_response',
+    'c',
+    [['c', false, null, null, 'no configuration available to deploy']]
+  ])
 })
 
 await t.test('an agent speaks for itself, with a token of its own', async t => {
   const { settings, tokens, startAgent, connected } = await start(t)
-  for (const [headers, expected] of [[{}, '401'], [bearer(tokens.admin), '403'], [bearer('x'), '401']] as const) {
+  for (const [headers, expected] of [
+    [{}, '401'],
+    [bearer(tokens.admin), '403'],
+    [bearer('x'), '401']
+  ] as const) {
     const socket = new WebSocket(`ws://127.0.0.1:${settings.controller_port}${agentPath}`, { headers })
     t.match((await once(socket, 'error'))[0].message, expected)
   }
-  const stream = await openStream(t, `http://127.0.0.1:${settings.controller_websocket_port}/v1/events`, bearer(tokens.viewer))
+  const stream = await openStream(
+    t,
+    `http://127.0.0.1:${settings.controller_websocket_port}/v1/events`,
+    bearer(tokens.viewer)
+  )
   await stream.next('hello')
   const impostor = await startAgent('agent-2', tokens.agent)
-  t.match((await stream.next('notify_error'))?.json, { message: 'the token or certificate of agent-1 is shown by agent agent-2' })
+  t.match((await stream.next('notify_error'))?.json, {
+    message: 'the token or certificate of agent-1 is shown by agent agent-2'
+  })
   await impostor.close()
   t.same(connected(), [])
   await startAgent('agent-1', tokens.agent)
@@ -145,7 +209,11 @@ await t.test('an agent speaks for itself, with a token of its own', async t => {
 await t.test('an Idempotency-Key is of who asks', async t => {
   const { url, tokens } = await start(t)
   const post = async (token: string, body: object) => {
-    const response = await fetch(`${url}/v1/requests/get_id_value`, { method: 'POST', headers: { ...bearer(token), 'content-type': 'application/json', 'idempotency-key': 'k' }, body: JSON.stringify(body) })
+    const response = await fetch(`${url}/v1/requests/get_id_value`, {
+      method: 'POST',
+      headers: { ...bearer(token), 'content-type': 'application/json', 'idempotency-key': 'k' },
+      body: JSON.stringify(body)
+    })
     return [response.status, response.headers.get('idempotent-replayed')]
   }
   t.same(await post(tokens.viewer, { id: 'a' }), [202, null])

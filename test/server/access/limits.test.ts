@@ -15,21 +15,32 @@ import { openClient, openRaw, requestFrame, upgradeText } from '../../support/ze
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 /** A controller whose clock stands still until it is moved, and what its metrics say. */
-async function start (t: Test, flags: Record<string, string> = {}) {
+async function start(t: Test, flags: Record<string, string> = {}) {
   const directory = directoryOf(t)
   const clock = { now: Date.now() }
-  const tokens = await Promise.all(['one', 'two'].map(name => tokenCommand(['create'], { role: 'admin', name }, directory)))
-  const controller = await startTestController(t, { 'management-state-dir': directory, 'controller-authentication': 'token', ...flags }, { now: () => clock.now })
+  const tokens = await Promise.all(
+    ['one', 'two'].map(name => tokenCommand(['create'], { role: 'admin', name }, directory))
+  )
+  const controller = await startTestController(
+    t,
+    { 'management-state-dir': directory, 'controller-authentication': 'token', ...flags },
+    { now: () => clock.now }
+  )
   const [one, two] = tokens.map(bearer) as [{ authorization: string }, { authorization: string }]
   const port = controller.settings.controller_websocket_port
-  const get = (path: string, headers: Record<string, string> = {}, method = 'GET') => fetch(controller.url + path, { method, headers })
+  const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
+    fetch(controller.url + path, { method, headers })
   const status = async (...args: Parameters<typeof get>) => {
     const response = await get(...args)
     await response.body?.cancel()
     return response.status
   }
-  const metric = async (name: string) => Number(new RegExp(`^zeek_cluster_${name} (.*)$`, 'm').exec(await (await get('/metrics', two)).text())?.[1])
-  const bytes = (path: string, headers: Record<string, string> = one, method = 'GET') => `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
+  const metric = async (name: string) =>
+    Number(new RegExp(`^zeek_cluster_${name} (.*)$`, 'm').exec(await (await get('/metrics', two)).text())?.[1])
+  const bytes = (path: string, headers: Record<string, string> = one, method = 'GET') =>
+    `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${Object.entries(headers)
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join('')}\r\n`
   return { ...controller, clock, one, two, port, get, status, metric, bytes }
 }
 
@@ -54,8 +65,24 @@ await t.test('each token has its own rate, which comes back with time', async t 
 
 await t.test('who has no token is counted by address, whatever it asks for', async t => {
   const { one, get, status } = await start(t, { 'controller-requests-rate-max': '2' })
-  for (const [path, expected] of [['/healthz', 200], ['/nope', 404], ['/openapi.yaml', 200], ['/v1/nodes', 401]] as const) t.equal(await status(path), expected)
-  for (const [path, method] of [['/healthz', 'GET'], ['/nope', 'GET'], ['/v1/nodes', 'GET'], ['/v1/events', 'GET'], ['/v1/events', 'HEAD'], ['/v1/session', 'POST']] as const) t.equal(await status(path, {}, method), 429, path)
+  for (const [path, expected] of [
+    ['/healthz', 200],
+    ['/nope', 404],
+    ['/openapi.yaml', 200],
+    ['/v1/nodes', 401]
+  ] as const) {
+    t.equal(await status(path), expected)
+  }
+  for (const [path, method] of [
+    ['/healthz', 'GET'],
+    ['/nope', 'GET'],
+    ['/v1/nodes', 'GET'],
+    ['/v1/events', 'GET'],
+    ['/v1/events', 'HEAD'],
+    ['/v1/session', 'POST']
+  ] as const) {
+    t.equal(await status(path, {}, method), 429, path)
+  }
   t.equal(await status('/v1/nodes', bearer('guess')), 429, 'a guess')
   const upgrade = await get('/v1/messages/json')
   t.equal(upgrade.status, 429)
@@ -67,10 +94,26 @@ await t.test('guesses are slowed down, by whatever way they come', async t => {
   t.equal(await status('/v1/nodes', bearer('guess')), 401)
   t.equal(await status('/v1/nodes', { cookie: 'zeek-cluster-session=guess' }), 401)
   t.equal(await status('/v1/events?ticket=guess'), 401)
-  const agents = async () => /^HTTP\/1.1 (\d+)/.exec(await (await openRaw(t, settings.controller_port, upgradeText(settings.controller_port, { at: agentPath, headers: bearer('guess') }))).ended)?.[1]
+  const agents = async () =>
+    /^HTTP\/1.1 (\d+)/.exec(
+      await (
+        await openRaw(
+          t,
+          settings.controller_port,
+          upgradeText(settings.controller_port, { at: agentPath, headers: bearer('guess') })
+        )
+      ).ended
+    )?.[1]
   t.equal(await agents(), '401')
-  const logIn = async () => (await fetch(`${url}/v1/session`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"token":"guess"}' })).status
-  await until(async () => await logIn() === 429, 'it is slowed down')
+  const logIn = async () =>
+    (
+      await fetch(`${url}/v1/session`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"token":"guess"}'
+      })
+    ).status
+  await until(async () => (await logIn()) === 429, 'it is slowed down')
   t.equal(await status('/v1/nodes', bearer('guess')), 429)
   t.equal(await status('/v1/nodes', { cookie: 'zeek-cluster-session=guess' }), 429)
   t.equal(await status('/v1/events?ticket=guess'), 429)
@@ -103,14 +146,17 @@ await t.test('one client has so many streams, and another has its own', async t 
   t.equal(await metric('refused_total{limit="streams"}'), 1)
   await openStream(t, `${url}/v1/events`, two)
   first.close()
-  await until(async () => await metric('event_streams') === 2, 'it is gone')
+  await until(async () => (await metric('event_streams')) === 2, 'it is gone')
   t.equal((await openStream(t, `${url}/v1/events`, one)).response.status, 200)
 })
 
 await t.test('a stream that ends in whatever way makes room', async t => {
-  const { port, one, ask, metric, bytes, status, url } = await start(t, { 'controller-events-streams-per-client': '2', 'controller-authentication': 'none' })
+  const { port, one, ask, metric, bytes, status, url } = await start(t, {
+    'controller-events-streams-per-client': '2',
+    'controller-authentication': 'none'
+  })
   const { reqid } = await ask('get_instances')
-  const none = async () => await until(async () => await metric('event_streams') === 0, 'no stream is left')
+  const none = async () => await until(async () => (await metric('event_streams')) === 0, 'no stream is left')
   const texts = [
     bytes('/v1/events'),
     bytes('/v1/events?from=earliest'),
@@ -147,9 +193,9 @@ await t.test('what waits behind another request does not keep the controller fro
   const { port, bytes, close, status, metric, ask } = await start(t, { 'controller-authentication': 'none' })
   await ask('get_instances')
   const raw = await openRaw(t, port, bytes('/v1/events') + bytes('/v1/events').repeat(3))
-  await until(async () => await metric('event_streams') === 4, 'they are open')
+  await until(async () => (await metric('event_streams')) === 4, 'they are open')
   raw.socket.resetAndDestroy()
-  await until(async () => await metric('event_streams') === 0, 'they are gone')
+  await until(async () => (await metric('event_streams')) === 0, 'they are gone')
   t.equal(await status('/healthz'), 200)
   await close()
 })
@@ -159,9 +205,13 @@ await t.test('an address has so many connections, at each port', async t => {
   const authority = createAuthority(directory)
   const { cert, key } = authority.issue('controller', 'controller')
   for (const tls of [false, true]) {
-    const { controller_websocket_port: clients, controller_port: agents } = (await startTestController(t, {
-      'management-state-dir': `${directory}/${tls}`, 'controller-connections-per-address': '3', ...(tls ? { 'controller-tls-cert': cert, 'controller-tls-key': key } : {})
-    })).settings
+    const { controller_websocket_port: clients, controller_port: agents } = (
+      await startTestController(t, {
+        'management-state-dir': `${directory}/${tls}`,
+        'controller-connections-per-address': '3',
+        ...(tls ? { 'controller-tls-cert': cert, 'controller-tls-key': key } : {})
+      })
+    ).settings
     const open = async (port: number) => {
       const socket = connect({ port, host: '127.0.0.1' }).on('error', () => {})
       t.teardown(() => socket.destroy())
@@ -174,17 +224,24 @@ await t.test('an address has so many connections, at each port', async t => {
       if (!tls) sockets[0]!.write('GET / HTTP/1.1\r\nHost')
       const refused = await open(port)
       await once(refused, 'close')
-      t.notOk(sockets.some(({ destroyed }) => destroyed), 'those that were there stay')
+      t.notOk(
+        sockets.some(({ destroyed }) => destroyed),
+        'those that were there stay'
+      )
       const [first, second, third] = sockets
       first!.resetAndDestroy()
       second!.destroy()
       third!.end()
       const works = async () => {
-        const socket = tls ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }) : connect({ port, host: '127.0.0.1' })
+        const socket = tls
+          ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+          : connect({ port, host: '127.0.0.1' })
         socket.on('error', () => {})
         socket.end('GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n')
         let text = ''
-        socket.on('data', chunk => { text += chunk })
+        socket.on('data', chunk => {
+          text += chunk
+        })
         await new Promise(resolve => socket.on('close', resolve))
         return text.startsWith('HTTP/1.1 ')
       }
@@ -211,7 +268,9 @@ await t.test('with too many connections in all, the next is dropped and counted'
   await dropped.ended
   t.equal(await metric('refused_total{limit="connections"}'), 1)
   silent.socket.destroy()
-  await (await openRaw(t, port, 'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n')).ended
+  await (
+    await openRaw(t, port, 'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n')
+  ).ended
 })
 
 await t.test('no limit is no limit', t => {

@@ -7,20 +7,30 @@ import { string, vector } from '../../../src/zeek/websocket/value.js'
 import { until } from '../../support/until.js'
 import { frame, openClient, openRaw, topic, upgradeText } from '../../support/zeek-websocket.js'
 
-async function start (t: Test, options: Partial<MessageServerOptions> = {}) {
+async function start(t: Test, options: Partial<MessageServerOptions> = {}) {
   const warnings: string[] = []
   const sockets: Socket[] = []
   const server = new MessageServer({
-    name: 'controller', version: '1', connectionsMax: 20, messageMax: 10_000, unansweredMax: 50, backlogMax: 1_000_000, onEvent: () => undefined, log: { warn: message => warnings.push(message) }, ...options
+    name: 'controller',
+    version: '1',
+    connectionsMax: 20,
+    messageMax: 10_000,
+    unansweredMax: 50,
+    backlogMax: 1_000_000,
+    onEvent: () => undefined,
+    log: { warn: message => warnings.push(message) },
+    ...options
   })
-  const http = createServer().on('upgrade', (request, socket, head) => {
-    sockets.push(socket as Socket)
-    try {
-      server.upgrade(request, socket as Socket, head, undefined)
-    } catch {
-      socket.destroy()
-    }
-  }).listen(0, '127.0.0.1')
+  const http = createServer()
+    .on('upgrade', (request, socket, head) => {
+      sockets.push(socket as Socket)
+      try {
+        server.upgrade(request, socket as Socket, head, undefined)
+      } catch {
+        socket.destroy()
+      }
+    })
+    .listen(0, '127.0.0.1')
   await once(http, 'listening')
   t.teardown(async () => {
     await server.close()
@@ -50,7 +60,15 @@ for (const [who, upgrade, more] of [
     const raw = await openRaw(t, port, upgradeText(port, upgrade))
     raw.socket.write(more)
     await until(() => raw.text().includes('\x88'), 'it is told to leave')
-    const outcome = await until(async () => await openClient(t, port).then(() => 'free', () => undefined), 'there is a place', 3_000).catch(error => error.message)
+    const outcome = await until(
+      async () =>
+        await openClient(t, port).then(
+          () => 'free',
+          () => undefined
+        ),
+      'there is a place',
+      3_000
+    ).catch(error => error.message)
     raw.socket.destroy()
     t.equal(outcome, 'free')
   })

@@ -6,10 +6,18 @@ import t, { type Test } from 'tap'
 import { MessageServer, type MessageServerOptions } from '../../../src/zeek/websocket/message-server.js'
 import { string, vector } from '../../../src/zeek/websocket/value.js'
 import { until } from '../../support/until.js'
-import { frame, openClient, openRaw, requestFrame, topic, upgradeText, type MessagesClient } from '../../support/zeek-websocket.js'
+import {
+  frame,
+  openClient,
+  openRaw,
+  requestFrame,
+  topic,
+  upgradeText,
+  type MessagesClient
+} from '../../support/zeek-websocket.js'
 
 /** A server on a port of its own, which publishes whatever event it gets. */
-async function start (t: Test, options: Partial<MessageServerOptions> = {}) {
+async function start(t: Test, options: Partial<MessageServerOptions> = {}) {
   const warnings: string[] = []
   /** The server's ends of connections, and what was thrown at upgrades. */
   const sockets: Socket[] = []
@@ -47,27 +55,36 @@ async function start (t: Test, options: Partial<MessageServerOptions> = {}) {
     await server.close()
     http.close()
   })
-  return { server, port, warnings, sockets, refusals, served: () => count, client: (topics?: readonly string[] | null, more?: Parameters<typeof openClient>[3]) => openClient(t, port, topics, more) }
+  return {
+    server,
+    port,
+    warnings,
+    sockets,
+    refusals,
+    served: () => count,
+    client: (topics?: readonly string[] | null, more?: Parameters<typeof openClient>[3]) =>
+      openClient(t, port, topics, more)
+  }
 }
 
 const never = () => new Promise<never>(() => {})
 const event = (text: string) => ({ name: 'Test::event', args: vector([string(text)]) })
 
 /** Is served, and hears others. */
-async function isWell (t: Test, server: MessageServer, client: MessagesClient): Promise<void> {
+async function isWell(t: Test, server: MessageServer, client: MessagesClient): Promise<void> {
   server.publish(topic, event('well?'))
   t.same(await client.event(), ['Test::event', 'well?'])
 }
 
 /** A raw client that has subscribed. */
-async function subscribedRaw (t: Test, port: number, options: { reads?: boolean } = {}) {
+async function subscribedRaw(t: Test, port: number, options: { reads?: boolean } = {}) {
   const raw = await openRaw(t, port, upgradeText(port), options)
   raw.socket.write(frame(JSON.stringify([topic])))
   return raw
 }
 
 /** Of the close frame that ends what a raw client has got. */
-function closeCodeOf (text: string): number {
+function closeCodeOf(text: string): number {
   return Buffer.from(text, 'latin1').readUInt16BE(text.lastIndexOf('\x88') + 2)
 }
 
@@ -87,7 +104,9 @@ await t.test('names of applications are as Zeek has them', async t => {
     await closed
   }
   for (const name of ['a b', 'ä', 'a,b', 'x!']) {
-    const { next, closed } = await client(null, { headers: { 'x-application-name': Buffer.from(name).toString('latin1') } })
+    const { next, closed } = await client(null, {
+      headers: { 'x-application-name': Buffer.from(name).toString('latin1') }
+    })
     const context = 'Invalid X-Application-Name'
     t.same(await next(), { type: 'error', code: 'invalid_application_name', context }, name)
     t.same(await closed, { code: 1008, reason: context })
@@ -98,7 +117,12 @@ await t.test('names of applications are as Zeek has them', async t => {
 
 await t.test('an event reaches its subscribers, but not the one that it is from', async t => {
   const { client, server, served } = await start(t)
-  const [from, other, elsewhere, silent] = [await client(), await client([topic, topic, '']), await client(['elsewhere']), await client(null)]
+  const [from, other, elsewhere, silent] = [
+    await client(),
+    await client([topic, topic, '']),
+    await client(['elsewhere']),
+    await client(null)
+  ]
   from.send(requestFrame('x', 'first'))
   t.same(await other.event(), ['x_request', 'first'])
   server.publish(topic, event('next'))
@@ -111,7 +135,7 @@ await t.test('an event reaches its subscribers, but not the one that it is from'
 })
 
 const valid = requestFrame('get_instances', 'r')
-const floods: Record<string, { sent: string, isSubscribed: boolean, served: number }> = {
+const floods: Record<string, { sent: string; isSubscribed: boolean; served: number }> = {
   'valid messages': { sent: valid, isSubscribed: true, served: 5 },
   junk: { sent: '{', isSubscribed: true, served: 0 },
   'messages before the handshake': { sent: valid, isSubscribed: false, served: 0 }
@@ -140,7 +164,12 @@ for (const [what, { sent, isSubscribed, served: expected }] of Object.entries(fl
 }
 
 await t.test('who waits for each answer may send any number of messages', async t => {
-  const { client, server, warnings } = await start(t, { unansweredMax: 1, onEvent: async (topic, event) => { server.publish(topic, event) } })
+  const { client, server, warnings } = await start(t, {
+    unansweredMax: 1,
+    onEvent: async (topic, event) => {
+      server.publish(topic, event)
+    }
+  })
   const one = await client(null)
   for (let n = 0; n < 20; n++) {
     one.send('{')
@@ -157,7 +186,10 @@ await t.test('who waits for each answer may send any number of messages', async 
 
 await t.test('messages that are being served count until they are, whatever becomes of them', async t => {
   const waiting: (() => void)[] = []
-  const { client, warnings, served } = await start(t, { unansweredMax: 3, onEvent: () => new Promise(resolve => waiting.push(resolve)) })
+  const { client, warnings, served } = await start(t, {
+    unansweredMax: 3,
+    onEvent: () => new Promise(resolve => waiting.push(resolve))
+  })
   const one = await client()
   for (let round = 0; round < 3; round++) {
     one.send(valid, valid, valid)
@@ -188,7 +220,10 @@ await t.test('a client that never reads costs no more than the backlog, and is c
     t.equal((await other.event())?.[1].length, text.length)
   }
   t.equal(warnings.length, 1)
-  t.match(warnings[0], /^client controller-websocket-2 \(no name\) is cut off: it does not read: \d+ bytes are waiting$/)
+  t.match(
+    warnings[0],
+    /^client controller-websocket-2 \(no name\) is cut off: it does not read: \d+ bytes are waiting$/
+  )
   t.ok(most > backlogMax && most < backlogMax + 2 * 51_000, `${most} bytes`)
   await until(() => server.size === 1, 'it is gone', 3_000)
   t.ok(socket!.destroyed)
@@ -202,7 +237,10 @@ await t.test('a message that is larger than may be is told so, at its first byte
   t.match(await one.closed, { code: 1009 })
   third.send(JSON.stringify(['x'.repeat(10_000)]))
   t.match(await third.closed, { code: 1009 })
-  t.same(warnings.sort(), [1, 3].map(n => `client controller-websocket-${n} (no name) is cut off: Max payload size exceeded`))
+  t.same(
+    warnings.sort(),
+    [1, 3].map(n => `client controller-websocket-${n} (no name) is cut off: Max payload size exceeded`)
+  )
   await until(() => server.size === 1, 'they are gone')
   other.send('x'.repeat(10_000))
   t.match(await other.next(), { context: 'failed to decode JSON object' })
@@ -219,7 +257,9 @@ await t.test('a message of 100 MB in fragments is not gathered', async t => {
   const read = () => sockets[1]!.bytesRead
   raw.socket.write(frame(fragment, { fin: false }))
   for (let n = 0; n < 1000 && !raw.socket.destroyed && !raw.socket.readableEnded; n++) {
-    if (!raw.socket.write(frame(fragment, { opcode: 0, fin: false }))) await Promise.race([once(raw.socket, 'drain').catch(() => {}), raw.ended])
+    if (!raw.socket.write(frame(fragment, { opcode: 0, fin: false }))) {
+      await Promise.race([once(raw.socket, 'drain').catch(() => {}), raw.ended])
+    }
   }
   t.equal(closeCodeOf(await raw.ended), 1009)
   raw.socket.destroy()
@@ -233,7 +273,13 @@ await t.test('many small fragments, frames that are none, and a mask that is mis
   const { client, port, server, warnings } = await start(t)
   const other = await client()
   const bad: [Buffer, number][] = [
-    [Buffer.concat([frame('x', { fin: false }), ...Array.from({ length: 20_000 }, () => frame('x', { opcode: 0, fin: false }))]), 1008],
+    [
+      Buffer.concat([
+        frame('x', { fin: false }),
+        ...Array.from({ length: 20_000 }, () => frame('x', { opcode: 0, fin: false }))
+      ]),
+      1008
+    ],
     [frame('x', { opcode: 3 }), 1002],
     [frame('x', { opcode: 0 }), 1002],
     [Buffer.from('\x81\x01x', 'latin1'), 1002],

@@ -13,32 +13,43 @@ class FakeSocket extends EventEmitter {
   isTerminated = false
   #arrived: (() => void)[] = []
 
-  send (text: string, onSent?: () => void): void {
+  send(text: string, onSent?: () => void): void {
     this.sent.push(JSON.parse(text))
     this.bufferedAmount += text.length
     if (onSent) this.#arrived.push(onSent)
   }
 
-  arrive (): void {
+  arrive(): void {
     this.bufferedAmount = 0
     for (const arrived of this.#arrived.splice(0)) arrived()
   }
 
-  close (code: number, reason: string): void {
+  close(code: number, reason: string): void {
     this.closed = [code, reason]
     this.readyState = 2
   }
 
-  terminate (): void { this.isTerminated = true }
-  says (...texts: (string | Buffer)[]): void { for (const text of texts) this.emit('message', Buffer.from(text)) }
+  terminate(): void {
+    this.isTerminated = true
+  }
+  says(...texts: (string | Buffer)[]): void {
+    for (const text of texts) this.emit('message', Buffer.from(text))
+  }
 }
 
-function make (options: Partial<SubscriberOptions> = {}) {
+function make(options: Partial<SubscriberOptions> = {}) {
   const socket = new FakeSocket()
   const reasons: string[] = []
   const events: [string, string][] = []
   const subscriber = new Subscriber(socket as any, { cork: () => {}, uncork: () => {} } as any, {
-    id: 'me', owner: undefined, version: '1', unansweredMax: 10, backlogMax: 10_000, onCutOff: reason => reasons.push(reason), ...options, onEvent: (topic, event, from) => {
+    id: 'me',
+    owner: undefined,
+    version: '1',
+    unansweredMax: 10,
+    backlogMax: 10_000,
+    onCutOff: reason => reasons.push(reason),
+    ...options,
+    onEvent: (topic, event, from) => {
       events.push([topic, event.name])
       return options.onEvent?.(topic, event, from)
     }
@@ -50,17 +61,40 @@ const error = (context: string) => ({ type: 'error', code: 'deserialization_fail
 const ack = { type: 'ack', endpoint: 'me', version: '1' }
 const valid = requestFrame('x', 'r', [], 'a/b')
 
-await t.test('the first message that is an array of strings subscribes; those before are told what is wrong', async t => {
-  const { socket, subscriber } = make()
-  socket.says('', 'null', '"a"', '["a",1]', '[["a"]]', '[null]', Buffer.from([0x5b, 0xff, 0x5d]), valid, JSON.stringify(Array(101).fill('a')))
-  const notArray = error('subscriptions not an array')
-  const notString = error('individual subscription not a string')
-  t.same(socket.sent, [notArray, notArray, notArray, notString, notString, notString, notArray, notArray, error('more than 100 subscriptions')])
-  t.notOk(subscriber.isSubscribedTo('a'))
-  socket.says(JSON.stringify(Array(100).fill('a')))
-  t.same(socket.sent.at(-1), ack)
-  t.ok(subscriber.isSubscribedTo('ab'))
-})
+await t.test(
+  'the first message that is an array of strings subscribes; those before are told what is wrong',
+  async t => {
+    const { socket, subscriber } = make()
+    socket.says(
+      '',
+      'null',
+      '"a"',
+      '["a",1]',
+      '[["a"]]',
+      '[null]',
+      Buffer.from([0x5b, 0xff, 0x5d]),
+      valid,
+      JSON.stringify(Array(101).fill('a'))
+    )
+    const notArray = error('subscriptions not an array')
+    const notString = error('individual subscription not a string')
+    t.same(socket.sent, [
+      notArray,
+      notArray,
+      notArray,
+      notString,
+      notString,
+      notString,
+      notArray,
+      notArray,
+      error('more than 100 subscriptions')
+    ])
+    t.notOk(subscriber.isSubscribedTo('a'))
+    socket.says(JSON.stringify(Array(100).fill('a')))
+    t.same(socket.sent.at(-1), ack)
+    t.ok(subscriber.isSubscribedTo('ab'))
+  }
+)
 
 await t.test('a second array is no subscription, but no event', async t => {
   const { socket, subscriber } = make()
@@ -73,18 +107,36 @@ await t.test('a subscription is to what begins with it', async t => {
   const { socket, subscriber } = make()
   t.notOk(subscriber.isSubscribedTo(''))
   socket.says('["a/b","c"]')
-  t.same(['a/b', 'a/bc', 'a/b/c', 'c', 'a/', 'xa/b', 'C', ''].filter(topic => subscriber.isSubscribedTo(topic)), ['a/b', 'a/bc', 'a/b/c', 'c'])
+  t.same(
+    ['a/b', 'a/bc', 'a/b/c', 'c', 'a/', 'xa/b', 'C', ''].filter(topic => subscriber.isSubscribedTo(topic)),
+    ['a/b', 'a/bc', 'a/b/c', 'c']
+  )
 })
 
 await t.test('an event without a topic is told so, before it is looked at', async t => {
   const { socket, events } = make()
-  socket.says('["a"]', valid.replace('"topic":"a/b",', ''), valid.replace('"a/b"', '""'), valid.replace('"a/b"', '5'), valid)
-  t.same(socket.sent.slice(1), [error('no topic in top-level JSON object'), error('no topic in top-level JSON object'), error('failed to decode JSON object')])
+  socket.says(
+    '["a"]',
+    valid.replace('"topic":"a/b",', ''),
+    valid.replace('"a/b"', '""'),
+    valid.replace('"a/b"', '5'),
+    valid
+  )
+  t.same(socket.sent.slice(1), [
+    error('no topic in top-level JSON object'),
+    error('no topic in top-level JSON object'),
+    error('failed to decode JSON object')
+  ])
   t.same(events, [['a/b', 'Management::Controller::API::x_request']])
 })
 
 await t.test('an event that cannot be understood is told so, and counts as answered', async t => {
-  const { socket, reasons } = make({ unansweredMax: 1, onEvent: () => { throw new FormatError('x', 'is none') } })
+  const { socket, reasons } = make({
+    unansweredMax: 1,
+    onEvent: () => {
+      throw new FormatError('x', 'is none')
+    }
+  })
   socket.says('["a"]')
   socket.arrive()
   for (let n = 0; n < 5; n++) {
@@ -97,7 +149,13 @@ await t.test('an event that cannot be understood is told so, and counts as answe
 
 await t.test('an answer counts once it has gone out, an event once it is served', async t => {
   let serve = () => {}
-  const { socket, reasons } = make({ unansweredMax: 2, onEvent: () => new Promise(resolve => { serve = resolve }) })
+  const { socket, reasons } = make({
+    unansweredMax: 2,
+    onEvent: () =>
+      new Promise(resolve => {
+        serve = resolve
+      })
+  })
   socket.says('["a"]', valid)
   socket.arrive()
   socket.says('junk')
