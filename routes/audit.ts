@@ -63,7 +63,7 @@ export const auditRoutes: FastifyPluginAsyncTypebox<{ access: Pick<Access, 'audi
       const type = mediaType(request)
       const { reqid, from, last_event_id: lastEventId } = request.query
       const start = audit.hub.startAt(request.headers['last-event-id'] ?? lastEventId ?? from ?? 'latest')
-      streamTo(request, reply, { hub: audit.hub, limits }, type, { start, fields: { reqid } })
+      streamTo(request, reply, { hub: audit.hub, limits }, { type, start, fields: { reqid } })
     }
   })
 

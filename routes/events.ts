@@ -99,14 +99,11 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
         request,
         reply,
         { hub: controller.hub, limits: access.limits },
-        type,
-        withSnapshot === true
-          ? {
-              start: controller.hub.startAt('latest'),
-              fields: { ...fields, types: namesIn(types) },
-              opening: snapshot()
-            }
-          : { start, fields: { ...fields, types: namesIn(types) } }
+        {
+          type,
+          fields: { ...fields, types: namesIn(types) },
+          ...(withSnapshot === true ? { start: controller.hub.startAt('latest'), opening: snapshot() } : { start })
+        }
       )
     }
   })
@@ -143,11 +140,17 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
           : { ...startOfStory(controller, reqid), ...(resumed?.reset && { reset: resumed.reset }) }
       const last = controller.lastEventOf(reqid)
       if (state !== 'pending' && (!last || start.seq >= last.seq)) return await (reply as FastifyReply).code(204).send()
-      streamTo(request, reply, { hub: controller.hub, limits: access.limits }, type, {
-        start,
-        fields: { reqid },
-        isLast: isTerminal
-      })
+      streamTo(
+        request,
+        reply,
+        { hub: controller.hub, limits: access.limits },
+        {
+          type,
+          start,
+          fields: { reqid },
+          isLast: isTerminal
+        }
+      )
     }
   })
 

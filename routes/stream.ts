@@ -69,6 +69,7 @@ export function mediaType({ headers }: FastifyRequest): keyof typeof formats {
 }
 
 interface StreamOptions {
+  type: keyof typeof formats
   start: Start
   fields: FilterFields
   opening?: readonly ControlEvent[]
@@ -80,8 +81,7 @@ export function streamTo(
   { principal }: FastifyRequest,
   reply: FastifyReply,
   { hub, limits }: { hub: Hub; limits: Limits },
-  type: keyof typeof formats,
-  { start, fields, opening = [], isLast }: StreamOptions
+  { type, start, fields, opening = [], isLast }: StreamOptions
 ): void {
   // Whoever has left meanwhile would never be seen to leave.
   if (reply.raw.closed) return

@@ -4,15 +4,27 @@ import { Diagnosis, Finding, InstanceStats, NodeStats } from './operations.js'
 
 export * from './basics.js'
 
-/** A map from names of one form to strings of another. */
-function Map(
-  id: string,
-  names: string,
-  values: string,
-  expected: string,
-  description: string,
+interface StringMapOptions {
+  id: string
+  /** The pattern of a name. */
+  names: string
+  /** The pattern of a value. */
+  values: string
+  /** What a value is expected to be, in words. */
+  expected: string
+  description: string
   examples: unknown[]
-): TUnsafe<Record<string, string>> {
+}
+
+/** A map from names of one form to strings of another. */
+function StringMap({
+  id,
+  names,
+  values,
+  expected,
+  description,
+  examples
+}: StringMapOptions): TUnsafe<Record<string, string>> {
   return Type.Unsafe<Record<string, string>>({
     $id: id,
     type: 'object',
@@ -68,23 +80,24 @@ const plain = '^[^\\u0000-\\u001f\\u007f]*$'
 const paired =
   '^([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f]|"([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f])*")*$'
 
-export const Options = Map(
-  'Options',
-  '^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$',
-  paired,
-  'a text without control characters, with its quotes in pairs and no backslash at its end',
-  'Zeek options by full name, with values as on Zeek\'s command line: strings without quotes, sets as {"a","b"}. Each becomes a redef of the node.',
-  [{ 'Log::default_rotation_interval': '1hr' }]
-)
+export const Options = StringMap({
+  id: 'Options',
+  names: '^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$',
+  values: paired,
+  expected: 'a text without control characters, with its quotes in pairs and no backslash at its end',
+  description:
+    'Zeek options by full name, with values as on Zeek\'s command line: strings without quotes, sets as {"a","b"}. Each becomes a redef of the node.',
+  examples: [{ 'Log::default_rotation_interval': '1hr' }]
+})
 
-export const Environment = Map(
-  'Environment',
-  '^[A-Za-z_][A-Za-z0-9_]*$',
-  plain,
-  'a text without control characters',
-  'Environment variables of the node.',
-  [{ MSG: 'hello world' }]
-)
+export const Environment = StringMap({
+  id: 'Environment',
+  names: '^[A-Za-z_][A-Za-z0-9_]*$',
+  values: plain,
+  expected: 'a text without control characters',
+  description: 'Environment variables of the node.',
+  examples: [{ MSG: 'hello world' }]
+})
 
 export const Node = Type.Object(
   {

@@ -110,45 +110,59 @@ function* pieces(schema: TSchema, value: unknown, at: string): Generator<FieldEr
   if (validate(value)) return
   const first = (validate as ValidateFunction).errors ?? []
   let isTold = false
-  for (const error of members(schema, value, at)) {
+  for (const error of memberErrors(schema, value, at)) {
     isTold = true
     yield error
   }
   if (!isTold) yield* fieldErrors(first, at)
 }
 
-/** What is wrong with the members of an object, a map or a list. */
-function* members(schema: TSchema, value: unknown, at: string): Generator<FieldError, void> {
+/** What is wrong with the members of an object, a map or a list; nothing for a value that has none, or too many. */
+function* memberErrors(schema: TSchema, value: unknown, at: string): Generator<FieldError, void> {
   const whole = schema.$ref === undefined ? schema : (named.get(schema.$ref) ?? schema)
-  const {
-    properties,
-    additionalProperties,
-    required = [],
-    propertyNames,
-    maxProperties = Infinity,
-    items,
-    maxItems = Infinity,
-    type
-  } = whole
-  const entries =
-    type === 'object' && typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.entries(value).filter(([, member]) => member !== undefined)
-      : undefined
-  if (properties && entries) {
-    for (const [key, member] of entries) {
-      if (Object.hasOwn(properties, key)) yield* pieces(properties[key], member, `${at}/${key}`)
-      else if (additionalProperties === false) {
-        yield { field: `${at}/${key}`, message: `is not known${suggestion(key, Object.keys(properties))}` }
-      }
+  if (whole.type === 'object' && isObject(value)) {
+    if (whole.properties) yield* propertyErrors(whole, value, at)
+    else if (whole.propertyNames) yield* entryErrors(whole, value, at)
+  } else if (whole.items && Array.isArray(value)) yield* itemErrors(whole, value, at)
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** A member that is undefined counts as absent: JSON would leave it out. */
+const entriesOf = (value: Record<string, unknown>) => Object.entries(value).filter(([, member]) => member !== undefined)
+
+/** Errors of an object with named properties: in the order of its keys, then what it lacks. */
+function* propertyErrors(
+  { properties, additionalProperties, required = [] }: TSchema,
+  value: Record<string, unknown>,
+  at: string
+): Generator<FieldError, void> {
+  for (const [key, member] of entriesOf(value)) {
+    if (Object.hasOwn(properties, key)) yield* pieces(properties[key], member, `${at}/${key}`)
+    else if (additionalProperties === false) {
+      yield { field: `${at}/${key}`, message: `is not known${suggestion(key, Object.keys(properties))}` }
     }
-    for (const key of required) {
-      if ((value as any)[key] === undefined) yield { field: `${at}/${key}`, message: 'is required' }
-    }
-  } else if (propertyNames && entries && entries.length > 1 && entries.length <= maxProperties) {
-    for (const entry of entries) yield* pieces(schema, Object.fromEntries([entry]), at)
-  } else if (items && Array.isArray(value) && value.length <= maxItems) {
-    for (const [index, item] of value.entries()) yield* pieces(items, item, `${at}/${index}`)
   }
+  for (const key of required) {
+    if (value[key] === undefined) yield { field: `${at}/${key}`, message: 'is required' }
+  }
+}
+
+/** Errors of a map, each entry checked as a map of its own; with one entry the error of the whole says it all. */
+function* entryErrors(schema: TSchema, value: Record<string, unknown>, at: string): Generator<FieldError, void> {
+  const entries = entriesOf(value)
+  if (entries.length <= 1 || entries.length > (schema.maxProperties ?? Infinity)) return
+  for (const entry of entries) yield* pieces(schema, Object.fromEntries([entry]), at)
+}
+
+function* itemErrors(
+  { items, maxItems = Infinity }: TSchema,
+  value: readonly unknown[],
+  at: string
+): Generator<FieldError, void> {
+  if (value.length > maxItems) return
+  for (const [index, item] of value.entries()) yield* pieces(items, item, `${at}/${index}`)
 }
 
 /** The errors of a value, none when it fits its schema. */
