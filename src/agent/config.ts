@@ -132,6 +132,13 @@ export const agentSettings = {
 
 export type AgentSettings = Static<TObject<typeof managementSettings & typeof agentSettings>>
 
+/** What an agent was started with. */
+export interface AgentContext {
+  settings: AgentSettings
+  /** Its own environment: where it looks for zeek, and what nodes inherit. */
+  env: NodeJS.ProcessEnv
+}
+
 /** Throws an AppError when others than its controller could command the agent. */
 export function refuseExposure({ agent_addr: addr, agent_tls_cert: cert }: AgentSettings): void {
   if (!isLoopback(addr) && cert === undefined) {

@@ -9,7 +9,7 @@ import type { UnitStatus } from '../supervisor/program.js'
 import { bootId, hostPort, packageVersion } from '../util.js'
 import { Archiver, prepareQueue } from './logs/archiver.js'
 import { NodeChecks } from './check/check.js'
-import type { AgentSettings } from './config.js'
+import type { AgentContext } from './config.js'
 import { hostProbes as thisHost, type HostProbes } from './check/host-probes.js'
 import { LocalInstance } from './stats/instance.js'
 import { ShareFile } from './nodes/share-file.js'
@@ -22,9 +22,7 @@ import { Sampler } from './stats/sampler.js'
 import { Session } from './session.js'
 
 /** What an agent needs of its surroundings. */
-export interface AgentOptions {
-  settings: AgentSettings
-  env: NodeJS.ProcessEnv
+export interface AgentOptions extends AgentContext {
   programs: SupervisorClient
   /** The port at which agents reach a controller on this host. */
   controllerPort: number
@@ -51,10 +49,11 @@ export async function startAgent({
   log,
   host = thisHost
 }: AgentOptions): Promise<Agent> {
+  const context: AgentContext = { settings, env }
   const closing = new AbortController()
   const certificates = Certificates.of('agent', settings)
   await prepareQueue(settings)
-  const table = new NodeTable(settings, env, programs, new ShareFile(join(settings.management_state_dir, 'agent.json')))
+  const table = new NodeTable(context, programs, new ShareFile(join(settings.management_state_dir, 'agent.json')))
   const nodeHealth = new NodeHealth(table, directories(settings).node)
   const sampler = new Sampler(
     table,
@@ -63,10 +62,10 @@ export async function startAgent({
     closing.signal
   )
   const archiver = settings.agent_archive_logs
-    ? new Archiver({ settings, env, log, notify: (method, params) => session.notify(method, params) })
+    ? new Archiver({ ...context, log, notify: (method, params) => session.notify(method, params) })
     : undefined
-  const instance = new LocalInstance(settings, env, table, nodeHealth, archiver)
-  const checks = new NodeChecks(settings, env, host)
+  const instance = new LocalInstance(context, table, nodeHealth, archiver)
+  const checks = new NodeChecks(context, host)
   await checks.clean()
   const dialled = settings.agent_controller === 'none'
 
@@ -108,7 +107,7 @@ export async function startAgent({
   const session: Session = new Session({
     heartbeatMs: settings.management_heartbeat * 1000,
     retryMaxMs: settings.management_retry_max * 1000,
-    handlers: methodsOf({ settings, env, table, checks, sampler, instance, host, log }),
+    handlers: methodsOf({ ...context, table, checks, sampler, instance, host, log }),
     log,
     certificates,
     connected: report,

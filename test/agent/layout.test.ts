@@ -36,7 +36,7 @@ function start(t: Test, directory = directoryOf(t)) {
   t.teardown(() => supervisor.close())
   const path = join(directory, 'agent.json')
   const memory = new ShareFile(path)
-  const table = new NodeTable(settings, cleanEnv, new SupervisorClient(ours), memory)
+  const table = new NodeTable({ settings, env: cleanEnv }, new SupervisorClient(ours), memory)
   const asked: Layout[] = []
   const get = async (digest: string) => {
     asked.push(layouts.get(digest)!)

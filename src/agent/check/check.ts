@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
-import type { AssignedNode, Share } from '../../../schemas/agent.js'
+import type { AssignedNode, Layout, Share } from '../../../schemas/agent.js'
 import type { Finding } from '../../../schemas/operations.js'
 import type { Outcome } from '../../../schemas/types.js'
 import { messageOf } from '../../errors.js'
@@ -11,7 +11,7 @@ import { renderCommand, renderEnvironment } from '../../zeek/command.js'
 import { findZeek, type Executable } from '../../zeek/executable.js'
 import { ScriptFiles } from '../../zeek/scripts.js'
 import { writeClusterScripts } from '../nodes/cluster-scripts.js'
-import type { AgentSettings } from '../config.js'
+import type { AgentContext } from '../config.js'
 import type { HostProbes } from './host-probes.js'
 import type { Own } from './listeners.js'
 import { parse } from './parse.js'
@@ -29,10 +29,24 @@ const parseMs = 60_000
 /** The variables that keep zeek, and ZeekControl's scripts, from listening. */
 const harmless = { ZEEKCTL_CHECK_CONFIG: '1', ZEEKCTL_DISABLE_LISTEN: '1' }
 
+/** What the parses of one check have in common. */
+interface ParseContext {
+  layout: Layout
+  zeek: Executable
+  /** The directory of the scripts that were written for it. */
+  scripts: string
+  signal: AbortSignal
+}
+
+/** What zeek finds of a node, and the environment in which it would run. */
+interface ParsedNode {
+  findings: Finding[]
+  env: Record<string, string>
+}
+
 /** Finds out whether nodes would run, without touching what runs. */
 export class NodeChecks {
-  #settings: AgentSettings
-  #env: NodeJS.ProcessEnv
+  #context: AgentContext
   #host: HostProbes
   #parseMs: number
   /** Where scripts are while they are needed. Nobody else is in it: its agent is the only one of the state directory. */
@@ -43,12 +57,11 @@ export class NodeChecks {
   /** How long nodes of each kind took to parse last time, in milliseconds. */
   #took = new Map<string, number>()
 
-  constructor(settings: AgentSettings, env: NodeJS.ProcessEnv, host: HostProbes, timeoutMs = parseMs) {
-    this.#settings = settings
-    this.#env = env
+  constructor(context: AgentContext, host: HostProbes, timeoutMs = parseMs) {
+    this.#context = context
     this.#host = host
     this.#parseMs = timeoutMs
-    this.#directory = join(settings.management_state_dir, 'checks')
+    this.#directory = join(context.settings.management_state_dir, 'checks')
   }
 
   /** Removes what an agent that was killed has left: processes first, since they would go on for ever. */
@@ -73,18 +86,20 @@ export class NodeChecks {
    */
   async check(share: Share, names: readonly string[], own: () => Own, signal: AbortSignal): Promise<Outcome[]> {
     const nodes = new Map(share.nodes.map(node => [node.name, node]))
-    let scripts: string | undefined
+    const { settings, env } = this.#context
+    const { layout } = share
+    let written: string | undefined
     try {
-      const zeek = await findZeek(this.#settings.bin, this.#env)
+      const zeek = await findZeek(settings.bin, env)
       const wanted = names.flatMap(name => nodes.get(name) ?? [])
-      const place = (scripts = await this.#writeScripts(share))
+      const scripts = (written = await this.#writeScripts(share))
       // Beside the parses, which take much longer.
       const looking = Promise.all([
-        surroundingsOf(wanted, share.layout, zeek, this.#host, own),
-        diskFindings(this.#host, this.#settings.management_state_dir)
+        surroundingsOf(wanted, { host: this.#host, layout, zeek }, own),
+        diskFindings(this.#host, settings.management_state_dir)
       ])
       looking.catch(() => {})
-      const parsed = await this.#parseAll(wanted, share, zeek, place, signal)
+      const parsed = await this.#parseAll(wanted, { layout, zeek, scripts, signal })
       const [surroundings, disk] = await looking
       return await Promise.all(
         names.map(async name => {
@@ -105,7 +120,7 @@ export class NodeChecks {
       // Without zeek, or without room for its scripts.
       return names.map(name => this.#failed(name, messageOf(error)))
     } finally {
-      if (scripts !== undefined) await rm(scripts, { recursive: true, force: true })
+      if (written !== undefined) await rm(written, { recursive: true, force: true })
     }
   }
 
@@ -116,22 +131,18 @@ export class NodeChecks {
     return scripts
   }
 
-  /** What zeek finds of each node, by name, with the environment in which it would run. Nodes that it parses alike are parsed once. Never rejects. */
-  async #parseAll(
-    nodes: readonly AssignedNode[],
-    share: Share,
-    zeek: Executable,
-    place: string,
-    signal: AbortSignal
-  ): Promise<Map<string, { findings: Finding[]; env: Record<string, string> }>> {
+  /** What zeek finds of each node, by name. Nodes that it parses alike are parsed once. Never rejects. */
+  async #parseAll(nodes: readonly AssignedNode[], context: ParseContext): Promise<Map<string, ParsedNode>> {
+    const { layout, zeek, scripts, signal } = context
+    const { settings } = this.#context
     const all = await Promise.all(
       nodes.map(async node => {
         const env: Record<string, string> = {
           ...renderEnvironment(
             node,
-            { scripts: place, zeekPath: zeek.zeekPath },
-            this.#env,
-            rotationOf(node, share.layout, this.#settings)
+            { scripts, zeekPath: zeek.zeekPath },
+            this.#context.env,
+            rotationOf(node, layout, settings)
           ),
           ...harmless
         }
@@ -139,16 +150,16 @@ export class NodeChecks {
           node,
           env,
           scripts: await this.#files.find(node.scripts ?? [], {
-            cwd: directories(this.#settings).node(node.name),
+            cwd: directories(settings).node(node.name),
             zeekPath: env.ZEEKPATH!
           })
         }
       })
     )
-    const found = new Map<string, { findings: Finding[]; env: Record<string, string> }>()
+    const found = new Map<string, ParsedNode>()
     await Promise.all(
       slowestFirst(groupsOf(all), this.#took).map(async ({ kind, members }) => {
-        const { findings, ms } = await this.#slots.run(() => this.#parse(members[0], share, zeek, place, signal))
+        const { findings, ms } = await this.#slots.run(() => this.#parse(members[0], context))
         if (!signal.aborted) this.#remember(kind, ms)
         // Zeek may quote what it does not understand.
         for (const { node, env } of members) {
@@ -165,14 +176,11 @@ export class NodeChecks {
   /** Runs the node's command line, which is only to parse. */
   async #parse(
     { node: { cpu_affinity: _, ...node }, env }: Parsed,
-    share: Share,
-    zeek: Executable,
-    scripts: string,
-    signal: AbortSignal
+    { layout, zeek, scripts, signal }: ParseContext
   ): Promise<{ findings: Finding[]; ms: number }> {
     const begun = performance.now()
-    const [executable, ...args] = renderCommand(node, share.layout, zeek.path)
-    const own = directories(this.#settings).node(node.name)
+    const [executable, ...args] = renderCommand(node, layout, zeek.path)
+    const own = directories(this.#context.settings).node(node.name)
     const cwd = await stat(own).then(
       () => own,
       () => scripts
@@ -204,7 +212,7 @@ export class NodeChecks {
       ...all.filter(({ level }) => level === 'warning')
     ].slice(0, maxFindings)
     const first = findings.find(({ level }) => level === 'error')
-    const about = { instance: this.#settings.agent_name, node, data: { findings } }
+    const about = { instance: this.#context.settings.agent_name, node, data: { findings } }
     return first === undefined ? { success: true, ...about } : { success: false, error: textOf(first), ...about }
   }
 

@@ -5,11 +5,15 @@ import type { Executable } from '../../zeek/executable.js'
 import type { HostProbes } from './host-probes.js'
 import { isInTheWay, isOurs, type Listener, type Own } from './listeners.js'
 
-/** What the nodes of one check have in common. */
-export interface Surroundings {
+/** Where the nodes of one check are to run. */
+export interface Place {
   host: HostProbes
   layout: Layout
   zeek: Executable
+}
+
+/** What the nodes of one check have in common. */
+export interface Surroundings extends Place {
   /** Whether zeek may read packets, as far as it can be told. */
   maySniff: boolean | undefined
   /** Those in the way of the nodes' ports, and of others. */
@@ -30,17 +34,16 @@ const warning = (message: string): Finding => ({ level: 'warning', message })
 /** Looks at what nodes have in common. */
 export async function surroundingsOf(
   nodes: readonly AssignedNode[],
-  layout: Layout,
-  zeek: Executable,
-  host: HostProbes,
+  place: Place,
   own: () => Own
 ): Promise<Surroundings> {
+  const { host, layout, zeek } = place
   const ports = new Set(nodes.flatMap(node => portsOf(node, layout).map(({ port }) => port)))
   const [first, maySniff] = await Promise.all([host.listeners(ports), host.maySniff(zeek.path)])
   const isClear = first.every(({ holder }) => holder)
   // One that ends while its holder is looked for is gone at the second look.
   if (!isClear) await sleep(vanishedMs)
-  return { host, layout, zeek, maySniff, listeners: isClear ? first : await host.listeners(ports), own: own() }
+  return { ...place, maySniff, listeners: isClear ? first : await host.listeners(ports), own: own() }
 }
 
 /** What on its host would keep a node from running in this environment. */

@@ -9,7 +9,7 @@ import { packageRoot } from '../../util.js'
 import { inheritedOf } from '../../zeek/command.js'
 import { findExecutable } from '../../zeek/executable.js'
 import { readQueue, type QueuedLog } from './archive.js'
-import { archiveMax, type AgentSettings } from '../config.js'
+import { archiveMax, type AgentContext, type AgentSettings } from '../config.js'
 import { directories } from '../nodes/zeek-program.js'
 import { retain } from './retention.js'
 
@@ -28,9 +28,7 @@ const launcher = `
 exec 3<&-
 "$@"`
 
-export interface ArchiverOptions {
-  settings: AgentSettings
-  env: NodeJS.ProcessEnv
+export interface ArchiverOptions extends AgentContext {
   log: Logger
   /** Tells the controller. */
   notify: (method: 'log' | 'error', params: { level?: string; message: string }) => void

@@ -10,7 +10,7 @@ import { findZeek } from '../../zeek/executable.js'
 import { digestOf } from '../../protocol/packed-layout.js'
 import { Attempt, failed, succeeded } from './attempt.js'
 import { writeClusterScripts } from './cluster-scripts.js'
-import type { AgentSettings } from '../config.js'
+import type { AgentContext } from '../config.js'
 import { ManagedNode, type Change } from './managed-node.js'
 import type { ShareFile } from './share-file.js'
 import { Origins, type How } from './origin.js'
@@ -27,8 +27,7 @@ const hasProcess: readonly NodeState[] = ['RUNNING', 'PENDING', 'UNKNOWN']
  * this instance any more.
  */
 export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]] }> {
-  #settings: AgentSettings
-  #env: NodeJS.ProcessEnv
+  #context: AgentContext
   #programs: SupervisorClient
   #memory: ShareFile
   #origins: Origins
@@ -38,14 +37,13 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   #share: Share | undefined
   #runner: Runner
 
-  constructor(settings: AgentSettings, env: NodeJS.ProcessEnv, programs: SupervisorClient, memory: ShareFile) {
+  constructor(context: AgentContext, programs: SupervisorClient, memory: ShareFile) {
     super()
-    this.#settings = settings
-    this.#env = env
+    this.#context = context
     this.#programs = programs
     this.#memory = memory
-    this.#origins = new Origins(settings, env)
-    this.#runner = new Runner(programs, this.#origins, settings.agent_stop_timeout * 1000)
+    this.#origins = new Origins(context)
+    this.#runner = new Runner(programs, this.#origins, context.settings.agent_stop_timeout * 1000)
     programs.on('changed', unit => this.#nodes.get(unit.name)?.follow(unit))
   }
 
@@ -173,7 +171,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   }
 
   get #instance(): string {
-    return this.#settings.agent_name
+    return this.#context.settings.agent_name
   }
 
   /** Keeps what the named nodes are to be, then makes them so. */
@@ -227,14 +225,15 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     const wanted = new Map<string, ManagedNode>()
     let reasons: Map<string, string>
     try {
-      const zeek = await findZeek(this.#settings.bin, this.#env)
-      const { scripts, node: directory } = directories(this.#settings)
+      const { settings, env } = this.#context
+      const zeek = await findZeek(settings.bin, env)
+      const { scripts, node: directory } = directories(settings)
       await writeClusterScripts(scripts, share)
       for (const { name } of share.nodes) await mkdir(directory(name), { recursive: true })
-      const { agent_silent_after: silent, agent_restart_silent: stuck } = this.#settings
+      const { agent_silent_after: silent, agent_restart_silent: stuck } = settings
       const patience = { silentMs: silent * 1000, stuckMs: stuck * 1000 }
       for (const node of share.nodes) {
-        wanted.set(node.name, new ManagedNode(node, programOf(node, share, zeek, this.#settings, this.#env), patience))
+        wanted.set(node.name, new ManagedNode(node, programOf(node, share, zeek, this.#context), patience))
       }
       reasons = await this.#origins.whyRestart(wanted.values(), units, refresh)
     } catch (error) {

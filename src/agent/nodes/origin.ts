@@ -4,7 +4,7 @@ import type { Program, UnitStatus } from '../../supervisor/program.js'
 import { defaultsScript, nodeScript } from '../../zeek/command.js'
 import { findZeek, stampOf } from '../../zeek/executable.js'
 import { ScriptFiles } from '../../zeek/scripts.js'
-import type { AgentSettings } from '../config.js'
+import type { AgentContext } from '../config.js'
 import type { ManagedNode } from './managed-node.js'
 
 /**
@@ -28,18 +28,16 @@ const filesMax = 10
 
 /** Knows what programs are made from, and what of it has changed. */
 export class Origins {
-  #settings: AgentSettings
-  #env: NodeJS.ProcessEnv
+  #context: AgentContext
   #files = new ScriptFiles()
 
-  constructor(settings: AgentSettings, env: NodeJS.ProcessEnv) {
-    this.#settings = settings
-    this.#env = env
+  constructor(context: AgentContext) {
+    this.#context = context
   }
 
   /** What the program of a node would be made from now; undefined when there is no zeek. */
   async of({ scripts = [] }: AssignedNode, { cwd, env }: Pick<Program, 'cwd' | 'env'>): Promise<Origin | undefined> {
-    const zeek = await findZeek(this.#settings.bin, this.#env).catch(() => undefined)
+    const zeek = await findZeek(this.#context.settings.bin, this.#context.env).catch(() => undefined)
     const stamp = zeek && (await stampOf(zeek.path))
     if (!zeek || stamp === undefined) return undefined
     const found = await this.#files.find([defaultsScript, ...scripts, nodeScript], {

@@ -6,7 +6,7 @@ import type { Program } from '../../supervisor/program.js'
 import { renderChannel, renderCommand, renderEnvironment, renderRotation, type Rotation } from '../../zeek/command.js'
 import type { Executable } from '../../zeek/executable.js'
 import { renderLayout, writesLogs } from '../../zeek/layout.js'
-import type { AgentSettings } from '../config.js'
+import type { AgentContext, AgentSettings } from '../config.js'
 
 /** Where the agent keeps things: below the state directory, unless a setting says otherwise. */
 export function directories(settings: AgentSettings) {
@@ -54,8 +54,7 @@ export function programOf(
   node: AssignedNode,
   share: Share,
   zeek: Executable,
-  settings: AgentSettings,
-  env: NodeJS.ProcessEnv
+  { settings, env }: AgentContext
 ): Program {
   const { scripts, node: directory } = directories(settings)
   const rotation = rotationOf(node, share.layout, settings)

@@ -1,7 +1,7 @@
 import type { HealthReport, InstanceStats } from '../../../schemas/operations.js'
 import { findZeek } from '../../zeek/executable.js'
 import type { Archiver } from '../logs/archiver.js'
-import type { AgentSettings } from '../config.js'
+import type { AgentContext } from '../config.js'
 import { fileSystems, readInstance, type StorageDirectory } from './instance-stats.js'
 import type { NodeHealth } from './node-health.js'
 import type { NodeTable } from '../nodes/node-table.js'
@@ -9,24 +9,17 @@ import { directories } from '../nodes/zeek-program.js'
 
 /** This instance as a whole: what it has, and how it does. */
 export class LocalInstance {
-  #settings: AgentSettings
-  #env: NodeJS.ProcessEnv
+  #context: AgentContext
   #table: NodeTable
   #nodes: NodeHealth
   #archiver: Archiver | undefined
   #places: StorageDirectory[]
 
   /** `archiver` is undefined when others archive. */
-  constructor(
-    settings: AgentSettings,
-    env: NodeJS.ProcessEnv,
-    table: NodeTable,
-    nodes: NodeHealth,
-    archiver: Archiver | undefined
-  ) {
+  constructor(context: AgentContext, table: NodeTable, nodes: NodeHealth, archiver: Archiver | undefined) {
+    const { settings } = context
     const { spool, archive } = directories(settings)
-    this.#settings = settings
-    this.#env = env
+    this.#context = context
     this.#table = table
     this.#nodes = nodes
     this.#archiver = archiver
@@ -39,7 +32,8 @@ export class LocalInstance {
 
   /** Of its zeek; undefined when there is none. */
   async zeekVersion(): Promise<string | undefined> {
-    return (await findZeek(this.#settings.bin, this.#env).catch(() => undefined))?.version
+    const { settings, env } = this.#context
+    return (await findZeek(settings.bin, env).catch(() => undefined))?.version
   }
 
   async stats(signal: AbortSignal): Promise<InstanceStats> {

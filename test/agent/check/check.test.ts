@@ -52,7 +52,7 @@ function start(
 ) {
   const directory = directoryOf(t)
   const settings = settingsOf({ 'management-state-dir': directory, 'agent-name': 'agent-a', bin })
-  const checks = new NodeChecks(settings, { ...cleanEnv, ...env }, { ...goodHost, ...host }, timeoutMs)
+  const checks = new NodeChecks({ settings, env: { ...cleanEnv, ...env } }, { ...goodHost, ...host }, timeoutMs)
   return {
     directory,
     checks,

@@ -26,10 +26,14 @@ async function found(
   ownPorts: number[] = []
 ): Promise<string[]> {
   const changed = { ...node, ...more }
-  const surroundings = await surroundingsOf([changed], cluster, zeek, { ...goodHost, ...facts }, () => ({
-    pids: new Set(own),
-    ports: new Set(ownPorts)
-  }))
+  const surroundings = await surroundingsOf(
+    [changed],
+    { host: { ...goodHost, ...facts }, layout: cluster, zeek },
+    () => ({
+      pids: new Set(own),
+      ports: new Set(ownPorts)
+    })
+  )
   return (await preflight(changed, surroundings, cleanEnv)).map(({ level, message }) => `${level}: ${message}`)
 }
 
@@ -62,9 +66,7 @@ await t.test('whether packets may be read', async t => {
   const { interface: _, ...manager } = node
   const surroundings = await surroundingsOf(
     [manager],
-    layout,
-    zeek,
-    { ...goodHost, maySniff: async () => false },
+    { host: { ...goodHost, maySniff: async () => false }, layout, zeek },
     () => ({ pids: new Set(), ports: new Set() })
   )
   t.same(await preflight(manager, surroundings, cleanEnv), [])

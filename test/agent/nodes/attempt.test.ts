@@ -65,8 +65,7 @@ async function deployed(t: Test, stubborn: readonly string[] = []) {
   const settings = settingsOf({ 'management-state-dir': directory, 'agent-name': 'a', bin: standIn })
   const programs = new FakePrograms()
   const table = new NodeTable(
-    settings,
-    cleanEnv,
+    { settings, env: cleanEnv },
     programs as unknown as SupervisorClient,
     new ShareFile(join(directory, 'agent.json'))
   )

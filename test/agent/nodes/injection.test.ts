@@ -65,7 +65,7 @@ const meaning = (text: string) =>
 await t.test("a node's directory is one of the nodes' directories", async t => {
   fc.assert(
     fc.property(anyNode, anyLayout, (node, layout) => {
-      const { cwd, output, name } = programOf(node, shareOf([node], layout), zeek, settings, {})
+      const { cwd, output, name } = programOf(node, shareOf([node], layout), zeek, { settings, env: {} })
       assert.equal(dirname(cwd), '/state/nodes')
       assert.equal(basename(cwd), node.name)
       assert.equal(output!.directory, cwd)
@@ -114,9 +114,9 @@ await t.test('a command line has its parts in their places, and no other flags, 
 await t.test('variables are those of the node, with what makes it this node', async t => {
   fc.assert(
     fc.property(anyNode, node => {
-      const { env } = programOf(node, shareOf([node], { backend: 'broker', nodes: [] }), zeek, settings, {
-        PATH: '/bin',
-        ZEEK_AGENT_TOKEN_FILE: '/secret'
+      const { env } = programOf(node, shareOf([node], { backend: 'broker', nodes: [] }), zeek, {
+        settings,
+        env: { PATH: '/bin', ZEEK_AGENT_TOKEN_FILE: '/secret' }
       })
       const own = { ZEEK_CLUSTER_CONTROLLER_CHANNEL: `/state/nodes/${node.name}/channel` }
       const rotation = ['LOGGER', 'MANAGER'].includes(node.role)
@@ -265,7 +265,11 @@ await t.test('a process gets its arguments and variables as they are, and writes
     attached: () => {}
   })
   const link = new Link(theirs, supervisorHandlers(supervisor))
-  const table = new NodeTable(settings, own, new SupervisorClient(ours), new ShareFile(join(directory, 'agent.json')))
+  const table = new NodeTable(
+    { settings, env: own },
+    new SupervisorClient(ours),
+    new ShareFile(join(directory, 'agent.json'))
+  )
   t.teardown(() => supervisor.close())
 
   const { node: directoryOfNode, scripts, queue } = directories(settings)

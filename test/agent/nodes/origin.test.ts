@@ -45,7 +45,7 @@ async function running(t: Test) {
   const [bin, script] = [join(directory, 'zeek'), join(directory, 'a.zeek')]
   writeFileSync(bin, '#!/bin/sh\necho "zeek version 9.0.0"\necho "\\$ZEEKPATH | path (.)"\n', { mode: 0o755 })
   writeFileSync(script, '')
-  const origins = new Origins(settingsOf({ bin }), cleanEnv)
+  const origins = new Origins({ settings: settingsOf({ bin }), env: cleanEnv })
   const node = { name: 'w', instance: 'a', role: 'WORKER', scripts: ['a'] } as unknown as AssignedNode
   const program = { tag: 't', cwd: directory, env: { ZEEKPATH: `.:${directory}` } }
   const before = await origins.of(node, program)

@@ -33,8 +33,7 @@ function make({ node = {}, share: otherShare = {}, zeek: otherZeek = {}, flags, 
     changed,
     { ...share, nodes: [changed], ...otherShare },
     { ...zeek, ...otherZeek },
-    flags ? settingsOf({ 'management-state-dir': '/state', ...flags }) : settings,
-    env
+    { settings: flags ? settingsOf({ 'management-state-dir': '/state', ...flags }) : settings, env }
   )
 }
 
