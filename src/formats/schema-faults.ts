@@ -19,8 +19,8 @@ export const instanceFaults = (instance: Instance): PropertyFault[] => faultsOf(
 function faultsOf(schema: typeof Node | typeof Instance, value: object): PropertyFault[] {
   return everyError(schema, value, '').map(({ field, message }) => {
     const [, property = '', rest] = /^\/([^/]*)(?:\/([^]*))?$/.exec(field) ?? []
-    const whole: any = (value as any)[property]
-    if (property === 'interface' && /\s/.test(whole)) {
+    const whole: unknown = (value as Record<string, unknown>)[property]
+    if (property === 'interface' && /\s/.test(String(whole))) {
       return { property, name: undefined, message: 'one interface per node' }
     }
     if (rest === undefined) return { property, name: undefined, message }

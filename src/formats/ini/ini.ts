@@ -78,53 +78,85 @@ export function pythonDialect({
 }
 
 /** Reads sections and keys. Never throws: what is wrong is in `errors`, by line or by section and key. */
-export function readIni(text: string, { read, sameKey, unnamed }: Dialect): Ini {
-  const defaults: Section = { name: 'DEFAULT', line: 0, entries: new Map() }
-  const sections = new Map<string, Section>()
-  const values = new Map<Entry, string[]>()
-  const errors: Fault[] = []
-  let section: Section | undefined
-  let entry: Entry | undefined
-  let indent = 0
+export function readIni(text: string, dialect: Dialect): Ini {
+  const reader = new IniReader(dialect)
+  for (const [index, line] of text.split(/\r\n|\r|\n/).entries()) reader.take(line, index + 1)
+  return reader.end()
+}
 
-  function open(name: string, line: number): Section {
-    if (name === defaults.name) return defaults
+/** Reads a file line by line: it knows the section and the key that the last line was in. */
+class IniReader {
+  readonly #dialect: Dialect
+  readonly #defaults: Section = { name: 'DEFAULT', line: 0, entries: new Map() }
+  readonly #sections = new Map<string, Section>()
+  /** The lines of each value that there is. */
+  readonly #values = new Map<Entry, string[]>()
+  readonly #errors: Fault[] = []
+  #section: Section | undefined
+  #entry: Entry | undefined
+  /** Of the last line that did not go on with a value. */
+  #indent = 0
+
+  constructor(dialect: Dialect) {
+    this.#dialect = dialect
+  }
+
+  take(raw: string, number: number): void {
+    const indent = Math.max(0, raw.search(/\S/))
+    const line = this.#dialect.read(raw, this.#entry !== undefined && indent > this.#indent)
+    if (line.kind !== 'nothing' && line.kind !== 'more') this.#indent = indent
+    switch (line.kind) {
+      case 'nothing':
+        break
+      case 'section':
+        this.#section = this.#open(line.name, number)
+        this.#entry = undefined
+        break
+      case 'key':
+        if (!this.#section && this.#dialect.unnamed) this.#section = this.#open('', number)
+        if (this.#section) this.#entry = this.#add(this.#section, { key: line.key, value: line.value, line: number })
+        else this.#errors.push({ line: number, message: `is before the first section: ${shown(raw.trim())}` })
+        break
+      case 'more':
+        this.#continue(line.text, number)
+        break
+      case 'wrong':
+        this.#errors.push({ line: number, message: line.why })
+    }
+  }
+
+  end(): Ini {
+    for (const [entry, lines] of this.#values) entry.value = lines.join('\n').trimEnd()
+    return { sections: [...this.#sections.values()], defaults: this.#defaults, errors: this.#errors }
+  }
+
+  #open(name: string, line: number): Section {
+    if (name === this.#defaults.name) return this.#defaults
     const opened: Section = { name, line, entries: new Map() }
-    const earlier = sections.get(name)
-    if (earlier) errors.push({ section: name, message: `is a section twice (lines ${earlier.line} and ${line})` })
-    else sections.set(name, opened)
+    const earlier = this.#sections.get(name)
+    if (earlier) {
+      this.#errors.push({ section: name, message: `is a section twice (lines ${earlier.line} and ${line})` })
+    } else this.#sections.set(name, opened)
     return opened
   }
 
-  function add(section: Section, key: string, value: string | undefined, line: number): Entry {
-    const { name, entries } = section
-    const added: Entry = { key, value, line }
-    if (value !== undefined) values.set(added, [value])
-    const earlier = entries.get(sameKey(key, name))
+  #add({ name, entries }: Section, entry: Entry): Entry {
+    const { key, value, line } = entry
+    if (value !== undefined) this.#values.set(entry, [value])
+    const same = this.#dialect.sameKey(key, name)
+    const earlier = entries.get(same)
     if (earlier) {
-      errors.push({ section: section.name, key, message: `is given twice (lines ${earlier.line} and ${line})` })
-    } else entries.set(sameKey(key, name), added)
-    return added
+      this.#errors.push({ section: name, key, message: `is given twice (lines ${earlier.line} and ${line})` })
+    } else entries.set(same, entry)
+    return entry
   }
 
-  for (const [index, raw] of text.split(/\r\n|\r|\n/).entries()) {
-    const number = index + 1
-    const depth = Math.max(0, raw.search(/\S/))
-    const line = read(raw, entry !== undefined && depth > indent)
-    if (line.kind === 'section' || line.kind === 'key' || line.kind === 'wrong') indent = depth
-    if (line.kind === 'section') [section, entry] = [open(line.name, number), undefined]
-    else if (line.kind === 'key') {
-      if (!section && unnamed) section = open('', number)
-      if (section) entry = add(section, line.key, line.value, number)
-      else errors.push({ line: number, message: `is before the first section: ${shown(raw.trim())}` })
-    } else if (line.kind === 'more') {
-      const lines = entry && values.get(entry)
-      if (lines) lines.push(line.text)
-      else if (line.text !== '') {
-        errors.push({ line: number, message: `continues a value, but there is none: ${shown(line.text)}` })
-      }
-    } else if (line.kind === 'wrong') errors.push({ line: number, message: line.why })
+  /** Goes on with the value of the last key; an empty line may stand where there is none. */
+  #continue(text: string, number: number): void {
+    const lines = this.#entry && this.#values.get(this.#entry)
+    if (lines) lines.push(text)
+    else if (text !== '') {
+      this.#errors.push({ line: number, message: `continues a value, but there is none: ${shown(text)}` })
+    }
   }
-  for (const [entry, lines] of values) entry.value = lines.join('\n').trimEnd()
-  return { sections: [...sections.values()], defaults, errors }
 }

@@ -6,31 +6,47 @@ import { AppError } from '../../errors.js'
  */
 export function splitWords(text: string): string[] {
   const words: string[] = []
+  /** The word that has begun: `""` begins one, too. */
   let word: string | undefined
+  /** The quote that is open, else "". */
   let quote = ''
-  let escaped = false
-  for (const character of text) {
-    if (escaped) {
-      word = (word ?? '') + (quote !== '' && character !== quote && character !== '\\' ? '\\' : '') + character
-      escaped = false
-    } else if (character === '\\' && quote !== "'") {
-      word ??= ''
-      escaped = true
-    } else if (character === quote) {
-      quote = ''
-    } else if (quote === '' && (character === '"' || character === "'")) {
-      word ??= ''
-      quote = character
-    } else if (quote === '' && ' \t\r\n'.includes(character)) {
-      if (word !== undefined) words.push(word)
-      word = undefined
-    } else {
-      word = (word ?? '') + character
-    }
+  let isEscaped = false
+
+  const append = (part: string) => {
+    word = (word ?? '') + part
   }
-  if (escaped) throw new AppError('invalid_request', 'No escaped character')
+  const end = () => {
+    if (word !== undefined) words.push(word)
+    word = undefined
+  }
+  const readUnquoted = (character: string) => {
+    if (character === '"' || character === "'") {
+      append('')
+      quote = character
+    } else if (' \t\r\n'.includes(character)) end()
+    else append(character)
+  }
+
+  for (const character of text) {
+    if (isEscaped) {
+      append(unescaped(character, quote))
+      isEscaped = false
+    } else if (character === '\\' && quote !== "'") {
+      append('')
+      isEscaped = true
+    } else if (quote === '') readUnquoted(character)
+    else if (character === quote) quote = ''
+    else append(character)
+  }
+  if (isEscaped) throw new AppError('invalid_request', 'No escaped character')
   if (quote !== '') throw new AppError('invalid_request', 'No closing quotation')
-  return word === undefined ? words : [...words, word]
+  end()
+  return words
+}
+
+/** What a backslash and this character stand for, outside of quotes ("") or within a pair of them. */
+function unescaped(character: string, quote: string): string {
+  return quote === '' || character === quote || character === '\\' ? character : `\\${character}`
 }
 
 /** A text that splitWords reads as this one word. It is quoted only where it must be. */

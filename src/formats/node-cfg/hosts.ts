@@ -54,20 +54,7 @@ export interface FileHosts {
  */
 export async function instancesOf({ hosts, home, resolve }: FileHosts, nodes: Iterable<string>): Promise<Hosts> {
   const spellings = [...new Set(hosts)]
-  const isOwn = (host: string) => isLoopback(canonicalHost(host))
-  const canonical = new Set(
-    [...spellings.filter(host => !isOwn(host)), ...(spellings.length > 0 && !isOwn(home) ? [home] : [])].map(
-      canonicalHost
-    )
-  )
-  // A single host can be meant by nobody else.
-  const lookups =
-    canonical.size > 1
-      ? await lookUp(
-          [...canonical].filter(host => !isPlainAddress(host) && !host.includes(':')),
-          resolve
-        )
-      : new Map<string, Lookup>()
+  const lookups = await lookUp(namesToLookUp(spellings, home), resolve)
   const machineOf = (host: string): string => {
     if (isOwn(host)) return isOwn(home) ? 'localhost' : machineOf(home)
     return lookups.get(canonicalHost(host))?.address ?? canonicalHost(host)
@@ -79,14 +66,11 @@ export async function instancesOf({ hosts, home, resolve }: FileHosts, nodes: It
   const notes: string[] = []
   for (const host of spellings) {
     const label = isOwn(host) && !isOwn(home) ? home : host
+    const address = plainAddressOf(label)
     const known = instances.get(machineOf(host))
-    const instance = known ?? {
-      name: names.take(
-        `agent-${isPlainAddress(canonicalHost(label)) ? canonicalHost(label) : label.replace(/\.$/, '')}`
-      )
-    }
+    const instance = known ?? { name: names.take(`agent-${address ?? label.replace(/\.$/, '')}`) }
     // An address with a zone means something on its own host only, and so does one of the host itself.
-    if (isPlainAddress(canonicalHost(label))) instance.host ??= canonicalHost(label)
+    if (address !== undefined) instance.host ??= address
     instances.set(machineOf(host), instance)
     nameOf.set(host, instance.name)
     if (known) notes.push(`host ${host} is the same host: instance ${instance.name}`)
@@ -105,6 +89,23 @@ export async function instancesOf({ hosts, home, resolve }: FileHosts, nodes: It
     }
   }
   return { instances: [...instances.values()], nameOf, notes }
+}
+
+const isOwn = (host: string) => isLoopback(canonicalHost(host))
+
+/** The address that a host is written as, in its canonical form; undefined for a name, and for one that others cannot reach. */
+function plainAddressOf(host: string): string | undefined {
+  const canonical = canonicalHost(host)
+  return isPlainAddress(canonical) ? canonical : undefined
+}
+
+/** The host names of a file whose addresses say whether they are the same host as others. */
+function namesToLookUp(spellings: readonly string[], home: string): string[] {
+  const others = spellings.filter(host => !isOwn(host))
+  const hosts = new Set([...others, ...(spellings.length > 0 && !isOwn(home) ? [home] : [])].map(canonicalHost))
+  // A single host can be meant by nobody else.
+  if (hosts.size <= 1) return []
+  return [...hosts].filter(host => !isPlainAddress(host) && !host.includes(':'))
 }
 
 interface Lookup {

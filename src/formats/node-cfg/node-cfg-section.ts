@@ -73,49 +73,26 @@ interface Reader {
   tell: (key: string, advice: string) => void
 }
 
-/** Reads a section. What ZeekControl refuses goes to `errors`; then the group is not to be used. */
-export function readGroup(
-  section: Section,
-  values: Values,
-  errors: Fault[],
-  notes: string[],
-  maxProcesses: number
-): Group {
-  const get = (key: string) => values.get(section, key)?.value ?? ''
-  const complain = (key: string, message: string) => {
-    errors.push(values.fault(section, key, message))
-  }
-  const tell = (key: string, advice: string) => {
-    notes.push(note(section, key, get(key), advice))
-  }
-  const refuse = (key: string, message: string) => {
-    errors.push({ ...values.fault(section, key, message), isMinor: true })
-  }
-  const reader = { get, complain, refuse, tell }
+/** Where what is found in a file goes. */
+export interface Report {
+  errors: Fault[]
+  notes: string[]
+}
 
-  const type = types.find(type => type === get('type'))
-  if (get('type') === '') complain('type', 'is missing')
-  else if (!type) complain('type', `is an unknown node type '${shown(get('type'))}'; known are ${types.join(', ')}`)
+/**
+ * Reads a section, which may have so many processes at the most. What ZeekControl refuses goes to `errors`; then the
+ * group is not to be used.
+ */
+export function readGroup(section: Section, values: Values, report: Report, maxProcesses: number): Group {
+  const reader = readerOf(section, values, report)
+  const { get, complain, tell } = reader
+  const type = readType(reader)
   if (get('host') === '') complain('host', 'is missing')
-  if (type === 'standalone') tell('type', 'becomes a cluster of a manager, which writes the logs, and a worker')
-
   const balancing = readBalancing(reader, type, maxProcesses)
-  const interfaces = get('lb_interfaces')
-    .split(',')
-    .map(name => name.trim())
-  if (balancing?.method === 'interfaces') {
-    if (get('lb_interfaces') === '') complain('lb_interfaces', 'is missing')
-    else if (interfaces.length !== balancing.processes) {
-      complain('lb_interfaces', `has ${interfaces.length} interfaces for ${balancing.processes} processes`)
-    }
-  } else if (get('lb_interfaces') !== '') tell('lb_interfaces', 'has no effect without lb_method = interfaces')
-
+  const interfaces = readInterfaces(reader, balancing)
   const cpus = readCpus(reader, balancing?.processes ?? 1)
   const { scripts, options } = readScripts(reader)
-  const afPacket = afPacketKeys.filter(key => get(`af_packet_${key}`) !== '')
-  if (!balancing) {
-    for (const key of afPacket) tell(`af_packet_${key}`, 'has no effect without lb_procs, as in ZeekControl')
-  }
+  const afPacketOptions = readAfPacket(reader, balancing)
   for (const key of Object.keys(advice)) if (get(key) !== '') tell(key, advice[key]!(get(key)))
 
   const group: Group = {
@@ -125,21 +102,33 @@ export function readGroup(
     role: roles[type ?? 'worker'],
     host: get('host'),
     interface: get('interface'),
-    // ZeekControl takes them from the end of the list.
-    interfaces: balancing?.method === 'interfaces' ? interfaces.reverse() : [],
+    interfaces,
     cpus,
     cpu: cpus[0],
     env: readEnvironment(reader),
     // ZeekControl's default for SitePolicyScripts.
     scripts: ['local.zeek', ...scripts],
-    options: {
-      ...options,
-      ...(balancing && Object.fromEntries(afPacket.map(key => [`AF_Packet::${key}`, get(`af_packet_${key}`)])))
-    },
+    options: { ...options, ...afPacketOptions },
     ...(balancing && { balancing })
   }
   examine(group, reader)
   return group
+}
+
+function readerOf(section: Section, values: Values, { errors, notes }: Report): Reader {
+  const get = (key: string) => values.get(section, key)?.value ?? ''
+  return {
+    get,
+    complain: (key, message) => {
+      errors.push(values.fault(section, key, message))
+    },
+    refuse: (key, message) => {
+      errors.push({ ...values.fault(section, key, message), isMinor: true })
+    },
+    tell: (key, advice) => {
+      notes.push(note(section, key, get(key), advice))
+    }
+  }
 }
 
 /** Looks for what the schemas refuse. */
@@ -168,6 +157,14 @@ function examine(
   if (isPlainAddress(canonicalHost(host))) {
     for (const { message } of instanceFaults({ name: 'a', host: canonicalHost(host) })) refuse('host', message)
   }
+}
+
+function readType({ get, complain, tell }: Reader): ZeekctlType | undefined {
+  const type = types.find(type => type === get('type'))
+  if (get('type') === '') complain('type', 'is missing')
+  else if (!type) complain('type', `is an unknown node type '${shown(get('type'))}'; known are ${types.join(', ')}`)
+  if (type === 'standalone') tell('type', 'becomes a cluster of a manager, which writes the logs, and a worker')
+  return type
 }
 
 function readBalancing(
@@ -206,6 +203,29 @@ function readBalancing(
     )
   }
   return { method: method ?? 'custom', processes: Number(processes) }
+}
+
+/** The interface of each process, where each has its own: ZeekControl takes them from the end of the list. */
+function readInterfaces({ get, complain, tell }: Reader, balancing: Group['balancing']): string[] {
+  const text = get('lb_interfaces')
+  if (balancing?.method !== 'interfaces') {
+    if (text !== '') tell('lb_interfaces', 'has no effect without lb_method = interfaces')
+    return []
+  }
+  const interfaces = text.split(',').map(name => name.trim())
+  if (text === '') complain('lb_interfaces', 'is missing')
+  else if (interfaces.length !== balancing.processes) {
+    complain('lb_interfaces', `has ${interfaces.length} interfaces for ${balancing.processes} processes`)
+  }
+  return interfaces.reverse()
+}
+
+/** The options of the AF_Packet plugin, by full name. */
+function readAfPacket({ get, tell }: Reader, balancing: Group['balancing']): Record<string, string> {
+  const given = afPacketKeys.filter(key => get(`af_packet_${key}`) !== '')
+  if (balancing) return Object.fromEntries(given.map(key => [`AF_Packet::${key}`, get(`af_packet_${key}`)]))
+  for (const key of given) tell(`af_packet_${key}`, 'has no effect without lb_procs, as in ZeekControl')
+  return {}
 }
 
 function readCpus({ get, complain, tell }: Reader, processes: number): number[] {

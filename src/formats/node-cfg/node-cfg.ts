@@ -22,7 +22,7 @@ export async function parseNodeCfg(text: string, { resolve }: { resolve: Resolve
   const values = interpolated(ini, dialect, errors)
   let left = maxNodes
   const groups = ini.sections.map(section => {
-    const group = readGroup(section, values, errors, notes, left)
+    const group = readGroup(section, values, { errors, notes }, left)
     left -= group.balancing?.processes ?? 1
     return group
   })

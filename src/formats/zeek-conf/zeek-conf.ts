@@ -3,7 +3,7 @@ import { canonicalHost } from '../../addresses.js'
 import type { Converted } from '../converted.js'
 import { Names } from '../node-cfg/hosts.js'
 import { readIni, type Section } from '../ini/ini.js'
-import { refuse, shown } from '../refusal.js'
+import { refuse, shown, type Fault } from '../refusal.js'
 import { instanceFaults } from '../schema-faults.js'
 import { adviceFor } from './zeek-conf-advice.js'
 import { interfaceName, nodesOf } from './zeek-conf-nodes.js'
@@ -20,32 +20,16 @@ export interface ZeekConfContext {
 export function parseZeekConf(text: string, { host, defaultInstance }: ZeekConfContext): Converted {
   const { sections, errors } = readIni(text, zeekConfDialect)
   const notes: string[] = []
+  errors.push(...sectionFaults(sections))
   const open = (section: Section) => new SectionReader(section, errors, notes)
   const unnamed = sections.find(({ name }) => name === '')
-  if (unnamed && sections.length > 1) {
-    errors.push({
-      line: sections[1]!.line,
-      message: 'begins a section, but there are keys before it: all keys are in sections, or none is'
-    })
-  }
   const zeek = open(
     unnamed ?? sections.find(({ name }) => name === 'zeek') ?? { name: 'zeek', line: 0, entries: new Map() }
   )
   const readers = sections.map(section => (section === zeek.section ? zeek : open(section)))
-  for (const { name, line } of sections) {
-    if (name.startsWith('interface') && interfaceName(name) === undefined) {
-      errors.push({ section: name, line, message: 'must be "interface NAME", with a name of a-z 0-9 "-" and "_"' })
-    }
-  }
   const interfaces = unnamed ? [zeek] : readers.filter(({ section }) => section.name.startsWith('interface'))
 
-  const prefix = zeek.has('cluster_node_prefix') ? zeek.text('cluster_node_prefix') : (host ?? '')
-  if (zeek.has('cluster_node_prefix') && !/^([a-z0-9][-a-z0-9_]*)?$/.test(prefix)) {
-    zeek.complain(
-      'cluster_node_prefix',
-      'must be empty, or begin with one of a-z 0-9 and go on with these, "-" and "_"'
-    )
-  }
+  const prefix = readPrefix(zeek, host ?? '')
   const drafts = nodesOf(zeek, interfaces, prefix === '' ? '' : `${prefix}-`)
   const names = new Names(drafts.map(({ name }) => name))
   const instance: Instance = {
@@ -72,6 +56,40 @@ export function parseZeekConf(text: string, { host, defaultInstance }: ZeekConfC
     },
     notes
   }
+}
+
+/** What is wrong with how a file is divided, whatever is in its sections. */
+function sectionFaults(sections: readonly Section[]): Fault[] {
+  const isMixed = sections.length > 1 && sections.some(({ name }) => name === '')
+  const misnamed = sections.filter(({ name }) => name.startsWith('interface') && interfaceName(name) === undefined)
+  return [
+    ...(isMixed
+      ? [
+          {
+            line: sections[1]!.line,
+            message: 'begins a section, but there are keys before it: all keys are in sections, or none is'
+          }
+        ]
+      : []),
+    ...misnamed.map(({ name, line }) => ({
+      section: name,
+      line,
+      message: 'must be "interface NAME", with a name of a-z 0-9 "-" and "_"'
+    }))
+  ]
+}
+
+/** What the names of nodes start with: `byDefault`, unless the file says so. */
+function readPrefix(zeek: SectionReader, byDefault: string): string {
+  if (!zeek.has('cluster_node_prefix')) return byDefault
+  const prefix = zeek.text('cluster_node_prefix')
+  if (!/^([a-z0-9][-a-z0-9_]*)?$/.test(prefix)) {
+    zeek.complain(
+      'cluster_node_prefix',
+      'must be empty, or begin with one of a-z 0-9 and go on with these, "-" and "_"'
+    )
+  }
+  return prefix
 }
 
 function readAddress(zeek: SectionReader): { host?: string } {
