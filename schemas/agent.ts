@@ -17,8 +17,16 @@ import {
 
 /** What controller and agent say to each other over their link. */
 
-/** The version of this language. A controller refuses an agent of another one. */
+/**
+ * The version of this language. It grows with every change. What one version adds is a method, or a member that may be
+ * absent: so each end works with the version before its own, and what that one does not know fails with `not_found`.
+ */
 export const agentApiVersion = 4
+
+/** Whether an end of a version can be worked with: versions before 4 had another way to their nodes. */
+export function isSpoken(version: unknown): boolean {
+  return typeof version === 'number' && version >= Math.max(4, agentApiVersion - 1) && version <= agentApiVersion + 1
+}
 /** The path of the link, at the controller and at an agent that is dialled. */
 export const agentPath = '/v1/agent'
 

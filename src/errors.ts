@@ -23,6 +23,9 @@ export const statusOf = {
 
 export type Code = keyof typeof statusOf
 
+/** What is said of what has not ended in time. zeek-client knows these words. */
+export const requestTimedOut = 'request timed out'
+
 /** A failure that was foreseen. Anything else that is thrown is `internal`: logged with its stack, and hidden. */
 export class AppError extends Error {
   readonly code: Code

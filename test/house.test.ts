@@ -25,6 +25,8 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/settings.ts': { value: ['schemas', 'src/errors.ts', 'src/util.ts'] },
   'src/log.ts': { value: ['src/errors.ts'], type: ['schemas'] },
   ...Object.fromEntries(leaves.map(leaf => [leaf, { value: ground }])),
+  // The language of the links: what their ends ask of each other.
+  'src/protocol': { value: ground, type: ['src/link'] },
   'src/link': { value: ground, type: ['src/security'] },
   'src/security': { value: ground, type: ['src/store'] },
   'src/requests': { value: [...ground, 'src/events'], type: ['src/store'] },

@@ -1,10 +1,9 @@
-import type { Static } from '@sinclair/typebox'
 import type { Logger } from 'pino'
 import { agentMethods, controllerMethods, type Layout } from '../../schemas/agent.js'
+import type { NodeStep } from '../../schemas/operations.js'
 import type { Outcome } from '../../schemas/types.js'
-import { checker } from '../../schemas/validator.js'
-import { invalid } from '../errors.js'
-import type { Context, Handlers, Link } from '../link/link.js'
+import type { Handlers, Link } from '../link/link.js'
+import { asking, serve } from '../protocol/methods.js'
 import { unpackLayout } from '../protocol/packed-layout.js'
 import type { NodeChecks } from './check/check.js'
 import type { AgentSettings } from './config.js'
@@ -17,29 +16,12 @@ import { withProgress } from './nodes/progress.js'
 import type { Sampler } from './stats/sampler.js'
 import { ownOf, takenPorts } from './check/taken-ports.js'
 
-type Method = keyof typeof agentMethods
-type Served = { [M in Method]: (params: Static<(typeof agentMethods)[M]['params']>, context: Context) => unknown }
-
-const check = Object.fromEntries(
-  Object.entries(agentMethods).map(([method, { params }]) => [method, checker(params, invalid)])
-) as Record<Method, (value: unknown, at: string) => any>
-
-/** Handlers that get what fits the schema of their method, and nothing else. */
-function checked(served: Served): Handlers {
-  return Object.fromEntries(
-    (Object.entries(served) as [Method, (params: any, context: Context) => unknown][]).map(([method, serve]) => [
-      method,
-      (params, context) => serve(check[method](params, method), context)
-    ])
-  )
-}
-
-const checkPacked = checker(controllerMethods.layout.answer, invalid)
+const askController = asking(controllerMethods)
 /** A layout is asked for by an agent that is being asked itself; it takes what it takes, however long its asker waits. */
 const layoutMs = 60_000
 
 async function askForLayout(link: Link, digest: string): Promise<Layout> {
-  const { packed } = checkPacked(await link.ask('layout', { digest }, { timeoutMs: layoutMs }), 'layout')
+  const { packed } = await askController(link, 'layout', { digest }, { timeoutMs: layoutMs })
   return await unpackLayout(packed, digest)
 }
 
@@ -57,9 +39,12 @@ export interface Workers {
 
 /** What an agent does for its controller, by method. */
 export function methodsOf({ settings, env, table, checks, sampler, instance, host, log }: Workers): Handlers {
-  const telling = (nodes: readonly string[], { part }: Context, job: Promise<Outcome[]>) =>
-    withProgress(job, () => table.steps(nodes), part, settings.agent_progress_interval * 1000)
-  return checked({
+  const telling = (
+    nodes: readonly string[],
+    { part }: { part: (steps: NodeStep[]) => void },
+    job: Promise<Outcome[]>
+  ) => withProgress(job, () => table.steps(nodes), part, settings.agent_progress_interval * 1000)
+  return serve(agentMethods, {
     deploy: ({ share, ...how }, context) => {
       log.info(`deploying configuration ${share.config_id}: ${share.nodes.length} nodes`)
       const { link, signal } = context
@@ -93,7 +78,7 @@ export function methodsOf({ settings, env, table, checks, sampler, instance, hos
     restart: ({ nodes }, context) => telling(nodes, context, table.restart(nodes, context.signal)),
     get_node_stats: ({ nodes, watch }, { signal, part }) => sampler.stats(nodes, watch, signal, part),
     get_instance_stats: async (_params, { signal }) => [
-      { success: true, instance: settings.agent_name, data: { instance_stats: await instance.stats(signal) } }
+      { success: true as const, instance: settings.agent_name, data: { instance_stats: await instance.stats(signal) } }
     ],
     get_metrics: ({ node }) => sampler.metrics(node)
   })

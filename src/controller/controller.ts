@@ -15,7 +15,7 @@ import type { RequestOptions, Requests } from '../requests/requests.js'
 import type { ConfigurationTable } from '../store/configurations.js'
 import type { RequestFilter } from '../store/requests.js'
 import type { Store } from '../store/store.js'
-import type { Answer, Task, Work } from '../requests/task.js'
+import { timedOut, type Answer, type Task, type Work } from '../requests/task.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
 import type { Checks } from './work/checks.js'
 import type { Deployer } from './cluster/deployer.js'
@@ -288,6 +288,6 @@ export class Controller {
   /** Never answers by itself. */
   async #timeOut(task: Task): Promise<Answer> {
     await new Promise(resolve => task.signal.addEventListener('abort', resolve, { once: true }))
-    return { results: [{ success: false, error: 'request timed out' }], timedOut: true }
+    return timedOut()
   }
 }

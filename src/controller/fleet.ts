@@ -1,39 +1,34 @@
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TSchema } from '@sinclair/typebox'
 import type { Logger } from 'pino'
-import { agentApiVersion, agentMethods, controllerMethods, Hello } from '../../schemas/agent.js'
-import { HealthReport } from '../../schemas/operations.js'
+import { agentApiVersion, agentMethods, controllerMethods, Hello, isSpoken } from '../../schemas/agent.js'
+import type { HealthReport } from '../../schemas/operations.js'
 import type { Instance, NodeState, NodeStatus, Outcome } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { canonicalHost } from '../addresses.js'
 import { AppError, invalid, messageOf } from '../errors.js'
 import { Link, type LinkReply } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
+import { asking, serve, type AnswerOf, type AskOptions, type ParamsOf } from '../protocol/methods.js'
 import { backoff, compare, hostPort, maxTimerMs } from '../util.js'
 import { Waiting } from '../requests/waiting.js'
 import { dated, lost } from './cluster/node-status.js'
 
+const askAgent = asking(agentMethods)
 const checkHello = checker(Hello, invalid)
-const checkChange = checker(controllerMethods.change.params, invalid)
-const checkGone = checker(controllerMethods.gone.params, invalid)
-const checkLayout = checker(controllerMethods.layout.params, invalid)
-const checkHealth = checker(HealthReport, invalid)
-const checkLog = checker(controllerMethods.log.params, invalid)
-const checkError = checker(controllerMethods.error.params, invalid)
-const checkAnswer = Object.fromEntries(
-  Object.entries(agentMethods).map(([method, { answer }]) => [method, checker(answer, invalid)])
-) as Record<AgentMethod, (value: unknown, at: string) => any>
-const checkPart = Object.fromEntries(
-  Object.entries(agentMethods).map(([method, definition]) => [
-    method,
-    'part' in definition ? checker<TSchema>(definition.part, invalid) : undefined
-  ])
-) as Partial<Record<AgentMethod, (value: unknown, at: string) => any>>
+/** What a member may tell of. */
+const { hello: _hello, ...told } = controllerMethods
+
+/** The only name that an agent at an address may have, and what to say of another. */
+interface Expected {
+  name: string
+  complaint: string
+}
 
 const retryMs = 250
 
-export type AgentMethod = keyof typeof agentMethods
+export type AgentMethods = typeof agentMethods
+export type AgentMethod = keyof AgentMethods
 
 /** An instance whose agent is connected, or was. */
 export interface Member {
@@ -109,65 +104,53 @@ export class Fleet extends EventEmitter<FleetEvents> {
    * Asks an agent. Rejects with an AppError: its own, `timeout`, or `unavailable` when it is not connected or gets lost.
    * An answer that comes after its time is only told, with the request that it was for.
    */
-  async ask(
+  async ask<M extends AgentMethod>(
     instance: string,
-    method: AgentMethod,
-    params: object,
-    { timeoutMs, reqid, onPart }: { timeoutMs: number; reqid?: string; onPart?: ((part: any) => void) | undefined }
-  ): Promise<any> {
+    method: M,
+    params: ParamsOf<AgentMethods[M]>,
+    { reqid, ...options }: AskOptions<AgentMethods[M]> & { reqid?: string }
+  ): Promise<AnswerOf<AgentMethods[M]>> {
     const member = this.member(instance)
     if (!member) throw new AppError('unavailable', `instance ${instance} is not connected`)
+    const about = `${method}${reqid === undefined ? '' : ` of request ${reqid}`}`
     const late = (answer: LinkReply) =>
-      this.emit(
-        'log',
-        instance,
-        'WARNING',
-        `late answer to ${method}${reqid === undefined ? '' : ` of request ${reqid}`}: ${describe(answer)}`
-      )
-    return checkAnswer[method](
-      await member.link.ask(method, params, {
-        timeoutMs,
-        late,
-        onPart: onPart && (part => onPart(checkPart[method]?.(part, instance)))
-      }),
-      instance
-    )
+      this.emit('log', instance, 'WARNING', `late answer to ${about}: ${describe(answer)}`)
+    return await askAgent(member.link, method, params, { ...options, late, from: instance })
   }
 
   /** Serves an agent. `expected`: the only name that it may have, and what to say of another. */
-  accept(transport: Transport, peerAddress: string, expected?: { name: string; complaint: string }): Link {
+  accept(transport: Transport, peerAddress: string, expected?: Expected): Link {
     const { heartbeatMs, log, controllerName } = this.#options
     let member: Member | undefined
     const link = new Link(
       transport,
       {
         hello: params => {
-          member = this.#welcome(link, params, peerAddress, expected)
-          return { controller: controllerName }
+          member = this.#welcome(link, this.#checkHello(link, params, expected), peerAddress)
+          return { controller: controllerName } satisfies AnswerOf<typeof controllerMethods.hello>
         },
-        layout: async params => {
-          // Only what is known as an agent has any use for it.
-          if (!member) throw new AppError('forbidden', 'hello comes first')
-          return { packed: await this.#options.layout(checkLayout(params, 'layout').digest) }
-        },
-        change: params => {
-          const { status, old_state: old, reason } = checkChange(params, 'change')
-          if (member) this.#note(member, status, reason, old)
-        },
-        gone: params => {
-          for (const node of checkGone(params, 'gone').nodes) member?.statuses.delete(node)
-        },
-        health: params => {
-          if (member) this.emit('health', member.name, checkHealth(params, 'health'))
-        },
-        log: params => {
-          const { level, message } = checkLog(params, 'log')
-          if (member) this.emit('log', member.name, level, message)
-        },
-        error: params => {
-          const { message, node } = checkError(params, 'error')
-          if (member) this.emit('fault', message, member.name, node)
-        }
+        ...serve(told, {
+          layout: async ({ digest }) => {
+            // Only what is known as an agent has any use for it.
+            if (!member) throw new AppError('forbidden', 'hello comes first')
+            return { packed: await this.#options.layout(digest) }
+          },
+          change: ({ status, old_state: old, reason }) => {
+            if (member) this.#note(member, status, reason, old)
+          },
+          gone: ({ nodes }) => {
+            for (const node of nodes) member?.statuses.delete(node)
+          },
+          health: report => {
+            if (member) this.emit('health', member.name, report)
+          },
+          log: ({ level, message }) => {
+            if (member) this.emit('log', member.name, level, message)
+          },
+          error: ({ message, node }) => {
+            if (member) this.emit('fault', message, member.name, node)
+          }
+        })
       },
       { heartbeatMs, onError: error => log.warn(`agent ${member?.name ?? peerAddress}: ${messageOf(error)}`) }
     )
@@ -227,32 +210,38 @@ export class Fleet extends EventEmitter<FleetEvents> {
     }
   }
 
-  #welcome(
-    link: Link,
-    params: any,
-    peerAddress: string,
-    expected: { name: string; complaint: string } | undefined
-  ): Member {
-    const name = String(params?.name)
-    const refuse = (why: string): never => {
-      this.emit('fault', why, name, undefined)
-      setImmediate(() => {
-        void link.close(why)
-      })
-      throw new AppError('invalid_request', why)
-    }
+  /** Ends the link of an agent that cannot be one of ours, and says why. */
+  #refuse(link: Link, name: string, why: string): never {
+    this.emit('fault', why, name, undefined)
+    setImmediate(() => {
+      void link.close(why)
+    })
+    throw new AppError('invalid_request', why)
+  }
+
+  #checkHello(link: Link, params: unknown, expected: Expected | undefined): Hello {
+    const { name, api_version: version } = Object(params) as Record<string, unknown>
     // First of all: what another version says may look different.
-    if (params?.api_version !== agentApiVersion) {
-      refuse(`agent ${name} speaks version ${params?.api_version}, not ${agentApiVersion}`)
+    if (!isSpoken(version))
+      this.#refuse(link, String(name), `agent ${name} speaks version ${version}, not ${agentApiVersion}`)
+    if (expected !== undefined && expected.name !== name) {
+      this.#refuse(link, String(name), `${expected.complaint} agent ${name}`)
     }
-    const hello = checkHello(params, 'hello')
-    if (expected !== undefined && expected.name !== name) refuse(`${expected.complaint} agent ${name}`)
+    try {
+      return checkHello(params, 'hello')
+    } catch (error) {
+      return this.#refuse(link, String(name), `agent ${name}: ${messageOf(error)}`)
+    }
+  }
+
+  #welcome(link: Link, hello: Hello, peerAddress: string): Member {
+    const { name } = hello
     const before = this.#members.get(name)
     if (before && !before.link.closed.aborted) {
       // The same one again: its old connection is dead and does not know it yet.
       if (before.machine === hello.machine && before.hello.directory === hello.directory) {
         void before.link.close('another connection has taken over')
-      } else refuse(`there is an agent ${name} already, at ${before.host}`)
+      } else this.#refuse(link, name, `there is an agent ${name} already, at ${before.host}`)
     }
     const member: Member = {
       name,

@@ -74,7 +74,7 @@ export async function startController({
     journal.note(event).catch(error => log.debug(`${event.type} is lost: ${messageOf(error)}`))
   }
   const audit = new Audit({ log: auditLog, hub: auditHub }, note, now)
-  const access = await createAccess(settings, store, audit, () => journal.catchUp(), now, agent)
+  const access = await createAccess({ settings, store, audit, onChange: () => journal.catchUp(), now, agent })
   const table = new RequestTable(store)
   const requests = new Requests({
     table,

@@ -1,5 +1,6 @@
-import { AppError, messageOf, statusOf, type Code } from '../errors.js'
+import { AppError, messageOf, requestTimedOut, statusOf, type Code } from '../errors.js'
 import { maxTimerMs } from '../util.js'
+import { parseFrame, type Frame, type Question } from './frame.js'
 import type { Transport } from './transport.js'
 
 export interface Context {
@@ -12,6 +13,7 @@ export interface Context {
 }
 
 /** What one end serves: by method, for questions and notifications alike. What it returns is the answer. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- protocol/methods.ts has them typed and checked
 export type Handlers = Record<string, (params: any, context: Context) => unknown>
 
 export interface LinkOptions {
@@ -23,24 +25,14 @@ export interface LinkOptions {
 
 export type LinkReply = { result?: unknown } | { error: AppError }
 
-interface Asking {
+export interface Asking {
   timeoutMs: number
   signal?: AbortSignal
   /** Told, in order, of what the other end says before its answer. */
-  onPart?: ((value: any) => void) | undefined
+  onPart?: ((value: unknown) => void) | undefined
   /** Told of an answer that comes after the time. */
   late?: (answer: LinkReply) => void
 }
-
-type Frame =
-  | { ask: number; method: string; params?: unknown; timeout: number }
-  | { answer: number; result?: unknown; error?: { code: Code; message: string } }
-  | { part: number; value?: unknown }
-  | { notify: string; params?: unknown }
-  | { cancel: number }
-  | { ping: true }
-
-type Question = Extract<Frame, { ask: number }>
 
 const ping = JSON.stringify({ ping: true } satisfies Frame)
 
@@ -164,25 +156,31 @@ export class Link {
     this.#missed = 0
     let frame: Frame
     try {
-      frame = JSON.parse(text)
-      if (typeof frame !== 'object' || frame === null) throw new TypeError(`${text.slice(0, 40)} is no frame`)
+      frame = parseFrame(text)
     } catch (error) {
-      return this.#onError(error)
+      // Whoever says that speaks another language; what comes next could be anything.
+      this.#onError(error)
+      void this.close(messageOf(error))
+      return
     }
+    this.#handle(frame)
+  }
+
+  #handle(frame: Frame): void {
     if ('ask' in frame && this.#afterSilence) this.#held.set(frame.ask, frame)
     else if ('ask' in frame) void this.#serve(frame)
-    else if ('answer' in frame) {
-      const { answer: id, error, result } = frame
-      const settle = this.#asked.get(id)?.settle ?? this.#late.get(id)
-      this.#late.delete(id)
-      settle?.(
-        error
-          ? { error: new AppError(Object.hasOwn(statusOf, error.code) ? error.code : 'internal', error.message) }
-          : { result }
-      )
-    } else if ('part' in frame) this.#hearPart(frame)
+    else if ('answer' in frame) this.#settle(frame)
+    else if ('part' in frame) this.#hearPart(frame)
     else if ('notify' in frame) this.#hear(frame)
     else if ('cancel' in frame) this.#giveUp(frame.cancel)
+  }
+
+  #settle(frame: Extract<Frame, { answer: number }>): void {
+    const settle = this.#asked.get(frame.answer)?.settle ?? this.#late.get(frame.answer)
+    this.#late.delete(frame.answer)
+    if (!('error' in frame)) return settle?.({ result: frame.result })
+    const { code, message } = frame.error
+    settle?.({ error: new AppError(Object.hasOwn(statusOf, code) ? (code as Code) : 'internal', message) })
   }
 
   #giveUp(id: number): void {
@@ -202,19 +200,13 @@ export class Link {
     try {
       const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined
       if (!handler) throw new AppError('not_found', `there is no method ${method}`)
-      // In a turn of its own: the first question can come while this link is being made.
-      this.#send({
-        answer: ask,
-        result: await Promise.resolve().then(() =>
-          handler(params, {
-            signal: controller.signal,
-            link: this,
-            part: value => {
-              if (this.#serving.has(ask)) this.#send({ part: ask, value })
-            }
-          })
-        )
-      })
+      // In a turn of its own: the first question can come while this link is being made, and be given up right behind it.
+      await Promise.resolve()
+      if (controller.signal.aborted) throw new AppError('timeout', requestTimedOut)
+      const part = (value: unknown) => {
+        if (this.#serving.has(ask)) this.#send({ part: ask, value })
+      }
+      this.#send({ answer: ask, result: await handler(params, { signal: controller.signal, link: this, part }) })
     } catch (error) {
       if (!(error instanceof AppError)) this.#onError(error)
       this.#send({

@@ -15,7 +15,7 @@ import type { Audit } from './audit.js'
 import type { Caller } from './caller.js'
 import type { EventJournal } from './journal.js'
 import type { RequestEnd, RequestFilter, RequestTable, StoredRequest } from '../store/requests.js'
-import { concluded, withReqid, type Answer, type Task, type Work } from './task.js'
+import { type Answer, concluded, type Task, timedOut, withReqid, type Work } from './task.js'
 import { maxTimerMs, timeOrderedId } from '../util.js'
 import { Waiting } from './waiting.js'
 
@@ -242,10 +242,7 @@ export class Requests {
       ending.signal.addEventListener(
         'abort',
         () => {
-          lastResort = setTimeout(
-            () => resolve({ results: [{ success: false, error: 'request timed out' }], timedOut: true }),
-            graceMs
-          )
+          lastResort = setTimeout(() => resolve(timedOut()), graceMs)
         },
         { once: true }
       )

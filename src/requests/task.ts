@@ -1,6 +1,7 @@
 import type { Request, RequestState } from '../../schemas/api.js'
 import type { DomainEvent } from '../../schemas/events.js'
 import type { Outcome, Result, ResultWithoutReqid } from '../../schemas/types.js'
+import { requestTimedOut } from '../errors.js'
 
 /** A request that is being worked on. */
 export interface Task {
@@ -24,6 +25,7 @@ export interface Answer {
 }
 
 export const failed = (error: string): Answer => ({ results: [{ success: false, error }] })
+export const timedOut = (): Answer => ({ ...failed(requestTimedOut), timedOut: true })
 
 /** What is done for a request: at once, when all is known here, and then written down with it; or in its time. */
 export type Work = { now: () => Answer } | ((task: Task) => Promise<Answer>)

@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { checker } from '../../schemas/validator.js'
-import { AppError, invalid, messageOf } from '../errors.js'
+import { AppError, invalid, messageOf, requestTimedOut } from '../errors.js'
 import { Repeatable } from '../util.js'
 import { LineReader } from './line-reader.js'
 
@@ -204,4 +204,4 @@ export class Channel {
   }
 }
 
-const timedOut = () => new AppError('unavailable', 'request timed out')
+const timedOut = () => new AppError('unavailable', requestTimedOut)

@@ -63,7 +63,6 @@ await t.test(
   }
 )
 
-// The version is looked at after the shape, so an agent whose hello has another shape goes unnoticed.
 await t.test('operators hear of an agent of another version whatever its hello looks like', async t => {
   const controller = await startTestController(t)
   const stream = await openStream(t, `${controller.url}/v1/events?types=notify_error,notify_log`)
@@ -77,8 +76,14 @@ await t.test('operators hear of an agent of another version whatever its hello l
     await link.ask('hello', hello, { timeoutMs: 5000 }).catch(() => {})
     return link
   }
-  await connect({ api_version: agentApiVersion + 1, name: 'agent-a', release: '2' })
+  await connect({ api_version: agentApiVersion + 2, name: 'agent-a', release: '2' })
+  await connect({ api_version: agentApiVersion + 1, name: 'agent-c', release: '2' })
   const end = await connect({ api_version: agentApiVersion, name: 'agent-b', version: '1', machine: 'm', nodes: [] })
   end.notify('log', { level: 'WARNING', message: 'the end' })
-  t.match((await stream.next())?.json, { type: 'notify_error', instance: 'agent-a' })
+  for (const [instance, message] of [
+    ['agent-a', `agent agent-a speaks version ${agentApiVersion + 2}, not ${agentApiVersion}`],
+    ['agent-c', /^agent agent-c: hello\/.* is required/]
+  ] as const) {
+    t.match((await stream.next())?.json, { type: 'notify_error', instance, message })
+  }
 })

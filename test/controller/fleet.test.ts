@@ -139,11 +139,11 @@ await t.test('hellos that do not fit the schema are refused', async t => {
 await t.test('an agent of another version is refused, and operators hear of it', async t => {
   const controller = await startTestController(t)
   const stream = await follow(t, controller, 'notify_error,notify_agent_hello')
-  await t.rejects(agentOf(t, controller, { hello: { api_version: agentApiVersion + 1 } }), { code: 'invalid_request' })
+  await t.rejects(agentOf(t, controller, { hello: { api_version: agentApiVersion + 2 } }), { code: 'invalid_request' })
   t.match((await stream.next())?.json, {
     type: 'notify_error',
     instance: 'agent-a',
-    message: `agent agent-a speaks version ${agentApiVersion + 1}, not ${agentApiVersion}`
+    message: `agent agent-a speaks version ${agentApiVersion + 2}, not ${agentApiVersion}`
   })
   t.same(controller.controller.instances(), [])
 })

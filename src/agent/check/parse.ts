@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Finding } from '../../../schemas/operations.js'
-import { messageOf } from '../../errors.js'
+import { messageOf, requestTimedOut } from '../../errors.js'
 import { describeExit } from '../../supervisor/program.js'
 import { Reports } from '../../zeek/report.js'
 
@@ -28,7 +28,7 @@ export async function parse(
 ): Promise<Finding[]> {
   const reports = new Reports(max)
   const error = (message: string): Finding => ({ level: 'error', message })
-  if (signal.aborted) return [error('request timed out')]
+  if (signal.aborted) return [error(requestTimedOut)]
   // A group of its own, to be killed as one. A command line is checked before: nothing here throws.
   const child = spawn(executable!, args, { cwd, env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
   child.stderr.setEncoding('utf8').on('data', text => reports.push(text))
@@ -41,7 +41,7 @@ export async function parse(
       // It has ended by itself.
     }
   }
-  const giveUp = () => kill('request timed out')
+  const giveUp = () => kill(requestTimedOut)
   const timer = setTimeout(() => kill(`zeek -a has not ended within ${timeoutMs / 1000} seconds`), timeoutMs)
   signal.addEventListener('abort', giveUp, { once: true })
   try {

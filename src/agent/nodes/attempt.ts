@@ -4,6 +4,7 @@ import { withoutSecrets } from '../../security/secrets.js'
 import { aborted } from '../../util.js'
 import { reasonIn } from '../../zeek/report.js'
 import type { ManagedNode } from './managed-node.js'
+import { requestTimedOut } from '../../errors.js'
 
 /** What an attempt has to know of the nodes of its instance. */
 export interface Nodes {
@@ -97,7 +98,7 @@ export class Attempt {
     return failed(
       instance,
       node,
-      named.length === 0 ? 'request timed out' : `request timed out while still stopping ${named.join(', ')}`
+      named.length === 0 ? requestTimedOut : `${requestTimedOut} while still stopping ${named.join(', ')}`
     )
   }
 }

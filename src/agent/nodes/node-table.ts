@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import type { Layout, SentShare, Share } from '../../../schemas/agent.js'
 import type { HealthReport, NodeStep } from '../../../schemas/operations.js'
 import type { DesiredState, NodeState, NodeStatus, Outcome, ResultData } from '../../../schemas/types.js'
-import { AppError, messageOf } from '../../errors.js'
+import { AppError, messageOf, requestTimedOut } from '../../errors.js'
 import type { UnitStatus } from '../../supervisor/program.js'
 import { aborted, Sequence } from '../../util.js'
 import { findZeek } from '../../zeek/executable.js'
@@ -209,7 +209,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       await job(names.flatMap(name => this.#nodes.get(name) ?? []))
     })
     await Promise.race([working, aborted(signal)])
-    if (!hasBegun) throw new AppError('timeout', 'request timed out')
+    if (!hasBegun) throw new AppError('timeout', requestTimedOut)
   }
 
   /** Stops what differs, starts what does not run; `done` gets what it is done with. Returns the outcome of each node that cannot even be tried. */

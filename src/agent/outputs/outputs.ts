@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Static } from '@sinclair/typebox'
 import type { agentMethods } from '../../../schemas/agent.js'
 import type { OutputStream } from '../../../schemas/requests.js'
 import type { Outcome, ResultData } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
-import type { Context } from '../../link/link.js'
+import type { ContextOf, ParamsOf, PartOf } from '../../protocol/methods.js'
 import { withoutSecrets } from '../../security/secrets.js'
 import { fileOf, isThere, lastLines, readEnd, readLatest, runsBefore, streams } from '../../supervisor/output.js'
 import type { ManagedNode } from '../nodes/managed-node.js'
@@ -22,7 +21,7 @@ const followBytes = 4 * 1024 * 1024
 const partBytes = 64 * 1024
 const partLines = 500
 
-type Params = Static<typeof agentMethods.get_node_output.params>
+type Method = typeof agentMethods.get_node_output
 
 /** How much of which outputs. */
 interface Wanted {
@@ -34,8 +33,8 @@ interface Wanted {
 /** What nodes have written, and with `follow` what they write then, as parts. One outcome per node. */
 export async function getNodeOutput(
   table: NodeTable,
-  { nodes, stream, lines, incarnation, follow }: Params,
-  { signal, part }: Pick<Context, 'signal' | 'part'>
+  { nodes, stream, lines, incarnation, follow }: ParamsOf<Method>,
+  { signal, part }: Pick<ContextOf<Method>, 'signal' | 'part'>
 ): Promise<Outcome[]> {
   const chosen = stream === undefined ? streams : [stream]
   const wanted = {
@@ -90,7 +89,7 @@ interface FollowOptions {
   /** Whether the node is still one of this instance. */
   isOurs: () => boolean
   signal: AbortSignal
-  part: (value: Static<typeof agentMethods.get_node_output.part>) => void
+  part: (value: PartOf<Method>) => void
 }
 
 /** Tells what a node writes, until one of the limits; resolves with what was there at the start. */

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Arguments } from '../../../schemas/api.js'
 import { clusterRoles, type Configuration, type DesiredState } from '../../../schemas/types.js'
 import { AppError, messageOf } from '../../errors.js'
-import { failed, type Answer, type Task } from '../../requests/task.js'
+import { failed, timedOut, type Answer, type Task } from '../../requests/task.js'
 import type { ConfigurationTable, Deployment, InstanceAddress } from '../../store/configurations.js'
 import type { Store } from '../../store/store.js'
 import { askInstance, tellsSteps } from '../work/ask.js'
@@ -129,7 +129,7 @@ export class Deployer {
       if (check) await Promise.all(configuration.instances.map(({ name }) => this.#options.fleet.when(name, grace)))
       const { errors, ...deployment } = await this.plan(configuration)
       // Nobody waits any more: it would be deployed behind its client's back.
-      if (task.signal.aborted) return { results: [{ success: false, error: 'request timed out' }], timedOut: true }
+      if (task.signal.aborted) return timedOut()
       if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }
       const shares = new Shares(deployment)
       const refusal = check ? await this.#check(shares, task) : undefined
@@ -159,7 +159,7 @@ export class Deployer {
     const { fleet, checks } = this.#options
     const nodes = shares.names.flatMap(instance => (fleet.member(instance) ? shares.nodes(instance) : []))
     let hasFailed = false
-    const timedOut = await checks.run(shares, nodes, {
+    const late = await checks.run(shares, nodes, {
       ...task,
       progress: (instance, outcomes) => {
         const failures = outcomes.filter(({ success }) => !success)
@@ -168,11 +168,9 @@ export class Deployer {
         task.progress(instance, failures)
       }
     })
-    if (hasFailed) return { results: [], timedOut }
+    if (hasFailed) return { results: [], timedOut: late }
     // Nobody waits any more: it would be deployed behind its client's back.
-    return task.signal.aborted
-      ? { results: [{ success: false, error: 'request timed out' }], timedOut: true }
-      : undefined
+    return task.signal.aborted ? timedOut() : undefined
   }
 
   /** Sends each instance its share as soon as it is connected. Resolves with whether one has not answered in time. */
@@ -184,16 +182,14 @@ export class Deployer {
       shares.names.map(async instance => {
         await fleet.when(instance, grace)
         this.#awaited.delete(instance)
-        return await askInstance(
-          fleet,
-          task,
+        return await askInstance(fleet, task, {
           instance,
-          'deploy',
-          { share: shares.of(instance, this.#stopped), force, refresh: true },
-          outcomes => outcomes,
-          error => shares.nodes(instance).map(({ name: node }) => ({ success: false, instance, node, error })),
-          steps => tell(instance, steps)
-        )
+          method: 'deploy',
+          params: { share: shares.of(instance, this.#stopped), force, refresh: true },
+          unanswered: error =>
+            shares.nodes(instance).map(({ name: node }) => ({ success: false, instance, node, error })),
+          onPart: steps => tell(instance, steps)
+        })
       })
     )
     return late.includes(true)

@@ -75,7 +75,12 @@ export class Operations {
       const heard = (outcomes: readonly Outcome[]) => {
         culprit ??= outcomes.find(({ success }) => !success)
       }
-      timedOut = await askNodes(this.#fleet, until, group, { method: 'restart', heard, onPart: tellsSteps(task) })
+      timedOut = await askNodes(this.#fleet, until, group, {
+        method: 'restart',
+        params: nodes => ({ nodes }),
+        heard,
+        onPart: tellsSteps(task)
+      })
       if (!culprit) continue
       const rest = groups
         .slice(n + 1)
@@ -102,7 +107,11 @@ export class Operations {
     )
     return {
       results: unknown,
-      timedOut: await askNodes(this.#fleet, task, selected, { method, onPart: tellsSteps(task) })
+      timedOut: await askNodes(this.#fleet, task, selected, {
+        method,
+        params: nodes => ({ nodes }),
+        onPart: tellsSteps(task)
+      })
     }
   }
 }

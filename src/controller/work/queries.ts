@@ -2,7 +2,7 @@ import type { Arguments, Selector } from '../../../schemas/api.js'
 import type { Configuration } from '../../../schemas/types.js'
 import { failed, type Answer, type Task } from '../../requests/task.js'
 import { compare } from '../../util.js'
-import { askInstance, askNodes, type NodeQuestion } from './ask.js'
+import { askInstance, askNodes, type NodeQuestion, type OutcomeMethod } from './ask.js'
 import type { Fleet } from '../fleet.js'
 import { select } from '../cluster/selection.js'
 
@@ -50,7 +50,7 @@ export class Queries {
   }
 
   async diagnose(selector: Selector, deployed: Configuration | undefined, task: Task): Promise<Answer> {
-    return await this.#ask(selector, deployed, task, { method: 'diagnose' })
+    return await this.#ask(selector, deployed, task, { method: 'diagnose', params: nodes => ({ nodes }) })
   }
 
   /** What nodes use and see; with `watch`, samples are told as events. */
@@ -73,25 +73,22 @@ export class Queries {
     if (names.length === 0) return failed('no instances connected')
     const late = await Promise.all(
       names.map(instance =>
-        askInstance(
-          this.#fleet,
-          task,
+        askInstance(this.#fleet, task, {
           instance,
-          'get_instance_stats',
-          {},
-          outcomes => outcomes,
-          error => [{ success: false, instance, error }]
-        )
+          method: 'get_instance_stats',
+          params: {},
+          unanswered: error => [{ success: false, instance, error }]
+        })
       )
     )
     return { results: [], timedOut: late.includes(true) }
   }
 
-  async #ask(
+  async #ask<M extends OutcomeMethod>(
     selector: Selector,
     deployed: Configuration | undefined,
     task: Task,
-    question: NodeQuestion
+    question: NodeQuestion<M>
   ): Promise<Answer> {
     if (!deployed) return failed('no cluster deployed')
     const { selected, unknown } = select(selector, deployed)

@@ -5,6 +5,7 @@ import type { ZeekEvent } from './message.js'
 import { configuration, encodeResultData, result, type ResultRecord } from './management.js'
 import { bool, record, setOf, text, vectorOf, type Form } from './record.js'
 import { excerpt, FormatError } from './value.js'
+import { requestTimedOut } from '../../errors.js'
 
 /** Requests and responses both go over this topic. */
 export const controllerTopic = 'zeek/management/controller'
@@ -23,7 +24,7 @@ const requestForms = {
   get_id_value: record({ reqid: text, id: text, nodes: setOf(text) }),
   restart: record({ reqid: text, nodes: setOf(text) }),
   test_timeout: record({ reqid: text, with_state: bool })
-} satisfies Partial<Record<RequestType, Form<any>>>
+} satisfies Partial<Record<RequestType, Form<unknown>>>
 
 /** The request types that Zeek has. */
 export type ZeekRequestType = keyof typeof requestForms
@@ -84,8 +85,6 @@ export function encodeResponse(
   return { name: `${prefix}${type}_response`, args }
 }
 
-const timedOut = 'request timed out'
-
 const hasOutputs = ({ data }: ResultWithoutReqid) => data?.stdout !== undefined || data?.stderr !== undefined
 /** Its time is over, and it is in the middle of something. */
 const isUnfinished = ({ error = '' }: ResultWithoutReqid) => error.startsWith('still ')
@@ -93,8 +92,8 @@ const isUnfinished = ({ error = '' }: ResultWithoutReqid) => error.startsWith('s
 /** Why a node was not deployed, to one who is not told of which node that is said. */
 function reasonOf(outcome: ResultWithoutReqid): string {
   const { instance = '', node = '', error = '', data } = outcome
-  if (isUnfinished(outcome)) return `${timedOut}: ${node} ${error}`
-  if (error.startsWith(timedOut) || error.includes(instance)) return error
+  if (isUnfinished(outcome)) return `${requestTimedOut}: ${node} ${error}`
+  if (error.startsWith(requestTimedOut) || error.includes(instance)) return error
   return data ? `${node}: ${error}` : `instance ${instance}: ${error}`
 }
 

@@ -1,0 +1,44 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { checker } from '../../schemas/validator.js'
+import { AppError } from '../errors.js'
+import { maxTimerMs } from '../util.js'
+
+const closed = { additionalProperties: false }
+const Id = Type.Integer({ minimum: 1 })
+const Method = Type.String({ maxLength: 64 })
+
+/** What the ends of a link send each other, as JSON. What is in it is for the methods to check. */
+const Frame = Type.Union([
+  Type.Object(
+    {
+      ask: Id,
+      method: Method,
+      params: Type.Optional(Type.Unknown()),
+      timeout: Type.Number({ exclusiveMinimum: 0, maximum: maxTimerMs })
+    },
+    closed
+  ),
+  Type.Object({ answer: Id, result: Type.Optional(Type.Unknown()) }, closed),
+  Type.Object(
+    { answer: Id, error: Type.Object({ code: Type.String({ maxLength: 64 }), message: Type.String() }, closed) },
+    closed
+  ),
+  Type.Object({ part: Id, value: Type.Optional(Type.Unknown()) }, closed),
+  Type.Object({ notify: Method, params: Type.Optional(Type.Unknown()) }, closed),
+  Type.Object({ cancel: Id }, closed),
+  Type.Object({ ping: Type.Literal(true) }, closed)
+])
+export type Frame = Static<typeof Frame>
+/** Answered exactly once. `timeout` in milliseconds. */
+export type Question = Extract<Frame, { ask: number }>
+
+const check = checker(Frame, () => new AppError('invalid_request', 'that is no frame'))
+
+/** Reads a frame. Throws what it is instead. */
+export function parseFrame(text: string): Frame {
+  try {
+    return check(JSON.parse(text), 'frame')
+  } catch {
+    throw new AppError('invalid_request', `not a frame: ${JSON.stringify(text.slice(0, 80))}`)
+  }
+}
