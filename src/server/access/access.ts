@@ -34,15 +34,19 @@ export interface OwnAgent {
   tokenFile: string
 }
 
+export interface AccessOptions {
+  settings: ControllerSettings
+  store: Store
+  audit: Audit
+  /** Told when another process has changed the store. */
+  onChange: () => void
+  /** Milliseconds since 1970. */
+  now: () => number
+  agent?: OwnAgent | undefined
+}
+
 /** Throws an AppError that names the setting. */
-export async function createAccess(
-  settings: ControllerSettings,
-  store: Store,
-  audit: Audit,
-  onChange: () => void,
-  now: () => number,
-  agent?: OwnAgent
-): Promise<Access> {
+export async function createAccess({ settings, store, audit, onChange, now, agent }: AccessOptions): Promise<Access> {
   const certificates = Certificates.of('controller', settings)
   await keepBootstrapToken(settings, store, now())
   if (agent) await giveToken(agent, store, now())

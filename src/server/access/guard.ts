@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { covers, isRole, type NeededRole, type Role } from '../../../schemas/access.js'
-import { bearerOf } from '../../security/certificates.js'
+import { bearerOf, type Bearer } from '../../security/certificates.js'
 import { AppError } from '../../errors.js'
 import type { StoredToken } from '../../store/tokens.js'
 import type { Audit } from '../../requests/audit.js'
@@ -163,33 +163,33 @@ export class Guard {
       return this.#principal(this.#tokenOf(/^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? '', address), address)
     }
     const session = this.#sessionOf(cookie)
-    if (session !== undefined) {
-      // Browsers send cookies unasked, but with what changes something they say which page it is from.
-      if (
-        !['GET', 'HEAD'].includes(request.method ?? '') &&
-        request.headers.origin === undefined &&
-        request.headers['sec-fetch-site'] !== 'same-origin'
-      ) {
-        throw new AppError('forbidden', 'with a session, Origin is needed')
-      }
-      const token = this.#tokenOf(session, address)
-      if (token.parent === null) return this.#refuse(address, 'the cookie holds no session')
-      return this.#principal(token, address)
-    }
+    if (session !== undefined) return this.#identifyBySession(session, request, address)
     const bearer = bearerOf(request)
-    // It was good when the connection began, or the one that this one resumes.
-    if (bearer && bearer.expires <= this.#options.now()) return this.#refuse(address, 'the certificate has expired')
-    if (bearer && isRole(bearer.role)) {
-      return {
-        name: bearer.name,
-        role: bearer.role,
-        address,
-        client: `certificate of ${bearer.name}`,
-        expires: bearer.expires
-      }
-    }
-    if (bearer) throw new AppError('forbidden', `the certificate of ${bearer.name} is of no role (O is ${bearer.role})`)
+    if (bearer) return this.#identifyByCertificate(bearer, address)
     return this.#refuse(address, 'a token is needed: Authorization: Bearer …')
+  }
+
+  #identifyBySession(session: string, { method = '', headers }: Asking, address: string): Principal {
+    // Browsers send cookies unasked, but with what changes something they say which page it is from.
+    if (
+      !['GET', 'HEAD'].includes(method) &&
+      headers.origin === undefined &&
+      headers['sec-fetch-site'] !== 'same-origin'
+    ) {
+      throw new AppError('forbidden', 'with a session, Origin is needed')
+    }
+    const token = this.#tokenOf(session, address)
+    if (token.parent === null) return this.#refuse(address, 'the cookie holds no session')
+    return this.#principal(token, address)
+  }
+
+  #identifyByCertificate({ name, role, expires }: Bearer, address: string): Principal {
+    // It was good when the connection began, or the one that this one resumes.
+    if (expires <= this.#options.now()) return this.#refuse(address, 'the certificate has expired')
+    if (!isRole(role)) {
+      throw new AppError('forbidden', `the certificate of ${name} is of no role (O is ${role})`)
+    }
+    return { name, role, address, client: `certificate of ${name}`, expires }
   }
 
   #refuseForeigner(request: Asking): void {

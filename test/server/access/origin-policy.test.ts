@@ -19,7 +19,7 @@ import { openRaw, upgradeText } from '../../support/zeek-websocket.js'
 async function siteOf(t: Test, flags: Record<string, string>): Promise<OriginPolicy> {
   const store = new Store(':memory:')
   const audit = { done: () => {}, refused: () => {} } as unknown as Audit
-  const access = await createAccess(settingsOf(flags), store, audit, () => {}, Date.now)
+  const access = await createAccess({ settings: settingsOf(flags), store, audit, onChange: () => {}, now: Date.now })
   t.teardown(() => {
     access.close()
     store.close()
