@@ -22,19 +22,25 @@ export function refusalOf(error: unknown): string | undefined {
   }
   if (syscall === undefined || !['EACCES', 'EPERM', 'EROFS'].includes(String(code))) return undefined
   if (syscall === 'listen') {
-    return port !== undefined && port < 1024
-      ? `${message}: ports below 1024 are for root, and for who has CAP_NET_BIND_SERVICE`
-      : undefined
+    const isPrivileged = port !== undefined && port < 1024
+    return isPrivileged ? `${message}: ports below 1024 are for root, and for who has CAP_NET_BIND_SERVICE` : undefined
   }
   if (syscall.startsWith('spawn') && code === 'EPERM') return `${message}: ${beyondBounds()}`
   if (path === undefined) return undefined
   if (code === 'EROFS') {
     return `${message}: it is mounted read-only, or so for this service (ProtectSystem=, ReadWritePaths= of systemd)`
   }
+  return refusalAt(dest === undefined ? [path] : [path, dest], syscall, message)
+}
+
+/** Why a call is refused that is about these paths: a rename and a link are about two. */
+function refusalAt(paths: readonly [string, ...string[]], syscall: string, message: string): string | undefined {
   try {
-    const found = obstacleTo(path, syscall) ?? (dest === undefined ? undefined : obstacleTo(dest, syscall))
-    if (found !== undefined) return found
-    if (syscall === 'chmod') return describe('change the mode of', resolve(path))
+    for (const path of paths) {
+      const found = obstacleTo(path, syscall)
+      if (found !== undefined) return found
+    }
+    if (syscall === 'chmod') return describe('change the mode of', resolve(paths[0]))
     return `${message}: mode and owner would allow it; look at SELinux, AppArmor, chattr, and what the service manager forbids`
   } catch {
     // It has changed meanwhile.
@@ -52,6 +58,11 @@ export function obstacleTo(path: string, syscall = 'open'): string | undefined {
   if (ofDirectory.test(syscall) || !exists(target)) {
     return may(parent, W_OK) ? undefined : describe('write in', parent, syscall === 'mkdir' ? target : undefined)
   }
+  return obstacleToUsing(target, syscall)
+}
+
+/** The same of what is there, and can be reached. */
+function obstacleToUsing(target: string, syscall: string): string | undefined {
   const isDirectory = statSync(target).isDirectory()
   if (syscall === 'access' || syscall.startsWith('spawn')) {
     if (!may(target, X_OK)) return describe(isDirectory ? 'enter' : 'execute', target)
@@ -85,12 +96,15 @@ function describe(what: string, path: string, missing?: string): string {
   const [us, owner] = [nameOf('passwd', own), nameOf('passwd', uid)]
   const rights = (mode & 0o7777).toString(8).padStart(4, '0')
   const state = `it belongs to ${owner}:${nameOf('group', gid)} with mode ${rights}, and we are ${us}`
-  const other = uid === own ? '' : `, or run zeek-cluster as ${owner}`
-  return `cannot ${what} ${path}: ${state}: ${helpTo(what, path, uid === own, us, missing)}${other}`
+  const help =
+    uid === own
+      ? `chmod u+${what === 'open' ? 'rw' : 'rwx'} ${path}`
+      : `${helpFromOwner(what, path, us, missing)}, or run zeek-cluster as ${owner}`
+  return `cannot ${what} ${path}: ${state}: ${help}`
 }
 
-function helpTo(what: string, path: string, isOurs: boolean, us: string, missing: string | undefined): string {
-  if (isOurs) return `chmod u+${what === 'open' ? 'rw' : 'rwx'} ${path}`
+/** What the owner of a path can do, so that we may. */
+function helpFromOwner(what: string, path: string, us: string, missing: string | undefined): string {
   if (missing !== undefined) return `make ${missing} and give it to ${us} (install -d -o ${us} ${missing})`
   if (what === 'enter' || what === 'execute') return `let ${us} do so (chmod o+x ${path}, or a group)`
   // What is the system's own is not given away.
