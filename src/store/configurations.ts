@@ -26,11 +26,11 @@ export class ConfigurationTable {
   }
 
   get staged(): Configuration | undefined {
-    return this.#read('staged')
+    return this.#read<Configuration>('staged')
   }
 
   get deployment(): Deployment | undefined {
-    return this.#read('deployed')
+    return this.#read<Deployment>('deployed')
   }
 
   stage(configuration: Configuration): void {
@@ -45,7 +45,7 @@ export class ConfigurationTable {
 
   /** The names of the nodes that are to be stopped. */
   stopped(): Set<string> {
-    return new Set(this.#store.all('SELECT name FROM stopped_nodes').map(({ name }) => name))
+    return new Set(this.#store.all<{ name: string }>('SELECT name FROM stopped_nodes').map(({ name }) => name))
   }
 
   setStopped(nodes: readonly string[], stopped: boolean): void {
@@ -57,7 +57,7 @@ export class ConfigurationTable {
   addresses(): Map<string, InstanceAddress> {
     return new Map(
       this.#store
-        .all('SELECT name, host, machine FROM instances')
+        .all<InstanceAddress & { name: string }>('SELECT name, host, machine FROM instances')
         .map(({ name, host, machine }) => [name, { host, machine }])
     )
   }
@@ -71,8 +71,8 @@ export class ConfigurationTable {
     )
   }
 
-  #read(state: 'staged' | 'deployed'): any {
-    const row = this.#store.get('SELECT body FROM configurations WHERE state = ?', state)
+  #read<T>(state: 'staged' | 'deployed'): T | undefined {
+    const row = this.#store.get<{ body: string }>('SELECT body FROM configurations WHERE state = ?', state)
     return row && JSON.parse(row.body)
   }
 

@@ -6,7 +6,7 @@ import { obstacleTo } from '../permission.js'
 import { faultIn, StoreFault } from './fault.js'
 import { migrations } from './migrations.js'
 
-export type Row = Record<string, any>
+export type Row = Record<string, unknown>
 export type Database = InstanceType<typeof DatabaseSync>
 
 /**

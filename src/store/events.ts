@@ -51,7 +51,7 @@ export class EventLog {
     this.#head = Number(store.get('SELECT seq FROM sqlite_sequence WHERE name = ?', table)?.seq ?? 0)
     if (this.#epoch !== '') this.distrust = this.#judge()
     if (this.#epoch === '' || this.distrust !== undefined) this.#epoch = newEpoch()
-    for (const { transient, count, bytes } of store.all(
+    for (const { transient, count, bytes } of store.all<{ transient: number; count: number; bytes: number }>(
       `SELECT transient, count(*) AS count, sum(octet_length(body)) AS bytes FROM ${table} GROUP BY transient`
     )) {
       tally(this.#kept, transient === 1, count, bytes)
@@ -77,12 +77,12 @@ export class EventLog {
   }
   /** When the oldest that is kept has happened; undefined when none is. */
   get oldest(): number | undefined {
-    return this.#store.get(`SELECT time FROM ${this.#table} ORDER BY seq LIMIT 1`)?.time
+    return this.#store.get<{ time: number }>(`SELECT time FROM ${this.#table} ORDER BY seq LIMIT 1`)?.time
   }
   /** The number of the oldest event that is kept. */
   get earliest(): number {
     this.#earliest ??=
-      (this.#store.get(`SELECT min(seq) AS seq FROM ${this.#table}`)?.seq as number | null | undefined) ?? undefined
+      this.#store.get<{ seq: number | null }>(`SELECT min(seq) AS seq FROM ${this.#table}`)?.seq ?? undefined
     return this.#earliest ?? this.#head + 1
   }
 
@@ -123,47 +123,46 @@ export class EventLog {
 
   /** What comes after a number, in order. */
   after(seq: number, limit: number): StoredEvent[] {
-    return this.#store.all(
+    return this.#store.all<StoredEvent>(
       `SELECT ${columns} FROM ${this.#table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
       seq,
       this.#head,
       limit
-    ) as StoredEvent[]
+    )
   }
 
   /** The same, of one request. */
   ofRequest(reqid: string, seq: number, limit: number): StoredEvent[] {
-    return this.#store.all(
+    return this.#store.all<StoredEvent>(
       `SELECT ${columns} FROM ${this.#table} WHERE reqid = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
       reqid,
       seq,
       this.#head,
       limit
-    ) as StoredEvent[]
+    )
   }
 
   /** What comes before a number, newest first. */
   before(seq: number, limit: number): StoredEvent[] {
-    return this.#store.all(
+    return this.#store.all<StoredEvent>(
       `SELECT ${columns} FROM ${this.#table} WHERE seq < ? AND seq <= ? ORDER BY seq DESC LIMIT ?`,
       seq,
       this.#head,
       limit
-    ) as StoredEvent[]
+    )
   }
 
   /** What another process has appended, in order. */
   unseen(): StoredEvent[] {
-    return this.#store.all(
-      `SELECT ${columns} FROM ${this.#table} WHERE seq > ? ORDER BY seq`,
-      this.#head
-    ) as StoredEvent[]
+    return this.#store.all<StoredEvent>(`SELECT ${columns} FROM ${this.#table} WHERE seq > ? ORDER BY seq`, this.#head)
   }
 
   /** The newest of one request. */
   lastOf(reqid: string): StoredEvent | undefined {
-    return this.#store.get(`SELECT ${columns} FROM ${this.#table} WHERE reqid = ? ORDER BY seq DESC LIMIT 1`, reqid) as
-      StoredEvent | undefined
+    return this.#store.get<StoredEvent>(
+      `SELECT ${columns} FROM ${this.#table} WHERE reqid = ? ORDER BY seq DESC LIMIT 1`,
+      reqid
+    )
   }
 
   /** Drops the oldest of what need not be kept, some of it at a time. Resolves with whether there is more. */
@@ -175,11 +174,11 @@ export class EventLog {
         if (limit <= 0) return
         // Also of what is not committed yet: what is read meanwhile is without it.
         this.#earliest = undefined
-        const gone = this.#store.all(
+        const gone = this.#store.runReturning<(typeof rows)[number]>(
           `DELETE FROM ${this.#table} WHERE seq IN (SELECT seq FROM ${this.#table} WHERE ${where} ORDER BY seq LIMIT ?) RETURNING transient, octet_length(body) AS bytes`,
           ...values,
           Math.min(Math.ceil(limit), pruneStep)
-        ) as typeof rows
+        )
         for (const { transient, bytes } of gone) tally(left, transient === 1, -1, -bytes)
         rows.push(...gone)
       }
@@ -225,7 +224,7 @@ export class EventLog {
   }
 
   #meta(name: string): string | undefined {
-    return this.#store.get('SELECT value FROM meta WHERE name = ?', name)?.value
+    return this.#store.get<{ value: string }>('SELECT value FROM meta WHERE name = ?', name)?.value
   }
 
   #remember(epoch: string): void {

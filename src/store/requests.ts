@@ -1,6 +1,6 @@
 import type { Request, RequestArguments, RequestState, RequestType } from '../../schemas/api.js'
 import type { Result } from '../../schemas/types.js'
-import type { Row, Store } from './store.js'
+import type { Store } from './store.js'
 
 /** A request as it is kept; the places in the log are numbers here. */
 export interface StoredRequest extends Omit<Request, 'event_cursor' | 'success'> {
@@ -34,6 +34,21 @@ export interface RequestFilter {
   /** Only older ones than this place in the history. */
   before?: number | undefined
   limit: number
+}
+
+/** A row of the table, as far as it is read: times in milliseconds since 1970, bodies as JSON. */
+interface RequestRow {
+  n: number
+  reqid: string
+  type: RequestType
+  state: RequestState
+  arguments: string
+  results: string
+  warnings: string
+  created_at: number
+  finished_at: number | null
+  expires_at: number
+  event_seq: number
 }
 
 /** In small steps, so that no commit takes long. */
@@ -94,7 +109,7 @@ export class RequestTable {
   }
 
   get(reqid: string): StoredRequest | undefined {
-    return this.#fill(this.#store.get('SELECT * FROM requests WHERE reqid = ?', reqid))
+    return this.#fill(this.#store.get<RequestRow>('SELECT * FROM requests WHERE reqid = ?', reqid))
   }
 
   isPending(reqid: string): boolean {
@@ -102,8 +117,10 @@ export class RequestTable {
   }
 
   byIdempotencyKey(key: string): { reqid: string; fingerprint: string } | undefined {
-    return this.#store.get('SELECT reqid, fingerprint FROM requests WHERE idempotency_key = ?', key) as
-      { reqid: string; fingerprint: string } | undefined
+    return this.#store.get<{ reqid: string; fingerprint: string }>(
+      'SELECT reqid, fingerprint FROM requests WHERE idempotency_key = ?',
+      key
+    )
   }
 
   /** Newest first. */
@@ -116,7 +133,7 @@ export class RequestTable {
       ] as const
     ).filter(([, value]) => value !== undefined)
     return this.#store
-      .all(
+      .all<RequestRow>(
         `SELECT * FROM requests WHERE ${['TRUE', ...wanted.map(([condition]) => condition)].join(' AND ')} ORDER BY n DESC LIMIT ?`,
         ...wanted.map(([, value]) => value!),
         limit
@@ -149,7 +166,7 @@ export class RequestTable {
       [0, all - reads - maxCount]
     ] as const) {
       const drop = (oldest: number, where: string, ...values: number[]) => {
-        const gone = this.#store.all(
+        const gone = this.#store.runReturning(
           `DELETE FROM requests WHERE n IN (SELECT n FROM (SELECT n, state, finished_at, event_seq FROM requests WHERE transient = ? ORDER BY n LIMIT ?) WHERE state <> 'pending' AND ${where} LIMIT ?) RETURNING n`,
           transient,
           oldest,
@@ -166,7 +183,7 @@ export class RequestTable {
     return hasMore
   }
 
-  #fill(row: Row | undefined): StoredRequest | undefined {
+  #fill(row: RequestRow | undefined): StoredRequest | undefined {
     if (!row) return undefined
     return {
       n: row.n,
@@ -176,7 +193,7 @@ export class RequestTable {
       arguments: JSON.parse(row.arguments),
       results: [
         ...this.#store
-          .all('SELECT body FROM results WHERE n = ? ORDER BY id', row.n)
+          .all<{ body: string }>('SELECT body FROM results WHERE n = ? ORDER BY id', row.n)
           .map(({ body }) => JSON.parse(body)),
         ...JSON.parse(row.results)
       ],

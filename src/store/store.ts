@@ -21,8 +21,8 @@ export interface WriteOptions {
 interface Job {
   durability: Durability
   insists: boolean
-  run: () => unknown
-  resolve: (value: any) => void
+  /** Runs it, and returns what resolves its promise, which is for after the commit. */
+  run: () => () => void
   reject: (error: unknown) => void
 }
 
@@ -90,18 +90,19 @@ export class Store {
     return this.#fault?.message
   }
 
-  all(sql: string, ...parameters: Parameter[]): Row[] {
-    if (!sql.startsWith('SELECT')) this.#hasWritten = true
+  /** Runs a statement that only reads, and returns its rows. `T`: the columns that it selects. */
+  all<T extends object = Row>(sql: string, ...parameters: Parameter[]): T[] {
     try {
-      return this.#prepare(sql).all(...parameters) as Row[]
+      return this.#prepare(sql).all(...parameters) as T[]
     } catch (error) {
       throw this.#blame(error)
     }
   }
 
-  get(sql: string, ...parameters: Parameter[]): Row | undefined {
+  /** The same, where one row is enough; undefined when there is none. */
+  get<T extends object = Row>(sql: string, ...parameters: Parameter[]): T | undefined {
     try {
-      return this.#prepare(sql).get(...parameters) as Row | undefined
+      return this.#prepare(sql).get(...parameters) as T | undefined
     } catch (error) {
       throw this.#blame(error)
     }
@@ -115,6 +116,12 @@ export class Store {
     } catch (error) {
       throw this.#blame(error)
     }
+  }
+
+  /** Only inside of a `write`. Returns the rows of a statement that writes and has a RETURNING clause. */
+  runReturning<T extends object = Row>(sql: string, ...parameters: Parameter[]): T[] {
+    this.#hasWritten = true
+    return this.all<T>(sql, ...parameters)
   }
 
   /**
@@ -131,7 +138,11 @@ export class Store {
     return new Promise<T>((resolve, reject) => {
       if (this.#closed) return reject(new AppError('unavailable', 'the store is closed'))
       if (this.#fault && !insists) return reject(this.#fault)
-      this.#jobs.push({ durability, insists, run: job, resolve, reject })
+      const run = () => {
+        const value = job()
+        return () => resolve(value)
+      }
+      this.#jobs.push({ durability, insists, run, reject })
       // Otherwise what waits for a lock, or for the end of a fault, takes it along.
       if (this.#fault || this.#scheduled) return
       if (unhurried && this.#jobs.length < gatherMax) {
@@ -163,29 +174,42 @@ export class Store {
     this.#gathering = undefined
     const jobs = this.#jobs.splice(0)
     try {
-      if (this.#fault?.kind === 'damaged') throw this.#fault
-      this.#file?.check()
-      const began = performance.now()
-      while ((jobs.length > 0 || this.#fault) && !this.#transact(jobs));
-      if (jobs.length > 0) this.#onCommit((performance.now() - began) / 1000, jobs.length)
-      this.#lockedSince = undefined
-      this.#turn(undefined)
+      this.#commitJobs(jobs)
     } catch (error) {
-      try {
-        this.#db.exec('ROLLBACK')
-      } catch {
-        /* It was never begun, or SQLite has rolled it back. */
-      }
-      const fault = faultIn(error) ?? new StoreFault('failing', messageOf(error), error)
-      if (fault.kind === 'locked') this.#lockedSince ??= performance.now()
-      const patient = fault.kind === 'locked' && !this.#fault && performance.now() - this.#lockedSince! < lockMs
-      if (!patient) this.#turn(fault)
-      const waits = (job: Job) => !isLast && (patient || job.insists)
-      this.#jobs.unshift(...jobs.filter(waits))
-      for (const job of jobs) if (!waits(job)) job.reject(fault)
-      if (!patient) return
-      this.#scheduled = true
-      setTimeout(() => this.#commit(), lockRetryMs)
+      this.#rollBack()
+      this.#postpone(jobs, faultIn(error) ?? new StoreFault('failing', messageOf(error), error), isLast)
+    }
+  }
+
+  /** Commits the jobs; without any, it tries whether a store that has failed works again. Throws when it does not. */
+  #commitJobs(jobs: Job[]): void {
+    if (this.#fault?.kind === 'damaged') throw this.#fault
+    this.#file?.check()
+    const began = performance.now()
+    while ((jobs.length > 0 || this.#fault) && !this.#transact(jobs));
+    if (jobs.length > 0) this.#onCommit((performance.now() - began) / 1000, jobs.length)
+    this.#lockedSince = undefined
+    this.#turn(undefined)
+  }
+
+  /** Has jobs wait that could not be committed, or refuses them; none waits for a last commit. */
+  #postpone(jobs: readonly Job[], fault: StoreFault, isLast: boolean): void {
+    if (fault.kind === 'locked') this.#lockedSince ??= performance.now()
+    const isPatient = fault.kind === 'locked' && !this.#fault && performance.now() - this.#lockedSince! < lockMs
+    if (!isPatient) this.#turn(fault)
+    const waits = (job: Job) => !isLast && (isPatient || job.insists)
+    this.#jobs.unshift(...jobs.filter(waits))
+    for (const job of jobs) if (!waits(job)) job.reject(fault)
+    if (!isPatient) return
+    this.#scheduled = true
+    setTimeout(() => this.#commit(), lockRetryMs)
+  }
+
+  #rollBack(): void {
+    try {
+      this.#db.exec('ROLLBACK')
+    } catch {
+      /* It was never begun, or SQLite has rolled it back. */
     }
   }
 
@@ -210,8 +234,7 @@ export class Store {
     for (const job of [...jobs]) {
       this.#hasWritten = false
       try {
-        const value = job.run()
-        settle.push(() => job.resolve(value))
+        settle.push(job.run())
       } catch (error) {
         // Not the job's fault, or SQLite has given up the whole transaction: none of it stands.
         if (faultIn(error) || !this.#db.isTransaction) throw error

@@ -24,7 +24,7 @@ export class TokenTable {
 
   /** Oldest first. */
   list(): StoredToken[] {
-    return this.#store.all('SELECT * FROM tokens ORDER BY created_at, id') as StoredToken[]
+    return this.#store.all<StoredToken>('SELECT * FROM tokens ORDER BY created_at, id')
   }
 
   insert({ id, name, role, hash, created_at: created, expires_at: expires, parent }: StoredToken): void {
@@ -60,7 +60,7 @@ export class TokenTable {
 
   /** Keeps the token of the agent that runs with the controller, in the place of the one that this had. */
   replaceOwnAgents(token: StoredToken): void {
-    const before = this.#store.get("SELECT value FROM meta WHERE name = 'own_agent'")?.value
+    const before = this.#store.get<{ value: string }>("SELECT value FROM meta WHERE name = 'own_agent'")?.value
     if (before !== undefined) this.delete(before)
     this.#store.run(
       "INSERT INTO meta VALUES ('own_agent', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
@@ -71,7 +71,7 @@ export class TokenTable {
 
   /** With its sessions. Returns whether there was one. */
   delete(id: string): boolean {
-    return this.#store.all('DELETE FROM tokens WHERE id = ? RETURNING id', id).length > 0
+    return this.#store.runReturning('DELETE FROM tokens WHERE id = ? RETURNING id', id).length > 0
   }
 
   /** Changes whenever another process has changed the database. */

@@ -4,13 +4,13 @@ import { everything, openLog } from './open.js'
 await t.test('pruning does not make a new statement each time', async t => {
   const { log, store } = await openLog(t)
   const statements = new Set<string>()
-  const { all } = store
-  store.all = (sql, ...parameters) => {
+  const runReturning = store.runReturning.bind(store)
+  store.runReturning = (sql, ...parameters) => {
     statements.add(sql)
-    return all.call(store, sql, ...parameters)
+    return runReturning<any>(sql, ...parameters)
   }
   for (let now = 1000; now < 1010; now++) await log.prune(everything, now)
-  t.ok(statements.size <= 4, `${statements.size} statements are kept for 10 calls`)
+  t.ok(statements.size > 0 && statements.size <= 4, `${statements.size} statements are kept for 10 calls`)
 })
 
 await t.test('events that are dropped for one reason do not count for the next', async t => {

@@ -186,7 +186,7 @@ await t.test('a transaction is synced when one of its jobs asks for it', async t
   const { store } = openStore(t)
   const modes: number[] = []
   const mode = () => {
-    modes.push(store.get('PRAGMA synchronous')!.synchronous)
+    modes.push(Number(store.get('PRAGMA synchronous')!.synchronous))
   }
   await store.write('written', mode)
   await Promise.all([store.write('written', mode), store.write('synced', mode)])
