@@ -30,7 +30,7 @@ import type { Guard, Principal } from './access/guard.js'
 
 const checks = Object.fromEntries(
   requestTypes.map(type => [type, checker(definitions[type].arguments, invalid)])
-) as Record<RequestType, (value: unknown, at: string) => any>
+) as Record<RequestType, (value: unknown, at: string) => RequestArguments>
 
 /** A request that has come as an event. */
 interface Asked {

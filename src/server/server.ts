@@ -183,13 +183,25 @@ function takesTicket({ schema }: { schema?: FastifySchema | undefined }): boolea
   return 'ticket' in ((schema?.querystring as { properties?: object } | undefined)?.properties ?? {})
 }
 
+/** What is looked at of an OpenAPI document. */
+interface OpenapiDocument {
+  paths?: Record<string, { post?: { requestBody?: OpenapiBody } }>
+  components?: { schemas?: Record<string, { required?: unknown }> }
+}
+
+interface OpenapiBody {
+  required?: boolean
+  content: Record<string, { schema: { $ref?: string } }>
+}
+
 /** The text of the OpenAPI document. */
 export function openapiOf(app: FastifyInstance): string {
-  const document = app.swagger() as any
-  for (const { post } of Object.values(document.paths ?? {}) as any[]) {
-    const name = post?.requestBody?.content['application/json']?.schema.$ref?.split('/').at(-1)
+  const document = app.swagger() as unknown as OpenapiDocument
+  for (const { post } of Object.values(document.paths ?? {})) {
+    const body = post?.requestBody
+    const name = body?.content['application/json']?.schema.$ref?.split('/').at(-1)
     // Without one, the arguments are their defaults.
-    if (name && document.components?.schemas?.[name]?.required === undefined) post.requestBody.required = false
+    if (body && name && document.components?.schemas?.[name]?.required === undefined) body.required = false
   }
   return stringify(document, { aliasDuplicateObjects: false })
 }

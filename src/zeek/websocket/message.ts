@@ -1,5 +1,5 @@
 /** The messages of Zeek's WebSocket API (`/v1/messages/json`), as both ends read and write them. */
-import { count, decodeValue, encodeMembers, FormatError, string, vector, type Value } from './value.js'
+import { count, decodeValue, encodeMembers, FormatError, membersOf, string, vector, type Value } from './value.js'
 
 /** The path of the API. */
 export const messagesPath = '/v1/messages/json'
@@ -18,7 +18,7 @@ export interface DataMessage {
 export type ServerMessage =
   { type: 'ack' } | { type: 'error'; context: string } | { type: 'data'; message: DataMessage }
 
-function tryParse(text: string): any {
+function tryParse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -26,7 +26,7 @@ function tryParse(text: string): any {
   }
 }
 
-function parse(text: string): any {
+function parse(text: string): unknown {
   const json = tryParse(text)
   if (json === undefined) throw new FormatError('message', 'is not JSON')
   return json
@@ -42,9 +42,9 @@ export function decodeData(text: string): DataMessage {
   return dataMessage(parse(text))
 }
 
-function dataMessage(json: any): DataMessage {
-  if (json?.type !== 'data-message') throw new FormatError('message', 'must be of type data-message')
-  const { topic = '' } = json
+function dataMessage(json: unknown): DataMessage {
+  const { type, topic = '' } = membersOf(json)
+  if (type !== 'data-message') throw new FormatError('message', 'must be of type data-message')
   if (typeof topic !== 'string') throw new FormatError('topic', 'must be a string')
   return { topic, data: decodeValue(json, 'data') }
 }
@@ -61,7 +61,7 @@ export function eventOf({ '@data-type': type, data }: Value): ZeekEvent {
 
 /** The first message of a client: the topics whose prefixes it wants. Throws a FormatError whose text is Zeek's. */
 export function decodeSubscriptions(text: string): string[] {
-  const topics: unknown = tryParse(text)
+  const topics = tryParse(text)
   if (!Array.isArray(topics)) throw new FormatError('subscriptions', 'not an array')
   if (!topics.every(topic => typeof topic === 'string')) {
     throw new FormatError('individual subscription', 'not a string')
@@ -72,12 +72,13 @@ export function decodeSubscriptions(text: string): string[] {
 /** What a server sends. Throws a FormatError on anything else. */
 export function decodeServerMessage(text: string): ServerMessage {
   const json = parse(text)
-  switch (json?.type) {
+  const { type, context } = membersOf(json)
+  switch (type) {
     case 'ack':
       return { type: 'ack' }
     case 'error':
-      if (typeof json.context !== 'string') throw new FormatError('context', 'must be a string')
-      return { type: 'error', context: json.context }
+      if (typeof context !== 'string') throw new FormatError('context', 'must be a string')
+      return { type: 'error', context }
     default:
       return { type: 'data', message: dataMessage(json) }
   }

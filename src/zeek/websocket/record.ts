@@ -13,8 +13,8 @@ export interface Optional<T> extends Form<T | undefined> {
 }
 
 type Of<F> = F extends Form<infer T> ? T : never
-type Fields = Record<string, Form<any>>
-type OptionalNames<F extends Fields> = { [K in keyof F]: F[K] extends Optional<any> ? K : never }[keyof F]
+type Fields = Record<string, Form<unknown>>
+type OptionalNames<F extends Fields> = { [K in keyof F]: F[K] extends Optional<unknown> ? K : never }[keyof F]
 export type RecordOf<F extends Fields> = { [K in Exclude<keyof F, OptionalNames<F>>]: Of<F[K]> } & {
   [K in OptionalNames<F>]?: Of<F[K]>
 }
@@ -106,7 +106,7 @@ export function tableOf<T>(form: Form<T>): Form<Record<string, T>> {
 export function record<F extends Fields>(fields: F): Form<RecordOf<F>> {
   const forms = Object.entries(fields)
   return {
-    encode: value => vector(forms.map(([name, form]) => form.encode((value as any)[name]))),
+    encode: value => vector(forms.map(([name, form]) => form.encode((value as Record<string, unknown>)[name]))),
     decode: (value, at) => {
       const items = dataOf(value, 'vector', at)
       const unknown = items.findIndex((item, index) => index >= forms.length && item['@data-type'] !== 'none')

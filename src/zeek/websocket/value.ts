@@ -46,6 +46,11 @@ export const string = (data: string): Value => ({ '@data-type': 'string', data }
 export const count = (data: number): Value => ({ '@data-type': 'count', data })
 export const vector = (data: Value[]): Value => ({ '@data-type': 'vector', data })
 
+/** The members of parsed JSON: none where it is no object. */
+export function membersOf(json: unknown): Readonly<Record<string, unknown>> {
+  return (json ?? {}) as Record<string, unknown>
+}
+
 /** Deeper than any record of ours, and far from the end of the stack. */
 const maxDepth = 64
 
@@ -72,10 +77,10 @@ function isAddress(text: string): boolean {
  * A value, checked, from parsed JSON; members that the format does not know are left out. Throws a FormatError.
  * Counts and integers beyond 2^53 - 1 are refused: JSON.parse has rounded them.
  */
-export function decodeValue(json: any, at: string, depth = 0): Value {
+// eslint-disable-next-line complexity -- a case for each type of the format, all alike
+export function decodeValue(json: unknown, at: string, depth = 0): Value {
   if (depth > maxDepth) throw new FormatError(at, `is nested more than ${maxDepth} deep`)
-  const type: unknown = json?.['@data-type']
-  const data: unknown = json?.data
+  const { '@data-type': type, data } = membersOf(json)
   switch (type) {
     case 'none':
       return none
@@ -109,9 +114,9 @@ export function decodeValue(json: any, at: string, depth = 0): Value {
       if (!Array.isArray(data)) throw new FormatError(at, 'must hold an array')
       return {
         '@data-type': type,
-        data: data.map((entry, index) => ({
-          key: decodeValue(entry?.key, `${at}[${index}].key`, depth + 1),
-          value: decodeValue(entry?.value, `${at}[${index}].value`, depth + 1)
+        data: data.map(membersOf).map(({ key, value }, index) => ({
+          key: decodeValue(key, `${at}[${index}].key`, depth + 1),
+          value: decodeValue(value, `${at}[${index}].value`, depth + 1)
         }))
       }
     default:
