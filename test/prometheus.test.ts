@@ -80,6 +80,7 @@ await t.test('the dashboard is about metrics that there are', async t => {
   t.equal(new Set(ids).size, ids.length)
   t.same(
     [...new Set(dashboard.panels.flatMap((panel: any) => [panel.datasource?.uid ?? []].flat()))],
+    // eslint-disable-next-line no-template-curly-in-string -- Grafana's own placeholder
     ['${datasource}'],
     'each installation has its own data source'
   )

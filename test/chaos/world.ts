@@ -60,6 +60,9 @@ export class World {
       case 'stored':
         this.requests.set(line.request.reqid, line.request)
         for (const text of textsOf(line.request.arguments)) add(this.byText, text, line.request.reqid)
+        break
+      default:
+      // Of streams, frames and processes: their checks read the lines themselves.
     }
   }
 
