@@ -5,9 +5,11 @@ import { boot as bootAgent } from './agent/boot.js'
 import type { AgentSettings } from './agent/config.js'
 import { boot as bootController } from './controller/boot.js'
 import type { ControllerSettings } from './controller/config.js'
+import { supervisorApiVersion, supervisorMethods } from '../schemas/supervisor.js'
 import { AppError, messageOf } from './errors.js'
 import { IpcTransport } from './link/ipc.js'
 import { Link, type Handlers } from './link/link.js'
+import { serve } from './protocol/methods.js'
 import { lockDirectory } from './supervisor/lock.js'
 import type { Program, RestartPolicy, UnitStatus } from './supervisor/program.js'
 import { Supervisor } from './supervisor/supervisor.js'
@@ -33,25 +35,30 @@ export const nodesStay = 'the nodes stay'
 /** A role is not given up: without it the host cannot be reached. */
 const rolePolicy: Omit<RestartPolicy, 'maxMs'> = { initialMs: 500, resetMs: 60_000, maxFailures: 0 }
 
-/** What the supervisor does for an agent. A node that has the name of a role must not take its place. */
-export function supervisorHandlers(supervisor: Supervisor): Handlers {
+/**
+ * What the supervisor does for a controller or an agent. A node that has the name of one must not take its place. `onReady` is
+ * called when it serves, with a line that says so.
+ */
+export function supervisorHandlers(supervisor: Supervisor, onReady: (line: string) => void = () => {}): Handlers {
   const assertNotRole = (name: string) => {
     if (supervisor.status().some(unit => unit.name === name && unit.kind === 'attached')) {
       throw new AppError('invalid_request', `${name} is the name of a controller or agent on this host`)
     }
   }
-  return {
+  return serve(supervisorMethods, {
+    version: () => ({ version: supervisorApiVersion }),
     status: () => supervisor.status(),
-    start: async ({ program }: { program: Program }) => {
+    start: async ({ program }) => {
       assertNotRole(program.name)
       await supervisor.start(program)
     },
-    stop: async ({ name }: { name: string }) => {
+    stop: async ({ name }) => {
       assertNotRole(name)
       await supervisor.stop(name)
     },
-    output: ({ name }: { name: string }) => supervisor.output(name)
-  }
+    output: ({ name }) => supervisor.output(name),
+    ready: ({ line }) => onReady(line)
+  })
 }
 
 /**
@@ -79,17 +86,12 @@ export async function runHost({ settings, roles, command, env, log, onReady, sig
       if (status.kind === 'attached' && status.state === 'CRASHED' && !ready.has(status.name)) failed.abort()
     },
     attached: (name, { channel }) => {
-      const link = new Link(
-        new IpcTransport(channel!),
-        {
-          ...supervisorHandlers(supervisor),
-          ready: ({ line }: { line: string }) => {
-            ready.set(name, line)
-            onAnyReady()
-          }
-        },
-        { onError: error => log.error(`${name}: ${messageOf(error)}`) }
-      )
+      const handlers = supervisorHandlers(supervisor, line => {
+        ready.set(name, line)
+        onAnyReady()
+      })
+      const onError = (error: unknown) => log.error(`${name}: ${messageOf(error)}`)
+      const link = new Link(new IpcTransport(channel!), handlers, { onError })
       links.set(name, link)
       link.closed.addEventListener(
         'abort',

@@ -37,7 +37,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/controller/own-agent.ts': { value: ground, type: ['src/agent', 'src/controller'] },
   'src/controller': { value: [...ground, ...leaves, 'src/requests', 'src/security'] },
   'src/agent': { value: [...ground, ...leaves, 'src/security'] },
-  'src/host.ts': { value: ['src'], type: ['schemas'] },
+  'src/host.ts': { value: ['schemas', 'src'] },
   'src/cli': { value: ['schemas', 'src'] },
   'src/main.ts': { value: ['src/cli', 'src/errors.ts', 'src/util.ts'] },
   scripts: { value: ['src'] },

@@ -6,7 +6,10 @@ import { messageOf } from '../errors.js'
 import { nodesStay, runHost, type Role } from '../host.js'
 import { IpcTransport } from '../link/ipc.js'
 import { Link } from '../link/link.js'
+import { roleMethods } from '../../schemas/supervisor.js'
 import { createLog } from '../log.js'
+import { serve } from '../protocol/methods.js'
+import { agreeWithSupervisor } from '../protocol/supervisor.js'
 import { hostPort } from '../util.js'
 import { parseFlags, readSettings, runTogether, type Settings } from './flags.js'
 
@@ -97,6 +100,7 @@ async function runRole(role: string, { settings, roles, env }: Start): Promise<n
       import('../agent/nodes/supervisor-client.js')
     ])
     const programs = new SupervisorClient(new IpcTransport(process))
+    await agreeWithSupervisor(programs.link)
     const starting = startAgent({ settings, env, programs, controllerPort: settings.controller_port, log })
     programs.on('reload', () => reloadWith(starting))
     const agent = await starting
@@ -112,9 +116,18 @@ async function runRole(role: string, { settings, roles, env }: Start): Promise<n
 
   async function controllerRole() {
     const { startController } = await import('../controller/main.js')
-    const starting = startController({ settings, log, agent: runTogether(roles) ? agentInNeed(settings) : undefined })
-    const link = new Link(new IpcTransport(process), { reload: () => reloadWith(starting) })
-    const { url, close } = await starting
+    const controller: { starting?: ReturnType<typeof startController> } = {}
+    const link = new Link(
+      new IpcTransport(process),
+      serve(roleMethods, { changed: () => {}, reload: () => reloadWith(controller.starting) })
+    )
+    await agreeWithSupervisor(link)
+    controller.starting = startController({
+      settings,
+      log,
+      agent: runTogether(roles) ? agentInNeed(settings) : undefined
+    })
+    const { url, close } = await controller.starting
     return {
       supervisor: link,
       line: `${settings.controller_name} listens on ${url}, for agents on ${hostPort(settings.controller_addr, settings.controller_port)}`,
@@ -122,9 +135,12 @@ async function runRole(role: string, { settings, roles, env }: Start): Promise<n
     }
   }
 
-  async function reloadWith(starting: Promise<{ reload(): void }>) {
+  async function reloadWith(starting: Promise<{ reload(): void }> | undefined) {
+    // Before it starts there is nothing that was read.
+    if (!starting) return
     try {
-      ;(await starting).reload()
+      const role = await starting
+      role.reload()
       log.info('the certificates are read again')
     } catch (error) {
       log.error(`the certificates stay as they were: ${messageOf(error)}`)

@@ -1,10 +1,13 @@
 import { EventEmitter } from 'node:events'
+import { roleMethods, supervisorMethods, type Program, type UnitStatus } from '../../../schemas/supervisor.js'
 import { Link } from '../../link/link.js'
 import type { Transport } from '../../link/transport.js'
-import type { Program, UnitStatus } from '../../supervisor/program.js'
+import { asking, serve } from '../../protocol/methods.js'
 
 /** This is only for a supervisor that hangs. */
-const patienceMs = 600_000
+const hangingMs = 600_000
+
+const askSupervisor = asking(supervisorMethods)
 
 /** The supervisor, as its agent sees it: over a link. Emits `changed` with a UnitStatus, and `reload` when files are to be read again. */
 export class SupervisorClient extends EventEmitter<{ changed: [UnitStatus]; reload: [] }> {
@@ -12,31 +15,31 @@ export class SupervisorClient extends EventEmitter<{ changed: [UnitStatus]; relo
 
   constructor(transport: Transport) {
     super()
-    this.link = new Link(transport, {
-      changed: (unit: UnitStatus) => {
+    const served = serve(roleMethods, {
+      changed: unit => {
         this.emit('changed', unit)
       },
       reload: () => {
         this.emit('reload')
       }
     })
+    this.link = new Link(transport, served)
   }
 
   status(): Promise<UnitStatus[]> {
-    return this.#ask('status')
-  }
-  start(program: Program): Promise<void> {
-    return this.#ask('start', { program })
-  }
-  /** `takesMs`: from SIGTERM to SIGKILL. */
-  stop(name: string, takesMs: number): Promise<void> {
-    return this.#ask('stop', { name }, takesMs)
-  }
-  output(name: string): Promise<{ stdout: string; stderr: string }> {
-    return this.#ask('output', { name })
+    return askSupervisor(this.link, 'status', {}, { timeoutMs: hangingMs })
   }
 
-  #ask<R>(method: string, params: object = {}, takesMs = 0): Promise<R> {
-    return this.link.ask<R>(method, params, { timeoutMs: patienceMs + takesMs })
+  start(program: Program): Promise<void> {
+    return askSupervisor(this.link, 'start', { program }, { timeoutMs: hangingMs })
+  }
+
+  /** `takesMs`: from SIGTERM to SIGKILL. */
+  stop(name: string, takesMs: number): Promise<void> {
+    return askSupervisor(this.link, 'stop', { name }, { timeoutMs: hangingMs + takesMs })
+  }
+
+  output(name: string): Promise<{ stdout: string; stderr: string }> {
+    return askSupervisor(this.link, 'output', { name }, { timeoutMs: hangingMs })
   }
 }

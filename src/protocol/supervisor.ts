@@ -1,0 +1,23 @@
+import { supervisorApiVersion, supervisorMethods, supervises } from '../../schemas/supervisor.js'
+import { AppError } from '../errors.js'
+import type { Link } from '../link/link.js'
+import { asking } from './methods.js'
+
+const ask = asking(supervisorMethods)
+
+/** This is only for a supervisor that hangs. */
+const timeoutMs = 60_000
+
+/** Throws `unavailable` when the supervisor at the other end speaks a version that is not understood here. */
+export async function agreeWithSupervisor(link: Link): Promise<void> {
+  const version = await ask(link, 'version', {}, { timeoutMs }).then(
+    answer => answer.version,
+    (error: unknown) => {
+      if (error instanceof AppError && error.code === 'not_found') return 0
+      throw error
+    }
+  )
+  if (supervises(version)) return
+  const versions = `its supervisor speaks version ${version}, this process ${supervisorApiVersion}`
+  throw new AppError('unavailable', `zeek-cluster must be restarted on this host: ${versions}`)
+}
