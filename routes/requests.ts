@@ -8,6 +8,7 @@ import {
   RequestTypeName,
   requests,
   requestTypes,
+  type Arguments,
   type RequestDefinition,
   type RequestType
 } from '../schemas/api.js'
@@ -121,7 +122,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
           request: started,
           replayed,
           own
-        } = await controller.request(type, request.body as any, {
+        } = await controller.request(type, request.body as Arguments<RequestType>, {
           timeout,
           by: request.principal,
           ...(key === undefined

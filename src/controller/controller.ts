@@ -8,10 +8,10 @@ import type {
   RequestArguments,
   RequestType
 } from '../../schemas/api.js'
-import type { Configuration, ConfigurationState, Outcome } from '../../schemas/types.js'
+import type { Configuration, ConfigurationState } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import type { Hub } from '../events/hub.js'
-import type { RequestOptions, Requests } from '../requests/requests.js'
+import type { RequestOptions, Requests, Started } from '../requests/requests.js'
 import type { ConfigurationTable } from '../store/configurations.js'
 import type { RequestFilter } from '../store/requests.js'
 import type { Store } from '../store/store.js'
@@ -47,6 +47,9 @@ export interface ControllerParts {
   state: State
   health: Health
 }
+
+/** One for each type of request, of its arguments: one that is missing does not compile. */
+type RequestHandlers = { readonly [T in RequestType]: (args: Arguments<T>) => Work }
 
 /** What the world can ask of the controller. It decides who does the work, and does none. */
 export class Controller {
@@ -87,7 +90,7 @@ export class Controller {
     type: T,
     args: Arguments<T>,
     { timeout, ...options }: { timeout?: number | undefined } & Omit<RequestOptions, 'timeoutMs'> = {}
-  ): Promise<{ request: Request; replayed: boolean; own?: readonly Outcome[] | undefined }> {
+  ): Promise<Started> {
     const { settings, requests } = this.#parts
     const seconds = timeout ?? this.patience(type, args)
     if (timeout !== undefined && timeout > settings.controller_timeout_max) {
@@ -96,17 +99,8 @@ export class Controller {
       })
     }
     const { config } = args as RequestArguments
-    let own: readonly Outcome[] | undefined
-    const work = this.#work(type, args, results => {
-      own = results
-    })
-    const started = await requests.start(
-      type,
-      config ? { ...args, config: masked(config) } : (args as RequestArguments),
-      { timeoutMs: seconds * 1000, ...options },
-      work
-    )
-    return { ...started, own: started.replayed ? undefined : own }
+    const kept: RequestArguments = config ? { ...args, config: masked(config) } : args
+    return await requests.start(type, kept, { timeoutMs: seconds * 1000, ...options }, this.#handlers[type](args))
   }
 
   /** The seconds that a request has whose asker does not say. */
@@ -193,58 +187,35 @@ export class Controller {
     return staged && deployer.preview(staged)
   }
 
-  #work(type: RequestType, args: RequestArguments, keep: (results: readonly Outcome[]) => void): Work {
-    const {
-      checks,
-      configurations: { staged },
-      deployer,
-      operations,
-      queries,
-      state
-    } = this.#parts
-    switch (type) {
-      case 'get_instances':
-        return { now: () => state.getInstances() }
-      case 'stage_configuration':
-        return { now: () => this.#stage(args as Arguments<'stage_configuration'>) }
-      case 'get_configuration':
-        return {
-          now: () => {
-            const { results } = this.#show(args.deployed === true ? 'deployed' : 'staged')
-            keep(results)
-            return { results: results.map(maskedOutcome) }
-          }
-        }
-      case 'deploy':
-        return task => deployer.deploy(this.#configuration('staged'), args, task)
-      case 'get_nodes':
-        return { now: () => state.getNodes() }
-      case 'get_id_value':
-        return task => queries.getIdValue(args as Arguments<'get_id_value'>, this.deployed(), task)
-      case 'start':
-        return task => operations.start(args, task)
-      case 'stop':
-        return task => operations.stop(args, task)
-      case 'restart':
-        return task => operations.restart(args, task)
-      case 'check':
-        return async task =>
-          await checks.check(
-            args.deployed === true ? deployer.deployment : staged && (await deployer.plan(staged)),
-            args,
-            task
-          )
-      case 'get_node_output':
-        return task => queries.getNodeOutput(args, this.deployed(), task)
-      case 'diagnose':
-        return task => queries.diagnose(args, this.deployed(), task)
-      case 'get_node_stats':
-        return task => queries.getNodeStats(args, this.deployed(), task)
-      case 'get_instance_stats':
-        return task => queries.getInstanceStats(args, task)
-      case 'test_timeout':
-        return task => this.#timeOut(task)
-    }
+  /** What each type of request does. */
+  readonly #handlers: RequestHandlers = {
+    get_instances: () => ({ now: () => this.#parts.state.getInstances() }),
+    stage_configuration: args => ({ now: () => this.#stage(args) }),
+    get_configuration: args => ({ now: () => this.#getConfiguration(args) }),
+    deploy: args => task => this.#parts.deployer.deploy(this.#configuration('staged'), args, task),
+    get_nodes: () => ({ now: () => this.#parts.state.getNodes() }),
+    get_id_value: args => task => this.#parts.queries.getIdValue(args, this.deployed(), task),
+    start: args => task => this.#parts.operations.start(args, task),
+    stop: args => task => this.#parts.operations.stop(args, task),
+    restart: args => task => this.#parts.operations.restart(args, task),
+    check: args => task => this.#check(args, task),
+    get_node_output: args => task => this.#parts.queries.getNodeOutput(args, this.deployed(), task),
+    diagnose: args => task => this.#parts.queries.diagnose(args, this.deployed(), task),
+    get_node_stats: args => task => this.#parts.queries.getNodeStats(args, this.deployed(), task),
+    get_instance_stats: args => task => this.#parts.queries.getInstanceStats(args, task),
+    test_timeout: () => task => this.#timeOut(task)
+  }
+
+  #getConfiguration({ deployed }: Arguments<'get_configuration'>): Answer {
+    const { results } = this.#show(deployed === true ? 'deployed' : 'staged')
+    return { results: results.map(maskedOutcome), own: results }
+  }
+
+  async #check({ deployed, ...selector }: Arguments<'check'>, task: Task): Promise<Answer> {
+    const { checks, configurations, deployer } = this.#parts
+    const { staged } = configurations
+    const plan = deployed === true ? deployer.deployment : staged && (await deployer.plan(staged))
+    return await checks.check(plan, selector, task)
   }
 
   /** Only inside of a `write`: the request, what it stages and its response are one. */

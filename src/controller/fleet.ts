@@ -222,8 +222,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
   #checkHello(link: Link, params: unknown, expected: Expected | undefined): Hello {
     const { name, api_version: version } = Object(params) as Record<string, unknown>
     // First of all: what another version says may look different.
-    if (!isSpoken(version))
+    if (!isSpoken(version)) {
       this.#refuse(link, String(name), `agent ${name} speaks version ${version}, not ${agentApiVersion}`)
+    }
     if (expected !== undefined && expected.name !== name) {
       this.#refuse(link, String(name), `${expected.complaint} agent ${name}`)
     }

@@ -9,7 +9,7 @@ export interface PendingLimits {
 
 /** The requests that are under way here, each with what ends its work. */
 export class Pending {
-  /** How many were one too many. */
+  /** Requests rejected by a limit. */
   refused = 0
   #limits: PendingLimits
   #requests = new Map<string, { ending: AbortController; client: string | undefined }>()
@@ -25,10 +25,15 @@ export class Pending {
   /** `full` is why there should not be one more, if so: whoever adds it decides. */
   add(reqid: string, client: string | undefined): { ending: AbortController; full: AppError | undefined } {
     const full = this.#fullFor(client)
-    if (full) this.refused++
     const ending = new AbortController()
     this.#requests.set(reqid, { ending, client })
     return { ending, full }
+  }
+
+  /** Throws why it is refused. */
+  refuse(full: AppError): never {
+    this.refused++
+    throw full
   }
 
   delete(reqid: string): void {

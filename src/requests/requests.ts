@@ -29,6 +29,31 @@ export interface RequestOptions {
   onAnswer?: ((answer: Answer) => void) | undefined
 }
 
+export interface Started {
+  request: Request
+  /** It is one that was started before. */
+  replayed: boolean
+  /** The results for whoever asks, where what is kept differs. */
+  own?: readonly Outcome[] | undefined
+}
+
+/** A request as it comes. */
+interface Asked extends RequestOptions {
+  type: RequestType
+  args: RequestArguments
+  work: Work
+  reqid: string
+  created: number
+}
+
+/** A request as it ends: `as`, where its results do not tell; `by`, where it is known who had asked. */
+interface Ending {
+  request: Request
+  answer: Answer
+  as?: RequestState | undefined
+  by?: Caller | undefined
+}
+
 export interface RequestsOptions extends PendingLimits {
   table: RequestTable
   journal: EventJournal
@@ -83,78 +108,42 @@ export class Requests {
    * same payload it is that request that is handed back. Throws `idempotency_key_reused`; `unavailable` or
    * `too_many_requests` when too many are pending.
    */
-  async start(
-    type: RequestType,
-    args: RequestArguments,
-    options: RequestOptions,
-    work: Work
-  ): Promise<{ request: Request; replayed: boolean }> {
-    const started = this.#start(type, args, options, work)
+  async start(type: RequestType, args: RequestArguments, options: RequestOptions, work: Work): Promise<Started> {
+    const started = this.#start({
+      type,
+      args,
+      work,
+      created: this.#now(),
+      ...options,
+      reqid: options.reqid ?? timeOrderedId()
+    })
     this.#starting.add(started)
     return await started.finally(() => this.#starting.delete(started))
   }
 
-  async #start(
-    type: RequestType,
-    args: RequestArguments,
-    { timeoutMs, by, reqid = timeOrderedId(), idempotency, onAnswer }: RequestOptions,
-    work: Work
-  ): Promise<{ request: Request; replayed: boolean }> {
+  async #start(asked: Asked): Promise<Started> {
     if (this.#closing) throw new AppError('unavailable', 'the controller is stopping')
+    const { type, reqid, work } = asked
     const { durability, transient } = this.#kind(type)
     // Counted before it is written: what comes meanwhile must see it.
-    const { ending, full } = this.#pending.add(reqid, by?.client)
+    const { ending, full } = this.#pending.add(reqid, asked.by?.client)
+    // Told by a clock that does not jump, as the timer is.
+    const deadline = performance.now() + asked.timeoutMs
     let isWorkedOn = false
     try {
-      const answer =
-        onAnswer && 'now' in work && transient && definitions[type].role === 'viewer' && !full && this.#journal.isOpen
-          ? work.now()
-          : undefined
-      if (answer) onAnswer?.(answer)
-      const created = this.#now()
-      // Told by a clock that does not jump, as the timer is.
-      const deadline = performance.now() + timeoutMs
-      const { request, finished, replayed } = await this.#journal.write(
+      const early = full ? undefined : this.#answerEarly(asked)
+      const { finished, ...started } = await this.#journal.write<Started & { finished?: Request }>(
         durability,
         transient,
         append => {
-          const twin = idempotency && this.#table.byIdempotencyKey(idempotency.key)
-          if (twin) {
-            if (twin.fingerprint !== idempotency.fingerprint) {
-              throw new AppError('idempotency_key_reused', 'the Idempotency-Key was used for another request')
-            }
-            return { request: this.get(twin.reqid), replayed: true }
-          }
-          if (full) throw full
-          const expires = created + Math.ceil(timeoutMs)
-          const times = { created_at: new Date(created).toISOString(), expires_at: new Date(expires).toISOString() }
-          const seq = append({ type: `${type}_request`, reqid, arguments: args, expires_at: times.expires_at }) - 1
-          const request: Request = {
-            reqid,
-            type,
-            state: 'pending',
-            arguments: args,
-            results: [],
-            warnings: [],
-            ...times,
-            event_cursor: this.#journal.cursorOf(seq)
-          }
-          this.#options.audit?.accepted(request, by, append)
-          const row = { reqid, type, arguments: args, created, expires, event_seq: seq, transient, idempotency }
-          const write = (end?: RequestEnd) => this.#table.insert(row, end)
-          if ('now' in work) {
-            return {
-              request,
-              replayed: false,
-              finished: this.#conclude(request, answer ?? work.now(), append, write, { by })
-            }
-          }
-          write()
-          return { request, replayed: false }
+          const replayed = this.#replay(asked.idempotency)
+          if (!replayed && full) this.#pending.refuse(full)
+          return replayed ?? this.#accept(asked, early, append)
         },
-        { unhurried: answer !== undefined }
+        { unhurried: early !== undefined }
       )
-      if (replayed) return { request, replayed }
+      const { request, replayed } = started
+      if (replayed) return started
       this.#options.onStarted?.(request)
       if (finished) this.#announce(finished)
       else if (this.#closing) await this.#interrupt(request)
@@ -162,10 +151,61 @@ export class Requests {
         isWorkedOn = true
         void this.#work(request, ending, work, deadline)
       }
-      return { request, replayed }
+      return started
     } finally {
       if (!isWorkedOn) this.#pending.delete(reqid)
     }
+  }
+
+  /** Answers a read that every viewer may ask before it is written down, where somebody wants to know so early. */
+  #answerEarly({ type, work, onAnswer }: Asked): Answer | undefined {
+    if (!onAnswer || !('now' in work) || !this.#journal.isOpen) return undefined
+    if (definitions[type].changes || definitions[type].role !== 'viewer') return undefined
+    const answer = work.now()
+    onAnswer(answer)
+    return answer
+  }
+
+  /** Only inside of a write: the request that has come with the same key before. Throws `idempotency_key_reused`. */
+  #replay(idempotency: RequestOptions['idempotency']): Started | undefined {
+    const twin = idempotency && this.#table.byIdempotencyKey(idempotency.key)
+    if (!twin) return undefined
+    if (twin.fingerprint !== idempotency.fingerprint) {
+      throw new AppError('idempotency_key_reused', 'the Idempotency-Key was used for another request')
+    }
+    return { request: this.get(twin.reqid), replayed: true }
+  }
+
+  /** Only inside of a write: writes a request down, with its response where that is known at once. */
+  #accept(
+    { type, args, reqid, by, created, timeoutMs, idempotency, work }: Asked,
+    early: Answer | undefined,
+    append: (event: DomainEvent) => number
+  ): Started & { finished?: Request } {
+    const expires = created + Math.ceil(timeoutMs)
+    const times = { created_at: new Date(created).toISOString(), expires_at: new Date(expires).toISOString() }
+    const seq = append({ type: `${type}_request`, reqid, arguments: args, expires_at: times.expires_at }) - 1
+    const request: Request = {
+      reqid,
+      type,
+      state: 'pending',
+      arguments: args,
+      results: [],
+      warnings: [],
+      ...times,
+      event_cursor: this.#journal.cursorOf(seq)
+    }
+    this.#options.audit?.accepted(request, by, append)
+    const { transient } = this.#kind(type)
+    const row = { reqid, type, arguments: args, created, expires, event_seq: seq, transient, idempotency }
+    const write = (end?: RequestEnd) => this.#table.insert(row, end)
+    if (!('now' in work)) {
+      write()
+      return { request, replayed: false }
+    }
+    const answer = early ?? work.now()
+    const finished = this.#conclude({ request, answer, by }, append, write)
+    return { request, replayed: false, finished, own: answer.own }
   }
 
   /** Throws `not_found`. */
@@ -304,13 +344,8 @@ export class Requests {
       append => {
         const current = this.#table.get(request.reqid)
         if (current?.state !== 'pending') return undefined
-        return this.#conclude(
-          { ...request, results: current.results },
-          answer,
-          append,
-          end => this.#table.finish(request.reqid, end),
-          { as }
-        )
+        const pending = { ...request, results: current.results }
+        return this.#conclude({ request: pending, answer, as }, append, end => this.#table.finish(request.reqid, end))
       },
       { insists }
     )
@@ -319,11 +354,9 @@ export class Requests {
 
   /** Only inside of a write: ends a request that is pending, whose results are those that were told as progress. */
   #conclude(
-    request: Request,
-    answer: Answer,
+    { request, answer, as, by }: Ending,
     append: (event: DomainEvent) => number,
-    write: (end: RequestEnd) => void,
-    { as, by }: { as?: RequestState | undefined; by?: Caller | undefined } = {}
+    write: (end: RequestEnd) => void
   ): Request {
     const now = this.#now()
     const finished = concluded(request, answer, now, as)

@@ -271,6 +271,23 @@ await t.test('only so many can be pending, counted before they are written', asy
   await requests.close()
 })
 
+await t.test('what is handed back when too many are pending is not counted as refused', async t => {
+  const { requests } = await openRequests(t, { pendingMax: 1 })
+  const start = (key: string) =>
+    requests.start(
+      'restart',
+      {},
+      { ...options, idempotency: { key, fingerprint: 'f' } },
+      task => new Promise(resolve => task.signal.addEventListener('abort', () => resolve({ results: [] })))
+    )
+  const first = await start('a')
+  t.match(await start('a'), { replayed: true, request: { reqid: first.request.reqid } })
+  t.equal(requests.refused, 0)
+  await t.rejects(start('b'), { code: 'unavailable' })
+  t.equal(requests.refused, 1)
+  await requests.close()
+})
+
 await t.test('only so many of one client can be pending, which leaves room for others', async t => {
   const { requests } = await openRequests(t, { pendingMax: 3, pendingMaxOfClient: 2 })
   const start = (client: string) =>
