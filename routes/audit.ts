@@ -29,7 +29,7 @@ export const auditRoutes: FastifyPluginAsyncTypebox<{ access: Pick<Access, 'audi
         operationId: 'list_audit',
         ...needs('admin'),
         tags,
-        summary: 'Who asked what, newest first',
+        summary: 'List audit entries, newest first',
         querystring: Type.Object(
           {
             before: Type.Optional(Cursor),
@@ -37,7 +37,7 @@ export const auditRoutes: FastifyPluginAsyncTypebox<{ access: Pick<Access, 'audi
           },
           { additionalProperties: false }
         ),
-        response: { 200: json('A page', Ref(AuditList)), ...problems }
+        response: { 200: json('A page of entries', Ref(AuditList)), ...problems }
       }
     },
     async request => audit.page(request.query)
@@ -51,7 +51,7 @@ export const auditRoutes: FastifyPluginAsyncTypebox<{ access: Pick<Access, 'audi
       operationId: 'stream_audit',
       ...needs('admin'),
       tags,
-      summary: 'The same, as it happens',
+      summary: 'Stream audit entries',
       headers: cursorHeaders,
       querystring: Type.Object(
         { reqid: Type.Optional(RequestId), from: From, last_event_id: LastEventIdQuery, ticket: Ticket },

@@ -77,7 +77,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
       operationId: 'stream_events',
       ...needs('viewer'),
       tags,
-      summary: 'Everything that happens, as it happens',
+      summary: 'Stream all events',
       headers: cursorHeaders,
       querystring: query,
       response: stream
@@ -116,7 +116,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
       operationId: 'stream_request_events',
       ...needs('viewer'),
       tags: ['requests'],
-      summary: 'What happens to one request',
+      summary: 'Stream the events of a request',
       description:
         'What has happened so far, then what comes; ends after the response. Resumed after that, the answer is 204, which keeps an EventSource from coming back.',
       params: Type.Object({ reqid: RequestId }),
@@ -125,7 +125,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
         { from: From, last_event_id: LastEventIdQuery, ticket: Ticket },
         { additionalProperties: false }
       ),
-      response: { ...stream, 204: { type: 'null', description: 'All of its story was told' } }
+      response: { ...stream, 204: { type: 'null', description: 'All of its events were sent before' } }
     },
     handler: async (request, reply) => {
       const type = mediaType(request)

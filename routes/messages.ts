@@ -14,7 +14,7 @@ export const messageRoutes: FastifyPluginAsyncTypebox = async app => {
         summary: "Zeek's WebSocket API, for zeek-client",
         description:
           'A WebSocket. The first message is a JSON array of topic prefixes and is acknowledged; then events go both ways as data messages. Requests and responses are on the topic `zeek/management/controller`.',
-        response: { 101: { description: 'It is a WebSocket now' }, ...problems }
+        response: { 101: { description: 'The connection is upgraded to a WebSocket' }, ...problems }
       }
     },
     async (_request, reply) => {

@@ -20,8 +20,8 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
         operationId: 'get_liveness',
         ...needs('anyone'),
         tags,
-        summary: 'Whether the controller is alive',
-        response: { 200: json('It is', Ref(Health)), ...problems }
+        summary: 'Check that the controller is alive',
+        response: { 200: json('Alive', Ref(Health)), ...problems }
       }
     },
     async () => ({ status: 'ok', checks: [] })
@@ -34,8 +34,8 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
         operationId: 'get_readiness',
         ...needs('anyone'),
         tags,
-        summary: 'Whether the controller can do its work',
-        response: { 200: json('It can', Ref(Health)), 503: json('It cannot', Ref(Health)), ...problems }
+        summary: 'Check that the controller is ready',
+        response: { 200: json('Ready', Ref(Health)), 503: json('Not ready', Ref(Health)), ...problems }
       }
     },
     async (_request, reply) => {
@@ -53,11 +53,11 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
         operationId: 'get_health',
         ...needs('viewer'),
         tags,
-        summary: 'Whether the cluster does its work',
+        summary: 'Get the health of the cluster',
         description: 'As the thresholds in the settings say. Each change is a `notify_health` event.',
         response: {
-          200: json('It does', Ref(ClusterHealth)),
-          503: json('It does not', Ref(ClusterHealth)),
+          200: json('Healthy', Ref(ClusterHealth)),
+          503: json('Not healthy', Ref(ClusterHealth)),
           ...problems
         }
       }
@@ -75,7 +75,7 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
         operationId: 'get_metrics',
         ...needs('viewer'),
         tags,
-        summary: "The controller's own metrics, for Prometheus",
+        summary: "Get the controller's metrics, for Prometheus",
         response: {
           200: { description: "Prometheus' text format", content: { 'text/plain': { schema: Type.String() } } },
           ...problems

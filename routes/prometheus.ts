@@ -20,7 +20,7 @@ export const prometheusRoutes: FastifyPluginAsyncTypebox<{
         operationId: 'list_prometheus_targets',
         ...needs('viewer'),
         tags,
-        summary: "The nodes' metrics, for Prometheus' HTTP service discovery",
+        summary: "List the nodes' metrics endpoints, for Prometheus' HTTP service discovery",
         querystring: Type.Object(
           {
             proxy: Type.Optional(
@@ -45,7 +45,7 @@ export const prometheusRoutes: FastifyPluginAsyncTypebox<{
         operationId: 'get_node_metrics',
         ...needs('viewer'),
         tags,
-        summary: "A node's own metrics, for Prometheus",
+        summary: "Get a node's metrics, for Prometheus",
         description: 'What its metrics endpoint serves, through its agent: as it is, at most 4 MiB, in 5 seconds.',
         params: Type.Object({ node: Name }),
         response: {

@@ -101,8 +101,8 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
             ? { content: { 'application/json': { schema: Ref(body) }, ...clusterCfgContent } }
             : Ref(body),
           response: {
-            200: json('It is finished', Ref(Request), accepted),
-            202: json('It is accepted; the response comes as an event', Ref(Request), accepted),
+            200: json('The request has finished', Ref(Request), accepted),
+            202: json('The request was accepted; its response comes as an event', Ref(Request), accepted),
             ...problems
           }
         },
@@ -169,7 +169,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
         operationId: 'list_requests',
         ...needs('viewer'),
         tags,
-        summary: 'The history, newest first',
+        summary: 'List requests, newest first',
         querystring: Type.Object(
           {
             type: Type.Optional(Ref(RequestTypeName)),
@@ -185,7 +185,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
           },
           { additionalProperties: false }
         ),
-        response: { 200: json('A page', Ref(RequestList)), ...problems }
+        response: { 200: json('A page of requests', Ref(RequestList)), ...problems }
       }
     },
     async request => ({ ...controller.listRequests(request.query), event_cursor: controller.cursor })
@@ -198,7 +198,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
         operationId: 'get_request',
         ...needs('viewer'),
         tags,
-        summary: 'One request',
+        summary: 'Get a request',
         params: Type.Object({ reqid: RequestId }),
         querystring: Type.Object({ wait: Wait }, { additionalProperties: false }),
         response: { 200: json('The request', Ref(Request)), ...problems }

@@ -23,12 +23,12 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async 
         operationId: 'log_in',
         ...needs('anyone'),
         tags,
-        summary: 'Opens a session for a page of this server',
+        summary: 'Open a browser session',
         description:
           'The session is a cookie that scripts cannot read and that other sites cannot use. It ends with the token, or by itself.',
         body: Ref(Login),
         response: {
-          200: json('Whose session it is', Ref(Session), { 'Set-Cookie': Type.Optional(Type.String()) }),
+          200: json('The session', Ref(Session), { 'Set-Cookie': Type.Optional(Type.String()) }),
           ...problems
         }
       }
@@ -47,8 +47,8 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async 
         operationId: 'get_session',
         ...needs('viewer'),
         tags,
-        summary: 'Who asks',
-        response: { 200: json('As whom the controller knows you', Ref(Session)), ...problems }
+        summary: 'Get the current session',
+        response: { 200: json('The session', Ref(Session)), ...problems }
       }
     },
     async request => sessionFor(request.principal)
@@ -61,9 +61,9 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async 
         operationId: 'log_out',
         ...needs('viewer'),
         tags,
-        summary: 'Ends the session',
+        summary: 'Close the session',
         response: {
-          204: { type: 'null', description: 'It has ended', headers: { 'Set-Cookie': Type.String() } },
+          204: { type: 'null', description: 'The session is closed', headers: { 'Set-Cookie': Type.String() } },
           ...problems
         }
       }
@@ -82,7 +82,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async 
         operationId: 'create_ticket',
         ...needs('viewer'),
         tags,
-        summary: 'A ticket for one event stream',
+        summary: 'Create a ticket for one event stream',
         description: 'For an EventSource that has no session: `?ticket=` opens one stream, once, within 30 seconds.',
         response: { 201: json('The ticket', Ref(Ticket)), ...problems }
       }

@@ -30,8 +30,8 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
         operationId: 'list_instances',
         ...needs('viewer'),
         tags,
-        summary: 'The instances',
-        response: { 200: json('Connected or deployed', Ref(InstanceList)), ...problems }
+        summary: 'List instances',
+        response: { 200: json('The instances that are connected or deployed', Ref(InstanceList)), ...problems }
       }
     },
     async () => ({ instances: controller.instances(), event_cursor: controller.cursor })
@@ -44,7 +44,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
         operationId: 'list_nodes',
         ...needs('viewer'),
         tags,
-        summary: 'The nodes',
+        summary: 'List nodes',
         description:
           'All of them, or those that fit every parameter which is given; in pages where there is a `limit`.',
         querystring: Type.Object(
@@ -64,7 +64,10 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
           },
           { additionalProperties: false }
         ),
-        response: { 200: json('Deployed, and what manages them', Ref(NodeList)), ...problems }
+        response: {
+          200: json('The nodes that are deployed, and the processes that manage them', Ref(NodeList)),
+          ...problems
+        }
       },
       preValidation: joinRepeated('instance', 'role', 'state')
     },
@@ -87,7 +90,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
         operationId: 'get_configuration',
         ...needs('operator'),
         tags,
-        summary: 'A configuration',
+        summary: 'Get a configuration',
         params: Type.Object({ state: Ref(ConfigurationState) }),
         description:
           "As JSON, or as zeek-client's file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments.",

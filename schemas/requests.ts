@@ -50,7 +50,7 @@ export const requests = {
     changes: false,
     role: 'viewer',
     timeout: 10,
-    summary: 'Who is connected',
+    summary: 'List connected instances',
     description:
       'One result, whose data holds the instances that are connected now, sorted by name, in the configuration or not.'
   },
@@ -84,7 +84,7 @@ export const requests = {
     changes: false,
     role: 'operator',
     timeout: 10,
-    summary: 'The staged or the deployed configuration',
+    summary: 'Get the staged or the deployed configuration',
     description: 'One result, whose data holds the configuration.'
   },
   deploy: {
@@ -114,7 +114,7 @@ export const requests = {
     changes: false,
     role: 'viewer',
     timeout: 10,
-    summary: 'The nodes as their agents have told of them',
+    summary: 'List nodes, as their agents report them',
     description:
       'One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included. Agents tell of each change when it happens; they are not asked anew.'
   },
@@ -139,7 +139,7 @@ export const requests = {
     changes: false,
     role: 'viewer',
     timeout: 10,
-    summary: 'The value of an identifier in Zeek nodes',
+    summary: 'Get the value of an identifier in Zeek nodes',
     description: 'One result per node, whose data holds the value as a JSON text.'
   },
   start: {
@@ -255,7 +255,7 @@ export const requests = {
     changes: false,
     role: 'viewer',
     timeout: 10,
-    summary: 'What nodes have written to stdout and stderr',
+    summary: 'Get the output of nodes',
     description:
       'One result per node, whose data holds the last lines. With follow, what they write then comes as events on the stream of the request, until the duration or the number of lines is over.'
   },
@@ -269,7 +269,7 @@ export const requests = {
     changes: false,
     role: 'operator',
     timeout: 60,
-    summary: 'Why nodes misbehave',
+    summary: 'Diagnose nodes',
     description:
       'One result per node: its processes and how they have ended, its command line, its last outputs, and its core file with a backtrace where gdb is installed.'
   },
@@ -290,7 +290,7 @@ export const requests = {
     changes: false,
     role: 'viewer',
     timeout: 10,
-    summary: 'What nodes use and see',
+    summary: 'Get statistics of nodes',
     description:
       'One result per node: processor, memory, packets received and dropped, lag and sessions, with rates since the sample before.'
   },
@@ -307,7 +307,7 @@ export const requests = {
     changes: false,
     role: 'viewer',
     timeout: 10,
-    summary: 'What instances have and use',
+    summary: 'Get statistics of instances',
     description:
       'One result per instance: processors, load, memory, file systems, interfaces, versions, logs that wait to be archived, and Zeek processes that are not of this cluster.'
   },
@@ -324,7 +324,7 @@ export const requests = {
     changes: false,
     role: 'viewer',
     timeout: 10,
-    summary: 'A request that times out',
+    summary: 'Test time-outs',
     description:
       'For testing clients. With state it is answered "request timed out" when its time is over; without, it is never answered, and ends with a request_expired event.'
   }

@@ -1,6 +1,6 @@
 import type { Role } from '../../schemas/access.js'
 
-/** Who asks for something. */
+/** A client that submits requests, as limits and the audit log know it. */
 export interface Caller {
   name: string
   role: Role

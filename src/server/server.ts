@@ -27,7 +27,7 @@ import { refuseMessage, takeUpgrades } from './upgrade.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks. */
+    /** The authenticated caller. */
     principal: Principal
   }
 }
@@ -160,13 +160,13 @@ const openapi: Parameters<typeof swagger>[1] = {
       }
     },
     tags: [
-      { name: 'session', description: 'Come in with a page' },
-      { name: 'requests', description: 'Ask for something' },
-      { name: 'events', description: 'Hear what happens' },
-      { name: 'state', description: 'See what is' },
-      { name: 'messages', description: "Zeek's own API" },
-      { name: 'audit', description: 'See who asked what' },
-      { name: 'monitoring', description: 'Watch the controller' }
+      { name: 'session', description: 'Browser sessions and tickets' },
+      { name: 'requests', description: 'Submit requests and read their results' },
+      { name: 'events', description: 'Event streams' },
+      { name: 'state', description: 'Instances, nodes and configurations' },
+      { name: 'messages', description: "Zeek's WebSocket API" },
+      { name: 'audit', description: 'Audit log' },
+      { name: 'monitoring', description: 'Health and metrics' }
     ]
   },
   refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `schema-${index}`) }

@@ -9,7 +9,7 @@ import type { Limits } from './limits.js'
 import type { OriginPolicy } from './origin-policy.js'
 import type { Tickets } from './tickets.js'
 
-/** Who asks. */
+/** An authenticated caller. */
 export interface Principal {
   /** Of the token, or of the certificate; of nobody in particular where none is needed. */
   name: string
