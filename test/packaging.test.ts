@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { packageRoot } from '../src/util.js'
+import { cleanEnv } from './support/environment.js'
 
 const directory = join(packageRoot, 'packaging', 'systemd')
 const units = readdirSync(directory).filter(file => file.endsWith('.service'))
@@ -74,6 +75,31 @@ await t.test('what the container copies is there', async t => {
   const listed = readdirSync(packageRoot)
   t.same(
     sources.filter(source => !listed.includes(source)),
+    []
+  )
+})
+
+await t.test('the package holds what runs, and nothing else', async t => {
+  const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: packageRoot,
+    env: cleanEnv,
+    encoding: 'utf8'
+  })
+  const paths: string[] = JSON.parse(stdout)[0].files.map(({ path }: { path: string }) => path)
+  for (const needed of [
+    'dist/src/main.js',
+    'dist/routes/index.js',
+    'dist/schemas/agent.js',
+    'src/zeek/zeek-cluster-controller.zeek',
+    'openapi.yaml',
+    'LICENSE'
+  ]) {
+    t.ok(paths.includes(needed), needed)
+  }
+  t.same(
+    paths.filter(path =>
+      /^(dist\/)?(test|bench|demo|scripts|docs|\.)|\.(ts|map)$|^src\/(?!zeek\/.*\.zeek$)/.test(path)
+    ),
     []
   )
 })
