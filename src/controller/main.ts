@@ -3,14 +3,14 @@ import type { Logger } from 'pino'
 import { agentPath } from '../../schemas/agent.js'
 import { AppError, messageOf } from '../errors.js'
 import { Hub } from '../events/hub.js'
-import { listen } from '../link/websocket.js'
+import { listen, type LinkServer } from '../link/websocket.js'
 import { Requests } from '../requests/requests.js'
 import { ConfigurationTable } from '../store/configurations.js'
 import { EventLog } from '../store/events.js'
 import { RequestTable } from '../store/requests.js'
 import { Store } from '../store/store.js'
 import { hostPort } from '../util.js'
-import { createAccess, type OwnAgent } from '../server/access/access.js'
+import { createAccess, type Access, type OwnAgent } from '../server/access/access.js'
 import { Audit } from '../requests/audit.js'
 import type { ControllerSettings } from './config.js'
 import { Checks } from './work/checks.js'
@@ -21,12 +21,12 @@ import { Health } from './cluster/health.js'
 import { EventJournal } from '../requests/journal.js'
 import { Messages } from '../server/messages.js'
 import { Metrics } from '../server/metrics.js'
+import { Notifications } from './notifications.js'
 import { Operations } from './work/operations.js'
+import { Pruning } from './pruning.js'
 import { Queries } from './work/queries.js'
 import { createServer } from '../server/server.js'
 import { State } from './cluster/state.js'
-
-const pruneMs = 1_000
 
 export interface RunningController {
   /** Where clients reach it. */
@@ -69,11 +69,8 @@ export async function startController({
   const [eventLog, auditLog] = [new EventLog(store), new EventLog(store, 'audit')]
   const [hub, auditHub] = [createHub(eventLog), createHub(auditLog)]
   const journal = new EventJournal(store, { log: eventLog, hub }, { log: auditLog, hub: auditHub }, now)
-  /** What happens without a request. It can only be lost when the controller ends before its store works again. */
-  const note = (event: Parameters<EventJournal['note']>[0]) => {
-    journal.note(event).catch(error => log.debug(`${event.type} is lost: ${messageOf(error)}`))
-  }
-  const audit = new Audit({ log: auditLog, hub: auditHub }, note, now)
+  const notifications = new Notifications(journal, log)
+  const audit = new Audit({ log: auditLog, hub: auditHub }, event => notifications.note(event), now)
   const access = await createAccess({ settings, store, audit, onChange: () => journal.catchUp(), now, agent })
   const table = new RequestTable(store)
   const requests = new Requests({
@@ -100,15 +97,6 @@ export async function startController({
     layout: digest => deployer.layout(digest),
     dial: (name, address, signal) => access.dialAgent(name, address, signal)
   })
-  const complain = (message: string, instance?: string, node?: string) => {
-    log.warn(message)
-    note({
-      type: 'notify_error',
-      message,
-      ...(instance === undefined ? {} : { instance }),
-      ...(node === undefined ? {} : { node })
-    })
-  }
   const checks = new Checks(fleet)
   const deployer = new Deployer({
     settings,
@@ -117,8 +105,8 @@ export async function startController({
     fleet,
     checks,
     log,
-    complain,
-    ready: instances => note({ type: 'notify_agents_ready', instances: [...instances] })
+    complain: (message, instance) => notifications.complain(message, instance),
+    ready: instances => notifications.agentsReady(instances)
   })
   const state = new State(fleet, deployer)
   const health = new Health({
@@ -127,7 +115,7 @@ export async function startController({
     state,
     isDeployed: () => deployer.deployment !== undefined,
     outdated: () => deployer.outdated,
-    changed: now => note({ type: 'notify_health', ...now })
+    changed: health => notifications.healthChanged(health)
   })
   const controller = new Controller({
     settings,
@@ -147,33 +135,10 @@ export async function startController({
   const messages = new Messages(controller, access.guard, settings, log)
   metrics.observe({ controller, health, messages: messages.server, access, store, log: eventLog, hub })
 
-  await auditLog.open().catch(error => {
-    throw naming(path, error)
-  })
-  await eventLog.open().catch(error => {
-    throw naming(path, error)
-  })
-  for (const [what, { distrust }] of [
-    ['events', eventLog],
-    ['the audit log', auditLog]
-  ] as const) {
-    if (distrust !== undefined) log.warn(`streams of ${what} start anew (reset): ${distrust}`)
-  }
+  await openLogs({ events: eventLog, audit: auditLog }, path, log)
   await requests.recover()
 
-  fleet.on('connected', ({ name, host, hello }) => {
-    log.info(`agent ${name} is connected, from ${host}`)
-    note({ type: 'notify_agent_hello', instance: name, host, version: hello.version })
-  })
-  fleet.on('lost', ({ name }, reason) => {
-    log.warn(`agent ${name} is lost: ${reason}`)
-    note({ type: 'notify_agent_lost', instance: name, reason })
-  })
-  fleet.on('change', (instance, { node, state }, old, reason) =>
-    note({ type: 'notify_change', instance, node, old_state: old, new_state: state, reason })
-  )
-  fleet.on('log', (instance, level, message) => note({ type: 'notify_log', instance, level, message }))
-  fleet.on('fault', (message, instance, node) => complain(message, instance, node))
+  notifications.watch(fleet)
   deployer.open()
 
   const app = await createServer({
@@ -188,7 +153,51 @@ export async function startController({
   await app.listen({ host, port }).catch(error => {
     throw naming('controller_websocket_port', `cannot listen on ${hostPort(host, port)}: ${messageOf(error)}`)
   })
-  const agents = await listen({
+  const agents = await listenToAgents(settings, access, fleet)
+  access.limits.watch(agents.server)
+  const pruning = new Pruning({ settings, store, events: eventLog, audit: auditLog, requests: table, log, now })
+
+  return {
+    url: `http${access.certificates ? 's' : ''}://${hostPort(host, port)}`,
+    controller,
+    reload: () => access.certificates?.reload(),
+    close: async () => {
+      await requests.close()
+      await app.close()
+      await fleet.close()
+      await agents.close()
+      access.close()
+      health.close()
+      await pruning.close()
+      // It has said so itself when it fails.
+      await eventLog.close().catch(() => {})
+      store.close()
+    }
+  }
+}
+
+/** Opens the logs, and warns of those whose past cannot be trusted. Throws an AppError that names the file. */
+async function openLogs(
+  { events, audit }: { events: EventLog; audit: EventLog },
+  path: string,
+  log: Logger
+): Promise<void> {
+  for (const one of [audit, events]) {
+    await one.open().catch(error => {
+      throw naming(path, error)
+    })
+  }
+  for (const [what, { distrust }] of [
+    ['events', events],
+    ['the audit log', audit]
+  ] as const) {
+    if (distrust !== undefined) log.warn(`streams of ${what} start anew (reset): ${distrust}`)
+  }
+}
+
+/** Lets agents connect that show what access asks of them. Throws an AppError that names the setting. */
+async function listenToAgents(settings: ControllerSettings, access: Access, fleet: Fleet): Promise<LinkServer> {
+  return await listen({
     host: settings.controller_addr,
     port: settings.controller_port,
     path: agentPath,
@@ -209,89 +218,9 @@ export async function startController({
   }).catch(error => {
     throw naming('controller_port', error)
   })
-  access.limits.watch(agents.server)
-  let pruning: Promise<void> | undefined
-  const pruner = setInterval(() => {
-    pruning ??= prune({ eventLog, auditLog, table, store, settings, now })
-      .catch(error => {
-        if (store.failure === undefined) log.error(`old events are not dropped: ${messageOf(error)}`)
-      })
-      .finally(() => {
-        pruning = undefined
-      })
-  }, pruneMs)
-
-  return {
-    url: `http${access.certificates ? 's' : ''}://${hostPort(host, port)}`,
-    controller,
-    reload: () => access.certificates?.reload(),
-    close: async () => {
-      await requests.close()
-      await app.close()
-      await fleet.close()
-      await agents.close()
-      access.close()
-      health.close()
-      clearInterval(pruner)
-      await pruning
-      // It has said so itself when it fails.
-      await eventLog.close().catch(() => {})
-      store.close()
-    }
-  }
 }
 
 /** What keeps it from starting, as one line that says where to look. */
 function naming(setting: string, problem: unknown): AppError {
   return new AppError('unavailable', `${setting}: ${messageOf(problem)}`, { cause: problem })
-}
-
-async function prune({
-  eventLog,
-  auditLog,
-  table,
-  store,
-  settings,
-  now
-}: {
-  eventLog: EventLog
-  auditLog: EventLog
-  table: RequestTable
-  store: Store
-  settings: ControllerSettings
-  now: () => number
-}): Promise<void> {
-  const maxAgeMs = settings.controller_events_max_age * 1000
-  const retention = {
-    maxCount: settings.controller_events_max_count,
-    maxAgeMs,
-    maxBytes: settings.controller_events_max_bytes,
-    maxTransientCount: settings.controller_events_max_reads,
-    maxTransientBytes: settings.controller_events_max_bytes / 4
-  }
-  // Each step is a transaction of its own, so that others get their turn.
-  while (await eventLog.prune(retention, now()));
-  while (
-    await auditLog.prune(
-      {
-        maxCount: settings.controller_audit_max_count,
-        maxAgeMs: settings.controller_audit_max_age * 1000,
-        maxBytes: Infinity,
-        maxTransientCount: Infinity,
-        maxTransientBytes: Infinity
-      },
-      now()
-    )
-  );
-  const maxCount = settings.controller_requests_max_count
-  while (
-    await store.write('written', () =>
-      table.prune({
-        maxCount,
-        maxTransientCount: Math.ceil(maxCount / 10),
-        before: now() - maxAgeMs,
-        beforeEvent: eventLog.earliestTransient
-      })
-    )
-  );
 }

@@ -1,0 +1,63 @@
+import type { Logger } from 'pino'
+import type { DomainEvent } from '../../schemas/events.js'
+import { messageOf } from '../errors.js'
+import type { EventJournal } from '../requests/journal.js'
+import type { ClusterHealth } from './cluster/health.js'
+import type { Fleet } from './fleet.js'
+
+/**
+ * Writes what happens without a request into the journal, as `notify_*` events, and what operators should see into the
+ * log of the process. It keeps nothing and needs no closing: it lives as long as the fleet that it watches.
+ */
+export class Notifications {
+  #journal: EventJournal
+  #log: Logger
+
+  constructor(journal: EventJournal, log: Logger) {
+    this.#journal = journal
+    this.#log = log
+  }
+
+  /** Has an event written. It can only be lost when the controller ends before its store works again. */
+  note(event: DomainEvent): void {
+    this.#journal.note(event).catch(error => this.#log.debug(`${event.type} is lost: ${messageOf(error)}`))
+  }
+
+  /** Tells of what agents do and say from now on. Call it once. */
+  watch(fleet: Fleet): void {
+    fleet.on('connected', ({ name, host, hello }) => {
+      this.#log.info(`agent ${name} is connected, from ${host}`)
+      this.note({ type: 'notify_agent_hello', instance: name, host, version: hello.version })
+    })
+    fleet.on('lost', ({ name }, reason) => {
+      this.#log.warn(`agent ${name} is lost: ${reason}`)
+      this.note({ type: 'notify_agent_lost', instance: name, reason })
+    })
+    fleet.on('change', (instance, { node, state }, old, reason) =>
+      this.note({ type: 'notify_change', instance, node, old_state: old, new_state: state, reason })
+    )
+    fleet.on('log', (instance, level, message) => this.note({ type: 'notify_log', instance, level, message }))
+    fleet.on('fault', (message, instance, node) => this.complain(message, instance, node))
+  }
+
+  /** Tells operators of something that needs their eye. */
+  complain(message: string, instance?: string, node?: string): void {
+    this.#log.warn(message)
+    this.note({
+      type: 'notify_error',
+      message,
+      ...(instance === undefined ? {} : { instance }),
+      ...(node === undefined ? {} : { node })
+    })
+  }
+
+  /** Tells that every instance of the deployed configuration is connected. */
+  agentsReady(instances: readonly string[]): void {
+    this.note({ type: 'notify_agents_ready', instances: [...instances] })
+  }
+
+  /** Tells that the cluster has become healthy, or is not for other reasons than before. */
+  healthChanged(health: ClusterHealth): void {
+    this.note({ type: 'notify_health', ...health })
+  }
+}

@@ -1,0 +1,94 @@
+import type { Logger } from 'pino'
+import { messageOf } from '../errors.js'
+import type { EventLog } from '../store/events.js'
+import type { RequestTable } from '../store/requests.js'
+import type { Store } from '../store/store.js'
+import type { ControllerSettings } from './config.js'
+
+const intervalMs = 1_000
+
+export interface PruningOptions {
+  settings: ControllerSettings
+  store: Store
+  events: EventLog
+  audit: EventLog
+  requests: RequestTable
+  log: Logger
+  now: () => number
+}
+
+/** Removes events, audit entries and requests that are too many or too old, from its construction until it is closed. */
+export class Pruning {
+  #options: PruningOptions
+  #timer: NodeJS.Timeout
+  /** The run that is under way: there is one at a time. */
+  #running: Promise<void> | undefined
+
+  constructor(options: PruningOptions) {
+    this.#options = options
+    this.#timer = setInterval(() => {
+      this.#running ??= this.#run()
+    }, intervalMs)
+  }
+
+  /** Stops. Resolves once it no longer uses the store. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#running
+  }
+
+  /** Never rejects. */
+  async #run(): Promise<void> {
+    const { store, log } = this.#options
+    try {
+      await this.#pruneEvents()
+      await this.#pruneAudit()
+      await this.#pruneRequests()
+    } catch (error) {
+      if (store.failure === undefined) log.error(`old events are not dropped: ${messageOf(error)}`)
+    } finally {
+      this.#running = undefined
+    }
+  }
+
+  // Each step is a transaction of its own, so that others get their turn.
+
+  async #pruneEvents(): Promise<void> {
+    const { settings, events, now } = this.#options
+    const retention = {
+      maxCount: settings.controller_events_max_count,
+      maxAgeMs: settings.controller_events_max_age * 1000,
+      maxBytes: settings.controller_events_max_bytes,
+      maxTransientCount: settings.controller_events_max_reads,
+      maxTransientBytes: settings.controller_events_max_bytes / 4
+    }
+    while (await events.prune(retention, now()));
+  }
+
+  async #pruneAudit(): Promise<void> {
+    const { settings, audit, now } = this.#options
+    const retention = {
+      maxCount: settings.controller_audit_max_count,
+      maxAgeMs: settings.controller_audit_max_age * 1000,
+      maxBytes: Infinity,
+      maxTransientCount: Infinity,
+      maxTransientBytes: Infinity
+    }
+    while (await audit.prune(retention, now()));
+  }
+
+  /** Requests are kept no longer than their events. */
+  async #pruneRequests(): Promise<void> {
+    const { settings, store, events, requests, now } = this.#options
+    const maxCount = settings.controller_requests_max_count
+    const maxAgeMs = settings.controller_events_max_age * 1000
+    const prune = () =>
+      requests.prune({
+        maxCount,
+        maxTransientCount: Math.ceil(maxCount / 10),
+        before: now() - maxAgeMs,
+        beforeEvent: events.earliestTransient
+      })
+    while (await store.write('written', prune));
+  }
+}
