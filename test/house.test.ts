@@ -10,6 +10,7 @@ const ground = [
   'src/errors.ts',
   'src/permission.ts',
   'src/util.ts',
+  'src/proc.ts',
   'src/addresses.ts',
   'src/sharing.ts',
   'src/settings.ts'
@@ -20,6 +21,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/permission.ts': { value: [] },
   'src/errors.ts': { value: ['src/permission.ts'], type: ['schemas'] },
   'src/util.ts': { value: [] },
+  'src/proc.ts': { value: [] },
   'src/addresses.ts': { value: ['src/util.ts'], type: ['schemas'] },
   'src/sharing.ts': { value: ['src/util.ts'], type: ['schemas'] },
   'src/settings.ts': { value: ['schemas', 'src/errors.ts', 'src/util.ts'] },

@@ -4,6 +4,7 @@ import { accessSync, closeSync, constants, readFileSync, statSync } from 'node:f
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../errors.js'
 import { isRefused } from '../permission.js'
+import { parseStat, readStatSync } from '../proc.js'
 import { bootId } from '../util.js'
 import type { Output } from './output.js'
 import type { Exit, Program } from './program.js'
@@ -34,12 +35,6 @@ printf '%s\\n%s\\n%s\\n%s\\n' "$$" "$stat" "$boot" "$INVOCATION_ID" > "$0" ) || 
 unset PWD OLDPWD
 exec "$@"`
 
-/** Fields 3 (state) and 22 (start time) of a stat line. The command before them can hold anything, so they count from its last ")". */
-function parseStat(stat: string): { state: string; startTime: string } {
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return { state: fields[0] ?? '', startTime: fields[19] ?? '' }
-}
-
 /** What a launched process wrote of itself; undefined when there is nothing (whole) to read. Throws when it may not be read. */
 export function readIdentity(pidFile: string): Identity | undefined {
   try {
@@ -48,7 +43,7 @@ export function readIdentity(pidFile: string): Identity | undefined {
     // An earlier version wrote no invocation.
     return {
       pid: Number(pid),
-      startTime: parseStat(stat).startTime,
+      startTime: String(parseStat(stat)?.startTicks ?? ''),
       bootId: boot,
       invocation: rest.length > 1 ? rest[0]! : ''
     }
@@ -62,12 +57,8 @@ export function readIdentity(pidFile: string): Identity | undefined {
 /** Whether that very process runs. A zombie does not. */
 export function isAlive(identity: Identity): boolean {
   if (identity.bootId !== bootId) return false
-  try {
-    const { state, startTime } = parseStat(readFileSync(`/proc/${identity.pid}/stat`, 'utf8'))
-    return startTime === identity.startTime && state !== 'Z' && state !== 'X'
-  } catch {
-    return false
-  }
+  const stat = readStatSync(identity.pid)
+  return stat !== undefined && !stat.ended && String(stat.startTicks) === identity.startTime
 }
 
 /** A process that runs, a child of ours or an adopted one. */

@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
+import { readStat } from '../../proc.js'
 
 /** A TCP socket that listens on this host. */
 export interface Listener {
@@ -94,12 +95,11 @@ async function describe(pid: number): Promise<{ name: string; ancestors: number[
   const ancestors: number[] = []
   let name = 'unknown'
   for (let next = pid; next > 1 && ancestors.length < 64;) {
-    const stat = await readFile(`/proc/${next}/stat`, 'utf8').catch(() => '')
-    const [, command, parent] = /^\d+ \((.*)\) . (\d+)/s.exec(stat) ?? []
-    if (command === undefined) break
-    if (next === pid) name = command
+    const stat = await readStat(next)
+    if (!stat) break
+    if (next === pid) name = stat.comm
     else ancestors.push(next)
-    next = Number(parent)
+    next = stat.parent
   }
   return { name, ancestors }
 }

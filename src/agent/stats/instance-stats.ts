@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FileSystem, ForeignProcess, InstanceStats, InterfaceStats } from '../../../schemas/operations.js'
 import { maskedCommand } from '../../security/secrets.js'
+import { readStat } from '../../proc.js'
 import { compare, packageVersion } from '../../util.js'
 import { increase } from './rates.js'
 
@@ -139,8 +140,8 @@ export async function foreignProcesses(own: readonly number[]): Promise<ForeignP
   const parents = new Map<number, number>()
   const zeeks: number[] = []
   for (const pid of pids) {
-    const found = await readName(pid)
-    if (!found) continue
+    const found = await readStat(pid)
+    if (!found || found.ended) continue
     parents.set(pid, found.parent)
     if (found.comm === 'zeek' || (await executableOf(pid)) === 'zeek') zeeks.push(pid)
   }
@@ -158,13 +159,6 @@ export async function foreignProcesses(own: readonly number[]): Promise<ForeignP
       .map(async pid => ({ pid, command: await commandOf(pid) }))
   )
   return foreign.filter((one): one is ForeignProcess => one.command !== undefined)
-}
-
-/** A process's name and parent; undefined when it has ended, as a zombie has. */
-async function readName(pid: number): Promise<{ comm: string; parent: number } | undefined> {
-  const [, comm, state, parent] =
-    /^\d+ \((.*)\) (\S) (\d+)/s.exec(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')) ?? []
-  return comm === undefined || state === 'Z' ? undefined : { comm, parent: Number(parent) }
 }
 
 /** Not told of processes of other users, to one who is not root. */

@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises'
-
-/** What the kernel counts a process's time in, whatever its own clock: USER_HZ, 100 wherever Node runs (`getconf CLK_TCK`; see proc(5)). */
-const ticksPerSecond = 100
+import { parseStat, ticksPerSecond } from '../../proc.js'
 
 /** What a process uses, as the kernel tells. */
 export interface ProcessUse {
@@ -14,22 +12,14 @@ export interface ProcessUse {
 
 /** Of /proc/<pid>/stat and /proc/<pid>/status; undefined for one that has ended (a zombie), and for what is neither. */
 export function parseProcess(stat: string, status: string): ProcessUse | undefined {
-  // The name before can hold anything, so fields count from its last ")": the first of these is field 3.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const [user, system, threads, startTicks] = [14, 15, 20, 22].map(field => Number(fields[field - 3]))
+  const process = parseStat(stat)
   const memory = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]
-  if (
-    /^[ZX]/.test(fields[0] ?? '') ||
-    memory === undefined ||
-    ![user, system, threads, startTicks].every(Number.isSafeInteger)
-  ) {
-    return undefined
-  }
+  if (!process || process.ended || memory === undefined) return undefined
   return {
-    startTicks: startTicks!,
-    cpuSeconds: (user! + system!) / ticksPerSecond,
+    startTicks: process.startTicks,
+    cpuSeconds: (process.userTicks + process.systemTicks) / ticksPerSecond,
     memoryBytes: Number(memory) * 1024,
-    threads: threads!
+    threads: process.threads
   }
 }
 
