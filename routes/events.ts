@@ -1,11 +1,10 @@
 import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { domainEventTypes, Event, type ControlEvent } from '../schemas/events.js'
+import { domainEventTypes, Event } from '../schemas/events.js'
 import { Name, RequestId } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'
 import type { Controller } from '../src/controller/controller.js'
-import type { Start } from '../src/events/hub.js'
 import { needs } from './answers.js'
 import { joinRepeated, namesIn, SeveralOf } from './lists.js'
 import {
@@ -21,12 +20,6 @@ import {
 
 const tags = ['events']
 const stream = streamAnswer(Event)
-
-/** Where the stream of a request starts that has asked for no cursor: with all that is kept of its story. */
-function startOfStory(controller: Controller, reqid: string): Start {
-  const start = controller.hub.startAt(controller.getRequest(reqid).event_cursor)
-  return start.reset ? { ...controller.hub.startAt('earliest'), reset: start.reset } : { ...start, resumed: false }
-}
 
 const isTerminal = ({ type }: { type: string }) => type.endsWith('_response') || type === 'request_expired'
 
@@ -49,25 +42,6 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
     },
     { additionalProperties: false }
   )
-
-  /** What is true now, as events. */
-  function snapshot(): ControlEvent[] {
-    const deployed = controller.deployedMasked()
-    return [
-      { type: 'snapshot', instances: controller.instances() },
-      ...(deployed
-        ? [
-            {
-              type: 'snapshot' as const,
-              configuration: { state: 'deployed' as const, configuration: deployed, event_cursor: controller.cursor }
-            }
-          ]
-        : []),
-      { type: 'snapshot', nodes: controller.nodes() },
-      { type: 'snapshot', requests: controller.listRequests({ state: 'pending', limit: 1_000_000 }).requests },
-      { type: 'snapshot-end', cursor: controller.cursor }
-    ]
-  }
 
   app.route({
     method: 'GET',
@@ -102,7 +76,9 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
         {
           type,
           fields: { ...fields, types: namesIn(types) },
-          ...(withSnapshot === true ? { start: controller.hub.startAt('latest'), opening: snapshot() } : { start })
+          ...(withSnapshot === true
+            ? { start: controller.hub.startAt('latest'), opening: controller.snapshot() }
+            : { start })
         }
       )
     }
@@ -130,16 +106,9 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
     handler: async (request, reply) => {
       const type = mediaType(request)
       const { reqid } = request.params
-      const { state } = controller.getRequest(reqid)
-      const asked = request.headers['last-event-id'] ?? request.query.last_event_id ?? request.query.from
-      const resumed = asked === undefined ? undefined : controller.hub.startAt(asked)
-      // A cursor of no use does not keep the story from being told.
-      const start =
-        resumed && !resumed.reset
-          ? resumed
-          : { ...startOfStory(controller, reqid), ...(resumed?.reset && { reset: resumed.reset }) }
-      const last = controller.lastEventOf(reqid)
-      if (state !== 'pending' && (!last || start.seq >= last.seq)) return await (reply as FastifyReply).code(204).send()
+      const cursor = request.headers['last-event-id'] ?? request.query.last_event_id ?? request.query.from
+      const start = controller.startOfRequest(reqid, cursor)
+      if (!start) return await (reply as FastifyReply).code(204).send()
       streamTo(
         request,
         reply,

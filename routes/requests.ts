@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import {
@@ -43,15 +42,6 @@ function withoutNulls(value: unknown): unknown {
       .filter(([, member]) => member !== null)
       .map(([name, member]) => [name, withoutNulls(member)])
   )
-}
-
-/** The same for payloads that say the same: members of objects have no order. */
-function fingerprintOf(payload: unknown): string {
-  const sorted = (_key: string, value: unknown) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value
-  return createHash('sha256').update(JSON.stringify(payload, sorted)).digest('hex')
 }
 
 export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; closing: AbortSignal }> = async (
@@ -125,14 +115,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
         } = await controller.request(type, request.body as Arguments<RequestType>, {
           timeout,
           by: request.principal,
-          ...(key === undefined
-            ? {}
-            : {
-                idempotency: {
-                  key: `${request.principal.name} ${key}`,
-                  fingerprint: fingerprintOf([type, timeout, request.body])
-                }
-              })
+          idempotencyKey: key
         })
         const wait = preferredWait(request.headers.prefer)
         // A client that has hung up does not wait any longer.

@@ -10,7 +10,9 @@ import type {
 } from '../../schemas/api.js'
 import type { Configuration, ConfigurationState } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
-import type { Hub } from '../events/hub.js'
+import type { ControlEvent } from '../../schemas/events.js'
+import type { Hub, Start } from '../events/hub.js'
+import { idempotencyOf } from '../requests/idempotency.js'
 import type { RequestOptions, Requests, Started } from '../requests/requests.js'
 import type { ConfigurationTable } from '../store/configurations.js'
 import type { RequestFilter } from '../store/requests.js'
@@ -48,6 +50,12 @@ export interface ControllerParts {
   health: Health
 }
 
+/** `timeout` in seconds; `idempotencyKey` makes one request of many with the same arguments. */
+interface AskOptions extends Omit<RequestOptions, 'timeoutMs' | 'idempotency'> {
+  timeout?: number | undefined
+  idempotencyKey?: string | undefined
+}
+
 /** One for each type of request, of its arguments: one that is missing does not compile. */
 type RequestHandlers = { readonly [T in RequestType]: (args: Arguments<T>) => Work }
 
@@ -71,9 +79,46 @@ export class Controller {
     return this.#parts.requests.refused
   }
 
-  /** The newest event of a request that is still kept. */
-  lastEventOf(reqid: string): { seq: number; type: string } | undefined {
-    return this.#parts.journal.lastOf(reqid)
+  /** What is true now, as events. What comes after `cursor` on the event stream is not in it. */
+  snapshot(): ControlEvent[] {
+    const { cursor } = this
+    const deployed = this.deployed()
+    const configuration = deployed && {
+      state: 'deployed' as const,
+      configuration: masked(deployed),
+      event_cursor: cursor
+    }
+    // There are never more than may be pending.
+    const { requests } = this.listRequests({ state: 'pending', limit: Number.MAX_SAFE_INTEGER })
+    return [
+      { type: 'snapshot', instances: this.instances() },
+      ...(configuration ? [{ type: 'snapshot' as const, configuration }] : []),
+      { type: 'snapshot', nodes: this.nodes() },
+      { type: 'snapshot', requests },
+      { type: 'snapshot-end', cursor }
+    ]
+  }
+
+  /**
+   * Where the stream of a request's events starts: after the cursor, else with all that is kept of them. Undefined when the
+   * request has ended and nothing is left to be sent. Throws `not_found`.
+   */
+  startOfRequest(reqid: string, cursor?: string): Start | undefined {
+    const { hub, journal } = this.#parts
+    const { state, event_cursor: first } = this.getRequest(reqid)
+    const resumed = cursor === undefined ? undefined : hub.startAt(cursor)
+    // A cursor of no use does not keep the events from being sent.
+    const start =
+      resumed && !resumed.reset ? resumed : { ...this.#startAt(first), ...(resumed?.reset && { reset: resumed.reset }) }
+    const last = journal.lastOf(reqid)
+    return state !== 'pending' && (!last || start.seq >= last.seq) ? undefined : start
+  }
+
+  /** Where the events of a request start; where they are gone, all that is kept. */
+  #startAt(first: string): Start {
+    const { hub } = this.#parts
+    const start = hub.startAt(first)
+    return start.reset ? { ...hub.startAt('earliest'), reset: start.reset } : { ...start, resumed: false }
   }
 
   /** The cursor of the newest event: what comes after it is not in what the getters return now. */
@@ -89,7 +134,7 @@ export class Controller {
   async request<T extends RequestType>(
     type: T,
     args: Arguments<T>,
-    { timeout, ...options }: { timeout?: number | undefined } & Omit<RequestOptions, 'timeoutMs'> = {}
+    { timeout, idempotencyKey: key, by, ...options }: AskOptions = {}
   ): Promise<Started> {
     const { settings, requests } = this.#parts
     const seconds = timeout ?? this.patience(type, args)
@@ -100,7 +145,9 @@ export class Controller {
     }
     const { config } = args as RequestArguments
     const kept: RequestArguments = config ? { ...args, config: masked(config) } : args
-    return await requests.start(type, kept, { timeoutMs: seconds * 1000, ...options }, this.#handlers[type](args))
+    const idempotency = key === undefined ? undefined : idempotencyOf(by?.name ?? '', key, [type, timeout, args])
+    const all = { timeoutMs: seconds * 1000, idempotency, by, ...options }
+    return await requests.start(type, kept, all, this.#handlers[type](args))
   }
 
   /** The seconds that a request has whose asker does not say. */
@@ -142,12 +189,6 @@ export class Controller {
 
   deployed(): Configuration | undefined {
     return this.#configuration('deployed')
-  }
-
-  /** The same for everyone's eyes. */
-  deployedMasked(): Configuration | undefined {
-    const deployed = this.deployed()
-    return deployed && masked(deployed)
   }
 
   /** Throws `not_found`. */

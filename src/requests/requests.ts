@@ -10,6 +10,7 @@ import {
 import type { DomainEvent } from '../../schemas/events.js'
 import type { Outcome, Result } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
+import type { Idempotency } from './idempotency.js'
 import { Pending, type PendingLimits } from './pending.js'
 import type { Audit } from './audit.js'
 import type { Caller } from './caller.js'
@@ -24,7 +25,7 @@ export interface RequestOptions {
   by?: Caller | undefined
   /** The ID that it is to have, if whoever asks has to know it beforehand. Nobody else's: the server makes IDs. */
   reqid?: string | undefined
-  idempotency?: { key: string; fingerprint: string } | undefined
+  idempotency?: Idempotency | undefined
   /** Told of the answer before it is written down, to a read that every viewer may ask and whose answer is known at once. */
   onAnswer?: ((answer: Answer) => void) | undefined
 }

@@ -177,6 +177,6 @@ await t.test('events of reads do not push out those of changes', async t => {
   t.equal(reads(), 0)
   // Until something was dropped: reads of 80 events are far more than the 10 that may stay.
   const last = controller.listRequests({ type: 'get_instances', limit: 40 }).requests.at(-1)!.reqid
-  await until(() => controller.lastEventOf(last) === undefined, 'reads are dropped')
+  await until(() => controller.startOfRequest(last) === undefined, 'reads are dropped')
   t.equal(await readEarliest(), 20)
 })
