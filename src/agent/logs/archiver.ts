@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { mkdir, open, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,12 +10,11 @@ import { findExecutable } from '../../zeek/executable.js'
 import { readQueue, type QueuedLog } from './archive.js'
 import { archiveMax, type AgentContext, type AgentSettings } from '../config.js'
 import { directories } from '../nodes/zeek-program.js'
+import { runGroup } from '../run-group.js'
 import { retain } from './retention.js'
 
 /** What is kept of an archiver's outputs: the end, in characters. */
 const outputMax = 4096
-/** How long its outputs are read after its end. */
-const lastWordsMs = 1000
 const listed = 3
 
 /**
@@ -138,55 +136,24 @@ export class Archiver {
     } = this.#options
     const command = [...(await this.#command()), '-1', this.#queue, this.#archive]
     await mkdir(this.#archive, { recursive: true, mode: 0o750 })
-    const child = spawn('/bin/sh', ['-c', launcher, 'archiver', ...command], {
+    const { code, by, givenUp, output } = await runGroup(['/bin/sh', '-c', launcher, 'archiver', ...command], {
       cwd: this.#queue,
       env: inheritedOf(env),
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe']
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      timeoutMs: seconds * 1000,
+      signal,
+      maxOutput: outputMax,
+      // The watcher outlives the leader.
+      killRest: true
     })
-    let said = ''
-    for (const stream of [child.stdout!, child.stderr!]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        said = (said + text).slice(-outputMax)
-      })
-    }
-    // Not AbortSignal.timeout: in Node 20 one that only AbortSignal.any knows of can be collected before it fires.
-    const patience = new AbortController()
-    const timer = setTimeout(() => patience.abort(), seconds * 1000)
-    const giveUp = AbortSignal.any([signal, patience.signal])
-    // The number is the group's, and nobody else's, as long as one of the group is there: the watcher outlives its leader.
-    const kill = () => {
-      try {
-        process.kill(-child.pid!, 'SIGKILL')
-      } catch {}
-    }
-    giveUp.addEventListener('abort', kill)
-    if (giveUp.aborted) kill()
-    const ending = await new Promise<string | undefined>((resolve, reject) => {
-      child.once('error', reject)
-      child.once('exit', () => {
-        kill()
-        // Whoever has left the group may hold them open.
-        setTimeout(() => {
-          for (const stream of child.stdio) stream?.destroy()
-        }, lastWordsMs).unref()
-      })
-      child.once('close', (code, name) =>
-        resolve(
-          giveUp.aborted
-            ? `was killed after ${seconds} s`
-            : name
-              ? `was killed by ${name}`
-              : code === 0
-                ? undefined
-                : `exited with code ${code}`
-        )
-      )
-    }).finally(() => {
-      clearTimeout(timer)
-      giveUp.removeEventListener('abort', kill)
-    })
-    return { ending, said: said.trim() }
+    const ending = givenUp
+      ? `was killed after ${seconds} s`
+      : by
+        ? `was killed by ${by}`
+        : code === 0
+          ? undefined
+          : `exited with code ${code}`
+    return { ending, said: output.trim() }
   }
 
   async #command(): Promise<string[]> {

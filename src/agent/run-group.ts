@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process'
+
+/** How long output is read after the end of the leader: children may have something to say, or hold it open for ever. */
+const drainMs = 1000
+
+export interface GroupOptions {
+  cwd: string
+  env: Record<string, string>
+  /** From descriptor 0 on. What comes from 1 and 2, where they are pipes, is the output. Others are closed at the end. */
+  stdio: ('ignore' | 'pipe')[]
+  /** All of the group is killed after that, or when the signal aborts. */
+  timeoutMs: number
+  signal: AbortSignal
+  /** How much of the output is kept: the end, in characters. Unless given, nothing is. */
+  maxOutput?: number
+  /** Is given all of the output as it comes. */
+  onOutput?: (text: string) => void
+  /**
+   * Kills what is left of the group once its leader has ended. Only where something of it outlives the leader for certain: else
+   * its number may be another's.
+   */
+  killRest?: boolean
+}
+
+export interface GroupEnd {
+  /** How the leader has ended: with a code, or by a signal. */
+  code: number | null
+  by: NodeJS.Signals | null
+  /** Why the group was killed; undefined when it was not. */
+  givenUp: 'timeout' | 'abort' | undefined
+  output: string
+}
+
+/** Runs a command as the leader of a process group, until it has ended. Rejects when it cannot be started. */
+export async function runGroup(
+  [program, ...args]: readonly string[],
+  { cwd, env, stdio, timeoutMs, signal, maxOutput = 0, onOutput, killRest = false }: GroupOptions
+): Promise<GroupEnd> {
+  const child = spawn(program!, args, { cwd, env, stdio, detached: true })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      if (maxOutput > 0) output = (output + text).slice(-maxOutput)
+      onOutput?.(text)
+    })
+  }
+  const kill = () => {
+    if (child.pid === undefined) return
+    try {
+      process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      // It has ended by itself.
+    }
+  }
+  let givenUp: GroupEnd['givenUp']
+  const giveUp = (why: GroupEnd['givenUp']) => {
+    givenUp ??= why
+    kill()
+  }
+  const abort = () => giveUp('abort')
+  const timer = setTimeout(() => giveUp('timeout'), timeoutMs)
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  let drain: NodeJS.Timeout | undefined
+  try {
+    return await new Promise((resolve, reject) => {
+      child.once('error', reject)
+      child.once('exit', () => {
+        if (killRest) kill()
+        // Whoever has left the group may hold them open.
+        drain = setTimeout(() => {
+          for (const stream of child.stdio) stream?.destroy()
+        }, drainMs)
+      })
+      child.once('close', (code, by) => resolve({ code, by, givenUp, output }))
+    })
+  } finally {
+    clearTimeout(timer)
+    clearTimeout(drain)
+    signal.removeEventListener('abort', abort)
+  }
+}
