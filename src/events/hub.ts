@@ -4,6 +4,8 @@ import type { Filter } from './filter.js'
 import { Follower, type Following } from './follower.js'
 import type { Format } from './frame.js'
 import type { Sink } from './sink.js'
+import { Tail } from './tail.js'
+import { Turns } from './turns.js'
 import { View, type Passage } from './view.js'
 
 /** The log, as far as its followers need it. Numbers start at 1 and only grow. */
@@ -38,10 +40,6 @@ const tailLength = 1024
 const batchLength = 256
 /** A batch is no longer, unless its first event is: a reader that stalls may keep one. */
 const batchBytes = 65_536
-/** How many followers are served before others get their turn. */
-const sliceLength = 256
-/** How long those who are behind are served before others get their turn. */
-const sliceMs = 2
 /** How long what was made is kept for those who come to the same place. */
 const tidyMs = 1000
 /** Into how many parts heartbeats are divided. */
@@ -56,12 +54,10 @@ export class Hub implements Following {
   #options: HubOptions
   #followers = new Set<Follower>()
   #views = new Map<string, View>()
-  #tail: LoggedEvent[] = []
-  #ringing = false
+  #tail = new Tail(tailLength)
+  #turns: Turns<Follower>
   /** Views with something shared. */
   #sharing: View[] = []
-  /** What those who are behind go on with. */
-  #behind: (() => void)[] = []
   /** Of the last follower. */
   #part = 0
   #heartbeat: NodeJS.Timeout
@@ -75,11 +71,16 @@ export class Hub implements Following {
   constructor(log: EventSource, options: HubOptions) {
     this.#log = log
     this.#options = options
+    this.#turns = new Turns({
+      members: this.#followers,
+      serve: follower => follower.pull(),
+      onBoundary: () => this.#forget()
+    })
     let part = 0
-    this.#heartbeat = setInterval(
-      () => this.#beat((part = (part + 1) % heartbeatParts)),
-      options.heartbeatMs / heartbeatParts
-    ).unref()
+    this.#heartbeat = setInterval(() => {
+      part = (part + 1) % heartbeatParts
+      this.#beat(part)
+    }, options.heartbeatMs / heartbeatParts).unref()
     this.#stallCheck = setInterval(() => this.#cutOff(), options.stallMs / 4).unref()
     this.#tidying = setInterval(() => {
       for (const view of this.#views.values()) view.tidy()
@@ -102,17 +103,13 @@ export class Hub implements Following {
     const { head, earliest, epoch } = this.#log
     if (cursor === 'latest') return { seq: head, resumed: false }
     if (cursor === 'earliest') return { seq: earliest - 1, resumed: false }
+    const reset = (reason: ResetReason): Start => ({ seq: head, resumed: false, reset: reason })
     const place = parseCursor(cursor)
-    const reset = !place
-      ? 'unknown'
-      : place.epoch !== epoch
-        ? 'epoch'
-        : place.seq > head
-          ? 'future'
-          : place.seq < earliest - 1
-            ? 'expired'
-            : undefined
-    return reset ? { seq: head, resumed: false, reset } : { seq: place!.seq, resumed: true }
+    if (!place) return reset('unknown')
+    if (place.epoch !== epoch) return reset('epoch')
+    if (place.seq > head) return reset('future')
+    if (place.seq < earliest - 1) return reset('expired')
+    return { seq: place.seq, resumed: true }
   }
 
   cursorOf(seq: number): string {
@@ -121,41 +118,17 @@ export class Hub implements Following {
 
   /** Tells of events that were committed, in order. */
   announce(events: readonly LoggedEvent[]): void {
-    this.#tail.push(...events)
-    if (this.#tail.length > tailLength) this.#tail.splice(0, this.#tail.length - tailLength)
-    if (this.#ringing) return
-    // All that comes within a tick goes out together.
-    this.#ringing = true
-    setImmediate(() => this.#ring())
-  }
-
-  /** Serves some of the followers, then the others; then those again who were served before more came. */
-  #ring(head?: number, rest?: Iterator<Follower>): void {
-    if (head === undefined || rest === undefined) {
-      this.#forget()
-      head = this.#log.head
-      rest = this.#followers.values()
-    }
-    for (let n = 0; n < sliceLength; n++) {
-      const { value, done } = rest.next()
-      if (!done) value.pull()
-      else {
-        this.#forget()
-        this.#ringing = this.#log.head > head
-        if (this.#ringing) setImmediate(() => this.#ring())
-        return
-      }
-    }
-    setImmediate(() => this.#ring(head, rest))
+    this.#tail.push(events)
+    this.#turns.scheduleRound()
   }
 
   /** What is shared is good for one round, or for one turn where there is none: more may have come. */
   #shared(view: View): void {
-    if (this.#sharing.push(view) === 1 && !this.#ringing) {
-      setImmediate(() => {
-        if (!this.#ringing) this.#forget()
-      })
-    }
+    this.#sharing.push(view)
+    if (this.#sharing.length > 1 || this.#turns.hasRound) return
+    setImmediate(() => {
+      if (!this.#turns.hasRound) this.#forget()
+    })
   }
 
   #forget(): void {
@@ -165,16 +138,7 @@ export class Hub implements Following {
 
   /** However many replay the log, and however much of it, the others get their turn after some milliseconds. */
   later(go: () => void): void {
-    if (this.#behind.push(go) === 1) setImmediate(() => this.#serveBehind())
-  }
-
-  #serveBehind(): void {
-    const end = performance.now() + sliceMs
-    let served = 0
-    do this.#behind[served++]!()
-    while (served < this.#behind.length && performance.now() < end)
-    this.#behind.splice(0, served)
-    if (this.#behind.length > 0) setImmediate(() => this.#serveBehind())
+    this.#turns.later(go)
   }
 
   /** Streams to a sink from `start` on, until the sink closes, the hub does, or `isLast` says so. `opening` goes first. */
@@ -207,18 +171,16 @@ export class Hub implements Following {
     ]
     const view = this.#viewOf(filter, format, isLast)
     view.followers++
-    const follower = new Follower(sink, view, {
-      seq: start.seq,
-      part: (this.#part = (this.#part + 1) % heartbeatParts),
-      following: this
-    })
+    this.#part = (this.#part + 1) % heartbeatParts
+    const follower = new Follower(sink, view, { seq: start.seq, part: this.#part, following: this })
     this.#followers.add(follower)
     follower.begin(greeting)
   }
 
   leave(follower: Follower): void {
     this.#followers.delete(follower)
-    if (--follower.view.followers === 0) this.#views.delete(follower.view.key)
+    follower.view.followers--
+    if (follower.view.followers === 0) this.#views.delete(follower.view.key)
   }
 
   gap(): ControlEvent {
@@ -255,20 +217,15 @@ export class Hub implements Following {
   #read(seq: number, filter: Filter): Passage {
     const { head } = this.#log
     const passage = (events: readonly LoggedEvent[], upTo: number, isGap = false): Passage => {
-      let bytes = 0
-      const tooMuch = events.findIndex(({ body }) => (bytes += body.length) > batchBytes)
-      const fitting = tooMuch < 0 ? events : events.slice(0, Math.max(1, tooMuch))
+      const fitting = batchOf(events)
       const reached = fitting.length === events.length ? upTo : fitting.at(-1)!.seq
       return { events: fitting, upTo: reached, isGap, isHead: reached >= head }
     }
-    const first = this.#tail[0]
     if (seq >= head) return passage([], seq)
     // Those who are far behind go on from one multiple to the next, wherever they began: so they meet, and share what is made.
     const end = head - seq <= batchLength ? head : seq - (seq % batchLength) + batchLength
-    if (first && first.seq <= seq + 1) {
-      const from = this.#tail.findLastIndex(event => event.seq <= seq) + 1
-      return passage(this.#tail.slice(from, this.#tail.findLastIndex(event => event.seq <= end) + 1), end)
-    }
+    const cached = this.#tail.between(seq, end)
+    if (cached) return passage(cached, end)
     // What it needs next is no longer kept. It goes on live, but the end of a request's story is told all the same.
     const { earliest } = this.#log
     if (seq < earliest - 1) return passage([], filter.reqid === undefined ? head : earliest - 1, true)
@@ -295,4 +252,14 @@ export class Hub implements Following {
       follower.destroy()
     }
   }
+}
+
+/** Returns the first of some events, as many as a batch may have: at least one, if there is any. */
+function batchOf(events: readonly LoggedEvent[]): readonly LoggedEvent[] {
+  let bytes = 0
+  for (const [index, { body }] of events.entries()) {
+    bytes += body.length
+    if (bytes > batchBytes) return events.slice(0, Math.max(1, index))
+  }
+  return events
 }
