@@ -5,6 +5,7 @@ import {
   backoff,
   bootId,
   compare,
+  defined,
   groupBy,
   hostPort,
   isLoopback,
@@ -118,4 +119,15 @@ await t.test('a time-ordered ID is a UUID of version 7, sorts by its time, and i
   t.same([...ids].sort(), ids)
   t.equal(Number.parseInt(ids[2]!.replace('-', '').slice(0, 12), 16), 1_700_000_000_000)
   t.equal(new Set(Array.from({ length: 1000 }, () => timeOrderedId(5))).size, 1000)
+})
+
+await t.test('members that are undefined are left out, and no others', async t => {
+  const some: { a: number; b?: string; c: string | undefined } = { a: 0, b: '', c: undefined }
+  const kept: { a: number; b?: string; c?: string } = defined(some)
+  t.strictSame(Object.entries(kept), [
+    ['a', 0],
+    ['b', '']
+  ])
+  t.strictSame(Object.entries(defined({ z: null, a: false, n: NaN })).flat(), ['z', null, 'a', false, 'n', NaN])
+  t.strictSame(defined({ a: undefined }), {})
 })

@@ -6,7 +6,7 @@ import type { Finding } from '../../../schemas/operations.js'
 import type { Outcome } from '../../../schemas/types.js'
 import { messageOf } from '../../errors.js'
 import { withoutSecrets } from '../../security/secrets.js'
-import { Slots } from '../../util.js'
+import { defined, Slots } from '../../util.js'
 import { renderCommand, renderEnvironment } from '../../zeek/command.js'
 import { findZeek, type Executable } from '../../zeek/executable.js'
 import { ScriptFiles } from '../../zeek/scripts.js'
@@ -194,7 +194,7 @@ export class NodeChecks {
       // What we have written is gone when someone reads this.
       findings: findings.map(({ file, ...finding }) => ({
         ...finding,
-        ...(file === undefined ? {} : { file: file.startsWith(scripts) ? basename(file) : file })
+        ...defined({ file: file?.startsWith(scripts) ? basename(file) : file })
       }))
     }
   }

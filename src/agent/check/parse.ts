@@ -38,7 +38,7 @@ export async function parse({ command, cwd, env, timeoutMs, max }: Parsing, sign
       return [error(why), ...findings.slice(0, max - 1)]
     }
     if (code === 0 || findings.some(({ level }) => level === 'error')) return findings
-    const end = describeExit({ ...(code === null ? {} : { code }), ...(by === null ? {} : { signal: by }) })
+    const end = describeExit({ code: code ?? undefined, signal: by ?? undefined })
     return [
       error(reports.lastLines === '' ? `zeek -a ${/^killed/.test(end) ? 'was ' : ''}${end}` : reports.lastLines),
       ...findings.slice(0, max - 1)

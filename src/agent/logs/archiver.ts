@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { ArchiveStatus } from '../../../schemas/operations.js'
 import { AppError, messageOf } from '../../errors.js'
-import { packageRoot } from '../../util.js'
+import { defined, packageRoot } from '../../util.js'
 import { inheritedOf } from '../../zeek/command.js'
 import { findExecutable } from '../../zeek/executable.js'
 import { readQueue, type QueuedLog } from './archive.js'
@@ -58,17 +58,17 @@ export class Archiver {
   /** As of the last look at the queue. */
   status(): ArchiveStatus {
     const since = Math.min(...this.#waiting.map(log => log.since))
-    return {
+    return defined({
       queue: this.#queue,
       directory: this.#archive,
       files: this.#waiting.length,
       bytes: this.#waiting.reduce((sum, { bytes }) => sum + bytes, 0),
-      ...(this.#waiting.length > 0 ? { oldest: Math.max(0, Date.now() - since) / 1000 } : {}),
+      oldest: this.#waiting.length > 0 ? Math.max(0, Date.now() - since) / 1000 : undefined,
       archived: this.#archived,
       deleted: this.#deleted,
       failures: this.#failures,
-      ...(this.#error === undefined ? {} : { error: this.#error })
-    }
+      error: this.#error
+    })
   }
 
   /** Until the signal aborts; what runs then is killed. Never rejects. */

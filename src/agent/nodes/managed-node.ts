@@ -4,6 +4,7 @@ import type { AssignedNode } from '../../../schemas/agent.js'
 import type { DesiredState, NodeState, NodeStatus } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
 import type { Program, UnitStatus } from '../../supervisor/program.js'
+import { defined } from '../../util.js'
 import { Channel, type Beat } from '../../zeek/channel.js'
 import type { Origin } from './origin.js'
 import { channelOf } from './zeek-program.js'
@@ -79,9 +80,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
       state: this.#state,
       mgmt_role: 'NODE',
       cluster_role: role,
-      ...(this.#pid === undefined ? {} : { pid: this.#pid }),
-      ...(port === undefined ? {} : { port }),
-      ...(metricsPort === undefined ? {} : { metrics_port: metricsPort }),
+      ...defined({ pid: this.#pid, port, metrics_port: metricsPort }),
       since: this.#since.toISOString(),
       reason: this.#reason,
       ...(this.#heardAt === undefined ? {} : { responding: this.#state !== 'UNKNOWN' }),

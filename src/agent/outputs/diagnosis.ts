@@ -4,7 +4,7 @@ import { AppError, messageOf } from '../../errors.js'
 import { maskedCommand, withoutSecrets } from '../../security/secrets.js'
 import { readHistory } from '../../supervisor/history.js'
 import { streams, tailBytes, tailLines } from '../../supervisor/output.js'
-import { Sequence } from '../../util.js'
+import { defined, Sequence } from '../../util.js'
 import { backtrace, type Backtrace } from './backtrace.js'
 import { coreLimitNote, newestCore, readCorePattern } from './core-files.js'
 import type { ManagedNode } from '../nodes/managed-node.js'
@@ -51,8 +51,7 @@ async function diagnosisOf({ node, program, status }: ManagedNode, backtraceOf: 
     command: maskedCommand(program.command),
     directory: program.cwd,
     runs,
-    ...(core ? { core: core.path } : {}),
-    ...(trace?.text === undefined ? {} : { backtrace: withoutSecrets(trace.text, node) }),
+    ...defined({ core: core?.path, backtrace: trace?.text && withoutSecrets(trace.text, node) }),
     notes: [...notes, ...(trace?.notes ?? [])]
   }
 }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FileSystem, ForeignProcess, InstanceStats, InterfaceStats } from '../../../schemas/operations.js'
 import { maskedCommand } from '../../security/secrets.js'
 import { readStat } from '../../proc.js'
-import { compare, packageVersion } from '../../util.js'
+import { compare, defined, packageVersion } from '../../util.js'
 import { increase } from './rates.js'
 
 /** How far apart the two readings are that rates are made of. */
@@ -44,7 +44,7 @@ export async function readInstance({
   return {
     time: new Date().toISOString(),
     version: packageVersion,
-    ...(zeekVersion === undefined ? {} : { zeek_version: zeekVersion }),
+    ...defined({ zeek_version: zeekVersion }),
     cpus: availableParallelism(),
     load: loadavg(),
     ...parseMemory(memory),

@@ -1,4 +1,5 @@
 import type { HealthReport } from '../../../schemas/operations.js'
+import { defined } from '../../util.js'
 import { writesLogs } from '../../zeek/layout.js'
 import { follow, verdictOf, type FanOut } from './fan-out.js'
 import { growthOf, readLogs, type LogGrowth } from './log-growth.js'
@@ -50,14 +51,14 @@ export class NodeHealth {
       const stats = source === undefined ? undefined : this.#samples.get(name)?.stats
       const { dropped_percent: dropped, packets_per_second: packets, idle } = stats ?? {}
       const logsIdle = this.#logs.get(name)?.idle
-      return {
+      return defined({
         node: name,
-        ...(dropped === undefined ? {} : { dropped_percent: dropped }),
-        ...(packets === undefined ? {} : { packets_per_second: packets }),
-        ...(idle === undefined ? {} : { idle }),
-        ...(logsIdle === undefined ? {} : { logs_idle: logsIdle }),
-        ...(missed.length === 0 ? {} : { unseen: missed })
-      }
+        dropped_percent: dropped,
+        packets_per_second: packets,
+        idle,
+        logs_idle: logsIdle,
+        unseen: missed.length === 0 ? undefined : missed
+      })
     })
     const fanOut = [...this.#fanOuts].flatMap(([device, known]) => {
       const verdict = verdictOf(known)

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { NodeStats } from '../../../schemas/operations.js'
 import type { Outcome } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
+import { defined } from '../../util.js'
 import { readMetrics } from './exposition.js'
 import type { ManagedNode } from '../nodes/managed-node.js'
 import { endpointOf, readEndpoint, type MetricsText } from './metrics-endpoint.js'
@@ -181,8 +182,4 @@ const notRunning = (name: string) => new AppError('unavailable', `cluster node $
 /** What a metric tells; nothing that no counter or gauge of ours can be. Clocks that differ a little make a lag negative. */
 function amount(value: number | undefined, round = (value: number) => value): number | undefined {
   return value === undefined || value > Number.MAX_SAFE_INTEGER ? undefined : Math.max(0, round(value))
-}
-
-function defined<T extends object>(value: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as T
 }
