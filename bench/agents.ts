@@ -72,7 +72,10 @@ export class SimulatedAgent {
     )
   }
 
-  /** Connects with the controller at a port of this machine, as its agent does. Each agent is a machine of its own. `before`: what it was until its link was lost. */
+  /**
+   * Connects with the controller at a port of this machine, as its agent does. Each agent is a machine of its own.
+   * `before`: what it was until its link was lost.
+   */
   static async connect(
     name: string,
     port: number,

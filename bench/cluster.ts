@@ -56,7 +56,10 @@ export async function eventsOf({ url }: Pick<RunningController, 'url'>, reqid: s
   return events.filter(({ reqid: of }) => of === reqid)
 }
 
-/** Stages a configuration, and deploys it. The milliseconds that the deployment took. Throws when a single node has not been heard of exactly once. */
+/**
+ * Stages a configuration, and deploys it. The milliseconds that the deployment took. Throws when a single node has not
+ * been heard of exactly once.
+ */
 export async function deploy(
   controller: Pick<RunningController, 'url'>,
   configuration: Configuration

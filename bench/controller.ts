@@ -7,7 +7,10 @@ import { createInterface } from 'node:readline'
 import { packageRoot } from '../src/util.js'
 import { childrenOf, cpuOf, residentOf, start, stop } from './process.js'
 
-/** A controller as anyone would start it, with its supervisor, on the core that is measured. Limits that only a bench reaches are off. */
+/**
+ * A controller as anyone would start it, with its supervisor, on the core that is measured. Limits that only a bench
+ * reaches are off.
+ */
 export interface RunningController {
   url: string
   /** Where clients reach it, on 127.0.0.1. */

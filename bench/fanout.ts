@@ -31,7 +31,10 @@ const plans: readonly Plan[] = [
   { clients: 5000, rounds: 1, ms: { steady: 2000, bursts: 0 }, others: ['nchan'], aims: {} }
 ]
 
-/** What it costs to send one event to many. Ours is written to disk before it is sent; the others keep none, or (nchan) 4000 in memory. */
+/**
+ * What it costs to send one event to many. Ours is written to disk before it is sent; the others keep none, or (nchan)
+ * 4000 in memory.
+ */
 export const bench: Bench = async function* ({ quick, say }) {
   const readers = startReaders()
   const servers = await startStreamers(['ours', 'naive', 'better-sse', 'nchan'], say)
@@ -96,7 +99,10 @@ export const bench: Bench = async function* ({ quick, say }) {
   }
 }
 
-/** Whether what was offered was delivered in time: with a server that falls behind, it takes longer the longer it goes on. */
+/**
+ * Whether what was offered was delivered in time: with a server that falls behind, it takes longer the longer it goes
+ * on.
+ */
 function keptUp(clients: number, results: readonly StreamsResult[]): Row {
   const rate = geometricMean(results.map(({ deliveries, seconds }) => deliveries / seconds))
   return {

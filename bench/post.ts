@@ -17,7 +17,8 @@ const config = {
 }
 
 /**
- * A POST until its 202. Staging is what is asked for: it changes something, so that it is on the disk before, and nobody else
+ * A POST until its 202. Staging is what is asked for: it changes something, so that it is on the disk before, and
+ * nobody else
  * has a part in it. What was answered is looked up in the log afterwards.
  */
 export const bench: Bench = async function* ({ quick, say }) {

@@ -59,7 +59,10 @@ export async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTER
   await once(child, 'exit')
 }
 
-/** CPU time of processes with all their threads, in microseconds: the scheduler's clock. Threads that have ended do not count. */
+/**
+ * CPU time of processes with all their threads, in microseconds: the scheduler's clock. Threads that have ended do not
+ * count.
+ */
 export function cpuOf(...pids: readonly number[]): number {
   let nanoseconds = 0
   for (const pid of pids) {

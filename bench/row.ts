@@ -1,4 +1,7 @@
-/** One line of the table: a figure of ours beside the same figure of a named baseline, measured in turns in the same run. */
+/**
+ * One line of the table: a figure of ours beside the same figure of a named baseline, measured in turns in the same
+ * run.
+ */
 export interface Row {
   /** What was done, with how many. */
   what: string
@@ -23,7 +26,10 @@ export interface Options {
   say: (line: string) => void
 }
 
-/** A bench yields rows as it goes. It throws when anything was lost, doubled or out of order: then its figures mean nothing. */
+/**
+ * A bench yields rows as it goes. It throws when anything was lost, doubled or out of order: then its figures mean
+ * nothing.
+ */
 export type Bench = (options: Options) => AsyncGenerator<Row>
 
 export function ratioOf({ ours, theirs, rounds }: Row): number {

@@ -1,4 +1,6 @@
-/** Calls at a steady rate, so many times, each with the moment at which it was to be: whoever is slow is not waited for. */
+/**
+ * Calls at a steady rate, so many times, each with the moment at which it was to be: whoever is slow is not waited for.
+ */
 export async function atRate(rate: number, count: number, call: (scheduled: number) => void): Promise<void> {
   const started = performance.now()
   for (let n = 0; n < count; n++) {

@@ -9,8 +9,10 @@ import { startOurs, told } from './process.js'
 import type { Bench } from './row.js'
 
 /**
- * Agents and streams that come back, all at once, to a controller that was killed and is started again. The baseline is how the same
- * agents and streams came to it first: the agents when it was empty, while it was starting; then the streams, when nothing happened.
+ * Agents and streams that come back, all at once, to a controller that was killed and is started again. The baseline is
+ * how the same
+ * agents and streams came to it first: the agents when it was empty, while it was starting; then the streams, when
+ * nothing happened.
  */
 export const bench: Bench = async function* ({ quick, say }) {
   const [agents, streams] = quick ? [100, 200] : [1000, 2000]

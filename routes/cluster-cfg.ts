@@ -25,7 +25,10 @@ export function acceptClusterCfg(scope: FastifyInstance): void {
   scope.addContentTypeParser(clusterCfgTypes, { parseAs: 'string' }, (_request, body, done) => done(null, body))
 }
 
-/** The arguments of stage_configuration that a file stands for. Throws `invalid_request` that names section, key and line. */
+/**
+ * The arguments of stage_configuration that a file stands for. Throws `invalid_request` that names section, key and
+ * line.
+ */
 async function readClusterCfg(text: string): Promise<object> {
   const config = await parseClusterCfg(text, {
     resolve: async host => (await lookup(host)).address,

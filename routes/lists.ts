@@ -1,7 +1,8 @@
 import { Type } from '@sinclair/typebox'
 
 /**
- * A parameter that names several: with commas, or given several times (see `joinRepeated`). `name` is the pattern of one,
+ * A parameter that names several: with commas, or given several times (see `joinRepeated`). `name` is the pattern of
+ * one,
  * and `what` what they are names of, for people.
  */
 export function Several(name: string, what: string, example: string) {

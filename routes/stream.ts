@@ -104,7 +104,9 @@ export function streamTo(
   raw.socket?.uncork()
 }
 
-/** Answers HEAD on a stream: the automatic one would run the handler of GET, which never ends. `check` may refuse it. */
+/**
+ * Answers HEAD on a stream: the automatic one would run the handler of GET, which never ends. `check` may refuse it.
+ */
 export function answerHead(
   app: FastifyInstance,
   url: string,

@@ -68,7 +68,10 @@ export type Share = Static<typeof Share>
 /** Names a layout: the same for the same one. */
 export const LayoutDigest = Type.String({ pattern: '^[0-9a-f]{64}$' })
 
-/** A share as it is sent. The layout is as large as the cluster, so only its digest is in it: whoever lacks the layout asks for it. */
+/**
+ * A share as it is sent. The layout is as large as the cluster, so only its digest is in it: whoever lacks the layout
+ * asks for it.
+ */
 export const SentShare = Type.Object({ ...Share.properties, layout: LayoutDigest })
 export type SentShare = Static<typeof SentShare>
 
@@ -115,7 +118,10 @@ const Watch = Type.Object({ duration: Type.Number(), interval: Type.Number() })
 
 /** Asked by the controller: parameters and answer of each method, and the parts that come before the answer. */
 export const agentMethods = {
-  /** `force`: nodes that are what they are to be are restarted, too; `refresh`: those whose scripts, or zeek, have changed since they were started. */
+  /**
+   * `force`: nodes that are what they are to be are restarted, too; `refresh`: those whose scripts, or zeek, have
+   * changed since they were started.
+   */
   deploy: {
     params: Type.Object({ share: SentShare, force: Type.Boolean(), refresh: Type.Optional(Type.Boolean()) }),
     ...slow
@@ -125,7 +131,10 @@ export const agentMethods = {
   start: ofSlowNodes,
   stop: ofSlowNodes,
   restart: ofSlowNodes,
-  /** Of a share that need not be the deployed one. `processes`: those of the cluster's nodes on this machine, whose ports will be free. */
+  /**
+   * Of a share that need not be the deployed one. `processes`: those of the cluster's nodes on this machine, whose
+   * ports will be free.
+   */
   check: { params: Type.Object({ share: SentShare, nodes, processes: Type.Array(Type.Integer()) }), answer: Outcomes },
   /** The ports of its host at which no node at the address could listen, since others do. */
   get_taken_ports: {
@@ -157,7 +166,10 @@ export const agentMethods = {
   }
 } satisfies Record<string, { params: TSchema; answer: TSchema; part?: TSchema }>
 
-/** Said by the agent. `hello` is asked, and answered with the controller's name; so is `layout`, with that one as packLayout() packs it; the others are notifications. */
+/**
+ * Said by the agent. `hello` is asked, and answered with the controller's name; so is `layout`, with that one as
+ * packLayout() packs it; the others are notifications.
+ */
 export const controllerMethods = {
   hello: { params: Hello, answer: Type.Object({ controller: Name }) },
   layout: { params: Type.Object({ digest: LayoutDigest }), answer: Type.Object({ packed: Type.String() }) },

@@ -36,7 +36,10 @@ export const RequestId = Type.String({
 
 export const Port = Type.Integer({ minimum: 1, maximum: 65535, examples: [2200] })
 
-/** The literal of an IP address that others can reach: neither 0.0.0.0 nor ::, and no zone (%eth0), which means another thing on each host. */
+/**
+ * The literal of an IP address that others can reach: neither 0.0.0.0 nor ::, and no zone (%eth0), which means another
+ * thing on each host.
+ */
 export const Host = Type.String({
   format: 'ip',
   'x-expected': 'neither 0.0.0.0 nor ::, and without a zone',

@@ -257,7 +257,10 @@ export const HealthReport = noun(
         idle: optional(Type.Number()),
         /** Seconds since the log files of a node that writes logs have last grown. */
         logs_idle: optional(Type.Number()),
-        /** Nodes that it should see in the cluster and does not: of a manager, of all others; of another node, of the managers. */
+        /**
+         * Nodes that it should see in the cluster and does not: of a manager, of all others; of another node, of the
+         * managers.
+         */
         unseen: optional(Type.Array(Name))
       })
     ),

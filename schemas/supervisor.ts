@@ -3,7 +3,8 @@ import { Type, type Static, type TSchema } from '@sinclair/typebox'
 /** What a supervisor and the controller or agent that it has started say to each other over IPC. */
 
 /**
- * The version of this language. A supervisor runs on when its agent is started anew from newer files: so each side works
+ * The version of this language. A supervisor runs on when its agent is started anew from newer files: so each side
+ * works
  * with the version before its own. Version 0 had no `version`.
  */
 export const supervisorApiVersion = 1
@@ -45,7 +46,10 @@ export const Program = Type.Object({
   /** From SIGTERM to SIGKILL, in milliseconds. */
   stopTimeoutMs: Type.Number({ minimum: 0 }),
   restart: RestartPolicy,
-  /** Where stdout and stderr go, each run to files of its own, and the history of its runs; without it they are the supervisor's own. */
+  /**
+   * Where stdout and stderr go, each run to files of its own, and the history of its runs; without it they are the
+   * supervisor's own.
+   */
   output: Type.Optional(Type.Object({ directory: Type.String(), maxBytes: Type.Number({ minimum: 0 }) }))
 })
 export type Program = Static<typeof Program>
@@ -81,7 +85,10 @@ export type UnitStatus = Static<typeof UnitStatus>
 
 const named = Type.Object({ name: Type.String({ minLength: 1 }) })
 
-/** Asked of the supervisor: parameters and answer of each method. `ready` is a notification: the role serves, and says so in a line. */
+/**
+ * Asked of the supervisor: parameters and answer of each method. `ready` is a notification: the role serves, and says
+ * so in a line.
+ */
 export const supervisorMethods = {
   version: { params: Type.Object({}), answer: Type.Object({ version: Type.Integer() }) },
   status: { params: Type.Object({}), answer: Type.Array(UnitStatus) },

@@ -36,7 +36,10 @@ function StringMap({
   })
 }
 
-/** No white space, so that it stays one argument; no leading dash, so that it is no flag; no "=", so that it is no option; no "::", so that it is no plugin. */
+/**
+ * No white space, so that it stays one argument; no leading dash, so that it is no flag; no "=", so that it is no
+ * option; no "::", so that it is no plugin.
+ */
 const Script = Type.String({
   pattern: '^[A-Za-z0-9_./@+~](:?[^\\s=:\\u0000-\\u001f\\u007f])*:?$',
   maxLength: 1024,
@@ -76,7 +79,9 @@ export type Instance = Static<typeof Instance>
 
 /** No control characters, since each value becomes an argument. */
 const plain = '^[^\\u0000-\\u001f\\u007f]*$'
-/** Quotes in pairs, and no backslash at the end: Zeek would take what follows, another option, for a part of the value. */
+/**
+ * Quotes in pairs, and no backslash at the end: Zeek would take what follows, another option, for a part of the value.
+ */
 const paired =
   '^([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f]|"([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f])*")*$'
 

@@ -16,7 +16,8 @@ export const ajvOptions: Options = {
   coerceTypes: false,
   discriminator: false,
   strict: false,
-  // To look at every schema, which TypeBox has made, and to tidy what it is compiled to, takes a third of a process's start.
+  // To look at every schema, which TypeBox has made, and to tidy what it is compiled to, takes a third of a process's
+  // start.
   validateSchema: false,
   code: { optimize: false },
   // Errors carry their schema, which says what was expected.
@@ -172,7 +173,10 @@ export function everyError(schema: TSchema, value: unknown, at: string): FieldEr
   return errors
 }
 
-/** Makes a check that throws what `complain` makes of the errors. Defaults are filled in. Compiled when first used. With `coerce`, text becomes what the schema says. */
+/**
+ * Makes a check that throws what `complain` makes of the errors. Defaults are filled in. Compiled when first used. With
+ * `coerce`, text becomes what the schema says.
+ */
 export function checker<T extends TSchema>(
   schema: T,
   complain: (errors: FieldError[]) => Error,

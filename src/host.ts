@@ -26,7 +26,10 @@ export interface HostOptions {
   log: Logger
   /** Told once, when every role is ready, with what each has to say of itself. */
   onReady: (lines: string[]) => void
-  /** Aborted when all of it is to stop; with `nodesStay` as the reason all but the nodes, which the next supervisor adopts. */
+  /**
+   * Aborted when all of it is to stop; with `nodesStay` as the reason all but the nodes, which the next supervisor
+   * adopts.
+   */
   signal: AbortSignal
 }
 
@@ -36,7 +39,8 @@ export const nodesStay = 'the nodes stay'
 const rolePolicy: Omit<RestartPolicy, 'maxMs'> = { initialMs: 500, resetMs: 60_000, maxFailures: 0 }
 
 /**
- * What the supervisor does for a controller or an agent. A node that has the name of one must not take its place. `onReady` is
+ * What the supervisor does for a controller or an agent. A node that has the name of one must not take its place.
+ * `onReady` is
  * called when it serves, with a line that says so.
  */
 export function supervisorHandlers(supervisor: Supervisor, onReady: (line: string) => void = () => {}): Handlers {
@@ -63,7 +67,8 @@ export function supervisorHandlers(supervisor: Supervisor, onReady: (line: strin
 
 /**
  * The supervisor's process: the roles of this host and, for its agent, the nodes. Resolves when everything is stopped;
- * with false when a role could not start in the first place, which it has said itself: then nodes stay, for the next one.
+ * with false when a role could not start in the first place, which it has said itself: then nodes stay, for the next
+ * one.
  */
 export async function runHost({ settings, roles, command, env, log, onReady, signal }: HostOptions): Promise<boolean> {
   const links = new Map<string, Link>()

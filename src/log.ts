@@ -26,7 +26,10 @@ export interface LogOptions {
   onLine?: (level: string, message: string) => void
 }
 
-/** Lines of JSON `ts node level role message`, as Zeek's management.log has them, and more where there is more. On stderr, and in the file. */
+/**
+ * Lines of JSON `ts node level role message`, as Zeek's management.log has them, and more where there is more. On
+ * stderr, and in the file.
+ */
 export function createLog({ node, role, level, directory, onLine }: LogOptions): Logger {
   const entry = (stream: StreamEntry['stream']) => ({ level: level as 'info', stream })
   // A line that cannot be written (a full disk) ends nothing: it waits for the next ones, and some may be lost.

@@ -48,7 +48,10 @@ function refusalAt(paths: readonly [string, ...string[]], syscall: string, messa
   }
 }
 
-/** What keeps us from opening a file for reading and writing, or from making it, in the same words; undefined when nothing does. */
+/**
+ * What keeps us from opening a file for reading and writing, or from making it, in the same words; undefined when
+ * nothing does.
+ */
 export function obstacleTo(path: string, syscall = 'open'): string | undefined {
   const target = resolve(path)
   const parent = dirname(target)

@@ -2,11 +2,15 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 
 /**
- * What /proc/<pid>/stat tells of a process (proc_pid_stat(5), which numbers the fields). Times are in ticks of the kernel's
+ * What /proc/<pid>/stat tells of a process (proc_pid_stat(5), which numbers the fields). Times are in ticks of the
+ * kernel's
  * USER_HZ, whatever its own clock: 1/`ticksPerSecond` seconds.
  */
 export interface ProcessStat {
-  /** Field 2, without its parentheses: the first 15 bytes of its program's name, or what it calls itself. It can hold anything. */
+  /**
+   * Field 2, without its parentheses: the first 15 bytes of its program's name, or what it calls itself. It can hold
+   * anything.
+   */
   comm: string
   /** Field 3 is Z or X: it has ended, and its parent has not asked how. */
   ended: boolean
@@ -27,7 +31,8 @@ export const ticksPerSecond = 100
 
 /** Undefined for what is no such line, or not all of one. */
 export function parseStat(text: string): ProcessStat | undefined {
-  // The name can hold blanks, parentheses and line ends, so fields count from its last ")": the first after it is field 3.
+  // The name can hold blanks, parentheses and line ends, so fields count from its last ")": the first after it is field
+  // 3.
   const [, comm, rest] = /^\d+ \((.*)\) (.*)/s.exec(text) ?? []
   if (comm === undefined || rest === undefined) return undefined
   const fields = rest.split(' ')

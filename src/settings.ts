@@ -85,7 +85,8 @@ function readFile(path: string): Record<string, unknown> {
 }
 
 /**
- * The settings: flags win over the environment, that over the file, that over the defaults, of which some `follow`. Throws an AppError with
+ * The settings: flags win over the environment, that over the file, that over the defaults, of which some `follow`.
+ * Throws an AppError with
  * one line that names what is unknown or wrong.
  */
 export function loadSettings<P extends TProperties>(

@@ -36,7 +36,9 @@ function listed(names: readonly string[]): string {
 
 const quoted = ({ name }: { name: string }) => `'${name}'`
 
-/** The kernel takes the lower 16 bits; the value may be any expression of Zeek's, which only Zeek knows the value of. */
+/**
+ * The kernel takes the lower 16 bits; the value may be any expression of Zeek's, which only Zeek knows the value of.
+ */
 const idOf = (value: string) => (/^\s*\d+\s*$/.test(value) ? String(Number(value) & 0xffff) : value.trim())
 
 /** How a node gets packets, by a source that everybody has: AF_PACKET, or libpcap. Undefined for others. */

@@ -74,7 +74,9 @@ export function isLoopback(address: string): boolean {
   )
 }
 
-/** Where what listens at an address is reached on its own host: one that stands for all of them is none to connect to. */
+/**
+ * Where what listens at an address is reached on its own host: one that stands for all of them is none to connect to.
+ */
 export function reachableAt(address: string): string {
   if (!isIPv6(address)) return address === '0.0.0.0' ? '127.0.0.1' : address
   return /^[0:]+$/.test(address) ? '::1' : address

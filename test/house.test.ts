@@ -4,7 +4,10 @@ import { dirname, join, relative } from 'node:path'
 import t from 'tap'
 import { packageRoot } from '../src/util.js'
 
-/** Who may import whom, by room: the first that fits a file. `type` rooms may be named in types only. Everyone may use their own room. */
+/**
+ * Who may import whom, by room: the first that fits a file. `type` rooms may be named in types only. Everyone may use
+ * their own room.
+ */
 const ground = [
   'schemas',
   'src/errors.ts',

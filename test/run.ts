@@ -5,7 +5,8 @@
  *   npm test -- test/store test/log.test.ts   those of a folder, and a file
  *   npm test -- --jobs=1 --timeout=60         one at a time, each no longer than that (in seconds)
  *
- * Prints a line for each file, with what it remarks; of one that fails all that it has said, but for what went well. The last
+ * Prints a line for each file, with what it remarks; of one that fails all that it has said, but for what went well.
+ * The last
  * line counts assertions as tap does.
  */
 import { spawn } from 'node:child_process'
@@ -73,7 +74,10 @@ function run(file: string): Promise<Result> {
   })
 }
 
-/** What tap has counted, in its last line: "# { total: 12, pass: 11, fail: 1 }". A process that fails without a failed assertion is one. */
+/**
+ * What tap has counted, in its last line: "# { total: 12, pass: 11, fail: 1 }". A process that fails without a failed
+ * assertion is one.
+ */
 function countOf({ code, output }: Result): Count {
   const last = output.match(/^# \{ .* \}$/gm)?.at(-1) ?? ''
   const of = (name: string) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(last)?.[1] ?? 0)

@@ -1,6 +1,8 @@
 /**
- * The yardstick of the WebSocket API: a server that does nothing. It acknowledges the first message of a client, and sends
- * for each other one the frames that a controller would, from a constant: the response to all, the request to the others.
+ * The yardstick of the WebSocket API: a server that does nothing. It acknowledges the first message of a client, and
+ * sends
+ * for each other one the frames that a controller would, from a constant: the response to all, the request to the
+ * others.
  * Its arguments are the texts of the frames.
  */
 import { once } from 'node:events'

@@ -1,5 +1,6 @@
 /**
- * The yardsticks of a POST. Without an argument, a bare Fastify route with the schema of the request, which makes an answer of
+ * The yardsticks of a POST. Without an argument, a bare Fastify route with the schema of the request, which makes an
+ * answer of
  * the same shape and keeps nothing; with `constant`, a socket that answers whatever comes, to see what the load can do.
  */
 import { randomUUID } from 'node:crypto'

@@ -1,5 +1,6 @@
 /**
- * The yardstick of a round trip: the controller's own parts without HTTP and without sockets. Requests are calls, agents are at the
+ * The yardstick of a round trip: the controller's own parts without HTTP and without sockets. Requests are calls,
+ * agents are at the
  * other end of a link in memory, and responses are heard at the hub.
  */
 import { mkdtempSync, rmSync } from 'node:fs'

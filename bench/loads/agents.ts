@@ -1,4 +1,7 @@
-/** A thousand agents in one process. Told to, they connect, and tell what they were asked and what has gone over their links. */
+/**
+ * A thousand agents in one process. Told to, they connect, and tell what they were asked and what has gone over their
+ * links.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoff } from '../../src/util.js'
 import { SimulatedAgent } from '../agents.js'

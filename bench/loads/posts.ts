@@ -1,5 +1,6 @@
 /**
- * Clients that POST over connections that they keep, written with bare sockets so that they cost little. Told what to do, it
+ * Clients that POST over connections that they keep, written with bare sockets so that they cost little. Told what to
+ * do, it
  * tells what was answered: as fast as answers come, or at times that do not depend on them.
  */
 import { once } from 'node:events'

@@ -1,5 +1,6 @@
 /**
- * Clients that read the log from its beginning, over and over. Told what to do, it tells how many events came in a second. An
+ * Clients that read the log from its beginning, over and over. Told what to do, it tells how many events came in a
+ * second. An
  * event that is missing, doubled or out of order ends it.
  */
 import { connect } from 'node:net'

@@ -1,13 +1,18 @@
 /**
- * Readers of the event stream that come back with the id of the last event that they have. What they are sent is the same for
- * all, byte by byte: whoever is ahead adds to one log, which is looked through once; whoever follows is compared with it.
+ * Readers of the event stream that come back with the id of the last event that they have. What they are sent is the
+ * same for
+ * all, byte by byte: whoever is ahead adds to one log, which is looked through once; whoever follows is compared with
+ * it.
  */
 import { Agent, get, type IncomingMessage } from 'node:http'
 
 export type StreamsJob =
   /** So many streams, from a cursor on, again whenever they are lost. Answered when all of them are open. */
   | { type: 'keep'; port: number; count: number; from: string }
-  /** Answered when so many hellos and changes of nodes were told since this was asked last, and every stream has all that one has. */
+  /**
+   * Answered when so many hellos and changes of nodes were told since this was asked last, and every stream has all
+   * that one has.
+   */
   | { type: 'await'; hellos: number; changes: number }
 
 export interface StreamsResult {

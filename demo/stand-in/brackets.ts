@@ -4,7 +4,10 @@ import { error } from './report.js'
 const TOKEN = /#.*|"(?:\\.|[^"\\\n])*"|\n|[([{}\])]|\/(?:\\.|[^/\\\n])+\/|\S/g
 const CLOSING: Record<string, string> = { '(': ')', '[': ']', '{': '}' }
 
-/** All that the stand-in knows of a script's grammar: what is opened is closed. Ends, in Zeek's words, when it is not so. */
+/**
+ * All that the stand-in knows of a script's grammar: what is opened is closed. Ends, in Zeek's words, when it is not
+ * so.
+ */
 export function checkBrackets(file: string, text: string): void {
   const expected: string[] = []
   let line = 1

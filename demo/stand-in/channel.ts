@@ -77,7 +77,10 @@ export class Channel {
   }
 }
 
-/** Input::READER_RAW as a stream: it begins anew with a file that takes the place of another, and takes for a line what is not whole yet. */
+/**
+ * Input::READER_RAW as a stream: it begins anew with a file that takes the place of another, and takes for a line what
+ * is not whole yet.
+ */
 class RawReader {
   readonly #path: string
   #file: number | undefined

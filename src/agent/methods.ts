@@ -17,7 +17,9 @@ import type { Sampler } from './stats/sampler.js'
 import { ownOf, takenPorts } from './check/taken-ports.js'
 
 const askController = asking(controllerMethods)
-/** A layout is asked for by an agent that is being asked itself; it takes what it takes, however long its asker waits. */
+/**
+ * A layout is asked for by an agent that is being asked itself; it takes what it takes, however long its asker waits.
+ */
 const layoutMs = 60_000
 
 async function askForLayout(link: Link, digest: string): Promise<Layout> {

@@ -1,12 +1,16 @@
 import { spawn } from 'node:child_process'
 
-/** How long output is read after the end of the leader: children may have something to say, or hold it open for ever. */
+/**
+ * How long output is read after the end of the leader: children may have something to say, or hold it open for ever.
+ */
 const drainMs = 1000
 
 export interface GroupOptions {
   cwd: string
   env: Record<string, string>
-  /** From descriptor 0 on. What comes from 1 and 2, where they are pipes, is the output. Others are closed at the end. */
+  /**
+   * From descriptor 0 on. What comes from 1 and 2, where they are pipes, is the output. Others are closed at the end.
+   */
   stdio: ('ignore' | 'pipe')[]
   /** All of the group is killed after that, or when the signal aborts. */
   timeoutMs: number
@@ -16,7 +20,8 @@ export interface GroupOptions {
   /** Is given all of the output as it comes. */
   onOutput?: (text: string) => void
   /**
-   * Kills what is left of the group once its leader has ended. Only where something of it outlives the leader for certain: else
+   * Kills what is left of the group once its leader has ended. Only where something of it outlives the leader for
+   * certain: else
    * its number may be another's.
    */
   killRest?: boolean

@@ -21,7 +21,9 @@ interface Start {
   env: NodeJS.ProcessEnv
 }
 
-/** Runs the supervisor; in a process that one has launched, the role that the environment names. Returns the exit code. */
+/**
+ * Runs the supervisor; in a process that one has launched, the role that the environment names. Returns the exit code.
+ */
 export async function start(args: readonly string[], program: string, env: NodeJS.ProcessEnv): Promise<number> {
   const { roles: named, file, flags } = parseFlags(args)
   const roles: Role[] = named.length > 0 ? named : ['CONTROLLER', 'AGENT']

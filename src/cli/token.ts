@@ -13,7 +13,10 @@ const units = { m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 const tokenFlags = ['role', 'name', 'expires']
 
-/** Makes, lists or revokes tokens. Words come first, then flags: those of the command, and settings. Returns the exit code. */
+/**
+ * Makes, lists or revokes tokens. Words come first, then flags: those of the command, and settings. Returns the exit
+ * code.
+ */
 export async function runToken(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const words = args.findIndex(arg => arg.startsWith('--'))
   const { file, flags } = parseFlags(words < 0 ? [] : args.slice(words))
@@ -25,7 +28,8 @@ export async function runToken(args: readonly string[], env: NodeJS.ProcessEnv):
 }
 
 /**
- * `token create --role R [--name N] [--expires 30d]`, `token list`, `token revoke ID`: works on the store of a controller,
+ * `token create --role R [--name N] [--expires 30d]`, `token list`, `token revoke ID`: works on the store of a
+ * controller,
  * which may run meanwhile and heeds it within a second. Returns what is to be printed. Throws `invalid_request`.
  */
 export async function tokenCommand(

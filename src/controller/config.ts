@@ -252,7 +252,9 @@ export const controllerSettings = {
 
 export type ControllerSettings = Static<TObject<typeof managementSettings & typeof controllerSettings>>
 
-/** The ports that no node of any instance may have: every one that a controller listens on, and 2150, Zeek's default. */
+/**
+ * The ports that no node of any instance may have: every one that a controller listens on, and 2150, Zeek's default.
+ */
 export function controllerPorts(settings: ControllerSettings): number[] {
   return [...new Set([settings.controller_port, settings.controller_websocket_port, 2150])]
 }

@@ -100,7 +100,8 @@ export class Controller {
   }
 
   /**
-   * Where the stream of a request's events starts: after the cursor, else with all that is kept of them. Undefined when the
+   * Where the stream of a request's events starts: after the cursor, else with all that is kept of them. Undefined when
+   * the
    * request has ended and nothing is left to be sent. Throws `not_found`.
    */
   startOfRequest(reqid: string, cursor?: string): Start | undefined {
@@ -128,7 +129,8 @@ export class Controller {
 
   /**
    * Accepts a request and starts it; resolves once it is written down. `timeout` is in seconds. Throws an AppError
-   * when it cannot be accepted; everything else is said in the response. What is kept of it, and told to others, has its
+   * when it cannot be accepted; everything else is said in the response. What is kept of it, and told to others, has
+   * its
    * secrets masked: `own` are the results for whoever asks, where they differ.
    */
   async request<T extends RequestType>(

@@ -101,7 +101,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   /**
-   * Asks an agent. Rejects with an AppError: its own, `timeout`, or `unavailable` when it is not connected or gets lost.
+   * Asks an agent. Rejects with an AppError: its own, `timeout`, or `unavailable` when it is not connected or gets
+   * lost.
    * An answer that comes after its time is only told, with the request that it was for.
    */
   async ask<M extends AgentMethod>(

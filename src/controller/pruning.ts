@@ -17,7 +17,9 @@ export interface PruningOptions {
   now: () => number
 }
 
-/** Removes events, audit entries and requests that are too many or too old, from its construction until it is closed. */
+/**
+ * Removes events, audit entries and requests that are too many or too old, from its construction until it is closed.
+ */
 export class Pruning {
   #options: PruningOptions
   #timer: NodeJS.Timeout

@@ -141,7 +141,9 @@ export class Hub implements Following {
     this.#turns.later(go)
   }
 
-  /** Streams to a sink from `start` on, until the sink closes, the hub does, or `isLast` says so. `opening` goes first. */
+  /**
+   * Streams to a sink from `start` on, until the sink closes, the hub does, or `isLast` says so. `opening` goes first.
+   */
   follow(
     sink: Sink,
     {
@@ -222,7 +224,8 @@ export class Hub implements Following {
       return { events: fitting, upTo: reached, isGap, isHead: reached >= head }
     }
     if (seq >= head) return passage([], seq)
-    // Those who are far behind go on from one multiple to the next, wherever they began: so they meet, and share what is made.
+    // Those who are far behind go on from one multiple to the next, wherever they began: so they meet, and share what
+    // is made.
     const end = head - seq <= batchLength ? head : seq - (seq % batchLength) + batchLength
     const cached = this.#tail.between(seq, end)
     if (cached) return passage(cached, end)

@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http'
 
-/** Where a stream is written to. What it takes are chunks of HTTP/1.1, so that each is framed once for all who get it. */
+/**
+ * Where a stream is written to. What it takes are chunks of HTTP/1.1, so that each is framed once for all who get it.
+ */
 export interface Sink {
   /** False: it has taken the chunk, and has no room for another until `drain`. */
   write(chunk: Buffer): boolean

@@ -34,7 +34,8 @@ export class Turns<Member> {
   }
 
   /**
-   * Has each member served, in a round that begins in the next tick: all that comes until then goes out together. During
+   * Has each member served, in a round that begins in the next tick: all that comes until then goes out together.
+   * During
    * a round there is another one after it, since some have been served before.
    */
   scheduleRound(): void {

@@ -38,7 +38,10 @@ export interface ViewOptions {
 const pagesMax = 64
 const pageBytes = 131_072
 
-/** The log as it looks through one filter, in one format. Followers who stand at the same place share what is read and encoded. */
+/**
+ * The log as it looks through one filter, in one format. Followers who stand at the same place share what is read and
+ * encoded.
+ */
 export class View {
   readonly key: string
   /** How many follow it. */
@@ -46,7 +49,9 @@ export class View {
   #options: ViewOptions
   /** By place, until more comes. */
   #batches = new Map<number, Batch>()
-  /** Those to which nothing can come, by cursor: thousands who come back at once come to a place one after the other. */
+  /**
+   * Those to which nothing can come, by cursor: thousands who come back at once come to a place one after the other.
+   */
   #pages = new Map<string, Batch>()
   #heartbeat?: { seq: number; now: number; chunk: Buffer }
 

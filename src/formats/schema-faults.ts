@@ -9,7 +9,10 @@ export interface PropertyFault {
   message: string
 }
 
-/** What a node's schema refuses. `name` is that of a variable, an option or a script. A node may lack what its file gives it elsewhere. */
+/**
+ * What a node's schema refuses. `name` is that of a variable, an option or a script. A node may lack what its file
+ * gives it elsewhere.
+ */
 export const nodeFaults = (node: Partial<Node>): PropertyFault[] =>
   faultsOf(Node, { ...node, name: node.name ?? 'a', instance: node.instance ?? 'a', role: node.role ?? 'WORKER' })
 

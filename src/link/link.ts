@@ -55,7 +55,10 @@ export class Link {
   /** Those that have timed out, and are still to be answered. */
   #late = new Map<number, (answer: LinkReply) => void>()
   #serving = new Map<number, AbortController>()
-  /** What was asked before a silence may reach us after it, given up long since: it waits for what comes right behind it. */
+  /**
+   * What was asked before a silence may reach us after it, given up long since: it waits for what comes right behind
+   * it.
+   */
   #held = new Map<number, Question>()
   #afterSilence = false
   #next = 1
@@ -200,7 +203,8 @@ export class Link {
     try {
       const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined
       if (!handler) throw new AppError('not_found', `there is no method ${method}`)
-      // In a turn of its own: the first question can come while this link is being made, and be given up right behind it.
+      // In a turn of its own: the first question can come while this link is being made, and be given up right behind
+      // it.
       await Promise.resolve()
       if (controller.signal.aborted) throw new AppError('timeout', requestTimedOut)
       const part = (value: unknown) => {

@@ -3,7 +3,9 @@ import { checker } from '../../schemas/validator.js'
 import { invalid } from '../errors.js'
 import type { Asking, Context, Handlers, Link } from '../link/link.js'
 
-/** A method of one end of a link: its parameters, its answer (a notification has none), and the parts before the answer. */
+/**
+ * A method of one end of a link: its parameters, its answer (a notification has none), and the parts before the answer.
+ */
 export interface Definition {
   params: TSchema
   answer?: TSchema

@@ -6,7 +6,9 @@ export interface Idempotency {
   fingerprint: string
 }
 
-/** Keys of different callers are different. Members of objects have no order: payloads that say the same are the same. */
+/**
+ * Keys of different callers are different. Members of objects have no order: payloads that say the same are the same.
+ */
 export function idempotencyOf(caller: string, key: string, payload: unknown): Idempotency {
   const sorted = (_key: string, value: unknown) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)

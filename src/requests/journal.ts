@@ -62,7 +62,8 @@ export class EventJournal {
   }
 
   /**
-   * Writes one event that belongs to no request. While the store cannot be written it waits, unless too many do: then it is
+   * Writes one event that belongs to no request. While the store cannot be written it waits, unless too many do: then
+   * it is
    * lost, and how many were is told afterwards.
    */
   async note(event: DomainEvent): Promise<void> {

@@ -26,7 +26,10 @@ export interface RequestOptions {
   /** The ID that it is to have, if whoever asks has to know it beforehand. Nobody else's: the server makes IDs. */
   reqid?: string | undefined
   idempotency?: Idempotency | undefined
-  /** Told of the answer before it is written down, to a read that every viewer may ask and whose answer is known at once. */
+  /**
+   * Told of the answer before it is written down, to a read that every viewer may ask and whose answer is known at
+   * once.
+   */
   onAnswer?: ((answer: Answer) => void) | undefined
 }
 

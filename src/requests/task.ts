@@ -19,7 +19,9 @@ export interface Task {
 export interface Answer {
   /** What was not told as progress. */
   results: readonly Outcome[]
-  /** What the caller alone is given, where it differs from what is kept: the secrets in it are masked for all others. */
+  /**
+   * What the caller alone is given, where it differs from what is kept: the secrets in it are masked for all others.
+   */
   own?: readonly Outcome[]
   warnings?: readonly string[]
   /** Someone has not answered in time. */

@@ -16,7 +16,10 @@ type Part = 'cert' | 'key' | 'ca' | 'pin'
 type Options = SecureContextOptions & Pick<ConnectionOptions, 'checkServerIdentity'>
 type Files = Partial<Record<`${Side}_tls_${Part}`, string>>
 
-/** Who a certificate says that its bearer is: as in Kubernetes, the organization (O) is the role and the common name (CN) the name. */
+/**
+ * Who a certificate says that its bearer is: as in Kubernetes, the organization (O) is the role and the common name
+ * (CN) the name.
+ */
 export interface Bearer {
   name: string
   role: string
@@ -49,7 +52,10 @@ export class Certificates {
       : undefined
   }
 
-  /** For `tls.connect`, and for servers: those ask clients for a certificate where there is an authority to check it, and decide later. */
+  /**
+   * For `tls.connect`, and for servers: those ask clients for a certificate where there is an authority to check it,
+   * and decide later.
+   */
   get options(): Options & { requestCert: boolean } {
     return { ...this.#options, requestCert: this.#options.ca !== undefined }
   }

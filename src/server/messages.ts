@@ -99,7 +99,10 @@ export class Messages {
     }
   }
 
-  /** Tells of a response, once it is written down. A configuration is told to whoever asked for it apart from this: whole. */
+  /**
+   * Tells of a response, once it is written down. A configuration is told to whoever asked for it apart from this:
+   * whole.
+   */
   finished({ reqid, type, state, results }: Request): void {
     const asked = this.#asked.get(reqid)
     const but = asked?.isAnswered || type === 'get_configuration' ? asked?.from : undefined

@@ -10,7 +10,8 @@ export type Row = Record<string, unknown>
 export type Database = InstanceType<typeof DatabaseSync>
 
 /**
- * Opens a database, whole and of the current version; who else has it locked is waited for so long. Throws `unavailable`
+ * Opens a database, whole and of the current version; who else has it locked is waited for so long. Throws
+ * `unavailable`
  * with a line that names the file.
  */
 export function openDatabase(path: string, lockMs: number): Database {
@@ -19,7 +20,8 @@ export function openDatabase(path: string, lockMs: number): Database {
     const db = new DatabaseSync(path, { timeout: lockMs, enableForeignKeyConstraints: true })
     // Configurations may hold secrets.
     if (path !== ':memory:') chmodSync(path, 0o600)
-    // The log is worked in less often than SQLite would, every 16 MB: that syncs it, and the same pages change again and again.
+    // The log is worked in less often than SQLite would, every 16 MB: that syncs it, and the same pages change again
+    // and again.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 4096')
     check(db)
     migrate(db)

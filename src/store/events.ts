@@ -23,7 +23,8 @@ const columns = 'seq, time, type, reqid, instance, node, transient, body'
 const pruneStep = 500
 
 /**
- * The durable, ordered log of everything that has happened. Its epoch changes when its past can no longer be trusted, which only
+ * The durable, ordered log of everything that has happened. Its epoch changes when its past can no longer be trusted,
+ * which only
  * shows when it is opened.
  */
 export class EventLog {

@@ -1,6 +1,9 @@
 import { AppError, messageOf } from '../errors.js'
 
-/** `locked`: by another process, for a while. `damaged`: until somebody mends it. `failing`: full, read-only, broken, gone. */
+/**
+ * `locked`: by another process, for a while. `damaged`: until somebody mends it. `failing`: full, read-only, broken,
+ * gone.
+ */
 export type FaultKind = 'locked' | 'damaged' | 'failing'
 
 /** The store cannot do what it is asked for: its fault, or its disk's, not that of who asked. */

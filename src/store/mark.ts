@@ -12,7 +12,8 @@ const logs = ['events', 'audit'] as const
 const lineLength = 64
 
 /**
- * How far the logs of a database have got, in a file beside it: what is committed is written down here before anyone hears
+ * How far the logs of a database have got, in a file beside it: what is committed is written down here before anyone
+ * hears
  * of it, and never before it is committed. So a database that is behind is an older one, a backup that was restored.
  * Nothing is synced: a killed process takes nothing back, and after a crash of the machine no log is trusted anyway.
  */

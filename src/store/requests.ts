@@ -142,7 +142,8 @@ export class RequestTable {
   }
 
   /**
-   * Drops the oldest finished ones beyond these numbers, and those that ended before `before`; those that only read go with
+   * Drops the oldest finished ones beyond these numbers, and those that ended before `before`; those that only read go
+   * with
    * their events, which began before `beforeEvent`. Some of them at a time: returns whether there are more.
    */
   prune({

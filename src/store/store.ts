@@ -12,7 +12,9 @@ type Parameter = string | number | null
 export type Durability = 'synced' | 'written'
 
 export interface WriteOptions {
-  /** Rather late than never: it waits until the store can be written, and is refused only when that is closed before. */
+  /**
+   * Rather late than never: it waits until the store can be written, and is refused only when that is closed before.
+   */
   insists?: boolean
   /** Nobody waits for it: it may wait some milliseconds for others, to share the cost of their commit. */
   unhurried?: boolean
@@ -69,8 +71,10 @@ export class Store {
   #hasWritten = false
 
   /**
-   * Opens the database and brings it to the current version. `onChange` is told when it begins to fail, and when that is
-   * over; `onCommit` how long each commit of how many writes took. Throws `unavailable` with a line that names the file.
+   * Opens the database and brings it to the current version. `onChange` is told when it begins to fail, and when that
+   * is
+   * over; `onCommit` how long each commit of how many writes took. Throws `unavailable` with a line that names the
+   * file.
    */
   constructor(
     path: string,
@@ -220,7 +224,8 @@ export class Store {
   }
 
   /**
-   * Runs and commits the jobs. One that throws is rejected and taken out; if it had written something, nothing stands and
+   * Runs and commits the jobs. One that throws is rejected and taken out; if it had written something, nothing stands
+   * and
    * the others have to be run again: that is rare, and a savepoint for each would cost more than most jobs do. Returns
    * whether they are committed.
    */

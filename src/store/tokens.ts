@@ -32,7 +32,8 @@ export class TokenTable {
   }
 
   /**
-   * Keeps a session, in the place of those that are over and of its token's oldest where there are `max` of them. Returns
+   * Keeps a session, in the place of those that are over and of its token's oldest where there are `max` of them.
+   * Returns
    * false, and does nothing, when its token is gone.
    */
   insertSession(session: StoredToken, max: number): boolean {

@@ -13,7 +13,10 @@ const maxBytes = 256 * 1024
 const fileOf = (directory: string) => join(directory, 'runs.json')
 const checkRuns = checker(ListOf(NodeRun), invalid)
 
-/** The runs of a program, the newest first; none when there is no history, or no good one: then with what is wrong with it. */
+/**
+ * The runs of a program, the newest first; none when there is no history, or no good one: then with what is wrong with
+ * it.
+ */
 export function readHistory(directory: string): { runs: NodeRun[]; trouble?: string } {
   const path = fileOf(directory)
   try {

@@ -76,7 +76,10 @@ export function readLatest(directory: string, stream: OutputStream, bytes: numbe
   return end.length >= bytes ? end : Buffer.concat([readEnd(rotatedFileOf(directory, stream), bytes - end.length), end])
 }
 
-/** The last lines of a text; `isCut` says that its first line began before it: then it is left out, unless it is most of the text. */
+/**
+ * The last lines of a text; `isCut` says that its first line began before it: then it is left out, unless it is most of
+ * the text.
+ */
 export function lastLines(text: Buffer, lines: number, isCut: boolean): string {
   const whole = isCut ? text.indexOf('\n') + 1 : 0
   const all = text
@@ -87,7 +90,10 @@ export function lastLines(text: Buffer, lines: number, isCut: boolean): string {
   return lines === 0 ? '' : all.slice(-lines).join('\n')
 }
 
-/** The files that a program's stdout and stderr go to. Each run has its own; those of some runs before are kept, as `<name>.1` (the run before), `<name>.2` … */
+/**
+ * The files that a program's stdout and stderr go to. Each run has its own; those of some runs before are kept, as
+ * `<name>.1` (the run before), `<name>.2` …
+ */
 export class Output {
   #directory: string
   #maxBytes: number
@@ -132,7 +138,9 @@ export class Output {
     return { stdout: tailOf('stdout'), stderr: tailOf('stderr') }
   }
 
-  /** Each run becomes one that is further back, in bounds; the last is dropped, and so is what the latest had rotated. */
+  /**
+   * Each run becomes one that is further back, in bounds; the last is dropped, and so is what the latest had rotated.
+   */
   #putAside(stream: OutputStream): void {
     rmSync(rotatedFileOf(this.#directory, stream), { force: true })
     for (let incarnation = runsBefore; incarnation > 0; incarnation--) {

@@ -22,7 +22,8 @@ export interface Identity {
 const pollMs = 250
 
 /**
- * Writes its own process id, start time, boot id and invocation id, then becomes the program: there is no moment at which
+ * Writes its own process id, start time, boot id and invocation id, then becomes the program: there is no moment at
+ * which
  * the program runs and its file is not there. The name in $0 is the file's. It reads in a subshell, since a variable of
  * its own could be one of the program's.
  */
@@ -35,7 +36,10 @@ printf '%s\\n%s\\n%s\\n%s\\n' "$$" "$stat" "$boot" "$INVOCATION_ID" > "$0" ) || 
 unset PWD OLDPWD
 exec "$@"`
 
-/** What a launched process wrote of itself; undefined when there is nothing (whole) to read. Throws when it may not be read. */
+/**
+ * What a launched process wrote of itself; undefined when there is nothing (whole) to read. Throws when it may not be
+ * read.
+ */
 export function readIdentity(pidFile: string): Identity | undefined {
   try {
     const [pid, stat, boot, ...rest] = readFileSync(pidFile, 'utf8').split('\n')

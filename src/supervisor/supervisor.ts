@@ -53,7 +53,9 @@ export class Supervisor {
     }, rotationMs).unref()
   }
 
-  /** Takes over what an earlier supervisor left: adopts what is detached, ends what is attached. Call it once, first. */
+  /**
+   * Takes over what an earlier supervisor left: adopts what is detached, ends what is attached. Call it once, first.
+   */
   async recover(): Promise<void> {
     const records = readdirSync(this.#directory).filter(file => file.endsWith('.json'))
     await Promise.all(
@@ -105,7 +107,8 @@ export class Supervisor {
   }
 
   /**
-   * Stops everything: what is detached first (unless it is to stay, for the next supervisor), by its order, then what is
+   * Stops everything: what is detached first (unless it is to stay, for the next supervisor), by its order, then what
+   * is
    * attached. Nothing can be started meanwhile.
    */
   async close({ detachedStay = false } = {}): Promise<void> {

@@ -90,7 +90,8 @@ export class Channel {
 
   /**
    * `directory` is one that prepareChannel() has made. `heard` is told of each sign of life, with what the node says of
-   * itself where that can be read, and how old that is: what it has said last before anyone listened may be from long ago.
+   * itself where that can be read, and how old that is: what it has said last before anyone listened may be from long
+   * ago.
    */
   constructor(directory: string, invocation: string, heard: (beat: Beat | undefined, ageMs: number) => void) {
     this.#directory = directory

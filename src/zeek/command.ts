@@ -12,7 +12,9 @@ const inherited =
 
 const endpoint = (host: string, port: number) => `tcp://${isIPv6(host) ? `[${host}]` : host}:${port}`
 
-/** The ZeroMQ proxy's endpoints. "connect" crosses "listen": a node's XPUB socket connects to the proxy's XSUB socket. */
+/**
+ * The ZeroMQ proxy's endpoints. "connect" crosses "listen": a node's XPUB socket connects to the proxy's XSUB socket.
+ */
 function zeromqOptions(node: AssignedNode, { hub }: Layout): string[] {
   if (!hub) return []
   const xpub = endpoint(hub.host, hub.xpub_port)
@@ -29,14 +31,16 @@ function zeromqOptions(node: AssignedNode, { hub }: Layout): string[] {
 }
 
 /**
- * A value that stays one. Zeek makes `redef name = value;` of an option, where a semicolon would end the statement and the
+ * A value that stays one. Zeek makes `redef name = value;` of an option, where a semicolon would end the statement and
+ * the
  * other two begin a comment and a directive; inside of a string, or of a pattern, their escapes mean the same.
  */
 const enclosed = (value: string) =>
   value.replace(/\\?([;#@])|\\./gs, (text, mark?: string) => (mark ? `\\x${mark.charCodeAt(0).toString(16)}` : text))
 
 /**
- * A node's command line. The backend and our defaults come first, so that the node's scripts can change what they set; the
+ * A node's command line. The backend and our defaults come first, so that the node's scripts can change what they set;
+ * the
  * node's options come last, so that they win.
  */
 export function renderCommand(node: AssignedNode, layout: Layout, executable: string): string[] {

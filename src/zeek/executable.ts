@@ -31,7 +31,10 @@ export async function findExecutable(name: string, searchPath: string): Promise<
   }
 }
 
-/** Size and time of a file, to which links are followed: another stamp means that the file is another one. Undefined when there is none. */
+/**
+ * Size and time of a file, to which links are followed: another stamp means that the file is another one. Undefined
+ * when there is none.
+ */
 export async function stampOf(path: string): Promise<string | undefined> {
   return await stat(path).then(
     ({ size, mtimeMs }) => `${size} ${mtimeMs}`,
@@ -43,7 +46,8 @@ export async function stampOf(path: string): Promise<string | undefined> {
 const answers = new Map<string, { asked: string; zeek: Promise<Executable> }>()
 
 /**
- * Finds zeek and asks it who it is, once for as long as its file and the search path of `env` stay the same. `name` is a path or a
+ * Finds zeek and asks it who it is, once for as long as its file and the search path of `env` stay the same. `name` is
+ * a path or a
  * name along `env.PATH`. Throws `unavailable`, with a text for the operator, when there is none or it does not answer.
  */
 export async function findZeek(name: string, env: NodeJS.ProcessEnv): Promise<Executable> {

@@ -23,7 +23,8 @@ export class LineReader {
   }
 
   /**
-   * The lines that have come since the last time, without those that are empty. A file that is gone has none; one that is
+   * The lines that have come since the last time, without those that are empty. A file that is gone has none; one that
+   * is
    * shorter than what was read of it was begun anew.
    */
   async *next(): AsyncGenerator<string> {

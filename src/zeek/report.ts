@@ -1,6 +1,9 @@
 import type { Finding } from '../../schemas/operations.js'
 
-/** A time (only of processes that read packets), what kind, where (`Location::Describe` in Zeek's Obj.cc), and the message. */
+/**
+ * A time (only of processes that read packets), what kind, where (`Location::Describe` in Zeek's Obj.cc), and the
+ * message.
+ */
 const shape =
   /^(?:\d+\.\d{6} )?((?:fatal|internal|expression|analyzer|runtime)? ?(?:error|warning)(?: in compiled code)?)(?: in (.+?))?: (.*)$/
 const place = /^(.+?)(?:, lines? (\d+)(?:-\d+)?(?: and .+)?)?$/
@@ -24,7 +27,10 @@ export function parseReport(line: string): Finding | undefined {
 /** A line that is quoted. */
 const maxQuoted = 500
 
-/** The line of a node's stderr that says best why it has ended: the first that reports an error, else the last that says anything. */
+/**
+ * The line of a node's stderr that says best why it has ended: the first that reports an error, else the last that says
+ * anything.
+ */
 export function reasonIn(stderr: string): string | undefined {
   const lines = stderr
     .split('\n')

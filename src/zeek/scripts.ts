@@ -37,7 +37,8 @@ export class ScriptFiles {
   #known = new Map<string, { stamp: string; script: Script }>()
 
   /**
-   * The scripts of a node by path: those that are named, as far as they are there, and what they load. Scripts that come with
+   * The scripts of a node by path: those that are named, as far as they are there, and what they load. Scripts that
+   * come with
    * Zeek are left out unless they are named: they change with its executable.
    */
   async find(names: readonly string[], place: ScriptPlace): Promise<Map<string, Script>> {

@@ -4,7 +4,10 @@ import type { World } from './world.js'
 /** Over a WebSocket there is no other answer to a request that is not accepted. */
 const refusal = /^(the controller is stopping|too many requests are pending|the store cannot be written)/
 
-/** What came over each WebSocket: a request at most once, then its response at most once, and only of what is in the history. */
+/**
+ * What came over each WebSocket: a request at most once, then its response at most once, and only of what is in the
+ * history.
+ */
 export function* messageViolations(world: World): Generator<string> {
   const told = new Map<string, Set<string>>()
   for (const line of world.lines) {

@@ -1,6 +1,9 @@
 import type { World } from './world.js'
 
-/** A node is one process at a time, whatever happens to the controller; and at the end it is the one that the controller shows. */
+/**
+ * A node is one process at a time, whatever happens to the controller; and at the end it is the one that the controller
+ * shows.
+ */
 export function* nodeViolations({ lines }: World): Generator<string> {
   let running: Record<string, readonly number[]> = {}
   for (const line of lines) {

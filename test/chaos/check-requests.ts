@@ -5,7 +5,10 @@ import type { World } from './world.js'
 /** The clock of a kill and those of a request are read by different processes. */
 const slackMs = 1_000
 
-/** What the log and the history at the end say of each request: exactly one response, after the request, and the same in both. */
+/**
+ * What the log and the history at the end say of each request: exactly one response, after the request, and the same in
+ * both.
+ */
 export function* requestViolations(world: World): Generator<string> {
   yield* orderViolations(world.log)
   for (const [reqid, story] of world.stories) {

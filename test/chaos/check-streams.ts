@@ -8,7 +8,9 @@ interface Connection {
   lines: (Control | Seen)[]
 }
 
-/** What each stream carried is what the log has: in order, once, without gaps; over all connections of a client, too. */
+/**
+ * What each stream carried is what the log has: in order, once, without gaps; over all connections of a client, too.
+ */
 export function* streamViolations(world: World): Generator<string> {
   const log = new Map(world.log.map(event => [event.cursor, event]))
   const head = world.log.at(-1)
@@ -159,7 +161,10 @@ class Reading {
     yield `${stream}: reset (${reason}) after ${from}, which is from this log and was not dropped`
   }
 
-  /** What comes next was dropped before it was read: the stream goes on with what is live, one of a request with what is left of it. */
+  /**
+   * What comes next was dropped before it was read: the stream goes on with what is live, one of a request with what is
+   * left of it.
+   */
   *#gap({ reason, earliest = '', latest = '' }: Control): Generator<string> {
     const { stream, reqid } = this.#connection.open
     const { seq } = placeOf(this.#position ?? `.${this.#seq}`)

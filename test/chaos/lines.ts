@@ -78,7 +78,10 @@ export interface Seen {
   event: Told
 }
 
-/** What came over a WebSocket: the name of the event without its module, the request that it is of, the texts in its results. */
+/**
+ * What came over a WebSocket: the name of the event without its module, the request that it is of, the texts in its
+ * results.
+ */
 export interface Frame {
   kind: 'frame'
   client: string

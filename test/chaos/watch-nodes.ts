@@ -5,7 +5,8 @@ import type { Run } from './run.js'
 const everyMs = 50
 
 /**
- * Writes down which processes there are of each node: those whose working directory is the node's, and which lead a group.
+ * Writes down which processes there are of each node: those whose working directory is the node's, and which lead a
+ * group.
  * What a shell forks on its way to become a node does not; what only checks one (`zeek -a`) is none.
  */
 export function watchNodes(run: Run, isNodes: (directory: string) => boolean): () => void {

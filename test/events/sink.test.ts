@@ -49,7 +49,9 @@ const texts = [
 ]
 const huge = 'y'.repeat(1_000_000)
 
-/** Writes texts as a follower does: not while there is no room. Ends when all are written, or at the first lack of room. */
+/**
+ * Writes texts as a follower does: not while there is no room. Ends when all are written, or at the first lack of room.
+ */
 async function stream(sink: Sink, { stalls = false }: Case): Promise<string> {
   let written = ''
   let drained = () => {}
@@ -117,7 +119,9 @@ async function receive(
   return { bytes: Buffer.concat(chunks).toString('latin1'), written: await written }
 }
 
-/** The body of the last response in these bytes, as Node's own parser reads it; it throws when the body is not whole. */
+/**
+ * The body of the last response in these bytes, as Node's own parser reads it; it throws when the body is not whole.
+ */
 async function decode(bytes: string): Promise<string> {
   const response = bytes.slice(bytes.lastIndexOf('HTTP/1.1 200 OK'))
   const connection = new Duplex({

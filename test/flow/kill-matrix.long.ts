@@ -78,7 +78,8 @@ await t.test('the cluster outlives every kill, and every kill that follows it', 
       )
       process.kill(pids[first]!, 'SIGKILL')
       if (second !== undefined) {
-        // What dies with the supervisor is killed when its successor starts; and a second supervisor, when it has begun to work.
+        // What dies with the supervisor is killed when its successor starts; and a second supervisor, when it has begun
+        // to work.
         if (first === 'supervisor' && second === first) await processOf('controller', pids['controller'])
         process.kill(
           await processOf(

@@ -1,5 +1,6 @@
 /**
- * Links that break in every way there is: cut without a word, in one direction, with a process that is frozen at one end,
+ * Links that break in every way there is: cut without a word, in one direction, with a process that is frozen at one
+ * end,
  * with clocks that jump. It runs in a network of its own, and has another one for the far side.
  */
 import { readFileSync } from 'node:fs'

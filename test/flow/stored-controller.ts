@@ -41,7 +41,10 @@ export interface StoredController {
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
-/** A controller in a process of its own, with its state on a disk of its own if a size is given. Rejects with what it says when it does not start. */
+/**
+ * A controller in a process of its own, with its state on a disk of its own if a size is given. Rejects with what it
+ * says when it does not start.
+ */
 export async function startStoredController(
   t: Test,
   { size, directory: inside = stateDir(t) }: { size?: string; directory?: string } = {}

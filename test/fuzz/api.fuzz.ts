@@ -1,6 +1,8 @@
 /**
- * The API of a started server, tried by schemathesis from its own description: no fault of the server, and no answer that is
- * not described. Not a part of `npm test`: it needs Python, and the network once. FUZZ_RUNS tries that many times as many cases.
+ * The API of a started server, tried by schemathesis from its own description: no fault of the server, and no answer
+ * that is
+ * not described. Not a part of `npm test`: it needs Python, and the network once. FUZZ_RUNS tries that many times as
+ * many cases.
  */
 import { execFile, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -22,7 +24,10 @@ if (installed.missing !== undefined) {
 const here = (name: string) => join(packageRoot, 'test', 'fuzz', name)
 const seed = process.env['FUZZ_SEED'] ?? String(Math.floor(Math.random() * 2 ** 31))
 
-/** A controller with an agent, whose instance is that of the examples: what they stage is deployed, by the stand-in for Zeek. */
+/**
+ * A controller with an agent, whose instance is that of the examples: what they stage is deployed, by the stand-in for
+ * Zeek.
+ */
 async function start(t: Test, flags: Record<string, string> = {}) {
   const directory = directoryOf(t)
   const [http, agents] = await freePorts(2)

@@ -54,7 +54,10 @@ function expected({ command, stdout }: Recording): string {
   )
 }
 
-/** Makes texts of two clusters comparable: process IDs are any, the same configuration has the same number, ports count from the same. */
+/**
+ * Makes texts of two clusters comparable: process IDs are any, the same configuration has the same number, ports count
+ * from the same.
+ */
 function normalizer(base = 2200, http = 21490): (text: string) => string {
   const ids: string[] = []
   const number = (id: string) => {

@@ -1,4 +1,6 @@
-/** The real zeek-client against started controllers. Not a part of `npm test`: it needs Python, and the network once. */
+/**
+ * The real zeek-client against started controllers. Not a part of `npm test`: it needs Python, and the network once.
+ */
 import t from 'tap'
 import { faults } from './faults.js'
 import { install } from '../support/install.js'
@@ -7,7 +9,10 @@ import { threeInstances } from './three-instances.js'
 import { tls } from './tls.js'
 import { waiting } from './waiting.js'
 
-/** That of the recordings, which speaks TLS unless it is told not to, and the newest, which does not unless it is told to. */
+/**
+ * That of the recordings, which speaks TLS unless it is told not to, and the newest, which does not unless it is told
+ * to.
+ */
 const versions = [
   { version: '1.4.0', plain: 'ssl.disable=true', tls: '' },
   { version: '1.5.0', plain: '', tls: 'ssl.enable=true' }

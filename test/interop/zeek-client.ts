@@ -51,7 +51,10 @@ export class ZeekClient {
     return readFileSync(join(this.#directory, file), 'utf8')
   }
 
-  /** Starts a command as it is typed (blanks separate its arguments), or its arguments. It ends with the test at the latest. */
+  /**
+   * Starts a command as it is typed (blanks separate its arguments), or its arguments. It ends with the test at the
+   * latest.
+   */
   start(command: string | readonly string[], input = '') {
     const args = typeof command === 'string' ? command.split(' ') : command
     // Three times what it takes at most, should it wait for ever.

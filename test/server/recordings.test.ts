@@ -73,7 +73,9 @@ interface Command {
   frames: { from: 'client' | 'controller'; frame: any }[]
 }
 
-/** The value, with sets in an order, and without what is another machine's: process ids, and ports that were assigned. */
+/**
+ * The value, with sets in an order, and without what is another machine's: process ids, and ports that were assigned.
+ */
 function canonical(value: any, given: ReadonlySet<string>): any {
   const { '@data-type': type, data } = value
   const items = (list: any[]) => list.map(item => canonical(item, given))

@@ -14,7 +14,10 @@ export function seenBy(client: string, lines: Iterable<Line>): Told[] {
   return [...events.values()].sort((a, b) => placeOf(a.cursor).seq - placeOf(b.cursor).seq)
 }
 
-/** Whether a client has seen all of a log from its first event on until it left, and what is left of that is what it saw. */
+/**
+ * Whether a client has seen all of a log from its first event on until it left, and what is left of that is what it
+ * saw.
+ */
 export function* gaps(name: string, seen: readonly Told[], left: readonly Told[]): Generator<string> {
   for (const [index, { cursor }] of seen.entries()) {
     const before = index === 0 ? 0 : placeOf(seen[index - 1]!.cursor).seq
@@ -30,7 +33,8 @@ export function* gaps(name: string, seen: readonly Told[], left: readonly Told[]
 }
 
 /**
- * All requests that there ever were: those that are left, and those that may be dropped as their events tell of them. The
+ * All requests that there ever were: those that are left, and those that may be dropped as their events tell of them.
+ * The
  * newest of each kind may not be dropped, nor what has no end.
  */
 export function allRequests(

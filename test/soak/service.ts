@@ -16,7 +16,9 @@ const two = ['sensor-1', 'sensor-2'] as const
 /** So little is kept that something is dropped all the time; enough for whoever comes back within twenty seconds. */
 export const retention = { events: 3_000, reads: 1_000, audit: 2_000, requests: 5_000 }
 
-/** A controller and two agents, one of which dials, one is dialled; each with a supervisor, in processes of their own. */
+/**
+ * A controller and two agents, one of which dials, one is dialled; each with a supervisor, in processes of their own.
+ */
 export class Service {
   readonly url: string
   readonly port: number

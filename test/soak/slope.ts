@@ -1,7 +1,10 @@
 /** A value over time, which is in milliseconds. */
 export type Series = readonly (readonly [at: number, value: number])[]
 
-/** The slope of the line that fits best (least squares), in values per hour, and how much that line rises over the series. */
+/**
+ * The slope of the line that fits best (least squares), in values per hour, and how much that line rises over the
+ * series.
+ */
 export function fit(series: Series): { perHour: number; rise: number } {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
   const [at, value] = [mean(series.map(([at]) => at)), mean(series.map(([, value]) => value))]

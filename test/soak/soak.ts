@@ -1,6 +1,8 @@
 /**
- * The whole service under a steady load, for long: real supervisors, tokens, a small retention, clients of every kind, and
- * kills in the first fifth and the last quarter (of at most twenty minutes). Between them one controller lives without any, and memory is
+ * The whole service under a steady load, for long: real supervisors, tokens, a small retention, clients of every kind,
+ * and
+ * kills in the first fifth and the last quarter (of at most twenty minutes). Between them one controller lives without
+ * any, and memory is
  * measured. Tells which promises were broken and what has grown; the exit code is 1 when there is any of that.
  *
  *   npm run soak        SOAK_SECONDS=1200, SOAK_SEED, SOAK_CLIENTS=6, SOAK_RESULT (where the figures go, as JSON)

@@ -1,6 +1,8 @@
 import { fit, type Series } from './slope.js'
 
-/** A process in the time in which nobody killed it, without its warming up; and at rest, before and after all the load. */
+/**
+ * A process in the time in which nobody killed it, without its warming up; and at rest, before and after all the load.
+ */
 export interface Life {
   name: string
   rss: Series
@@ -17,12 +19,16 @@ export interface Life {
 const handlesMax = 2
 
 /**
- * Megabytes an hour, and megabytes in all: what is less may be chance. A full collection leaves little to chance; at fifteen
- * requests a second ten megabytes an hour are 200 bytes a request. Of what the allocator keeps, only the clearly wrong is told.
+ * Megabytes an hour, and megabytes in all: what is less may be chance. A full collection leaves little to chance; at
+ * fifteen
+ * requests a second ten megabytes an hour are 200 bytes a request. Of what the allocator keeps, only the clearly wrong
+ * is told.
  */
 const bounds = { heap: { perHour: 10, rise: 2 }, rss: { perHour: 100, rise: 15 } }
 
-/** It grows when it does over the whole time and over the later half: V8 gives memory back at times, and takes it again. */
+/**
+ * It grows when it does over the whole time and over the later half: V8 gives memory back at times, and takes it again.
+ */
 function grows(series: Series, { perHour, rise }: { perHour: number; rise: number }): boolean {
   const later = series.slice(Math.floor(series.length / 2))
   return [fit(series), fit(later)].every(

@@ -31,7 +31,10 @@ export function program(directory: string, name: string, command: string[], more
   }
 }
 
-/** A directory that is there until all else is torn down: tap removes it before, where it was made before the first teardown. */
+/**
+ * A directory that is there until all else is torn down: tap removes it before, where it was made before the first
+ * teardown.
+ */
 export function directoryOf(t: Test, ...content: Parameters<Test['testdir']>): string {
   t.teardown(() => {})
   return t.testdir(...content)

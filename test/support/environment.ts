@@ -4,7 +4,8 @@ import { packageRoot } from '../../src/util.js'
 export const standIn = join(packageRoot, 'demo', 'zeek')
 export const mainProgram = join(packageRoot, 'dist', 'src', 'main.js')
 
-// A test that tap itself spawns has every spawn hooked, to load tap into the child, by NODE_OPTIONS. Ours are to be what they are in life.
+// A test that tap itself spawns has every spawn hooked, to load tap into the child, by NODE_OPTIONS. Ours are to be
+// what they are in life.
 const onSpawn = (globalThis as any)[Symbol.for('process-on-spawn@*:singletonId')]
 if (onSpawn) onSpawn.listeners = []
 

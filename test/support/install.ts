@@ -16,7 +16,10 @@ export interface Installed {
   missing?: string
 }
 
-/** Finds a version of a program of PyPI, anywhere on the PATH, else installs it where the next run finds it. Throws what went wrong, where that is neither Python nor the network. */
+/**
+ * Finds a version of a program of PyPI, anywhere on the PATH, else installs it where the next run finds it. Throws what
+ * went wrong, where that is neither Python nor the network.
+ */
 export async function install(name: string, version: string): Promise<Installed> {
   const tools = join(packageRoot, 'node_modules', '.cache', `${name}-${version}`)
   const command = join(tools, 'bin', name)
@@ -50,7 +53,10 @@ export async function install(name: string, version: string): Promise<Installed>
   return { command }
 }
 
-/** As pip's connections fail, and as a proxy or a resolver does. Not "no matching distribution": that is a wrong version. */
+/**
+ * As pip's connections fail, and as a proxy or a resolver does. Not "no matching distribution": that is a wrong
+ * version.
+ */
 const noNetwork = /NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|ProtocolError/
 
 function must(what: string, { code, output }: Ran): void {

@@ -34,7 +34,10 @@ function isHeld(base: number): boolean {
 
 let nextBase = 10_000
 
-/** A range of ports for the nodes of one test: away from the ephemeral ones, and from those of other tests, also in other processes. */
+/**
+ * A range of ports for the nodes of one test: away from the ephemeral ones, and from those of other tests, also in
+ * other processes.
+ */
 export function portBase(): number {
   while (nextBase < 32_600) {
     nextBase += 100
@@ -45,7 +48,10 @@ export function portBase(): number {
 
 let portsLeft: number[] = []
 
-/** Ports that nobody listens on, each given once. Not ephemeral ones: those any connection can take before a server does. */
+/**
+ * Ports that nobody listens on, each given once. Not ephemeral ones: those any connection can take before a server
+ * does.
+ */
 export async function freePorts(count: number): Promise<number[]> {
   return Array.from({ length: count }, () => {
     if (portsLeft.length === 0) {

@@ -49,7 +49,9 @@ export class NodeChecks {
   #context: AgentContext
   #host: HostProbes
   #parseMs: number
-  /** Where scripts are while they are needed. Nobody else is in it: its agent is the only one of the state directory. */
+  /**
+   * Where scripts are while they are needed. Nobody else is in it: its agent is the only one of the state directory.
+   */
   #directory: string
   /** However many checks are under way. */
   #slots = new Slots(availableParallelism())
@@ -81,7 +83,8 @@ export class NodeChecks {
   }
 
   /**
-   * Checks the named nodes of a share. One outcome per node, a success when nothing is found that would keep it from running.
+   * Checks the named nodes of a share. One outcome per node, a success when nothing is found that would keep it from
+   * running.
    * `own` says what is ours, and will be free, at the time.
    */
   async check(share: Share, names: readonly string[], own: () => Own, signal: AbortSignal): Promise<Outcome[]> {

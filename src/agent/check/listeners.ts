@@ -22,7 +22,10 @@ export interface Own {
   ports: ReadonlySet<number>
 }
 
-/** Whether a listener is ours. Who holds it is not to be seen, either, where a zeek has capabilities that its agent lacks. */
+/**
+ * Whether a listener is ours. Who holds it is not to be seen, either, where a zeek has capabilities that its agent
+ * lacks.
+ */
 export function isOurs({ port, holder }: Listener, { pids, ports }: Own): boolean {
   return holder === undefined ? ports.has(port) : [holder.pid, ...holder.ancestors].some(pid => pids.has(pid))
 }

@@ -21,7 +21,8 @@ const kindOf = ({ role, scripts = [], options = {}, env = {} }: AssignedNode) =>
   JSON.stringify([role, scripts, Object.entries(options), Object.entries(env).sort()])
 
 /**
- * Groups nodes of one instance, whose layout and zeek are the same. Nodes of one kind that find other files, since a script is in
+ * Groups nodes of one instance, whose layout and zeek are the same. Nodes of one kind that find other files, since a
+ * script is in
  * the directory of one of them, are apart; so is each one whose scripts ask (`@if`) which node they are.
  */
 export function groupsOf(nodes: readonly Parsed[]): ParseGroup[] {
@@ -37,7 +38,10 @@ export function groupsOf(nodes: readonly Parsed[]): ParseGroup[] {
 
 const heavy = ['MANAGER', 'WORKER']
 
-/** In the order in which to start: what took longest last time, after what nobody knows yet: of that, most scripts first, and managers and workers. */
+/**
+ * In the order in which to start: what took longest last time, after what nobody knows yet: of that, most scripts
+ * first, and managers and workers.
+ */
 export function slowestFirst(groups: readonly ParseGroup[], took: ReadonlyMap<string, number>): ParseGroup[] {
   const sizeOf = ({ members: [{ scripts }] }: ParseGroup) => scripts.size
   const isHeavy = ({ members: [{ node }] }: ParseGroup) => Number(heavy.includes(node.role))

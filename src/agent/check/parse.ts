@@ -15,7 +15,8 @@ export interface Parsing {
 }
 
 /**
- * Has zeek parse what it is given, and returns what it found. Never rejects. It is killed, with its children, when its time is
+ * Has zeek parse what it is given, and returns what it found. Never rejects. It is killed, with its children, when its
+ * time is
  * over or the signal aborts, and that is a finding.
  */
 export async function parse({ command, cwd, env, timeoutMs, max }: Parsing, signal: AbortSignal): Promise<Finding[]> {

@@ -17,7 +17,10 @@ export function ownOf(table: Pick<NodeTable, 'share' | 'statuses'>, processes: r
   }
 }
 
-/** The ports at which nothing of ours could listen at this address, since strangers do, sorted. `own` says what is ours, at the time. */
+/**
+ * The ports at which nothing of ours could listen at this address, since strangers do, sorted. `own` says what is ours,
+ * at the time.
+ */
 export async function takenPorts(
   host: Pick<HostProbes, 'listeners'>,
   address: string,

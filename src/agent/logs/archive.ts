@@ -18,7 +18,9 @@ export interface QueuedLog {
   since: number
 }
 
-/** The logs of a queue by name, and the names of what is none; no queue is an empty one. Throws when it cannot be read. */
+/**
+ * The logs of a queue by name, and the names of what is none; no queue is an empty one. Throws when it cannot be read.
+ */
 export async function readQueue(queue: string): Promise<{ logs: QueuedLog[]; others: string[] }> {
   const logs: QueuedLog[] = []
   const others: string[] = []
@@ -40,7 +42,8 @@ export async function readQueue(queue: string): Promise<{ logs: QueuedLog[]; oth
 const hopeless = ['ENOSPC', 'EDQUOT', 'EROFS']
 
 /**
- * Moves every log of the queue into the archive, as `zeek-archiver -1` does: compressed, under a temporary name until it
+ * Moves every log of the queue into the archive, as `zeek-archiver -1` does: compressed, under a temporary name until
+ * it
  * is whole and on the disk, and only then taken from the queue. Ended at any point and begun again it loses and doubles
  * nothing; what is there under the same name stays. Returns how many, and what went wrong. Throws when the queue cannot
  * be read, or another one works on it.

@@ -33,7 +33,8 @@ export interface ArchiverOptions extends AgentContext {
 }
 
 /**
- * Has rotated logs archived, and what the archive has too much of deleted. Failures are told: the first of a row, its 10th,
+ * Has rotated logs archived, and what the archive has too much of deleted. Failures are told: the first of a row, its
+ * 10th,
  * 100th and so on, and its end.
  */
 export class Archiver {
@@ -211,7 +212,8 @@ function some(names: readonly string[]): string {
 }
 
 /**
- * Makes sure that nodes can leave their logs in the queue: Zeek renames them, which a queue on another file system does not
+ * Makes sure that nodes can leave their logs in the queue: Zeek renames them, which a queue on another file system does
+ * not
  * take. Throws an AppError that names the setting.
  */
 export async function prepareQueue(settings: AgentSettings): Promise<void> {

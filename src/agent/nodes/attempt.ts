@@ -76,7 +76,10 @@ export class Attempt {
     return { ...failed(instance, name, `${lament}${reason}${why === undefined ? '' : `: ${why}`}`), data }
   }
 
-  /** Whether a node that someone else has stopped meanwhile is more than that once they are done: then what it is counts. */
+  /**
+   * Whether a node that someone else has stopped meanwhile is more than that once they are done: then what it is
+   * counts.
+   */
   async #isBack(name: string): Promise<boolean> {
     await Promise.race([this.#nodes.quiet(), aborted(this.#signal)])
     const node = this.#nodes.get(name)

@@ -23,7 +23,8 @@ const hasProcess: readonly NodeState[] = ['RUNNING', 'PENDING', 'UNKNOWN']
 
 /**
  * The nodes of this instance. It makes them match the share that it was given last, whatever they were before, and
- * leaves alone what already does. Emits `changed` for each change of a node's status, and `gone` with the names of nodes that are none of
+ * leaves alone what already does. Emits `changed` for each change of a node's status, and `gone` with the names of
+ * nodes that are none of
  * this instance any more.
  */
 export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]] }> {
@@ -98,8 +99,10 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   }
 
   /**
-   * Makes the nodes match the share; `force` restarts those that already do, `refresh` those whose files have changed. `lacking` gets a
-   * layout that is not the one that they have. One outcome per node, as it is when the signal aborts at the latest; the work goes on then.
+   * Makes the nodes match the share; `force` restarts those that already do, `refresh` those whose files have changed.
+   * `lacking` gets a
+   * layout that is not the one that they have. One outcome per node, as it is when the signal aborts at the latest; the
+   * work goes on then.
    */
   async deploy(
     sent: SentShare,
@@ -129,7 +132,9 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     })
   }
 
-  /** Has the named nodes run from now on. One outcome per node. Throws `timeout` when it is given up before its turn. */
+  /**
+   * Has the named nodes run from now on. One outcome per node. Throws `timeout` when it is given up before its turn.
+   */
   async start(names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
     const attempt = this.#attempt(names, signal)
     await this.#setDesired('RUNNING', names, signal, async nodes => {
@@ -140,7 +145,10 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     return await Promise.all(names.map(name => attempt.started(name, 'start')))
   }
 
-  /** Has the named nodes be stopped from now on. One outcome per node. Throws `timeout` when it is given up before its turn. */
+  /**
+   * Has the named nodes be stopped from now on. One outcome per node. Throws `timeout` when it is given up before its
+   * turn.
+   */
   async stop(names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
     const attempt = this.#attempt(names, signal)
     await this.#setDesired('STOPPED', names, signal, nodes => this.#runner.stop(nodes, attempt.done))
@@ -148,7 +156,8 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   }
 
   /**
-   * Restarts the named nodes; those that are to be stopped stay so. One outcome per node. Throws `timeout` when it is given
+   * Restarts the named nodes; those that are to be stopped stay so. One outcome per node. Throws `timeout` when it is
+   * given
    * up before its turn.
    */
   async restart(names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
@@ -212,7 +221,10 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     if (!hasBegun) throw new AppError('timeout', requestTimedOut)
   }
 
-  /** Stops what differs, starts what does not run; `done` gets what it is done with. Returns the outcome of each node that cannot even be tried. */
+  /**
+   * Stops what differs, starts what does not run; `done` gets what it is done with. Returns the outcome of each node
+   * that cannot even be tried.
+   */
   async #apply(
     share: Share,
     { force = false, refresh = false }: How = {},

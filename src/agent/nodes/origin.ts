@@ -8,7 +8,8 @@ import type { AgentContext } from '../config.js'
 import type { ManagedNode } from './managed-node.js'
 
 /**
- * What a program was made from when its agent started it last. It is kept apart from what the program was asked to be (its tag): a
+ * What a program was made from when its agent started it last. It is kept apart from what the program was asked to be
+ * (its tag): a
  * file that is edited is no reason to restart a node, unless someone deploys.
  */
 export interface Origin {
@@ -50,7 +51,9 @@ export class Origins {
     }
   }
 
-  /** By name, why nodes that run are not what they are to be; those that are, are left out. `refresh`: files count, too. */
+  /**
+   * By name, why nodes that run are not what they are to be; those that are, are left out. `refresh`: files count, too.
+   */
   async whyRestart(
     nodes: Iterable<ManagedNode>,
     units: ReadonlyMap<string, UnitStatus>,
@@ -69,7 +72,10 @@ export class Origins {
     return reasons
   }
 
-  /** The nodes whose process was made from files that are others now. New files in the place of others are noticed when they are deployed. */
+  /**
+   * The nodes whose process was made from files that are others now. New files in the place of others are noticed when
+   * they are deployed.
+   */
   async drift(nodes: Iterable<ManagedNode>): Promise<HealthReport['drift']> {
     /** Most nodes are made from the same. */
     const now = new Map<string, Promise<string | undefined>>()

@@ -54,7 +54,8 @@ export class Runner {
   }
 
   /**
-   * Spawns, for a reason where there is one; it does not wait for a node to join. `begun` gets the name of each when its turn
+   * Spawns, for a reason where there is one; it does not wait for a node to join. `begun` gets the name of each when
+   * its turn
    * has come.
    */
   async start(

@@ -9,7 +9,10 @@ const hangingMs = 600_000
 
 const askSupervisor = asking(supervisorMethods)
 
-/** The supervisor, as its agent sees it: over a link. Emits `changed` with a UnitStatus, and `reload` when files are to be read again. */
+/**
+ * The supervisor, as its agent sees it: over a link. Emits `changed` with a UnitStatus, and `reload` when files are to
+ * be read again.
+ */
 export class SupervisorClient extends EventEmitter<{ changed: [UnitStatus]; reload: [] }> {
   readonly link: Link
 

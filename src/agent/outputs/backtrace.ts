@@ -11,7 +11,8 @@ export interface Backtrace {
 }
 
 /**
- * What gdb says of a core file, of the thread that has crashed first. `path` is where gdb is looked for. What keeps it from saying
+ * What gdb says of a core file, of the thread that has crashed first. `path` is where gdb is looked for. What keeps it
+ * from saying
  * anything, or all, is a note.
  */
 export async function backtrace(

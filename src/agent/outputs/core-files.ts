@@ -63,7 +63,10 @@ function nameOf(pattern: string, usesPid: boolean): RegExp {
   return new RegExp(`^${name}${usesPid ? '(?:\\.(\\d+))?' : ''}$`, 's')
 }
 
-/** The newest core file of a node that runs in a directory, and of which these processes are known; and notes on what keeps one from being found. */
+/**
+ * The newest core file of a node that runs in a directory, and of which these processes are known; and notes on what
+ * keeps one from being found.
+ */
 export async function newestCore(
   cores: CorePattern,
   directory: string,
@@ -119,7 +122,10 @@ export async function isElf(path: string, kind: keyof typeof elfTypes): Promise<
   }
 }
 
-/** Says so when the kernel writes no core files of a process, as its limit is 0; undefined stands for a process that is started by this one's parent. */
+/**
+ * Says so when the kernel writes no core files of a process, as its limit is 0; undefined stands for a process that is
+ * started by this one's parent.
+ */
 export async function coreLimitNote(cores: CorePattern, pid: number | undefined): Promise<string[]> {
   // The limit does not count for a pipe.
   if (isPipe(cores)) return []

@@ -32,7 +32,8 @@ async function identityOf(path: string): Promise<string | undefined> {
 }
 
 /**
- * Follows an output of a node, which another process writes, rotates and puts aside: each line once, when it is whole, from run to run.
+ * Follows an output of a node, which another process writes, rotates and puts aside: each line once, when it is whole,
+ * from run to run.
  * Lost is only what of more than a few runs, or of more than one rotation, is gone between two looks.
  */
 export class OutputFollower {

@@ -2,7 +2,8 @@
 const maxLine = 65_536
 
 /**
- * The values of some metrics in Prometheus' text format: of each the sum over all of its labels. What is not told, and what
+ * The values of some metrics in Prometheus' text format: of each the sum over all of its labels. What is not told, and
+ * what
  * is no number, is left out, and so is a line that is no sample.
  */
 export function readMetrics(text: string, names: readonly string[]): Map<string, number> {

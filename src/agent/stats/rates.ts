@@ -21,7 +21,10 @@ export function increase(before: number, now: number): number {
   return now < before ? now : now - before
 }
 
-/** A sample with its rates since the reading before; of another process than that, since its start. Without one there are none. */
+/**
+ * A sample with its rates since the reading before; of another process than that, since its start. Without one there
+ * are none.
+ */
 export function ratesOf(before: Reading | undefined, { process, at, stats }: Reading): NodeStats {
   if (!before) return stats
   const isSame = before.process === process

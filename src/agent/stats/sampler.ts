@@ -33,7 +33,10 @@ export interface Watch {
 type Sampled = Pick<NodeTable, 'get' | 'share' | 'statuses' | 'each'>
 type Sink = (samples: ReadonlyMap<string, Sample>) => Promise<void>
 
-/** Samples what the nodes of this instance use and see: by itself every so often until the signal aborts, and when asked. */
+/**
+ * Samples what the nodes of this instance use and see: by itself every so often until the signal aborts, and when
+ * asked.
+ */
 export class Sampler {
   #table: Sampled
   /** What the sampler has read by itself, and what came of it. */
@@ -50,8 +53,10 @@ export class Sampler {
   }
 
   /**
-   * Samples nodes, one outcome each: with rates since the sampler's last sample, or over a second when there is none of that
-   * process. With `watch` samples are told as parts, and the outcomes are the last ones; a first one of a process has no rates.
+   * Samples nodes, one outcome each: with rates since the sampler's last sample, or over a second when there is none of
+   * that
+   * process. With `watch` samples are told as parts, and the outcomes are the last ones; a first one of a process has
+   * no rates.
    */
   async stats(
     nodes: readonly string[],
@@ -161,7 +166,10 @@ export class Sampler {
     return idle === undefined ? reading : { ...reading, stats: { ...reading.stats, idle } }
   }
 
-  /** The seconds since a packet was received, as far as was seen: one of before the first reading counts as received then. */
+  /**
+   * The seconds since a packet was received, as far as was seen: one of before the first reading counts as received
+   * then.
+   */
   #idle({ process, at, stats: { node, packets_received: count, uptime } }: Reading): number | undefined {
     if (count === undefined) return undefined
     const known = this.#received.get(node)
@@ -179,7 +187,10 @@ function pidOf({ status: { state, pid } }: ManagedNode): number | undefined {
 
 const notRunning = (name: string) => new AppError('unavailable', `cluster node ${name} not in running state`)
 
-/** What a metric tells; nothing that no counter or gauge of ours can be. Clocks that differ a little make a lag negative. */
+/**
+ * What a metric tells; nothing that no counter or gauge of ours can be. Clocks that differ a little make a lag
+ * negative.
+ */
 function amount(value: number | undefined, round = (value: number) => value): number | undefined {
   return value === undefined || value > Number.MAX_SAFE_INTEGER ? undefined : Math.max(0, round(value))
 }

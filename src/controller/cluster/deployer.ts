@@ -90,7 +90,10 @@ export class Deployer {
     this.#stopped = configurations.stopped()
   }
 
-  /** The layout of this digest, packed, for an agent that lacks it. Throws `not_found` when it is neither deployed nor being checked. */
+  /**
+   * The layout of this digest, packed, for an agent that lacks it. Throws `not_found` when it is neither deployed nor
+   * being checked.
+   */
   async layout(digest: string): Promise<string> {
     const shares = this.#shares?.digest === digest ? this.#shares : this.#options.checks.underWay(digest)
     if (!shares) throw new AppError('not_found', 'no such layout is deployed')
@@ -110,7 +113,10 @@ export class Deployer {
     return this.preview(configuration)
   }
 
-  /** Deploys a configuration, unless a node fails its check. Outcomes are told as progress; the answer is what is left to say. */
+  /**
+   * Deploys a configuration, unless a node fails its check. Outcomes are told as progress; the answer is what is left
+   * to say.
+   */
   async deploy(
     configuration: Configuration | undefined,
     { force = false, check = true }: Arguments<'deploy'>,
@@ -154,7 +160,9 @@ export class Deployer {
     }
   }
 
-  /** Checks the nodes of instances that are connected. Tells those that fail; the answer is why there is no deployment. */
+  /**
+   * Checks the nodes of instances that are connected. Tells those that fail; the answer is why there is no deployment.
+   */
   async #check(shares: Shares, task: Task): Promise<Answer | undefined> {
     const { fleet, checks } = this.#options
     const nodes = shares.names.flatMap(instance => (fleet.member(instance) ? shares.nodes(instance) : []))

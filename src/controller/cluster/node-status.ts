@@ -8,7 +8,10 @@ export function dated(status: NodeStatus, before: NodeStatus | undefined, reason
   return { ...status, since, reason: status.reason ?? same?.reason ?? reason }
 }
 
-/** What is known of a process once its agent is lost, for this reason: it may well run, and whether it responds nobody can say. */
+/**
+ * What is known of a process once its agent is lost, for this reason: it may well run, and whether it responds nobody
+ * can say.
+ */
 export function lost({ responding: _responding, ...status }: NodeStatus, reason: string, now: number): NodeStatus {
   const since = status.state === 'UNKNOWN' ? status.since : undefined
   return {

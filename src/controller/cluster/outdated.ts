@@ -7,7 +7,8 @@ import type { Shares } from './shares.js'
 const namesMax = 10
 
 /**
- * Why what is deployed is not true any more of an instance, which is `now` at this address, with what to do; undefined when it is. An
+ * Why what is deployed is not true any more of an instance, which is `now` at this address, with what to do; undefined
+ * when it is. An
  * address that the configuration itself gives is meant, and an instance without nodes does not matter to others.
  */
 export function whyOutdated(shares: Shares, instance: string, now: string | undefined): string | undefined {
@@ -26,7 +27,10 @@ export function redeployNeeded(outdated: ReadonlyMap<string, string>): HealthRea
   return [...outdated].map(([instance, message]) => ({ code: 'redeploy_needed', message, instance }))
 }
 
-/** Only of processes that are still there. Nodes of an instance that have loaded the same share a reason: most often that are all. */
+/**
+ * Only of processes that are still there. Nodes of an instance that have loaded the same share a reason: most often
+ * that are all.
+ */
 export function drifted(wanted: readonly InstanceNode[], reports: ReadonlyMap<string, HealthReport>): HealthReason[] {
   const processes = new Map(wanted.map(({ instance, node, pid }) => [`${instance} ${node}`, pid]))
   return [...reports].flatMap(([instance, { drift = [] }]) => {

@@ -107,7 +107,8 @@ class Ports {
   }
 
   /**
-   * A port for each, from a start upwards. One that a stranger holds is replaced by one above those of all others: nobody else
+   * A port for each, from a start upwards. One that a stranger holds is replaced by one above those of all others:
+   * nobody else
    * gets another for it.
    */
   choose(start: number, instances: readonly string[]): number[] {

@@ -19,7 +19,8 @@ export interface Reached {
 const pathOf = (node: string) => `/v1/nodes/${node}/metrics`
 
 /**
- * Where Prometheus finds the metrics of each node: at the node, or with `proxy` at the controller. Not said, the controller
+ * Where Prometheus finds the metrics of each node: at the node, or with `proxy` at the controller. Not said, the
+ * controller
  * serves those of nodes at loopback addresses, which nobody else could reach.
  */
 export function targetsOf(
@@ -46,7 +47,8 @@ export function targetsOf(
 }
 
 /**
- * What a node's metrics endpoint serves, through its agent, and as what. Throws `not_found` when there is no such node, and
+ * What a node's metrics endpoint serves, through its agent, and as what. Throws `not_found` when there is no such node,
+ * and
  * `unavailable` when agent or endpoint cannot be reached in 5 seconds.
  */
 export async function nodeMetrics(

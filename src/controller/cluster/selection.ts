@@ -8,7 +8,9 @@ export interface Selection {
   unknown: Outcome[]
 }
 
-/** A list that is empty counts as not given. When nothing fits, an outcome says so, unless there are no nodes at all. */
+/**
+ * A list that is empty counts as not given. When nothing fits, an outcome says so, unless there are no nodes at all.
+ */
 export function select(
   { nodes: names = [], roles = [], instances = [] }: Selector,
   configuration: Configuration

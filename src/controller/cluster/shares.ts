@@ -4,7 +4,9 @@ import type { Deployment } from '../../store/configurations.js'
 import { compare, groupBy } from '../../util.js'
 import { digestOf, packLayout } from '../../protocol/packed-layout.js'
 
-/** What each instance of a deployment is asked to be. Made once for all of them: they are many, and so are their nodes. */
+/**
+ * What each instance of a deployment is asked to be. Made once for all of them: they are many, and so are their nodes.
+ */
 export class Shares {
   readonly deployment: Deployment
   /** Of the instances, sorted. */

@@ -16,7 +16,9 @@ export class Survey {
     this.#fleet = fleet
   }
 
-  /** By host; with those that were skipped by an earlier deployment, so that nothing is renumbered when a stranger goes. */
+  /**
+   * By host; with those that were skipped by an earlier deployment, so that nothing is renumbered when a stranger goes.
+   */
   taken(skipped: Record<string, number[]> = {}): Taken {
     const hosts = new Set([...this.#taken.keys(), ...Object.keys(skipped)])
     return new Map(

@@ -58,7 +58,8 @@ export interface NodeQuestion<M extends AgentMethod> extends Pick<InstanceQuesti
 }
 
 /**
- * Asks each instance for its part of the nodes, and reports one outcome per node as progress. Resolves with whether one has
+ * Asks each instance for its part of the nodes, and reports one outcome per node as progress. Resolves with whether one
+ * has
  * not answered in time.
  */
 export async function askNodes<M extends OutcomeMethod>(

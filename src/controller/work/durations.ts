@@ -17,7 +17,8 @@ export function timesOf(fleet: Pick<Fleet, 'known'>): (instance: string) => Time
 }
 
 /**
- * How long something may take with nodes, in seconds. Instances do it beside each other; each stops its nodes in groups of
+ * How long something may take with nodes, in seconds. Instances do it beside each other; each stops its nodes in groups
+ * of
  * one role, one after the other, and starts them all at once.
  */
 function longest(nodes: readonly Placed[], take: (instance: string, groups: number) => number): number {

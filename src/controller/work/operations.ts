@@ -9,7 +9,10 @@ import { select } from '../cluster/selection.js'
 
 const noCluster = 'no active cluster deployment'
 
-/** Nodes in the groups in which they are restarted: by role, in the order in which roles start, and no more than so many. */
+/**
+ * Nodes in the groups in which they are restarted: by role, in the order in which roles start, and no more than so
+ * many.
+ */
 export function steps(nodes: readonly Node[], maxParallel: number): Node[][] {
   return clusterRoles.flatMap(role => {
     const ofRole = nodes.filter(node => node.role === role)

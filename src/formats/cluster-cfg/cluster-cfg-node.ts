@@ -40,7 +40,10 @@ export const nodeKeys = [
   'state'
 ] as const
 
-/** Reads a node's section of cluster.cfg. Errors have zeek-client's texts, where it has one; with errors the node is not to be used. */
+/**
+ * Reads a node's section of cluster.cfg. Errors have zeek-client's texts, where it has one; with errors the node is not
+ * to be used.
+ */
 export function readNode(section: Section, values: Values, errors: Fault[]): NodeSection {
   const complain = (key: string, message: string) => {
     errors.push(values.fault(section, key, message))

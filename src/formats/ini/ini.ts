@@ -1,6 +1,8 @@
 import { shown, type Fault } from '../refusal.js'
 
-/** A key, and the line where it is. `value` is undefined for a key without one; the lines of a longer one are joined. */
+/**
+ * A key, and the line where it is. `value` is undefined for a key without one; the lines of a longer one are joined.
+ */
 export interface Entry {
   /** As written. */
   key: string

@@ -93,7 +93,10 @@ export async function instancesOf({ hosts, home, resolve }: FileHosts, nodes: It
 
 const isOwn = (host: string) => isLoopback(canonicalHost(host))
 
-/** The address that a host is written as, in its canonical form; undefined for a name, and for one that others cannot reach. */
+/**
+ * The address that a host is written as, in its canonical form; undefined for a name, and for one that others cannot
+ * reach.
+ */
 function plainAddressOf(host: string): string | undefined {
   const canonical = canonicalHost(host)
   return isPlainAddress(canonical) ? canonical : undefined

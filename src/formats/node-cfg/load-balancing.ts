@@ -38,7 +38,10 @@ export function balanced(nodes: readonly ZeekctlNode[]): ZeekctlNode[] {
   })
 }
 
-/** Each interface of a host is a cluster of its own; the processes of one that PF_RING itself spreads (ZC, DNA) are counted. */
+/**
+ * Each interface of a host is a cluster of its own; the processes of one that PF_RING itself spreads (ZC, DNA) are
+ * counted.
+ */
 function pfRings(): (node: ZeekctlNode) => ZeekctlNode {
   const clusters = new Map<string, Map<string, number>>()
   let appInstance = firstAppInstance

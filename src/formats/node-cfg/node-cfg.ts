@@ -14,7 +14,10 @@ import { refuse, type Fault } from '../refusal.js'
 // Plugins' keys are written with a dot or an underscore.
 const dialect = pythonDialect({ valueless: false, sameKey: key => key.toLowerCase().replaceAll('.', '_') })
 
-/** Reads ZeekControl's node.cfg, with what zeekctl.cfg says by default. Throws every error at once, as `invalid_request`. */
+/**
+ * Reads ZeekControl's node.cfg, with what zeekctl.cfg says by default. Throws every error at once, as
+ * `invalid_request`.
+ */
 export async function parseNodeCfg(text: string, { resolve }: { resolve: Resolve }): Promise<Converted> {
   const ini = readIni(text, dialect)
   const errors = [...ini.errors]

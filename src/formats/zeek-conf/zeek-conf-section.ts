@@ -6,7 +6,10 @@ import { note } from '../notes.js'
 import { shown, type Fault } from '../refusal.js'
 import { fillIn } from '../ini/template.js'
 
-/** The dialect of Zeek's systemd generator: comments and keys begin in the first column, each further line is a value of its own. */
+/**
+ * The dialect of Zeek's systemd generator: comments and keys begin in the first column, each further line is a value of
+ * its own.
+ */
 export const zeekConfDialect: Dialect = {
   unnamed: true,
   sameKey: lowerCase,

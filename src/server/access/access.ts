@@ -23,7 +23,10 @@ export interface Access {
   limits: Limits
   guard: Guard
   audit: Audit
-  /** Opens a link to an agent that is dialled: over TLS, where there is TLS at all, and then with no other than that agent. */
+  /**
+   * Opens a link to an agent that is dialled: over TLS, where there is TLS at all, and then with no other than that
+   * agent.
+   */
   dialAgent(name: string, address: string, signal: AbortSignal): Promise<WebSocketTransport>
   close(): void
 }

@@ -81,7 +81,10 @@ export class Guard {
     throw new AppError('forbidden', why)
   }
 
-  /** The agent that a request is of, and the only name that it may speak for; none when it may choose. Throws `unauthorized` or `forbidden`. */
+  /**
+   * The agent that a request is of, and the only name that it may speak for; none when it may choose. Throws
+   * `unauthorized` or `forbidden`.
+   */
   admitAgent(request: Asking): { principal: Principal; name: string | undefined } {
     const isKnown = this.#options.authentication !== 'none'
     const principal = this.#telling(request, () => {
@@ -120,7 +123,10 @@ export class Guard {
     stream.once('close', () => this.#held.delete(stream))
   }
 
-  /** A session for who has this token: a token of its own, which ends with the other, and the cookie that holds it. Throws `unauthorized` or `forbidden`. */
+  /**
+   * A session for who has this token: a token of its own, which ends with the other, and the cookie that holds it.
+   * Throws `unauthorized` or `forbidden`.
+   */
   async logIn(text: string, request: Asking): Promise<{ principal: Principal; cookie?: string }> {
     const { authentication, keyring, sessionMs, site, audit } = this.#options
     const address = site.addressOf(request)

@@ -5,7 +5,10 @@ import { createToken, findToken, isExpired } from '../../security/token.js'
 /** Of one token; each is read again whenever a token changes. */
 const sessionsMax = 100
 
-/** The tokens, as they are now: another process may make and revoke them meanwhile. A session is a token of its own, which ends with the other. */
+/**
+ * The tokens, as they are now: another process may make and revoke them meanwhile. A session is a token of its own,
+ * which ends with the other.
+ */
 export class Keyring {
   #store: Store
   #table: TokenTable

@@ -15,7 +15,10 @@ export interface OriginPolicyOptions {
 /** Where the controller is, as its clients see it. */
 export class OriginPolicy {
   #options: OriginPolicyOptions
-  /** The last Host on loopback: nearly all ask for the same, and what it is does not change, as a certificate's names do. */
+  /**
+   * The last Host on loopback: nearly all ask for the same, and what it is does not change, as a certificate's names
+   * do.
+   */
   #host: string | undefined
 
   constructor(options: OriginPolicyOptions) {

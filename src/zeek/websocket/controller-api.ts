@@ -99,7 +99,8 @@ function reasonOf(outcome: ResultWithoutReqid): string {
 
 /**
  * zeek-client shows the error of a node only where the result names no instance (restart), or no node (deploy): an
- * instance that is not connected would go unmentioned. The outputs of a node that has ended do speak for it: as Zeek has
+ * instance that is not connected would go unmentioned. The outputs of a node that has ended do speak for it: as Zeek
+ * has
  * it, it has no error beside them.
  */
 function forZeekClient(type: ZeekRequestType, results: readonly ResultWithoutReqid[]): readonly ResultWithoutReqid[] {

@@ -100,7 +100,8 @@ export function tableOf<T>(form: Form<T>): Form<Record<string, T>> {
 }
 
 /**
- * A record, which travels as the vector of its fields, or the arguments of an event. Versions of Zeek differ in how many
+ * A record, which travels as the vector of its fields, or the arguments of an event. Versions of Zeek differ in how
+ * many
  * optional fields there are at the end: those that are missing are absent, and those that we do not know must be.
  */
 export function record<F extends Fields>(fields: F): Form<RecordOf<F>> {

@@ -161,7 +161,10 @@ export class Subscriber<Owner = undefined> {
   }
 }
 
-/** Ends a socket that is being closed, whether the client says goodbye or not: it holds a place, and what it has not read. */
+/**
+ * Ends a socket that is being closed, whether the client says goodbye or not: it holds a place, and what it has not
+ * read.
+ */
 export function endSoon(socket: WebSocket): void {
   const patience = setTimeout(() => socket.terminate(), closeMs)
   socket.once('close', () => clearTimeout(patience))

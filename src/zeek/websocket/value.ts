@@ -23,7 +23,9 @@ interface Data {
 export type DataType = keyof Data
 export type DataOf<T extends DataType> = Data[T]
 
-/** A value of Zeek with its type, as it is on the wire of the WebSocket API (Broker's manual, "Data Representation"). */
+/**
+ * A value of Zeek with its type, as it is on the wire of the WebSocket API (Broker's manual, "Data Representation").
+ */
 export type Value = { [T in DataType]: { '@data-type': T; data: Data[T] } }[DataType]
 
 export interface Entry {

@@ -35,7 +35,10 @@ const sent = (text: string) => Buffer.from(text).toString()
 /** What a shell keeps for itself. */
 const shellsOwn = /^(PWD|OLDPWD|IFS|OPTIND|PPID|LINENO|SHLVL|SHELLOPTS|_|BASH.*|E?UID)$/
 
-/** The statements of a Zeek script, as Zeek's scanner divides them; patterns aside, which look like divisions. Throws where Zeek would. */
+/**
+ * The statements of a Zeek script, as Zeek's scanner divides them; patterns aside, which look like divisions. Throws
+ * where Zeek would.
+ */
 function statements(script: string): { text: string; strings: string[] }[] {
   const found: { text: string; strings: string[] }[] = []
   let text = ''
@@ -273,7 +276,8 @@ await t.test('a process gets its arguments and variables as they are, and writes
   t.teardown(() => supervisor.close())
 
   const { node: directoryOfNode, scripts, queue } = directories(settings)
-  // A process is as nasty as its node, but it must start: these say which programs and libraries do. "__proto__" is lost by tap's hook on spawn.
+  // A process is as nasty as its node, but it must start: these say which programs and libraries do. "__proto__" is
+  // lost by tap's hook on spawn.
   const startable = anyNode
     .filter(({ env = {} }) => !Object.keys(env).some(name => /^(LD_.*|PATH|__proto__)$/.test(name)))
     .map(node => (node.cpu_affinity === undefined ? node : { ...node, cpu_affinity: 0 }))

@@ -22,7 +22,10 @@ interface Watching {
   counts: number[]
 }
 
-/** Samples workers every ten seconds: `grow` is what each has counted in between. What the samples prove is told of each. */
+/**
+ * Samples workers every ten seconds: `grow` is what each has counted in between. What the samples prove is told of
+ * each.
+ */
 function watch(
   workers: number,
   samples: number,

@@ -31,7 +31,10 @@ zeek_active_sessions{node="worker-1",protocol="udp"} 1
 `
 const never: AbortSignal = new AbortController().signal
 
-/** A node with a process and, where something answers, a metrics endpoint; and a sampler that samples only when asked, or every so often. */
+/**
+ * A node with a process and, where something answers, a metrics endpoint; and a sampler that samples only when asked,
+ * or every so often.
+ */
 async function world(
   t: Test,
   answer: RequestListener | undefined,
