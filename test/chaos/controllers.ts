@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { cleanEnv, fixture, mainProgram } from '../support/environment.js'
+import { untilReady } from '../support/role.js'
 import type { Dice, Run } from './run.js'
 
 const gate = fixture('chaos', 'gate.mjs')
@@ -70,7 +71,7 @@ export class Controllers {
     const before = performance.now()
     this.#isKilled = false
     child.send('go')
-    const said = once(child, 'message').then(() => {
+    const said = untilReady(child).then(() => {
       this.startMs = performance.now() - before
       // Not before: they would slow down the start.
       while (this.#waiting.length < 2) this.#waiting.push(this.#spawn())

@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import { getJson } from '../support/client.js'
 import { cleanEnv, mainProgram } from '../support/environment.js'
 import { freePorts, portFlags } from '../support/ports.js'
+import { untilReady } from '../support/role.js'
 import { until } from '../support/until.js'
 import { stateDir } from '../controller/fake-agent.js'
 
@@ -82,7 +83,7 @@ export async function startStoredController(
   }
   t.teardown(() => stop('SIGKILL'))
   await Promise.race([
-    once(child, 'message'),
+    untilReady(child),
     gone.then(() => {
       throw new Error(said)
     })
