@@ -1,5 +1,6 @@
 import t from 'tap'
-import { fieldErrors } from '../schemas/validator.js'
+import { agentMethods, controllerMethods } from '../schemas/agent.js'
+import { components, fieldErrors } from '../schemas/validator.js'
 
 await t.test('what Ajv says names each field by its path, in words for people', async t => {
   const errors = [
@@ -24,4 +25,12 @@ await t.test('what Ajv says names each field by its path, in words for people', 
     { field: 'body/config/nodes/1/role', message: 'must be one of A, B' },
     { field: 'body/x', message: 'must be integer' }
   ])
+})
+
+await t.test('every schema that another refers to is one of the components', async t => {
+  const ids = new Set(components.map(({ $id }) => $id))
+  const missing = [...JSON.stringify([components, agentMethods, controllerMethods]).matchAll(/"\$ref":"([^"#]+)#"/g)]
+    .map(([, id]) => id)
+    .filter(id => !ids.has(id))
+  t.same([...new Set(missing)], [])
 })
