@@ -14,6 +14,7 @@ import { Hub } from '../../src/events/hub.js'
 import { controllerSettings } from '../../src/controller/config.js'
 import { Checks } from '../../src/controller/work/checks.js'
 import { Controller } from '../../src/controller/controller.js'
+import { Cluster } from '../../src/controller/cluster/cluster.js'
 import { Deployer } from '../../src/controller/cluster/deployer.js'
 import { Fleet } from '../../src/controller/fleet.js'
 import { Health } from '../../src/controller/cluster/health.js'
@@ -56,30 +57,29 @@ const [hub, auditHub] = [eventLog, auditLog].map(
 ) as [Hub, Hub]
 const journal = new EventJournal(store, { log: eventLog, hub }, { log: auditLog, hub: auditHub }, now)
 const requests = new Requests({ table: new RequestTable(store), journal, log, now, pendingMax: 1_000_000 })
-const configurations = new ConfigurationTable(store)
-const fleet: Fleet = new Fleet({
+const cluster = new Cluster(store, new ConfigurationTable(store))
+const fleet = new Fleet({
   controllerName: 'controller',
   heartbeatMs: 5000,
   retryMaxMs: 5000,
   log,
   now,
-  layout: digest => deployer.layout(digest),
+  layout: digest => cluster.layout(digest),
   dial: async () => {
     throw new Error('nobody is dialled')
   }
 })
-const checks = new Checks(fleet)
+const checks = new Checks(fleet, cluster)
 const deployer = new Deployer({
   settings,
-  store,
-  configurations,
+  cluster,
   fleet,
   checks,
   log,
   complain: () => {},
   ready: () => {}
 })
-const state = new State(fleet, deployer)
+const state = new State(fleet, cluster)
 const health = new Health({
   settings,
   fleet,
@@ -91,7 +91,7 @@ const health = new Health({
 const controller = new Controller({
   settings,
   store,
-  configurations,
+  cluster,
   requests,
   journal,
   hub,
@@ -99,7 +99,7 @@ const controller = new Controller({
   checks,
   deployer,
   queries: new Queries(fleet),
-  operations: new Operations(fleet, deployer),
+  operations: new Operations(fleet, cluster),
   state,
   health
 })

@@ -14,7 +14,7 @@ import type { ControlEvent } from '../../schemas/events.js'
 import type { Hub, Start } from '../events/hub.js'
 import { idempotencyOf } from '../requests/idempotency.js'
 import type { RequestOptions, Requests, Started } from '../requests/requests.js'
-import type { ConfigurationTable } from '../store/configurations.js'
+import type { Cluster } from './cluster/cluster.js'
 import type { RequestFilter } from '../store/requests.js'
 import type { Store } from '../store/store.js'
 import { timedOut, type Answer, type Task, type Work } from '../requests/task.js'
@@ -37,7 +37,7 @@ import { validate } from './cluster/validation.js'
 export interface ControllerParts {
   settings: ControllerSettings
   store: Store
-  configurations: ConfigurationTable
+  cluster: Cluster
   requests: Requests
   journal: EventJournal
   hub: Hub
@@ -157,7 +157,7 @@ export class Controller {
     const {
       settings,
       fleet,
-      configurations: { staged }
+      cluster: { staged }
     } = this.#parts
     return timeoutOf(type, args, { settings, fleet, deployed: this.deployed(), staged })
   }
@@ -202,7 +202,7 @@ export class Controller {
 
   /** Where Prometheus finds the metrics of each node, said to one who reaches the controller like this. */
   metricsTargets(reached: Reached, proxy?: boolean): PrometheusTarget[] {
-    return targetsOf(this.#parts.deployer.deployment, reached, proxy)
+    return targetsOf(this.#parts.cluster.deployment, reached, proxy)
   }
 
   /** What a node's metrics endpoint serves. Throws `not_found` or `unavailable`. */
@@ -217,14 +217,14 @@ export class Controller {
   }
 
   #configuration(state: ConfigurationState): Configuration | undefined {
-    if (state === 'deployed') return this.#parts.deployer.deployment?.configuration
-    return state === 'ready' ? this.#plan()?.configuration : this.#parts.configurations.staged
+    if (state === 'deployed') return this.#parts.cluster.deployment?.configuration
+    return state === 'ready' ? this.#plan()?.configuration : this.#parts.cluster.staged
   }
 
   /** What is staged, as a deployment would make it now. */
   #plan(): Plan | undefined {
     const {
-      configurations: { staged },
+      cluster: { staged },
       deployer
     } = this.#parts
     return staged && deployer.preview(staged)
@@ -255,15 +255,15 @@ export class Controller {
   }
 
   async #check({ deployed, ...selector }: Arguments<'check'>, task: Task): Promise<Answer> {
-    const { checks, configurations, deployer } = this.#parts
-    const { staged } = configurations
-    const plan = deployed === true ? deployer.deployment : staged && (await deployer.plan(staged))
+    const { checks, cluster, deployer } = this.#parts
+    const { staged } = cluster
+    const plan = deployed === true ? cluster.deployment : staged && (await deployer.plan(staged))
     return await checks.check(plan, selector, task)
   }
 
   /** Only inside of a `write`: the request, what it stages and its response are one. */
   #stage({ config }: Arguments<'stage_configuration'>): Answer {
-    const { settings, configurations } = this.#parts
+    const { settings, cluster } = this.#parts
     const { errors, warnings } = validate(config, {
       controllerName: settings.controller_name,
       controllerPorts: controllerPorts(settings),
@@ -271,7 +271,7 @@ export class Controller {
     })
     if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })), warnings }
     const staged = { ...config, id: config.id ?? randomUUID() }
-    configurations.stage(staged)
+    cluster.stage(staged)
     return {
       results: [{ success: true, data: { id: staged.id } }],
       warnings: [...warnings, ...this.#obstacles(staged).map(obstacle => `it could not be deployed now: ${obstacle}`)]

@@ -15,6 +15,7 @@ import { Audit } from '../requests/audit.js'
 import type { ControllerSettings } from './config.js'
 import { Checks } from './work/checks.js'
 import { Controller } from './controller.js'
+import { Cluster } from './cluster/cluster.js'
 import { Deployer } from './cluster/deployer.js'
 import { Fleet } from './fleet.js'
 import { Health } from './cluster/health.js'
@@ -87,40 +88,39 @@ export async function startController({
       messages.finished(request)
     }
   })
-  const configurations = new ConfigurationTable(store)
-  const fleet: Fleet = new Fleet({
+  const cluster = new Cluster(store, new ConfigurationTable(store))
+  const fleet = new Fleet({
     controllerName: settings.controller_name,
     heartbeatMs: settings.management_heartbeat * 1000,
     retryMaxMs: settings.management_retry_max * 1000,
     log,
     now,
-    layout: digest => deployer.layout(digest),
+    layout: digest => cluster.layout(digest),
     dial: (name, address, signal) => access.dialAgent(name, address, signal)
   })
-  const checks = new Checks(fleet)
+  const checks = new Checks(fleet, cluster)
   const deployer = new Deployer({
     settings,
-    store,
-    configurations,
+    cluster,
     fleet,
     checks,
     log,
     complain: (message, instance) => notifications.complain(message, instance),
     ready: instances => notifications.agentsReady(instances)
   })
-  const state = new State(fleet, deployer)
+  const state = new State(fleet, cluster)
   const health = new Health({
     settings,
     fleet,
     state,
-    isDeployed: () => deployer.deployment !== undefined,
+    isDeployed: () => cluster.deployment !== undefined,
     outdated: () => deployer.outdated,
     changed: health => notifications.healthChanged(health)
   })
   const controller = new Controller({
     settings,
     store,
-    configurations,
+    cluster,
     requests,
     journal,
     hub,
@@ -128,7 +128,7 @@ export async function startController({
     checks,
     deployer,
     queries: new Queries(fleet),
-    operations: new Operations(fleet, deployer),
+    operations: new Operations(fleet, cluster),
     state,
     health
   })

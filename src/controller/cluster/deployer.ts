@@ -1,15 +1,14 @@
 import type { Logger } from 'pino'
 import type { Arguments } from '../../../schemas/api.js'
-import { clusterRoles, type Configuration, type DesiredState } from '../../../schemas/types.js'
-import { AppError, messageOf } from '../../errors.js'
+import { clusterRoles, type Configuration } from '../../../schemas/types.js'
+import { messageOf } from '../../errors.js'
 import { failed, timedOut, type Answer, type Task } from '../../requests/task.js'
-import type { ConfigurationTable, Deployment, InstanceAddress } from '../../store/configurations.js'
-import type { Store } from '../../store/store.js'
 import { askInstance, tellsSteps } from '../work/ask.js'
 import type { Checks } from '../work/checks.js'
 import type { ControllerSettings } from '../config.js'
 import { timesOf, toRestart } from '../work/durations.js'
 import type { Fleet, Member } from '../fleet.js'
+import type { Cluster } from './cluster.js'
 import { whyOutdated } from './outdated.js'
 import { plan, type Plan } from './plan.js'
 import { portRules } from './ports.js'
@@ -18,8 +17,7 @@ import { Survey } from './survey.js'
 
 export interface DeployerOptions {
   settings: ControllerSettings
-  store: Store
-  configurations: ConfigurationTable
+  cluster: Cluster
   fleet: Fleet
   checks: Checks
   log: Logger
@@ -33,26 +31,16 @@ export interface DeployerOptions {
 export class Deployer {
   #options: DeployerOptions
   #survey: Survey
-  /** Of what is deployed. */
-  #shares: Shares | undefined
   /** Of the deployment that is under way. */
   #pending: string | undefined
   /** Those that it waits for, to be connected. */
   #awaited = new Set<string>()
-  /** The nodes that are to be stopped. */
-  #stopped: Set<string>
-  /** Where instances are or were last. */
-  #addresses: Map<string, InstanceAddress>
   /** Instances that are connected and could not be brought to what is deployed, with what is said of them. */
   #unmet = new Map<string, string>()
 
   constructor(options: DeployerOptions) {
     this.#options = options
     this.#survey = new Survey(options.fleet)
-    const { deployment } = options.configurations
-    this.#shares = deployment && new Shares(deployment)
-    this.#stopped = options.configurations.stopped()
-    this.#addresses = options.configurations.addresses()
   }
 
   /** Goes on with what is deployed. Call it once, when everyone listens to the fleet. */
@@ -63,53 +51,21 @@ export class Deployer {
     this.#dial()
   }
 
-  /** What is deployed. */
-  get deployment(): Deployment | undefined {
-    return this.#shares?.deployment
-  }
-
   /** The instances for which there must be another deployment, each with why. */
   get outdated(): ReadonlyMap<string, string> {
-    const moved = (this.#shares?.names ?? []).flatMap((name): [string, string][] => {
-      const why = whyOutdated(this.#shares!, name, this.#addresses.get(name)?.host)
-      return why === undefined ? [] : [[name, why]]
-    })
-    return new Map([...this.#unmet, ...moved])
-  }
-
-  /** What a node is to be; undefined when it is not deployed. */
-  desiredStateOf(node: string): DesiredState | undefined {
-    if (!this.#shares?.has(node)) return undefined
-    return this.#stopped.has(node) ? 'STOPPED' : 'RUNNING'
-  }
-
-  /** Keeps what nodes are to be, for as long as they are deployed. It tells nobody. */
-  async setDesired(nodes: readonly string[], state: DesiredState): Promise<void> {
-    const { store, configurations } = this.#options
-    await store.write('synced', () => configurations.setStopped(nodes, state === 'STOPPED'))
-    this.#stopped = configurations.stopped()
-  }
-
-  /**
-   * The layout of this digest, packed, for an agent that lacks it. Throws `not_found` when it is neither deployed nor
-   * being checked.
-   */
-  async layout(digest: string): Promise<string> {
-    const shares = this.#shares?.digest === digest ? this.#shares : this.#options.checks.underWay(digest)
-    if (!shares) throw new AppError('not_found', 'no such layout is deployed')
-    return await shares.packed()
+    return new Map([...this.#unmet, ...this.#options.cluster.moved()])
   }
 
   /** Addresses and ports as a deployment would have them now. */
   preview(configuration: Configuration): Plan {
-    const { settings } = this.#options
-    const rules = portRules(settings, this.#survey.taken(this.deployment?.skipped))
-    return plan(configuration, this.#addresses, rules, settings.controller_cluster_backend)
+    const { settings, cluster } = this.#options
+    const rules = portRules(settings, this.#survey.taken(cluster.deployment?.skipped))
+    return plan(configuration, cluster.addresses, rules, settings.controller_cluster_backend)
   }
 
   /** The same, with what agents say now of the ports of their hosts. */
   async plan(configuration: Configuration): Promise<Plan> {
-    await this.#survey.look(configuration.instances, ({ name, host }) => host ?? this.#addresses.get(name)?.host)
+    await this.#survey.look(configuration.instances, this.#options.cluster.hostOf)
     return this.preview(configuration)
   }
 
@@ -140,10 +96,8 @@ export class Deployer {
       const shares = new Shares(deployment)
       const refusal = check ? await this.#check(shares, task) : undefined
       if (refusal) return refusal
-      await this.#options.store.write('synced', () => this.#options.configurations.deploy(deployment))
-      this.#shares = shares
+      await this.#options.cluster.deploy(shares)
       this.#unmet.clear()
-      this.#stopped = this.#options.configurations.stopped()
       this.#tellReady()
       void this.#standDown()
       const late = await this.#distribute(shares, force, grace, task)
@@ -183,7 +137,7 @@ export class Deployer {
 
   /** Sends each instance its share as soon as it is connected. Resolves with whether one has not answered in time. */
   async #distribute(shares: Shares, force: boolean, grace: AbortSignal, task: Task): Promise<boolean> {
-    const { fleet } = this.#options
+    const { cluster, fleet } = this.#options
     for (const instance of shares.names) this.#awaited.add(instance)
     const tell = tellsSteps(task)
     const late = await Promise.all(
@@ -193,7 +147,7 @@ export class Deployer {
         return await askInstance(fleet, task, {
           instance,
           method: 'deploy',
-          params: { share: shares.of(instance, this.#stopped), force, refresh: true },
+          params: { share: cluster.shareOf(shares, instance), force, refresh: true },
           unanswered: error =>
             shares.nodes(instance).map(({ name: node }) => ({ success: false, instance, node, error })),
           onPart: steps => tell(instance, steps)
@@ -207,24 +161,19 @@ export class Deployer {
   async #locate({ instances }: Configuration, grace: AbortSignal): Promise<void> {
     await Promise.all(
       instances
-        .filter(({ name, host }) => host === undefined && !this.#addresses.has(name))
+        .filter(({ name, host }) => host === undefined && !this.#options.cluster.addresses.has(name))
         .map(({ name }) => this.#options.fleet.when(name, grace))
     )
   }
 
   /** An agent has connected: it is brought to what is deployed, unless a deployment that is under way does that. */
   async #meet(member: Member): Promise<void> {
-    const { fleet, log, complain, store, configurations } = this.#options
-    const before = this.#addresses.get(member.name)
-    this.#addresses.set(member.name, { host: member.host, machine: member.machine })
+    const { cluster, fleet, log, complain } = this.#options
+    const before = cluster.locate(member.name, member)
     // Asked now: its deployment goes on as soon as it hears of the connection, too.
     const isAwaited = this.#awaited.has(member.name)
-    // Not waited for: a store that fails does not keep an agent from its configuration.
-    if (before?.host !== member.host || before.machine !== member.machine) {
-      store.write('written', () => configurations.setAddress(member.name, member), { insists: true }).catch(() => {})
-    }
     this.#unmet.delete(member.name)
-    const shares = this.#shares
+    const { shares } = cluster
     if (!shares) return
     try {
       const instance = shares.instance(member.name)
@@ -237,41 +186,42 @@ export class Deployer {
       await fleet.ask(
         member.name,
         'deploy',
-        { share: shares.of(member.name, this.#stopped), force: false },
+        { share: cluster.shareOf(shares, member.name), force: false },
         { timeoutMs: this.#patienceMs(member.name) }
       )
     } catch (error) {
       const problem = `instance ${member.name} could not be brought to the deployed configuration: ${messageOf(error)}`
       log.warn(problem)
       // Not when there is a newer link or deployment, which does it.
-      if (this.#shares === shares && fleet.member(member.name) === member) {
+      if (cluster.shares === shares && fleet.member(member.name) === member) {
         this.#unmet.set(member.name, `${problem}; deploy again`)
       }
     }
   }
 
   #tellReady(): void {
-    const { names } = this.#shares!
+    const { names } = this.#options.cluster.shares!
     if (names.length > 0 && names.every(name => this.#options.fleet.member(name))) this.#options.ready(names)
   }
 
   /** Instances that are no longer in the configuration stop their nodes and stay connected. */
   async #standDown(): Promise<void> {
+    const { cluster, fleet } = this.#options
     await Promise.all(
-      this.#options.fleet
+      fleet
         .connected()
-        .filter(({ name }) => !this.#shares?.instance(name))
+        .filter(({ name }) => !cluster.shares?.instance(name))
         .map(({ name }) => this.#standBy(name))
     )
   }
 
   async #standBy(instance: string): Promise<void> {
-    const { fleet, complain } = this.#options
-    const [shares, member] = [this.#shares, fleet.member(instance)]
+    const { cluster, fleet, complain } = this.#options
+    const [shares, member] = [cluster.shares, fleet.member(instance)]
     await fleet.ask(instance, 'standby', {}, { timeoutMs: this.#patienceMs(instance) }).catch(error => {
       const problem = `instance ${instance} could not be put on standby: ${messageOf(error)}`
       complain(problem, instance)
-      if (this.#shares === shares && member && fleet.member(instance) === member) {
+      if (cluster.shares === shares && member && fleet.member(instance) === member) {
         this.#unmet.set(instance, `${problem}; deploy again`)
       }
     })
@@ -288,8 +238,8 @@ export class Deployer {
     )
   }
 
-  #dial(configuration: Configuration | undefined = this.deployment?.configuration): void {
-    if (!configuration) return
-    this.#options.fleet.dial(configuration.instances, ({ name, host }) => host ?? this.#addresses.get(name)?.host)
+  #dial(configuration: Configuration | undefined = this.#options.cluster.deployment?.configuration): void {
+    const { cluster, fleet } = this.#options
+    if (configuration) fleet.dial(configuration.instances, cluster.hostOf)
   }
 }

@@ -2,23 +2,23 @@ import type { InstanceNode, InstanceStatus } from '../../../schemas/api.js'
 import type { Instance, NodeStatus } from '../../../schemas/types.js'
 import { failed, type Answer } from '../../requests/task.js'
 import { compare } from '../../util.js'
-import type { Deployer } from './deployer.js'
+import type { Cluster } from './cluster.js'
 import type { Fleet } from '../fleet.js'
 
 /** What the controller knows now, from what is deployed and from what agents have told. Nobody is asked. */
 export class State {
   #fleet: Fleet
-  #deployer: Deployer
+  #cluster: Cluster
 
-  constructor(fleet: Fleet, deployer: Deployer) {
+  constructor(fleet: Fleet, cluster: Cluster) {
     this.#fleet = fleet
-    this.#deployer = deployer
+    this.#cluster = cluster
   }
 
   /** Every instance that is connected or deployed, sorted by name. */
   instances(): InstanceStatus[] {
     const configured = new Map(
-      this.#deployer.deployment?.configuration.instances.map(instance => [instance.name, instance])
+      this.#cluster.deployment?.configuration.instances.map(instance => [instance.name, instance])
     )
     const connected = new Map(this.#fleet.connected().map(member => [member.name, member]))
     return [...new Set([...configured.keys(), ...connected.keys()])].sort(compare).map(name => {
@@ -39,7 +39,7 @@ export class State {
   /** The nodes that are deployed, as they are in the configuration. */
   deployedNodes(): InstanceNode[] {
     const known = new Map(this.#fleet.known().map(member => [member.name, member]))
-    return (this.#deployer.deployment?.configuration.nodes ?? []).map(
+    return (this.#cluster.deployment?.configuration.nodes ?? []).map(
       ({ name: node, instance, role, port, metrics_port: metricsPort }): InstanceNode => ({
         instance,
         ...this.#withDesiredState(
@@ -76,7 +76,7 @@ export class State {
   /** The answer of get_instances. */
   getInstances(): Answer {
     const ports = new Map(
-      this.#deployer.deployment?.configuration.instances.map(({ name, listen_port: port }) => [name, port])
+      this.#cluster.deployment?.configuration.instances.map(({ name, listen_port: port }) => [name, port])
     )
     const instances = this.#fleet.connected().map(({ name, host }): Instance => {
       const port = ports.get(name)
@@ -100,7 +100,7 @@ export class State {
 
   /** With what it is to be: that is ours to say. */
   #withDesiredState(status: NodeStatus): NodeStatus {
-    const desired = status.mgmt_role === 'NODE' ? this.#deployer.desiredStateOf(status.node) : undefined
+    const desired = status.mgmt_role === 'NODE' ? this.#cluster.desiredStateOf(status.node) : undefined
     return desired ? { ...status, desired_state: desired } : status
   }
 }

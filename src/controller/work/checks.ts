@@ -5,6 +5,7 @@ import { failed, type Answer, type Task } from '../../requests/task.js'
 import { groupBy } from '../../util.js'
 import { askNodes } from './ask.js'
 import type { Fleet } from '../fleet.js'
+import type { Cluster } from '../cluster/cluster.js'
 import type { Plan } from '../cluster/plan.js'
 import { select } from '../cluster/selection.js'
 import { Shares } from '../cluster/shares.js'
@@ -12,15 +13,11 @@ import { Shares } from '../cluster/shares.js'
 /** Has the agents find out whether nodes would run. Nothing of what runs is touched. */
 export class Checks {
   #fleet: Fleet
-  #shares = new Set<Shares>()
+  #cluster: Cluster
 
-  constructor(fleet: Fleet) {
+  constructor(fleet: Fleet, cluster: Cluster) {
     this.#fleet = fleet
-  }
-
-  /** What is being checked, by the digest of its layout. */
-  underWay(digest: string): Shares | undefined {
-    return [...this.#shares].find(shares => shares.digest === digest)
+    this.#cluster = cluster
   }
 
   /** Checks the selected nodes as they would be, or are, deployed. */
@@ -36,9 +33,9 @@ export class Checks {
 
   /** Tells one outcome per node as progress. Resolves with whether an instance has not answered in time. */
   async run(shares: Shares, nodes: readonly Node[], task: Task): Promise<boolean> {
-    this.#shares.add(shares)
-    try {
-      return await askNodes(this.#fleet, task, nodes, {
+    // Agents that lack its layout ask for it.
+    return await this.#cluster.offering(shares, () =>
+      askNodes(this.#fleet, task, nodes, {
         method: 'check',
         params: (names, instance) => ({
           share: shares.of(instance, new Set()),
@@ -46,9 +43,7 @@ export class Checks {
           processes: processesBeside(this.#fleet, instance)
         })
       })
-    } finally {
-      this.#shares.delete(shares)
-    }
+    )
   }
 
   /** What is odd of the cluster as a whole: nodes of different versions may not understand each other. */

@@ -2,7 +2,7 @@ import type { Arguments, Selector } from '../../../schemas/api.js'
 import { clusterRoles, type DesiredState, type Node, type Outcome } from '../../../schemas/types.js'
 import { failed, type Answer, type Task } from '../../requests/task.js'
 import { askNodes, tellsSteps } from './ask.js'
-import type { Deployer } from '../cluster/deployer.js'
+import type { Cluster } from '../cluster/cluster.js'
 import { timesOf, toRestart } from './durations.js'
 import type { Fleet } from '../fleet.js'
 import { select } from '../cluster/selection.js'
@@ -33,11 +33,11 @@ export function stepsOf(
 /** Starting and stopping nodes of what is deployed. */
 export class Operations {
   #fleet: Fleet
-  #deployer: Deployer
+  #cluster: Cluster
 
-  constructor(fleet: Fleet, deployer: Deployer) {
+  constructor(fleet: Fleet, cluster: Cluster) {
     this.#fleet = fleet
-    this.#deployer = deployer
+    this.#cluster = cluster
   }
 
   start(selector: Selector, task: Task): Promise<Answer> {
@@ -49,11 +49,11 @@ export class Operations {
 
   /** Restarts nodes. Those that are to be stopped are left out, and told of when they were named. */
   async restart(args: Arguments<'restart'>, task: Task): Promise<Answer> {
-    const { configuration } = this.#deployer.deployment ?? {}
+    const { configuration } = this.#cluster.deployment ?? {}
     if (this.#fleet.connected().length === 0) return failed('no instances connected')
     if (!configuration) return failed(noCluster)
     const { selected, unknown } = select(args, configuration)
-    const wanted = selected.filter(({ name }) => this.#deployer.desiredStateOf(name) === 'RUNNING')
+    const wanted = selected.filter(({ name }) => this.#cluster.desiredStateOf(name) === 'RUNNING')
     const stopped: Outcome[] = selected
       .filter(node => !wanted.includes(node) && args.nodes?.includes(node.name))
       .map(({ name: node, instance }) => ({
@@ -101,10 +101,10 @@ export class Operations {
 
   /** The wish is kept before anyone hears of it: an agent that is not connected gets it when it comes. */
   async #setDesired(desired: DesiredState, method: 'start' | 'stop', selector: Selector, task: Task): Promise<Answer> {
-    const { configuration } = this.#deployer.deployment ?? {}
+    const { configuration } = this.#cluster.deployment ?? {}
     if (!configuration) return failed(noCluster)
     const { selected, unknown } = select(selector, configuration)
-    await this.#deployer.setDesired(
+    await this.#cluster.setDesired(
       selected.map(({ name }) => name),
       desired
     )
