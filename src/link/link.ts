@@ -38,7 +38,7 @@ const ping = JSON.stringify({ ping: true } satisfies Frame)
 
 /** The asked gets less time than the asker waits, so that it can say what is missing before it is given up. */
 export function timeForAsked(timeoutMs: number): number {
-  return Math.max(1, timeoutMs - Math.min(500, timeoutMs / 10))
+  return Math.max(1, timeoutMs - Math.min(1000, timeoutMs / 10))
 }
 
 /**
