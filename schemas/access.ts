@@ -1,4 +1,4 @@
-/** Who may do what. A role may do what those before it may; an agent may only be one. */
+/** Roles. Each may do what those before it may; an agent may only act as an agent. */
 export const roles = ['viewer', 'operator', 'admin', 'agent'] as const
 export type Role = (typeof roles)[number]
 
@@ -6,12 +6,12 @@ export function isRole(text: string): text is Role {
   return (roles as readonly string[]).includes(text)
 }
 
-/** What a route or a request type asks of its caller. */
+/** The role that a route or a request type requires of its caller. */
 export type NeededRole = 'anyone' | Exclude<Role, 'agent'>
 
 const ranks: readonly NeededRole[] = ['anyone', 'viewer', 'operator', 'admin']
 
-/** Whether someone of this role may do what needs that one. */
+/** Returns whether a role may do what requires the other. */
 export function covers(role: Role, needed: NeededRole): boolean {
   return role === 'agent' ? needed === 'anyone' : ranks.indexOf(role) >= ranks.indexOf(needed)
 }

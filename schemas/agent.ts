@@ -15,25 +15,26 @@ import {
   Host
 } from './types.js'
 
-/** What controller and agent say to each other over their link. */
+/** Messages between controller and agent over their link. */
 
 /**
- * The version of this language. It grows with every change. What one version adds is a method, or a member that may be
- * absent: so each end works with the version before its own, and what that one does not know fails with `not_found`.
+ * The version of the link's protocol. It grows with every change. A version only adds a method, or a member that may be
+ * absent: so each end works with the version before its own, and a method that the other end does not know fails with
+ * `not_found`.
  */
 export const agentApiVersion = 4
 
-/** Whether an end of a version can be worked with: versions before 4 had another way to their nodes. */
+/** Returns whether this end works with an end of that version. Versions before 4 reached their nodes in another way. */
 export function isSpoken(version: unknown): boolean {
   return typeof version === 'number' && version >= Math.max(4, agentApiVersion - 1) && version <= agentApiVersion + 1
 }
 /** The path of the link, at the controller and at an agent that is dialled. */
 export const agentPath = '/v1/agent'
 
-/** What a node of an agent that does not say otherwise may take to stop and to start, in seconds. */
+/** Seconds that a node may take to stop and to start, unless its agent says otherwise. */
 export const nodeTimes = { stop: 20, start: 60 }
 
-/** What carries the events between Zeek nodes. */
+/** The backend that carries the events between Zeek nodes. */
 export const ClusterBackend = Type.Unsafe<'zeromq' | 'broker'>({ type: 'string', enum: ['zeromq', 'broker'] })
 export type ClusterBackend = Static<typeof ClusterBackend>
 
@@ -49,7 +50,7 @@ export type LayoutNode = Static<typeof LayoutNode>
 /** The node that runs the ZeroMQ proxy, and the proxy's two ports. */
 export const ZeromqProxy = Type.Object({ node: Name, host: Host, xpub_port: Port, xsub_port: Port })
 
-/** What every node knows of the cluster. The same for all agents. */
+/** What every node knows of the cluster; the same for all agents. */
 export const Layout = Type.Object({
   backend: ClusterBackend,
   nodes: Type.Array(LayoutNode),
@@ -57,20 +58,20 @@ export const Layout = Type.Object({
 })
 export type Layout = Static<typeof Layout>
 
-/** A node with what it is to be: RUNNING when that is not said. */
+/** A node with its desired state: RUNNING when absent. */
 export const AssignedNode = Type.Object({ ...Node.properties, desired_state: Type.Optional(Ref(DesiredState)) })
 export type AssignedNode = Static<typeof AssignedNode>
 
-/** An instance's part of a configuration: what an agent is asked to be. */
+/** An instance's part of a configuration: what its agent should run. */
 export const Share = Type.Object({ config_id: Type.String(), layout: Layout, nodes: Type.Array(AssignedNode) })
 export type Share = Static<typeof Share>
 
-/** Names a layout: the same for the same one. */
+/** The digest of a layout: equal for equal layouts. */
 export const LayoutDigest = Type.String({ pattern: '^[0-9a-f]{64}$' })
 
 /**
- * A share as it is sent. The layout is as large as the cluster, so only its digest is in it: whoever lacks the layout
- * asks for it.
+ * A share as it is sent. A layout is as large as the cluster, so only its digest is included: an agent that lacks the
+ * layout asks for it.
  */
 export const SentShare = Type.Object({ ...Share.properties, layout: LayoutDigest })
 export type SentShare = Static<typeof SentShare>
@@ -80,7 +81,7 @@ const about = {
   node: Type.Optional(Type.String()),
   data: Type.Optional(Ref(ResultData))
 }
-/** Whoever fails says why. */
+/** Outcomes of a request. A failure always has an error text. */
 export const Outcomes = Type.Array(
   Type.Union([
     Type.Object({ success: Type.Literal(true), ...about }),
@@ -88,21 +89,21 @@ export const Outcomes = Type.Array(
   ])
 )
 
-/** An agent's first words. */
+/** The first message of an agent. */
 export const Hello = Type.Object({
   api_version: Type.Integer(),
   name: Name,
   version: Type.String(),
   zeek_version: Type.Optional(Type.String()),
-  /** Its advertised address, where it has one. */
+  /** The advertised address of the agent, if it has one. */
   host: Type.Optional(Host),
-  /** The same for all agents of one machine: they share its ports. */
+  /** Identifies the machine: equal for all its agents, which share its ports. */
   machine: Type.String(),
-  /** Its state directory: tells it from another of its name on that machine. */
+  /** The agent's state directory: distinguishes it from another agent of the same name on that machine. */
   directory: Type.Optional(Type.String()),
-  /** The configuration that it runs. */
+  /** The configuration that the agent runs. */
   config_id: Type.Optional(Type.String()),
-  /** What each of its nodes may take to stop, and to start: requests wait as long. */
+  /** Seconds that each of the agent's nodes may take to stop and to start: requests wait as long. */
   times: Type.Optional(Type.Object({ stop: Type.Number(), start: Type.Number() })),
   nodes: ListOf(NodeStatus)
 })
@@ -110,17 +111,17 @@ export type Hello = Static<typeof Hello>
 
 const nodes = Type.Array(Name)
 const ofNodes = { params: Type.Object({ nodes }), answer: Outcomes }
-/** What takes its time: every few seconds it tells what it waits for. */
+/** For methods that take long: every few seconds a part says what they wait for. */
 const slow = { part: ListOf(NodeStep), answer: Outcomes }
 const ofSlowNodes = { params: ofNodes.params, ...slow }
 const Follow = Type.Object({ duration: Type.Number(), max_lines: Type.Integer() })
 const Watch = Type.Object({ duration: Type.Number(), interval: Type.Number() })
 
-/** Asked by the controller: parameters and answer of each method, and the parts that come before the answer. */
+/** Methods that the controller calls on the agent: parameters, answer, and the parts that come before the answer. */
 export const agentMethods = {
   /**
-   * `force`: nodes that are what they are to be are restarted, too; `refresh`: those whose scripts, or zeek, have
-   * changed since they were started.
+   * `force`: also restarts nodes that already are as they should be. `refresh`: also restarts nodes whose scripts or
+   * zeek executable have changed since they were started.
    */
   deploy: {
     params: Type.Object({ share: SentShare, force: Type.Boolean(), refresh: Type.Optional(Type.Boolean()) }),
@@ -132,11 +133,11 @@ export const agentMethods = {
   stop: ofSlowNodes,
   restart: ofSlowNodes,
   /**
-   * Of a share that need not be the deployed one. `processes`: those of the cluster's nodes on this machine, whose
-   * ports will be free.
+   * Checks nodes of a share, which need not be the deployed one. `processes`: the processes of the cluster's nodes on
+   * this machine; their ports count as free.
    */
   check: { params: Type.Object({ share: SentShare, nodes, processes: Type.Array(Type.Integer()) }), answer: Outcomes },
-  /** The ports of its host at which no node at the address could listen, since others do. */
+  /** The ports of the agent's host that no node could listen on at this address, since other processes use them. */
   get_taken_ports: {
     params: Type.Object({ host: Host, processes: Type.Array(Type.Integer()) }),
     answer: Type.Object({ ports: Type.Array(Port) })
@@ -167,15 +168,15 @@ export const agentMethods = {
 } satisfies Record<string, { params: TSchema; answer: TSchema; part?: TSchema }>
 
 /**
- * Said by the agent. `hello` is asked, and answered with the controller's name; so is `layout`, with that one as
- * packLayout() packs it; the others are notifications.
+ * Methods that the agent calls on the controller. `hello` is a question, answered with the controller's name; so is
+ * `layout`, answered with the layout as packLayout() packs it; the others are notifications.
  */
 export const controllerMethods = {
   hello: { params: Hello, answer: Type.Object({ controller: Name }) },
   layout: { params: Type.Object({ digest: LayoutDigest }), answer: Type.Object({ packed: Type.String() }) },
-  /** The status of a node has changed, be it only in its process ID: then both states are the same. */
+  /** The status of a node has changed. When only its process ID has changed, both states are the same. */
   change: { params: Type.Object({ status: Ref(NodeStatus), old_state: Ref(NodeState), reason: Type.String() }) },
-  /** Nodes that are none of the instance any more. */
+  /** Nodes that no longer belong to the instance. */
   gone: { params: Type.Object({ nodes: Type.Array(Name) }) },
   health: { params: HealthReport },
   log: { params: Type.Object({ level: Type.String(), message: Type.String() }) },

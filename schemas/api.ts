@@ -288,7 +288,7 @@ export const Ticket = Type.Object(
   }
 )
 
-/** Every schema that OpenAPI names and other schemas refer to, events aside. */
+/** Every schema that OpenAPI names and other schemas refer to, except events. */
 export const apiComponents = [
   ClusterRole,
   ManagementRole,

@@ -1,6 +1,6 @@
 import { Type, type Static, type TSchema, type TUnsafe } from '@sinclair/typebox'
 
-/** A string of a fixed set. TypeBox's own unions of literals do not reach client generators as enums. */
+/** A string out of a fixed set. TypeBox's own unions of literals do not reach client generators as enums. */
 export function Enum<const T extends readonly string[]>(
   id: string,
   values: T,
@@ -21,7 +21,7 @@ export function ListOf<T extends TSchema>(schema: T, options: { description?: st
 
 export const namePattern = '^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$'
 
-/** What a name must be, for people. */
+/** The rules for a name, as text for people. */
 export const nameExpected = 'a name of 1 to 64 letters, digits, ".", "_" and "-" that begins with none of "." and "-"'
 
 /** The name of an instance or a node. It becomes a directory, so it cannot be "." or hold a slash. */
@@ -37,8 +37,8 @@ export const RequestId = Type.String({
 export const Port = Type.Integer({ minimum: 1, maximum: 65535, examples: [2200] })
 
 /**
- * The literal of an IP address that others can reach: neither 0.0.0.0 nor ::, and no zone (%eth0), which means another
- * thing on each host.
+ * The literal of an IP address that other hosts can reach: neither 0.0.0.0 nor ::, and without a zone (%eth0), which
+ * means something else on each host.
  */
 export const Host = Type.String({
   format: 'ip',
@@ -49,7 +49,7 @@ export const Host = Type.String({
 /** RFC 3339, UTC, with milliseconds. */
 export const Time = Type.String({ format: 'date-time', examples: ['2026-11-22T14:48:56.123Z'] })
 
-/** A place in the event log, to be handed back as it is. */
+/** A place in the event log; clients return it unchanged. */
 export const Cursor = Type.String({
   pattern: '^[A-Za-z0-9._-]{1,64}$',
   'x-expected': 'a cursor, as an event has it',

@@ -196,7 +196,7 @@ export const NodeStatsEvent = domain(
   { type: 'node_stats', reqid, instance: 'agent-sensor-1', stats: [NodeStats.examples?.[0]] }
 )
 
-/** In a log of its own: who may see events need not see this. */
+/** Kept in a log of its own: those who may see events need not see audit entries. */
 export const AuditEntry = domain(
   'AuditEntry',
   {
@@ -316,13 +316,13 @@ const domainEvents = [
 ] as const
 const controlEvents = [HelloEvent, HeartbeatEvent, SnapshotEvent, SnapshotEndEvent, ResetEvent, GoodbyeEvent] as const
 
-/** What happened, without its place in the log. */
+/** An event without its place in the log. */
 type Bare<T> = T extends unknown ? Omit<T, 'cursor' | 'time'> : never
 export type AuditEvent = Bare<Static<typeof AuditEntry>>
 export type DomainEvent = Bare<Static<(typeof domainEvents)[number]>> | AuditEvent
 export type ControlEvent = Static<(typeof controlEvents)[number]>
 
-/** An event as it is in the log; `body` is it as a JSON object, without cursor and time. */
+/** An event as it is in the log. `body` is the event as a JSON object, without cursor and time. */
 export interface LoggedEvent {
   seq: number
   time: number
@@ -340,10 +340,10 @@ function typesOf(schema: (typeof domainEvents)[number] | (typeof controlEvents)[
   return type.$ref === 'RequestEventType#' ? RequestEventType.enum : ResponseEventType.enum
 }
 
-/** The types that a domain event can have: what `?types=` takes. */
+/** The types that a domain event can have: the values of `?types=`. */
 export const domainEventTypes: string[] = domainEvents.flatMap(typesOf)
 
-/** Any event of a stream, told apart by `type`. */
+/** Any event of a stream, distinguished by `type`. */
 export const Event = Type.Unsafe<Static<(typeof domainEvents)[number]> | ControlEvent>({
   $id: 'Event',
   description:

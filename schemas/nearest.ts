@@ -1,7 +1,10 @@
-/** Longer ones are nobody's typo. */
+/** Longer words are not taken for typing errors. */
 const maxLength = 64
 
-/** How many letters are to be put in, left out, changed or swapped with the next one to make one word the other. */
+/**
+ * Returns how many letters must be inserted, removed, changed or swapped with the next one to turn one word into the
+ * other.
+ */
 function distance(a: string, b: string): number {
   let [before, last] = [[] as number[], Array.from({ length: b.length + 1 }, (_, index) => index)]
   for (let i = 1; i <= a.length; i++) {
@@ -17,7 +20,7 @@ function distance(a: string, b: string): number {
   return last[b.length]!
 }
 
-/** The known word that a word was likely meant to be; undefined when none is near. */
+/** Returns the known word that was likely meant; undefined when none is near. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   if (word.length > maxLength) return undefined
   const limit = word.length < 5 ? 1 : 2
@@ -28,7 +31,7 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return first?.candidate
 }
 
-/** What is added to the message about an unknown word. */
+/** Returns what is added to the message about an unknown word. */
 export function suggestion(word: string, known: Iterable<string>): string {
   const meant = nearest(word, known)
   return meant === undefined ? '' : `; did you mean ${meant}?`

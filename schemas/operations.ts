@@ -1,7 +1,7 @@
 import { Type, type Static, type TObject, type TProperties } from '@sinclair/typebox'
 import { Enum, ListOf, Name, NodeState, Ref, Time } from './basics.js'
 
-/** What operating nodes is about: what is found when they are checked, what became of them, and what they use. */
+/** Schemas for operating nodes: findings of checks, outcomes of runs, and resource usage. */
 
 function noun<T extends TProperties>(id: string, description: string, properties: T, example: object): TObject<T> {
   return Type.Object(properties, { $id: id, additionalProperties: false, description, examples: [example] })
@@ -244,7 +244,7 @@ export const InstanceStats = noun(
 )
 export type InstanceStats = Static<typeof InstanceStats>
 
-/** What an agent tells of itself every few seconds, for the cluster's health. */
+/** What an agent reports about itself every few seconds, for the cluster's health. */
 export const HealthReport = noun(
   'HealthReport',
   'What an agent tells of itself every few seconds.',
@@ -255,26 +255,29 @@ export const HealthReport = noun(
         dropped_percent: optional(Type.Number()),
         packets_per_second: optional(Type.Number()),
         idle: optional(Type.Number()),
-        /** Seconds since the log files of a node that writes logs have last grown. */
+        /** For a node that writes logs: seconds since its log files last grew. */
         logs_idle: optional(Type.Number()),
         /**
-         * Nodes that it should see in the cluster and does not: of a manager, of all others; of another node, of the
-         * managers.
+         * Nodes that this node should see in the cluster but does not: for a manager, out of all others; for another
+         * node, out of the managers.
          */
         unseen: optional(Type.Array(Name))
       })
     ),
-    /** Nodes whose process was made from files (zeek, scripts) that are others now, and those files, at most ten. */
+    /**
+     * Nodes whose process was started from files (zeek, scripts) that have changed since, with those files, at most
+     * ten.
+     */
     drift: optional(Type.Array(Type.Object({ node: Name, pid: Type.Integer(), files: Type.Array(Type.String()) }))),
-    /** How packets are spread over the workers of an interface: only what has long been so. */
+    /** How packets are spread over the workers of an interface. Only what has lasted long is reported. */
     fan_out: optional(
       Type.Array(
         Type.Object({
           interface: Type.String(),
           nodes: Type.Array(Name),
-          /** Whether all of them count the same packets. */
+          /** Whether all workers count the same packets. */
           duplicated: Type.Boolean(),
-          /** Who counts the most, and how many times the median. */
+          /** The worker that counts the most packets, and by what factor it exceeds the median. */
           heaviest: optional(Type.Object({ node: Name, times: Type.Number() }))
         })
       )

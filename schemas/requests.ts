@@ -4,7 +4,7 @@ import { ClusterRole, ConfigurationInput, Enum, Name, Ref } from './types.js'
 
 const closed = { additionalProperties: false }
 
-/** Which nodes: those that every list names that is given; without any all of the deployed ones. */
+/** Selects nodes: those that every given list names; without any list, all deployed nodes. */
 const selector = {
   nodes: Type.Optional(Type.Array(Name, { maxItems: 10_000, description: 'Names of nodes.' })),
   roles: Type.Optional(Type.Array(Ref(ClusterRole), { maxItems: 4, description: 'Only nodes of these roles.' })),
@@ -31,19 +31,19 @@ export type OutputStream = Static<typeof OutputStream>
 
 export interface RequestDefinition {
   arguments: TObject
-  /** Whether it changes something: such a request is on disk before anyone hears of it. */
+  /** Whether the request changes something: such a request is on disk before anyone learns of it. */
   changes: boolean
-  /** Who may ask for it. */
+  /** The role required to submit the request. */
   role: NeededRole
-  /** Default of its deadline, in seconds; the least, where it is made of what its steps may take. */
+  /** Default timeout in seconds; where it is derived from what its steps may take, the minimum. */
   timeout: number
-  /** What those are. */
+  /** The steps that the timeout is derived from. */
   takes?: string
   summary: string
   description: string
 }
 
-/** Every request type: an event pair `<type>_request`, `<type>_response`. */
+/** Every request type. Each has a pair of events, `<type>_request` and `<type>_response`. */
 export const requests = {
   get_instances: {
     arguments: Type.Object({}, { $id: 'GetInstancesArguments', ...closed, description: 'None.', examples: [{}] }),
@@ -336,7 +336,7 @@ export const requestTypes = Object.keys(requests) as RequestType[]
 
 export const RequestTypeName = Enum('RequestType', requestTypes, 'What is asked.')
 
-/** The arguments of a request, whatever its type: one plain object for generated clients. */
+/** The arguments of a request of any type: one plain object for generated clients. */
 export const RequestArguments = Type.Object(
   {
     config: Type.Optional(Ref(ConfigurationInput)),

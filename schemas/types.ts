@@ -37,8 +37,8 @@ function StringMap({
 }
 
 /**
- * No white space, so that it stays one argument; no leading dash, so that it is no flag; no "=", so that it is no
- * option; no "::", so that it is no plugin.
+ * A script without white space, so that it stays one argument; without a leading dash, so that it is no flag; without
+ * "=", so that it is no option; without "::", so that it is no plugin.
  */
 const Script = Type.String({
   pattern: '^[A-Za-z0-9_./@+~](:?[^\\s=:\\u0000-\\u001f\\u007f])*:?$',
@@ -77,10 +77,11 @@ export const Instance = Type.Object(
 )
 export type Instance = Static<typeof Instance>
 
-/** No control characters, since each value becomes an argument. */
+/** Text without control characters, since each value becomes an argument. */
 const plain = '^[^\\u0000-\\u001f\\u007f]*$'
 /**
- * Quotes in pairs, and no backslash at the end: Zeek would take what follows, another option, for a part of the value.
+ * Text with quotes in pairs and no backslash at the end: otherwise Zeek would take what follows, another option, for a
+ * part of the value.
  */
 const paired =
   '^([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f]|"([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f])*")*$'
@@ -252,8 +253,8 @@ export const Result = Type.Object(
   }
 )
 export type Result = Static<typeof Result>
-/** A result before it is tied to its request. */
+/** A result that does not name its request yet. */
 export type ResultWithoutReqid = Omit<Result, 'reqid'>
-/** The same where it is made: whoever fails says why. */
+/** A result where it is produced: a failure always has an error text. */
 export type Outcome = Omit<ResultWithoutReqid, 'success' | 'error'> &
   ({ success: true; error?: undefined } | { success: false; error: string })

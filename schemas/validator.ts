@@ -8,7 +8,7 @@ import { suggestion } from './nearest.js'
 /** Every named schema. */
 export const components = [...apiComponents, ...eventComponents]
 
-/** With formats that JSON Schema does not define, or Ajv does not bring. */
+/** Ajv's options, with formats that JSON Schema does not define or Ajv does not include. */
 export const ajvOptions: Options = {
   allErrors: false,
   removeAdditional: false,
@@ -16,11 +16,10 @@ export const ajvOptions: Options = {
   coerceTypes: false,
   discriminator: false,
   strict: false,
-  // To look at every schema, which TypeBox has made, and to tidy what it is compiled to, takes a third of a process's
-  // start.
+  // Checking every schema, all made by TypeBox, and optimizing the compiled code takes a third of a process's start.
   validateSchema: false,
   code: { optimize: false },
-  // Errors carry their schema, which says what was expected.
+  // Errors include their schema, which says what was expected.
   verbose: true,
   formats: {
     ip: (text: string) => isIP(text) !== 0 && /[^0.:]/.test(text) && !text.includes('%'),
@@ -35,15 +34,15 @@ type SchemaError = Pick<
   'instancePath' | 'keyword' | 'message' | 'params' | 'propertyName' | 'parentSchema'
 >
 
-/** Ajv's errors as paths and texts. `at` is what the path starts with, for example "body". */
+/** Returns Ajv's errors as paths and texts. `at` is the beginning of each path, for example "body". */
 export function fieldErrors(errors: readonly SchemaError[], at: string): FieldError[] {
-  // A bad name in a map is told twice: why, and that.
+  // Ajv reports a bad name in a map twice: the reason, and the fact. Only the fact is kept.
   return errors
     .filter(({ propertyName }) => propertyName === undefined)
     .map(error => ({ field: at + error.instancePath + ownName(error), message: textOf(error) }))
 }
 
-/** The last part of the path of an error that is about a member of what its path names. */
+/** Returns the last part of the path for an error about a member of the value that the error's path names. */
 function ownName({ keyword, params }: SchemaError): string {
   switch (keyword) {
     case 'additionalProperties':
@@ -81,11 +80,11 @@ function textOf({ keyword, params, message = 'is not valid', parentSchema = {} }
 
 const ajv = new Ajv(ajvOptions)
 ajv.addSchema(components)
-/** For what comes as text: settings, queries. */
+/** For values that arrive as text: settings, queries. */
 const coercing = new Ajv({ ...ajvOptions, coerceTypes: true })
 coercing.addSchema(components)
 
-/** By what they check, as text: schemas that say the same share one, however often they are made. */
+/** Compiled checks by their schema as JSON text: equal schemas share one check, however often they are made. */
 const compiled = { asIs: new Map<string, ValidateFunction>(), coercing: new Map<string, ValidateFunction>() }
 
 function compile<T extends TSchema>(schema: T, coerce: boolean): ValidateFunction<Static<T>> {
@@ -99,13 +98,13 @@ function compile<T extends TSchema>(schema: T, coerce: boolean): ValidateFunctio
   return validate as ValidateFunction<Static<T>>
 }
 
-/** More than anyone mends at once. */
+/** More errors than anyone fixes at once. */
 const maxErrors = 100
 
-/** By its `$id` and a hash sign, as others refer to it. */
+/** Named schemas by `$id` and a hash sign, as other schemas refer to them. */
 const named = new Map(components.map(schema => [`${schema.$id}#`, schema as TSchema]))
 
-/** What is wrong with a value, all of it, piece by piece: a check of the whole ends at the first error. */
+/** Yields all errors of a value, checking it piece by piece: a check of the whole ends at the first error. */
 function* pieces(schema: TSchema, value: unknown, at: string): Generator<FieldError, void> {
   const validate: (value: unknown) => boolean = ajv.compile(schema)
   if (validate(value)) return
@@ -118,7 +117,10 @@ function* pieces(schema: TSchema, value: unknown, at: string): Generator<FieldEr
   if (!isTold) yield* fieldErrors(first, at)
 }
 
-/** What is wrong with the members of an object, a map or a list; nothing for a value that has none, or too many. */
+/**
+ * Yields the errors of the members of an object, a map or a list; nothing for a value without members, or with too
+ * many.
+ */
 function* memberErrors(schema: TSchema, value: unknown, at: string): Generator<FieldError, void> {
   const whole = schema.$ref === undefined ? schema : (named.get(schema.$ref) ?? schema)
   if (whole.type === 'object' && isObject(value)) {
@@ -130,10 +132,10 @@ function* memberErrors(schema: TSchema, value: unknown, at: string): Generator<F
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** A member that is undefined counts as absent: JSON would leave it out. */
+/** Returns the entries of an object. A member that is undefined counts as absent: JSON would leave it out. */
 const entriesOf = (value: Record<string, unknown>) => Object.entries(value).filter(([, member]) => member !== undefined)
 
-/** Errors of an object with named properties: in the order of its keys, then what it lacks. */
+/** Yields the errors of an object with named properties: in the order of its keys, then those of missing members. */
 function* propertyErrors(
   { properties, additionalProperties, required = [] }: TSchema,
   value: Record<string, unknown>,
@@ -150,7 +152,10 @@ function* propertyErrors(
   }
 }
 
-/** Errors of a map, each entry checked as a map of its own; with one entry the error of the whole says it all. */
+/**
+ * Yields the errors of a map, each entry checked as a map of its own. With one entry the error of the whole map is
+ * enough.
+ */
 function* entryErrors(schema: TSchema, value: Record<string, unknown>, at: string): Generator<FieldError, void> {
   const entries = entriesOf(value)
   if (entries.length <= 1 || entries.length > (schema.maxProperties ?? Infinity)) return
@@ -166,7 +171,7 @@ function* itemErrors(
   for (const [index, item] of value.entries()) yield* pieces(items, item, `${at}/${index}`)
 }
 
-/** The errors of a value, none when it fits its schema. */
+/** Returns the errors of a value; an empty list when it fits its schema. */
 export function everyError(schema: TSchema, value: unknown, at: string): FieldError[] {
   const errors: FieldError[] = []
   for (const error of pieces(schema, value, at)) if (errors.push(error) >= maxErrors) break
@@ -174,8 +179,8 @@ export function everyError(schema: TSchema, value: unknown, at: string): FieldEr
 }
 
 /**
- * Makes a check that throws what `complain` makes of the errors. Defaults are filled in. Compiled when first used. With
- * `coerce`, text becomes what the schema says.
+ * Returns a check that throws what `complain` makes of the errors. It fills in defaults and is compiled when first
+ * used. With `coerce`, text is converted to the type that the schema requires.
  */
 export function checker<T extends TSchema>(
   schema: T,

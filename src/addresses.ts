@@ -2,12 +2,13 @@ import { isIP, isIPv6, SocketAddress } from 'node:net'
 import type { Instance } from '../schemas/types.js'
 import { compare, groupBy, isLoopback } from './util.js'
 
-/** Names that every host has for itself. */
+/** Names by which every host means itself. */
 const ownName = /^(localhost[46]?(\.localdomain[46]?)?|ip6-(localhost|loopback))$/
 
 /**
- * One text for all spellings of a host: an address without brackets and as it is shortest, IPv4 within IPv6 as IPv4,
- * a name in small letters and without the dot at its end. All names that a host has for itself are `localhost`.
+ * Returns the canonical text of a host, equal for all its spellings: an address without brackets in its shortest form,
+ * IPv4 within IPv6 as IPv4, a name in lower case and without the dot at its end. All names by which a host means itself
+ * become `localhost`.
  */
 export function canonicalHost(host: string): string {
   const bare = host.trim().replace(/^\[(.*)\]$/, '$1')
@@ -20,16 +21,16 @@ export function canonicalHost(host: string): string {
   return shortest.replace(/^::ffff:(?=\d+\.)/i, '') + (zone === undefined ? '' : `%${zone}`)
 }
 
-/** Whether a text is an address that means the same on each host: one without a zone. */
+/** Returns whether a text is an address that means the same on each host: one without a zone. */
 export const isPlainAddress = (host: string) => isIP(host) !== 0 && !host.includes('%')
 
-/** Where an instance is. */
+/** An instance's name and address. */
 export interface Placed {
   name: string
   host: string
 }
 
-/** Why instances cannot be of one cluster, with the remedy: one at 127.0.0.1 is at another place for each host. */
+/** Returns why instances cannot form one cluster, with the remedy: 127.0.0.1 is a different place for each host. */
 export function mixedAddresses(instances: readonly Placed[]): string[] {
   const inside = instances.find(({ host }) => isLoopback(host))
   const outside = instances.find(({ host }) => !isLoopback(host))
@@ -40,7 +41,7 @@ export function mixedAddresses(instances: readonly Placed[]): string[] {
   ]
 }
 
-/** What is odd about where instances are: one host, or one name, in two spellings. */
+/** Returns warnings about the addresses of instances: one host, or one name, in two spellings. */
 export function oddPlaces(instances: readonly Instance[]): string[] {
   const warnings: string[] = []
   const groups = <T>(keyOf: (instance: Instance) => T | undefined) =>

@@ -1,7 +1,7 @@
 import type { FieldError } from '../schemas/api.js'
 import { refusalOf } from './permission.js'
 
-/** The kinds of failure that a caller can tell apart, and the HTTP status of each. The only place that knows both. */
+/** The kinds of failure that a caller can distinguish, and the HTTP status of each. The only place that knows both. */
 export const statusOf = {
   invalid_request: 400,
   unauthorized: 401,
@@ -23,10 +23,13 @@ export const statusOf = {
 
 export type Code = keyof typeof statusOf
 
-/** What is said of what has not ended in time. zeek-client knows these words. */
+/** The error of what has not ended in time. zeek-client knows these words. */
 export const requestTimedOut = 'request timed out'
 
-/** A failure that was foreseen. Anything else that is thrown is `internal`: logged with its stack, and hidden. */
+/**
+ * An expected failure. Anything else that is thrown is reported as `internal`: logged with its stack, and hidden from
+ * the caller.
+ */
 export class AppError extends Error {
   readonly code: Code
   readonly errors: FieldError[] | undefined
@@ -38,19 +41,19 @@ export class AppError extends Error {
   }
 }
 
-/** What does not fit its schema, as one line that names every field. */
+/** Returns the error for a value that does not fit its schema: one line that names every field. */
 export function invalid(errors: FieldError[]): AppError {
   return new AppError('invalid_request', errors.map(({ field, message }) => `${field} ${message}`).join('; '), {
     errors
   })
 }
 
-/** The text of anything that was thrown; of what the system refuses, with whose it is and what to do. */
+/** Returns the text of anything that was thrown; for what the system refuses, with the owner and the remedy. */
 export function messageOf(error: unknown): string {
   return refusalOf(error) ?? (error instanceof Error ? error.message : String(error))
 }
 
-/** Whether this is the system's answer to what we asked of it, and no fault of ours. */
+/** Returns whether the error is the system's reply to a call of ours, rather than a bug. */
 export function isOfSystem(error: unknown): boolean {
   return typeof (error as NodeJS.ErrnoException | undefined)?.syscall === 'string'
 }

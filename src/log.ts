@@ -13,26 +13,27 @@ const names: Record<string, string> = {
   fatal: 'ERROR'
 }
 
-/** Bytes that wait for a file that cannot be written. */
+/** Maximum bytes that wait for a file that cannot be written. */
 const backlogMax = 1_048_576
 
 export interface LogOptions {
   node: string
   role: ManagementRole
   level: string
-  /** Only supervised processes keep a file: `management-<node>.log` in this directory. */
+  /** Only supervised processes write a file: `management-<node>.log` in this directory. */
   directory?: string
-  /** Told of each line, too. */
+  /** Called with each line, too. */
   onLine?: (level: string, message: string) => void
 }
 
 /**
- * Lines of JSON `ts node level role message`, as Zeek's management.log has them, and more where there is more. On
- * stderr, and in the file.
+ * Returns a logger that writes JSON lines `ts node level role message`, as in Zeek's management.log, with further
+ * fields where there are any: on stderr, and to the file.
  */
 export function createLog({ node, role, level, directory, onLine }: LogOptions): Logger {
   const entry = (stream: StreamEntry['stream']) => ({ level: level as 'info', stream })
-  // A line that cannot be written (a full disk) ends nothing: it waits for the next ones, and some may be lost.
+  // A line that cannot be written (a full disk) does not end the process: it waits for the next ones, and some may be
+  // lost.
   const to = (dest: string | 2) =>
     entry(destination({ dest, sync: true, mkdir: true, maxLength: backlogMax }).on('error', () => {}))
   const streams = [to(2)]

@@ -20,7 +20,7 @@ const usage = `usage: zeek-cluster <command>
   version    prints the version
 `
 
-/** Each command loads only what it needs. Returns the exit code. */
+/** Runs a command; each loads only what it needs. Returns the exit code. */
 async function main([command, ...args]: readonly string[]): Promise<number> {
   switch (command) {
     case 'start': {

@@ -3,16 +3,16 @@ import { dirname, resolve } from 'node:path'
 
 const { R_OK, W_OK, X_OK } = constants
 
-/** Whether the system has refused it, which says nothing of what is there. */
+/** Returns whether the system has refused access, which does not say whether the file exists. */
 export function isRefused(error: unknown): boolean {
   return ['EACCES', 'EPERM'].includes(String((error as NodeJS.ErrnoException).code))
 }
 
-/** Calls that change what a directory holds, whatever is there already. */
+/** Calls that change the entries of a directory, whether or not the entry exists already. */
 const ofDirectory = /^(mkdir|mkdtemp|rmdir|unlink|rm|rename|link|symlink)$/
 
 /**
- * What the system says that it refuses, as one line: where the obstacle is, whose that is, who we are, and what to do.
+ * Explains in one line what the system refuses: where the obstacle is, who owns it, who we are, and what to do.
  * Undefined for anything else that was thrown.
  */
 export function refusalOf(error: unknown): string | undefined {
@@ -33,7 +33,7 @@ export function refusalOf(error: unknown): string | undefined {
   return refusalAt(dest === undefined ? [path] : [path, dest], syscall, message)
 }
 
-/** Why a call is refused that is about these paths: a rename and a link are about two. */
+/** Returns why a call about these paths is refused: a rename and a link concern two. */
 function refusalAt(paths: readonly [string, ...string[]], syscall: string, message: string): string | undefined {
   try {
     for (const path of paths) {
@@ -49,8 +49,8 @@ function refusalAt(paths: readonly [string, ...string[]], syscall: string, messa
 }
 
 /**
- * What keeps us from opening a file for reading and writing, or from making it, in the same words; undefined when
- * nothing does.
+ * Returns what prevents us from opening a file for reading and writing, or from creating it, in the same words;
+ * undefined when nothing does.
  */
 export function obstacleTo(path: string, syscall = 'open'): string | undefined {
   const target = resolve(path)
@@ -64,7 +64,7 @@ export function obstacleTo(path: string, syscall = 'open'): string | undefined {
   return obstacleToUsing(target, syscall)
 }
 
-/** The same of what is there, and can be reached. */
+/** The same as obstacleTo() for a path that exists and can be reached. */
 function obstacleToUsing(target: string, syscall: string): string | undefined {
   const isDirectory = statSync(target).isDirectory()
   if (syscall === 'access' || syscall.startsWith('spawn')) {
@@ -74,7 +74,7 @@ function obstacleToUsing(target: string, syscall: string): string | undefined {
   return may(target, R_OK) && (isDirectory || may(target, W_OK)) ? undefined : describe('open', target)
 }
 
-/** From the root down. */
+/** Returns the directories above a path, from the root down. */
 function parentsOf(path: string): string[] {
   const parent = dirname(path)
   return parent === path ? [] : [...parentsOf(parent), parent]
@@ -92,7 +92,7 @@ function succeeds(job: () => unknown): boolean {
 const may = (path: string, mode: number) => succeeds(() => accessSync(path, mode))
 const exists = (path: string) => statSync(path, { throwIfNoEntry: false }) !== undefined
 
-/** `missing`: a directory that was to be made there. */
+/** `missing`: a directory that was to be created there. */
 function describe(what: string, path: string, missing?: string): string {
   const { uid, gid, mode } = statSync(path)
   const own = process.geteuid!()
@@ -106,16 +106,16 @@ function describe(what: string, path: string, missing?: string): string {
   return `cannot ${what} ${path}: ${state}: ${help}`
 }
 
-/** What the owner of a path can do, so that we may. */
+/** Returns what the owner of a path can do to permit the call. */
 function helpFromOwner(what: string, path: string, us: string, missing: string | undefined): string {
   if (missing !== undefined) return `make ${missing} and give it to ${us} (install -d -o ${us} ${missing})`
   if (what === 'enter' || what === 'execute') return `let ${us} do so (chmod o+x ${path}, or a group)`
-  // What is the system's own is not given away.
+  // Directories of the system should not be given away.
   if (dirname(dirname(path)) === dirname(path)) return 'name another place'
   return `give it to ${us} (chown ${what === 'write in' ? '-R ' : ''}${us} ${path})`
 }
 
-/** A user's or group's name; its number where it has none. */
+/** Returns the name of a user or group; its number where it has no name. */
 function nameOf(table: 'passwd' | 'group', id: number): string {
   let entries = ''
   succeeds(() => {
@@ -124,7 +124,7 @@ function nameOf(table: 'passwd' | 'group', id: number): string {
   return new RegExp(`^([^:\n]+):[^:\n]*:${id}:`, 'm').exec(entries)?.[1] ?? String(id)
 }
 
-/** The kernel executes no file whose capabilities are more than those. */
+/** Explains a refused execution: the kernel executes no file that has capabilities outside of the bounding set. */
 function beyondBounds(): string {
   let status = ''
   succeeds(() => {

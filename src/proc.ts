@@ -2,17 +2,16 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 
 /**
- * What /proc/<pid>/stat tells of a process (proc_pid_stat(5), which numbers the fields). Times are in ticks of the
- * kernel's
- * USER_HZ, whatever its own clock: 1/`ticksPerSecond` seconds.
+ * A process as /proc/<pid>/stat describes it (proc_pid_stat(5), which numbers the fields). Times are in ticks of the
+ * kernel's USER_HZ, whatever its own clock: 1/`ticksPerSecond` seconds.
  */
 export interface ProcessStat {
   /**
-   * Field 2, without its parentheses: the first 15 bytes of its program's name, or what it calls itself. It can hold
-   * anything.
+   * Field 2, without its parentheses: the first 15 bytes of the program's name, or the name that the process has set.
+   * It can contain anything.
    */
   comm: string
-  /** Field 3 is Z or X: it has ended, and its parent has not asked how. */
+  /** Field 3 is Z or X: the process has ended, and its parent has not collected its status. */
   ended: boolean
   /** Field 4: the process id of its parent. */
   parent: number
@@ -20,19 +19,19 @@ export interface ProcessStat {
   userTicks: number
   /** Field 15: the time that it has spent in kernel mode. */
   systemTicks: number
-  /** Field 20. */
+  /** Field 20: the number of threads. */
   threads: number
-  /** Field 22: when it started, since the boot. With its number, which process it is. */
+  /** Field 22: when the process started, since the boot. Together with its number this identifies a process. */
   startTicks: number
 }
 
 /** 100 wherever Node runs (`getconf CLK_TCK`). */
 export const ticksPerSecond = 100
 
-/** Undefined for what is no such line, or not all of one. */
+/** Parses a line of /proc/<pid>/stat. Undefined when the text is not such a line, or incomplete. */
 export function parseStat(text: string): ProcessStat | undefined {
-  // The name can hold blanks, parentheses and line ends, so fields count from its last ")": the first after it is field
-  // 3.
+  // The name can contain blanks, parentheses and line ends, so fields count from its last ")": the first after it is
+  // field 3.
   const [, comm, rest] = /^\d+ \((.*)\) (.*)/s.exec(text) ?? []
   if (comm === undefined || rest === undefined) return undefined
   const fields = rest.split(' ')

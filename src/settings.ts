@@ -8,7 +8,7 @@ import { maxTimerMs } from './util.js'
 /** A duration in a setting. */
 export const Seconds = (options: { default?: number; description: string; minimum?: number; maximum?: number }) =>
   Type.Number({ minimum: 0, maximum: Math.floor(maxTimerMs / 1000), ...options })
-/** A part of a whole. */
+/** A percentage. */
 export const Percent = (options: { default: number; description: string }) =>
   Type.Number({ minimum: 0, maximum: 100, ...options })
 /** An address to listen on. */
@@ -16,12 +16,12 @@ export const ListenAddress = (options: { default: string; description: string })
   Type.String({ format: 'listen-ip', ...options })
 export const ListenPort = (options: { default: number; description: string }) =>
   Type.Integer({ minimum: 1, maximum: 65535, ...options })
-/** The path of a file or directory that may be given. */
+/** The path of an optional file or directory. */
 export const File = (description: string) => Type.Optional(Type.String({ minLength: 1, description }))
 export const Count = (options: { default: number; description: string; minimum?: number }) =>
   Type.Integer({ minimum: 0, ...options })
 
-/** What controller, agent and supervisor all need. */
+/** Settings that controller, agent and supervisor all need. */
 export const managementSettings = {
   management_state_dir: Type.String({
     default: './var',
@@ -55,23 +55,26 @@ export const managementSettings = {
   management_stop_timeout: Seconds({ default: 10, description: 'seconds that a controller or an agent has to end' })
 }
 
-/** The prefixes that are ours alone, so that a name that we do not know is a typing error. */
+/** Prefixes that only we use, so that an unknown name with one of them is a typing error. */
 const ownPrefixes = ['ZEEK_CONTROLLER_', 'ZEEK_AGENT_', 'ZEEK_MANAGEMENT_']
-/** Ours to pass on (the role of a process), and what Zeek's own framework has for which there is no use here. */
+/**
+ * Variables that are no settings: the role of a process, which we pass on, and one of Zeek's own framework that has no
+ * use here.
+ */
 const notSettings = ['ZEEK_MANAGEMENT_NODE', 'ZEEK_MANAGEMENT_TESTING']
 
 export const environmentName = (key: string) => `ZEEK_${key.toUpperCase()}`
 export const flagName = (key: string) => `--${key.replaceAll('_', '-')}`
 
 export interface Sources {
-  /** By name, without the dashes. */
+  /** Values by flag name, without the dashes. */
   flags: Record<string, string>
   env: NodeJS.ProcessEnv
   /** The path of a YAML or JSON file. */
   file?: string | undefined
 }
 
-/** Defaults that follow from other settings; `isGiven` tells which of them somebody has set. */
+/** Defaults that follow from other settings; `isGiven` returns whether a setting was given explicitly. */
 export type DerivedDefaults<S> = (settings: S, isGiven: (key: keyof S) => boolean) => Partial<S>
 
 function readFile(path: string): Record<string, unknown> {
@@ -85,9 +88,8 @@ function readFile(path: string): Record<string, unknown> {
 }
 
 /**
- * The settings: flags win over the environment, that over the file, that over the defaults, of which some `follow`.
- * Throws an AppError with
- * one line that names what is unknown or wrong.
+ * Returns the settings: flags override the environment, that the file, and that the defaults, some of which `follow`
+ * derives. Throws an AppError with one line that names what is unknown or wrong.
  */
 export function loadSettings<P extends TProperties>(
   properties: P,
@@ -118,7 +120,7 @@ export function loadSettings<P extends TProperties>(
     const flag = flags[flagName(key).slice(2)]
     const variable = env[environmentName(key)]
     if (flag !== undefined) [values[key], origin[key]] = [flag, flagName(key)]
-    // As in Zeek's scripts, an empty variable is none.
+    // As in Zeek's scripts, an empty variable counts as absent.
     else if (variable !== undefined && variable !== '') [values[key], origin[key]] = [variable, environmentName(key)]
     else if (fromFile[key] !== undefined && fromFile[key] !== null) {
       ;[values[key], origin[key]] = [fromFile[key], `${file}: ${key}`]
@@ -126,7 +128,7 @@ export function loadSettings<P extends TProperties>(
   }
   const blank = keys.find(key => typeof values[key] === 'string' && values[key].trim() === '')
   if (blank !== undefined) throw new AppError('invalid_request', `${origin[blank]} must not be blank`)
-  // Of those that nobody has given, the default counts: so few are to be compiled.
+  // Settings that were not given have their default and need no check, so that only few schemas are compiled.
   const told = keys.filter(key => key in values || !('default' in properties[key]!))
   const check = checker<TSchema>(
     Type.Object(Object.fromEntries(told.map(key => [key, properties[key]!]))),

@@ -1,30 +1,33 @@
 import type { Node } from '../schemas/types.js'
 import { groupBy } from './util.js'
 
-/** What nodes that are right alone do to each other on one host. */
+/** Conflicts on one host between nodes that are valid on their own. */
 export interface Sharing {
-  /** What cannot work. */
+  /** Conflicts that cannot work. */
   errors: string[]
-  /** What likely does not, or not well. */
+  /** Conflicts that likely do not work, or not well. */
   warnings: string[]
 }
 
 const idOption = 'AF_Packet::fanout_id'
-/** Zeek's, for every node that says nothing else. */
+/** Zeek's default, for every node that sets no other. */
 const defaultId = '23'
 
-/** More of them say nothing new. */
+/** Naming more nodes adds nothing. */
 const maxNamed = 5
 
 interface ListeningNode {
   name: string
   /** The network interface. */
   device: string
-  /** Of the fan-out group that it joins; undefined where it joins none. */
+  /** The fan-out group that the node joins; undefined where it joins none. */
   id: string | undefined
-  /** Whether its options say the id. Otherwise a script, which nobody sees here, may. */
+  /** Whether the node's options set the id. Otherwise a script, which is not read here, may. */
   saysId: boolean
-  /** Who gets the packets of the device between them: each such group gets all of them. Undefined: nobody knows. */
+  /**
+   * The group of nodes that divide the packets of the device among them: each group gets all packets. Undefined:
+   * unknown.
+   */
   group: string | undefined
 }
 
@@ -37,11 +40,14 @@ function listed(names: readonly string[]): string {
 const quoted = ({ name }: { name: string }) => `'${name}'`
 
 /**
- * The kernel takes the lower 16 bits; the value may be any expression of Zeek's, which only Zeek knows the value of.
+ * Returns a fan-out id as the kernel has it: the lower 16 bits of a number. The value may also be any Zeek expression,
+ * which only Zeek can evaluate.
  */
 const idOf = (value: string) => (/^\s*\d+\s*$/.test(value) ? String(Number(value) & 0xffff) : value.trim())
 
-/** How a node gets packets, by a source that everybody has: AF_PACKET, or libpcap. Undefined for others. */
+/**
+ * Returns how a node gets packets from a source that everybody has: AF_PACKET, or libpcap. Undefined for other sources.
+ */
 function listenerOf({ name, interface: source, options = {}, env = {} }: Node): ListeningNode | undefined {
   const [, prefix = 'pcap', device] = /^(?:([^:]*)::)?([^:]+)$/.exec(source ?? '') ?? []
   if (device === undefined || !['af_packet', 'pcap'].includes(prefix)) return undefined
@@ -50,12 +56,14 @@ function listenerOf({ name, interface: source, options = {}, env = {} }: Node): 
     const id = idOf(said ?? defaultId)
     return { name, device, id, saysId: said !== undefined, group: `fan-out ${id}` }
   }
-  // A libpcap of PF_RING's or Myricom's spreads packets by its environment.
+  // PF_RING's and Myricom's versions of libpcap spread packets according to environment variables.
   const isSpread = prefix === 'pcap' && Object.keys(env).some(variable => /^(PCAP_PF_RING|SNF)_/.test(variable))
   return { name, device, id: undefined, saysId: false, group: isSpread ? undefined : `alone ${name}` }
 }
 
-/** A fan-out group is of one interface: the kernel refuses whoever comes with a second one. */
+/**
+ * Finds fan-out groups with several interfaces: a group belongs to one, and the kernel refuses nodes with a second one.
+ */
 function fanOuts(instance: string, listeners: readonly ListeningNode[], { errors, warnings }: Sharing): void {
   for (const [id, members] of groupBy(
     listeners.filter(({ id }) => id !== undefined),
@@ -76,7 +84,7 @@ function fanOuts(instance: string, listeners: readonly ListeningNode[], { errors
   }
 }
 
-/** Who does not share the packets of an interface with the others sees all of them, too. */
+/** Finds nodes that do not share the packets of an interface with the others, and so see all of them, too. */
 function duplicates(instance: string, listeners: readonly ListeningNode[], { warnings }: Sharing): void {
   for (const [device, members] of groupBy(
     listeners.filter(({ group }) => group !== undefined),
@@ -101,7 +109,7 @@ function pins(instance: string, nodes: readonly Node[], { warnings }: Sharing): 
   }
 }
 
-/** Finds what nodes of one instance share that they cannot share, or should not: fan-out groups, packets, CPUs. */
+/** Finds what nodes of one instance share and cannot, or should not, share: fan-out groups, packets, CPUs. */
 export function sharing(nodes: readonly Node[]): Sharing {
   const found: Sharing = { errors: [], warnings: [] }
   for (const [instance, own] of groupBy(nodes, ({ instance }) => instance)) {

@@ -6,7 +6,7 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Where package.json is: above `src/` and above `dist/src/` alike. */
+/** The directory of package.json: above both `src/` and `dist/src/`. */
 export const packageRoot = (() => {
   let directory = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory)
@@ -15,10 +15,12 @@ export const packageRoot = (() => {
 
 export const packageVersion: string = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')).version
 
-/** Changes with each boot: a process id with its start time means nothing on another one. */
+/** Changes with each boot: a process id with its start time means nothing after another one. */
 export const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 
-/** Writes a file so that a reader, or the next start after a crash, sees all of the old text or all of the new. */
+/**
+ * Writes a file so that a reader, or the next start after a crash, sees either all of the old text or all of the new.
+ */
 export async function writeFileAtomically(path: string, text: string): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`
   await mkdir(dirname(path), { recursive: true })
@@ -40,7 +42,7 @@ export async function writeFileAtomically(path: string, text: string): Promise<v
 }
 
 /**
- * A UUID that sorts by the time at which it was made (RFC 9562, version 7): those that are made one after the other are
+ * Returns a UUID that sorts by its time of creation (RFC 9562, version 7): UUIDs created one after the other are
  * neighbours in an index, and share its pages.
  */
 export function timeOrderedId(now = Date.now()): string {
@@ -48,7 +50,7 @@ export function timeOrderedId(now = Date.now()): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
 }
 
-/** The longest that a timer takes. */
+/** The longest timeout that a timer accepts. */
 export const maxTimerMs = 2 ** 31 - 1
 
 /** Resolves once the signal is aborted. */
@@ -56,17 +58,20 @@ export async function aborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }
 
-/** `initial` doubled for each attempt after the first, never more than `max`. */
+/** Returns `initial` doubled for each attempt after the first, at most `max`. */
 export function backoff(attempt: number, initial: number, max: number): number {
   return Math.min(max, initial * 2 ** Math.max(0, attempt - 1))
 }
 
 const loopback = new BlockList()
-// As IPv6 has it, mapped ones are among them.
+// IPv6 addresses: IPv4-mapped ones are included.
 loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
-/** Asked of every request: a list takes ten times as long as a look at the text. */
+/**
+ * Returns whether an address is a loopback address. Called for every request: a lookup in the list takes ten times as
+ * long as a look at the text.
+ */
 export function isLoopback(address: string): boolean {
   return (
     address === 'localhost' ||
@@ -75,14 +80,15 @@ export function isLoopback(address: string): boolean {
 }
 
 /**
- * Where what listens at an address is reached on its own host: one that stands for all of them is none to connect to.
+ * Returns where a listener at an address is reached on its own host: the address that stands for all addresses is none
+ * to connect to.
  */
 export function reachableAt(address: string): string {
   if (!isIPv6(address)) return address === '0.0.0.0' ? '127.0.0.1' : address
   return /^[0:]+$/.test(address) ? '::1' : address
 }
 
-/** `host:port`, with brackets where the host needs them. */
+/** Returns `host:port`, with brackets where the host needs them. */
 export function hostPort(host: string, port: number): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
 }
@@ -102,12 +108,12 @@ type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] }
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>
 }
 
-/** Without the members that are undefined: where it counts whether one is there. */
+/** Returns a copy without the members that are undefined, for where the presence of a member matters. */
 export function defined<T extends object>(value: T): Defined<T> {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as Defined<T>
 }
 
-/** For sorting by code units: the same on every machine. */
+/** Compares by code units, for sorting: the same on every machine. */
 export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
@@ -123,7 +129,9 @@ export class Sequence {
   }
 }
 
-/** A job that never runs twice at a time, and once for all who ask while it has not begun. It must not reject. */
+/**
+ * A job that never runs twice at a time, and runs once for all calls that come before it begins. It must not reject.
+ */
 export class Repeatable {
   #job: () => Promise<void>
   #current: Promise<void> = Promise.resolve()
@@ -133,7 +141,7 @@ export class Repeatable {
     this.#job = job
   }
 
-  /** Resolves after a run that begins from now on: one that is under way may have passed what is new. */
+  /** Resolves after a run that begins from now on: one that is under way may have missed what is new. */
   run(): Promise<void> {
     return (this.#next ??= this.#current.then(() => {
       this.#next = undefined
@@ -142,7 +150,7 @@ export class Repeatable {
   }
 }
 
-/** Runs jobs beside each other, in the order in which they came, but never more than so many at a time. */
+/** Runs jobs concurrently, starting them in the order in which they came, but never more than so many at a time. */
 export class Slots {
   #free: number
   #waiting: (() => void)[] = []

@@ -3,7 +3,7 @@ export function formatCursor(epoch: string, seq: number): string {
   return `${epoch}.${seq}`
 }
 
-/** Undefined when it is none. */
+/** Parses a cursor. Undefined when the text is not one. */
 export function parseCursor(text: string): { epoch: string; seq: number } | undefined {
   const parts = /^([a-z0-9]{1,32})\.(0|[1-9][0-9]{0,15})$/.exec(text)
   const seq = Number(parts?.[2])

@@ -7,10 +7,10 @@ export interface FilterFields {
   node?: string | undefined
 }
 
-/** Which events a follower wants: those that fit every field that is given. */
+/** The events that a follower wants: those that match every given field. */
 export class Filter {
   readonly reqid: string | undefined
-  /** The same for filters that let the same events through. */
+  /** Equal for filters that let the same events through. */
   readonly key: string
   #fields: FilterFields
   #types: Set<string> | undefined

@@ -3,33 +3,33 @@ import { AppError } from '../errors.js'
 import type { Sink } from './sink.js'
 import type { Batch, View } from './view.js'
 
-/** What followers have in common. */
+/** What all followers share. */
 export interface Following {
-  /** Events, and bytes of all. */
+  /** Events sent to all followers, and bytes. */
   delivered: number
   bytes: number
-  /** Has it done when its turn comes. */
+  /** Calls `go` when its turn comes. */
   later(go: () => void): void
-  /** What is said of a gap. */
+  /** Returns the event that reports a gap. */
   gap(): ControlEvent
-  /** Called once for each. */
+  /** Called once for each follower, when it ends. */
   leave(follower: Follower): void
 }
 
-/** One stream: a place in the log that moves along as fast as its sink takes what is there. */
+/** One stream: a place in the log that advances as fast as its sink accepts events. */
 export class Follower {
   readonly view: View
-  /** In which part of a period its heartbeat is. */
+  /** The part of a period in which this follower gets its heartbeat. */
   readonly part: number
   #sink: Sink
   #following: Following
   #seq: number
-  /** Since when the sink has had no room. */
+  /** When the sink ran out of room (`performance.now()`); undefined while it has room. */
   #blockedSince: number | undefined
   #reading = false
   #ended = false
 
-  /** What comes after `seq` is next. */
+  /** `seq`: the number of the event before the first one to send. */
   constructor(sink: Sink, view: View, { seq, part, following }: { seq: number; part: number; following: Following }) {
     this.view = view
     this.part = part
@@ -48,7 +48,7 @@ export class Follower {
     this.pull()
   }
 
-  /** Sends a batch, and goes on in its turn while there is more. */
+  /** Sends a batch; while there is more, continues when its turn comes. */
   pull(): void {
     if (this.#reading) return
     const batch = this.#step()
@@ -64,7 +64,7 @@ export class Follower {
     })
   }
 
-  /** Sends one batch, if there is one and room for it. */
+  /** Sends one batch, if there is one and the sink has room for it. */
   #step(): Batch | undefined {
     if (this.#ended || this.isBlocked) return undefined
     const batch = this.#read()
@@ -77,7 +77,10 @@ export class Follower {
     return batch
   }
 
-  /** Without a log to read the stream ends; its reader can resume. Nobody else is concerned. */
+  /**
+   * Reads the next batch. Ends the stream when the log cannot be read: its reader can resume, and no other stream is
+   * affected.
+   */
   #read(): Batch | undefined {
     try {
       return this.view.after(this.#seq)
@@ -88,7 +91,7 @@ export class Follower {
     }
   }
 
-  /** Says that everything up to its place was delivered. One that is behind has no need of it. */
+  /** Sends a heartbeat: everything up to its cursor was delivered. A follower that is behind does not need one. */
   heartbeat(now: number): void {
     if (!this.#ended && !this.#reading && !this.isBlocked) this.#write(this.view.heartbeat(this.#seq, now))
   }
@@ -98,18 +101,18 @@ export class Follower {
     return this.#blockedSince !== undefined
   }
 
-  /** Whether the sink has had no room since before this moment (of `performance.now()`). */
+  /** Returns whether the sink has had no room since before this moment (of `performance.now()`). */
   isStalled(before: number): boolean {
     return this.#blockedSince !== undefined && this.#blockedSince < before
   }
 
-  /** Sends what there still is, as far as the sink takes it, says goodbye and ends. */
+  /** Sends the remaining events, as far as the sink accepts them, then a goodbye event, and ends the stream. */
   end(): void {
     while (this.#step());
     if (!this.#ended) this.#goodbye('shutdown')
   }
 
-  /** For a reader that takes nothing: an end would wait behind what it does not take. */
+  /** Ends the stream at once, for a reader that accepts nothing: an orderly end would wait behind the unread data. */
   destroy(): void {
     this.#sink.destroy()
     this.#finish()

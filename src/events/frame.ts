@@ -1,12 +1,12 @@
 import type { ControlEvent, LoggedEvent } from '../../schemas/events.js'
 
 /**
- * How events look on the wire. Data is always one line of JSON and ids are ours alone, so that nothing that anyone
- * names can forge a frame.
+ * How events look on the wire. Data is always one line of JSON and ids are created only here, so that no name chosen by
+ * others can forge a frame.
  */
 export interface Format {
   name: string
-  /** What comes before all else. */
+  /** Returns the first text of a stream. */
   beginning(): string
   event(event: LoggedEvent, cursor: string): string
   control(event: ControlEvent): string
@@ -19,17 +19,17 @@ function withPlace({ body, time }: LoggedEvent, cursor: string): string {
 /** Server-Sent Events. Domain events have no name, so that `onmessage` sees exactly them. */
 export const sse: Format = {
   name: 'sse',
-  // Browsers come back after a pause of their own, so that they do not all come at once.
+  // Browsers reconnect after different pauses, so that they do not all reconnect at once.
   beginning: () => `retry: ${2000 + Math.floor(Math.random() * 3000)}\n\n`,
   event: (event, cursor) => `id: ${cursor}\ndata: ${withPlace(event, cursor)}\n\n`,
   control: event => {
-    // Only a heartbeat moves the cursor of a client: by then all before it was delivered.
+    // Only a heartbeat advances the cursor of a client: by then everything before it was delivered.
     const id = event.type === 'heartbeat' ? `id: ${event.cursor}\n` : ''
     return `event: ${event.type}\n${id}data: ${JSON.stringify(event)}\n\n`
   }
 }
 
-/** One JSON object a line, control events among them. */
+/** One JSON object per line, including control events. */
 export const ndjson: Format = {
   name: 'ndjson',
   beginning: () => '',

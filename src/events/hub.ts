@@ -8,12 +8,12 @@ import { Tail } from './tail.js'
 import { Turns } from './turns.js'
 import { View, type Passage } from './view.js'
 
-/** The log, as far as its followers need it. Numbers start at 1 and only grow. */
+/** The log, as far as its followers need it. Event numbers start at 1 and only grow. */
 export interface EventSource {
   readonly epoch: string
-  /** Of the newest event. */
+  /** Number of the newest event. */
   readonly head: number
-  /** Of the oldest event that is kept. */
+  /** Number of the oldest event that is kept. */
   readonly earliest: number
   after(seq: number, limit: number): LoggedEvent[]
   ofRequest(reqid: string, seq: number, limit: number): LoggedEvent[]
@@ -21,33 +21,33 @@ export interface EventSource {
 
 export interface HubOptions {
   heartbeatMs: number
-  /** A reader that takes nothing for so long is cut off; it can resume. */
+  /** A reader that accepts nothing for this long, in milliseconds, is cut off; it can resume. */
   stallMs: number
   maxStreams: number
 }
 
 /** Where a stream starts. */
 export interface Start {
-  /** The events after this one come. */
+  /** Number of the event before the first one to send. */
   seq: number
   resumed: boolean
-  /** The cursor that was asked for is of no use, and why. */
+  /** Why the requested cursor cannot be used. */
   reset?: ResetReason
 }
 
-/** How many of the newest events are kept in memory, for those who follow closely. */
+/** How many of the newest events are kept in memory, for followers that are close behind. */
 const tailLength = 1024
 const batchLength = 256
-/** A batch is no longer, unless its first event is: a reader that stalls may keep one. */
+/** Maximum size of a batch, unless its first event is larger: a stalled reader may keep one in memory. */
 const batchBytes = 65_536
-/** How long what was made is kept for those who come to the same place. */
+/** How long encoded batches are kept for other followers that come to the same place. */
 const tidyMs = 1000
-/** Into how many parts heartbeats are divided. */
+/** Number of parts of a period over which heartbeats are spread. */
 const heartbeatParts = 16
 
 /**
- * Fans the log out to its followers. A follower is a place and a view: replay and live are one query, nothing is queued
- * for it, and it reads on when its socket has room.
+ * Distributes the log to its followers. A follower is a place and a view: replayed and live events come from one query,
+ * nothing is queued for it, and it reads on when its socket has room.
  */
 export class Hub implements Following {
   #log: EventSource
@@ -56,14 +56,14 @@ export class Hub implements Following {
   #views = new Map<string, View>()
   #tail = new Tail(tailLength)
   #turns: Turns<Follower>
-  /** Views with something shared. */
+  /** Views that hold something shared. */
   #sharing: View[] = []
-  /** Of the last follower. */
+  /** The heartbeat part of the last follower. */
   #part = 0
   #heartbeat: NodeJS.Timeout
   #stallCheck: NodeJS.Timeout
   #tidying: NodeJS.Timeout
-  /** For the metrics: readers that were cut off; events, and bytes of all, that were sent. */
+  /** For the metrics: readers that were cut off; events and bytes sent to all. */
   stalled = 0
   delivered = 0
   bytes = 0
@@ -93,12 +93,12 @@ export class Hub implements Following {
   get isFull(): boolean {
     return this.#followers.size >= this.#options.maxStreams
   }
-  /** How many have no room for more. */
+  /** Number of followers whose sink has no room. */
   get blocked(): number {
     return [...this.#followers].filter(({ isBlocked }) => isBlocked).length
   }
 
-  /** Where a client that asks for this cursor starts: `latest`, `earliest`, or one that it was given. */
+  /** Returns where a stream starts for this cursor: `latest`, `earliest`, or a cursor that the client was given. */
   startAt(cursor: string): Start {
     const { head, earliest, epoch } = this.#log
     if (cursor === 'latest') return { seq: head, resumed: false }
@@ -116,13 +116,16 @@ export class Hub implements Following {
     return formatCursor(this.#log.epoch, seq)
   }
 
-  /** Tells of events that were committed, in order. */
+  /** Publishes events that were committed, in order. */
   announce(events: readonly LoggedEvent[]): void {
     this.#tail.push(events)
     this.#turns.scheduleRound()
   }
 
-  /** What is shared is good for one round, or for one turn where there is none: more may have come. */
+  /**
+   * Marks a view that shares batches. They are valid for one round, or for one turn of the event loop where there is no
+   * round: afterwards there may be more events.
+   */
   #shared(view: View): void {
     this.#sharing.push(view)
     if (this.#sharing.length > 1 || this.#turns.hasRound) return
@@ -136,13 +139,17 @@ export class Hub implements Following {
     this.#sharing = []
   }
 
-  /** However many replay the log, and however much of it, the others get their turn after some milliseconds. */
+  /**
+   * Calls `go` from the backlog: however many followers replay the log, and however much, others get their turn after
+   * some milliseconds.
+   */
   later(go: () => void): void {
     this.#turns.later(go)
   }
 
   /**
-   * Streams to a sink from `start` on, until the sink closes, the hub does, or `isLast` says so. `opening` goes first.
+   * Streams to a sink from `start` on, until the sink or the hub closes, or `isLast` returns true. `opening` is sent
+   * first.
    */
   follow(
     sink: Sink,
@@ -189,7 +196,7 @@ export class Hub implements Following {
     return { type: 'reset', reason: 'expired', ...this.#bounds }
   }
 
-  /** Says goodbye on every stream and ends it. */
+  /** Sends a goodbye event on every stream and ends it. */
   close(): void {
     clearInterval(this.#heartbeat)
     clearInterval(this.#stallCheck)
@@ -215,7 +222,7 @@ export class Hub implements Following {
     return same ?? view
   }
 
-  /** What comes after a number: from memory where that is enough. */
+  /** Reads the events after a number: from memory where that suffices. */
   #read(seq: number, filter: Filter): Passage {
     const { head } = this.#log
     const passage = (events: readonly LoggedEvent[], upTo: number, isGap = false): Passage => {
@@ -224,12 +231,13 @@ export class Hub implements Following {
       return { events: fitting, upTo: reached, isGap, isHead: reached >= head }
     }
     if (seq >= head) return passage([], seq)
-    // Those who are far behind go on from one multiple to the next, wherever they began: so they meet, and share what
-    // is made.
+    // Followers that are far behind advance from one multiple of the batch length to the next, wherever they began: so
+    // they meet, and share encoded batches.
     const end = head - seq <= batchLength ? head : seq - (seq % batchLength) + batchLength
     const cached = this.#tail.between(seq, end)
     if (cached) return passage(cached, end)
-    // What it needs next is no longer kept. It goes on live, but the end of a request's story is told all the same.
+    // The next events are no longer kept. The stream continues live, but one that follows a request still gets its last
+    // events.
     const { earliest } = this.#log
     if (seq < earliest - 1) return passage([], filter.reqid === undefined ? head : earliest - 1, true)
     if (filter.reqid === undefined) {
@@ -242,7 +250,10 @@ export class Hub implements Following {
     return passage(events, events.length < batchLength ? head : events.at(-1)!.seq)
   }
 
-  /** All are served once in a period, a part at a time, so that thousands are no pause for the others. */
+  /**
+   * Sends heartbeats to one part of the followers: all get theirs once in a period, so that thousands do not delay the
+   * others.
+   */
   #beat(part: number): void {
     const now = Date.now()
     for (const follower of this.#followers) if (follower.part === part) follower.heartbeat(now)
@@ -257,7 +268,7 @@ export class Hub implements Following {
   }
 }
 
-/** Returns the first of some events, as many as a batch may have: at least one, if there is any. */
+/** Returns the first of some events, as many as a batch may hold: at least one, if there is any. */
 function batchOf(events: readonly LoggedEvent[]): readonly LoggedEvent[] {
   let bytes = 0
   for (const [index, { body }] of events.entries()) {

@@ -1,10 +1,10 @@
 /** How many members are served before others get their turn. */
 const sliceLength = 256
-/** How long the backlog is worked off before others get their turn. */
+/** Milliseconds for which the backlog is processed before others get their turn. */
 const sliceMs = 2
 
 export interface TurnsOptions<Member> {
-  /** Who is served. They may come and go during a round: those who come are served in it, those who go are not. */
+  /** Members to serve. They may come and go during a round: new ones are served in it, those that have gone are not. */
   members: ReadonlySet<Member>
   serve: (member: Member) => void
   /** Called when a round begins and when it ends. */
@@ -12,31 +12,30 @@ export interface TurnsOptions<Member> {
 }
 
 /**
- * Gives members their turns so that none of them, however many they are, holds up the event loop. What is new is served
- * in rounds: each member once, a slice of them in a tick, one round at a time. Those who are behind go on from a
- * backlog, first come, first served, for some milliseconds in a tick. Nothing is called before the caller has returned.
+ * Gives members their turns so that they never hold up the event loop, however many they are. New events are served in
+ * rounds: each member once, a slice of them per tick, one round at a time. Members that are behind continue from a
+ * backlog, first come, first served, for some milliseconds per tick. Nothing is called before the caller has returned.
  */
 export class Turns<Member> {
   #options: TurnsOptions<Member>
   #hasRound = false
-  /** Whether another round was asked for since this one began. */
+  /** Whether another round was requested since this one began. */
   #wantsAnother = false
-  /** What those who are behind go on with. */
+  /** Callbacks with which members that are behind continue. */
   #backlog: (() => void)[] = []
 
   constructor(options: TurnsOptions<Member>) {
     this.#options = options
   }
 
-  /** Whether a round is under way, or is to begin. */
+  /** Whether a round is under way or scheduled. */
   get hasRound(): boolean {
     return this.#hasRound
   }
 
   /**
-   * Has each member served, in a round that begins in the next tick: all that comes until then goes out together.
-   * During
-   * a round there is another one after it, since some have been served before.
+   * Schedules a round, in which each member is served, for the next tick: everything that arrives until then is sent
+   * together. During a round another one is scheduled after it, since some members have already been served.
    */
   scheduleRound(): void {
     this.#wantsAnother = true
@@ -45,7 +44,7 @@ export class Turns<Member> {
     setImmediate(() => this.#begin())
   }
 
-  /** Has this done when those are done who came to the backlog before. */
+  /** Calls `go` after everything that is in the backlog already. */
   later(go: () => void): void {
     this.#backlog.push(go)
     if (this.#backlog.length === 1) setImmediate(() => this.#workOff())
@@ -75,7 +74,7 @@ export class Turns<Member> {
     if (this.#hasRound) setImmediate(() => this.#begin())
   }
 
-  /** What is added meanwhile is part of it. */
+  /** Processes the backlog, including what is added meanwhile, until the time is up. */
   #workOff(): void {
     const end = performance.now() + sliceMs
     let done = 0

@@ -3,59 +3,57 @@ import type { Filter } from './filter.js'
 import type { Format } from './frame.js'
 import { chunkOf } from './sink.js'
 
-/** What of the log comes after a place. */
+/** Events of the log after a place. */
 export interface Passage {
   events: readonly LoggedEvent[]
-  /** How far that has looked. */
+  /** Number of the last event that was read, or passed over. */
   upTo: number
-  /** There was no more when it looked. */
+  /** Whether there were no more events at the time of reading. */
   isHead: boolean
-  /** Some of what comes after the place is no longer kept. */
+  /** Whether some events after the place are no longer kept. */
   isGap: boolean
 }
 
-/** What is sent to those who stand at a place. */
+/** What is sent to all followers at a place. */
 export interface Batch extends Omit<Passage, 'events'> {
-  /** How many events are in the chunk; none where none fits the filter. */
+  /** Number of events in the chunk; 0 where none matches the filter. */
   count: number
   chunk?: Buffer | undefined
-  /** The stream ends after it. */
+  /** Whether the stream ends after this batch. */
   isLast: boolean
 }
 
 export interface ViewOptions {
   filter: Filter
   format: Format
-  /** The event after which a stream ends. */
+  /** Returns true for the event after which a stream ends. */
   isLast?: ((event: LoggedEvent) => boolean) | undefined
   read: (seq: number) => Passage
   cursorOf: (seq: number) => string
-  /** It has something to forget. */
+  /** Called when the view holds a batch that it must forget. */
   onShared: (view: View) => void
 }
 
-/** How many batches are kept for those who are behind, of how many bytes at the most. */
+/** Maximum number of batches kept for followers that are behind, and of bytes in each. */
 const pagesMax = 64
 const pageBytes = 131_072
 
-/**
- * The log as it looks through one filter, in one format. Followers who stand at the same place share what is read and
- * encoded.
- */
+/** The log seen through one filter, in one format. Followers at the same place share what is read and encoded. */
 export class View {
   readonly key: string
-  /** How many follow it. */
+  /** Number of followers. */
   followers = 0
   #options: ViewOptions
-  /** By place, until more comes. */
+  /** Batches by place, valid until there are more events. */
   #batches = new Map<number, Batch>()
   /**
-   * Those to which nothing can come, by cursor: thousands who come back at once come to a place one after the other.
+   * Batches that stay valid, by cursor: thousands of clients that reconnect at once come to a place one after the
+   * other.
    */
   #pages = new Map<string, Batch>()
   #heartbeat?: { seq: number; now: number; chunk: Buffer }
 
-  /** The same for views in which the same is seen. */
+  /** Returns a key that is equal for views that show the same. */
   static keyOf({ filter, format, isLast }: Pick<ViewOptions, 'filter' | 'format' | 'isLast'>): string {
     return `${format.name} ${isLast !== undefined} ${filter.key}`
   }
@@ -65,36 +63,39 @@ export class View {
     this.#options = options
   }
 
-  /** What comes after a place, whose `upTo` is the place itself where nothing does. Throws what reading throws. */
+  /**
+   * Returns the batch after a place; where there is nothing, its `upTo` is the place itself. Throws what reading
+   * throws.
+   */
   after(seq: number): Batch {
     if (this.followers < 2) return this.#makeBatch(seq)
     const known = this.#batches.get(seq) ?? this.#pages.get(this.#options.cursorOf(seq))
     if (known) return known
     const batch = this.#makeBatch(seq)
-    // More may come in this turn.
+    // More events may come in this turn.
     if (batch.upTo === seq) return batch
     if (!batch.isHead && !batch.isGap && (batch.chunk?.length ?? 0) <= pageBytes) this.#keep(seq, batch)
     else if (this.#batches.set(seq, batch).size === 1) this.#options.onShared(this)
     return batch
   }
 
-  /** Those that were made last. */
+  /** Keeps the most recent batches. */
   #keep(seq: number, batch: Batch): void {
     this.#pages.set(this.#options.cursorOf(seq), batch)
     if (this.#pages.size > pagesMax) this.#pages.delete(this.#pages.keys().next().value!)
   }
 
-  /** More may have come. */
+  /** Forgets batches after which more events may have come. */
   forget(): void {
     this.#batches.clear()
   }
 
-  /** Nothing need be kept for long: what is asked for again is made again. */
+  /** Drops the kept batches: they need not be kept for long, since they are made again on demand. */
   tidy(): void {
     this.#pages.clear()
   }
 
-  /** Says that everything up to a place was delivered. */
+  /** Returns a heartbeat: everything up to a place was delivered. */
   heartbeat(seq: number, now: number): Buffer {
     if (this.#heartbeat?.seq !== seq || this.#heartbeat.now !== now) {
       this.#heartbeat = {
@@ -114,7 +115,7 @@ export class View {
     return chunkOf(this.#options.format.control(event))
   }
 
-  /** How a stream begins. */
+  /** Returns the beginning of a stream. */
   greeting(events: readonly ControlEvent[]): Buffer {
     const { format } = this.#options
     return chunkOf(format.beginning() + events.map(format.control).join(''))

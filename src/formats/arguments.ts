@@ -1,7 +1,7 @@
 import { Node, Options } from '../../schemas/types.js'
 import { splitWords } from './ini/words.js'
 
-/** What words of Zeek's command line are for a node of ours. */
+/** The words of Zeek's command line, as they apply to a node here. */
 export interface ZeekArguments {
   scripts: string[]
   options: Record<string, string>
@@ -11,7 +11,7 @@ export interface ZeekArguments {
 
 const script = new RegExp(Node.properties.scripts.items.pattern!)
 const optionName = new RegExp(Options.propertyNames.pattern)
-/** Zeek's flags that take the next word. */
+/** Zeek's flags that take an operand, the next word. */
 const withOperand =
   /^(-[BcEefGHIinO0opRrsTtUwX]|--(capture-unprocessed|exec|filter|iface|zeekygen|prefix|readfile|rulefile|tracefile|writefile|event-trace|load-seeds|save-seeds|optimize|optimize-funcs|optimize-files|re-level|print-id|no-optimize-funcs|no-optimize-files|status-file|debug))$/
 

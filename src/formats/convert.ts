@@ -12,14 +12,14 @@ import { parseZeekConf } from './zeek-conf/zeek-conf.js'
 
 export type Format = 'cluster.cfg' | 'node.cfg' | 'zeek.conf'
 
-/** What each format's lines have that those of the others have not; the first that fits is it. */
+/** Patterns for lines that only one format has; the first that matches determines the format. */
 const marks: [Format, RegExp][] = [
   ['cluster.cfg', /^(\[instances\]|[ \t]*(instance|role)[ \t]*[=:])/im],
   ['node.cfg', /^[ \t]*(host|type)[ \t]*[=:]/im],
   ['zeek.conf', /^(\[interface |(interface|workers|manager|loggers|proxies)[ \t]*=)/m]
 ]
 
-/** The format of a file: by its name, else by its text. Throws `invalid_request`, with what was expected. */
+/** Returns the format of a file: by its name, else by its text. Throws `invalid_request`, with what was expected. */
 export function formatOf(fileName: string, text: string): Format {
   const name = basename(fileName)
   if (name === 'zeek.conf' || name.endsWith('.zeek.conf')) return 'zeek.conf'
@@ -36,12 +36,12 @@ export function formatOf(fileName: string, text: string): Format {
 const check = checker(ConfigurationInput, invalid)
 
 /**
- * Makes a configuration that can be staged of a file of another tool. Throws `invalid_request` with every error of the
- * file; what its nodes and hosts are to each other is told as staging would, too.
+ * Converts a file of another tool into a configuration that can be staged. Throws `invalid_request` with every error of
+ * the file; conflicts between its nodes and hosts are reported as staging would, too.
  */
 export async function convert(fileName: string, text: string, context: ClusterCfgContext): Promise<Converted> {
   const { configuration, notes } = await parsers[formatOf(fileName, text)](fileName, text, context)
-  // What belongs to a place in the file has been told with it.
+  // Errors at a place in the file have already been reported with it.
   check(configuration, 'config')
   const { instances, nodes } = configuration
   const { errors, warnings } = sharing(nodes)

@@ -1,11 +1,11 @@
 import { ConfigurationInput } from '../../schemas/types.js'
 
-/** A configuration made of a file of another tool. */
+/** A configuration converted from a file of another tool. */
 export interface Converted {
   configuration: ConfigurationInput
-  /** Lines about what the configuration does not have, or what is to be done besides. */
+  /** Lines about what the configuration cannot hold, or what else must be done. */
   notes: string[]
 }
 
-/** What a configuration can hold: a count of processes in a file may ask for any number. */
+/** Maximum number of nodes in a configuration: a count of processes in a file may ask for any number. */
 export const maxNodes = ConfigurationInput.properties.nodes.maxItems!

@@ -1,23 +1,25 @@
 import type { FieldError } from '../../schemas/api.js'
 import { AppError } from '../errors.js'
 
-/** More than anyone reads. */
+/** More errors than anyone reads. */
 const maxErrors = 100
 
-/** What is wrong in a file: at a key of a section, in a section as a whole, or in a line that is in none. */
+/** An error in a file: at a key of a section, in a section as a whole, or in a line outside of any section. */
 export interface Fault {
   section?: string
   key?: string
   line?: number | undefined
   message: string
-  /** Told only where nothing else is: a value that could not be read is not what its schema wants, either. */
+  /** Reported only where nothing else is: a value that could not be read does not fit its schema, either. */
   isMinor?: boolean
 }
 
 const placeOf = ({ section, key, line }: Fault) =>
   JSON.stringify([section, key?.toLowerCase(), section === undefined ? line : undefined])
 
-/** A fault as a field that programs know it by, and as a line for people, which says where in the file it is. */
+/**
+ * Returns a fault as a field by which programs know it, and as a line for people, which says where in the file it is.
+ */
 function fieldErrorOf({ section = '', key = '', line, message }: Fault): FieldError & { text: string } {
   const place = [section, key].filter(part => part !== '')
   const where = line === undefined || place.length === 0 ? message : `${message} (line ${line})`
@@ -47,5 +49,5 @@ export function refuse(faults: readonly Fault[]): void {
   })
 }
 
-/** A text of the file within a message. */
+/** Returns a text of the file as shown in a message: at most 200 characters. */
 export const shown = (text: string) => (text.length <= 200 ? text : `${text.slice(0, 200)}…`)

@@ -2,7 +2,7 @@ import { Instance, Node } from '../../schemas/types.js'
 import { everyError } from '../../schemas/validator.js'
 import { shown } from './refusal.js'
 
-/** What is wrong with one property, as a person reads it. */
+/** What is wrong with one property, in words for people. */
 export interface PropertyFault {
   property: string
   name: string | undefined
@@ -10,13 +10,13 @@ export interface PropertyFault {
 }
 
 /**
- * What a node's schema refuses. `name` is that of a variable, an option or a script. A node may lack what its file
- * gives it elsewhere.
+ * Returns what a node's schema refuses. `name` is that of a variable, an option or a script. Members may be missing,
+ * since the file may set them elsewhere.
  */
 export const nodeFaults = (node: Partial<Node>): PropertyFault[] =>
   faultsOf(Node, { ...node, name: node.name ?? 'a', instance: node.instance ?? 'a', role: node.role ?? 'WORKER' })
 
-/** What an instance's schema refuses. */
+/** Returns what an instance's schema refuses. */
 export const instanceFaults = (instance: Instance): PropertyFault[] => faultsOf(Instance, instance)
 
 function faultsOf(schema: typeof Node | typeof Instance, value: object): PropertyFault[] {
@@ -27,7 +27,7 @@ function faultsOf(schema: typeof Node | typeof Instance, value: object): Propert
       return { property, name: undefined, message: 'one interface per node' }
     }
     if (rest === undefined) return { property, name: undefined, message }
-    // A script is known by its name, not by its place.
+    // A script is identified by its name, not by its place.
     const name: string = Array.isArray(whole) ? whole[Number(rest)] : rest
     return { property, name, message: `${shown(name)} ${message}` }
   })

@@ -17,8 +17,7 @@ type Options = SecureContextOptions & Pick<ConnectionOptions, 'checkServerIdenti
 type Files = Partial<Record<`${Side}_tls_${Part}`, string>>
 
 /**
- * Who a certificate says that its bearer is: as in Kubernetes, the organization (O) is the role and the common name
- * (CN) the name.
+ * The identity in a certificate: as in Kubernetes, the organization (O) is the role and the common name (CN) the name.
  */
 export interface Bearer {
   name: string
@@ -28,8 +27,8 @@ export interface Bearer {
 }
 
 /**
- * What one side needs to speak TLS: its certificate and key, and the authorities (CA) that others' certificates are
- * checked against. Read from the files (PEM) that the settings name, and again when told so.
+ * What one side needs for TLS: its certificate and key, and the authorities (CA) that the other side's certificates are
+ * checked against. Read from the files (PEM) that the settings name, and again on reload().
  */
 export class Certificates {
   #side: Side
@@ -45,7 +44,7 @@ export class Certificates {
     this.reload()
   }
 
-  /** Undefined where no setting wants TLS. */
+  /** Returns undefined where no setting requires TLS. */
   static of(side: Side, settings: Files): Certificates | undefined {
     return (['cert', 'key', 'ca', 'pin'] as const).some(part => settings[`${side}_tls_${part}`] !== undefined)
       ? new Certificates(side, settings)
@@ -53,31 +52,31 @@ export class Certificates {
   }
 
   /**
-   * For `tls.connect`, and for servers: those ask clients for a certificate where there is an authority to check it,
-   * and decide later.
+   * Options for `tls.connect` and for servers. A server requests a client certificate where there is an authority to
+   * check it, and decides later.
    */
   get options(): Options & { requestCert: boolean } {
     return { ...this.#options, requestCert: this.#options.ca !== undefined }
   }
 
-  /** When the own certificate expires; undefined where there is none. Milliseconds since 1970. */
+  /** When our own certificate expires, in milliseconds since 1970; undefined where there is none. */
   get expires(): number | undefined {
     return this.#own && Date.parse(this.#own.validTo)
   }
 
-  /** Whether the own certificate is for this name. */
+  /** Returns whether our own certificate is valid for this name. */
   isFor(host: string): boolean {
     // OpenSSL takes ".example.org" for every name under it.
     return /^[\w-]+(\.[\w-]+)*$/.test(host) && this.#own?.checkHost(host) !== undefined
   }
 
-  /** Has a server use what is read later for its new connections. */
+  /** Makes a server use reloaded files for its new connections. */
   serve(server: Server): void {
     this.#servers.add(server)
     server.once('close', () => this.#servers.delete(server))
   }
 
-  /** Reads the files again. Throws an AppError that names the setting; what was good before stays. */
+  /** Reads the files again. Throws an AppError that names the setting; the files read before then stay in use. */
   reload(): void {
     const read = (part: Part) => {
       const setting = `${this.#side}_tls_${part}` as const
@@ -85,7 +84,7 @@ export class Certificates {
       if (path === undefined) return undefined
       try {
         const text = readFileSync(path)
-        // A bad authority would only be noticed when it is needed.
+        // A bad authority would otherwise only be noticed when it is needed.
         if (part !== 'key') return { text, certificate: new X509Certificate(text) }
         return { text, certificate: undefined }
       } catch (error) {
@@ -121,7 +120,7 @@ export class Certificates {
   }
 }
 
-/** That very certificate is trusted, and nothing that it, or what comes after it in the file, has signed. */
+/** Trusts exactly this certificate, and nothing that it, or a later certificate in the file, has signed. */
 function expecting({ text, certificate }: { text: Buffer; certificate: X509Certificate | undefined }): Options {
   return {
     ca: text,
@@ -133,11 +132,11 @@ function expecting({ text, certificate }: { text: Buffer; certificate: X509Certi
   }
 }
 
-/** Who has opened this connection, by a certificate of an authority of ours; undefined without one. */
+/** Returns who opened this connection, by a certificate of our authority; undefined without one. */
 export function bearerOf({ socket }: Pick<IncomingMessage, 'socket'>): Bearer | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
   const { subject, valid_to: expires } = socket.getPeerCertificate()
-  // Without a name, or with several, it is of nobody.
+  // Without a name, or with several, the certificate identifies nobody.
   if (typeof subject?.CN !== 'string') return undefined
   return { name: subject.CN, role: String(subject.O), expires: Date.parse(expires) }
 }

@@ -3,13 +3,13 @@ import type { ConfigurationInput, Node, Outcome } from '../../schemas/types.js'
 /** What is shown in place of a secret. */
 export const mask = '********'
 
-/** Names of environment variables and options whose values are nobody's business. */
+/** Names of environment variables and options whose values are secret. */
 const secretName = /pass(word|wd|phrase)|secret|token|credential|(^|[_:])key$|(api|private|access|auth)_?key/i
 
 const maskedMap = (values: Record<string, string>) =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, secretName.test(name) ? mask : value]))
 
-/** A configuration for the eyes of others: values of `env` and `options` that look like secrets are masked. */
+/** Returns a configuration for display: values of `env` and `options` that look like secrets are masked. */
 export function masked<T extends ConfigurationInput>(configuration: T): T {
   return {
     ...configuration,
@@ -21,13 +21,13 @@ export function masked<T extends ConfigurationInput>(configuration: T): T {
   }
 }
 
-/** The same for what a result carries. */
+/** Masks the configuration that a result carries in the same way. */
 export function maskedOutcome(outcome: Outcome): Outcome {
   const { data } = outcome
   return data?.configuration ? { ...outcome, data: { ...data, configuration: masked(data.configuration) } } : outcome
 }
 
-/** What was masked and has come back so: it would be deployed as it is. */
+/** Returns the fields that were masked and have come back masked: they would be deployed as they are. */
 export function maskedFields({ nodes }: ConfigurationInput): string[] {
   return nodes.flatMap(({ name, env = {}, options = {} }) =>
     [
@@ -41,7 +41,7 @@ export function maskedFields({ nodes }: ConfigurationInput): string[] {
   )
 }
 
-/** A command line for the eyes of others: of arguments `name=value`, as Zeek takes its options. */
+/** Returns a command line for display: masks secrets in arguments `name=value`, the form of Zeek's options. */
 export function maskedCommand(command: readonly string[]): string[] {
   return command.map(argument => {
     const name = /^[^=]*(?==)/.exec(argument)?.[0]
@@ -49,10 +49,10 @@ export function maskedCommand(command: readonly string[]): string[] {
   })
 }
 
-/** Shorter ones cannot be told from other words. */
+/** Shorter secrets cannot be distinguished from other words. */
 const secretLength = 6
 
-/** A text in which the secrets of a node are masked, wherever they appear. */
+/** Returns a text with the secrets of a node masked, wherever they appear. */
 export function withoutSecrets(text: string, { env = {}, options = {} }: Pick<Node, 'env' | 'options'>): string {
   const secrets = [...Object.entries(env), ...Object.entries(options)]
     .filter(([name, value]) => secretName.test(name) && value.length >= secretLength)

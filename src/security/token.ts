@@ -8,7 +8,7 @@ const bootstrapId = 'bootstrap'
 
 const hashOf = (secret: string) => createHash('sha256').update(secret).digest('hex')
 
-/** A new token: what is kept of it, and its text, which nobody can tell later. */
+/** Creates a token: what is stored of it, and its text, which cannot be recovered later. */
 export function createToken({
   name,
   role,
@@ -38,9 +38,12 @@ export function createToken({
   }
 }
 
-/** The token of the first admin, as whoever set the controller up has made it up. Throws `invalid_request`. */
+/**
+ * Returns the token of the first admin from a text made up by the person who sets up the controller. Throws
+ * `invalid_request`.
+ */
 export function bootstrapToken(text: string, now: number): StoredToken {
-  // Other characters do not come through a header as they are.
+  // Other characters do not pass through a header unchanged.
   if (!/^[!-~]{32,256}$/.test(text)) {
     throw new AppError('invalid_request', 'it must hold one word of 32 to 256 characters of ASCII')
   }
@@ -58,13 +61,13 @@ export function bootstrapToken(text: string, now: number): StoredToken {
   }
 }
 
-/** The token that a text is; undefined when there is none, or no longer. */
+/** Returns the token that a text stands for; undefined when there is none, or it has expired. */
 export function findToken(
   tokens: ReadonlyMap<string, StoredToken>,
   text: string,
   now: number
 ): StoredToken | undefined {
-  // What is not of our making can only be the first one.
+  // A text that is not of our format can only be the first token.
   const [, id = bootstrapId, secret = text] = pattern.exec(text) ?? []
   const token = tokens.get(id)
   if (!token || !timingSafeEqual(Buffer.from(token.hash), Buffer.from(hashOf(secret)))) return undefined

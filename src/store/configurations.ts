@@ -2,13 +2,13 @@ import type { Configuration } from '../../schemas/types.js'
 import type { Layout } from '../../schemas/agent.js'
 import type { Store } from './store.js'
 
-/** A deployment: the configuration, and what every node is to know of the cluster. */
+/** A deployment: the configuration, and what every node knows of the cluster. */
 export interface Deployment {
   configuration: Configuration
   layout: Layout
-  /** The instances whose address is that of their agent at the time. Earlier versions did not keep it. */
+  /** Instances whose address is the one that their agent had at the time. Earlier versions did not store it. */
   located?: string[]
-  /** By host, ports that strangers held and that were left to them: they stay so. */
+  /** By host, ports that foreign processes held and that were left to them: later deployments skip them, too. */
   skipped?: Record<string, number[]>
 }
 
@@ -17,7 +17,7 @@ export interface InstanceAddress {
   machine: string
 }
 
-/** The configurations, and where instances were last seen. Writing methods only inside of a `write`. */
+/** The configurations, and the last known addresses of instances. Call writing methods only inside of a `write`. */
 export class ConfigurationTable {
   #store: Store
 
@@ -43,7 +43,7 @@ export class ConfigurationTable {
     this.#store.run('DELETE FROM stopped_nodes WHERE name NOT IN (SELECT value FROM json_each(?))', names)
   }
 
-  /** The names of the nodes that are to be stopped. */
+  /** Returns the names of the nodes whose desired state is stopped. */
   stopped(): Set<string> {
     return new Set(this.#store.all<{ name: string }>('SELECT name FROM stopped_nodes').map(({ name }) => name))
   }
@@ -53,7 +53,7 @@ export class ConfigurationTable {
     for (const node of nodes) this.#store.run(sql, node)
   }
 
-  /** By name of the instance. */
+  /** Returns the addresses by name of the instance. */
   addresses(): Map<string, InstanceAddress> {
     return new Map(
       this.#store

@@ -10,9 +10,8 @@ export type Row = Record<string, unknown>
 export type Database = InstanceType<typeof DatabaseSync>
 
 /**
- * Opens a database, whole and of the current version; who else has it locked is waited for so long. Throws
- * `unavailable`
- * with a line that names the file.
+ * Opens a database, checks it and migrates it to the current version; waits up to `lockMs` milliseconds for another
+ * process that has it locked. Throws `unavailable` with a line that names the file.
  */
 export function openDatabase(path: string, lockMs: number): Database {
   try {
@@ -20,17 +19,17 @@ export function openDatabase(path: string, lockMs: number): Database {
     const db = new DatabaseSync(path, { timeout: lockMs, enableForeignKeyConstraints: true })
     // Configurations may hold secrets.
     if (path !== ':memory:') chmodSync(path, 0o600)
-    // The log is worked in less often than SQLite would, every 16 MB: that syncs it, and the same pages change again
-    // and again.
+    // The log is checkpointed less often than SQLite would, every 16 MB: a checkpoint syncs, and the same pages change
+    // again and again.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 4096')
     check(db)
     migrate(db)
-    // From now on whoever waits for a lock does not hold up the process.
+    // From now on, waiting for a lock must not block the process.
     db.exec('PRAGMA busy_timeout = 0')
     return db
   } catch (error) {
     const { kind, reason = messageOf(error) }: Partial<StoreFault> = faultIn(error) ?? {}
-    // SQLite does not say which of its files, and why.
+    // SQLite does not say which of its files is affected, and why.
     const obstacle =
       kind === 'failing'
         ? ['', '-wal', '-shm'].map(end => obstacleTo(path + end)).find(text => text !== undefined)
@@ -43,7 +42,10 @@ export function openDatabase(path: string, lockMs: number): Database {
   }
 }
 
-/** For 100,000 events this takes less than a tenth of a second, and they are read at the start anyway. */
+/**
+ * Throws when the database is damaged. For 100,000 events this takes less than a tenth of a second, and they are read
+ * at the start anyway.
+ */
 function check(db: Database): void {
   const { quick_check: found } = db.prepare('PRAGMA quick_check(1)').get() as Row
   if (found !== 'ok') throw new StoreFault('damaged', String(found).replace(/\s+/g, ' '))

@@ -3,7 +3,7 @@ import type { DomainEvent, LoggedEvent } from '../../schemas/events.js'
 import { bootId } from '../util.js'
 import type { Store } from './store.js'
 
-/** An event in the log, and whether it is of a request that only reads. */
+/** An event in the log, and whether it belongs to a request that only reads. */
 export interface StoredEvent extends LoggedEvent {
   transient: boolean
 }
@@ -13,7 +13,7 @@ export interface Retention {
   maxCount: number
   maxAgeMs: number
   maxBytes: number
-  /** Of events of requests that only read, so that polling does not push the others out. */
+  /** Maximum of events of requests that only read, so that polling does not push out the others. */
   maxTransientCount: number
   maxTransientBytes: number
 }
@@ -24,26 +24,25 @@ const pruneStep = 500
 
 /**
  * The durable, ordered log of everything that has happened. Its epoch changes when its past can no longer be trusted,
- * which only
- * shows when it is opened.
+ * which is only detected when the log is opened.
  */
 export class EventLog {
   #store: Store
   #table: 'events' | 'audit'
-  /** Made once: it is what is run most. */
+  /** The insert statement. Built once, since it runs most often. */
   #insert: string
   #epoch: string
   #head: number
-  /** Whether it tells how far it is: whoever only appends does not know. */
+  /** Whether the log writes its position to the mark: a process that only appends does not know the position. */
   #isOpen = false
-  /** Why its past cannot be trusted; undefined when it can, or there is none. */
+  /** Why the log's past cannot be trusted; undefined when it can, or there is none. */
   readonly distrust: string | undefined
-  /** Once it is known, until something is dropped. */
+  /** Cached until something is dropped. */
   #earliest: number | undefined
-  /** What is kept, so that pruning need not count it each time. */
+  /** Number and size of the stored events, so that pruning need not count them each time. */
   #kept = { count: 0, bytes: 0, transient: { count: 0, bytes: 0 } }
 
-  /** `table`: where it is. Logs are constructed all before any is opened. */
+  /** `table`: the table of the log. Construct all logs before opening any. */
   constructor(store: Store, table: 'events' | 'audit' = 'events') {
     this.#store = store
     this.#table = table
@@ -66,17 +65,17 @@ export class EventLog {
   get head(): number {
     return this.#head
   }
-  /** How many are kept, and how long their texts are together. */
+  /** Number of the stored events, and the total length of their texts. */
   get kept(): { count: number; bytes: number } {
     return this.#kept
   }
-  /** The number of the oldest that is kept of requests that only read; of the next event when none is. */
+  /** The number of the oldest stored event of requests that only read; that of the next event when none is stored. */
   get earliestTransient(): number {
     return Number(
       this.#store.get(`SELECT min(seq) AS seq FROM ${this.#table} WHERE transient = 1`)?.seq ?? this.#head + 1
     )
   }
-  /** When the oldest that is kept has happened; undefined when none is. */
+  /** When the oldest stored event happened; undefined when none is stored. */
   get oldest(): number | undefined {
     return this.#store.get<{ time: number }>(`SELECT time FROM ${this.#table} ORDER BY seq LIMIT 1`)?.time
   }
@@ -87,20 +86,20 @@ export class EventLog {
     return this.#earliest ?? this.#head + 1
   }
 
-  /** Writes down which log this is. Call it once, before anything is appended. */
+  /** Stores the epoch of this log. Call it once, before anything is appended. */
   async open(): Promise<void> {
     await this.#store.write('synced', () => this.#remember(this.#epoch))
-    // Not before: a mark of an epoch that is not in the database would be taken for that of another log.
+    // Not earlier: a mark with an epoch that is not in the database would be taken for the mark of another log.
     this.#store.mark?.write(this.#table, { epoch: this.#epoch, seq: this.#head })
     this.#isOpen = true
   }
 
-  /** Call it last: the log is whole, whatever happens to the machine. */
+  /** Call it last: from then on the log is complete, whatever happens to the machine. */
   async close(): Promise<void> {
     await this.#store.write('synced', () => this.#store.run("DELETE FROM meta WHERE name = 'boot'"))
   }
 
-  /** Only inside of a `write`. Returns the event as it is in the log. */
+  /** Appends an event. Call it only inside of a `write`. Returns the event as stored in the log. */
   append(event: DomainEvent, transient: boolean, time: number): StoredEvent {
     const { reqid = null, instance = null, node = null } = event as { reqid?: string; instance?: string; node?: string }
     const body = JSON.stringify(event)
@@ -108,13 +107,13 @@ export class EventLog {
     return { seq, time, type: event.type, reqid, instance, node, transient, body }
   }
 
-  /** Tells that events are committed, before anyone else is told. */
+  /** Records that events are committed, before anyone else learns of them. */
   advance(...events: readonly StoredEvent[]): void {
     for (const { seq, body, transient } of events) {
       this.#head = Math.max(this.#head, seq)
       tally(this.#kept, transient, 1, Buffer.byteLength(body))
     }
-    // One that cannot be written only knows less: the database says so itself when the disk fails.
+    // A mark that cannot be written is only behind: when the disk fails, the database reports it itself.
     if (this.#isOpen) {
       try {
         this.#store.mark?.write(this.#table, { epoch: this.#epoch, seq: this.#head })
@@ -122,7 +121,7 @@ export class EventLog {
     }
   }
 
-  /** What comes after a number, in order. */
+  /** Returns the events after a number, in order. */
   after(seq: number, limit: number): StoredEvent[] {
     return this.#store.all<StoredEvent>(
       `SELECT ${columns} FROM ${this.#table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
@@ -132,7 +131,7 @@ export class EventLog {
     )
   }
 
-  /** The same, of one request. */
+  /** Returns the events of one request after a number, in order. */
   ofRequest(reqid: string, seq: number, limit: number): StoredEvent[] {
     return this.#store.all<StoredEvent>(
       `SELECT ${columns} FROM ${this.#table} WHERE reqid = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
@@ -143,7 +142,7 @@ export class EventLog {
     )
   }
 
-  /** What comes before a number, newest first. */
+  /** Returns the events before a number, newest first. */
   before(seq: number, limit: number): StoredEvent[] {
     return this.#store.all<StoredEvent>(
       `SELECT ${columns} FROM ${this.#table} WHERE seq < ? AND seq <= ? ORDER BY seq DESC LIMIT ?`,
@@ -153,12 +152,12 @@ export class EventLog {
     )
   }
 
-  /** What another process has appended, in order. */
+  /** Returns the events that another process has appended, in order. */
   unseen(): StoredEvent[] {
     return this.#store.all<StoredEvent>(`SELECT ${columns} FROM ${this.#table} WHERE seq > ? ORDER BY seq`, this.#head)
   }
 
-  /** The newest of one request. */
+  /** Returns the newest event of one request. */
   lastOf(reqid: string): StoredEvent | undefined {
     return this.#store.get<StoredEvent>(
       `SELECT ${columns} FROM ${this.#table} WHERE reqid = ? ORDER BY seq DESC LIMIT 1`,
@@ -166,14 +165,14 @@ export class EventLog {
     )
   }
 
-  /** Drops the oldest of what need not be kept, some of it at a time. Resolves with whether there is more. */
+  /** Drops the oldest events beyond the retention, some at a time. Resolves with whether there is more to drop. */
   async prune(retention: Retention, now: number): Promise<boolean> {
     const dropped = await this.#store.write('written', () => {
       const rows: { transient: number; bytes: number }[] = []
       const left = structuredClone(this.#kept)
       const drop = (where: string, limit: number, ...values: number[]) => {
         if (limit <= 0) return
-        // Also of what is not committed yet: what is read meanwhile is without it.
+        // Before the commit already: what is read meanwhile lacks the dropped events.
         this.#earliest = undefined
         const gone = this.#store.runReturning<(typeof rows)[number]>(
           `DELETE FROM ${this.#table} WHERE seq IN (SELECT seq FROM ${this.#table} WHERE ${where} ORDER BY seq LIMIT ?) RETURNING transient, octet_length(body) AS bytes`,
@@ -183,7 +182,7 @@ export class EventLog {
         for (const { transient, bytes } of gone) tally(left, transient === 1, -1, -bytes)
         rows.push(...gone)
       }
-      // As many as are too much if all are equally long. They are not, but it is done again and again.
+      // The number of excess events if all were equally long. They are not, but pruning is repeated.
       const excess = ({ count, bytes }: { count: number; bytes: number }, max: number) =>
         bytes > max ? count * (1 - max / bytes) : 0
       drop(
@@ -207,11 +206,11 @@ export class EventLog {
     return dropped.length >= pruneStep
   }
 
-  /** Whether numbers may be given anew that somebody was told already. */
+  /** Returns why the log may assign numbers again that clients have already seen; undefined when it cannot. */
   #judge(): string | undefined {
     const { mark } = this.#store
     const place = mark?.of(this.#table)
-    // Then commits that were not synced may be gone.
+    // Commits that were not synced may be lost then.
     if (this.#meta('boot') !== undefined && this.#meta('boot') !== bootId) return 'the machine has crashed'
     if (mark === undefined) return undefined
     if (place === undefined) return 'nothing says how far it was'
@@ -244,7 +243,7 @@ interface Kept {
   transient: { count: number; bytes: number }
 }
 
-/** Counts events of which so many more, or less, are kept. */
+/** Adds events to the counts of what is kept; with negative numbers, subtracts them. */
 function tally(kept: Kept, transient: boolean, count: number, bytes: number): void {
   for (const one of transient ? [kept, kept.transient] : [kept]) {
     one.count += count

@@ -1,12 +1,11 @@
 import { AppError, messageOf } from '../errors.js'
 
 /**
- * `locked`: by another process, for a while. `damaged`: until somebody mends it. `failing`: full, read-only, broken,
- * gone.
+ * `locked`: by another process, for a while. `damaged`: until it is repaired. `failing`: full, read-only, broken, gone.
  */
 export type FaultKind = 'locked' | 'damaged' | 'failing'
 
-/** The store cannot do what it is asked for: its fault, or its disk's, not that of who asked. */
+/** The store cannot do what it is asked to do: a fault of the store or its disk, not of the caller. */
 export class StoreFault extends AppError {
   readonly kind: FaultKind
   readonly reason: string
@@ -18,7 +17,7 @@ export class StoreFault extends AppError {
   }
 }
 
-/** SQLite's result codes that tell of the store, and its texts for them. Any other tells of a statement. */
+/** SQLite's result codes that concern the store, and its texts for them. Any other code concerns a statement. */
 const kinds: readonly [code: number, text: string, kind: FaultKind][] = [
   // A file that is shorter than it should be.
   [522, '', 'damaged'],
@@ -34,12 +33,12 @@ const kinds: readonly [code: number, text: string, kind: FaultKind][] = [
   [26, 'file is not a database', 'damaged']
 ]
 
-/** What was thrown, as a fault of the store if it is one. */
+/** Returns an error as a fault of the store; undefined if it is not one. */
 export function faultIn(error: unknown): StoreFault | undefined {
   if (error instanceof StoreFault) return error
   const { code, errcode, message } = (error ?? {}) as { code?: string; errcode?: number; message?: string }
   if (code !== 'ERR_SQLITE_ERROR') return undefined
-  // A query that fails on its way has the text alone.
+  // A query that fails while it returns rows has only the text.
   const kind = kinds.find(([number, text]) =>
     errcode === undefined ? message === text : errcode === number || (errcode & 0xff) === number
   )?.[2]

@@ -2,8 +2,8 @@ import { statSync } from 'node:fs'
 import { StoreFault } from './fault.js'
 
 /**
- * The file of a database that is open, looked at from outside: SQLite goes on in a file that was removed, and what is
- * written then is gone with the process. Never opened here, since closing it would give up SQLite's locks.
+ * The file of an open database, observed from outside: SQLite continues in a file that was removed, and what it then
+ * writes is lost with the process. Never opened here, since closing it would release SQLite's locks.
  */
 export class DatabaseFile {
   #path: string
@@ -15,7 +15,7 @@ export class DatabaseFile {
     this.#opened = statSync(path, { bigint: true })
   }
 
-  /** Throws when it is no longer the one that was opened. */
+  /** Throws when the file is no longer the one that was opened. */
   check(): void {
     const now = statSync(this.#path, { bigint: true, throwIfNoEntry: false })
     if (!now) {
@@ -30,7 +30,7 @@ export class DatabaseFile {
         'the database file was replaced: put it back, or restart the controller to go on with the new one'
       )
     }
-    // It never shrinks by itself.
+    // The file never shrinks by itself.
     if (now.size < this.#size) throw new StoreFault('damaged', 'the database file was cut short')
     this.#size = now.size
   }

@@ -1,29 +1,31 @@
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
 import { AppError, messageOf } from '../errors.js'
 
-/** How far a log has got. */
+/** The position that a log has reached. */
 export interface LogPosition {
   epoch: string
   seq: number
 }
 
-/** A place for each log, at which its line always begins, so that one is written over without the others. */
+/**
+ * Logs in the order of their lines. Each line begins at a fixed place, so that it is overwritten without touching the
+ * others.
+ */
 const logs = ['events', 'audit'] as const
 const lineLength = 64
 
 /**
- * How far the logs of a database have got, in a file beside it: what is committed is written down here before anyone
- * hears
- * of it, and never before it is committed. So a database that is behind is an older one, a backup that was restored.
- * Nothing is synced: a killed process takes nothing back, and after a crash of the machine no log is trusted anyway.
+ * The positions of a database's logs, in a file beside it: what is committed is recorded here before anyone learns of
+ * it, and never before it is committed. So a database that is behind its mark is an older one, a restored backup.
+ * Nothing is synced: killing the process loses nothing, and after a crash of the machine no log is trusted anyway.
  */
 export class Mark {
   #path: string
   #places: Partial<Record<string, LogPosition>>
-  /** Opened to be written: whoever only looks makes none. */
+  /** Opened only for writing: a process that only reads creates no file. */
   #file: number | undefined
 
-  /** Throws `unavailable` when there is one that cannot be read. */
+  /** Reads the mark. Throws `unavailable` when there is one that cannot be read. */
   static open(path: string): Mark {
     try {
       return new Mark(path, read(path))
@@ -37,12 +39,12 @@ export class Mark {
     this.#places = places
   }
 
-  /** As it was found, or written since; undefined when nothing (whole) was. */
+  /** Returns a log's position as found or written since; undefined when no complete one was found. */
   of(log: (typeof logs)[number]): LogPosition | undefined {
     return this.#places[log]
   }
 
-  /** Throws when it cannot be written. */
+  /** Records the position of a log. Throws when it cannot be written. */
   write(log: (typeof logs)[number], { epoch, seq }: LogPosition): void {
     this.#file ??= openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600)
     this.#places[log] = { epoch, seq }

@@ -1,4 +1,4 @@
-/** What turns a database of version n into one of version n + 1. Never changed, only added to. */
+/** Statements that turn a database of version n into one of version n + 1. Never changed, only added to. */
 export const migrations = [
   `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;

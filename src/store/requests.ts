@@ -2,7 +2,7 @@ import type { Request, RequestArguments, RequestState, RequestType } from '../..
 import type { Result } from '../../schemas/types.js'
 import type { Store } from './store.js'
 
-/** A request as it is kept; the places in the log are numbers here. */
+/** A request as it is stored; places in the log are numbers here. */
 export interface StoredRequest extends Omit<Request, 'event_cursor' | 'success'> {
   /** Its place in the history. */
   n: number
@@ -31,7 +31,7 @@ export interface RequestEnd {
 export interface RequestFilter {
   type?: string | undefined
   state?: string | undefined
-  /** Only older ones than this place in the history. */
+  /** Only requests older than this place in the history. */
   before?: number | undefined
   limit: number
 }
@@ -51,12 +51,12 @@ interface RequestRow {
   event_seq: number
 }
 
-/** In small steps, so that no commit takes long. */
+/** Pruned in small steps, so that no commit takes long. */
 const pruneStep = 500
 
 const time = (ms: number) => new Date(ms).toISOString()
 
-/** The requests and their results. Writing methods only inside of a `write`. */
+/** The requests and their results. Call writing methods only inside of a `write`. */
 export class RequestTable {
   #store: Store
 
@@ -64,7 +64,7 @@ export class RequestTable {
     this.#store = store
   }
 
-  /** Adds a request: pending, or with its end. */
+  /** Adds a request, either pending or already ended. */
   insert(request: NewRequest, end?: RequestEnd): void {
     this.#store.run(
       `INSERT INTO requests (reqid, type, state, arguments, results, warnings, created_at, finished_at, expires_at, event_seq, transient, idempotency_key, fingerprint)
@@ -85,7 +85,7 @@ export class RequestTable {
     )
   }
 
-  /** Adds results to a request that is pending. */
+  /** Adds results to a pending request. */
   addResults(reqid: string, results: readonly Result[]): void {
     for (const result of results) {
       this.#store.run(
@@ -96,7 +96,7 @@ export class RequestTable {
     }
   }
 
-  /** Ends a request that is pending. */
+  /** Ends a pending request. */
   finish(reqid: string, { state, results, warnings, finished }: RequestEnd): void {
     this.#store.run(
       "UPDATE requests SET state = ?, results = ?, warnings = ?, finished_at = ? WHERE reqid = ? AND state = 'pending'",
@@ -123,7 +123,7 @@ export class RequestTable {
     )
   }
 
-  /** Newest first. */
+  /** Returns the matching requests, newest first. */
   list({ type, state, before, limit }: RequestFilter): StoredRequest[] {
     const wanted = (
       [
@@ -142,9 +142,9 @@ export class RequestTable {
   }
 
   /**
-   * Drops the oldest finished ones beyond these numbers, and those that ended before `before`; those that only read go
-   * with
-   * their events, which began before `beforeEvent`. Some of them at a time: returns whether there are more.
+   * Drops the oldest finished requests beyond these numbers, and those that ended before `before`; requests that only
+   * read are dropped with their events, which began before `beforeEvent`. Drops some at a time: returns whether there
+   * are more.
    */
   prune({
     maxCount,
@@ -177,7 +177,7 @@ export class RequestTable {
         hasMore ||= gone.length >= pruneStep
       }
       if (excess > 0) drop(excess, 'TRUE')
-      // They end about in their order: what has ended long ago is among the first.
+      // Requests end roughly in their order: those that ended long ago are among the first.
       drop(pruneStep, 'finished_at < ?', before)
       if (transient === 1) drop(pruneStep, 'event_seq + 1 < ?', beforeEvent)
     }

@@ -8,22 +8,23 @@ import { Mark } from './mark.js'
 export type { Row } from './database.js'
 type Parameter = string | number | null
 
-/** How sure a commit is before anyone hears of it: on the disk, or only past the end of this process. */
+/** How durable a commit is before anyone learns of it: on the disk, or only safe from the end of this process. */
 export type Durability = 'synced' | 'written'
 
 export interface WriteOptions {
   /**
-   * Rather late than never: it waits until the store can be written, and is refused only when that is closed before.
+   * Late rather than never: the write waits until the store can be written, and is rejected only when the store closes
+   * before that.
    */
   insists?: boolean
-  /** Nobody waits for it: it may wait some milliseconds for others, to share the cost of their commit. */
+  /** Nobody waits for this write: it may wait some milliseconds for others, to share the cost of their commit. */
   unhurried?: boolean
 }
 
 interface Job {
   durability: Durability
   insists: boolean
-  /** Runs it, and returns what resolves its promise, which is for after the commit. */
+  /** Runs the job, and returns a function that resolves its promise, to be called after the commit. */
   run: () => () => void
   reject: (error: unknown) => void
 }
@@ -31,25 +32,26 @@ interface Job {
 /** How long writes wait for another process that holds the lock. Nothing else waits with them. */
 const lockMs = 5_000
 const lockRetryMs = 20
-/** How long, and how many at the most, those wait for others that nobody waits for. */
+/** How long unhurried writes wait for others, and how many at most. */
 const gatherMs = 5
 const gatherMax = 128
-/** How often a store that fails is tried. */
+/** Interval between two trials of a failing store. */
 const probeMs = 500
-/** How many of these pass between two trials of one that works, which nobody may have written to for long. */
+/** Number of these intervals between two trials of a working store, which may not have been written to for long. */
 const idleProbes = 20
-/** As much as most requests write: where there is room for less, the next of them would fail again. */
+/** As much as most requests write: with less room, the next request would fail again. */
 const markBytes = 32_768
 
 /**
- * The database. What is written within one tick shares one transaction (group commit): a write is a promise, and
- * who waits for it speaks of nothing that is not committed.
+ * The database. Everything written within one tick shares one transaction (group commit): a write returns a promise, so
+ * a caller that awaits it never publishes anything that is not committed.
  *
- * While it cannot be written (a full disk, a lock that is held for long, a file that is gone) a write is refused at
- * once, and one that insists waits; it tries by itself whether that is over. A damaged one is not written any more.
+ * While the store cannot be written (a full disk, a lock that is held for long, a file that is gone) writes are
+ * rejected at once, except those that insist, which wait; the store itself tries whether it works again. A damaged
+ * database is no longer written.
  */
 export class Store {
-  /** How far its logs have got, as somebody else knows it; undefined where there is nothing to restore. */
+  /** How far its logs have got, as recorded outside of the database; undefined where there is nothing to restore. */
   readonly mark: Mark | undefined
   #db: Database
   #file: DatabaseFile | undefined
@@ -57,9 +59,9 @@ export class Store {
   #onCommit: (seconds: number, jobs: number) => void
   #statements = new Map<string, ReturnType<Database['prepare']>>()
   #jobs: Job[] = []
-  /** Whether the next commit has its time. */
+  /** Whether the next commit is already scheduled. */
   #scheduled = false
-  /** When it comes at the latest, if nobody waits for it. */
+  /** Starts the commit at the latest, if nobody waits for it. */
   #gathering: NodeJS.Timeout | undefined
   #prober: NodeJS.Timeout
   #probes = 0
@@ -67,14 +69,13 @@ export class Store {
   #lockedSince: number | undefined
   #closed = false
   #synchronous = ''
-  /** Whether the job that runs has written anything. */
+  /** Whether the current job has written anything. */
   #hasWritten = false
 
   /**
-   * Opens the database and brings it to the current version. `onChange` is told when it begins to fail, and when that
-   * is
-   * over; `onCommit` how long each commit of how many writes took. Throws `unavailable` with a line that names the
-   * file.
+   * Opens the database and migrates it to the current version. `onChange` is called when it begins to fail, and when
+   * that is over; `onCommit` with how long each commit took, and of how many writes. Throws `unavailable` with a line
+   * that names the file.
    */
   constructor(
     path: string,
@@ -89,7 +90,7 @@ export class Store {
     this.#prober = setInterval(() => this.#probe(), probeMs).unref()
   }
 
-  /** Why it cannot be written; undefined when it can. */
+  /** Why the store cannot be written; undefined when it can. */
   get failure(): string | undefined {
     return this.#fault?.message
   }
@@ -103,7 +104,7 @@ export class Store {
     }
   }
 
-  /** The same, where one row is enough; undefined when there is none. */
+  /** Runs a statement that only reads, and returns its first row; undefined when there is none. */
   get<T extends object = Row>(sql: string, ...parameters: Parameter[]): T | undefined {
     try {
       return this.#prepare(sql).get(...parameters) as T | undefined
@@ -112,7 +113,7 @@ export class Store {
     }
   }
 
-  /** Only inside of a `write`. Returns the id of the inserted row. */
+  /** Runs a statement that writes. Call it only inside of a `write`. Returns the id of the inserted row. */
   run(sql: string, ...parameters: Parameter[]): number {
     this.#hasWritten = true
     try {
@@ -122,17 +123,19 @@ export class Store {
     }
   }
 
-  /** Only inside of a `write`. Returns the rows of a statement that writes and has a RETURNING clause. */
+  /**
+   * Runs a statement that writes and has a RETURNING clause, and returns its rows. Call it only inside of a `write`.
+   */
   runReturning<T extends object = Row>(sql: string, ...parameters: Parameter[]): T[] {
     this.#hasWritten = true
     return this.all<T>(sql, ...parameters)
   }
 
   /**
-   * Runs the job in the next transaction and resolves with what it returns once that is committed. When the job
-   * throws, what it wrote is undone and the promise rejects with the error; the others of its transaction stand.
-   * A job may be run more than once, so it must leave nothing behind but in the database. Continuations of one
-   * transaction run in the order of the jobs.
+   * Runs the job in the next transaction and resolves with what it returns once that is committed. When the job throws,
+   * what it wrote is undone and the promise rejects with the error; other jobs of its transaction are unaffected. A job
+   * may run more than once, so it must have no side effects outside of the database. Continuations of one transaction
+   * run in the order of the jobs.
    */
   write<T>(
     durability: Durability,
@@ -147,7 +150,7 @@ export class Store {
         return () => resolve(value)
       }
       this.#jobs.push({ durability, insists, run, reject })
-      // Otherwise what waits for a lock, or for the end of a fault, takes it along.
+      // Otherwise the commit that waits for a lock, or for the end of a fault, includes this job.
       if (this.#fault || this.#scheduled) return
       if (unhurried && this.#jobs.length < gatherMax) {
         this.#gathering ??= setTimeout(() => this.#commit(), gatherMs)
@@ -158,19 +161,22 @@ export class Store {
     })
   }
 
-  /** Commits what is waiting, if that can be done now, and closes: the file is whole then, without its log. */
+  /** Commits the waiting writes, if that is possible now, and closes: the file is then complete without its log. */
   close(): void {
     clearInterval(this.#prober)
     this.#commit(true)
     this.#closed = true
-    // SQLite would do so, but for statements that are not collected yet: all of it is to be in the one file.
+    // SQLite would do so, were it not for statements that are not collected yet: everything should be in the one file.
     if (!this.#fault) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     this.#statements.clear()
     this.#db.close()
     this.mark?.close()
   }
 
-  /** Commits what is waiting. What cannot be is refused, or waits: for a lock, or until the store works again. */
+  /**
+   * Commits the waiting writes. Those that cannot be committed are rejected, or wait: for a lock, or until the store
+   * works again.
+   */
   #commit(isLast = false): void {
     if (this.#closed) return
     this.#scheduled = false
@@ -185,7 +191,7 @@ export class Store {
     }
   }
 
-  /** Commits the jobs; without any, it tries whether a store that has failed works again. Throws when it does not. */
+  /** Commits the jobs; without any, tries whether a failed store works again. Throws when it does not. */
   #commitJobs(jobs: Job[]): void {
     if (this.#fault?.kind === 'damaged') throw this.#fault
     this.#file?.check()
@@ -196,7 +202,7 @@ export class Store {
     this.#turn(undefined)
   }
 
-  /** Has jobs wait that could not be committed, or refuses them; none waits for a last commit. */
+  /** Makes jobs wait that could not be committed, or rejects them; after the last commit none waits. */
   #postpone(jobs: readonly Job[], fault: StoreFault, isLast: boolean): void {
     if (fault.kind === 'locked') this.#lockedSince ??= performance.now()
     const isPatient = fault.kind === 'locked' && !this.#fault && performance.now() - this.#lockedSince! < lockMs
@@ -224,16 +230,16 @@ export class Store {
   }
 
   /**
-   * Runs and commits the jobs. One that throws is rejected and taken out; if it had written something, nothing stands
-   * and
-   * the others have to be run again: that is rare, and a savepoint for each would cost more than most jobs do. Returns
-   * whether they are committed.
+   * Runs and commits the jobs. A job that throws is rejected and removed; if it had written something, everything is
+   * rolled back and the others must run again: that is rare, and a savepoint for each would cost more than most jobs
+   * do. Returns whether the jobs are committed.
    */
   #transact(jobs: Job[]): boolean {
-    // In WAL mode FULL syncs the log at each commit and NORMAL leaves that to the kernel. It cannot be changed inside.
+    // In WAL mode FULL syncs the log at each commit and NORMAL leaves that to the kernel. It cannot be changed within a
+    // transaction.
     this.#sync(this.#fault || jobs.some(({ durability }) => durability === 'synced') ? 'FULL' : 'NORMAL')
     this.run('BEGIN IMMEDIATE')
-    // That it can be begun does not say that it can be written.
+    // That a transaction can begin does not mean that it can be written.
     if (this.#fault) this.#leaveMark(markBytes)
     const settle: (() => void)[] = []
     for (const job of [...jobs]) {
@@ -241,7 +247,7 @@ export class Store {
       try {
         settle.push(job.run())
       } catch (error) {
-        // Not the job's fault, or SQLite has given up the whole transaction: none of it stands.
+        // Either not the job's fault, or SQLite has rolled back the whole transaction.
         if (faultIn(error) || !this.#db.isTransaction) throw error
         jobs.splice(jobs.indexOf(job), 1)
         job.reject(error)
@@ -255,7 +261,7 @@ export class Store {
     return true
   }
 
-  /** Finds out without being asked that it fails, and that it no longer does. */
+  /** Detects without a write of others that the store fails, and that it works again. */
   #probe(): void {
     if (this.#scheduled || this.#fault?.kind === 'damaged') return
     if (!this.#fault && ++this.#probes % idleProbes === 0) {
@@ -263,7 +269,7 @@ export class Store {
     } else this.#commit()
   }
 
-  /** Never the same: SQLite does not write what is there already. */
+  /** Writes a different value each time: SQLite does not write what is there already. */
   #leaveMark(bytes: number): void {
     this.run(
       "INSERT INTO meta VALUES ('probe', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
@@ -271,7 +277,7 @@ export class Store {
     )
   }
 
-  /** What a statement has thrown; as a fault of the store, if it is one. */
+  /** Returns what a statement has thrown; as a fault of the store, if it is one. */
   #blame(error: unknown): unknown {
     const fault = faultIn(error)
     if (fault && fault.kind !== 'locked') this.#turn(fault)

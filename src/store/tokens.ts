@@ -1,7 +1,7 @@
 import type { Role } from '../../schemas/access.js'
 import type { Store } from './store.js'
 
-/** A token as it is kept: what its bearer knows is not in it. */
+/** A token as it is stored: without the text that its bearer knows. */
 export interface StoredToken {
   id: string
   name: string
@@ -10,11 +10,11 @@ export interface StoredToken {
   hash: string
   created_at: number
   expires_at: number | null
-  /** The token that it is a session of: it ends with that. */
+  /** The token that this is a session of: the session ends with it. */
   parent: string | null
 }
 
-/** The tokens. Writing methods only inside of a `write`. */
+/** The tokens. Call writing methods only inside of a `write`. */
 export class TokenTable {
   #store: Store
 
@@ -22,7 +22,7 @@ export class TokenTable {
     this.#store = store
   }
 
-  /** Oldest first. */
+  /** Returns the tokens, oldest first. */
   list(): StoredToken[] {
     return this.#store.all<StoredToken>('SELECT * FROM tokens ORDER BY created_at, id')
   }
@@ -32,9 +32,8 @@ export class TokenTable {
   }
 
   /**
-   * Keeps a session, in the place of those that are over and of its token's oldest where there are `max` of them.
-   * Returns
-   * false, and does nothing, when its token is gone.
+   * Stores a session, replacing expired ones, and its token's oldest where there are `max` of them. Returns false, and
+   * does nothing, when its token is gone.
    */
   insertSession(session: StoredToken, max: number): boolean {
     if (!this.#store.get('SELECT 1 FROM tokens WHERE id = ?', session.parent)) return false
@@ -48,18 +47,18 @@ export class TokenTable {
     return true
   }
 
-  /** Whether there was a first token, made up by its bearer; it may be gone. */
+  /** Whether there ever was a first token, made up by its bearer; it may be gone. */
   get hasHadFirst(): boolean {
     return this.#store.get("SELECT 1 FROM meta WHERE name = 'bootstrapped'") !== undefined
   }
 
-  /** Keeps that token. */
+  /** Stores the first token. */
   insertFirst(token: StoredToken): void {
     this.#store.run("INSERT INTO meta VALUES ('bootstrapped', ?)", token.id)
     this.insert(token)
   }
 
-  /** Keeps the token of the agent that runs with the controller, in the place of the one that this had. */
+  /** Stores the token of the agent that runs with the controller, replacing its previous one. */
   replaceOwnAgents(token: StoredToken): void {
     const before = this.#store.get<{ value: string }>("SELECT value FROM meta WHERE name = 'own_agent'")?.value
     if (before !== undefined) this.delete(before)
@@ -70,7 +69,7 @@ export class TokenTable {
     this.insert(token)
   }
 
-  /** With its sessions. Returns whether there was one. */
+  /** Deletes a token with its sessions. Returns whether there was one. */
   delete(id: string): boolean {
     return this.#store.runReturning('DELETE FROM tokens WHERE id = ? RETURNING id', id).length > 0
   }

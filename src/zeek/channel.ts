@@ -7,7 +7,7 @@ import { AppError, invalid, messageOf, requestTimedOut } from '../errors.js'
 import { Repeatable } from '../util.js'
 import { LineReader } from './line-reader.js'
 
-/** What a node says of itself every few seconds, and a line of its answers: records of our script. */
+/** What a node reports about itself every few seconds, and a line of its answers: records of our script. */
 const Beat = Type.Object({
   invocation: Type.String({ minLength: 1 }),
   joined: Type.Boolean(),
@@ -22,13 +22,13 @@ const Answer = Type.Object({
 
 export type Beat = Static<typeof Beat>
 
-/** Not all file systems tell of changes, and there may be too many who want to hear of them. */
+/** Not all file systems report changes, and there may be too many watchers. */
 const pollMs = 1000
-/** Answers are kept until nobody waits for one, and then only so many. */
+/** Answers are kept until no question is open; beyond this size the file is then emptied. */
 const longAnswersBytes = 1024 * 1024
-/** Of one answer; and of all of them, before no more is asked until the file is emptied. */
+/** Maximum size of one answer; and of all of them, beyond which no more is asked until the file is emptied. */
 const maxAnswerBytes = 64 * 1024 * 1024
-/** The names of a hundred thousand nodes fit. */
+/** Large enough for the names of a hundred thousand nodes. */
 const maxBeatBytes = 8 * 1024 * 1024
 
 const filesOf = (directory: string) => ({
@@ -37,14 +37,14 @@ const filesOf = (directory: string) => ({
   beat: join(directory, 'beat')
 })
 
-/** Makes the files through which an agent and a node talk, with nothing in them, for nobody else's eyes. */
+/** Creates the files through which an agent and a node communicate, empty and readable by nobody else. */
 export async function prepareChannel(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true })
   await mkdir(directory, { recursive: true, mode: 0o700 })
   for (const path of Object.values(filesOf(directory))) await writeFile(path, '', { mode: 0o600 })
 }
 
-/** What keeps its schema; undefined otherwise. */
+/** Returns a function that parses a text; undefined for what does not fit the schema. */
 function reader<T extends TSchema>(schema: T): (text: string) => Static<T> | undefined {
   const check = checker(schema, invalid)
   return text => {
@@ -65,8 +65,8 @@ interface Question {
 }
 
 /**
- * The agent's end of the files through which it talks with one process of a node; `zeek-cluster-controller.zeek` is the
- * other end. Only what carries the invocation of the process is believed.
+ * The agent's end of the files through which it communicates with one process of a node; `zeek-cluster-controller.zeek`
+ * is the other end. Only messages with the invocation of the process are accepted.
  */
 export class Channel {
   #files: ReturnType<typeof filesOf>
@@ -77,11 +77,14 @@ export class Channel {
   #poll: NodeJS.Timeout
   #closed: AppError | undefined
   #answers: LineReader
-  /** By number, in the order in which they were asked. */
+  /** Open questions by number, in the order in which they were asked. */
   #asked = new Map<number, Question>()
-  /** Numbers grow, over restarts of the agent too: a node passes over what it seems to have answered. */
+  /**
+   * The next number. Numbers grow, also over restarts of the agent: a node ignores a question that it seems to have
+   * answered.
+   */
   #next = Date.now()
-  /** The last that the file of questions has held. */
+  /** The last number that was written to the file of questions. */
   #written = 0
   #recalled: Promise<void>
   #looking = new Repeatable(() => this.#look())
@@ -89,9 +92,8 @@ export class Channel {
   #lastBeat: string | undefined
 
   /**
-   * `directory` is one that prepareChannel() has made. `heard` is told of each sign of life, with what the node says of
-   * itself where that can be read, and how old that is: what it has said last before anyone listened may be from long
-   * ago.
+   * `directory` was made by prepareChannel(). `heard` is called at each sign of life, with what the node reports about
+   * itself where that can be read, and its age: what it reported last before anyone listened may be from long ago.
    */
   constructor(directory: string, invocation: string, heard: (beat: Beat | undefined, ageMs: number) => void) {
     this.#directory = directory
@@ -108,12 +110,12 @@ export class Channel {
         void this.look()
       }).on('error', () => {})
     } catch {
-      // It has to do without.
+      // Works without a watcher, by polling.
     }
     void this.look()
   }
 
-  /** Ends it; who waits for an answer gets the reason instead. */
+  /** Closes the channel; open questions fail with the reason. */
   close(reason: AppError): void {
     this.#closed = reason
     clearInterval(this.#poll)
@@ -122,15 +124,15 @@ export class Channel {
   }
 
   /**
-   * The value of a global identifier, as a JSON text. Throws `not_found` with Zeek's "unknown id" or "no ID value", and
-   * `unavailable` when the node cannot be asked, or does not answer before the signal aborts.
+   * Resolves with the value of a global identifier, as a JSON text. Throws `not_found` with Zeek's "unknown id" or "no
+   * ID value", and `unavailable` when the node cannot be asked, or does not answer before the signal aborts.
    */
   async idValue(id: string, signal: AbortSignal): Promise<string> {
     await this.#recalled
     return await new Promise<string>((resolve, reject) => {
       if (this.#closed) throw this.#closed
       if (signal.aborted) throw timedOut()
-      // Those under way are waited for, so that none is lost when the file is emptied.
+      // Open questions are waited for, so that no answer is lost when the file is emptied.
       if (this.#answers.position > maxAnswerBytes) throw new AppError('unavailable', 'too much is asked at once')
       const number = this.#next++
       const settle = (answer: string | AppError) => {
@@ -146,7 +148,7 @@ export class Channel {
     })
   }
 
-  /** Hears what there is to hear. Never rejects. */
+  /** Reads what the node has written. Never rejects. */
   look(): Promise<void> {
     return this.#looking.run()
   }
@@ -160,7 +162,7 @@ export class Channel {
   async #lookAtBeat(): Promise<void> {
     const { beat: path } = this.#files
     const found = await stat(path).catch(() => undefined)
-    // Where someone has deleted all of it, the node makes its files anew.
+    // If the whole directory was deleted, it is made again, and the node makes its files anew.
     if (!found && !this.#closed) await mkdir(this.#directory, { recursive: true, mode: 0o700 }).catch(() => {})
     if (!found || found.size > maxBeatBytes) return
     const { ino, mtimeMs, size } = found
@@ -170,7 +172,7 @@ export class Channel {
     this.#lastBeat = version
     const beat = readBeat(await readFile(path, 'utf8').catch(() => ''))
     if (this.#closed || (beat && beat.invocation !== this.#invocation)) return
-    // One that cannot be read is being written, or there is no room for it: the node lives all the same.
+    // A report that cannot be read is being written, or there is no room for it: the node lives all the same.
     if (beat || !isFirst) this.#heard(beat, isFirst ? Math.max(0, Date.now() - mtimeMs) : 0)
   }
 
@@ -187,7 +189,7 @@ export class Channel {
     if (last <= this.#written) return
     const { ask } = this.#files
     try {
-      // In place of the one before, so that the node never reads half a line.
+      // Replaces the file, so that the node never reads half a line.
       await writeFile(`${ask}.new`, questions.map(([number, { id }]) => `${number} ${id}\n`).join(''), { mode: 0o600 })
       await rename(`${ask}.new`, ask)
     } catch (error) {
@@ -197,7 +199,7 @@ export class Channel {
     this.#written = last
   }
 
-  /** An agent before this one may have asked. */
+  /** Continues after the numbers of questions that an agent before this one may have asked. */
   async #recall(): Promise<void> {
     const lines = await readFile(this.#files.ask, 'utf8').catch(() => '')
     const last = Number.parseInt(lines.trimEnd().split('\n').at(-1)!, 10) || 0

@@ -1,12 +1,12 @@
 import { isIPv6 } from 'node:net'
 import type { AssignedNode, Layout } from '../../schemas/agent.js'
 
-/** Our script, which each node loads; its place in the repository is beside this file. */
+/** Our script, which each node loads; in the repository it is beside this file. */
 export const nodeScript = 'zeek-cluster-controller.zeek'
-/** Its sister, which comes before the node's own scripts. */
+/** Our script that is loaded before the node's own scripts. */
 export const defaultsScript = 'zeek-cluster-defaults.zeek'
 
-/** What of our own environment a node gets. Everything else stays ours: it may hold secrets. */
+/** Variables of our own environment that a node inherits. Everything else is kept from it: it may hold secrets. */
 const inherited =
   /^(PATH|HOME|LANG|LC_[A-Z]+|TZ|LD_LIBRARY_PATH|ZEEK_(PLUGIN_PATH|PLUGIN_ACTIVATE|PREFIXES|DNS_RESOLVER|LOG_SUFFIX|BROKER_MAX_THREADS|SEED_FILE|SEED_VALUES|CLUSTER_BACKEND_[A-Z_]+))$/
 
@@ -31,17 +31,16 @@ function zeromqOptions(node: AssignedNode, { hub }: Layout): string[] {
 }
 
 /**
- * A value that stays one. Zeek makes `redef name = value;` of an option, where a semicolon would end the statement and
- * the
- * other two begin a comment and a directive; inside of a string, or of a pattern, their escapes mean the same.
+ * Encloses a value so that it stays one. Zeek turns an option into `redef name = value;`, where a semicolon would end
+ * the statement and the other two would begin a comment and a directive; inside of a string, or of a pattern, their
+ * escapes mean the same.
  */
 const enclosed = (value: string) =>
   value.replace(/\\?([;#@])|\\./gs, (text, mark?: string) => (mark ? `\\x${mark.charCodeAt(0).toString(16)}` : text))
 
 /**
- * A node's command line. The backend and our defaults come first, so that the node's scripts can change what they set;
- * the
- * node's options come last, so that they win.
+ * Returns a node's command line. The backend and our defaults come first, so that the node's scripts can change what
+ * they set; the node's options come last, so that they override the rest.
  */
 export function renderCommand(node: AssignedNode, layout: Layout, executable: string): string[] {
   return [
@@ -58,7 +57,7 @@ export function renderCommand(node: AssignedNode, layout: Layout, executable: st
 }
 
 export interface ZeekPaths {
-  /** Where cluster-layout.zeek and our script are. */
+  /** The directory of cluster-layout.zeek and our script. */
   scripts: string
   /** Zeek's own search path. */
   zeekPath: string
@@ -68,28 +67,30 @@ export interface ZeekPaths {
 export interface Rotation {
   /** An absolute path. */
   queue: string
-  /** In seconds; 0: only logs that a script rotates. */
+  /** Seconds; 0: only logs that a script rotates. */
   interval: number
 }
 
-/** How our script learns of the rotation. */
+/** Returns the variables that pass the rotation to our script. */
 export function renderRotation({ queue, interval }: Rotation): Record<string, string> {
   return { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: queue, ZEEK_CLUSTER_CONTROLLER_ROTATION_INTERVAL: String(interval) }
 }
 
-/** How our script learns where it talks with its agent. A node that is only parsed does not. */
+/**
+ * Returns the variables that tell our script where it communicates with its agent. A node that is only parsed does not.
+ */
 export function renderChannel(directory: string): Record<string, string> {
   return { ZEEK_CLUSTER_CONTROLLER_CHANNEL: directory }
 }
 
-/** What of our own environment a program that we start gets. */
+/** Returns the part of our own environment that a program started by us gets. */
 export function inheritedOf(own: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(
     Object.entries(own).filter((entry): entry is [string, string] => inherited.test(entry[0]) && entry[1] !== undefined)
   )
 }
 
-/** All of a node's environment: what it inherits of `own`, then its `env`, then what makes it this node. */
+/** Returns all of a node's environment: what it inherits of `own`, then its `env`, then what makes it this node. */
 export function renderEnvironment(
   node: AssignedNode,
   paths: ZeekPaths,

@@ -12,7 +12,7 @@ const run = promisify(execFile)
 export interface Executable {
   path: string
   version: string
-  /** Where it looks for scripts. */
+  /** Zeek's search path for scripts. */
   zeekPath: string
 }
 
@@ -22,7 +22,7 @@ async function isExecutable(path: string): Promise<boolean> {
     .catch(() => false)
 }
 
-/** The path of an executable: `name` is a path itself, or looked for along `searchPath`. */
+/** Returns the path of an executable: `name` is either a path, or looked for along `searchPath`. */
 export async function findExecutable(name: string, searchPath: string): Promise<string | undefined> {
   if (name.includes('/')) return (await isExecutable(name)) ? resolve(name) : undefined
   for (const directory of searchPath.split(delimiter)) {
@@ -31,10 +31,7 @@ export async function findExecutable(name: string, searchPath: string): Promise<
   }
 }
 
-/**
- * Size and time of a file, to which links are followed: another stamp means that the file is another one. Undefined
- * when there is none.
- */
+/** Returns size and time of a file, following links: another stamp means another file. Undefined when there is none. */
 export async function stampOf(path: string): Promise<string | undefined> {
   return await stat(path).then(
     ({ size, mtimeMs }) => `${size} ${mtimeMs}`,
@@ -42,13 +39,13 @@ export async function stampOf(path: string): Promise<string | undefined> {
   )
 }
 
-/** What each zeek has said last, by its path, and what it was asked as. */
+/** The last result for each zeek, by its path, with the stamp and search path for which it is valid. */
 const answers = new Map<string, { asked: string; zeek: Promise<Executable> }>()
 
 /**
- * Finds zeek and asks it who it is, once for as long as its file and the search path of `env` stay the same. `name` is
- * a path or a
- * name along `env.PATH`. Throws `unavailable`, with a text for the operator, when there is none or it does not answer.
+ * Finds zeek and runs it to learn its version and search path, once for as long as its file and the search path of
+ * `env` stay the same. `name` is a path or a name along `env.PATH`. Throws `unavailable`, with a text for the operator,
+ * when there is none or it does not answer.
  */
 export async function findZeek(name: string, env: NodeJS.ProcessEnv): Promise<Executable> {
   const path = await findExecutable(name, env.PATH ?? '')
@@ -62,7 +59,7 @@ export async function findZeek(name: string, env: NodeJS.ProcessEnv): Promise<Ex
   if (known?.asked === asked) return await known.zeek
   const zeek = askZeek(path, env)
   answers.set(path, { asked, zeek })
-  // What has failed is tried again.
+  // A failed attempt is repeated next time.
   zeek.catch(() => {
     if (answers.get(path)?.zeek === zeek) answers.delete(path)
   })

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net'
 import type { Layout, LayoutNode } from '../../schemas/agent.js'
 
-/** The script that every node of a cluster reads the cluster from; Zeek looks for this name along ZEEKPATH. */
+/** The script from which every node reads the cluster; Zeek looks for this name along ZEEKPATH. */
 export const layoutFile = 'cluster-layout.zeek'
 
 const address = (host: string) => (isIPv6(host) ? `[${host}]` : host)
@@ -16,14 +16,14 @@ function entry(node: LayoutNode, manager: string | undefined): string {
 
 const hasLogger = (layout: Layout) => layout.nodes.some(node => node.role === 'LOGGER')
 
-/** Whether nodes of this role write logs: without a logger the manager does. */
+/** Returns whether nodes of this role write logs: without a logger the manager does. */
 export function writesLogs(role: LayoutNode['role'], layout: Layout): boolean {
   return role === 'LOGGER' || (role === 'MANAGER' && !hasLogger(layout))
 }
 
 /**
- * The text of cluster-layout.zeek, as Zeek's documentation "Spawning a Cluster" shows it. Nodes that read it serve
- * their metrics at `metricsHost`, the address of their instance.
+ * Returns the text of cluster-layout.zeek, as Zeek's documentation "Spawning a Cluster" shows it. Nodes that read it
+ * serve their metrics at `metricsHost`, the address of their instance.
  */
 export function renderLayout(layout: Layout, metricsHost: string): string {
   const manager = layout.nodes.find(node => node.role === 'MANAGER')?.name

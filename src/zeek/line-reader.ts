@@ -2,30 +2,29 @@ import { open, truncate } from 'node:fs/promises'
 
 const chunkBytes = 256 * 1024
 
-/** Reads what another process appends to a file: each line once, when it is whole. */
+/** Reads what another process appends to a file: each line once, when it is complete. */
 export class LineReader {
   readonly path: string
   #maxLineBytes: number
   #position = 0
-  /** Of a line that is not whole yet; undefined when it is too long already, and to be passed over. */
+  /** The parts of an incomplete line; undefined when it is already too long, and will be skipped. */
   #begun: Buffer[] | undefined = []
   #begunBytes = 0
 
-  /** Longer lines are passed over. */
+  /** Longer lines are skipped. */
   constructor(path: string, maxLineBytes: number) {
     this.path = path
     this.#maxLineBytes = maxLineBytes
   }
 
-  /** How much of the file was read. */
+  /** How much of the file was read, in bytes. */
   get position(): number {
     return this.#position
   }
 
   /**
-   * The lines that have come since the last time, without those that are empty. A file that is gone has none; one that
-   * is
-   * shorter than what was read of it was begun anew.
+   * Yields the lines that were appended since the last call, without empty ones. A file that is gone has none; one that
+   * is shorter than what was read of it has been started anew, and is read from its beginning.
    */
   async *next(): AsyncGenerator<string> {
     const file = await open(this.path, 'r').catch(() => undefined)
@@ -66,7 +65,7 @@ export class LineReader {
       if (line && line.length > 0) yield line.toString()
     }
     this.#begunBytes += chunk.length - start
-    // The chunk's memory is used again.
+    // The memory of the chunk is reused.
     if (this.#begunBytes <= this.#maxLineBytes) this.#begun?.push(Buffer.from(chunk.subarray(start)))
     else this.#begun = undefined
   }

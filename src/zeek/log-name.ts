@@ -1,28 +1,28 @@
-/** Where a rotated log belongs in the archive, as zeek-archiver has it. */
+/** The place of a rotated log in the archive, as zeek-archiver defines it. */
 export interface ArchivePlace {
   /** The day on which it was opened: "2026-11-22". */
   directory: string
-  /** "conn.14:48:56-14:49:00.log", or "conn.14:48:56-14:49:00-logger-1.log"; a compressed one gets ".gz". */
+  /** "conn.14:48:56-14:49:00.log", or "conn.14:48:56-14:49:00-logger-1.log"; a compressed log gets ".gz". */
   file: string
-  /** Already compressed: it is archived as it is. */
+  /** Whether the log is already compressed: it is then archived unchanged. */
   compressed: boolean
 }
 
-/** An archived log, as its name tells. */
+/** What the name of an archived log says. */
 export interface ArchivedName {
-  /** When it was closed, in milliseconds; names have the local time of the node, taken as ours. */
+  /** When the log was closed, in milliseconds. Names have the local time of the node, which is taken as ours. */
   closed: number
 }
 
 const time = /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))-([01]\d|2[0-3])-([0-5]\d)-([0-5]\d|60)$/
 const zipped = /(gz|bz2|lz|lz4)$/
 
-/** What the directory of a day is called. */
+/** The name of the directory of a day. */
 export const dayPattern = /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/
 
 /**
- * The place of a log in the queue: `<path>__<opened>__<closed>__.log`, or with metadata before the extension, of which
- * only log_suffix means something. Undefined for any other name.
+ * Returns the place of a log in the queue: `<path>__<opened>__<closed>__.log`, or with metadata before the extension,
+ * of which only log_suffix is used. Undefined for any other name.
  */
 export function archivePlace(name: string): ArchivePlace | undefined {
   const parts = name.split('__')
@@ -45,7 +45,7 @@ function suffixOf(metadata: string): string | undefined {
   return entries.findLast(([key]) => key === 'log_suffix')?.[1] ?? ''
 }
 
-/** What the name of an archived log tells, in the directory of that day. Undefined for any other name. */
+/** Parses the name of an archived log in the directory of that day. Undefined for any other name. */
 export function archivedName(day: string, name: string): ArchivedName | undefined {
   const date = dayPattern.exec(day)
   const clock = /^[^.].*?\.(\d\d):(\d\d):(\d\d)-(\d\d):(\d\d):(\d\d)[-.]/.exec(name)
@@ -56,6 +56,6 @@ export function archivedName(day: string, name: string): ArchivedName | undefine
     new Date(year, month - 1, ofMonth + days, h, m, s).getTime()
   const opened = at(0, h1, m1, s1)
   const closed = at(0, h2, m2, s2)
-  // Closed after midnight; or a whole day later, which the name does not tell from at once.
+  // Closed after midnight; or a whole day later, which the name does not distinguish from at once.
   return { closed: closed <= opened ? at(1, h2, m2, s2) : closed }
 }

@@ -1,17 +1,20 @@
 import type { Finding } from '../../schemas/operations.js'
 
 /**
- * A time (only of processes that read packets), what kind, where (`Location::Describe` in Zeek's Obj.cc), and the
- * message.
+ * Matches a time (only of processes that read packets), the kind, the place (`Location::Describe` in Zeek's Obj.cc),
+ * and the message.
  */
 const shape =
   /^(?:\d+\.\d{6} )?((?:fatal|internal|expression|analyzer|runtime)? ?(?:error|warning)(?: in compiled code)?)(?: in (.+?))?: (.*)$/
 const place = /^(.+?)(?:, lines? (\d+)(?:-\d+)?(?: and .+)?)?$/
 
-/** Longer lines are cut: a message may quote all of a script. */
+/** Longer lines are cut: a message may quote a whole script. */
 const maxLine = 4096
 
-/** What a line of Zeek's stderr reports; undefined when it is no such line. Of a range of lines, the first counts. */
+/**
+ * Returns what a line of Zeek's stderr reports; undefined when it is no such line. Of a range of lines, the first
+ * counts.
+ */
 export function parseReport(line: string): Finding | undefined {
   const [, kind, where, message] = shape.exec(line) ?? []
   if (kind === undefined || message === undefined) return undefined
@@ -24,12 +27,12 @@ export function parseReport(line: string): Finding | undefined {
   }
 }
 
-/** A line that is quoted. */
+/** Maximum length of a quoted line. */
 const maxQuoted = 500
 
 /**
- * The line of a node's stderr that says best why it has ended: the first that reports an error, else the last that says
- * anything.
+ * Returns the line of a node's stderr that best says why it has ended: the first that reports an error, else the last
+ * that is not empty.
  */
 export function reasonIn(stderr: string): string | undefined {
   const lines = stderr
@@ -37,13 +40,13 @@ export function reasonIn(stderr: string): string | undefined {
     .map(line => line.trim())
     .filter(line => line !== '')
   const line = lines.find(line => parseReport(line)?.level === 'error') ?? lines.at(-1)
-  // When it was is of no use: it has just happened.
+  // The time is of no use: it has just happened.
   return line?.replace(/^\d+\.\d{6} /, '').slice(0, maxQuoted)
 }
 
-/** Zeek's stderr as findings, in memory that does not grow with it. */
+/** Collects Zeek's stderr as findings, in memory that does not grow with it. */
 export class Reports {
-  /** No more than so many are kept; an error takes the place of a warning. */
+  /** Maximum number of findings; beyond it an error replaces a warning. */
   readonly #max: number
   #findings: Finding[] = []
   #last: string[] = []
@@ -59,13 +62,13 @@ export class Reports {
     for (const line of lines) this.#take(line.slice(0, maxLine))
   }
 
-  /** Call it once all was pushed. */
+  /** Returns the findings. Call it once everything was pushed. */
   findings(): Finding[] {
     this.push('\n')
     return this.#findings
   }
 
-  /** The last lines that say something, whatever they say. */
+  /** The last lines that are not empty, whatever they say. */
   get lastLines(): string {
     return this.#last.join('\n')
   }

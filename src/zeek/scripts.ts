@@ -13,33 +13,32 @@ export interface ScriptPlace {
 /** A script as it is on disk. */
 export interface Script {
   digest: string
-  /** What it loads in turn, as it says it; wherever an `@if` decides, too. */
+  /** The names of the scripts that it loads in turn, as written; also where an `@if` decides. */
   loads: readonly string[]
-  /** Whether it has an `@if` that asks which node this is, so that nodes of one role may differ in what they parse. */
+  /** Whether an `@if` asks which node this is, so that nodes of one role may parse different scripts. */
   asksForName: boolean
 }
 
-/** Of one node. */
+/** Maximum number of files of one node. */
 const maxFiles = 1000
-/** Nobody writes a longer script; of a longer file, size and time have to do. */
+/** Nobody writes a longer script; for a longer file, size and time must suffice. */
 const maxBytes = 16 * 1024 * 1024
 
 const loading = /^[ \t]*@load[ \t]+([^\s;#]+)/gm
-/** From `@if` to the end of the line on which its parenthesis closes. */
+/** Matches from `@if` to the end of the line on which its parenthesis closes. */
 const condition = /^[ \t]*@if\b([^]{0,2000}?)\)[ \t]*(?:#.*)?$/gm
 const ownName = /\bCluster::node\b|CLUSTER_NODE|\blocal_node_metrics_port\b/
-/** A directory of ZEEKPATH, or the beginning of a name, whose scripts come with Zeek. */
+/** Matches a directory of ZEEKPATH, or the beginning of a name, whose scripts come with Zeek. */
 const shippedDirectory = /\/(?:policy|builtin-plugins)\/?$/
 const shippedName = /^(?:base|policy)\//
 
-/** The files of scripts, found as Zeek finds them. They are read again only when they have changed. */
+/** The files of scripts, found as Zeek finds them. A file is read again only when it has changed. */
 export class ScriptFiles {
   #known = new Map<string, { stamp: string; script: Script }>()
 
   /**
-   * The scripts of a node by path: those that are named, as far as they are there, and what they load. Scripts that
-   * come with
-   * Zeek are left out unless they are named: they change with its executable.
+   * Returns the scripts of a node by path: the named ones, as far as they exist, and what they load. Scripts that come
+   * with Zeek are left out unless they are named: they change with its executable.
    */
   async find(names: readonly string[], place: ScriptPlace): Promise<Map<string, Script>> {
     const found = new Map<string, Script>()
@@ -55,7 +54,7 @@ export class ScriptFiles {
     return found
   }
 
-  /** Undefined when there is no such file, or it cannot be read. */
+  /** Reads a script. Undefined when there is no such file, or it cannot be read. */
   async read(path: string): Promise<Script | undefined> {
     try {
       const { size, mtimeMs, ctimeMs, ino } = await stat(path)
@@ -72,7 +71,10 @@ export class ScriptFiles {
     }
   }
 
-  /** A name that begins with a dot is looked for beside the script that says it, every other one along ZEEKPATH. */
+  /**
+   * Finds a script by name. A name that begins with a dot is looked for beside the script that loads it, any other
+   * along ZEEKPATH.
+   */
   async #locate(
     name: string,
     beside: string,
@@ -93,7 +95,7 @@ export class ScriptFiles {
   }
 }
 
-/** The script at a path: of a directory its __load__.zeek. */
+/** Returns the path of the script at a path: for a directory its __load__.zeek. */
 async function fileAt(path: string): Promise<string | undefined> {
   const found = await stat(path).catch(() => undefined)
   if (found?.isFile()) return path

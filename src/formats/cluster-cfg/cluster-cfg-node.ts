@@ -6,10 +6,10 @@ import { shown, type Fault } from '../refusal.js'
 import { nodeFaults } from '../schema-faults.js'
 import { splitWords } from '../ini/words.js'
 
-/** A node as its section has it: it need not name an instance. */
+/** A node as its section describes it: it need not name an instance. */
 export type NodeSection = Omit<Node, 'instance'> & { instance: string | undefined }
 
-/** Names of nodes that would be something else as a section. zeek-client has no way to say them. */
+/** Names of nodes that would mean something else as a section. zeek-client has no way to express them. */
 const reserved = ['instances', 'DEFAULT']
 const prefix = 'node '
 
@@ -19,7 +19,10 @@ const nodeOfSection = (name: string) =>
 
 export const isPort = (value: number) => value >= 1 && value <= 65535
 
-/** A role, in any case, also with Zeek's and Python's scope: `worker`, `Supervisor::WORKER`, `ClusterRole.WORKER`. */
+/**
+ * Returns the role for a text in any case, also with Zeek's and Python's scope: `worker`, `Supervisor::WORKER`,
+ * `ClusterRole.WORKER`.
+ */
 function lookUp(text: string): ClusterRole | undefined {
   const name = text.split(/::|\./).at(-1)!.toUpperCase()
   return clusterRoles.find(role => role === name)
@@ -41,8 +44,8 @@ export const nodeKeys = [
 ] as const
 
 /**
- * Reads a node's section of cluster.cfg. Errors have zeek-client's texts, where it has one; with errors the node is not
- * to be used.
+ * Reads a node's section of cluster.cfg. Errors have zeek-client's texts, where it has one; with errors the node must
+ * not be used.
  */
 export function readNode(section: Section, values: Values, errors: Fault[]): NodeSection {
   const complain = (key: string, message: string) => {
@@ -69,7 +72,7 @@ export function readNode(section: Section, values: Values, errors: Fault[]): Nod
     return Number(entry.value)
   }
 
-  /** The words of a value, as `parse` has each; undefined when there are none. */
+  /** Returns the words of a value, each as `parse` returns it; undefined when there are none. */
   function words<T>(key: string, parse: (word: string) => T): T[] | undefined {
     const entry = get(key)
     if (!entry || entry.value === '') return undefined
@@ -101,7 +104,7 @@ export function readNode(section: Section, values: Values, errors: Fault[]): Nod
     return found ?? 'WORKER'
   }
 
-  // Files have it, and it has no effect, as in zeek-client.
+  // Files contain this key, and it has no effect, as in zeek-client.
   get('state')
   const optional = {
     port: integer('port', isPort),

@@ -36,12 +36,12 @@ function nodeLines(node: Node): string[] {
 }
 
 /**
- * The configuration as zeek-client writes it, sorted by name, without its id. Names must be unique. What that format
- * cannot say is in `options`, which zeek-client passes over, and in comments.
+ * Returns the configuration as zeek-client writes it, sorted by name, without its id. Names must be unique. What that
+ * format cannot express is in `options`, which zeek-client ignores, and in comments.
  */
 export function formatClusterCfg({ instances, nodes }: ConfigurationInput): string {
   const sections = [...nodes].sort(byName).map(node => [`[${sectionOfNode(node.name)}]`, ...nodeLines(node)])
-  // Nodes without the section would declare their instances.
+  // Without this section, nodes would declare their instances.
   if (instances.length > 0 || nodes.length > 0) {
     sections.unshift(['[instances]', ...[...instances].sort(byName).flatMap(instanceLines)])
   }

@@ -21,7 +21,7 @@ export interface ClusterCfgContext {
 
 const declarations = 'instances'
 
-// configparser lower-cases the names of instances, too, and then finds none for `instance = Agent-1`.
+// configparser converts the names of instances to lower case, too, and then finds none for `instance = Agent-1`.
 const dialect = pythonDialect({
   valueless: true,
   sameKey: (key, section) => (section === declarations ? key : lowerCase(key))
@@ -63,7 +63,7 @@ export async function parseClusterCfg(
   return { instances, nodes }
 }
 
-/** `<name>` for an instance that connects itself, `<name> = <host>:<port>` for one that the controller dials. */
+/** Reads `<name>` for an instance that connects itself, `<name> = <host>:<port>` for one that the controller dials. */
 async function readInstances(
   section: Section,
   { get, fault }: Values,
@@ -91,7 +91,7 @@ async function readInstances(
       }
       if (!isPort(Number(port))) complain(`port ${shown(port)} outside valid range`)
       const listening = { name, listen_port: Number(port) }
-      // zeek-client's way to say that there is no address.
+      // zeek-client's way to express that there is no address.
       if (['0.0.0.0', '::'].includes(canonicalHost(host))) return listening
       if (isIP(host) !== 0) {
         for (const { message } of instanceFaults({ name: 'a', host })) complain(`host ${host} ${message}`)

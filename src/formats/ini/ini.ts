@@ -1,8 +1,6 @@
 import { shown, type Fault } from '../refusal.js'
 
-/**
- * A key, and the line where it is. `value` is undefined for a key without one; the lines of a longer one are joined.
- */
+/** A key, and the line where it is. `value` is undefined for a key without one; continuation lines are joined. */
 export interface Entry {
   /** As written. */
   key: string
@@ -10,7 +8,7 @@ export interface Entry {
   line: number
 }
 
-/** The entries by key, as the dialect compares keys. */
+/** The entries by key; the dialect defines which keys are equal. */
 export interface Section {
   name: string
   line: number
@@ -20,12 +18,12 @@ export interface Section {
 export interface Ini {
   /** In the order of the file, without [DEFAULT]. */
   sections: Section[]
-  /** What [DEFAULT] holds. */
+  /** The entries of [DEFAULT]. */
   defaults: Section
   errors: Fault[]
 }
 
-/** What a line says. `more` goes on with the value of the last key. */
+/** The meaning of a line. `more` continues the value of the last key. */
 export type Line =
   | { kind: 'nothing' }
   | { kind: 'section'; name: string }
@@ -34,15 +32,18 @@ export type Line =
   | { kind: 'wrong'; why: string }
 
 export interface Dialect {
-  /** `deeper`: there is a key above, and the line is indented more than it. */
+  /** Parses a line. `deeper`: there is a key above, and the line is indented more than it. */
   read: (line: string, deeper: boolean) => Line
-  /** Equal texts for keys that are the same. */
+  /** Returns equal texts for keys that are the same. */
   sameKey: (key: string, section: string) => string
-  /** Whether keys may come before the first section, into one named "". */
+  /** Whether keys may come before the first section; they go into one named "". */
   unnamed: boolean
 }
 
-/** What is wrong at a key of a section, or of the defaults: told where that is, else where the section begins. */
+/**
+ * Returns a fault at a key of a section, or of the defaults: with the line of the key, else that where the section
+ * begins.
+ */
 export function faultAt(section: Section, key: string, message: string, defaults?: Section): Fault {
   const entry = [section, defaults]
     .map(place => place?.entries.get(key) ?? place?.entries.get(lowerCase(key)))
@@ -52,7 +53,7 @@ export function faultAt(section: Section, key: string, message: string, defaults
 
 export const lowerCase = (key: string) => key.toLowerCase()
 
-/** The dialect of Python's configparser, with its defaults. `valueless`: a key may come without a value. */
+/** Returns the dialect of Python's configparser, with its defaults. `valueless`: a key may have no value. */
 export function pythonDialect({
   valueless,
   sameKey = lowerCase
@@ -66,7 +67,7 @@ export function pythonDialect({
     read(line, deeper) {
       const text = line.trim()
       if (/^[#;]/.test(text)) return { kind: 'nothing' }
-      // An empty line may stand within a value; at its end it is cut off.
+      // An empty line may be part of a value; at its end it is cut off.
       if (text === '' || deeper) return { kind: 'more', text }
       const name = /^\[(.+)\]/.exec(text)?.[1]
       if (name !== undefined) return { kind: 'section', name }
@@ -79,24 +80,24 @@ export function pythonDialect({
   }
 }
 
-/** Reads sections and keys. Never throws: what is wrong is in `errors`, by line or by section and key. */
+/** Reads sections and keys. Never throws: errors are in `errors`, by line or by section and key. */
 export function readIni(text: string, dialect: Dialect): Ini {
   const reader = new IniReader(dialect)
   for (const [index, line] of text.split(/\r\n|\r|\n/).entries()) reader.take(line, index + 1)
   return reader.end()
 }
 
-/** Reads a file line by line: it knows the section and the key that the last line was in. */
+/** Reads a file line by line: remembers the section and the key of the last line. */
 class IniReader {
   readonly #dialect: Dialect
   readonly #defaults: Section = { name: 'DEFAULT', line: 0, entries: new Map() }
   readonly #sections = new Map<string, Section>()
-  /** The lines of each value that there is. */
+  /** The lines of each value. */
   readonly #values = new Map<Entry, string[]>()
   readonly #errors: Fault[] = []
   #section: Section | undefined
   #entry: Entry | undefined
-  /** Of the last line that did not go on with a value. */
+  /** Indentation of the last line that did not continue a value. */
   #indent = 0
 
   constructor(dialect: Dialect) {
@@ -153,7 +154,7 @@ class IniReader {
     return entry
   }
 
-  /** Goes on with the value of the last key; an empty line may stand where there is none. */
+  /** Continues the value of the last key; an empty line is allowed where there is none. */
   #continue(text: string, number: number): void {
     const lines = this.#entry && this.#values.get(this.#entry)
     if (lines) lines.push(text)

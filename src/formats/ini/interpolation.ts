@@ -2,25 +2,25 @@ import { AppError, invalid, messageOf } from '../../errors.js'
 import { faultAt, type Dialect, type Entry, type Ini, type Section } from './ini.js'
 import type { Fault } from '../refusal.js'
 
-/** Nested deeper, configparser gives up, too. */
+/** configparser gives up beyond this depth, too. */
 const maxDepth = 10
-/** What references and [DEFAULT] may grow a file by: each could ask for any amount. */
+/** Maximum by which references and [DEFAULT] may make a file grow: each could ask for any amount. */
 const maxGrowth = 1 << 23
 
 const wrong = (message: string) => new AppError('invalid_request', message)
 
 export interface Values {
-  /** A section's own entry or that of [DEFAULT], by the key in lower case, with every reference replaced. */
+  /** Returns a section's own entry or that of [DEFAULT], by the key in lower case, with every reference replaced. */
   get: (section: Section, key: string) => Entry | undefined
-  /** The entries of a section that nobody has asked for. */
+  /** Returns the entries of a section that were never read. */
   unasked: (section: Section) => Entry[]
-  /** What is wrong at a key of a section. */
+  /** Returns a fault at a key of a section. */
   fault: (section: Section, key: string, message: string) => Fault
 }
 
 /**
- * `%%` and `%(name)s`, as configparser has them. What is wrong with one goes to `errors`, and its value is left as it
- * is. Throws `invalid_request` only when a file would grow without bounds.
+ * Replaces `%%` and `%(name)s`, as configparser does. A wrong reference goes to `errors`, and its value is left
+ * unchanged. Throws `invalid_request` only when a file would grow without bounds.
  */
 export function interpolated({ defaults }: Ini, { sameKey }: Dialect, errors: Fault[]): Values {
   const asked = new Set<Entry>()

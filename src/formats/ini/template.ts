@@ -2,8 +2,8 @@ import { AppError } from '../../errors.js'
 import { shown } from '../refusal.js'
 
 /**
- * Puts variables in for `${name}`; `\${` is a plain `${`. Throws `invalid_request` for a name that is not in
- * `variables`.
+ * Replaces `${name}` by the value of the variable; `\${` becomes a plain `${`. Throws `invalid_request` for a name that
+ * is not in `variables`.
  */
 export function fillIn(template: string, variables: Record<string, string>): string {
   let result = ''

@@ -1,14 +1,14 @@
 import { AppError } from '../../errors.js'
 
 /**
- * The words of a text, as Python's shlex.split finds them: separated by white space; quotes of both kinds; a backslash
- * takes the next character as it is, but within double quotes only a quote or a backslash. Throws `invalid_request`.
+ * Returns the words of a text, as Python's shlex.split does: separated by white space; quotes of both kinds; a
+ * backslash escapes the next character, but within double quotes only a quote or a backslash. Throws `invalid_request`.
  */
 export function splitWords(text: string): string[] {
   const words: string[] = []
-  /** The word that has begun: `""` begins one, too. */
+  /** The current word: `""` begins one, too. */
   let word: string | undefined
-  /** The quote that is open, else "". */
+  /** The open quote, else "". */
   let quote = ''
   let isEscaped = false
 
@@ -44,18 +44,18 @@ export function splitWords(text: string): string[] {
   return words
 }
 
-/** What a backslash and this character stand for, outside of quotes ("") or within a pair of them. */
+/** Returns what a backslash and this character stand for, outside of quotes ("") or within a pair of them. */
 function unescaped(character: string, quote: string): string {
   return quote === '' || character === quote || character === '\\' ? character : `\\${character}`
 }
 
-/** A text that splitWords reads as this one word. It is quoted only where it must be. */
+/** Returns a text that splitWords reads as this one word. It is quoted only where necessary. */
 export function quoteWord(word: string): string {
-  // Next to shlex's own, what Python strips as white space at the end of a value.
+  // In addition to shlex's own: what Python strips as white space at the end of a value.
   return word !== '' && !/[\s\u0085"'\\]/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`
 }
 
-/** `name=value` as one word, quoted as zeek-client does: `MSG="hello world"`. */
+/** Returns `name=value` as one word, quoted as zeek-client does: `MSG="hello world"`. */
 export function assignment(name: string, value: string): string {
   return `${name}=${value === '' ? '' : quoteWord(value)}`
 }

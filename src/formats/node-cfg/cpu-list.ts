@@ -2,7 +2,7 @@
 const maxCpu = 4095
 const maxLength = 65_536
 
-/** The CPUs of a list like `0,4-7,10-20:3`, in its order; undefined when it is none. */
+/** Returns the CPUs of a list like `0,4-7,10-20:3`, in its order; undefined when it is not one. */
 export function parseCpuList(text: string): number[] | undefined {
   const cpus: number[] = []
   for (const part of text === '' ? [] : text.split(',')) {

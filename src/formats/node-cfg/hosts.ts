@@ -3,10 +3,10 @@ import { canonicalHost, isPlainAddress } from '../../addresses.js'
 import { messageOf } from '../../errors.js'
 import { isLoopback } from '../../util.js'
 
-/** The address of a host name; throws when there is none. */
+/** Resolves with the address of a host name; rejects when there is none. */
 export type Resolve = (host: string) => Promise<string>
 
-/** Finds names that instances and nodes can have, each once. */
+/** Finds unique names for instances and nodes. */
 export class Names {
   readonly #taken: Set<string>
   readonly #counts = new Map<string, number>()
@@ -15,7 +15,7 @@ export class Names {
     this.#taken = new Set(taken)
   }
 
-  /** The text with what no name can have replaced, and a number where that is taken. */
+  /** Returns the text with illegal characters replaced, and with a number appended where the name is taken. */
   take(text: string): string {
     const legal = text
       .replace(/[^A-Za-z0-9._-]/g, '-')
@@ -39,18 +39,18 @@ export interface Hosts {
   notes: string[]
 }
 
-/** The hosts of a file, of which one may be meant by several names and addresses. */
+/** The hosts of a file; several names and addresses may mean the same host. */
 export interface FileHosts {
   /** In the order of the file, as written. */
   hosts: Iterable<string>
-  /** The one that loopback names and addresses mean: that where the file is for. */
+  /** The host that loopback names and addresses mean: the one that the file is for. */
   home: string
   resolve: Resolve
 }
 
 /**
- * One instance for each host, in the order given. Names are looked up, so that one of an address is the host of this
- * address; where that cannot be told, a note says so.
+ * Returns one instance for each host, in the order given. Names are looked up, so that a name with an address is the
+ * same host as this address; where that cannot be determined, a note says so.
  */
 export async function instancesOf({ hosts, home, resolve }: FileHosts, nodes: Iterable<string>): Promise<Hosts> {
   const spellings = [...new Set(hosts)]
@@ -69,7 +69,7 @@ export async function instancesOf({ hosts, home, resolve }: FileHosts, nodes: It
     const address = plainAddressOf(label)
     const known = instances.get(machineOf(host))
     const instance = known ?? { name: names.take(`agent-${address ?? label.replace(/\.$/, '')}`) }
-    // An address with a zone means something on its own host only, and so does one of the host itself.
+    // An address with a zone is valid on its own host only, and so is a loopback address.
     if (address !== undefined) instance.host ??= address
     instances.set(machineOf(host), instance)
     nameOf.set(host, instance.name)
@@ -94,19 +94,19 @@ export async function instancesOf({ hosts, home, resolve }: FileHosts, nodes: It
 const isOwn = (host: string) => isLoopback(canonicalHost(host))
 
 /**
- * The address that a host is written as, in its canonical form; undefined for a name, and for one that others cannot
- * reach.
+ * Returns the address of a host that is written as one, in its canonical form; undefined for a name, and for an address
+ * that others cannot reach.
  */
 function plainAddressOf(host: string): string | undefined {
   const canonical = canonicalHost(host)
   return isPlainAddress(canonical) ? canonical : undefined
 }
 
-/** The host names of a file whose addresses say whether they are the same host as others. */
+/** Returns the host names of a file whose addresses show whether they are the same host as others. */
 function namesToLookUp(spellings: readonly string[], home: string): string[] {
   const others = spellings.filter(host => !isOwn(host))
   const hosts = new Set([...others, ...(spellings.length > 0 && !isOwn(home) ? [home] : [])].map(canonicalHost))
-  // A single host can be meant by nobody else.
+  // With a single host there is no other that could be the same.
   if (hosts.size <= 1) return []
   return [...hosts].filter(host => !isPlainAddress(host) && !host.includes(':'))
 }

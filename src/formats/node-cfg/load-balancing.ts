@@ -3,7 +3,7 @@ import type { ClusterRole } from '../../../schemas/types.js'
 export const methods = ['af_packet', 'pf_ring', 'myricom', 'custom', 'interfaces'] as const
 export type Method = (typeof methods)[number]
 
-/** A node of ZeekControl's, one per process. */
+/** A node of ZeekControl, one per process. */
 export interface ZeekctlNode {
   name: string
   role: ClusterRole
@@ -21,7 +21,7 @@ const clusterId = 21
 const firstAppInstance = 0
 const perFlow = 'PCAP_PF_RING_USE_CLUSTER_PER_FLOW_4_TUPLE'
 
-/** Interfaces and environment as ZeekControl's plugins make them; what a node has in its `env` already, stays. */
+/** Sets interfaces and environment as ZeekControl's plugins do; what a node already has in its `env` is kept. */
 export function balanced(nodes: readonly ZeekctlNode[]): ZeekctlNode[] {
   const pfRing = pfRings()
   return nodes.map(node => {
@@ -39,8 +39,8 @@ export function balanced(nodes: readonly ZeekctlNode[]): ZeekctlNode[] {
 }
 
 /**
- * Each interface of a host is a cluster of its own; the processes of one that PF_RING itself spreads (ZC, DNA) are
- * counted.
+ * Returns a function that sets up PF_RING. Each interface of a host is a cluster of its own; the processes of an
+ * interface that PF_RING itself spreads (ZC, DNA) are numbered.
  */
 function pfRings(): (node: ZeekctlNode) => ZeekctlNode {
   const clusters = new Map<string, Map<string, number>>()

@@ -12,7 +12,7 @@ import { instanceFaults, nodeFaults } from '../schema-faults.js'
 export const types = ['logger', 'manager', 'proxy', 'worker', 'standalone'] as const
 export type ZeekctlType = (typeof types)[number]
 
-/** A section of node.cfg: one process, or with `lb_procs` several that are alike. */
+/** A section of node.cfg: one process, or with `lb_procs` several alike. */
 export interface Group extends ZeekctlNode {
   section: Section
   type: ZeekctlType
@@ -28,7 +28,7 @@ const roles: Record<ZeekctlType, ClusterRole> = {
   standalone: 'WORKER'
 }
 
-/** Keys for which there is nothing here, and what to do instead. */
+/** Keys that have no equivalent here, and what to do instead. */
 const advice: Record<string, (value: string) => string> = {
   zeekbase: value => `set ZEEK_BIN=${value}/bin/zeek for the agent of this host`,
   zone_id: () => 'there are no zones here; give the host an address that needs none',
@@ -64,24 +64,24 @@ export const nodeKeys = [
 ]
 
 interface Reader {
-  /** Adds what a schema refuses of a value. */
+  /** Adds an error for a value that a schema refuses. */
   refuse: (key: string, message: string) => void
-  /** A value, or "". */
+  /** Returns a value, or "". */
   get: (key: string) => string
   complain: (key: string, message: string) => void
   /** Adds a note about a key. */
   tell: (key: string, advice: string) => void
 }
 
-/** Where what is found in a file goes. */
+/** Collects what is found in a file. */
 export interface Report {
   errors: Fault[]
   notes: string[]
 }
 
 /**
- * Reads a section, which may have so many processes at the most. What ZeekControl refuses goes to `errors`; then the
- * group is not to be used.
+ * Reads a section, which may have at most `maxProcesses` processes. What ZeekControl refuses goes to `errors`; then the
+ * group must not be used.
  */
 export function readGroup(section: Section, values: Values, report: Report, maxProcesses: number): Group {
   const reader = readerOf(section, values, report)
@@ -131,7 +131,7 @@ function readerOf(section: Section, values: Values, { errors, notes }: Report): 
   }
 }
 
-/** Looks for what the schemas refuse. */
+/** Reports what the schemas refuse. */
 function examine(
   { host, interface: source, interfaces, cpus, env, scripts, options }: Group,
   { refuse }: Reader
@@ -205,7 +205,7 @@ function readBalancing(
   return { method: method ?? 'custom', processes: Number(processes) }
 }
 
-/** The interface of each process, where each has its own: ZeekControl takes them from the end of the list. */
+/** Returns the interface of each process, where each has its own: ZeekControl takes them from the end of the list. */
 function readInterfaces({ get, complain, tell }: Reader, balancing: Group['balancing']): string[] {
   const text = get('lb_interfaces')
   if (balancing?.method !== 'interfaces') {
@@ -220,7 +220,7 @@ function readInterfaces({ get, complain, tell }: Reader, balancing: Group['balan
   return interfaces.reverse()
 }
 
-/** The options of the AF_Packet plugin, by full name. */
+/** Returns the options of the AF_Packet plugin, by full name. */
 function readAfPacket({ get, tell }: Reader, balancing: Group['balancing']): Record<string, string> {
   const given = afPacketKeys.filter(key => get(`af_packet_${key}`) !== '')
   if (balancing) return Object.fromEntries(given.map(key => [`AF_Packet::${key}`, get(`af_packet_${key}`)]))
@@ -251,7 +251,7 @@ function readScripts({ get, complain, tell }: Reader): { scripts: string[]; opti
   }
 }
 
-/** `VAR1=1, VAR2=2`: a value can hold no comma. */
+/** Reads `VAR1=1, VAR2=2`: a value cannot contain a comma. */
 function readEnvironment({ get, complain }: Reader): Record<string, string> {
   const text = get('env_vars')
   return Object.fromEntries(

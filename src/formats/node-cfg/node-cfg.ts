@@ -14,10 +14,7 @@ import { refuse, type Fault } from '../refusal.js'
 // Plugins' keys are written with a dot or an underscore.
 const dialect = pythonDialect({ valueless: false, sameKey: key => key.toLowerCase().replaceAll('.', '_') })
 
-/**
- * Reads ZeekControl's node.cfg, with what zeekctl.cfg says by default. Throws every error at once, as
- * `invalid_request`.
- */
+/** Reads ZeekControl's node.cfg, with the defaults of zeekctl.cfg. Throws every error at once, as `invalid_request`. */
 export async function parseNodeCfg(text: string, { resolve }: { resolve: Resolve }): Promise<Converted> {
   const ini = readIni(text, dialect)
   const errors = [...ini.errors]
@@ -52,7 +49,7 @@ export async function parseNodeCfg(text: string, { resolve }: { resolve: Resolve
   for (const [index, { name }] of nodes.entries()) {
     if (renamed[index]!.name !== name) notes.push(`[${name}] the node is named ${renamed[index]!.name} here`)
   }
-  // ZeekControl runs on the host of the manager: there it is localhost.
+  // ZeekControl runs on the host of the manager: localhost is that host.
   const home = nodes.find(({ role }) => role === 'MANAGER')!.host
   const {
     instances,
@@ -73,7 +70,7 @@ export async function parseNodeCfg(text: string, { resolve }: { resolve: Resolve
   }
 }
 
-/** What ZeekControl refuses in all of them together. */
+/** Returns what ZeekControl refuses about all groups together. */
 function faults(groups: readonly Group[]): Fault[] {
   const managers = groups.filter(({ type }) => type === 'manager')
   const standalone = groups.find(({ type }) => type === 'standalone')
@@ -113,14 +110,14 @@ function faults(groups: readonly Group[]): Fault[] {
   return errors
 }
 
-/** Names that differ in case only, as working directories may. */
+/** Returns names that differ only in case, since working directories may do so, too. */
 function twins(nodes: readonly ZeekctlNode[]): Fault[] {
   return [...groupBy(nodes, ({ name }) => name.toLowerCase()).values()].flatMap(([first, ...others]) =>
     others.map(({ name }) => ({ section: name, message: `is a duplicate of "${first!.name}"` }))
   )
 }
 
-/** The processes that ZeekControl runs for a section. */
+/** Returns the processes that ZeekControl runs for a section. */
 function processesOf({ section, type, cpus, interfaces, ...node }: Group): ZeekctlNode[] {
   if (type === 'standalone') {
     const manager = {

@@ -5,7 +5,7 @@ const unit =
 const archiver = 'the agent archives logs; with another command where ZEEK_AGENT_ARCHIVE_CMD says so'
 const layout = 'not needed: the controller makes the layout of the cluster'
 
-/** Keys of zeek.conf for which there is nothing in a configuration, and what to do instead. */
+/** Keys of zeek.conf that have no equivalent in a configuration, and what to do instead. */
 const advice: Record<string, (value: string) => string> = {
   user: () => 'nodes run as the user of their agent',
   group: () => 'nodes run as the group of their agent',
@@ -42,7 +42,7 @@ const ofZeek = [
 ]
 const ofInterface = ['interface', 'workers', 'workers_cpu_list', 'worker_args', 'worker_env']
 
-/** What to do about a key that the configuration does not have. */
+/** Returns what to do about a key that the configuration cannot hold. */
 export function adviceFor(section: string, key: string, value: string): string {
   if (section !== '' && section !== 'zeek' && !section.startsWith('interface')) {
     return 'the generator does not read this section'

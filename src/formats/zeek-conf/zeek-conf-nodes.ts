@@ -14,7 +14,10 @@ const roles: { role: ClusterRole; word: string; count: string; max: number }[] =
 
 const range = (count: number) => Array.from({ length: Math.min(count || 0, maxNodes) }, (_, index) => index + 1)
 
-/** Makes the part of a node that its arguments and its environment are: first its own arguments, then those of all. */
+/**
+ * Returns the part of a node that its arguments and environment define: first its own arguments, then those of all
+ * nodes.
+ */
 type Furnish = (
   reader: SectionReader,
   word: string,
@@ -42,7 +45,7 @@ function furnisher(zeek: SectionReader): Furnish {
   }
 }
 
-/** Looks for what the schema refuses of a node, and tells it at the key that has brought it. */
+/** Checks a node against its schema, and reports each error at the key that caused it. */
 function examine(draft: Draft, word: string, reader: SectionReader, zeek: SectionReader): Draft {
   const keyOf: Record<string, string> = {
     name: 'cluster_node_prefix',
@@ -60,7 +63,7 @@ function examine(draft: Draft, word: string, reader: SectionReader, zeek: Sectio
   return draft
 }
 
-/** The processes that the generator would run. Each interface section has its workers. */
+/** Returns the processes that the generator would run. Each interface section has its own workers. */
 export function nodesOf(zeek: SectionReader, interfaces: readonly SectionReader[], prefix: string): Draft[] {
   const furnish = furnisher(zeek)
   const others = roles.flatMap(({ role, word, count, max }): Draft[] => {
@@ -93,10 +96,10 @@ export function nodesOf(zeek: SectionReader, interfaces: readonly SectionReader[
   return [...others, ...workers.flat()]
 }
 
-/** The NAME of a section `interface NAME`. */
+/** Returns the NAME of a section `interface NAME`. */
 export const interfaceName = (section: string) => /^interface ([-_a-z0-9]+)$/.exec(section)?.[1]
 
-/** `before`: how many workers the host has already. */
+/** Returns the workers of a section. `before`: how many workers the host has already. */
 function workersOf(reader: SectionReader, prefix: string, before: number, furnish: Furnish): Draft[] {
   const name = interfaceName(reader.section.name)
   const count = reader.count('workers', maxNodes - before)

@@ -7,8 +7,8 @@ import { shown, type Fault } from '../refusal.js'
 import { fillIn } from '../ini/template.js'
 
 /**
- * The dialect of Zeek's systemd generator: comments and keys begin in the first column, each further line is a value of
- * its own.
+ * The dialect of Zeek's systemd generator: comments and keys begin in the first column, each continuation line is a
+ * value of its own.
  */
 export const zeekConfDialect: Dialect = {
   unnamed: true,
@@ -30,7 +30,7 @@ export const zeekConfDialect: Dialect = {
 export type Arguments = Pick<ZeekArguments, 'scripts' | 'options'>
 export type Templates = [name: string, template: string][]
 
-/** Typed reading of a section, which remembers what it was asked for. */
+/** Typed reading of a section, which records the keys that were read. */
 export class SectionReader {
   readonly section: Section
   readonly #errors: Fault[]
@@ -47,7 +47,7 @@ export class SectionReader {
     this.#errors.push(faultAt(this.section, key, message))
   }
 
-  /** Adds what a schema refuses of a value. */
+  /** Adds an error for a value that a schema refuses. */
   refuse(key: string, message: string): void {
     this.#errors.push({ ...faultAt(this.section, key, message), isMinor: true })
   }
@@ -72,7 +72,7 @@ export class SectionReader {
     return first!
   }
 
-  /** How many of something, none without the key. */
+  /** Returns the value of a key as a count; 0 without the key. */
   count(key: string, max: number): number {
     const text = this.text(key)
     if (this.has(key) && !/^\d+$/.test(text)) this.complain(key, `must be a number: '${shown(text)}'`)
@@ -86,7 +86,7 @@ export class SectionReader {
     return cpus ?? []
   }
 
-  /** Words of Zeek's command line. */
+  /** Returns the words of Zeek's command line. */
   arguments(key: string): Arguments {
     try {
       const { scripts, options, rest } = sortArguments(this.#value(key) ?? '')
@@ -100,7 +100,7 @@ export class SectionReader {
     }
   }
 
-  /** Environment variables, one a line; their values are templates. */
+  /** Returns environment variables, one per line; their values are templates. */
   templates(key: string): Templates {
     return (this.#value(key) ?? '')
       .split('\n')
@@ -121,7 +121,7 @@ export class SectionReader {
     }
   }
 
-  /** The keys that nobody has asked for, with their values. */
+  /** Returns the keys that were never read, with their values. */
   unasked(): [key: string, value: string][] {
     return [...this.section.entries]
       .filter(([key]) => !this.#asked.has(key))

@@ -58,7 +58,7 @@ export function parseZeekConf(text: string, { host, defaultInstance }: ZeekConfC
   }
 }
 
-/** What is wrong with how a file is divided, whatever is in its sections. */
+/** Returns what is wrong with the division of a file into sections, whatever they contain. */
 function sectionFaults(sections: readonly Section[]): Fault[] {
   const isMixed = sections.length > 1 && sections.some(({ name }) => name === '')
   const misnamed = sections.filter(({ name }) => name.startsWith('interface') && interfaceName(name) === undefined)
@@ -79,7 +79,7 @@ function sectionFaults(sections: readonly Section[]): Fault[] {
   ]
 }
 
-/** What the names of nodes start with: `byDefault`, unless the file says so. */
+/** Returns the prefix of the names of nodes: `byDefault`, unless the file sets one. */
 function readPrefix(zeek: SectionReader, byDefault: string): string {
   if (!zeek.has('cluster_node_prefix')) return byDefault
   const prefix = zeek.text('cluster_node_prefix')

@@ -14,7 +14,10 @@ const prefix = 'Management::Controller::API::'
 
 type RequestRecord = { reqid: string } & RequestArguments
 
-/** The arguments of each request event that Zeek has. What it does not know (`force`, selectors) stays behind. */
+/**
+ * The arguments of each request event that Zeek has. Arguments that Zeek does not know (`force`, selectors) are not
+ * sent.
+ */
 const requestForms = {
   get_instances: record({ reqid: text }),
   stage_configuration: record({ reqid: text, config: configuration }),
@@ -33,7 +36,7 @@ export function isZeeks(type: RequestType): type is ZeekRequestType {
   return Object.hasOwn(requestForms, type)
 }
 
-/** What an argument is that was not given. */
+/** Values of arguments that were not given. */
 const defaults = { deployed: false, nodes: [], with_state: false }
 
 const single = record({ reqid: text, result })
@@ -49,11 +52,11 @@ const typeOf = new Map(zeekRequestTypes.map(type => [`${prefix}${type}_request`,
 export interface ZeekRequest {
   type: ZeekRequestType
   reqid: string
-  /** Of Zeek's types; our schemas may want more of them. */
+  /** Arguments with Zeek's types; our schemas may require more of them. */
   arguments: RequestArguments
 }
 
-/** The request that an event makes. Throws a FormatError when it makes none. */
+/** Parses the request in an event. Throws a FormatError when there is none. */
 export function decodeRequest({ name, args }: ZeekEvent): ZeekRequest {
   const type = typeOf.get(name)
   if (!type) throw new FormatError('event', `${excerpt(name)} is not a request`)
@@ -68,7 +71,7 @@ export function encodeRequest({ type, reqid, arguments: args }: ZeekRequest): Ze
   }
 }
 
-/** The response event of a request. Its results carry the same ID, whoever they are from. */
+/** Returns the response event of a request. All its results carry the same ID, whatever instance they are from. */
 export function encodeResponse(
   type: ZeekRequestType,
   reqid: string,
@@ -86,10 +89,10 @@ export function encodeResponse(
 }
 
 const hasOutputs = ({ data }: ResultWithoutReqid) => data?.stdout !== undefined || data?.stderr !== undefined
-/** Its time is over, and it is in the middle of something. */
+/** Returns whether a node was in the middle of something when the time was over. */
 const isUnfinished = ({ error = '' }: ResultWithoutReqid) => error.startsWith('still ')
 
-/** Why a node was not deployed, to one who is not told of which node that is said. */
+/** Returns why a node was not deployed, for a reader who does not see which node the result is about. */
 function reasonOf(outcome: ResultWithoutReqid): string {
   const { instance = '', node = '', error = '', data } = outcome
   if (isUnfinished(outcome)) return `${requestTimedOut}: ${node} ${error}`
@@ -98,10 +101,9 @@ function reasonOf(outcome: ResultWithoutReqid): string {
 }
 
 /**
- * zeek-client shows the error of a node only where the result names no instance (restart), or no node (deploy): an
- * instance that is not connected would go unmentioned. The outputs of a node that has ended do speak for it: as Zeek
- * has
- * it, it has no error beside them.
+ * Adapts results to zeek-client: it shows the error of a node only where the result names no instance (restart), or no
+ * node (deploy), so that an instance that is not connected would go unmentioned. The outputs of a node that has ended
+ * suffice: as in Zeek, it then has no error beside them.
  */
 function forZeekClient(type: ZeekRequestType, results: readonly ResultWithoutReqid[]): readonly ResultWithoutReqid[] {
   if (type === 'restart') return results.map(({ instance, ...rest }) => (rest.success ? { instance, ...rest } : rest))

@@ -1,4 +1,4 @@
-/** The records of Zeek's module Management (`policy/frameworks/management/types.zeek`), and what they are here. */
+/** The records of Zeek's module Management (`policy/frameworks/management/types.zeek`), and their equivalents here. */
 import {
   clusterRoles,
   type Configuration,
@@ -54,12 +54,12 @@ const statusFields = {
   metrics_port: optional(port)
 }
 
-/** A form for something of ours, by way of a record that it is made into and made of. */
+/** Returns a form for a type of ours that is converted to and from a record. */
 function mapped<T, R>(form: Form<R>, to: (value: T) => R, from: (record: R) => T): Form<T> {
   return { encode: value => form.encode(to(value)), decode: (value, at) => from(form.decode(value, at)) }
 }
 
-/** zeek-client sends this for an instance that connects by itself: the record has no other way to say so. */
+/** zeek-client sends this for an instance that connects by itself: the record has no other way to express it. */
 const noHost = '0.0.0.0'
 
 const instance: Form<Instance> = mapped(
@@ -69,8 +69,8 @@ const instance: Form<Instance> = mapped(
 )
 
 /**
- * What only Zeek knows (a node's state in a configuration) is RUNNING, as zeek-client sends it. A role that no node can
- * have is left to the schema to refuse.
+ * A field that only Zeek has (a node's state in a configuration) is RUNNING, as zeek-client sends it. A role that no
+ * node can have is left to the schema to refuse.
  */
 const node: Form<Node> = mapped(
   record(nodeFields),
@@ -94,7 +94,7 @@ export const configuration: Form<ConfigurationInput> = mapped(
   ({ id, ...rest }) => ({ ...(id === '' ? {} : { id }), ...rest })
 )
 
-/** Zeek reports no management role for a node of the cluster, and no cluster role for what manages it. */
+/** Zeek reports no management role for a node of the cluster, and no cluster role for a management process. */
 const nodeStatus: Form<NodeStatus> = mapped(
   record(statusFields),
   ({ mgmt_role: role, cluster_role: clusterRole = 'NONE' as const, ...rest }) => ({
@@ -124,7 +124,7 @@ const nodeStatuses = vectorOf(nodeStatus)
 const instances = vectorOf(instance)
 const nodeOutputs = record({ stdout: text, stderr: text })
 
-/** The one value that stands for what a result carries. */
+/** Returns the one value that represents the data of a result. */
 export function encodeResultData(data: ResultData): Value | undefined {
   if (data.id !== undefined) return text.encode(data.id)
   if (data.configuration) return configuration.encode(data.configuration satisfies Configuration)

@@ -6,27 +6,27 @@ import { encodeError, encodeEvent, messagesPath, type ZeekEvent } from './messag
 import { endSoon, Subscriber, type SubscriberLimits, type SubscriberOptions } from './subscriber.js'
 
 export interface MessageServerOptions<Owner = undefined> extends SubscriberLimits {
-  /** What the IDs of clients start with. */
+  /** The prefix of client IDs. */
   name: string
-  /** What clients are told in the acknowledgement. */
+  /** The version sent to clients in the acknowledgement. */
   version: string
   connectionsMax: number
-  /** Bytes of one message. */
+  /** Maximum bytes of one message. */
   messageMax: number
   onEvent: SubscriberOptions<Owner>['onEvent']
   log: { warn: (message: string) => void }
 }
 
 /**
- * The kernel asks silent clients whether they are still there. We do not: zeek-client counts its patience anew with
- * every frame, and would wait for ever for an answer that does not come.
+ * The kernel probes whether silent clients are still there (TCP keep-alive). WebSocket pings are not used: zeek-client
+ * restarts its timeout with every frame, and would wait forever for a response that does not come.
  */
 const keepAliveMs = 30_000
-/** As Zeek has it (`X-Application-Name`). */
+/** As Zeek defines it (`X-Application-Name`). */
 const applicationName = /^[-/_.=:*@a-zA-Z0-9]+$/
 
 /**
- * The serving end of Zeek's WebSocket API: clients subscribe to prefixes of topics, and hear what others publish. Each
+ * The server of Zeek's WebSocket API: clients subscribe to prefixes of topics, and receive what others publish. Each
  * belongs to an owner, whatever that is.
  */
 export class MessageServer<Owner = undefined> {
@@ -38,7 +38,7 @@ export class MessageServer<Owner = undefined> {
 
   constructor(options: MessageServerOptions<Owner>) {
     this.#options = options
-    // A subscriber answers pings itself: ws ends who sends too many without a word.
+    // A subscriber answers pings itself: ws disconnects those who send too many, without giving a reason.
     this.#sockets = new WebSocketServer({
       noServer: true,
       perMessageDeflate: false,
@@ -47,12 +47,12 @@ export class MessageServer<Owner = undefined> {
     })
   }
 
-  /** Clients that are connected. */
+  /** Number of connected clients. */
   get size(): number {
     return this.#subscribers.size
   }
 
-  /** Makes a WebSocket of a connection. Throws `unavailable` when there are too many, or the server closes. */
+  /** Upgrades a connection to a WebSocket. Throws `unavailable` when there are too many, or the server closes. */
   upgrade(request: IncomingMessage, connection: Socket, head: Buffer, owner: Owner): void {
     if (this.#isClosing) throw new AppError('unavailable', 'the controller is stopping')
     if (this.#sockets.clients.size >= this.#options.connectionsMax) {
@@ -62,13 +62,13 @@ export class MessageServer<Owner = undefined> {
     this.#sockets.handleUpgrade(request, connection, head, socket => this.#accept(socket, connection, request, owner))
   }
 
-  /** Whether there is a subscriber of the topic beside that one. */
+  /** Returns whether the topic has a subscriber other than `from`. */
   isHeard(topic: string, from?: Subscriber<Owner>): boolean {
     for (const subscriber of this.#subscribers) if (subscriber !== from && subscriber.isSubscribedTo(topic)) return true
     return false
   }
 
-  /** Sends an event to every subscriber of the topic, but not to the one that it is from. */
+  /** Sends an event to every subscriber of the topic except `from`, its sender. */
   publish(topic: string, event: ZeekEvent, from?: Subscriber<Owner>): void {
     let frame: string | undefined
     for (const subscriber of this.#subscribers) {
@@ -78,7 +78,7 @@ export class MessageServer<Owner = undefined> {
     }
   }
 
-  /** Says goodbye to all. Resolves when they are gone. */
+  /** Closes all connections with a goodbye. Resolves when they are gone. */
   async close(): Promise<void> {
     this.#isClosing = true
     await Promise.all(
@@ -113,7 +113,7 @@ export class MessageServer<Owner = undefined> {
   }
 }
 
-/** The error comes as a message, too: not every client shows why it was closed. */
+/** Closes a socket with an error. It is also sent as a message: not every client shows why it was closed. */
 function reject(socket: WebSocket, code: string, reason: string): void {
   socket.on('error', () => {})
   socket.send(encodeError(code, reason))

@@ -4,7 +4,7 @@ import { count, decodeValue, encodeMembers, FormatError, membersOf, string, vect
 /** The path of the API. */
 export const messagesPath = '/v1/messages/json'
 
-/** `event Name(args)`. Metadata is neither read nor written. */
+/** An event `Name(args)`. Metadata is neither read nor written. */
 export interface ZeekEvent {
   name: string
   args: Value
@@ -32,12 +32,12 @@ function parse(text: string): unknown {
   return json
 }
 
-/** An event as a message on a topic: a vector of format number, message type, and name with arguments. */
+/** Returns an event as a message on a topic: a vector of format number, message type, and name with arguments. */
 export function encodeEvent(topic: string, { name, args }: ZeekEvent): string {
   return `{"type":"data-message","topic":${JSON.stringify(topic)},${encodeMembers(vector([count(1), count(1), vector([string(name), args])]))}}`
 }
 
-/** A data message; the topic is empty when there is none. Throws a FormatError. */
+/** Parses a data message; the topic is empty when there is none. Throws a FormatError. */
 export function decodeData(text: string): DataMessage {
   return dataMessage(parse(text))
 }
@@ -49,7 +49,7 @@ function dataMessage(json: unknown): DataMessage {
   return { topic, data: decodeValue(json, 'data') }
 }
 
-/** The event that a data message holds. Throws a FormatError when it holds none. */
+/** Returns the event in a data message. Throws a FormatError when there is none. */
 export function eventOf({ '@data-type': type, data }: Value): ZeekEvent {
   const inner = type === 'vector' ? data[2] : undefined
   const [name, args] = inner?.['@data-type'] === 'vector' ? inner.data : []
@@ -59,7 +59,10 @@ export function eventOf({ '@data-type': type, data }: Value): ZeekEvent {
   return { name: name.data, args }
 }
 
-/** The first message of a client: the topics whose prefixes it wants. Throws a FormatError whose text is Zeek's. */
+/**
+ * Parses the first message of a client: the prefixes of the topics that it wants. Throws a FormatError whose text is
+ * Zeek's.
+ */
 export function decodeSubscriptions(text: string): string[] {
   const topics = tryParse(text)
   if (!Array.isArray(topics)) throw new FormatError('subscriptions', 'not an array')
@@ -69,7 +72,7 @@ export function decodeSubscriptions(text: string): string[] {
   return topics
 }
 
-/** What a server sends. Throws a FormatError on anything else. */
+/** Parses a message of a server. Throws a FormatError on anything else. */
 export function decodeServerMessage(text: string): ServerMessage {
   const json = parse(text)
   const { type, context } = membersOf(json)

@@ -1,6 +1,6 @@
 import { excerpt, FormatError, none, vector, type DataOf, type DataType, type Value } from './value.js'
 
-/** How something of ours travels as a value of Zeek. */
+/** How a type of ours is represented as a Zeek value. */
 export interface Form<T> {
   encode(value: T): Value
   /** Throws a FormatError that says what is not as expected, and where. */
@@ -49,7 +49,7 @@ export const port: Form<number> = {
 /** Any value, as it is. */
 export const any: Form<Value> = { encode: value => value, decode: value => value }
 
-/** An enum of a Zeek module, as its name without the module. */
+/** An enum of a Zeek module, represented by its name without the module. */
 export function enumOf<const T extends string>(module: string, names: readonly T[]): Form<T> {
   return {
     encode: name => ({ '@data-type': 'enum-value', data: `${module}::${name}` }),
@@ -100,9 +100,8 @@ export function tableOf<T>(form: Form<T>): Form<Record<string, T>> {
 }
 
 /**
- * A record, which travels as the vector of its fields, or the arguments of an event. Versions of Zeek differ in how
- * many
- * optional fields there are at the end: those that are missing are absent, and those that we do not know must be.
+ * A record, sent as the vector of its fields, or the arguments of an event. Versions of Zeek differ in the number of
+ * optional fields at the end: missing fields are absent, and unknown ones must be.
  */
 export function record<F extends Fields>(fields: F): Form<RecordOf<F>> {
   const forms = Object.entries(fields)

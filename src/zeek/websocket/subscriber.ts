@@ -13,9 +13,9 @@ import {
 import { FormatError } from './value.js'
 
 export interface SubscriberLimits {
-  /** Messages of one client that wait for their answer: more are a flood. */
+  /** Maximum number of unanswered messages of one client: more are a flood. */
   unansweredMax: number
-  /** Bytes that wait for a client to read them. */
+  /** Maximum bytes that wait for a client to read them. */
   backlogMax: number
 }
 
@@ -24,14 +24,14 @@ export interface SubscriberOptions<Owner = undefined> extends SubscriberLimits {
   id: string
   owner: Owner
   version: string
-  /** Serves an event; resolves once it is answered. Throws a FormatError when it cannot be understood. */
+  /** Handles an event; resolves once it is answered. Throws a FormatError when it cannot be understood. */
   onEvent: (topic: string, event: ZeekEvent, from: Subscriber<Owner>) => Promise<void> | undefined
-  /** Told when the client is cut off, and why. */
+  /** Called with the reason when the client is cut off. */
   onCutOff: (reason: string) => void
 }
 
 const maxTopics = 100
-/** Who is told to leave has this long to say goodbye. */
+/** How long a client that is asked to leave may take to say goodbye. */
 const closeMs = 1_000
 const code = 'deserialization_failed'
 
@@ -42,13 +42,13 @@ export class Subscriber<Owner = undefined> {
   #socket: WebSocket
   #connection: Duplex
   #options: SubscriberOptions<Owner>
-  /** Undefined until it has subscribed. */
+  /** Undefined until the client has subscribed. */
   #prefixes: readonly string[] | undefined
   #unanswered = 0
   #isCutOff = false
   #isCorked = false
 
-  /** `connection` is what the socket writes to. */
+  /** `connection` is the stream that the socket writes to. */
   constructor(socket: WebSocket, connection: Duplex, options: SubscriberOptions<Owner>) {
     this.id = options.id
     this.owner = options.owner
@@ -60,7 +60,7 @@ export class Subscriber<Owner = undefined> {
       this.#checkBacklog()
       if (this.#socket.readyState === WebSocket.OPEN) this.#socket.pong(data)
     })
-    // A frame that is too large, or none: the socket says why, and closes.
+    // The frame is too large or malformed: the socket reports why, and closes.
     socket.on('error', error => this.#leave(error.message))
   }
 
@@ -69,7 +69,8 @@ export class Subscriber<Owner = undefined> {
   }
 
   send(frame: string, onSent?: () => void): void {
-    // Before the frame is added: one that is larger than the limit must be possible, or nobody could ever get it.
+    // Checked before the frame is added: a frame larger than the limit must be possible, or nobody could ever receive
+    // it.
     this.#checkBacklog()
     if (this.#socket.readyState !== WebSocket.OPEN) return
     this.#cork()
@@ -86,7 +87,7 @@ export class Subscriber<Owner = undefined> {
     if (++this.#unanswered > this.#options.unansweredMax) {
       return this.#cutOff(`more than ${this.#options.unansweredMax} messages wait for their answer`)
     }
-    // What is not UTF-8 is no JSON, either.
+    // Text that is not UTF-8 is not JSON, either.
     const text = isUtf8(data) ? data.toString() : ''
     if (this.#prefixes) this.#serve(text)
     else this.#subscribe(text)
@@ -125,7 +126,7 @@ export class Subscriber<Owner = undefined> {
     }
   }
 
-  /** What is sent within one turn of the event loop (the answers of one commit) goes to the kernel at once. */
+  /** Sends everything written within one turn of the event loop (the responses of one commit) to the kernel at once. */
   #cork(): void {
     if (this.#isCorked) return
     this.#isCorked = true
@@ -140,7 +141,7 @@ export class Subscriber<Owner = undefined> {
     this.#answer(encodeError(code, context))
   }
 
-  /** Answers a message at once: it counts as answered when the client's machine has the answer. */
+  /** Answers a message at once: it counts as answered when the client's machine has received the answer. */
   #answer(frame: string): void {
     this.send(frame, () => {
       this.#unanswered--
@@ -162,15 +163,18 @@ export class Subscriber<Owner = undefined> {
 }
 
 /**
- * Ends a socket that is being closed, whether the client says goodbye or not: it holds a place, and what it has not
- * read.
+ * Ends a socket that is being closed, even if the client does not say goodbye: it occupies a place, and holds what the
+ * client has not read.
  */
 export function endSoon(socket: WebSocket): void {
   const patience = setTimeout(() => socket.terminate(), closeMs)
   socket.once('close', () => clearTimeout(patience))
 }
 
-/** What is not of the format is the client's fault; anything else is ours, and must not pass for that. */
+/**
+ * Returns a FormatError, which is the client's fault; throws any other error again, since it is ours and must not be
+ * reported as the client's.
+ */
 function formatErrorOf(error: unknown): FormatError {
   if (error instanceof FormatError) return error
   throw error

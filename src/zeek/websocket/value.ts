@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { AppError } from '../../errors.js'
 
-/** The types of the format, and what each holds. Numbers and texts are as JSON has them. */
+/** The types of the format, and what each holds. Numbers and texts are as in JSON. */
 interface Data {
   none: Record<string, never>
   boolean: boolean
@@ -23,9 +23,7 @@ interface Data {
 export type DataType = keyof Data
 export type DataOf<T extends DataType> = Data[T]
 
-/**
- * A value of Zeek with its type, as it is on the wire of the WebSocket API (Broker's manual, "Data Representation").
- */
+/** A typed value of Zeek, as on the wire of the WebSocket API (Broker's manual, "Data Representation"). */
 export type Value = { [T in DataType]: { '@data-type': T; data: Data[T] } }[DataType]
 
 export interface Entry {
@@ -33,14 +31,14 @@ export interface Entry {
   value: Value
 }
 
-/** What is not of the format, or not what was expected. `at` is the path of the value at fault. */
+/** A value that is not of the format, or not what was expected. `at` is the path of the value at fault. */
 export class FormatError extends AppError {
   constructor(at: string, message: string) {
     super('invalid_request', `${at} ${message}`, { errors: [{ field: at, message }] })
   }
 }
 
-/** What came over the wire, for a message that people read. */
+/** Returns received text, shortened for a message to people. */
 export const excerpt = (text: string) => JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text)
 
 export const none: Value = { '@data-type': 'none', data: {} }
@@ -48,15 +46,15 @@ export const string = (data: string): Value => ({ '@data-type': 'string', data }
 export const count = (data: number): Value => ({ '@data-type': 'count', data })
 export const vector = (data: Value[]): Value => ({ '@data-type': 'vector', data })
 
-/** The members of parsed JSON: none where it is no object. */
+/** Returns the members of parsed JSON: none where it is no object. */
 export function membersOf(json: unknown): Readonly<Record<string, unknown>> {
   return (json ?? {}) as Record<string, unknown>
 }
 
-/** Deeper than any record of ours, and far from the end of the stack. */
+/** Deeper than any record of ours, and far from overflowing the stack. */
 const maxDepth = 64
 
-/** The forms that Zeek prints, and those that it reads as well. Each needs linear time. */
+/** Checks for the text forms that Zeek prints, and those that it also reads. Each takes linear time. */
 const texts = {
   string: (_text: string) => true,
   'enum-value': (text: string) => text !== '',
@@ -71,12 +69,12 @@ const texts = {
 }
 
 function isAddress(text: string): boolean {
-  // Node takes zones (fe80::1%eth0), Zeek does not.
+  // Node accepts zones (fe80::1%eth0), Zeek does not.
   return text.length <= 45 && !text.includes('%') && isIP(text) !== 0
 }
 
 /**
- * A value, checked, from parsed JSON; members that the format does not know are left out. Throws a FormatError.
+ * Returns a checked value from parsed JSON; members that the format does not define are left out. Throws a FormatError.
  * Counts and integers beyond 2^53 - 1 are refused: JSON.parse has rounded them.
  */
 // eslint-disable-next-line complexity -- a case for each type of the format, all alike
@@ -132,12 +130,12 @@ function isNumber(type: 'count' | 'integer' | 'real', data: unknown): data is nu
     : Number.isSafeInteger(data) && (type === 'integer' || (data as number) >= 0)
 }
 
-/** The text of a value. Throws a FormatError for a number that the format cannot hold. */
+/** Returns the text of a value. Throws a FormatError for a number that the format cannot hold. */
 export function encodeValue(value: Value): string {
   return `{${encodeMembers(value)}}`
 }
 
-/** The same without the braces: a data message has these members among its own. */
+/** Returns the text of a value without the braces: a data message has these members among its own. */
 export function encodeMembers(value: Value): string {
   return `"@data-type":"${value['@data-type']}","data":${encodeData(value)}`
 }
@@ -165,7 +163,7 @@ function encodeData(value: Value): string {
   }
 }
 
-/** Broker takes a number for a real only when it looks like one. */
+/** Returns a real number as text: Broker accepts a number for a real only when it looks like one. */
 function encodeReal(data: number): string {
   const text = Object.is(data, -0) ? '-0' : String(data)
   return /[.e]/.test(text) ? text : `${text}.0`
