@@ -3,7 +3,7 @@ import type { NeededRole } from '../schemas/access.js'
 import { Problem } from '../schemas/api.js'
 import { Ref } from '../schemas/types.js'
 
-/** What every route may answer instead. */
+/** Returns an error response, which every route may send. */
 const problem = (description: string) => ({
   description,
   content: { 'application/problem+json': { schema: Ref(Problem) } }
@@ -15,22 +15,22 @@ export const problems = {
 
 declare module 'fastify' {
   interface FastifySchema {
-    /** The least role that may ask. A route without one is for admins. */
+    /** The least role that may use the route. A route without one is for admins. */
     'x-role'?: NeededRole
   }
 }
 
-/** Who may ask, for a route's schema: it is checked, and OpenAPI shows it. */
+/** Returns the part of a route's schema with the role that it needs: it is checked, and OpenAPI shows it. */
 export function needs(role: NeededRole) {
   return { 'x-role': role, ...(role === 'anyone' ? { security: [] } : {}) }
 }
 
-/** A JSON answer, with the headers that go with it. */
+/** Returns the schema of a JSON response with its headers. */
 export function json(description: string, schema: TSchema, headers?: Record<string, TSchema>) {
   return { description, ...(headers ? { headers } : {}), content: { 'application/json': { schema } } }
 }
 
-/** How long a client is willing to wait, in seconds: proxies in between give up not much later. */
+/** The longest that a client may wait for a response, in seconds: proxies in between give up not much later. */
 export const maxWaitSeconds = 30
 export const Wait = Type.Optional(
   Type.Number({

@@ -17,7 +17,7 @@ import {
 
 const tags = ['audit']
 
-/** Who asked what. It can be read, and nothing else. */
+/** Routes of the audit log, which is read-only. */
 export const auditRoutes: FastifyPluginAsyncTypebox<{ access: Pick<Access, 'audit' | 'limits'> }> = async (
   app,
   { access: { audit, limits } }

@@ -7,7 +7,7 @@ import { checker } from '../schemas/validator.js'
 import { invalid } from '../src/errors.js'
 import { parseClusterCfg } from '../src/formats/cluster-cfg/cluster-cfg.js'
 
-/** zeek-client's configuration file has no registered type: one by convention, and what curl users write. */
+/** Media types of zeek-client's configuration file, none registered: one by convention, one as curl users write. */
 export const clusterCfgTypes = ['text/x-ini', 'text/plain']
 
 const file = Type.String({
@@ -15,35 +15,34 @@ const file = Type.String({
   examples: ['[manager]\nrole = manager\n\n[worker-1]\nrole = worker\ninterface = eth0\n']
 })
 
-/** The file, as a part of an OpenAPI `content`. */
+/** The file as a part of an OpenAPI `content`. */
 export const clusterCfgContent = Object.fromEntries(clusterCfgTypes.map(type => [type, { schema: file }]))
 
 const check = checker(requests.stage_configuration.arguments, invalid)
 
-/** Has the routes of a scope take the file as their body. */
+/** Has the routes of a scope accept the file as their body. */
 export function acceptClusterCfg(scope: FastifyInstance): void {
   scope.addContentTypeParser(clusterCfgTypes, { parseAs: 'string' }, (_request, body, done) => done(null, body))
 }
 
 /**
- * The arguments of stage_configuration that a file stands for. Throws `invalid_request` that names section, key and
- * line.
+ * Returns the file as arguments of stage_configuration. Throws `invalid_request` that names section, key and line.
  */
 async function readClusterCfg(text: string): Promise<object> {
   const config = await parseClusterCfg(text, {
     resolve: async host => (await lookup(host)).address,
-    // As zeek-client has it: what names no instance is meant for this host.
+    // As in zeek-client: a node without an instance belongs to this host.
     defaultInstance: `agent-${hostname()}`
   })
   return check({ config }, 'body')
 }
 
-/** What came without the type of JSON, and so unchecked. */
+/** Returns the checked arguments of a body whose type is not JSON, and which was not validated before. */
 export async function readBody(body: unknown): Promise<object> {
   return typeof body === 'string' ? await readClusterCfg(body) : check(body, 'body')
 }
 
-/** Whether a client would rather have the file than JSON. */
+/** Returns whether a client prefers the file to JSON. */
 export function wantsClusterCfg(accept: string | undefined): boolean {
   return /^\s*text\/(x-ini|plain)\b/.test(accept ?? '')
 }

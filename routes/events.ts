@@ -68,7 +68,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
         ...fields
       } = request.query
       const start = controller.hub.startAt(request.headers['last-event-id'] ?? lastEventId ?? from ?? 'latest')
-      // Taken in the tick in which the stream starts: what comes after the state is not in it.
+      // The snapshot is taken in the tick in which the stream starts, so that it holds no later event.
       streamTo(
         request,
         reply,

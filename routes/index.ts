@@ -11,7 +11,7 @@ import { requestRoutes } from './requests.js'
 import { sessionRoutes } from './session.js'
 import { stateRoutes } from './state.js'
 
-/** The map of the API, and what each part of it needs. */
+/** All routes of the API, each with the parts of the controller that it needs. */
 export const routes: FastifyPluginAsync<{
   controller: Controller
   metrics: Metrics

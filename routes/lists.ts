@@ -1,9 +1,8 @@
 import { Type } from '@sinclair/typebox'
 
 /**
- * A parameter that names several: with commas, or given several times (see `joinRepeated`). `name` is the pattern of
- * one,
- * and `what` what they are names of, for people.
+ * Returns the schema of a parameter with several names: with commas, or given several times (see `joinRepeated`).
+ * `name` is the pattern of one name, and `what` says in words what they are names of.
  */
 export function Several(name: string, what: string, example: string) {
   return Type.Optional(
@@ -17,12 +16,12 @@ export function Several(name: string, what: string, example: string) {
   )
 }
 
-/** The same where each is one of a fixed set. */
+/** Returns the same where each name is one of a fixed set. */
 export function SeveralOf(values: readonly string[], what: string, example: string) {
   return Several(values.join('|'), `${what}, of ${values.join(', ')}`, example)
 }
 
-/** For a route's `preValidation`: makes one text of a parameter that was given several times. */
+/** Returns a `preValidation` hook that joins the values of a parameter which was given several times. */
 export function joinRepeated(...names: readonly string[]) {
   return async ({ query }: { query: unknown }) => {
     const values = query as Record<string, unknown>
@@ -30,7 +29,7 @@ export function joinRepeated(...names: readonly string[]) {
   }
 }
 
-/** The names in the text of a parameter, which its schema has let pass; undefined when it was not given. */
+/** Returns the names in a parameter that was validated by its schema; undefined when it was not given. */
 export function namesIn<T extends string>(text: string | undefined): T[] | undefined {
   return text?.split(',').map(name => name.trim() as T)
 }

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { AppError } from '../src/errors.js'
 import { needs, problems } from './answers.js'
 
-/** Zeek's WebSocket API, for those who ask without an upgrade; the others never come to a route. */
+/** Route of Zeek's WebSocket API for requests without an upgrade; those with one never reach a route. */
 export const messageRoutes: FastifyPluginAsyncTypebox = async app => {
   app.get(
     '/messages/json',

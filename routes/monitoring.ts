@@ -8,7 +8,7 @@ import { json, needs, problems } from './answers.js'
 
 const tags = ['monitoring']
 
-/** For load balancers and Prometheus, at the paths where they look. */
+/** Routes for load balancers and Prometheus, at the paths that they use by convention. */
 export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; metrics: Metrics }> = async (
   app,
   { controller, metrics }

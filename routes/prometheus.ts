@@ -8,7 +8,7 @@ import { json, needs, problems } from './answers.js'
 
 const tags = ['monitoring']
 
-/** The metrics of the nodes, and where they are. */
+/** Routes for the metrics of nodes, and for their discovery. */
 export const prometheusRoutes: FastifyPluginAsyncTypebox<{
   controller: Controller
   access: Pick<Access, 'site'>

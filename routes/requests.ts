@@ -18,7 +18,7 @@ import { acceptClusterCfg, clusterCfgContent, readBody } from './cluster-cfg.js'
 import { json, maxWaitSeconds, needs, problems, Wait } from './answers.js'
 
 const tags = ['requests']
-/** What a timer takes. */
+/** The longest time that a timer supports. */
 const maxTimeoutSeconds = 2_147_483
 
 const accepted = {
@@ -27,13 +27,13 @@ const accepted = {
   'Idempotent-Replayed': Type.Optional(Type.String())
 }
 
-/** The seconds of `Prefer: wait=N` (RFC 7240); undefined when there is none. Other preferences are ignored. */
+/** Returns the seconds of `Prefer: wait=N` (RFC 7240); undefined when there is none. Others are ignored. */
 function preferredWait(prefer: string | undefined): number | undefined {
   const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])/i.exec(prefer ?? '')?.[1]
   return seconds === undefined ? undefined : Math.min(Number(seconds), maxWaitSeconds)
 }
 
-/** A JSON value without the members that are null: zeek-client prints null for what is absent. */
+/** Returns a JSON value without members that are null: zeek-client prints null for what is absent. */
 function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls)
   if (typeof value !== 'object' || value === null) return value
@@ -56,7 +56,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
     scope.post(
       `/requests/${type}`,
       {
-        // Names of nodes at the most.
+        // Such bodies hold little more than names of nodes.
         ...(takesFile ? {} : { bodyLimit: Math.min(1_048_576, app.initialConfig.bodyLimit ?? Infinity) }),
         schema: {
           operationId: `request_${type}`,
@@ -118,7 +118,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
           idempotencyKey: key
         })
         const wait = preferredWait(request.headers.prefer)
-        // A client that has hung up does not wait any longer.
+        // Stop waiting when the client has disconnected.
         const finished =
           wait === undefined ? started : await controller.waitForRequest(started.reqid, wait, closing, request.signal)
         const whole =

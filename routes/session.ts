@@ -13,7 +13,7 @@ const sessionFor = ({ name, role, expires }: Principal) => ({
   ...(expires === undefined ? {} : { expires_at: new Date(expires).toISOString() })
 })
 
-/** For pages: a browser sends a cookie by itself, and an EventSource can send nothing else. */
+/** Routes for web pages: a browser sends a cookie by itself, and an EventSource can send nothing else. */
 export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async (app, { guard }) => {
   app.post(
     '/session',

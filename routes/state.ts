@@ -13,10 +13,10 @@ const configurationDocument = json('The configuration', Ref(ConfigurationDocumen
 
 const nodeStates: readonly NodeState[] = NodeState.enum
 const onePattern = namePattern.slice(1, -1)
-/** An instance and a node of it, as `next` gives them. */
+/** Pattern of an instance and one of its nodes, as in `next`. */
 const placePattern = `^${onePattern}/${onePattern}$`
 
-/** What the controller knows now. What comes after `event_cursor` on the event stream is not yet in it. */
+/** Routes for what the controller knows now. Events after `event_cursor` on the event stream are not yet in it. */
 export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; access: Pick<Access, 'audit'> }> = async (
   app,
   { controller, access }

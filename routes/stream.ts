@@ -38,7 +38,7 @@ export const cursorHeaders = Type.Object({
   )
 })
 
-/** What a route that streams events of a schema answers. */
+/** Returns the response schemas of a route that streams events of a schema. */
 export function streamAnswer(event: TSchema) {
   return {
     200: {
@@ -58,7 +58,7 @@ const streamHeaders = {
 }
 const formats = { 'text/event-stream': sse, 'application/x-ndjson': ndjson }
 
-/** The format that the client accepts; Server-Sent Events when it does not say. */
+/** Returns the format that the client accepts; Server-Sent Events when it does not say. */
 export function mediaType({ headers }: FastifyRequest): keyof typeof formats {
   const accept = headers.accept ?? '*/*'
   if (/text\/event-stream|text\/\*|\*\/\*/.test(accept) && !/^\s*application\/x-ndjson/.test(accept)) {
@@ -83,15 +83,15 @@ export function streamTo(
   { hub, limits }: { hub: Hub; limits: Limits },
   { type, start, fields, opening = [], isLast }: StreamOptions
 ): void {
-  // Whoever has left meanwhile would never be seen to leave.
+  // A client that has already disconnected would emit no further `close`, and its stream would never end.
   if (reply.raw.closed) return
   if (hub.isFull) throw new AppError('unavailable', 'there are too many event streams')
   limits.stream(principal.client, reply.raw)
   reply.hijack()
   const { raw } = reply
-  // Heartbeats keep it alive, however rare.
+  // Heartbeats keep the stream alive, even when they are rarer than the timeout.
   raw.socket?.setTimeout(0)
-  // The head and the beginning in one packet.
+  // Send the headers and the first events in one packet.
   raw.socket?.cork()
   raw.writeHead(200, {
     ...(reply.getHeaders() as Record<string, string>),
@@ -105,7 +105,7 @@ export function streamTo(
 }
 
 /**
- * Answers HEAD on a stream: the automatic one would run the handler of GET, which never ends. `check` may refuse it.
+ * Answers HEAD on a stream: Fastify's own would run the handler of GET, which never ends. `check` may throw to refuse.
  */
 export function answerHead(
   app: FastifyInstance,

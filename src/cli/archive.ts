@@ -1,7 +1,7 @@
 import { archive } from '../agent/logs/archive.js'
 import { AppError } from '../errors.js'
 
-/** Takes what zeek-archiver takes of an agent, so that one can stand for the other. Returns the exit code. */
+/** Takes the arguments that agents give zeek-archiver, so that either can replace the other. Returns the exit code. */
 export async function runArchive([once, queue, directory, ...rest]: readonly string[]): Promise<number> {
   if (once !== '-1' || !queue || !directory || rest.length > 0) {
     throw new AppError('invalid_request', 'archive needs -1 and two directories')

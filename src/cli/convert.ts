@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { AppError, messageOf } from '../errors.js'
 import { convert } from '../formats/convert.js'
 
-/** Prints a file as the body of a request, and on stderr what that does not hold. Returns the exit code. */
+/** Prints a file as the body of a request, and on stderr what was not converted. Returns the exit code. */
 export async function convertFile(files: readonly string[]): Promise<number> {
   const [file] = files
   if (file === undefined || files.length > 1) {

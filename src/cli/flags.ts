@@ -9,15 +9,15 @@ import { loadSettings, managementSettings } from '../settings.js'
 export const allSettings = { ...managementSettings, ...controllerSettings, ...agentSettings }
 
 export interface CommandLine {
-  /** Those that are named, the controller first. */
+  /** Roles that are given as flags, the controller first. */
   roles: Role[]
-  /** The path of a file of settings. */
+  /** Path of the settings file. */
   file: string | undefined
-  /** By name, without the dashes. */
+  /** Values of the other flags, by name without the dashes. */
   flags: Record<string, string>
 }
 
-/** `--name value` and `--name=value`; roles and the file are no settings. */
+/** Parses `--name value` and `--name=value`; roles and the file are not settings. */
 export function parseFlags(args: readonly string[]): CommandLine {
   const flags: Record<string, string> = {}
   const roles: Role[] = []
@@ -35,7 +35,7 @@ export function parseFlags(args: readonly string[]): CommandLine {
   return { roles: [...new Set(roles)].sort().reverse(), file, flags: rest }
 }
 
-/** The settings, which `roles` say that run together share. The state directory is an absolute path. */
+/** Reads the settings, with defaults for roles that run together. The state directory is an absolute path. */
 export function readSettings({
   file,
   flags,

@@ -1,7 +1,7 @@
 import { environmentName, flagName } from '../settings.js'
 import { allSettings } from './flags.js'
 
-/** Every setting as lines of text: its flag, environment variable, default and meaning. */
+/** Returns every setting as lines of text: its flag, environment variable, default and meaning. */
 export function listSettings(): string {
   return Object.entries(allSettings)
     .map(

@@ -16,13 +16,14 @@ import { parseFlags, readSettings, runTogether, type Settings } from './flags.js
 interface Start {
   settings: Settings
   roles: readonly Role[]
-  /** What starts the process of a role. */
+  /** The command that starts the process of a role. */
   command: string[]
   env: NodeJS.ProcessEnv
 }
 
 /**
- * Runs the supervisor; in a process that one has launched, the role that the environment names. Returns the exit code.
+ * Runs the supervisor; in a process that a supervisor has launched, runs the role that the environment names. Returns
+ * the exit code.
  */
 export async function start(args: readonly string[], program: string, env: NodeJS.ProcessEnv): Promise<number> {
   const { roles: named, file, flags } = parseFlags(args)
@@ -33,7 +34,7 @@ export async function start(args: readonly string[], program: string, env: NodeJ
   return role === undefined ? await runSupervisor(all) : await runRole(role, all)
 }
 
-/** Aborted by the first signal to stop, with its reason; the second ends the process at once. */
+/** Returns a signal that the first of these process signals aborts; a second one ends the process at once. */
 function untilStopped(signals: Partial<Record<NodeJS.Signals, string>>): AbortSignal {
   const stopping = new AbortController()
   for (const [signal, reason] of Object.entries(signals)) {
@@ -46,7 +47,7 @@ function untilStopped(signals: Partial<Record<NodeJS.Signals, string>>): AbortSi
 }
 
 async function runSupervisor({ settings, roles, command, env }: Start): Promise<number> {
-  // Hosts may share one file of settings: what another role would do is no reason to stop here.
+  // Hosts may share one settings file: problems of a role that does not run here do not matter.
   if (roles.includes('CONTROLLER')) refuseControllerExposure(settings)
   if (roles.includes('AGENT')) refuseAgentExposure(settings)
   if (runTogether(roles)) refuseClash(settings)
@@ -58,7 +59,7 @@ async function runSupervisor({ settings, roles, command, env }: Start): Promise<
     env,
     log,
     onReady: lines => console.log(`zeek-cluster is ready: ${lines.join('; ')}`),
-    // At a terminal SIGHUP is its end; a service is told so to read its files again.
+    // At a terminal, SIGHUP means that it has closed; for a service, it means to read the files again.
     signal: untilStopped({
       SIGTERM: 'stop',
       SIGINT: 'stop',
@@ -69,9 +70,9 @@ async function runSupervisor({ settings, roles, command, env }: Start): Promise<
   return started ? 0 : 1
 }
 
-/** In a process that a supervisor has launched: one role, until the supervisor ends or says so. */
+/** Runs one role in a process that a supervisor has launched, until the supervisor stops it or ends. */
 async function runRole(role: string, { settings, roles, env }: Start): Promise<number> {
-  // What reaches the whole group, as Ctrl-C does, is for the supervisor, which sees to the order.
+  // Signals to the whole process group, such as Ctrl-C, are for the supervisor, which stops all in order.
   for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => {})
   const stopped = untilStopped({ SIGTERM: 'stop' })
   const isAgent = role === 'AGENT'
@@ -138,7 +139,7 @@ async function runRole(role: string, { settings, roles, env }: Start): Promise<n
   }
 
   async function reloadWith(starting: Promise<{ reload(): void }> | undefined) {
-    // Before it starts there is nothing that was read.
+    // Before it starts, there is nothing to read again.
     if (!starting) return
     try {
       const role = await starting

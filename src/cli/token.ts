@@ -14,7 +14,7 @@ const units = { m: 60_000, h: 3_600_000, d: 86_400_000 }
 const tokenFlags = ['role', 'name', 'expires']
 
 /**
- * Makes, lists or revokes tokens. Words come first, then flags: those of the command, and settings. Returns the exit
+ * Creates, lists or revokes tokens. Words come first, then flags: those of the command, and settings. Returns the exit
  * code.
  */
 export async function runToken(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
@@ -28,9 +28,9 @@ export async function runToken(args: readonly string[], env: NodeJS.ProcessEnv):
 }
 
 /**
- * `token create --role R [--name N] [--expires 30d]`, `token list`, `token revoke ID`: works on the store of a
- * controller,
- * which may run meanwhile and heeds it within a second. Returns what is to be printed. Throws `invalid_request`.
+ * Runs `token create --role R [--name N] [--expires 30d]`, `token list` or `token revoke ID` on the store of a
+ * controller, which may be running and applies the change within a second. Returns the text to print. Throws
+ * `invalid_request`.
  */
 export async function tokenCommand(
   words: readonly string[],
@@ -89,7 +89,7 @@ export async function tokenCommand(
   }
 }
 
-/** Who has typed the command. In a container a user may have no name. */
+/** Returns the name of the user who runs the command. In a container, a user may have no name. */
 function userName(): string {
   try {
     return userInfo().username

@@ -22,7 +22,7 @@ type Timeouts = {
     : TNumber
 }
 
-/** The default deadline of each request type, a setting of its own. */
+/** The settings for the default timeout of each request type. */
 const timeouts = Object.fromEntries(
   requestTypes.map(type => {
     const { timeout, takes }: RequestDefinition = requests[type]
@@ -253,13 +253,14 @@ export const controllerSettings = {
 export type ControllerSettings = Static<TObject<typeof managementSettings & typeof controllerSettings>>
 
 /**
- * The ports that no node of any instance may have: every one that a controller listens on, and 2150, Zeek's default.
+ * Returns the ports that no node of any instance may have: those that the controller listens on, and 2150, Zeek's
+ * default.
  */
 export function controllerPorts(settings: ControllerSettings): number[] {
   return [...new Set([settings.controller_port, settings.controller_websocket_port, 2150])]
 }
 
-/** Throws an AppError when others than this host could come in unasked, or listen in. */
+/** Throws an AppError when other hosts could get in without authentication, or eavesdrop. */
 export function refuseExposure(settings: ControllerSettings): void {
   for (const key of ['controller_websocket_addr', 'controller_addr'] as const) {
     if (isLoopback(settings[key])) continue

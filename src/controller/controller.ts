@@ -50,16 +50,16 @@ export interface ControllerParts {
   health: Health
 }
 
-/** `timeout` in seconds; `idempotencyKey` makes one request of many with the same arguments. */
+/** `timeout` is in seconds; calls with the same `idempotencyKey` and arguments make one request. */
 interface AskOptions extends Omit<RequestOptions, 'timeoutMs' | 'idempotency'> {
   timeout?: number | undefined
   idempotencyKey?: string | undefined
 }
 
-/** One for each type of request, of its arguments: one that is missing does not compile. */
+/** A handler for each type of request, by its arguments: a missing one does not compile. */
 type RequestHandlers = { readonly [T in RequestType]: (args: Arguments<T>) => Work }
 
-/** What the world can ask of the controller. It decides who does the work, and does none. */
+/** The interface of the controller for its clients. It delegates all work to its parts, and does none itself. */
 export class Controller {
   #parts: ControllerParts
 
@@ -74,12 +74,12 @@ export class Controller {
   get pendingRequests(): number {
     return this.#parts.requests.pending
   }
-  /** Those that were refused because too many were pending. */
+  /** Number of requests that were refused because too many were pending. */
   get refusedRequests(): number {
     return this.#parts.requests.refused
   }
 
-  /** What is true now, as events. What comes after `cursor` on the event stream is not in it. */
+  /** Returns the current state as events. Events after `cursor` on the event stream are not in it. */
   snapshot(): ControlEvent[] {
     const { cursor } = this
     const deployed = this.deployed()
@@ -88,7 +88,7 @@ export class Controller {
       configuration: masked(deployed),
       event_cursor: cursor
     }
-    // There are never more than may be pending.
+    // No limit is needed: the settings limit how many may be pending.
     const { requests } = this.listRequests({ state: 'pending', limit: Number.MAX_SAFE_INTEGER })
     return [
       { type: 'snapshot', instances: this.instances() },
@@ -100,38 +100,36 @@ export class Controller {
   }
 
   /**
-   * Where the stream of a request's events starts: after the cursor, else with all that is kept of them. Undefined when
-   * the
-   * request has ended and nothing is left to be sent. Throws `not_found`.
+   * Returns where the stream of a request's events starts: after the cursor, else with all of them that are kept.
+   * Undefined when the request has ended and nothing is left to be sent. Throws `not_found`.
    */
   startOfRequest(reqid: string, cursor?: string): Start | undefined {
     const { hub, journal } = this.#parts
     const { state, event_cursor: first } = this.getRequest(reqid)
     const resumed = cursor === undefined ? undefined : hub.startAt(cursor)
-    // A cursor of no use does not keep the events from being sent.
+    // With a cursor that cannot be used, the events are sent from the first one on.
     const start =
       resumed && !resumed.reset ? resumed : { ...this.#startAt(first), ...(resumed?.reset && { reset: resumed.reset }) }
     const last = journal.lastOf(reqid)
     return state !== 'pending' && (!last || start.seq >= last.seq) ? undefined : start
   }
 
-  /** Where the events of a request start; where they are gone, all that is kept. */
+  /** Returns where the events of a request start; where those are gone, the earliest event that is kept. */
   #startAt(first: string): Start {
     const { hub } = this.#parts
     const start = hub.startAt(first)
     return start.reset ? { ...hub.startAt('earliest'), reset: start.reset } : { ...start, resumed: false }
   }
 
-  /** The cursor of the newest event: what comes after it is not in what the getters return now. */
+  /** The cursor of the newest event: later events are not in what the getters return now. */
   get cursor(): string {
     return this.#parts.journal.head
   }
 
   /**
    * Accepts a request and starts it; resolves once it is written down. `timeout` is in seconds. Throws an AppError
-   * when it cannot be accepted; everything else is said in the response. What is kept of it, and told to others, has
-   * its
-   * secrets masked: `own` are the results for whoever asks, where they differ.
+   * when it cannot be accepted; everything else is reported in the response. What is stored of it, and sent to others,
+   * has its secrets masked: `own` are the results for the caller, where they differ.
    */
   async request<T extends RequestType>(
     type: T,
@@ -152,7 +150,7 @@ export class Controller {
     return await requests.start(type, kept, all, this.#handlers[type](args))
   }
 
-  /** The seconds that a request has whose asker does not say. */
+  /** Returns the default timeout of a request, in seconds: for a caller who sets none. */
   patience(type: RequestType, args: RequestArguments): number {
     const {
       settings,
@@ -162,12 +160,12 @@ export class Controller {
     return timeoutOf(type, args, { settings, fleet, deployed: this.deployed(), staged })
   }
 
-  /** Throws `not_found`. */
+  /** Returns a request. Throws `not_found`. */
   getRequest(reqid: string): Request {
     return this.#parts.requests.get(reqid)
   }
 
-  /** The request once it is finished, or after so many seconds. Throws `not_found`. */
+  /** Resolves with the request once it is finished, or after so many seconds. Throws `not_found`. */
   waitForRequest(reqid: string, seconds: number, ...signals: readonly AbortSignal[]): Promise<Request> {
     return this.#parts.requests.wait(reqid, seconds * 1000, ...signals)
   }
@@ -193,24 +191,24 @@ export class Controller {
     return this.#configuration('deployed')
   }
 
-  /** Throws `not_found`. */
+  /** Returns a configuration. Throws `not_found`. */
   configuration(state: ConfigurationState): Configuration {
     const configuration = this.#configuration(state)
     if (!configuration) throw new AppError('not_found', `no ${state} configuration available`)
     return configuration
   }
 
-  /** Where Prometheus finds the metrics of each node, said to one who reaches the controller like this. */
+  /** Returns where Prometheus finds the metrics of each node, for a client that reaches the controller like this. */
   metricsTargets(reached: Reached, proxy?: boolean): PrometheusTarget[] {
     return targetsOf(this.#parts.cluster.deployment, reached, proxy)
   }
 
-  /** What a node's metrics endpoint serves. Throws `not_found` or `unavailable`. */
+  /** Returns what a node's metrics endpoint serves. Throws `not_found` or `unavailable`. */
   nodeMetrics(node: string): Promise<{ text: string; type: string }> {
     return nodeMetrics(this.#parts.fleet, this.deployed(), node)
   }
 
-  /** What keeps the controller from doing its work. */
+  /** Returns what keeps the controller from doing its work. */
   problems(): string[] {
     const { failure } = this.#parts.store
     return failure === undefined ? [] : [failure]
@@ -221,7 +219,7 @@ export class Controller {
     return state === 'ready' ? this.#plan()?.configuration : this.#parts.cluster.staged
   }
 
-  /** What is staged, as a deployment would make it now. */
+  /** Returns the staged configuration as it would be deployed now. */
   #plan(): Plan | undefined {
     const {
       cluster: { staged },
@@ -230,7 +228,7 @@ export class Controller {
     return staged && deployer.preview(staged)
   }
 
-  /** What each type of request does. */
+  /** The handlers of all request types. */
   readonly #handlers: RequestHandlers = {
     get_instances: () => ({ now: () => this.#parts.state.getInstances() }),
     stage_configuration: args => ({ now: () => this.#stage(args) }),
@@ -261,7 +259,7 @@ export class Controller {
     return await checks.check(plan, selector, task)
   }
 
-  /** Only inside of a `write`: the request, what it stages and its response are one. */
+  /** Stages a configuration. Only inside of a `write`: the request, what it stages and its response are one write. */
   #stage({ config }: Arguments<'stage_configuration'>): Answer {
     const { settings, cluster } = this.#parts
     const { errors, warnings } = validate(config, {
@@ -278,7 +276,7 @@ export class Controller {
     }
   }
 
-  /** What a deployment would be refused for now, as far as agents do not have to be asked. */
+  /** Returns why a deployment would be refused now, as far as that is known without asking agents. */
   #obstacles(staged: Configuration): string[] {
     try {
       return this.#parts.deployer.preview(staged).errors
@@ -299,7 +297,7 @@ export class Controller {
     }
   }
 
-  /** Never answers by itself. */
+  /** Resolves only when the request is ended from outside, by its deadline or the controller. */
   async #timeOut(task: Task): Promise<Answer> {
     await new Promise(resolve => task.signal.addEventListener('abort', resolve, { once: true }))
     return timedOut()

@@ -16,10 +16,10 @@ import { dated, lost } from './cluster/node-status.js'
 
 const askAgent = asking(agentMethods)
 const checkHello = checker(Hello, invalid)
-/** What a member may tell of. */
+/** The methods that an agent may call after its hello. */
 const { hello: _hello, ...told } = controllerMethods
 
-/** The only name that an agent at an address may have, and what to say of another. */
+/** The only name that an agent at an address may have, and the start of the complaint about another one. */
 interface Expected {
   name: string
   complaint: string
@@ -30,7 +30,7 @@ const retryMs = 250
 export type AgentMethods = typeof agentMethods
 export type AgentMethod = keyof AgentMethods
 
-/** An instance whose agent is connected, or was. */
+/** An instance whose agent is or was connected. */
 export interface Member {
   name: string
   host: string
@@ -38,7 +38,7 @@ export interface Member {
   link: Link
   hello: Hello
   connectedAt: number
-  /** Every process of the instance, by name, as last heard. */
+  /** Last known status of every process of the instance, by name. */
   statuses: Map<string, NodeStatus>
 }
 
@@ -57,17 +57,17 @@ export interface FleetOptions {
   retryMaxMs: number
   log: Logger
   now: () => number
-  /** The layout of a digest, packed. Throws an AppError. */
+  /** Returns the packed layout with a digest. Throws an AppError. */
   layout: (digest: string) => Promise<string>
   /** Opens a link to an agent that is dialled. */
   dial: (name: string, address: string, signal: AbortSignal) => Promise<Transport>
 }
 
-/** The agents: who is connected, what they last said, and how to ask them. */
+/** The agents: which are connected, what they last reported, and how to ask them. */
 export class Fleet extends EventEmitter<FleetEvents> {
   #options: FleetOptions
   #members = new Map<string, Member>()
-  /** Until one comes or goes. */
+  /** Cached list of connected members; cleared when one connects or is lost. */
   #connected: readonly Member[] | undefined
   #waiting = new Waiting()
   #dialling = new Map<string, { address: string; stop: AbortController }>()
@@ -79,12 +79,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#options = options
   }
 
-  /** Those connected now, sorted by name. */
+  /** Returns the instances that are connected now, sorted by name. */
   connected(): readonly Member[] {
     return (this.#connected ??= this.known().filter(({ link }) => !link.closed.aborted))
   }
 
-  /** Those connected now or before, sorted by name. */
+  /** Returns the instances that are or were connected, sorted by name. */
   known(): Member[] {
     return [...this.#members.values()].sort((a, b) => compare(a.name, b.name))
   }
@@ -94,16 +94,15 @@ export class Fleet extends EventEmitter<FleetEvents> {
     return member?.link.closed.aborted ? undefined : member
   }
 
-  /** Waits until an instance is connected; undefined when the signal aborts first. */
+  /** Resolves with an instance once it is connected; with undefined when the signal aborts first. */
   async when(name: string, signal: AbortSignal): Promise<Member | undefined> {
     while (!signal.aborted && !this.member(name)) await this.#waiting.wait(name, maxTimerMs, signal)
     return this.member(name)
   }
 
   /**
-   * Asks an agent. Rejects with an AppError: its own, `timeout`, or `unavailable` when it is not connected or gets
-   * lost.
-   * An answer that comes after its time is only told, with the request that it was for.
+   * Asks an agent. Rejects with an AppError: the agent's own, `timeout`, or `unavailable` when it is not connected or
+   * gets lost. An answer that arrives after the timeout is only logged, with the request that it was for.
    */
   async ask<M extends AgentMethod>(
     instance: string,
@@ -119,7 +118,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     return await askAgent(member.link, method, params, { ...options, late, from: instance })
   }
 
-  /** Serves an agent. `expected`: the only name that it may have, and what to say of another. */
+  /** Serves an agent. `expected`: the only name that it may have, and the start of the complaint about another. */
   accept(transport: Transport, peerAddress: string, expected?: Expected): Link {
     const { heartbeatMs, log, controllerName } = this.#options
     let member: Member | undefined
@@ -132,7 +131,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
         },
         ...serve(told, {
           layout: async ({ digest }) => {
-            // Only what is known as an agent has any use for it.
+            // Only an agent that has said hello has any use for it.
             if (!member) throw new AppError('forbidden', 'hello comes first')
             return { packed: await this.#options.layout(digest) }
           },
@@ -165,7 +164,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     return link
   }
 
-  /** Dials those of the instances that have a port to be dialled at, again whenever they are lost, and no others. */
+  /** Dials the instances that have a `listen_port`, again whenever they are lost, and no other instances. */
   dial(instances: readonly Instance[], hostOf: (instance: Instance) => string | undefined): void {
     const wanted = new Map(
       instances.flatMap(instance => {
@@ -193,7 +192,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     await Promise.all(this.connected().map(({ link }) => link.close('the controller is stopping')))
   }
 
-  /** Never rejects. A link that is up is kept when the instance is no longer to be dialled. */
+  /** Dials an instance until the signal aborts. Never rejects. An open link is kept after that. */
   async #keepDialling(name: string, host: string, port: number, signal: AbortSignal): Promise<void> {
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
@@ -202,7 +201,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
           complaint: `at the address of instance ${name} there is`
         })
         await once(link.closed, 'abort', { signal })
-        // One that was refused is not asked more and more often.
+        // An agent that was refused does not reset the backoff.
         if (this.#members.get(name)?.link === link) attempt = 0
       } catch (error) {
         this.#options.log.debug(`cannot reach instance ${name}: ${messageOf(error)}`)
@@ -211,7 +210,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     }
   }
 
-  /** Ends the link of an agent that cannot be one of ours, and says why. */
+  /** Ends the link of an agent that cannot be accepted, and reports why. */
   #refuse(link: Link, name: string, why: string): never {
     this.emit('fault', why, name, undefined)
     setImmediate(() => {
@@ -222,7 +221,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   #checkHello(link: Link, params: unknown, expected: Expected | undefined): Hello {
     const { name, api_version: version } = Object(params) as Record<string, unknown>
-    // First of all: what another version says may look different.
+    // Check this first: the hello of another version may look different.
     if (!isSpoken(version)) {
       this.#refuse(link, String(name), `agent ${name} speaks version ${version}, not ${agentApiVersion}`)
     }
@@ -240,7 +239,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const { name } = hello
     const before = this.#members.get(name)
     if (before && !before.link.closed.aborted) {
-      // The same one again: its old connection is dead and does not know it yet.
+      // The same agent again: its old connection is dead, which was not noticed yet.
       if (before.machine === hello.machine && before.hello.directory === hello.directory) {
         void before.link.close('another connection has taken over')
       } else this.#refuse(link, name, `there is an agent ${name} already, at ${before.host}`)
@@ -252,7 +251,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       host: canonicalHost(hello.host ?? peerAddress),
       machine: hello.machine,
       connectedAt: this.#options.now(),
-      // What it was before tells what has changed meanwhile.
+      // The old statuses show what has changed meanwhile.
       statuses: before?.statuses ?? new Map()
     }
     this.#members.set(name, member)
@@ -270,7 +269,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   #lose(member: Member, reason: string): void {
     this.#connected = undefined
-    // Its successor has taken over its place, and its nodes.
+    // A newer connection has taken over its place, and its nodes.
     if (this.#members.get(member.name) !== member) return
     this.emit('lost', member, reason)
     for (const status of [...member.statuses.values()]) this.#note(member, lost(status, reason, this.#options.now()))
@@ -284,7 +283,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 }
 
-/** What an agent has answered, in a line, without its data. */
+/** Summarizes an agent's answer in one line, without its data. */
 function describe(answer: LinkReply): string {
   if ('error' in answer) return answer.error.message
   const outcomes = [answer.result].flat() as Partial<Outcome>[]

@@ -30,7 +30,7 @@ import { createServer } from '../server/server.js'
 import { State } from './cluster/state.js'
 
 export interface RunningController {
-  /** Where clients reach it. */
+  /** URL at which clients reach the controller. */
   url: string
   controller: Controller
   /** Reads the certificates again. Throws an AppError that names the setting. */
@@ -42,7 +42,7 @@ export interface RunningController {
 export interface ControllerOptions {
   settings: ControllerSettings
   log: Logger
-  /** One that runs with it, and is to get a token in a file. */
+  /** An agent that runs with the controller, and gets a token in a file. */
   agent?: OwnAgent | undefined
   now?: () => number
 }
@@ -169,14 +169,14 @@ export async function startController({
       access.close()
       health.close()
       await pruning.close()
-      // It has said so itself when it fails.
+      // The log has reported its failure itself.
       await eventLog.close().catch(() => {})
       store.close()
     }
   }
 }
 
-/** Opens the logs, and warns of those whose past cannot be trusted. Throws an AppError that names the file. */
+/** Opens the logs, and warns of those whose past events cannot be trusted. Throws an AppError that names the file. */
 async function openLogs(
   { events, audit }: { events: EventLog; audit: EventLog },
   path: string,
@@ -195,7 +195,7 @@ async function openLogs(
   }
 }
 
-/** Lets agents connect that show what access asks of them. Throws an AppError that names the setting. */
+/** Listens for agents, and admits those that authenticate. Throws an AppError that names the setting. */
 async function listenToAgents(settings: ControllerSettings, access: Access, fleet: Fleet): Promise<LinkServer> {
   return await listen({
     host: settings.controller_addr,
@@ -207,7 +207,7 @@ async function listenToAgents(settings: ControllerSettings, access: Access, flee
       access.guard.hold(principal, request.socket)
       return { address: principal.address, name }
     },
-    // As a proxy tells it: the proxy's own is of no use to other instances.
+    // The address that a proxy forwards: the proxy's own is of no use to other instances.
     onTransport: (transport, _peerAddress, { address, name }) => {
       fleet.accept(
         transport,
@@ -220,7 +220,7 @@ async function listenToAgents(settings: ControllerSettings, access: Access, flee
   })
 }
 
-/** What keeps it from starting, as one line that says where to look. */
+/** Returns an error for what keeps the controller from starting, as one line that says where to look. */
 function naming(setting: string, problem: unknown): AppError {
   return new AppError('unavailable', `${setting}: ${messageOf(problem)}`, { cause: problem })
 }

@@ -18,12 +18,12 @@ export class Notifications {
     this.#log = log
   }
 
-  /** Has an event written. It can only be lost when the controller ends before its store works again. */
+  /** Writes an event. It can only be lost when the controller ends before its store works again. */
   note(event: DomainEvent): void {
     this.#journal.note(event).catch(error => this.#log.debug(`${event.type} is lost: ${messageOf(error)}`))
   }
 
-  /** Tells of what agents do and say from now on. Call it once. */
+  /** Writes what agents do and report from now on. Call it once. */
   watch(fleet: Fleet): void {
     fleet.on('connected', ({ name, host, hello }) => {
       this.#log.info(`agent ${name} is connected, from ${host}`)
@@ -40,7 +40,7 @@ export class Notifications {
     fleet.on('fault', (message, instance, node) => this.complain(message, instance, node))
   }
 
-  /** Tells operators of something that needs their eye. */
+  /** Reports a problem that needs the attention of operators. */
   complain(message: string, instance?: string, node?: string): void {
     this.#log.warn(message)
     this.note({
@@ -51,12 +51,12 @@ export class Notifications {
     })
   }
 
-  /** Tells that every instance of the deployed configuration is connected. */
+  /** Reports that every instance of the deployed configuration is connected. */
   agentsReady(instances: readonly string[]): void {
     this.note({ type: 'notify_agents_ready', instances: [...instances] })
   }
 
-  /** Tells that the cluster has become healthy, or is not for other reasons than before. */
+  /** Reports that the cluster has become healthy, or is unhealthy for other reasons than before. */
   healthChanged(health: ClusterHealth): void {
     this.note({ type: 'notify_health', ...health })
   }

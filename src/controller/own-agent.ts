@@ -10,8 +10,9 @@ type Settings = ControllerSettings & AgentSettings
 const tokenFileIn = (settings: Settings) => join(settings.management_state_dir, 'agent.token')
 
 /**
- * The defaults of an agent that runs with a controller, unless somebody says whom it dials: that controller, where it
- * listens, knowing it by its very certificate (whatever names are in that), and with a token that it is given.
+ * Returns the defaults of an agent that runs with a controller, unless `agent_controller` is given: it dials that
+ * controller where it listens, recognizes it by its exact certificate (whatever names are in that), and shows a token
+ * that the controller gives it.
  */
 export const ownController: DerivedDefaults<Settings> = (settings, isGiven) => {
   if (isGiven('agent_controller')) return {}
@@ -30,13 +31,13 @@ export const ownController: DerivedDefaults<Settings> = (settings, isGiven) => {
   }
 }
 
-/** The agent that its controller is to give a token; undefined when it has what it shows from somebody else. */
+/** Returns the agent that the controller must give a token; undefined when its credentials come from elsewhere. */
 export function agentInNeed(settings: Settings): { name: string; tokenFile: string } | undefined {
   const tokenFile = tokenFileIn(settings)
   return settings.agent_token_file === tokenFile ? { name: settings.agent_name, tokenFile } : undefined
 }
 
-/** Throws an AppError when the two cannot run together, each of which is well alone. */
+/** Throws an AppError when controller and agent cannot run together, though each could alone. */
 export function refuseClash({ controller_name: name, agent_name: agent }: Settings): void {
   if (name === agent) {
     throw new AppError(

@@ -23,7 +23,7 @@ export interface PruningOptions {
 export class Pruning {
   #options: PruningOptions
   #timer: NodeJS.Timeout
-  /** The run that is under way: there is one at a time. */
+  /** The run in progress: there is one at a time. */
   #running: Promise<void> | undefined
 
   constructor(options: PruningOptions) {
@@ -39,7 +39,7 @@ export class Pruning {
     await this.#running
   }
 
-  /** Never rejects. */
+  /** Prunes everything once. Never rejects. */
   async #run(): Promise<void> {
     const { store, log } = this.#options
     try {
@@ -53,7 +53,7 @@ export class Pruning {
     }
   }
 
-  // Each step is a transaction of its own, so that others get their turn.
+  // Each step is a transaction of its own, so that other writes get their turn.
 
   async #pruneEvents(): Promise<void> {
     const { settings, events, now } = this.#options
@@ -79,7 +79,7 @@ export class Pruning {
     while (await audit.prune(retention, now()));
   }
 
-  /** Requests are kept no longer than their events. */
+  /** Removes old requests: they are kept no longer than their events. */
   async #pruneRequests(): Promise<void> {
     const { settings, store, events, requests, now } = this.#options
     const maxCount = settings.controller_requests_max_count

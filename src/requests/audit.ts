@@ -6,15 +6,15 @@ import type { Hub } from '../events/hub.js'
 import { AppError } from '../errors.js'
 import type { Channel } from './journal.js'
 
-/** One client that is refused again and again is told of once in this time. */
+/** Repeated refusals of one client are recorded once in this time. */
 const repeatMs = 60_000
-/** So many such clients are told apart. */
+/** The largest number of refused clients that are tracked at a time. */
 const refusedMax = 10_000
 
-/** Whether a request belongs in the audit log: what shows or changes no more than any viewer may see does not. */
+/** Returns whether a request belongs in the audit log: those that need no more than the role viewer do not. */
 const isAudited = (type: RequestType) => requests[type].role !== 'viewer'
 
-/** Who asked what, from where, and what came of it. */
+/** The audit log: who did what, from where, and with what outcome. */
 export class Audit {
   #channel: Channel
   #note: (event: DomainEvent) => void
@@ -27,12 +27,12 @@ export class Audit {
     this.#now = now
   }
 
-  /** Those who follow it. */
+  /** Hub for streams of the audit log. */
   get hub(): Hub {
     return this.#channel.hub
   }
 
-  /** A page, newest first. Throws `invalid_request`. */
+  /** Returns a page of entries, newest first. Throws `invalid_request`. */
   page({ before, limit }: { before?: string | undefined; limit: number }): {
     entries: unknown[]
     next?: string
@@ -58,26 +58,26 @@ export class Audit {
     }
   }
 
-  /** Only inside of the write that accepts the request. */
+  /** Records that a request was accepted. Call it only inside of the write that accepts the request. */
   accepted({ type, reqid }: Request, by: Caller | undefined, append: (event: DomainEvent) => unknown): void {
     if (isAudited(type)) append(entry(type, 'accepted', by ?? {}, { reqid }))
   }
 
-  /** Only inside of the write that ends the request. */
+  /** Records how a request ended. Call it only inside of the write that ends the request. */
   concluded({ type, reqid, state }: Request, append: (event: DomainEvent) => unknown, by?: Caller): void {
     if (isAudited(type)) {
       append(entry(type, state, by ?? JSON.parse(this.#channel.log.lastOf(reqid)?.body ?? '{}'), { reqid }))
     }
   }
 
-  /** Anything else that someone did. */
+  /** Records any other successful action of a caller. */
   done(action: string, by: Caller, detail?: string): void {
     this.#note(entry(action, 'succeeded', by, { detail }))
   }
 
-  /** Who may not come in, or not do this. */
+  /** Records that a caller was not admitted, or not allowed to do this. */
   refused(action: string, by: Partial<Caller>, why: string): void {
-    // Not what it was refused for: a Host that is another one each time would fill the log.
+    // The key leaves out the reason: a client that sends another Host each time would fill the log.
     const key = `${by.address} ${by.name}`
     const now = this.#now()
     const before = this.#refused.get(key)

@@ -5,6 +5,6 @@ export interface Caller {
   name: string
   role: Role
   address: string
-  /** Whom limits count as one. */
+  /** Key under which limits count this caller. */
   client: string
 }

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 
-/** What makes one request of many that say the same: the key, as its caller has it, and a digest of the payload. */
+/** Identifies repetitions of one request: the key, together with its caller, and a digest of the payload. */
 export interface Idempotency {
   key: string
   fingerprint: string
 }
 
 /**
- * Keys of different callers are different. Members of objects have no order: payloads that say the same are the same.
+ * Returns the key and the digest. Equal keys of different callers differ. The order of object members does not matter:
+ * payloads with the same members and values are the same.
  */
 export function idempotencyOf(caller: string, key: string, payload: unknown): Idempotency {
   const sorted = (_key: string, value: unknown) =>

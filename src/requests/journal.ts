@@ -4,16 +4,16 @@ import type { Hub } from '../events/hub.js'
 import type { EventLog, StoredEvent } from '../store/events.js'
 import type { Store, WriteOptions } from '../store/store.js'
 
-/** How many notifications wait while the store cannot be written. */
+/** The largest number of notifications that wait while the store cannot be written. */
 const notesMax = 10_000
 
-/** A log and those who follow it. */
+/** A log, and the hub that streams it to its readers. */
 export interface Channel {
   log: EventLog
   hub: Hub
 }
 
-/** Commit, then announce: nobody hears of an event that is not in its log. Who asked what goes to a log of its own. */
+/** Commits events, then announces them: no reader gets an event that is not in its log. Audit has a separate log. */
 export class EventJournal {
   #store: Store
   #events: Channel
@@ -33,7 +33,7 @@ export class EventJournal {
     return this.#store.failure === undefined
   }
 
-  /** `time` is when it happened, if that was not just now. */
+  /** Writes the events that `job` appends. `time` is when they happened, if that is not now. */
   async write<T>(
     durability: 'synced' | 'written',
     transient: boolean,
@@ -63,8 +63,7 @@ export class EventJournal {
 
   /**
    * Writes one event that belongs to no request. While the store cannot be written it waits, unless too many do: then
-   * it is
-   * lost, and how many were is told afterwards.
+   * it is lost, and the number of lost ones is reported afterwards.
    */
   async note(event: DomainEvent): Promise<void> {
     if (this.#notes >= notesMax) {
@@ -87,7 +86,7 @@ export class EventJournal {
     }
   }
 
-  /** Tells of what another process has written into the audit log. */
+  /** Announces what another process has written into the audit log. */
   catchUp(): void {
     const events = this.#audit.log.unseen()
     if (events.length > 0) announce(this.#audit, events)
@@ -101,13 +100,13 @@ export class EventJournal {
     return formatCursor(this.#events.log.epoch, seq)
   }
 
-  /** The cursor of what was announced last. */
+  /** The cursor of the event that was announced last. */
   get head(): string {
     return this.cursorOf(this.#events.log.head)
   }
 }
 
-/** What another process has written between is told in its place, and nothing twice. */
+/** Announces events. What another process wrote in between is announced in its place, and nothing twice. */
 function announce({ log, hub }: Channel, events: readonly StoredEvent[]): void {
   const next = events[0]!.seq > log.head + 1 ? log.unseen() : events.filter(({ seq }) => seq > log.head)
   log.advance(...next)

@@ -1,13 +1,13 @@
 import { AppError } from '../errors.js'
 
 export interface PendingLimits {
-  /** Of all. */
+  /** The largest number of pending requests. */
   pendingMax: number
-  /** Of one client. */
+  /** The largest number of pending requests of one client. */
   pendingMaxOfClient?: number
 }
 
-/** The requests that are under way here, each with what ends its work. */
+/** The pending requests of this process, each with the AbortController that ends its work. */
 export class Pending {
   /** Requests rejected by a limit. */
   refused = 0
@@ -22,7 +22,7 @@ export class Pending {
     return this.#requests.size
   }
 
-  /** `full` is why there should not be one more, if so: whoever adds it decides. */
+  /** Adds a request. `full` is the error if that exceeds a limit: the calling code decides whether to refuse it. */
   add(reqid: string, client: string | undefined): { ending: AbortController; full: AppError | undefined } {
     const full = this.#fullFor(client)
     const ending = new AbortController()
@@ -30,7 +30,7 @@ export class Pending {
     return { ending, full }
   }
 
-  /** Throws why it is refused. */
+  /** Counts a refused request, and throws the reason. */
   refuse(full: AppError): never {
     this.refused++
     throw full

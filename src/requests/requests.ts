@@ -23,25 +23,25 @@ import { Waiting } from './waiting.js'
 export interface RequestOptions {
   timeoutMs: number
   by?: Caller | undefined
-  /** The ID that it is to have, if whoever asks has to know it beforehand. Nobody else's: the server makes IDs. */
+  /** The ID for the request, if the calling code must know it beforehand. Never a client's: the server makes IDs. */
   reqid?: string | undefined
   idempotency?: Idempotency | undefined
   /**
-   * Told of the answer before it is written down, to a read that every viewer may ask and whose answer is known at
-   * once.
+   * Called with the answer before it is written down, for a read-only request that every viewer may make and whose
+   * answer is known at once.
    */
   onAnswer?: ((answer: Answer) => void) | undefined
 }
 
 export interface Started {
   request: Request
-  /** It is one that was started before. */
+  /** Whether the request was started before, with the same idempotency key. */
   replayed: boolean
-  /** The results for whoever asks, where what is kept differs. */
+  /** The results for the caller, where they differ from what is stored. */
   own?: readonly Outcome[] | undefined
 }
 
-/** A request as it comes. */
+/** A request as it is submitted. */
 interface Asked extends RequestOptions {
   type: RequestType
   args: RequestArguments
@@ -50,7 +50,7 @@ interface Asked extends RequestOptions {
   created: number
 }
 
-/** A request as it ends: `as`, where its results do not tell; `by`, where it is known who had asked. */
+/** How a request ends: `as` is its state where the results do not determine it; `by` its caller, where known. */
 interface Ending {
   request: Request
   answer: Answer
@@ -64,17 +64,17 @@ export interface RequestsOptions extends PendingLimits {
   log: Logger
   now: () => number
   audit?: Audit
-  /** Told of each request that is accepted, before it is worked on. */
+  /** Called with each request that is accepted, before work on it starts. */
   onStarted?: (request: Request) => void
-  /** Told of each request that has ended, after its response is out. */
+  /** Called with each request that has ended, after its response was announced. */
   onFinished?: (request: Request) => void
 }
 
-/** After its time a request is given this long to say what is missing. */
+/** How long after its deadline the work of a request may take to report which answers are missing. */
 const graceMs = 1_000
 
 /**
- * The state of requests: each gets exactly one response event, whatever becomes of the work.
+ * Keeps the state of requests: each gets exactly one response event, whatever becomes of the work.
  *
  *   pending --+--> succeeded | partial | failed   all have answered
  *             +--> timed_out                      the deadline has passed
@@ -102,15 +102,15 @@ export class Requests {
   get pending(): number {
     return this.#pending.size
   }
-  /** How many were refused because too many were pending. */
+  /** Number of requests that were refused because too many were pending. */
   get refused(): number {
     return this.#pending.refused
   }
 
   /**
    * Accepts a request: resolves once it is written down, and starts the work. With a key that was used before for the
-   * same payload it is that request that is handed back. Throws `idempotency_key_reused`; `unavailable` or
-   * `too_many_requests` when too many are pending.
+   * same payload, returns that earlier request. Throws `idempotency_key_reused`; `unavailable` or `too_many_requests`
+   * when too many are pending.
    */
   async start(type: RequestType, args: RequestArguments, options: RequestOptions, work: Work): Promise<Started> {
     const started = this.#start({
@@ -129,9 +129,9 @@ export class Requests {
     if (this.#closing) throw new AppError('unavailable', 'the controller is stopping')
     const { type, reqid, work } = asked
     const { durability, transient } = this.#kind(type)
-    // Counted before it is written: what comes meanwhile must see it.
+    // Count it before it is written: requests that arrive meanwhile must see it.
     const { ending, full } = this.#pending.add(reqid, asked.by?.client)
-    // Told by a clock that does not jump, as the timer is.
+    // On a monotonic clock, like the timer.
     const deadline = performance.now() + asked.timeoutMs
     let isWorkedOn = false
     try {
@@ -161,7 +161,7 @@ export class Requests {
     }
   }
 
-  /** Answers a read that every viewer may ask before it is written down, where somebody wants to know so early. */
+  /** Answers a read-only request that every viewer may make before it is written down, if there is an `onAnswer`. */
   #answerEarly({ type, work, onAnswer }: Asked): Answer | undefined {
     if (!onAnswer || !('now' in work) || !this.#journal.isOpen) return undefined
     if (definitions[type].changes || definitions[type].role !== 'viewer') return undefined
@@ -170,7 +170,7 @@ export class Requests {
     return answer
   }
 
-  /** Only inside of a write: the request that has come with the same key before. Throws `idempotency_key_reused`. */
+  /** Returns the earlier request with the same key. Only inside of a write. Throws `idempotency_key_reused`. */
   #replay(idempotency: RequestOptions['idempotency']): Started | undefined {
     const twin = idempotency && this.#table.byIdempotencyKey(idempotency.key)
     if (!twin) return undefined
@@ -180,7 +180,7 @@ export class Requests {
     return { request: this.get(twin.reqid), replayed: true }
   }
 
-  /** Only inside of a write: writes a request down, with its response where that is known at once. */
+  /** Writes a request down, with its response where that is known at once. Only inside of a write. */
   #accept(
     { type, args, reqid, by, created, timeoutMs, idempotency, work }: Asked,
     early: Answer | undefined,
@@ -212,14 +212,14 @@ export class Requests {
     return { request, replayed: false, finished, own: answer.own }
   }
 
-  /** Throws `not_found`. */
+  /** Returns a request. Throws `not_found`. */
   get(reqid: string): Request {
     const request = this.#table.get(reqid)
     if (!request) throw new AppError('not_found', `there is no request ${reqid}`)
     return this.#present(request)
   }
 
-  /** Newest first; `next` is the place to go on from. */
+  /** Lists requests, newest first; `next` is the place where the next page starts. */
   list(filter: RequestFilter): { requests: Request[]; next?: string } {
     const page = this.#table.list(filter)
     const last = page.at(-1)
@@ -229,7 +229,7 @@ export class Requests {
     }
   }
 
-  /** The request, once it is finished or the time is over. */
+  /** Resolves with the request once it is finished, the timeout has passed or a signal aborts. Throws `not_found`. */
   async wait(reqid: string, timeoutMs: number, ...signals: readonly AbortSignal[]): Promise<Request> {
     const request = this.get(reqid)
     if (request.state !== 'pending' || timeoutMs <= 0) return request
@@ -237,7 +237,7 @@ export class Requests {
     return this.get(reqid)
   }
 
-  /** Answers what was left pending by a controller that is gone. Call it before anything new is accepted. */
+  /** Ends requests that an earlier controller process left pending. Call it before any new request is accepted. */
   async recover(): Promise<void> {
     for (;;) {
       const left = this.#table.list({ state: 'pending', limit: 100 })
@@ -246,7 +246,7 @@ export class Requests {
     }
   }
 
-  /** Answers what is pending. Nothing can be started any more. */
+  /** Ends all pending requests. No request can be started any more. */
   async close(): Promise<void> {
     this.#closing = true
     await Promise.allSettled(this.#starting)
@@ -260,7 +260,7 @@ export class Requests {
     if (open > 0) this.#options.log.error(`${open} responses cannot be written: the next start answers`)
   }
 
-  /** Does not wait for a store that fails: the next start would do the same. */
+  /** Ends a request as interrupted. Does not wait for a store that fails: the next start would do the same. */
   async #interrupt(request: Request): Promise<void> {
     await this.#finish(
       request,
@@ -269,7 +269,7 @@ export class Requests {
     )
   }
 
-  /** One request from its start to its response. Never rejects. */
+  /** Works on one request from its start to its response. Never rejects. */
   async #work(
     request: Request,
     ending: AbortController,
@@ -280,7 +280,7 @@ export class Requests {
     const { durability, transient } = this.#kind(request.type)
     const remainingMs = () => Math.max(1, deadline - performance.now())
     const timer = setTimeout(() => ending.abort('timed_out'), Math.min(maxTimerMs, remainingMs()))
-    // A task that does not heed its signal cannot keep its client waiting.
+    // A task that ignores its signal must not keep its client waiting.
     let lastResort: NodeJS.Timeout | undefined
     const givenUp = new Promise<Answer>(resolve =>
       ending.signal.addEventListener(
@@ -298,11 +298,11 @@ export class Requests {
             durability,
             transient,
             append => {
-              // Late: the response is out.
+              // Too late: the response was already written.
               if (!this.#table.isPending(reqid)) return
               if (results.length > 0) this.#table.addResults(reqid, results)
               append(event)
-              // Only the end of the controller keeps it from being written.
+              // It is retried until it is written or the controller ends.
             },
             { insists: true }
           )
@@ -321,10 +321,10 @@ export class Requests {
         }
         return { results: [{ success: false, error: error instanceof AppError ? error.message : 'internal error' }] }
       })
-      // When the controller ended meanwhile, that was the answer.
+      // If the controller is ending, `close` writes the response.
       if (ending.signal.reason !== 'interrupted') await this.#finish(request, answer)
     } catch (error) {
-      // The controller ends without a store: the next start answers it.
+      // If the controller ends while its store fails, the next start writes the response.
       if (!this.#closing) {
         this.#options.log.error({ err: error, reqid }, `the response cannot be written: ${messageOf(error)}`)
       }
@@ -335,7 +335,7 @@ export class Requests {
     }
   }
 
-  /** Writes the end of a request, if that is still open: only one response, whoever comes second. */
+  /** Writes the end of a request if it is still pending: a second response is dropped. */
   async #finish(
     request: Request,
     answer: Answer,
@@ -356,7 +356,7 @@ export class Requests {
     if (finished) this.#announce(finished)
   }
 
-  /** Only inside of a write: ends a request that is pending, whose results are those that were told as progress. */
+  /** Ends a pending request, whose results are those reported as progress so far. Only inside of a write. */
   #conclude(
     { request, answer, as, by }: Ending,
     append: (event: DomainEvent) => number,

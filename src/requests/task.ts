@@ -6,35 +6,35 @@ import { requestTimedOut } from '../errors.js'
 /** A request that is being worked on. */
 export interface Task {
   reqid: string
-  /** Until its time is over; at least 1. */
+  /** Returns the time until its deadline, in milliseconds; at least 1. */
   remainingMs(): number
-  /** Aborted then, or when the controller ends. */
+  /** Aborted at the deadline, or when the controller ends. */
   signal: AbortSignal
-  /** Results of one instance, to be heard of before all have answered. */
+  /** Reports the results of one instance before all have answered. */
   progress(instance: string, outcomes: readonly Outcome[]): void
-  /** Something else that happens meanwhile, as an event of the request. */
+  /** Writes any other event that belongs to the request. */
   tell(event: DomainEvent): void
 }
 
 export interface Answer {
-  /** What was not told as progress. */
+  /** Results that were not reported as progress. */
   results: readonly Outcome[]
   /**
-   * What the caller alone is given, where it differs from what is kept: the secrets in it are masked for all others.
+   * Results for the caller only, where they differ from what is stored: for all others, secrets are masked.
    */
   own?: readonly Outcome[]
   warnings?: readonly string[]
-  /** Someone has not answered in time. */
+  /** Whether an instance did not answer in time. */
   timedOut?: boolean
 }
 
 export const failed = (error: string): Answer => ({ results: [{ success: false, error }] })
 export const timedOut = (): Answer => ({ ...failed(requestTimedOut), timedOut: true })
 
-/** What is done for a request: at once, when all is known here, and then written down with it; or in its time. */
+/** The work for a request: `now`, where all is known here, is written down together with it; else a task is run. */
 export type Work = { now: () => Answer } | ((task: Task) => Promise<Answer>)
 
-/** What a request comes to. Results of nodes count more than those that stand for the whole. */
+/** Returns the final state of a request. Results of nodes count more than those that stand for the whole. */
 export function stateOf(results: readonly ResultWithoutReqid[]): RequestState {
   const ofNodes = results.filter(({ node }) => node !== undefined)
   const counted = ofNodes.length > 0 ? ofNodes : results
@@ -43,12 +43,12 @@ export function stateOf(results: readonly ResultWithoutReqid[]): RequestState {
   return successes > 0 ? 'partial' : 'failed'
 }
 
-/** Outcomes as results of a request. */
+/** Returns outcomes as results of a request. */
 export function withReqid(reqid: string, outcomes: readonly Outcome[]): Result[] {
   return outcomes.map(outcome => ({ reqid, ...outcome }))
 }
 
-/** A pending request, with the results that it has so far, as its answer ends it. */
+/** Returns a pending request, with the results that it has so far, as finished by its answer. */
 export function concluded(
   request: Request,
   { results: more, warnings = [], timedOut = false }: Answer,
@@ -62,7 +62,7 @@ export function concluded(
   return { ...request, finished_at: finished, state, success: state === 'succeeded', results, warnings: [...warnings] }
 }
 
-/** There is never a response to it. */
+/** Returns whether a request never gets a response. */
 function isStateless({ type, arguments: args }: Request): boolean {
   return type === 'test_timeout' && args.with_state !== true
 }

@@ -1,10 +1,10 @@
-/** Those who wait for something to be over, by its name. */
+/** Lets code wait for events, each identified by a name. */
 export class Waiting {
   #waiting = new Map<string, Set<() => void>>()
 
   /**
-   * Resolves when `release` is called for the name, the time is over, or one of the signals aborts. Several, since what
-   * AbortSignal.any leaves in a signal that lives as long as the server is there for as long.
+   * Resolves when `release` is called for the name, the timeout has passed, or one of the signals aborts. It takes
+   * several signals because AbortSignal.any would leave something behind in a signal that lives as long as the server.
    */
   async wait(name: string, timeoutMs: number, ...signals: readonly AbortSignal[]): Promise<void> {
     if (signals.some(({ aborted }) => aborted)) return

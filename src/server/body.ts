@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { AppError } from '../errors.js'
 
-/** Values nested deeper than this are nobody's configuration, and could not be written again. */
+/** Deepest nesting of a body: no configuration is nested deeper, and such values could not be serialized again. */
 const maxDepth = 64
 
-/** Bodies are JSON, or what a route takes besides. */
+/** Has the server accept JSON bodies only, besides types that a route adds. */
 export function acceptJsonOnly(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
@@ -12,13 +12,13 @@ export function acceptJsonOnly(app: FastifyInstance): void {
     if (depthOf(String(body)) > maxDepth) {
       return done(new AppError('invalid_request', `body is nested more than ${maxDepth} deep`), undefined)
     }
-    // An empty body with the type of JSON is none: clients send that with a POST without arguments.
+    // An empty body with the JSON type counts as none: clients send that with a POST without arguments.
     if (body.length === 0) return done(null, undefined)
     void parse(request, String(body), done)
   })
 }
 
-/** How deep brackets and braces are nested outside of strings. Reads the text once, before it is parsed. */
+/** Returns how deep brackets and braces are nested outside of strings. Reads the text once, before it is parsed. */
 function depthOf(json: string): number {
   let depth = 0
   let deepest = 0

@@ -32,20 +32,20 @@ const checks = Object.fromEntries(
   requestTypes.map(type => [type, checker(definitions[type].arguments, invalid)])
 ) as Record<RequestType, (value: unknown, at: string) => RequestArguments>
 
-/** A request that has come as an event. */
+/** A request that was received as an event. */
 interface Asked {
-  /** The client's own, which is only echoed. */
+  /** The client's own ID, which is only echoed. */
   reqid: string
   from: Subscriber<Principal>
-  /** Whether it has its answer before the others. */
+  /** Whether the client was answered before the response was published. */
   isAnswered: boolean
-  /** Told when it is answered and written down. */
+  /** Called when the request is answered and written down. */
   ended: () => void
 }
 
 /**
- * The controller for clients of Zeek's WebSocket API, zeek-client among them: events of theirs are requests, and every
- * request and response, whoever asked, is an event for them.
+ * Serves clients of Zeek's WebSocket API, such as zeek-client: their events are requests, and every request and
+ * response, of any caller, is published to them as an event.
  */
 export class Messages {
   readonly server: MessageServer<Principal>
@@ -53,7 +53,7 @@ export class Messages {
   #guard: Pick<Guard, 'hold' | 'allow'>
   #settings: ControllerSettings
   #log: Logger
-  /** By the IDs that the requests have here. */
+  /** Requests of these clients, by the controller's own IDs. */
   #asked = new Map<string, Asked>()
 
   constructor(controller: Controller, guard: Pick<Guard, 'hold' | 'allow'>, settings: ControllerSettings, log: Logger) {
@@ -77,7 +77,7 @@ export class Messages {
     })
   }
 
-  /** Takes a client, who may do what its role allows for as long as that is so. */
+  /** Accepts a client, which may do what its role allows for as long as its token or certificate is valid. */
   upgrade(request: IncomingMessage, connection: Socket, head: Buffer, principal: Principal): void {
     this.server.upgrade(request, connection, head, principal)
     this.#guard.hold(principal, connection)
@@ -87,7 +87,7 @@ export class Messages {
     return this.server.close()
   }
 
-  /** Tells of a request that Zeek has, once it is written down. */
+  /** Publishes a request, if Zeek has its type, once it is written down. */
   started({ reqid, type, arguments: args }: Request): void {
     const asked = this.#asked.get(reqid)
     if (isZeeks(type) && this.server.isHeard(controllerTopic, asked?.from)) {
@@ -100,8 +100,8 @@ export class Messages {
   }
 
   /**
-   * Tells of a response, once it is written down. A configuration is told to whoever asked for it apart from this:
-   * whole.
+   * Publishes a response, once it is written down. The client that asked for a configuration gets it separately, with
+   * its secrets.
    */
   finished({ reqid, type, state, results }: Request): void {
     const asked = this.#asked.get(reqid)
@@ -112,7 +112,7 @@ export class Messages {
     asked?.ended()
   }
 
-  /** Resolves once it is answered. */
+  /** Serves a request. Resolves once it is answered. */
   #serve(request: ZeekRequest, from: Subscriber<Principal>): Promise<void> {
     return new Promise(resolve => {
       void this.#ask(request, from, resolve)
@@ -151,7 +151,7 @@ export class Messages {
       if (own) answer(own)
       await ended
     } catch (error) {
-      // Zeek has no answer for what cannot be accepted, and zeek-client would wait in vain. Nobody else is concerned.
+      // Zeek has no answer for what cannot be accepted, so zeek-client would wait in vain. Sent to this client only.
       if (!asked.isAnswered) {
         from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, [this.#refusal(error, args)])))
       }
@@ -174,7 +174,7 @@ export class Messages {
   }
 }
 
-/** A field of the arguments, as its sender knows it: in a set, a number says nothing. */
+/** Returns the name of a field as its sender knows it: the index of an element of a set would mean nothing. */
 function nameOf(field: string, { config, nodes }: RequestArguments): string {
   const [, list, index, rest = ''] = /^\/(config\/instances|config\/nodes|nodes)\/(\d+)\/?(.*)$/.exec(field) ?? []
   if (list === undefined) return field.slice(1)

@@ -20,7 +20,7 @@ export interface Observed {
   hub: Hub
 }
 
-/** What the controller tells Prometheus of itself. Times are in seconds. */
+/** The controller's own metrics for Prometheus. Times are in seconds. */
 export class Metrics {
   readonly registry = new Registry()
   #durations: Histogram
@@ -29,7 +29,7 @@ export class Metrics {
 
   constructor() {
     const registers = [this.registry]
-    // Among them the delay of the event loop: how long others wait for what is being done.
+    // They include the delay of the event loop: how long everything else waits for the work in progress.
     collectDefaultMetrics({ register: this.registry })
     this.#durations = new Histogram({
       name: 'zeek_cluster_request_duration_seconds',
@@ -51,7 +51,7 @@ export class Metrics {
     })
   }
 
-  /** What is read at each scrape. */
+  /** Registers the metrics that are read at each scrape. */
   observe({ controller, health, messages, access: { limits, certificates }, store, log, hub }: Observed): void {
     const registers = [this.registry]
     const gauge = (name: string, help: string, read: () => number | undefined) =>
@@ -138,7 +138,7 @@ export class Metrics {
     })
   }
 
-  /** Only what is known: of a node whose agent is lost, or that has not answered yet, there is nothing. */
+  /** Registers metrics of nodes; without values for a node whose agent is lost, or that has not answered yet. */
   #ofNodes(controller: Controller): void {
     const each = (name: string, help: string, read: (status: InstanceNode) => number | undefined) => {
       const gauge = new Gauge({

@@ -1,8 +1,8 @@
 import type { Server } from 'node:http'
 
 /**
- * Has every response tell of its end. Node has one whose turn has not come, because an earlier request on the same
- * connection is not answered yet, forgotten without a word when the connection ends.
+ * Has every response emit `close`. When a connection ends, Node drops queued responses, those that wait because an
+ * earlier request on the same connection is not answered yet, without emitting it.
  */
 export function emitCloseOfQueuedResponses(server: Server): void {
   server.on('request', ({ socket }, response) => {

@@ -3,10 +3,10 @@ import type { FastifyError } from 'fastify'
 import type { Problem } from '../../schemas/api.js'
 import { AppError, statusOf, type Code } from '../errors.js'
 
-/** Fastify's own refusals by their status, in our codes. */
+/** This project's codes for errors of Fastify, by their status. */
 const codeOf = Object.fromEntries(Object.entries(statusOf).map(([code, status]) => [status, code as Code]))
 
-/** What was thrown, as one of our errors; undefined when it was not foreseen. */
+/** Returns what was thrown as an AppError; undefined when it was not foreseen. */
 function foreseen(error: unknown): AppError | undefined {
   if (error instanceof AppError) return error
   const { statusCode = 500, message } = error as FastifyError
@@ -14,7 +14,7 @@ function foreseen(error: unknown): AppError | undefined {
   return new AppError(codeOf[statusCode] ?? 'invalid_request', message)
 }
 
-/** What goes with a problem: how long to wait, or how to come in. */
+/** Returns the headers of an error response, such as how long to wait or how to authenticate. */
 export function headersOf({ status }: Problem): Record<string, string> {
   return {
     'content-type': 'application/problem+json',
@@ -24,7 +24,7 @@ export function headersOf({ status }: Problem): Record<string, string> {
   }
 }
 
-/** The body of an error answer (RFC 9457), and whether the error was foreseen. */
+/** Returns the body of an error response (RFC 9457), and whether the error was foreseen. */
 export function problemOf(error: unknown): { problem: Problem; foreseen: boolean } {
   const known = foreseen(error)
   const code = known?.code ?? 'internal'

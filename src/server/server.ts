@@ -41,13 +41,13 @@ export interface ServerOptions {
   log: Logger
 }
 
-/** A request must be received in this time; how long the answer takes is another matter. */
+/** A request must be received within this time; the time until its response is not limited by it. */
 const receiveMs = 30_000
 const idleMs = 120_000
-/** What is under way when the server closes has this long to end. */
+/** Time that open requests have to end when the server closes. */
 const closeMs = 2_000
 
-/** The HTTP server, ready to listen. Closing it says goodbye on streams and answers those who wait. */
+/** Returns the HTTP server, ready to listen. Closing it ends streams properly and answers clients that wait. */
 export async function createServer({
   controller,
   metrics,
@@ -60,21 +60,21 @@ export async function createServer({
   const app = fastify({
     ...(certificates ? { https: { ...certificates.options, rejectUnauthorized: false } } : {}),
     loggerInstance: log,
-    // Nothing is logged of a request but by ourselves.
+    // Fastify itself logs nothing about requests.
     childLoggerFactory: logger => logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
     requestTimeout: receiveMs,
-    // A connection on which nothing moves: whoever waits on purpose is answered, or gets a heartbeat, before that.
+    // For connections without any data: a client that waits is answered, or gets a heartbeat, before that.
     connectionTimeout: idleMs,
-    // What does not end by itself in preClose is cut off.
+    // Connections that do not end by themselves in preClose are cut off.
     forceCloseConnections: true,
     requestIdHeader: false,
-    // What Fastify refuses before any of our handlers sees it.
+    // For what Fastify refuses before any handler of this server sees it.
     frameworkErrors: (error, _request, reply) => {
       answerWith(reply as unknown as FastifyReply, problemOf(error).problem)
     },
-    // What Node refuses before it is a request.
+    // For what Node refuses before it is a request.
     clientErrorHandler: (error, socket) => {
       refuseMessage(error, socket, log)
     },
@@ -82,7 +82,7 @@ export async function createServer({
     onConstructorPoisoning: 'error',
     routerOptions: { ignoreTrailingSlash: false }
   }) as unknown as FastifyInstance
-  // What we answer is ours and typed; a serializer for each route and status would cost a third of a second at start.
+  // Responses are typed in code; compiling a serializer per route and status would take a third of a second at start.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   app.setValidatorCompiler(compileValidator)
   acceptJsonOnly(app)
@@ -116,7 +116,7 @@ export async function createServer({
   for (const component of components) app.addSchema(component)
   await app.register(swagger, openapi)
   await app.register(async pages => {
-    // Which names are to be asked over TLS only, is for whoever owns them to say.
+    // Whether a domain is to be used over TLS only is for its owner to decide.
     await pages.register(helmet, { hsts: false })
     await pages.register(swaggerUi, {
       routePrefix: '/docs',
@@ -172,18 +172,18 @@ const openapi: Parameters<typeof swagger>[1] = {
   refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `schema-${index}`) }
 }
 
-/** What a route needs. The pages that show the document, and what there is not, are nobody's secret. */
+/** Returns the role that a route needs. Pages that show the document, and unknown routes, are open to anyone. */
 function roleOf({ url, schema }: { url?: string | undefined; schema?: FastifySchema | undefined }): NeededRole {
   if (url === undefined || url === '/openapi.yaml' || /^\/docs(\/|$)/.test(url)) return 'anyone'
   return schema?.['x-role'] ?? 'admin'
 }
 
-/** Whether a page may come in with a ticket, as the route's schema says. */
+/** Returns whether a route accepts a ticket, as its schema says. */
 function takesTicket({ schema }: { schema?: FastifySchema | undefined }): boolean {
   return 'ticket' in ((schema?.querystring as { properties?: object } | undefined)?.properties ?? {})
 }
 
-/** What is looked at of an OpenAPI document. */
+/** The parts of an OpenAPI document that are used here. */
 interface OpenapiDocument {
   paths?: Record<string, { post?: { requestBody?: OpenapiBody } }>
   components?: { schemas?: Record<string, { required?: unknown }> }
@@ -194,19 +194,19 @@ interface OpenapiBody {
   content: Record<string, { schema: { $ref?: string } }>
 }
 
-/** The text of the OpenAPI document. */
+/** Returns the OpenAPI document as YAML. */
 export function openapiOf(app: FastifyInstance): string {
   const document = app.swagger() as unknown as OpenapiDocument
   for (const { post } of Object.values(document.paths ?? {})) {
     const body = post?.requestBody
     const name = body?.content['application/json']?.schema.$ref?.split('/').at(-1)
-    // Without one, the arguments are their defaults.
+    // Without a body, the arguments have their defaults.
     if (body && name && document.components?.schemas?.[name]?.required === undefined) body.required = false
   }
   return stringify(document, { aliasDuplicateObjects: false })
 }
 
-/** Bodies are taken as they are; in URLs and headers everything is a string, and becomes what the schema says. */
+/** Returns a validator. Bodies are not coerced; in URLs and headers, strings are converted to what the schema says. */
 function compileValidator({ schema, httpPart = 'body' }: { schema: unknown; httpPart?: string }) {
   const check = checker(schema as TSchema, invalid, { coerce: httpPart !== 'body' })
   return (value: unknown) => {
@@ -218,10 +218,10 @@ function compileValidator({ schema, httpPart = 'body' }: { schema: unknown; http
   }
 }
 
-/** Streams and waiting clients would keep the server open for ever. Returns a signal for those who wait. */
+/** Ends streams and waiting requests on close: they would keep the server open. Returns the signal for the latter. */
 function endGracefully(app: FastifyInstance, hubs: readonly Hub[], messages: ServerOptions['messages']): AbortSignal {
   const closing = new AbortController()
-  // As many as wait.
+  // One listener for each waiting request.
   setMaxListeners(0, closing.signal)
   let open = 0
   let drained = () => {}
@@ -230,7 +230,7 @@ function endGracefully(app: FastifyInstance, hubs: readonly Hub[], messages: Ser
   }
   app.addHook('onRequest', (_request, { raw }, done) => {
     open++
-    // Also when the client has left, which onResponse does not tell of a stream.
+    // Also when the client has disconnected, which onResponse does not report for a stream.
     raw.on('close', closed)
     done()
   })
@@ -255,7 +255,7 @@ function answerWithProblems(app: FastifyInstance, log: Logger): void {
   /** Routes by path, for telling a wrong method from a wrong path. */
   const known: { path: RegExp; method: string }[] = []
   app.addHook('onRoute', ({ url, method }) => {
-    // It takes what is no request type, and refuses it.
+    // This route only refuses unknown request types.
     if (url.endsWith('/:type')) return
     const path = new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+')}$`)
     for (const one of [method].flat()) known.push({ path, method: one })

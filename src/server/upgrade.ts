@@ -8,8 +8,8 @@ import { headersOf, problemOf } from './problem.js'
 const ignore = () => {}
 
 /**
- * Has connections that ask for a WebSocket handed to `accept`, which may throw an AppError: that refuses them. Whatever
- * else a client would rather speak (Java's sends "Upgrade: h2c" unasked) is ignored, as HTTP allows.
+ * Hands connections that ask for a WebSocket to `accept`, which may throw an AppError to refuse them. Upgrades to other
+ * protocols (Java's client sends "Upgrade: h2c" by itself) are ignored, as HTTP allows.
  */
 export function takeUpgrades(
   server: Server,
@@ -17,10 +17,10 @@ export function takeUpgrades(
   log: Logger
 ): void {
   server.on('upgrade', (request, socket: Socket, head) => {
-    // Nobody else listens to it now, and a connection that breaks is no fault of ours.
+    // Nothing else handles its errors now, and a broken connection is not an error of the server.
     socket.on('error', ignore)
     if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
-      // Not at once: Node is still at work on what has come with it.
+      // Not at once: Node is still processing the data that came with it.
       setImmediate(resume, server, request, socket, head)
       return
     }
@@ -32,7 +32,7 @@ export function takeUpgrades(
   })
 }
 
-/** Has the server read the request once more, without its wish. */
+/** Has the server read the request once more, without its Upgrade header. */
 function resume(
   server: Server,
   { method, url, httpVersion, rawHeaders }: IncomingMessage,
@@ -57,7 +57,7 @@ function resume(
   socket.off('error', ignore)
 }
 
-/** Answers what Node cannot read as a request; into an answer that is under way nothing can be said. */
+/** Answers what Node cannot parse as a request, unless a response on the connection was already started. */
 export function refuseMessage(
   error: NodeJS.ErrnoException,
   socket: Socket & { _httpMessage?: { headersSent: boolean } },
@@ -81,7 +81,7 @@ function refuse(socket: Socket, error: unknown, log: Logger): void {
   if (!foreseen) log.error({ err: error }, 'an upgrade failed')
   const body = JSON.stringify(problem)
   const headers = Object.entries(headersOf(problem)).map(([name, value]) => `${name}: ${value}\r\n`)
-  // The server leaves it to us to close what wished for something else.
+  // The server does not close a connection that asked for an upgrade.
   socket.once('finish', () => socket.destroy())
   socket.end(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nconnection: close\r\n${headers.join('')}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`

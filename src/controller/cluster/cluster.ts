@@ -7,8 +7,8 @@ import { whyOutdated } from './outdated.js'
 import { Shares } from './shares.js'
 
 /**
- * The facts about the cluster: what is staged and deployed, what nodes are to be, where instances are, and the layouts that
- * agents may ask for. It survives restarts of the controller, and asks nobody.
+ * The known state of the cluster: the staged and the deployed configuration, the desired state of nodes, the addresses
+ * of instances, and the layouts that agents may ask for. It survives restarts of the controller, and asks no agent.
  */
 export class Cluster {
   #store: Store
@@ -31,54 +31,54 @@ export class Cluster {
     return this.#configurations.staged
   }
 
-  /** Only inside of a write. */
+  /** Stages a configuration. Call it only inside of a write to the store. */
   stage(configuration: Configuration): void {
     this.#configurations.stage(configuration)
   }
 
-  /** What is deployed. */
+  /** The current deployment. */
   get deployment(): Deployment | undefined {
     return this.#shares?.deployment
   }
 
-  /** The shares of what is deployed. */
+  /** The shares of the current deployment. */
   get shares(): Shares | undefined {
     return this.#shares
   }
 
-  /** Makes a deployment the one that is deployed. Resolves once that is on disk. */
+  /** Makes this the current deployment. Resolves once that is on disk. */
   async deploy(shares: Shares): Promise<void> {
     await this.#store.write('synced', () => this.#configurations.deploy(shares.deployment))
     this.#shares = shares
     this.#stopped = this.#configurations.stopped()
   }
 
-  /** The share of an instance, with what its nodes are to be. */
+  /** Returns the share of an instance, with the desired states of its nodes. */
   shareOf(shares: Shares, instance: string): SentShare {
     return shares.of(instance, this.#stopped)
   }
 
-  /** What a node is to be; undefined when it is not deployed. */
+  /** Returns the desired state of a node; undefined when it is not deployed. */
   desiredStateOf(node: string): DesiredState | undefined {
     if (!this.#shares?.has(node)) return undefined
     return this.#stopped.has(node) ? 'STOPPED' : 'RUNNING'
   }
 
-  /** Keeps what nodes are to be, for as long as they are deployed. Resolves once that is on disk. */
+  /** Stores the desired state of nodes, for as long as they are deployed. Resolves once that is on disk. */
   async setDesired(nodes: readonly string[], state: DesiredState): Promise<void> {
     await this.#store.write('synced', () => this.#configurations.setStopped(nodes, state === 'STOPPED'))
     this.#stopped = this.#configurations.stopped()
   }
 
-  /** Where instances are, or were last, by name. */
+  /** Current or last known addresses of instances, by name. */
   get addresses(): ReadonlyMap<string, InstanceAddress> {
     return this.#addresses
   }
 
-  /** The address that the configuration gives an instance, else where it is or was last. */
+  /** Returns the address that the configuration gives an instance, else its current or last known one. */
   readonly hostOf = ({ name, host }: Instance): string | undefined => host ?? this.#addresses.get(name)?.host
 
-  /** Keeps where an instance is. Returns where it was. A store that fails does not matter now: it is written later. */
+  /** Stores the address of an instance. Returns the previous one. If the store fails now, it is written later. */
   locate(name: string, { host, machine }: InstanceAddress): InstanceAddress | undefined {
     const before = this.#addresses.get(name)
     this.#addresses.set(name, { host, machine })
@@ -90,7 +90,7 @@ export class Cluster {
     return before
   }
 
-  /** The instances that are not where they were when the cluster was deployed, each with what to do. */
+  /** Returns instances whose address has changed since the deployment, each with what to do. */
   moved(): [instance: string, why: string][] {
     const shares = this.#shares
     if (!shares) return []
@@ -100,7 +100,7 @@ export class Cluster {
     })
   }
 
-  /** Lets agents ask for the layout of shares that are not deployed, until the job is over. */
+  /** Lets agents ask for the layout of shares that are not deployed, until the job has ended. */
   async offering<T>(shares: Shares, job: () => Promise<T>): Promise<T> {
     this.#offered.add(shares)
     try {
@@ -110,7 +110,7 @@ export class Cluster {
     }
   }
 
-  /** The layout of this digest, packed, for an agent that lacks it. Throws `not_found` when there is none. */
+  /** Returns the packed layout with this digest, for an agent that lacks it. Throws `not_found` when there is none. */
   async layout(digest: string): Promise<string> {
     const known = [this.#shares, ...this.#offered].find(shares => shares?.digest === digest)
     if (!known) throw new AppError('not_found', 'no such layout is deployed')

@@ -21,21 +21,21 @@ export interface DeployerOptions {
   fleet: Fleet
   checks: Checks
   log: Logger
-  /** Tells operators of something that needs their eye. */
+  /** Reports a problem that needs the attention of operators. */
   complain: (message: string, instance?: string) => void
-  /** Told when every instance of the deployed configuration is connected. */
+  /** Called when every instance of the deployed configuration is connected. */
   ready: (instances: readonly string[]) => void
 }
 
-/** Makes the agents be what is deployed: on request, and whenever one connects. */
+/** Brings the agents to the deployed configuration: on request, and whenever one connects. */
 export class Deployer {
   #options: DeployerOptions
   #survey: Survey
-  /** Of the deployment that is under way. */
+  /** ID of the request whose deployment is in progress. */
   #pending: string | undefined
-  /** Those that it waits for, to be connected. */
+  /** Instances that this deployment waits for until they are connected. */
   #awaited = new Set<string>()
-  /** Instances that are connected and could not be brought to what is deployed, with what is said of them. */
+  /** Connected instances that could not be brought to the deployed configuration, each with the problem. */
   #unmet = new Map<string, string>()
 
   constructor(options: DeployerOptions) {
@@ -43,7 +43,7 @@ export class Deployer {
     this.#survey = new Survey(options.fleet)
   }
 
-  /** Goes on with what is deployed. Call it once, when everyone listens to the fleet. */
+  /** Resumes the current deployment. Call it once, after all listeners of the fleet are registered. */
   open(): void {
     this.#options.fleet.on('connected', member => {
       void this.#meet(member)
@@ -51,27 +51,27 @@ export class Deployer {
     this.#dial()
   }
 
-  /** The instances for which there must be another deployment, each with why. */
+  /** Instances that need another deployment, each with the reason. */
   get outdated(): ReadonlyMap<string, string> {
     return new Map([...this.#unmet, ...this.#options.cluster.moved()])
   }
 
-  /** Addresses and ports as a deployment would have them now. */
+  /** Returns the addresses and ports that a deployment would use now. */
   preview(configuration: Configuration): Plan {
     const { settings, cluster } = this.#options
     const rules = portRules(settings, this.#survey.taken(cluster.deployment?.skipped))
     return plan(configuration, cluster.addresses, rules, settings.controller_cluster_backend)
   }
 
-  /** The same, with what agents say now of the ports of their hosts. */
+  /** Returns the same as `preview`, after asking agents which ports of their hosts are taken. */
   async plan(configuration: Configuration): Promise<Plan> {
     await this.#survey.look(configuration.instances, this.#options.cluster.hostOf)
     return this.preview(configuration)
   }
 
   /**
-   * Deploys a configuration, unless a node fails its check. Outcomes are told as progress; the answer is what is left
-   * to say.
+   * Deploys a configuration, unless a node fails its check. Outcomes are reported as progress; the answer holds only
+   * what was not.
    */
   async deploy(
     configuration: Configuration | undefined,
@@ -90,7 +90,7 @@ export class Deployer {
       await this.#locate(configuration, grace)
       if (check) await Promise.all(configuration.instances.map(({ name }) => this.#options.fleet.when(name, grace)))
       const { errors, ...deployment } = await this.plan(configuration)
-      // Nobody waits any more: it would be deployed behind its client's back.
+      // The request has ended: its client would not learn of this deployment.
       if (task.signal.aborted) return timedOut()
       if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }
       const shares = new Shares(deployment)
@@ -109,13 +109,14 @@ export class Deployer {
     } finally {
       clearTimeout(timer)
       this.#pending = undefined
-      // Only those of what is deployed now, whatever came of it.
+      // Whether it succeeded or not: only the instances of the current deployment are dialled.
       this.#dial()
     }
   }
 
   /**
-   * Checks the nodes of instances that are connected. Tells those that fail; the answer is why there is no deployment.
+   * Checks the nodes of connected instances. Reports those that fail as progress; returns an answer only if the
+   * deployment must not go on.
    */
   async #check(shares: Shares, task: Task): Promise<Answer | undefined> {
     const { fleet, checks } = this.#options
@@ -131,11 +132,11 @@ export class Deployer {
       }
     })
     if (hasFailed) return { results: [], timedOut: late }
-    // Nobody waits any more: it would be deployed behind its client's back.
+    // The request has ended: its client would not learn of this deployment.
     return task.signal.aborted ? timedOut() : undefined
   }
 
-  /** Sends each instance its share as soon as it is connected. Resolves with whether one has not answered in time. */
+  /** Sends each instance its share as soon as it is connected. Resolves with whether one did not answer in time. */
   async #distribute(shares: Shares, force: boolean, grace: AbortSignal, task: Task): Promise<boolean> {
     const { cluster, fleet } = this.#options
     for (const instance of shares.names) this.#awaited.add(instance)
@@ -157,7 +158,7 @@ export class Deployer {
     return late.includes(true)
   }
 
-  /** Waits for instances of whose address nothing is known; without it no other node could be told of their nodes. */
+  /** Waits for instances whose address is unknown; without it their nodes cannot be in the layout of the others. */
   async #locate({ instances }: Configuration, grace: AbortSignal): Promise<void> {
     await Promise.all(
       instances
@@ -166,11 +167,11 @@ export class Deployer {
     )
   }
 
-  /** An agent has connected: it is brought to what is deployed, unless a deployment that is under way does that. */
+  /** Brings a newly connected agent to the deployed configuration, unless a deployment in progress does that. */
   async #meet(member: Member): Promise<void> {
     const { cluster, fleet, log, complain } = this.#options
     const before = cluster.locate(member.name, member)
-    // Asked now: its deployment goes on as soon as it hears of the connection, too.
+    // Read it now: the deployment that awaits this instance also goes on once it is connected, and removes it.
     const isAwaited = this.#awaited.has(member.name)
     this.#unmet.delete(member.name)
     const { shares } = cluster
@@ -182,7 +183,7 @@ export class Deployer {
       const why = whyOutdated(shares, member.name, member.host)
       if (why !== undefined && (instance.host === undefined || before?.host !== member.host)) complain(why, member.name)
       if (isAwaited || instance.host === undefined) return
-      // What has changed on the host meanwhile is left for a deployment.
+      // No refresh: what has changed on the host meanwhile is left for a deployment.
       await fleet.ask(
         member.name,
         'deploy',
@@ -192,7 +193,7 @@ export class Deployer {
     } catch (error) {
       const problem = `instance ${member.name} could not be brought to the deployed configuration: ${messageOf(error)}`
       log.warn(problem)
-      // Not when there is a newer link or deployment, which does it.
+      // Unless there is a newer link or deployment, which does the same again.
       if (cluster.shares === shares && fleet.member(member.name) === member) {
         this.#unmet.set(member.name, `${problem}; deploy again`)
       }
@@ -204,7 +205,7 @@ export class Deployer {
     if (names.length > 0 && names.every(name => this.#options.fleet.member(name))) this.#options.ready(names)
   }
 
-  /** Instances that are no longer in the configuration stop their nodes and stay connected. */
+  /** Has instances that are no longer in the configuration stop their nodes and stay connected. */
   async #standDown(): Promise<void> {
     const { cluster, fleet } = this.#options
     await Promise.all(
@@ -227,7 +228,7 @@ export class Deployer {
     })
   }
 
-  /** For an agent that is brought to what is deployed, whatever it was before. */
+  /** Returns the timeout for an agent to reach the deployed configuration from any earlier one, in milliseconds. */
   #patienceMs(instance: string): number {
     return (
       1000 *

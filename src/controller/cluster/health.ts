@@ -7,15 +7,15 @@ import { drifted, redeployNeeded } from './outdated.js'
 import { SplitTimes, splitsOf, type Split } from './splits.js'
 import type { State } from './state.js'
 
-/** What is known of the cluster when its health is looked at. */
+/** The facts from which the health of the cluster is assessed. */
 export interface Vitals {
-  /** What is deployed; undefined when there is no cluster. */
+  /** Deployed nodes; undefined when no cluster is deployed. */
   nodes: readonly InstanceNode[] | undefined
-  /** Of the instances that are connected, by name. */
+  /** Health reports of the connected instances, by instance name. */
   reports: ReadonlyMap<string, HealthReport>
-  /** The instances for which there must be another deployment, each with why. */
+  /** Instances that need another deployment, each with the reason. */
   outdated?: ReadonlyMap<string, string>
-  /** For how many seconds two nodes have been apart; not given, none are. */
+  /** Returns for how many seconds two nodes have been split; when not given, it counts as 0. */
   lasting?: (split: Split) => number
 }
 
@@ -29,7 +29,7 @@ export interface ClusterHealth {
 const percent = (part: number, whole: number) => (whole === 0 ? 100 : (part / whole) * 100)
 const rounded = (value: number) => String(Math.round(value * 100) / 100)
 
-/** Why a cluster is not ready: empty when it is. Nodes that are to be stopped do not count. */
+/** Returns why a cluster is not ready; empty when it is. Nodes whose desired state is STOPPED do not count. */
 export function assess(
   { nodes, reports, lasting = () => 0, outdated = new Map() }: Vitals,
   limits: HealthLimits
@@ -69,7 +69,7 @@ function notRunning(
   return [...reasons, { code: 'workers_missing', message }, ...away.filter(isSilent).map(silent)]
 }
 
-/** Only of workers that run: what the others see is no news. */
+/** Returns reasons about dropped or missing packets of workers that run; figures of the others say nothing new. */
 function traffic(
   wanted: readonly InstanceNode[],
   reports: ReadonlyMap<string, HealthReport>,
@@ -141,13 +141,13 @@ export interface HealthOptions {
   fleet: Fleet
   state: State
   isDeployed: () => boolean
-  /** The instances for which there must be another deployment, each with why. */
+  /** Instances that need another deployment, each with the reason. */
   outdated: () => ReadonlyMap<string, string>
-  /** Told when the cluster has become ready or not, or is not for other reasons. */
+  /** Called when the cluster becomes ready or stops being ready, or when the reasons change. */
   changed: (health: ClusterHealth) => void
 }
 
-/** Whether the cluster does its work, as the thresholds of the settings say. */
+/** Watches whether the cluster does its work, by the thresholds of the settings. */
 export class Health {
   #options: HealthOptions
   #reports = new Map<string, HealthReport>()
@@ -185,7 +185,7 @@ export class Health {
     return { ready: reasons.length === 0, reasons }
   }
 
-  /** What each connected instance has last told of itself. */
+  /** Last health report of each connected instance, by instance name. */
   get reports(): ReadonlyMap<string, HealthReport> {
     return this.#reports
   }
@@ -199,7 +199,7 @@ export class Health {
     return isTold ? splitsOf(this.#options.state.deployedNodes(), this.#reports) : []
   }
 
-  /** Figures change all the time; what they are about is what counts. */
+  /** Reports a change of health. Figures change all the time, so only codes, instances and nodes are compared. */
   #tell(): void {
     const health = this.now
     const subjects = health.reasons

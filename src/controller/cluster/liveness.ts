@@ -4,17 +4,18 @@ import type { HealthLimits } from './health.js'
 import { splitsOf, type Split } from './splits.js'
 
 /**
- * Why nodes that run do not do their work. What reads an interface, writes logs or talks with others is judged by its
- * effects: a process that is there may do nothing.
+ * Reasons why nodes that run do not do their work. Reading an interface, writing logs and talking with other nodes are
+ * judged by their effects: a process that exists may do nothing.
  */
 
 type Reports = ReadonlyMap<string, HealthReport>
 
-/** Packets a second, of all workers: on a link where nothing happens there is less, of which no log tells. */
+/** Packets per second of all workers, below which no logs are expected: an idle link carries less, unlogged. */
 const trafficMin = 10
 
 /**
- * Whether a node's process is there and does not answer, as its agent says. One whose agent is lost may well answer.
+ * Returns whether a node's process exists and does not answer, as its agent reports. One whose agent is lost may well
+ * answer.
  */
 export const isSilent = ({ state, responding }: InstanceNode) => state === 'UNKNOWN' && responding === false
 
@@ -26,8 +27,8 @@ export function silent({ node, instance, reason = 'does not answer', pid }: Inst
 }
 
 /**
- * `lasting` says for how many seconds two nodes have been apart. One reason for both directions; its node is the one
- * that is no manager.
+ * Returns a reason for each pair of nodes that have been split for too long. `lasting` returns for how many seconds.
+ * Both directions share one reason; its node is the one that is not a manager.
  */
 export function apart(
   wanted: readonly InstanceNode[],
@@ -56,7 +57,7 @@ export function apart(
   })
 }
 
-/** Only while there is something to log. */
+/** Returns a reason for each node that writes no logs, only while there is something to log. */
 export function logsStalled(
   wanted: readonly InstanceNode[],
   reports: Reports,
@@ -84,7 +85,7 @@ export function logsStalled(
   })
 }
 
-/** Of the workers that share an interface. */
+/** Returns reasons about how packets are spread over the workers that share an interface. */
 export function fanOut(wanted: readonly InstanceNode[], reports: Reports, limits: HealthLimits): HealthReason[] {
   const { controller_health_duplicates_allowed: mayCopy, controller_health_imbalance_max: timesMax } = limits
   const running = new Set(wanted.filter(({ state }) => state === 'RUNNING').map(({ node }) => node))

@@ -2,7 +2,7 @@ import type { InstanceNode } from '../../../schemas/api.js'
 import type { ClusterRole, NodeState } from '../../../schemas/types.js'
 import { compare } from '../../util.js'
 
-/** Those that fit every list which is given, after a place, so many at most: all of them when it is not said. */
+/** Selects nodes that match every given list and come after the place `after`; at most `limit`, or all without it. */
 export interface NodeFilter {
   instances?: readonly string[] | undefined
   roles?: readonly ClusterRole[] | undefined
@@ -11,10 +11,10 @@ export interface NodeFilter {
   limit?: number | undefined
 }
 
-/** The place of a node among all: what comes after it does not depend on whether it is still there. */
+/** Returns the place of a node among all: what comes after it does not depend on whether the node still exists. */
 const placeOf = ({ instance, node }: InstanceNode) => `${instance}/${node}`
 
-/** A page of nodes, which are sorted by instance and name; `next` is where the next one starts, if there is more. */
+/** Returns a page of nodes sorted by instance and name; `next`, if there are more, is the `after` of the next page. */
 export function pageOf(nodes: readonly InstanceNode[], filter: NodeFilter): { nodes: InstanceNode[]; next?: string } {
   const { instances, roles, states, after, limit } = filter
   const [instance = '', name = ''] = after?.split('/') ?? []

@@ -1,6 +1,6 @@
 import type { NodeStatus } from '../../../schemas/types.js'
 
-/** A node's status with since when and why, where its agent does not say it: `reason` is then why it is told. */
+/** Fills in `since` and `reason` of a node's status where its agent does not send them: `reason` is the fallback. */
 export function dated(status: NodeStatus, before: NodeStatus | undefined, reason: string, now: number): NodeStatus {
   if (status.mgmt_role !== 'NODE') return status
   const same = before?.state === status.state ? before : undefined
@@ -9,8 +9,8 @@ export function dated(status: NodeStatus, before: NodeStatus | undefined, reason
 }
 
 /**
- * What is known of a process once its agent is lost, for this reason: it may well run, and whether it responds nobody
- * can say.
+ * Returns the status of a process after its agent was lost for this reason: UNKNOWN, since it may still run, and
+ * without `responding`, since that cannot be known.
  */
 export function lost({ responding: _responding, ...status }: NodeStatus, reason: string, now: number): NodeStatus {
   const since = status.state === 'UNKNOWN' ? status.since : undefined

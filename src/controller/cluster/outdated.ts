@@ -3,13 +3,13 @@ import type { HealthReason, HealthReport } from '../../../schemas/operations.js'
 import { groupBy } from '../../util.js'
 import type { Shares } from './shares.js'
 
-/** That are named in one reason. */
+/** The largest number of nodes named in one reason. */
 const namesMax = 10
 
 /**
- * Why what is deployed is not true any more of an instance, which is `now` at this address, with what to do; undefined
- * when it is. An
- * address that the configuration itself gives is meant, and an instance without nodes does not matter to others.
+ * Returns why the deployment is outdated for an instance whose address is `now`, with what to do; undefined when it is
+ * not. An address that the configuration itself gives is intended, and an instance without nodes does not matter to
+ * others.
  */
 export function whyOutdated(shares: Shares, instance: string, now: string | undefined): string | undefined {
   const host = shares.instance(instance)?.host
@@ -22,14 +22,14 @@ export function whyOutdated(shares: Shares, instance: string, now: string | unde
     : undefined
 }
 
-/** `outdated`: instances, each with why. */
+/** Returns the health reasons for outdated instances. `outdated`: instances, each with the reason. */
 export function redeployNeeded(outdated: ReadonlyMap<string, string>): HealthReason[] {
   return [...outdated].map(([instance, message]) => ({ code: 'redeploy_needed', message, instance }))
 }
 
 /**
- * Only of processes that are still there. Nodes of an instance that have loaded the same share a reason: most often
- * that are all.
+ * Returns reasons for files that changed after nodes loaded them; only for processes that still exist. Nodes of an
+ * instance with the same changed files share a reason: most often these are all of its nodes.
  */
 export function drifted(wanted: readonly InstanceNode[], reports: ReadonlyMap<string, HealthReport>): HealthReason[] {
   const processes = new Map(wanted.map(({ instance, node, pid }) => [`${instance} ${node}`, pid]))

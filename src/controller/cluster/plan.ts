@@ -5,12 +5,12 @@ import type { Deployment } from '../../store/configurations.js'
 import { assignPorts, type PortRules } from './ports.js'
 
 export interface Plan extends Deployment {
-  /** Why it must not be deployed. */
+  /** Reasons why it must not be deployed; empty when it may be. */
   errors: string[]
 }
 
 /**
- * Fills in addresses and ports. An instance's address is its `host`, else where it is known to be; nodes of an
+ * Fills in addresses and ports. An instance's address is its `host`, else its known address; nodes of an
  * instance without an address are left out of the layout, since no other node could reach them.
  */
 export function plan(
@@ -19,13 +19,13 @@ export function plan(
   rules: PortRules,
   backend: ClusterBackend
 ): Plan {
-  // Compared as texts from here on.
+  // Canonical, since addresses are compared as texts from here on.
   const places = new Map(
     configuration.instances.flatMap(({ name, host = known.get(name)?.host }) =>
       host === undefined ? [] : [[name, canonicalHost(host)] as const]
     )
   )
-  // Where nobody knows an address, ports are counted apart.
+  // Each instance with an unknown address counts as a host of its own.
   const { nodes, hub, skipped } = assignPorts(
     configuration.instances,
     configuration.nodes,

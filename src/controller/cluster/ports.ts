@@ -3,12 +3,12 @@ import { AppError } from '../../errors.js'
 import { compare } from '../../util.js'
 import { controllerPorts, type ControllerSettings } from '../config.js'
 
-/** Whether others connect to the node. */
+/** Returns whether other nodes connect to this one. */
 export function needsPort({ role }: Node): boolean {
   return role !== 'WORKER'
 }
 
-/** The order in which ports are given: by instance, then role, then name. */
+/** Returns nodes in the order in which ports are assigned: by instance, then role, then name. */
 export function inPortOrder(nodes: readonly Node[]): Node[] {
   return [...nodes].sort(
     (a, b) =>
@@ -18,7 +18,7 @@ export function inPortOrder(nodes: readonly Node[]): Node[] {
   )
 }
 
-/** Gives ports from a start upwards, none of them twice. Throws `unavailable` when there are no more. */
+/** Hands out ports from a start upwards, none of them twice. Throws `unavailable` when there are no more. */
 class Counter {
   #next: number
 
@@ -33,7 +33,7 @@ class Counter {
   }
 }
 
-/** Which ports are chosen, as the settings have it. */
+/** Returns the rules for choosing ports, as the settings define them. */
 export function portRules(settings: ControllerSettings, taken?: Taken): PortRules {
   return {
     controllerPorts: controllerPorts(settings),
@@ -49,12 +49,12 @@ export function portRules(settings: ControllerSettings, taken?: Taken): PortRule
 }
 
 export interface PortRules {
-  /** Ports that are never given. */
+  /** Ports that are never assigned. */
   controllerPorts: readonly number[]
   brokerStart: number | undefined
   metricsStart: number | undefined
   zeromqStart: number
-  /** By host, the ports that strangers hold, or held when there was a deployment. */
+  /** Ports that foreign processes (strangers) hold, or held at an earlier deployment, by host. */
   taken?: Taken
 }
 
@@ -62,15 +62,15 @@ export interface PortRules {
 export type Taken = ReadonlyMap<string, ReadonlySet<number>>
 
 export interface Assignment {
-  /** With ports filled in, in port order. */
+  /** Nodes with their ports filled in, in the order of `inPortOrder`. */
   nodes: Node[]
-  /** Of the ZeroMQ proxy, which runs in this node. Undefined where there is no node. */
+  /** The ports of the ZeroMQ proxy and the node in which it runs. Undefined where there is no node. */
   hub: { node: string; xpub_port: number; xsub_port: number } | undefined
-  /** By host, the ports that would have been given, but for strangers. */
+  /** Ports that were not assigned because strangers hold them, by host. */
   skipped: Record<string, number[]>
 }
 
-/** Whom ports are taken from, and which that mattered of. */
+/** The ports that strangers hold, and those of them that were skipped for that. */
 class Strangers {
   readonly skipped = new Map<string, Set<number>>()
   #taken: Taken
@@ -86,30 +86,29 @@ class Strangers {
   }
 }
 
-/** Chooses ports for instances, none twice for those whose ports count as one. */
+/** Chooses ports for instances. Instances with the same count key share one count: none of its ports is used twice. */
 class Ports {
   #strangers: Strangers
   #hostOf: (instance: string) => string
   #countOf: (instance: string) => string
   #known = new Map<string, Set<number>>()
 
-  /** `countOf`: by what the ports of an instance count. */
+  /** `countOf` returns the count key of an instance; the default is its host. */
   constructor(strangers: Strangers, hostOf: (instance: string) => string, countOf = hostOf) {
     this.#strangers = strangers
     this.#hostOf = hostOf
     this.#countOf = countOf
   }
 
-  /** Ports that are not to be chosen for an instance, nor for those that count with it. */
+  /** Reserves ports: they are not chosen for this instance, nor for those with the same count key. */
   note(instance: string, ...ports: (number | undefined)[]): void {
     const known = this.#knownTo(instance)
     for (const port of ports) if (port !== undefined) known.add(port)
   }
 
   /**
-   * A port for each, from a start upwards. One that a stranger holds is replaced by one above those of all others:
-   * nobody else
-   * gets another for it.
+   * Returns a port for each instance, from a start upwards. A port that a stranger holds is replaced by one above
+   * those of all others, so that the other ports stay the same.
    */
   choose(start: number, instances: readonly string[]): number[] {
     const give = this.#giver(start, () => false)
@@ -120,7 +119,7 @@ class Ports {
     )
   }
 
-  /** Gives ports that are not known, with one count for those that count together. */
+  /** Returns a function that hands out ports which are not reserved, with one count per count key. */
   #giver(start: number, isTaken: (instance: string, port: number) => boolean): (instance: string) => number {
     const counters = new Map<string, Counter>()
     return instance => {
@@ -142,7 +141,7 @@ class Ports {
 }
 
 /**
- * Fills in every port that is not given. `hostOf` says where an instance is. Broker ports have one count over all
+ * Fills in every port that is not given. `hostOf` returns the host of an instance. Broker ports have one count over all
  * instances, so that none is used twice in the cluster; the others count per host.
  */
 export function assignPorts(

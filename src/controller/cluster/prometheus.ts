@@ -5,23 +5,22 @@ import type { Deployment } from '../../store/configurations.js'
 import { hostPort, isLoopback } from '../../util.js'
 import type { Fleet } from '../fleet.js'
 
-/** How long the metrics of a node may take on their way through its agent. */
+/** Timeout for fetching the metrics of a node through its agent. */
 const metricsMs = 5_000
 
-/** The controller, as whoever asks reaches it. */
+/** How the client reaches the controller. */
 export interface Reached {
-  /** With the port, as in the header Host. */
+  /** Host with the port, as in the header Host. */
   host: string
   isSecure: boolean
 }
 
-/** The path at which the controller serves a node's metrics. */
+/** Returns the path at which the controller serves a node's metrics. */
 const pathOf = (node: string) => `/v1/nodes/${node}/metrics`
 
 /**
- * Where Prometheus finds the metrics of each node: at the node, or with `proxy` at the controller. Not said, the
- * controller
- * serves those of nodes at loopback addresses, which nobody else could reach.
+ * Returns where Prometheus finds the metrics of each node: at the node, or with `proxy` at the controller. If `proxy`
+ * is not given, the controller serves those of nodes at loopback addresses, which no other host could reach.
  */
 export function targetsOf(
   deployment: Deployment | undefined,
@@ -47,9 +46,8 @@ export function targetsOf(
 }
 
 /**
- * What a node's metrics endpoint serves, through its agent, and as what. Throws `not_found` when there is no such node,
- * and
- * `unavailable` when agent or endpoint cannot be reached in 5 seconds.
+ * Returns what a node's metrics endpoint serves, fetched through its agent, and its content type. Throws `not_found`
+ * when there is no such node, and `unavailable` when agent or endpoint cannot be reached in 5 seconds.
  */
 export async function nodeMetrics(
   fleet: Fleet,
@@ -60,7 +58,7 @@ export async function nodeMetrics(
   if (instance === undefined) throw new AppError('not_found', `there is no node ${node}`)
   try {
     const { text, content_type: type } = await fleet.ask(instance, 'get_metrics', { node }, { timeoutMs: metricsMs })
-    // Whatever it is: a browser must not take it for a page of ours.
+    // Any other type becomes plain text: a browser must not take it for a page of this server.
     return {
       text,
       type: /^(text\/plain|application\/openmetrics-text)(;[\x20-\x7e]*)?$/i.test(type)

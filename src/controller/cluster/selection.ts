@@ -2,14 +2,15 @@ import type { Selector } from '../../../schemas/api.js'
 import type { Configuration, Node, Outcome } from '../../../schemas/types.js'
 import { compare } from '../../util.js'
 
-/** The nodes that a selector means, sorted by name, and what to say of each name that nobody knows. */
+/** The nodes that a selector matches, sorted by name, and an outcome for each unknown name. */
 export interface Selection {
   selected: Node[]
   unknown: Outcome[]
 }
 
 /**
- * A list that is empty counts as not given. When nothing fits, an outcome says so, unless there are no nodes at all.
+ * Returns the nodes that a selector matches. An empty list counts as not given. When no node matches, an outcome says
+ * so, unless there are no nodes at all.
  */
 export function select(
   { nodes: names = [], roles = [], instances = [] }: Selector,

@@ -5,13 +5,13 @@ import { compare, groupBy } from '../../util.js'
 import { digestOf, packLayout } from '../../protocol/packed-layout.js'
 
 /**
- * What each instance of a deployment is asked to be. Made once for all of them: they are many, and so are their nodes.
+ * The share of each instance of a deployment. Built once for all of them, since instances and nodes may be many.
  */
 export class Shares {
   readonly deployment: Deployment
-  /** Of the instances, sorted. */
+  /** Names of the instances, sorted. */
   readonly names: readonly string[]
-  /** Of the layout. */
+  /** Digest of the layout. */
   readonly digest: string
   #instances: Map<string, Instance>
   #nodes: Map<string, Node[]>
@@ -36,7 +36,7 @@ export class Shares {
     this.#located = new Set(located)
   }
 
-  /** Whether a node is configured. */
+  /** Returns whether a node is configured. */
   has(node: string): boolean {
     return this.#names.has(node)
   }
@@ -45,17 +45,17 @@ export class Shares {
     return this.#instances.get(name)
   }
 
-  /** Whether the address of an instance is where its agent was. */
+  /** Returns whether the address of an instance is that of its agent, instead of one from the configuration. */
   isLocated(name: string): boolean {
     return this.#located.has(name)
   }
 
-  /** Those that are configured for an instance. */
+  /** Returns the nodes that are configured for an instance. */
   nodes(instance: string): readonly Node[] {
     return this.#nodes.get(instance) ?? []
   }
 
-  /** An instance's share; nodes that no other could reach are not in it. Those of `stopped` are to be stopped. */
+  /** Returns an instance's share, without nodes that no other could reach. Nodes in `stopped` are to be stopped. */
   of(instance: string, stopped: ReadonlySet<string>): SentShare {
     return {
       config_id: this.deployment.configuration.id,
@@ -66,7 +66,7 @@ export class Shares {
     }
   }
 
-  /** The layout, packed. */
+  /** Returns the packed layout. */
   packed(): Promise<string> {
     return (this.#packed ??= packLayout(this.deployment.layout))
   }

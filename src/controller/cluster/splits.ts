@@ -1,18 +1,18 @@
 import type { InstanceNode } from '../../../schemas/api.js'
 import type { HealthReport } from '../../../schemas/operations.js'
 
-/** Two nodes that run, one of them a manager, of which one does not see the other. */
+/** Two running nodes, at least one of them a manager, of which one does not see the other. */
 export interface Split {
-  /** Which processes: with another one of the same name it begins anew. */
+  /** Identifies the two processes: with a new process of the same name, the split starts anew. */
   key: string
-  /** Who does not see. */
+  /** The node that does not see the other. */
   blind: InstanceNode
   unseen: InstanceNode
 }
 
 const isManager = ({ cluster_role: role }: InstanceNode) => role === 'MANAGER'
 
-/** What agents say at the moment. A node that does not run is seen by nobody, and need see nobody. */
+/** Returns the splits in the agents' last reports. A node that does not run need not be seen, nor see others. */
 export function splitsOf(nodes: readonly InstanceNode[], reports: ReadonlyMap<string, HealthReport>): Split[] {
   const running = new Map(
     nodes
@@ -33,13 +33,13 @@ export function splitsOf(nodes: readonly InstanceNode[], reports: ReadonlyMap<st
 }
 
 /**
- * For how long agents have said so. Only what an agent says again lasts: what was true of a moment when it was asked is
- * not made to last by the time until it is asked again.
+ * Measures how long agents have reported each split. Only another report prolongs a split: what was true at the moment
+ * of one report does not grow longer by the time until the next.
  */
 export class SplitTimes {
   #times = new Map<string, { first: number; last: number }>()
 
-  /** Takes what all agents say, when one of them has just said it anew. In milliseconds. */
+  /** Records the splits of all agents, when the agent of `instance` has just sent a report. `now` in milliseconds. */
   note(splits: readonly Split[], instance: string, now: number): void {
     this.#times = new Map(
       splits.map(({ key, blind }) => {
@@ -49,7 +49,7 @@ export class SplitTimes {
     )
   }
 
-  /** In seconds. */
+  /** Returns the duration of a split in seconds. */
   of({ key }: Split): number {
     const { first = 0, last = 0 } = this.#times.get(key) ?? {}
     return (last - first) / 1000

@@ -5,7 +5,7 @@ import { compare } from '../../util.js'
 import type { Cluster } from './cluster.js'
 import type { Fleet } from '../fleet.js'
 
-/** What the controller knows now, from what is deployed and from what agents have told. Nobody is asked. */
+/** What the controller knows now, from the deployment and from what agents have reported. It asks no agent. */
 export class State {
   #fleet: Fleet
   #cluster: Cluster
@@ -15,7 +15,7 @@ export class State {
     this.#cluster = cluster
   }
 
-  /** Every instance that is connected or deployed, sorted by name. */
+  /** Returns every instance that is connected or deployed, sorted by name. */
   instances(): InstanceStatus[] {
     const configured = new Map(
       this.#cluster.deployment?.configuration.instances.map(instance => [instance.name, instance])
@@ -36,7 +36,7 @@ export class State {
     })
   }
 
-  /** The nodes that are deployed, as they are in the configuration. */
+  /** Returns the deployed nodes, in the order of the configuration. */
   deployedNodes(): InstanceNode[] {
     const known = new Map(this.#fleet.known().map(member => [member.name, member]))
     return (this.#cluster.deployment?.configuration.nodes ?? []).map(
@@ -59,7 +59,7 @@ export class State {
     )
   }
 
-  /** Every process that is deployed or connected, sorted by instance and name. */
+  /** Returns every process that is deployed or connected, sorted by instance and name. */
   nodes(): InstanceNode[] {
     const managing = this.#fleet
       .connected()
@@ -73,7 +73,7 @@ export class State {
     )
   }
 
-  /** The answer of get_instances. */
+  /** Returns the answer to get_instances. */
   getInstances(): Answer {
     const ports = new Map(
       this.#cluster.deployment?.configuration.instances.map(({ name, listen_port: port }) => [name, port])
@@ -85,7 +85,7 @@ export class State {
     return { results: [{ success: true, data: { instances } }] }
   }
 
-  /** The answer of get_nodes. Agents tell of each change when it happens, and one that is silent is soon lost. */
+  /** Returns the answer to get_nodes. Agents report each change when it happens, and a silent one is soon lost. */
   getNodes(): Answer {
     const members = this.#fleet.connected()
     if (members.length === 0) return failed('no instances connected')
@@ -98,7 +98,7 @@ export class State {
     }
   }
 
-  /** With what it is to be: that is ours to say. */
+  /** Adds a node's desired state, which the controller defines, not the agent. */
   #withDesiredState(status: NodeStatus): NodeStatus {
     const desired = status.mgmt_role === 'NODE' ? this.#cluster.desiredStateOf(status.node) : undefined
     return desired ? { ...status, desired_state: desired } : status

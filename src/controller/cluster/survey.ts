@@ -4,10 +4,10 @@ import { processesBeside } from '../work/checks.js'
 import type { Fleet } from '../fleet.js'
 import type { Taken } from './ports.js'
 
-/** How long an agent may take to say it. Of one that does not, nothing is known. */
+/** Timeout for an agent to report taken ports. If it does not, none are known. */
 const surveyMs = 3_000
 
-/** The ports that strangers hold where nodes are to be: as agents said when they were asked last. */
+/** The ports that foreign processes (strangers) hold on the hosts of nodes, as agents last reported. */
 export class Survey {
   #fleet: Fleet
   #taken: Taken = new Map()
@@ -17,7 +17,8 @@ export class Survey {
   }
 
   /**
-   * By host; with those that were skipped by an earlier deployment, so that nothing is renumbered when a stranger goes.
+   * Returns taken ports by host; including those that an earlier deployment skipped, so that no port changes when a
+   * stranger ends.
    */
   taken(skipped: Record<string, number[]> = {}): Taken {
     const hosts = new Set([...this.#taken.keys(), ...Object.keys(skipped)])
@@ -26,7 +27,7 @@ export class Survey {
     )
   }
 
-  /** Asks those of the instances that are connected. Never rejects. */
+  /** Asks the connected ones of these instances for taken ports. Never rejects. */
   async look(instances: readonly Instance[], hostOf: (instance: Instance) => string | undefined): Promise<void> {
     const said = await Promise.all(
       instances.map(async instance => {
@@ -39,7 +40,7 @@ export class Survey {
         )
       })
     )
-    // Of several instances at a host, each knows its own nodes best.
+    // Only ports that all instances of a host report: each knows best which are held by its own nodes.
     const inCommon = (lists: readonly { ports: number[] }[]) =>
       new Set(lists[0]!.ports.filter(port => lists.every(({ ports }) => ports.includes(port))))
     this.#taken = new Map([...groupBy(said.flat(), ({ host }) => host)].map(([host, lists]) => [host, inCommon(lists)]))

@@ -6,9 +6,9 @@ import { compare, groupBy } from '../../util.js'
 import { needsPort } from './ports.js'
 
 export interface Findings {
-  /** Sorted by text; with one of them the configuration cannot be deployed. */
+  /** Errors, sorted by text; with one of them the configuration cannot be deployed. */
   errors: string[]
-  /** What is odd, but works in Zeek's own controller. */
+  /** What is unusual, but works in Zeek's own controller. */
   warnings: string[]
 }
 
@@ -20,7 +20,7 @@ export interface ValidationRules {
 
 const tcp = (port: number) => `${port}/tcp`
 
-/** The values that occur more than once. */
+/** Returns the values that occur more than once. */
 function repeated<T>(values: Iterable<T>): T[] {
   return [...groupBy(values, value => value)].filter(([, group]) => group.length > 1).map(([value]) => value)
 }
@@ -99,7 +99,7 @@ function lackingPorts(nodes: readonly Node[], { autoAssignBrokerPorts }: Validat
     : [`Broker port auto-assignment disabled but nodes ${lacking.join(', ')} lack ports`]
 }
 
-/** Names of instances that are not declared, but would be in other letters. */
+/** Returns a warning for each undeclared instance name that differs from a declared one only in case. */
 function strangers(instanceNames: Set<string>, nodes: readonly Node[]): string[] {
   const byLetters = new Map([...instanceNames].map(name => [name.toLowerCase(), name]))
   const undeclared = new Set(nodes.map(({ instance }) => instance).filter(instance => !instanceNames.has(instance)))

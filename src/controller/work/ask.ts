@@ -6,7 +6,7 @@ import type { Task } from '../../requests/task.js'
 import { groupBy } from '../../util.js'
 import type { AgentMethod, AgentMethods, Fleet } from '../fleet.js'
 
-/** Tells what instances wait for, while they work on their part, as progress of the request. */
+/** Returns a function that reports what an instance waits for, during its part, as progress of the request. */
 export function tellsSteps({ reqid, tell }: Task): (instance: string, steps: NodeStep[]) => void {
   return (instance, waiting) => tell({ type: 'request_progress', reqid, instance, results: [], waiting })
 }
@@ -16,11 +16,11 @@ export interface InstanceQuestion<M extends AgentMethod> {
   instance: string
   method: M
   params: ParamsOf<AgentMethods[M]>
-  /** What its silence, or its refusal, means for the request. */
+  /** Returns the outcomes for the request when the instance does not answer, or refuses. */
   unanswered: (error: string) => Outcome[]
-  /** Called with what it says before it answers. */
+  /** Called with each part that the instance sends before its answer. */
   onPart?: ((part: PartOf<AgentMethods[M]>) => void) | undefined
-  /** Called with every outcome, answered or not, before it is told. */
+  /** Called with every outcome, answered or not, before it is reported. */
   heard?: ((outcomes: readonly Outcome[]) => void) | undefined
 }
 
@@ -29,7 +29,7 @@ export type OutcomeMethod = {
   [M in AgentMethod]: AnswerOf<AgentMethods[M]> extends readonly object[] ? M : never
 }[AgentMethod]
 
-/** Asks an instance, and reports the outcomes as progress. Resolves with whether it has not answered in time. */
+/** Asks an instance, and reports the outcomes as progress. Resolves with whether it did not answer in time. */
 export async function askInstance<M extends OutcomeMethod>(
   fleet: Fleet,
   task: Pick<Task, 'reqid' | 'remainingMs' | 'progress'>,
@@ -51,16 +51,15 @@ export async function askInstance<M extends OutcomeMethod>(
 }
 
 export interface NodeQuestion<M extends AgentMethod> extends Pick<InstanceQuestion<M>, 'method' | 'heard'> {
-  /** Makes the parameters of the question to an instance about these nodes of it. */
+  /** Returns the parameters of the question to an instance about these of its nodes. */
   params: (nodes: string[], instance: string) => ParamsOf<AgentMethods[M]>
-  /** Called with what an instance says before it answers. */
+  /** Called with each part that an instance sends before its answer. */
   onPart?: ((instance: string, part: PartOf<AgentMethods[M]>) => void) | undefined
 }
 
 /**
- * Asks each instance for its part of the nodes, and reports one outcome per node as progress. Resolves with whether one
- * has
- * not answered in time.
+ * Asks each instance about its own nodes among these, and reports one outcome per node as progress. Resolves with
+ * whether an instance did not answer in time.
  */
 export async function askNodes<M extends OutcomeMethod>(
   fleet: Fleet,

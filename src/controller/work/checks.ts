@@ -10,7 +10,7 @@ import type { Plan } from '../cluster/plan.js'
 import { select } from '../cluster/selection.js'
 import { Shares } from '../cluster/shares.js'
 
-/** Has the agents find out whether nodes would run. Nothing of what runs is touched. */
+/** Has the agents check whether nodes would run. Running nodes are not touched. */
 export class Checks {
   #fleet: Fleet
   #cluster: Cluster
@@ -20,7 +20,7 @@ export class Checks {
     this.#cluster = cluster
   }
 
-  /** Checks the selected nodes as they would be, or are, deployed. */
+  /** Checks the selected nodes, as planned or as deployed. */
   async check(plan: Plan | Deployment | undefined, selector: Selector, task: Task): Promise<Answer> {
     if (!plan) return failed('no configuration available to check')
     if ('errors' in plan && plan.errors.length > 0) {
@@ -31,9 +31,9 @@ export class Checks {
     return { results: unknown, timedOut: await this.run(shares, selected, task), warnings: this.warnings(shares) }
   }
 
-  /** Tells one outcome per node as progress. Resolves with whether an instance has not answered in time. */
+  /** Checks nodes, reporting one outcome each as progress. Resolves with whether an instance did not answer in time. */
   async run(shares: Shares, nodes: readonly Node[], task: Task): Promise<boolean> {
-    // Agents that lack its layout ask for it.
+    // Agents that lack the layout of these shares ask for it.
     return await this.#cluster.offering(shares, () =>
       askNodes(this.#fleet, task, nodes, {
         method: 'check',
@@ -46,7 +46,7 @@ export class Checks {
     )
   }
 
-  /** What is odd of the cluster as a whole: nodes of different versions may not understand each other. */
+  /** Returns warnings about the cluster as a whole: nodes of different versions may not understand each other. */
   warnings({ names }: Shares): string[] {
     const members = names.flatMap(name => this.#fleet.member(name)?.hello ?? [])
     const versions = groupBy(
@@ -61,7 +61,7 @@ export class Checks {
   }
 }
 
-/** Of nodes on the same machine: the next deployment may give their ports to others. */
+/** Returns the PIDs of nodes on the instance's machine: the next deployment may give their ports to other nodes. */
 export function processesBeside(fleet: Fleet, instance: string): number[] {
   const machine = fleet.member(instance)?.machine
   return fleet

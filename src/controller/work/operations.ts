@@ -10,8 +10,8 @@ import { select } from '../cluster/selection.js'
 const noCluster = 'no active cluster deployment'
 
 /**
- * Nodes in the groups in which they are restarted: by role, in the order in which roles start, and no more than so
- * many.
+ * Returns nodes in the groups in which they are restarted: by role, in the order in which roles start, and at most
+ * `maxParallel` in each.
  */
 export function steps(nodes: readonly Node[], maxParallel: number): Node[][] {
   return clusterRoles.flatMap(role => {
@@ -22,7 +22,7 @@ export function steps(nodes: readonly Node[], maxParallel: number): Node[][] {
   })
 }
 
-/** Those of a restart: all nodes at once, unless it is rolling. */
+/** Returns the steps of a restart: one with all nodes, unless it is rolling. */
 export function stepsOf(
   { strategy, max_parallel: maxParallel = 1 }: Arguments<'restart'>,
   nodes: readonly Node[]
@@ -30,7 +30,7 @@ export function stepsOf(
   return strategy === 'rolling' ? steps(nodes, maxParallel) : [[...nodes]]
 }
 
-/** Starting and stopping nodes of what is deployed. */
+/** Starts, stops and restarts deployed nodes. */
 export class Operations {
   #fleet: Fleet
   #cluster: Cluster
@@ -47,7 +47,7 @@ export class Operations {
     return this.#setDesired('STOPPED', 'stop', selector, task)
   }
 
-  /** Restarts nodes. Those that are to be stopped are left out, and told of when they were named. */
+  /** Restarts nodes. Nodes that are to be stopped are left out, and reported as failed when the caller named them. */
   async restart(args: Arguments<'restart'>, task: Task): Promise<Answer> {
     const { configuration } = this.#cluster.deployment ?? {}
     if (this.#fleet.connected().length === 0) return failed('no instances connected')
@@ -65,14 +65,14 @@ export class Operations {
     return await this.#roll(stepsOf(args, wanted), [...unknown, ...stopped], task)
   }
 
-  /** One step after the other, the next only when all of the last run again. */
+  /** Restarts one group after the other, the next only when all nodes of the last run again. */
   async #roll(groups: Node[][], left: readonly Outcome[], task: Task): Promise<Answer> {
     let culprit: Outcome | undefined
     let timedOut = false
     const times = timesOf(this.#fleet)
     const needs = groups.map(group => toRestart(group, times))
     for (const [n, group] of groups.entries()) {
-      // A step may take its part of what is left, so that one that hangs leaves time to tell.
+      // A step gets its proportion of the remaining time, so that one that hangs leaves time to report it.
       const part = needs[n]! / needs.slice(n).reduce((sum, need) => sum + need, 0)
       const until = { ...task, remainingMs: () => Math.max(1, task.remainingMs() * part) }
       const heard = (outcomes: readonly Outcome[]) => {
@@ -99,7 +99,7 @@ export class Operations {
     return { results: left, timedOut }
   }
 
-  /** The wish is kept before anyone hears of it: an agent that is not connected gets it when it comes. */
+  /** Stores the desired state before agents receive it: one that is not connected gets it when it connects. */
   async #setDesired(desired: DesiredState, method: 'start' | 'stop', selector: Selector, task: Task): Promise<Answer> {
     const { configuration } = this.#cluster.deployment ?? {}
     if (!configuration) return failed(noCluster)

@@ -22,7 +22,7 @@ export class Queries {
     return await this.#ask(selector, deployed, task, { method: 'get_id_value', params: nodes => ({ id, nodes }) })
   }
 
-  /** What nodes have written; with `follow`, what they write from now on is told as events. */
+  /** Returns what nodes have written; with `follow`, what they write from now on is sent as events. */
   async getNodeOutput(
     {
       stream,
@@ -53,7 +53,7 @@ export class Queries {
     return await this.#ask(selector, deployed, task, { method: 'diagnose', params: nodes => ({ nodes }) })
   }
 
-  /** What nodes use and see; with `watch`, samples are told as events. */
+  /** Returns what nodes use and see; with `watch`, samples are sent as events. */
   async getNodeStats(
     { watch, interval = 5, duration = 60, ...selector }: Arguments<'get_node_stats'>,
     deployed: Configuration | undefined,
@@ -66,7 +66,7 @@ export class Queries {
     })
   }
 
-  /** Of the named instances (all that are connected, when none is named), in the configuration or not. */
+  /** Asks the named instances (all that are connected, when none is named), in the configuration or not. */
   async getInstanceStats({ instances = [] }: Arguments<'get_instance_stats'>, task: Task): Promise<Answer> {
     const names =
       instances.length > 0 ? [...new Set(instances)].sort(compare) : this.#fleet.connected().map(({ name }) => name)

@@ -6,7 +6,7 @@ import type { Fleet } from '../fleet.js'
 import { stepsOf } from './operations.js'
 import { select } from '../cluster/selection.js'
 
-/** On what it depends how long a request may take. */
+/** What the timeout of a request depends on. */
 export interface TimeoutInputs {
   settings: ControllerSettings
   fleet: Pick<Fleet, 'known'>
@@ -14,13 +14,13 @@ export interface TimeoutInputs {
   staged: Configuration | undefined
 }
 
-/** The seconds that a request has whose asker does not say: as the settings have it, else what its steps may take. */
+/** Returns the default timeout of a request in seconds: that of the settings, else what its steps may take. */
 export function timeoutOf(type: RequestType, args: RequestArguments, circumstances: TimeoutInputs): number {
   const { settings, deployed } = circumstances
   const { timeout, takes }: RequestDefinition = requests[type]
   const set = settings[`controller_timeout_${type}`]
   if (takes === undefined) return (set ?? timeout) + (args.follow || args.watch ? (args.duration ?? 60) : 0)
-  // Of a rolling restart it is what each step has.
+  // In a rolling restart, the setting applies to each step.
   const steps = type === 'restart' && deployed ? Math.max(1, stepsOf(args, select(args, deployed).selected).length) : 1
   const seconds = set === undefined ? Math.max(timeout, expectedSeconds(type, args, circumstances)) : set * steps
   return Math.min(settings.controller_timeout_max, seconds)

@@ -16,7 +16,7 @@ import { Limits } from './limits.js'
 import { namesOf, networksOf, OriginPolicy } from './origin-policy.js'
 import { Tickets } from './tickets.js'
 
-/** How others come to the controller, and it to them. */
+/** How clients and agents get access to the controller, and how it dials agents. */
 export interface Access {
   certificates: Certificates | undefined
   site: OriginPolicy
@@ -24,8 +24,8 @@ export interface Access {
   guard: Guard
   audit: Audit
   /**
-   * Opens a link to an agent that is dialled: over TLS, where there is TLS at all, and then with no other than that
-   * agent.
+   * Opens a link to an agent that is dialled: over TLS if the controller has certificates, and then only to the agent
+   * of that name.
    */
   dialAgent(name: string, address: string, signal: AbortSignal): Promise<WebSocketTransport>
   close(): void
@@ -41,14 +41,14 @@ export interface AccessOptions {
   settings: ControllerSettings
   store: Store
   audit: Audit
-  /** Told when another process has changed the store. */
+  /** Called when another process has changed the store. */
   onChange: () => void
-  /** Milliseconds since 1970. */
+  /** Returns milliseconds since 1970. */
   now: () => number
   agent?: OwnAgent | undefined
 }
 
-/** Throws an AppError that names the setting. */
+/** Creates the access control of the settings. Throws an AppError that names the setting. */
 export async function createAccess({ settings, store, audit, onChange, now, agent }: AccessOptions): Promise<Access> {
   const certificates = Certificates.of('controller', settings)
   await keepBootstrapToken(settings, store, now())
@@ -56,7 +56,7 @@ export async function createAccess({ settings, store, audit, onChange, now, agen
   const names = namesOf(settings.controller_hosts)
   const isOutside = !isLoopback(settings.controller_websocket_addr)
   const site = new OriginPolicy({
-    // Pages of others have names: an address cannot be made to point here.
+    // A foreign page can have a name point here, but not an address: addresses are safe to allow.
     isNamed: host => names.includes(host) || certificates?.isFor(host) === true || (isOutside && isIP(host) !== 0),
     isSecure: certificates !== undefined || settings.controller_tls_by_proxy,
     proxies: networksOf(settings.controller_trusted_proxies, 'ZEEK_CONTROLLER_TRUSTED_PROXIES')
@@ -103,14 +103,14 @@ export async function createAccess({ settings, store, audit, onChange, now, agen
   }
 }
 
-/** The first admin comes in with a token of the user's own making. */
+/** Stores the bootstrap token, which the user has made for the first admin. */
 async function keepBootstrapToken(
   { controller_bootstrap_token_file: file }: ControllerSettings,
   store: Store,
   now: number
 ): Promise<void> {
   const table = new TokenTable(store)
-  // After the first start the file may be gone, as it should.
+  // After the first start the file may be deleted, and should be.
   if (file === undefined || table.hasHadFirst) return
   try {
     const token = bootstrapToken((await readFile(file, 'utf8')).trim(), now)
@@ -122,7 +122,10 @@ async function keepBootstrapToken(
   }
 }
 
-/** Another one at each start, so that none is left which nobody has. Who can read the file can read the database. */
+/**
+ * Gives the agent a new token at each start, so that no unused one is left. A user who can read its file can read the
+ * database, too.
+ */
 async function giveToken({ name, tokenFile }: OwnAgent, store: Store, now: number): Promise<void> {
   const { kept, text } = createToken({ name, role: 'agent', now })
   await store.write('synced', () => new TokenTable(store).replaceOwnAgents(kept))

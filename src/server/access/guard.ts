@@ -11,21 +11,21 @@ import type { Tickets } from './tickets.js'
 
 /** An authenticated caller. */
 export interface Principal {
-  /** Of the token, or of the certificate; of nobody in particular where none is needed. */
+  /** Name of the token or of the certificate; a general one where no authentication is needed. */
   name: string
   role: Role
   address: string
-  /** Whom limits count as one. */
+  /** Key under which limits count this caller. */
   client: string
   tokenId?: string | undefined
-  /** When it is no longer good; milliseconds since 1970. */
+  /** When the authentication expires; milliseconds since 1970. */
   expires?: number | undefined
 }
 
-/** What of a request tells who asks. */
+/** The parts of a request that identify the caller. */
 export type Asking = Pick<IncomingMessage, 'headers' | 'socket' | 'method' | 'url'>
 
-/** How soon a token that was revoked, or has expired, ends what was opened with it. */
+/** Interval at which streams whose token was revoked or has expired are found and ended. */
 const checkMs = 250
 const cookieName = 'zeek-cluster-session'
 
@@ -36,12 +36,12 @@ export interface GuardOptions {
   site: OriginPolicy
   limits: Limits
   audit: Pick<Audit, 'done' | 'refused'>
-  /** Of a session. */
+  /** Lifetime of a session. */
   sessionMs: number
   now: () => number
 }
 
-/** Tells who may come in, and ends what was opened with a token that is no longer good. */
+/** Authenticates and authorizes callers, and ends streams whose token or certificate is no longer valid. */
 export class Guard {
   #options: GuardOptions
   #held = new Map<{ destroy: () => unknown }, Principal>()
@@ -57,8 +57,8 @@ export class Guard {
   }
 
   /**
-   * Lets in who may do what needs that role, be it with a ticket. Throws `forbidden`, also of pages of other sites;
-   * `unauthorized`; or `too_many_requests`.
+   * Admits a caller whose role covers the needed one, possibly by a ticket. Throws `forbidden`, also for pages of other
+   * sites; `unauthorized`; or `too_many_requests`.
    */
   admit(request: Asking, needed: NeededRole, ticket?: string): Principal {
     const principal = this.#telling(request, () => {
@@ -70,7 +70,7 @@ export class Guard {
     return principal
   }
 
-  /** Counts what someone does. Throws `too_many_requests`, or `forbidden` when the role is not enough. */
+  /** Counts an action of a caller. Throws `too_many_requests`, or `forbidden` when the role is not enough. */
   allow(principal: Principal, needed: NeededRole, action: string): void {
     const { audit, limits } = this.#options
     const { name, role, client } = principal
@@ -82,7 +82,7 @@ export class Guard {
   }
 
   /**
-   * The agent that a request is of, and the only name that it may speak for; none when it may choose. Throws
+   * Returns the agent that made a request, and the only name that it may use; undefined when it may choose one. Throws
    * `unauthorized` or `forbidden`.
    */
   admitAgent(request: Asking): { principal: Principal; name: string | undefined } {
@@ -96,12 +96,12 @@ export class Guard {
     return { principal, name: isKnown ? principal.name : undefined }
   }
 
-  /** Has it written down when somebody is not let in. */
+  /** Identifies a caller, and writes a refusal to the audit log. */
   #telling(request: Asking, identify: () => Principal): Principal {
     try {
       return identify()
     } catch (error) {
-      // Not what is the store's fault.
+      // A failure of the store is not a refusal.
       if (error instanceof AppError && error.code !== 'unavailable') {
         this.#options.audit.refused(
           actionOf(request),
@@ -113,7 +113,7 @@ export class Guard {
     }
   }
 
-  /** Keeps an eye on a stream for as long as it is open: it ends with what it was opened with. */
+  /** Watches a stream while it is open: it ends when the token or certificate is no longer valid. */
   hold(
     principal: Principal,
     stream: { destroy: () => unknown; once: (event: 'close', listener: () => void) => unknown }
@@ -124,8 +124,8 @@ export class Guard {
   }
 
   /**
-   * A session for who has this token: a token of its own, which ends with the other, and the cookie that holds it.
-   * Throws `unauthorized` or `forbidden`.
+   * Opens a session for the holder of this token: a token of its own, which ends with the other one, and the cookie
+   * that holds it. Throws `unauthorized` or `forbidden`.
    */
   async logIn(text: string, request: Asking): Promise<{ principal: Principal; cookie?: string }> {
     const { authentication, keyring, sessionMs, site, audit } = this.#options
@@ -142,14 +142,14 @@ export class Guard {
     return { principal, cookie: this.#cookie(session.text, Math.floor(session.lifetimeMs / 1000)) }
   }
 
-  /** Ends a session; the token that it is of stays. Returns the cookie that takes its place. */
+  /** Ends a session; the token that it was opened with stays. Returns the cookie that replaces the session's. */
   async logOut(principal: Principal): Promise<string> {
     const { keyring, audit } = this.#options
     if (await keyring.closeSession(principal.tokenId ?? '')) audit.done('log_out', principal)
     return this.#cookie('', 0)
   }
 
-  /** A ticket with which its bearer is let in once, instead of the principal. */
+  /** Returns a ticket that admits its bearer once, on behalf of the principal. */
   giveTicket(principal: Principal): { ticket: string; expires: number } {
     return this.#options.tickets.give(principal)
   }
@@ -176,7 +176,7 @@ export class Guard {
   }
 
   #identifyBySession(session: string, { method = '', headers }: Asking, address: string): Principal {
-    // Browsers send cookies unasked, but with what changes something they say which page it is from.
+    // Browsers send cookies by themselves, but name the page's origin in requests that change something.
     if (
       !['GET', 'HEAD'].includes(method) &&
       headers.origin === undefined &&
@@ -190,7 +190,7 @@ export class Guard {
   }
 
   #identifyByCertificate({ name, role, expires }: Bearer, address: string): Principal {
-    // It was good when the connection began, or the one that this one resumes.
+    // It was valid when this connection, or the one whose TLS session it resumes, began.
     if (expires <= this.#options.now()) return this.#refuse(address, 'the certificate has expired')
     if (!isRole(role)) {
       throw new AppError('forbidden', `the certificate of ${name} is of no role (O is ${role})`)
@@ -212,7 +212,7 @@ export class Guard {
     return this.#options.keyring.find(text) ?? this.#refuse(address, 'the token is unknown, revoked or expired')
   }
 
-  /** Who only guesses is slowed down, too. */
+  /** Refuses a caller. Counts against the address, so that guessing is slowed down, too. */
   #refuse(address: string, why: string): never {
     this.#options.limits.spend(address)
     throw new AppError('unauthorized', why)
@@ -222,18 +222,18 @@ export class Guard {
     return `${this.#cookieName}=${text}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}${this.#options.site.isSecure ? '; Secure' : ''}`
   }
 
-  /** With TLS a name that only this very host can have set. */
+  /** Name of the session cookie; with TLS, one that only this very host can have set. */
   get #cookieName(): string {
     return `${this.#options.site.isSecure ? '__Host-' : ''}${cookieName}`
   }
 
-  /** The token of a session, as a browser sends it. Of two, one was planted by another server of this host. */
+  /** Returns the session token of the cookies; none if there are two: another server of this host planted one. */
   #sessionOf(cookies = ''): string | undefined {
     const found = [...cookies.matchAll(new RegExp(`(?:^|;)\\s*${this.#cookieName}=([^;\\s]+)`, 'g'))]
     return found.length === 1 ? found[0]![1] : undefined
   }
 
-  /** The sessions of a token count as one with it. */
+  /** Returns the principal of a token. The sessions of a token count with it as one client. */
   #principal({ id, name, role, parent, expires_at: expires }: StoredToken, address: string): Principal {
     return { name, role, address, client: parent ?? id, tokenId: id, ...(expires === null ? {} : { expires }) }
   }
@@ -244,7 +244,7 @@ export class Guard {
   }
 
   #check(): void {
-    // While the store cannot be read, what was known counts.
+    // While the store cannot be read, the tokens known so far apply.
     try {
       this.#options.keyring.refresh()
     } catch {}
@@ -252,12 +252,12 @@ export class Guard {
   }
 }
 
-/** What was tried, without what may be secret. */
+/** Returns the method and path of a request, without the query, which may hold secrets. */
 function actionOf({ method, url }: Asking): string {
   return `${method} ${url?.split('?')[0]}`
 }
 
-/** Without authentication whoever reaches the controller may do everything. */
+/** Returns the principal for a caller without authentication, who may do everything. */
 function anyoneAt(address: string): Principal {
   return { name: 'anyone', role: 'admin', address, client: address }
 }

@@ -2,12 +2,12 @@ import type { Store } from '../../store/store.js'
 import { TokenTable, type StoredToken } from '../../store/tokens.js'
 import { createToken, findToken, isExpired } from '../../security/token.js'
 
-/** Of one token; each is read again whenever a token changes. */
+/** Sessions per token; limited because all tokens are read again whenever one changes. */
 const sessionsMax = 100
 
 /**
- * The tokens, as they are now: another process may make and revoke them meanwhile. A session is a token of its own,
- * which ends with the other.
+ * The current tokens: another process may create and revoke them meanwhile. A session is a token of its own, which ends
+ * with the token that it was opened with.
  */
 export class Keyring {
   #store: Store
@@ -17,7 +17,7 @@ export class Keyring {
   #tokens = new Map<string, StoredToken>()
   #version = -1
 
-  /** `onChange` is told when another process has changed the store. */
+  /** `onChange` is called when another process has changed the store. */
   constructor(store: Store, now: () => number, onChange: () => void) {
     this.#store = store
     this.#table = new TokenTable(store)
@@ -26,19 +26,19 @@ export class Keyring {
     this.refresh()
   }
 
-  /** The token that a text is, if it is good. */
+  /** Returns the valid token that has this text. */
   find(text: string): StoredToken | undefined {
     this.refresh()
     return findToken(this.#tokens, text, this.#now())
   }
 
-  /** Whether a token that was good still is, as of the last look. */
+  /** Returns whether a token is still valid, as of the last refresh. */
   isGood(id: string): boolean {
     const token = this.#tokens.get(id)
     return token !== undefined && !isExpired(token, this.#now())
   }
 
-  /** A session of a token, and its text. Undefined when the token has been revoked since it was found. */
+  /** Opens a session of a token; returns it with its text. Undefined when the token was revoked since it was found. */
   async openSession(
     { id, name, role, parent, expires_at: expires }: StoredToken,
     longestMs: number
@@ -53,7 +53,7 @@ export class Keyring {
     return { ...session, lifetimeMs }
   }
 
-  /** Ends a session. Returns false, and does nothing, when it is none. */
+  /** Ends a session. Returns false, and does nothing, when the token is not a session. */
   async closeSession(id: string): Promise<boolean> {
     if (typeof this.#tokens.get(id)?.parent !== 'string') return false
     await this.#store.write('written', () => this.#table.delete(id))
@@ -61,7 +61,7 @@ export class Keyring {
     return true
   }
 
-  /** What we do ourselves does not count as a change. */
+  /** Reads the tokens again if another process has changed them; this process's own writes do not count. */
   refresh(): void {
     const { version } = this.#table
     if (version === this.#version) return

@@ -2,25 +2,25 @@ import type { Server, Socket } from 'node:net'
 import { AppError } from '../../errors.js'
 
 export interface LimitsOptions {
-  /** Requests of one client in a second; twice as many at once. 0: no limit. */
+  /** Requests of one client per second, with bursts of twice as many. 0: no limit. */
   rate: number
-  /** Event streams of one client. */
+  /** Event streams of one client at a time. */
   streams: number
-  /** Connections of all. */
+  /** Connections of all clients. */
   connections: number
   /** Connections of one address. */
   connectionsOfAddress: number
   now: () => number
 }
 
-/** What was refused, for the metrics. */
+/** Kinds of refusals, for the metrics. */
 export type Refusal = 'rate' | 'streams' | 'connections'
 
-/** How much of the server one client may use, so that there is something left for the others. */
+/** Limits how much of the server one client may use, so that enough is left for the others. */
 export class Limits {
   readonly refused: Record<Refusal, number> = { rate: 0, streams: 0, connections: 0 }
   #options: LimitsOptions
-  /** By client: how many requests are left, and when that was so. Those who have all of them left are forgotten. */
+  /** Requests that each client has left, as of `at`. Clients with a full allowance are removed. */
   #left = new Map<string, { count: number; at: number }>()
   #streams = new Map<string, number>()
   #forgetting: NodeJS.Timeout
@@ -58,7 +58,7 @@ export class Limits {
     stream.once('close', () => add(this.#streams, client, -1))
   }
 
-  /** Has a server drop connections that are too many: of all, or of one address. */
+  /** Has a server drop connections that exceed the limit of all, or of one address. */
   watch(server: Server): void {
     const ofAddress = new Map<string, number>()
     const counted = new WeakSet<Socket>()
@@ -67,7 +67,7 @@ export class Limits {
       this.refused.connections++
     })
     server.on('connection', (socket: Socket) => {
-      // One that is handed back after an upgrade that was ignored comes again.
+      // A connection is emitted again when it is handed back after an ignored upgrade.
       if (counted.has(socket)) return
       counted.add(socket)
       const address = socket.remoteAddress ?? ''
@@ -91,7 +91,7 @@ export class Limits {
   }
 }
 
-/** Counts by key; none is none. */
+/** Adds to the count of a key; a count of zero is removed. */
 function add(counts: Map<string, number>, key: string, by: number): void {
   const count = (counts.get(key) ?? 0) + by
   if (count > 0) counts.set(key, count)

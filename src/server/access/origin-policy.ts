@@ -4,20 +4,20 @@ import { AppError } from '../../errors.js'
 import { isLoopback } from '../../util.js'
 
 export interface OriginPolicyOptions {
-  /** Whether clients know the controller by this name or address; that of the machine itself is always good. */
+  /** Returns whether clients know the controller by this name or address; loopback names are always allowed. */
   isNamed: (host: string) => boolean
-  /** Whether clients speak TLS, be it with a proxy. */
+  /** Whether clients speak TLS, with the controller or with a proxy. */
   isSecure: boolean
-  /** Proxies that are believed in what they say of their clients. */
+  /** Proxies whose information about their clients is trusted. */
   proxies: BlockList
 }
 
-/** Where the controller is, as its clients see it. */
+/** Decides which hosts and origins are the controller's own, and which address a client has. */
 export class OriginPolicy {
   #options: OriginPolicyOptions
   /**
-   * The last Host on loopback: nearly all ask for the same, and what it is does not change, as a certificate's names
-   * do.
+   * The last loopback Host, to skip its check: nearly all requests have the same one, and unlike the names of a
+   * certificate, loopback names do not change.
    */
   #host: string | undefined
 
@@ -31,8 +31,8 @@ export class OriginPolicy {
   }
 
   /**
-   * No web page of another site may do anything here, neither one that says so (Origin, Sec-Fetch-Site) nor one whose
-   * name was made to point here (Host). Throws `forbidden`.
+   * Refuses requests from web pages of other sites: those that say so (Origin, Sec-Fetch-Site), and those whose name
+   * was made to point here (Host). Throws `forbidden`.
    */
   refuseForeigner({
     headers: { host = '', origin, 'sec-fetch-site': from, 'sec-fetch-mode': mode }
@@ -48,25 +48,25 @@ export class OriginPolicy {
       }
     }
     if (origin !== undefined && origin !== `http${this.#options.isSecure ? 's' : ''}://${host}`) {
-      // As behind a proxy of which nothing is said.
+      // This happens behind a TLS proxy that the settings do not mention.
       const help =
         origin === `https://${host}` ? ': ZEEK_CONTROLLER_TLS_BY_PROXY=true says that a proxy speaks TLS' : ''
       throw new AppError('forbidden', `Origin ${origin} is not this server${help}`)
     }
-    // Browsers say this of what has no Origin: an image, a script. To follow a link from elsewhere is well.
+    // Browsers send this for what has no Origin: an image, a script. Following a link from elsewhere is allowed.
     if ((from === 'cross-site' || from === 'same-site') && mode !== 'navigate') {
       throw new AppError('forbidden', 'a page of another site asks')
     }
   }
 
-  /** The address of a client, as the last proxy tells that is believed. */
+  /** Returns the address of a client, as the last trusted proxy reports it. */
   addressOf({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>): string {
     const plain = (text: string) => text.trim().replace(/^::ffff:(?=\d+\.)/i, '')
     const hops = String(headers['x-forwarded-for'] ?? '')
       .split(',')
       .map(plain)
     let address = plain(socket.remoteAddress ?? '')
-    // What is left of a hop that is no address was not said by whom we believe.
+    // Hops are read from the right; an entry that is not an address, and all left of it, cannot be trusted.
     while (isIP(hops.at(-1) ?? '') !== 0 && this.#isBelieved(address)) address = hops.pop()!
     return address
   }
@@ -76,7 +76,7 @@ export class OriginPolicy {
   }
 }
 
-/** A list of addresses and networks (`10.0.0.1, 192.168.0.0/16`). Throws an AppError that names the setting. */
+/** Parses addresses and networks (`10.0.0.1, 192.168.0.0/16`). Throws an AppError that names the setting. */
 export function networksOf(text: string, setting: string): BlockList {
   const list = new BlockList()
   for (const item of namesOf(text)) {
@@ -95,7 +95,7 @@ export function networksOf(text: string, setting: string): BlockList {
   return list
 }
 
-/** The items of a list with commas, in lower case. */
+/** Returns the items of a comma-separated list, in lower case. */
 export function namesOf(text: string): string[] {
   return text
     .toLowerCase()

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 
-/** A ticket is for the very next thing that a page does. */
+/** Lifetime of a ticket: it is for the very next request of a page. */
 const lifetimeMs = 30_000
-/** So many may be out at a time. */
+/** The largest number of open tickets at a time. */
 const max = 10_000
 
-/** Tickets that let their bearers in once, in somebody's name. */
+/** Tickets that each admit their bearer once, on behalf of their holder. */
 export class Tickets<Holder> {
   #now: () => number
   #tickets = new Map<string, { holder: Holder; expires: number }>()
@@ -16,7 +16,7 @@ export class Tickets<Holder> {
 
   give(holder: Holder): { ticket: string; expires: number } {
     const now = this.#now()
-    // The oldest come first. Where there are too many they make room: whoever hoards tickets is in nobody's way.
+    // The oldest come first. If there are too many, they are dropped: a client that hoards tickets blocks no other.
     for (const [ticket, { expires }] of this.#tickets) {
       if (expires > now && this.#tickets.size < max) break
       this.#tickets.delete(ticket)
@@ -27,7 +27,7 @@ export class Tickets<Holder> {
     return { ticket, expires }
   }
 
-  /** Whose it is; undefined for one that is unknown, used or expired. */
+  /** Uses up a ticket. Returns its holder; undefined for one that is unknown, used or expired. */
   take(ticket: string): Holder | undefined {
     const found = this.#tickets.get(ticket)
     this.#tickets.delete(ticket)
