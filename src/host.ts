@@ -20,28 +20,27 @@ export interface HostOptions {
   settings: ControllerSettings & AgentSettings
   /** In the order in which they start. */
   roles: readonly Role[]
-  /** The command line of a role's process; which role it is, its environment says. */
+  /** Command line of a role's process; its environment says which role it is. */
   command: string[]
   env: NodeJS.ProcessEnv
   log: Logger
-  /** Told once, when every role is ready, with what each has to say of itself. */
+  /** Called once, when every role is ready, with the line that each has reported. */
   onReady: (lines: string[]) => void
   /**
-   * Aborted when all of it is to stop; with `nodesStay` as the reason all but the nodes, which the next supervisor
-   * adopts.
+   * Aborted when everything is to stop; with `nodesStay` as the reason, everything but the nodes, which the next
+   * supervisor adopts.
    */
   signal: AbortSignal
 }
 
 export const nodesStay = 'the nodes stay'
 
-/** A role is not given up: without it the host cannot be reached. */
+/** Restart policy of a role. A role is not given up: without it the host cannot be reached. */
 const rolePolicy: Omit<RestartPolicy, 'maxMs'> = { initialMs: 500, resetMs: 60_000, maxFailures: 0 }
 
 /**
- * What the supervisor does for a controller or an agent. A node that has the name of one must not take its place.
- * `onReady` is
- * called when it serves, with a line that says so.
+ * Returns the supervisor's handlers for a controller or an agent. A node that has the name of one must not take its
+ * place. `onReady` is called when the controller or agent serves, with a line that says so.
  */
 export function supervisorHandlers(supervisor: Supervisor, onReady: (line: string) => void = () => {}): Handlers {
   const assertNotRole = (name: string) => {
@@ -66,16 +65,16 @@ export function supervisorHandlers(supervisor: Supervisor, onReady: (line: strin
 }
 
 /**
- * The supervisor's process: the roles of this host and, for its agent, the nodes. Resolves when everything is stopped;
- * with false when a role could not start in the first place, which it has said itself: then nodes stay, for the next
- * one.
+ * Runs the supervisor's process: the roles of this host and, for its agent, the nodes. Resolves when everything is
+ * stopped; with false when a role could not start in the first place, which it has reported itself: then nodes stay,
+ * for the next supervisor.
  */
 export async function runHost({ settings, roles, command, env, log, onReady, signal }: HostOptions): Promise<boolean> {
   const links = new Map<string, Link>()
   const reload = () => {
     for (const link of links.values()) link.notify('reload', {})
   }
-  // First of all: one that comes before there is anything to tell is not its end.
+  // Installed first: a SIGHUP that comes before there is any link must not end the process.
   process.on('SIGHUP', reload)
   const lock = await lockDirectory(settings.management_state_dir)
   const ready = new Map<string, string>()
@@ -87,7 +86,7 @@ export async function runHost({ settings, roles, command, env, log, onReady, sig
     changed: status => {
       tell(log, status)
       for (const link of links.values()) link.notify('changed', status)
-      // It has said why; another attempt would end the same way.
+      // The role has reported why; another attempt would end the same way.
       if (status.kind === 'attached' && status.state === 'CRASHED' && !ready.has(status.name)) failed.abort()
     },
     attached: (name, { channel }) => {
@@ -137,7 +136,7 @@ export async function runHost({ settings, roles, command, env, log, onReady, sig
       await once(ending, 'abort')
     }
   } finally {
-    // What has not even started must not take along what an earlier one has left running.
+    // A supervisor whose roles could not start must not stop nodes that an earlier one has left running.
     await supervisor.close({ detachedStay: failed.signal.aborted || signal.reason === nodesStay })
     lock.close()
     process.off('SIGHUP', reload)

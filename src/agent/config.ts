@@ -6,7 +6,7 @@ import { AppError } from '../errors.js'
 import { Count, File, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
 import { isLoopback } from '../util.js'
 
-/** Rotated logs are looked for, and old ones deleted, at least so often; in seconds. */
+/** Longest time between two looks for rotated logs, and between two deletions of old ones, in seconds. */
 export const archiveMax = 3600
 
 /** The settings of an agent. */
@@ -132,10 +132,10 @@ export const agentSettings = {
 
 export type AgentSettings = Static<TObject<typeof managementSettings & typeof agentSettings>>
 
-/** What an agent was started with. */
+/** Settings and environment that an agent was started with. */
 export interface AgentContext {
   settings: AgentSettings
-  /** Its own environment: where it looks for zeek, and what nodes inherit. */
+  /** Environment of the agent: zeek is looked for in its PATH, and nodes inherit it. */
   env: NodeJS.ProcessEnv
 }
 

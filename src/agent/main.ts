@@ -21,18 +21,18 @@ import type { SupervisorClient } from './nodes/supervisor-client.js'
 import { Sampler } from './stats/sampler.js'
 import { Session } from './session.js'
 
-/** What an agent needs of its surroundings. */
+/** What an agent needs to run. */
 export interface AgentOptions extends AgentContext {
   programs: SupervisorClient
   /** The port at which agents reach a controller on this host. */
   controllerPort: number
   log: Logger
-  /** What is found out of the host before nodes are deployed. */
+  /** Probes of the host, for the checks before nodes are deployed. */
   host?: HostProbes
 }
 
 export interface Agent {
-  /** Tells the controller a line of the log; lost when it is not there. */
+  /** Sends a line of the log to the controller; it is lost when the controller is not connected. */
   notifyLog(level: string, message: string): void
   /** Reads the certificates again. Throws an AppError that names the setting. */
   reload(): void
@@ -69,7 +69,7 @@ export async function startAgent({
   await checks.clean()
   const dialled = settings.agent_controller === 'none'
 
-  /** The controllers of this host, as the supervisor has told of them. */
+  /** Controllers of this host, as the supervisor has reported them, by name. */
   const controllers = new Map<string, UnitStatus>()
   const remember = (unit: UnitStatus) => {
     if (unit.kind === 'attached' && unit.tag === 'CONTROLLER') controllers.set(unit.name, unit)
@@ -77,7 +77,7 @@ export async function startAgent({
   programs.on('changed', remember)
   for (const unit of await programs.status()) remember(unit)
 
-  /** Every process of this host that takes part: the agent, a controller, the nodes. */
+  /** Returns the status of every process of this host that takes part: the agent, a controller, the nodes. */
   const statuses = (): NodeStatus[] => [
     {
       node: settings.agent_name,
@@ -96,7 +96,7 @@ export async function startAgent({
     ...table.statuses()
   ]
 
-  /** The controller judges by it whether the cluster is well. */
+  /** Sends the health report by which the controller judges whether the cluster is well. */
   const report = () => {
     instance.health().then(
       health => session.notify('health', health),
@@ -111,7 +111,7 @@ export async function startAgent({
     log,
     certificates,
     connected: report,
-    // Read each time, so that another token needs no restart.
+    // Read each time, so that a new token needs no restart.
     headers: async () =>
       settings.agent_token_file === undefined
         ? {}
@@ -137,7 +137,7 @@ export async function startAgent({
       log.info(`node ${change.status.node}: ${change.old_state} -> ${change.status.state}: ${change.reason}`)
     }
     session.notify('change', change)
-    // Nothing will start it again by itself.
+    // Nothing starts a failed node again by itself.
     if (change.status.state === 'FAILED') {
       session.notify('error', {
         message: `node ${change.status.node} has failed: ${change.reason}`,
@@ -150,7 +150,7 @@ export async function startAgent({
 
   if (dialled) {
     await session.listen(settings.agent_addr, settings.agent_port, closing.signal).catch(error => {
-      // What has begun must not keep the process.
+      // What has been started must not keep the process alive.
       closing.abort()
       throw new AppError('unavailable', `agent_port: ${messageOf(error)}`, { cause: error })
     })
@@ -159,7 +159,7 @@ export async function startAgent({
   try {
     await table.resume()
   } catch (error) {
-    // A damaged memory must not keep the controller from bringing a new one.
+    // A damaged share file must not keep the controller from deploying a new share.
     log.error(`cannot go on with the last configuration: ${messageOf(error)}`)
   }
   const archiving = archiver?.run(closing.signal)

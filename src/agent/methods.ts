@@ -18,7 +18,8 @@ import { ownOf, takenPorts } from './check/taken-ports.js'
 
 const askController = asking(controllerMethods)
 /**
- * A layout is asked for by an agent that is being asked itself; it takes what it takes, however long its asker waits.
+ * Timeout of the question for a layout, in milliseconds. The agent asks it while it answers a question of the
+ * controller, and it takes what it takes, however long the controller waits for its answer.
  */
 const layoutMs = 60_000
 
@@ -27,7 +28,7 @@ async function askForLayout(link: Link, digest: string): Promise<Layout> {
   return await unpackLayout(packed, digest)
 }
 
-/** Who does what a controller asks for. */
+/** Parts of the agent that do what a controller asks for. */
 export interface Workers {
   settings: AgentSettings
   env: NodeJS.ProcessEnv
@@ -39,7 +40,7 @@ export interface Workers {
   log: Logger
 }
 
-/** What an agent does for its controller, by method. */
+/** Returns the agent's handlers for its controller's questions, by method. */
 export function methodsOf({ settings, env, table, checks, sampler, instance, host, log }: Workers): Handlers {
   const telling = (
     nodes: readonly string[],

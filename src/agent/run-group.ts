@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 
 /**
- * How long output is read after the end of the leader: children may have something to say, or hold it open for ever.
+ * How long output is read after the end of the leader, in milliseconds: children may have more to write, or hold it
+ * open for ever.
  */
 const drainMs = 1000
 
@@ -9,20 +10,20 @@ export interface GroupOptions {
   cwd: string
   env: Record<string, string>
   /**
-   * From descriptor 0 on. What comes from 1 and 2, where they are pipes, is the output. Others are closed at the end.
+   * Descriptors from 0 on. What comes from 1 and 2, where they are pipes, is the output. Other pipes are closed at the
+   * end.
    */
   stdio: ('ignore' | 'pipe')[]
-  /** All of the group is killed after that, or when the signal aborts. */
+  /** Time after which the whole group is killed. It is also killed when the signal aborts. */
   timeoutMs: number
   signal: AbortSignal
-  /** How much of the output is kept: the end, in characters. Unless given, nothing is. */
+  /** How much of the output is kept: the end, in characters. Default: nothing. */
   maxOutput?: number
-  /** Is given all of the output as it comes. */
+  /** Called with all of the output as it comes. */
   onOutput?: (text: string) => void
   /**
-   * Kills what is left of the group once its leader has ended. Only where something of it outlives the leader for
-   * certain: else
-   * its number may be another's.
+   * Kills what is left of the group once its leader has ended. Use it only where something in the group is certain to
+   * outlive the leader: otherwise the group's number may be another's.
    */
   killRest?: boolean
 }
@@ -72,7 +73,7 @@ export async function runGroup(
       child.once('error', reject)
       child.once('exit', () => {
         if (killRest) kill()
-        // Whoever has left the group may hold them open.
+        // A process that has left the group may hold the streams open.
         drain = setTimeout(() => {
           for (const stream of child.stdio) stream?.destroy()
         }, drainMs)

@@ -16,18 +16,18 @@ export interface SessionOptions {
   heartbeatMs: number
   retryMaxMs: number
   handlers: Handlers
-  /** The agent's first words, as they are at the time. */
+  /** Returns the agent's hello, its first question on a link, as of now. */
   hello: () => Promise<object>
-  /** Told each time that a controller has taken the agent. */
+  /** Called each time a controller has accepted the agent. */
   connected: () => void
-  /** What the agent shows of itself to a controller that it dials. */
+  /** Returns what the agent authenticates with to a controller that it dials. */
   headers: () => Promise<{ authorization?: string }>
   /** For TLS with the controller; undefined without. */
   certificates: Certificates | undefined
   log: Logger
 }
 
-/** The agent's end of its link with the controller, whoever dials. There is at most one. */
+/** Agent's end of its link with the controller, whichever side dials. There is at most one link. */
 export class Session {
   #options: SessionOptions
   #link: Link | undefined
@@ -36,7 +36,7 @@ export class Session {
     this.#options = options
   }
 
-  /** Tells the controller something; lost when it is not there, as its next hello tells all. */
+  /** Sends a notification to the controller; it is lost when there is no link, as the next hello reports everything. */
   notify(method: string, params: object): void {
     this.#link?.notify(method, params)
   }
@@ -90,7 +90,7 @@ export class Session {
 
   async #open(address: string, signal: AbortSignal): Promise<Transport> {
     const { certificates, headers } = this.#options
-    // New ones need no restart.
+    // Reloaded each time, so that new certificates need no restart.
     certificates?.reload()
     return await dial(`ws${certificates ? 's' : ''}://${address}${agentPath}`, signal, {
       headers: await headers(),
@@ -112,7 +112,7 @@ export class Session {
       { once: true, signal: link.closed }
     )
     try {
-      // The newer one is the one that works.
+      // Of two links the newer one is the one that works.
       const before = this.#link
       this.#link = link
       await before?.close('another connection has taken over')

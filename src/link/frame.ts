@@ -7,7 +7,7 @@ const closed = { additionalProperties: false }
 const Id = Type.Integer({ minimum: 1 })
 const Method = Type.String({ maxLength: 64 })
 
-/** What the ends of a link send each other, as JSON. What is in it is for the methods to check. */
+/** Message between the ends of a link, as JSON. What a message holds is checked by the methods. */
 const Frame = Type.Union([
   Type.Object(
     {
@@ -29,12 +29,12 @@ const Frame = Type.Union([
   Type.Object({ ping: Type.Literal(true) }, closed)
 ])
 export type Frame = Static<typeof Frame>
-/** Answered exactly once. `timeout` in milliseconds. */
+/** Question, which is answered exactly once. `timeout` is in milliseconds. */
 export type Question = Extract<Frame, { ask: number }>
 
 const check = checker(Frame, () => new AppError('invalid_request', 'that is no frame'))
 
-/** Reads a frame. Throws what it is instead. */
+/** Parses a frame. Throws an AppError that quotes the text when it is none. */
 export function parseFrame(text: string): Frame {
   try {
     return check(JSON.parse(text), 'frame')

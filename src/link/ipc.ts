@@ -16,12 +16,12 @@ export class IpcTransport implements Transport {
     if (this.#closing || !this.#channel.connected) return
     this.#sending++
     this.#channel.send!(text, undefined, undefined, () => {
-      // Through, or failed because the other end is gone, which `disconnect` tells.
+      // It is sent, or failed because the other end is gone, which `disconnect` reports.
       if (--this.#sending === 0) this.#drained()
     })
   }
 
-  /** Waits for the sends: a process that exits before they are through loses them. */
+  /** Closes the channel after the sends under way: a process that exits before they are through loses them. */
   close(): Promise<void> {
     this.#closing ??= this.#end()
     return this.#closing

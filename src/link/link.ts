@@ -4,22 +4,24 @@ import { parseFrame, type Frame, type Question } from './frame.js'
 import type { Transport } from './transport.js'
 
 export interface Context {
-  /** Aborted when the asker no longer waits: its deadline is near, or the link is closed. */
+  /** Aborted when the side that asks no longer waits: its deadline is near, or the link is closed. */
   signal: AbortSignal
-  /** To ask back. */
+  /** Link on which to ask back. */
   link: Link
-  /** Tells the asker something before the answer. Lost on one who does not wait for it (any more). */
+  /** Sends something to the side that asks, before the answer. Lost when that side does not wait for it (any more). */
   part: (value: unknown) => void
 }
 
-/** What one end serves: by method, for questions and notifications alike. What it returns is the answer. */
+/** Handlers of one end by method, for questions and notifications alike. What a handler returns is the answer. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- protocol/methods.ts has them typed and checked
 export type Handlers = Record<string, (params: any, context: Context) => unknown>
 
 export interface LinkOptions {
   /** A frame is sent at least this often, and three times this long without one closes the link. 0: never. */
   heartbeatMs?: number
-  /** Told of what a notification's handler throws, and of frames that are none. */
+  /**
+   * Called with what a notification's handler throws, with unexpected errors of other handlers, and for invalid frames.
+   */
   onError?: (error: unknown) => void
 }
 
@@ -28,36 +30,39 @@ export type LinkReply = { result?: unknown } | { error: AppError }
 export interface Asking {
   timeoutMs: number
   signal?: AbortSignal
-  /** Told, in order, of what the other end says before its answer. */
+  /** Called, in order, with the parts that the other end sends before its answer. */
   onPart?: ((value: unknown) => void) | undefined
-  /** Told of an answer that comes after the time. */
+  /** Called with an answer that comes after the timeout. */
   late?: (answer: LinkReply) => void
 }
 
 const ping = JSON.stringify({ ping: true } satisfies Frame)
 
-/** The asked gets less time than the asker waits, so that it can say what is missing before it is given up. */
+/**
+ * Returns how long the side that answers may take, in milliseconds: less than the side that asks waits, so that it can
+ * say what is missing before it is given up.
+ */
 export function timeForAsked(timeoutMs: number): number {
   return Math.max(1, timeoutMs - Math.min(1000, timeoutMs / 10))
 }
 
 /**
- * Asking and answering over one transport; both ends are alike.
+ * Questions and answers over one transport; both ends are alike.
  *
  * A question settles exactly once: with its answer, with `timeout`, or with `unavailable` when the link closes. It is
- * never asked twice, and the asked hears when it is given up.
+ * never asked twice, and the side that answers is notified when it is given up.
  */
 export class Link {
   #transport: Transport
   #handlers: Handlers
   #onError: (error: unknown) => void
   #asked = new Map<number, { settle: (answer: LinkReply) => void; onPart: Asking['onPart'] }>()
-  /** Those that have timed out, and are still to be answered. */
+  /** Callbacks for questions that have timed out, and are still to be answered. */
   #late = new Map<number, (answer: LinkReply) => void>()
   #serving = new Map<number, AbortController>()
   /**
-   * What was asked before a silence may reach us after it, given up long since: it waits for what comes right behind
-   * it.
+   * Questions that arrive after a silence. They may have been asked before it, and given up long since: they wait for
+   * what comes right behind them.
    */
   #held = new Map<number, Question>()
   #afterSilence = false
@@ -86,7 +91,7 @@ export class Link {
   async ask<R = unknown>(method: string, params: unknown, { timeoutMs, signal, onPart, late }: Asking): Promise<R> {
     const id = this.#next++
     const patienceMs = Math.min(timeoutMs, maxTimerMs)
-    // What cannot be said is found out before anything waits for an answer.
+    // Serialized first: params that cannot be sent fail before anything waits for an answer.
     const question = JSON.stringify({ ask: id, method, params, timeout: timeForAsked(patienceMs) } satisfies Frame)
     return await new Promise<R>((resolve, reject) => {
       const settle = (answer: LinkReply) => {
@@ -115,12 +120,12 @@ export class Link {
     })
   }
 
-  /** Says something that has no answer. Lost when the link is closed. */
+  /** Sends a notification. Lost when the link is closed. */
   notify(method: string, params?: unknown): void {
     this.#send({ notify: method, params })
   }
 
-  /** Ends the link once what was said before has left. */
+  /** Closes the link once what was sent before has left. */
   async close(reason: string): Promise<void> {
     this.#cancel()
     await this.#transport.close(reason)
@@ -131,7 +136,7 @@ export class Link {
     if (!this.closed.aborted) this.#transport.send(JSON.stringify(frame))
   }
 
-  /** Gives up every question: a process that was frozen must not begin with it when it wakes. */
+  /** Gives up every question: a process at the other end that was frozen must not begin with one when it wakes. */
   #cancel(): void {
     for (const id of this.#asked.keys()) this.#send({ cancel: id })
   }
@@ -161,7 +166,7 @@ export class Link {
     try {
       frame = parseFrame(text)
     } catch (error) {
-      // Whoever says that speaks another language; what comes next could be anything.
+      // The other end speaks another protocol; what comes next could be anything.
       this.#onError(error)
       void this.close(messageOf(error))
       return
@@ -188,7 +193,7 @@ export class Link {
 
   #giveUp(id: number): void {
     const held = this.#held.get(id)
-    // It is answered all the same, by who serves it.
+    // A held question is answered all the same, by serving it.
     if (held) void this.#serve(held)
     this.#held.delete(id)
     this.#serving.get(id)?.abort()
@@ -197,14 +202,14 @@ export class Link {
   /** Answers one question. Never rejects. */
   async #serve({ ask, method, params, timeout }: Question): Promise<void> {
     const controller = new AbortController()
-    // Not worth staying for: when the link ends, so does this.
+    // The timer does not keep the process alive: when the link ends, so does this.
     const timer = setTimeout(() => controller.abort(), timeout).unref()
     this.#serving.set(ask, controller)
     try {
       const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined
       if (!handler) throw new AppError('not_found', `there is no method ${method}`)
-      // In a turn of its own: the first question can come while this link is being made, and be given up right behind
-      // it.
+      // Handled in a turn of its own: the first question can come while this link is being constructed, and be given up
+      // right behind it.
       await Promise.resolve()
       if (controller.signal.aborted) throw new AppError('timeout', requestTimedOut)
       const part = (value: unknown) => {

@@ -1,4 +1,6 @@
-/** Who listens to a transport. Each is called at most as often as something arrives, `closed` exactly once and last. */
+/**
+ * Listener of a transport. `message` is called at most once for each text that arrives, `closed` exactly once and last.
+ */
 export interface Receiver {
   message(text: string): void
   closed(reason: string): void
@@ -10,7 +12,7 @@ export interface Transport {
   send(text: string): void
   /** Ends the channel once what was sent before has left. Safe to call twice. Resolves when it has. */
   close(reason: string): Promise<void>
-  /** Must be called once, soon: what arrives earlier waits for it. */
+  /** Sets the receiver. Must be called once, soon: what arrives earlier waits for it. */
   receive(receiver: Receiver): void
 }
 
@@ -37,7 +39,7 @@ class MemoryTransport implements Transport {
   }
 }
 
-/** Two ends in one process. */
+/** Returns two connected ends in one process. */
 export function memoryPair(): [Transport, Transport] {
   const a = new MemoryTransport()
   const b = new MemoryTransport()

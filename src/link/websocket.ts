@@ -8,15 +8,15 @@ import { AppError, messageOf, statusOf } from '../errors.js'
 import { hostPort } from '../util.js'
 import type { Receiver, Transport } from './transport.js'
 
-/** What one frame may hold: the share of a large instance fits, a flood does not. */
+/** Largest frame, in bytes: the share of a large instance fits, a flood does not. */
 export const maxFrameBytes = 64 * 1024 * 1024
 
-/** A link over a WebSocket. */
+/** Transport over a WebSocket. */
 export class WebSocketTransport implements Transport {
   #socket: WebSocket
   #receiver: Receiver | undefined
   #failure: string | undefined
-  /** What came before there was a receiver: an end may speak in the same packet in which the socket opens. */
+  /** What arrived before there was a receiver: an end may send in the same packet in which the socket opens. */
   #early: (() => void)[] = []
 
   constructor(socket: WebSocket) {
@@ -40,7 +40,7 @@ export class WebSocketTransport implements Transport {
   async close(reason: string): Promise<void> {
     if (this.#socket.readyState === WebSocket.CLOSED) return
     const closed = new Promise(resolve => this.#socket.once('close', resolve))
-    // At most 123 bytes; what is cut within a character becomes one of three.
+    // At most 123 bytes are allowed; a character that is cut becomes a replacement character of three bytes.
     this.#socket.close(1000, Buffer.from(reason).subarray(0, 120).toString())
     const patience = setTimeout(() => this.#socket.terminate(), 1000)
     await closed
@@ -86,9 +86,9 @@ export interface ListenOptions<T> {
   port: number
   path: string
   certificates?: Certificates | undefined
-  /** What it throws is an AppError, and refuses who asks. */
+  /** Throws an AppError to refuse the request. */
   admit: (request: IncomingMessage) => T
-  /** Each WebSocket, the address that it comes from, and what `admit` has made of its request. */
+  /** Called with each WebSocket, the address that it comes from, and what `admit` returned for its request. */
   onTransport: (transport: WebSocketTransport, peerAddress: string, admitted: T) => void
 }
 
@@ -97,7 +97,7 @@ export interface LinkServer {
   close(): Promise<void>
 }
 
-/** Takes WebSockets at a path. Throws `unavailable` when it cannot listen. */
+/** Accepts WebSockets at a path. Throws `unavailable` when it cannot listen. */
 export async function listen<T>({
   host,
   port,
@@ -119,7 +119,7 @@ export async function listen<T>({
     path,
     maxPayload: maxFrameBytes,
     perMessageDeflate: false,
-    // Only browsers say where a page is from, and no page is an agent or a controller.
+    // Only browsers send an Origin, the page's, and no page is an agent or a controller.
     verifyClient: (
       { req }: { req: IncomingMessage },
       done: (verified: boolean, status?: number, text?: string) => void
@@ -150,7 +150,7 @@ export async function listen<T>({
     close: async () => {
       for (const client of server.clients) client.terminate()
       const closed = new Promise(resolve => http.close(resolve))
-      // Those, too, who have connected and say nothing.
+      // Also connections that have sent nothing yet.
       http.closeAllConnections()
       await closed
     }

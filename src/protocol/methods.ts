@@ -41,7 +41,7 @@ export type Ask<T extends Definitions> = <M extends keyof T & string>(
 
 const checkOf = (schema: TSchema | undefined) => schema && checker(schema, invalid)
 
-/** Handlers for a link that are called with what fits the schema of their method, and nothing else. */
+/** Returns handlers for a link that are called only with parameters that fit the schema of their method. */
 export function serve<T extends Definitions>(definitions: T, served: Served<T>): Handlers {
   return Object.fromEntries(
     Object.entries(definitions).map(([method, { params }]) => {
@@ -52,7 +52,7 @@ export function serve<T extends Definitions>(definitions: T, served: Served<T>):
   )
 }
 
-/** Makes a function that asks for the methods of the other end, and refuses an answer or a part that does not fit. */
+/** Returns a function that asks the other end's methods, and refuses an answer or a part that does not fit. */
 export function asking<T extends Definitions>(definitions: T): Ask<T> {
   const checks = new Map(
     Object.entries(definitions).map(([method, { answer, part }]) => [
@@ -70,5 +70,5 @@ export function asking<T extends Definitions>(definitions: T): Ask<T> {
   }
 }
 
-/** Makes a function that tells the other end what has no answer, in the form that its schema has. */
+/** Function that sends a notification to the other end, in the form that its schema has. */
 export type Notify<T extends Definitions> = <M extends keyof T & string>(method: M, params: ParamsOf<T[M]>) => void

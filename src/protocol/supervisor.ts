@@ -5,7 +5,7 @@ import { asking } from './methods.js'
 
 const ask = asking(supervisorMethods)
 
-/** This is only for a supervisor that hangs. */
+/** Timeout for a supervisor that hangs, in milliseconds. */
 const timeoutMs = 60_000
 
 /** Throws `unavailable` when the supervisor at the other end speaks a version that is not understood here. */

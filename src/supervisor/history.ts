@@ -7,15 +7,15 @@ import { invalid, messageOf } from '../errors.js'
 
 /** How many runs are remembered. */
 export const runsKept = 20
-/** A history is some kilobytes; what is longer is none. */
+/** Largest history that is read: one is some kilobytes, and a larger file is none. */
 const maxBytes = 256 * 1024
 
 const fileOf = (directory: string) => join(directory, 'runs.json')
 const checkRuns = checker(ListOf(NodeRun), invalid)
 
 /**
- * The runs of a program, the newest first; none when there is no history, or no good one: then with what is wrong with
- * it.
+ * Returns the runs of a program, the newest first; none when there is no history, or when it is no good: then with what
+ * is wrong with it.
  */
 export function readHistory(directory: string): { runs: NodeRun[]; trouble?: string } {
   const path = fileOf(directory)
@@ -30,7 +30,7 @@ export function readHistory(directory: string): { runs: NodeRun[]; trouble?: str
 
 export const readRuns = (directory: string): NodeRun[] => readHistory(directory).runs
 
-/** What has become of a program's processes, in a file beside their outputs: it outlives whoever runs them. */
+/** History of a program's processes, in a file beside their outputs: it outlives the supervisor that runs them. */
 export class History {
   #directory: string
   #runs: NodeRun[]
@@ -40,7 +40,7 @@ export class History {
     this.#runs = readRuns(directory)
   }
 
-  /** A process has started, or could not be: then it has no process ID. */
+  /** Records that a process has started, or could not be started: then it has no process ID (`pid` is 0). */
   begin(pid: number, startedAt = new Date()): void {
     this.endUnseen()
     this.#runs = [{ ...(pid === 0 ? {} : { pid }), started_at: startedAt.toISOString() }, ...this.#runs].slice(
@@ -50,13 +50,13 @@ export class History {
     this.#write()
   }
 
-  /** A process that runs already was taken over. */
+  /** Records that a process that already runs was taken over. */
   adopt(pid: number, startedAt: Date): void {
     const [latest] = this.#runs
     if (latest?.pid !== pid || latest.ended_at !== undefined) this.begin(pid, startedAt)
   }
 
-  /** The latest process is gone. */
+  /** Records that the latest process is gone. */
   end(reason: string): void {
     const [latest, ...before] = this.#runs
     if (!latest || latest.ended_at !== undefined) return
@@ -64,7 +64,7 @@ export class History {
     this.#write()
   }
 
-  /** The latest process is gone since who knows when. */
+  /** Records that the latest process is gone, since an unknown time. */
   endUnseen(): void {
     this.end('exited while no supervisor was there')
   }

@@ -4,12 +4,12 @@ import { createServer, type Server } from 'node:net'
 import { AppError } from '../errors.js'
 
 /**
- * Sees to it that one supervisor at a time owns a directory. The lock is a socket without a file (an abstract
- * one): the kernel frees it with the process, however that ends. Close the server to release it.
+ * Makes sure that one process at a time owns a directory. The lock is a socket without a file (an abstract one): the
+ * kernel frees it with the process, however that ends. Close the server to release it.
  */
 export async function lockDirectory(directory: string): Promise<Server> {
   mkdirSync(directory, { recursive: true })
-  // Said here of the directory itself, and not of the first thing that is to be in it.
+  // Checked here, so that the error names the directory itself, and not the first file that is to be in it.
   accessSync(directory, constants.W_OK | constants.X_OK)
   const { dev, ino } = statSync(directory)
   const server = createServer(socket => socket.destroy())

@@ -19,19 +19,19 @@ export const streams: readonly OutputStream[] = ['stdout', 'stderr']
 /** How many runs before the latest keep their files. */
 export const runsBefore = 5
 
-/** What of an output is shown: this many lines from its end, and no more than this many bytes. */
+/** How much of the end of an output is shown: at most this many lines, and this many bytes. */
 export const tailLines = 100
 export const tailBytes = 64 * 1024
 
-/** A run's file that is cut keeps no more: it is held in memory for it. */
+/** Most bytes that a run's file keeps when it is cut: they are held in memory for it. */
 const cutBytes = 16 * 1024 * 1024
 
-/** Where an incarnation's output is: 0 is the latest run, 1 the one before it. */
+/** Returns the path of an incarnation's output: 0 is the latest run, 1 the one before it. */
 export function fileOf(directory: string, stream: OutputStream, incarnation = 0): string {
   return join(directory, incarnation === 0 ? stream : `${stream}.${incarnation}`)
 }
 
-/** What the latest run had written when its file was last rotated. */
+/** Returns the path of what the latest run had written when its file was last rotated. */
 export function rotatedFileOf(directory: string, stream: OutputStream): string {
   return join(directory, `${stream}.old`)
 }
@@ -49,12 +49,12 @@ function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
 
-/** Whether a file is there. Throws when that is not for us to know. */
+/** Returns whether a file is there. Throws when this process may not see that. */
 export function isThere(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined
 }
 
-/** The last bytes of a file, up to `size`; none when it is gone. Throws when it may not be read. */
+/** Returns the last bytes of a file, up to `size`; none when it is gone. Throws when it may not be read. */
 export function readEnd(path: string, bytes: number, size = sizeOf(path)): Buffer {
   const buffer = Buffer.alloc(Math.min(bytes, size))
   if (buffer.length === 0) return buffer
@@ -70,15 +70,18 @@ export function readEnd(path: string, bytes: number, size = sizeOf(path)): Buffe
   }
 }
 
-/** The last bytes of the latest run, `size` bytes long by now, and of what was rotated where that is not enough. */
+/**
+ * Returns the last bytes of the latest run, which is `size` bytes long by now, and of its rotated file where that is
+ * not enough.
+ */
 export function readLatest(directory: string, stream: OutputStream, bytes: number, size?: number): Buffer {
   const end = readEnd(fileOf(directory, stream), bytes, size)
   return end.length >= bytes ? end : Buffer.concat([readEnd(rotatedFileOf(directory, stream), bytes - end.length), end])
 }
 
 /**
- * The last lines of a text; `isCut` says that its first line began before it: then it is left out, unless it is most of
- * the text.
+ * Returns the last lines of a text. `isCut` means that its first line began before the text: then it is left out,
+ * unless it is most of the text.
  */
 export function lastLines(text: Buffer, lines: number, isCut: boolean): string {
   const whole = isCut ? text.indexOf('\n') + 1 : 0
@@ -103,7 +106,7 @@ export class Output {
     this.#maxBytes = maxBytes
   }
 
-  /** Opens both, for a new run. The caller closes them. */
+  /** Opens both files, for a new run. The caller closes them. */
   open(): [number, number] {
     mkdirSync(this.#directory, { recursive: true })
     return streams.map(stream => {
@@ -113,8 +116,9 @@ export class Output {
   }
 
   /**
-   * Keeps the files of a running program in bounds. It holds them open, so they are copied and emptied: what it
-   * writes in between is lost. The copy is in place last: whoever sees a new one knows that the file begins anew.
+   * Keeps the files of a running program within bounds. The program holds them open, so they are copied and emptied:
+   * what it writes in between is lost. The copy is put in place last: a reader that sees a new one knows that the file
+   * begins anew.
    */
   rotate(): void {
     for (const stream of streams) {
@@ -123,13 +127,13 @@ export class Output {
       const rotated = rotatedFileOf(this.#directory, stream)
       const isCopied = succeeds(() => copyFileSync(path, `${rotated}.tmp`))
       truncateSync(path)
-      // Without room for a copy there is none, rather than no room at all.
+      // Without room for a copy the file is emptied without one, rather than filling the disk.
       if (isCopied) renameSync(`${rotated}.tmp`, rotated)
       else rmSync(`${rotated}.tmp`, { force: true, recursive: true })
     }
   }
 
-  /** The last lines that the latest run has written. */
+  /** Returns the last lines that the latest run has written. */
   tail(): Record<OutputStream, string> {
     const tailOf = (stream: OutputStream) => {
       const end = readLatest(this.#directory, stream, tailBytes)
@@ -139,7 +143,8 @@ export class Output {
   }
 
   /**
-   * Each run becomes one that is further back, in bounds; the last is dropped, and so is what the latest had rotated.
+   * Moves the file of each run one place back, and cuts that of the latest run to its bounds. The oldest is dropped,
+   * and so is what the latest run had rotated.
    */
   #putAside(stream: OutputStream): void {
     rmSync(rotatedFileOf(this.#directory, stream), { force: true })

@@ -9,23 +9,22 @@ import { bootId } from '../util.js'
 import type { Output } from './output.js'
 import type { Exit, Program } from './program.js'
 
-/** A process, beyond the reuse of its number: the number, when it started, and since which boot. */
+/** Identity of a process, safe against the reuse of its number: the number, when it started, and since which boot. */
 export interface Identity {
   pid: number
   startTime: string
   bootId: string
-  /** What it has as INVOCATION_ID. */
+  /** Its INVOCATION_ID. */
   invocation: string
 }
 
-/** How often an adopted process, whose exit nobody tells us, is looked at. */
+/** Time between two looks at an adopted process, whose exit is not reported to us, in milliseconds. */
 const pollMs = 250
 
 /**
- * Writes its own process id, start time, boot id and invocation id, then becomes the program: there is no moment at
- * which
- * the program runs and its file is not there. The name in $0 is the file's. It reads in a subshell, since a variable of
- * its own could be one of the program's.
+ * Writes its own process id, start time, boot id and invocation id, then becomes the program: the program never runs
+ * without its file being there. $0 is the name of the file. The script reads in a subshell, since a variable of its own
+ * could be one of the program's.
  */
 const launcher = `
 ( IFS= read -r stat < /proc/$$/stat && IFS= read -r boot < /proc/sys/kernel/random/boot_id &&
@@ -37,8 +36,8 @@ unset PWD OLDPWD
 exec "$@"`
 
 /**
- * What a launched process wrote of itself; undefined when there is nothing (whole) to read. Throws when it may not be
- * read.
+ * Returns what a launched process wrote about itself; undefined when there is nothing (complete) to read. Throws when
+ * it may not be read.
  */
 export function readIdentity(pidFile: string): Identity | undefined {
   try {
@@ -52,13 +51,13 @@ export function readIdentity(pidFile: string): Identity | undefined {
       invocation: rest.length > 1 ? rest[0]! : ''
     }
   } catch (error) {
-    // One that runs must not be taken for none.
+    // A process that runs must not be taken for none.
     if (isRefused(error)) throw error
     return undefined
   }
 }
 
-/** Whether that very process runs. A zombie does not. */
+/** Returns whether that very process runs. A zombie does not. */
 export function isAlive(identity: Identity): boolean {
   if (identity.bootId !== bootId) return false
   const stat = readStatSync(identity.pid)
@@ -68,22 +67,22 @@ export function isAlive(identity: Identity): boolean {
 /** A process that runs, a child of ours or an adopted one. */
 export interface Running {
   pid: number
-  /** As in its environment; empty when it is not known. */
+  /** Its INVOCATION_ID; empty when it is not known. */
   invocation: string
   /** The IPC channel of an attached program. */
   channel: ChildProcess | undefined
-  /** Never rejects. */
+  /** Resolves once the process is gone. Never rejects. */
   exited: Promise<Exit>
   kill(signal: NodeJS.Signals): void
 }
 
-/** Starts a program. Whatever keeps it from starting is told as its exit. */
+/** Starts a program. Whatever keeps it from starting is reported as its exit. */
 export function launch(program: Program, pidFile: string, output: Output | undefined): Running {
   let files: [number, number] | undefined
   try {
     // Files, not pipes: a pipe would end with us and take the program along.
     files = output?.open()
-    // Node would blame the shell for it.
+    // Checked here, since Node would blame the shell for a missing directory.
     if (!statSync(program.cwd, { throwIfNoEntry: false })) throw new Error(`there is no directory ${program.cwd}`)
     accessSync(program.cwd, constants.X_OK)
     return spawnProgram(program, pidFile, files)
@@ -104,7 +103,7 @@ function spawnProgram(program: Program, pidFile: string, files: [number, number]
   const attached = program.kind === 'attached'
   const stdio: StdioOptions = ['ignore', files?.[0] ?? 'inherit', files?.[1] ?? 'inherit']
   if (attached) stdio.push('ipc')
-  // As systemd names it, and writes it.
+  // Named and written as by systemd.
   const invocation = randomUUID().replaceAll('-', '')
   const child = spawn('/bin/sh', ['-c', launcher, pidFile, ...program.command], {
     cwd: program.cwd,
@@ -149,7 +148,7 @@ export function adopt(identity: Identity, kind: Program['kind']): Running {
   }
 }
 
-/** A detached program leads a group of its own, which SIGKILL takes along. */
+/** Sends a signal. A detached program leads a group of its own, and SIGKILL goes to the whole group. */
 function signalTo(pid: number, signal: NodeJS.Signals, leader: boolean): void {
   try {
     process.kill(leader && signal === 'SIGKILL' ? -pid : pid, signal)
@@ -158,7 +157,10 @@ function signalTo(pid: number, signal: NodeJS.Signals, leader: boolean): void {
   }
 }
 
-/** SIGTERM, and SIGKILL when that has not helped in time, which `killed` is told. Resolves when the process is gone. */
+/**
+ * Sends SIGTERM, and SIGKILL when that has not helped in time; then `killed` is called. Resolves when the process is
+ * gone.
+ */
 export async function terminate(running: Running, timeoutMs: number, killed = () => {}): Promise<void> {
   running.kill('SIGTERM')
   const patience = setTimeout(() => {

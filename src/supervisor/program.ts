@@ -4,7 +4,7 @@ export interface Exit {
   /** Unknown (undefined) for an adopted process: only its parent learns it. */
   code?: number
   signal?: string
-  /** It could not be started. */
+  /** Why it could not be started. */
   error?: string
 }
 

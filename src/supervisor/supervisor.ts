@@ -17,10 +17,13 @@ export interface SupervisorEvents {
 }
 
 const rotationMs = 10_000
-/** A process that was just launched by a supervisor that was then killed has this long to write its file. */
+/** Time in which a process writes its file when its supervisor is killed right after launching it, in milliseconds. */
 const launchMs = 2_000
 
-/** Undefined when it is damaged. Throws when it may not be read: who knows what runs. */
+/**
+ * Reads the record of a program; undefined when it is damaged. Throws when it may not be read, since it is not known
+ * then what runs.
+ */
 function readRecord(path: string): Program | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8'))
@@ -31,14 +34,14 @@ function readRecord(path: string): Program | undefined {
 }
 
 /**
- * Keeps programs running on one host. What is detached outlives it: every program is written down before it is
- * started, and the next supervisor takes over what runs.
+ * Keeps programs running on one host. Detached programs outlive it: every program is written down before it is started,
+ * and the next supervisor takes over those that run.
  */
 export class Supervisor {
   #directory: string
   #events: SupervisorEvents
   #units = new Map<string, Unit>()
-  /** One at a time for each name: a start waits for the stop before it. */
+  /** Runs one job at a time for each name: a start waits for the stop before it. */
   #sequences = new Map<string, Sequence>()
   #closing = false
   #rotation: NodeJS.Timeout
@@ -53,9 +56,7 @@ export class Supervisor {
     }, rotationMs).unref()
   }
 
-  /**
-   * Takes over what an earlier supervisor left: adopts what is detached, ends what is attached. Call it once, first.
-   */
+  /** Takes over what an earlier supervisor left: adopts detached programs, ends attached ones. Call it once, first. */
   async recover(): Promise<void> {
     const records = readdirSync(this.#directory).filter(file => file.endsWith('.json'))
     await Promise.all(
@@ -67,7 +68,7 @@ export class Supervisor {
         const identity = readIdentity(pidFile)
         if (identity && isAlive(identity)) {
           if (program?.kind === 'detached') return this.#add(program).start(adopt(identity, 'detached'))
-          // Attached, or nobody knows any more what it is: it must not run beside its successor.
+          // It is attached, or its record is lost: it must not run beside its successor.
           await terminate(adopt(identity, program?.kind ?? 'detached'), program?.stopTimeoutMs ?? launchMs)
         }
         if (program?.output) new History(program.output.directory).endUnseen()
@@ -80,7 +81,7 @@ export class Supervisor {
     return [...this.#units.values()].map(unit => unit.status)
   }
 
-  /** The last lines that a program has written. */
+  /** Returns the last lines that a program has written. */
   output(name: string): { stdout: string; stderr: string } {
     return this.#unit(name).tail
   }
@@ -107,9 +108,8 @@ export class Supervisor {
   }
 
   /**
-   * Stops everything: what is detached first (unless it is to stay, for the next supervisor), by its order, then what
-   * is
-   * attached. Nothing can be started meanwhile.
+   * Stops everything: detached programs first (unless they are to stay, for the next supervisor), by their stop order,
+   * then attached ones. Nothing can be started meanwhile.
    */
   async close({ detachedStay = false } = {}): Promise<void> {
     this.#closing = true

@@ -26,7 +26,7 @@ export class Unit {
   #running: Running | undefined
   #restarts = 0
   #stopping = new AbortController()
-  /** What it took to stop it. */
+  /** How it was stopped, in words. */
   #stopped = 'stopped'
   #life: Promise<void> = Promise.resolve()
 
@@ -64,13 +64,13 @@ export class Unit {
     if (this.#running) this.#output?.rotate()
   }
 
-  /** Starts it, with a process that already runs where there is one. */
+  /** Starts it; `adopted` is a process of it that already runs. */
   start(adopted?: Running): void {
     this.#stopping = new AbortController()
     this.#life = this.#live(this.#stopping.signal, adopted)
   }
 
-  /** Resolves when it is stopped and no process of it is left. */
+  /** Stops it. Resolves when no process of it is left. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     if (this.#running) await this.#terminate(this.#running)
@@ -113,7 +113,7 @@ export class Unit {
     return launch(this.program, this.#pidFile, this.#output)
   }
 
-  /** When the process wrote down who it is. */
+  /** Returns when the process wrote its pid file. */
   #writtenAt(): Date {
     return statSync(this.#pidFile, { throwIfNoEntry: false })?.mtime ?? new Date()
   }
@@ -125,7 +125,7 @@ export class Unit {
     })
   }
 
-  /** A program that was told to stop may have ended otherwise. */
+  /** Describes the end of a program that was to stop: it may have ended otherwise. */
   #describeStop(exit: Exit): string {
     const { code = 0, signal = 'SIGTERM', error } = exit
     const asTold = code === 0 && signal === 'SIGTERM' && error === undefined

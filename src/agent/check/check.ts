@@ -19,44 +19,44 @@ import { groupsOf, slowestFirst, type Parsed } from './parse-groups.js'
 import { diskFindings, preflight, surroundingsOf } from './preflight.js'
 import { directories, rotationOf } from '../nodes/zeek-program.js'
 
-/** Of one node. */
+/** Most findings that are kept for one node. */
 const maxFindings = 100
-/** Whose time is remembered. */
+/** Most kinds of nodes whose parse time is remembered. */
 const maxKinds = 1000
-/** A real zeek parses in a second or two, with many packages in ten. */
+/** Timeout of one parse, in milliseconds. A real zeek parses in a second or two, with many packages in ten. */
 const parseMs = 60_000
 
-/** The variables that keep zeek, and ZeekControl's scripts, from listening. */
+/** Environment variables that keep zeek, and ZeekControl's scripts, from listening. */
 const harmless = { ZEEKCTL_CHECK_CONFIG: '1', ZEEKCTL_DISABLE_LISTEN: '1' }
 
-/** What the parses of one check have in common. */
+/** What the parses of one check share. */
 interface ParseContext {
   layout: Layout
   zeek: Executable
-  /** The directory of the scripts that were written for it. */
+  /** Directory of the scripts that were written for this check. */
   scripts: string
   signal: AbortSignal
 }
 
-/** What zeek finds of a node, and the environment in which it would run. */
+/** Zeek's findings for a node, and the environment in which the node would run. */
 interface ParsedNode {
   findings: Finding[]
   env: Record<string, string>
 }
 
-/** Finds out whether nodes would run, without touching what runs. */
+/** Checks whether nodes would run, without touching what runs. */
 export class NodeChecks {
   #context: AgentContext
   #host: HostProbes
   #parseMs: number
   /**
-   * Where scripts are while they are needed. Nobody else is in it: its agent is the only one of the state directory.
+   * Directory of the scripts during a check. Nothing else uses it: this agent is the only one of the state directory.
    */
   #directory: string
-  /** However many checks are under way. */
+  /** Limits how many parses run at once, however many checks are under way. */
   #slots = new Slots(availableParallelism())
   #files = new ScriptFiles()
-  /** How long nodes of each kind took to parse last time, in milliseconds. */
+  /** Time that nodes of each kind took to parse last time, in milliseconds. */
   #took = new Map<string, number>()
 
   constructor(context: AgentContext, host: HostProbes, timeoutMs = parseMs) {
@@ -66,7 +66,7 @@ export class NodeChecks {
     this.#directory = join(context.settings.management_state_dir, 'checks')
   }
 
-  /** Removes what an agent that was killed has left: processes first, since they would go on for ever. */
+  /** Removes what a killed agent has left: processes first, since they would go on for ever. */
   async clean(): Promise<void> {
     if (!(await stat(this.#directory).catch(() => undefined))) return
     const mark = `ZEEKPATH=${this.#directory}/`
@@ -83,9 +83,8 @@ export class NodeChecks {
   }
 
   /**
-   * Checks the named nodes of a share. One outcome per node, a success when nothing is found that would keep it from
-   * running.
-   * `own` says what is ours, and will be free, at the time.
+   * Checks the named nodes of a share. Returns one outcome per node: a success when nothing is found that would keep it
+   * from running. `own` returns what is ours on this host, and so will be free, at the time of the call.
    */
   async check(share: Share, names: readonly string[], own: () => Own, signal: AbortSignal): Promise<Outcome[]> {
     const nodes = new Map(share.nodes.map(node => [node.name, node]))
@@ -96,7 +95,7 @@ export class NodeChecks {
       const zeek = await findZeek(settings.bin, env)
       const wanted = names.flatMap(name => nodes.get(name) ?? [])
       const scripts = (written = await this.#writeScripts(share))
-      // Beside the parses, which take much longer.
+      // Runs alongside the parses, which take much longer.
       const looking = Promise.all([
         surroundingsOf(wanted, { host: this.#host, layout, zeek }, own),
         diskFindings(this.#host, settings.management_state_dir)
@@ -120,7 +119,7 @@ export class NodeChecks {
         })
       )
     } catch (error) {
-      // Without zeek, or without room for its scripts.
+      // There is no zeek, or no room for its scripts.
       return names.map(name => this.#failed(name, messageOf(error)))
     } finally {
       if (written !== undefined) await rm(written, { recursive: true, force: true })
@@ -134,7 +133,9 @@ export class NodeChecks {
     return scripts
   }
 
-  /** What zeek finds of each node, by name. Nodes that it parses alike are parsed once. Never rejects. */
+  /**
+   * Parses the nodes; nodes that zeek parses alike are parsed once. Returns the results by node name. Never rejects.
+   */
   async #parseAll(nodes: readonly AssignedNode[], context: ParseContext): Promise<Map<string, ParsedNode>> {
     const { layout, zeek, scripts, signal } = context
     const { settings } = this.#context
@@ -164,7 +165,7 @@ export class NodeChecks {
       slowestFirst(groupsOf(all), this.#took).map(async ({ kind, members }) => {
         const { findings, ms } = await this.#slots.run(() => this.#parse(members[0], context))
         if (!signal.aborted) this.#remember(kind, ms)
-        // Zeek may quote what it does not understand.
+        // Zeek may quote what it does not understand, secrets included.
         for (const { node, env } of members) {
           found.set(node.name, {
             env,
@@ -176,7 +177,7 @@ export class NodeChecks {
     return found
   }
 
-  /** Runs the node's command line, which is only to parse. */
+  /** Runs the node's command line with `-a`, so that zeek only parses. */
   async #parse(
     { node: { cpu_affinity: _, ...node }, env }: Parsed,
     { layout, zeek, scripts, signal }: ParseContext
@@ -194,7 +195,7 @@ export class NodeChecks {
     ).catch((error): Finding[] => [{ level: 'error', message: messageOf(error) }])
     return {
       ms: performance.now() - begun,
-      // What we have written is gone when someone reads this.
+      // Files that this check has written are gone when someone reads this: only their names are kept.
       findings: findings.map(({ file, ...finding }) => ({
         ...finding,
         ...defined({ file: file?.startsWith(scripts) ? basename(file) : file })
@@ -209,7 +210,7 @@ export class NodeChecks {
   }
 
   #outcome(node: string, all: readonly Finding[]): Outcome {
-    // Errors first: they are to be among those that are kept.
+    // Errors first, so that they are among the findings that are kept.
     const findings = [
       ...all.filter(({ level }) => level === 'error'),
       ...all.filter(({ level }) => level === 'warning')

@@ -9,20 +9,20 @@ const limits = { timeout: 10_000, maxBuffer: 65_536 }
 const capNetRaw = 1n << 13n
 const iffUp = 1
 
-/** What only the host knows. Nothing of it throws: what cannot be told is undefined. */
+/** Facts that only the host knows. No probe throws: what cannot be determined is undefined. */
 export interface HostProbes {
   interface: (device: string) => Promise<'up' | 'down' | 'no carrier' | 'missing'>
-  /** Of these ports; without any, of all. */
+  /** Returns the listeners on these ports, or on all ports when none are given. */
   listeners: (ports?: ReadonlySet<number>) => Promise<Listener[]>
-  /** Why nothing can run on this processor; undefined when it can. */
+  /** Returns why nothing can run on this processor; undefined when something can. */
   unpinnable: (cpu: number, env: NodeJS.ProcessEnv) => Promise<string | undefined>
   /** Whether this executable may read packets when we start it. */
   maySniff: (executable: string) => Promise<boolean | undefined>
-  /** In percent, for us. */
+  /** Returns how much of the directory's file system is free for this process, in percent. */
   free: (directory: string) => Promise<number | undefined>
 }
 
-/** The one that we run on. */
+/** Probes of the host that this process runs on. */
 export const hostProbes: HostProbes = {
   async interface(device) {
     const read = (what: string) =>
@@ -38,7 +38,7 @@ export const hostProbes: HostProbes = {
 
   listeners: listenersOn,
 
-  // Tried: what the processors of a cgroup are, taskset knows best.
+  // Found out by trying: taskset knows best which processors the cgroup has.
   async unpinnable(cpu, env) {
     const online = await readFile('/sys/devices/system/cpu/online', 'utf8').then(
       text => ` (online: ${text.trim()})`,
@@ -57,9 +57,10 @@ export const hostProbes: HostProbes = {
     const status = await readFile('/proc/self/status', 'utf8').catch(() => '')
     const has = (set: string) =>
       (BigInt(`0x${new RegExp(`^${set}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0'}`) & capNetRaw) !== 0n
-    // What root starts gets all that is not forbidden; what others start, only what is ambient, or belongs to the file.
+    // What root starts gets every capability that is not forbidden (the bounding set); what others start gets only
+    // ambient capabilities, or those of the file.
     if (has(process.getuid?.() === 0 ? 'CapBnd' : 'CapAmb')) return true
-    // A script may come to it by other ways, such as sudo.
+    // A script may get the capability in other ways, such as sudo.
     if (!(await isElf(executable, 'executable'))) return undefined
     if (process.getuid?.() === 0) return false
     const { uid, mode } = await stat(executable)

@@ -3,34 +3,34 @@ import { readStat } from '../../proc.js'
 
 /** A TCP socket that listens on this host. */
 export interface Listener {
-  /** As IPv4, or as IPv6 in full (32 hexadecimal digits). */
+  /** IPv4 address, or IPv6 address in full (32 hexadecimal digits). */
   address: string
   port: number
-  /** Who holds it, and its ancestors. Undefined when it is not to be seen: a process of another user. */
+  /** Process that holds the socket, and its ancestors. Undefined when it cannot be seen: a process of another user. */
   holder?: { pid: number; name: string; ancestors: number[] }
 }
 
-/** Whether something that listens at this address keeps another from listening at `host`. */
+/** Returns whether a listener keeps another from listening at `host`. */
 export function isInTheWay({ address }: Listener, host: string): boolean {
-  // Whether one on all IPv6 addresses leaves those of IPv4 free is not to be seen; few do.
+  // Whether a listener on all IPv6 addresses leaves those of IPv4 free cannot be seen; few do.
   return address === '0.0.0.0' || /^0+$/.test(address) || address === normal(host)
 }
 
-/** What of this host is ours: processes, and ports at which one of ours may listen that is not to be seen. */
+/** What is ours on this host: processes, and ports at which one of ours may listen without being seen as the holder. */
 export interface Own {
   pids: ReadonlySet<number>
   ports: ReadonlySet<number>
 }
 
 /**
- * Whether a listener is ours. Who holds it is not to be seen, either, where a zeek has capabilities that its agent
- * lacks.
+ * Returns whether a listener is ours. Its holder cannot be seen, either, where a zeek has capabilities that its agent
+ * lacks: then the port decides.
  */
 export function isOurs({ port, holder }: Listener, { pids, ports }: Own): boolean {
   return holder === undefined ? ports.has(port) : [holder.pid, ...holder.ancestors].some(pid => pids.has(pid))
 }
 
-/** Those of the given ports; without any, all. */
+/** Returns the listeners on the given ports, or all listeners when no ports are given. */
 export async function listenersOn(ports?: ReadonlySet<number>): Promise<Listener[]> {
   const tables = await Promise.all(['tcp', 'tcp6'].map(name => readFile(`/proc/net/${name}`, 'utf8').catch(() => '')))
   const found = tables.flatMap(text => parseTable(text)).filter(({ port }) => ports?.has(port) ?? true)
@@ -44,7 +44,7 @@ export async function listenersOn(ports?: ReadonlySet<number>): Promise<Listener
   )
 }
 
-/** The listening sockets of /proc/net/tcp or tcp6. */
+/** Returns the listening sockets of /proc/net/tcp or tcp6. */
 export function parseTable(text: string): { address: string; port: number; inode: string }[] {
   return text
     .split('\n')
@@ -59,13 +59,13 @@ export function parseTable(text: string): { address: string; port: number; inode
     })
 }
 
-/** Words of four bytes, each as the processor has it in memory. */
+/** Formats an address that is given as words of four bytes, each in the byte order of the processor. */
 function inOrder(hex: string): string {
   const bytes = hex.match(/.{8}/g)!.map(word => Buffer.from(word, 'hex').reverse())
   return hex.length === 8 ? [...bytes[0]!].join('.') : textOf(Buffer.concat(bytes))
 }
 
-/** An IPv4 address that is written as IPv6 is one all the same. */
+/** Formats an address; an IPv4 address that is written as IPv6 becomes IPv4. */
 const textOf = (bytes: Buffer) =>
   /^0{20}ffff/.test(bytes.toString('hex')) ? [...bytes.subarray(12)].join('.') : bytes.toString('hex')
 
@@ -83,7 +83,7 @@ async function holdersOf(inodes: ReadonlySet<string>): Promise<Map<string, numbe
   const holders = new Map<string, number>()
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid)) continue
-    // Gone meanwhile, or of another user.
+    // The process has ended meanwhile, or belongs to another user.
     const files = await readdir(`/proc/${pid}/fd`).catch(() => [])
     for (const target of await Promise.all(files.map(file => readlink(`/proc/${pid}/fd/${file}`).catch(() => '')))) {
       const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1]

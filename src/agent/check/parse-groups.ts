@@ -2,28 +2,28 @@ import type { AssignedNode } from '../../../schemas/agent.js'
 import { groupBy } from '../../util.js'
 import type { Script } from '../../zeek/scripts.js'
 
-/** A node that is to be parsed, and the scripts of it that are on this host, by path. */
+/** Node to parse, and those of its scripts that are on this host, by path. */
 export interface Parsed {
   node: AssignedNode
   env: Record<string, string>
   scripts: ReadonlyMap<string, Script>
 }
 
-/** Nodes that zeek parses alike: what it says of the first is true of all. */
+/** Nodes that zeek parses alike: its findings for the first hold for all. */
 export interface ParseGroup {
-  /** The same for the same nodes in the next check, whatever has become of their scripts. */
+  /** Key that stays the same for the same nodes in the next check, even when their scripts have changed. */
   kind: string
   members: readonly [Parsed, ...Parsed[]]
 }
 
-/** All that a parse depends on but the node's name: neither its interface, nor its processor, nor its ports. */
+/** Returns all that a parse depends on but the node's name, as text: not its interface, its processor or its ports. */
 const kindOf = ({ role, scripts = [], options = {}, env = {} }: AssignedNode) =>
   JSON.stringify([role, scripts, Object.entries(options), Object.entries(env).sort()])
 
 /**
- * Groups nodes of one instance, whose layout and zeek are the same. Nodes of one kind that find other files, since a
- * script is in
- * the directory of one of them, are apart; so is each one whose scripts ask (`@if`) which node they are.
+ * Groups nodes of one instance, which have the same layout and zeek. Nodes of one kind are in separate groups when they
+ * find different files, since a script is in the directory of one of them. A node whose scripts ask (`@if`) which node
+ * they run on has a group of its own.
  */
 export function groupsOf(nodes: readonly Parsed[]): ParseGroup[] {
   const groups = groupBy(nodes, ({ node, scripts }) => {
@@ -39,8 +39,8 @@ export function groupsOf(nodes: readonly Parsed[]): ParseGroup[] {
 const heavy = ['MANAGER', 'WORKER']
 
 /**
- * In the order in which to start: what took longest last time, after what nobody knows yet: of that, most scripts
- * first, and managers and workers.
+ * Sorts groups into the order in which to start them. Groups of unknown duration come first: those with most scripts,
+ * then managers and workers. The others follow, the ones that took longest last time first.
  */
 export function slowestFirst(groups: readonly ParseGroup[], took: ReadonlyMap<string, number>): ParseGroup[] {
   const sizeOf = ({ members: [{ scripts }] }: ParseGroup) => scripts.size

@@ -4,20 +4,19 @@ import { describeExit } from '../../supervisor/program.js'
 import { Reports } from '../../zeek/report.js'
 import { runGroup } from '../run-group.js'
 
-/** A zeek that is to parse its scripts (`-a`) and no more. */
+/** Run of zeek that only parses its scripts (`-a`). */
 export interface Parsing {
   command: readonly string[]
   cwd: string
   env: Record<string, string>
   timeoutMs: number
-  /** Of findings. */
+  /** Most findings to return. */
   max: number
 }
 
 /**
- * Has zeek parse what it is given, and returns what it found. Never rejects. It is killed, with its children, when its
- * time is
- * over or the signal aborts, and that is a finding.
+ * Runs zeek to parse what it is given, and returns its findings. Never rejects. Zeek is killed, with its children, at
+ * the timeout or when the signal aborts, and that is a finding.
  */
 export async function parse({ command, cwd, env, timeoutMs, max }: Parsing, signal: AbortSignal): Promise<Finding[]> {
   const reports = new Reports(max)

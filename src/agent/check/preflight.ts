@@ -12,26 +12,26 @@ export interface Place {
   zeek: Executable
 }
 
-/** What the nodes of one check have in common. */
+/** What the nodes of one check share. */
 export interface Surroundings extends Place {
-  /** Whether zeek may read packets, as far as it can be told. */
+  /** Whether zeek may read packets; undefined when that cannot be determined. */
   maySniff: boolean | undefined
-  /** Those in the way of the nodes' ports, and of others. */
+  /** Listeners on the nodes' ports, including ones that are not in the way. */
   listeners: readonly Listener[]
-  /** What is ours will be free. */
+  /** What is ours on this host: it will be free. */
   own: Own
 }
 
-/** Percents of a file system that are free. */
+/** Free space of a file system, in percent, below which there is a finding. */
 const disk = { error: 1, warning: 5 }
 
-/** How long a process that has ended may still be seen to listen. */
+/** How long a process that has ended may still appear to listen, in milliseconds. */
 const vanishedMs = 250
 
 const error = (message: string): Finding => ({ level: 'error', message })
 const warning = (message: string): Finding => ({ level: 'warning', message })
 
-/** Looks at what nodes have in common. */
+/** Collects what the nodes of a check share. */
 export async function surroundingsOf(
   nodes: readonly AssignedNode[],
   place: Place,
@@ -41,12 +41,12 @@ export async function surroundingsOf(
   const ports = new Set(nodes.flatMap(node => portsOf(node, layout).map(({ port }) => port)))
   const [first, maySniff] = await Promise.all([host.listeners(ports), host.maySniff(zeek.path)])
   const isClear = first.every(({ holder }) => holder)
-  // One that ends while its holder is looked for is gone at the second look.
+  // A listener that ends while its holder is looked for is gone at the second look.
   if (!isClear) await sleep(vanishedMs)
   return { ...place, maySniff, listeners: isClear ? first : await host.listeners(ports), own: own() }
 }
 
-/** What on its host would keep a node from running in this environment. */
+/** Returns what on its host would keep a node from running in this environment. */
 export async function preflight(
   node: AssignedNode,
   surroundings: Surroundings,
@@ -59,7 +59,7 @@ export async function preflight(
   ]
 }
 
-/** Whether the state directory has room. */
+/** Checks whether the state directory has room. */
 export async function diskFindings(host: HostProbes, directory: string): Promise<Finding[]> {
   const free = await host.free(directory)
   if (free === undefined) return [warning(`how much space is free for ${directory} cannot be told`)]
@@ -76,7 +76,7 @@ async function processor(
   return why === undefined ? [] : [error(why)]
 }
 
-/** The network device of an interface; undefined of a packet source that we do not know, and of a file. */
+/** Returns the network device of an interface; undefined for an unknown packet source, and for a file. */
 function deviceOf(name: string): string | undefined {
   return /^(?:(?:af_packet|pcap)::)?([^/\s:]+)$/.exec(name)?.[1]
 }
@@ -97,7 +97,7 @@ async function devices({ interface: name }: AssignedNode, { host, zeek, maySniff
 function portsOf(node: AssignedNode, { backend, nodes, hub }: Layout) {
   const address = nodes.find(({ name }) => name === node.name)?.host ?? '127.0.0.1'
   return [
-    // With ZeroMQ only scripts of the site could use it.
+    // With ZeroMQ only scripts of the site could use this port.
     ...(node.port === undefined
       ? []
       : [{ what: 'port', port: node.port, address, complain: backend === 'broker' ? error : warning }]),

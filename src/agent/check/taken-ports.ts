@@ -2,7 +2,7 @@ import type { HostProbes } from './host-probes.js'
 import { isInTheWay, isOurs, type Own } from './listeners.js'
 import type { NodeTable } from '../nodes/node-table.js'
 
-/** What of this host is ours now: the nodes that run, and these processes. */
+/** Returns what is ours on this host now: the nodes that run, and these processes. */
 export function ownOf(table: Pick<NodeTable, 'share' | 'statuses'>, processes: readonly number[]): Own {
   const running = table.statuses().filter(({ pid }) => pid !== undefined)
   const hub = table.share?.layout.hub
@@ -18,8 +18,8 @@ export function ownOf(table: Pick<NodeTable, 'share' | 'statuses'>, processes: r
 }
 
 /**
- * The ports at which nothing of ours could listen at this address, since strangers do, sorted. `own` says what is ours,
- * at the time.
+ * Returns, sorted, the ports at which nothing of ours could listen at this address because foreign processes do. `own`
+ * returns what is ours at the time of the call.
  */
 export async function takenPorts(
   host: Pick<HostProbes, 'listeners'>,

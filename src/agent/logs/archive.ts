@@ -14,12 +14,13 @@ export interface QueuedLog {
   name: string
   place: ArchivePlace
   bytes: number
-  /** When it came into the queue, in milliseconds: being renamed is what changed it last. */
+  /** When it came into the queue, in milliseconds: its ctime, since the rename was its last change. */
   since: number
 }
 
 /**
- * The logs of a queue by name, and the names of what is none; no queue is an empty one. Throws when it cannot be read.
+ * Returns the logs of a queue, sorted by name, and the names of files that are not logs. A missing queue counts as an
+ * empty one. Throws when the queue cannot be read.
  */
 export async function readQueue(queue: string): Promise<{ logs: QueuedLog[]; others: string[] }> {
   const logs: QueuedLog[] = []
@@ -38,15 +39,14 @@ export async function readQueue(queue: string): Promise<{ logs: QueuedLog[]; oth
   return { logs: logs.sort((a, b) => (a.name < b.name ? -1 : 1)), others }
 }
 
-/** After these nothing else can be written either. */
+/** Errors after which nothing else can be written either. */
 const hopeless = ['ENOSPC', 'EDQUOT', 'EROFS']
 
 /**
- * Moves every log of the queue into the archive, as `zeek-archiver -1` does: compressed, under a temporary name until
- * it
- * is whole and on the disk, and only then taken from the queue. Ended at any point and begun again it loses and doubles
- * nothing; what is there under the same name stays. Returns how many, and what went wrong. Throws when the queue cannot
- * be read, or another one works on it.
+ * Moves every log of the queue into the archive, as `zeek-archiver -1` does. A log is compressed under a temporary name
+ * until it is complete and on the disk, and only then removed from the queue. When this is interrupted at any point and
+ * run again, nothing is lost or doubled; a file that has the same name in the archive stays. Returns how many logs were
+ * archived, and what went wrong. Throws when the queue cannot be read, or another process works on it.
  */
 export async function archive(queue: string, directory: string): Promise<{ archived: number; errors: string[] }> {
   if (!(await exists(queue))) return { archived: 0, errors: [] }
@@ -73,7 +73,7 @@ export async function archive(queue: string, directory: string): Promise<{ archi
 
 async function archiveLog(source: string, directory: string, { file, compressed }: ArchivePlace): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o750 })
-  // The same for every attempt, so that none is left behind.
+  // The same name for every attempt, so that no temporary file is left behind.
   const temporary = join(directory, `.tmp.${file}`)
   try {
     const before = await lstat(source)
@@ -93,7 +93,7 @@ async function archiveLog(source: string, directory: string, { file, compressed 
   await unlink(source)
 }
 
-/** What is not for us to see is no less there. */
+/** Returns whether a path exists. Throws when it may not be seen: it may exist all the same. */
 const exists = async (path: string) =>
   await access(path).then(
     () => true,
@@ -104,7 +104,7 @@ const exists = async (path: string) =>
   )
 const isSame = (a: Stats, b: Stats) => a.ino === b.ino && a.size === b.size && a.mtimeMs === b.mtimeMs
 
-/** The name to archive under: that of a copy which an attempt before this one has left, else one that nobody has. */
+/** Returns the path to archive under: that of a copy that an earlier attempt has left, else one that is free. */
 async function freeTarget(path: string, source: string, compressed: boolean): Promise<string> {
   const [, base, extension] = /^(.*\.\d\d:\d\d:\d\d-\d\d:\d\d:\d\d[^.]*)(.*)$/s.exec(path)!
   for (let number = 1; ; number++) {
@@ -113,7 +113,7 @@ async function freeTarget(path: string, source: string, compressed: boolean): Pr
   }
 }
 
-/** What a file holds; one that cannot be read is like no other. */
+/** Returns a digest of what a file holds; for a file that cannot be read, a value that is like no other. */
 async function digestOf(path: string, isCompressed = false): Promise<string> {
   const hash = createHash('sha256')
   return await pipeline([createReadStream(path), ...(isCompressed ? [createGunzip()] : []), hash]).then(

@@ -13,13 +13,13 @@ import { directories } from '../nodes/zeek-program.js'
 import { runGroup } from '../run-group.js'
 import { retain } from './retention.js'
 
-/** What is kept of an archiver's outputs: the end, in characters. */
+/** How much of an archiver's output is kept: the end, in characters. */
 const outputMax = 4096
 const listed = 3
 
 /**
- * Runs the archiver in a group of its own, which ends with us, however we end: the watcher's read ends when our end of
- * descriptor 3 is closed.
+ * Runs the archiver in a group of its own, which ends when this process ends, however that happens: the watcher's read
+ * ends when our end of descriptor 3 is closed.
  */
 const launcher = `
 { read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 &
@@ -28,14 +28,13 @@ exec 3<&-
 
 export interface ArchiverOptions extends AgentContext {
   log: Logger
-  /** Tells the controller. */
+  /** Notifies the controller. */
   notify: (method: 'log' | 'error', params: { level?: string; message: string }) => void
 }
 
 /**
- * Has rotated logs archived, and what the archive has too much of deleted. Failures are told: the first of a row, its
- * 10th,
- * 100th and so on, and its end.
+ * Has rotated logs archived, and deletes what the archive has too much of. Reports failures: the first, the 10th, the
+ * 100th and so on in a row, and the end of the row.
  */
 export class Archiver {
   #options: ArchiverOptions
@@ -56,7 +55,7 @@ export class Archiver {
     this.#archive = archive
   }
 
-  /** As of the last look at the queue. */
+  /** Returns the status as of the last look at the queue. */
   status(): ArchiveStatus {
     const since = Math.min(...this.#waiting.map(log => log.since))
     return defined({
@@ -72,7 +71,7 @@ export class Archiver {
     })
   }
 
-  /** Until the signal aborts; what runs then is killed. Never rejects. */
+  /** Archives at the interval until the signal aborts; an archiver that runs then is killed. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { agent_archive_interval: interval, agent_rotation_interval: rotation } = this.#options.settings
     while (!signal.aborted) {
@@ -83,7 +82,7 @@ export class Archiver {
     }
   }
 
-  /** Archives what waits, deletes what is too much. Never rejects. */
+  /** Archives what waits, then deletes what the archive has too much of. Never rejects. */
   async pass(signal: AbortSignal): Promise<void> {
     const errors: string[] = []
     const attempt = async (job: () => Promise<void>) => {
@@ -114,12 +113,12 @@ export class Archiver {
     if (logs.length === 0) return
     const started = performance.now()
     const { ending, said } = await this.#runArchiver(signal)
-    // Whatever it says, what it has taken is gone.
+    // The queue is read again: whatever the archiver says, what it has taken is gone.
     this.#waiting = (await readQueue(this.#queue)).logs
     const still = new Set(this.#waiting.map(({ name }) => name))
     const left = logs.filter(({ name }) => still.has(name))
     this.#archived += logs.length - left.length
-    // zeek-archiver tells of what it could not do, and exits with 0.
+    // zeek-archiver prints what it could not do, and exits with 0.
     const trouble =
       ending ??
       (left.length > 0
@@ -129,7 +128,7 @@ export class Archiver {
     this.#options.log.info(`archived ${logs.length} logs in ${((performance.now() - started) / 1000).toFixed(1)} s`)
   }
 
-  /** How it has ended, unless well, and the end of what it has said. */
+  /** Runs the archiver. Returns how it has ended (undefined if well) and the end of its output. */
   async #runArchiver(signal: AbortSignal): Promise<{ ending: string | undefined; said: string }> {
     const {
       settings: { agent_archive_timeout: seconds },
@@ -162,7 +161,7 @@ export class Archiver {
       settings: { agent_archive_cmd: told, bin },
       env
     } = this.#options
-    // For the shell, as Zeek has it.
+    // A command for the shell, as in Zeek.
     if (told !== undefined) return ['/bin/sh', '-c', `${told} "$@"`, 'archiver']
     const zeek = await findExecutable(bin, env.PATH ?? '')
     const found =
@@ -200,7 +199,7 @@ export class Archiver {
     this.#error = undefined
   }
 
-  /** The controller hears of warnings by itself. */
+  /** Logs a message and notifies the controller; warnings reach the controller without that. */
   #tell(level: 'info' | 'warn', message: string): void {
     this.#options.log[level](message)
     if (level === 'info') this.#options.notify('log', { level: 'INFO', message })
@@ -212,9 +211,8 @@ function some(names: readonly string[]): string {
 }
 
 /**
- * Makes sure that nodes can leave their logs in the queue: Zeek renames them, which a queue on another file system does
- * not
- * take. Throws an AppError that names the setting.
+ * Makes sure that nodes can move their logs into the queue: Zeek renames them, which fails when the queue is on another
+ * file system. Throws an AppError that names the setting.
  */
 export async function prepareQueue(settings: AgentSettings): Promise<void> {
   const { queue, archive, spool } = directories(settings)
@@ -228,7 +226,7 @@ export async function prepareQueue(settings: AgentSettings): Promise<void> {
   } catch (error) {
     await unlink(probe).catch(() => {})
     const { code } = error as NodeJS.ErrnoException
-    // What a full disk says nothing of.
+    // A full disk does not show whether nodes can move their logs.
     if (code === 'ENOSPC' || code === 'EDQUOT') return
     throw new AppError(
       'invalid_request',

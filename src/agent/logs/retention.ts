@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { messageOf } from '../../errors.js'
 import { archivedName, dayPattern } from '../../zeek/log-name.js'
 
-/** What may be kept. 0: no limit. */
+/** Limits on what the archive keeps. 0: no limit. */
 export interface RetentionLimits {
   /** In milliseconds. */
   maxAge: number
   maxBytes: number
-  /** To be free on the file system, in bytes. */
+  /** Space to keep free on the file system, in bytes. */
   minFree: number
 }
 
@@ -21,7 +21,7 @@ export interface ArchivedLog {
 
 export type Reason = 'too old' | 'too many bytes' | 'too little free'
 
-/** The archived logs to delete, the oldest first, and why: no more than the limits ask for. */
+/** Returns the archived logs to delete, the oldest first, and why: no more than the limits require. */
 export function surplus(
   logs: readonly ArchivedLog[],
   { maxAge, maxBytes, minFree }: RetentionLimits,
@@ -45,25 +45,25 @@ export function surplus(
   return deleted
 }
 
-/** How limits are set: seconds, bytes, and percent of the file system. */
+/** Settings of the limits: seconds, bytes, and percent of the file system. */
 export interface RetentionSettings {
   agent_archive_max_age: number
   agent_archive_max_bytes: number
   agent_archive_min_free: number
 }
 
-/** What was deleted: how many of them, for what, and how large they were. */
+/** What was deleted: how many logs, how large they were together, and how many for each reason. */
 export interface Deleted {
   count: number
   bytes: number
   reasons: Map<Reason, number>
-  /** Why no more was. */
+  /** Error that kept more from being deleted. */
   error?: string
 }
 
 /**
- * Deletes what the archive has too much of, and the directories of days that are empty then. Anything that is not named
- * as an archived log stays. No archive is an empty one. Throws when it cannot be read.
+ * Deletes what the archive has too much of, and the directories of days that are then empty. A file that is not named
+ * as an archived log stays. A missing archive counts as an empty one. Throws when the archive cannot be read.
  */
 export async function retain(archive: string, settings: RetentionSettings, now: number): Promise<Deleted> {
   const deleted: Deleted = { count: 0, bytes: 0, reasons: new Map() }
@@ -87,7 +87,7 @@ export async function retain(archive: string, settings: RetentionSettings, now: 
       deleted.bytes += log.bytes
       deleted.reasons.set(reason, (deleted.reasons.get(reason) ?? 0) + 1)
     }
-    // One that is not empty cannot be removed.
+    // A directory that is not empty cannot be removed.
     for (const day of days) {
       await rmdir(join(archive, day)).catch(error => {
         if (error.code !== 'ENOTEMPTY' && error.code !== 'ENOENT') throw error

@@ -6,19 +6,19 @@ import { reasonIn } from '../../zeek/report.js'
 import type { ManagedNode } from './managed-node.js'
 import { requestTimedOut } from '../../errors.js'
 
-/** What an attempt has to know of the nodes of its instance. */
+/** What an attempt has to know about the nodes of its instance. */
 export interface Nodes {
   instance: string
   get: (name: string) => ManagedNode | undefined
-  /** What they are in the middle of. */
+  /** Returns the starts and stops that are under way. */
   steps: () => readonly NodeStep[]
-  /** The last lines of one. */
+  /** Resolves with the last lines that a node has written. */
   output: (name: string) => Promise<{ stdout: string; stderr: string }>
-  /** Resolves when all is done that was asked of them until now. */
+  /** Resolves when all that was requested of the nodes until now is done. */
   quiet: () => Promise<void>
 }
 
-/** How many nodes are named of those that are in the way. */
+/** Most nodes that an error names, of those that are in the way. */
 const namedMax = 3
 
 export const succeeded = (instance: string, node: string): Outcome => ({ success: true, instance, node })
@@ -29,9 +29,9 @@ export const failed = (instance: string, node: string, error: string): Outcome =
   error
 })
 
-/** An attempt to make nodes be something, until its time is over: what it comes to, node by node, as it is then. */
+/** Attempt to bring nodes into a state until its deadline. Its methods return the outcome of a node, as it is then. */
 export class Attempt {
-  /** The names of nodes whose turn has come, and that are gone, are being started, or need not be. */
+  /** Names of nodes whose turn has come: they are gone, are being started, or need not be started. */
   readonly done = new Set<string>()
   #nodes: Nodes
   #signal: AbortSignal
@@ -41,14 +41,14 @@ export class Attempt {
     this.#signal = signal
   }
 
-  /** Of a node that was to be gone. */
+  /** Returns the outcome of a node that was to be stopped. */
   stopped(name: string): Outcome {
     const { instance, get } = this.#nodes
     if (!get(name)) return failed(instance, name, 'unknown cluster node')
     return this.done.has(name) ? succeeded(instance, name) : this.#unfinished(name)
   }
 
-  /** Of a node that was to be started or restarted, once it has joined, or has not. */
+  /** Resolves with the outcome of a node that was to be started or restarted, once it has joined or failed to. */
   async started(name: string, verb: 'start' | 'restart'): Promise<Outcome> {
     const { instance, get } = this.#nodes
     const isToBeStopped = () => get(name)?.desired === 'STOPPED'
@@ -57,7 +57,10 @@ export class Attempt {
     return outcome && !isToBeStopped() ? outcome : failed(instance, name, `node ${name} was stopped by an operator`)
   }
 
-  /** Of a node that was to be as it is deployed: once it has joined, or has not. `lament` precedes why. */
+  /**
+   * Resolves with the outcome of a node that was deployed, once it has joined or failed to. `lament` precedes the
+   * reason in the error.
+   */
   async deployed(name: string, lament = ''): Promise<Outcome> {
     const { instance, get, output } = this.#nodes
     if (!this.done.has(name)) return this.#unfinished(name)
@@ -70,15 +73,15 @@ export class Attempt {
     const { stdout, stderr } = await output(name).catch(() => ({ stdout: '', stderr: '' }))
     const data = { stdout: withoutSecrets(stdout, node.node), stderr: withoutSecrets(stderr, node.node) }
     if (ending === 'TIMEOUT') return { ...this.#unfinished(name), data }
-    // Of one that is silent its last words do not say why.
+    // The last output of a silent node does not say why it is silent.
     const { state, reason } = node.status
     const why = state === 'UNKNOWN' ? undefined : reasonIn(data.stderr)
     return { ...failed(instance, name, `${lament}${reason}${why === undefined ? '' : `: ${why}`}`), data }
   }
 
   /**
-   * Whether a node that someone else has stopped meanwhile is more than that once they are done: then what it is
-   * counts.
+   * Waits until another request, which has stopped the node meanwhile, is done. Returns whether the node's state counts
+   * then: it is no longer stopped, or is meant to be.
    */
   async #isBack(name: string): Promise<boolean> {
     await Promise.race([this.#nodes.quiet(), aborted(this.#signal)])
@@ -86,11 +89,11 @@ export class Attempt {
     return node?.status.state !== 'STOPPED' || node.desired === 'STOPPED'
   }
 
-  /** The time is over. */
+  /** Returns the outcome of a node that is not done when the time is over. */
   #unfinished(node: string): Outcome {
     const { instance, steps } = this.#nodes
     const all = steps()
-    // One whose turn has not come may start still, from before.
+    // A node whose turn has not come may still be starting because of an earlier request.
     const own = all.find(step => step.node === node && (step.state === 'stopping' || this.done.has(node)))
     if (own) return failed(instance, node, `still ${own.state} after ${own.seconds} s`)
     const others = all.filter(({ state }) => state === 'stopping').map(step => step.node)

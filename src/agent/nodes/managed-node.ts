@@ -18,11 +18,11 @@ export interface Change {
 /** How an attempt to get a node running has ended. */
 export type Ending = 'RUNNING' | 'FAILED' | 'STOPPED' | 'TIMEOUT'
 
-/** When a node counts as one that does nothing, in milliseconds. */
+/** Times after which a node counts as unresponsive, in milliseconds. */
 export interface Patience {
-  /** Without a sign of life its state is UNKNOWN. */
+  /** Time without a sign of life after which its state is UNKNOWN. */
   silentMs: number
-  /** So long without one, and `stuck` is told. 0: never. */
+  /** Time without a sign of life after which `stuck` is emitted. 0: never. */
   stuckMs: number
 }
 
@@ -50,17 +50,17 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
   #state: NodeState = 'STOPPED'
   #reason = 'not started'
   #since = new Date()
-  /** The same by a clock that does not jump. */
+  /** When its state last changed, by a clock that does not jump. */
   #changedAt = performance.now()
   #pid: number | undefined
-  /** As it was told last. */
+  /** Process ID in the last `changed` event. */
   #toldPid: number | undefined
   #invocation: string | undefined
   #restarts = 0
   #channel: Channel | undefined
   /** Whether its process has joined the cluster. */
   #joined = false
-  /** When its process has last said something; undefined until it does. */
+  /** When its process last gave a sign of life; undefined before the first one. */
   #heardAt: number | undefined
   #silence: NodeJS.Timeout | undefined
 
@@ -93,13 +93,15 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
     return Math.round((performance.now() - this.#changedAt) / 1000)
   }
 
-  /** The value of an identifier, as a JSON text. Throws an AppError when it has none, or is not asked in this state. */
+  /**
+   * Returns the value of an identifier, as JSON text. Throws an AppError when it has none, or the node does not run.
+   */
   async idValue(id: string, signal: AbortSignal): Promise<string> {
     if (this.#state !== 'RUNNING' || !this.#channel) throw this.#notRunning()
     return await this.#channel.idValue(id, signal)
   }
 
-  /** Follows what the supervisor says of the program. */
+  /** Updates the state from what the supervisor reports about the program. */
   follow(unit: UnitStatus): void {
     this.#pid = unit.pid
     this.origin = unit.origin as Origin | undefined
@@ -117,7 +119,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
     }
   }
 
-  /** It is about to be started: what it was before no longer counts. */
+  /** Marks the node as about to be started: its state before no longer counts. */
   expect(reason = 'starting'): void {
     this.#disconnect()
     this.#pid = undefined
@@ -125,18 +127,18 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
     this.#change('PENDING', reason)
   }
 
-  /** It cannot be started. */
+  /** Marks the node as one that cannot be started. */
   refuse(reason: string): void {
     this.#change('FAILED', reason)
   }
 
-  /** Tells of a state in which it has been from the start. */
+  /** Emits `changed` for a state in which it has been from the start. */
   tell(reason: string): void {
     this.#reason = reason
     this.emit('changed', { status: this.status, old_state: this.#state, reason })
   }
 
-  /** Waits until it runs, has exited, is stopped, says nothing, or the signal aborts. */
+  /** Resolves once it runs, has exited, is stopped, is silent for too long, or the signal aborts. */
   async ending(signal: AbortSignal): Promise<Ending> {
     const now = this.#endingOf(this.#state)
     if (now) return now
@@ -157,7 +159,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
     })
   }
 
-  /** The process has said something, be it not to be understood. */
+  /** Handles a sign of life from the process; `beat` is undefined when it could not be understood. */
   #hear(beat: Beat | undefined, ageMs: number): void {
     const { silentMs } = this.#patience
     this.#heardAt = performance.now() - ageMs
@@ -166,7 +168,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
       this.unseen = beat.unseen
       this.#joined ||= beat.joined
     }
-    // An agent that has just been started is not to believe a node that has said nothing since before.
+    // An agent that has just been started must not trust a sign of life that is too old.
     if (ageMs >= silentMs) {
       void this.#doubt()
       return
@@ -178,7 +180,10 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
     else if (this.#state === 'UNKNOWN') this.#change('PENDING', 'answers again')
   }
 
-  /** Nothing was heard for so long. That may be because nobody has listened: this process can be held up, too. */
+  /**
+   * Sets the state to UNKNOWN after a long silence. It looks once more before: this process, too, can be held up, so
+   * that it has not listened.
+   */
   async #doubt(): Promise<void> {
     const [channel, heardAt] = [this.#channel, this.#heardAt]
     await channel?.look()

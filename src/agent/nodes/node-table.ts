@@ -18,14 +18,13 @@ import { directories, programOf } from './zeek-program.js'
 import type { SupervisorClient } from './supervisor-client.js'
 import { Runner } from './runner.js'
 
-/** In these states a node is not to be started: it is up. */
+/** States in which a node has a process, and is not to be started. */
 const hasProcess: readonly NodeState[] = ['RUNNING', 'PENDING', 'UNKNOWN']
 
 /**
- * The nodes of this instance. It makes them match the share that it was given last, whatever they were before, and
- * leaves alone what already does. Emits `changed` for each change of a node's status, and `gone` with the names of
- * nodes that are none of
- * this instance any more.
+ * Nodes of this instance. The table makes them match the share that it received last, whatever they were before, and
+ * leaves alone those that already match. Emits `changed` for each change of a node's status, and `gone` with the names
+ * of nodes that no longer belong to this instance.
  */
 export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]] }> {
   #context: AgentContext
@@ -33,7 +32,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   #memory: ShareFile
   #origins: Origins
   #nodes = new Map<string, ManagedNode>()
-  /** One at a time: what is stopped must be gone before its successor starts. */
+  /** Runs one job at a time: a process that is stopped must be gone before its successor starts. */
   #work = new Sequence()
   #share: Share | undefined
   #runner: Runner
@@ -48,7 +47,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     programs.on('changed', unit => this.#nodes.get(unit.name)?.follow(unit))
   }
 
-  /** What the nodes are made to match. */
+  /** Share that the nodes are made to match. */
   get share(): Share | undefined {
     return this.#share
   }
@@ -57,7 +56,10 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     return this.#nodes.get(name)
   }
 
-  /** One outcome per name: with what the job finds out of the node, or with why it cannot. */
+  /**
+   * Runs a job for each named node. Returns one outcome per name: with the job's data, or with the reason why it
+   * failed.
+   */
   async each(names: readonly string[], job: (node: ManagedNode) => Promise<ResultData>): Promise<Outcome[]> {
     return await Promise.all(
       names.map(async name => {
@@ -72,12 +74,15 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     )
   }
 
-  /** The nodes whose files have changed since they were started. */
+  /** Returns the nodes whose files have changed since they were started. */
   async drift(): Promise<HealthReport['drift']> {
     return await this.#origins.drift(this.#nodes.values())
   }
 
-  /** What whoever asks for these nodes waits for: every one that is being stopped, and those of them that start. */
+  /**
+   * Returns what a request for these nodes waits for: every node that is being stopped, and those of these nodes that
+   * start.
+   */
   steps(names: readonly string[]): NodeStep[] {
     return this.#runner.steps(names.flatMap(name => this.#nodes.get(name) ?? []))
   }
@@ -86,13 +91,13 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     return [...this.#nodes.values()].map(node => node.status)
   }
 
-  /** Makes the nodes match what was remembered; they need no controller for it. */
+  /** Makes the nodes match the share on disk; this needs no controller. */
   async resume(): Promise<void> {
     const share = await this.#memory.load()
     if (share) await this.#work.run(() => this.#apply(share))
   }
 
-  /** A share with its layout; `lacking` gets one that is not that of the nodes. */
+  /** Returns a share with its layout; `lacking` gets a layout that is not the current one of the nodes. */
   async resolveShare(sent: SentShare, lacking: (digest: string) => Promise<Layout>): Promise<Share> {
     const known = this.#share?.layout
     return { ...sent, layout: known && digestOf(known) === sent.layout ? known : await lacking(sent.layout) }
@@ -100,9 +105,8 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
 
   /**
    * Makes the nodes match the share; `force` restarts those that already do, `refresh` those whose files have changed.
-   * `lacking` gets a
-   * layout that is not the one that they have. One outcome per node, as it is when the signal aborts at the latest; the
-   * work goes on then.
+   * `lacking` gets a layout that is not the current one. Returns one outcome per node, at the latest when the signal
+   * aborts; the work goes on then.
    */
   async deploy(
     sent: SentShare,
@@ -112,7 +116,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   ): Promise<Outcome[]> {
     const names = sent.nodes.map(({ name }) => name)
     const attempt = this.#attempt(names, signal)
-    // Waiting is not part of the work: the next deployment need not wait for a node that hangs.
+    // Waiting for nodes to join is not part of the work: the next deployment need not wait for a node that hangs.
     const applying = this.#work.run(async () => {
       const share = await this.resolveShare(sent, lacking)
       await this.#memory.save(share)
@@ -133,7 +137,8 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   }
 
   /**
-   * Has the named nodes run from now on. One outcome per node. Throws `timeout` when it is given up before its turn.
+   * Starts the named nodes, and keeps them running from now on. Returns one outcome per node. Throws `timeout` when the
+   * signal aborts before its turn.
    */
   async start(names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
     const attempt = this.#attempt(names, signal)
@@ -146,8 +151,8 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   }
 
   /**
-   * Has the named nodes be stopped from now on. One outcome per node. Throws `timeout` when it is given up before its
-   * turn.
+   * Stops the named nodes, and keeps them stopped from now on. Returns one outcome per node. Throws `timeout` when the
+   * signal aborts before its turn.
    */
   async stop(names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
     const attempt = this.#attempt(names, signal)
@@ -156,9 +161,8 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   }
 
   /**
-   * Restarts the named nodes; those that are to be stopped stay so. One outcome per node. Throws `timeout` when it is
-   * given
-   * up before its turn.
+   * Restarts the named nodes; those that are meant to be stopped stay stopped. Returns one outcome per node. Throws
+   * `timeout` when the signal aborts before its turn.
    */
   async restart(names: readonly string[], signal: AbortSignal): Promise<Outcome[]> {
     const attempt = this.#attempt(names, signal)
@@ -183,7 +187,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     return this.#context.settings.agent_name
   }
 
-  /** Keeps what the named nodes are to be, then makes them so. */
+  /** Saves the desired state of the named nodes, then applies it with `make`. */
   async #setDesired(
     desired: DesiredState,
     names: readonly string[],
@@ -204,7 +208,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     })
   }
 
-  /** Resolves when the job is done, or the signal aborts: then what was begun goes on. */
+  /** Runs a job in its turn. Resolves when the job is done, or when the signal aborts: a job that has begun goes on. */
   async #inTurn(
     names: readonly string[],
     signal: AbortSignal,
@@ -212,7 +216,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   ): Promise<void> {
     let hasBegun = false
     const working = this.#work.run(async () => {
-      // Whoever asked has been told so, and may have asked again.
+      // The caller has had a timeout as response, and may have repeated the request.
       if (signal.aborted) return
       hasBegun = true
       await job(names.flatMap(name => this.#nodes.get(name) ?? []))
@@ -222,8 +226,8 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   }
 
   /**
-   * Stops what differs, starts what does not run; `done` gets what it is done with. Returns the outcome of each node
-   * that cannot even be tried.
+   * Stops nodes that differ from the share, and starts those that do not run; `done` gets the name of each that is
+   * dealt with. Returns the outcome of each node that cannot even be tried.
    */
   async #apply(
     share: Share,
@@ -267,7 +271,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     return new Map()
   }
 
-  /** The new table; what is the same keeps its entry, and with it its state. */
+  /** Installs the new table; a node that is the same keeps its entry, and with it its state. */
   #adopt(wanted: Map<string, ManagedNode>, units: Map<string, UnitStatus>, same: (name: string) => boolean): void {
     const before = this.#replace(
       new Map([...wanted].map(([name, node]) => [name, (same(name) ? this.#nodes.get(name) : undefined) ?? node]))
@@ -283,7 +287,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     }
   }
 
-  /** Returns the table before. */
+  /** Replaces the table, and returns the one before. */
   #replace(nodes: Map<string, ManagedNode>): Map<string, ManagedNode> {
     const before = this.#nodes
     this.#nodes = nodes
@@ -298,7 +302,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     await this.#runner.stop(names.flatMap(name => this.#nodes.get(name) ?? []))
   }
 
-  /** Gives a node that does nothing a new process, unless something has become of it meanwhile. */
+  /** Restarts an unresponsive node, unless it has changed its state or been replaced meanwhile. */
   async #unstick(node: ManagedNode): Promise<void> {
     await this.#work.run(async () => {
       if (this.#nodes.get(node.node.name) === node && node.status.state === 'UNKNOWN') await this.#runner.start([node])

@@ -9,8 +9,7 @@ import type { ManagedNode } from './managed-node.js'
 
 /**
  * What a program was made from when its agent started it last. It is kept apart from what the program was asked to be
- * (its tag): a
- * file that is edited is no reason to restart a node, unless someone deploys.
+ * (its tag): an edited file is no reason to restart a node, unless someone deploys.
  */
 export interface Origin {
   zeek: { path: string; version: string; stamp: string }
@@ -18,16 +17,16 @@ export interface Origin {
   scripts: Record<string, string>
 }
 
-/** Whether to restart nodes that are what they are to be: all of them, or those whose files have changed. */
+/** Which nodes to restart although they match their share: all of them, or those whose files have changed. */
 export interface How {
   force?: boolean
   refresh?: boolean | undefined
 }
 
-/** That are told of one node. */
+/** Most files that are reported for one node. */
 const filesMax = 10
 
-/** Knows what programs are made from, and what of it has changed. */
+/** Determines what programs are made from, and what of it has changed. */
 export class Origins {
   #context: AgentContext
   #files = new ScriptFiles()
@@ -36,7 +35,7 @@ export class Origins {
     this.#context = context
   }
 
-  /** What the program of a node would be made from now; undefined when there is no zeek. */
+  /** Returns what the program of a node would be made from now; undefined when there is no zeek. */
   async of({ scripts = [] }: AssignedNode, { cwd, env }: Pick<Program, 'cwd' | 'env'>): Promise<Origin | undefined> {
     const zeek = await findZeek(this.#context.settings.bin, this.#context.env).catch(() => undefined)
     const stamp = zeek && (await stampOf(zeek.path))
@@ -52,7 +51,8 @@ export class Origins {
   }
 
   /**
-   * By name, why nodes that run are not what they are to be; those that are, are left out. `refresh`: files count, too.
+   * Returns by name why running nodes differ from what they are meant to be; nodes that do not differ are left out.
+   * With `refresh`, changed files count, too.
    */
   async whyRestart(
     nodes: Iterable<ManagedNode>,
@@ -73,11 +73,11 @@ export class Origins {
   }
 
   /**
-   * The nodes whose process was made from files that are others now. New files in the place of others are noticed when
-   * they are deployed.
+   * Returns the nodes whose process was made from files that have changed since. New files that take the place of
+   * others are noticed when they are deployed.
    */
   async drift(nodes: Iterable<ManagedNode>): Promise<HealthReport['drift']> {
-    /** Most nodes are made from the same. */
+    /** Files that were read in this call, by path: most nodes are made from the same. */
     const now = new Map<string, Promise<string | undefined>>()
     const look = (path: string, read: (path: string) => Promise<string | undefined>) => {
       if (!now.has(path)) now.set(path, read(path))
@@ -101,7 +101,7 @@ export class Origins {
   }
 }
 
-/** What is different, in words; nothing when one of the two is not known. */
+/** Returns in words what is different; nothing when one of the two is not known. */
 export function differences(before: Origin | undefined, now: Origin | undefined): string[] {
   if (!before || !now) return []
   const paths = [...new Set([...Object.keys(before.scripts), ...Object.keys(now.scripts)])].filter(
@@ -122,7 +122,7 @@ export function differences(before: Origin | undefined, now: Origin | undefined)
   ]
 }
 
-/** As its name says little, a __load__.zeek is named with its directory. */
+/** Returns the file name of a script; a __load__.zeek is named with its directory, as its name says little. */
 const shortName = (path: string) =>
   path
     .split('/')

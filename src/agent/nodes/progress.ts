@@ -1,6 +1,6 @@
 import type { NodeStep } from '../../../schemas/operations.js'
 
-/** Tells every so often, until the job is over, which nodes it waits for; nothing while it waits for none. */
+/** Reports at the interval, until the job is over, which nodes it waits for; nothing while it waits for none. */
 export async function withProgress<T>(
   job: Promise<T>,
   steps: () => NodeStep[],

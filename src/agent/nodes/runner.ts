@@ -11,17 +11,17 @@ export class Runner {
   #programs: SupervisorClient
   #origins: Origins
   #stopMs: number
-  /** Since when each is being stopped. */
+  /** When the stop of each node began, by name. */
   #stopping = new Map<string, number>()
 
-  /** `stopMs`: what a program may take to end. */
+  /** `stopMs`: how long a program may take to end, in milliseconds. */
   constructor(programs: SupervisorClient, origins: Origins, stopMs: number) {
     this.#programs = programs
     this.#origins = origins
     this.#stopMs = stopMs
   }
 
-  /** All that is being stopped, and those of these nodes that start. */
+  /** Returns every node that is being stopped, and those of these nodes that start. */
   steps(nodes: readonly ManagedNode[]): NodeStep[] {
     const now = performance.now()
     const starting = nodes.filter(({ status: { node, state } }) => state === 'PENDING' && !this.#stopping.has(node))
@@ -35,13 +35,13 @@ export class Runner {
     ]
   }
 
-  /** Resolves when the program is gone. */
+  /** Stops a program. Resolves when it is gone. */
   async end(name: string): Promise<void> {
     this.#stopping.set(name, performance.now())
     await this.#programs.stop(name, this.#stopMs).finally(() => this.#stopping.delete(name))
   }
 
-  /** Resolves when all are gone; `gone` gets the name of each once it is. */
+  /** Stops nodes. Resolves when all are gone; `gone` gets the name of each once it is. */
   async stop(nodes: readonly ManagedNode[], gone = new Set<string>()): Promise<void> {
     for (const group of inStartOrder(nodes).reverse()) {
       await Promise.all(
@@ -54,9 +54,8 @@ export class Runner {
   }
 
   /**
-   * Spawns, for a reason where there is one; it does not wait for a node to join. `begun` gets the name of each when
-   * its turn
-   * has come.
+   * Spawns nodes, for a reason where there is one; does not wait for a node to join. `begun` gets the name of each when
+   * its turn has come.
    */
   async start(
     nodes: readonly ManagedNode[],

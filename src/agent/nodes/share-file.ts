@@ -6,7 +6,7 @@ import { writeFileAtomically } from '../../util.js'
 
 const checkShare = checker(Share, invalid)
 
-/** What the agent was asked to be last, on disk: it goes on with it after a restart, controller or not. */
+/** Share that the agent received last, on disk: the agent goes on with it after a restart, controller or not. */
 export class ShareFile {
   #path: string
 
@@ -14,7 +14,7 @@ export class ShareFile {
     this.#path = path
   }
 
-  /** Throws what is wrong with it, with the name of the file. */
+  /** Reads the share; undefined when there is none. Throws what is wrong with it, with the name of the file. */
   async load(): Promise<Share | undefined> {
     const text = await readFile(this.#path, 'utf8').catch(error => {
       if (error.code !== 'ENOENT') throw error

@@ -4,7 +4,7 @@ import { Link } from '../../link/link.js'
 import type { Transport } from '../../link/transport.js'
 import { asking, serve } from '../../protocol/methods.js'
 
-/** This is only for a supervisor that hangs. */
+/** Timeout for a supervisor that hangs, in milliseconds. */
 const hangingMs = 600_000
 
 const askSupervisor = asking(supervisorMethods)

@@ -8,7 +8,7 @@ import type { Executable } from '../../zeek/executable.js'
 import { renderLayout, writesLogs } from '../../zeek/layout.js'
 import type { AgentContext, AgentSettings } from '../config.js'
 
-/** Where the agent keeps things: below the state directory, unless a setting says otherwise. */
+/** Returns the directories of the agent: below the state directory, unless a setting says otherwise. */
 export function directories(settings: AgentSettings) {
   const {
     management_state_dir: state,
@@ -19,26 +19,26 @@ export function directories(settings: AgentSettings) {
     spool: resolve(spool),
     /** Where nodes leave finished logs. */
     queue: resolve(spool, 'log-queue'),
-    /** Where they are archived. */
+    /** Where finished logs are archived. */
     archive: resolve(archive),
-    /** What every node's ZEEKPATH starts with. */
+    /** First directory of every node's ZEEKPATH. */
     scripts: join(state, 'cluster'),
     node: (name: string) => join(state, 'nodes', name)
   }
 }
 
-/** Where a node that runs in this directory and its agent talk. */
+/** Returns the path of the channel between the agent and a node that runs in this directory. */
 export function channelOf(directory: string): string {
   return join(directory, 'channel')
 }
 
-/** The layout as this instance's nodes read it. */
+/** Returns the layout as this instance's nodes read it. */
 export function layoutOf({ layout, nodes }: Share): string {
   const own = layout.nodes.find(({ name }) => name === nodes[0]?.name)
   return renderLayout(layout, own?.host ?? '127.0.0.1')
 }
 
-/** Where and when a node rotates its logs; undefined for one that writes none. */
+/** Returns where and when a node rotates its logs; undefined for one that writes none. */
 export function rotationOf({ role }: AssignedNode, layout: Layout, settings: AgentSettings): Rotation | undefined {
   return writesLogs(role, layout)
     ? { queue: directories(settings).queue, interval: settings.agent_rotation_interval }
@@ -46,10 +46,9 @@ export function rotationOf({ role }: AssignedNode, layout: Layout, settings: Age
 }
 
 /**
- * A node as a program to keep running. Its tag is a hash of what the node is made of: command line, its own
+ * Returns a node as a program to keep running. Its tag is a hash of what the node is made of: command line, its own
  * environment, the layout, and where its logs go. What it merely inherits (PATH, TZ …) does not count, so that a
- * supervisor that is
- * started from another shell leaves the nodes alone.
+ * supervisor that is started from another shell leaves the nodes alone.
  */
 export function programOf(
   node: AssignedNode,
@@ -87,7 +86,7 @@ export function programOf(
   }
 }
 
-/** Nodes in the order in which they start, in groups that start together. They stop the other way round. */
+/** Returns nodes in the order in which they start, in groups that start together. They stop in reverse order. */
 export function inStartOrder<T extends { node: AssignedNode }>(nodes: readonly T[]): T[][] {
   return clusterRoles.map(role => nodes.filter(({ node }) => node.role === role)).filter(group => group.length > 0)
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { isElf } from './core-files.js'
 
-/** What gdb has to say, and how long it may take for it. */
+/** How much of gdb's output is kept, and how long gdb may take, in milliseconds. */
 const maxBytes = 64 * 1024
 const patienceMs = 30_000
 
@@ -11,9 +11,8 @@ export interface Backtrace {
 }
 
 /**
- * What gdb says of a core file, of the thread that has crashed first. `path` is where gdb is looked for. What keeps it
- * from saying
- * anything, or all, is a note.
+ * Runs gdb on a core file, and returns its backtraces, that of the crashed thread first. `path` is where gdb is looked
+ * for. Whatever keeps gdb from printing anything, or everything, is a note.
  */
 export async function backtrace(
   executable: string,
@@ -26,7 +25,7 @@ export async function backtrace(
   if (program.length === 0) {
     notes.push(`${executable} is no ELF file: gdb has to find the program of the core file by itself`)
   }
-  // No files of anyone's that gdb would obey, and no server that it would ask.
+  // gdb must not obey anyone's files, nor ask a server.
   const args = [
     '--batch',
     '-nx',
@@ -52,7 +51,7 @@ export async function backtrace(
       clearTimeout(patience)
       signal.removeEventListener('abort', giveUp)
       if (note !== undefined) notes.push(note)
-      // Whatever it has started goes with it; a number that is free again is not.
+      // What gdb has started is killed with it. Once gdb has ended nothing is killed: its number may be another's.
       if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) kill(-child.pid)
       child.stdout.destroy()
       child.stderr.destroy()

@@ -15,18 +15,21 @@ export async function readCorePattern(): Promise<CorePattern> {
   return { pattern: pattern!.trim(), usesPid: usesPid!.trim() !== '0' }
 }
 
-/** Where core files are to be looked for. */
+/** Place where core files are looked for. */
 export interface CoreDirectory {
   directory: string
-  /** Its groups are process IDs. */
+  /** Names of core files; the groups are process IDs. */
   name: RegExp
-  /** Others leave theirs there, too: whose one is only its process ID tells. */
+  /** Whether others leave their core files there, too: then only the process ID shows whose one is. */
   isShared: boolean
 }
 
 const isPipe = ({ pattern }: CorePattern) => pattern.startsWith('|')
 
-/** The places of a process that ran in a directory, and notes on what cannot be found there. See core(5). */
+/**
+ * Returns where to look for the core files of a process that ran in a directory, and notes on what cannot be found
+ * there. See core(5).
+ */
 export function placesOf(cores: CorePattern, directory: string): { places: CoreDirectory[]; notes: string[] } {
   const usual: CoreDirectory = { directory, name: /^core(\..*)?$/, isShared: false }
   const { pattern } = cores
@@ -64,7 +67,7 @@ function nameOf(pattern: string, usesPid: boolean): RegExp {
 }
 
 /**
- * The newest core file of a node that runs in a directory, and of which these processes are known; and notes on what
+ * Returns the newest core file of a node that runs in a directory and has had these process IDs, and notes on what
  * keeps one from being found.
  */
 export async function newestCore(
@@ -103,7 +106,7 @@ const elfTypes = { executable: [2, 3], core: [4] }
 
 const isCore = (path: string) => isElf(path, 'core')
 
-/** Whether a file is an ELF file of that kind, by its header. */
+/** Returns whether a file is an ELF file of that kind, by its header. */
 export async function isElf(path: string, kind: keyof typeof elfTypes): Promise<boolean> {
   const file = await open(path, 'r').catch(() => undefined)
   if (!file) return false
@@ -123,8 +126,8 @@ export async function isElf(path: string, kind: keyof typeof elfTypes): Promise<
 }
 
 /**
- * Says so when the kernel writes no core files of a process, as its limit is 0; undefined stands for a process that is
- * started by this one's parent.
+ * Returns a note when the kernel writes no core files of a process, as its limit is 0. `pid` is undefined for a process
+ * that this one's parent is yet to start: then this process's own limit is read.
  */
 export async function coreLimitNote(cores: CorePattern, pid: number | undefined): Promise<string[]> {
   // The limit does not count for a pipe.

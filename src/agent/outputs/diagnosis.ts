@@ -13,7 +13,7 @@ import { lastOutput } from './outputs.js'
 
 type BacktraceOf = (executable: string, core: string) => Promise<Backtrace>
 
-/** What is known of nodes that misbehave. One outcome per node; what cannot be found out is a note in it. */
+/** Returns what is known about nodes that misbehave. One outcome per node; what cannot be found out is a note in it. */
 export async function diagnose(
   table: NodeTable,
   names: readonly string[],
@@ -59,12 +59,14 @@ async function diagnosisOf({ node, program, status }: ManagedNode, backtraceOf: 
 /** The kernel writes a core file while the process is there, but its clock for files is coarse. */
 const coarseMs = 1000
 
-/** Zeek, or what it is started by: `taskset -c <cpu> zeek`. */
+/** Returns the executable of a command line, also after `taskset -c <cpu>`. */
 function executableOf(command: readonly string[]): string {
   return command[command[0] === 'taskset' ? 3 : 0]!
 }
 
-/** Nothing, of a node that has not run, or whose outputs cannot be read, which is noted. */
+/**
+ * Returns the last output of a node; nothing for one that has not run, or whose outputs cannot be read, which is noted.
+ */
 function outputsOf(node: ManagedNode, notes: string[]): ResultData {
   try {
     return lastOutput(node, { streams, lines: tailLines, bytes: tailBytes })

@@ -4,14 +4,14 @@ import { isRefused } from '../../permission.js'
 import { fileOf, lastLines, readLatest, rotatedFileOf, runsBefore } from '../../supervisor/output.js'
 
 const chunkBytes = 32 * 1024
-/** A line that does not end is told in pieces of this length. */
+/** Length of the pieces, in bytes, in which a line that does not end is returned. */
 const lineBytes = 16 * 1024
 
 interface Source {
   file: FileHandle
   inode: number
   position: number
-  /** What comes after it is of another run. */
+  /** Whether what comes after it belongs to another run. */
   endsRun: boolean
 }
 
@@ -23,7 +23,7 @@ async function openSource(path: string): Promise<Source | undefined> {
   return file && { file, inode: (await file.stat()).ino, position: 0, endsRun: false }
 }
 
-/** Changes when another file takes the place of the one before; undefined when there is none. */
+/** Returns a text that changes when another file takes the place of the one before; undefined when there is none. */
 async function identityOf(path: string): Promise<string | undefined> {
   return await stat(path).then(
     ({ ino, ctimeMs, size }) => `${ino}-${ctimeMs}-${size}`,
@@ -32,18 +32,18 @@ async function identityOf(path: string): Promise<string | undefined> {
 }
 
 /**
- * Follows an output of a node, which another process writes, rotates and puts aside: each line once, when it is whole,
- * from run to run.
- * Lost is only what of more than a few runs, or of more than one rotation, is gone between two looks.
+ * Follows an output of a node, which another process writes, rotates and puts aside. It returns each line once, when it
+ * is complete, from run to run. Lines are lost only when more than a few runs, or more than one rotation, come between
+ * two looks.
  */
 export class OutputFollower {
   readonly stream: OutputStream
   #directory: string
-  /** What is still to be read of, in order; the last is the file of the latest run that is known. */
+  /** Files that are still to be read, in order; the last is that of the latest run that is known. */
   #sources: Source[] = []
-  /** The copy that the last rotation has left. */
+  /** Identity of the copy that the last rotation has left. */
   #copy: string | undefined
-  /** The file was shorter than what was read of it, when it was last looked at. */
+  /** Whether the file was shorter than what was read of it, when it was last looked at. */
   #shrunk = false
   #unfinished = Buffer.alloc(0)
 
@@ -52,7 +52,9 @@ export class OutputFollower {
     this.stream = stream
   }
 
-  /** The last whole lines that are there, of so many bytes. What comes after them is what next() tells. */
+  /**
+   * Returns the last complete lines that are there, within so many bytes. What comes after them is returned by next().
+   */
   async begin(lines: number, bytes: number): Promise<string> {
     const source = await openSource(fileOf(this.#directory, this.stream))
     if (!source) return ''
@@ -64,7 +66,7 @@ export class OutputFollower {
       (await this.#placeOf(source)) !== 0 ||
       (await identityOf(rotatedFileOf(this.#directory, this.stream))) !== this.#copy
     ) {
-      // It was rotated, or begun anew, under our hands.
+      // The file was rotated, or begun anew, while it was read.
       await this.end()
       return await this.begin(lines, bytes)
     }
@@ -74,7 +76,7 @@ export class OutputFollower {
     return lastLines(text.subarray(0, end), lines, text.length === bytes)
   }
 
-  /** More lines, some or none; undefined when there is nothing more for now. */
+  /** Returns more lines, some or none; undefined when there is nothing more for now. */
   async next(): Promise<string[] | undefined> {
     for (;;) {
       const [source] = this.#sources
@@ -85,7 +87,7 @@ export class OutputFollower {
         continue
       }
       const { buffer, bytesRead } = await source.file.read(Buffer.alloc(chunkBytes), 0, chunkBytes, source.position)
-      // What was read may be of another place than it was thought to be.
+      // If the file was rotated, emptied or replaced meanwhile, what was read is not what comes next.
       if (this.#sources.length === 1 && (await this.#moved(source))) continue
       source.position += bytesRead
       if (bytesRead > 0) return this.#lines(buffer.subarray(0, bytesRead))
@@ -100,7 +102,7 @@ export class OutputFollower {
     await Promise.all(this.#sources.splice(0).map(({ file }) => file.close()))
   }
 
-  /** Whether there is now more to read of than the file that was read. */
+  /** Returns whether reading has to go on elsewhere than in the file, or at the place, that was just read. */
   async #moved(source: Source): Promise<boolean> {
     const place = await this.#placeOf(source)
     return place === 0
@@ -108,7 +110,10 @@ export class OutputFollower {
       : await this.#hasSuccessor(source, place)
   }
 
-  /** What was written before the rotation, and not read, is in the copy; the file begins anew. */
+  /**
+   * Returns whether the file was rotated. What was written before the rotation, and not read, is in the copy; the file
+   * begins anew.
+   */
   async #wasRotated(source: Source): Promise<boolean> {
     const path = rotatedFileOf(this.#directory, this.stream)
     const identity = await identityOf(path)
@@ -122,7 +127,10 @@ export class OutputFollower {
     return true
   }
 
-  /** By someone else, when the next look finds no rotation that did it. */
+  /**
+   * Returns whether someone else has emptied the file: it is too short, and the next look finds no rotation that did
+   * it.
+   */
   async #wasEmptied(source: Source): Promise<boolean> {
     const isShort = (await source.file.stat()).size < source.position
     const wasEmptied = isShort && this.#shrunk
@@ -145,7 +153,10 @@ export class OutputFollower {
     return true
   }
 
-  /** How many runs ago it was; undefined when it is no longer kept. Files only move back, so that none is missed. */
+  /**
+   * Returns how many runs ago a file was begun; undefined when it is no longer kept. Files only move back, so that none
+   * is missed.
+   */
   async #placeOf({ inode }: Source): Promise<number | undefined> {
     for (let place = 0; place <= runsBefore; place++) {
       if (
@@ -177,7 +188,7 @@ export class OutputFollower {
   }
 }
 
-/** Where a text can be cut without cutting a character of it: there or up to three bytes before. */
+/** Returns where a text can be cut without cutting a character of it: at `at` or up to three bytes before. */
 function endOfCharacter(text: Buffer, at: number): number {
   for (let end = at; end > at - 4; end--) if ((text[end]! & 0xc0) !== 0x80) return end
   return at

@@ -10,27 +10,30 @@ import type { ManagedNode } from '../nodes/managed-node.js'
 import type { NodeTable } from '../nodes/node-table.js'
 import { OutputFollower } from './output-follower.js'
 
-/** What is shown of one output at once, and of all that one answer holds. */
+/** Most bytes that are shown of one output at once, and of all outputs in one answer. */
 const outputBytes = 256 * 1024
 const answerBytes = 8 * 1024 * 1024
-/** How often a followed output is looked at. */
+/** Time between two looks at a followed output, in milliseconds. */
 const pollMs = 200
 const readsPerLook = 8
-/** What is told of a followed node; then following it ends. */
+/** Most bytes that are sent of a followed node; then following it ends. */
 const followBytes = 4 * 1024 * 1024
 const partBytes = 64 * 1024
 const partLines = 500
 
 type Method = typeof agentMethods.get_node_output
 
-/** How much of which outputs. */
+/** Which outputs to read, and how much of each. */
 interface Wanted {
   streams: readonly OutputStream[]
   lines: number
   bytes: number
 }
 
-/** What nodes have written, and with `follow` what they write then, as parts. One outcome per node. */
+/**
+ * Returns what nodes have written, one outcome per node. With `follow` it also sends what they write from then on, as
+ * parts.
+ */
 export async function getNodeOutput(
   table: NodeTable,
   { nodes, stream, lines, incarnation, follow }: ParamsOf<Method>,
@@ -56,7 +59,7 @@ export async function getNodeOutput(
   })
 }
 
-/** The last lines of a run of a node. Throws `not_found` when none of it is kept. */
+/** Returns the last lines of a run of a node. Throws `not_found` when none of it is kept. */
 export function lastOutput(node: ManagedNode, { streams: wanted, lines, bytes }: Wanted, incarnation = 0): ResultData {
   const directory = node.program.cwd
   const kept = Array.from({ length: runsBefore + 1 }, (_, n) => n).filter(n =>
@@ -92,7 +95,7 @@ interface FollowOptions {
   part: (value: PartOf<Method>) => void
 }
 
-/** Tells what a node writes, until one of the limits; resolves with what was there at the start. */
+/** Sends what a node writes, until one of the limits is reached; resolves with what was there at the start. */
 async function followNode(
   node: ManagedNode,
   { streams: wanted, lines, bytes }: Wanted,
@@ -113,7 +116,7 @@ async function followNode(
       await sleep(Math.max(0, Math.min(pollMs, end - performance.now())), undefined, { signal }).catch(() => {})
       isLast = performance.now() >= end || !isOurs()
       for (const follower of followers) {
-        // The other one gets its turn, however much this one says.
+        // The other output gets its turn, however much there is of this one.
         for (let reads = 0; reads < readsPerLook && !isOver(); reads++) {
           const news = await follower.next()
           if (!news) break
@@ -136,7 +139,10 @@ function bytesOf(lines: readonly string[]): number {
   return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0)
 }
 
-/** Lines in portions, each of some hundred lines and, unless it is a single line, no more than its bytes. */
+/**
+ * Splits lines into portions, each of some hundred lines (`partLines`) and, unless it is a single line, of at most
+ * `partBytes`.
+ */
 function inParts(lines: readonly string[]): string[][] {
   const parts: string[][] = []
   let bytes = 0

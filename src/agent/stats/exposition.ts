@@ -1,10 +1,9 @@
-/** What is longer is no sample of what is looked for here. */
+/** Longest line that is read, in characters: a longer one is no sample that is looked for here. */
 const maxLine = 65_536
 
 /**
- * The values of some metrics in Prometheus' text format: of each the sum over all of its labels. What is not told, and
- * what
- * is no number, is left out, and so is a line that is no sample.
+ * Returns the values of some metrics in Prometheus' text format: for each, the sum over all of its labels. Metrics that
+ * are missing, or whose value is no number, are left out, and so is a line that is no sample.
  */
 export function readMetrics(text: string, names: readonly string[]): Map<string, number> {
   const wanted = new Set(names)
@@ -19,7 +18,10 @@ export function readMetrics(text: string, names: readonly string[]): Map<string,
   return sums
 }
 
-/** Of what follows the name: labels in braces, whose values can hold anything, then the value, then perhaps a time. */
+/**
+ * Returns the value from what follows the name: labels in braces, whose values can hold anything, then the value, then
+ * perhaps a time.
+ */
 function valueOf(rest: string): number {
   const [, value] = /^(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?\s+(\S+)(?:\s+-?\d+)?\s*$/.exec(rest) ?? []
   return value === undefined ? NaN : Number(value)

@@ -20,21 +20,21 @@
 /** What a worker has counted since its start. */
 export interface Count {
   node: string
-  /** Another process has begun anew. */
+  /** Identifies the process: another process begins to count anew. */
   process: string
   packets: number
 }
 
 /** What is known of the workers of one interface. */
 export interface FanOut {
-  /** Whose counts are compared: with others all begins anew. */
+  /** Workers whose counts are compared; with other workers everything begins anew. */
   workers: readonly Omit<Count, 'packets'>[]
-  /** When the block has begun, in milliseconds of a clock that nobody sets, and with which counts. */
+  /** When the block has begun, in milliseconds of a monotonic clock, and with which counts. */
   at: number
   counts: readonly number[]
   /** How many blocks in a row had equal counts. */
   equal: number
-  /** Of the last blocks: how many times the median each worker has counted. */
+  /** For each of the last blocks: the count of each worker, as a multiple of the median. */
   times: readonly (readonly number[])[]
 }
 
@@ -49,12 +49,12 @@ const blocks = 8
 const packetsMin = 1000
 /** How far apart the counts of one sample may have been read. */
 const apartMs = 5
-/** The part of what chance makes of two counts that they may differ by to be equal. */
+/** How much two counts may differ to be equal, as a part of the difference that chance makes. */
 const equalPart = 0.1
-/** Of this many an imbalance is told: of two neither is the median. */
+/** Fewest workers for which an imbalance is reported: of two, neither is the median. */
 const medianMin = 3
 
-/** What is known after another sample, read at `at`. */
+/** Returns what is known after another sample, read at `at`. */
 export function follow(before: FanOut | undefined, at: number, sample: readonly Count[]): FanOut {
   const workers = sample.map(({ node, process }) => ({ node, process }))
   const counts = sample.map(({ packets }) => packets)
@@ -80,7 +80,7 @@ export function follow(before: FanOut | undefined, at: number, sample: readonly 
   }
 }
 
-/** What the blocks prove; undefined while there are too few. */
+/** Returns what the blocks prove; undefined while there are too few. */
 export function verdictOf({ workers, equal, times }: FanOut): FanOutVerdict | undefined {
   if (times.length < blocks) return undefined
   const least = workers.map((_worker, n) => Math.min(...times.map(block => block[n]!)))
@@ -93,8 +93,8 @@ export function verdictOf({ workers, equal, times }: FanOut): FanOutVerdict | un
 }
 
 /**
- * Once it is proven, only counts that are as different as chance makes them disprove it: a sample that came late does
- * not.
+ * Returns how many blocks in a row had equal counts. Once that is proven, only counts that are as different as chance
+ * makes them disprove it: a sample that came late does not.
  */
 function equalBlocks(before: number, difference: number, chance: number): number {
   if (difference <= chance * equalPart) return Math.min(blocks, before + 1)

@@ -8,9 +8,9 @@ import { readStat } from '../../proc.js'
 import { compare, defined, packageVersion } from '../../util.js'
 import { increase } from './rates.js'
 
-/** How far apart the two readings are that rates are made of. */
+/** Time between the two readings that rates are computed from, in milliseconds. */
 const apartMs = 1_000
-/** What is told of a foreign process, and of how many. */
+/** How much is reported: of a foreign process's command line, in characters, and how many foreign processes. */
 const maxCommand = 1024
 const maxForeign = 100
 
@@ -60,7 +60,7 @@ export async function readInstance({
   }
 }
 
-/** Of /proc/meminfo, whose kB are 1024 bytes. */
+/** Parses /proc/meminfo, whose kB are 1024 bytes. */
 export function parseMemory(
   text: string
 ): Pick<InstanceStats, 'memory_bytes' | 'memory_available_bytes' | 'swap_bytes' | 'swap_free_bytes'> {
@@ -73,7 +73,7 @@ export function parseMemory(
   }
 }
 
-/** The file systems of directories, each once, with all that it holds. A directory that is not there is left out. */
+/** Returns the file systems of directories, each once, with all that it holds. A missing directory is left out. */
 export async function fileSystems(places: readonly StorageDirectory[]): Promise<FileSystem[]> {
   const systems = new Map<number, FileSystem>()
   for (const { path, holds } of places) {
@@ -87,7 +87,7 @@ export async function fileSystems(places: readonly StorageDirectory[]): Promise<
   return [...systems.values()]
 }
 
-/** The network interfaces of a machine, sorted by name, as the kernel counts. */
+/** Returns the network interfaces of a machine, sorted by name, with the kernel's counts. */
 export async function readInterfaces(root = '/sys/class/net'): Promise<InterfaceStats[]> {
   const names = (await readdir(root).catch(() => [])).sort(compare)
   return (
@@ -119,7 +119,7 @@ export async function readInterfaces(root = '/sys/class/net'): Promise<Interface
   ).flat()
 }
 
-/** An interface with its rates since the reading before, of so many seconds. */
+/** Returns an interface with its rates since the reading before, of `interval` seconds ago. */
 export function withRates(before: InterfaceStats | undefined, now: InterfaceStats, interval: number): InterfaceStats {
   if (!before || interval <= 0) return now
   const rate = (key: 'packets_received' | 'bytes_received' | 'errors' | 'dropped') =>
@@ -134,7 +134,7 @@ export function withRates(before: InterfaceStats | undefined, now: InterfaceStat
   }
 }
 
-/** Zeek processes that neither are one of these nor descend from one, at most a hundred. */
+/** Returns Zeek processes that neither are one of these nor descend from one, at most a hundred. */
 export async function foreignProcesses(own: readonly number[]): Promise<ForeignProcess[]> {
   const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name)).map(Number)
   const parents = new Map<number, number>()
@@ -146,7 +146,7 @@ export async function foreignProcesses(own: readonly number[]): Promise<ForeignP
     if (found.comm === 'zeek' || (await executableOf(pid)) === 'zeek') zeeks.push(pid)
   }
   const isOwn = (pid: number | undefined): boolean => {
-    // A number that is used again while they are read can make a ring.
+    // A process ID that is used again while they are read can make a ring.
     for (let at = pid, steps = 0; at !== undefined && steps < 100; at = parents.get(at), steps++) {
       if (own.includes(at)) return true
     }
@@ -161,16 +161,16 @@ export async function foreignProcesses(own: readonly number[]): Promise<ForeignP
   return foreign.filter((one): one is ForeignProcess => one.command !== undefined)
 }
 
-/** Not told of processes of other users, to one who is not root. */
+/** Returns the name of a process's executable; undefined for processes of other users, unless this one is root's. */
 async function executableOf(pid: number): Promise<string | undefined> {
-  // As the kernel says of one that was replaced meanwhile.
+  // The kernel adds this when the executable was replaced meanwhile.
   return await readlink(`/proc/${pid}/exe`).then(
     path => basename(path).replace(/ \(deleted\)$/, ''),
     () => undefined
   )
 }
 
-/** A command line; secrets are masked. Undefined when it has ended. */
+/** Returns the command line of a process, with secrets masked; undefined when the process has ended. */
 async function commandOf(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
   const command = maskedCommand(text.split('\0')).join(' ').trim()

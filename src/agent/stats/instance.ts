@@ -7,7 +7,7 @@ import type { NodeHealth } from './node-health.js'
 import type { NodeTable } from '../nodes/node-table.js'
 import { directories } from '../nodes/zeek-program.js'
 
-/** This instance as a whole: what it has, and how it does. */
+/** This instance as a whole: its resources and its health. */
 export class LocalInstance {
   #context: AgentContext
   #table: NodeTable
@@ -30,14 +30,14 @@ export class LocalInstance {
     ]
   }
 
-  /** Of its zeek; undefined when there is none. */
+  /** Returns the version of its zeek; undefined when there is none. */
   async zeekVersion(): Promise<string | undefined> {
     const { settings, env } = this.#context
     return (await findZeek(settings.bin, env).catch(() => undefined))?.version
   }
 
   async stats(signal: AbortSignal): Promise<InstanceStats> {
-    // What descends from the agent itself is a check.
+    // A zeek that descends from the agent itself belongs to a check.
     const own = [process.pid, ...this.#table.statuses().flatMap(({ pid }) => pid ?? [])]
     const stats = await readInstance({ zeekVersion: await this.zeekVersion(), places: this.#places, own, signal })
     return this.#archiver ? { ...stats, archive: this.#archiver.status() } : stats

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 /** A log file as it is at one time. */
 export interface LogFile {
-  /** Other text for whatever has been written to it. */
+  /** Text that changes whenever the file is written to. */
   mark: string
   /** When it was written last, by the clock of the host. */
   modified: number
@@ -12,12 +12,15 @@ export interface LogFile {
 /** What is known of the logs of a node that has written some. */
 export interface LogGrowth {
   process: string
-  /** When they have last grown, in milliseconds of a clock that nobody sets. */
+  /** When they have last grown, in milliseconds of a monotonic clock. */
   at: number
   marks: ReadonlySet<string>
 }
 
-/** When it is, by both clocks, and what process writes, for how many seconds. */
+/**
+ * When a look takes place, by both clocks (`now` is that of the host), and which process writes, since how many
+ * seconds.
+ */
 export interface Look {
   at: number
   now: number
@@ -25,7 +28,7 @@ export interface Look {
   uptime: number
 }
 
-/** The log files in a node's directory. One that is rotated away meanwhile is left out. */
+/** Returns the log files in a node's directory. One that is rotated away meanwhile is left out. */
 export async function readLogs(directory: string): Promise<LogFile[]> {
   const names = (await readdir(directory).catch(() => [])).filter(name => /\.log(\.gz)?$/.test(name))
   return (
@@ -43,8 +46,8 @@ export async function readLogs(directory: string): Promise<LogFile[]> {
 }
 
 /**
- * What is known after another look; undefined of a node that was never seen to have a log. Files that are gone say
- * nothing: they were rotated. A process begins with all of its time.
+ * Returns what is known after another look; undefined for a node that was never seen to have a log. Files that are gone
+ * say nothing: they were rotated. The idle time of a new process counts from its start at the earliest.
  */
 export function growthOf(
   before: LogGrowth | undefined,

@@ -11,13 +11,13 @@ export interface MetricsText {
   content_type: string
 }
 
-/** Where a node of the share serves its metrics, as host:port; undefined when it does not. */
+/** Returns where a node of the share serves its metrics, as host:port; undefined when it does not. */
 export function endpointOf({ layout }: Share, name: string): string | undefined {
   const node = layout.nodes.find(node => node.name === name)
   return node?.metrics_port === undefined ? undefined : hostPort(node.host, node.metrics_port)
 }
 
-/** Reads a metrics endpoint, at most 4 MiB, in so many milliseconds. Throws `unavailable`. */
+/** Reads a metrics endpoint, at most 4 MiB, within `timeoutMs`. Throws `unavailable`. */
 export async function readEndpoint(endpoint: string, timeoutMs: number): Promise<MetricsText> {
   const url = `http://${endpoint}/metrics`
   const signal = AbortSignal.timeout(timeoutMs)

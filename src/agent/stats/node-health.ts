@@ -12,7 +12,7 @@ interface Logs {
   idle: number
 }
 
-/** What of its nodes an agent tells for the cluster's health: drawn from sample after sample. */
+/** Health of the agent's nodes, as it is reported to the controller: drawn from successive samples. */
 export class NodeHealth {
   #table: Pick<NodeTable, 'get' | 'share' | 'statuses'>
   #directoryOf: (node: string) => string
@@ -21,13 +21,13 @@ export class NodeHealth {
   /** By network device. */
   #fanOuts = new Map<string, FanOut>()
 
-  /** `directoryOf` is where a node works, and so has its logs. */
+  /** `directoryOf` returns the directory in which a node works, and so has its logs. */
   constructor(table: Pick<NodeTable, 'get' | 'share' | 'statuses'>, directoryOf: (node: string) => string) {
     this.#table = table
     this.#directoryOf = directoryOf
   }
 
-  /** Takes what was sampled of the nodes that run, by name. */
+  /** Takes the latest samples of the nodes that run, by name. */
   async note(samples: ReadonlyMap<string, Sample>): Promise<void> {
     this.#samples = samples
     this.#fanOuts = this.#spread()
@@ -46,7 +46,7 @@ export class NodeHealth {
   report(): Pick<HealthReport, 'nodes' | 'fan_out'> {
     const names = new Set(this.#table.share?.layout.nodes.map(({ name }) => name))
     const nodes = this.#nodes().map(({ node: { name, interface: source }, unseen }) => {
-      // What a node says can be anything: a report must not be refused because of it.
+      // A node may report anything: the health report must not be refused because of it.
       const missed = unseen.filter(other => names.has(other))
       const stats = source === undefined ? undefined : this.#samples.get(name)?.stats
       const { dropped_percent: dropped, packets_per_second: packets, idle } = stats ?? {}
@@ -84,12 +84,12 @@ export class NodeHealth {
         const before = this.#fanOuts.get(device)
         const counts = nodes.flatMap(({ node: { name } }) => {
           const reading = this.#samples.get(name)?.reading
-          // What the kernel has counted for it does not depend on how far it has come.
+          // The kernel's count for a worker does not depend on how far the worker has come.
           const packets = reading?.stats.packets_link ?? reading?.stats.packets_received
           return packets === undefined ? [] : [{ node: name, process: reading!.process, packets }]
         })
         const at = Math.max(...nodes.map(({ node: { name } }) => this.#samples.get(name)?.reading.at ?? 0))
-        // One whose count could not be read this time is counted the next time.
+        // A worker whose count could not be read this time is counted the next time.
         const after = counts.length < nodes.length ? before : follow(before, at, counts)
         return nodes.length > 1 && after ? [[device, after] as const] : []
       })
@@ -114,5 +114,5 @@ export class NodeHealth {
   }
 }
 
-/** Packet sources by which one device is known are one. */
+/** Returns the device of a packet source; all packet sources that name one device count as one. */
 const deviceOf = (source: string) => source.replace(/^\w+::/, '')

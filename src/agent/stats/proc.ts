@@ -1,16 +1,19 @@
 import { readFile } from 'node:fs/promises'
 import { parseStat, ticksPerSecond } from '../../proc.js'
 
-/** What a process uses, as the kernel tells. */
+/** What a process uses, as the kernel reports it. */
 export interface ProcessUse {
-  /** When it started, in ticks since the boot: with its number, which process it is. */
+  /** When it started, in ticks since the boot: with the process ID it identifies the process. */
   startTicks: number
   cpuSeconds: number
   memoryBytes: number
   threads: number
 }
 
-/** Of /proc/<pid>/stat and /proc/<pid>/status; undefined for one that has ended (a zombie), and for what is neither. */
+/**
+ * Parses /proc/<pid>/stat and /proc/<pid>/status; undefined for a process that has ended (a zombie), and for any other
+ * text.
+ */
 export function parseProcess(stat: string, status: string): ProcessUse | undefined {
   const process = parseStat(stat)
   const memory = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]
@@ -23,7 +26,7 @@ export function parseProcess(stat: string, status: string): ProcessUse | undefin
   }
 }
 
-/** What a process uses, and the seconds since it started; undefined when there is none. */
+/** Returns what a process uses, and the seconds since it started; undefined when there is none. */
 export async function readProcess(pid: number): Promise<(ProcessUse & { uptime: number }) | undefined> {
   try {
     const [stat, status, uptime] = await Promise.all(

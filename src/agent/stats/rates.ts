@@ -2,9 +2,9 @@ import type { NodeStats } from '../../../schemas/operations.js'
 
 /** What was read of a node's process at one time. */
 export interface Reading {
-  /** Which process: another one of the same number is another. */
+  /** Identifies the process: another one with the same process ID is another process. */
   process: string
-  /** In milliseconds, of a clock that nobody sets. */
+  /** In milliseconds of a monotonic clock. */
   at: number
   /** Without rates. */
   stats: NodeStats
@@ -16,14 +16,14 @@ export interface Sample {
   stats: NodeStats
 }
 
-/** How much a counter has grown. One that is smaller than before has begun again: it has grown by what it is. */
+/** Returns how much a counter has grown. One that is smaller than before has begun again: it has grown by its value. */
 export function increase(before: number, now: number): number {
   return now < before ? now : now - before
 }
 
 /**
- * A sample with its rates since the reading before; of another process than that, since its start. Without one there
- * are none.
+ * Returns a sample with its rates since the reading before, or since its start when that reading was of another
+ * process. Without a reading before there are no rates.
  */
 export function ratesOf(before: Reading | undefined, { process, at, stats }: Reading): NodeStats {
   if (!before) return stats

@@ -10,10 +10,10 @@ import type { NodeTable } from '../nodes/node-table.js'
 import { readProcess } from './proc.js'
 import { ratesOf, type Reading, type Sample } from './rates.js'
 
-/** How long a node's metrics endpoint may take: for a sample, and for whoever asks for all of it. */
+/** Timeouts for a node's metrics endpoint, in milliseconds: for a sample, and for a request for all that it serves. */
 const sampleMs = 2_000
 const proxyMs = 4_000
-/** How far apart two readings are that were made for the sake of rates. */
+/** Shortest time between two readings of a request that rates are computed from, in milliseconds. */
 const apartMs = 1_000
 
 /** Zeek's names of what is sampled. The first four are of its script misc/stats, the last is of its core. */
@@ -33,20 +33,17 @@ export interface Watch {
 type Sampled = Pick<NodeTable, 'get' | 'share' | 'statuses' | 'each'>
 type Sink = (samples: ReadonlyMap<string, Sample>) => Promise<void>
 
-/**
- * Samples what the nodes of this instance use and see: by itself every so often until the signal aborts, and when
- * asked.
- */
+/** Samples what the nodes of this instance use and see: at the interval until the signal aborts, and on request. */
 export class Sampler {
   #table: Sampled
-  /** What the sampler has read by itself, and what came of it. */
+  /** Samples that were last taken at the interval, by node. */
   #last: ReadonlyMap<string, Sample> = new Map()
   /** When each node has last received a packet. */
   #received = new Map<string, { process: string; count: number; at: number }>()
-  /** Whoever asks while a node is being read gets the same. */
+  /** Readings that are under way, by node: requests that come meanwhile share them. */
   #reading = new Map<string, Promise<Reading>>()
 
-  /** `sampled` is given what was sampled each time of the nodes that run; it never rejects. */
+  /** `sampled` is called each time with the samples of the nodes that run; it never rejects. */
   constructor(table: Sampled, sampled: Sink, intervalMs: number, signal: AbortSignal) {
     this.#table = table
     void this.#run(sampled, intervalMs, signal)
@@ -54,9 +51,8 @@ export class Sampler {
 
   /**
    * Samples nodes, one outcome each: with rates since the sampler's last sample, or over a second when there is none of
-   * that
-   * process. With `watch` samples are told as parts, and the outcomes are the last ones; a first one of a process has
-   * no rates.
+   * that process. With `watch` samples are sent as parts, and the outcomes are the last ones; the first sample of a
+   * process has no rates.
    */
   async stats(
     nodes: readonly string[],
@@ -84,7 +80,7 @@ export class Sampler {
     }
   }
 
-  /** All that a node's metrics endpoint serves. Throws `not_found` or `unavailable`. */
+  /** Returns all that a node's metrics endpoint serves. Throws `not_found` or `unavailable`. */
   async metrics(name: string): Promise<MetricsText> {
     const node = this.#table.get(name)
     if (!node) throw new AppError('not_found', 'unknown cluster node')
@@ -94,7 +90,7 @@ export class Sampler {
     return await readEndpoint(endpoint, proxyMs)
   }
 
-  /** Never rejects. */
+  /** Samples at the interval until the signal aborts. Never rejects. */
   async #run(sampled: Sink, intervalMs: number, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const samples = await Promise.all(
@@ -167,8 +163,8 @@ export class Sampler {
   }
 
   /**
-   * The seconds since a packet was received, as far as was seen: one of before the first reading counts as received
-   * then.
+   * Returns the seconds since a packet was received, as far as was seen: one from before the first reading counts as
+   * received at that reading.
    */
   #idle({ process, at, stats: { node, packets_received: count, uptime } }: Reading): number | undefined {
     if (count === undefined) return undefined
@@ -180,7 +176,7 @@ export class Sampler {
   }
 }
 
-/** Of a node that has a process, whatever that does. */
+/** Returns the process ID of a node that has a process, whatever that does. */
 function pidOf({ status: { state, pid } }: ManagedNode): number | undefined {
   return state === 'RUNNING' || state === 'PENDING' || state === 'UNKNOWN' ? pid : undefined
 }
@@ -188,8 +184,8 @@ function pidOf({ status: { state, pid } }: ManagedNode): number | undefined {
 const notRunning = (name: string) => new AppError('unavailable', `cluster node ${name} not in running state`)
 
 /**
- * What a metric tells; nothing that no counter or gauge of ours can be. Clocks that differ a little make a lag
- * negative.
+ * Returns the value of a metric; undefined for what no counter or gauge of ours can be. Clocks that differ a little
+ * make a lag negative, which becomes 0.
  */
 function amount(value: number | undefined, round = (value: number) => value): number | undefined {
   return value === undefined || value > Number.MAX_SAFE_INTEGER ? undefined : Math.max(0, round(value))
