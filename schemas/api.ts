@@ -28,9 +28,6 @@ import {
 
 export * from './requests.js'
 
-/** The version of the HTTP API: the first segment of every path. */
-export const apiVersion = 'v1'
-
 const closed = { additionalProperties: false }
 
 export const RequestState = Enum(

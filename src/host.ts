@@ -5,11 +5,11 @@ import { boot as bootAgent } from './agent/boot.js'
 import type { AgentSettings } from './agent/config.js'
 import { boot as bootController } from './controller/boot.js'
 import type { ControllerSettings } from './controller/config.js'
-import { supervisorApiVersion, supervisorMethods } from '../schemas/supervisor.js'
+import { roleMethods, supervisorApiVersion, supervisorMethods } from '../schemas/supervisor.js'
 import { AppError, messageOf } from './errors.js'
 import { IpcTransport } from './link/ipc.js'
 import { Link, type Handlers } from './link/link.js'
-import { serve } from './protocol/methods.js'
+import { notifying, serve } from './protocol/methods.js'
 import { lockDirectory } from './supervisor/lock.js'
 import type { Program, RestartPolicy, UnitStatus } from './supervisor/program.js'
 import { Supervisor } from './supervisor/supervisor.js'
@@ -34,6 +34,8 @@ export interface HostOptions {
 }
 
 export const nodesStay = 'the nodes stay'
+
+const notifyRole = notifying(roleMethods)
 
 /** Restart policy of a role. A role is not given up: without it the host cannot be reached. */
 const rolePolicy: Omit<RestartPolicy, 'maxMs'> = { initialMs: 500, resetMs: 60_000, maxFailures: 0 }
@@ -72,7 +74,7 @@ export function supervisorHandlers(supervisor: Supervisor, onReady: (line: strin
 export async function runHost({ settings, roles, command, env, log, onReady, signal }: HostOptions): Promise<boolean> {
   const links = new Map<string, Link>()
   const reload = () => {
-    for (const link of links.values()) link.notify('reload', {})
+    for (const link of links.values()) notifyRole(link, 'reload', {})
   }
   // Installed first: a SIGHUP that comes before there is any link must not end the process.
   process.on('SIGHUP', reload)
@@ -85,7 +87,7 @@ export async function runHost({ settings, roles, command, env, log, onReady, sig
   const supervisor = new Supervisor(join(settings.management_state_dir, 'supervisor'), {
     changed: status => {
       tell(log, status)
-      for (const link of links.values()) link.notify('changed', status)
+      for (const link of links.values()) notifyRole(link, 'changed', status)
       // The role has reported why; another attempt would end the same way.
       if (status.kind === 'attached' && status.state === 'CRASHED' && !ready.has(status.name)) failed.abort()
     },

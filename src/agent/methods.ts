@@ -1,12 +1,13 @@
 import type { Logger } from 'pino'
-import { agentMethods, controllerMethods, type Layout } from '../../schemas/agent.js'
+import { agentMethods, type Layout } from '../../schemas/agent.js'
 import type { NodeStep } from '../../schemas/operations.js'
 import type { Outcome } from '../../schemas/types.js'
 import type { Handlers, Link } from '../link/link.js'
-import { asking, serve } from '../protocol/methods.js'
+import { serve } from '../protocol/methods.js'
 import { unpackLayout } from '../protocol/packed-layout.js'
 import type { NodeChecks } from './check/check.js'
 import type { AgentSettings } from './config.js'
+import { askController } from './session.js'
 import { diagnose } from './outputs/diagnosis.js'
 import type { HostProbes } from './check/host-probes.js'
 import type { LocalInstance } from './stats/instance.js'
@@ -16,7 +17,6 @@ import { withProgress } from './nodes/progress.js'
 import type { Sampler } from './stats/sampler.js'
 import { ownOf, takenPorts } from './check/taken-ports.js'
 
-const askController = asking(controllerMethods)
 /**
  * Timeout of the question for a layout, in milliseconds. The agent asks it while it answers a question of the
  * controller, and it takes what it takes, however long the controller waits for its answer.

@@ -1,23 +1,29 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { agentPath } from '../../schemas/agent.js'
+import { agentPath, controllerMethods, type Hello } from '../../schemas/agent.js'
 import { bearerOf, type Certificates } from '../security/certificates.js'
 import { AppError, messageOf } from '../errors.js'
 import { Link, type Handlers } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import { dial, listen } from '../link/websocket.js'
+import { asking, notifying, type ParamsOf } from '../protocol/methods.js'
 import { backoff } from '../util.js'
 
 const retryMs = 500
 const helloMs = 10_000
+
+export const askController = asking(controllerMethods)
+const notifyController = notifying(controllerMethods)
+
+export type ControllerMethods = typeof controllerMethods
 
 export interface SessionOptions {
   heartbeatMs: number
   retryMaxMs: number
   handlers: Handlers
   /** Returns the agent's hello, its first question on a link, as of now. */
-  hello: () => Promise<object>
+  hello: () => Promise<Hello>
   /** Called each time a controller has accepted the agent. */
   connected: () => void
   /** Returns what the agent authenticates with to a controller that it dials. */
@@ -37,8 +43,8 @@ export class Session {
   }
 
   /** Sends a notification to the controller; it is lost when there is no link, as the next hello reports everything. */
-  notify(method: string, params: object): void {
-    this.#link?.notify(method, params)
+  notify<M extends keyof ControllerMethods>(method: M, params: ParamsOf<ControllerMethods[M]>): void {
+    if (this.#link) notifyController(this.#link, method, params)
   }
 
   /** Dials the controller until the signal aborts, again whenever the link is lost. Never rejects. */
@@ -116,10 +122,7 @@ export class Session {
       const before = this.#link
       this.#link = link
       await before?.close('another connection has taken over')
-      const { controller } = await link.ask<{ controller: string }>('hello', await hello(), {
-        timeoutMs: helloMs,
-        signal
-      })
+      const { controller } = await askController(link, 'hello', await hello(), { timeoutMs: helloMs, signal })
       log.info(`connected with ${controller}`)
       connected()
       return link

@@ -6,9 +6,9 @@ import { messageOf } from '../errors.js'
 import { nodesStay, runHost, type Role } from '../host.js'
 import { IpcTransport } from '../link/ipc.js'
 import { Link } from '../link/link.js'
-import { roleMethods } from '../../schemas/supervisor.js'
+import { roleMethods, supervisorMethods } from '../../schemas/supervisor.js'
 import { createLog } from '../log.js'
-import { serve } from '../protocol/methods.js'
+import { notifying, serve } from '../protocol/methods.js'
 import { agreeWithSupervisor } from '../protocol/supervisor.js'
 import { hostPort } from '../util.js'
 import { parseFlags, readSettings, runTogether, type Settings } from './flags.js'
@@ -85,7 +85,7 @@ async function runRole(role: string, { settings, roles, env }: Start): Promise<n
     onLine: (level, message) => onLine(level, message)
   })
   const { supervisor, line, close } = await (isAgent ? agentRole : controllerRole)()
-  supervisor.notify('ready', { line })
+  notifying(supervisorMethods)(supervisor, 'ready', { line })
   await new Promise(resolve => {
     stopped.addEventListener('abort', resolve, { once: true })
     supervisor.closed.addEventListener('abort', resolve, { once: true })

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { DomainEvent } from '../../schemas/events.js'
 import { messageOf } from '../errors.js'
+import { defined } from '../util.js'
 import type { EventJournal } from '../requests/journal.js'
 import type { ClusterHealth } from './cluster/health.js'
 import type { Fleet } from './fleet.js'
@@ -43,12 +44,7 @@ export class Notifications {
   /** Reports a problem that needs the attention of operators. */
   complain(message: string, instance?: string, node?: string): void {
     this.#log.warn(message)
-    this.note({
-      type: 'notify_error',
-      message,
-      ...(instance === undefined ? {} : { instance }),
-      ...(node === undefined ? {} : { node })
-    })
+    this.note({ type: 'notify_error', message, ...defined({ instance, node }) })
   }
 
   /** Reports that every instance of the deployed configuration is connected. */

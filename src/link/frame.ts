@@ -1,6 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { checker } from '../../schemas/validator.js'
-import { AppError } from '../errors.js'
+import { AppError, invalid } from '../errors.js'
 import { maxTimerMs } from '../util.js'
 
 const closed = { additionalProperties: false }
@@ -32,7 +32,7 @@ export type Frame = Static<typeof Frame>
 /** Question, which is answered exactly once. `timeout` is in milliseconds. */
 export type Question = Extract<Frame, { ask: number }>
 
-const check = checker(Frame, () => new AppError('invalid_request', 'that is no frame'))
+const check = checker(Frame, invalid)
 
 /** Parses a frame. Throws an AppError that quotes the text when it is none. */
 export function parseFrame(text: string): Frame {

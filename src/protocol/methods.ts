@@ -70,5 +70,14 @@ export function asking<T extends Definitions>(definitions: T): Ask<T> {
   }
 }
 
-/** Function that sends a notification to the other end, in the form that its schema has. */
-export type Notify<T extends Definitions> = <M extends keyof T & string>(method: M, params: ParamsOf<T[M]>) => void
+/** Sends a notification to the other end: one of its methods, with parameters of the form that its schema has. */
+export type Notify<T extends Definitions> = <M extends keyof T & string>(
+  link: Link,
+  method: M,
+  params: ParamsOf<T[M]>
+) => void
+
+/** Returns a function that sends notifications for the other end's methods. */
+export function notifying<T extends Definitions>(_definitions: T): Notify<T> {
+  return (link, method, params) => link.notify(method, params)
+}

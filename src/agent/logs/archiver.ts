@@ -4,11 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { ArchiveStatus } from '../../../schemas/operations.js'
 import { AppError, messageOf } from '../../errors.js'
+import type { ParamsOf } from '../../protocol/methods.js'
 import { defined, packageRoot } from '../../util.js'
 import { inheritedOf } from '../../zeek/command.js'
 import { findExecutable } from '../../zeek/executable.js'
 import { readQueue, type QueuedLog } from './archive.js'
 import { archiveMax, type AgentContext, type AgentSettings } from '../config.js'
+import type { ControllerMethods } from '../session.js'
 import { directories } from '../nodes/zeek-program.js'
 import { runGroup } from '../run-group.js'
 import { retain } from './retention.js'
@@ -29,7 +31,7 @@ exec 3<&-
 export interface ArchiverOptions extends AgentContext {
   log: Logger
   /** Notifies the controller. */
-  notify: (method: 'log' | 'error', params: { level?: string; message: string }) => void
+  notify: (method: 'log' | 'error', params: ParamsOf<ControllerMethods['log' | 'error']>) => void
 }
 
 /**
