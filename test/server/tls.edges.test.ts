@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
@@ -11,7 +10,7 @@ import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { agentPath } from '../../schemas/agent.js'
-import { createAuthority, type Issued } from '../support/certificates.js'
+import { createAuthority, openssl, requestCertificate, selfSign, type Issued } from '../support/certificates.js'
 import { startTestAgent } from '../support/agent.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
@@ -19,7 +18,6 @@ import { until } from '../support/until.js'
 import { openClient } from '../support/zeek-websocket.js'
 
 const read = ({ cert, key }: Issued) => ({ cert: readFileSync(cert), key: readFileSync(key) })
-const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'ignore'] })
 
 /** A controller that takes certificates, with a clock that can be moved, and what it logs. */
 async function start(t: Test, flags: Record<string, string> = {}) {
@@ -61,20 +59,7 @@ async function start(t: Test, flags: Record<string, string> = {}) {
   /** A certificate of the authority with days or extensions of its own. */
   const issue = (subject: string, args: string[], extensions = '') => {
     const path = (ending: string) => join(directory, `odd-${subject.replace(/\W+/g, '')}.${ending}`)
-    openssl(
-      'req',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-subj',
-      subject,
-      '-keyout',
-      path('key'),
-      '-out',
-      path('csr')
-    )
+    requestCertificate(subject, { key: path('key'), request: path('csr') })
     writeFileSync(path('ext'), extensions)
     openssl(
       'x509',
@@ -100,27 +85,11 @@ async function start(t: Test, flags: Record<string, string> = {}) {
 
 await t.test('a certificate that is not good is none', async t => {
   const { status, issue, directory } = await start(t)
-  const self = join(directory, 'self')
-  openssl(
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '1',
-    '-subj',
-    '/O=admin/CN=self',
-    '-keyout',
-    `${self}.key`,
-    '-out',
-    `${self}.pem`
-  )
+  const self = { cert: join(directory, 'self.pem'), key: join(directory, 'self.key') }
+  selfSign('/O=admin/CN=self', self)
   for (const [what, certificate] of Object.entries({
     expired: issue('/O=admin/CN=expired', ['-days', '-1']),
-    'self-signed': read({ cert: `${self}.pem`, key: `${self}.key` }),
+    'self-signed': read(self),
     'for servers only': issue('/O=admin/CN=server', ['-days', '1'], 'extendedKeyUsage=serverAuth\n'),
     'of nobody': issue('/O=admin', ['-days', '1']),
     'of two': issue('/O=admin/CN=one/CN=two', ['-days', '1'])

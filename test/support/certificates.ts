@@ -14,7 +14,19 @@ export interface Authority {
   issue(role: string, name: string, options?: { names?: string; days?: number }): Issued
 }
 
-const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'ignore'] })
+export const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'ignore'] })
+
+const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+
+/** Makes a key, and a certificate for it that it has signed itself, good for a day. */
+export function selfSign(subject: string, { cert, key }: Issued): void {
+  openssl('req', '-x509', ...newKey, '-days', '1', '-subj', subject, '-keyout', key, '-out', cert)
+}
+
+/** Makes a key, and a request for a certificate for it. */
+export function requestCertificate(subject: string, { key, request }: { key: string; request: string }): void {
+  openssl('req', ...newKey, '-subj', subject, '-keyout', key, '-out', request)
+}
 
 let last = 0
 
@@ -22,23 +34,7 @@ let last = 0
 export function createAuthority(directory: string, name = 'ca'): Authority {
   const path = (file: string) => join(directory, file)
   const [ca, caKey] = [path(`${name}.pem`), path(`${name}.key`)]
-  openssl(
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '1',
-    '-subj',
-    `/CN=${name}`,
-    '-keyout',
-    caKey,
-    '-out',
-    ca
-  )
+  selfSign(`/CN=${name}`, { cert: ca, key: caKey })
   return {
     ca,
     issue: (role, subject, { names = 'IP:127.0.0.1,DNS:localhost', days = 1 } = {}) => {
@@ -49,20 +45,7 @@ export function createAuthority(directory: string, name = 'ca'): Authority {
         string,
         string
       ]
-      openssl(
-        'req',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:prime256v1',
-        '-nodes',
-        '-subj',
-        `/O=${role}/CN=${subject}`,
-        '-keyout',
-        key,
-        '-out',
-        request
-      )
+      requestCertificate(`/O=${role}/CN=${subject}`, { key, request })
       writeFileSync(extensions, `subjectAltName=${names}\n`)
       openssl(
         'x509',
