@@ -5,6 +5,13 @@ import type { LoggedEvent } from '../../schemas/events.js'
 import { ndjson } from '../../src/events/frame.js'
 import { Hub } from '../../src/events/hub.js'
 
+/** The lines of JSON that a chunk holds. */
+const linesOf = (chunk: Parameters<Sink['write']>[0]): any[] =>
+  String(contentOf(chunk))
+    .split('\n')
+    .filter(Boolean)
+    .map(line => JSON.parse(line))
+
 await t.test('a follower whose next events were dropped meanwhile is told, never a silent gap', async t => {
   let events: LoggedEvent[] = Array.from({ length: 3000 }, (_, n) => ({
     seq: n + 1,
@@ -31,12 +38,7 @@ await t.test('a follower whose next events were dropped meanwhile is told, never
   let room = true
   const sink: Sink = {
     write: chunk => {
-      lines.push(
-        ...String(contentOf(chunk))
-          .split('\n')
-          .filter(Boolean)
-          .map(line => JSON.parse(line))
-      )
+      lines.push(...linesOf(chunk))
       return room
     },
     end: () => {},
@@ -78,12 +80,7 @@ await t.test('the stream of a request whose first events were dropped has the ot
   const lines: any[] = []
   const sink: Sink = {
     write: chunk => {
-      lines.push(
-        ...String(contentOf(chunk))
-          .split('\n')
-          .filter(Boolean)
-          .map(line => JSON.parse(line))
-      )
+      lines.push(...linesOf(chunk))
       return true
     },
     end: () => {},

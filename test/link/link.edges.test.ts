@@ -2,6 +2,7 @@ import t from 'tap'
 import { statusOf } from '../../src/errors.js'
 import { Link } from '../../src/link/link.js'
 import { memoryPair, type Receiver, type Transport } from '../../src/link/transport.js'
+import { countListeners } from '../support/listeners.js'
 
 /** A link whose transport is in our hands. */
 function held(handlers: ConstructorParameters<typeof Link>[1], options: ConstructorParameters<typeof Link>[2] = {}) {
@@ -71,17 +72,8 @@ await t.test('a question may wait for longer than 2^31 ms', async t => {
 await t.test('what cannot be written as JSON leaves nothing behind', async t => {
   const { link, end } = held({})
   const abort = new AbortController()
-  let listeners = 0
-  const { addEventListener, removeEventListener } = abort.signal
-  abort.signal.addEventListener = (...args: any[]) => {
-    listeners++
-    return (addEventListener as any).apply(abort.signal, args)
-  }
-  abort.signal.removeEventListener = (...args: any[]) => {
-    listeners--
-    return (removeEventListener as any).apply(abort.signal, args)
-  }
+  const listeners = countListeners(abort.signal)
   await t.rejects(link.ask('x', 1n, { timeoutMs: 50, signal: abort.signal }), { name: 'TypeError' })
-  t.equal(listeners, 0)
+  t.equal(listeners(), 0)
   end('done')
 })

@@ -4,6 +4,7 @@ import { AppError } from '../../src/errors.js'
 import { Link, timeForAsked, type Context, type Handlers, type LinkOptions } from '../../src/link/link.js'
 import { memoryPair, type Transport } from '../../src/link/transport.js'
 import { until } from '../support/until.js'
+import { countListeners } from '../support/listeners.js'
 
 const patient = { timeoutMs: 20_000 }
 
@@ -219,19 +220,10 @@ await t.test('a question that was given up before is never asked', async t => {
 
 await t.test('an answered question leaves no listener at its signal', async t => {
   const abort = new AbortController()
-  let listeners = 0
-  const { addEventListener, removeEventListener } = abort.signal
-  abort.signal.addEventListener = (...args: any[]) => {
-    listeners++
-    return (addEventListener as any).apply(abort.signal, args)
-  }
-  abort.signal.removeEventListener = (...args: any[]) => {
-    listeners--
-    return (removeEventListener as any).apply(abort.signal, args)
-  }
+  const listeners = countListeners(abort.signal)
   const [link] = pair({ x: () => 1 })
   await link.ask('x', {}, { ...patient, signal: abort.signal })
-  t.equal(listeners, 0)
+  t.equal(listeners(), 0)
 })
 
 await t.test('the end of a link settles every question at both ends and aborts what is served', async t => {
