@@ -12,7 +12,9 @@ import {
   Port,
   Ref,
   ResultData,
-  Host
+  Host,
+  Text,
+  type Outcome
 } from './types.js'
 
 /** Messages between controller and agent over their link. */
@@ -33,6 +35,8 @@ export const agentPath = '/v1/agent'
 
 /** Seconds that a node may take to stop and to start, unless its agent says otherwise. */
 export const nodeTimes = { stop: 20, start: 60 }
+/** The longest that an agent may say of them: a day. */
+export const nodeTimeMax = 86_400
 
 /** The backend that carries the events between Zeek nodes. */
 export const ClusterBackend = Type.Unsafe<'zeromq' | 'broker'>({ type: 'string', enum: ['zeromq', 'broker'] })
@@ -76,44 +80,71 @@ export const LayoutDigest = Type.String({ pattern: '^[0-9a-f]{64}$' })
 export const SentShare = Type.Object({ ...Share.properties, layout: LayoutDigest })
 export type SentShare = Static<typeof SentShare>
 
-const about = {
-  instance: Type.Optional(Type.String()),
-  node: Type.Optional(Type.String()),
-  data: Type.Optional(Ref(ResultData))
+const closed = { additionalProperties: false }
+/** More nodes than any host runs. */
+const nodesMax = 10_000
+const Names = Type.Array(Name, { maxItems: nodesMax })
+/** A line that an agent tells. */
+const Line = Text(4096)
+
+/**
+ * Outcomes of a request, each with only these members of ResultData. A failure always has an error text. Instance and
+ * node are the agent's own words: the controller decides of whom they are.
+ */
+function outcomesWith<K extends keyof ResultData>(...members: K[]) {
+  return Type.Array(
+    Type.Unsafe<Outcome & { data?: Pick<ResultData, K> }>({
+      ...Type.Object(
+        {
+          success: Type.Boolean(),
+          error: Type.Optional(Text(8192, { minLength: 1 })),
+          instance: Type.Optional(Type.String({ maxLength: 64 })),
+          node: Type.Optional(Type.String({ maxLength: 64 })),
+          data: Type.Optional(Type.Pick(ResultData, members, closed))
+        },
+        closed
+      ),
+      if: { properties: { success: { const: false } } },
+      then: { required: ['error'] }
+    }),
+    { maxItems: nodesMax }
+  )
 }
-/** Outcomes of a request. A failure always has an error text. */
-export const Outcomes = Type.Array(
-  Type.Union([
-    Type.Object({ success: Type.Literal(true), ...about }),
-    Type.Object({ success: Type.Literal(false), error: Type.String({ minLength: 1 }), ...about })
-  ])
-)
+
+const Patience = Type.Number({ minimum: 0, maximum: nodeTimeMax })
 
 /** The first message of an agent. */
-export const Hello = Type.Object({
-  api_version: Type.Integer(),
-  name: Name,
-  version: Type.String(),
-  zeek_version: Type.Optional(Type.String()),
-  /** The advertised address of the agent, if it has one. */
-  host: Type.Optional(Host),
-  /** Identifies the machine: equal for all its agents, which share its ports. */
-  machine: Type.String(),
-  /** The agent's state directory: distinguishes it from another agent of the same name on that machine. */
-  directory: Type.Optional(Type.String()),
-  /** The configuration that the agent runs. */
-  config_id: Type.Optional(Type.String()),
-  /** Seconds that each of the agent's nodes may take to stop and to start: requests wait as long. */
-  times: Type.Optional(Type.Object({ stop: Type.Number(), start: Type.Number() })),
-  nodes: ListOf(NodeStatus)
-})
+export const Hello = Type.Object(
+  {
+    api_version: Type.Integer(),
+    name: Name,
+    version: Text(64),
+    zeek_version: Type.Optional(Text(64)),
+    /** The advertised address of the agent, if it has one. */
+    host: Type.Optional(Host),
+    /** Identifies the machine: equal for all its agents, which share its ports. */
+    machine: Type.String({ maxLength: 128 }),
+    /** The agent's state directory: distinguishes it from another agent of the same name on that machine. */
+    directory: Type.Optional(Type.String({ maxLength: 128 })),
+    /** The configuration that the agent runs. */
+    config_id: Type.Optional(Type.String({ maxLength: 64 })),
+    /** Seconds that each of the agent's nodes may take to stop and to start: requests wait as long. */
+    times: Type.Optional(Type.Object({ stop: Patience, start: Patience }, closed)),
+    nodes: ListOf(NodeStatus, { maxItems: nodesMax })
+  },
+  closed
+)
 export type Hello = Static<typeof Hello>
 
 const nodes = Type.Array(Name)
-const ofNodes = { params: Type.Object({ nodes }), answer: Outcomes }
-/** For methods that take long: every few seconds a part says what they wait for. */
-const slow = { part: ListOf(NodeStep), answer: Outcomes }
-const ofSlowNodes = { params: ofNodes.params, ...slow }
+const Outcomes = outcomesWith()
+const ofNodes = { params: Type.Object({ nodes }) }
+/**
+ * For methods that take long: every few seconds a part says what they wait for. A node that does not come up has its
+ * last lines in its outcome.
+ */
+const slow = { part: ListOf(NodeStep, { maxItems: nodesMax }), answer: outcomesWith('stdout', 'stderr') }
+const ofSlowNodes = { ...ofNodes, ...slow }
 const Follow = Type.Object({ duration: Type.Number(), max_lines: Type.Integer() })
 const Watch = Type.Object({ duration: Type.Number(), interval: Type.Number() })
 
@@ -128,7 +159,7 @@ export const agentMethods = {
     ...slow
   },
   standby: { params: Type.Object({}), answer: Outcomes },
-  get_id_value: { params: Type.Object({ id: Type.String(), nodes }), answer: Outcomes },
+  get_id_value: { params: Type.Object({ id: Type.String(), nodes }), answer: outcomesWith('value') },
   start: ofSlowNodes,
   stop: ofSlowNodes,
   restart: ofSlowNodes,
@@ -136,11 +167,14 @@ export const agentMethods = {
    * Checks nodes of a share, which need not be the deployed one. `processes`: the processes of the cluster's nodes on
    * this machine; their ports count as free.
    */
-  check: { params: Type.Object({ share: SentShare, nodes, processes: Type.Array(Type.Integer()) }), answer: Outcomes },
+  check: {
+    params: Type.Object({ share: SentShare, nodes, processes: Type.Array(Type.Integer()) }),
+    answer: outcomesWith('findings')
+  },
   /** The ports of the agent's host that no node could listen on at this address, since other processes use them. */
   get_taken_ports: {
     params: Type.Object({ host: Host, processes: Type.Array(Type.Integer()) }),
-    answer: Type.Object({ ports: Type.Array(Port) })
+    answer: Type.Object({ ports: Type.Array(Port, { maxItems: 65_535 }) }, closed)
   },
   get_node_output: {
     params: Type.Object({
@@ -150,20 +184,23 @@ export const agentMethods = {
       incarnation: Type.Integer(),
       follow: Type.Optional(Follow)
     }),
-    part: Type.Object({ node: Name, stream: Ref(OutputStream), lines: Type.Array(Type.String()) }),
-    answer: Outcomes
+    part: Type.Object(
+      { node: Name, stream: Ref(OutputStream), lines: Type.Array(Text(16_384), { minItems: 1, maxItems: 1000 }) },
+      closed
+    ),
+    answer: outcomesWith('stdout', 'stderr', 'truncated')
   },
-  diagnose: ofNodes,
+  diagnose: { ...ofNodes, answer: outcomesWith('stdout', 'stderr', 'truncated', 'diagnosis') },
   get_node_stats: {
     params: Type.Object({ nodes, watch: Type.Optional(Watch) }),
-    part: ListOf(NodeStats),
-    answer: Outcomes
+    part: ListOf(NodeStats, { maxItems: nodesMax }),
+    answer: outcomesWith('stats')
   },
-  get_instance_stats: { params: Type.Object({}), answer: Outcomes },
+  get_instance_stats: { params: Type.Object({}), answer: outcomesWith('instance_stats') },
   /** What a node's metrics endpoint serves. */
   get_metrics: {
     params: Type.Object({ node: Name }),
-    answer: Type.Object({ text: Type.String(), content_type: Type.String() })
+    answer: Type.Object({ text: Type.String(), content_type: Type.String({ maxLength: 256 }) }, closed)
   }
 } satisfies Record<string, { params: TSchema; answer: TSchema; part?: TSchema }>
 
@@ -172,13 +209,16 @@ export const agentMethods = {
  * `layout`, answered with the layout as packLayout() packs it; the others are notifications.
  */
 export const controllerMethods = {
-  hello: { params: Hello, answer: Type.Object({ controller: Name }) },
-  layout: { params: Type.Object({ digest: LayoutDigest }), answer: Type.Object({ packed: Type.String() }) },
+  hello: { params: Hello, answer: Type.Object({ controller: Name }, closed) },
+  layout: {
+    params: Type.Object({ digest: LayoutDigest }, closed),
+    answer: Type.Object({ packed: Type.String() }, closed)
+  },
   /** The status of a node has changed. When only its process ID has changed, both states are the same. */
-  change: { params: Type.Object({ status: Ref(NodeStatus), old_state: Ref(NodeState), reason: Type.String() }) },
+  change: { params: Type.Object({ status: Ref(NodeStatus), old_state: Ref(NodeState), reason: Text(2048) }, closed) },
   /** Nodes that no longer belong to the instance. */
-  gone: { params: Type.Object({ nodes: Type.Array(Name) }) },
+  gone: { params: Type.Object({ nodes: Names }, closed) },
   health: { params: HealthReport },
-  log: { params: Type.Object({ level: Type.String(), message: Type.String() }) },
-  error: { params: Type.Object({ message: Type.String(), node: Type.Optional(Name) }) }
+  log: { params: Type.Object({ level: Text(16), message: Line }, closed) },
+  error: { params: Type.Object({ message: Line, node: Type.Optional(Name) }, closed) }
 }

@@ -1,4 +1,4 @@
-import { Type, type Static, type TSchema, type TUnsafe } from '@sinclair/typebox'
+import { Type, type Static, type StringOptions, type TSchema, type TUnsafe } from '@sinclair/typebox'
 
 /** A string out of a fixed set. TypeBox's own unions of literals do not reach client generators as enums. */
 export function Enum<const T extends readonly string[]>(
@@ -8,6 +8,15 @@ export function Enum<const T extends readonly string[]>(
 ): TUnsafe<T[number]> {
   return Type.Unsafe<T[number]>({ $id: id, type: 'string', enum: [...values], description })
 }
+
+/** The keyword of Text: a string that is longer is cut. */
+export const cutKeyword = 'x-cut'
+
+/**
+ * A text for people out of the hands of another program: one that is longer is cut where it is received, not refused,
+ * so that it neither fills the log of events nor costs what it came with. `max` in UTF-16 code units.
+ */
+export const Text = (max: number, options: StringOptions = {}) => Type.String({ [cutKeyword]: max, ...options })
 
 /** A reference to a named schema, with its static type. */
 export function Ref<T extends TSchema>(schema: T): TUnsafe<Static<T>> {

@@ -1,10 +1,12 @@
 import { Type, type Static, type TObject, type TProperties } from '@sinclair/typebox'
-import { Enum, ListOf, Name, NodeState, Ref, Time } from './basics.js'
+import { Enum, ListOf, Name, NodeState, Ref, Text, Time } from './basics.js'
 
 /** Schemas for operating nodes: findings of checks, outcomes of runs, and resource usage. */
 
+const closed = { additionalProperties: false }
+
 function noun<T extends TProperties>(id: string, description: string, properties: T, example: object): TObject<T> {
-  return Type.Object(properties, { $id: id, additionalProperties: false, description, examples: [example] })
+  return Type.Object(properties, { $id: id, ...closed, description, examples: [example] })
 }
 
 const optional = Type.Optional
@@ -23,8 +25,8 @@ export const Finding = noun(
   'What a check has found, in the words of Zeek or of its host.',
   {
     level: Ref(FindingLevel),
-    message: Type.String(),
-    file: optional(Type.String({ description: 'The script.' })),
+    message: Text(4096),
+    file: optional(Text(4096, { description: 'The script.' })),
     line: optional(Type.Integer({ minimum: 0 }))
   },
   { level: 'error', message: 'syntax error, at or near "}"', file: '/opt/zeek/share/zeek/site/local.zeek', line: 12 }
@@ -38,7 +40,7 @@ export const NodeRun = noun(
     pid: optional(Type.Integer()),
     started_at: Time,
     ended_at: optional(Time),
-    reason: optional(Type.String({ description: 'Why it has ended: an exit code, a signal, or that it was stopped.' }))
+    reason: optional(Text(2048, { description: 'Why it has ended: an exit code, a signal, or that it was stopped.' }))
   },
   { pid: 1382, started_at: sampleTime, ended_at: '2026-11-22T15:02:11.007Z', reason: 'killed by SIGSEGV' }
 )
@@ -49,12 +51,12 @@ export const Diagnosis = noun(
   'What is known of a node that misbehaves.',
   {
     state: Ref(NodeState),
-    command: Type.Array(Type.String(), { description: 'Its command line; secrets are masked.' }),
-    directory: Type.String({ description: 'Its working directory.' }),
-    runs: ListOf(NodeRun, { description: 'Its processes, the newest first.' }),
-    core: optional(Type.String({ description: 'The path of its newest core file.' })),
-    backtrace: optional(Type.String({ description: 'What gdb says of that core.' })),
-    notes: Type.Array(Type.String(), { description: 'What could not be found out, and why.' })
+    command: Type.Array(Text(8192), { maxItems: 5000, description: 'Its command line; secrets are masked.' }),
+    directory: Text(4096, { description: 'Its working directory.' }),
+    runs: ListOf(NodeRun, { maxItems: 100, description: 'Its processes, the newest first.' }),
+    core: optional(Text(4096, { description: 'The path of its newest core file.' })),
+    backtrace: optional(Text(1_048_576, { description: 'What gdb says of that core.' })),
+    notes: Type.Array(Text(4096), { maxItems: 100, description: 'What could not be found out, and why.' })
   },
   {
     state: 'CRASHED',
@@ -130,8 +132,8 @@ export const FileSystem = noun(
   'FileSystem',
   'A file system that matters to an instance.',
   {
-    path: Type.String({ description: 'The directory that was asked for.' }),
-    holds: Type.Array(Type.String(), { description: 'What is there: state, spool, logs.' }),
+    path: Text(4096, { description: 'The directory that was asked for.' }),
+    holds: Type.Array(Text(64), { maxItems: 10, description: 'What is there: state, spool, logs.' }),
     size_bytes: Count('Its size.'),
     free_bytes: Count('What is free for the agent.')
   },
@@ -143,7 +145,7 @@ export const InterfaceStats = noun(
   'InterfaceStats',
   'A network interface.',
   {
-    name: Type.String(),
+    name: Text(64),
     up: Type.Boolean(),
     packets_received: Count('Since it exists.'),
     bytes_received: Count('Since it exists.'),
@@ -175,15 +177,15 @@ export const ArchiveStatus = noun(
   'ArchiveStatus',
   'Logs that wait to be archived, and how archiving goes.',
   {
-    queue: Type.String({ description: 'The directory of the logs that wait.' }),
-    directory: Type.String({ description: 'Where archived logs go.' }),
+    queue: Text(4096, { description: 'The directory of the logs that wait.' }),
+    directory: Text(4096, { description: 'Where archived logs go.' }),
     files: Count('Logs that wait.'),
     bytes: Count('Their size.'),
     oldest: optional(Amount('Seconds since the oldest of them was rotated.')),
     archived: Count('Logs that were archived since the agent started.'),
     deleted: Count('Archived logs that were deleted as too old or too many, since the agent started.'),
     failures: Count('Failed attempts in a row.'),
-    error: optional(Type.String({ description: 'Why the last attempt has failed.' }))
+    error: optional(Text(4096, { description: 'Why the last attempt has failed.' }))
   },
   {
     queue: '/var/lib/zeek-cluster/spool/log-queue',
@@ -203,7 +205,7 @@ export const ForeignProcess = noun(
   'A Zeek process that the agent has not started.',
   {
     pid: Type.Integer(),
-    command: Type.String({ description: 'Its command line.' })
+    command: Text(8192, { description: 'Its command line.' })
   },
   { pid: 977, command: 'zeek -i eth1 local' }
 )
@@ -214,18 +216,18 @@ export const InstanceStats = noun(
   'A sample of what an instance has and uses.',
   {
     time: Time,
-    version: Type.String({ description: 'Of the agent.' }),
-    zeek_version: optional(Type.String()),
+    version: Text(64, { description: 'Of the agent.' }),
+    zeek_version: optional(Text(64)),
     cpus: Count('Processors.'),
-    load: Type.Array(Type.Number(), { description: 'The load averages of 1, 5 and 15 minutes.' }),
+    load: Type.Array(Type.Number(), { maxItems: 3, description: 'The load averages of 1, 5 and 15 minutes.' }),
     memory_bytes: Count('Memory.'),
     memory_available_bytes: Count('Memory that can be had without swapping.'),
     swap_bytes: Count('Swap space.'),
     swap_free_bytes: Count('Swap space that is free.'),
-    file_systems: ListOf(FileSystem),
-    interfaces: ListOf(InterfaceStats),
+    file_systems: ListOf(FileSystem, { maxItems: 100 }),
+    interfaces: ListOf(InterfaceStats, { maxItems: 10_000 }),
     archive: optional(Ref(ArchiveStatus)),
-    foreign: ListOf(ForeignProcess)
+    foreign: ListOf(ForeignProcess, { maxItems: 10_000 })
   },
   {
     time: sampleTime,
@@ -244,45 +246,62 @@ export const InstanceStats = noun(
 )
 export type InstanceStats = Static<typeof InstanceStats>
 
+/** More nodes than any host runs. */
+const instanceNodesMax = 10_000
+const Names = Type.Array(Name, { maxItems: instanceNodesMax })
+
 /** What an agent reports about itself every few seconds, for the cluster's health. */
 export const HealthReport = noun(
   'HealthReport',
   'What an agent tells of itself every few seconds.',
   {
     nodes: Type.Array(
-      Type.Object({
-        node: Name,
-        dropped_percent: optional(Type.Number()),
-        packets_per_second: optional(Type.Number()),
-        idle: optional(Type.Number()),
-        /** For a node that writes logs: seconds since its log files last grew. */
-        logs_idle: optional(Type.Number()),
-        /**
-         * Nodes that this node should see in the cluster but does not: for a manager, out of all others; for another
-         * node, out of the managers.
-         */
-        unseen: optional(Type.Array(Name))
-      })
+      Type.Object(
+        {
+          node: Name,
+          dropped_percent: optional(Type.Number()),
+          packets_per_second: optional(Type.Number()),
+          idle: optional(Type.Number()),
+          /** For a node that writes logs: seconds since its log files last grew. */
+          logs_idle: optional(Type.Number()),
+          /**
+           * Nodes that this node should see in the cluster but does not: for a manager, out of all others; for another
+           * node, out of the managers.
+           */
+          unseen: optional(Type.Array(Name, { maxItems: 100_000 }))
+        },
+        closed
+      ),
+      { maxItems: instanceNodesMax }
     ),
     /**
      * Nodes whose process was started from files (zeek, scripts) that have changed since, with those files, at most
      * ten.
      */
-    drift: optional(Type.Array(Type.Object({ node: Name, pid: Type.Integer(), files: Type.Array(Type.String()) }))),
+    drift: optional(
+      Type.Array(
+        Type.Object({ node: Name, pid: Type.Integer(), files: Type.Array(Text(4096), { maxItems: 10 }) }, closed),
+        { maxItems: instanceNodesMax }
+      )
+    ),
     /** How packets are spread over the workers of an interface. Only what has lasted long is reported. */
     fan_out: optional(
       Type.Array(
-        Type.Object({
-          interface: Type.String(),
-          nodes: Type.Array(Name),
-          /** Whether all workers count the same packets. */
-          duplicated: Type.Boolean(),
-          /** The worker that counts the most packets, and by what factor it exceeds the median. */
-          heaviest: optional(Type.Object({ node: Name, times: Type.Number() }))
-        })
+        Type.Object(
+          {
+            interface: Text(256),
+            nodes: Names,
+            /** Whether all workers count the same packets. */
+            duplicated: Type.Boolean(),
+            /** The worker that counts the most packets, and by what factor it exceeds the median. */
+            heaviest: optional(Type.Object({ node: Name, times: Type.Number() }, closed))
+          },
+          closed
+        ),
+        { maxItems: 1000 }
       )
     ),
-    file_systems: ListOf(FileSystem),
+    file_systems: ListOf(FileSystem, { maxItems: 100 }),
     archive: optional(Ref(ArchiveStatus))
   },
   { nodes: [{ node: 'worker-1', dropped_percent: 0, idle: 0 }], file_systems: [] }

@@ -1,5 +1,5 @@
 import { Type, type Static, type TUnsafe } from '@sinclair/typebox'
-import { ClusterRole, DesiredState, Enum, Host, ListOf, Name, NodeState, Port, Ref, RequestId } from './basics.js'
+import { ClusterRole, DesiredState, Enum, Host, ListOf, Name, NodeState, Port, Ref, RequestId, Text } from './basics.js'
 import { Diagnosis, Finding, InstanceStats, NodeStats } from './operations.js'
 
 export * from './basics.js'
@@ -184,7 +184,7 @@ export const NodeStatus = Type.Object(
     port: Type.Optional(Port),
     metrics_port: Type.Optional(Port),
     since: Type.Optional(Type.String({ format: 'date-time', description: 'When it came into this state.' })),
-    reason: Type.Optional(Type.String({ description: 'Why it is in this state.' })),
+    reason: Type.Optional(Text(2048, { description: 'Why it is in this state.' })),
     responding: Type.Optional(
       Type.Boolean({
         description: 'Whether the node says that it lives, as it does every few seconds while it handles events.'
@@ -208,6 +208,9 @@ export const NodeStatus = Type.Object(
 )
 export type NodeStatus = Static<typeof NodeStatus>
 
+/** More than an agent reads of one output: twice 256 KiB. */
+const outputMax = 524_288
+
 export const ResultData = Type.Object(
   {
     id: Type.Optional(Type.String({ description: 'The id of a configuration.' })),
@@ -215,12 +218,12 @@ export const ResultData = Type.Object(
     configuration: Type.Optional(Ref(Configuration)),
     nodes: Type.Optional(ListOf(NodeStatus)),
     value: Type.Optional(Type.String({ description: 'The value of an identifier, as a JSON text.' })),
-    stdout: Type.Optional(Type.String({ description: 'The last lines of a node.' })),
-    stderr: Type.Optional(Type.String({ description: 'The last lines of a node.' })),
+    stdout: Type.Optional(Text(outputMax, { description: 'The last lines of a node.' })),
+    stderr: Type.Optional(Text(outputMax, { description: 'The last lines of a node.' })),
     truncated: Type.Optional(
       Type.Boolean({ description: 'Whether a limit has left out output, or ended following it, before its time.' })
     ),
-    findings: Type.Optional(ListOf(Finding)),
+    findings: Type.Optional(ListOf(Finding, { maxItems: 1000 })),
     diagnosis: Type.Optional(Ref(Diagnosis)),
     stats: Type.Optional(Ref(NodeStats)),
     instance_stats: Type.Optional(Ref(InstanceStats))

@@ -1,8 +1,10 @@
 import { isIP } from 'node:net'
 import type { Static, TSchema } from '@sinclair/typebox'
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
+import type { DataValidationCxt } from 'ajv/dist/types/index.js'
 import { apiComponents, type FieldError } from './api.js'
 import { eventComponents } from './events.js'
+import { cutKeyword } from './basics.js'
 import { suggestion } from './nearest.js'
 
 /** Every named schema. */
@@ -24,9 +26,29 @@ export const ajvOptions: Options = {
   formats: {
     ip: (text: string) => isIP(text) !== 0 && /[^0.:]/.test(text) && !text.includes('%'),
     'listen-ip': (text: string) => isIP(text) !== 0,
-    'date-time': true,
+    // RFC 3339, as every JavaScript engine parses it.
+    'date-time': (text: string) =>
+      text.length <= 40 && /^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(Date.parse(text)),
     'uri-reference': true
-  }
+  },
+  keywords: [
+    {
+      keyword: cutKeyword,
+      type: 'string',
+      schemaType: 'number',
+      modifying: true,
+      errors: false,
+      validate: (max: number, text: string, _schema?: unknown, place?: DataValidationCxt) => {
+        if (text.length > max && place) place.parentData[place.parentDataProperty] = cut(text, max)
+        return true
+      }
+    }
+  ]
+}
+
+/** Returns the beginning of a text, with an ellipsis in place of its end, and no half of a character. */
+function cut(text: string, max: number): string {
+  return `${text.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…`
 }
 
 type SchemaError = Pick<
@@ -78,25 +100,38 @@ function textOf({ keyword, params, message = 'is not valid', parentSchema = {} }
   }
 }
 
-const ajv = new Ajv(ajvOptions)
-ajv.addSchema(components)
-/** For values that arrive as text: settings, queries. */
-const coercing = new Ajv({ ...ajvOptions, coerceTypes: true })
-coercing.addSchema(components)
+/** Compiles schemas. Equal schemas, as JSON texts, share one check, however often they are made. */
+class Compiler {
+  readonly ajv: Ajv
+  #compiled = new Map<string, ValidateFunction>()
 
-/** Compiled checks by their schema as JSON text: equal schemas share one check, however often they are made. */
-const compiled = { asIs: new Map<string, ValidateFunction>(), coercing: new Map<string, ValidateFunction>() }
-
-function compile<T extends TSchema>(schema: T, coerce: boolean): ValidateFunction<Static<T>> {
-  const known = coerce ? compiled.coercing : compiled.asIs
-  const text = JSON.stringify(schema)
-  let validate = known.get(text)
-  if (!validate) {
-    validate = (coerce ? coercing : ajv).compile(schema)
-    known.set(text, validate)
+  constructor(options: Options = {}) {
+    this.ajv = new Ajv({ ...ajvOptions, ...options })
+    this.ajv.addSchema(components)
   }
-  return validate as ValidateFunction<Static<T>>
+
+  compile<T extends TSchema>(schema: T): ValidateFunction<Static<T>> {
+    const text = JSON.stringify(schema)
+    let validate = this.#compiled.get(text)
+    if (!validate) {
+      validate = this.ajv.compile(schema)
+      this.#compiled.set(text, validate)
+    }
+    return validate as ValidateFunction<Static<T>>
+  }
 }
+
+/** How a check treats what does not fit exactly. */
+const compilers = {
+  /** It is refused. */
+  exact: new Compiler(),
+  /** Text is converted to the type that the schema requires: settings and queries arrive as texts. */
+  coerce: new Compiler({ coerceTypes: true }),
+  /** Members that a closed object does not name are dropped: another version may send them, and nobody passes them on. */
+  drop: new Compiler({ removeAdditional: true })
+}
+type Manner = keyof typeof compilers
+const { ajv } = compilers.exact
 
 /** More errors than anyone fixes at once. */
 const maxErrors = 100
@@ -180,17 +215,17 @@ export function everyError(schema: TSchema, value: unknown, at: string): FieldEr
 
 /**
  * Returns a check that throws what `complain` makes of the errors. It fills in defaults and is compiled when first
- * used. With `coerce`, text is converted to the type that the schema requires.
+ * used. `manner`: what it does about what does not fit exactly.
  */
 export function checker<T extends TSchema>(
   schema: T,
   complain: (errors: FieldError[]) => Error,
-  { coerce = false } = {}
+  manner: Manner = 'exact'
 ): (value: unknown, at: string) => Static<T> {
   let validate: ValidateFunction<Static<T>> | undefined
   return (value, at) => {
-    validate ??= compile(schema, coerce)
+    validate ??= compilers[manner].compile(schema)
     if (validate(value)) return value
-    throw complain(coerce ? fieldErrors(validate.errors ?? [], at) : everyError(schema, value, at))
+    throw complain(manner === 'coerce' ? fieldErrors(validate.errors ?? [], at) : everyError(schema, value, at))
   }
 }

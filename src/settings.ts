@@ -139,7 +139,7 @@ export function loadSettings<P extends TProperties>(
         `${origin[key] ?? key} ${error?.message} (it is ${JSON.stringify(values[key])})`
       )
     },
-    { coerce: true }
+    'coerce'
   )
   const defaults = Object.fromEntries(
     keys.flatMap(key => ('default' in properties[key]! ? [[key, properties[key].default]] : []))

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { Type, type Static, type TObject } from '@sinclair/typebox'
-import { nodeTimes } from '../../schemas/agent.js'
+import { nodeTimes, nodeTimeMax } from '../../schemas/agent.js'
 import { nameExpected, namePattern } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import { Count, File, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
@@ -42,9 +42,14 @@ export const agentSettings = {
       description: 'the address at which other instances reach this one; default: the one that the controller sees'
     })
   ),
-  agent_stop_timeout: Seconds({ default: nodeTimes.stop, description: 'seconds from SIGTERM to SIGKILL of a node' }),
+  agent_stop_timeout: Seconds({
+    default: nodeTimes.stop,
+    maximum: nodeTimeMax,
+    description: 'seconds from SIGTERM to SIGKILL of a node'
+  }),
   agent_start_timeout: Seconds({
     default: nodeTimes.start,
+    maximum: nodeTimeMax,
     description:
       'seconds that a node may need to join the cluster: what a request that starts nodes has for it, unless its own timeout says otherwise'
   }),

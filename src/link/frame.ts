@@ -1,4 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
+import { Text } from '../../schemas/basics.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
 import { maxTimerMs } from '../util.js'
@@ -20,7 +21,7 @@ const Frame = Type.Union([
   ),
   Type.Object({ answer: Id, result: Type.Optional(Type.Unknown()) }, closed),
   Type.Object(
-    { answer: Id, error: Type.Object({ code: Type.String({ maxLength: 64 }), message: Type.String() }, closed) },
+    { answer: Id, error: Type.Object({ code: Type.String({ maxLength: 64 }), message: Text(8192) }, closed) },
     closed
   ),
   Type.Object({ part: Id, value: Type.Optional(Type.Unknown()) }, closed),

@@ -36,6 +36,13 @@ export interface Asking {
   late?: (answer: LinkReply) => void
 }
 
+/** Most questions of the other end that are served, or held, at a time: more than any end asks. */
+const servingMax = 10_000
+/** Most questions whose late answer is still awaited. */
+const lateMax = 1000
+/** Largest answer, part or notification, in bytes. Questions may be larger: a share is as large as its instance. */
+export const maxAnswerBytes = 16 * 1024 * 1024
+
 const ping = JSON.stringify({ ping: true } satisfies Frame)
 
 /**
@@ -107,7 +114,7 @@ export class Link {
       }
       const timer = setTimeout(() => {
         this.#send({ cancel: id })
-        if (late) this.#late.set(id, late)
+        if (late) this.#awaitLate(id, late)
         settle({ error: new AppError('timeout', `no answer to ${method} within ${timeoutMs} ms`) })
       }, patienceMs)
       this.#asked.set(id, { settle, onPart })
@@ -133,7 +140,11 @@ export class Link {
   }
 
   #send(frame: Frame): void {
-    if (!this.closed.aborted) this.#transport.send(JSON.stringify(frame))
+    this.#sendText(JSON.stringify(frame))
+  }
+
+  #sendText(text: string): void {
+    if (!this.closed.aborted) this.#transport.send(text)
   }
 
   /** Gives up every question: a process at the other end that was frozen must not begin with one when it wakes. */
@@ -143,13 +154,16 @@ export class Link {
 
   #beat(): void {
     // Beats are counted, not time: after a pause of this process itself the other end gets its chance.
-    if (++this.#missed > 3) {
-      this.#cancel()
-      void this.#transport.close('heartbeat missed')
-      return this.#end('heartbeat missed')
-    }
+    if (++this.#missed > 3) return this.#breakOff('heartbeat missed')
     this.#release()
-    if (!this.closed.aborted) this.#transport.send(ping)
+    this.#sendText(ping)
+  }
+
+  /** Ends the link at once: what still arrives is not looked at. */
+  #breakOff(reason: string): void {
+    this.#cancel()
+    void this.#transport.close(reason)
+    this.#end(reason)
   }
 
   #release(): void {
@@ -162,25 +176,41 @@ export class Link {
     if (this.closed.aborted) return
     if (this.#missed > 1) this.#afterSilence = true
     this.#missed = 0
-    let frame: Frame
     try {
-      frame = parseFrame(text)
+      this.#handle(parseFrame(text))
     } catch (error) {
-      // The other end speaks another protocol; what comes next could be anything.
+      // The other end speaks another protocol, or means harm; what comes next could be anything.
       this.#onError(error)
-      void this.close(messageOf(error))
-      return
+      this.#breakOff(messageOf(error))
     }
-    this.#handle(frame)
   }
 
   #handle(frame: Frame): void {
-    if ('ask' in frame && this.#afterSilence) this.#held.set(frame.ask, frame)
-    else if ('ask' in frame) void this.#serve(frame)
+    if ('ask' in frame) this.#admit(frame)
     else if ('answer' in frame) this.#settle(frame)
     else if ('part' in frame) this.#hearPart(frame)
     else if ('notify' in frame) this.#hear(frame)
     else if ('cancel' in frame) this.#giveUp(frame.cancel)
+  }
+
+  #admit(question: Question): void {
+    const { ask } = question
+    if (this.#serving.has(ask) || this.#held.has(ask))
+      throw new AppError('invalid_request', `question ${ask} came twice`)
+    if (this.#serving.size + this.#held.size >= servingMax) {
+      throw new AppError('invalid_request', `more than ${servingMax} questions at a time`)
+    }
+    if (this.#afterSilence) this.#held.set(ask, question)
+    else void this.#serve(question)
+  }
+
+  #awaitLate(id: number, late: (answer: LinkReply) => void): void {
+    this.#late.set(id, late)
+    // The oldest comes first.
+    for (const oldest of this.#late.keys()) {
+      if (this.#late.size <= lateMax) break
+      this.#late.delete(oldest)
+    }
   }
 
   #settle(frame: Extract<Frame, { answer: number }>): void {
@@ -215,7 +245,12 @@ export class Link {
       const part = (value: unknown) => {
         if (this.#serving.has(ask)) this.#send({ part: ask, value })
       }
-      this.#send({ answer: ask, result: await handler(params, { signal: controller.signal, link: this, part }) })
+      const result = await handler(params, { signal: controller.signal, link: this, part })
+      const answer = JSON.stringify({ answer: ask, result } satisfies Frame)
+      if (Buffer.byteLength(answer) > maxAnswerBytes) {
+        throw new AppError('payload_too_large', `the answer to ${method} is larger than ${maxAnswerBytes} bytes`)
+      }
+      this.#sendText(answer)
     } catch (error) {
       if (!(error instanceof AppError)) this.#onError(error)
       this.#send({

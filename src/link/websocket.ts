@@ -6,10 +6,29 @@ import { WebSocket, WebSocketServer } from 'ws'
 import type { Certificates } from '../security/certificates.js'
 import { AppError, messageOf, statusOf } from '../errors.js'
 import { hostPort } from '../util.js'
+import { maxAnswerBytes } from './link.js'
 import type { Receiver, Transport } from './transport.js'
 
 /** Largest frame, in bytes: the share of a large instance fits, a flood does not. */
 export const maxFrameBytes = 64 * 1024 * 1024
+
+/** How much of what the other end sends is taken. */
+export interface Intake {
+  /** Largest frame, in bytes. */
+  frameBytes: number
+  /** Bytes that are read in a second in the long run: what comes faster waits in the sender. */
+  bytesPerSecond?: number
+}
+
+/** Intake from a controller, which its agents obey anyway. */
+const fromController: Intake = { frameBytes: maxFrameBytes }
+/** Intake from an agent: one in the wrong hands must leave the controller its time for all others. */
+export const fromAgent: Intake = { frameBytes: maxAnswerBytes + 1024, bytesPerSecond: 4 * 1024 * 1024 }
+
+/** What a frame counts at least, in bytes: small ones cost more than their bytes. */
+const leastBytes = 1024
+/** For how long a sender may exceed the rate at once, in seconds. */
+const burstSeconds = 8
 
 /** Transport over a WebSocket. */
 export class WebSocketTransport implements Transport {
@@ -18,14 +37,23 @@ export class WebSocketTransport implements Transport {
   #failure: string | undefined
   /** What arrived before there was a receiver: an end may send in the same packet in which the socket opens. */
   #early: (() => void)[] = []
+  #bytesPerSecond: number
+  /** Seconds of reading, at the rate, that are ahead of the clock. */
+  #ahead = { seconds: 0, at: performance.now() }
+  #resuming: NodeJS.Timeout | undefined
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, { bytesPerSecond = Infinity }: Intake = fromController) {
     this.#socket = socket
-    socket.on('message', data => this.#tell(receiver => receiver.message(String(data))))
+    this.#bytesPerSecond = bytesPerSecond
+    socket.on('message', data => {
+      this.#pace((data as Buffer).length)
+      this.#tell(receiver => receiver.message(String(data)))
+    })
     socket.on('error', error => {
       this.#failure = error.message
     })
     socket.once('close', (_code, reason) => {
+      clearTimeout(this.#resuming)
       this.#tell(receiver => receiver.closed(this.#failure ?? (String(reason) || 'the connection was lost')))
     })
   }
@@ -52,26 +80,43 @@ export class WebSocketTransport implements Transport {
     for (const tell of this.#early.splice(0)) tell()
   }
 
+  /** Stops reading for as long as the sender is too far ahead of the rate. */
+  #pace(bytes: number): void {
+    const now = performance.now()
+    const { seconds, at } = this.#ahead
+    const ahead = Math.max(0, seconds - (now - at) / 1000) + Math.max(bytes, leastBytes) / this.#bytesPerSecond
+    this.#ahead = { seconds: ahead, at: now }
+    if (ahead <= burstSeconds || this.#socket.isPaused) return
+    this.#socket.pause()
+    this.#resuming = setTimeout(() => this.#socket.resume(), (ahead - burstSeconds) * 1000)
+  }
+
   #tell(what: (receiver: Receiver) => void): void {
     if (this.#receiver) what(this.#receiver)
     else this.#early.push(() => what(this.#receiver!))
   }
 }
 
+interface DialOptions {
+  headers?: { authorization?: string }
+  tls?: ConnectionOptions | undefined
+  intake?: Intake
+}
+
 /** Opens a WebSocket. Rejects when that fails or the signal aborts first. */
 export async function dial(
   url: string,
   signal: AbortSignal,
-  { headers = {}, tls = {} }: { headers?: { authorization?: string }; tls?: ConnectionOptions | undefined } = {}
+  { headers = {}, tls = {}, intake = fromController }: DialOptions = {}
 ): Promise<WebSocketTransport> {
   const socket = new WebSocket(url, {
     ...tls,
-    maxPayload: maxFrameBytes,
+    maxPayload: intake.frameBytes,
     perMessageDeflate: false,
     handshakeTimeout: 5000,
     headers
   })
-  const transport = new WebSocketTransport(socket)
+  const transport = new WebSocketTransport(socket, intake)
   try {
     await once(socket, 'open', { signal })
     return transport
@@ -86,6 +131,7 @@ export interface ListenOptions<T> {
   port: number
   path: string
   certificates?: Certificates | undefined
+  intake?: Intake
   /** Throws an AppError to refuse the request. */
   admit: (request: IncomingMessage) => T
   /** Called with each WebSocket, the address that it comes from, and what `admit` returned for its request. */
@@ -103,6 +149,7 @@ export async function listen<T>({
   port,
   path,
   certificates,
+  intake = fromController,
   admit,
   onTransport
 }: ListenOptions<T>): Promise<LinkServer> {
@@ -117,7 +164,7 @@ export async function listen<T>({
   const server = new WebSocketServer({
     server: http,
     path,
-    maxPayload: maxFrameBytes,
+    maxPayload: intake.frameBytes,
     perMessageDeflate: false,
     // Only browsers send an Origin, the page's, and no page is an agent or a controller.
     verifyClient: (
@@ -135,7 +182,7 @@ export async function listen<T>({
     }
   })
   server.on('connection', (socket, request) =>
-    onTransport(new WebSocketTransport(socket), request.socket.remoteAddress ?? '', admitted.get(request)!)
+    onTransport(new WebSocketTransport(socket, intake), request.socket.remoteAddress ?? '', admitted.get(request)!)
   )
   // The WebSocketServer hands on what the HTTP server reports.
   server.on('error', () => {})

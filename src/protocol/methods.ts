@@ -1,7 +1,7 @@
 import type { Static, TSchema } from '@sinclair/typebox'
 import { checker } from '../../schemas/validator.js'
-import { invalid } from '../errors.js'
-import type { Asking, Context, Handlers, Link } from '../link/link.js'
+import { invalid, type AppError } from '../errors.js'
+import type { Asking, Context, Handlers, Link, LinkReply } from '../link/link.js'
 
 /**
  * A method of one end of a link: its parameters, its answer (a notification has none), and the parts before the answer.
@@ -39,17 +39,35 @@ export type Ask<T extends Definitions> = <M extends keyof T & string>(
   options: AskOptions<T[M]>
 ) => Promise<AnswerOf<T[M]>>
 
-const checkOf = (schema: TSchema | undefined) => schema && checker(schema, invalid)
+/** Nothing of an answer that its schema does not name is passed on; the version after ours may send more. */
+const checkOf = (schema: TSchema | undefined) => schema && checker(schema, invalid, 'drop')
 
-/** Returns handlers for a link that are called only with parameters that fit the schema of their method. */
-export function serve<T extends Definitions>(definitions: T, served: Served<T>): Handlers {
+/**
+ * Returns handlers for a link that are called only with parameters that fit the schema of their method. Members that a
+ * closed object does not name are refused, or dropped with `unknown: 'drop'`.
+ */
+export function serve<T extends Definitions>(
+  definitions: T,
+  served: Served<T>,
+  { unknown = 'exact' }: { unknown?: 'exact' | 'drop' } = {}
+): Handlers {
   return Object.fromEntries(
     Object.entries(definitions).map(([method, { params }]) => {
-      const check = checker(params, invalid)
+      const check = checker(params, invalid, unknown)
       const handler = served[method as keyof T] as (params: unknown, context: unknown) => unknown
       return [method, (params: unknown, context: Context) => handler(check(params, method), context)]
     })
   )
+}
+
+/** Returns a late reply with its answer checked: one that does not fit becomes an error. */
+function checked(reply: LinkReply, check: (result: unknown) => unknown): LinkReply {
+  if ('error' in reply) return reply
+  try {
+    return { result: check(reply.result) }
+  } catch (error) {
+    return { error: error as AppError }
+  }
 }
 
 /** Returns a function that asks the other end's methods, and refuses an answer or a part that does not fit. */
@@ -60,10 +78,11 @@ export function asking<T extends Definitions>(definitions: T): Ask<T> {
       { answer: checkOf(answer), part: checkOf(part) }
     ])
   )
-  return async (link, method, params, { onPart, from = method, ...options }) => {
+  return async (link, method, params, { onPart, late, from = method, ...options }) => {
     const { answer, part } = checks.get(method)!
     const result = await link.ask(method, params, {
       ...options,
+      ...(late && { late: reply => late(answer ? checked(reply, result => answer(result, from)) : reply) }),
       onPart: onPart && (value => onPart(part?.(value, from) as never))
     })
     return answer?.(result, from) as never

@@ -208,7 +208,7 @@ export function openapiOf(app: FastifyInstance): string {
 
 /** Returns a validator. Bodies are not coerced; in URLs and headers, strings are converted to what the schema says. */
 function compileValidator({ schema, httpPart = 'body' }: { schema: unknown; httpPart?: string }) {
-  const check = checker(schema as TSchema, invalid, { coerce: httpPart !== 'body' })
+  const check = checker(schema as TSchema, invalid, httpPart === 'body' ? 'exact' : 'coerce')
   return (value: unknown) => {
     try {
       return { value: check(value, httpPart) }
