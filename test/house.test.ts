@@ -15,6 +15,7 @@ const ground = [
   'src/util.ts',
   'src/proc.ts',
   'src/addresses.ts',
+  'src/allowance.ts',
   'src/sharing.ts',
   'src/settings.ts'
 ]
@@ -25,6 +26,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/errors.ts': { value: ['src/permission.ts'], type: ['schemas'] },
   'src/util.ts': { value: [] },
   'src/proc.ts': { value: [] },
+  'src/allowance.ts': { value: [] },
   'src/addresses.ts': { value: ['src/util.ts'], type: ['schemas'] },
   'src/sharing.ts': { value: ['src/util.ts'], type: ['schemas'] },
   'src/settings.ts': { value: ['schemas', 'src/errors.ts', 'src/util.ts'] },

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { agentApiVersion, agentMethods, controllerMethods, Hello, isSpoken } from '../../schemas/agent.js'
 import type { HealthReport } from '../../schemas/operations.js'
-import type { Instance, NodeState, NodeStatus, Outcome } from '../../schemas/types.js'
+import { Name, type Instance, type NodeState, type NodeStatus, type Outcome } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { canonicalHost } from '../addresses.js'
 import { AppError, invalid, messageOf } from '../errors.js'
@@ -13,11 +13,19 @@ import { asking, serve, type AnswerOf, type AskOptions, type ParamsOf } from '..
 import { backoff, compare, hostPort, maxTimerMs } from '../util.js'
 import { Waiting } from '../requests/waiting.js'
 import { dated, lost } from './cluster/node-status.js'
+import { EventQuota } from './event-quota.js'
 
 const askAgent = asking(agentMethods)
-const checkHello = checker(Hello, invalid)
+const checkHello = checker(Hello, invalid, 'drop')
 /** The methods that an agent may call after its hello. */
 const { hello: _hello, ...told } = controllerMethods
+
+const checkName = checker(Name, invalid)
+
+/** Processes of an instance that are known beside its configured nodes: those of an earlier configuration. */
+const otherNodesMax = 1_000
+/** Processes of an instance that are no nodes: its agent, and controllers on its host. */
+const managingMax = 16
 
 /** The only name that an agent at an address may have, and the start of the complaint about another one. */
 interface Expected {
@@ -49,6 +57,8 @@ export interface FleetEvents {
   health: [instance: string, report: HealthReport]
   log: [instance: string, level: string, message: string]
   fault: [message: string, instance: string | undefined, node: string | undefined]
+  /** Events of the instance were left out. */
+  excess: [message: string, instance: string]
 }
 
 export interface FleetOptions {
@@ -57,6 +67,8 @@ export interface FleetOptions {
   retryMaxMs: number
   log: Logger
   now: () => number
+  /** Returns how many nodes an instance is configured to run. */
+  nodesOf: (instance: string) => number
   /** Returns the packed layout with a digest. Throws an AppError. */
   layout: (digest: string) => Promise<string>
   /** Opens a link to an agent that is dialled. */
@@ -72,11 +84,18 @@ export class Fleet extends EventEmitter<FleetEvents> {
   #waiting = new Waiting()
   #dialling = new Map<string, { address: string; stop: AbortController }>()
   #closing = new AbortController()
+  #quota: EventQuota
 
   constructor(options: FleetOptions) {
     super()
     this.setMaxListeners(0)
     this.#options = options
+    this.#quota = new EventQuota((instance, message) => this.emit('excess', message, instance), options.now)
+  }
+
+  /** Counts an event that an agent causes. Returns false when it causes too many: leave it out then. */
+  mayCause(instance: string): boolean {
+    return this.#quota.take(instance)
   }
 
   /** Returns the instances that are connected now, sorted by name. */
@@ -92,6 +111,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
   member(name: string): Member | undefined {
     const member = this.#members.get(name)
     return member?.link.closed.aborted ? undefined : member
+  }
+
+  /** Returns whether an instance has, or had while it was last connected, a process of this name. */
+  knows(instance: string, node: string): boolean {
+    return this.#members.get(instance)?.statuses.has(node) ?? false
   }
 
   /** Resolves with an instance once it is connected; with undefined when the signal aborts first. */
@@ -126,33 +150,50 @@ export class Fleet extends EventEmitter<FleetEvents> {
       transport,
       {
         hello: params => {
+          if (member) throw new AppError('invalid_request', 'hello came twice')
           member = this.#welcome(link, this.#checkHello(link, params, expected), peerAddress)
           return { controller: controllerName } satisfies AnswerOf<typeof controllerMethods.hello>
         },
-        ...serve(told, {
-          layout: async ({ digest }) => {
-            // Only an agent that has said hello has any use for it.
-            if (!member) throw new AppError('forbidden', 'hello comes first')
-            return { packed: await this.#options.layout(digest) }
+        ...serve(
+          told,
+          {
+            layout: async ({ digest }) => {
+              // Only an agent that has said hello has any use for it.
+              if (!member) throw new AppError('forbidden', 'hello comes first')
+              return { packed: await this.#options.layout(digest) }
+            },
+            change: ({ status, old_state: old, reason }) => {
+              if (member) this.#note(member, status, reason, old)
+            },
+            gone: ({ nodes }) => {
+              for (const node of nodes) member?.statuses.delete(node)
+            },
+            health: report => {
+              if (member) this.emit('health', member.name, report)
+            },
+            log: ({ level, message }) => {
+              if (member) this.emit('log', member.name, level, message)
+            },
+            error: ({ message, node }) => {
+              if (!member) return
+              this.emit(
+                'fault',
+                message,
+                member.name,
+                node !== undefined && member.statuses.has(node) ? node : undefined
+              )
+            }
           },
-          change: ({ status, old_state: old, reason }) => {
-            if (member) this.#note(member, status, reason, old)
-          },
-          gone: ({ nodes }) => {
-            for (const node of nodes) member?.statuses.delete(node)
-          },
-          health: report => {
-            if (member) this.emit('health', member.name, report)
-          },
-          log: ({ level, message }) => {
-            if (member) this.emit('log', member.name, level, message)
-          },
-          error: ({ message, node }) => {
-            if (member) this.emit('fault', message, member.name, node)
-          }
-        })
+          { unknown: 'drop' }
+        )
       },
-      { heartbeatMs, onError: error => log.warn(`agent ${member?.name ?? peerAddress}: ${messageOf(error)}`) }
+      {
+        heartbeatMs,
+        onError: error => {
+          const who = member?.name ?? expected?.name ?? peerAddress
+          if (this.mayCause(who)) log.warn(`agent ${who}: ${messageOf(error)}`)
+        }
+      }
     )
     link.closed.addEventListener(
       'abort',
@@ -189,6 +230,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   async close(): Promise<void> {
     this.#closing.abort()
+    this.#quota.close()
     await Promise.all(this.connected().map(({ link }) => link.close('the controller is stopping')))
   }
 
@@ -210,8 +252,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
     }
   }
 
-  /** Ends the link of an agent that cannot be accepted, and reports why. */
-  #refuse(link: Link, name: string, why: string): never {
+  /** Ends the link of an agent that cannot be accepted, and reports why. `name`: of the instance, where it is known. */
+  #refuse(link: Link, name: string | undefined, why: string): never {
     this.emit('fault', why, name, undefined)
     setImmediate(() => {
       void link.close(why)
@@ -219,19 +261,24 @@ export class Fleet extends EventEmitter<FleetEvents> {
     throw new AppError('invalid_request', why)
   }
 
+  /** The name is checked first, and nothing of a hello is repeated before: it may hold anything, of any length. */
   #checkHello(link: Link, params: unknown, expected: Expected | undefined): Hello {
-    const { name, api_version: version } = Object(params) as Record<string, unknown>
-    // Check this first: the hello of another version may look different.
-    if (!isSpoken(version)) {
-      this.#refuse(link, String(name), `agent ${name} speaks version ${version}, not ${agentApiVersion}`)
-    }
+    const { name: said, api_version: version } = Object(params) as Record<string, unknown>
+    const name = nameIn(said)
     if (expected !== undefined && expected.name !== name) {
-      this.#refuse(link, String(name), `${expected.complaint} agent ${name}`)
+      const other = name === undefined ? 'an agent without a valid name' : `agent ${name}`
+      this.#refuse(link, expected.name, `${expected.complaint} ${other}`)
+    }
+    if (name === undefined) this.#refuse(link, undefined, 'an agent has no valid name')
+    // Before the rest: the hello of another version may look different.
+    if (!isSpoken(version)) {
+      const its = typeof version === 'number' ? `version ${version}` : 'no version'
+      this.#refuse(link, name, `agent ${name} speaks ${its}, not ${agentApiVersion}`)
     }
     try {
       return checkHello(params, 'hello')
     } catch (error) {
-      return this.#refuse(link, String(name), `agent ${name}: ${messageOf(error)}`)
+      return this.#refuse(link, name, `agent ${name}: ${messageOf(error)}`)
     }
   }
 
@@ -275,11 +322,27 @@ export class Fleet extends EventEmitter<FleetEvents> {
     for (const status of [...member.statuses.values()]) this.#note(member, lost(status, reason, this.#options.now()))
   }
 
+  /** Returns whether an instance has as many processes of that kind already as it can have. */
+  #isFull({ name, statuses }: Member, { mgmt_role: role }: NodeStatus): boolean {
+    if (role === 'NODE') return statuses.size >= this.#options.nodesOf(name) + otherNodesMax
+    return [...statuses.values()].filter(({ mgmt_role: role }) => role !== 'NODE').length >= managingMax
+  }
+
   #note(member: Member, status: NodeStatus, reason = status.reason ?? '', said?: NodeState): void {
     const before = member.statuses.get(status.node)
+    if (!before && this.#isFull(member, status)) return
     const old = said ?? before?.state ?? 'UNKNOWN'
     member.statuses.set(status.node, dated(status, before, reason, this.#options.now()))
     if (status.mgmt_role === 'NODE' && old !== status.state) this.emit('change', member.name, status, old, reason)
+  }
+}
+
+/** Returns the value if it is a name. */
+function nameIn(value: unknown): string | undefined {
+  try {
+    return checkName(value, 'name')
+  } catch {
+    return undefined
   }
 }
 

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { agentPath } from '../../schemas/agent.js'
 import { AppError, messageOf } from '../errors.js'
 import { Hub } from '../events/hub.js'
-import { listen, type LinkServer } from '../link/websocket.js'
+import { fromAgent, listen, type LinkServer } from '../link/websocket.js'
 import { Requests } from '../requests/requests.js'
 import { ConfigurationTable } from '../store/configurations.js'
 import { EventLog } from '../store/events.js'
@@ -95,6 +95,7 @@ export async function startController({
     retryMaxMs: settings.management_retry_max * 1000,
     log,
     now,
+    nodesOf: instance => cluster.shares?.nodes(instance).length ?? 0,
     layout: digest => cluster.layout(digest),
     dial: (name, address, signal) => access.dialAgent(name, address, signal)
   })
@@ -202,6 +203,7 @@ async function listenToAgents(settings: ControllerSettings, access: Access, flee
     port: settings.controller_port,
     path: agentPath,
     certificates: access.certificates,
+    intake: fromAgent,
     admit: request => {
       const { principal, name } = access.guard.admitAgent(request)
       access.guard.hold(principal, request.socket)

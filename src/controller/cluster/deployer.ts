@@ -140,7 +140,7 @@ export class Deployer {
   async #distribute(shares: Shares, force: boolean, grace: AbortSignal, task: Task): Promise<boolean> {
     const { cluster, fleet } = this.#options
     for (const instance of shares.names) this.#awaited.add(instance)
-    const tell = tellsSteps(task)
+    const tell = tellsSteps(fleet, task)
     const late = await Promise.all(
       shares.names.map(async instance => {
         await fleet.when(instance, grace)
@@ -149,8 +149,7 @@ export class Deployer {
           instance,
           method: 'deploy',
           params: { share: cluster.shareOf(shares, instance), force, refresh: true },
-          unanswered: error =>
-            shares.nodes(instance).map(({ name: node }) => ({ success: false, instance, node, error })),
+          nodes: shares.nodes(instance).map(({ name }) => name),
           onPart: steps => tell(instance, steps)
         })
       })

@@ -7,8 +7,15 @@ import { groupBy } from '../../util.js'
 import type { AgentMethod, AgentMethods, Fleet } from '../fleet.js'
 
 /** Returns a function that reports what an instance waits for, during its part, as progress of the request. */
-export function tellsSteps({ reqid, tell }: Task): (instance: string, steps: NodeStep[]) => void {
-  return (instance, waiting) => tell({ type: 'request_progress', reqid, instance, results: [], waiting })
+export function tellsSteps(
+  fleet: Fleet,
+  { reqid, tell }: Task
+): (instance: string, steps: readonly NodeStep[]) => void {
+  return (instance, steps) => {
+    // A deployment also stops nodes that nobody asks about any more.
+    const waiting = steps.filter(({ node }) => fleet.knows(instance, node))
+    if (fleet.mayCause(instance)) tell({ type: 'request_progress', reqid, instance, results: [], waiting })
+  }
 }
 
 /** A question to the agent of an instance, for its part of a request. */
@@ -16,8 +23,8 @@ export interface InstanceQuestion<M extends AgentMethod> {
   instance: string
   method: M
   params: ParamsOf<AgentMethods[M]>
-  /** Returns the outcomes for the request when the instance does not answer, or refuses. */
-  unanswered: (error: string) => Outcome[]
+  /** The nodes that it is about; undefined when it is about the instance as a whole. */
+  nodes?: readonly string[]
   /** Called with each part that the instance sends before its answer. */
   onPart?: ((part: PartOf<AgentMethods[M]>) => void) | undefined
   /** Called with every outcome, answered or not, before it is reported. */
@@ -33,21 +40,43 @@ export type OutcomeMethod = {
 export async function askInstance<M extends OutcomeMethod>(
   fleet: Fleet,
   task: Pick<Task, 'reqid' | 'remainingMs' | 'progress'>,
-  { instance, method, params, unanswered, onPart, heard }: InstanceQuestion<M>
+  { instance, method, params, nodes, onPart, heard }: InstanceQuestion<M>
 ): Promise<boolean> {
   let timedOut = false
   const outcomes = await fleet
     .ask(instance, method, params, { timeoutMs: task.remainingMs(), reqid: task.reqid, onPart })
     .then(
-      answer => answer as Outcome[],
+      answer => attributed(answer as Outcome[], instance, nodes),
       (error: unknown) => {
         timedOut = error instanceof AppError && error.code === 'timeout'
-        return unanswered(timedOut ? requestTimedOut : messageOf(error))
+        return failures(timedOut ? requestTimedOut : messageOf(error), instance, nodes)
       }
     )
   heard?.(outcomes)
   task.progress(instance, outcomes)
   return timedOut
+}
+
+/** Returns a failure of each node; of the instance, when the question was about the whole. */
+function failures(error: string, instance: string, nodes: readonly string[] | undefined): Outcome[] {
+  if (!nodes) return [{ success: false, instance, error }]
+  return nodes.map(node => ({ success: false, instance, node, error }))
+}
+
+/**
+ * Returns what an agent has answered as the outcomes of its instance and of the nodes that it was asked about, one for
+ * each: an agent speaks for no other.
+ */
+function attributed(answer: readonly Outcome[], instance: string, nodes: readonly string[] | undefined): Outcome[] {
+  if (!nodes) return answer.slice(0, 1).map(({ node: _node, ...outcome }) => ({ ...outcome, instance }) as Outcome)
+  const said = new Map(answer.map(outcome => [outcome.node, outcome]))
+  return nodes.map((node): Outcome => {
+    const outcome = said.get(node) ?? {
+      success: false,
+      error: `the agent of ${instance} does not say what became of it`
+    }
+    return { ...outcome, instance, node } as Outcome
+  })
 }
 
 export interface NodeQuestion<M extends AgentMethod> extends Pick<InstanceQuestion<M>, 'method' | 'heard'> {
@@ -74,8 +103,8 @@ export async function askNodes<M extends OutcomeMethod>(
         instance,
         method,
         params: params(names, instance),
-        unanswered: error => names.map(node => ({ success: false, instance, node, error })),
-        onPart: onPart && (part => onPart(instance, part)),
+        nodes: names,
+        onPart: onPart && ((part: PartOf<AgentMethods[M]>) => onPart(instance, part)),
         heard
       })
     })

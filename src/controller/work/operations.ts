@@ -82,7 +82,7 @@ export class Operations {
         method: 'restart',
         params: nodes => ({ nodes }),
         heard,
-        onPart: tellsSteps(task)
+        onPart: tellsSteps(this.#fleet, task)
       })
       if (!culprit) continue
       const rest = groups
@@ -113,7 +113,7 @@ export class Operations {
       timedOut: await askNodes(this.#fleet, task, selected, {
         method,
         params: nodes => ({ nodes }),
-        onPart: tellsSteps(task)
+        onPart: tellsSteps(this.#fleet, task)
       })
     }
   }

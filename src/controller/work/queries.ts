@@ -1,10 +1,14 @@
 import type { Arguments, Selector } from '../../../schemas/api.js'
-import type { Configuration } from '../../../schemas/types.js'
+import type { Configuration, Node } from '../../../schemas/types.js'
 import { failed, type Answer, type Task } from '../../requests/task.js'
 import { compare } from '../../util.js'
 import { askInstance, askNodes, type NodeQuestion, type OutcomeMethod } from './ask.js'
 import type { Fleet } from '../fleet.js'
+import { Ration } from './ration.js'
 import { select } from '../cluster/selection.js'
+
+/** More than an agent sends of one node that is followed, in UTF-16 code units: twice 4 MiB. */
+const followedMax = 8_388_608
 
 /** Questions to the agents about what runs. */
 export class Queries {
@@ -19,7 +23,10 @@ export class Queries {
     deployed: Configuration | undefined,
     task: Task
   ): Promise<Answer> {
-    return await this.#ask(selector, deployed, task, { method: 'get_id_value', params: nodes => ({ id, nodes }) })
+    return await this.#ask(selector, deployed, task, () => ({
+      method: 'get_id_value',
+      params: nodes => ({ id, nodes })
+    }))
   }
 
   /** Returns what nodes have written; with `follow`, what they write from now on is sent as events. */
@@ -36,21 +43,27 @@ export class Queries {
     deployed: Configuration | undefined,
     task: Task
   ): Promise<Answer> {
-    return await this.#ask(selector, deployed, task, {
-      method: 'get_node_output',
-      params: nodes => ({
-        nodes,
-        ...(stream === undefined ? {} : { stream }),
-        lines,
-        incarnation,
-        ...(follow ? { follow: { duration, max_lines: maxLines } } : {})
-      }),
-      onPart: (instance, part) => task.tell({ type: 'node_output', reqid: task.reqid, instance, ...part })
+    return await this.#ask<'get_node_output'>(selector, deployed, task, selected => {
+      const ration = new Ration(selected, follow ? maxLines : 0, followedMax)
+      return {
+        method: 'get_node_output',
+        params: nodes => ({
+          nodes,
+          ...(stream === undefined ? {} : { stream }),
+          lines,
+          incarnation,
+          ...(follow ? { follow: { duration, max_lines: maxLines } } : {})
+        }),
+        onPart: (instance, { node, stream, lines: told }) => {
+          const lines = ration.take(instance, node, told)
+          if (lines.length > 0) task.tell({ type: 'node_output', reqid: task.reqid, instance, node, stream, lines })
+        }
+      }
     })
   }
 
   async diagnose(selector: Selector, deployed: Configuration | undefined, task: Task): Promise<Answer> {
-    return await this.#ask(selector, deployed, task, { method: 'diagnose', params: nodes => ({ nodes }) })
+    return await this.#ask(selector, deployed, task, () => ({ method: 'diagnose', params: nodes => ({ nodes }) }))
   }
 
   /** Returns what nodes use and see; with `watch`, samples are sent as events. */
@@ -59,10 +72,17 @@ export class Queries {
     deployed: Configuration | undefined,
     task: Task
   ): Promise<Answer> {
-    return await this.#ask(selector, deployed, task, {
-      method: 'get_node_stats',
-      params: nodes => ({ nodes, ...(watch ? { watch: { duration, interval } } : {}) }),
-      onPart: (instance, stats) => task.tell({ type: 'node_stats', reqid: task.reqid, instance, stats })
+    return await this.#ask<'get_node_stats'>(selector, deployed, task, selected => {
+      // Timers may be late or early: one sample more at each end.
+      const ration = new Ration(selected, watch ? Math.ceil(duration / interval) + 2 : 0)
+      return {
+        method: 'get_node_stats',
+        params: nodes => ({ nodes, ...(watch ? { watch: { duration, interval } } : {}) }),
+        onPart: (instance, told) => {
+          const stats = told.filter(({ node }) => ration.take(instance, node, [node]).length > 0)
+          if (stats.length > 0) task.tell({ type: 'node_stats', reqid: task.reqid, instance, stats })
+        }
+      }
     })
   }
 
@@ -76,8 +96,7 @@ export class Queries {
         askInstance(this.#fleet, task, {
           instance,
           method: 'get_instance_stats',
-          params: {},
-          unanswered: error => [{ success: false, instance, error }]
+          params: {}
         })
       )
     )
@@ -88,10 +107,10 @@ export class Queries {
     selector: Selector,
     deployed: Configuration | undefined,
     task: Task,
-    question: NodeQuestion<M>
+    question: (selected: readonly Node[]) => NodeQuestion<M>
   ): Promise<Answer> {
     if (!deployed) return failed('no cluster deployed')
     const { selected, unknown } = select(selector, deployed)
-    return { results: unknown, timedOut: await askNodes(this.#fleet, task, selected, question) }
+    return { results: unknown, timedOut: await askNodes(this.#fleet, task, selected, question(selected)) }
   }
 }
