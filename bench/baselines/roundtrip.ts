@@ -64,7 +64,7 @@ const fleet = new Fleet({
   retryMaxMs: 5000,
   log,
   now,
-  nodesOf: () => 0,
+  nodesOf: () => [],
   layout: digest => cluster.layout(digest),
   dial: async () => {
     throw new Error('nobody is dialled')

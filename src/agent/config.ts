@@ -32,6 +32,11 @@ export const agentSettings = {
   agent_tls_pin: File(
     "the controller's own certificate (PEM), if it is to be that one, whatever names are in it; given, the agent speaks TLS; with a controller in the same zeek-cluster, that one's"
   ),
+  agent_tls_by_proxy: Type.Boolean({
+    default: false,
+    description:
+      'whether something else encrypts the way to the controller (a tunnel, a private network), so that the agent may dial other addresses than loopback without TLS'
+  }),
   agent_tls_cert: File('the certificate (PEM) that the agent shows; its O is "agent", its CN the agent\'s name'),
   agent_tls_key: File('the key (PEM) of that certificate'),
   agent_addr: ListenAddress({ default: '127.0.0.1', description: 'where an agent that is dialled listens' }),
@@ -144,12 +149,24 @@ export interface AgentContext {
   env: NodeJS.ProcessEnv
 }
 
-/** Throws an AppError when others than its controller could command the agent. */
-export function refuseExposure({ agent_addr: addr, agent_tls_cert: cert }: AgentSettings): void {
+/** Throws an AppError when others than its controller could command the agent, or read its token. */
+export function refuseExposure(settings: AgentSettings): void {
+  const { agent_addr: addr, agent_tls_cert: cert, agent_controller: controller } = settings
   if (!isLoopback(addr) && cert === undefined) {
     throw new AppError(
       'invalid_request',
       `ZEEK_AGENT_ADDR is ${addr}: whoever reaches it could run anything; set ZEEK_AGENT_TLS_CERT, ZEEK_AGENT_TLS_KEY and ZEEK_AGENT_TLS_CA, or a loopback address`
     )
   }
+  if (controller === 'none' || isLoopback(hostOf(controller)) || settings.agent_tls_by_proxy) return
+  if (settings.agent_tls_ca !== undefined || settings.agent_tls_pin !== undefined) return
+  throw new AppError(
+    'invalid_request',
+    `ZEEK_AGENT_CONTROLLER is ${controller}: whoever answers there could run anything; set ZEEK_AGENT_TLS_CA or ZEEK_AGENT_TLS_PIN, or ZEEK_AGENT_TLS_BY_PROXY=true where something else encrypts the way`
+  )
+}
+
+/** Returns the host of `host:port`. */
+function hostOf(address: string): string {
+  return address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
 }

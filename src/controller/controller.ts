@@ -265,7 +265,8 @@ export class Controller {
     const { errors, warnings } = validate(config, {
       controllerName: settings.controller_name,
       controllerPorts: controllerPorts(settings),
-      autoAssignBrokerPorts: settings.controller_auto_assign_broker_ports
+      autoAssignBrokerPorts: settings.controller_auto_assign_broker_ports,
+      dialsSecurely: settings.controller_tls_cert !== undefined
     })
     if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })), warnings }
     const staged = { ...config, id: config.id ?? randomUUID() }

@@ -67,8 +67,8 @@ export interface FleetOptions {
   retryMaxMs: number
   log: Logger
   now: () => number
-  /** Returns how many nodes an instance is configured to run. */
-  nodesOf: (instance: string) => number
+  /** Returns the nodes that an instance is configured to run. */
+  nodesOf: (instance: string) => readonly { name: string }[]
   /** Returns the packed layout with a digest. Throws an AppError. */
   layout: (digest: string) => Promise<string>
   /** Opens a link to an agent that is dialled. */
@@ -246,7 +246,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
         // An agent that was refused does not reset the backoff.
         if (this.#members.get(name)?.link === link) attempt = 0
       } catch (error) {
-        this.#options.log.debug(`cannot reach instance ${name}: ${messageOf(error)}`)
+        const problem = messageOf(error)
+        this.#options.log.debug(`cannot reach instance ${name}: ${problem}`)
+        // Time does not mend it.
+        if (attempt === 1 && error instanceof AppError && error.code === 'forbidden') {
+          this.emit('fault', problem, name, undefined)
+        }
       }
       await sleep(backoff(attempt, retryMs, this.#options.retryMaxMs), undefined, { signal }).catch(() => {})
     }
@@ -323,8 +328,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   /** Returns whether an instance has as many processes of that kind already as it can have. */
-  #isFull({ name, statuses }: Member, { mgmt_role: role }: NodeStatus): boolean {
-    if (role === 'NODE') return statuses.size >= this.#options.nodesOf(name) + otherNodesMax
+  #isFull({ name: instance, statuses }: Member, { node, mgmt_role: role }: NodeStatus): boolean {
+    if (role === 'NODE') {
+      const configured = this.#options.nodesOf(instance)
+      return statuses.size >= configured.length + otherNodesMax && !configured.some(({ name }) => name === node)
+    }
     return [...statuses.values()].filter(({ mgmt_role: role }) => role !== 'NODE').length >= managingMax
   }
 

@@ -95,7 +95,7 @@ export async function startController({
     retryMaxMs: settings.management_retry_max * 1000,
     log,
     now,
-    nodesOf: instance => cluster.shares?.nodes(instance).length ?? 0,
+    nodesOf: instance => cluster.shares?.nodes(instance) ?? [],
     layout: digest => cluster.layout(digest),
     dial: (name, address, signal) => access.dialAgent(name, address, signal)
   })

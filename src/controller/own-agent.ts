@@ -26,6 +26,8 @@ export const ownController: DerivedDefaults<Settings> = (settings, isGiven) => {
     authentication === 'token' && settings.agent_token_file === undefined && settings.agent_tls_cert === undefined
   return {
     agent_controller: hostPort(reachableAt(addr), port),
+    // What goes to an address of this host does not leave it.
+    agent_tls_by_proxy: true,
     ...(cert === undefined || settings.agent_tls_pin !== undefined ? {} : { agent_tls_pin: cert }),
     ...(needsToken ? { agent_token_file: tokenFileIn(settings) } : {})
   }

@@ -195,8 +195,9 @@ export class Link {
 
   #admit(question: Question): void {
     const { ask } = question
-    if (this.#serving.has(ask) || this.#held.has(ask))
+    if (this.#serving.has(ask) || this.#held.has(ask)) {
       throw new AppError('invalid_request', `question ${ask} came twice`)
+    }
     if (this.#serving.size + this.#held.size >= servingMax) {
       throw new AppError('invalid_request', `more than ${servingMax} questions at a time`)
     }

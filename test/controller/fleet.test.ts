@@ -29,7 +29,7 @@ function startFleet(t: Test) {
     retryMaxMs: 0,
     log: silent,
     now: () => 1000,
-    nodesOf: () => 0,
+    nodesOf: () => [],
     layout: async digest => `packed ${digest}`,
     dial: async () => {
       throw new Error('nobody is dialled')

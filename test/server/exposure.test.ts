@@ -84,6 +84,37 @@ await t.test('an agent that listens elsewhere has a certificate', t => {
   t.end()
 })
 
+await t.test('an agent dials a controller elsewhere over TLS only', t => {
+  const places = [...loopback, ...outside, 'localhost', 'controller.example.org'].map(host =>
+    host.includes(':') ? `[${host}]` : host
+  )
+  const safe: Record<string, string>[] = [
+    { 'agent-tls-ca': 'ca' },
+    { 'agent-tls-pin': 'pin' },
+    { 'agent-tls-by-proxy': 'true' }
+  ]
+  for (const host of places) {
+    const controller = { 'agent-controller': `${host}:2150` }
+    const isHere = host === 'localhost' || loopback.some(address => host.replace(/[[\]]/g, '') === address)
+    for (const tls of [{}, { 'agent-token-file': 't' }] as Record<string, string>[]) {
+      t.equal(
+        why(() => refuseAgentExposure(settingsOf({ ...controller, ...tls }))),
+        isHere
+          ? undefined
+          : `ZEEK_AGENT_CONTROLLER is ${host}:2150: whoever answers there could run anything; set ZEEK_AGENT_TLS_CA or ZEEK_AGENT_TLS_PIN, or ZEEK_AGENT_TLS_BY_PROXY=true where something else encrypts the way`,
+        host
+      )
+    }
+    for (const tls of safe) {
+      t.equal(
+        why(() => refuseAgentExposure(settingsOf({ ...controller, ...tls }))),
+        undefined
+      )
+    }
+  }
+  t.end()
+})
+
 await t.test('the command says in one line what to do, and each role heeds its own rules', async t => {
   const directory = directoryOf(t)
   const state = `--management-state-dir=${directory}/state`
@@ -102,6 +133,11 @@ await t.test('the command says in one line what to do, and each role heeds its o
       ['--agent'],
       { ZEEK_AGENT_ADDR: '10.0.0.1' },
       /^zeek-cluster: ZEEK_AGENT_ADDR is 10\.0\.0\.1: [^\n]*set ZEEK_AGENT_TLS_CERT[^\n]*\n$/
+    ],
+    [
+      ['--agent'],
+      { ZEEK_AGENT_CONTROLLER: '10.0.0.1:2150' },
+      /^zeek-cluster: ZEEK_AGENT_CONTROLLER is 10\.0\.0\.1:2150: [^\n]*set ZEEK_AGENT_TLS_CA[^\n]*\n$/
     ]
   ] as const) {
     const { status, stdout, stderr } = start([...roles, state], env)

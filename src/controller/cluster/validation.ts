@@ -2,7 +2,7 @@ import type { ConfigurationInput, Node } from '../../../schemas/types.js'
 import { oddPlaces } from '../../addresses.js'
 import { maskedFields } from '../../security/secrets.js'
 import { sharing } from '../../sharing.js'
-import { compare, groupBy } from '../../util.js'
+import { compare, groupBy, isLoopback } from '../../util.js'
 import { needsPort } from './ports.js'
 
 export interface Findings {
@@ -16,6 +16,8 @@ export interface ValidationRules {
   controllerName: string
   controllerPorts: readonly number[]
   autoAssignBrokerPorts: boolean
+  /** Whether agents are dialled over TLS. */
+  dialsSecurely: boolean
 }
 
 const tcp = (port: number) => `${port}/tcp`
@@ -41,6 +43,7 @@ export function validate({ instances, nodes }: ConfigurationInput, rules: Valida
       .map(({ name, instance }) => `node '${name}' has undeclared instance name '${instance}'`),
     ...portConflicts({ instances, nodes }, rules),
     ...lackingPorts(nodes, rules),
+    ...dialledInClear(instances, rules),
     ...shared.errors,
     ...maskedFields({ instances, nodes })
   ]
@@ -97,6 +100,16 @@ function lackingPorts(nodes: readonly Node[], { autoAssignBrokerPorts }: Validat
   return autoAssignBrokerPorts || lacking.length === 0
     ? []
     : [`Broker port auto-assignment disabled but nodes ${lacking.join(', ')} lack ports`]
+}
+
+function dialledInClear(instances: ConfigurationInput['instances'], { dialsSecurely }: ValidationRules): string[] {
+  if (dialsSecurely) return []
+  return instances
+    .filter(({ host, listen_port: port }) => port !== undefined && host !== undefined && !isLoopback(host))
+    .map(
+      ({ name, host }) =>
+        `instance '${name}' at ${host} would be dialled in clear: set ZEEK_CONTROLLER_TLS_CERT and ZEEK_CONTROLLER_TLS_KEY`
+    )
 }
 
 /** Returns a warning for each undeclared instance name that differs from a declared one only in case. */

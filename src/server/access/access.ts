@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { agentPath } from '../../../schemas/agent.js'
 import { Certificates } from '../../security/certificates.js'
 import { AppError, messageOf } from '../../errors.js'
-import { dial, type WebSocketTransport } from '../../link/websocket.js'
+import { dial, fromAgent, type WebSocketTransport } from '../../link/websocket.js'
 import type { Store } from '../../store/store.js'
 import { TokenTable } from '../../store/tokens.js'
 import { bootstrapToken, createToken } from '../../security/token.js'
@@ -85,8 +85,13 @@ export async function createAccess({ settings, store, audit, onChange, now, agen
     guard,
     audit,
     dialAgent: async (name, address, signal) => {
-      if (!certificates) return await dial(`ws://${address}${agentPath}`, signal)
+      if (!certificates) {
+        const url = new URL(`ws://${address}${agentPath}`)
+        refuseToDialInClear(name, url.hostname)
+        return await dial(url.href, signal, { intake: fromAgent })
+      }
       return await dial(`wss://${address}${agentPath}`, signal, {
+        intake: fromAgent,
         tls: {
           ...certificates.options,
           checkServerIdentity: (_host, { subject: { O: role, CN: its } }) =>
@@ -101,6 +106,16 @@ export async function createAccess({ settings, store, audit, onChange, now, agen
       limits.close()
     }
   }
+}
+
+/** Throws `forbidden` when an agent at an address would be dialled in clear over a network. */
+function refuseToDialInClear(name: string, address: string): void {
+  if (isLoopback(address.replace(/^\[|\]$/g, ''))) return
+  const why = 'whoever answers would get its configuration, with its secrets'
+  throw new AppError(
+    'forbidden',
+    `instance ${name} at ${address} is not dialled in clear: ${why}; set ZEEK_CONTROLLER_TLS_CERT and ZEEK_CONTROLLER_TLS_KEY`
+  )
 }
 
 /** Stores the bootstrap token, which the user has made for the first admin. */

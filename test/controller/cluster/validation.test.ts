@@ -4,7 +4,12 @@ import type { ConfigurationInput, Node } from '../../../schemas/types.js'
 import { validate } from '../../../src/controller/cluster/validation.js'
 import { fixture } from '../../support/environment.js'
 
-const rules = { controllerName: 'controller', controllerPorts: [2150, 2149], autoAssignBrokerPorts: true }
+const rules = {
+  controllerName: 'controller',
+  controllerPorts: [2150, 2149],
+  autoAssignBrokerPorts: true,
+  dialsSecurely: true
+}
 const node = (name: string, more: Partial<Node> = {}): Node => ({ name, instance: 'a', role: 'LOGGER', ...more })
 const configuration = (
   nodes: Node[],
@@ -357,4 +362,20 @@ await t.test('validating changes nothing of what it is given', async t => {
   const before = structuredClone(given)
   validate(given, { ...rules, autoAssignBrokerPorts: false })
   t.same(given, before)
+})
+
+await t.test('an instance that would be dialled in clear over a network is an error', t => {
+  const clear = { dialsSecurely: false }
+  const at = (host?: string, listenPort?: number) => [
+    { name: 'a', ...(host && { host }), ...(listenPort && { listen_port: listenPort }) }
+  ]
+  for (const host of ['10.0.0.1', '2001:db8::1']) {
+    t.same(errorsOf([], at(host, 2151), clear), [
+      `instance 'a' at ${host} would be dialled in clear: set ZEEK_CONTROLLER_TLS_CERT and ZEEK_CONTROLLER_TLS_KEY`
+    ])
+    t.same(errorsOf([], at(host, 2151)), [])
+    t.same(errorsOf([], at(host), clear), [], 'its agent dials')
+  }
+  for (const host of ['127.0.0.1', '::1', undefined]) t.same(errorsOf([], at(host, 2151), clear), [])
+  t.end()
 })

@@ -103,7 +103,7 @@ await t.test('the staged configuration comes back as it was sent', async t => {
   const { ask } = await startTestController(t)
   const config = {
     id: 'mine',
-    instances: [{ name: 'agent-a', host: '10.0.0.1', listen_port: 2151 }],
+    instances: [{ name: 'agent-a', host: '127.0.0.9', listen_port: 2151 }],
     nodes: [
       {
         ...worker(),
