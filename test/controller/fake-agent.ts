@@ -1,4 +1,4 @@
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter, once, setMaxListeners } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -81,6 +81,8 @@ export async function fakeAgent(
     ])
   )
   const link: Link = new Link(await dial(`ws://127.0.0.1:${port}${agentPath}`, new AbortController().signal), recording)
+  // One for each question.
+  setMaxListeners(0, link.closed)
   t.teardown(() => link.close('the test is over'))
   await link.ask(
     'hello',
