@@ -123,7 +123,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
           wait === undefined ? started : await controller.waitForRequest(started.reqid, wait, closing, request.signal)
         const whole =
           own && finished.state !== 'pending'
-            ? { ...finished, results: own.map(outcome => ({ reqid: finished.reqid, ...outcome })) }
+            ? { ...finished, results: own.map(outcome => ({ ...outcome, reqid: finished.reqid })) }
             : finished
         reply.header('location', `/v1/requests/${started.reqid}`)
         if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)

@@ -318,8 +318,8 @@ const controlEvents = [HelloEvent, HeartbeatEvent, SnapshotEvent, SnapshotEndEve
 
 /** An event without its place in the log. */
 type Bare<T> = T extends unknown ? Omit<T, 'cursor' | 'time'> : never
+export type DomainEvent = Bare<Static<(typeof domainEvents)[number]>>
 export type AuditEvent = Bare<Static<typeof AuditEntry>>
-export type DomainEvent = Bare<Static<(typeof domainEvents)[number]>> | AuditEvent
 export type ControlEvent = Static<(typeof controlEvents)[number]>
 
 /** An event as it is in the log. `body` is the event as a JSON object, without cursor and time. */

@@ -61,7 +61,7 @@ export async function startController({
     failure => (failure === undefined ? log.warn('the store can be used again') : log.error(failure)),
     (seconds, writes) => metrics.committed(seconds, writes)
   )
-  const createHub = (log: EventLog) =>
+  const createHub = (log: EventLog | EventLog<'audit'>) =>
     new Hub(log, {
       heartbeatMs: settings.controller_events_heartbeat * 1000,
       stallMs: settings.controller_events_stall * 1000,
@@ -71,7 +71,13 @@ export async function startController({
   const [hub, auditHub] = [createHub(eventLog), createHub(auditLog)]
   const journal = new EventJournal(store, { log: eventLog, hub }, { log: auditLog, hub: auditHub }, now)
   const notifications = new Notifications(journal, log)
-  const audit = new Audit({ log: auditLog, hub: auditHub }, event => notifications.note(event), now)
+  const audit = new Audit(
+    { log: auditLog, hub: auditHub },
+    entry => {
+      journal.record(entry).catch(error => log.debug(`an audit entry is lost: ${messageOf(error)}`))
+    },
+    now
+  )
   const access = await createAccess({ settings, store, audit, onChange: () => journal.catchUp(), now, agent })
   const table = new RequestTable(store)
   const requests = new Requests({
@@ -179,7 +185,7 @@ export async function startController({
 
 /** Opens the logs, and warns of those whose past events cannot be trusted. Throws an AppError that names the file. */
 async function openLogs(
-  { events, audit }: { events: EventLog; audit: EventLog },
+  { events, audit }: { events: EventLog; audit: EventLog<'audit'> },
   path: string,
   log: Logger
 ): Promise<void> {

@@ -11,7 +11,7 @@ export interface PruningOptions {
   settings: ControllerSettings
   store: Store
   events: EventLog
-  audit: EventLog
+  audit: EventLog<'audit'>
   requests: RequestTable
   log: Logger
   now: () => number

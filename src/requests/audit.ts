@@ -1,10 +1,10 @@
 import { requests, type Request, type RequestType } from '../../schemas/api.js'
-import type { AuditEvent, DomainEvent } from '../../schemas/events.js'
+import type { AuditEvent } from '../../schemas/events.js'
 import type { Caller } from './caller.js'
 import { parseCursor } from '../events/cursor.js'
 import type { Hub } from '../events/hub.js'
 import { AppError } from '../errors.js'
-import type { Channel } from './journal.js'
+import type { AppendEntry, Channel } from './journal.js'
 
 /** Repeated refusals of one client are recorded once in this time. */
 const repeatMs = 60_000
@@ -16,12 +16,12 @@ const isAudited = (type: RequestType) => requests[type].role !== 'viewer'
 
 /** The audit log: who did what, from where, and with what outcome. */
 export class Audit {
-  #channel: Channel
-  #note: (event: DomainEvent) => void
+  #channel: Channel<'audit'>
+  #note: (entry: AuditEvent) => void
   #now: () => number
   #refused = new Map<string, { until: number; count: number }>()
 
-  constructor(channel: Channel, note: (event: DomainEvent) => void, now: () => number) {
+  constructor(channel: Channel<'audit'>, note: (entry: AuditEvent) => void, now: () => number) {
     this.#channel = channel
     this.#note = note
     this.#now = now
@@ -59,14 +59,14 @@ export class Audit {
   }
 
   /** Records that a request was accepted. Call it only inside of the write that accepts the request. */
-  accepted({ type, reqid }: Request, by: Caller | undefined, append: (event: DomainEvent) => unknown): void {
-    if (isAudited(type)) append(entry(type, 'accepted', by ?? {}, { reqid }))
+  accepted({ type, reqid }: Request, by: Caller | undefined, record: AppendEntry): void {
+    if (isAudited(type)) record(entry(type, 'accepted', by ?? {}, { reqid }))
   }
 
   /** Records how a request ended. Call it only inside of the write that ends the request. */
-  concluded({ type, reqid, state }: Request, append: (event: DomainEvent) => unknown, by?: Caller): void {
+  concluded({ type, reqid, state }: Request, record: AppendEntry, by?: Caller): void {
     if (isAudited(type)) {
-      append(entry(type, state, by ?? JSON.parse(this.#channel.log.lastOf(reqid)?.body ?? '{}'), { reqid }))
+      record(entry(type, state, by ?? JSON.parse(this.#channel.log.lastOf(reqid)?.body ?? '{}'), { reqid }))
     }
   }
 

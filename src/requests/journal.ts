@@ -1,28 +1,34 @@
-import type { DomainEvent } from '../../schemas/events.js'
+import type { AuditEvent, DomainEvent } from '../../schemas/events.js'
 import { formatCursor } from '../events/cursor.js'
 import type { Hub } from '../events/hub.js'
-import type { EventLog, StoredEvent } from '../store/events.js'
+import type { EventLog, LogName, StoredEvent } from '../store/events.js'
 import type { Store, WriteOptions } from '../store/store.js'
 
-/** The largest number of notifications that wait while the store cannot be written. */
+/** The largest number of notifications, and of audit entries, that wait while the store cannot be written. */
 const notesMax = 10_000
 
 /** A log, and the hub that streams it to its readers. */
-export interface Channel {
-  log: EventLog
+export interface Channel<Name extends LogName = 'events'> {
+  log: EventLog<Name>
   hub: Hub
 }
+
+/** Appends an event to the event log, only inside of a write. Returns its number. */
+export type AppendEvent = (event: DomainEvent) => number
+/** Appends an entry to the audit log, only inside of a write: a function of its own, so that no event can become one. */
+export type AppendEntry = (entry: AuditEvent) => void
+type Job<T> = (append: AppendEvent, record: AppendEntry) => T
 
 /** Commits events, then announces them: no reader gets an event that is not in its log. Audit has a separate log. */
 export class EventJournal {
   #store: Store
   #events: Channel
-  #audit: Channel
+  #audit: Channel<'audit'>
   #now: () => number
-  #notes = 0
+  #notes = { events: 0, audit: 0 }
   #lost = 0
 
-  constructor(store: Store, events: Channel, audit: Channel, now: () => number) {
+  constructor(store: Store, events: Channel, audit: Channel<'audit'>, now: () => number) {
     this.#store = store
     this.#events = events
     this.#audit = audit
@@ -33,31 +39,34 @@ export class EventJournal {
     return this.#store.failure === undefined
   }
 
-  /** Writes the events that `job` appends. `time` is when they happened, if that is not now. */
+  /** Writes what `job` appends to either log. `time` is when it happened, if that is not now. */
   async write<T>(
     durability: 'synced' | 'written',
     transient: boolean,
-    job: (append: (event: DomainEvent) => number) => T,
+    job: Job<T>,
     { time, ...options }: WriteOptions & { time?: number } = {}
   ): Promise<T> {
-    const { value, written } = await this.#store.write(
+    const { value, events, entries } = await this.#store.write(
       durability,
       () => {
-        const written: [Channel, StoredEvent[]][] = [
-          [this.#events, []],
-          [this.#audit, []]
-        ]
-        const value = job(event => {
-          const [{ log }, events] = written[event.type === 'audit' ? 1 : 0]!
-          const stored = log.append(event, transient, time ?? this.#now())
-          events.push(stored)
-          return stored.seq
-        })
-        return { value, written }
+        const at = time ?? this.#now()
+        const [events, entries]: [StoredEvent[], StoredEvent[]] = [[], []]
+        const value = job(
+          event => {
+            const stored = this.#events.log.append(event, transient, at)
+            events.push(stored)
+            return stored.seq
+          },
+          entry => {
+            entries.push(this.#audit.log.append(entry, transient, at))
+          }
+        )
+        return { value, events, entries }
       },
       options
     )
-    for (const [channel, events] of written) if (events.length > 0) announce(channel, events)
+    if (events.length > 0) announce(this.#events, events)
+    if (entries.length > 0) announce(this.#audit, entries)
     return value
   }
 
@@ -66,15 +75,25 @@ export class EventJournal {
    * it is lost, and the number of lost ones is reported afterwards.
    */
   async note(event: DomainEvent): Promise<void> {
-    if (this.#notes >= notesMax) {
+    await this.#note('events', append => append(event))
+  }
+
+  /** Writes one audit entry that belongs to no request. It waits, and may be lost, as an event of `note`. */
+  async record(entry: AuditEvent): Promise<void> {
+    await this.#note('audit', (_append, record) => record(entry))
+  }
+
+  /** `log`: where the note goes; a flood of one kind leaves room for the other. */
+  async #note(log: LogName, job: Job<unknown>): Promise<void> {
+    if (this.#notes[log] >= notesMax) {
       this.#lost++
       return
     }
-    this.#notes++
+    this.#notes[log]++
     try {
-      await this.write('written', false, append => append(event), { insists: true, time: this.#now() })
+      await this.write('written', false, job, { insists: true, time: this.#now() })
     } finally {
-      this.#notes--
+      this.#notes[log]--
     }
     const lost = this.#lost
     this.#lost = 0
@@ -107,7 +126,7 @@ export class EventJournal {
 }
 
 /** Announces events. What another process wrote in between is announced in its place, and nothing twice. */
-function announce({ log, hub }: Channel, events: readonly StoredEvent[]): void {
+function announce<Name extends LogName>({ log, hub }: Channel<Name>, events: readonly StoredEvent[]): void {
   const next = events[0]!.seq > log.head + 1 ? log.unseen() : events.filter(({ seq }) => seq > log.head)
   log.advance(...next)
   if (next.length > 0) hub.announce(next)

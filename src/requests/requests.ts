@@ -7,16 +7,15 @@ import {
   type RequestState,
   type RequestType
 } from '../../schemas/api.js'
-import type { DomainEvent } from '../../schemas/events.js'
 import type { Outcome, Result } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import type { Idempotency } from './idempotency.js'
 import { Pending, type PendingLimits } from './pending.js'
 import type { Audit } from './audit.js'
 import type { Caller } from './caller.js'
-import type { EventJournal } from './journal.js'
+import type { AppendEntry, AppendEvent, EventJournal } from './journal.js'
 import type { RequestEnd, RequestFilter, RequestTable, StoredRequest } from '../store/requests.js'
-import { type Answer, concluded, type Task, timedOut, withReqid, type Work } from './task.js'
+import { type Answer, concluded, type Task, type TaskEvent, timedOut, withReqid, type Work } from './task.js'
 import { maxTimerMs, timeOrderedId } from '../util.js'
 import { Waiting } from './waiting.js'
 
@@ -48,6 +47,12 @@ interface Asked extends RequestOptions {
   work: Work
   reqid: string
   created: number
+}
+
+/** What a write appends to the logs. */
+interface Logs {
+  append: AppendEvent
+  record: AppendEntry
 }
 
 /** How a request ends: `as` is its state where the results do not determine it; `by` its caller, where known. */
@@ -139,10 +144,10 @@ export class Requests {
       const { finished, ...started } = await this.#journal.write<Started & { finished?: Request }>(
         durability,
         transient,
-        append => {
+        (append, record) => {
           const replayed = this.#replay(asked.idempotency)
           if (!replayed && full) this.#pending.refuse(full)
-          return replayed ?? this.#accept(asked, early, append)
+          return replayed ?? this.#accept(asked, early, { append, record })
         },
         { unhurried: early !== undefined }
       )
@@ -184,11 +189,11 @@ export class Requests {
   #accept(
     { type, args, reqid, by, created, timeoutMs, idempotency, work }: Asked,
     early: Answer | undefined,
-    append: (event: DomainEvent) => number
+    logs: Logs
   ): Started & { finished?: Request } {
     const expires = created + Math.ceil(timeoutMs)
     const times = { created_at: new Date(created).toISOString(), expires_at: new Date(expires).toISOString() }
-    const seq = append({ type: `${type}_request`, reqid, arguments: args, expires_at: times.expires_at }) - 1
+    const seq = logs.append({ type: `${type}_request`, reqid, arguments: args, expires_at: times.expires_at }) - 1
     const request: Request = {
       reqid,
       type,
@@ -199,7 +204,7 @@ export class Requests {
       ...times,
       event_cursor: this.#journal.cursorOf(seq)
     }
-    this.#options.audit?.accepted(request, by, append)
+    this.#options.audit?.accepted(request, by, logs.record)
     const { transient } = this.#kind(type)
     const row = { reqid, type, arguments: args, created, expires, event_seq: seq, transient, idempotency }
     const write = (end?: RequestEnd) => this.#table.insert(row, end)
@@ -208,7 +213,7 @@ export class Requests {
       return { request, replayed: false }
     }
     const answer = early ?? work.now()
-    const finished = this.#conclude({ request, answer, by }, append, write)
+    const finished = this.#conclude({ request, answer, by }, logs, write)
     return { request, replayed: false, finished, own: answer.own }
   }
 
@@ -292,7 +297,7 @@ export class Requests {
       )
     )
     try {
-      const tell = (event: DomainEvent, results: readonly Result[] = []) => {
+      const tell = (event: TaskEvent, results: readonly Result[] = []) => {
         this.#journal
           .write(
             durability,
@@ -301,7 +306,7 @@ export class Requests {
               // Too late: the response was already written.
               if (!this.#table.isPending(reqid)) return
               if (results.length > 0) this.#table.addResults(reqid, results)
-              append(event)
+              append({ ...event, reqid })
               // It is retried until it is written or the controller ends.
             },
             { insists: true }
@@ -345,11 +350,13 @@ export class Requests {
     const finished = await this.#journal.write(
       durability,
       transient,
-      append => {
+      (append, record) => {
         const current = this.#table.get(request.reqid)
         if (current?.state !== 'pending') return undefined
         const pending = { ...request, results: current.results }
-        return this.#conclude({ request: pending, answer, as }, append, end => this.#table.finish(request.reqid, end))
+        return this.#conclude({ request: pending, answer, as }, { append, record }, end =>
+          this.#table.finish(request.reqid, end)
+        )
       },
       { insists }
     )
@@ -357,11 +364,7 @@ export class Requests {
   }
 
   /** Ends a pending request, whose results are those reported as progress so far. Only inside of a write. */
-  #conclude(
-    { request, answer, as, by }: Ending,
-    append: (event: DomainEvent) => number,
-    write: (end: RequestEnd) => void
-  ): Request {
+  #conclude({ request, answer, as, by }: Ending, { append, record }: Logs, write: (end: RequestEnd) => void): Request {
     const now = this.#now()
     const finished = concluded(request, answer, now, as)
     const { reqid, type, state, success = false, results, warnings } = finished
@@ -371,7 +374,7 @@ export class Requests {
         ? { type: 'request_expired', reqid }
         : { type: `${type}_response`, reqid, state, success, results, warnings }
     )
-    this.#options.audit?.concluded(finished, append, by)
+    this.#options.audit?.concluded(finished, record, by)
     return finished
   }
 

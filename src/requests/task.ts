@@ -3,6 +3,9 @@ import type { DomainEvent } from '../../schemas/events.js'
 import type { Outcome, Result, ResultWithoutReqid } from '../../schemas/types.js'
 import { requestTimedOut } from '../errors.js'
 
+/** What the work on a request tells before its answer: not the request's own events. */
+export type TaskEvent = Extract<DomainEvent, { type: 'request_progress' | 'node_output' | 'node_stats' }>
+
 /** A request that is being worked on. */
 export interface Task {
   reqid: string
@@ -12,8 +15,8 @@ export interface Task {
   signal: AbortSignal
   /** Reports the results of one instance before all have answered. */
   progress(instance: string, outcomes: readonly Outcome[]): void
-  /** Writes any other event that belongs to the request. */
-  tell(event: DomainEvent): void
+  /** Writes any other event that belongs to the request: it gets the request's `reqid`, whatever is in it. */
+  tell(event: TaskEvent): void
 }
 
 export interface Answer {
@@ -43,9 +46,9 @@ export function stateOf(results: readonly ResultWithoutReqid[]): RequestState {
   return successes > 0 ? 'partial' : 'failed'
 }
 
-/** Returns outcomes as results of a request. */
+/** Returns outcomes as results of a request: of this one, whatever else is in them. */
 export function withReqid(reqid: string, outcomes: readonly Outcome[]): Result[] {
-  return outcomes.map(outcome => ({ reqid, ...outcome }))
+  return outcomes.map(outcome => ({ ...outcome, reqid }))
 }
 
 /** Returns a pending request, with the results that it has so far, as finished by its answer. */

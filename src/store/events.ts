@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { DomainEvent, LoggedEvent } from '../../schemas/events.js'
+import type { AuditEvent, DomainEvent, LoggedEvent } from '../../schemas/events.js'
 import { bootId } from '../util.js'
 import type { Store } from './store.js'
 
@@ -7,6 +7,13 @@ import type { Store } from './store.js'
 export interface StoredEvent extends LoggedEvent {
   transient: boolean
 }
+
+/** What each log holds: by this type, neither can be handed what belongs in the other. */
+export interface LogContent {
+  events: DomainEvent
+  audit: AuditEvent
+}
+export type LogName = keyof LogContent
 
 /** How much of the log is kept. */
 export interface Retention {
@@ -26,9 +33,9 @@ const pruneStep = 500
  * The durable, ordered log of everything that has happened. Its epoch changes when its past can no longer be trusted,
  * which is only detected when the log is opened.
  */
-export class EventLog {
+export class EventLog<Name extends LogName = 'events'> {
   #store: Store
-  #table: 'events' | 'audit'
+  #table: Name
   /** The insert statement. Built once, since it runs most often. */
   #insert: string
   #epoch: string
@@ -43,7 +50,7 @@ export class EventLog {
   #kept = { count: 0, bytes: 0, transient: { count: 0, bytes: 0 } }
 
   /** `table`: the table of the log. Construct all logs before opening any. */
-  constructor(store: Store, table: 'events' | 'audit' = 'events') {
+  constructor(store: Store, table: Name = 'events' as Name) {
     this.#store = store
     this.#table = table
     this.#insert = `INSERT INTO ${table} (time, type, reqid, instance, node, transient, body) VALUES (?, ?, ?, ?, ?, ?, ?)`
@@ -100,7 +107,7 @@ export class EventLog {
   }
 
   /** Appends an event. Call it only inside of a `write`. Returns the event as stored in the log. */
-  append(event: DomainEvent, transient: boolean, time: number): StoredEvent {
+  append(event: LogContent[Name], transient: boolean, time: number): StoredEvent {
     const { reqid = null, instance = null, node = null } = event as { reqid?: string; instance?: string; node?: string }
     const body = JSON.stringify(event)
     const seq = this.#store.run(this.#insert, time, event.type, reqid, instance, node, Number(transient), body)

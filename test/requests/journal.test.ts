@@ -33,7 +33,7 @@ async function openJournal(t: Test) {
       await until(() => opened.store.failure === undefined, 'the store works again')
     }
   }
-  return { ...opened, auditHub, clock, journal, note, fail }
+  return { ...opened, audit, auditHub, clock, journal, note, fail }
 }
 
 await t.test('what happens while the store fails is told afterwards, with the time at which it happened', async t => {
@@ -62,6 +62,32 @@ await t.test('when too much happens while the store fails, what is lost is count
   t.equal(messages().at(-1), 'after')
 })
 
+await t.test('what is appended as an event never comes into the audit log, whatever it calls itself', async t => {
+  const { journal, log, audit } = await openJournal(t)
+  const forged = { type: 'audit', action: 'deploy', outcome: 'accepted', name: 'admin' } as const
+  // @ts-expect-error An audit entry is no event.
+  await journal.write('written', false, append => append(forged))
+  // @ts-expect-error Nor is it a notification.
+  await journal.note(forged)
+  t.same(
+    log.after(0, 10).map(({ type }) => type),
+    ['audit', 'audit']
+  )
+  t.same([audit.head, audit.unseen()], [0, []])
+})
+
+await t.test('each log takes only what it holds', async t => {
+  const { log, audit } = await openJournal(t)
+  const entry = { type: 'audit', action: 'deploy', outcome: 'accepted' } as const
+  // These need only compile, or rather not.
+  t.type(() => {
+    // @ts-expect-error
+    log.append(entry, false, 1)
+    // @ts-expect-error
+    audit.append({ type: 'notify_error', message: 'x' }, false, 1)
+  }, 'function')
+})
+
 await t.test('what another process has written into the audit log is told in its place, and nothing twice', async t => {
   const { journal, auditHub, path } = await openJournal(t)
   const told: number[] = []
@@ -69,11 +95,11 @@ await t.test('what another process has written into the audit log is told in its
     told.push(...events.map(({ seq }) => seq))
   }
   const event = { type: 'audit', action: 'restart', outcome: 'accepted', name: 'a' } as const
-  const write = () => journal.write('written', false, append => append(event as never))
+  const write = () => journal.write('written', false, (_append, record) => record(event))
   await write()
   const other = new Store(path)
   t.teardown(() => other.close())
-  await other.write('written', () => new EventLog(other, 'audit').append(event as never, false, 1))
+  await other.write('written', () => new EventLog(other, 'audit').append(event, false, 1))
   await Promise.all([write(), write()])
   journal.catchUp()
   t.same(told, [1, 2, 3, 4])
