@@ -15,7 +15,9 @@ import type { Audit } from './audit.js'
 import type { Caller } from './caller.js'
 import type { AppendEntry, AppendEvent, EventJournal } from './journal.js'
 import type { RequestEnd, RequestFilter, RequestTable, StoredRequest } from '../store/requests.js'
-import { type Answer, concluded, type Task, type TaskEvent, timedOut, withReqid, type Work } from './task.js'
+import { type Answer, concluded, type Task, type TaskEvent, timedOut, type Work } from './task.js'
+import { reportsOf } from './reports.js'
+import { storable } from './storable.js'
 import { maxTimerMs, timeOrderedId } from '../util.js'
 import { Waiting } from './waiting.js'
 
@@ -282,7 +284,6 @@ export class Requests {
     deadline: number
   ): Promise<void> {
     const { reqid } = request
-    const { durability, transient } = this.#kind(request.type)
     const remainingMs = () => Math.max(1, deadline - performance.now())
     const timer = setTimeout(() => ending.abort('timed_out'), Math.min(maxTimerMs, remainingMs()))
     // A task that ignores its signal must not keep its client waiting.
@@ -297,29 +298,12 @@ export class Requests {
       )
     )
     try {
-      const tell = (event: TaskEvent, results: readonly Result[] = []) => {
-        this.#journal
-          .write(
-            durability,
-            transient,
-            append => {
-              // Too late: the response was already written.
-              if (!this.#table.isPending(reqid)) return
-              if (results.length > 0) this.#table.addResults(reqid, results)
-              append({ ...event, reqid })
-              // It is retried until it is written or the controller ends.
-            },
-            { insists: true }
-          )
-          .catch(() => {})
-      }
-      const progress = (instance: string, outcomes: readonly Outcome[]) => {
-        const results = withReqid(reqid, outcomes)
-        tell({ type: 'request_progress', reqid, instance, results }, results)
-      }
+      const reports = reportsOf(reqid, (event, results) => {
+        void this.#report(request, event, results)
+      })
       const answer = await Promise.race([
         givenUp,
-        work({ reqid, remainingMs, signal: ending.signal, progress, tell })
+        work({ reqid, remainingMs, signal: ending.signal, ...reports })
       ]).catch((error: unknown): Answer => {
         if (!(error instanceof AppError) && ending.signal.reason !== 'interrupted') {
           this.#options.log.error({ err: error, reqid }, `${request.type} failed: ${messageOf(error)}`)
@@ -327,7 +311,9 @@ export class Requests {
         return { results: [{ success: false, error: error instanceof AppError ? error.message : 'internal error' }] }
       })
       // If the controller is ending, `close` writes the response.
-      if (ending.signal.reason !== 'interrupted') await this.#finish(request, answer)
+      if (ending.signal.reason !== 'interrupted') {
+        await this.#finish(request, { ...answer, results: storable(answer.results) })
+      }
     } catch (error) {
       // If the controller ends while its store fails, the next start writes the response.
       if (!this.#closing) {
@@ -337,6 +323,23 @@ export class Requests {
       clearTimeout(timer)
       clearTimeout(lastResort)
       this.#pending.delete(reqid)
+    }
+  }
+
+  /** Writes what a task reports, if its request is still pending. Never rejects. */
+  async #report({ reqid, type }: Request, event: TaskEvent, results: readonly Result[]): Promise<void> {
+    const { durability, transient } = this.#kind(type)
+    const report = (append: AppendEvent) => {
+      // Too late: the response was already written.
+      if (!this.#table.isPending(reqid)) return
+      if (results.length > 0) this.#table.addResults(reqid, results)
+      append(event)
+    }
+    try {
+      // It is retried until it is written or the controller ends.
+      await this.#journal.write(durability, transient, report, { insists: true })
+    } catch (error) {
+      if (!this.#closing) this.#options.log.error({ err: error, reqid }, `a report is lost: ${messageOf(error)}`)
     }
   }
 
