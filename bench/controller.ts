@@ -36,7 +36,8 @@ const unlimited = {
   'controller-connections-per-address': 100_000,
   'controller-events-streams-max': 100_000,
   'controller-events-streams-per-client': 100_000,
-  'controller-messages-connections-max': 1_000
+  'controller-messages-connections-max': 1_000,
+  'controller-messages-connections-per-client': 1_000
 }
 
 export async function startController(

@@ -49,7 +49,15 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
   { controller, closing }
 ) => {
   const post = (scope: typeof app, type: RequestType) => {
-    const { summary, description, role, arguments: body, timeout, takes }: RequestDefinition = requests[type]
+    const {
+      summary,
+      description,
+      role,
+      arguments: body,
+      timeout,
+      timeoutMax,
+      takes
+    }: RequestDefinition = requests[type]
     const byDefault = takes === undefined ? timeout : `what its steps may take, ${takes}`
     const aboutTimeout = `Seconds until the request times out. Default: the setting controller_timeout_${type}, else ${byDefault}. The setting controller_timeout_max may allow less.`
     const takesFile = type === 'stage_configuration'
@@ -82,7 +90,11 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
           querystring: Type.Object(
             {
               timeout: Type.Optional(
-                Type.Number({ exclusiveMinimum: 0, maximum: maxTimeoutSeconds, description: aboutTimeout })
+                Type.Number({
+                  exclusiveMinimum: 0,
+                  maximum: timeoutMax ?? maxTimeoutSeconds,
+                  description: aboutTimeout
+                })
               )
             },
             { additionalProperties: false }

@@ -85,8 +85,7 @@ export function streamTo(
 ): void {
   // A client that has already disconnected would emit no further `close`, and its stream would never end.
   if (reply.raw.closed) return
-  if (hub.isFull) throw new AppError('unavailable', 'there are too many event streams')
-  limits.stream(principal.client, reply.raw)
+  reply.raw.once('close', limits.streams.take(principal))
   reply.hijack()
   const { raw } = reply
   // Heartbeats keep the stream alive, even when they are rarer than the timeout.

@@ -37,6 +37,8 @@ export interface RequestDefinition {
   role: NeededRole
   /** Default timeout in seconds; where it is derived from what its steps may take, the minimum. */
   timeout: number
+  /** The largest timeout in seconds, where it is less than for other requests. */
+  timeoutMax?: number
   /** The steps that the timeout is derived from. */
   takes?: string
   summary: string
@@ -324,6 +326,8 @@ export const requests = {
     changes: false,
     role: 'viewer',
     timeout: 10,
+    // It does nothing but take a place among the pending requests.
+    timeoutMax: 60,
     summary: 'Test time-outs',
     description:
       'For testing clients. With state it is answered "request timed out" when its time is over; without, it is never answered, and ends with a request_expired event.'

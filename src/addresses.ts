@@ -1,4 +1,4 @@
-import { isIP, isIPv6, SocketAddress } from 'node:net'
+import { isIP, isIPv4, isIPv6, SocketAddress } from 'node:net'
 import type { Instance } from '../schemas/types.js'
 import { compare, groupBy, isLoopback } from './util.js'
 
@@ -19,6 +19,18 @@ export function canonicalHost(host: string): string {
   const [address, zone] = bare.split('%')
   const { address: shortest } = new SocketAddress({ family: 'ipv6', address: address! })
   return shortest.replace(/^::ffff:(?=\d+\.)/i, '') + (zone === undefined ? '' : `%${zone}`)
+}
+
+/**
+ * Returns the part of an address that one client has to itself, as a key to count it by: of IPv6 the /64, of which a
+ * host can have any address; IPv4, also within IPv6, as it is.
+ */
+export function clientAddress(address: string): string {
+  const host = isIPv4(address) ? address : canonicalHost(address)
+  if (!isIPv6(host)) return host
+  const [first = [], last] = host.split('::').map(part => part.split(':').filter(group => group !== ''))
+  const groups = last ? [...first, ...Array<string>(8 - first.length - last.length).fill('0'), ...last] : first
+  return `${groups.slice(0, 4).join(':')}::/64`
 }
 
 /** Returns whether a text is an address that means the same on each host: one without a zone. */

@@ -52,9 +52,10 @@ const log = pino({ level: 'silent' })
 const now = Date.now
 const store = new Store(join(directory, 'controller.sqlite'))
 const [eventLog, auditLog] = [new EventLog(store), new EventLog(store, 'audit')]
-const [hub, auditHub] = [eventLog, auditLog].map(
-  log => new Hub(log, { heartbeatMs: 600_000, stallMs: 600_000, maxStreams: 10 })
-) as [Hub, Hub]
+const [hub, auditHub] = [eventLog, auditLog].map(log => new Hub(log, { heartbeatMs: 600_000, stallMs: 600_000 })) as [
+  Hub,
+  Hub
+]
 const journal = new EventJournal(store, { log: eventLog, hub }, { log: auditLog, hub: auditHub }, now)
 const requests = new Requests({ table: new RequestTable(store), journal, log, now, pendingMax: 1_000_000 })
 const cluster = new Cluster(store, new ConfigurationTable(store))

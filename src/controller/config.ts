@@ -14,7 +14,7 @@ import {
   Percent,
   Seconds
 } from '../settings.js'
-import { isLoopback } from '../util.js'
+import { defined, isLoopback } from '../util.js'
 
 type Timeouts = {
   [T in RequestType as `controller_timeout_${T}`]: (typeof requests)[T] extends { takes: string }
@@ -25,11 +25,11 @@ type Timeouts = {
 /** The settings for the default timeout of each request type. */
 const timeouts = Object.fromEntries(
   requestTypes.map(type => {
-    const { timeout, takes }: RequestDefinition = requests[type]
+    const { timeout, takes, timeoutMax }: RequestDefinition = requests[type]
     const description = `seconds that a ${type} request has`
     const setting =
       takes === undefined
-        ? Seconds({ default: timeout, minimum: 0.01, description })
+        ? Seconds({ default: timeout, minimum: 0.01, ...defined({ maximum: timeoutMax }), description })
         : Type.Optional(
             Seconds({ minimum: 0.01, description: `${description}; default: what its steps may take: ${takes}` })
           )
@@ -115,7 +115,7 @@ export const controllerSettings = {
   }),
   controller_pending_max: Count({ default: 1000, minimum: 1, description: 'requests that may be pending at a time' }),
   controller_pending_per_client: Count({
-    default: 500,
+    default: 100,
     minimum: 1,
     description: 'those of one client (a token, else an address)'
   }),
@@ -128,7 +128,11 @@ export const controllerSettings = {
     minimum: 1,
     description: 'connections at a time, at each of its ports'
   }),
-  controller_connections_per_address: Count({ default: 2_000, minimum: 1, description: 'those of one address' }),
+  controller_connections_per_address: Count({
+    default: 2_000,
+    minimum: 1,
+    description: 'those of one address, and requests of one client that wait for their answer; IPv6 counts by /64'
+  }),
   controller_session_lifetime: Seconds({
     default: 43_200,
     minimum: 1,
@@ -237,6 +241,16 @@ export const controllerSettings = {
     default: 100,
     minimum: 1,
     description: 'clients on WebSockets at a time'
+  }),
+  controller_messages_connections_per_client: Count({
+    default: 20,
+    minimum: 1,
+    description: 'those of one client (a token, else an address)'
+  }),
+  controller_messages_idle: Seconds({
+    default: 3600,
+    description:
+      'seconds after which one that says nothing is closed; pings count, what answers ours does not; 0: never'
   }),
   controller_messages_unanswered_max: Count({
     default: 256,

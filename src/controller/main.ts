@@ -64,8 +64,7 @@ export async function startController({
   const createHub = (log: EventLog | EventLog<'audit'>) =>
     new Hub(log, {
       heartbeatMs: settings.controller_events_heartbeat * 1000,
-      stallMs: settings.controller_events_stall * 1000,
-      maxStreams: settings.controller_events_streams_max
+      stallMs: settings.controller_events_stall * 1000
     })
   const [eventLog, auditLog] = [new EventLog(store), new EventLog(store, 'audit')]
   const [hub, auditHub] = [createHub(eventLog), createHub(auditLog)]
@@ -139,7 +138,7 @@ export async function startController({
     state,
     health
   })
-  const messages = new Messages(controller, access.guard, settings, log)
+  const messages = new Messages(controller, access, settings, log)
   metrics.observe({ controller, health, messages: messages.server, access, store, log: eventLog, hub })
 
   await openLogs({ events: eventLog, audit: auditLog }, path, log)

@@ -23,7 +23,6 @@ export interface HubOptions {
   heartbeatMs: number
   /** A reader that accepts nothing for this long, in milliseconds, is cut off; it can resume. */
   stallMs: number
-  maxStreams: number
 }
 
 /** Where a stream starts. */
@@ -89,9 +88,6 @@ export class Hub implements Following {
 
   get size(): number {
     return this.#followers.size
-  }
-  get isFull(): boolean {
-    return this.#followers.size >= this.#options.maxStreams
   }
   /** Number of followers whose sink has no room. */
   get blocked(): number {

@@ -1,4 +1,5 @@
-import { AppError } from '../errors.js'
+import type { AppError } from '../errors.js'
+import { Quota, type Holder } from '../quota.js'
 
 export interface PendingLimits {
   /** The largest number of pending requests. */
@@ -7,36 +8,41 @@ export interface PendingLimits {
   pendingMaxOfClient?: number
 }
 
+/** Who holds a request that no client has submitted. */
+const nobody: Holder = { client: '', role: 'admin' }
+
 /** The pending requests of this process, each with the AbortController that ends its work. */
 export class Pending {
-  /** Requests rejected by a limit. */
-  refused = 0
-  #limits: PendingLimits
-  #requests = new Map<string, { ending: AbortController; client: string | undefined }>()
+  #quota: Quota
+  #requests = new Map<string, { ending: AbortController; release: () => void }>()
 
-  constructor(limits: PendingLimits) {
-    this.#limits = limits
+  constructor({ pendingMax, pendingMaxOfClient = Infinity }: PendingLimits) {
+    this.#quota = new Quota({ what: 'pending requests', total: pendingMax, perClient: pendingMaxOfClient })
   }
 
   get size(): number {
     return this.#requests.size
   }
+  /** Requests rejected by a limit. */
+  get refused(): number {
+    return this.#quota.refused
+  }
 
   /** Adds a request. `full` is the error if that exceeds a limit: the calling code decides whether to refuse it. */
-  add(reqid: string, client: string | undefined): { ending: AbortController; full: AppError | undefined } {
-    const full = this.#fullFor(client)
+  add(reqid: string, by: Holder = nobody): { ending: AbortController; full: AppError | undefined } {
+    const full = this.#quota.refusal(by)
     const ending = new AbortController()
-    this.#requests.set(reqid, { ending, client })
+    this.#requests.set(reqid, { ending, release: this.#quota.hold(by) })
     return { ending, full }
   }
 
   /** Counts a refused request, and throws the reason. */
   refuse(full: AppError): never {
-    this.refused++
-    throw full
+    this.#quota.refuse(full)
   }
 
   delete(reqid: string): void {
+    this.#requests.get(reqid)?.release()
     this.#requests.delete(reqid)
   }
 
@@ -44,15 +50,5 @@ export class Pending {
   abort(reason: string): string[] {
     for (const { ending } of this.#requests.values()) ending.abort(reason)
     return [...this.#requests.keys()]
-  }
-
-  #fullFor(client: string | undefined): AppError | undefined {
-    const { pendingMax, pendingMaxOfClient = Infinity } = this.#limits
-    if (this.size >= pendingMax) return new AppError('unavailable', 'too many requests are pending')
-    if (this.size < pendingMaxOfClient) return undefined
-    const own = [...this.#requests.values()].filter(request => request.client === client).length
-    return own < pendingMaxOfClient
-      ? undefined
-      : new AppError('too_many_requests', `more than ${pendingMaxOfClient} requests of one client are pending`)
   }
 }

@@ -137,7 +137,7 @@ export class Requests {
     const { type, reqid, work } = asked
     const { durability, transient } = this.#kind(type)
     // Count it before it is written: requests that arrive meanwhile must see it.
-    const { ending, full } = this.#pending.add(reqid, asked.by?.client)
+    const { ending, full } = this.#pending.add(reqid, asked.by)
     // On a monotonic clock, like the timer.
     const deadline = performance.now() + asked.timeoutMs
     let isWorkedOn = false

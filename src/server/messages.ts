@@ -11,6 +11,7 @@ import {
 import type { Outcome, ResultWithoutReqid } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
+import type { Quota } from '../quota.js'
 import type { Answer } from '../requests/task.js'
 import { packageVersion, timeOrderedId } from '../util.js'
 import {
@@ -27,10 +28,16 @@ import type { Subscriber } from '../zeek/websocket/subscriber.js'
 import type { ControllerSettings } from '../controller/config.js'
 import type { Controller } from '../controller/controller.js'
 import type { Guard, Principal } from './access/guard.js'
+import type { Limits } from './access/limits.js'
 
 const checks = Object.fromEntries(
   requestTypes.map(type => [type, checker(definitions[type].arguments, invalid)])
 ) as Record<RequestType, (value: unknown, at: string) => RequestArguments>
+
+/** How long a client may take to subscribe: it has nothing else to do. */
+const handshakeMs = 10_000
+/** Longer than zeek-client waits for a response: it restarts its timeout with every frame. */
+const pingMs = 30_000
 
 /** A request that was received as an event. */
 interface Asked {
@@ -43,6 +50,12 @@ interface Asked {
   ended: () => void
 }
 
+/** What decides on clients of the WebSocket API. */
+export interface MessagesAccess {
+  guard: Pick<Guard, 'hold' | 'allow'>
+  limits: Pick<Limits, 'messages'>
+}
+
 /**
  * Serves clients of Zeek's WebSocket API, such as zeek-client: their events are requests, and every request and
  * response, of any caller, is published to them as an event.
@@ -50,24 +63,28 @@ interface Asked {
 export class Messages {
   readonly server: MessageServer<Principal>
   #controller: Controller
-  #guard: Pick<Guard, 'hold' | 'allow'>
+  #guard: MessagesAccess['guard']
+  #places: Quota
   #settings: ControllerSettings
   #log: Logger
   /** Requests of these clients, by the controller's own IDs. */
   #asked = new Map<string, Asked>()
 
-  constructor(controller: Controller, guard: Pick<Guard, 'hold' | 'allow'>, settings: ControllerSettings, log: Logger) {
+  constructor(controller: Controller, { guard, limits }: MessagesAccess, settings: ControllerSettings, log: Logger) {
     this.#controller = controller
     this.#guard = guard
+    this.#places = limits.messages
     this.#settings = settings
     this.#log = log
     this.server = new MessageServer({
       name: settings.controller_name,
       version: packageVersion,
-      connectionsMax: settings.controller_messages_connections_max,
       messageMax: settings.controller_body_limit,
       unansweredMax: settings.controller_messages_unanswered_max,
       backlogMax: settings.controller_messages_backlog_max,
+      handshakeMs,
+      idleMs: settings.controller_messages_idle * 1000,
+      pingMs,
       onEvent: (topic, event, from) => {
         const request = decodeRequest(event)
         if (topic.startsWith(controllerTopic)) return this.#serve(request, from)
@@ -77,8 +94,12 @@ export class Messages {
     })
   }
 
-  /** Accepts a client, which may do what its role allows for as long as its token or certificate is valid. */
+  /**
+   * Accepts a client, which may do what its role allows for as long as its token or certificate is valid. Throws
+   * `unavailable` or `too_many_requests` when there are too many.
+   */
   upgrade(request: IncomingMessage, connection: Socket, head: Buffer, principal: Principal): void {
+    connection.once('close', this.#places.take(principal))
     this.server.upgrade(request, connection, head, principal)
     this.#guard.hold(principal, connection)
   }

@@ -101,6 +101,7 @@ export async function createServer({
         takesTicket(request.routeOptions) ? ticket : undefined
       )
       guard.hold(request.principal, reply.raw)
+      reply.raw.once('close', limits.open.take(request.principal))
     } catch (error) {
       refused = error as Error
     }

@@ -2,7 +2,7 @@ import type { Frame } from './lines.js'
 import type { World } from './world.js'
 
 /** Over a WebSocket there is no other answer to a request that is not accepted. */
-const refusal = /^(the controller is stopping|too many requests are pending|the store cannot be written)/
+const refusal = /^(the controller is stopping|there are too many pending requests|the store cannot be written)/
 
 /**
  * What came over each WebSocket: a request at most once, then its response at most once, and only of what is in the

@@ -16,10 +16,7 @@ const total = 3000
 async function start(t: Test, { transient = false } = {}) {
   const { store } = openStore(t)
   const [log, audit] = [new EventLog(store), new EventLog(store, 'audit')]
-  const [hub, auditHub] = [log, audit].map(one => new Hub(one, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 2 })) as [
-    Hub,
-    Hub
-  ]
+  const [hub, auditHub] = [log, audit].map(one => new Hub(one, { heartbeatMs: 1e6, stallMs: 1e6 })) as [Hub, Hub]
   t.teardown(() => {
     for (const one of [hub, auditHub]) one.close()
   })

@@ -31,7 +31,7 @@ await t.test('a follower whose next events were dropped meanwhile is told, never
     after: (seq: number, limit: number) => events.filter(event => event.seq > seq).slice(0, limit),
     ofRequest: () => []
   }
-  const hub = new Hub(log, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 1 })
+  const hub = new Hub(log, { heartbeatMs: 1e6, stallMs: 1e6 })
   t.teardown(() => hub.close())
   const lines: any[] = []
   let drain = () => {}
@@ -75,7 +75,7 @@ await t.test('the stream of a request whose first events were dropped has the ot
     after: () => [],
     ofRequest: (_: string, seq: number) => [response].filter(event => event.seq > seq)
   }
-  const hub = new Hub(log, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 1 })
+  const hub = new Hub(log, { heartbeatMs: 1e6, stallMs: 1e6 })
   t.teardown(() => hub.close())
   const lines: any[] = []
   const sink: Sink = {

@@ -74,7 +74,7 @@ function makeSink(hasRoom = () => true) {
 
 function open(t: Test, options: Partial<HubOptions> = {}) {
   const { source, append } = makeLog()
-  const hub = new Hub(source, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 2, ...options })
+  const hub = new Hub(source, { heartbeatMs: 1e6, stallMs: 1e6, ...options })
   t.teardown(() => hub.close())
   const say = (count = 1, more = {}) => hub.announce(Array.from({ length: count }, () => append(more)))
   const follow = (
@@ -248,7 +248,7 @@ await t.test('a full sink is given nothing, however much comes, and goes on when
 })
 
 await t.test('followers that stand at the same place share what is encoded', async t => {
-  const { say, follow } = open(t, { maxStreams: 100 })
+  const { say, follow } = open(t)
   const chunks: unknown[] = []
   for (let n = 0; n < 3; n++) {
     const { sink } = makeSink()
@@ -264,7 +264,7 @@ await t.test('followers that stand at the same place share what is encoded', asy
 await t.test(
   'followers that come to the same place at different times share what was made, wherever they began',
   async t => {
-    const { append, source, follow } = open(t, { maxStreams: 100 })
+    const { append, source, follow } = open(t)
     for (let n = 0; n < 2000; n++) append()
     const reads: number[] = []
     const { after } = source
@@ -299,7 +299,7 @@ await t.test(
 )
 
 await t.test('however many replay the log, others get their turn after some milliseconds', async t => {
-  const { append, follow } = open(t, { maxStreams: 10 })
+  const { append, follow } = open(t)
   for (let n = 0; n < 1024; n++) append()
   let turn = 0
   let running = true
@@ -330,7 +330,7 @@ await t.test('however many replay the log, others get their turn after some mill
 await t.test(
   'more followers than are served in one turn get all in order, also what comes between, and share it',
   async t => {
-    const { hub, say, follow } = open(t, { maxStreams: 1000 })
+    const { hub, say, follow } = open(t)
     const followers = Array.from({ length: 600 }, () => ({ ...makeSink(), chunks: [] as Buffer[] }))
     for (const { sink, chunks } of followers) {
       follow(sink)
@@ -386,7 +386,7 @@ await t.test('the hub tells how many have no room, and what was sent', async t =
 })
 
 await t.test('each stream has its heartbeat in each period, once', async t => {
-  const { follow } = open(t, { heartbeatMs: 320, maxStreams: 100 })
+  const { follow } = open(t, { heartbeatMs: 320 })
   const sinks = Array.from({ length: 40 }, () => makeSink())
   for (const { sink } of sinks) follow(sink)
   const beats = () => sinks.map(({ types }) => types().filter(type => type === 'heartbeat').length)
@@ -450,7 +450,7 @@ await t.test('a closing hub says goodbye once on each stream and ends it', async
   const { hub, follow, say } = open(t)
   const sinks = [makeSink(), makeSink(() => false)]
   for (const { sink } of sinks) follow(sink)
-  t.same([hub.size, hub.isFull], [2, true])
+  t.equal(hub.size, 2)
   say(3)
   hub.close()
   await turns()

@@ -8,11 +8,11 @@ import { openLog } from '../store/open.js'
 
 async function openJournal(t: Test) {
   const opened = await openLog(t)
-  const hub = new Hub(opened.log, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 1 })
+  const hub = new Hub(opened.log, { heartbeatMs: 1e6, stallMs: 1e6 })
   t.teardown(() => hub.close())
   const clock = { now: 1000 }
   const audit = new EventLog(opened.store, 'audit')
-  const auditHub = new Hub(audit, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 1 })
+  const auditHub = new Hub(audit, { heartbeatMs: 1e6, stallMs: 1e6 })
   t.teardown(() => auditHub.close())
   const journal = new EventJournal(
     opened.store,

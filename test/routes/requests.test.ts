@@ -3,6 +3,7 @@ import { Request, requestTypes } from '../../schemas/api.js'
 import { checker } from '../../schemas/validator.js'
 import { getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
+import { settingsOf } from '../support/settings.js'
 import { deployedAgent, fakeAgent, idOfManager, small, stateDir } from '../controller/fake-agent.js'
 
 const check = checker(Request, errors => new Error(JSON.stringify(errors)))
@@ -120,6 +121,16 @@ await t.test('a body is not needed where nothing is', async t => {
   ]) {
     t.equal((await fetch(`${url}/v1/requests/get_instances`, { method: 'POST', ...init })).status, 202)
   }
+})
+
+await t.test('test_timeout, which only takes a place, has a minute at most', async t => {
+  const { url } = shared
+  t.equal((await post(url, 'test_timeout', { query: '?timeout=60' })).status, 202)
+  for (const timeout of [60.001, 61, 3600]) {
+    const { status, json } = await post(url, 'test_timeout', { query: `?timeout=${timeout}` })
+    t.match([status, json.errors], [400, [{ field: 'querystring/timeout', message: 'must be <= 60' }]])
+  }
+  t.throws(() => settingsOf({ 'controller-timeout-test-timeout': '61' }), /must be <= 60/)
 })
 
 await t.test('every type has its deadline, and ?timeout= sets another', async t => {

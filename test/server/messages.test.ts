@@ -377,8 +377,8 @@ await t.test('a request when too many are pending is answered, to the asker alon
   one.send(patience('second'), requestFrame('get_instances', 'third'))
   const refusals = [await one.event(), await one.event()].sort()
   t.same(refusals, [
-    ['get_id_value_response', 'second', [['second', false, null, null, 'too many requests are pending', null]]],
-    ['get_instances_response', 'third', ['third', false, null, null, 'too many requests are pending', null]]
+    ['get_id_value_response', 'second', [['second', false, null, null, 'there are too many pending requests', null]]],
+    ['get_instances_response', 'third', ['third', false, null, null, 'there are too many pending requests', null]]
   ])
   agent.letGo()
   t.match(await one.event(), ['get_id_value_response', 'first', [['first', true]]])

@@ -432,12 +432,17 @@ await t.test('a stream that was opened with the ticket of a session ends with th
 })
 
 await t.test("whoever hoards tickets is in nobody's way", async t => {
-  const { make, ticket, stream, status } = await start(t, { 'controller-requests-rate-max': '0' })
+  const { make, ticket, stream, status, clock } = await start(t, { 'controller-requests-rate-max': '0' })
   const [one, two] = [bearer(await make('viewer')), bearer(await make('viewer'))]
   const oldest = await ticket(one)
-  for (let n = 0; n < 100; n++) await Promise.all(Array.from({ length: 100 }, () => ticket(one)))
+  for (let n = 0; n < 9; n++) await Promise.all(Array.from({ length: 111 }, () => ticket(one)))
+  t.equal(await status('/v1/tickets', one, 'POST'), 429)
   t.equal(await stream(`/v1/events?ticket=${await ticket(two)}`), 200)
-  t.equal(await status(`/v1/events?ticket=${oldest}`), 401)
+  t.equal(await stream(`/v1/events?ticket=${oldest}`), 200)
+  t.equal(await status('/v1/tickets', one, 'POST'), 201, 'a ticket that is used makes room')
+  t.equal(await status('/v1/tickets', one, 'POST'), 429)
+  clock.ahead += 30_000
+  t.equal(await status('/v1/tickets', one, 'POST'), 201, 'as those that have expired do')
 })
 
 await t.test('the first admin comes in with a token of their own making, once and for all', async t => {

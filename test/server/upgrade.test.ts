@@ -226,7 +226,7 @@ await t.test('too many clients are refused with a problem, and a place is free w
   const { status, headers, body } = answerOf(await raw.ended)
   t.equal(status, 503)
   t.equal(headers['content-type'], 'application/problem+json')
-  t.match(JSON.parse(body), { status: 503, code: 'unavailable', detail: 'too many WebSocket clients are connected' })
+  t.match(JSON.parse(body), { status: 503, code: 'unavailable', detail: 'there are too many WebSocket clients' })
   // REST has places of its own.
   t.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200)
   first!.socket.close()

@@ -17,7 +17,7 @@ export async function openRequests(
   const store = new Store(join(directory, 'controller.sqlite'))
   const log = new EventLog(store)
   await log.open()
-  const hub = new Hub(log, { heartbeatMs: 1e6, stallMs: 1e6, maxStreams: 1 })
+  const hub = new Hub(log, { heartbeatMs: 1e6, stallMs: 1e6 })
   const journal = new EventJournal(store, { log, hub }, { log: new EventLog(store, 'audit'), hub }, Date.now)
   const requests = new Requests({
     table: new RequestTable(store),

@@ -63,15 +63,24 @@ export async function createAccess({ settings, store, audit, onChange, now, agen
   })
   const limits = new Limits({
     rate: settings.controller_requests_rate_max,
-    streams: settings.controller_events_streams_per_client,
-    connections: settings.controller_connections_max,
-    connectionsOfAddress: settings.controller_connections_per_address,
+    streams: {
+      total: settings.controller_events_streams_max,
+      perClient: settings.controller_events_streams_per_client
+    },
+    messages: {
+      total: settings.controller_messages_connections_max,
+      perClient: settings.controller_messages_connections_per_client
+    },
+    connections: {
+      total: settings.controller_connections_max,
+      perClient: settings.controller_connections_per_address
+    },
     now
   })
   const guard = new Guard({
     authentication: settings.controller_authentication,
     keyring: new Keyring(store, now, onChange),
-    tickets: new Tickets(now),
+    tickets: new Tickets(limits.tickets, now),
     site,
     limits,
     audit,

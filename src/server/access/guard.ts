@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { covers, isRole, type NeededRole, type Role } from '../../../schemas/access.js'
 import { bearerOf, type Bearer } from '../../security/certificates.js'
+import { clientAddress } from '../../addresses.js'
 import { AppError } from '../../errors.js'
 import type { StoredToken } from '../../store/tokens.js'
 import type { Audit } from '../../requests/audit.js'
@@ -63,7 +64,8 @@ export class Guard {
   admit(request: Asking, needed: NeededRole, ticket?: string): Principal {
     const principal = this.#telling(request, () => {
       this.#refuseForeigner(request)
-      if (needed === 'anyone') return anyoneAt(this.#options.site.addressOf(request))
+      // Nobody has said who asks, so nothing is kept for it.
+      if (needed === 'anyone') return { ...anyoneAt(this.#options.site.addressOf(request)), role: 'viewer' }
       return ticket === undefined ? this.#identify(request) : this.#redeem(ticket, request)
     })
     this.allow(principal, needed, actionOf(request))
@@ -149,7 +151,7 @@ export class Guard {
     return this.#cookie('', 0)
   }
 
-  /** Returns a ticket that admits its bearer once, on behalf of the principal. */
+  /** Returns a ticket that admits its bearer once, on behalf of the principal. Throws when there are too many. */
   giveTicket(principal: Principal): { ticket: string; expires: number } {
     return this.#options.tickets.give(principal)
   }
@@ -203,7 +205,7 @@ export class Guard {
     try {
       site.refuseForeigner(request)
     } catch (error) {
-      limits.spend(site.addressOf(request))
+      limits.spend(clientAddress(site.addressOf(request)))
       throw error
     }
   }
@@ -214,7 +216,7 @@ export class Guard {
 
   /** Refuses a caller. Counts against the address, so that guessing is slowed down, too. */
   #refuse(address: string, why: string): never {
-    this.#options.limits.spend(address)
+    this.#options.limits.spend(clientAddress(address))
     throw new AppError('unauthorized', why)
   }
 
@@ -259,5 +261,5 @@ function actionOf({ method, url }: Asking): string {
 
 /** Returns the principal for a caller without authentication, who may do everything. */
 function anyoneAt(address: string): Principal {
-  return { name: 'anyone', role: 'admin', address, client: address }
+  return { name: 'anyone', role: 'admin', address, client: clientAddress(address) }
 }

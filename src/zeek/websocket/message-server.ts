@@ -10,18 +10,12 @@ export interface MessageServerOptions<Owner = undefined> extends SubscriberLimit
   name: string
   /** The version sent to clients in the acknowledgement. */
   version: string
-  connectionsMax: number
   /** Maximum bytes of one message. */
   messageMax: number
   onEvent: SubscriberOptions<Owner>['onEvent']
   log: { warn: (message: string) => void }
 }
 
-/**
- * The kernel probes whether silent clients are still there (TCP keep-alive). WebSocket pings are not used: zeek-client
- * restarts its timeout with every frame, and would wait forever for a response that does not come.
- */
-const keepAliveMs = 30_000
 /** As Zeek defines it (`X-Application-Name`). */
 const applicationName = /^[-/_.=:*@a-zA-Z0-9]+$/
 
@@ -52,13 +46,9 @@ export class MessageServer<Owner = undefined> {
     return this.#subscribers.size
   }
 
-  /** Upgrades a connection to a WebSocket. Throws `unavailable` when there are too many, or the server closes. */
+  /** Upgrades a connection to a WebSocket. Throws `unavailable` when the server closes. */
   upgrade(request: IncomingMessage, connection: Socket, head: Buffer, owner: Owner): void {
     if (this.#isClosing) throw new AppError('unavailable', 'the controller is stopping')
-    if (this.#sockets.clients.size >= this.#options.connectionsMax) {
-      throw new AppError('unavailable', 'too many WebSocket clients are connected')
-    }
-    connection.setKeepAlive(true, keepAliveMs)
     this.#sockets.handleUpgrade(request, connection, head, socket => this.#accept(socket, connection, request, owner))
   }
 
@@ -97,15 +87,12 @@ export class MessageServer<Owner = undefined> {
     if (name !== undefined && !applicationName.test(String(name))) {
       return reject(socket, 'invalid_application_name', 'Invalid X-Application-Name')
     }
-    const { version, unansweredMax, backlogMax, onEvent, log } = this.#options
+    const { log } = this.#options
     const id = `${this.#options.name}-websocket-${++this.#last}`
     const subscriber = new Subscriber(socket, connection, {
+      ...this.#options,
       id,
       owner,
-      version,
-      unansweredMax,
-      backlogMax,
-      onEvent,
       onCutOff: reason => log.warn(`client ${id} (${name ?? 'no name'}) is cut off: ${reason}`)
     })
     this.#subscribers.add(subscriber)

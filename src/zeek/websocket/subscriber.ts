@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
+import { Attention, type AttentionLimits } from './attention.js'
 import {
   decodeData,
   decodeSubscriptions,
@@ -12,7 +13,7 @@ import {
 } from './message.js'
 import { FormatError } from './value.js'
 
-export interface SubscriberLimits {
+export interface SubscriberLimits extends AttentionLimits {
   /** Maximum number of unanswered messages of one client: more are a flood. */
   unansweredMax: number
   /** Maximum bytes that wait for a client to read them. */
@@ -44,6 +45,7 @@ export class Subscriber<Owner = undefined> {
   #options: SubscriberOptions<Owner>
   /** Undefined until the client has subscribed. */
   #prefixes: readonly string[] | undefined
+  #attention: Attention
   #unanswered = 0
   #isCutOff = false
   #isCorked = false
@@ -55,8 +57,22 @@ export class Subscriber<Owner = undefined> {
     this.#socket = socket
     this.#connection = connection
     this.#options = options
-    socket.on('message', (data: Buffer) => this.#receive(data))
+    this.#attention = new Attention(options, {
+      isWaiting: () => this.#unanswered > 0,
+      hasUnread: () => socket.bufferedAmount > 0,
+      ping: () => {
+        if (socket.readyState === WebSocket.OPEN) socket.ping()
+      },
+      cutOff: reason => this.#cutOff(reason)
+    })
+    socket.on('message', (data: Buffer) => {
+      this.#attention.heard()
+      this.#receive(data)
+    })
+    socket.on('pong', () => this.#attention.answered())
+    socket.on('close', () => this.#attention.stop())
     socket.on('ping', data => {
+      this.#attention.heard()
       this.#checkBacklog()
       if (this.#socket.readyState === WebSocket.OPEN) this.#socket.pong(data)
     })
@@ -98,6 +114,7 @@ export class Subscriber<Owner = undefined> {
       const prefixes = decodeSubscriptions(text)
       if (prefixes.length > maxTopics) return this.#refuse(`more than ${maxTopics} subscriptions`)
       this.#prefixes = prefixes
+      this.#attention.subscribed()
       this.#answer(encodeAck(this.id, this.#options.version))
     } catch (error) {
       this.#refuse(formatErrorOf(error).message)
@@ -157,6 +174,7 @@ export class Subscriber<Owner = undefined> {
   #leave(reason: string): void {
     if (this.#isCutOff) return
     this.#isCutOff = true
+    this.#attention.stop()
     this.#options.onCutOff(reason)
     endSoon(this.#socket)
   }

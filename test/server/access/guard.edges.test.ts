@@ -16,12 +16,14 @@ await t.test('while tokens cannot be read those that are known count, until they
   await store.write('synced', () => new TokenTable(store).insert(kept))
   const clock = { now: 0 }
   const now = () => clock.now
+  const one = { total: 1, perClient: 1 }
+  const limits = new Limits({ rate: 1, streams: one, messages: one, connections: one, now })
   const guard = new Guard({
     authentication: 'token',
     keyring: new Keyring(store, now, () => {}),
-    tickets: new Tickets(now),
+    tickets: new Tickets(limits.tickets, now),
     site: new OriginPolicy({ isNamed: () => true, isSecure: false, proxies: new BlockList() }),
-    limits: new Limits({ rate: 1, streams: 1, connections: 1, connectionsOfAddress: 1, now }),
+    limits,
     audit: { done: () => {}, refused: () => {} },
     sessionMs: 1000,
     now

@@ -89,6 +89,20 @@ await t.test('who has no token is counted by address, whatever it asks for', asy
   t.equal(await status('/v1/nodes', one), 200, 'but who has a token comes in')
 })
 
+await t.test('who can have any address of an IPv6 network is one client', async t => {
+  const { status } = await start(t, {
+    'controller-requests-rate-max': '2',
+    'controller-trusted-proxies': '127.0.0.1'
+  })
+  const from = (address: string) => status('/healthz', { 'x-forwarded-for': address })
+  for (const end of ['0:0:0:1', ':2', 'ffff:ffff:ffff:ffff', 'a:b:c:d']) t.equal(await from(`2001:db8:0:7:${end}`), 200)
+  t.equal(await from('2001:db8:0:7::99'), 429)
+  t.equal(await from('2001:db8:0:8::1'), 200, 'the next network is another')
+  for (let n = 0; n < 4; n++) t.equal(await from(n % 2 === 0 ? '::ffff:10.0.0.1' : '10.0.0.1'), 200)
+  t.equal(await from('10.0.0.1'), 429)
+  t.equal(await from('10.0.0.2'), 200, 'as is the next address of IPv4')
+})
+
 await t.test('guesses are slowed down, by whatever way they come', async t => {
   const { port, settings, status, url } = await start(t, { 'controller-requests-rate-max': '2' })
   t.equal(await status('/v1/nodes', bearer('guess')), 401)
@@ -274,7 +288,8 @@ await t.test('with too many connections in all, the next is dropped and counted'
 })
 
 await t.test('no limit is no limit', t => {
-  const limits = new Limits({ rate: 0, streams: 1, connections: 1, connectionsOfAddress: 1, now: () => 0 })
+  const one = { total: 1, perClient: 1 }
+  const limits = new Limits({ rate: 0, streams: one, messages: one, connections: one, now: () => 0 })
   for (let n = 0; n < 10_000; n++) limits.spend('a')
   limits.close()
   t.equal(limits.refused.rate, 0)

@@ -26,10 +26,12 @@ async function start(t: Test, options: Partial<MessageServerOptions> = {}) {
   const server: MessageServer = new MessageServer({
     name: 'controller',
     version: '1.2.3',
-    connectionsMax: 20,
     messageMax: 1_000_000,
     unansweredMax: 50,
     backlogMax: 1_000_000,
+    handshakeMs: 600_000,
+    idleMs: 0,
+    pingMs: 600_000,
     log: { warn: message => warnings.push(message) },
     ...options,
     onEvent: (topic, event, from) => {
@@ -310,18 +312,67 @@ await t.test('who leaves by itself is not called cut off', async t => {
   t.same(warnings, [])
 })
 
-await t.test('there are places for so many clients, and one is free when one leaves', async t => {
-  const { client, port, refusals, server } = await start(t, { connectionsMax: 3 })
-  const [first] = [await client(), await client(), await client(null)]
-  await t.rejects(client())
-  t.match(refusals, [{ code: 'unavailable', message: 'too many WebSocket clients are connected' }])
-  first!.socket.terminate()
-  await until(() => server.size === 2, 'it has left')
-  await client()
-  // Also of those who have been cut off, or never subscribe.
-  const raw = await openRaw(t, port, upgradeText(port))
-  await raw.ended
-  t.equal(refusals.length, 2)
+await t.test('who does not subscribe in time is closed, whatever else it says', async t => {
+  const { client, server, warnings } = await start(t, { handshakeMs: 50 })
+  const one = await client(null)
+  const reason = 'it has not subscribed within 0.05 s'
+  one.send('junk', '{}')
+  t.same(await one.closed, { code: 1008, reason })
+  await until(() => server.size === 0, 'it is gone')
+  t.same(warnings, [`client controller-websocket-1 (no name) is cut off: ${reason}`])
+})
+
+await t.test('who says nothing for long is closed, even if it answers pings and is sent much', async t => {
+  const { client, server } = await start(t, { idleMs: 300, pingMs: 200 })
+  const one = await client()
+  let pings = 0
+  one.socket.on('ping', () => {
+    pings++
+    server.publish(topic, event('hear'))
+  })
+  t.same(await one.closed, { code: 1008, reason: 'it has said nothing for 0.3 s' })
+  t.ok(pings > 0)
+})
+
+for (const [what, say] of [
+  ['messages', (one: MessagesClient) => one.send(valid)],
+  ['pings', (one: MessagesClient) => one.socket.ping()]
+] as const) {
+  await t.test(`who sends ${what} stays`, async t => {
+    const { client, server } = await start(t, { idleMs: 1000 })
+    const silent = await client()
+    const one = await client()
+    // Often enough on a slow machine, too.
+    const saying = setInterval(say, 50, one)
+    t.teardown(() => clearInterval(saying))
+    await silent.closed
+    await isWell(t, server, one)
+  })
+}
+
+await t.test('who waits for an answer is neither idle nor pinged', async t => {
+  let answer = () => {}
+  const { client } = await start(t, {
+    idleMs: 300,
+    pingMs: 200,
+    onEvent: () => new Promise(resolve => (answer = resolve))
+  })
+  const [one, other] = [await client(), await client()]
+  let pings = 0
+  one.socket.on('ping', () => pings++)
+  one.send(valid)
+  await other.closed
+  t.equal(pings, 0)
+  t.equal(one.socket.readyState, one.socket.OPEN)
+  answer()
+  t.same(await one.closed, { code: 1008, reason: 'it has said nothing for 0.3 s' })
+})
+
+await t.test('who does not answer a ping is closed', async t => {
+  const { client } = await start(t, { pingMs: 300 })
+  const [live, dead] = [await client(), await client([topic], { autoPong: false })]
+  t.same(await dead.closed, { code: 1008, reason: 'it does not answer pings' })
+  t.equal(live.socket.readyState, live.socket.OPEN)
 })
 
 await t.test('close says goodbye to all, whether they answer or not', async t => {

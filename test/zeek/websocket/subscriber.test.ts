@@ -47,6 +47,9 @@ function make(options: Partial<SubscriberOptions> = {}) {
     version: '1',
     unansweredMax: 10,
     backlogMax: 10_000,
+    handshakeMs: 600_000,
+    idleMs: 0,
+    pingMs: 600_000,
     onCutOff: reason => reasons.push(reason),
     ...options,
     onEvent: (topic, event, from) => {
