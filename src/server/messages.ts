@@ -41,9 +41,9 @@ const pingMs = 30_000
 
 /** A request that was received as an event. */
 interface Asked {
-  /** The client's own ID, which is only echoed. */
-  reqid: string
   from: Subscriber<Principal>
+  /** Sends results to the client, under its own ID. */
+  answer: (results: readonly ResultWithoutReqid[]) => void
   /** Whether the client was answered before the response was published. */
   isAnswered: boolean
   /** Called when the request is answered and written down. */
@@ -58,7 +58,8 @@ export interface MessagesAccess {
 
 /**
  * Serves clients of Zeek's WebSocket API, such as zeek-client: their events are requests, and every request and
- * response, of any caller, is published to them as an event.
+ * response, of any caller, is published to them as an event. Only the client that has asked is answered under its own
+ * ID; all others see the controller's. So none can be given the answer of another one, whatever ID it chooses.
  */
 export class Messages {
   readonly server: MessageServer<Principal>
@@ -110,25 +111,23 @@ export class Messages {
 
   /** Publishes a request, if Zeek has its type, once it is written down. */
   started({ reqid, type, arguments: args }: Request): void {
-    const asked = this.#asked.get(reqid)
-    if (isZeeks(type) && this.server.isHeard(controllerTopic, asked?.from)) {
-      this.server.publish(
-        controllerTopic,
-        encodeRequest({ type, reqid: asked?.reqid ?? reqid, arguments: args }),
-        asked?.from
-      )
+    const from = this.#asked.get(reqid)?.from
+    if (isZeeks(type) && this.server.isHeard(controllerTopic, from)) {
+      this.server.publish(controllerTopic, encodeRequest({ type, reqid, arguments: args }), from)
     }
   }
 
   /**
-   * Publishes a response, once it is written down. The client that asked for a configuration gets it separately, with
-   * its secrets.
+   * Publishes a response, once it is written down, and answers the client that has asked; not for a configuration, which
+   * it gets separately, with its secrets.
    */
   finished({ reqid, type, state, results }: Request): void {
     const asked = this.#asked.get(reqid)
-    const but = asked?.isAnswered || type === 'get_configuration' ? asked?.from : undefined
-    if (isZeeks(type) && state !== 'expired' && this.server.isHeard(controllerTopic, but)) {
-      this.server.publish(controllerTopic, encodeResponse(type, asked?.reqid ?? reqid, results), but)
+    if (isZeeks(type) && state !== 'expired') {
+      if (this.server.isHeard(controllerTopic, asked?.from)) {
+        this.server.publish(controllerTopic, encodeResponse(type, reqid, results), asked?.from)
+      }
+      if (asked?.isAnswered === false && type !== 'get_configuration') asked.answer(results)
     }
     asked?.ended()
   }
@@ -146,12 +145,12 @@ export class Messages {
     answered: () => void
   ): Promise<void> {
     const reqid = timeOrderedId()
-    const asked: Asked = { reqid: clientReqid, from, isAnswered: false, ended: () => {} }
     const answer = (results: readonly ResultWithoutReqid[]) => {
       if (from.isSubscribedTo(controllerTopic)) {
         from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, results)))
       }
     }
+    const asked: Asked = { from, answer, isAnswered: false, ended: () => {} }
     const onAnswer = ({ results }: Answer) => {
       asked.isAnswered = true
       answer(results)

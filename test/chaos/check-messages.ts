@@ -5,8 +5,8 @@ import type { World } from './world.js'
 const refusal = /^(the controller is stopping|there are too many pending requests|the store cannot be written)/
 
 /**
- * What came over each WebSocket: a request at most once, then its response at most once, and only of what is in the
- * history.
+ * What came over each WebSocket: a request at most once, then its response at most once, only of what is in the
+ * history, and under the ID of a client to that client only.
  */
 export function* messageViolations(world: World): Generator<string> {
   const told = new Map<string, Set<string>>()
@@ -26,6 +26,7 @@ export function* messageViolations(world: World): Generator<string> {
 
 function* strangers({ client, name, reqid, texts = [] }: Frame, { requests, asks, byText }: World): Generator<string> {
   const ask = asks.get(reqid)
+  if (ask && ask.client !== client) yield `${client} has heard ${name} of ${reqid}, as only ${ask.client} calls it`
   const type = name.replace(/_(request|response)$/, '')
   const stored = requests.get(ask ? (byText.get(ask.mark ?? '')?.[0] ?? '') : reqid)
   if (ask && ask.mark === undefined) return

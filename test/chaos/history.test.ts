@@ -349,7 +349,14 @@ const planted: [name: string, plant: (forgery: Forgery) => void, text: RegExp][]
   [
     'a response before the request over a WebSocket',
     f => f.swap(f.frame('other', 'get_id_value_request'), f.frame('other', 'get_id_value_response')),
-    /^other: response before request of ws-1/
+    /^other: response before request of r4/
+  ],
+  [
+    "another client's ID over a WebSocket",
+    f => {
+      f.frame('other', 'get_id_value_response').reqid = 'ws-1'
+    },
+    /^other has heard get_id_value_response of ws-1, as only ws calls it/
   ],
   [
     'heard over a WebSocket, and lost',

@@ -126,13 +126,9 @@ await t.test(
     t.same(await history(), [])
     holder.exec('ROLLBACK')
     t.match(await asker.event(), ['get_configuration_response', 'secret'])
-    for (const [type, reqid] of [
-      ['get_instances', 'mine'],
-      ['get_configuration', 'secret'],
-      ['get_instances', 'last']
-    ] as const) {
-      t.match(await other.event(), [`${type}_request`, reqid])
-      t.match(await other.event(), [`${type}_response`, reqid])
+    for (const type of ['get_instances', 'get_configuration', 'get_instances']) {
+      t.match(await other.event(), [`${type}_request`, uuid])
+      t.match(await other.event(), [`${type}_response`, uuid])
       t.ok(await stream.next(`${type}_request`))
       t.match((await stream.next(`${type}_response`))?.json, { results: [{}] })
     }
@@ -141,21 +137,22 @@ await t.test(
   }
 )
 
-await t.test('the requester hears its response only, other subscribers the request first', async t => {
-  const { client } = await start(t)
+await t.test('the requester hears its response only, others the request first, with the ID of the server', async t => {
+  const { client, history } = await start(t)
   const [requester, other] = [await client(), await client()]
   requester.send(requestFrame('get_configuration', 'mine', [bool(false)]))
-  const response = [
+  const response = (reqid: string) => [
     'get_configuration_response',
-    'mine',
-    ['mine', false, null, null, 'no staged configuration available', null]
+    reqid,
+    [reqid, false, null, null, 'no staged configuration available', null]
   ]
-  t.same(await requester.event(), response)
-  t.same(await other.event(), ['get_configuration_request', 'mine', false])
-  t.same(await other.event(), response)
+  t.same(await requester.event(), response('mine'))
+  const [{ reqid }] = await history()
+  t.same(await other.event(), ['get_configuration_request', reqid, false])
+  t.same(await other.event(), response(reqid))
   await hearsNothing(t, other)
   // What it hears is the other's, not an echo of its own.
-  t.match(await requester.event(), ['get_instances_request', /^barrier/])
+  t.match(await requester.event(), ['get_instances_request', uuid])
 })
 
 await t.test("a request is heard by others in the bytes' meaning that it was sent with", async t => {
@@ -165,7 +162,7 @@ await t.test("a request is heard by others in the bytes' meaning that it was sen
   // Metadata is not read, and order of members does not matter.
   message.data[2].data.push(vector([]))
   requester.send(JSON.stringify({ data: message.data, '@data-type': 'vector', topic, type: 'data-message' }))
-  t.same(await other.event(), ['restart_request', 'ä"\n\u2028', ['b', 'a']])
+  t.match(await other.event(), ['restart_request', uuid, ['b', 'a']])
   t.match(await requester.event(), ['restart_response', 'ä"\n\u2028'])
 })
 
@@ -176,8 +173,8 @@ await t.test('topics are prefixes, on both ends', async t => {
   const one = await client([])
   one.send(requestFrame('get_instances', 'r', [], `${topic}/more`))
   for (const each of heard) {
-    t.match(await each.event(), ['get_instances_request', 'r'])
-    t.match(await each.event(), ['get_instances_response', 'r'])
+    t.match(await each.event(), ['get_instances_request', uuid])
+    t.match(await each.event(), ['get_instances_response', uuid])
   }
   for (const each of deaf) {
     each.send('nope')
@@ -201,32 +198,65 @@ await t.test('who has not subscribed to the topic hears nothing, and is served a
   const { client, history } = await start(t)
   const [silent, other] = [await client(['elsewhere']), await client()]
   silent.send(requestFrame('get_instances', 'r'))
-  t.match(await other.event(), ['get_instances_request', 'r'])
-  t.match(await other.event(), ['get_instances_response', 'r'])
+  t.match(await other.event(), ['get_instances_request', uuid])
+  t.match(await other.event(), ['get_instances_response', uuid])
   silent.send('nope')
   t.match(await silent.next(), { type: 'error' })
   t.match(await history(), [{ type: 'get_instances', state: 'succeeded' }])
 })
 
-await t.test('two clients with the same ID at once, and one client twice, are all answered', async t => {
-  const controller = await start(t)
-  const { client, history } = controller
-  const agent = await patientAgent(t, controller)
-  const [one, two] = [await client(), await client()]
-  one.send(patience('same'), patience('same'))
-  two.send(patience('same'))
-  await until(() => agent.count('get_id_value') === 3, 'all are asked')
-  agent.letGo()
-  const names = async (client: MessagesClient, count: number) => {
-    const events = []
-    for (let n = 0; n < count; n++) events.push(await client.event())
-    t.ok(events.every(([, reqid]) => reqid === 'same'))
-    return events.map(([name]) => name)
+await t.test(
+  'two clients with the same ID at once, and one client twice, are all answered, each with its own',
+  async t => {
+    const controller = await start(t)
+    const { client, history } = controller
+    const agent = await patientAgent(t, controller)
+    const [one, two] = [await client(), await client()]
+    one.send(patience('same'), patience('same'))
+    two.send(patience('same'))
+    await until(() => agent.count('get_id_value') === 3, 'all are asked')
+    agent.letGo()
+    const names = async (client: MessagesClient, count: number) => {
+      const events = []
+      for (let n = 0; n < count; n++) events.push(await client.event())
+      return events.map(([name, reqid]) => `${name} ${reqid === 'same' ? 'mine' : 'other'}`).sort()
+    }
+    const [request, other, mine] = [
+      'get_id_value_request other',
+      'get_id_value_response other',
+      'get_id_value_response mine'
+    ]
+    t.same(await names(one, 4), [request, mine, mine, other])
+    t.same(await names(two, 5), [request, request, mine, other, other])
+    t.equal(new Set((await history(ofPatience)).map(({ reqid }) => reqid)).size, 3)
   }
-  const response = 'get_id_value_response'
-  t.same(await names(one, 4), ['get_id_value_request', response, response, response])
-  t.same(await names(two, 5), ['get_id_value_request', 'get_id_value_request', response, response, response])
-  t.equal(new Set((await history(ofPatience)).map(({ reqid }) => reqid)).size, 3)
+)
+
+await t.test('whoever takes the ID of another client is not given its answer, nor gives it one', async t => {
+  const controller = await start(t)
+  const { client, ask } = controller
+  const agent = await patientAgent(t, controller)
+  const [victim, other] = [await client(), await client()]
+  victim.send(patience('precious'))
+  await agent.question('get_id_value')
+  const [, precious] = await other.event()
+  t.match(precious, uuid)
+  // Neither the one that the client has chosen nor the one that others see is an address.
+  for (const reqid of ['precious', precious]) {
+    other.send(requestFrame('get_configuration', reqid, [bool(false)]))
+    t.match(await other.event(), ['get_configuration_response', reqid, [reqid, true]])
+    const heard = await victim.event()
+    t.match(heard, ['get_configuration_request', uuid])
+    t.match(await victim.event(), ['get_configuration_response', heard[1]])
+    t.not(heard[1], precious)
+  }
+  agent.letGo()
+  t.match(await victim.event(), ['get_id_value_response', 'precious', [['precious', true]]])
+  t.match(await other.event(), ['get_id_value_response', precious, [[precious, true]]])
+  const { reqid } = await ask('get_configuration', {})
+  for (const each of [victim, other]) {
+    for (const what of ['request', 'response']) t.match(await each.event(), [`get_configuration_${what}`, reqid])
+  }
 })
 
 await t.test('an ID may be empty, or nothing that REST would take', async t => {
@@ -363,8 +393,8 @@ await t.test('what our schemas refuse is told to the asker alone, by the field, 
   // It may try again.
   asker.send(requestFrame('stage_configuration', 'good', config()))
   t.match(await asker.event(), ['stage_configuration_response', 'good', [['good', true]]])
-  t.match(await other.event(), ['stage_configuration_request', 'good'])
-  t.match(await other.event(), ['stage_configuration_response', 'good'])
+  t.match(await other.event(), ['stage_configuration_request', uuid])
+  t.match(await other.event(), ['stage_configuration_response', uuid])
 })
 
 await t.test('a request when too many are pending is answered, to the asker alone', async t => {
@@ -382,8 +412,8 @@ await t.test('a request when too many are pending is answered, to the asker alon
   ])
   agent.letGo()
   t.match(await one.event(), ['get_id_value_response', 'first', [['first', true]]])
-  t.match(await other.event(), ['get_id_value_request', 'first'])
-  t.match(await other.event(), ['get_id_value_response', 'first'])
+  t.match(await other.event(), ['get_id_value_request', uuid])
+  t.match(await other.event(), ['get_id_value_response', uuid])
   t.equal((await history(ofPatience)).length, 1)
   await hearsNothing(t, other)
 })
@@ -459,7 +489,7 @@ await t.test('what is pending when the controller closes is answered, before the
   t.same(await one.event(), ['get_id_value_response', 'r', [['r', false, null, null, 'request interrupted', null]]])
   t.equal(await one.next(), undefined)
   t.same(await one.closed, { code: 1001, reason: 'Terminating' })
-  t.match(await other.event(), ['get_id_value_response', 'r'])
+  t.match(await other.event(), ['get_id_value_response', uuid])
   t.same(await other.closed, { code: 1001, reason: 'Terminating' })
   await closing
 })
@@ -473,9 +503,9 @@ await t.test('a client that vanishes while its request is pending harms nobody',
   await agent.question('get_id_value')
   one.socket.terminate()
   await once(one.socket, 'close')
-  t.match(await other.event(), ['get_id_value_request', 'r'])
+  t.match(await other.event(), ['get_id_value_request', uuid])
   agent.letGo()
-  t.match(await other.event(), ['get_id_value_response', 'r', [['r', true]]])
+  t.match(await other.event(), ['get_id_value_response', uuid, [[uuid, true]]])
   t.match(await history(ofPatience), [{ type: 'get_id_value', state: 'succeeded' }])
   await hearsNothing(t, other)
 })
