@@ -10,7 +10,7 @@ import { AppError, messageOf } from './errors.js'
 import { IpcTransport } from './link/ipc.js'
 import { Link, type Handlers } from './link/link.js'
 import { notifying, serve } from './protocol/methods.js'
-import { lockDirectory } from './supervisor/lock.js'
+import { lockDirectory } from './store/lock.js'
 import type { Program, RestartPolicy, UnitStatus } from './supervisor/program.js'
 import { Supervisor } from './supervisor/supervisor.js'
 
@@ -78,13 +78,14 @@ export async function runHost({ settings, roles, command, env, log, onReady, sig
   }
   // Installed first: a SIGHUP that comes before there is any link must not end the process.
   process.on('SIGHUP', reload)
-  const lock = await lockDirectory(settings.management_state_dir)
+  const { management_state_dir: state } = settings
+  const lock = lockDirectory(state, `another zeek-cluster runs with the state directory ${state}`)
   const ready = new Map<string, string>()
   const failed = new AbortController()
   const ending = AbortSignal.any([signal, failed.signal])
   let onAnyReady = () => {}
 
-  const supervisor = new Supervisor(join(settings.management_state_dir, 'supervisor'), {
+  const supervisor = new Supervisor(join(state, 'supervisor'), {
     changed: status => {
       tell(log, status)
       for (const link of links.values()) notifyRole(link, 'changed', status)

@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Node } from '../../schemas/types.js'
-import { lockDirectory } from '../../src/supervisor/lock.js'
+import { lockDirectory } from '../../src/store/lock.js'
 import { readIdentity } from '../../src/supervisor/process.js'
 import { getJson, openStream } from '../support/client.js'
 import { isRunning } from '../support/running.js'
@@ -43,8 +43,7 @@ async function nothingLeft(t: Test, cluster: Cluster, pids: readonly number[], p
     await t.resolves(once(server, 'listening'), 'the port is free')
     server.close()
   }
-  const lock = await lockDirectory(cluster.stateDir(name))
-  lock.close()
+  lockDirectory(cluster.stateDir(name), 'it is locked').close()
   t.same(readdirSync(join(cluster.stateDir(name), 'supervisor')), [], 'no record')
 }
 

@@ -4,9 +4,9 @@ import { access, lstat, mkdir, open, opendir, rename, unlink } from 'node:fs/pro
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
-import { AppError, messageOf } from '../../errors.js'
+import { messageOf } from '../../errors.js'
 import { isRefused } from '../../permission.js'
-import { lockDirectory } from '../../supervisor/lock.js'
+import { lockDirectory } from '../../store/lock.js'
 import { archivePlace, type ArchivePlace } from '../../zeek/log-name.js'
 
 /** A log that waits in the queue. */
@@ -50,9 +50,7 @@ const hopeless = ['ENOSPC', 'EDQUOT', 'EROFS']
  */
 export async function archive(queue: string, directory: string): Promise<{ archived: number; errors: string[] }> {
   if (!(await exists(queue))) return { archived: 0, errors: [] }
-  const lock = await lockDirectory(queue).catch(error => {
-    throw error instanceof AppError ? new AppError('unavailable', `another one archives ${queue}`) : error
-  })
+  const lock = lockDirectory(queue, `another one archives ${queue}`)
   const errors: string[] = []
   let archived = 0
   try {

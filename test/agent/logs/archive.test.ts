@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { archive } from '../../../src/agent/logs/archive.js'
-import { lockDirectory } from '../../../src/supervisor/lock.js'
+import { lockDirectory } from '../../../src/store/lock.js'
 import { directoryOf } from '../../support/directory.js'
 import { cleanEnv, mainProgram } from '../../support/environment.js'
 import { until } from '../../support/until.js'
@@ -28,6 +28,11 @@ function directories(t: Test, logs: Record<string, string | Buffer> = {}) {
       : []
   return {
     queue,
+    /** What is in the queue, but for its lock. */
+    queued: () =>
+      readdirSync(queue)
+        .filter(name => name !== '.lock')
+        .sort(),
     logs: logsDirectory,
     files,
     read: (place: string) => gunzipSync(readFileSync(join(logsDirectory, place))).toString()
@@ -35,7 +40,7 @@ function directories(t: Test, logs: Record<string, string | Buffer> = {}) {
 }
 
 await t.test('logs are moved into the archive, compressed', async t => {
-  const { queue, logs, files, read } = directories(t, {
+  const { queue, queued, logs, files, read } = directories(t, {
     [nameOf()]: 'a\tb\n',
     [nameOf('dns', 'log_suffix=logger-2__')]: '',
     [`${nameOf('http')}.gz`]: gzipSync('old')
@@ -45,16 +50,20 @@ await t.test('logs are moved into the archive, compressed', async t => {
   t.equal(read(placeOf()), 'a\tb\n')
   t.equal(read(placeOf('dns', '-logger-2')), '')
   t.equal(read(placeOf('http')), 'old', 'what is compressed is not compressed again')
-  t.same(readdirSync(queue), [])
+  t.same(queued(), [])
 })
 
 await t.test('what is no rotated log stays where it is', async t => {
-  const { queue, logs, files } = directories(t, { 'conn.log': 'open', '.shadow.conn.log': '', 'notes.txt': 'mine' })
+  const { queue, queued, logs, files } = directories(t, {
+    'conn.log': 'open',
+    '.shadow.conn.log': '',
+    'notes.txt': 'mine'
+  })
   mkdirSync(join(queue, nameOf('directory')))
   symlinkSync('notes.txt', join(queue, nameOf('link')))
-  const before = readdirSync(queue)
+  const before = queued()
   t.same(await archive(queue, logs), { archived: 0, errors: [] })
-  t.same(readdirSync(queue), before)
+  t.same(queued(), before)
   t.same(files(), [])
 })
 
@@ -93,7 +102,7 @@ await t.test('a target that is no whole gzip file stays, and the log beside it',
 })
 
 await t.test('what cannot be archived is told, stays in the queue, and does not keep the others', async t => {
-  const { queue, logs, files } = directories(t, {
+  const { queue, queued, logs, files } = directories(t, {
     [nameOf()]: 'one',
     'dns__2026-11-23-00-00-00__2026-11-23-01-00-00__.log': 'two'
   })
@@ -102,16 +111,15 @@ await t.test('what cannot be archived is told, stays in the queue, and does not 
   const { archived, errors } = await archive(queue, logs)
   t.equal(archived, 1)
   t.match(errors, [/^conn__.*\.log: .*(EEXIST|ENOTDIR)/])
-  t.same(readdirSync(queue), [nameOf()])
+  t.same(queued(), [nameOf()])
   t.same(files(), ['2026-11-22', '2026-11-23/dns.00:00:00-01:00:00.log.gz'])
 })
 
 await t.test('two do not work on one queue', async t => {
   const { queue, logs } = directories(t, { [nameOf()]: 'one' })
-  const lock = await lockDirectory(queue)
+  const lock = lockDirectory(queue, 'nobody has it yet')
   await t.rejects(archive(queue, logs), { message: `another one archives ${queue}` })
   lock.close()
-  await once(lock, 'close')
   t.match(await archive(queue, logs), { archived: 1 })
 })
 
@@ -128,7 +136,7 @@ await t.test('on a full disk the logs stay in the queue, and nothing half in the
     return
   }
   t.teardown(() => spawnSync('umount', ['-l', small]))
-  const { queue } = directories(t, {
+  const { queue, queued } = directories(t, {
     [nameOf('a')]: 'small',
     [nameOf('b')]: randomBytes(1 << 20),
     [nameOf('c')]: 'small'
@@ -137,7 +145,7 @@ await t.test('on a full disk the logs stay in the queue, and nothing half in the
   t.equal(archived, 1)
   t.match(errors, [/^b__.*ENOSPC/])
   t.same(readdirSync(join(small, '2026-11-22')), ['a.14:48:56-14:49:00.log.gz'])
-  t.same(readdirSync(queue).sort(), [nameOf('b'), nameOf('c')])
+  t.same(queued(), [nameOf('b'), nameOf('c')])
   t.equal(statSync(join(queue, nameOf('b'))).size, 1 << 20)
   writeFileSync(join(queue, nameOf('b')), 'smaller')
   t.same(
@@ -164,13 +172,13 @@ await t.test('the command takes what zeek-archiver takes of an agent', async t =
 await t.test('killed at any point and begun again it loses nothing and doubles nothing', async t => {
   // Each takes a moment to compress, so that kills fall into all of it.
   const content = Array.from({ length: 12 }, () => randomBytes(3 << 20))
-  const { queue, logs, files } = directories(
+  const { queue, queued, logs, files } = directories(
     t,
     Object.fromEntries(content.map((bytes, n) => [nameOf(`log${n}`), bytes]))
   )
   let kills = 0
-  while (readdirSync(queue).length > 0) {
-    const before = readdirSync(queue).length
+  while (queued().length > 0) {
+    const before = queued().length
     const child = spawn(process.execPath, [mainProgram, 'archive', '-1', queue, logs], {
       env: cleanEnv,
       stdio: 'ignore'
@@ -180,7 +188,7 @@ await t.test('killed at any point and begun again it loses nothing and doubles n
     await until(
       () =>
         child.exitCode !== null ||
-        readdirSync(queue).length < before ||
+        queued().length < before ||
         (kills % 2 === 0 && files().some(file => file.includes('.tmp.'))),
       'it has begun',
       60_000
