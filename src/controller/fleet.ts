@@ -13,7 +13,7 @@ import { asking, serve, type AnswerOf, type AskOptions, type ParamsOf } from '..
 import { backoff, compare, hostPort, maxTimerMs } from '../util.js'
 import { Waiting } from '../requests/waiting.js'
 import { dated, lost } from './cluster/node-status.js'
-import { EventQuota } from './event-quota.js'
+import { EventAllowance } from './event-allowance.js'
 
 const askAgent = asking(agentMethods)
 const checkHello = checker(Hello, invalid, 'drop')
@@ -84,18 +84,18 @@ export class Fleet extends EventEmitter<FleetEvents> {
   #waiting = new Waiting()
   #dialling = new Map<string, { address: string; stop: AbortController }>()
   #closing = new AbortController()
-  #quota: EventQuota
+  #allowance: EventAllowance
 
   constructor(options: FleetOptions) {
     super()
     this.setMaxListeners(0)
     this.#options = options
-    this.#quota = new EventQuota((instance, message) => this.emit('excess', message, instance), options.now)
+    this.#allowance = new EventAllowance((instance, message) => this.emit('excess', message, instance), options.now)
   }
 
   /** Counts an event that an agent causes. Returns false when it causes too many: leave it out then. */
   mayCause(instance: string): boolean {
-    return this.#quota.take(instance)
+    return this.#allowance.take(instance)
   }
 
   /** Returns the instances that are connected now, sorted by name. */
@@ -230,7 +230,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   async close(): Promise<void> {
     this.#closing.abort()
-    this.#quota.close()
+    this.#allowance.close()
     await Promise.all(this.connected().map(({ link }) => link.close('the controller is stopping')))
   }
 

@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { AppError } from '../../src/errors.js'
-import { Link, timeForAsked, type Context, type Handlers, type LinkOptions } from '../../src/link/link.js'
+import {
+  Link,
+  maxAnswerBytes,
+  timeForAsked,
+  type Context,
+  type Handlers,
+  type LinkOptions
+} from '../../src/link/link.js'
 import { memoryPair, type Transport } from '../../src/link/transport.js'
 import { until } from '../support/until.js'
 import { countListeners } from '../support/listeners.js'
@@ -486,4 +493,25 @@ await t.test('a question that was given up is answered, but not begun, however l
   ask(4)
   await link.close('enough')
   t.same(begun, [3])
+})
+
+await t.test('an answer that is too large is an error, and the link stays', async t => {
+  const [link] = pair({ large: () => 'x'.repeat(maxAnswerBytes), small: () => 1 })
+  await t.rejects(link.ask('large', {}, patient), {
+    code: 'payload_too_large',
+    message: /^the answer to large is larger/
+  })
+  t.equal(await link.ask('small', {}, patient), 1)
+})
+
+await t.test('what is thrown while a frame is handled ends the link, and goes no further', async t => {
+  const errors: unknown[] = []
+  const { link, say } = bare({}, { onError: error => errors.push(error) })
+  const late = () => {
+    throw new Error('of the one who asked')
+  }
+  await t.rejects(link.ask('x', {}, { timeoutMs: 1, late }), { code: 'timeout' })
+  say({ answer: 1, result: 1 })
+  await until(() => link.closed.aborted, 'it has ended')
+  t.match(errors, [{ message: 'of the one who asked' }])
 })

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { Link } from '../../src/link/link.js'
-import { dial, listen, maxFrameBytes, type WebSocketTransport } from '../../src/link/websocket.js'
+import { dial, listen, maxFrameBytes, type Intake, type WebSocketTransport } from '../../src/link/websocket.js'
 import { freePorts } from '../support/ports.js'
 import { until } from '../support/until.js'
 import { holdContract, listenTo } from './transport-contract.js'
@@ -11,9 +11,20 @@ import { holdContract, listenTo } from './transport-contract.js'
 const never = new AbortController().signal
 
 /** A listener on a port of its own. */
-async function serve(t: Test, onTransport: (transport: WebSocketTransport, peer: string) => void) {
+async function serve(
+  t: Test,
+  onTransport: (transport: WebSocketTransport, peer: string) => void,
+  more: { intake?: Intake } = {}
+) {
   const [port] = await freePorts(1)
-  const listener = await listen({ host: '127.0.0.1', port: port!, path: '/link', admit: () => {}, onTransport })
+  const listener = await listen({
+    host: '127.0.0.1',
+    port: port!,
+    path: '/link',
+    admit: () => {},
+    onTransport,
+    ...more
+  })
   t.teardown(() => listener.close())
   return { port: port!, url: `ws://127.0.0.1:${port}/link`, listener }
 }
@@ -130,6 +141,29 @@ await t.test('a frame that is too large ends only its own connection', async t =
   small.send('still here')
   await until(() => ends[1]!.texts.length, 'the other goes on')
   t.match(ends[0]!.closed[0], /Max payload/)
+})
+
+await t.test('who sends faster than is read waits, and nothing is lost', async t => {
+  let heard: ReturnType<typeof listenTo> | undefined
+  const intake = { frameBytes: 1_000_000, bytesPerSecond: 500_000 }
+  const { url } = await serve(
+    t,
+    transport => {
+      heard = listenTo(transport)
+    },
+    { intake }
+  )
+  const transport = await dial(url, never)
+  listenTo(transport)
+  const start = performance.now()
+  // What is read in ten seconds, of which eight are read at once.
+  for (let n = 0; n < 10; n++) transport.send(String(n).repeat(500_000))
+  await until(() => heard?.texts.length === 10, 'all is there')
+  t.ok(performance.now() - start > 1000, 'not at once')
+  t.same(
+    heard?.texts.map(text => text[0]),
+    [...'0123456789']
+  )
 })
 
 await t.test('frames that are no WebSocket frames end only their own connection', async t => {

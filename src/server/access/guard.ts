@@ -85,7 +85,7 @@ export class Guard {
 
   /**
    * Returns the agent that made a request, and the only name that it may use; undefined when it may choose one. Throws
-   * `unauthorized` or `forbidden`.
+   * `unauthorized`, `forbidden`, or `too_many_requests` when it connects again and again.
    */
   admitAgent(request: Asking): { principal: Principal; name: string | undefined } {
     const isKnown = this.#options.authentication !== 'none'
@@ -94,6 +94,7 @@ export class Guard {
       if (isKnown && principal.role !== 'agent') throw new AppError('forbidden', `${principal.name} is not an agent`)
       return principal
     })
+    if (isKnown) this.#options.limits.connectAgent(principal.client)
     this.#options.audit.done('connect_agent', principal)
     return { principal, name: isKnown ? principal.name : undefined }
   }

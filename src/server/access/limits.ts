@@ -1,5 +1,6 @@
 import type { Server, Socket } from 'node:net'
 import { clientAddress } from '../../addresses.js'
+import { Allowance } from '../../allowance.js'
 import { AppError } from '../../errors.js'
 import { addTo, Quota, shared } from '../../quota.js'
 
@@ -23,6 +24,8 @@ export interface Limit {
 
 /** Connections with which an address is let in where others find the server full: enough to operate the cluster. */
 const fewConnections = 8
+/** Connections of one agent: it dials again when it is lost, and goes on with its nodes when it is refused. */
+const agentConnections = { perSecond: 1, burst: 60 }
 /** Tickets live for half a minute only. */
 const ticketLimit: Limit = { total: 10_000, perClient: 1_000 }
 
@@ -34,6 +37,7 @@ export class Limits {
   /** Requests that are not answered yet, streams included: a connection can hold many of them. */
   readonly open: Quota
   #refused = { rate: 0, connections: 0 }
+  #agents: Allowance
   #options: LimitsOptions
   /** Requests that each client has left, as of `at`. Clients with a full allowance are removed. */
   #left = new Map<string, { count: number; at: number }>()
@@ -44,6 +48,7 @@ export class Limits {
     this.streams = new Quota({ what: 'event streams', ...options.streams })
     this.messages = new Quota({ what: 'WebSocket clients', ...options.messages })
     this.open = new Quota({ what: 'open requests', ...options.connections })
+    this.#agents = new Allowance({ ...agentConnections, now: options.now })
     this.#forgetting = setInterval(() => {
       for (const client of this.#left.keys()) if (this.#leftOf(client) >= this.#burst) this.#left.delete(client)
     }, 10_000).unref()
@@ -74,6 +79,13 @@ export class Limits {
       throw new AppError('too_many_requests', `more than ${this.#options.rate} requests in a second`)
     }
     this.#left.set(client, { count: count - 1, at: this.#options.now() })
+  }
+
+  /** Counts a connection of an agent. Throws `too_many_requests`. */
+  connectAgent(client: string): void {
+    if (this.#agents.take(client)) return
+    this.#refused.connections++
+    throw new AppError('too_many_requests', `more than ${agentConnections.burst} connections of one agent in a minute`)
   }
 
   /**

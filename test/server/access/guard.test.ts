@@ -221,3 +221,24 @@ await t.test('an Idempotency-Key is of who asks', async t => {
   t.match(await post(tokens.viewer, { id: 'a' }), [/20[02]/, 'true'])
   t.same(await post(tokens.operator, { id: 'c' }), [422, null])
 })
+
+await t.test('an agent that connects again and again is refused for a while', async t => {
+  const { settings, tokens, url } = await start(t)
+  const connect = async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${settings.controller_port}${agentPath}`, {
+      headers: bearer(tokens.agent)
+    })
+    const status = await Promise.race([
+      once(socket, 'open').then(() => 101),
+      once(socket, 'unexpected-response').then(([, response]) => response.statusCode as number)
+    ])
+    socket.on('error', () => {})
+    socket.terminate()
+    return status
+  }
+  const statuses: number[] = []
+  while (!statuses.includes(429)) statuses.push(await connect())
+  t.ok(statuses.length > 60, `${statuses.length} connections`)
+  t.ok(statuses.every(status => status === 101 || status === 429))
+  t.equal((await fetch(`${url}/v1/nodes`, { headers: bearer(tokens.viewer) })).status, 200)
+})

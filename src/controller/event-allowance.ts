@@ -10,7 +10,7 @@ const gatherMs = 5_000
  * Limits how many events each agent causes: one that is out of its mind, or in the wrong hands, must not push the
  * events of all others out of the log.
  */
-export class EventQuota {
+export class EventAllowance {
   #allowance: Allowance
   #tell: (instance: string, message: string) => void
   #leftOut = new Map<string, { count: number; timer: NodeJS.Timeout }>()
