@@ -49,6 +49,7 @@ export class WebSocketTransport implements Transport {
       this.#pace((data as Buffer).length)
       this.#tell(receiver => receiver.message(String(data)))
     })
+    for (const control of ['ping', 'pong'] as const) socket.on(control, () => this.#pace(0))
     socket.on('error', error => {
       this.#failure = error.message
     })
@@ -112,6 +113,8 @@ export async function dial(
   const socket = new WebSocket(url, {
     ...tls,
     maxPayload: intake.frameBytes,
+    // As a server has it by itself.
+    maxFragments: 16 * 1024,
     perMessageDeflate: false,
     handshakeTimeout: 5000,
     headers
