@@ -24,7 +24,7 @@ import {
  * absent: so each end works with the version before its own, and a method that the other end does not know fails with
  * `not_found`.
  */
-export const agentApiVersion = 4
+export const agentApiVersion = 5
 
 /** Returns whether this end works with an end of that version. Versions before 4 reached their nodes in another way. */
 export function isSpoken(version: unknown): boolean {
@@ -146,6 +146,8 @@ const ofNodes = { params: Type.Object({ nodes }) }
 const slow = { part: ListOf(NodeStep, { maxItems: nodesMax }), answer: outcomesWith('stdout', 'stderr') }
 const ofSlowNodes = { ...ofNodes, ...slow }
 const Follow = Type.Object({ duration: Type.Number(), max_lines: Type.Integer() })
+/** The bytes that the values or outputs of an answer may have: a request has so many for all its instances. */
+const MaxBytes = Type.Optional(Type.Integer({ minimum: 0 }))
 const Watch = Type.Object({ duration: Type.Number(), interval: Type.Number() })
 
 /** Methods that the controller calls on the agent: parameters, answer, and the parts that come before the answer. */
@@ -159,7 +161,10 @@ export const agentMethods = {
     ...slow
   },
   standby: { params: Type.Object({}), answer: Outcomes },
-  get_id_value: { params: Type.Object({ id: Type.String(), nodes }), answer: outcomesWith('value') },
+  get_id_value: {
+    params: Type.Object({ id: Type.String(), nodes, max_bytes: MaxBytes }),
+    answer: outcomesWith('value')
+  },
   start: ofSlowNodes,
   stop: ofSlowNodes,
   restart: ofSlowNodes,
@@ -182,6 +187,7 @@ export const agentMethods = {
       stream: Type.Optional(Ref(OutputStream)),
       lines: Type.Integer(),
       incarnation: Type.Integer(),
+      max_bytes: MaxBytes,
       follow: Type.Optional(Follow)
     }),
     part: Type.Object(

@@ -7,6 +7,7 @@ import { serve } from '../protocol/methods.js'
 import { unpackLayout } from '../protocol/packed-layout.js'
 import type { NodeChecks } from './check/check.js'
 import type { AgentSettings } from './config.js'
+import { getIdValue } from './outputs/id-values.js'
 import { askController } from './session.js'
 import { diagnose } from './outputs/diagnosis.js'
 import type { HostProbes } from './check/host-probes.js'
@@ -72,8 +73,7 @@ export function methodsOf({ settings, env, table, checks, sampler, instance, hos
       await table.standby()
       return []
     },
-    get_id_value: ({ id, nodes }, { signal }) =>
-      table.each(nodes, async node => ({ value: await node.idValue(id, signal) })),
+    get_id_value: (params, { signal }) => getIdValue(table, params, signal),
     get_node_output: (params, context) => getNodeOutput(table, params, context),
     diagnose: ({ nodes }, { signal }) => diagnose(table, nodes, env, signal),
     start: ({ nodes }, context) => telling(nodes, context, table.start(nodes, context.signal)),

@@ -311,3 +311,17 @@ await t.test('an error is told of a node of its own only', async t => {
     ]
   )
 })
+
+await t.test('the instances of a request share what its results may hold', async t => {
+  const said: number[] = []
+  const tell = ({ max_bytes: bytes }: { max_bytes: number }) => {
+    said.push(bytes)
+    return []
+  }
+  const { controller } = await twoInstances(t, { handlers: { get_id_value: tell, get_node_output: tell } })
+  for (const nodes of [['worker-2'], ['manager', 'worker-2']]) {
+    await controller.ask('get_id_value', { id: 'x', nodes })
+    await controller.ask('get_node_output', { nodes })
+  }
+  t.same(said, [8_388_608, 8_388_608, 4_194_304, 4_194_304])
+})

@@ -36,14 +36,17 @@ interface Wanted {
  */
 export async function getNodeOutput(
   table: NodeTable,
-  { nodes, stream, lines, incarnation, follow }: ParamsOf<Method>,
+  { nodes, stream, lines, incarnation, follow, max_bytes: maxBytes = answerBytes }: ParamsOf<Method>,
   { signal, part }: Pick<ContextOf<Method>, 'signal' | 'part'>
 ): Promise<Outcome[]> {
   const chosen = stream === undefined ? streams : [stream]
   const wanted = {
     streams: chosen,
     lines,
-    bytes: Math.min(outputBytes, Math.floor(answerBytes / Math.max(1, nodes.length * chosen.length)))
+    bytes: Math.min(
+      outputBytes,
+      Math.floor(Math.min(answerBytes, maxBytes) / Math.max(1, nodes.length * chosen.length))
+    )
   }
   return await table.each(nodes, async node => {
     if (!follow) return lastOutput(node, wanted, incarnation)

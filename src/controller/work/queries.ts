@@ -7,6 +7,16 @@ import type { Fleet } from '../fleet.js'
 import { Ration } from './ration.js'
 import { select } from '../cluster/selection.js'
 
+/**
+ * Most that the values or outputs of all nodes have in the results of one request, in bytes: they are stored, and sent
+ * to everyone who follows.
+ */
+const resultsBytes = 8_388_608
+
+/** Returns the part of it that each instance has. */
+const bytesOfEach = (nodes: readonly Node[]) =>
+  Math.floor(resultsBytes / Math.max(1, new Set(nodes.map(({ instance }) => instance)).size))
+
 /** More than an agent sends of one node that is followed, in UTF-16 code units: twice 4 MiB. */
 const followedMax = 8_388_608
 
@@ -23,9 +33,9 @@ export class Queries {
     deployed: Configuration | undefined,
     task: Task
   ): Promise<Answer> {
-    return await this.#ask(selector, deployed, task, () => ({
+    return await this.#ask(selector, deployed, task, selected => ({
       method: 'get_id_value',
-      params: nodes => ({ id, nodes })
+      params: nodes => ({ id, nodes, max_bytes: bytesOfEach(selected) })
     }))
   }
 
@@ -52,6 +62,7 @@ export class Queries {
           ...(stream === undefined ? {} : { stream }),
           lines,
           incarnation,
+          max_bytes: bytesOfEach(selected),
           ...(follow ? { follow: { duration, max_lines: maxLines } } : {})
         }),
         onPart: (instance, { node, stream, lines: told }) => {

@@ -358,3 +358,13 @@ await t.test('a follower knows where a line ends that was begun before a run, a 
   t.same(await all(), ['a long first run', 'and its end', 'a long second run goes on'])
   t.same(await all(), [])
 })
+
+await t.test('nodes share the bytes that the controller leaves to an instance', async t => {
+  const { ask, path } = start(t, {}, ['a', 'b'])
+  for (const name of ['a', 'b']) writeFileSync(path('stdout', name), '0123456789\n'.repeat(1000))
+  for (const { data } of await ask({ stream: 'stdout', lines: 1000, max_bytes: 2000 })) {
+    t.ok(data!.stdout!.length > 900 && data!.stdout!.length <= 1000, `${data?.stdout?.length}`)
+    t.equal(data?.truncated, true)
+  }
+  for (const { data } of await ask({ stream: 'stdout', lines: 1000 })) t.equal(data?.stdout?.length, 10_999)
+})
