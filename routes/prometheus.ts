@@ -35,7 +35,8 @@ export const prometheusRoutes: FastifyPluginAsyncTypebox<{
         response: { 200: json('One target per node', ListOf(PrometheusTarget)), ...problems }
       }
     },
-    async ({ host, query: { proxy } }) => controller.metricsTargets({ host, isSecure: site.isSecure }, proxy)
+    async ({ raw, query: { proxy } }) =>
+      controller.metricsTargets({ host: site.hostOf(raw), isSecure: site.isSecure }, proxy)
   )
 
   app.get(

@@ -16,6 +16,7 @@ const ground = [
   'src/proc.ts',
   'src/addresses.ts',
   'src/allowance.ts',
+  'src/authority.ts',
   'src/quota.ts',
   'src/sharing.ts',
   'src/settings.ts'
@@ -28,6 +29,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/util.ts': { value: [] },
   'src/proc.ts': { value: [] },
   'src/allowance.ts': { value: [] },
+  'src/authority.ts': { value: ['src/errors.ts'] },
   'src/addresses.ts': { value: ['src/util.ts'], type: ['schemas'] },
   'src/quota.ts': { value: ['schemas', 'src/errors.ts'] },
   'src/sharing.ts': { value: ['src/util.ts'], type: ['schemas'] },

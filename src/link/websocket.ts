@@ -4,6 +4,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { ConnectionOptions, Server as TlsServer } from 'node:tls'
 import { WebSocket, WebSocketServer } from 'ws'
 import type { Certificates } from '../security/certificates.js'
+import { hasSeveralHosts } from '../authority.js'
 import { AppError, messageOf, statusOf } from '../errors.js'
 import { hostPort } from '../util.js'
 import { maxAnswerBytes } from './link.js'
@@ -157,8 +158,8 @@ export async function listen<T>({
   onTransport
 }: ListenOptions<T>): Promise<LinkServer> {
   const admitted = new WeakMap<IncomingMessage, T>()
-  const refuse = (_request: IncomingMessage, response: ServerResponse) => {
-    response.writeHead(426).end()
+  const refuse = (request: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(hasSeveralHosts(request) ? 400 : 426).end()
   }
   const http = certificates
     ? createTlsServer({ ...certificates.options, rejectUnauthorized: false }, refuse)
@@ -175,6 +176,7 @@ export async function listen<T>({
       done: (verified: boolean, status?: number, text?: string) => void
     ) => {
       if (req.headers.origin !== undefined) return done(false, 403)
+      if (hasSeveralHosts(req)) return done(false, 400)
       try {
         admitted.set(req, admit(req))
         done(true)

@@ -24,7 +24,7 @@ export interface Principal {
 }
 
 /** The parts of a request that identify the caller. */
-export type Asking = Pick<IncomingMessage, 'headers' | 'socket' | 'method' | 'url'>
+export type Asking = Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'socket' | 'method' | 'url'>
 
 /** Interval at which streams whose token was revoked or has expired are found and ended. */
 const checkMs = 250

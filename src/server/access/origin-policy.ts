@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP, isIPv6 } from 'node:net'
+import { authorityOf, type Addressed } from '../../authority.js'
 import { AppError } from '../../errors.js'
 import { isLoopback } from '../../util.js'
 
@@ -30,13 +31,18 @@ export class OriginPolicy {
     return this.#options.isSecure
   }
 
+  /** Returns the host and port under which a client reaches the controller. Throws `invalid_request`. */
+  hostOf(request: Addressed): string {
+    return authorityOf(request)
+  }
+
   /**
    * Refuses requests from web pages of other sites: those that say so (Origin, Sec-Fetch-Site), and those whose name
-   * was made to point here (Host). Throws `forbidden`.
+   * was made to point here (Host). Throws `forbidden`, or `invalid_request` for several Host headers.
    */
-  refuseForeigner({
-    headers: { host = '', origin, 'sec-fetch-site': from, 'sec-fetch-mode': mode }
-  }: Pick<IncomingMessage, 'headers'>): void {
+  refuseForeigner(request: Addressed): void {
+    const { origin, 'sec-fetch-site': from, 'sec-fetch-mode': mode } = request.headers
+    const host = this.hostOf(request)
     if (host !== this.#host) {
       const name = host
         .replace(/:\d+$/, '')
