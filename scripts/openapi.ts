@@ -2,10 +2,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
+import { stringify } from 'yaml'
 import type { Access } from '../src/server/access/access.js'
 import type { Controller } from '../src/controller/controller.js'
 import { Metrics } from '../src/server/metrics.js'
-import { createServer, openapiOf } from '../src/server/server.js'
+import { documentOf } from '../src/server/document.js'
+import { createServer } from '../src/server/server.js'
 import { packageRoot } from '../src/util.js'
 
 /** The text of openapi.yaml, from the routes and their schemas. Nothing is asked of the controller for it. */
@@ -24,7 +26,7 @@ export async function renderOpenapi(): Promise<string> {
     bodyLimit: 1024,
     log: pino({ level: 'silent' })
   })
-  const text = openapiOf(app)
+  const text = stringify(documentOf(app), { aliasDuplicateObjects: false })
   await app.close()
   return `# Written by "npm run openapi" from schemas/ and routes/.\n${text}`
 }

@@ -1,23 +1,19 @@
 import { setMaxListeners } from 'node:events'
 import type { Server } from 'node:http'
 import type { Server as TlsServer } from 'node:tls'
-import helmet from '@fastify/helmet'
-import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
 import type { TSchema } from '@sinclair/typebox'
 import { fastify, LogController, type FastifyInstance, type FastifyReply, type FastifySchema } from 'fastify'
 import type { Logger } from 'pino'
-import { stringify } from 'yaml'
 import { routes } from '../../routes/index.js'
 import type { NeededRole } from '../../schemas/access.js'
 import type { Problem } from '../../schemas/api.js'
 import { checker, components } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
 import type { Hub } from '../events/hub.js'
-import { packageVersion } from '../util.js'
 import type { Access } from './access/access.js'
 import { acceptJsonOnly } from './body.js'
 import type { Controller } from '../controller/controller.js'
+import { serveDocument } from './document.js'
 import type { Principal } from './access/guard.js'
 import type { Messages } from './messages.js'
 import type { Metrics } from './metrics.js'
@@ -115,62 +111,10 @@ export async function createServer({
   const closing = endGracefully(app, [controller.hub, access.audit.hub], messages)
   answerWithProblems(app, log)
   for (const component of components) app.addSchema(component)
-  await app.register(swagger, openapi)
-  await app.register(async pages => {
-    // Whether a domain is to be used over TLS only is for its owner to decide.
-    await pages.register(helmet, { hsts: false })
-    await pages.register(swaggerUi, {
-      routePrefix: '/docs',
-      uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0 },
-      transformSpecification: document => ({ ...document, servers: [{ url: '/' }] })
-    })
-  })
-  app.get(
-    '/openapi.yaml',
-    { schema: { hide: true } },
-    async (_request, reply) => await reply.type('application/yaml').send(openapiOf(app))
-  )
+  await serveDocument(app)
   await app.register(routes, { controller, metrics, access, closing })
   await app.ready()
   return app
-}
-
-const openapi: Parameters<typeof swagger>[1] = {
-  openapi: {
-    openapi: '3.1.0',
-    info: {
-      title: 'zeek-cluster-controller',
-      version: packageVersion,
-      description:
-        'Runs a Zeek cluster over many hosts: POST a request event, get a request ID, and hear of the response over Server-Sent Events.',
-      license: { name: 'BSD-3-Clause', identifier: 'BSD-3-Clause' }
-    },
-    security: [{ token: [] }],
-    servers: [
-      { url: 'http://127.0.0.1:2149', description: 'A controller on this host' },
-      { url: '/', description: 'Where this document was read' }
-    ],
-    components: {
-      securitySchemes: {
-        token: {
-          type: 'http',
-          scheme: 'bearer',
-          description:
-            'Where controller_authentication is token: one that `zeek-cluster token create` has printed. `x-role` of an operation is the least role that may ask.'
-        }
-      }
-    },
-    tags: [
-      { name: 'session', description: 'Browser sessions and tickets' },
-      { name: 'requests', description: 'Submit requests and read their results' },
-      { name: 'events', description: 'Event streams' },
-      { name: 'state', description: 'Instances, nodes and configurations' },
-      { name: 'messages', description: "Zeek's WebSocket API" },
-      { name: 'audit', description: 'Audit log' },
-      { name: 'monitoring', description: 'Health and metrics' }
-    ]
-  },
-  refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `schema-${index}`) }
 }
 
 /** Returns the role that a route needs. Pages that show the document, and unknown routes, are open to anyone. */
@@ -182,29 +126,6 @@ function roleOf({ url, schema }: { url?: string | undefined; schema?: FastifySch
 /** Returns whether a route accepts a ticket, as its schema says. */
 function takesTicket({ schema }: { schema?: FastifySchema | undefined }): boolean {
   return 'ticket' in ((schema?.querystring as { properties?: object } | undefined)?.properties ?? {})
-}
-
-/** The parts of an OpenAPI document that are used here. */
-interface OpenapiDocument {
-  paths?: Record<string, { post?: { requestBody?: OpenapiBody } }>
-  components?: { schemas?: Record<string, { required?: unknown }> }
-}
-
-interface OpenapiBody {
-  required?: boolean
-  content: Record<string, { schema: { $ref?: string } }>
-}
-
-/** Returns the OpenAPI document as YAML. */
-export function openapiOf(app: FastifyInstance): string {
-  const document = app.swagger() as unknown as OpenapiDocument
-  for (const { post } of Object.values(document.paths ?? {})) {
-    const body = post?.requestBody
-    const name = body?.content['application/json']?.schema.$ref?.split('/').at(-1)
-    // Without a body, the arguments have their defaults.
-    if (body && name && document.components?.schemas?.[name]?.required === undefined) body.required = false
-  }
-  return stringify(document, { aliasDuplicateObjects: false })
 }
 
 /** Returns a validator. Bodies are not coerced; in URLs and headers, strings are converted to what the schema says. */

@@ -142,3 +142,27 @@ await t.test('the documentation can be read', async t => {
   t.equal(response.status, 200)
   t.match(await response.text(), /swagger/i)
 })
+
+await t.test('the document, in each of its forms, is made once and not sent to who has it', async t => {
+  const { url } = shared
+  for (const [path, type] of [
+    ['/openapi.yaml', 'application/yaml'],
+    ['/docs/yaml', 'application/yaml'],
+    ['/docs/json', 'application/json']
+  ] as const) {
+    const first = await fetch(url + path)
+    const etag = first.headers.get('etag')!
+    t.match(first.headers.get('content-type'), type)
+    t.equal(first.headers.get('cache-control'), 'no-cache')
+    const text = await first.text()
+    t.match(parse(text), { openapi: /^3\.1/, info: {} })
+    const before = process.cpuUsage()
+    for (let n = 0; n < 20; n++) t.equal(await (await fetch(url + path)).text(), text)
+    const { user, system } = process.cpuUsage(before)
+    // To write it takes more than that each time, and these include the client's work.
+    t.ok((user + system) / 20 < 50_000, `${(user + system) / 20} us`)
+    const again = await fetch(url + path, { headers: { 'if-none-match': etag } })
+    t.same([again.status, await again.text()], [304, ''])
+    t.equal((await fetch(url + path, { headers: { 'if-none-match': '"x"' } })).status, 200)
+  }
+})

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import helmet from '@fastify/helmet'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { packageRoot, packageVersion } from '../util.js'
+
+const openapi: Parameters<typeof swagger>[1] = {
+  openapi: {
+    openapi: '3.1.0',
+    info: {
+      title: 'zeek-cluster-controller',
+      version: packageVersion,
+      description:
+        'Runs a Zeek cluster over many hosts: POST a request event, get a request ID, and hear of the response over Server-Sent Events.',
+      license: { name: 'BSD-3-Clause', identifier: 'BSD-3-Clause' }
+    },
+    security: [{ token: [] }],
+    servers: [
+      { url: 'http://127.0.0.1:2149', description: 'A controller on this host' },
+      { url: '/', description: 'Where this document was read' }
+    ],
+    components: {
+      securitySchemes: {
+        token: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'Where controller_authentication is token: one that `zeek-cluster token create` has printed. `x-role` of an operation is the least role that may ask.'
+        }
+      }
+    },
+    tags: [
+      { name: 'session', description: 'Browser sessions and tickets' },
+      { name: 'requests', description: 'Submit requests and read their results' },
+      { name: 'events', description: 'Event streams' },
+      { name: 'state', description: 'Instances, nodes and configurations' },
+      { name: 'messages', description: "Zeek's WebSocket API" },
+      { name: 'audit', description: 'Audit log' },
+      { name: 'monitoring', description: 'Health and metrics' }
+    ]
+  },
+  refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `schema-${index}`) }
+}
+
+/**
+ * Serves the OpenAPI document at /openapi.yaml, as it is in the package, and pages that show it at /docs. Everyone may
+ * read it, so that it must cost next to nothing: to write it takes as long as hundreds of other requests.
+ */
+export async function serveDocument(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, openapi)
+  const yaml = fixed('application/yaml', readFileSync(join(packageRoot, 'openapi.yaml')))
+  let json: Fixed | undefined
+  await app.register(async pages => {
+    // Whether a domain is to be used over TLS only is for its owner to decide.
+    await pages.register(helmet, { hsts: false })
+    await pages.register(swaggerUi, {
+      routePrefix: '/docs',
+      uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0 },
+      uiHooks: {
+        // Their own handlers make the document anew for each request.
+        preHandler: (request, reply, done) => {
+          const { url } = request.routeOptions
+          if (url === '/docs/yaml') sendFixed(yaml, request, reply)
+          else if (url === '/docs/json') {
+            json ??= fixed('application/json; charset=utf-8', Buffer.from(pageDocumentOf(app)))
+            sendFixed(json, request, reply)
+          } else done()
+        }
+      }
+    })
+  })
+  app.get('/openapi.yaml', { schema: { hide: true } }, (request, reply) => {
+    sendFixed(yaml, request, reply)
+  })
+}
+
+/** What is the same for as long as the server runs. */
+interface Fixed {
+  type: string
+  bytes: Buffer
+  etag: string
+}
+
+function fixed(type: string, bytes: Buffer): Fixed {
+  return { type, bytes, etag: `"${createHash('sha256').update(bytes).digest('base64url')}"` }
+}
+
+/** Sends the bytes, or 304 to a client that has them. */
+function sendFixed({ type, bytes, etag }: Fixed, { headers }: FastifyRequest, reply: FastifyReply): void {
+  reply.headers({ etag, 'cache-control': 'no-cache' })
+  if (headers['if-none-match'] === etag) void reply.code(304).send()
+  else void reply.type(type).send(bytes)
+}
+
+/** Returns the document for a page of this server: it asks the server that it is from. */
+function pageDocumentOf(app: FastifyInstance): string {
+  return JSON.stringify({ ...documentOf(app), servers: [{ url: '/' }] })
+}
+
+/** The parts of an OpenAPI document that are used here. */
+interface OpenapiDocument {
+  paths?: Record<string, { post?: { requestBody?: OpenapiBody } }>
+  components?: { schemas?: Record<string, { required?: unknown }> }
+}
+
+interface OpenapiBody {
+  required?: boolean
+  content: Record<string, { schema: { $ref?: string } }>
+}
+
+/** Returns the OpenAPI document. */
+export function documentOf(app: FastifyInstance): object {
+  const document = app.swagger() as unknown as OpenapiDocument
+  for (const { post } of Object.values(document.paths ?? {})) {
+    const body = post?.requestBody
+    const name = body?.content['application/json']?.schema.$ref?.split('/').at(-1)
+    // Without a body, the arguments have their defaults.
+    if (body && name && document.components?.schemas?.[name]?.required === undefined) body.required = false
+  }
+  return document
+}
