@@ -9,7 +9,8 @@ export function isRole(text: string): text is Role {
 /** The role that a route or a request type requires of its caller. */
 export type NeededRole = 'anyone' | Exclude<Role, 'agent'>
 
-const ranks: readonly NeededRole[] = ['anyone', 'viewer', 'operator', 'admin']
+/** What can be required, from the least to the most. */
+export const ranks: readonly NeededRole[] = ['anyone', 'viewer', 'operator', 'admin']
 
 /** Returns whether a role may do what requires the other. */
 export function covers(role: Role, needed: NeededRole): boolean {

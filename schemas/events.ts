@@ -212,7 +212,20 @@ export const AuditEntry = domain(
     role: Type.Optional(Ref(RoleName)),
     address: Type.Optional(Type.String()),
     reqid: Type.Optional(RequestId),
-    detail: Type.Optional(Type.String())
+    detail: Type.Optional(
+      Type.String({ description: 'More about it; for what was gathered, what else there was, most serious first.' })
+    ),
+    count: Type.Optional(
+      Type.Integer({
+        description:
+          'How many refusals, logins or connections of one client, in a minute, the entry stands for, beside those with an entry of their own: it tells of the most serious.'
+      })
+    ),
+    clients: Type.Optional(
+      Type.Integer({
+        description: 'Of how many clients, at least: when there are too many, those beyond are told of together.'
+      })
+    )
   },
   'Who asked what, from where, and what came of it.',
   { type: 'audit', action: 'deploy', outcome: 'accepted', name: 'ops', role: 'operator', address: '192.0.2.7', reqid }

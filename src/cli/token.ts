@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { roles, type Role } from '../../schemas/access.js'
 import { namePattern } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
+import { auditEntry, auditKinds } from '../requests/audit-entry.js'
 import { createToken } from '../security/token.js'
 import { EventLog } from '../store/events.js'
 import { Store } from '../store/store.js'
@@ -43,8 +44,8 @@ export async function tokenCommand(
   const audit = new EventLog(store, 'audit')
   const note = (action: string, detail: string) =>
     audit.append(
-      { type: 'audit', action, outcome: 'succeeded', name: userName(), address: 'the command line', detail },
-      false,
+      auditEntry(action, 'succeeded', { name: userName(), address: 'the command line' }, { detail }),
+      auditKinds.change,
       Date.now()
     )
   try {

@@ -171,12 +171,21 @@ export const controllerSettings = {
   controller_audit_max_count: Count({
     default: 100_000,
     minimum: 1,
-    description: 'entries of the audit log that are kept'
+    description: 'entries of the audit log that are kept of what changes something, or reads a whole configuration'
+  }),
+  controller_audit_max_bytes: Count({
+    default: 67_108_864,
+    description: 'bytes of these entries that are kept; of each other kind, a quarter'
+  }),
+  controller_audit_max_others: Count({
+    default: 20_000,
+    description:
+      "entries of the audit log that are kept of each other kind: requests that change nothing, refusals, logins, agents' connections"
   }),
   controller_audit_max_age: Seconds({
     default: 31_536_000,
     maximum: 315_360_000,
-    description: 'seconds that they are kept'
+    description: 'seconds that entries of the audit log are kept'
   }),
   controller_requests_max_count: Count({
     default: 10_000,

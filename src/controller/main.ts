@@ -70,13 +70,9 @@ export async function startController({
   const [hub, auditHub] = [createHub(eventLog), createHub(auditLog)]
   const journal = new EventJournal(store, { log: eventLog, hub }, { log: auditLog, hub: auditHub }, now)
   const notifications = new Notifications(journal, log)
-  const audit = new Audit(
-    { log: auditLog, hub: auditHub },
-    entry => {
-      journal.record(entry).catch(error => log.debug(`an audit entry is lost: ${messageOf(error)}`))
-    },
-    now
-  )
+  const audit = new Audit({ log: auditLog, hub: auditHub }, (entry, kind) => {
+    journal.record(entry, kind).catch(error => log.debug(`an audit entry is lost: ${messageOf(error)}`))
+  })
   const access = await createAccess({ settings, store, audit, onChange: () => journal.catchUp(), now, agent })
   const table = new RequestTable(store)
   const requests = new Requests({
@@ -173,6 +169,7 @@ export async function startController({
       await fleet.close()
       await agents.close()
       access.close()
+      audit.close()
       health.close()
       await pruning.close()
       // The log has reported its failure itself.

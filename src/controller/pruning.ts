@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { messageOf } from '../errors.js'
+import { auditKinds } from '../requests/audit-entry.js'
 import type { EventLog } from '../store/events.js'
 import type { RequestTable } from '../store/requests.js'
 import type { Store } from '../store/store.js'
@@ -61,20 +62,23 @@ export class Pruning {
       maxCount: settings.controller_events_max_count,
       maxAgeMs: settings.controller_events_max_age * 1000,
       maxBytes: settings.controller_events_max_bytes,
-      maxTransientCount: settings.controller_events_max_reads,
-      maxTransientBytes: settings.controller_events_max_bytes / 4
+      ofKind: {
+        1: { maxCount: settings.controller_events_max_reads, maxBytes: settings.controller_events_max_bytes / 4 }
+      }
     }
     while (await events.prune(retention, now()));
   }
 
   async #pruneAudit(): Promise<void> {
     const { settings, audit, now } = this.#options
+    const { controller_audit_max_count: maxCount, controller_audit_max_bytes: maxBytes } = settings
+    const others = { maxCount: settings.controller_audit_max_others, maxBytes: maxBytes / 4 }
+    const quotaOf = (kind: number) => (kind === auditKinds.change ? { maxCount, maxBytes } : others)
     const retention = {
-      maxCount: settings.controller_audit_max_count,
-      maxAgeMs: settings.controller_audit_max_age * 1000,
+      maxCount: Infinity,
       maxBytes: Infinity,
-      maxTransientCount: Infinity,
-      maxTransientBytes: Infinity
+      maxAgeMs: settings.controller_audit_max_age * 1000,
+      ofKind: Object.fromEntries(Object.values(auditKinds).map(kind => [kind, quotaOf(kind)]))
     }
     while (await audit.prune(retention, now()));
   }

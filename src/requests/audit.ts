@@ -1,30 +1,42 @@
+import { ranks, type NeededRole } from '../../schemas/access.js'
 import { requests, type Request, type RequestType } from '../../schemas/api.js'
 import type { AuditEvent } from '../../schemas/events.js'
-import type { Caller } from './caller.js'
+import { clientAddress } from '../addresses.js'
 import { parseCursor } from '../events/cursor.js'
 import type { Hub } from '../events/hub.js'
 import { AppError } from '../errors.js'
+import { cut } from '../util.js'
+import { auditEntry, auditKinds, type AuditKind } from './audit-entry.js'
+import type { Caller } from './caller.js'
+import { Gathering, type Gathered } from './gathering.js'
 import type { AppendEntry, Channel } from './journal.js'
-
-/** Repeated refusals of one client are recorded once in this time. */
-const repeatMs = 60_000
-/** The largest number of refused clients that are tracked at a time. */
-const refusedMax = 10_000
 
 /** Returns whether a request belongs in the audit log: those that need no more than the role viewer do not. */
 const isAudited = (type: RequestType) => requests[type].role !== 'viewer'
 
+/** Returns the kind of a request's entries: whoever reads a whole configuration has its secrets. */
+const kindOf = (type: RequestType) =>
+  auditKinds[requests[type].changes || type === 'get_configuration' ? 'change' : 'read']
+
+/** What a client may do often. */
+const repeated = { log_in: 'login', log_out: 'login', connect_agent: 'connection' } as const
+
 /** The audit log: who did what, from where, and with what outcome. */
 export class Audit {
   #channel: Channel<'audit'>
-  #note: (entry: AuditEvent) => void
-  #now: () => number
-  #refused = new Map<string, { until: number; count: number }>()
+  #note: AppendEntry
+  #repeated: Record<'login' | 'connection', Gathering>
+  /** Refusals of clients that are known, and of addresses: those can be as many as there are. */
+  #refused: Record<'known' | 'unknown', Gathering>
 
-  constructor(channel: Channel<'audit'>, note: (entry: AuditEvent) => void, now: () => number) {
+  /** `note` writes an entry. */
+  constructor(channel: Channel<'audit'>, note: AppendEntry) {
     this.#channel = channel
     this.#note = note
-    this.#now = now
+    const gathering = (kind: AuditKind, atOnce: number, clients: number) =>
+      new Gathering({ atOnce, clients, tell: gathered => note(entryOf(gathered), auditKinds[kind]) })
+    this.#repeated = { login: gathering('login', 3, 1000), connection: gathering('connection', 3, 1000) }
+    this.#refused = { known: gathering('refusal', 1, 1000), unknown: gathering('refusal', 1, 100) }
   }
 
   /** Hub for streams of the audit log. */
@@ -60,55 +72,62 @@ export class Audit {
 
   /** Records that a request was accepted. Call it only inside of the write that accepts the request. */
   accepted({ type, reqid }: Request, by: Caller | undefined, record: AppendEntry): void {
-    if (isAudited(type)) record(entry(type, 'accepted', by ?? {}, { reqid }))
+    if (isAudited(type)) record(auditEntry(type, 'accepted', by, { reqid }), kindOf(type))
   }
 
   /** Records how a request ended. Call it only inside of the write that ends the request. */
   concluded({ type, reqid, state }: Request, record: AppendEntry, by?: Caller): void {
-    if (isAudited(type)) {
-      record(entry(type, state, by ?? JSON.parse(this.#channel.log.lastOf(reqid)?.body ?? '{}'), { reqid }))
-    }
+    if (!isAudited(type)) return
+    const caller = by ?? JSON.parse(this.#channel.log.lastOf(reqid)?.body ?? '{}')
+    record(auditEntry(type, state, caller, { reqid }), kindOf(type))
   }
 
-  /** Records any other successful action of a caller. */
+  /** Records a change, or a configuration that was read. */
   done(action: string, by: Caller, detail?: string): void {
-    this.#note(entry(action, 'succeeded', by, { detail }))
+    this.#note(auditEntry(action, 'succeeded', by, { detail }), auditKinds.change)
   }
 
-  /** Records that a caller was not admitted, or not allowed to do this. */
-  refused(action: string, by: Partial<Caller>, why: string): void {
-    // The key leaves out the reason: a client that sends another Host each time would fill the log.
-    const key = `${by.address} ${by.name}`
-    const now = this.#now()
-    const before = this.#refused.get(key)
-    if (before && before.until > now) {
-      before.count++
-      return
-    }
-    if (this.#refused.size >= refusedMax) this.#refused.clear()
-    this.#refused.set(key, { until: now + repeatMs, count: 0 })
-    this.#note(
-      entry(action, 'refused', by, {
-        detail: before && before.count > 0 ? `${why} (and ${before.count} times since it was last told)` : why
-      })
+  /** Records what a client may do often: the first of a minute at once, the rest with its count when that is over. */
+  repeated(action: keyof typeof repeated, by: Caller): void {
+    this.#repeated[repeated[action]].add(`${action} ${by.client}`, auditEntry(action, 'succeeded', by))
+  }
+
+  /**
+   * Records that a caller was not admitted, or not allowed to do this, which needs such a role: the first of a minute at
+   * once, the rest, with the most serious of it, when that is over.
+   */
+  refused(action: string, by: Partial<Caller>, why: string, needed: NeededRole): void {
+    this.#refused[by.name === undefined ? 'unknown' : 'known'].add(
+      by.client ?? clientAddress(by.address ?? ''),
+      auditEntry(action, 'refused', by, { detail: why }),
+      seriousnessOf(action, needed)
     )
+  }
+
+  /** Records what is gathered. Call it when nothing more comes, before the store is closed. */
+  close(): void {
+    for (const gathering of [...Object.values(this.#repeated), ...Object.values(this.#refused)]) gathering.flush()
   }
 }
 
-function entry(
-  action: string,
-  outcome: string,
-  { name, role, address }: Partial<Caller>,
-  { reqid, detail }: { reqid?: string; detail?: string | undefined }
-): AuditEvent {
-  return {
-    type: 'audit',
-    action,
-    outcome,
-    ...(name === undefined ? {} : { name }),
-    ...(role === undefined ? {} : { role }),
-    ...(address === undefined ? {} : { address }),
-    ...(reqid === undefined ? {} : { reqid }),
-    ...(detail === undefined ? {} : { detail })
-  }
+/** Returns the entry for what was gathered: the most serious one, with what else there was. */
+function entryOf({ named: [first, ...others], count, clients }: Gathered): AuditEvent {
+  if (count === 1) return first!
+  const also = others.map(({ action }) => cut(action, 64)).join(', ')
+  // Short enough to leave room for the others.
+  const details = [cut(first!.detail ?? '', 200), also && `also: ${also}`].filter(Boolean)
+  return auditEntry(first!.action, first!.outcome, first!, {
+    ...(details.length > 0 ? { detail: details.join('; ') } : {}),
+    count,
+    clients
+  })
+}
+
+/** Returns how serious an attempt is: what changes something before what reads, and of these what needs the higher role. */
+function seriousnessOf(action: string, needed: NeededRole): number {
+  const [method = '', path = method] = action.split(' ')
+  const type = path.split('/').at(-1)!
+  const isRead =
+    /^(GET|HEAD)$/.test(method) || (Object.hasOwn(requests, type) && !requests[type as RequestType].changes)
+  return ranks.indexOf(needed) + (isRead ? 0 : ranks.length)
 }

@@ -15,8 +15,11 @@ export interface Channel<Name extends LogName = 'events'> {
 
 /** Appends an event to the event log, only inside of a write. Returns its number. */
 export type AppendEvent = (event: DomainEvent) => number
-/** Appends an entry to the audit log, only inside of a write: a function of its own, so that no event can become one. */
-export type AppendEntry = (entry: AuditEvent) => void
+/**
+ * Appends an entry of a kind to the audit log, only inside of a write: a function of its own, so that no event can become
+ * an entry.
+ */
+export type AppendEntry = (entry: AuditEvent, kind: number) => void
 type Job<T> = (append: AppendEvent, record: AppendEntry) => T
 
 /** Commits events, then announces them: no reader gets an event that is not in its log. Audit has a separate log. */
@@ -53,12 +56,12 @@ export class EventJournal {
         const [events, entries]: [StoredEvent[], StoredEvent[]] = [[], []]
         const value = job(
           event => {
-            const stored = this.#events.log.append(event, transient, at)
+            const stored = this.#events.log.append(event, Number(transient), at)
             events.push(stored)
             return stored.seq
           },
-          entry => {
-            entries.push(this.#audit.log.append(entry, transient, at))
+          (entry, kind) => {
+            entries.push(this.#audit.log.append(entry, kind, at))
           }
         )
         return { value, events, entries }
@@ -79,8 +82,8 @@ export class EventJournal {
   }
 
   /** Writes one audit entry that belongs to no request. It waits, and may be lost, as an event of `note`. */
-  async record(entry: AuditEvent): Promise<void> {
-    await this.#note('audit', (_append, record) => record(entry))
+  async record(entry: AuditEvent, kind: number): Promise<void> {
+    await this.#note('audit', (_append, record) => record(entry, kind))
   }
 
   /** `log`: where the note goes; a flood of one kind leaves room for the other. */

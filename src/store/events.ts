@@ -3,9 +3,12 @@ import type { AuditEvent, DomainEvent, LoggedEvent } from '../../schemas/events.
 import { bootId } from '../util.js'
 import type { Store } from './store.js'
 
-/** An event in the log, and whether it belongs to a request that only reads. */
+/**
+ * An event in the log. `transient` is 0 for what counts most; else the kind of what there may be much of, which can have
+ * a quota of its own: in the event log, 1 for requests that only read.
+ */
 export interface StoredEvent extends LoggedEvent {
-  transient: boolean
+  transient: number
 }
 
 /** What each log holds: by this type, neither can be handed what belongs in the other. */
@@ -15,14 +18,15 @@ export interface LogContent {
 }
 export type LogName = keyof LogContent
 
-/** How much of the log is kept. */
-export interface Retention {
+export interface Quota {
   maxCount: number
-  maxAgeMs: number
   maxBytes: number
-  /** Maximum of events of requests that only read, so that polling does not push out the others. */
-  maxTransientCount: number
-  maxTransientBytes: number
+}
+
+/** How much of the log is kept: of everything, and of some kinds (`transient`), so that these push out nothing else. */
+export interface Retention extends Quota {
+  maxAgeMs: number
+  ofKind: Readonly<Record<number, Quota>>
 }
 
 const columns = 'seq, time, type, reqid, instance, node, transient, body'
@@ -46,8 +50,8 @@ export class EventLog<Name extends LogName = 'events'> {
   readonly distrust: string | undefined
   /** Cached until something is dropped. */
   #earliest: number | undefined
-  /** Number and size of the stored events, so that pruning need not count them each time. */
-  #kept = { count: 0, bytes: 0, transient: { count: 0, bytes: 0 } }
+  /** Number and size of the stored events by kind, so that pruning need not count them each time. */
+  #kept: Amount[] = []
 
   /** `table`: the table of the log. Construct all logs before opening any. */
   constructor(store: Store, table: Name = 'events' as Name) {
@@ -61,7 +65,7 @@ export class EventLog<Name extends LogName = 'events'> {
     for (const { transient, count, bytes } of store.all<{ transient: number; count: number; bytes: number }>(
       `SELECT transient, count(*) AS count, sum(octet_length(body)) AS bytes FROM ${table} GROUP BY transient`
     )) {
-      tally(this.#kept, transient === 1, count, bytes)
+      tally(this.#kept, transient, count, bytes)
     }
   }
 
@@ -73,8 +77,8 @@ export class EventLog<Name extends LogName = 'events'> {
     return this.#head
   }
   /** Number of the stored events, and the total length of their texts. */
-  get kept(): { count: number; bytes: number } {
-    return this.#kept
+  get kept(): Amount {
+    return sum(this.#kept)
   }
   /** The number of the oldest stored event of requests that only read; that of the next event when none is stored. */
   get earliestTransient(): number {
@@ -107,10 +111,10 @@ export class EventLog<Name extends LogName = 'events'> {
   }
 
   /** Appends an event. Call it only inside of a `write`. Returns the event as stored in the log. */
-  append(event: LogContent[Name], transient: boolean, time: number): StoredEvent {
+  append(event: LogContent[Name], transient: number, time: number): StoredEvent {
     const { reqid = null, instance = null, node = null } = event as { reqid?: string; instance?: string; node?: string }
     const body = JSON.stringify(event)
-    const seq = this.#store.run(this.#insert, time, event.type, reqid, instance, node, Number(transient), body)
+    const seq = this.#store.run(this.#insert, time, event.type, reqid, instance, node, transient, body)
     return { seq, time, type: event.type, reqid, instance, node, transient, body }
   }
 
@@ -177,6 +181,7 @@ export class EventLog<Name extends LogName = 'events'> {
     const dropped = await this.#store.write('written', () => {
       const rows: { transient: number; bytes: number }[] = []
       const left = structuredClone(this.#kept)
+      const all = () => sum(left)
       const drop = (where: string, limit: number, ...values: number[]) => {
         if (limit <= 0) return
         // Before the commit already: what is read meanwhile lacks the dropped events.
@@ -186,30 +191,27 @@ export class EventLog<Name extends LogName = 'events'> {
           ...values,
           Math.min(Math.ceil(limit), pruneStep)
         )
-        for (const { transient, bytes } of gone) tally(left, transient === 1, -1, -bytes)
+        for (const { transient, bytes } of gone) tally(left, transient, -1, -bytes)
         rows.push(...gone)
       }
       // The number of excess events if all were equally long. They are not, but pruning is repeated.
-      const excess = ({ count, bytes }: { count: number; bytes: number }, max: number) =>
-        bytes > max ? count * (1 - max / bytes) : 0
-      drop(
-        'transient = 1',
-        Math.max(
-          left.transient.count - retention.maxTransientCount,
-          excess(left.transient, retention.maxTransientBytes)
-        )
-      )
-      drop('TRUE', left.count - retention.maxCount)
+      const excess = ({ count, bytes }: Amount, max: number) => (bytes > max ? count * (1 - max / bytes) : 0)
+      for (const [kind, { maxCount, maxBytes }] of Object.entries(retention.ofKind)) {
+        const amount = left[Number(kind)]
+        // The kind is in the text, so that an index of its own is used.
+        if (amount) drop(`transient = ${kind}`, Math.max(amount.count - maxCount, excess(amount, maxBytes)))
+      }
+      drop('TRUE', all().count - retention.maxCount)
       drop(
         `seq IN (SELECT seq FROM ${this.#table} ORDER BY seq LIMIT ${pruneStep}) AND time < ?`,
         pruneStep,
         Math.floor(now - retention.maxAgeMs)
       )
-      drop('TRUE', excess(left, retention.maxBytes))
+      drop('TRUE', excess(all(), retention.maxBytes))
       return rows
     })
     this.#earliest = undefined
-    for (const { transient, bytes } of dropped) tally(this.#kept, transient === 1, -1, -bytes)
+    for (const { transient, bytes } of dropped) tally(this.#kept, transient, -1, -bytes)
     return dropped.length >= pruneStep
   }
 
@@ -244,18 +246,23 @@ export class EventLog<Name extends LogName = 'events'> {
   }
 }
 
-interface Kept {
+interface Amount {
   count: number
   bytes: number
-  transient: { count: number; bytes: number }
 }
 
-/** Adds events to the counts of what is kept; with negative numbers, subtracts them. */
-function tally(kept: Kept, transient: boolean, count: number, bytes: number): void {
-  for (const one of transient ? [kept, kept.transient] : [kept]) {
-    one.count += count
-    one.bytes += bytes
-  }
+/** Adds events to the amount of their kind; with negative numbers, subtracts them. */
+function tally(kept: Amount[], kind: number, count: number, bytes: number): void {
+  const { count: before, bytes: size } = kept[kind] ?? { count: 0, bytes: 0 }
+  kept[kind] = { count: before + count, bytes: size + bytes }
+}
+
+/** Returns the amount of all kinds. */
+function sum(kept: readonly Amount[]): Amount {
+  return kept.reduce((all, one) => ({ count: all.count + one.count, bytes: all.bytes + one.bytes }), {
+    count: 0,
+    bytes: 0
+  })
 }
 
 function newEpoch(): string {

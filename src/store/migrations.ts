@@ -122,5 +122,16 @@ export const migrations = [
   `
   -- Deployed nodes that are to be stopped: kept through deployments.
   CREATE TABLE stopped_nodes (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+`,
+  `
+  -- Entries have kinds, each with a quota of its own: 0 changes, 1 other requests, 2 refusals, 3 logins, 4 agents.
+  UPDATE audit SET transient = CASE
+    WHEN body ->> 'outcome' = 'refused' THEN 2
+    WHEN body ->> 'action' IN ('log_in', 'log_out') THEN 3
+    WHEN body ->> 'action' = 'connect_agent' THEN 4
+    WHEN body ->> 'action' = 'get_configuration' THEN 0
+    ELSE transient
+  END;
+  CREATE INDEX audit_by_kind ON audit (transient, seq);
 `
 ]

@@ -112,7 +112,7 @@ await t.test('what only reads is bounded by a count of its own, and pushes nothi
   const events = () => log.after(0, 1e6)
   const kept = () => events().filter(({ transient }) => !transient).length
   const before = kept()
-  await prune(t, controller, { maxTransientCount: 100 })
+  await prune(t, controller, { ofKind: { 1: { maxCount: 100, maxBytes: 1e12 } } })
   t.equal(events().length - kept(), 100)
   t.ok(kept() > before)
 })
@@ -127,7 +127,9 @@ await t.test('long answers to reads go before anything else is too much', async 
       .filter(({ transient }) => transient)
       .reduce((sum, { body }) => sum + body.length, 0)
   const before = { others: others(), reads: bytesOfReads() }
-  while (await log.prune({ ...everything, maxTransientBytes: 10_000, maxBytes: before.reads }, 1000));
+  while (
+    await log.prune({ ...everything, ofKind: { 1: { maxCount: 1e9, maxBytes: 10_000 } }, maxBytes: before.reads }, 1000)
+  );
   t.equal(others(), before.others)
   t.ok(bytesOfReads() <= 10_000 && bytesOfReads() > 9_000, `${bytesOfReads()} of ${before.reads} bytes`)
   t.equal(log.earliestTransient, log.after(0, 1e6).find(({ transient }) => transient)?.seq)

@@ -82,9 +82,9 @@ await t.test('each log takes only what it holds', async t => {
   // These need only compile, or rather not.
   t.type(() => {
     // @ts-expect-error
-    log.append(entry, false, 1)
+    log.append(entry, 0, 1)
     // @ts-expect-error
-    audit.append({ type: 'notify_error', message: 'x' }, false, 1)
+    audit.append({ type: 'notify_error', message: 'x' }, 0, 1)
   }, 'function')
 })
 
@@ -95,11 +95,11 @@ await t.test('what another process has written into the audit log is told in its
     told.push(...events.map(({ seq }) => seq))
   }
   const event = { type: 'audit', action: 'restart', outcome: 'accepted', name: 'a' } as const
-  const write = () => journal.write('written', false, (_append, record) => record(event))
+  const write = () => journal.write('written', false, (_append, record) => record(event, 0))
   await write()
   const other = new Store(path)
   t.teardown(() => other.close())
-  await other.write('written', () => new EventLog(other, 'audit').append(event, false, 1))
+  await other.write('written', () => new EventLog(other, 'audit').append(event, 0, 1))
   await Promise.all([write(), write()])
   journal.catchUp()
   t.same(told, [1, 2, 3, 4])

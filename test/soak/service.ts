@@ -14,7 +14,7 @@ import { fixture } from '../support/environment.js'
 const two = ['sensor-1', 'sensor-2'] as const
 
 /** So little is kept that something is dropped all the time; enough for whoever comes back within twenty seconds. */
-export const retention = { events: 3_000, reads: 1_000, audit: 2_000, requests: 5_000 }
+export const retention = { events: 3_000, reads: 1_000, audit: 2_000, others: 500, requests: 5_000 }
 
 /**
  * A controller and two agents, one of which dials, one is dialled; each with a supervisor, in processes of their own.
@@ -68,6 +68,7 @@ export class Service {
         'controller-events-max-count': String(retention.events),
         'controller-events-max-reads': String(retention.reads),
         'controller-audit-max-count': String(retention.audit),
+        'controller-audit-max-others': String(retention.others),
         'controller-requests-max-count': String(retention.requests)
       },
       ['--controller'],

@@ -18,7 +18,7 @@ await t.test('events that are dropped for one reason do not count for the next',
   for (let n = 1; n <= 60; n++) await append('kept')
   for (let n = 1; n <= 60; n++) await append('read', { transient: true })
   // 50 reads go; 70 are left, and that is not too many.
-  await log.prune({ ...everything, maxCount: 80, maxTransientCount: 10 }, 1000)
+  await log.prune({ ...everything, maxCount: 80, ofKind: { 1: { maxCount: 10, maxBytes: 1e12 } } }, 1000)
   t.equal(messages().length, 70)
   t.equal(messages().filter(message => message === 'kept').length, 60)
 })

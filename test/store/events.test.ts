@@ -20,7 +20,7 @@ await t.test('events are numbered from 1 and read in order, from any place', asy
 
 await t.test('what is committed but not announced is not read yet', async t => {
   const { store, log } = await openLog(t)
-  const event = await store.write('written', () => log.append({ type: 'notify_error', message: 'a' }, false, 1))
+  const event = await store.write('written', () => log.append({ type: 'notify_error', message: 'a' }, 0, 1))
   t.same([log.head, log.after(0, 10)], [0, []])
   log.advance(event)
   t.same([log.head, log.after(0, 10).length], [1, 1])
@@ -31,7 +31,7 @@ await t.test('an event that is undone gives its number to the next, and there is
   await append('a')
   await t.rejects(
     store.write('written', () => {
-      log.append({ type: 'notify_error', message: 'b' }, false, 1)
+      log.append({ type: 'notify_error', message: 'b' }, 0, 1)
       throw new Error('no')
     })
   )
@@ -124,7 +124,7 @@ await t.test('events of requests that only read go first, and by their own count
     await append(`kept ${n}`)
     await append(`read ${n}`, { transient: true })
   }
-  await log.prune({ ...everything, maxTransientCount: 1 }, 1000)
+  await log.prune({ ...everything, ofKind: { 1: { maxCount: 1, maxBytes: 1e12 } } }, 1000)
   t.same(messages(), ['kept 1', 'kept 2', 'kept 3', 'kept 4', 'read 4'])
 })
 
@@ -140,7 +140,7 @@ await t.test('the oldest beyond the bytes are dropped', async t => {
 await t.test('pruning goes in steps and says whether there is more, also after the log is opened again', async t => {
   const first = await openLog(t)
   await first.store.write('written', () => {
-    for (let n = 0; n < 1200; n++) first.log.append({ type: 'notify_error', message: 'm' }, false, 1)
+    for (let n = 0; n < 1200; n++) first.log.append({ type: 'notify_error', message: 'm' }, 0, 1)
   })
   first.close()
   const { log } = await openLog(t, first.directory)
@@ -156,4 +156,24 @@ await t.test('an event log on a database without events begins at 1', async t =>
   const { store } = openStore(t)
   const log = new EventLog(store)
   t.same([log.head, log.earliest, log.after(0, 1)], [0, 1, []])
+})
+
+await t.test('each kind that has a quota keeps its newest, and pushes out no other', async t => {
+  const { log, store } = await openLog(t)
+  for (let n = 0; n < 60; n++) {
+    const event = { type: 'notify_error', message: `${n}` } as const
+    log.advance(await store.write('written', () => log.append(event, n % 3, 1000)))
+  }
+  const ofKind = { 1: { maxCount: 5, maxBytes: 1e12 }, 2: { maxCount: 1e9, maxBytes: 3 * 40 } }
+  while (await log.prune({ ...everything, ofKind }, 1000));
+  for (let round = 0; round < 5; round++) await log.prune({ ...everything, ofKind }, 1000)
+  const kept = (kind: number) => log.after(0, 100).filter(({ transient }) => transient === kind)
+  t.equal(kept(0).length, 20)
+  t.same(
+    kept(1).map(({ seq }) => seq),
+    [47, 50, 53, 56, 59]
+  )
+  t.ok(kept(2).length > 0 && kept(2).reduce((sum, { body }) => sum + body.length, 0) <= 3 * 40)
+  t.equal(kept(2).at(-1)?.seq, 60)
+  t.equal(log.kept.count, log.after(0, 100).length)
 })

@@ -294,11 +294,9 @@ await t.test('numbers of events that could not be written are given to the next 
   const empty = fill(store)
   await t.rejects(append('x'.repeat(20_000)))
   t.same([log.head, messages()], [1, ['a']])
-  const kept = store.write(
-    'written',
-    () => log.append({ type: 'notify_error', message: 'b'.repeat(20_000) }, false, 1),
-    { insists: true }
-  )
+  const kept = store.write('written', () => log.append({ type: 'notify_error', message: 'b'.repeat(20_000) }, 0, 1), {
+    insists: true
+  })
   empty()
   await works(store)
   log.advance(await kept)

@@ -105,7 +105,7 @@ await t.test('a killed process never leaves a mark that is ahead of what it has 
     const log = new EventLog(store)
     await log.open()
     for (let n = 1; ; n++) {
-      log.advance(await store.write('written', () => log.append({ type: 'notify_error', message: 'm' }, false, 1)))
+      log.advance(await store.write('written', () => log.append({ type: 'notify_error', message: 'm' }, 0, 1)))
       if (n === 20) console.log('under way')
     }`
   for (let kills = 1; kills <= 3; kills++) {
@@ -131,7 +131,7 @@ await t.test('the two logs of a database are marked apart, and who only appends 
   t.notOk(existsSync(`${path}.mark`))
   await audit.open()
   await events.open()
-  events.advance(await store.write('written', () => events.append({ type: 'notify_error', message: 'm' }, false, 1)))
+  events.advance(await store.write('written', () => events.append({ type: 'notify_error', message: 'm' }, 0, 1)))
   const lines = () =>
     readFileSync(`${path}.mark`, 'utf8')
       .split('\n')

@@ -2,6 +2,8 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from '@photostructure/sqlite'
 import t from 'tap'
+import { auditKinds } from '../../src/requests/audit-entry.js'
+import { EventLog } from '../../src/store/events.js'
 import { migrations } from '../../src/store/migrations.js'
 import { RequestTable } from '../../src/store/requests.js'
 import { databaseIn, openStore } from './open.js'
@@ -44,5 +46,31 @@ await t.test('requests of the first version keep their places, results and keys'
   t.same(
     store.all('SELECT n FROM results').map(({ n }) => n),
     [6]
+  )
+})
+
+await t.test('audit entries of a version without kinds get one', async t => {
+  const directory = t.testdir()
+  const path = databaseIn(directory)
+  mkdirSync(dirname(path), { recursive: true })
+  const db = new DatabaseSync(path)
+  db.exec(`${migrations.slice(0, 5).join(';')}; PRAGMA user_version = 5`)
+  const insert = db.prepare("INSERT INTO audit (time, type, transient, body) VALUES (1, 'audit', ?, ?)")
+  for (const [transient, action, outcome] of [
+    [0, 'deploy', 'accepted'],
+    [0, 'create_token', 'succeeded'],
+    [1, 'get_configuration', 'accepted'],
+    [1, 'check', 'failed'],
+    [0, 'GET /v1/nodes', 'refused'],
+    [0, 'log_in', 'succeeded'],
+    [0, 'connect_agent', 'succeeded']
+  ] as const) {
+    insert.run(transient, JSON.stringify({ type: 'audit', action, outcome }))
+  }
+  db.close()
+  const { change, read, refusal, login, connection } = auditKinds
+  t.same(
+    new EventLog(openStore(t, directory).store, 'audit').after(0, 10).map(({ transient }) => transient),
+    [change, change, change, read, refusal, login, connection]
   )
 })

@@ -28,7 +28,7 @@ export async function openLog(t: Test, directory?: string) {
     { transient = false, time = 1000, more = {} }: { transient?: boolean; time?: number; more?: object } = {}
   ) => {
     const event = await opened.store.write('written', () =>
-      log.append({ type: 'notify_error', message, ...more } as any, transient, time)
+      log.append({ type: 'notify_error', message, ...more } as any, Number(transient), time)
     )
     log.advance(event)
     return event
@@ -41,6 +41,5 @@ export const everything: Retention = {
   maxCount: 1e9,
   maxAgeMs: 1e12,
   maxBytes: 1e12,
-  maxTransientCount: 1e9,
-  maxTransientBytes: 1e12
+  ofKind: {}
 }

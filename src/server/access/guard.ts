@@ -36,7 +36,7 @@ export interface GuardOptions {
   tickets: Tickets<Principal>
   site: OriginPolicy
   limits: Limits
-  audit: Pick<Audit, 'done' | 'refused'>
+  audit: Pick<Audit, 'repeated' | 'refused'>
   /** Lifetime of a session. */
   sessionMs: number
   now: () => number
@@ -62,7 +62,7 @@ export class Guard {
    * sites; `unauthorized`; or `too_many_requests`.
    */
   admit(request: Asking, needed: NeededRole, ticket?: string): Principal {
-    const principal = this.#telling(request, () => {
+    const principal = this.#telling<Principal>(request, needed, () => {
       this.#refuseForeigner(request)
       // Nobody has said who asks, so nothing is kept for it.
       if (needed === 'anyone') return { ...anyoneAt(this.#options.site.addressOf(request)), role: 'viewer' }
@@ -79,7 +79,7 @@ export class Guard {
     limits.spend(client)
     if (covers(role, needed)) return
     const why = `${name} is of role ${role}: this needs ${needed}`
-    audit.refused(action, principal, why)
+    audit.refused(action, principal, why, needed)
     throw new AppError('forbidden', why)
   }
 
@@ -89,18 +89,18 @@ export class Guard {
    */
   admitAgent(request: Asking): { principal: Principal; name: string | undefined } {
     const isKnown = this.#options.authentication !== 'none'
-    const principal = this.#telling(request, () => {
+    const principal = this.#telling(request, 'admin', () => {
       const principal = this.#identify(request)
       if (isKnown && principal.role !== 'agent') throw new AppError('forbidden', `${principal.name} is not an agent`)
       return principal
     })
     if (isKnown) this.#options.limits.connectAgent(principal.client)
-    this.#options.audit.done('connect_agent', principal)
+    this.#options.audit.repeated('connect_agent', principal)
     return { principal, name: isKnown ? principal.name : undefined }
   }
 
-  /** Identifies a caller, and writes a refusal to the audit log. */
-  #telling(request: Asking, identify: () => Principal): Principal {
+  /** Identifies a caller, and writes a refusal to the audit log: of what needs such a role. */
+  #telling<T>(request: Asking, needed: NeededRole, identify: () => T): T {
     try {
       return identify()
     } catch (error) {
@@ -109,7 +109,8 @@ export class Guard {
         this.#options.audit.refused(
           actionOf(request),
           { address: this.#options.site.addressOf(request) },
-          error.message
+          error.message,
+          needed
         )
       }
       throw error
@@ -134,21 +135,22 @@ export class Guard {
     const { authentication, keyring, sessionMs, site, audit } = this.#options
     const address = site.addressOf(request)
     if (authentication === 'none') return { principal: anyoneAt(address) }
-    const token = this.#tokenOf(text, address)
-    if (token.role === 'agent') {
+    const token = this.#telling(request, 'viewer', () => {
+      const token = this.#tokenOf(text, address)
+      if (token.role !== 'agent') return token
       throw new AppError('forbidden', `${token.name} is an agent: it has no use for a session`)
-    }
+    })
     const session = await keyring.openSession(token, sessionMs)
     if (!session) return this.#refuse(address, 'the token is revoked')
     const principal = this.#principal(session.kept, address)
-    audit.done('log_in', principal)
+    audit.repeated('log_in', principal)
     return { principal, cookie: this.#cookie(session.text, Math.floor(session.lifetimeMs / 1000)) }
   }
 
   /** Ends a session; the token that it was opened with stays. Returns the cookie that replaces the session's. */
   async logOut(principal: Principal): Promise<string> {
     const { keyring, audit } = this.#options
-    if (await keyring.closeSession(principal.tokenId ?? '')) audit.done('log_out', principal)
+    if (await keyring.closeSession(principal.tokenId ?? '')) audit.repeated('log_out', principal)
     return this.#cookie('', 0)
   }
 
@@ -255,9 +257,14 @@ export class Guard {
   }
 }
 
-/** Returns the method and path of a request, without the query, which may hold secrets. */
-function actionOf({ method, url }: Asking): string {
-  return `${method} ${url?.split('?')[0]}`
+/** Returns the method and path of a request, as routes see them, without the query, which may hold secrets. */
+function actionOf({ method, url = '' }: Asking): string {
+  const path = url.split('?')[0]!
+  try {
+    return `${method} ${decodeURI(path)}`
+  } catch {
+    return `${method} ${path}`
+  }
 }
 
 /** Returns the principal for a caller without authentication, who may do everything. */

@@ -24,7 +24,7 @@ await t.test('while tokens cannot be read those that are known count, until they
     tickets: new Tickets(limits.tickets, now),
     site: new OriginPolicy({ isNamed: () => true, isSecure: false, proxies: new BlockList() }),
     limits,
-    audit: { done: () => {}, refused: () => {} },
+    audit: { repeated: () => {}, refused: () => {} },
     sessionMs: 1000,
     now
   })

@@ -18,7 +18,7 @@ import { openRaw, upgradeText } from '../../support/zeek-websocket.js'
 /** The site that settings describe. */
 async function siteOf(t: Test, flags: Record<string, string>): Promise<OriginPolicy> {
   const store = new Store(':memory:')
-  const audit = { done: () => {}, refused: () => {} } as unknown as Audit
+  const audit = { repeated: () => {}, refused: () => {} } as unknown as Audit
   const access = await createAccess({ settings: settingsOf(flags), store, audit, onChange: () => {}, now: Date.now })
   t.teardown(() => {
     access.close()
