@@ -8,6 +8,7 @@ import { parseArguments } from './stand-in/arguments.js'
 import { readLayout, type Layout } from './stand-in/layout.js'
 import { run } from './stand-in/node.js'
 import { Options } from './stand-in/options.js'
+import { runCode } from './stand-in/options-script.js'
 import { fatal } from './stand-in/report.js'
 import { Scripts } from './stand-in/scripts.js'
 import { keepStatus } from './stand-in/status.js'
@@ -31,7 +32,7 @@ for (const script of args.scripts) scripts.load(script)
 
 const isOurs = scripts.last(/(?:^|\/)(zeek-cluster-controller)(?:\.zeek)?$/) !== undefined
 const options = new Options(isOurs)
-// As Zeek: the scripts' defaults, the layout, then the command line.
+// As Zeek: the scripts' defaults, the layout, then the command line: its options, and last its code.
 const isManager = layout.nodes.get(name)?.type === 'MANAGER'
 options.set('Cluster::Backend::ZeroMQ::run_proxy_thread', isManager ? 'T' : 'F')
 if (scripts.last(/misc\/(zeromq-multi-host-auto-setup)$/) !== undefined) setUpMultiHost(layout, options)
@@ -46,6 +47,7 @@ if (scripts.last(/(?:^|\/)(zeek-cluster-defaults)(?:\.zeek)?$/) !== undefined &&
 const isManaged = scripts.last(/frameworks\/management(\/|$)/) !== undefined
 if (isManaged) options.set('Log::default_rotation_dir', '/opt/zeek/spool/log-queue')
 options.assign(args.assignments)
+if (args.code !== undefined) runCode(args.code, options)
 if (args.pcap !== undefined && args.pcap !== '-' && !existsSync(args.pcap)) {
   fatal(`problem with trace file ${args.pcap} (${args.pcap}: No such file or directory)`)
 }

@@ -51,7 +51,11 @@ export const Diagnosis = noun(
   'What is known of a node that misbehaves.',
   {
     state: Ref(NodeState),
-    command: Type.Array(Text(8192), { maxItems: 5000, description: 'Its command line; secrets are masked.' }),
+    command: Type.Array(Text(8192), { maxItems: 5000, description: 'Its command line.' }),
+    // By name: the file that defines it loads this one.
+    options: optional(
+      Type.Unsafe<Record<string, string>>({ $ref: 'Options#', description: 'Its options; secrets are masked.' })
+    ),
     directory: Text(4096, { description: 'Its working directory.' }),
     runs: ListOf(NodeRun, { maxItems: 100, description: 'Its processes, the newest first.' }),
     core: optional(Text(4096, { description: 'The path of its newest core file.' })),
@@ -60,7 +64,8 @@ export const Diagnosis = noun(
   },
   {
     state: 'CRASHED',
-    command: ['/opt/zeek/bin/zeek', '-i', 'eth0'],
+    command: ['/opt/zeek/bin/zeek', '-i', 'eth0', '-e', '@load nodes/worker-1/options.zeek'],
+    options: { 'Site::api_key': '********' },
     directory: '/var/lib/zeek-cluster/nodes/worker-1',
     runs: [NodeRun.examples?.[0]],
     notes: ['gdb is not installed']

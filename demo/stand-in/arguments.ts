@@ -13,6 +13,8 @@ export interface Arguments {
   interface?: string
   pcap?: string
   statusFile?: string
+  /** What -e says. */
+  code?: string
   scripts: string[]
   assignments: Assignment[]
 }
@@ -98,6 +100,7 @@ function noteValue(flag: string, value: string, result: Arguments): void {
   }
   if (flag === '-r') result.pcap = value
   if (flag === '-U') result.statusFile = value
+  if (flag === '-e') result.code = value
 }
 
 function usageError(text: string): never {

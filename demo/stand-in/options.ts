@@ -48,6 +48,11 @@ export class Options {
     this.#options = new Map(Object.entries({ ...KNOWN, ...(withController ? OF_CONTROLLER : {}) }))
   }
 
+  /** Undefined for what is none; all of the module Demo are some. */
+  typeOf(name: string): Type | undefined {
+    return this.#options.get(name)?.type ?? (name.startsWith('Demo::') ? 'any' : undefined)
+  }
+
   get(name: string): string {
     return this.#options.get(name)?.value ?? ''
   }
@@ -74,10 +79,20 @@ export class Options {
     if (type !== undefined && value !== undefined && SYNTAX[type].test(value)) this.set(name, value)
   }
 
+  /** From the script of a node's options; tells what is wrong with it. */
+  redefine(name: string, expression: string, where: string): void {
+    const type = this.typeOf(name)
+    const text = unquote(expression)
+    const value = type === 'string' || text?.trim() === '' ? text : expression
+    if (type === undefined) error(`"redef" used but not previously defined (${name})`, where)
+    else if (value !== undefined && (type === 'string' || SYNTAX[type].test(value))) this.set(name, value)
+    else error(`syntax error, at or near "${expression}"`, where)
+  }
+
   /** From the command line; tells of every bad one, then gives up. */
   assign(assignments: Assignment[]): void {
     for (const { name, operator, value } of assignments) {
-      const type = this.#options.get(name)?.type ?? (name.startsWith('Demo::') ? 'any' : undefined)
+      const type = this.typeOf(name)
       if (type === undefined) {
         error(`unknown identifier '${name}' in command-line options`)
       } else if (value === '' && type !== 'string' && type !== 'any') {

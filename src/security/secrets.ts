@@ -6,8 +6,10 @@ export const mask = '********'
 /** Names of environment variables and options whose values are secret. */
 const secretName = /pass(word|wd|phrase)|secret|token|credential|(^|[_:])key$|(api|private|access|auth)_?key/i
 
-const maskedMap = (values: Record<string, string>) =>
-  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, secretName.test(name) ? mask : value]))
+/** Returns values by name, the environment or the options of a node, with those that look like secrets masked. */
+export function maskedValues(values: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, secretName.test(name) ? mask : value]))
+}
 
 /** Returns a configuration for display: values of `env` and `options` that look like secrets are masked. */
 export function masked<T extends ConfigurationInput>(configuration: T): T {
@@ -15,8 +17,8 @@ export function masked<T extends ConfigurationInput>(configuration: T): T {
     ...configuration,
     nodes: configuration.nodes.map(({ env, options, ...node }): Node => ({
       ...node,
-      ...(options ? { options: maskedMap(options) } : {}),
-      ...(env ? { env: maskedMap(env) } : {})
+      ...(options ? { options: maskedValues(options) } : {}),
+      ...(env ? { env: maskedValues(env) } : {})
     }))
   }
 }

@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net'
 import type { AssignedNode, Layout } from '../../schemas/agent.js'
+import { hasOptions, optionsScript } from './options.js'
 
 /** Our script, which each node loads; in the repository it is beside this file. */
 export const nodeScript = 'zeek-cluster-controller.zeek'
@@ -31,16 +32,9 @@ function zeromqOptions(node: AssignedNode, { hub }: Layout): string[] {
 }
 
 /**
- * Encloses a value so that it stays one. Zeek turns an option into `redef name = value;`, where a semicolon would end
- * the statement and the other two would begin a comment and a directive; inside of a string, or of a pattern, their
- * escapes mean the same.
- */
-const enclosed = (value: string) =>
-  value.replace(/\\?([;#@])|\\./gs, (text, mark?: string) => (mark ? `\\x${mark.charCodeAt(0).toString(16)}` : text))
-
-/**
  * Returns a node's command line. The backend and our defaults come first, so that the node's scripts can change what
- * they set; the node's options come last, so that they override the rest.
+ * they set. The node's options override the rest: code (-e) is what Zeek reads last, after all scripts and arguments.
+ * They are in a script, since every user of a host can see the command lines of all.
  */
 export function renderCommand(node: AssignedNode, layout: Layout, executable: string): string[] {
   return [
@@ -52,7 +46,7 @@ export function renderCommand(node: AssignedNode, layout: Layout, executable: st
     ...(node.scripts ?? []),
     nodeScript,
     ...(layout.backend === 'zeromq' ? zeromqOptions(node, layout) : []),
-    ...Object.entries(node.options ?? {}).map(([name, value]) => `${name}=${enclosed(value)}`)
+    ...(hasOptions(node) ? ['-e', `@load ${optionsScript(node.name)}`] : [])
   ]
 }
 

@@ -64,6 +64,11 @@ export {
 
 	## It is time to say that the node lives.
 	global beat: event();
+
+	## Returns whether a function returns a string. The script of the node's options
+	## asks this of functions that return an identifier: nothing else tells of which
+	## type that is while scripts are parsed, and whether or not it has a value.
+	global is_text: function(f: any): bool;
 }
 
 # The directory of the files. Empty: nobody asks or listens.
@@ -74,6 +79,12 @@ global joined = F;
 global beats = 0;
 # The question that was answered last. Their numbers grow.
 global answered = 0;
+
+function is_text(f: any): bool
+	{
+	# Of the type "any" it could be either.
+	return f is function(): string && ! ( f is function(): bool );
+	}
 
 function write(f: file, text: string)
 	{

@@ -15,6 +15,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { packageRoot } from '../../src/util.js'
+import { renderOptions } from '../../src/zeek/options.js'
 import { until } from '../support/until.js'
 
 const PROGRAM = join(packageRoot, 'dist', 'demo', 'zeek.js')
@@ -201,6 +202,26 @@ await t.test('what cannot be parsed', async t => {
     ),
     end(t, parse([ZEROMQ, 'local', 'policy/tuning/json-logs', 'Demo::x=5'], { CLUSTER_NODE: 'manager' }), 0, /^$/)
   ])
+  const options = async (given: Record<string, string>, end: number, said: RegExp) => {
+    const cwd = t.testdir({ 'options.zeek': renderOptions(given) })
+    const program = new Program(t, cwd, ['-a', CONTROLLER, '-e', '@load options.zeek'])
+    t.same(await program.ended, { code: end, signal: null })
+    t.match(program.err, said)
+  }
+  await options(
+    { 'Foo::bar': '1', 'Foo::baz': '2' },
+    1,
+    /^error in .*options\.zeek, line 8: "redef" used but not previously defined \(Foo::bar\)\nerror in .*, line 17: .*\(Foo::baz\)\n$/
+  )
+  await options({ 'Log::default_rotation_interval': '' }, 1, /^error in .*options\.zeek, line 1: /)
+  await options({ 'Log::default_rotation_interval': 'an hour' }, 1, /^error in .*options\.zeek, line 5: syntax error/)
+  await options({ 'Log::default_rotation_dir': 'an (o\\"dd; path', 'Demo::any': '{"a"}', 'Demo::none': '' }, 0, /^$/)
+  await end(
+    t,
+    parse(['-e', '@load nosuch.zeek']),
+    1,
+    /^fatal error in <command line>, line 1: can't find nosuch\.zeek$/m
+  )
   const script = async (text: string, error?: RegExp) => {
     const path = `${t.testdir({ 'site.zeek': text })}/site.zeek`
     await end(t, parse([path]), error === undefined ? 0 : 1, error ?? /^$/)

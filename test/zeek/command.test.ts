@@ -15,7 +15,7 @@ const zeromq: Layout = { backend: 'zeromq', nodes: [], hub }
 const paths = { scripts: '/state/cluster', zeekPath: '.:/opt/zeek' }
 
 await t.test(
-  'a command has the backend first, then our defaults, the interface, the scripts in their order, ours, and last the options',
+  'a command has the backend first, then our defaults, the interface, the scripts in their order, ours, and last the script of the options, without their values',
   async t => {
     t.same(renderCommand(worker, { backend: 'broker', nodes: [] }, '/opt/zeek/bin/zeek'), [
       '/opt/zeek/bin/zeek',
@@ -26,9 +26,10 @@ await t.test(
       'site/b',
       'site/a',
       nodeScript,
-      'Log::x=1hr',
-      'A::set={"a","b c"}'
+      '-e',
+      '@load nodes/worker-1/options.zeek'
     ])
+    t.equal(renderCommand(worker, zeromq, 'zeek').at(-1), '@load nodes/worker-1/options.zeek')
   }
 )
 

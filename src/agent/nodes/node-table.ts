@@ -9,7 +9,7 @@ import { aborted, Sequence } from '../../util.js'
 import { findZeek } from '../../zeek/executable.js'
 import { digestOf } from '../../protocol/packed-layout.js'
 import { Attempt, failed, succeeded } from './attempt.js'
-import { writeClusterScripts } from './cluster-scripts.js'
+import { removeOldOptions, writeClusterScripts } from './cluster-scripts.js'
 import type { AgentContext } from '../config.js'
 import { ManagedNode, type Change } from './managed-node.js'
 import type { ShareFile } from './share-file.js'
@@ -132,6 +132,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       await this.#memory.clear()
       this.#share = undefined
       await this.#stop((await this.#programs.status()).filter(unit => unit.kind === 'detached').map(unit => unit.name))
+      await this.#removeOldOptions({ nodes: [] })
       this.#replace(new Map())
     })
   }
@@ -260,6 +261,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       !force && wanted.get(name)?.desired === 'RUNNING' && units.get(name)?.state === 'RUNNING' && !reasons.has(name)
     for (const name of [...wanted.keys()].filter(same)) done.add(name)
     await this.#stop([...units.keys()].filter(name => !same(name)))
+    await this.#removeOldOptions(share)
     this.#adopt(wanted, units, same)
     for (const [name, { desired }] of wanted) if (desired === 'STOPPED') done.add(name)
     await this.#runner.start(
@@ -294,6 +296,11 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     const gone = [...before.keys()].filter(name => !nodes.has(name))
     if (gone.length > 0) this.emit('gone', gone)
     return before
+  }
+
+  /** Removes options that no node has any more. What cannot be removed must not keep nodes from their work. */
+  async #removeOldOptions(share: Pick<Share, 'nodes'>): Promise<void> {
+    await removeOldOptions(directories(this.#context.settings).scripts, share).catch(() => {})
   }
 
   /** Stops programs by name: those in the table in reverse start order, others first. */

@@ -5,6 +5,7 @@ import type { AssignedNode, Layout, Share } from '../../../schemas/agent.js'
 import type { Program } from '../../supervisor/program.js'
 import { renderChannel, renderCommand, renderEnvironment, renderRotation, type Rotation } from '../../zeek/command.js'
 import type { Executable } from '../../zeek/executable.js'
+import { hasOptions, renderOptions } from '../../zeek/options.js'
 import { renderLayout, writesLogs } from '../../zeek/layout.js'
 import type { AgentContext, AgentSettings } from '../config.js'
 
@@ -46,8 +47,8 @@ export function rotationOf({ role }: AssignedNode, layout: Layout, settings: Age
 }
 
 /**
- * Returns a node as a program to keep running. Its tag is a hash of what the node is made of: command line, its own
- * environment, the layout, and where its logs go. What it merely inherits (PATH, TZ …) does not count, so that a
+ * Returns a node as a program to keep running. Its tag is a hash of what the node is made of: command line, options, its
+ * own environment, the layout, and where its logs go. What it merely inherits (PATH, TZ …) does not count, so that a
  * supervisor that is started from another shell leaves the nodes alone.
  */
 export function programOf(
@@ -65,7 +66,8 @@ export function programOf(
     Object.entries(node.env ?? {}).sort(),
     environment.ZEEKPATH,
     layoutOf(share),
-    rotation && renderRotation(rotation)
+    rotation && renderRotation(rotation),
+    ...(hasOptions(node) ? [renderOptions(node.options)] : [])
   ]
   return {
     name: node.name,

@@ -1,7 +1,7 @@
 import type { Diagnosis, NodeRun } from '../../../schemas/operations.js'
 import type { Outcome, ResultData } from '../../../schemas/types.js'
 import { AppError, messageOf } from '../../errors.js'
-import { maskedCommand, withoutSecrets } from '../../security/secrets.js'
+import { maskedValues, withoutSecrets } from '../../security/secrets.js'
 import { readHistory } from '../../supervisor/history.js'
 import { streams, tailBytes, tailLines } from '../../supervisor/output.js'
 import { defined, Sequence } from '../../util.js'
@@ -48,10 +48,14 @@ async function diagnosisOf({ node, program, status }: ManagedNode, backtraceOf: 
   const trace = core && (await backtraceOf(executableOf(program.command), core.path))
   return {
     state: status.state,
-    command: maskedCommand(program.command),
+    command: program.command,
     directory: program.cwd,
     runs,
-    ...defined({ core: core?.path, backtrace: trace?.text && withoutSecrets(trace.text, node) }),
+    ...defined({
+      options: node.options && maskedValues(node.options),
+      core: core?.path,
+      backtrace: trace?.text && withoutSecrets(trace.text, node)
+    }),
     notes: [...notes, ...(trace?.notes ?? [])]
   }
 }

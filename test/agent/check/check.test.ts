@@ -8,6 +8,7 @@ import type { AssignedNode, Share } from '../../../schemas/agent.js'
 import { NodeChecks } from '../../../src/agent/check/check.js'
 import type { HostProbes } from '../../../src/agent/check/host-probes.js'
 import { goodHost } from '../../support/agent.js'
+import { renderOptions } from '../../../src/zeek/options.js'
 import { directoryOf } from '../../support/directory.js'
 import { cleanEnv, standIn } from '../../support/environment.js'
 import { settingsOf } from '../../support/settings.js'
@@ -99,8 +100,8 @@ await t.test('each node has its own outcome, with file and line of what is wrong
     {
       success: false,
       node: 'worker-2',
-      error: "unknown identifier 'Foo::bar' in command-line options",
-      data: { findings: [{}, { message: "unknown identifier 'Foo::baz' in command-line options" }] }
+      error: 'options.zeek:8: "redef" used but not previously defined (Foo::bar)',
+      data: { findings: [{}, { message: '"redef" used but not previously defined (Foo::baz)', file: 'options.zeek' }] }
     },
     {
       success: false,
@@ -123,7 +124,7 @@ await t.test("it is the node's command line and environment, without taskset, wi
   const { check, directory } = start(t, {
     bin: zeek(
       t,
-      'cat /proc/$$/cmdline > "$WITNESS.command"; cat /proc/$$/environ > "$WITNESS.environ"; pwd > "$WITNESS.cwd"; cat "$(echo $ZEEKPATH | cut -d: -f1)/cluster-layout.zeek" > "$WITNESS.layout"; ls "$(echo $ZEEKPATH | cut -d: -f1)" > "$WITNESS.scripts"'
+      'cat /proc/$$/cmdline > "$WITNESS.command"; cat /proc/$$/environ > "$WITNESS.environ"; pwd > "$WITNESS.cwd"; cat "$(echo $ZEEKPATH | cut -d: -f1)/cluster-layout.zeek" > "$WITNESS.layout"; ls "$(echo $ZEEKPATH | cut -d: -f1)" > "$WITNESS.scripts"; cat "$(echo $ZEEKPATH | cut -d: -f1)/nodes/worker-1/options.zeek" > "$WITNESS.options"; true'
     ),
     env: { ZEEK_AGENT_TOKEN: 'secret' }
   })
@@ -145,7 +146,8 @@ await t.test("it is the node's command line and environment, without taskset, wi
     'lo',
     'local'
   ])
-  t.equal(command.at(-2), 'Demo::x=y')
+  t.same(command.slice(-3), ['-e', '@load nodes/worker-1/options.zeek', ''])
+  t.equal(seen('options'), renderOptions({ 'Demo::x': 'y' }), "its options are in this check's directory")
   const environ = seen('environ').split('\0')
   for (const entry of ['ZEEKCTL_CHECK_CONFIG=1', 'ZEEKCTL_DISABLE_LISTEN=1', 'CLUSTER_NODE=worker-1']) {
     t.ok(environ.includes(entry), entry)
@@ -158,6 +160,7 @@ await t.test("it is the node's command line and environment, without taskset, wi
   t.match(seen('layout'), /\["worker-1"\]/)
   t.same(seen('scripts').trim().split('\n'), [
     'cluster-layout.zeek',
+    'nodes',
     'zeek-cluster-controller.zeek',
     'zeek-cluster-defaults.zeek'
   ])

@@ -1,6 +1,6 @@
 /** Names and values that become paths, arguments, variables or lines: whatever the schemas let in stays what it is. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { spawnSync } from 'node:child_process'
@@ -18,6 +18,7 @@ import { Supervisor } from '../../../src/supervisor/supervisor.js'
 import { packageRoot } from '../../../src/util.js'
 import { defaultsScript, nodeScript, renderChannel, renderCommand, renderRotation } from '../../../src/zeek/command.js'
 import { renderLayout, writesLogs } from '../../../src/zeek/layout.js'
+import { hasOptions, optionsScript, renderOptions } from '../../../src/zeek/options.js'
 import { digestOf } from '../../../src/protocol/packed-layout.js'
 import { directoryOf } from '../../support/directory.js'
 import { cleanEnv } from '../../support/environment.js'
@@ -105,9 +106,13 @@ await t.test('a command line has its parts in their places, and no other flags, 
         ),
         []
       )
-      const names = command.slice(head.length).map(argument => /^([A-Za-z0-9_:]+)=/.exec(argument)![1]!)
-      const ours = names.filter(name => /^Cluster::Backend::ZeroMQ::/.test(name) && !(name in (node.options ?? {})))
-      assert.deepEqual(names, [...ours, ...Object.keys(node.options ?? {})])
+      const rest = command.slice(head.length)
+      const names = rest.flatMap(argument => /^(Cluster::Backend::ZeroMQ::[a-z0-9_]+)=/.exec(argument)?.[1] ?? [])
+      assert.equal(
+        names.length,
+        layout.backend === 'zeromq' && layout.hub ? rest.length - (hasOptions(node) ? 2 : 0) : 0
+      )
+      assert.deepEqual(rest.slice(names.length), hasOptions(node) ? ['-e', `@load ${optionsScript(node.name)}`] : [])
     }),
     { numRuns: runs(300) }
   )
@@ -145,32 +150,52 @@ await t.test('variables are those of the node, with what makes it this node', as
   t.pass('they are')
 })
 
+/** The lines of a script of options that Zeek scans when it knows the names, and which of them are strings. */
+function scanned(script: string, isText: (name: string) => boolean): string[] {
+  const lines: string[] = []
+  const branches: boolean[] = []
+  for (const line of script.split('\n').slice(0, -1)) {
+    const [, directive, condition] = /^@(\w+)(?: \( (.*) \))?$/.exec(line) ?? []
+    if (directive === 'ifdef') branches.push(true)
+    else if (directive === 'if') {
+      branches.push(
+        isText(/^ZeekClusterController::is_text\(\[\$f\(\) = \{ return ([\w:]+); \}\]\$f\)$/.exec(condition!)![1]!)
+      )
+    } else if (directive === 'else') branches.push(!branches.pop())
+    else if (directive === 'endif') branches.pop()
+    else {
+      // Zeek looks for directives in what it does not take, too.
+      assert.equal(line.includes('@'), false)
+      if (branches.every(Boolean)) lines.push(line)
+    }
+  }
+  assert.deepEqual(branches, [])
+  return lines
+}
+
 await t.test('an option is one statement, in which nothing is hidden from its end', async t => {
-  const node: AssignedNode = { name: 'n', instance: 'a', role: 'LOGGER' }
   fc.assert(
     fc.property(anyOptions, fc.infiniteStream(fc.boolean()), (options, areStrings) => {
-      const given = renderCommand({ ...node, options }, { backend: 'broker', nodes: [] }, 'zeek').slice(4)
       // As Zeek does: the quotes depend on the type that it knows.
-      const quoted = given.map(() => areStrings.next().value)
-      const script = given
-        .map((argument, at) => {
-          const [, name, value] = /^([A-Za-z0-9_:]+)=(.*)$/s.exec(argument)!
-          return quoted[at] ? `redef ${name} = "${value}";` : `redef ${name} = ${value};`
-        })
-        .join('')
-      const names = given.map(argument => /^[^=]*/.exec(argument)![0])
+      const texts = new Map(Object.keys(options).map(name => [name, areStrings.next().value as boolean]))
+      const given = scanned(renderOptions(options), name => texts.get(name)!)
       try {
         assert.deepEqual(
-          statements(script).map(({ text }) => /^redef ([A-Za-z0-9_:]+) =/.exec(text)?.[1]),
-          names
+          statements(given.join('\n')).map(({ text }) => /^redef ([A-Za-z0-9_:]+) =/.exec(text)?.[1]),
+          Object.keys(options)
         )
       } catch (error) {
         // Zeek ends with it, too, and says so.
         if (!(error instanceof SyntaxError)) throw error
       }
-      Object.values(options).forEach((value, at) =>
-        assert.equal(meaning(given[at]!.replace(/^[^=]*=/, '')), meaning(value))
-      )
+      // A line each: no value goes on in the next.
+      assert.equal(given.length, Object.keys(options).length)
+      Object.entries(options).forEach(([name, value], at) => {
+        const [, quoted, bare] = /^redef [\w:]+ = (?:"(.*)"|(.*));$/s.exec(given[at]!)!
+        const isBlank = value.trim() === ''
+        const found = isBlank || texts.get(name) ? quoted! : (bare ?? `"${quoted}"`)
+        assert.equal(meaning(found), meaning(value))
+      })
     }),
     { numRuns: runs(1000) }
   )
@@ -178,31 +203,16 @@ await t.test('an option is one statement, in which nothing is hidden from its en
 })
 
 await t.test('the options that operators write are told apart from what would end them', async t => {
-  const argument = (value: string) =>
-    renderCommand(
-      { name: 'n', instance: 'a', role: 'LOGGER', options: { 'A::b': value } },
-      { backend: 'broker', nodes: [] },
-      'zeek'
-    )
-      .at(-1)!
-      .replace('A::b=', '')
-  for (const value of [
-    'hello world',
-    '5min',
-    '99/udp',
-    '{"a","b"}',
-    '/a\\/b/',
-    'a\\"b',
-    '',
-    '2001:db8::1',
-    '{["a"]=1}'
-  ]) {
-    t.equal(argument(value), value)
+  const written = (value: string) =>
+    /^redef A::b = (.*);$/.exec(scanned(renderOptions({ 'A::b': value }), () => false)[0]!)![1]
+  for (const value of ['hello world', '5min', '99/udp', '{"a","b"}', '/a\\/b/', 'a\\"b', '2001:db8::1', '{["a"]=1}']) {
+    t.equal(written(value), value)
   }
-  t.equal(argument('T; event zeek_init() { } #'), 'T\\x3b event zeek_init() { } \\x23')
-  t.equal(argument('1 @load /tmp/x'), '1 \\x40load /tmp/x')
-  t.equal(argument('ops@example.org'), 'ops\\x40example.org')
-  t.equal(argument('a\\;b\\\\;c'), 'a\\x3bb\\\\\\x3bc')
+  t.equal(written(''), '""')
+  t.equal(written('T; event zeek_init() { } #'), 'T\\x3b event zeek_init() { } \\x23')
+  t.equal(written('1 @load /tmp/x'), '1 \\x40load /tmp/x')
+  t.equal(written('ops@example.org'), 'ops\\x40example.org')
+  t.equal(written('a\\;b\\\\;c'), 'a\\x3bb\\\\\\x3bc')
 })
 
 await t.test('a layout has its statements and its strings, and no others', async t => {
@@ -301,6 +311,11 @@ await t.test('a process gets its arguments and variables as they are, and writes
           const rendered = renderCommand(node, layout, witness)
           // The interpreter is the kernel's doing.
           assert.deepEqual(command, ['/bin/sh', ...rendered.slice(rendered.indexOf(witness)).map(sent), ''])
+          if (hasOptions(node)) {
+            const path = join(scripts, optionsScript(node.name))
+            assert.equal(readFileSync(path, 'utf8'), sent(renderOptions(node.options)))
+            assert.equal(statSync(path).mode & 0o777, 0o600)
+          }
           const expected: Record<string, string> = {
             PATH: own.PATH,
             TZ: own.TZ,
@@ -325,6 +340,7 @@ await t.test('a process gets its arguments and variables as they are, and writes
           .map(String)
           .filter(
             path =>
+              path !== 'cluster/nodes' &&
               !/^nodes\/[^/]+(\/((stdout|stderr)(\.\d)?|runs\.json|cmdline|environ|channel(\/(ask|tell|beat))?))?$/.test(
                 path
               )
@@ -340,6 +356,10 @@ await t.test('a process gets its arguments and variables as they are, and writes
             `cluster/${defaultsScript}`,
             'nodes',
             'supervisor',
+            ...nodes.filter(hasOptions).flatMap(({ name }) => {
+              const script = `cluster/${optionsScript(name)}`
+              return [dirname(script), script]
+            }),
             ...nodes.flatMap(({ name }) => [`supervisor/${name}.json`, `supervisor/${name}.pid`])
           ].sort()
         )

@@ -190,8 +190,8 @@ await t.test('a backtrace that does not end is cut', async t => {
 /** A node that has run in a directory of its own, and its diagnosis. */
 async function diagnosisOf(directory: string, env: NodeJS.ProcessEnv = { PATH: '/nowhere' }, more: object = {}) {
   const node = {
-    node: { name: 'it', env: { API_TOKEN: 'hunter22' }, options: { 'Foo::password': 'swordfish' } },
-    program: { cwd: directory, command: ['taskset', '-c', '1', '/bin/sleep', 'Foo::password=swordfish', '1000'] },
+    node: { name: 'it', env: { API_TOKEN: 'hunter22' }, options: { 'Foo::password': 'swordfish', 'Foo::level': '5' } },
+    program: { cwd: directory, command: ['taskset', '-c', '1', '/bin/sleep', '1000'] },
     status: { state: 'CRASHED' },
     ...more
   } as unknown as ManagedNode
@@ -202,25 +202,29 @@ async function diagnosisOf(directory: string, env: NodeJS.ProcessEnv = { PATH: '
   return outcome!.data as { diagnosis: Diagnosis; stdout?: string; stderr?: string }
 }
 
-await t.test('a diagnosis tells the state, the command line without secrets, the runs and the outputs', async t => {
-  const directory = directoryOf(t)
-  const history = new History(directory)
-  history.begin(17)
-  history.end('killed by SIGSEGV')
-  writeFileSync(join(directory, 'stdout'), 'one\n')
-  writeFileSync(join(directory, 'stderr'), 'swordfish is wrong\n')
-  const { diagnosis, stdout, stderr } = await diagnosisOf(directory)
-  t.match(diagnosis, {
-    state: 'CRASHED',
-    directory,
-    command: ['taskset', '-c', '1', '/bin/sleep', `Foo::password=${mask}`, '1000'],
-    runs: [{ pid: 17, reason: 'killed by SIGSEGV' }],
-    core: undefined,
-    backtrace: undefined
-  })
-  t.ok(diagnosis.notes.some(note => note.startsWith('there is no core file in')))
-  t.same([stdout, stderr], ['one', `${mask} is wrong`])
-})
+await t.test(
+  'a diagnosis tells the state, the command line, the options without secrets, the runs and the outputs',
+  async t => {
+    const directory = directoryOf(t)
+    const history = new History(directory)
+    history.begin(17)
+    history.end('killed by SIGSEGV')
+    writeFileSync(join(directory, 'stdout'), 'one\n')
+    writeFileSync(join(directory, 'stderr'), 'swordfish is wrong\n')
+    const { diagnosis, stdout, stderr } = await diagnosisOf(directory)
+    t.match(diagnosis, {
+      state: 'CRASHED',
+      directory,
+      command: ['taskset', '-c', '1', '/bin/sleep', '1000'],
+      options: { 'Foo::password': mask, 'Foo::level': '5' },
+      runs: [{ pid: 17, reason: 'killed by SIGSEGV' }],
+      core: undefined,
+      backtrace: undefined
+    })
+    t.ok(diagnosis.notes.some(note => note.startsWith('there is no core file in')))
+    t.same([stdout, stderr], ['one', `${mask} is wrong`])
+  }
+)
 
 await t.test('a core file comes with its backtrace, in which secrets are masked', async t => {
   const directory = directoryOf(t)
