@@ -37,6 +37,11 @@ export const managementSettings = {
     default: 'info',
     description: 'what is logged'
   }),
+  management_secrets: Type.String({
+    default: '',
+    description:
+      'names, with commas, of further environment variables, options and identifiers whose values are secret; * at the beginning or the end of one stands for any text'
+  }),
   management_heartbeat: Seconds({
     default: 5,
     minimum: 0.01,

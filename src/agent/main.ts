@@ -140,7 +140,7 @@ export async function startAgent({
     // Nothing starts a failed node again by itself.
     if (change.status.state === 'FAILED') {
       session.notify('error', {
-        message: `node ${change.status.node} has failed: ${change.reason}`,
+        message: table.hidden(`node ${change.status.node} has failed: ${change.reason}`),
         node: change.status.node
       })
     }
@@ -166,7 +166,7 @@ export async function startAgent({
   const reporting = setInterval(report, settings.agent_stats_interval * 1000)
   const dialling = dialled ? undefined : session.dial(settings.agent_controller, closing.signal)
   return {
-    notifyLog: (level, message) => session.notify('log', { level, message }),
+    notifyLog: (level, message) => session.notify('log', { level, message: table.hidden(message) }),
     reload: () => certificates?.reload(),
     close: async () => {
       closing.abort()

@@ -8,7 +8,7 @@ import type {
   RequestArguments,
   RequestType
 } from '../../schemas/api.js'
-import type { Configuration, ConfigurationState } from '../../schemas/types.js'
+import type { Configuration, ConfigurationState, Outcome } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import type { ControlEvent } from '../../schemas/events.js'
 import type { Hub, Start } from '../events/hub.js'
@@ -30,7 +30,8 @@ import { nodeMetrics, targetsOf, type Reached } from './cluster/prometheus.js'
 import { timeoutOf } from './work/timeouts.js'
 import type { Plan } from './cluster/plan.js'
 import type { Queries } from './work/queries.js'
-import { masked, maskedOutcome } from '../security/secrets.js'
+import { secretNames, type IsSecret } from '../security/secret-names.js'
+import { masked, maskedIdOutcome, maskedOutcome } from '../security/secrets.js'
 import type { State } from './cluster/state.js'
 import { validate } from './cluster/validation.js'
 
@@ -62,9 +63,11 @@ type RequestHandlers = { readonly [T in RequestType]: (args: Arguments<T>) => Wo
 /** The interface of the controller for its clients. It delegates all work to its parts, and does none itself. */
 export class Controller {
   #parts: ControllerParts
+  #isSecret: IsSecret
 
   constructor(parts: ControllerParts) {
     this.#parts = parts
+    this.#isSecret = secretNames(parts.settings.management_secrets)
   }
 
   get hub(): Hub {
@@ -85,7 +88,7 @@ export class Controller {
     const deployed = this.deployed()
     const configuration = deployed && {
       state: 'deployed' as const,
-      configuration: masked(deployed),
+      configuration: masked(deployed, this.#isSecret),
       event_cursor: cursor
     }
     // No limit is needed: the settings limit how many may be pending.
@@ -144,7 +147,7 @@ export class Controller {
       })
     }
     const { config } = args as RequestArguments
-    const kept: RequestArguments = config ? { ...args, config: masked(config) } : args
+    const kept: RequestArguments = config ? { ...args, config: masked(config, this.#isSecret) } : args
     const idempotency = key === undefined ? undefined : idempotencyOf(by?.name ?? '', key, [type, timeout, args])
     const all = { timeoutMs: seconds * 1000, idempotency, by, ...options }
     return await requests.start(type, kept, all, this.#handlers[type](args))
@@ -235,7 +238,7 @@ export class Controller {
     get_configuration: args => ({ now: () => this.#getConfiguration(args) }),
     deploy: args => task => this.#parts.deployer.deploy(this.#configuration('staged'), args, task),
     get_nodes: () => ({ now: () => this.#parts.state.getNodes() }),
-    get_id_value: args => task => this.#parts.queries.getIdValue(args, this.deployed(), task),
+    get_id_value: args => task => this.#getIdValue(args, task),
     start: args => task => this.#parts.operations.start(args, task),
     stop: args => task => this.#parts.operations.stop(args, task),
     restart: args => task => this.#parts.operations.restart(args, task),
@@ -247,9 +250,20 @@ export class Controller {
     test_timeout: () => task => this.#timeOut(task)
   }
 
+  /** Asks for values, and masks what is secret in them: an agent of an earlier version does not. */
+  async #getIdValue(args: Arguments<'get_id_value'>, task: Task): Promise<Answer> {
+    const deployed = this.deployed()
+    const nodes = new Map(deployed?.nodes.map(node => [node.name, node]))
+    const hide = (outcome: Outcome) => maskedIdOutcome(args.id, outcome, nodes.get(outcome.node ?? ''), this.#isSecret)
+    return await this.#parts.queries.getIdValue(args, deployed, {
+      ...task,
+      progress: (instance, outcomes) => task.progress(instance, outcomes.map(hide))
+    })
+  }
+
   #getConfiguration({ deployed }: Arguments<'get_configuration'>): Answer {
     const { results } = this.#show(deployed === true ? 'deployed' : 'staged')
-    return { results: results.map(maskedOutcome), own: results }
+    return { results: results.map(outcome => maskedOutcome(outcome, this.#isSecret)), own: results }
   }
 
   async #check({ deployed, ...selector }: Arguments<'check'>, task: Task): Promise<Answer> {

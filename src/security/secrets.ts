@@ -1,32 +1,32 @@
 import type { ConfigurationInput, Node, Outcome } from '../../schemas/types.js'
+import { maskedJson } from './masked-json.js'
+import { looksSecret, type IsSecret } from './secret-names.js'
+import { hide, mask, secretsOf, type Keeper } from './secret-values.js'
 
-/** What is shown in place of a secret. */
-export const mask = '********'
+export { mask }
 
-/** Names of environment variables and options whose values are secret. */
-const secretName = /pass(word|wd|phrase)|secret|token|credential|(^|[_:])key$|(api|private|access|auth)_?key/i
-
-/** Returns values by name, the environment or the options of a node, with those that look like secrets masked. */
-export function maskedValues(values: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, secretName.test(name) ? mask : value]))
+/** Returns values by name, the environment or the options of a node, with those masked that are secret by their names. */
+export function maskedValues(values: Record<string, string>, isSecret = looksSecret): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, isSecret(name) ? mask : value]))
 }
 
-/** Returns a configuration for display: values of `env` and `options` that look like secrets are masked. */
-export function masked<T extends ConfigurationInput>(configuration: T): T {
+/** Returns a configuration for display: values of `env` and `options` that are secret by their names are masked. */
+export function masked<T extends ConfigurationInput>(configuration: T, isSecret = looksSecret): T {
   return {
     ...configuration,
     nodes: configuration.nodes.map(({ env, options, ...node }): Node => ({
       ...node,
-      ...(options ? { options: maskedValues(options) } : {}),
-      ...(env ? { env: maskedValues(env) } : {})
+      ...(options ? { options: maskedValues(options, isSecret) } : {}),
+      ...(env ? { env: maskedValues(env, isSecret) } : {})
     }))
   }
 }
 
 /** Masks the configuration that a result carries in the same way. */
-export function maskedOutcome(outcome: Outcome): Outcome {
+export function maskedOutcome(outcome: Outcome, isSecret = looksSecret): Outcome {
   const { data } = outcome
-  return data?.configuration ? { ...outcome, data: { ...data, configuration: masked(data.configuration) } } : outcome
+  if (!data?.configuration) return outcome
+  return { ...outcome, data: { ...data, configuration: masked(data.configuration, isSecret) } }
 }
 
 /** Returns the fields that were masked and have come back masked: they would be deployed as they are. */
@@ -43,21 +43,39 @@ export function maskedFields({ nodes }: ConfigurationInput): string[] {
   )
 }
 
-/** Returns a command line for display: masks secrets in arguments `name=value`, the form of Zeek's options. */
-export function maskedCommand(command: readonly string[]): string[] {
+/**
+ * Returns a command line for display: in arguments `name=value`, the form of Zeek's options, what follows the name of a
+ * secret is masked.
+ */
+export function maskedCommand(command: readonly string[], isSecret: IsSecret = looksSecret): string[] {
   return command.map(argument => {
-    const name = /^[^=]*(?==)/.exec(argument)?.[0]
-    return name !== undefined && secretName.test(name) ? `${name}=${mask}` : argument
+    const assignment = [...argument.matchAll(/([^\s=]+?)\s*\+?=/g)].find(([, name]) => isSecret(name!))
+    return assignment ? argument.slice(0, assignment.index + assignment[0].length) + mask : argument
   })
 }
 
-/** Shorter secrets cannot be distinguished from other words. */
-const secretLength = 6
-
 /** Returns a text with the secrets of a node masked, wherever they appear. */
-export function withoutSecrets(text: string, { env = {}, options = {} }: Pick<Node, 'env' | 'options'>): string {
-  const secrets = [...Object.entries(env), ...Object.entries(options)]
-    .filter(([name, value]) => secretName.test(name) && value.length >= secretLength)
-    .map(([, value]) => value)
-  return secrets.sort((a, b) => b.length - a.length).reduce((masked, secret) => masked.replaceAll(secret, mask), text)
+export function withoutSecrets(text: string, keeper: Keeper, isSecret = looksSecret): string {
+  return hide(text, secretsOf(keeper, isSecret))
+}
+
+/**
+ * Returns the value of an identifier, a JSON text, for display: all of it is masked if the identifier is secret by its
+ * name, else members that are, and the secrets of the node that has it.
+ */
+export function maskedIdValue(id: string, value: string, keeper: Keeper = {}, isSecret = looksSecret): string {
+  if (isSecret(id)) return JSON.stringify(mask)
+  const secrets = secretsOf(keeper, isSecret)
+  return maskedJson(value, isSecret, text => hide(text, secrets))
+}
+
+/** Masks the value of an identifier, and the error, that an outcome carries in the same way. */
+export function maskedIdOutcome(id: string, outcome: Outcome, keeper: Keeper = {}, isSecret = looksSecret): Outcome {
+  const { data, error } = outcome
+  const value = data?.value === undefined ? undefined : maskedIdValue(id, data.value, keeper, isSecret)
+  return {
+    ...outcome,
+    ...(error === undefined ? {} : { error: withoutSecrets(error, keeper, isSecret) }),
+    ...(value === undefined ? {} : { data: { ...data, value } })
+  } as Outcome
 }

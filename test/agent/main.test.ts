@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
+import { mask } from '../../src/security/secrets.js'
 import { startTestAgent } from '../support/agent.js'
 import { openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
@@ -85,6 +86,20 @@ await t.test('a node that does not answer is a failed result, and costs the othe
     manager: { success: true, data: { value: '"manager"' } },
     'worker-1': { success: false, error: 'request timed out' }
   })
+})
+
+await t.test('an agent masks what is secret in the values of identifiers', async t => {
+  // The controller does not know of the name.
+  const { ask } = await start(t, { 'management-secrets': 'Demo::community' })
+  const { nodes, ...rest } = config({ API_TOKEN: 'swordfish' })
+  const options = { 'Demo::api_token': 'hunter22', 'Demo::community': 'public-1', 'Demo::title': 'a swordfish' }
+  await ask('stage_configuration', { config: { ...rest, nodes: nodes.map(node => ({ ...node, options })) } })
+  t.equal((await ask('deploy')).state, 'succeeded')
+  const valueOf = async (id: string) => (await ask('get_id_value', { id, nodes: ['worker-1'] })).results[0]?.data?.value
+  t.equal(await valueOf('Demo::api_token'), `"${mask}"`)
+  t.equal(await valueOf('Demo::community'), `"${mask}"`)
+  t.equal(await valueOf('Demo::title'), `"a ${mask}"`)
+  t.equal(await valueOf('Cluster::node'), '"worker-1"')
 })
 
 await t.test('a restart that is given up before its turn is not done', async t => {

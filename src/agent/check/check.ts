@@ -5,7 +5,8 @@ import type { AssignedNode, Layout, Share } from '../../../schemas/agent.js'
 import type { Finding } from '../../../schemas/operations.js'
 import type { Outcome } from '../../../schemas/types.js'
 import { messageOf } from '../../errors.js'
-import { withoutSecrets } from '../../security/secrets.js'
+import { secretNames, type IsSecret } from '../../security/secret-names.js'
+import { hideHalves, secretsOf } from '../../security/secret-values.js'
 import { defined, Slots } from '../../util.js'
 import { renderCommand, renderEnvironment } from '../../zeek/command.js'
 import { findZeek, type Executable } from '../../zeek/executable.js'
@@ -49,6 +50,7 @@ export class NodeChecks {
   #context: AgentContext
   #host: HostProbes
   #parseMs: number
+  #isSecret: IsSecret
   /**
    * Directory of the scripts during a check. Nothing else uses it: this agent is the only one of the state directory.
    */
@@ -63,6 +65,7 @@ export class NodeChecks {
     this.#context = context
     this.#host = host
     this.#parseMs = timeoutMs
+    this.#isSecret = secretNames(context.settings.management_secrets)
     this.#directory = join(context.settings.management_state_dir, 'checks')
   }
 
@@ -167,10 +170,9 @@ export class NodeChecks {
         if (!signal.aborted) this.#remember(kind, ms)
         // Zeek may quote what it does not understand, secrets included.
         for (const { node, env } of members) {
-          found.set(node.name, {
-            env,
-            findings: findings.map(finding => ({ ...finding, message: withoutSecrets(finding.message, node) }))
-          })
+          const secrets = secretsOf({ env, options: node.options }, this.#isSecret)
+          const masked = findings.map(finding => ({ ...finding, message: hideHalves(finding.message, secrets) }))
+          found.set(node.name, { env, findings: masked })
         }
       })
     )

@@ -1,8 +1,8 @@
 import type { NodeStep } from '../../../schemas/operations.js'
 import type { Outcome } from '../../../schemas/types.js'
-import { withoutSecrets } from '../../security/secrets.js'
 import { aborted } from '../../util.js'
 import { reasonIn } from '../../zeek/report.js'
+import { hiddenCut } from './hidden.js'
 import type { ManagedNode } from './managed-node.js'
 import { requestTimedOut } from '../../errors.js'
 
@@ -71,7 +71,7 @@ export class Attempt {
     if (ending === 'RUNNING') return succeeded(instance, name)
     if (ending === 'STOPPED' && (await this.#isBack(name))) return await this.deployed(name, lament)
     const { stdout, stderr } = await output(name).catch(() => ({ stdout: '', stderr: '' }))
-    const data = { stdout: withoutSecrets(stdout, node.node), stderr: withoutSecrets(stderr, node.node) }
+    const data = { stdout: hiddenCut(node, stdout), stderr: hiddenCut(node, stderr) }
     if (ending === 'TIMEOUT') return { ...this.#unfinished(name), data }
     // The last output of a silent node does not say why it is silent.
     const { state, reason } = node.status

@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks'
 import type { AssignedNode } from '../../../schemas/agent.js'
 import type { DesiredState, NodeState, NodeStatus } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
+import { looksSecret, type IsSecret } from '../../security/secret-names.js'
 import type { Program, UnitStatus } from '../../supervisor/program.js'
 import { defined } from '../../util.js'
 import { Channel, type Beat } from '../../zeek/channel.js'
@@ -44,6 +45,8 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
   desired: DesiredState
   /** What its process was made from; undefined when that is not known. */
   origin: Origin | undefined
+  /** Returns whether something of it is secret, by its name. */
+  readonly isSecret: IsSecret
   /** Nodes of the cluster that it should see and does not. */
   unseen: readonly string[] = []
   #patience: Patience
@@ -64,11 +67,12 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
   #heardAt: number | undefined
   #silence: NodeJS.Timeout | undefined
 
-  constructor(node: AssignedNode, program: Program, patience: Patience) {
+  constructor(node: AssignedNode, program: Program, patience: Patience, isSecret = looksSecret) {
     super()
     this.setMaxListeners(0)
     this.node = node
     this.program = program
+    this.isSecret = isSecret
     this.desired = node.desired_state ?? 'RUNNING'
     this.#patience = patience
   }

@@ -7,10 +7,12 @@ import { AppError, messageOf, requestTimedOut } from '../../errors.js'
 import type { UnitStatus } from '../../supervisor/program.js'
 import { aborted, Sequence } from '../../util.js'
 import { findZeek } from '../../zeek/executable.js'
+import { secretNames } from '../../security/secret-names.js'
 import { digestOf } from '../../protocol/packed-layout.js'
 import { Attempt, failed, succeeded } from './attempt.js'
 import { removeOldOptions, writeClusterScripts } from './cluster-scripts.js'
 import type { AgentContext } from '../config.js'
+import { hidden } from './hidden.js'
 import { ManagedNode, type Change } from './managed-node.js'
 import type { ShareFile } from './share-file.js'
 import { Origins, type How } from './origin.js'
@@ -68,10 +70,15 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
         try {
           return { ...succeeded(this.#instance, name), data: await job(node) }
         } catch (error) {
-          return failed(this.#instance, name, messageOf(error))
+          return failed(this.#instance, name, hidden(node, messageOf(error)))
         }
       })
     )
+  }
+
+  /** Returns a text with the secrets of all nodes masked. */
+  hidden(text: string): string {
+    return [...this.#nodes.values()].reduce((masked, node) => hidden(node, masked), text)
   }
 
   /** Returns the nodes whose files have changed since they were started. */
@@ -248,9 +255,11 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       await writeClusterScripts(scripts, share)
       for (const { name } of share.nodes) await mkdir(directory(name), { recursive: true })
       const { agent_silent_after: silent, agent_restart_silent: stuck } = settings
+      const isSecret = secretNames(settings.management_secrets)
       const patience = { silentMs: silent * 1000, stuckMs: stuck * 1000 }
       for (const node of share.nodes) {
-        wanted.set(node.name, new ManagedNode(node, programOf(node, share, zeek, this.#context), patience))
+        const program = programOf(node, share, zeek, this.#context)
+        wanted.set(node.name, new ManagedNode(node, program, patience, isSecret))
       }
       reasons = await this.#origins.whyRestart(wanted.values(), units, refresh)
     } catch (error) {

@@ -1,12 +1,13 @@
 import type { Diagnosis, NodeRun } from '../../../schemas/operations.js'
 import type { Outcome, ResultData } from '../../../schemas/types.js'
 import { AppError, messageOf } from '../../errors.js'
-import { maskedValues, withoutSecrets } from '../../security/secrets.js'
+import { maskedValues } from '../../security/secrets.js'
 import { readHistory } from '../../supervisor/history.js'
 import { streams, tailBytes, tailLines } from '../../supervisor/output.js'
 import { defined, Sequence } from '../../util.js'
 import { backtrace, type Backtrace } from './backtrace.js'
 import { coreLimitNote, newestCore, readCorePattern } from './core-files.js'
+import { hidden, hiddenCut } from '../nodes/hidden.js'
 import type { ManagedNode } from '../nodes/managed-node.js'
 import type { NodeTable } from '../nodes/node-table.js'
 import { lastOutput } from './outputs.js'
@@ -30,7 +31,8 @@ export async function diagnose(
   })
 }
 
-async function diagnosisOf({ node, program, status }: ManagedNode, backtraceOf: BacktraceOf): Promise<Diagnosis> {
+async function diagnosisOf(node: ManagedNode, backtraceOf: BacktraceOf): Promise<Diagnosis> {
+  const { program, status } = node
   const { runs, trouble } = readHistory(program.cwd)
   const cores = await readCorePattern()
   const { core, notes } = await newestCore(
@@ -52,11 +54,11 @@ async function diagnosisOf({ node, program, status }: ManagedNode, backtraceOf: 
     directory: program.cwd,
     runs,
     ...defined({
-      options: node.options && maskedValues(node.options),
+      options: node.node.options && maskedValues(node.node.options, node.isSecret),
       core: core?.path,
-      backtrace: trace?.text && withoutSecrets(trace.text, node)
+      backtrace: trace?.text && hiddenCut(node, trace.text)
     }),
-    notes: [...notes, ...(trace?.notes ?? [])]
+    notes: [...notes, ...(trace?.notes ?? [])].map(note => hidden(node, note))
   }
 }
 

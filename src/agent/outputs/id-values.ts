@@ -2,6 +2,7 @@ import type { agentMethods } from '../../../schemas/agent.js'
 import type { Outcome } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
 import type { ParamsOf } from '../../protocol/methods.js'
+import { hiddenValue } from '../nodes/hidden.js'
 import type { NodeTable } from '../nodes/node-table.js'
 
 /** Most bytes of all values in one answer, where the controller does not say. */
@@ -18,7 +19,7 @@ export async function getIdValue(
 ): Promise<Outcome[]> {
   let left = Math.min(maxBytes, valuesBytes)
   return await table.each(nodes, async node => {
-    const value = await node.idValue(id, signal)
+    const value = hiddenValue(node, id, await node.idValue(id, signal))
     const bytes = Buffer.byteLength(value)
     if (bytes > left) {
       throw new AppError(

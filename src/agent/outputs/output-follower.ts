@@ -46,8 +46,11 @@ export class OutputFollower {
   /** Whether the file was shorter than what was read of it, when it was last looked at. */
   #shrunk = false
   #unfinished = Buffer.alloc(0)
+  #secrets: readonly Buffer[]
 
-  constructor(directory: string, stream: OutputStream) {
+  /** `secrets`: texts that no piece of a line ends within. */
+  constructor(directory: string, stream: OutputStream, secrets: readonly string[] = []) {
+    this.#secrets = secrets.map(secret => Buffer.from(secret))
     this.#directory = directory
     this.stream = stream
   }
@@ -178,14 +181,29 @@ export class OutputFollower {
       lines.push(rest.toString('utf8', 0, end))
       rest = rest.subarray(end + 1)
     }
-    while (rest.length > lineBytes) {
-      const end = endOfCharacter(rest, lineBytes)
+    // A secret that begins in a piece can be seen as a whole.
+    const longest = Math.max(0, ...this.#secrets.map(({ length }) => length))
+    while (rest.length > lineBytes + longest) {
+      const end = endOfCharacter(rest, outsideOf(this.#secrets, rest, lineBytes))
       lines.push(rest.toString('utf8', 0, end))
       rest = rest.subarray(end)
     }
     this.#unfinished = Buffer.from(rest)
     return lines
   }
+}
+
+/** Returns where a text can be cut without cutting one of these secrets: at `at` or before; at `at` if nowhere else. */
+function outsideOf(secrets: readonly Buffer[], text: Buffer, at: number): number {
+  let place = at
+  for (let before = 0; before !== place;) {
+    before = place
+    for (const secret of secrets) {
+      const found = text.indexOf(secret, Math.max(0, place - secret.length + 1))
+      if (found >= 0 && found < place) place = found
+    }
+  }
+  return place === 0 ? at : place
 }
 
 /** Returns where a text can be cut without cutting a character of it: at `at` or up to three bytes before. */

@@ -4,8 +4,8 @@ import type { OutputStream } from '../../../schemas/requests.js'
 import type { Outcome, ResultData } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
 import type { ContextOf, ParamsOf, PartOf } from '../../protocol/methods.js'
-import { withoutSecrets } from '../../security/secrets.js'
 import { fileOf, isThere, lastLines, readEnd, readLatest, runsBefore, streams } from '../../supervisor/output.js'
+import { hiddenCut, secretsIn } from '../nodes/hidden.js'
 import type { ManagedNode } from '../nodes/managed-node.js'
 import type { NodeTable } from '../nodes/node-table.js'
 import { OutputFollower } from './output-follower.js'
@@ -83,7 +83,7 @@ export function lastOutput(node: ManagedNode, { streams: wanted, lines, bytes }:
     const isCut = end.length === bytes
     const text = lastLines(end, lines, isCut)
     if (isCut && text.split('\n').length < lines) data.truncated = true
-    data[stream] = withoutSecrets(text, node.node)
+    data[stream] = hiddenCut(node, text)
   }
   return data
 }
@@ -105,14 +105,14 @@ async function followNode(
   { duration, max_lines: maxLines, isOurs, signal, part }: FollowOptions
 ): Promise<ResultData> {
   const { name } = node.node
-  const followers = wanted.map(stream => new OutputFollower(node.program.cwd, stream))
+  const followers = wanted.map(stream => new OutputFollower(node.program.cwd, stream, secretsIn(node)))
   const end = performance.now() + duration * 1000
   const left = { lines: maxLines, bytes: followBytes }
   const isOver = () => signal.aborted || left.lines <= 0 || left.bytes <= 0
   try {
     const data: ResultData = {}
     for (const follower of followers) {
-      data[follower.stream] = withoutSecrets(await follower.begin(lines, bytes), node.node)
+      data[follower.stream] = hiddenCut(node, await follower.begin(lines, bytes))
     }
     // The last look comes after the end, so that nothing that was written before it is missing.
     for (let isLast = false; !isLast && !isOver();) {
@@ -124,8 +124,7 @@ async function followNode(
           const news = await follower.next()
           if (!news) break
           // An empty list has no text.
-          const told =
-            news.length === 0 ? [] : withoutSecrets(news.slice(0, left.lines).join('\n'), node.node).split('\n')
+          const told = news.length === 0 ? [] : hiddenCut(node, news.slice(0, left.lines).join('\n')).split('\n')
           left.lines -= told.length
           left.bytes -= bytesOf(told)
           for (const lines of inParts(told)) part({ node: name, stream: follower.stream, lines })

@@ -3,6 +3,7 @@ import { availableParallelism, loadavg } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FileSystem, ForeignProcess, InstanceStats, InterfaceStats } from '../../../schemas/operations.js'
+import { looksSecret, type IsSecret } from '../../security/secret-names.js'
 import { maskedCommand } from '../../security/secrets.js'
 import { readStat } from '../../proc.js'
 import { compare, defined, packageVersion } from '../../util.js'
@@ -25,11 +26,13 @@ export async function readInstance({
   zeekVersion,
   places,
   own,
+  isSecret = looksSecret,
   signal
 }: {
   zeekVersion: string | undefined
   places: readonly StorageDirectory[]
   own: readonly number[]
+  isSecret?: IsSecret
   signal: AbortSignal
 }): Promise<InstanceStats> {
   const before = { at: performance.now(), interfaces: await readInterfaces() }
@@ -38,7 +41,7 @@ export async function readInstance({
     readInterfaces(),
     readFile('/proc/meminfo', 'utf8'),
     fileSystems(places),
-    foreignProcesses(own)
+    foreignProcesses(own, isSecret)
   ])
   const interval = (performance.now() - before.at) / 1000
   return {
@@ -135,7 +138,7 @@ export function withRates(before: InterfaceStats | undefined, now: InterfaceStat
 }
 
 /** Returns Zeek processes that neither are one of these nor descend from one, at most a hundred. */
-export async function foreignProcesses(own: readonly number[]): Promise<ForeignProcess[]> {
+export async function foreignProcesses(own: readonly number[], isSecret = looksSecret): Promise<ForeignProcess[]> {
   const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name)).map(Number)
   const parents = new Map<number, number>()
   const zeeks: number[] = []
@@ -156,7 +159,7 @@ export async function foreignProcesses(own: readonly number[]): Promise<ForeignP
     zeeks
       .filter(pid => !isOwn(pid))
       .slice(0, maxForeign)
-      .map(async pid => ({ pid, command: await commandOf(pid) }))
+      .map(async pid => ({ pid, command: await commandOf(pid, isSecret) }))
   )
   return foreign.filter((one): one is ForeignProcess => one.command !== undefined)
 }
@@ -171,8 +174,8 @@ async function executableOf(pid: number): Promise<string | undefined> {
 }
 
 /** Returns the command line of a process, with secrets masked; undefined when the process has ended. */
-async function commandOf(pid: number): Promise<string | undefined> {
+async function commandOf(pid: number, isSecret: IsSecret): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-  const command = maskedCommand(text.split('\0')).join(' ').trim()
+  const command = maskedCommand(text.split('\0'), isSecret).join(' ').trim()
   return command === '' ? undefined : command.length > maxCommand ? `${command.slice(0, maxCommand)}…` : command
 }

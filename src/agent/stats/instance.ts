@@ -1,4 +1,5 @@
 import type { HealthReport, InstanceStats } from '../../../schemas/operations.js'
+import { secretNames } from '../../security/secret-names.js'
 import { findZeek } from '../../zeek/executable.js'
 import type { Archiver } from '../logs/archiver.js'
 import type { AgentContext } from '../config.js'
@@ -39,7 +40,13 @@ export class LocalInstance {
   async stats(signal: AbortSignal): Promise<InstanceStats> {
     // A zeek that descends from the agent itself belongs to a check.
     const own = [process.pid, ...this.#table.statuses().flatMap(({ pid }) => pid ?? [])]
-    const stats = await readInstance({ zeekVersion: await this.zeekVersion(), places: this.#places, own, signal })
+    const stats = await readInstance({
+      zeekVersion: await this.zeekVersion(),
+      places: this.#places,
+      own,
+      isSecret: secretNames(this.#context.settings.management_secrets),
+      signal
+    })
     return this.#archiver ? { ...stats, archive: this.#archiver.status() } : stats
   }
 

@@ -4,6 +4,7 @@ import type { Outcome } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
 import { defined } from '../../util.js'
 import { readMetrics } from './exposition.js'
+import { hidden } from '../nodes/hidden.js'
 import type { ManagedNode } from '../nodes/managed-node.js'
 import { endpointOf, readEndpoint, type MetricsText } from './metrics-endpoint.js'
 import type { NodeTable } from '../nodes/node-table.js'
@@ -87,7 +88,9 @@ export class Sampler {
     if (pidOf(node) === undefined) throw notRunning(name)
     const endpoint = this.#table.share && endpointOf(this.#table.share, name)
     if (endpoint === undefined) throw new AppError('unavailable', `node ${name} has no metrics port`)
-    return await readEndpoint(endpoint, proxyMs)
+    const metrics = await readEndpoint(endpoint, proxyMs)
+    // Labels can hold anything.
+    return { ...metrics, text: hidden(node, metrics.text) }
   }
 
   /** Samples at the interval until the signal aborts. Never rejects. */

@@ -16,6 +16,7 @@ import type { ManagedNode } from '../../../src/agent/nodes/managed-node.js'
 import type { NodeTable } from '../../../src/agent/nodes/node-table.js'
 import { OutputFollower } from '../../../src/agent/outputs/output-follower.js'
 import { getNodeOutput } from '../../../src/agent/outputs/outputs.js'
+import { secretNames } from '../../../src/security/secret-names.js'
 import { mask } from '../../../src/security/secrets.js'
 import { Output } from '../../../src/supervisor/output.js'
 import { directoryOf } from '../../support/directory.js'
@@ -179,6 +180,45 @@ await t.test('secrets of a node are masked in what it writes', async t => {
   await following.begun(path('stdout'))
   appendFileSync(path('stdout'), 'hunter22 and swordfish are no blue\n')
   await following.hears(masked)
+})
+
+await t.test('names of the setting, and what a node inherits, are secret, too', async t => {
+  const { path, nodes, first } = start(t, { options: { 'Site::community': 'swordfish' } })
+  Object.assign(nodes.get('it')!, {
+    isSecret: secretNames('Site::community'),
+    program: {
+      cwd: nodes.get('it')!.program.cwd,
+      env: { ZEEK_CLUSTER_BACKEND_ZEROMQ_CURVE_SERVER_SECRETKEY: 'hunter22' }
+    }
+  })
+  writeFileSync(path('stdout'), 'hunter22 and swordfish\n')
+  t.equal((await first()).data?.stdout, `${mask} and ${mask}`)
+})
+
+await t.test('a secret of several lines, or in a line that comes in pieces, is masked in what is followed', async t => {
+  const { path, table } = start(t, { env: { SSL_KEY: 'first of it\nsecond of it', API_TOKEN: 'hunter22-swordfish' } })
+  const { begun, hears, lines } = follow(t, table)
+  await begun(path('stdout'))
+  appendFileSync(path('stdout'), 'a first of it\n')
+  await hears(`a ${mask}`)
+  appendFileSync(path('stdout'), 'second of it\n')
+  await hears(mask)
+  for (let at = 16 * 1024 - 20; at < 16 * 1024 + 2; at++) {
+    appendFileSync(path('stdout'), `${'x'.repeat(at)}hunter22-swordfish${'y'.repeat(20_000)}\n`)
+    appendFileSync(path('stdout'), `end ${at}\n`)
+    await hears(`end ${at}`)
+  }
+  const told = lines().join('')
+  t.notMatch(told, /hun|nter|ter2|r22|22-|-sw|swor|rdfi|fish/)
+  t.equal(told.replaceAll(mask, '').match(/y/g)!.length, 22 * 20_000, 'and nothing else is missing')
+})
+
+await t.test('a secret that is cut at the beginning of what is shown is masked', async t => {
+  const { path, first } = start(t, { env: { API_TOKEN: 'hunter22-swordfish' } })
+  for (let left = 17; left >= 3; left--) {
+    writeFileSync(path('stdout'), `${'x'.repeat(50)}hunter22-swordfish${'y'.repeat(256 * 1024 - left)}`)
+    t.match((await first()).data?.stdout, /^\*{8}y+$/, `${left} characters are left`)
+  }
 })
 
 await t.test('following tells the lines that come, after the ones that were there, until there are enough', async t => {

@@ -9,6 +9,7 @@ import { NodeHealth } from '../../../src/agent/stats/node-health.js'
 import { increase, ratesOf, type Reading } from '../../../src/agent/stats/rates.js'
 import { Sampler } from '../../../src/agent/stats/sampler.js'
 import { messageOf } from '../../../src/errors.js'
+import { looksSecret } from '../../../src/security/secret-names.js'
 import { until } from '../../support/until.js'
 
 interface World {
@@ -57,6 +58,8 @@ async function world(
   const status: World['status'] = { state: 'RUNNING', pid: child.pid! }
   const node = {
     node: { name: 'worker-1', instance: 'a', role: 'WORKER', ...(reads ? { interface: 'lo' } : {}) },
+    program: { env: { API_TOKEN: 'hunter22' } },
+    isSecret: looksSecret,
     unseen: [],
     get status() {
       return { node: 'worker-1', mgmt_role: 'NODE', ...status }
@@ -227,6 +230,11 @@ await t.test('what a process uses is told whatever becomes of its metrics endpoi
       )
     })
   )
+})
+
+await t.test('what is secret of a node is masked in its metrics', async t => {
+  const { sampler } = await world(t, (_request, response) => response.end('a{label="hunter22"} 1\nb 22\n'))
+  t.equal((await sampler.metrics('worker-1')).text, 'a{label="********"} 1\nb 22\n')
 })
 
 await t.test('all that an endpoint serves can be had, or why not', async t => {
