@@ -1,8 +1,11 @@
 import type { IsSecret } from './secret-names.js'
 import { mask } from './secret-values.js'
 
-/** Of JSON: a string, with its colon where it is a name; a bracket; any other value. */
-const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[[{]|[\]}]|[^\s"[\]{},:]+/gs
+/**
+ * Of JSON: a string, with its colon where it is a name; a bracket; any other value. A string that does not end is one up
+ * to the end: looking for its end again from each quote in it would take for ever.
+ */
+const tokens = /"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)(\s*:)?|[[{]|[\]}]|[^\s"[\]{},:]+/gs
 
 /**
  * Returns a JSON text with secrets masked: all of a member whose name is secret, at any depth, and what `hide` does to

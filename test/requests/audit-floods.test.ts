@@ -117,7 +117,7 @@ await t.test('logins of a viewer push out no change', async t => {
 
 await t.test('connections of an agent push out no change', async t => {
   const { settings, deployed, tokens, entries } = await start(t)
-  await times(100, async () => {
+  await times(50, async () => {
     const socket = new WebSocket(`ws://127.0.0.1:${settings.controller_port}${agentPath}`, {
       headers: bearer(tokens.agent)
     })

@@ -252,8 +252,8 @@ await t.test('a long poll is answered when the request is finished', async t => 
     t,
     controller,
     () =>
-      new Promise<never[]>(resolve => {
-        answer = () => resolve([])
+      new Promise(resolve => {
+        answer = () => resolve([{ success: true, node: 'manager', data: { value: '1' } }])
       })
   )
   const {

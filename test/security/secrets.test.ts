@@ -285,3 +285,18 @@ await t.test('the snapshot of a stream has no secrets', async t => {
   ])
   t.notMatch(JSON.stringify(events), 'hunter2')
 })
+
+await t.test('a text that is no JSON is masked in one go, however it goes wrong', t => {
+  const n = 200_000
+  for (const value of [
+    `"${'\\"'.repeat(n)}`,
+    `"${'\\'.repeat(2 * n + 1)}`,
+    '"'.repeat(n),
+    '{"a":['.repeat(n),
+    ' '.repeat(n)
+  ]) {
+    t.equal(maskedIdValue('x', value), value)
+  }
+  t.equal(maskedIdValue('x', `{"token":"${'\\"'.repeat(n)}`), `{"token":"${mask}"`)
+  t.end()
+})
