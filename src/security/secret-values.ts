@@ -38,9 +38,12 @@ export function hide(text: string, secrets: readonly string[]): string {
 
 /** Returns a text that was cut with these secrets masked, also where half of one is left at an end. */
 export function hideHalves(text: string, secrets: readonly string[]): string {
+  const whole = hide(text, secrets)
   // A character that was cut has become U+FFFD.
-  const [, before = '', inner = '', after = ''] = /^(\ufffd*)(.*?)(\ufffd*)$/s.exec(hide(text, secrets))!
-  let masked = inner
+  let [start, end] = [0, whole.length]
+  while (whole[start] === '\ufffd') start++
+  while (end > start && whole[end - 1] === '\ufffd') end--
+  let masked = whole.slice(start, end)
   for (const secret of secrets) {
     const longest = Math.min(secret.length - 1, masked.length, halfLength.max)
     for (let length = longest; length >= halfLength.min; length--) {
@@ -48,5 +51,5 @@ export function hideHalves(text: string, secrets: readonly string[]): string {
       if (masked.startsWith(secret.slice(-length))) masked = mask + masked.slice(length)
     }
   }
-  return before + masked + after
+  return whole.slice(0, start) + masked + whole.slice(end)
 }

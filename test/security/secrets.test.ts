@@ -189,6 +189,9 @@ await t.test('where a text was cut, halves of secrets are masked', async t => {
   t.equal(hideHalves('it is hunter22ü', secrets), `it is ${mask}`)
   t.equal(hideHalves('\ufffdhu and hunt, ter22 and 2ü', secrets), '\ufffdhu and hunt, ter22 and 2ü')
   t.equal(hideHalves('', secrets), '')
+  t.equal(hideHalves('\ufffd', secrets), '\ufffd')
+  const noise = `x${'\ufffd'.repeat(500_000)}`.repeat(2)
+  t.ok(hideHalves(`${noise}y`, secrets) === `${noise}y`, 'what is no text is looked through once')
 })
 
 await t.test('an agent that does not mask has its values masked before they are stored or told', async t => {
