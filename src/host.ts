@@ -10,9 +10,10 @@ import { AppError, messageOf } from './errors.js'
 import { IpcTransport } from './link/ipc.js'
 import { Link, type Handlers } from './link/link.js'
 import { notifying, serve } from './protocol/methods.js'
+import { closeStateDirectory } from './state-directory.js'
 import { lockDirectory } from './store/lock.js'
 import type { Program, RestartPolicy, UnitStatus } from './supervisor/program.js'
-import { Supervisor } from './supervisor/supervisor.js'
+import { Supervisor, type SupervisorEvents } from './supervisor/supervisor.js'
 
 export type Role = 'CONTROLLER' | 'AGENT'
 
@@ -23,6 +24,8 @@ export interface HostOptions {
   /** Command line of a role's process; its environment says which role it is. */
   command: string[]
   env: NodeJS.ProcessEnv
+  /** The umask that this process was started with, for what it starts. */
+  umask?: number | undefined
   log: Logger
   /** Called once, when every role is ready, with the line that each has reported. */
   onReady: (lines: string[]) => void
@@ -71,7 +74,8 @@ export function supervisorHandlers(supervisor: Supervisor, onReady: (line: strin
  * stopped; with false when a role could not start in the first place, which it has reported itself: then nodes stay,
  * for the next supervisor.
  */
-export async function runHost({ settings, roles, command, env, log, onReady, signal }: HostOptions): Promise<boolean> {
+export async function runHost(options: HostOptions): Promise<boolean> {
+  const { settings, roles, command, env, umask, log, onReady, signal } = options
   const links = new Map<string, Link>()
   const reload = () => {
     for (const link of links.values()) notifyRole(link, 'reload', {})
@@ -79,13 +83,15 @@ export async function runHost({ settings, roles, command, env, log, onReady, sig
   // Installed first: a SIGHUP that comes before there is any link must not end the process.
   process.on('SIGHUP', reload)
   const { management_state_dir: state } = settings
+  const closed = closeStateDirectory(state)
+  if (closed !== undefined) log.warn(closed)
   const lock = lockDirectory(state, `another zeek-cluster runs with the state directory ${state}`)
   const ready = new Map<string, string>()
   const failed = new AbortController()
   const ending = AbortSignal.any([signal, failed.signal])
   let onAnyReady = () => {}
 
-  const supervisor = new Supervisor(join(state, 'supervisor'), {
+  const events: SupervisorEvents = {
     changed: status => {
       tell(log, status)
       for (const link of links.values()) notifyRole(link, 'changed', status)
@@ -108,7 +114,8 @@ export async function runHost({ settings, roles, command, env, log, onReady, sig
         { once: true }
       )
     }
-  })
+  }
+  const supervisor = new Supervisor(join(state, 'supervisor'), events, umask)
 
   try {
     await supervisor.recover()

@@ -64,6 +64,11 @@ export function obstacleTo(path: string, syscall = 'open'): string | undefined {
   return obstacleToUsing(target, syscall)
 }
 
+/** Returns, in the same words, that a path belongs to another user; undefined when it is ours. */
+export function obstacleToOwning(path: string): string | undefined {
+  return statSync(path).uid === process.geteuid!() ? undefined : describe('use', resolve(path))
+}
+
 /** The same as obstacleTo() for a path that exists and can be reached. */
 function obstacleToUsing(target: string, syscall: string): string | undefined {
   const isDirectory = statSync(target).isDirectory()
@@ -112,7 +117,7 @@ function helpFromOwner(what: string, path: string, us: string, missing: string |
   if (what === 'enter' || what === 'execute') return `let ${us} do so (chmod o+x ${path}, or a group)`
   // Directories of the system should not be given away.
   if (dirname(dirname(path)) === dirname(path)) return 'name another place'
-  return `give it to ${us} (chown ${what === 'write in' ? '-R ' : ''}${us} ${path})`
+  return `give it to ${us} (chown ${['write in', 'use'].includes(what) ? '-R ' : ''}${us} ${path})`
 }
 
 /** Returns the name of a user or group; its number where it has no name. */

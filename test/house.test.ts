@@ -34,6 +34,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/quota.ts': { value: ['schemas', 'src/errors.ts'] },
   'src/sharing.ts': { value: ['src/util.ts'], type: ['schemas'] },
   'src/settings.ts': { value: ['schemas', 'src/errors.ts', 'src/util.ts'] },
+  'src/state-directory.ts': { value: ['src/errors.ts', 'src/permission.ts'] },
   'src/log.ts': { value: ['src/errors.ts'], type: ['schemas'] },
   ...Object.fromEntries(leaves.map(leaf => [leaf, { value: ground }])),
   // The language of the links: what their ends ask of each other.

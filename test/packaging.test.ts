@@ -63,6 +63,11 @@ await t.test(
   }
 )
 
+await t.test('only the user of a unit enters its state directory, and the group of the agent reads logs', async t => {
+  for (const unit of units) t.equal(settingsOf(unit).StateDirectoryMode, '0700', unit)
+  t.match(settingsOf('zeek-cluster-agent.service'), { LogsDirectoryMode: '0750', UMask: '0027' })
+})
+
 await t.test('what the container copies is there', async t => {
   const lines = readFileSync(join(packageRoot, 'packaging', 'container', 'Containerfile'), 'utf8').split('\n')
   const sources = lines.filter(line => /^COPY (?!--from)/.test(line)).flatMap(line => line.split(' ').slice(1, -1))

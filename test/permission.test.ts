@@ -37,6 +37,12 @@ function openDirectory(t: Test): string {
   return directory
 }
 
+/** Closes a directory to all but the other one. */
+function give(directory: string): void {
+  chmodSync(directory, 0o700)
+  if (isRoot) chownSync(directory, other.uid!, other.gid!)
+}
+
 /** A file that the other one may not open. */
 function closed(path: string, text = ''): string {
   writeFileSync(path, text)
@@ -194,7 +200,7 @@ await t.test(
     ]
     for (const [name, role, prepare, what, mode] of cases) {
       mkdirSync(state)
-      chmodSync(state, 0o777)
+      give(state)
       const { path = state, flags = [] } = prepare(join(directory, 'it'))
       const { status, said } = run(['start', role, '--management-state-dir', state, ...ports, ...flags])
       t.ok(status === 1 || status === 2, `${name}: it ends`)
@@ -216,6 +222,7 @@ await t.test('what need not keep a host from starting is told in its log', { ski
     log: join(state, 'management-agent-1.log')
   }
   for (const path of Object.values(paths)) closed(path)
+  give(state)
   const flags = [
     '--management-state-dir',
     state,

@@ -147,6 +147,8 @@ export interface AgentContext {
   settings: AgentSettings
   /** Environment of the agent: zeek is looked for in its PATH, and nodes inherit it. */
   env: NodeJS.ProcessEnv
+  /** The umask that archived logs get; undefined: that of this process. */
+  umask?: number | undefined
 }
 
 /** Throws an AppError when others than its controller could command the agent, or read its token. */

@@ -44,12 +44,13 @@ export interface Agent {
 export async function startAgent({
   settings,
   env,
+  umask,
   programs,
   controllerPort,
   log,
   host = thisHost
 }: AgentOptions): Promise<Agent> {
-  const context: AgentContext = { settings, env }
+  const context: AgentContext = { settings, env, umask }
   const closing = new AbortController()
   const certificates = Certificates.of('agent', settings)
   await prepareQueue(settings)

@@ -19,6 +19,8 @@ interface Start {
   /** The command that starts the process of a role. */
   command: string[]
   env: NodeJS.ProcessEnv
+  /** The umask that this process was started with. */
+  umask: number
 }
 
 /**
@@ -26,11 +28,13 @@ interface Start {
  * the exit code.
  */
 export async function start(args: readonly string[], program: string, env: NodeJS.ProcessEnv): Promise<number> {
+  // What we write is for nobody else: it may hold secrets. What nodes and archivers write is as its owner wants it.
+  const umask = process.umask(0o077)
   const { roles: named, file, flags } = parseFlags(args)
   const roles: Role[] = named.length > 0 ? named : ['CONTROLLER', 'AGENT']
   const settings = readSettings({ file, flags, roles, env })
   const role = env['ZEEK_MANAGEMENT_NODE']
-  const all = { settings, roles, command: [process.execPath, program, 'start', ...args], env }
+  const all = { settings, roles, command: [process.execPath, program, 'start', ...args], env, umask }
   return role === undefined ? await runSupervisor(all) : await runRole(role, all)
 }
 
@@ -46,7 +50,7 @@ function untilStopped(signals: Partial<Record<NodeJS.Signals, string>>): AbortSi
   return stopping.signal
 }
 
-async function runSupervisor({ settings, roles, command, env }: Start): Promise<number> {
+async function runSupervisor({ settings, roles, command, env, umask }: Start): Promise<number> {
   // Hosts may share one settings file: problems of a role that does not run here do not matter.
   if (roles.includes('CONTROLLER')) refuseControllerExposure(settings)
   if (roles.includes('AGENT')) refuseAgentExposure(settings)
@@ -57,6 +61,7 @@ async function runSupervisor({ settings, roles, command, env }: Start): Promise<
     roles,
     command,
     env,
+    umask,
     log,
     onReady: lines => console.log(`zeek-cluster is ready: ${lines.join('; ')}`),
     // At a terminal, SIGHUP means that it has closed; for a service, it means to read the files again.
@@ -71,7 +76,7 @@ async function runSupervisor({ settings, roles, command, env }: Start): Promise<
 }
 
 /** Runs one role in a process that a supervisor has launched, until the supervisor stops it or ends. */
-async function runRole(role: string, { settings, roles, env }: Start): Promise<number> {
+async function runRole(role: string, { settings, roles, env, umask }: Start): Promise<number> {
   // Signals to the whole process group, such as Ctrl-C, are for the supervisor, which stops all in order.
   for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => {})
   const stopped = untilStopped({ SIGTERM: 'stop' })
@@ -104,7 +109,7 @@ async function runRole(role: string, { settings, roles, env }: Start): Promise<n
     ])
     const programs = new SupervisorClient(new IpcTransport(process))
     await agreeWithSupervisor(programs.link)
-    const starting = startAgent({ settings, env, programs, controllerPort: settings.controller_port, log })
+    const starting = startAgent({ settings, env, umask, programs, controllerPort: settings.controller_port, log })
     programs.on('reload', () => reloadWith(starting))
     const agent = await starting
     onLine = (level, message) => {

@@ -19,6 +19,8 @@ const tokenFlags = ['role', 'name', 'expires']
  * code.
  */
 export async function runToken(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  // It may be what creates the store, which is for nobody else.
+  process.umask(0o077)
   const words = args.findIndex(arg => arg.startsWith('--'))
   const { file, flags } = parseFlags(words < 0 ? [] : args.slice(words))
   const own = Object.fromEntries(Object.entries(flags).filter(([name]) => tokenFlags.includes(name)))

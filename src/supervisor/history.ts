@@ -73,7 +73,7 @@ export class History {
     try {
       const path = fileOf(this.#directory)
       mkdirSync(this.#directory, { recursive: true })
-      writeFileSync(`${path}.tmp`, JSON.stringify(this.#runs), { mode: 0o640 })
+      writeFileSync(`${path}.tmp`, JSON.stringify(this.#runs), { mode: 0o600 })
       renameSync(`${path}.tmp`, path)
     } catch {
       // A full disk must not keep a program from running. All of it is written again next time.

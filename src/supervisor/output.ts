@@ -111,7 +111,7 @@ export class Output {
     mkdirSync(this.#directory, { recursive: true })
     return streams.map(stream => {
       this.#putAside(stream)
-      return openSync(fileOf(this.#directory, stream), 'a', 0o640)
+      return openSync(fileOf(this.#directory, stream), 'a', 0o600)
     }) as [number, number]
   }
 
@@ -158,7 +158,7 @@ export class Output {
     if (sizeOf(before) <= this.#maxBytes) return
     // It has grown since it was last looked at. On a full disk it stays so, and the program starts all the same.
     const isCut = succeeds(() =>
-      writeFileSync(`${before}.tmp`, readEnd(before, Math.min(this.#maxBytes, cutBytes)), { mode: 0o640 })
+      writeFileSync(`${before}.tmp`, readEnd(before, Math.min(this.#maxBytes, cutBytes)), { mode: 0o600 })
     )
     if (isCut) renameSync(`${before}.tmp`, before)
     else rmSync(`${before}.tmp`, { force: true, recursive: true })

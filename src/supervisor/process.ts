@@ -24,15 +24,16 @@ const pollMs = 250
 /**
  * Writes its own process id, start time, boot id and invocation id, then becomes the program: the program never runs
  * without its file being there. $0 is the name of the file. The script reads in a subshell, since a variable of its own
- * could be one of the program's.
+ * could be one of the program's, and since the file is for nobody else, whatever the umask of the program.
  */
-const launcher = `
-( IFS= read -r stat < /proc/$$/stat && IFS= read -r boot < /proc/sys/kernel/random/boot_id &&
+const launcher = (umask: number | undefined) => `
+( umask 077 && IFS= read -r stat < /proc/$$/stat && IFS= read -r boot < /proc/sys/kernel/random/boot_id &&
 printf '%s\\n%s\\n%s\\n%s\\n' "$$" "$stat" "$boot" "$INVOCATION_ID" > "$0" ) || {
   echo "cannot write $0" >&2
   exit 126
 }
 unset PWD OLDPWD
+${umask === undefined ? '' : `umask ${umask.toString(8)}`}
 exec "$@"`
 
 /**
@@ -76,8 +77,11 @@ export interface Running {
   kill(signal: NodeJS.Signals): void
 }
 
-/** Starts a program. Whatever keeps it from starting is reported as its exit. */
-export function launch(program: Program, pidFile: string, output: Output | undefined): Running {
+/**
+ * Starts a program, with a umask of its own or that of this process. Whatever keeps it from starting is reported as its
+ * exit.
+ */
+export function launch(program: Program, pidFile: string, output: Output | undefined, umask?: number): Running {
   let files: [number, number] | undefined
   try {
     // Files, not pipes: a pipe would end with us and take the program along.
@@ -85,7 +89,7 @@ export function launch(program: Program, pidFile: string, output: Output | undef
     // Checked here, since Node would blame the shell for a missing directory.
     if (!statSync(program.cwd, { throwIfNoEntry: false })) throw new Error(`there is no directory ${program.cwd}`)
     accessSync(program.cwd, constants.X_OK)
-    return spawnProgram(program, pidFile, files)
+    return spawnProgram(program, ['-c', launcher(umask), pidFile, ...program.command], files)
   } catch (error) {
     return {
       pid: 0,
@@ -99,13 +103,13 @@ export function launch(program: Program, pidFile: string, output: Output | undef
   }
 }
 
-function spawnProgram(program: Program, pidFile: string, files: [number, number] | undefined): Running {
+function spawnProgram(program: Program, args: readonly string[], files: [number, number] | undefined): Running {
   const attached = program.kind === 'attached'
   const stdio: StdioOptions = ['ignore', files?.[0] ?? 'inherit', files?.[1] ?? 'inherit']
   if (attached) stdio.push('ipc')
   // Named and written as by systemd.
   const invocation = randomUUID().replaceAll('-', '')
-  const child = spawn('/bin/sh', ['-c', launcher, pidFile, ...program.command], {
+  const child = spawn('/bin/sh', args, {
     cwd: program.cwd,
     env: { ...program.env, INVOCATION_ID: invocation },
     detached: !attached,

@@ -40,16 +40,18 @@ function readRecord(path: string): Program | undefined {
 export class Supervisor {
   #directory: string
   #events: SupervisorEvents
+  #umask: number | undefined
   #units = new Map<string, Unit>()
   /** Runs one job at a time for each name: a start waits for the stop before it. */
   #sequences = new Map<string, Sequence>()
   #closing = false
   #rotation: NodeJS.Timeout
 
-  /** `directory` holds a record and a pid file for each program. */
-  constructor(directory: string, events: SupervisorEvents) {
+  /** `directory` holds a record and a pid file for each program; `umask` is that of the programs, if not ours. */
+  constructor(directory: string, events: SupervisorEvents, umask?: number) {
     this.#directory = directory
     this.#events = events
+    this.#umask = umask
     mkdirSync(directory, { recursive: true })
     this.#rotation = setInterval(() => {
       for (const unit of this.#units.values()) unit.rotateOutput()
@@ -129,12 +131,13 @@ export class Supervisor {
   }
 
   #add(program: Program): Unit {
-    const unit = new Unit(program, this.#pidFile(program.name), {
-      changed: status => this.#events.changed(status),
-      started: running => {
+    const events = {
+      changed: (status: UnitStatus) => this.#events.changed(status),
+      started: (running: Running) => {
         if (running.channel) this.#events.attached(program.name, running)
       }
-    })
+    }
+    const unit = new Unit(program, this.#pidFile(program.name), events, this.#umask)
     this.#units.set(program.name, unit)
     return unit
   }

@@ -19,6 +19,7 @@ export class Unit {
   readonly program: Program
   #pidFile: string
   #events: UnitEvents
+  #umask: number | undefined
   #output: Output | undefined
   #history: History | undefined
   #state: UnitState = 'STOPPED'
@@ -30,10 +31,11 @@ export class Unit {
   #stopped = 'stopped'
   #life: Promise<void> = Promise.resolve()
 
-  constructor(program: Program, pidFile: string, events: UnitEvents) {
+  constructor(program: Program, pidFile: string, events: UnitEvents, umask?: number) {
     this.program = program
     this.#pidFile = pidFile
     this.#events = events
+    this.#umask = umask
     if (program.output) {
       this.#output = new Output(program.output.directory, program.output.maxBytes)
       this.#history = new History(program.output.directory)
@@ -110,7 +112,7 @@ export class Unit {
   async #launch(): Promise<Running> {
     // The next supervisor must not take the last process for this one.
     await unlink(this.#pidFile).catch(() => {})
-    return launch(this.program, this.#pidFile, this.#output)
+    return launch(this.program, this.#pidFile, this.#output, this.#umask)
   }
 
   /** Returns when the process wrote its pid file. */

@@ -70,7 +70,7 @@ export async function archive(queue: string, directory: string): Promise<{ archi
 }
 
 async function archiveLog(source: string, directory: string, { file, compressed }: ArchivePlace): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o750 })
+  await mkdir(directory, { recursive: true })
   // The same name for every attempt, so that no temporary file is left behind.
   const temporary = join(directory, `.tmp.${file}`)
   try {
@@ -78,7 +78,7 @@ async function archiveLog(source: string, directory: string, { file, compressed 
     await pipeline([
       createReadStream(source),
       ...(compressed ? [] : [createGzip()]),
-      createWriteStream(temporary, { mode: 0o640, flush: true })
+      createWriteStream(temporary, { flush: true })
     ])
     if (!isSame(before, await lstat(source))) throw new Error('it is still written to')
     const target = await freeTarget(join(directory, file), source, compressed)

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, unlink } from 'node:fs/promises'
+import { chmod, mkdir, open, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
@@ -23,9 +23,10 @@ const listed = 3
  * Runs the archiver in a group of its own, which ends when this process ends, however that happens: the watcher's read
  * ends when our end of descriptor 3 is closed.
  */
-const launcher = `
+const launcher = (umask: number | undefined) => `
 { read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 &
 exec 3<&-
+${umask === undefined ? '' : `umask ${umask.toString(8)}`}
 "$@"`
 
 export interface ArchiverOptions extends AgentContext {
@@ -134,11 +135,12 @@ export class Archiver {
   async #runArchiver(signal: AbortSignal): Promise<{ ending: string | undefined; said: string }> {
     const {
       settings: { agent_archive_timeout: seconds },
-      env
+      env,
+      umask
     } = this.#options
     const command = [...(await this.#command()), '-1', this.#queue, this.#archive]
-    await mkdir(this.#archive, { recursive: true, mode: 0o750 })
-    const { code, by, givenUp, output } = await runGroup(['/bin/sh', '-c', launcher, 'archiver', ...command], {
+    await makeArchive(this.#archive, umask)
+    const { code, by, givenUp, output } = await runGroup(['/bin/sh', '-c', launcher(umask), 'archiver', ...command], {
       cwd: this.#queue,
       env: inheritedOf(env),
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
@@ -208,6 +210,13 @@ export class Archiver {
   }
 }
 
+/** Makes the directory of archived logs, if it is missing, and those above it, with the modes that a umask gives. */
+async function makeArchive(path: string, umask: number | undefined): Promise<void> {
+  const first = await mkdir(path, { recursive: true })
+  if (first === undefined || umask === undefined) return
+  for (let made = path; made.length >= first.length; made = dirname(made)) await chmod(made, 0o777 & ~umask)
+}
+
 function some(names: readonly string[]): string {
   return names.slice(0, listed).join(', ') + (names.length > listed ? ' and others' : '')
 }
@@ -221,7 +230,7 @@ export async function prepareQueue(settings: AgentSettings): Promise<void> {
   if (archive === queue) throw new AppError('invalid_request', `agent_archive_dir: ${archive} is the queue`)
   const probe = join(settings.management_state_dir, `.rotate-${process.pid}`)
   try {
-    await mkdir(queue, { recursive: true, mode: 0o750 })
+    await mkdir(queue, { recursive: true })
     await open(probe, 'w').then(file => file.close())
     await rename(probe, join(queue, `.rotate-${process.pid}`))
     await unlink(join(queue, `.rotate-${process.pid}`))

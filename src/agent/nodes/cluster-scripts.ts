@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readdir, rm } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Share } from '../../../schemas/agent.js'
 import { packageRoot, writeFileAtomically } from '../../util.js'
@@ -12,9 +12,8 @@ import { layoutOf } from './zeek-program.js'
  * cluster, and the options of each.
  */
 export async function writeClusterScripts(directory: string, share: Share): Promise<void> {
-  await mkdir(directory, { recursive: true })
   for (const script of [nodeScript, defaultsScript]) {
-    await copyFile(join(packageRoot, 'src', 'zeek', script), join(directory, script))
+    await writeFileAtomically(join(directory, script), await readFile(join(packageRoot, 'src', 'zeek', script), 'utf8'))
   }
   await writeFileAtomically(join(directory, layoutFile), layoutOf(share))
   for (const { name, options } of share.nodes.filter(hasOptions)) {
