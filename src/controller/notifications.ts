@@ -62,6 +62,6 @@ export class Notifications {
 
   /** Reports that the cluster has become healthy, or is unhealthy for other reasons than before. */
   healthChanged(health: ClusterHealth): void {
-    this.note({ type: 'notify_health', ...health })
+    this.note({ ...health, type: 'notify_health' })
   }
 }
