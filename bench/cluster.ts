@@ -9,8 +9,12 @@ export const instanceOf = (index: number) => `sensor-${index + 1}`
 /** Each has its own. */
 export const hostOf = (index: number) => `10.1.${index >> 8}.${index & 255}`
 
-/** Ten nodes on each instance. `managerPort`: another one makes another layout; `env` changes the workers only. */
-export function clusterOf(instances: number, id: string, { managerPort = 3000, env = 'a' } = {}): Configuration {
+/** Ten nodes on each instance, or `each`. `managerPort`: another one makes another layout; `env` changes the workers only. */
+export function clusterOf(
+  instances: number,
+  id: string,
+  { managerPort = 3000, env = 'a', each = nodesOfEach } = {}
+): Configuration {
   const workers = (index: number, count: number): Node[] =>
     Array.from({ length: count }, (_, n) => ({
       name: `${instanceOf(index)}-worker-${n + 1}`,
@@ -24,12 +28,12 @@ export function clusterOf(instances: number, id: string, { managerPort = 3000, e
     instances: Array.from({ length: instances }, (_, index) => ({ name: instanceOf(index) })),
     nodes: Array.from({ length: instances }, (_, index) =>
       index > 0
-        ? workers(index, nodesOfEach)
+        ? workers(index, each)
         : [
             { name: 'manager', instance: instanceOf(0), role: 'MANAGER' as const, port: managerPort },
             { name: 'logger-1', instance: instanceOf(0), role: 'LOGGER' as const },
             { name: 'proxy-1', instance: instanceOf(0), role: 'PROXY' as const },
-            ...workers(0, nodesOfEach - 3)
+            ...workers(0, each - 3)
           ]
     ).flat()
   }

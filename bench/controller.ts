@@ -30,6 +30,7 @@ export interface RunningController {
 
 const unlimited = {
   'controller-requests-rate-max': 0,
+  'controller-requests-work-max': 0,
   'controller-pending-max': 1_000_000,
   'controller-pending-per-client': 1_000_000,
   'controller-connections-max': 100_000,

@@ -24,7 +24,8 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   roundtrip: () => import('./roundtrip.js'),
   storm: () => import('./storm.js'),
   idle: () => import('./idle.js'),
-  stalled: () => import('./stalled.js')
+  stalled: () => import('./stalled.js'),
+  routes: () => import('./routes.js')
 }
 
 const {

@@ -18,6 +18,8 @@ import { acceptClusterCfg, clusterCfgContent, readBody } from './cluster-cfg.js'
 import { json, maxWaitSeconds, needs, problems, Wait } from './answers.js'
 
 const tags = ['requests']
+/** A page of requests ends early once it has more results. */
+const pageResults = 1_000
 /** The longest time that a timer supports. */
 const maxTimeoutSeconds = 2_147_483
 
@@ -33,15 +35,16 @@ function preferredWait(prefer: string | undefined): number | undefined {
   return seconds === undefined ? undefined : Math.min(Number(seconds), maxWaitSeconds)
 }
 
-/** Returns a JSON value without members that are null: zeek-client prints null for what is absent. */
-function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, member]) => member !== null)
-      .map(([name, member]) => [name, withoutNulls(member)])
-  )
+/** Removes members that are null from a JSON value: zeek-client prints null for what is absent. */
+function dropNulls(value: unknown): void {
+  if (Array.isArray(value)) value.forEach(dropNulls)
+  else if (typeof value === 'object' && value !== null) {
+    const members = value as Record<string, unknown>
+    for (const name in members) {
+      if (members[name] === null) delete members[name]
+      else dropNulls(members[name])
+    }
+  }
 }
 
 export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; closing: AbortSignal }> = async (
@@ -109,7 +112,8 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
           }
         },
         preValidation: async request => {
-          request.body = withoutNulls(request.body === undefined ? {} : request.body) as typeof request.body
+          if (request.body === undefined) request.body = {} as never
+          dropNulls(request.body)
         },
         preHandler: async request => {
           if (takesFile && request.mediaType !== 'application/json') {
@@ -176,14 +180,19 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
                 description: 'Older ones than this place: the `next` of the page before.'
               })
             ),
-            limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 })
+            limit: Type.Integer({
+              minimum: 1,
+              maximum: 200,
+              default: 50,
+              description: `So many at most; less when they have more than ${pageResults} results. \`next\` tells of more.`
+            })
           },
           { additionalProperties: false }
         ),
         response: { 200: json('A page of requests', Ref(RequestList)), ...problems }
       }
     },
-    async request => ({ ...controller.listRequests(request.query), event_cursor: controller.cursor })
+    async request => ({ ...controller.listRequests(request.query, pageResults), event_cursor: controller.cursor })
   )
 
   app.get(

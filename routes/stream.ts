@@ -99,7 +99,14 @@ export function streamTo(
     'zeek-event-cursor': hub.cursorOf(start.seq)
   })
   raw.flushHeaders()
-  hub.follow(new ResponseSink(raw), { start, filter: new Filter(fields), format: formats[type], opening, isLast })
+  hub.follow(new ResponseSink(raw), {
+    start,
+    filter: new Filter(fields),
+    format: formats[type],
+    opening,
+    isLast,
+    account: limits.replayOf(principal.client)
+  })
   raw.socket?.uncork()
 }
 

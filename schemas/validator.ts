@@ -64,15 +64,19 @@ export function fieldErrors(errors: readonly SchemaError[], at: string): FieldEr
     .map(error => ({ field: at + error.instancePath + ownName(error), message: textOf(error) }))
 }
 
+/** Longer names of members are cut in errors: they are the sender's, and may be as long as what it has sent. */
+const shownLength = 256
+const shown = (name: string) => (name.length > shownLength ? `${name.slice(0, shownLength)}…` : name)
+
 /** Returns the last part of the path for an error about a member of the value that the error's path names. */
 function ownName({ keyword, params }: SchemaError): string {
   switch (keyword) {
     case 'additionalProperties':
-      return `/${params.additionalProperty}`
+      return `/${shown(params.additionalProperty)}`
     case 'required':
       return `/${params.missingProperty}`
     case 'propertyNames':
-      return `/${params.propertyName}`
+      return `/${shown(params.propertyName)}`
     default:
       return ''
   }
@@ -167,8 +171,13 @@ function* memberErrors(schema: TSchema, value: unknown, at: string): Generator<F
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Returns the entries of an object. A member that is undefined counts as absent: JSON would leave it out. */
-const entriesOf = (value: Record<string, unknown>) => Object.entries(value).filter(([, member]) => member !== undefined)
+/**
+ * Yields the entries of an object, each when it is wanted: there may be many more than errors that are told. A member
+ * that is undefined counts as absent: JSON would leave it out.
+ */
+function* entriesOf(value: Record<string, unknown>): Generator<[string, unknown], void> {
+  for (const key of Object.keys(value)) if (value[key] !== undefined) yield [key, value[key]]
+}
 
 /** Yields the errors of an object with named properties: in the order of its keys, then those of missing members. */
 function* propertyErrors(
@@ -179,7 +188,7 @@ function* propertyErrors(
   for (const [key, member] of entriesOf(value)) {
     if (Object.hasOwn(properties, key)) yield* pieces(properties[key], member, `${at}/${key}`)
     else if (additionalProperties === false) {
-      yield { field: `${at}/${key}`, message: `is not known${suggestion(key, Object.keys(properties))}` }
+      yield { field: `${at}/${shown(key)}`, message: `is not known${suggestion(key, Object.keys(properties))}` }
     }
   }
   for (const key of required) {
@@ -192,7 +201,7 @@ function* propertyErrors(
  * enough.
  */
 function* entryErrors(schema: TSchema, value: Record<string, unknown>, at: string): Generator<FieldError, void> {
-  const entries = entriesOf(value)
+  const entries = [...entriesOf(value)]
   if (entries.length <= 1 || entries.length > (schema.maxProperties ?? Infinity)) return
   for (const entry of entries) yield* pieces(schema, Object.fromEntries([entry]), at)
 }

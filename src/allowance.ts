@@ -19,12 +19,22 @@ export class Allowance {
 
   /** Takes one. Returns whether there was one left. */
   take(key: string): boolean {
-    this.#forget()
-    const count = this.#leftOf(key)
-    if (count < 1) return false
-    this.#left.delete(key)
-    this.#left.set(key, { count: count - 1, at: this.#options.now() })
+    if (this.#leftOf(key) < 1) return false
+    this.charge(key, 1)
     return true
+  }
+
+  /** Takes what has been used already, even if that is more than there was: the key is then in debt. */
+  charge(key: string, amount: number): void {
+    this.#forget()
+    const count = this.#leftOf(key) - amount
+    this.#left.delete(key)
+    this.#left.set(key, { count, at: this.#options.now() })
+  }
+
+  /** Returns whether nothing is left, or less. */
+  isUsedUp(key: string): boolean {
+    return this.#leftOf(key) <= 0
   }
 
   #leftOf(key: string): number {

@@ -123,6 +123,10 @@ export const controllerSettings = {
     default: 1000,
     description: 'requests of one client (a token, else an address) in a second, twice as many at once; 0: no limit'
   }),
+  controller_requests_work_max: Count({
+    default: 500,
+    description: 'milliseconds of work that these may take in a second, twice as many at once; 0: no limit'
+  }),
   controller_connections_max: Count({
     default: 12_000,
     minimum: 1,

@@ -173,8 +173,8 @@ export class Controller {
     return this.#parts.requests.wait(reqid, seconds * 1000, ...signals)
   }
 
-  listRequests(filter: RequestFilter): { requests: Request[]; next?: string } {
-    return this.#parts.requests.list(filter)
+  listRequests(filter: RequestFilter, maxResults?: number): { requests: Request[]; next?: string } {
+    return this.#parts.requests.list(filter, maxResults)
   }
 
   get health(): ClusterHealth {

@@ -84,9 +84,10 @@ export async function startController({
     pendingMax: settings.controller_pending_max,
     pendingMaxOfClient: settings.controller_pending_per_client,
     onStarted: request => messages.started(request),
-    onFinished: request => {
+    onFinished: (request, by) => {
       metrics.finished(request)
       messages.finished(request)
+      if (by) access.limits.charge(by.client, { results: request.results.length })
     }
   })
   const cluster = new Cluster(store, new ConfigurationTable(store))

@@ -1,6 +1,7 @@
 import type { ControlEvent } from '../../schemas/events.js'
 import { AppError } from '../errors.js'
 import type { Sink } from './sink.js'
+import type { Account } from './turns.js'
 import type { Batch, View } from './view.js'
 
 /** What all followers share. */
@@ -9,11 +10,18 @@ export interface Following {
   delivered: number
   bytes: number
   /** Calls `go` when its turn comes. */
-  later(go: () => void): void
+  later(go: () => void, account: Account): void
   /** Returns the event that reports a gap. */
   gap(): ControlEvent
   /** Called once for each follower, when it ends. */
   leave(follower: Follower): void
+}
+
+export interface FollowerOptions {
+  seq: number
+  part: number
+  following: Following
+  account: Account
 }
 
 /** One stream: a place in the log that advances as fast as its sink accepts events. */
@@ -23,6 +31,7 @@ export class Follower {
   readonly part: number
   #sink: Sink
   #following: Following
+  #account: Account
   #seq: number
   /** When the sink ran out of room (`performance.now()`); undefined while it has room. */
   #blockedSince: number | undefined
@@ -30,12 +39,13 @@ export class Follower {
   #ended = false
 
   /** `seq`: the number of the event before the first one to send. */
-  constructor(sink: Sink, view: View, { seq, part, following }: { seq: number; part: number; following: Following }) {
+  constructor(sink: Sink, view: View, { seq, part, following, account }: FollowerOptions) {
     this.view = view
     this.part = part
     this.#sink = sink
     this.#seq = seq
     this.#following = following
+    this.#account = account
     sink.on('drain', () => {
       this.#blockedSince = undefined
       this.#goOn()
@@ -61,7 +71,7 @@ export class Follower {
     this.#following.later(() => {
       this.#reading = false
       this.pull()
-    })
+    }, this.#account)
   }
 
   /** Sends one batch, if there is one and the sink has room for it. */

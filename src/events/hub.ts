@@ -5,7 +5,7 @@ import { Follower, type Following } from './follower.js'
 import type { Format } from './frame.js'
 import type { Sink } from './sink.js'
 import { Tail } from './tail.js'
-import { Turns } from './turns.js'
+import { Turns, unlimited, type Account } from './turns.js'
 import { View, type Passage } from './view.js'
 
 /** The log, as far as its followers need it. Event numbers start at 1 and only grow. */
@@ -139,8 +139,8 @@ export class Hub implements Following {
    * Calls `go` from the backlog: however many followers replay the log, and however much, others get their turn after
    * some milliseconds.
    */
-  later(go: () => void): void {
-    this.#turns.later(go)
+  later(go: () => void, account: Account): void {
+    this.#turns.later(go, account)
   }
 
   /**
@@ -154,13 +154,16 @@ export class Hub implements Following {
       filter,
       format,
       opening,
-      isLast
+      isLast,
+      account = unlimited
     }: {
       start: Start
       filter: Filter
       format: Format
       opening: readonly ControlEvent[]
-      isLast?: (event: LoggedEvent) => boolean
+      isLast?: ((event: LoggedEvent) => boolean) | undefined
+      /** Who pays for what is read of the past. */
+      account?: Account
     }
   ): void {
     const greeting: ControlEvent[] = [
@@ -177,7 +180,7 @@ export class Hub implements Following {
     const view = this.#viewOf(filter, format, isLast)
     view.followers++
     this.#part = (this.#part + 1) % heartbeatParts
-    const follower = new Follower(sink, view, { seq: start.seq, part: this.#part, following: this })
+    const follower = new Follower(sink, view, { seq: start.seq, part: this.#part, following: this, account })
     this.#followers.add(follower)
     follower.begin(greeting)
   }

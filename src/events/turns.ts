@@ -1,7 +1,21 @@
+/** For whom work is done, and how much of it: members of one client share an account. */
+export interface Account {
+  client: string
+  /** Returns whether the client has had so much that it has to wait. */
+  isUsedUp: () => boolean
+  /** Does some work, and counts it. */
+  measure: (work: () => void) => void
+}
+
+/** The account of what is not limited. */
+export const unlimited: Account = { client: '', isUsedUp: () => false, measure: work => work() }
+
 /** How many members are served before others get their turn. */
 const sliceLength = 256
 /** Milliseconds for which the backlog is processed before others get their turn. */
 const sliceMs = 2
+/** Milliseconds after which clients that have to wait are looked at again. */
+const pauseMs = 50
 
 export interface TurnsOptions<Member> {
   /** Members to serve. They may come and go during a round: new ones are served in it, those that have gone are not. */
@@ -14,15 +28,19 @@ export interface TurnsOptions<Member> {
 /**
  * Gives members their turns so that they never hold up the event loop, however many they are. New events are served in
  * rounds: each member once, a slice of them per tick, one round at a time. Members that are behind continue from a
- * backlog, first come, first served, for some milliseconds per tick. Nothing is called before the caller has returned.
+ * backlog for some milliseconds per tick: clients take turns, however many members each has, and those of one client
+ * are served first come, first served. Nothing is called before the caller has returned.
  */
 export class Turns<Member> {
   #options: TurnsOptions<Member>
   #hasRound = false
   /** Whether another round was requested since this one began. */
   #wantsAnother = false
-  /** Callbacks with which members that are behind continue. */
-  #backlog: (() => void)[] = []
+  /** Callbacks with which members that are behind continue, of each client; the client whose turn it is comes first. */
+  #backlog = new Map<string, { account: Account; waiting: (() => void)[] }>()
+  #isScheduled = false
+  /** Runs while all clients in the backlog have to wait. */
+  #pause: NodeJS.Timeout | undefined
 
   constructor(options: TurnsOptions<Member>) {
     this.#options = options
@@ -44,10 +62,28 @@ export class Turns<Member> {
     setImmediate(() => this.#begin())
   }
 
-  /** Calls `go` after everything that is in the backlog already. */
-  later(go: () => void): void {
-    this.#backlog.push(go)
-    if (this.#backlog.length === 1) setImmediate(() => this.#workOff())
+  /** Calls `go` after everything of the same client that is in the backlog already, and when its account allows. */
+  later(go: () => void, account: Account = unlimited): void {
+    const known = this.#backlog.get(account.client)
+    if (known) known.waiting.push(go)
+    else this.#backlog.set(account.client, { account, waiting: [go] })
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#backlog.size === 0) return
+    if ([...this.#backlog.values()].every(({ account }) => account.isUsedUp())) {
+      this.#pause ??= setTimeout(() => {
+        this.#pause = undefined
+        this.#schedule()
+      }, pauseMs).unref()
+      return
+    }
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      this.#workOff()
+    })
   }
 
   #begin(): void {
@@ -77,13 +113,15 @@ export class Turns<Member> {
   /** Processes the backlog, including what is added meanwhile, until the time is up. */
   #workOff(): void {
     const end = performance.now() + sliceMs
-    let done = 0
-    for (const go of this.#backlog) {
-      go()
-      done++
+    // One that is taken out and put in again comes last, and is met again in this loop.
+    for (const [client, { account, waiting }] of this.#backlog) {
+      if (account.isUsedUp()) continue
+      this.#backlog.delete(client)
+      const go = waiting.shift()!
+      if (waiting.length > 0) this.#backlog.set(client, { account, waiting })
+      account.measure(go)
       if (performance.now() >= end) break
     }
-    this.#backlog.splice(0, done)
-    if (this.#backlog.length > 0) setImmediate(() => this.#workOff())
+    this.#schedule()
   }
 }

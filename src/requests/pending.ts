@@ -14,7 +14,7 @@ const nobody: Holder = { client: '', role: 'admin' }
 /** The pending requests of this process, each with the AbortController that ends its work. */
 export class Pending {
   #quota: Quota
-  #requests = new Map<string, { ending: AbortController; release: () => void }>()
+  #requests = new Map<string, { ending: AbortController; by: Holder; release: () => void }>()
 
   constructor({ pendingMax, pendingMaxOfClient = Infinity }: PendingLimits) {
     this.#quota = new Quota({ what: 'pending requests', total: pendingMax, perClient: pendingMaxOfClient })
@@ -32,13 +32,18 @@ export class Pending {
   add(reqid: string, by: Holder = nobody): { ending: AbortController; full: AppError | undefined } {
     const full = this.#quota.refusal(by)
     const ending = new AbortController()
-    this.#requests.set(reqid, { ending, release: this.#quota.hold(by) })
+    this.#requests.set(reqid, { ending, by, release: this.#quota.hold(by) })
     return { ending, full }
   }
 
   /** Counts a refused request, and throws the reason. */
   refuse(full: AppError): never {
     this.#quota.refuse(full)
+  }
+
+  /** Returns who has submitted a request; undefined when it is not pending. */
+  holderOf(reqid: string): Holder | undefined {
+    return this.#requests.get(reqid)?.by
   }
 
   delete(reqid: string): void {

@@ -18,6 +18,7 @@ import type { RequestEnd, RequestFilter, RequestTable, StoredRequest } from '../
 import { type Answer, concluded, type Task, type TaskEvent, timedOut, type Work } from './task.js'
 import { reportsOf } from './reports.js'
 import { storable } from './storable.js'
+import type { Holder } from '../quota.js'
 import { maxTimerMs, timeOrderedId } from '../util.js'
 import { Waiting } from './waiting.js'
 
@@ -73,10 +74,12 @@ export interface RequestsOptions extends PendingLimits {
   audit?: Audit
   /** Called with each request that is accepted, before work on it starts. */
   onStarted?: (request: Request) => void
-  /** Called with each request that has ended, after its response was announced. */
-  onFinished?: (request: Request) => void
+  /** Called with each request that has ended, after its response was announced, and who has submitted it. */
+  onFinished?: (request: Request, by: Holder | undefined) => void
 }
 
+/** How many requests are read at a time where a page may end early. */
+const listStep = 5
 /** How long after its deadline the work of a request may take to report which answers are missing. */
 const graceMs = 1_000
 
@@ -226,13 +229,24 @@ export class Requests {
     return this.#present(request)
   }
 
-  /** Lists requests, newest first; `next` is the place where the next page starts. */
-  list(filter: RequestFilter): { requests: Request[]; next?: string } {
-    const page = this.#table.list(filter)
+  /**
+   * Lists requests, newest first; `next` is the place where the next page starts. A page ends early once its requests
+   * have more than `maxResults` results.
+   */
+  list(filter: RequestFilter, maxResults = Infinity): { requests: Request[]; next?: string } {
+    const page: StoredRequest[] = []
+    let isOver = false
+    for (let results = 0; !isOver && page.length < filter.limit && results <= maxResults;) {
+      const limit = maxResults === Infinity ? filter.limit : Math.min(listStep, filter.limit - page.length)
+      const more = this.#table.list({ ...filter, before: page.at(-1)?.n ?? filter.before, limit })
+      page.push(...more)
+      for (const { results: some } of more) results += some.length
+      isOver = more.length < limit
+    }
     const last = page.at(-1)
     return {
       requests: page.map(request => this.#present(request)),
-      ...(last && page.length === filter.limit ? { next: String(last.n) } : {})
+      ...(last && !isOver ? { next: String(last.n) } : {})
     }
   }
 
@@ -383,7 +397,7 @@ export class Requests {
 
   #announce(finished: Request): void {
     this.#waiting.release(finished.reqid)
-    this.#options.onFinished?.(finished)
+    this.#options.onFinished?.(finished, this.#pending.holderOf(finished.reqid))
   }
 
   #kind(type: RequestType): { durability: 'synced' | 'written'; transient: boolean } {

@@ -8,10 +8,10 @@ import {
   type RequestArguments,
   type RequestType
 } from '../../schemas/api.js'
+import { covers } from '../../schemas/access.js'
 import type { Outcome, ResultWithoutReqid } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
-import { AppError, invalid } from '../errors.js'
-import type { Quota } from '../quota.js'
+import { AppError, invalid, messageOf } from '../errors.js'
 import type { Answer } from '../requests/task.js'
 import { packageVersion, timeOrderedId } from '../util.js'
 import {
@@ -39,6 +39,10 @@ const handshakeMs = 10_000
 /** Longer than zeek-client waits for a response: it restarts its timeout with every frame. */
 const pingMs = 30_000
 
+/** Viewers send no configurations: over HTTP they have as much. */
+const viewerBytes = 1_048_576
+const smallBytes = 16_384
+
 /** A request that was received as an event. */
 interface Asked {
   from: Subscriber<Principal>
@@ -53,7 +57,7 @@ interface Asked {
 /** What decides on clients of the WebSocket API. */
 export interface MessagesAccess {
   guard: Pick<Guard, 'hold' | 'allow'>
-  limits: Pick<Limits, 'messages'>
+  limits: Pick<Limits, 'messages' | 'charge' | 'measure' | 'refuseToil'>
 }
 
 /**
@@ -65,7 +69,7 @@ export class Messages {
   readonly server: MessageServer<Principal>
   #controller: Controller
   #guard: MessagesAccess['guard']
-  #places: Quota
+  #limits: MessagesAccess['limits']
   #settings: ControllerSettings
   #log: Logger
   /** Requests of these clients, by the controller's own IDs. */
@@ -74,7 +78,7 @@ export class Messages {
   constructor(controller: Controller, { guard, limits }: MessagesAccess, settings: ControllerSettings, log: Logger) {
     this.#controller = controller
     this.#guard = guard
-    this.#places = limits.messages
+    this.#limits = limits
     this.#settings = settings
     this.#log = log
     this.server = new MessageServer({
@@ -86,11 +90,14 @@ export class Messages {
       handshakeMs,
       idleMs: settings.controller_messages_idle * 1000,
       pingMs,
-      onEvent: (topic, event, from) => {
-        const request = decodeRequest(event)
-        if (topic.startsWith(controllerTopic)) return this.#serve(request, from)
-        this.server.publish(topic, event, from)
-      },
+      refusal: (bytes, principal) => this.#refusalOf(bytes, principal),
+      onEvent: (topic, event, from) =>
+        limits.measure(from.owner.client, () => {
+          const request = decodeRequest(event)
+          if (topic.startsWith(controllerTopic)) return this.#serve(request, from)
+          this.server.publish(topic, event, from)
+          return undefined
+        }),
       log
     })
   }
@@ -100,7 +107,7 @@ export class Messages {
    * `unavailable` or `too_many_requests` when there are too many.
    */
   upgrade(request: IncomingMessage, connection: Socket, head: Buffer, principal: Principal): void {
-    connection.once('close', this.#places.take(principal))
+    connection.once('close', this.#limits.messages.take(principal))
     this.server.upgrade(request, connection, head, principal)
     this.#guard.hold(principal, connection)
   }
@@ -132,6 +139,23 @@ export class Messages {
     asked?.ended()
   }
 
+  /**
+   * Counts a message as work for its sender. Returns why it is not read: small ones always are, since what is too much
+   * can then be answered.
+   */
+  #refusalOf(bytes: number, { client, role }: Principal): string | undefined {
+    if (bytes > viewerBytes && !covers(role, 'operator')) {
+      return `a message of a viewer has at most ${viewerBytes} bytes`
+    }
+    try {
+      if (bytes > smallBytes) this.#limits.refuseToil(client)
+    } catch (error) {
+      return messageOf(error)
+    }
+    this.#limits.charge(client, { received: bytes })
+    return undefined
+  }
+
   /** Serves a request. Resolves once it is answered. */
   #serve(request: ZeekRequest, from: Subscriber<Principal>): Promise<void> {
     return new Promise(resolve => {
@@ -147,7 +171,9 @@ export class Messages {
     const reqid = timeOrderedId()
     const answer = (results: readonly ResultWithoutReqid[]) => {
       if (from.isSubscribedTo(controllerTopic)) {
-        from.send(encodeEvent(controllerTopic, encodeResponse(type, clientReqid, results)))
+        const frame = encodeEvent(controllerTopic, encodeResponse(type, clientReqid, results))
+        this.#limits.charge(from.owner.client, { sent: frame.length })
+        from.send(frame)
       }
     }
     const asked: Asked = { from, answer, isAnswered: false, ended: () => {} }

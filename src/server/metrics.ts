@@ -20,6 +20,20 @@ export interface Observed {
   hub: Hub
 }
 
+/** Returns a function that makes something once in a turn of the event loop: several metrics are made of it. */
+function onceInATurn<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => {
+    if (!made) {
+      made = { value: make() }
+      setImmediate(() => {
+        made = undefined
+      })
+    }
+    return made.value
+  }
+}
+
 /** The controller's own metrics for Prometheus. Times are in seconds. */
 export class Metrics {
   readonly registry = new Registry()
@@ -54,6 +68,8 @@ export class Metrics {
   /** Registers the metrics that are read at each scrape. */
   observe({ controller, health, messages, access: { limits, certificates }, store, log, hub }: Observed): void {
     const registers = [this.registry]
+    const nodes = onceInATurn(() => controller.nodes().filter(({ mgmt_role: role }) => role === 'NODE'))
+    const healthNow = onceInATurn(() => health.now)
     const gauge = (name: string, help: string, read: () => number | undefined) =>
       new Gauge({
         name: `zeek_cluster_${name}`,
@@ -94,7 +110,9 @@ export class Metrics {
       () => (log.oldest === undefined ? undefined : log.oldest / 1000)
     )
     gauge('store_failing', 'Whether the store cannot be written: 1 if so', () => Number(store.failure !== undefined))
-    gauge('ready', 'Whether the cluster does its work, as GET /v1/health says: 1 if so', () => Number(health.now.ready))
+    gauge('ready', 'Whether the cluster does its work, as GET /v1/health says: 1 if so', () =>
+      Number(healthNow().ready)
+    )
     if (certificates) {
       gauge(
         'certificate_expires_seconds',
@@ -115,17 +133,17 @@ export class Metrics {
       }
     })
     this.#ofInstances(health)
-    const nodes = new Gauge({
+    const states = new Gauge({
       name: 'zeek_cluster_nodes',
       help: 'Zeek nodes by state',
       labelNames: ['state'],
       registers,
       collect() {
-        nodes.reset()
-        for (const { state, mgmt_role: role } of controller.nodes()) if (role === 'NODE') nodes.inc({ state })
+        states.reset()
+        for (const { state } of nodes()) states.inc({ state })
       }
     })
-    this.#ofNodes(controller)
+    this.#ofNodes(nodes)
     const reasons = new Gauge({
       name: 'zeek_cluster_health_reasons',
       help: 'Why the cluster does not do its work, as GET /v1/health says: how many reasons of each code',
@@ -133,13 +151,13 @@ export class Metrics {
       registers,
       collect() {
         for (const code of healthCodes) reasons.set({ code }, 0)
-        for (const { code } of health.now.reasons) reasons.inc({ code })
+        for (const { code } of healthNow().reasons) reasons.inc({ code })
       }
     })
   }
 
   /** Registers metrics of nodes; without values for a node whose agent is lost, or that has not answered yet. */
-  #ofNodes(controller: Controller): void {
+  #ofNodes(nodes: () => readonly InstanceNode[]): void {
     const each = (name: string, help: string, read: (status: InstanceNode) => number | undefined) => {
       const gauge = new Gauge({
         name: `zeek_cluster_${name}`,
@@ -148,8 +166,8 @@ export class Metrics {
         registers: [this.registry],
         collect() {
           gauge.reset()
-          for (const status of controller.nodes()) {
-            const value = status.mgmt_role === 'NODE' ? read(status) : undefined
+          for (const status of nodes()) {
+            const value = read(status)
             if (value !== undefined) gauge.set({ instance: status.instance, node: status.node }, value)
           }
         }

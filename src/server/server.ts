@@ -20,6 +20,7 @@ import type { Metrics } from './metrics.js'
 import { emitCloseOfQueuedResponses } from './pipeline.js'
 import { headersOf, problemOf } from './problem.js'
 import { refuseMessage, takeUpgrades } from './upgrade.js'
+import { countWork } from './work.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -81,7 +82,8 @@ export async function createServer({
   // Responses are typed in code; compiling a serializer per route and status would take a third of a second at start.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   app.setValidatorCompiler(compileValidator)
-  acceptJsonOnly(app)
+  acceptJsonOnly(app, limits)
+  countWork(app, limits)
   certificates?.serve(app.server as unknown as TlsServer)
   limits.watch(app.server)
   emitCloseOfQueuedResponses(app.server as Server)

@@ -1,6 +1,6 @@
 import { setImmediate as tick } from 'node:timers/promises'
 import t from 'tap'
-import { Turns } from '../../src/events/turns.js'
+import { Turns, unlimited, type Account } from '../../src/events/turns.js'
 
 /** Turns of members that are numbers, and what has happened: who was served, and `|` where a round began or ended. */
 function make(count: number, onServe: (member: number) => void = () => {}) {
@@ -131,4 +131,57 @@ await t.test('the backlog is put off when it takes long, so that rounds and othe
   t.same(told, ['a', '|', 0, '|'], 'one of them, and the round')
   await settle()
   t.same(told.slice(4), ['b', 'c'], 'none is lost')
+})
+
+await t.test('clients that are behind take turns, however many streams each has', async t => {
+  const { turns } = make(0)
+  const told: string[] = []
+  for (const name of ['a1', 'a2', 'a3', 'b1', 'b2', 'c1']) {
+    turns.later(() => told.push(name), { ...unlimited, client: name[0]! })
+  }
+  await settle()
+  t.same(told, ['a1', 'b1', 'c1', 'a2', 'b2', 'a3'])
+})
+
+await t.test('a client that has used up its account goes on when it has not, and keeps nobody waiting', async t => {
+  const { turns } = make(0)
+  const told: string[] = []
+  let isUsedUp = true
+  const poor: Account = { client: 'poor', isUsedUp: () => isUsedUp, measure: work => work() }
+  const gone = new Promise<void>(resolve => {
+    turns.later(() => told.push('poor 1'), poor)
+    turns.later(() => {
+      told.push('poor 2')
+      resolve()
+    }, poor)
+  })
+  turns.later(() => told.push('rich'))
+  await settle()
+  t.same(told, ['rich'])
+  turns.later(() => told.push('rich again'))
+  await settle()
+  t.same(told, ['rich', 'rich again'])
+  isUsedUp = false
+  // The timer of the turns does not keep the process.
+  const alive = setTimeout(() => {}, 20_000)
+  await gone
+  clearTimeout(alive)
+  t.same(told.slice(2), ['poor 1', 'poor 2'])
+})
+
+await t.test('what goes on is measured for its client', async t => {
+  const { turns } = make(0)
+  const measured: string[] = []
+  for (const client of ['a', 'b', 'a']) {
+    turns.later(() => {}, {
+      client,
+      isUsedUp: () => false,
+      measure: work => {
+        measured.push(client)
+        work()
+      }
+    })
+  }
+  await settle()
+  t.same(measured, ['a', 'b', 'a'])
 })

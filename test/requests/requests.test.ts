@@ -305,6 +305,27 @@ await t.test('only so many of one client can be pending, which leaves room for o
   await requests.close()
 })
 
+await t.test('a page ends early when its requests have many results, and the next one goes on', async t => {
+  const { requests } = await openRequests(t)
+  const results = Array.from({ length: 100 }, (_, n) => ({ success: true as const, node: `w-${n}` }))
+  for (let n = 0; n < 23; n++) await requests.start('get_instances', {}, options, { now: () => ({ results }) })
+  const seen: string[] = []
+  const lengths: number[] = []
+  for (let before: number | undefined; ;) {
+    const { requests: page, next } = requests.list({ before, limit: 20 }, 700)
+    seen.push(...page.map(({ reqid }) => reqid))
+    lengths.push(page.length)
+    if (next === undefined) break
+    before = Number(next)
+  }
+  t.same(lengths, [10, 10, 3])
+  t.same(
+    seen,
+    requests.list({ limit: 100 }).requests.map(({ reqid }) => reqid)
+  )
+  t.equal(requests.list({ limit: 23 }).requests.length, 23, 'without a limit of results it does not')
+})
+
 await t.test('a request that cannot be written is refused, and does not count', async t => {
   const { requests, store } = await openRequests(t)
   store.get('PRAGMA query_only = ON')

@@ -392,6 +392,37 @@ await t.test('of very many errors the first hundred are told', async t => {
   t.equal(errors.length, 100)
 })
 
+await t.test('a body of very many values is refused before it is parsed', async t => {
+  const { url } = await startTestController(t)
+  const post = async (type: string, body: string) => {
+    const response = await fetch(`${url}/v1/requests/${type}`, { method: 'POST', headers: jsonHeaders, body })
+    return { status: response.status, json: (await response.json()) as any }
+  }
+  for (const many of [
+    `{"nodes":[${Array(40_000).fill(0)}]}`,
+    `{${Array.from({ length: 40_000 }, (_, n) => `"m${n}":0`)}}`,
+    `{"nodes":[${Array(40_000).fill('[]')}]}`,
+    // It is not even JSON.
+    ','.repeat(40_000)
+  ]) {
+    const { status, json } = await post('start', many)
+    t.match([status, json.detail], [400, 'body has more than 32768 values'])
+  }
+  const text = `{"nodes":["${',[{'.repeat(40_000)}"]}`
+  t.notMatch((await post('start', text)).json.detail, /values/, 'those within a text are none')
+  const names = Array.from({ length: 10_000 }, (_, n) => `w-${n}`)
+  t.equal((await post('start', JSON.stringify({ nodes: names, instances: names }))).status, 202)
+})
+
+await t.test('a name of a member that is very long is cut in the error', async t => {
+  const { errors, detail } = await post('restart', { [`x${'y'.repeat(5_000)}`]: 1, nodes: 5 })
+  t.same(
+    errors.map(({ field }: any) => field),
+    [`body/x${'y'.repeat(255)}…`, 'body/nodes']
+  )
+  t.ok(detail.length < 600)
+})
+
 await t.test('a likely typo in a body or a query has the name that was meant', async t => {
   t.match(await post('deploy', { forced: true }), {
     errors: [{ field: 'body/forced', message: 'is not known; did you mean force?' }]

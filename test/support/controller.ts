@@ -23,6 +23,8 @@ export async function startTestController(
     // None among the events that a test waits for, however slow the machine.
     'controller-events-heartbeat': '600',
     'controller-health-interval': '0',
+    // Nor does the machine decide what is refused.
+    'controller-requests-work-max': '0',
     ...portFlags(),
     ...flags
   })

@@ -63,6 +63,7 @@ export async function createAccess({ settings, store, audit, onChange, now, agen
   })
   const limits = new Limits({
     rate: settings.controller_requests_rate_max,
+    work: settings.controller_requests_work_max,
     streams: {
       total: settings.controller_events_streams_max,
       perClient: settings.controller_events_streams_per_client
@@ -110,10 +111,7 @@ export async function createAccess({ settings, store, audit, onChange, now, agen
         }
       })
     },
-    close: () => {
-      guard.close()
-      limits.close()
-    }
+    close: () => guard.close()
   }
 }
 

@@ -2,11 +2,14 @@ import type { Server, Socket } from 'node:net'
 import { clientAddress } from '../../addresses.js'
 import { Allowance } from '../../allowance.js'
 import { AppError } from '../../errors.js'
+import { unlimited, type Account } from '../../events/turns.js'
 import { addTo, Quota, shared } from '../../quota.js'
 
 export interface LimitsOptions {
   /** Requests of one client per second, with bursts of twice as many. 0: no limit. */
   rate: number
+  /** Milliseconds of work for one client per second, with bursts of twice as many. 0: no limit. */
+  work: number
   /** Event streams at a time. */
   streams: Limit
   /** WebSocket clients at a time. */
@@ -14,6 +17,34 @@ export interface LimitsOptions {
   /** Connections at a time, at each port; one client is an address. */
   connections: Limit
   now: () => number
+}
+
+/** Work for a client, by what is known of it. */
+export interface Work {
+  /** CPU time. */
+  ms?: number
+  /** Bytes that the client has sent, which are parsed and checked. */
+  received?: number
+  /** Bytes that it is sent. */
+  sent?: number
+  /** Results of a request: agents were asked for them, and they are written down and told. */
+  results?: number
+}
+
+/** Returns about how many milliseconds work takes, as `npm run bench -- routes` has measured it. */
+function millisecondsOf({ ms = 0, received = 0, sent = 0, results = 0 }: Work): number {
+  return ms + received / 16_384 + sent / 65_536 + results / 20
+}
+
+/** Returns what some work returns, and tells how many milliseconds of CPU time it has taken. */
+function timed<T>(work: () => T, tell: (ms: number) => void): T {
+  const before = process.cpuUsage()
+  try {
+    return work()
+  } finally {
+    const { user, system } = process.cpuUsage(before)
+    tell((user + system) / 1000)
+  }
 }
 
 /** How many there may be at a time. */
@@ -36,26 +67,23 @@ export class Limits {
   readonly tickets = new Quota({ what: 'tickets', ...ticketLimit })
   /** Requests that are not answered yet, streams included: a connection can hold many of them. */
   readonly open: Quota
-  #refused = { rate: 0, connections: 0 }
+  #refused = { rate: 0, work: 0, connections: 0 }
+  #requests: Allowance
+  #work: Allowance
+  #replays: Allowance
   #agents: Allowance
   #options: LimitsOptions
-  /** Requests that each client has left, as of `at`. Clients with a full allowance are removed. */
-  #left = new Map<string, { count: number; at: number }>()
-  #forgetting: NodeJS.Timeout
 
   constructor(options: LimitsOptions) {
     this.#options = options
     this.streams = new Quota({ what: 'event streams', ...options.streams })
     this.messages = new Quota({ what: 'WebSocket clients', ...options.messages })
     this.open = new Quota({ what: 'open requests', ...options.connections })
+    const twice = (perSecond: number) => new Allowance({ perSecond, burst: 2 * perSecond, now: options.now })
+    this.#requests = twice(options.rate)
+    this.#work = twice(options.work)
+    this.#replays = twice(options.work)
     this.#agents = new Allowance({ ...agentConnections, now: options.now })
-    this.#forgetting = setInterval(() => {
-      for (const client of this.#left.keys()) if (this.#leftOf(client) >= this.#burst) this.#left.delete(client)
-    }, 10_000).unref()
-  }
-
-  close(): void {
-    clearInterval(this.#forgetting)
   }
 
   /** How often each limit was reached, for the metrics. */
@@ -70,15 +98,42 @@ export class Limits {
     }
   }
 
-  /** Counts a request. Throws `too_many_requests`. */
+  /** Counts a request. Throws `too_many_requests`, also for a client that has had too much work done. */
   spend(client: string): void {
-    if (this.#options.rate === 0) return
-    const count = this.#leftOf(client)
-    if (count < 1) {
-      this.#refused.rate++
-      throw new AppError('too_many_requests', `more than ${this.#options.rate} requests in a second`)
+    this.refuseToil(client)
+    if (this.#options.rate === 0 || this.#requests.take(client)) return
+    this.#refused.rate++
+    throw new AppError('too_many_requests', `more than ${this.#options.rate} requests in a second`)
+  }
+
+  /** Throws `too_many_requests` when a client has had too much work done. */
+  refuseToil(client: string): void {
+    if (this.#options.work === 0 || !this.#work.isUsedUp(client)) return
+    this.#refused.work++
+    throw new AppError('too_many_requests', `more than ${this.#options.work} ms of work in a second`)
+  }
+
+  /** Counts work for a client. What is dear for us is limited by what it costs, not by how often it is asked for. */
+  charge(client: string, work: Work): void {
+    if (this.#options.work > 0) this.#work.charge(client, millisecondsOf(work))
+  }
+
+  /** Returns what some work returns, up to its first `await`, and counts the CPU time that it takes. */
+  measure<T>(client: string, work: () => T): T {
+    return timed(work, ms => this.charge(client, { ms }))
+  }
+
+  /**
+   * Returns a client's account for reading the past, which is apart from that for other work: a stream that has used it
+   * up goes on later, and the client can still ask.
+   */
+  replayOf(client: string): Account {
+    if (this.#options.work === 0) return { ...unlimited, client }
+    return {
+      client,
+      isUsedUp: () => this.#replays.isUsedUp(client),
+      measure: work => timed(work, ms => this.#replays.charge(client, ms))
     }
-    this.#left.set(client, { count: count - 1, at: this.#options.now() })
   }
 
   /** Counts a connection of an agent. Throws `too_many_requests`. */
@@ -116,16 +171,5 @@ export class Limits {
       this.#refused.connections++
       socket.destroy()
     })
-  }
-
-  get #burst(): number {
-    return 2 * this.#options.rate
-  }
-
-  #leftOf(client: string): number {
-    const left = this.#left.get(client)
-    return left
-      ? Math.min(this.#burst, left.count + (Math.max(0, this.#options.now() - left.at) / 1000) * this.#options.rate)
-      : this.#burst
   }
 }

@@ -13,6 +13,7 @@ export interface MessageServerOptions<Owner = undefined> extends SubscriberLimit
   /** Maximum bytes of one message. */
   messageMax: number
   onEvent: SubscriberOptions<Owner>['onEvent']
+  refusal?: SubscriberOptions<Owner>['refusal']
   log: { warn: (message: string) => void }
 }
 

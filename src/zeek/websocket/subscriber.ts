@@ -27,6 +27,8 @@ export interface SubscriberOptions<Owner = undefined> extends SubscriberLimits {
   version: string
   /** Handles an event; resolves once it is answered. Throws a FormatError when it cannot be understood. */
   onEvent: (topic: string, event: ZeekEvent, from: Subscriber<Owner>) => Promise<void> | undefined
+  /** Returns why a message of so many bytes is not even read; its sender is then cut off. */
+  refusal?: ((bytes: number, owner: Owner) => string | undefined) | undefined
   /** Called with the reason when the client is cut off. */
   onCutOff: (reason: string) => void
 }
@@ -103,6 +105,8 @@ export class Subscriber<Owner = undefined> {
     if (++this.#unanswered > this.#options.unansweredMax) {
       return this.#cutOff(`more than ${this.#options.unansweredMax} messages wait for their answer`)
     }
+    const refusal = this.#options.refusal?.(data.length, this.owner)
+    if (refusal !== undefined) return this.#cutOff(refusal)
     // Text that is not UTF-8 is not JSON, either.
     const text = isUtf8(data) ? data.toString() : ''
     if (this.#prefixes) this.#serve(text)

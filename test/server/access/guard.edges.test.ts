@@ -17,7 +17,7 @@ await t.test('while tokens cannot be read those that are known count, until they
   const clock = { now: 0 }
   const now = () => clock.now
   const one = { total: 1, perClient: 1 }
-  const limits = new Limits({ rate: 1, streams: one, messages: one, connections: one, now })
+  const limits = new Limits({ rate: 1, work: 0, streams: one, messages: one, connections: one, now })
   const guard = new Guard({
     authentication: 'token',
     keyring: new Keyring(store, now, () => {}),

@@ -103,6 +103,71 @@ await t.test('who can have any address of an IPv6 network is one client', async 
   t.equal(await from('10.0.0.2'), 200, 'as is the next address of IPv4')
 })
 
+await t.test('what is dear counts as work, and who has had too much done waits, whatever it asks for', async t => {
+  const { url, clock, one, two, port, get, status, metric } = await start(t, { 'controller-requests-work-max': '100' })
+  // A page of 1.4 MB counts as more than 20 ms.
+  const bundle = '/docs/static/swagger-ui-bundle.js'
+  for (let n = 0; n < 50 && (await status(bundle)) === 200; n++);
+  const refused = await get('/healthz')
+  t.match(await refused.json(), { code: 'too_many_requests', detail: 'more than 100 ms of work in a second' })
+  t.equal(refused.headers.get('retry-after'), '1')
+  t.ok((await metric('refused_total{limit="work"}')) > 0)
+  const client = await openClient(t, port, undefined, { headers: one })
+  t.equal(await status('/v1/nodes', one), 200, 'others are not concerned')
+  clock.now += 60_000
+  t.equal(await status('/healthz'), 200)
+  // A body counts before anything is done with it, so that one connection cannot have many of them parsed.
+  const post = () =>
+    fetch(`${url}/v1/requests/get_nodes`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...two },
+      body: `"${'x'.repeat(1_000_000)}"`
+    }).then(({ status }) => status)
+  const answers = await Promise.all(Array.from({ length: 20 }, post))
+  t.ok(answers.filter(answer => answer === 400).length < 6, `${answers}`)
+  t.ok(answers.every(answer => answer === 400 || answer === 429))
+  // Over a WebSocket, too: small messages get their answer, large ones are not read.
+  client.send(
+    requestFrame('get_instances', 'x'.repeat(1_000_000)),
+    requestFrame('get_instances', 'y'.repeat(1_000_000))
+  )
+  for (let n = 0; n < 5; n++) client.send(requestFrame('get_instances', 'z'.repeat(1_000_000)))
+  t.same(await client.closed, { code: 1008, reason: 'more than 100 ms of work in a second' })
+})
+
+await t.test('results that agents are asked for count as work', t => {
+  const one = { total: 1, perClient: 1 }
+  const clock = { now: 0 }
+  const limits = new Limits({
+    ...{ rate: 0, work: 100, streams: one, messages: one, connections: one },
+    now: () => clock.now
+  })
+  limits.charge('a', { results: 3_900 })
+  limits.spend('a')
+  limits.charge('a', { results: 200 })
+  t.throws(() => limits.spend('a'), { code: 'too_many_requests' })
+  limits.spend('b')
+  t.equal(limits.refused.work, 1)
+  t.end()
+})
+
+await t.test('replays have an account of their own: who reads much of the past can still ask', t => {
+  const one = { total: 1, perClient: 1 }
+  const limits = new Limits({
+    ...{ rate: 0, work: 1, streams: one, messages: one, connections: one },
+    now: () => 0
+  })
+  const account = limits.replayOf('a')
+  account.measure(() => {
+    for (const end = performance.now() + 20; performance.now() < end;);
+  })
+  t.ok(account.isUsedUp())
+  t.ok(limits.replayOf('a').isUsedUp(), 'it is one for all streams of the client')
+  t.notOk(limits.replayOf('b').isUsedUp())
+  limits.spend('a')
+  t.end()
+})
+
 await t.test('guesses are slowed down, by whatever way they come', async t => {
   const { port, settings, status, url } = await start(t, { 'controller-requests-rate-max': '2' })
   t.equal(await status('/v1/nodes', bearer('guess')), 401)
@@ -289,9 +354,8 @@ await t.test('with too many connections in all, the next is dropped and counted'
 
 await t.test('no limit is no limit', t => {
   const one = { total: 1, perClient: 1 }
-  const limits = new Limits({ rate: 0, streams: one, messages: one, connections: one, now: () => 0 })
+  const limits = new Limits({ rate: 0, work: 0, streams: one, messages: one, connections: one, now: () => 0 })
   for (let n = 0; n < 10_000; n++) limits.spend('a')
-  limits.close()
   t.equal(limits.refused.rate, 0)
   t.end()
 })

@@ -132,3 +132,14 @@ await t.test('an address with few connections gets in where others find the serv
   t.notOk(await isKept('127.0.0.1'))
   t.ok(await isKept('127.0.0.2'))
 })
+
+await t.test('a message of a viewer is as long as a body of one, at most', async t => {
+  const { viewers, operator, port } = await start(t, {})
+  const long = requestFrame('get_instances', 'x'.repeat(1_048_576))
+  const viewer = await openClient(t, port, undefined, { headers: viewers[0]! })
+  viewer.send(long)
+  t.same(await viewer.closed, { code: 1008, reason: 'a message of a viewer has at most 1048576 bytes' })
+  const client = await openClient(t, port, undefined, { headers: operator })
+  client.send(long)
+  t.match(await client.event(), ['get_instances_response'])
+})
