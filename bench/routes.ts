@@ -1,3 +1,6 @@
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NeededRole } from '../schemas/access.js'
 import { clusterOf, deploy, post } from './cluster.js'
@@ -6,9 +9,6 @@ import { fill, keepsAll } from './history.js'
 import type { AgentsJob } from './loads/agents.js'
 import { startOurs, told } from './process.js'
 import type { Bench, Row } from './row.js'
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 
 /** Something that a client can ask for. */
 interface Ask {
