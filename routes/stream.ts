@@ -105,7 +105,7 @@ export function streamTo(
     format: formats[type],
     opening,
     isLast,
-    account: limits.replayOf(principal.client)
+    account: limits.replayOf(principal)
   })
   raw.socket?.uncork()
 }

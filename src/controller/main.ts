@@ -87,7 +87,7 @@ export async function startController({
     onFinished: (request, by) => {
       metrics.finished(request)
       messages.finished(request)
-      if (by) access.limits.charge(by.client, { results: request.results.length })
+      if (by) access.limits.charge(by, { results: request.results.length })
     }
   })
   const cluster = new Cluster(store, new ConfigurationTable(store))

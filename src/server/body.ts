@@ -13,9 +13,8 @@ export function acceptJsonOnly(app: FastifyInstance, limits: Pick<Limits, 'charg
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     try {
-      const { client } = request.principal
-      limits.refuseToil(client)
-      limits.charge(client, { received: body.length })
+      limits.refuseToil(request.principal)
+      limits.charge(request.principal, { received: body.length })
       refuseMonster(String(body), maxValues(request.routeOptions.bodyLimit))
     } catch (error) {
       return done(error as Error, undefined)

@@ -92,7 +92,7 @@ export class Messages {
       pingMs,
       refusal: (bytes, principal) => this.#refusalOf(bytes, principal),
       onEvent: (topic, event, from) =>
-        limits.measure(from.owner.client, () => {
+        limits.measure(from.owner, () => {
           const request = decodeRequest(event)
           if (topic.startsWith(controllerTopic)) return this.#serve(request, from)
           this.server.publish(topic, event, from)
@@ -143,16 +143,16 @@ export class Messages {
    * Counts a message as work for its sender. Returns why it is not read: small ones always are, since what is too much
    * can then be answered.
    */
-  #refusalOf(bytes: number, { client, role }: Principal): string | undefined {
-    if (bytes > viewerBytes && !covers(role, 'operator')) {
+  #refusalOf(bytes: number, principal: Principal): string | undefined {
+    if (bytes > viewerBytes && !covers(principal.role, 'operator')) {
       return `a message of a viewer has at most ${viewerBytes} bytes`
     }
     try {
-      if (bytes > smallBytes) this.#limits.refuseToil(client)
+      if (bytes > smallBytes) this.#limits.refuseToil(principal)
     } catch (error) {
       return messageOf(error)
     }
-    this.#limits.charge(client, { received: bytes })
+    this.#limits.charge(principal, { received: bytes })
     return undefined
   }
 
@@ -172,7 +172,7 @@ export class Messages {
     const answer = (results: readonly ResultWithoutReqid[]) => {
       if (from.isSubscribedTo(controllerTopic)) {
         const frame = encodeEvent(controllerTopic, encodeResponse(type, clientReqid, results))
-        this.#limits.charge(from.owner.client, { sent: frame.length })
+        this.#limits.charge(from.owner, { sent: frame.length })
         from.send(frame)
       }
     }

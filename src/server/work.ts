@@ -8,7 +8,7 @@ export function countWork(app: FastifyInstance, limits: Pick<Limits, 'measure' |
     if (route.method === 'HEAD') return
     const { handler } = route
     route.handler = function (request, reply) {
-      return limits.measure(request.principal.client, () => handler.call(this, request, reply))
+      return limits.measure(request.principal, () => handler.call(this, request, reply))
     }
   })
   app.addHook<unknown>('onSend', (request, reply, payload, done) => {
@@ -18,7 +18,7 @@ export function countWork(app: FastifyInstance, limits: Pick<Limits, 'measure' |
       typeof payload === 'string' || Buffer.isBuffer(payload)
         ? payload.length
         : Number(reply.getHeader('content-length') ?? 0)
-    if (principal) limits.charge(principal.client, { sent })
+    if (principal) limits.charge(principal, { sent })
     done(null, payload)
   })
 }

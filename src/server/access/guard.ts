@@ -76,6 +76,7 @@ export class Guard {
   allow(principal: Principal, needed: NeededRole, action: string): void {
     const { audit, limits } = this.#options
     const { name, role, client } = principal
+    limits.refuseToil(principal)
     limits.spend(client)
     if (covers(role, needed)) return
     const why = `${name} is of role ${role}: this needs ${needed}`

@@ -1,14 +1,15 @@
 import type { Server, Socket } from 'node:net'
+import { covers } from '../../../schemas/access.js'
 import { clientAddress } from '../../addresses.js'
 import { Allowance } from '../../allowance.js'
 import { AppError } from '../../errors.js'
 import { unlimited, type Account } from '../../events/turns.js'
-import { addTo, Quota, shared } from '../../quota.js'
+import { addTo, Quota, shared, type Holder } from '../../quota.js'
 
 export interface LimitsOptions {
   /** Requests of one client per second, with bursts of twice as many. 0: no limit. */
   rate: number
-  /** Milliseconds of work for one client per second, with bursts of twice as many. 0: no limit. */
+  /** Milliseconds of work for one viewer per second, with bursts of twice as many. 0: no limit. */
   work: number
   /** Event streams at a time. */
   streams: Limit
@@ -98,42 +99,47 @@ export class Limits {
     }
   }
 
-  /** Counts a request. Throws `too_many_requests`, also for a client that has had too much work done. */
+  /** Counts a request. Throws `too_many_requests`. */
   spend(client: string): void {
-    this.refuseToil(client)
     if (this.#options.rate === 0 || this.#requests.take(client)) return
     this.#refused.rate++
     throw new AppError('too_many_requests', `more than ${this.#options.rate} requests in a second`)
   }
 
   /** Throws `too_many_requests` when a client has had too much work done. */
-  refuseToil(client: string): void {
-    if (this.#options.work === 0 || !this.#work.isUsedUp(client)) return
+  refuseToil(holder: Holder): void {
+    if (!this.#pays(holder) || !this.#work.isUsedUp(holder.client)) return
     this.#refused.work++
     throw new AppError('too_many_requests', `more than ${this.#options.work} ms of work in a second`)
   }
 
   /** Counts work for a client. What is dear for us is limited by what it costs, not by how often it is asked for. */
-  charge(client: string, work: Work): void {
-    if (this.#options.work > 0) this.#work.charge(client, millisecondsOf(work))
+  charge(holder: Holder, work: Work): void {
+    if (this.#pays(holder)) this.#work.charge(holder.client, millisecondsOf(work))
   }
 
   /** Returns what some work returns, up to its first `await`, and counts the CPU time that it takes. */
-  measure<T>(client: string, work: () => T): T {
-    return timed(work, ms => this.charge(client, { ms }))
+  measure<T>(holder: Holder, work: () => T): T {
+    return this.#pays(holder) ? timed(work, ms => this.charge(holder, { ms })) : work()
   }
 
   /**
    * Returns a client's account for reading the past, which is apart from that for other work: a stream that has used it
    * up goes on later, and the client can still ask.
    */
-  replayOf(client: string): Account {
-    if (this.#options.work === 0) return { ...unlimited, client }
+  replayOf(holder: Holder): Account {
+    const { client } = holder
+    if (!this.#pays(holder)) return { ...unlimited, client }
     return {
       client,
       isUsedUp: () => this.#replays.isUsedUp(client),
       measure: work => timed(work, ms => this.#replays.charge(client, ms))
     }
+  }
+
+  /** Returns whether work for a client is limited: not where it may stop the whole cluster anyway. */
+  #pays({ role }: Holder): boolean {
+    return this.#options.work > 0 && !covers(role, 'operator')
   }
 
   /** Counts a connection of an agent. Throws `too_many_requests`. */

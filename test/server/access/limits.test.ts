@@ -4,6 +4,7 @@ import { connect as connectTls } from 'node:tls'
 import t, { type Test } from 'tap'
 import { agentPath } from '../../../schemas/agent.js'
 import { Limits } from '../../../src/server/access/limits.js'
+import type { Role } from '../../../schemas/access.js'
 import { tokenCommand } from '../../../src/cli/token.js'
 import { createAuthority } from '../../support/certificates.js'
 import { openStream } from '../../support/client.js'
@@ -15,12 +16,10 @@ import { openClient, openRaw, requestFrame, upgradeText } from '../../support/ze
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 /** A controller whose clock stands still until it is moved, and what its metrics say. */
-async function start(t: Test, flags: Record<string, string> = {}) {
+async function start(t: Test, flags: Record<string, string> = {}, role: Role = 'admin') {
   const directory = directoryOf(t)
   const clock = { now: Date.now() }
-  const tokens = await Promise.all(
-    ['one', 'two'].map(name => tokenCommand(['create'], { role: 'admin', name }, directory))
-  )
+  const tokens = await Promise.all(['one', 'two'].map(name => tokenCommand(['create'], { role, name }, directory)))
   const controller = await startTestController(
     t,
     { 'management-state-dir': directory, 'controller-authentication': 'token', ...flags },
@@ -104,7 +103,11 @@ await t.test('who can have any address of an IPv6 network is one client', async 
 })
 
 await t.test('what is dear counts as work, and who has had too much done waits, whatever it asks for', async t => {
-  const { url, clock, one, two, port, get, status, metric } = await start(t, { 'controller-requests-work-max': '100' })
+  const { url, clock, one, two, port, get, status, metric } = await start(
+    t,
+    { 'controller-requests-work-max': '100' },
+    'viewer'
+  )
   // A page of 1.4 MB counts as more than 20 ms.
   const bundle = '/docs/static/swagger-ui-bundle.js'
   for (let n = 0; n < 50 && (await status(bundle)) === 200; n++);
@@ -135,19 +138,27 @@ await t.test('what is dear counts as work, and who has had too much done waits, 
   t.same(await client.closed, { code: 1008, reason: 'more than 100 ms of work in a second' })
 })
 
+const viewer = (client: string) => ({ client, role: 'viewer' as const })
+
 await t.test('results that agents are asked for count as work', t => {
   const one = { total: 1, perClient: 1 }
   const clock = { now: 0 }
+  const [a, b] = [viewer('a'), viewer('b')]
   const limits = new Limits({
     ...{ rate: 0, work: 100, streams: one, messages: one, connections: one },
     now: () => clock.now
   })
-  limits.charge('a', { results: 3_900 })
-  limits.spend('a')
-  limits.charge('a', { results: 200 })
-  t.throws(() => limits.spend('a'), { code: 'too_many_requests' })
-  limits.spend('b')
+  limits.charge(a, { results: 3_900 })
+  limits.refuseToil(a)
+  limits.charge(a, { results: 200 })
+  t.throws(() => limits.refuseToil(a), { code: 'too_many_requests' })
+  limits.refuseToil(b)
   t.equal(limits.refused.work, 1)
+  for (const role of ['operator', 'admin'] as const) {
+    limits.charge({ client: role, role }, { results: 1_000_000 })
+    limits.refuseToil({ client: role, role })
+    t.notOk(limits.replayOf({ client: role, role }).isUsedUp(), 'who may change things is not held up')
+  }
   t.end()
 })
 
@@ -157,14 +168,14 @@ await t.test('replays have an account of their own: who reads much of the past c
     ...{ rate: 0, work: 1, streams: one, messages: one, connections: one },
     now: () => 0
   })
-  const account = limits.replayOf('a')
+  const account = limits.replayOf(viewer('a'))
   account.measure(() => {
     for (const end = performance.now() + 20; performance.now() < end;);
   })
   t.ok(account.isUsedUp())
-  t.ok(limits.replayOf('a').isUsedUp(), 'it is one for all streams of the client')
-  t.notOk(limits.replayOf('b').isUsedUp())
-  limits.spend('a')
+  t.ok(limits.replayOf(viewer('a')).isUsedUp(), 'it is one for all streams of the client')
+  t.notOk(limits.replayOf(viewer('b')).isUsedUp())
+  limits.refuseToil(viewer('a'))
   t.end()
 })
 
