@@ -5,6 +5,7 @@ import type { DataValidationCxt } from 'ajv/dist/types/index.js'
 import { apiComponents, type FieldError } from './api.js'
 import { eventComponents } from './events.js'
 import { cutKeyword } from './basics.js'
+import { cut } from './cut.js'
 import { suggestion } from './nearest.js'
 
 /** Every named schema. */
@@ -39,16 +40,11 @@ export const ajvOptions: Options = {
       modifying: true,
       errors: false,
       validate: (max: number, text: string, _schema?: unknown, place?: DataValidationCxt) => {
-        if (text.length > max && place) place.parentData[place.parentDataProperty] = cut(text, max)
+        if (place) place.parentData[place.parentDataProperty] = cut(text, max)
         return true
       }
     }
   ]
-}
-
-/** Returns the beginning of a text, with an ellipsis in place of its end, and no half of a character. */
-function cut(text: string, max: number): string {
-  return `${text.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…`
 }
 
 type SchemaError = Pick<
@@ -66,7 +62,7 @@ export function fieldErrors(errors: readonly SchemaError[], at: string): FieldEr
 
 /** Longer names of members are cut in errors: they are the sender's, and may be as long as what it has sent. */
 const shownLength = 256
-const shown = (name: string) => (name.length > shownLength ? `${name.slice(0, shownLength)}…` : name)
+const shown = (name: string) => cut(name, shownLength)
 
 /** Returns the last part of the path for an error about a member of the value that the error's path names. */
 function ownName({ keyword, params }: SchemaError): string {

@@ -125,7 +125,8 @@ export const controllerSettings = {
   }),
   controller_requests_work_max: Count({
     default: 500,
-    description: 'milliseconds of work that these may take in a second, twice as many at once, where the client may only view; 0: no limit'
+    description:
+      'milliseconds of work that these may take in a second, twice as many at once, where the client may only view; 0: no limit'
   }),
   controller_connections_max: Count({
     default: 12_000,

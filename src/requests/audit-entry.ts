@@ -1,5 +1,6 @@
+import { cut } from '../../schemas/cut.js'
 import type { AuditEvent } from '../../schemas/events.js'
-import { cut, defined } from '../util.js'
+import { defined } from '../util.js'
 import type { Caller } from './caller.js'
 
 /** Kinds of entries: each but the changes has a quota, so that no amount of the others pushes out a change. */

@@ -1,4 +1,3 @@
-import type { AppError } from '../errors.js'
 import { Quota, type Holder } from '../quota.js'
 
 export interface PendingLimits {
@@ -8,12 +7,19 @@ export interface PendingLimits {
   pendingMaxOfClient?: number
 }
 
+/** Requests that follow what nodes write or use, each for up to an hour. */
+const followingLimit = { total: 50, perClient: 10 }
+
 /** Who holds a request that no client has submitted. */
 const nobody: Holder = { client: '', role: 'admin' }
+
+/** Throws why a request is one too many; undefined when it is not. */
+type Full = (() => never) | undefined
 
 /** The pending requests of this process, each with the AbortController that ends its work. */
 export class Pending {
   #quota: Quota
+  #following = new Quota({ what: 'requests that follow nodes', ...followingLimit })
   #requests = new Map<string, { ending: AbortController; by: Holder; release: () => void }>()
 
   constructor({ pendingMax, pendingMaxOfClient = Infinity }: PendingLimits) {
@@ -25,20 +31,21 @@ export class Pending {
   }
   /** Requests rejected by a limit. */
   get refused(): number {
-    return this.#quota.refused
+    return this.#quota.refused + this.#following.refused
   }
 
-  /** Adds a request. `full` is the error if that exceeds a limit: the calling code decides whether to refuse it. */
-  add(reqid: string, by: Holder = nobody): { ending: AbortController; full: AppError | undefined } {
-    const full = this.#quota.refusal(by)
+  /**
+   * Adds a request. `full` throws the error if that exceeds a limit, which counts as refused: the calling code decides
+   * whether to refuse it.
+   */
+  add(reqid: string, by: Holder = nobody, { follows = false } = {}): { ending: AbortController; full: Full } {
+    const quotas = [this.#quota, ...(follows ? [this.#following] : [])]
+    const refusals = quotas.map(quota => [quota, quota.refusal(by)] as const)
+    const [first, refusal] = refusals.find(([, refusal]) => refusal) ?? []
     const ending = new AbortController()
-    this.#requests.set(reqid, { ending, by, release: this.#quota.hold(by) })
-    return { ending, full }
-  }
-
-  /** Counts a refused request, and throws the reason. */
-  refuse(full: AppError): never {
-    this.#quota.refuse(full)
+    const releases = quotas.map(quota => quota.hold(by))
+    this.#requests.set(reqid, { ending, by, release: () => releases.forEach(release => release()) })
+    return { ending, full: refusal && (() => first!.refuse(refusal)) }
   }
 
   /** Returns who has submitted a request; undefined when it is not pending. */

@@ -137,10 +137,11 @@ export class Requests {
 
   async #start(asked: Asked): Promise<Started> {
     if (this.#closing) throw new AppError('unavailable', 'the controller is stopping')
-    const { type, reqid, work } = asked
+    const { type, args, reqid, work } = asked
     const { durability, transient } = this.#kind(type)
+    const follows = args.follow === true || args.watch === true
     // Count it before it is written: requests that arrive meanwhile must see it.
-    const { ending, full } = this.#pending.add(reqid, asked.by)
+    const { ending, full } = this.#pending.add(reqid, asked.by, { follows })
     // On a monotonic clock, like the timer.
     const deadline = performance.now() + asked.timeoutMs
     let isWorkedOn = false
@@ -151,7 +152,7 @@ export class Requests {
         transient,
         (append, record) => {
           const replayed = this.#replay(asked.idempotency)
-          if (!replayed && full) this.#pending.refuse(full)
+          if (!replayed) full?.()
           return replayed ?? this.#accept(asked, early, { append, record })
         },
         { unhurried: early !== undefined }

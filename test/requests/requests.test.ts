@@ -305,6 +305,26 @@ await t.test('only so many of one client can be pending, which leaves room for o
   await requests.close()
 })
 
+await t.test('only so many requests of one client can follow nodes, and viewers leave room for others', async t => {
+  const { requests } = await openRequests(t, { pendingMax: 1000 })
+  const start = (client: string, args: object, role: 'viewer' | 'operator' = 'viewer') =>
+    requests.start(
+      'get_node_stats',
+      args,
+      { ...options, by: { name: client, role, address: '127.0.0.1', client } },
+      task => new Promise(resolve => task.signal.addEventListener('abort', () => resolve({ results: [] })))
+    )
+  for (const client of ['a', 'b', 'c', 'd']) {
+    for (let n = 0; n < 10; n++) await start(client, n % 2 === 0 ? { watch: true } : { follow: true })
+    await t.rejects(start(client, { watch: true }), { code: 'too_many_requests' })
+    await start(client, { watch: false })
+  }
+  await t.rejects(start('e', { watch: true }), { code: 'unavailable' })
+  await start('e', { watch: true }, 'operator')
+  t.equal(requests.refused, 5)
+  await requests.close()
+})
+
 await t.test('a page ends early when its requests have many results, and the next one goes on', async t => {
   const { requests } = await openRequests(t)
   const results = Array.from({ length: 100 }, (_, n) => ({ success: true as const, node: `w-${n}` }))
