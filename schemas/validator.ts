@@ -40,7 +40,8 @@ export const ajvOptions: Options = {
       modifying: true,
       errors: false,
       validate: (max: number, text: string, _schema?: unknown, place?: DataValidationCxt) => {
-        if (place) place.parentData[place.parentDataProperty] = cut(text, max)
+        // A text that is the whole value is in nothing.
+        if (place?.parentData && text.length > max) place.parentData[place.parentDataProperty] = cut(text, max)
         return true
       }
     }
