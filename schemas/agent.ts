@@ -206,7 +206,10 @@ export const agentMethods = {
   /** What a node's metrics endpoint serves. */
   get_metrics: {
     params: Type.Object({ node: Name }),
-    answer: Type.Object({ text: Type.String(), content_type: Type.String({ maxLength: 256 }) }, closed)
+    answer: Type.Object(
+      { text: Type.String({ maxLength: 4_194_304 }), content_type: Type.String({ maxLength: 256 }) },
+      closed
+    )
   }
 } satisfies Record<string, { params: TSchema; answer: TSchema; part?: TSchema }>
 

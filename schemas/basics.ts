@@ -43,6 +43,9 @@ export const RequestId = Type.String({
   examples: ['0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44']
 })
 
+/** A process ID of Linux. */
+export const Pid = Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })
+
 export const Port = Type.Integer({ minimum: 1, maximum: 65535, examples: [2200] })
 
 /**

@@ -1,5 +1,5 @@
 import { Type, type Static, type TObject, type TProperties } from '@sinclair/typebox'
-import { Enum, ListOf, Name, NodeState, Ref, Text, Time } from './basics.js'
+import { Enum, ListOf, Name, NodeState, Pid, Ref, Text, Time } from './basics.js'
 
 /** Schemas for operating nodes: findings of checks, outcomes of runs, and resource usage. */
 
@@ -10,7 +10,7 @@ function noun<T extends TProperties>(id: string, description: string, properties
 }
 
 const optional = Type.Optional
-const Count = (description: string) => Type.Integer({ minimum: 0, description })
+const Count = (description: string) => Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description })
 const Amount = (description: string) => Type.Number({ minimum: 0, description })
 const sampleTime = '2026-11-22T14:48:56.123Z'
 
@@ -27,7 +27,7 @@ export const Finding = noun(
     level: Ref(FindingLevel),
     message: Text(4096),
     file: optional(Text(4096, { description: 'The script.' })),
-    line: optional(Type.Integer({ minimum: 0 }))
+    line: optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
   },
   { level: 'error', message: 'syntax error, at or near "}"', file: '/opt/zeek/share/zeek/site/local.zeek', line: 12 }
 )
@@ -37,7 +37,7 @@ export const NodeRun = noun(
   'NodeRun',
   'One process of a node, from its start to its end.',
   {
-    pid: optional(Type.Integer()),
+    pid: optional(Pid),
     started_at: Time,
     ended_at: optional(Time),
     reason: optional(Text(2048, { description: 'Why it has ended: an exit code, a signal, or that it was stopped.' }))
@@ -85,7 +85,7 @@ export const NodeStep = noun(
   {
     node: Name,
     state: Ref(NodeStepState),
-    seconds: Type.Integer({ minimum: 0, description: 'For how long already.' })
+    seconds: Count('For how long already.')
   },
   { node: 'worker-1', state: 'starting', seconds: 12 }
 )
@@ -97,7 +97,7 @@ export const NodeStats = noun(
   {
     node: Name,
     time: Time,
-    pid: Type.Integer(),
+    pid: Pid,
     uptime: Amount('Seconds since its process started.'),
     cpu_seconds: Amount('Processor time that it has used.'),
     memory_bytes: Count('Resident memory.'),
@@ -209,7 +209,7 @@ export const ForeignProcess = noun(
   'ForeignProcess',
   'A Zeek process that the agent has not started.',
   {
-    pid: Type.Integer(),
+    pid: Pid,
     command: Text(8192, { description: 'Its command line.' })
   },
   { pid: 977, command: 'zeek -i eth1 local' }
@@ -251,6 +251,8 @@ export const InstanceStats = noun(
 )
 export type InstanceStats = Static<typeof InstanceStats>
 
+/** A figure that a host can measure. */
+const Figure = Type.Number({ minimum: 0, maximum: 1e15 })
 /** More nodes than any host runs. */
 const instanceNodesMax = 10_000
 const Names = Type.Array(Name, { maxItems: instanceNodesMax })
@@ -264,11 +266,11 @@ export const HealthReport = noun(
       Type.Object(
         {
           node: Name,
-          dropped_percent: optional(Type.Number()),
-          packets_per_second: optional(Type.Number()),
-          idle: optional(Type.Number()),
+          dropped_percent: optional(Figure),
+          packets_per_second: optional(Figure),
+          idle: optional(Figure),
           /** For a node that writes logs: seconds since its log files last grew. */
-          logs_idle: optional(Type.Number()),
+          logs_idle: optional(Figure),
           /**
            * Nodes that this node should see in the cluster but does not: for a manager, out of all others; for another
            * node, out of the managers.
@@ -284,10 +286,9 @@ export const HealthReport = noun(
      * ten.
      */
     drift: optional(
-      Type.Array(
-        Type.Object({ node: Name, pid: Type.Integer(), files: Type.Array(Text(4096), { maxItems: 10 }) }, closed),
-        { maxItems: instanceNodesMax }
-      )
+      Type.Array(Type.Object({ node: Name, pid: Pid, files: Type.Array(Text(4096), { maxItems: 10 }) }, closed), {
+        maxItems: instanceNodesMax
+      })
     ),
     /** How packets are spread over the workers of an interface. Only what has lasted long is reported. */
     fan_out: optional(
@@ -299,7 +300,7 @@ export const HealthReport = noun(
             /** Whether all workers count the same packets. */
             duplicated: Type.Boolean(),
             /** The worker that counts the most packets, and by what factor it exceeds the median. */
-            heaviest: optional(Type.Object({ node: Name, times: Type.Number() }, closed))
+            heaviest: optional(Type.Object({ node: Name, times: Figure }, closed))
           },
           closed
         ),

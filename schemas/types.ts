@@ -1,5 +1,18 @@
 import { Type, type Static, type TUnsafe } from '@sinclair/typebox'
-import { ClusterRole, DesiredState, Enum, Host, ListOf, Name, NodeState, Port, Ref, RequestId, Text } from './basics.js'
+import {
+  ClusterRole,
+  DesiredState,
+  Enum,
+  Host,
+  ListOf,
+  Name,
+  NodeState,
+  Pid,
+  Port,
+  Ref,
+  RequestId,
+  Text
+} from './basics.js'
 import { Diagnosis, Finding, InstanceStats, NodeStats } from './operations.js'
 
 export * from './basics.js'
@@ -180,7 +193,7 @@ export const NodeStatus = Type.Object(
     desired_state: Type.Optional(Ref(DesiredState)),
     mgmt_role: Ref(ManagementRole),
     cluster_role: Type.Optional(Ref(ClusterRole)),
-    pid: Type.Optional(Type.Integer()),
+    pid: Type.Optional(Pid),
     port: Type.Optional(Port),
     metrics_port: Type.Optional(Port),
     since: Type.Optional(Type.String({ format: 'date-time', description: 'When it came into this state.' })),
@@ -193,6 +206,7 @@ export const NodeStatus = Type.Object(
     restarts: Type.Optional(
       Type.Integer({
         minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
         description: 'How often it was started again after an exit, since it was last started on purpose.'
       })
     )

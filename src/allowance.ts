@@ -19,7 +19,7 @@ export class Allowance {
 
   /** Takes one. Returns whether there was one left. */
   take(key: string): boolean {
-    if (this.#leftOf(key) < 1) return false
+    if (this.leftOf(key) < 1) return false
     this.charge(key, 1)
     return true
   }
@@ -27,17 +27,18 @@ export class Allowance {
   /** Takes what has been used already, even if that is more than there was: the key is then in debt. */
   charge(key: string, amount: number): void {
     this.#forget()
-    const count = this.#leftOf(key) - amount
+    const count = this.leftOf(key) - amount
     this.#left.delete(key)
     this.#left.set(key, { count, at: this.#options.now() })
   }
 
   /** Returns whether nothing is left, or less. */
   isUsedUp(key: string): boolean {
-    return this.#leftOf(key) <= 0
+    return this.leftOf(key) <= 0
   }
 
-  #leftOf(key: string): number {
+  /** Returns how much is left; below 0 is debt. */
+  leftOf(key: string): number {
     const { perSecond, burst, now } = this.#options
     const left = this.#left.get(key)
     return left ? Math.min(burst, left.count + (Math.max(0, now() - left.at) / 1000) * perSecond) : burst
@@ -46,7 +47,7 @@ export class Allowance {
   /** Removes keys whose allowance is full again: they are among those that took longest ago. */
   #forget(): void {
     for (const key of this.#left.keys()) {
-      if (this.#leftOf(key) < this.#options.burst) break
+      if (this.leftOf(key) < this.#options.burst) break
       this.#left.delete(key)
     }
   }

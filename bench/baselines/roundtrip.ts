@@ -65,7 +65,7 @@ const fleet = new Fleet({
   retryMaxMs: 5000,
   log,
   now,
-  nodesOf: () => [],
+  ownerOf: () => undefined,
   layout: digest => cluster.layout(digest),
   dial: async () => {
     throw new Error('nobody is dialled')

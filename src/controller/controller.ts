@@ -148,7 +148,7 @@ export class Controller {
     }
     const { config } = args as RequestArguments
     const kept: RequestArguments = config ? { ...args, config: masked(config, this.#isSecret) } : args
-    const idempotency = key === undefined ? undefined : idempotencyOf(by?.name ?? '', key, [type, timeout, args])
+    const idempotency = key === undefined ? undefined : idempotencyOf(by?.client ?? '', key, [type, timeout, args])
     const all = { timeoutMs: seconds * 1000, idempotency, by, ...options }
     return await requests.start(type, kept, all, this.#handlers[type](args))
   }

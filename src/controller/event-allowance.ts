@@ -3,6 +3,8 @@ import { Allowance } from '../allowance.js'
 /** Events that an agent may cause in a second in the long run, and at once: all its nodes may change together. */
 const perSecond = 20
 const burst = 5_000
+/** Length of an event, as JSON, that counts as one: longer ones count as several. */
+const unitLength = 512
 /** How long events are counted that were left out, before that is told. */
 const gatherMs = 5_000
 
@@ -22,8 +24,11 @@ export class EventAllowance {
   }
 
   /** Counts an event. Returns whether the instance may cause it; counted as left out when not. */
-  take(instance: string): boolean {
-    if (this.#allowance.take(instance)) return true
+  take(instance: string, event: object): boolean {
+    if (this.#allowance.take(instance)) {
+      this.#allowance.charge(instance, Math.floor(JSON.stringify(event).length / unitLength))
+      return true
+    }
     const known = this.#leftOut.get(instance)
     if (known) known.count++
     else this.#leftOut.set(instance, { count: 1, timer: setTimeout(() => this.#report(instance), gatherMs).unref() })

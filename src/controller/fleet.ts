@@ -12,7 +12,10 @@ import type { Transport } from '../link/transport.js'
 import { asking, serve, type AnswerOf, type AskOptions, type ParamsOf } from '../protocol/methods.js'
 import { backoff, compare, hostPort, maxTimerMs } from '../util.js'
 import { Waiting } from '../requests/waiting.js'
+import { Allowance } from '../allowance.js'
+import { cut } from '../../schemas/cut.js'
 import { dated, lost } from './cluster/node-status.js'
+import { ownReport } from './cluster/own-report.js'
 import { EventAllowance } from './event-allowance.js'
 
 const askAgent = asking(agentMethods)
@@ -22,7 +25,15 @@ const { hello: _hello, ...told } = controllerMethods
 
 const checkName = checker(Name, invalid)
 
-/** Processes of an instance that are known beside its configured nodes: those of an earlier configuration. */
+/** Health reports of an instance, and its questions for layouts: more of them than a second has are of no use. */
+const reportRate = { perSecond: 2, burst: 20 }
+const layoutRate = { perSecond: 2, burst: 50 }
+/** Length of what is told of a late answer: it may be of many nodes. */
+const lateLength = 2048
+/** How long an agent may take until its hello, in milliseconds: it asks zeek for its version first. */
+const helloMs = 60_000
+
+/** Processes that an instance may have when one comes that it is not configured to run: of an earlier configuration. */
 const otherNodesMax = 1_000
 /** Processes of an instance that are no nodes: its agent, and controllers on its host. */
 const managingMax = 16
@@ -67,8 +78,8 @@ export interface FleetOptions {
   retryMaxMs: number
   log: Logger
   now: () => number
-  /** Returns the nodes that an instance is configured to run. */
-  nodesOf: (instance: string) => readonly { name: string }[]
+  /** Returns the instance that is configured to run a node; undefined when none is. */
+  ownerOf: (node: string) => string | undefined
   /** Returns the packed layout with a digest. Throws an AppError. */
   layout: (digest: string) => Promise<string>
   /** Opens a link to an agent that is dialled. */
@@ -85,17 +96,21 @@ export class Fleet extends EventEmitter<FleetEvents> {
   #dialling = new Map<string, { address: string; stop: AbortController }>()
   #closing = new AbortController()
   #allowance: EventAllowance
+  #reports: Allowance
+  #layouts: Allowance
 
   constructor(options: FleetOptions) {
     super()
     this.setMaxListeners(0)
     this.#options = options
+    this.#reports = new Allowance({ ...reportRate, now: options.now })
+    this.#layouts = new Allowance({ ...layoutRate, now: options.now })
     this.#allowance = new EventAllowance((instance, message) => this.emit('excess', message, instance), options.now)
   }
 
-  /** Counts an event that an agent causes. Returns false when it causes too many: leave it out then. */
-  mayCause(instance: string): boolean {
-    return this.#allowance.take(instance)
+  /** Counts an event that an agent causes. Returns false when it causes too much: leave it out then. */
+  mayCause(instance: string, event: object = {}): boolean {
+    return this.#allowance.take(instance, event)
   }
 
   /** Returns the instances that are connected now, sorted by name. */
@@ -138,7 +153,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (!member) throw new AppError('unavailable', `instance ${instance} is not connected`)
     const about = `${method}${reqid === undefined ? '' : ` of request ${reqid}`}`
     const late = (answer: LinkReply) =>
-      this.emit('log', instance, 'WARNING', `late answer to ${about}: ${describe(answer)}`)
+      this.emit('log', instance, 'WARNING', `late answer to ${about}: ${cut(describe(answer), lateLength)}`)
     return await askAgent(member.link, method, params, { ...options, late, from: instance })
   }
 
@@ -160,6 +175,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
             layout: async ({ digest }) => {
               // Only an agent that has said hello has any use for it.
               if (!member) throw new AppError('forbidden', 'hello comes first')
+              if (!this.#layouts.take(member.name)) {
+                throw new AppError('too_many_requests', 'layouts are asked for too often')
+              }
               return { packed: await this.#options.layout(digest) }
             },
             change: ({ status, old_state: old, reason }) => {
@@ -169,19 +187,26 @@ export class Fleet extends EventEmitter<FleetEvents> {
               for (const node of nodes) member?.statuses.delete(node)
             },
             health: report => {
-              if (member) this.emit('health', member.name, report)
+              // Each is complete: one that is left out is made up for by the next.
+              if (!member || !this.#reports.take(member.name)) return
+              const { name, statuses } = member
+              this.emit(
+                'health',
+                name,
+                ownReport(
+                  report,
+                  node => statuses.has(node),
+                  node => this.#options.ownerOf(node) !== undefined
+                )
+              )
             },
             log: ({ level, message }) => {
               if (member) this.emit('log', member.name, level, message)
             },
             error: ({ message, node }) => {
               if (!member) return
-              this.emit(
-                'fault',
-                message,
-                member.name,
-                node !== undefined && member.statuses.has(node) ? node : undefined
-              )
+              const isOwn = node !== undefined && member.statuses.has(node) && !this.#isForeign(member, node)
+              this.emit('fault', message, member.name, isOwn ? node : undefined)
             }
           },
           { unknown: 'drop' }
@@ -195,9 +220,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
         }
       }
     )
+    const patience = setTimeout(() => {
+      if (!member) void link.close('there was no hello')
+    }, helloMs).unref()
     link.closed.addEventListener(
       'abort',
       () => {
+        clearTimeout(patience)
         if (member) this.#lose(member, String(link.closed.reason))
       },
       { once: true }
@@ -327,18 +356,20 @@ export class Fleet extends EventEmitter<FleetEvents> {
     for (const status of [...member.statuses.values()]) this.#note(member, lost(status, reason, this.#options.now()))
   }
 
+  /** Returns whether another instance is configured to run a node: nobody but its agent speaks for it. */
+  #isForeign({ name }: Member, node: string): boolean {
+    return (this.#options.ownerOf(node) ?? name) !== name
+  }
+
   /** Returns whether an instance has as many processes of that kind already as it can have. */
   #isFull({ name: instance, statuses }: Member, { node, mgmt_role: role }: NodeStatus): boolean {
-    if (role === 'NODE') {
-      const configured = this.#options.nodesOf(instance)
-      return statuses.size >= configured.length + otherNodesMax && !configured.some(({ name }) => name === node)
-    }
+    if (role === 'NODE') return statuses.size >= otherNodesMax && this.#options.ownerOf(node) !== instance
     return [...statuses.values()].filter(({ mgmt_role: role }) => role !== 'NODE').length >= managingMax
   }
 
   #note(member: Member, status: NodeStatus, reason = status.reason ?? '', said?: NodeState): void {
     const before = member.statuses.get(status.node)
-    if (!before && this.#isFull(member, status)) return
+    if (this.#isForeign(member, status.node) || (!before && this.#isFull(member, status))) return
     const old = said ?? before?.state ?? 'UNKNOWN'
     member.statuses.set(status.node, dated(status, before, reason, this.#options.now()))
     if (status.mgmt_role === 'NODE' && old !== status.state) this.emit('change', member.name, status, old, reason)

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { agentPath } from '../../schemas/agent.js'
+import type { Result } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import { Hub } from '../events/hub.js'
 import { fromAgent, listen, type LinkServer } from '../link/websocket.js'
@@ -87,7 +88,7 @@ export async function startController({
     onFinished: (request, by) => {
       metrics.finished(request)
       messages.finished(request)
-      if (by) access.limits.charge(by, { results: request.results.length })
+      if (by) access.limits.charge(by, { results: sizeOf(request.results) })
     }
   })
   const cluster = new Cluster(store, new ConfigurationTable(store))
@@ -97,7 +98,7 @@ export async function startController({
     retryMaxMs: settings.management_retry_max * 1000,
     log,
     now,
-    nodesOf: instance => cluster.shares?.nodes(instance) ?? [],
+    ownerOf: node => cluster.shares?.ownerOf(node),
     layout: digest => cluster.layout(digest),
     dial: (name, address, signal) => access.dialAgent(name, address, signal)
   })
@@ -178,6 +179,11 @@ export async function startController({
       store.close()
     }
   }
+}
+
+/** Returns how many things results tell of: that of get_nodes tells of all nodes of an instance. */
+function sizeOf(results: readonly Result[]): number {
+  return results.reduce((sum, { data }) => sum + 1 + (data?.nodes?.length ?? 0), 0)
 }
 
 /** Opens the logs, and warns of those whose past events cannot be trusted. Throws an AppError that names the file. */

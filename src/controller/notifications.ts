@@ -26,25 +26,27 @@ export class Notifications {
 
   /** Writes what agents do and report from now on, unless one causes too much. Call it once. */
   watch(fleet: Fleet): void {
-    fleet.on('connected', ({ name, host, hello }) => {
-      if (!fleet.mayCause(name)) return
-      this.#log.info(`agent ${name} is connected, from ${host}`)
-      this.note({ type: 'notify_agent_hello', instance: name, host, version: hello.version })
-    })
-    fleet.on('lost', ({ name }, reason) => {
-      if (!fleet.mayCause(name)) return
-      this.#log.warn(`agent ${name} is lost: ${reason}`)
-      this.note({ type: 'notify_agent_lost', instance: name, reason })
-    })
-    fleet.on('change', (instance, { node, state }, old, reason) => {
-      if (!fleet.mayCause(instance)) return
-      this.note({ type: 'notify_change', instance, node, old_state: old, new_state: state, reason })
-    })
-    fleet.on('log', (instance, level, message) => {
-      if (fleet.mayCause(instance)) this.note({ type: 'notify_log', instance, level, message })
-    })
+    const note = (instance: string, event: DomainEvent, line?: () => void) => {
+      if (!fleet.mayCause(instance, event)) return
+      line?.()
+      this.note(event)
+    }
+    fleet.on('connected', ({ name, host, hello }) =>
+      note(name, { type: 'notify_agent_hello', instance: name, host, version: hello.version }, () =>
+        this.#log.info(`agent ${name} is connected, from ${host}`)
+      )
+    )
+    fleet.on('lost', ({ name }, reason) =>
+      note(name, { type: 'notify_agent_lost', instance: name, reason }, () =>
+        this.#log.warn(`agent ${name} is lost: ${reason}`)
+      )
+    )
+    fleet.on('change', (instance, { node, state }, old, reason) =>
+      note(instance, { type: 'notify_change', instance, node, old_state: old, new_state: state, reason })
+    )
+    fleet.on('log', (instance, level, message) => note(instance, { type: 'notify_log', instance, level, message }))
     fleet.on('fault', (message, instance, node) => {
-      if (fleet.mayCause(instance ?? 'unknown')) this.complain(message, instance, node)
+      if (fleet.mayCause(instance ?? 'unknown', { message })) this.complain(message, instance, node)
     })
     fleet.on('excess', (message, instance) => this.complain(message, instance))
   }

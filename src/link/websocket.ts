@@ -181,8 +181,8 @@ export async function listen<T>({
         admitted.set(req, admit(req))
         done(true)
       } catch (error) {
-        if (!(error instanceof AppError)) throw error
-        done(false, statusOf[error.code], error.message)
+        if (error instanceof AppError) done(false, statusOf[error.code], error.message)
+        else done(false, statusOf.internal)
       }
     }
   })

@@ -159,7 +159,7 @@ export class Requests {
       )
       const { request, replayed } = started
       if (replayed) return started
-      this.#options.onStarted?.(request)
+      this.#tell(request, () => this.#options.onStarted?.(request))
       if (finished) this.#announce(finished)
       else if (this.#closing) await this.#interrupt(request)
       else if (!('now' in work)) {
@@ -398,7 +398,16 @@ export class Requests {
 
   #announce(finished: Request): void {
     this.#waiting.release(finished.reqid)
-    this.#options.onFinished?.(finished, this.#pending.holderOf(finished.reqid))
+    this.#tell(finished, () => this.#options.onFinished?.(finished, this.#pending.holderOf(finished.reqid)))
+  }
+
+  /** Tells of a request that is written down: whatever is wrong with that, it does not fail the request. */
+  #tell({ reqid, type }: Request, tell: () => void): void {
+    try {
+      tell()
+    } catch (error) {
+      this.#options.log.error({ err: error, reqid }, `${type} could not be told: ${messageOf(error)}`)
+    }
   }
 
   #kind(type: RequestType): { durability: 'synced' | 'written'; transient: boolean } {

@@ -57,7 +57,7 @@ interface Asked {
 /** What decides on clients of the WebSocket API. */
 export interface MessagesAccess {
   guard: Pick<Guard, 'hold' | 'allow'>
-  limits: Pick<Limits, 'messages' | 'charge' | 'measure' | 'refuseToil'>
+  limits: Pick<Limits, 'messages' | 'charge' | 'measure' | 'refuseToil' | 'isReckless'>
 }
 
 /**
@@ -95,7 +95,8 @@ export class Messages {
         limits.measure(from.owner, () => {
           const request = decodeRequest(event)
           if (topic.startsWith(controllerTopic)) return this.#serve(request, from)
-          this.server.publish(topic, event, from)
+          // Others could take it for what the controller says.
+          if (covers(from.owner.role, 'operator')) this.server.publish(topic, event, from)
           return undefined
         }),
       log
@@ -130,13 +131,15 @@ export class Messages {
    */
   finished({ reqid, type, state, results }: Request): void {
     const asked = this.#asked.get(reqid)
-    if (isZeeks(type) && state !== 'expired') {
+    try {
+      if (!isZeeks(type) || state === 'expired') return
+      if (asked?.isAnswered === false && type !== 'get_configuration') asked.answer(results)
       if (this.server.isHeard(controllerTopic, asked?.from)) {
         this.server.publish(controllerTopic, encodeResponse(type, reqid, results), asked?.from)
       }
-      if (asked?.isAnswered === false && type !== 'get_configuration') asked.answer(results)
+    } finally {
+      asked?.ended()
     }
-    asked?.ended()
   }
 
   /**
@@ -148,7 +151,7 @@ export class Messages {
       return `a message of a viewer has at most ${viewerBytes} bytes`
     }
     try {
-      if (bytes > smallBytes) this.#limits.refuseToil(principal)
+      if (bytes > smallBytes || this.#limits.isReckless(principal)) this.#limits.refuseToil(principal)
     } catch (error) {
       return messageOf(error)
     }

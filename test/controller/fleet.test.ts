@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import { openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
@@ -29,7 +31,7 @@ function startFleet(t: Test) {
     retryMaxMs: 0,
     log: silent,
     now: () => 1000,
-    nodesOf: () => [],
+    ownerOf: () => undefined,
     layout: async digest => `packed ${digest}`,
     dial: async () => {
       throw new Error('nobody is dialled')
@@ -383,4 +385,19 @@ await t.test('a socket that never says hello is no instance', async t => {
   t.teardown(() => transport.close('bye'))
   await agentOf(t, controller, { name: 'agent-z' })
   t.match(controller.controller.instances(), [{ name: 'agent-z' }])
+})
+
+await t.test('a link without a hello ends after a while, one with it stays', async t => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const { fleet, connect } = startFleet(t)
+  const { link: known } = await connect()
+  const [ours, theirs] = memoryPair()
+  const silent = fleet.accept(theirs, '10.0.0.1')
+  const other = new Link(ours, {})
+  mock.timers.tick(60_000)
+  await once(silent.closed, 'abort')
+  t.equal(silent.closed.reason, 'there was no hello')
+  if (!other.closed.aborted) await once(other.closed, 'abort')
+  t.notOk(known.closed.aborted)
 })

@@ -325,3 +325,84 @@ await t.test('the instances of a request share what its results may hold', async
   }
   t.same(said, [8_388_608, 8_388_608, 4_194_304, 4_194_304])
 })
+
+await t.test('a health report counts each node of its own once, whatever else is in it', async t => {
+  const { controller, hostile } = await twoInstances(t)
+  hostile.change('worker-2', 'PENDING', 'RUNNING')
+  const [unseen, file] = [Array(1000).fill('manager'), (n: number) => `${n}`.padEnd(4000, 'x')]
+  hostile.link.notify('health', {
+    nodes: [
+      ...Array.from({ length: 1000 }, () => ({ node: 'worker-2', unseen })),
+      { node: 'worker-1', dropped_percent: 90 }
+    ],
+    drift: Array.from({ length: 300 }, (_, n) => ({ node: 'worker-2', pid: 1, files: [file(n)] })),
+    fan_out: [{ interface: 'lo', nodes: ['manager', 'worker-1'], duplicated: true }],
+    file_systems: Array.from({ length: 100 }, (_, n) => ({
+      path: file(n),
+      holds: [],
+      size_bytes: 100,
+      free_bytes: 0
+    })),
+    archive: undefined
+  })
+  const health = async () => (await (await fetch(`${controller.url}/v1/health`)).json()) as any
+  await until(async () => (await health()).reasons.some(({ code }: any) => code === 'disk_full'), 'it has come')
+  const { reasons } = await health()
+  const count = (code: string) => reasons.filter((reason: any) => reason.code === code).length
+  t.same([count('drift'), count('disk_full'), count('duplicated'), count('packets_dropped')], [1, 20, 0, 0])
+  t.ok(JSON.stringify(reasons).length < 50_000)
+})
+
+await t.test('a node of another instance is not spoken for, and numbers that are none are refused', async t => {
+  const { controller, hostile } = await twoInstances(t)
+  const stream = await openStream(t, `${controller.url}/v1/events?types=notify_change,notify_error`)
+  await stream.next('hello')
+  hostile.change('worker-1', 'RUNNING', 'CRASHED')
+  for (const pid of [1e300, -1, 2 ** 40, 1.5]) {
+    const status = { node: 'worker-2', state: 'FAILED', mgmt_role: 'NODE', pid }
+    hostile.link.notify('change', { status, old_state: 'RUNNING', reason: '' })
+  }
+  hostile.link.notify('error', { message: 'of another', node: 'worker-1' })
+  hostile.change('worker-2', 'PENDING', 'RUNNING')
+  const told = await stream.collect(({ type }) => type === 'notify_change')
+  t.same(
+    told.map(({ json: { type, node } }) => [type, node]),
+    [
+      ['notify_error', undefined],
+      ['notify_change', 'worker-2']
+    ]
+  )
+  t.equal((await controller.ask('get_nodes')).state, 'succeeded')
+})
+
+await t.test('what is long counts for more: steps, lines and late answers do not fill the log', async t => {
+  let held: ((answer: unknown) => void) | undefined
+  const { controller, hostile } = await twoInstances(t, {
+    handlers: {
+      restart: (_params, { part }) => {
+        for (let n = 0; n < 20; n++) part(Array(9000).fill({ node: 'worker-2', state: 'starting', seconds: 1 }))
+        return []
+      },
+      get_id_value: () =>
+        new Promise(resolve => {
+          held = resolve
+        })
+    }
+  })
+  hostile.change('worker-2', 'RUNNING', 'PENDING')
+  const stream = await openStream(t, `${controller.url}/v1/events`)
+  await stream.next('hello')
+  await controller.ask('restart', { nodes: ['worker-2'] })
+  const steps = (await stream.collect(({ type }) => type === 'restart_response')).flatMap(
+    ({ json }) => json.waiting ?? []
+  )
+  t.ok(steps.length <= 20, `${steps.length} steps`)
+  await controller.ask('get_id_value', { id: 'x', nodes: ['worker-2'] }, '?timeout=0.2')
+  held?.(Array.from({ length: 1900 }, (_, n) => ({ success: false, node: `w${n}`, error: `${n}`.padEnd(8000, 'e') })))
+  const late = await stream.next('notify_log')
+  t.ok(late!.json.message.length < 2200, `${late?.json.message.length}`)
+  const message = '\u0001'.repeat(4096)
+  for (let n = 0; n < 1000; n++) hostile.link.notify('log', { level: 'ERROR', message })
+  const lines = await stream.collect(({ type }) => type === 'notify_error')
+  t.ok(lines.length < 150, `${lines.length} lines of 24 KB`)
+})

@@ -1,5 +1,8 @@
 import type { InstanceNode } from '../../../schemas/api.js'
 import type { HealthReason, HealthReport } from '../../../schemas/operations.js'
+import { cut } from '../../../schemas/cut.js'
+import { Allowance } from '../../allowance.js'
+import { addTo } from '../../quota.js'
 import type { ControllerSettings } from '../config.js'
 import type { Fleet } from '../fleet.js'
 import { apart, fanOut, isSilent, logsStalled, namesOf, silent } from './liveness.js'
@@ -29,6 +32,20 @@ export interface ClusterHealth {
 const percent = (part: number, whole: number) => (whole === 0 ? 100 : (part / whole) * 100)
 const rounded = (value: number) => String(Math.round(value * 100) / 100)
 
+/** Changes of health that are told in a second, and at once: what changes faster is told when it is over. */
+const changeRate = { perSecond: 0.2, burst: 30 }
+/** Most reasons of one kind about one instance, and their longest message. */
+const reasonsMax = 20
+const messageLength = 1024
+
+/** Returns reasons as they are told: one instance, however it is, does not drown the others. */
+function bounded(reasons: readonly HealthReason[]): HealthReason[] {
+  const counts = new Map<string, number>()
+  return reasons
+    .filter(({ code, instance }) => addTo(counts, `${code} ${instance}`, 1) <= reasonsMax)
+    .map(reason => ({ ...reason, message: cut(reason.message, messageLength) }))
+}
+
 /** Returns why a cluster is not ready; empty when it is. Nodes whose desired state is STOPPED do not count. */
 export function assess(
   { nodes, reports, lasting = () => 0, outdated = new Map() }: Vitals,
@@ -36,7 +53,7 @@ export function assess(
 ): HealthReason[] {
   if (!nodes) return [{ code: 'not_deployed', message: 'no cluster is deployed' }]
   const wanted = nodes.filter(({ desired_state: desired }) => desired === 'RUNNING')
-  return [
+  return bounded([
     ...notRunning(wanted, limits),
     ...apart(wanted, reports, lasting, limits),
     ...traffic(wanted, reports, limits),
@@ -45,7 +62,7 @@ export function assess(
     ...hosts(reports, limits),
     ...redeployNeeded(outdated),
     ...drifted(wanted, reports)
-  ]
+  ])
 }
 
 function notRunning(
@@ -153,6 +170,7 @@ export class Health {
   #reports = new Map<string, HealthReport>()
   #splits = new SplitTimes()
   #told = 'not_deployed'
+  #allowance = new Allowance({ ...changeRate, now: Date.now })
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: HealthOptions) {
@@ -205,7 +223,7 @@ export class Health {
     const subjects = health.reasons
       .map(({ code, instance, node }) => [code, instance, node].join(' ').trim())
       .join('\n')
-    if (subjects === this.#told) return
+    if (subjects === this.#told || !this.#allowance.take('')) return
     this.#told = subjects
     this.#options.changed(health)
   }

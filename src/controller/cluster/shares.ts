@@ -15,7 +15,7 @@ export class Shares {
   readonly digest: string
   #instances: Map<string, Instance>
   #nodes: Map<string, Node[]>
-  #names: Set<string>
+  #owners: Map<string, string>
   #reachable: Set<string>
   #located: Set<string>
   #packed: Promise<string> | undefined
@@ -31,14 +31,19 @@ export class Shares {
     this.digest = digestOf(layout)
     this.#instances = new Map(instances.map(instance => [instance.name, instance]))
     this.#nodes = groupBy(nodes, ({ instance }) => instance)
-    this.#names = new Set(nodes.map(({ name }) => name))
+    this.#owners = new Map(nodes.map(({ name, instance }) => [name, instance]))
     this.#reachable = new Set(layout.nodes.map(({ name }) => name))
     this.#located = new Set(located)
   }
 
   /** Returns whether a node is configured. */
   has(node: string): boolean {
-    return this.#names.has(node)
+    return this.#owners.has(node)
+  }
+
+  /** Returns the instance for which a node is configured. */
+  ownerOf(node: string): string | undefined {
+    return this.#owners.get(node)
   }
 
   instance(name: string): Instance | undefined {

@@ -1,4 +1,5 @@
 import type { Instance } from '../../../schemas/types.js'
+import { canonicalHost } from '../../addresses.js'
 import { groupBy } from '../../util.js'
 import { processesBeside } from '../work/checks.js'
 import type { Fleet } from '../fleet.js'
@@ -41,8 +42,12 @@ export class Survey {
       })
     )
     // Only ports that all instances of a host report: each knows best which are held by its own nodes.
-    const inCommon = (lists: readonly { ports: number[] }[]) =>
-      new Set(lists[0]!.ports.filter(port => lists.every(({ ports }) => ports.includes(port))))
-    this.#taken = new Map([...groupBy(said.flat(), ({ host }) => host)].map(([host, lists]) => [host, inCommon(lists)]))
+    const inCommon = (lists: readonly { ports: number[] }[]) => {
+      const [first, ...others] = lists.map(({ ports }) => new Set(ports))
+      return new Set([...first!].filter(port => others.every(ports => ports.has(port))))
+    }
+    this.#taken = new Map(
+      [...groupBy(said.flat(), ({ host }) => canonicalHost(host))].map(([host, lists]) => [host, inCommon(lists)])
+    )
   }
 }

@@ -13,8 +13,10 @@ export function tellsSteps(
 ): (instance: string, steps: readonly NodeStep[]) => void {
   return (instance, steps) => {
     // A deployment also stops nodes that nobody asks about any more.
-    const waiting = steps.filter(({ node }) => fleet.knows(instance, node))
-    if (fleet.mayCause(instance)) tell({ type: 'request_progress', reqid, instance, results: [], waiting })
+    const known = steps.filter(({ node }) => fleet.knows(instance, node))
+    const waiting = [...new Map(known.map(step => [step.node, step])).values()]
+    if (!fleet.mayCause(instance, waiting)) return
+    tell({ type: 'request_progress', reqid, instance, results: [], waiting })
   }
 }
 

@@ -6,6 +6,9 @@ import type { Fleet } from '../fleet.js'
 /** Allowance for messages, files and a busy machine, in seconds. */
 const slack = 5
 
+/** What an agent says counts up to this, in seconds: a request that it does not answer holds up others. */
+const longestSeconds = 900
+
 /** How long a node may take to stop, and to start, in seconds. */
 export type Times = typeof nodeTimes
 type Placed = Pick<Node, 'instance' | 'role'>
@@ -13,7 +16,10 @@ type Placed = Pick<Node, 'instance' | 'role'>
 /** Returns the times that the agent of an instance reported when it last connected, else the defaults. */
 export function timesOf(fleet: Pick<Fleet, 'known'>): (instance: string) => Times {
   const said = new Map(fleet.known().map(({ name, hello }) => [name, hello.times]))
-  return instance => said.get(instance) ?? nodeTimes
+  return instance => {
+    const { stop, start } = said.get(instance) ?? nodeTimes
+    return { stop: Math.min(stop, longestSeconds), start: Math.min(start, longestSeconds) }
+  }
 }
 
 /**

@@ -95,7 +95,10 @@ export class Guard {
       if (isKnown && principal.role !== 'agent') throw new AppError('forbidden', `${principal.name} is not an agent`)
       return principal
     })
-    if (isKnown) this.#options.limits.connectAgent(principal.client)
+    if (isKnown) {
+      this.#options.limits.connectAgent(principal.client)
+      request.socket.once('close', this.#options.limits.links.take(principal))
+    }
     this.#options.audit.repeated('connect_agent', principal)
     return { principal, name: isKnown ? principal.name : undefined }
   }

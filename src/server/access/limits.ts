@@ -68,6 +68,8 @@ export class Limits {
   readonly tickets = new Quota({ what: 'tickets', ...ticketLimit })
   /** Requests that are not answered yet, streams included: a connection can hold many of them. */
   readonly open: Quota
+  /** Links of agents: a new one may come before the end of the old one is noticed. */
+  readonly links = new Quota({ what: 'links', total: Infinity, perClient: 4 })
   #refused = { rate: 0, work: 0, connections: 0 }
   #requests: Allowance
   #work: Allowance
@@ -111,6 +113,11 @@ export class Limits {
     if (!this.#pays(holder) || !this.#work.isUsedUp(holder.client)) return
     this.#refused.work++
     throw new AppError('too_many_requests', `more than ${this.#options.work} ms of work in a second`)
+  }
+
+  /** Returns whether a client has had more work done than it may at once, and goes on. */
+  isReckless(holder: Holder): boolean {
+    return this.#pays(holder) && this.#work.leftOf(holder.client) < -2 * this.#options.work
   }
 
   /** Counts work for a client. What is dear for us is limited by what it costs, not by how often it is asked for. */

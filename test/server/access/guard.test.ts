@@ -242,3 +242,23 @@ await t.test('an agent that connects again and again is refused for a while', as
   t.ok(statuses.every(status => status === 101 || status === 429))
   t.equal((await fetch(`${url}/v1/nodes`, { headers: bearer(tokens.viewer) })).status, 200)
 })
+
+await t.test('an agent has a few links at a time, and another when one of them has ended', async t => {
+  const { settings, tokens } = await start(t)
+  const connect = async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${settings.controller_port}${agentPath}`, {
+      headers: bearer(tokens.agent)
+    })
+    t.teardown(() => socket.terminate())
+    const opened = once(socket, 'open').then(() => socket)
+    opened.catch(() => {})
+    const refused = once(socket, 'unexpected-response').then(([, response]) => response.statusCode as number)
+    refused.catch(() => {})
+    return await Promise.race([opened, refused])
+  }
+  const links = [await connect(), await connect(), await connect(), await connect()]
+  t.ok(links.every(link => typeof link !== 'number'))
+  t.equal(await connect(), 429)
+  ;(links[0] as WebSocket).terminate()
+  await until(async () => typeof (await connect()) !== 'number', 'there is room again')
+})

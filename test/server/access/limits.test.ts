@@ -138,6 +138,14 @@ await t.test('what is dear counts as work, and who has had too much done waits, 
   t.same(await client.closed, { code: 1008, reason: 'more than 100 ms of work in a second' })
 })
 
+await t.test('who goes on with small messages, though it has had too much done, is cut off', async t => {
+  const { port, one } = await start(t, { 'controller-requests-work-max': '20' }, 'viewer')
+  const client = await openClient(t, port, undefined, { headers: one })
+  const frame = requestFrame('get_instances', 'x'.repeat(10_000))
+  for (let n = 0; n < 2000; n++) client.send(frame)
+  t.match(await client.closed, { code: 1008 })
+})
+
 const viewer = (client: string) => ({ client, role: 'viewer' as const })
 
 await t.test('results that agents are asked for count as work', t => {
