@@ -2,6 +2,7 @@ import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { HealthReport, NodeStats, NodeStep } from './operations.js'
 import { OutputStream } from './requests.js'
 import {
+  closed,
   ClusterRole,
   DesiredState,
   ListOf,
@@ -13,6 +14,7 @@ import {
   Ref,
   ResultData,
   Host,
+  instanceNodesMax,
   Text,
   type Outcome
 } from './types.js'
@@ -80,10 +82,7 @@ export const LayoutDigest = Type.String({ pattern: '^[0-9a-f]{64}$' })
 export const SentShare = Type.Object({ ...Share.properties, layout: LayoutDigest })
 export type SentShare = Static<typeof SentShare>
 
-const closed = { additionalProperties: false }
-/** More nodes than any host runs. */
-const nodesMax = 10_000
-const Names = Type.Array(Name, { maxItems: nodesMax })
+const Names = Type.Array(Name, { maxItems: instanceNodesMax })
 /** A line that an agent tells. */
 const Line = Text(4096)
 
@@ -107,10 +106,11 @@ function outcomesWith<K extends keyof ResultData>(...members: K[]) {
       if: { properties: { success: { const: false } } },
       then: { required: ['error'] }
     }),
-    { maxItems: nodesMax }
+    { maxItems: instanceNodesMax }
   )
 }
 
+/** Seconds that an agent may say its nodes take. */
 const Patience = Type.Number({ minimum: 0, maximum: nodeTimeMax })
 
 /** The first message of an agent. */
@@ -130,7 +130,7 @@ export const Hello = Type.Object(
     config_id: Type.Optional(Type.String({ maxLength: 64 })),
     /** Seconds that each of the agent's nodes may take to stop and to start: requests wait as long. */
     times: Type.Optional(Type.Object({ stop: Patience, start: Patience }, closed)),
-    nodes: ListOf(NodeStatus, { maxItems: nodesMax })
+    nodes: ListOf(NodeStatus, { maxItems: instanceNodesMax })
   },
   closed
 )
@@ -143,7 +143,7 @@ const ofNodes = { params: Type.Object({ nodes }) }
  * For methods that take long: every few seconds a part says what they wait for. A node that does not come up has its
  * last lines in its outcome.
  */
-const slow = { part: ListOf(NodeStep, { maxItems: nodesMax }), answer: outcomesWith('stdout', 'stderr') }
+const slow = { part: ListOf(NodeStep, { maxItems: instanceNodesMax }), answer: outcomesWith('stdout', 'stderr') }
 const ofSlowNodes = { ...ofNodes, ...slow }
 const Follow = Type.Object({ duration: Type.Number(), max_lines: Type.Integer() })
 /** The bytes that the values or outputs of an answer may have: a request has so many for all its instances. */
@@ -199,7 +199,7 @@ export const agentMethods = {
   diagnose: { ...ofNodes, answer: outcomesWith('stdout', 'stderr', 'truncated', 'diagnosis') },
   get_node_stats: {
     params: Type.Object({ nodes, watch: Type.Optional(Watch) }),
-    part: ListOf(NodeStats, { maxItems: nodesMax }),
+    part: ListOf(NodeStats, { maxItems: instanceNodesMax }),
     answer: outcomesWith('stats')
   },
   get_instance_stats: { params: Type.Object({}), answer: outcomesWith('instance_stats') },

@@ -3,6 +3,7 @@ import { roles } from './access.js'
 import { HealthReason, operationComponents } from './operations.js'
 import { OutputStream, RequestArguments, requests, requestTypes, RequestTypeName, RestartStrategy } from './requests.js'
 import {
+  closed,
   ClusterRole,
   Configuration,
   ConfigurationInput,
@@ -27,8 +28,6 @@ import {
 } from './types.js'
 
 export * from './requests.js'
-
-const closed = { additionalProperties: false }
 
 export const RequestState = Enum(
   'RequestState',

@@ -9,6 +9,9 @@ export function Enum<const T extends readonly string[]>(
   return Type.Unsafe<T[number]>({ $id: id, type: 'string', enum: [...values], description })
 }
 
+/** The option of an object that has no other members than those that it names. */
+export const closed = { additionalProperties: false } as const
+
 /** The keyword of Text: a string that is longer is cut. */
 export const cutKeyword = 'x-cut'
 
@@ -42,6 +45,9 @@ export const RequestId = Type.String({
   'x-expected': 'an ID of 1 to 64 letters, digits, ".", "_" and "-"',
   examples: ['0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44']
 })
+
+/** The largest number of nodes that one instance tells of: more than any host runs. */
+export const instanceNodesMax = 10_000
 
 /** A process ID of Linux. */
 export const Pid = Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })

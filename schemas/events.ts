@@ -11,9 +11,8 @@ import {
   ConfigurationDocument,
   RoleName
 } from './api.js'
-import { Cursor, Enum, ListOf, NodeState, Ref, RequestId, Result, Time } from './types.js'
+import { closed, Cursor, Enum, ListOf, NodeState, Ref, RequestId, Result, Time } from './types.js'
 
-const closed = { additionalProperties: false }
 const stamp = { cursor: Cursor, time: Time }
 const sample = { cursor: 'k3v9q2.1042', time: '2026-11-22T14:48:56.123Z' }
 const reqid = '0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'

@@ -1,9 +1,7 @@
 import { Type, type Static, type TObject, type TProperties } from '@sinclair/typebox'
-import { Enum, ListOf, Name, NodeState, Pid, Ref, Text, Time } from './basics.js'
+import { closed, Enum, instanceNodesMax, ListOf, Name, NodeState, Pid, Ref, Text, Time } from './basics.js'
 
 /** Schemas for operating nodes: findings of checks, outcomes of runs, and resource usage. */
-
-const closed = { additionalProperties: false }
 
 function noun<T extends TProperties>(id: string, description: string, properties: T, example: object): TObject<T> {
   return Type.Object(properties, { $id: id, ...closed, description, examples: [example] })
@@ -253,8 +251,6 @@ export type InstanceStats = Static<typeof InstanceStats>
 
 /** A figure that a host can measure. */
 const Figure = Type.Number({ minimum: 0, maximum: 1e15 })
-/** More nodes than any host runs. */
-const instanceNodesMax = 10_000
 const Names = Type.Array(Name, { maxItems: instanceNodesMax })
 
 /** What an agent reports about itself every few seconds, for the cluster's health. */

@@ -1,8 +1,6 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import type { NeededRole } from './access.js'
-import { ClusterRole, ConfigurationInput, Enum, Name, Ref } from './types.js'
-
-const closed = { additionalProperties: false }
+import { closed, ClusterRole, ConfigurationInput, Enum, Name, Ref } from './types.js'
 
 /** Selects nodes: those that every given list names; without any list, all deployed nodes. */
 const selector = {

@@ -41,7 +41,7 @@ export const ajvOptions: Options = {
       errors: false,
       validate: (max: number, text: string, _schema?: unknown, place?: DataValidationCxt) => {
         // A text that is the whole value is in nothing.
-        if (place?.parentData && text.length > max) place.parentData[place.parentDataProperty] = cut(text, max)
+        if (place?.parentData) place.parentData[place.parentDataProperty] = cut(text, max)
         return true
       }
     }
@@ -63,17 +63,16 @@ export function fieldErrors(errors: readonly SchemaError[], at: string): FieldEr
 
 /** Longer names of members are cut in errors: they are the sender's, and may be as long as what it has sent. */
 const shownLength = 256
-const shown = (name: string) => cut(name, shownLength)
 
 /** Returns the last part of the path for an error about a member of the value that the error's path names. */
 function ownName({ keyword, params }: SchemaError): string {
   switch (keyword) {
     case 'additionalProperties':
-      return `/${shown(params.additionalProperty)}`
+      return `/${cut(params.additionalProperty, shownLength)}`
     case 'required':
       return `/${params.missingProperty}`
     case 'propertyNames':
-      return `/${shown(params.propertyName)}`
+      return `/${cut(params.propertyName, shownLength)}`
     default:
       return ''
   }
@@ -185,7 +184,10 @@ function* propertyErrors(
   for (const [key, member] of entriesOf(value)) {
     if (Object.hasOwn(properties, key)) yield* pieces(properties[key], member, `${at}/${key}`)
     else if (additionalProperties === false) {
-      yield { field: `${at}/${shown(key)}`, message: `is not known${suggestion(key, Object.keys(properties))}` }
+      yield {
+        field: `${at}/${cut(key, shownLength)}`,
+        message: `is not known${suggestion(key, Object.keys(properties))}`
+      }
     }
   }
   for (const key of required) {

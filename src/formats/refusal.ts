@@ -1,4 +1,5 @@
 import type { FieldError } from '../../schemas/api.js'
+import { cut } from '../../schemas/cut.js'
 import { AppError } from '../errors.js'
 
 /** More errors than anyone reads. */
@@ -50,4 +51,4 @@ export function refuse(faults: readonly Fault[]): void {
 }
 
 /** Returns a text of the file as shown in a message: at most 200 characters. */
-export const shown = (text: string) => (text.length <= 200 ? text : `${text.slice(0, 200)}…`)
+export const shown = (text: string) => cut(text, 201)

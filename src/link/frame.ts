@@ -1,10 +1,9 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { Text } from '../../schemas/basics.js'
+import { closed, Text } from '../../schemas/basics.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
 import { maxTimerMs } from '../util.js'
 
-const closed = { additionalProperties: false }
 const Id = Type.Integer({ minimum: 1 })
 const Method = Type.String({ maxLength: 64 })
 

@@ -2,6 +2,7 @@ import { readFile, readdir, readlink, stat, statfs } from 'node:fs/promises'
 import { availableParallelism, loadavg } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { cut } from '../../../schemas/cut.js'
 import type { FileSystem, ForeignProcess, InstanceStats, InterfaceStats } from '../../../schemas/operations.js'
 import { looksSecret, type IsSecret } from '../../security/secret-names.js'
 import { maskedCommand } from '../../security/secrets.js'
@@ -177,5 +178,5 @@ async function executableOf(pid: number): Promise<string | undefined> {
 async function commandOf(pid: number, isSecret: IsSecret): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
   const command = maskedCommand(text.split('\0'), isSecret).join(' ').trim()
-  return command === '' ? undefined : command.length > maxCommand ? `${command.slice(0, maxCommand)}…` : command
+  return command === '' ? undefined : cut(command, maxCommand + 1)
 }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { cut } from '../../../schemas/cut.js'
 import { AppError } from '../../errors.js'
 
 /** The types of the format, and what each holds. Numbers and texts are as in JSON. */
@@ -39,7 +40,7 @@ export class FormatError extends AppError {
 }
 
 /** Returns received text, shortened for a message to people. */
-export const excerpt = (text: string) => JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text)
+export const excerpt = (text: string) => JSON.stringify(cut(text, 65))
 
 export const none: Value = { '@data-type': 'none', data: {} }
 export const string = (data: string): Value => ({ '@data-type': 'string', data })
