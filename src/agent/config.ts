@@ -4,7 +4,7 @@ import { nodeTimes, nodeTimeMax } from '../../schemas/agent.js'
 import { nameExpected, namePattern } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import { Count, File, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
-import { isLoopback } from '../util.js'
+import { hostOf, isLoopback } from '../util.js'
 
 /** Longest time between two looks for rotated logs, and between two deletions of old ones, in seconds. */
 export const archiveMax = 3600
@@ -166,9 +166,4 @@ export function refuseExposure(settings: AgentSettings): void {
     'invalid_request',
     `ZEEK_AGENT_CONTROLLER is ${controller}: whoever answers there could run anything; set ZEEK_AGENT_TLS_CA or ZEEK_AGENT_TLS_PIN, or ZEEK_AGENT_TLS_BY_PROXY=true where something else encrypts the way`
   )
-}
-
-/** Returns the host of `host:port`. */
-function hostOf(address: string): string {
-  return address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
 }

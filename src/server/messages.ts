@@ -41,6 +41,7 @@ const pingMs = 30_000
 
 /** Viewers send no configurations: over HTTP they have as much. */
 const viewerBytes = 1_048_576
+/** Messages up to this are read even when too much was asked for, so that they can be answered. */
 const smallBytes = 16_384
 
 /** A request that was received as an event. */

@@ -21,6 +21,9 @@ export interface Identity {
 /** Time between two looks at an adopted process, whose exit is not reported to us, in milliseconds. */
 const pollMs = 250
 
+/** Returns the line of a shell that sets a umask; empty where it is to stay. */
+export const umaskLine = (umask: number | undefined) => (umask === undefined ? '' : `umask ${umask.toString(8)}`)
+
 /**
  * Writes its own process id, start time, boot id and invocation id, then becomes the program: the program never runs
  * without its file being there. $0 is the name of the file. The script reads in a subshell, since a variable of its own
@@ -33,7 +36,7 @@ printf '%s\\n%s\\n%s\\n%s\\n' "$$" "$stat" "$boot" "$INVOCATION_ID" > "$0" ) || 
   exit 126
 }
 unset PWD OLDPWD
-${umask === undefined ? '' : `umask ${umask.toString(8)}`}
+${umaskLine(umask)}
 exec "$@"`
 
 /**

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import type { ArchiveStatus } from '../../../schemas/operations.js'
 import { AppError, messageOf } from '../../errors.js'
 import type { ParamsOf } from '../../protocol/methods.js'
+import { umaskLine } from '../../supervisor/process.js'
 import { defined, packageRoot } from '../../util.js'
 import { inheritedOf } from '../../zeek/command.js'
 import { findExecutable } from '../../zeek/executable.js'
@@ -26,7 +27,7 @@ const listed = 3
 const launcher = (umask: number | undefined) => `
 { read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 &
 exec 3<&-
-${umask === undefined ? '' : `umask ${umask.toString(8)}`}
+${umaskLine(umask)}
 "$@"`
 
 export interface ArchiverOptions extends AgentContext {

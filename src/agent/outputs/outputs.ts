@@ -4,6 +4,7 @@ import type { OutputStream } from '../../../schemas/requests.js'
 import type { Outcome, ResultData } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
 import type { ContextOf, ParamsOf, PartOf } from '../../protocol/methods.js'
+import { hideHalves } from '../../security/secret-values.js'
 import { fileOf, isThere, lastLines, readEnd, readLatest, runsBefore, streams } from '../../supervisor/output.js'
 import { hiddenCut, secretsIn } from '../nodes/hidden.js'
 import type { ManagedNode } from '../nodes/managed-node.js'
@@ -105,14 +106,15 @@ async function followNode(
   { duration, max_lines: maxLines, isOurs, signal, part }: FollowOptions
 ): Promise<ResultData> {
   const { name } = node.node
-  const followers = wanted.map(stream => new OutputFollower(node.program.cwd, stream, secretsIn(node)))
+  const secrets = secretsIn(node)
+  const followers = wanted.map(stream => new OutputFollower(node.program.cwd, stream, secrets))
   const end = performance.now() + duration * 1000
   const left = { lines: maxLines, bytes: followBytes }
   const isOver = () => signal.aborted || left.lines <= 0 || left.bytes <= 0
   try {
     const data: ResultData = {}
     for (const follower of followers) {
-      data[follower.stream] = hiddenCut(node, await follower.begin(lines, bytes))
+      data[follower.stream] = hideHalves(await follower.begin(lines, bytes), secrets)
     }
     // The last look comes after the end, so that nothing that was written before it is missing.
     for (let isLast = false; !isLast && !isOver();) {
@@ -124,7 +126,7 @@ async function followNode(
           const news = await follower.next()
           if (!news) break
           // An empty list has no text.
-          const told = news.length === 0 ? [] : hiddenCut(node, news.slice(0, left.lines).join('\n')).split('\n')
+          const told = news.length === 0 ? [] : hideHalves(news.slice(0, left.lines).join('\n'), secrets).split('\n')
           left.lines -= told.length
           left.bytes -= bytesOf(told)
           for (const lines of inParts(told)) part({ node: name, stream: follower.stream, lines })

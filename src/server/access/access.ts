@@ -7,7 +7,7 @@ import { dial, fromAgent, type WebSocketTransport } from '../../link/websocket.j
 import type { Store } from '../../store/store.js'
 import { TokenTable } from '../../store/tokens.js'
 import { bootstrapToken, createToken } from '../../security/token.js'
-import { isLoopback, writeFileAtomically } from '../../util.js'
+import { hostOf, isLoopback, writeFileAtomically } from '../../util.js'
 import type { Audit } from '../../requests/audit.js'
 import type { ControllerSettings } from '../../controller/config.js'
 import { Guard } from './guard.js'
@@ -96,9 +96,8 @@ export async function createAccess({ settings, store, audit, onChange, now, agen
     audit,
     dialAgent: async (name, address, signal) => {
       if (!certificates) {
-        const url = new URL(`ws://${address}${agentPath}`)
-        refuseToDialInClear(name, url.hostname)
-        return await dial(url.href, signal, { intake: fromAgent })
+        refuseToDialInClear(name, hostOf(address))
+        return await dial(`ws://${address}${agentPath}`, signal, { intake: fromAgent })
       }
       return await dial(`wss://${address}${agentPath}`, signal, {
         intake: fromAgent,
@@ -117,7 +116,7 @@ export async function createAccess({ settings, store, audit, onChange, now, agen
 
 /** Throws `forbidden` when an agent at an address would be dialled in clear over a network. */
 function refuseToDialInClear(name: string, address: string): void {
-  if (isLoopback(address.replace(/^\[|\]$/g, ''))) return
+  if (isLoopback(address)) return
   const why = 'whoever answers would get its configuration, with its secrets'
   throw new AppError(
     'forbidden',

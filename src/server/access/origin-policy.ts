@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import { authorityOf, type Addressed } from '../../authority.js'
 import { AppError } from '../../errors.js'
-import { isLoopback } from '../../util.js'
+import { hostOf, isLoopback } from '../../util.js'
 
 export interface OriginPolicyOptions {
   /** Returns whether clients know the controller by this name or address; loopback names are always allowed. */
@@ -44,10 +44,7 @@ export class OriginPolicy {
     const { origin, 'sec-fetch-site': from, 'sec-fetch-mode': mode } = request.headers
     const host = this.hostOf(request)
     if (host !== this.#host) {
-      const name = host
-        .replace(/:\d+$/, '')
-        .replace(/^\[(.*)\]$/, '$1')
-        .toLowerCase()
+      const name = hostOf(host).toLowerCase()
       if (isLoopback(name)) this.#host = host
       else if (!this.#options.isNamed(name)) {
         throw new AppError('forbidden', `Host ${host} is not this server: ZEEK_CONTROLLER_HOSTS adds a name`)
