@@ -1,29 +1,26 @@
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { agentApiVersion, agentMethods, controllerMethods, Hello, isSpoken } from '../../schemas/agent.js'
+import { agentMethods, controllerMethods, type Hello } from '../../schemas/agent.js'
+import { cut } from '../../schemas/cut.js'
 import type { HealthReport } from '../../schemas/operations.js'
-import { Name, type Instance, type NodeState, type NodeStatus, type Outcome } from '../../schemas/types.js'
-import { checker } from '../../schemas/validator.js'
+import type { Instance, NodeState, NodeStatus, Outcome } from '../../schemas/types.js'
 import { canonicalHost } from '../addresses.js'
-import { AppError, invalid, messageOf } from '../errors.js'
+import { Allowance } from '../allowance.js'
+import { AppError, messageOf } from '../errors.js'
 import { Link, type LinkReply } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import { asking, serve, type AnswerOf, type AskOptions, type ParamsOf } from '../protocol/methods.js'
-import { backoff, compare, hostPort, maxTimerMs } from '../util.js'
 import { Waiting } from '../requests/waiting.js'
-import { Allowance } from '../allowance.js'
-import { cut } from '../../schemas/cut.js'
+import { backoff, compare, hostPort, maxTimerMs } from '../util.js'
 import { dated, lost } from './cluster/node-status.js'
 import { ownReport } from './cluster/own-report.js'
 import { EventAllowance } from './event-allowance.js'
+import { readHello, type Expected, type Refusal } from './hello.js'
 
 const askAgent = asking(agentMethods)
-const checkHello = checker(Hello, invalid, 'drop')
 /** The methods that an agent may call after its hello. */
 const { hello: _hello, ...told } = controllerMethods
-
-const checkName = checker(Name, invalid)
 
 /** Health reports of an instance, and its questions for layouts: more of them than a second has are of no use. */
 const reportRate = { perSecond: 2, burst: 20 }
@@ -37,12 +34,6 @@ const helloMs = 60_000
 const otherNodesMax = 1_000
 /** Processes of an instance that are no nodes: its agent, and controllers on its host. */
 const managingMax = 16
-
-/** The only name that an agent at an address may have, and the start of the complaint about another one. */
-interface Expected {
-  name: string
-  complaint: string
-}
 
 const retryMs = 250
 
@@ -166,7 +157,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
       {
         hello: params => {
           if (member) throw new AppError('invalid_request', 'hello came twice')
-          member = this.#welcome(link, this.#checkHello(link, params, expected), peerAddress)
+          const said = readHello(params, expected)
+          if ('why' in said) this.#refuse(link, said)
+          member = this.#welcome(link, said.hello, peerAddress)
           return { controller: controllerName } satisfies AnswerOf<typeof controllerMethods.hello>
         },
         ...serve(
@@ -286,34 +279,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
     }
   }
 
-  /** Ends the link of an agent that cannot be accepted, and reports why. `name`: of the instance, where it is known. */
-  #refuse(link: Link, name: string | undefined, why: string): never {
+  /** Ends the link of an agent that cannot be accepted, and reports why. */
+  #refuse(link: Link, { name, why }: Refusal): never {
     this.emit('fault', why, name, undefined)
     setImmediate(() => {
       void link.close(why)
     })
     throw new AppError('invalid_request', why)
-  }
-
-  /** The name is checked first, and nothing of a hello is repeated before: it may hold anything, of any length. */
-  #checkHello(link: Link, params: unknown, expected: Expected | undefined): Hello {
-    const { name: said, api_version: version } = Object(params) as Record<string, unknown>
-    const name = nameIn(said)
-    if (expected !== undefined && expected.name !== name) {
-      const other = name === undefined ? 'an agent without a valid name' : `agent ${name}`
-      this.#refuse(link, expected.name, `${expected.complaint} ${other}`)
-    }
-    if (name === undefined) this.#refuse(link, undefined, 'an agent has no valid name')
-    // Before the rest: the hello of another version may look different.
-    if (!isSpoken(version)) {
-      const its = typeof version === 'number' ? `version ${version}` : 'no version'
-      this.#refuse(link, name, `agent ${name} speaks ${its}, not ${agentApiVersion}`)
-    }
-    try {
-      return checkHello(params, 'hello')
-    } catch (error) {
-      return this.#refuse(link, name, `agent ${name}: ${messageOf(error)}`)
-    }
   }
 
   #welcome(link: Link, hello: Hello, peerAddress: string): Member {
@@ -323,7 +295,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       // The same agent again: its old connection is dead, which was not noticed yet.
       if (before.machine === hello.machine && before.hello.directory === hello.directory) {
         void before.link.close('another connection has taken over')
-      } else this.#refuse(link, name, `there is an agent ${name} already, at ${before.host}`)
+      } else this.#refuse(link, { name, why: `there is an agent ${name} already, at ${before.host}` })
     }
     const member: Member = {
       name,
@@ -373,15 +345,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const old = said ?? before?.state ?? 'UNKNOWN'
     member.statuses.set(status.node, dated(status, before, reason, this.#options.now()))
     if (status.mgmt_role === 'NODE' && old !== status.state) this.emit('change', member.name, status, old, reason)
-  }
-}
-
-/** Returns the value if it is a name. */
-function nameIn(value: unknown): string | undefined {
-  try {
-    return checkName(value, 'name')
-  } catch {
-    return undefined
   }
 }
 
