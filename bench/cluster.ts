@@ -9,7 +9,10 @@ export const instanceOf = (index: number) => `sensor-${index + 1}`
 /** Each has its own. */
 export const hostOf = (index: number) => `10.1.${index >> 8}.${index & 255}`
 
-/** Ten nodes on each instance, or `each`. `managerPort`: another one makes another layout; `env` changes the workers only. */
+/**
+ * Ten nodes on each instance, or `each`. `managerPort`: another one makes another layout; `env` changes the workers
+ * only.
+ */
 export function clusterOf(
   instances: number,
   id: string,

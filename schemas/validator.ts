@@ -127,7 +127,9 @@ const compilers = {
   exact: new Compiler(),
   /** Text is converted to the type that the schema requires: settings and queries arrive as texts. */
   coerce: new Compiler({ coerceTypes: true }),
-  /** Members that a closed object does not name are dropped: another version may send them, and nobody passes them on. */
+  /**
+   * Members that a closed object does not name are dropped: another version may send them, and nobody passes them on.
+   */
   drop: new Compiler({ removeAdditional: true })
 }
 type Manner = keyof typeof compilers

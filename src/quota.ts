@@ -24,8 +24,8 @@ export function shared(total: number): number {
 }
 
 /**
- * Counts what clients have at a time. One client has so many at most, and viewers leave a part of the total to operators
- * and admins: whatever viewers do, the cluster can be operated.
+ * Counts what clients have at a time. One client has so many at most, and viewers leave a part of the total to
+ * operators and admins: whatever viewers do, the cluster can be operated.
  */
 export class Quota {
   /** How often a limit was reached. */

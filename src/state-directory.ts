@@ -10,8 +10,8 @@ const textOf = (mode: number) => (mode & 0o7777).toString(8).padStart(4, '0')
 
 /**
  * Makes sure that nobody else enters the state directory, which is made if it is missing: it holds configurations with
- * their secrets, and tokens. Returns in words what was changed; undefined when nothing had to be. Throws when it belongs
- * to another user, when it is open and may be more than ours, and what the system says when it cannot be used.
+ * their secrets, and tokens. Returns in words what was changed; undefined when nothing had to be. Throws when it
+ * belongs to another user, when it is open and may be more than ours, and what the system says when it cannot be used.
  */
 export function closeStateDirectory(path: string): string | undefined {
   mkdirSync(path, { recursive: true, mode: 0o700 })

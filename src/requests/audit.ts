@@ -93,8 +93,8 @@ export class Audit {
   }
 
   /**
-   * Records that a caller was not admitted, or not allowed to do this, which needs such a role: the first of a minute at
-   * once, the rest, with the most serious of it, when that is over.
+   * Records that a caller was not admitted, or not allowed to do this, which needs such a role: the first of a minute
+   * at once, the rest, with the most serious of it, when that is over.
    */
   refused(action: string, by: Partial<Caller>, why: string, needed: NeededRole): void {
     this.#refused[by.name === undefined ? 'unknown' : 'known'].add(
@@ -123,7 +123,9 @@ function entryOf({ named: [first, ...others], count, clients }: Gathered): Audit
   })
 }
 
-/** Returns how serious an attempt is: what changes something before what reads, and of these what needs the higher role. */
+/**
+ * Returns how serious an attempt is: what changes something before what reads, and of these what needs the higher role.
+ */
 function seriousnessOf(action: string, needed: NeededRole): number {
   const [method = '', path = method] = action.split(' ')
   const type = path.split('/').at(-1)!

@@ -7,7 +7,9 @@ const othersMax = 10_000
 /** The largest number of different actions that are named of what was gathered. */
 const namedMax = 5
 
-/** What was gathered: the most serious entries, each of another action; and how many there were, of how many clients. */
+/**
+ * What was gathered: the most serious entries, each of another action; and how many there were, of how many clients.
+ */
 export interface Gathered {
   named: readonly AuditEvent[]
   count: number

@@ -16,8 +16,8 @@ export interface Channel<Name extends LogName = 'events'> {
 /** Appends an event to the event log, only inside of a write. Returns its number. */
 export type AppendEvent = (event: DomainEvent) => number
 /**
- * Appends an entry of a kind to the audit log, only inside of a write: a function of its own, so that no event can become
- * an entry.
+ * Appends an entry of a kind to the audit log, only inside of a write: a function of its own, so that no event can
+ * become an entry.
  */
 export type AppendEntry = (entry: AuditEvent, kind: number) => void
 type Job<T> = (append: AppendEvent, record: AppendEntry) => T

@@ -2,8 +2,8 @@ import type { Outcome } from '../../schemas/types.js'
 import { defined } from '../util.js'
 
 /**
- * Deepest nesting of what is stored: nothing of ours is nested deeper, and a value that just fits the stack here may not
- * where it is read.
+ * Deepest nesting of what is stored: nothing of ours is nested deeper, and a value that just fits the stack here may
+ * not where it is read.
  */
 const maxDepth = 64
 

@@ -2,8 +2,8 @@ import type { IsSecret } from './secret-names.js'
 import { mask } from './secret-values.js'
 
 /**
- * Of JSON: a string, with its colon where it is a name; a bracket; any other value. A string that does not end is one up
- * to the end: looking for its end again from each quote in it would take for ever.
+ * Of JSON: a string, with its colon where it is a name; a bracket; any other value. A string that does not end is one
+ * up to the end: looking for its end again from each quote in it would take for ever.
  */
 const tokens = /"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)(\s*:)?|[[{]|[\]}]|[^\s"[\]{},:]+/gs
 

@@ -1,4 +1,6 @@
-/** Returns whether something of this name is secret: an environment variable, an option, an identifier, a member of it. */
+/**
+ * Returns whether something of this name is secret: an environment variable, an option, an identifier, a member of it.
+ */
 export type IsSecret = (name: string) => boolean
 
 /** What names of secrets contain, or end with. */

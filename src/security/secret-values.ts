@@ -13,8 +13,8 @@ const secretLength = 6
 const halfLength = { min: 3, max: 16_384 }
 
 /**
- * Returns the texts that are secret of a node, the longest first: the values, their lines, the strings in them, and each
- * as it is written on a command line or in JSON.
+ * Returns the texts that are secret of a node, the longest first: the values, their lines, the strings in them, and
+ * each as it is written on a command line or in JSON.
  */
 export function secretsOf({ env = {}, options = {} }: Keeper, isSecret: IsSecret = looksSecret): string[] {
   const forms = [...Object.entries(env), ...Object.entries(options)]

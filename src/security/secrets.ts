@@ -5,7 +5,9 @@ import { hide, mask, secretsOf, type Keeper } from './secret-values.js'
 
 export { mask }
 
-/** Returns values by name, the environment or the options of a node, with those masked that are secret by their names. */
+/**
+ * Returns values by name, the environment or the options of a node, with those masked that are secret by their names.
+ */
 export function maskedValues(values: Record<string, string>, isSecret = looksSecret): Record<string, string> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, isSecret(name) ? mask : value]))
 }

@@ -7,7 +7,9 @@ const maxDepth = 64
 /** Returns how many values a body may hold that may have so many bytes: many small ones are dear to parse and check. */
 const maxValues = (bodyLimit: number) => Math.max(32_768, bodyLimit / 32)
 
-/** Has the server accept JSON bodies only, besides types that a route adds. What a client sends counts as work for it. */
+/**
+ * Has the server accept JSON bodies only, besides types that a route adds. What a client sends counts as work for it.
+ */
 export function acceptJsonOnly(app: FastifyInstance, limits: Pick<Limits, 'charge' | 'refuseToil'>): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()

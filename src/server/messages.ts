@@ -127,8 +127,8 @@ export class Messages {
   }
 
   /**
-   * Publishes a response, once it is written down, and answers the client that has asked; not for a configuration, which
-   * it gets separately, with its secrets.
+   * Publishes a response, once it is written down, and answers the client that has asked; not for a configuration,
+   * which it gets separately, with its secrets.
    */
   finished({ reqid, type, state, results }: Request): void {
     const asked = this.#asked.get(reqid)

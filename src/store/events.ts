@@ -4,8 +4,8 @@ import { bootId } from '../util.js'
 import type { Store } from './store.js'
 
 /**
- * An event in the log. `transient` is 0 for what counts most; else the kind of what there may be much of, which can have
- * a quota of its own: in the event log, 1 for requests that only read.
+ * An event in the log. `transient` is 0 for what counts most; else the kind of what there may be much of, which can
+ * have a quota of its own: in the event log, 1 for requests that only read.
  */
 export interface StoredEvent extends LoggedEvent {
   transient: number

@@ -10,8 +10,8 @@ import { faultIn } from './fault.js'
 const lockFile = '.lock'
 
 /**
- * How long others may be in the way that try at the same time, in milliseconds: then one of them has the lock. A process
- * that has it keeps it.
+ * How long others may be in the way that try at the same time, in milliseconds: then one of them has the lock. A
+ * process that has it keeps it.
  */
 const othersMs = 1000
 

@@ -5,16 +5,12 @@ import t, { type Test } from 'tap'
 import type { Layout, SentShare } from '../../schemas/agent.js'
 import { ShareFile } from '../../src/agent/nodes/share-file.js'
 import { NodeTable } from '../../src/agent/nodes/node-table.js'
-import { SupervisorClient } from '../../src/agent/nodes/supervisor-client.js'
 import { AppError } from '../../src/errors.js'
-import { supervisorHandlers } from '../../src/host.js'
-import { Link } from '../../src/link/link.js'
-import { memoryPair } from '../../src/link/transport.js'
-import { Supervisor } from '../../src/supervisor/supervisor.js'
 import { digestOf } from '../../src/protocol/packed-layout.js'
 import { directoryOf } from '../support/directory.js'
 import { cleanEnv, standIn } from '../support/environment.js'
 import { settingsOf } from '../support/settings.js'
+import { supervisorIn } from '../support/supervisor.js'
 
 const layoutOf = (host: string): Layout => ({
   backend: 'zeromq',
@@ -27,16 +23,11 @@ const sent = (layout: Layout, id = 'c1'): SentShare => ({ config_id: id, layout:
 /** A table without nodes, and the layouts that it has asked for. */
 function start(t: Test, directory = directoryOf(t)) {
   const settings = settingsOf({ 'management-state-dir': directory, 'agent-name': 'agent-a', bin: standIn })
-  const [ours, theirs] = memoryPair()
-  const supervisor: Supervisor = new Supervisor(join(directory, 'supervisor'), {
-    changed: status => link.notify('changed', status),
-    attached: () => {}
-  })
-  const link = new Link(theirs, supervisorHandlers(supervisor))
+  const { supervisor, programs } = supervisorIn(directory)
   t.teardown(() => supervisor.close())
   const path = join(directory, 'agent.json')
   const memory = new ShareFile(path)
-  const table = new NodeTable({ settings, env: cleanEnv }, new SupervisorClient(ours), memory)
+  const table = new NodeTable({ settings, env: cleanEnv }, programs, memory)
   const asked: Layout[] = []
   const get = async (digest: string) => {
     asked.push(layouts.get(digest)!)

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { agentApiVersion, agentPath } from '../../schemas/agent.js'
-import { openStream } from '../support/client.js'
+import { getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { until } from '../support/until.js'
 import { configurationOf, fakeAgent, manager, worker, type FakeAgentOptions } from './fake-agent.js'
@@ -154,7 +154,7 @@ await t.test('an agent cannot forge events, audit entries or results by members 
   for (const { type, reqid: of } of told) {
     t.match({ type, of }, { type: /^(get_node_output_|request_progress|node_output)/, of: reqid })
   }
-  const audit: any = await (await fetch(`${controller.url}/v1/audit`)).json()
+  const audit = await getJson(`${controller.url}/v1/audit`)
   t.notMatch(JSON.stringify(audit), 'another')
 })
 
@@ -345,7 +345,7 @@ await t.test('a health report counts each node of its own once, whatever else is
     })),
     archive: undefined
   })
-  const health = async () => (await (await fetch(`${controller.url}/v1/health`)).json()) as any
+  const health = () => getJson(`${controller.url}/v1/health`)
   await until(async () => (await health()).reasons.some(({ code }: any) => code === 'disk_full'), 'it has come')
   const { reasons } = await health()
   const count = (code: string) => reasons.filter((reason: any) => reason.code === code).length

@@ -6,6 +6,7 @@ import { agentPath } from '../../schemas/agent.js'
 import { tokenCommand } from '../../src/cli/token.js'
 import { EventLog } from '../../src/store/events.js'
 import { Store } from '../../src/store/store.js'
+import { answerOf } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
 import { until } from '../support/until.js'
@@ -35,16 +36,17 @@ async function start(t: Test) {
     path: string,
     { method = 'GET', token = '', from = '192.0.2.1', body = undefined as unknown }
   ) => {
-    const answer = await fetch(`${controller.url}${path}`, {
-      method,
-      headers: {
-        ...(token ? bearer(token) : {}),
-        'x-forwarded-for': from,
-        ...(method === 'POST' ? { 'content-type': 'application/json', prefer: 'wait=20' } : {})
-      },
-      ...(method === 'POST' ? { body: JSON.stringify(body ?? {}) } : {})
-    })
-    return { status: answer.status, json: (await answer.json()) as any }
+    return await answerOf(
+      await fetch(`${controller.url}${path}`, {
+        method,
+        headers: {
+          ...(token ? bearer(token) : {}),
+          'x-forwarded-for': from,
+          ...(method === 'POST' ? { 'content-type': 'application/json', prefer: 'wait=20' } : {})
+        },
+        ...(method === 'POST' ? { body: JSON.stringify(body ?? {}) } : {})
+      })
+    )
   }
   const entries = async (): Promise<any[]> => (await call('/v1/audit?limit=1000', { token: admin })).json.entries
   /** Looks whether the deployment is still told of, once there are no more other entries than there may be. */

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { Problem } from '../../schemas/api.js'
 import { checker } from '../../schemas/validator.js'
-import { getJson } from '../support/client.js'
+import { answerOf, getJson } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { manager, small } from '../controller/fake-agent.js'
 
@@ -395,8 +395,7 @@ await t.test('of very many errors the first hundred are told', async t => {
 await t.test('a body of very many values is refused before it is parsed', async t => {
   const { url } = await startTestController(t)
   const post = async (type: string, body: string) => {
-    const response = await fetch(`${url}/v1/requests/${type}`, { method: 'POST', headers: jsonHeaders, body })
-    return { status: response.status, json: (await response.json()) as any }
+    return await answerOf(await fetch(`${url}/v1/requests/${type}`, { method: 'POST', headers: jsonHeaders, body }))
   }
   for (const many of [
     `{"nodes":[${Array(40_000).fill(0)}]}`,

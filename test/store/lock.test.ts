@@ -21,7 +21,9 @@ async function run(t: Test, args: string[], user: { uid?: number; gid?: number }
   return { child, said: String(line).trim() }
 }
 
-/** A process that tries to have the lock: it says why it has not, or the number of the child that it has left behind. */
+/**
+ * A process that tries to have the lock: it says why it has not, or the number of the child that it has left behind.
+ */
 async function hold(t: Test, directory: string) {
   const { child, said } = await run(t, [fixture('store', 'lock.mjs'), directory])
   const left = /^\d+$/.test(said) ? Number(said) : undefined

@@ -1,16 +1,11 @@
-import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { HostProbes } from '../../src/agent/check/host-probes.js'
 import { startAgent } from '../../src/agent/main.js'
-import { SupervisorClient } from '../../src/agent/nodes/supervisor-client.js'
-import { supervisorHandlers } from '../../src/host.js'
-import { Link } from '../../src/link/link.js'
-import { memoryPair } from '../../src/link/transport.js'
-import { Supervisor } from '../../src/supervisor/supervisor.js'
 import { directoryOf } from './directory.js'
 import { cleanEnv, standIn } from './environment.js'
 import { silent } from './log.js'
 import { settingsOf } from './settings.js'
+import { supervisorIn } from './supervisor.js'
 
 /** A host with nothing against it: what this one has and may is not a test's concern. */
 export const goodHost: HostProbes = {
@@ -39,17 +34,12 @@ export async function startTestAgent(
     bin: standIn,
     ...flags
   })
-  const [ours, theirs] = memoryPair()
-  const supervisor: Supervisor = new Supervisor(join(directory, 'supervisor'), {
-    changed: status => link.notify('changed', status),
-    attached: () => {}
-  })
-  const link = new Link(theirs, supervisorHandlers(supervisor))
+  const { supervisor, programs } = supervisorIn(directory)
   await supervisor.recover()
   const agent = await startAgent({
     settings,
     env: cleanEnv,
-    programs: new SupervisorClient(ours),
+    programs,
     controllerPort,
     log: silent,
     host

@@ -18,6 +18,11 @@ export async function getJson(url: string, headers: Record<string, string> = {})
   return await (await fetch(url, { headers })).json()
 }
 
+/** The status and the JSON of an answer. */
+export async function answerOf(response: Response): Promise<{ status: number; json: any }> {
+  return { status: response.status, json: await response.json() }
+}
+
 export interface Stream {
   response: Response
   /** The next event, of the given name (or type of a domain event) where one is given. Undefined at the end. */

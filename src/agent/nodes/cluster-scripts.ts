@@ -22,8 +22,8 @@ export async function writeClusterScripts(directory: string, share: Share): Prom
 }
 
 /**
- * Removes the options of nodes that have none in a share, or are not in it: they may be secret. Call it when these nodes
- * do not run.
+ * Removes the options of nodes that have none in a share, or are not in it: they may be secret. Call it when these
+ * nodes do not run.
  */
 export async function removeOldOptions(scripts: string, { nodes }: Pick<Share, 'nodes'>): Promise<void> {
   const directory = join(scripts, optionsDirectory)

@@ -47,9 +47,9 @@ export function rotationOf({ role }: AssignedNode, layout: Layout, settings: Age
 }
 
 /**
- * Returns a node as a program to keep running. Its tag is a hash of what the node is made of: command line, options, its
- * own environment, the layout, and where its logs go. What it merely inherits (PATH, TZ …) does not count, so that a
- * supervisor that is started from another shell leaves the nodes alone.
+ * Returns a node as a program to keep running. Its tag is a hash of what the node is made of: command line, options,
+ * its own environment, the layout, and where its logs go. What it merely inherits (PATH, TZ …) does not count, so that
+ * a supervisor that is started from another shell leaves the nodes alone.
  */
 export function programOf(
   node: AssignedNode,

@@ -5,34 +5,21 @@ import t, { type Test } from 'tap'
 import type { AssignedNode, Layout } from '../../../schemas/agent.js'
 import { NodeTable } from '../../../src/agent/nodes/node-table.js'
 import { ShareFile } from '../../../src/agent/nodes/share-file.js'
-import { SupervisorClient } from '../../../src/agent/nodes/supervisor-client.js'
-import { supervisorHandlers } from '../../../src/host.js'
-import { Link } from '../../../src/link/link.js'
-import { memoryPair } from '../../../src/link/transport.js'
 import { digestOf } from '../../../src/protocol/packed-layout.js'
-import { Supervisor } from '../../../src/supervisor/supervisor.js'
 import { optionsScript, renderOptions } from '../../../src/zeek/options.js'
 import { directoryOf } from '../../support/directory.js'
 import { cleanEnv, standIn } from '../../support/environment.js'
 import { freePorts } from '../../support/ports.js'
 import { settingsOf } from '../../support/settings.js'
+import { supervisorIn } from '../../support/supervisor.js'
 
 /** A table whose nodes run; `deploy` returns the process of each, by name. */
 async function start(t: Test) {
   const directory = directoryOf(t)
   const settings = settingsOf({ 'management-state-dir': directory, 'agent-name': 'a', bin: standIn })
-  const [ours, theirs] = memoryPair()
-  const supervisor: Supervisor = new Supervisor(join(directory, 'supervisor'), {
-    changed: status => link.notify('changed', status),
-    attached: () => {}
-  })
-  const link = new Link(theirs, supervisorHandlers(supervisor))
+  const { supervisor, programs } = supervisorIn(directory)
   t.teardown(() => supervisor.close())
-  const table = new NodeTable(
-    { settings, env: cleanEnv },
-    new SupervisorClient(ours),
-    new ShareFile(join(directory, 'agent.json'))
-  )
+  const table = new NodeTable({ settings, env: cleanEnv }, programs, new ShareFile(join(directory, 'agent.json')))
   const [port, ...metrics] = await freePorts(3)
   const names = ['worker-1', 'worker-2']
   const layout: Layout = {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { tokenCommand } from '../../../src/cli/token.js'
-import { openStream } from '../../support/client.js'
+import { answerOf, openStream } from '../../support/client.js'
 import { startTestController } from '../../support/controller.js'
 import { directoryOf } from '../../support/directory.js'
 import { until } from '../../support/until.js'
@@ -22,8 +22,7 @@ async function start(t: Test, flags: Record<string, string>) {
     ...flags
   })
   const post = async (type: string, headers: Record<string, string>) => {
-    const response = await fetch(`${controller.url}/v1/requests/${type}`, { method: 'POST', headers })
-    return { status: response.status, json: (await response.json()) as any }
+    return await answerOf(await fetch(`${controller.url}/v1/requests/${type}`, { method: 'POST', headers }))
   }
   const refused = async (limit: string) => {
     const text = await (await fetch(`${controller.url}/metrics`, { headers: operator })).text()
