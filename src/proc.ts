@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 
+/** Changes with each boot: a process id with its start time means nothing after another one. */
+export const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+
 /**
  * A process as /proc/<pid>/stat describes it (proc_pid_stat(5), which numbers the fields). Times are in ticks of the
  * kernel's USER_HZ, whatever its own clock: 1/`ticksPerSecond` seconds.

@@ -15,9 +15,6 @@ export const packageRoot = (() => {
 
 export const packageVersion: string = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')).version
 
-/** Changes with each boot: a process id with its start time means nothing after another one. */
-export const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-
 /**
  * Writes a file so that a reader, or the next start after a crash, sees either all of the old text or all of the new.
  */

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import t from 'tap'
 import {
   backoff,
-  bootId,
   compare,
   defined,
   groupBy,
@@ -15,6 +14,7 @@ import {
   timeOrderedId,
   writeFileAtomically
 } from '../src/util.js'
+import { bootId } from '../src/proc.js'
 
 await t.test('the package knows where and what it is, and the machine when it was started', async t => {
   t.ok(existsSync(join(packageRoot, 'package.json')))

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { AuditEvent, DomainEvent, LoggedEvent } from '../../schemas/events.js'
-import { bootId } from '../util.js'
+import { bootId } from '../proc.js'
 import type { Store } from './store.js'
 
 /**

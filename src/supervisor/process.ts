@@ -4,8 +4,7 @@ import { accessSync, closeSync, constants, readFileSync, statSync } from 'node:f
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../errors.js'
 import { isRefused } from '../permission.js'
-import { parseStat, readStatSync } from '../proc.js'
-import { bootId } from '../util.js'
+import { bootId, parseStat, readStatSync } from '../proc.js'
 import type { Output } from './output.js'
 import type { Exit, Program } from './program.js'
 
