@@ -1,53 +1,28 @@
 #!/usr/bin/env node
-import { fileURLToPath } from 'node:url'
+import { run } from './cli/program.js'
+import { programPath, startsServer } from './cli/server.js'
 import { AppError, isOfSystem, messageOf } from './errors.js'
-import { packageVersion } from './util.js'
-
-const usage = `usage: zeek-cluster <command>
-
-  start [--controller] [--agent] [--config FILE] [--SETTING VALUE ...]
-             runs the supervisor, with a controller, an agent, or (neither named) both
-  convert FILE
-             prints cluster.cfg (zeek-client), node.cfg (ZeekControl) or zeek.conf (systemd generator; "-": standard input) as
-             the body of a request, and on stderr what it does not hold. To send it:
-             zeek-cluster convert node.cfg | curl -H 'Content-Type: application/json' -d @- \\
-               http://127.0.0.1:2149/v1/requests/stage_configuration
-  token create --role ROLE [--name NAME] [--expires 30d] | list | revoke ID
-             makes, lists and revokes the tokens of a controller, which may run meanwhile; roles: viewer, operator, admin, agent
-  archive -1 QUEUE DIRECTORY
-             moves rotated logs into DIRECTORY/<day>/, compressed, as zeek-archiver does; agents run it where that is not installed
-  settings   lists every setting: its flag, environment variable, default and meaning
-  version    prints the version
-`
+import type { Io } from './cli/io.js'
 
 /** Runs a command; each loads only what it needs. Returns the exit code. */
-async function main([command, ...args]: readonly string[]): Promise<number> {
-  switch (command) {
-    case 'start': {
-      const { start } = await import('./cli/start.js')
-      return await start(args, fileURLToPath(import.meta.url), process.env)
-    }
-    case 'convert':
-      return await (await import('./cli/convert.js')).convertFile(args)
-    case 'archive':
-      return await (await import('./cli/archive.js')).runArchive(args)
-    case 'token':
-      return await (await import('./cli/token.js')).runToken(args, process.env)
-    case 'settings':
-      console.log((await import('./cli/settings.js')).listSettings())
-      return 0
-    case 'version':
-    case '--version':
-      console.log(packageVersion)
-      return 0
-    case 'help':
-    case '--help':
-      console.log(usage)
-      return 0
-    default:
-      console.error(usage)
-      return 2
+async function main(args: readonly string[]): Promise<number> {
+  const [command, ...rest] = args
+  if (command === 'start' && startsServer(rest)) {
+    const { start } = await import('./cli/start.js')
+    return await start(rest, programPath, process.env)
   }
+  const { env, stdin, stdout, stderr } = process
+  const interrupt = new AbortController()
+  const io: Io = { env, stdin, stdout, stderr, interrupted: interrupt.signal, exitCode: 0, onInterrupt: undefined }
+  // The first says how to come back, and lets the terminal be as it was; the second ends all at once.
+  process.on('SIGINT', () => {
+    if (interrupt.signal.aborted) process.exit(130)
+    interrupt.abort()
+    io.onInterrupt?.()
+  })
+  // Whoever reads has seen enough: `zeek-cluster events | head`.
+  stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  return await run(args, io)
 }
 
 main(process.argv.slice(2)).then(

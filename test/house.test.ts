@@ -50,6 +50,9 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/controller': { value: [...ground, ...leaves, 'src/requests', 'src/security'] },
   'src/agent': { value: [...ground, ...leaves, 'src/security'] },
   'src/host.ts': { value: ['schemas', 'src'] },
+  // What speaks with a controller knows nothing of one: it is what any client could be.
+  'src/terminal': { value: [] },
+  'src/client': { value: ['src/util.ts'] },
   'src/cli': { value: ['schemas', 'src'] },
   'src/main.ts': { value: ['src/cli', 'src/errors.ts', 'src/util.ts'] },
   scripts: { value: ['src'] },

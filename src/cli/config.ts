@@ -1,0 +1,67 @@
+import { Argument, Option, type Command } from '@commander-js/extra-typings'
+import { readConfiguration } from './configuration-file.js'
+import { stage } from './deploy.js'
+import { withExamples } from './examples.js'
+import { print, printJson, type Io } from './io.js'
+import { ofController } from './options.js'
+import { open } from './session.js'
+
+export function defineConfig(program: Command, io: Io): void {
+  const command = program
+    .command('config')
+    .helpGroup('Deployment:')
+    .summary('show or stage the configuration')
+    .description('The configuration of the cluster, as it is staged and as it is deployed.')
+  withExamples(
+    command,
+    ['zeek-cluster config get deployed', 'what runs'],
+    ['zeek-cluster config stage cluster.yaml', 'keep a configuration for the next deploy']
+  )
+  const getting = ofController(
+    command
+      .command('get')
+      .summary('print a configuration')
+      .description('Prints a configuration as it can be staged again. It takes the role operator.')
+      .addArgument(
+        new Argument('[state]', 'staged; ready: staged, with addresses and ports; deployed')
+          .choices(['staged', 'ready', 'deployed'] as const)
+          .default('staged' as const)
+      )
+      .addOption(
+        new Option('-o, --output <form>', 'JSON, or the file of zeek-client').choices(['json', 'ini'] as const)
+      )
+  )
+  withExamples(
+    getting,
+    ['zeek-cluster config get deployed', 'as JSON'],
+    ['zeek-cluster config get staged -o ini', 'as the file of zeek-client']
+  )
+  getting.action(async (state, { output, ...options }) => {
+    const { api, signal } = await open(io, options)
+    const params = { path: { state } }
+    if (output === 'ini') {
+      const headers = { accept: 'text/x-ini' }
+      const { data } = await api.GET('/v1/configurations/{state}', { params, headers, parseAs: 'text', signal })
+      print(io, String(data).trimEnd())
+      return
+    }
+    const { data } = await api.GET('/v1/configurations/{state}', { params, signal })
+    printJson(io, typeof data === 'object' ? data.configuration : data)
+  })
+  const staging = ofController(
+    command
+      .command('stage')
+      .summary('stage a configuration')
+      .description('Keeps a configuration for the next deploy, and prints its ID. What runs is not touched.')
+      .argument('<file>', 'JSON or YAML, or cluster.cfg, node.cfg or zeek.conf; -: standard input')
+  )
+  withExamples(
+    staging,
+    ['zeek-cluster config stage cluster.yaml', 'from a file'],
+    ['zeek-cluster config stage - < node.cfg', 'from standard input']
+  )
+  staging.action(async (file, options) => {
+    const configuration = await readConfiguration(file, io)
+    print(io, await stage(await open(io, options), configuration))
+  })
+}

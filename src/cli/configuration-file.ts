@@ -1,0 +1,77 @@
+import { lookup } from 'node:dns/promises'
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { extname } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { exitCodes, Failure } from '../client/failure.js'
+import type { Io } from './io.js'
+
+/** A configuration as it is sent; what it says is for the controller to judge. */
+export interface ConfigurationFile {
+  config: unknown
+  /** What was not taken over from the file of another tool. */
+  notes: readonly string[]
+}
+
+/** Reads a file, or standard input for `-`. Throws a Failure that names it. */
+export async function readInput(file: string, { stdin }: Pick<Io, 'stdin'>): Promise<string> {
+  try {
+    return await (file === '-' ? text(stdin) : readFile(file, 'utf8'))
+  } catch (error) {
+    throw new Failure(exitCodes.usage, (error as Error).message, { cause: error })
+  }
+}
+
+/** Reads a configuration in any form that there is: JSON, YAML, or the file of another tool. */
+export async function readConfiguration(file: string, io: Pick<Io, 'stdin'>): Promise<ConfigurationFile> {
+  const input = await readInput(file, io)
+  if (input.trim() === '') throw new Failure(exitCodes.usage, `${file} is empty`)
+  if (!isYaml(file, input)) return await converted(file, input)
+  const config = unwrapped(await parsed(file, input))
+  if (typeof config === 'object' && config !== null && !Array.isArray(config)) return { config, notes: [] }
+  throw new Failure(exitCodes.usage, `${file} is no configuration: it holds instances and nodes`)
+}
+
+/** Whether a text is YAML, of which JSON is a part: by its name, else by what only the other files have. */
+function isYaml(file: string, input: string): boolean {
+  const extension = extname(file).toLowerCase()
+  if (['.json', '.yaml', '.yml'].includes(extension)) return true
+  if (['.cfg', '.conf', '.ini'].includes(extension)) return false
+  return /^\s*[{-]/.test(input) || !/^(\[|[ \t]*\w+[ \t]*=)/m.test(input)
+}
+
+async function parsed(file: string, input: string): Promise<unknown> {
+  if (/^\s*\{/.test(input)) {
+    try {
+      return JSON.parse(input)
+    } catch {
+      // YAML's parser tells at which line it is wrong; and may read it.
+    }
+  }
+  const { parse } = await import('yaml')
+  try {
+    return parse(input)
+  } catch (error) {
+    throw new Failure(exitCodes.usage, `${file}: ${(error as Error).message.split('\n')[0]!.replace(/:$/, '')}`)
+  }
+}
+
+/** The body of a request holds the configuration as its only member. */
+function unwrapped(value: unknown): unknown {
+  const isBody = typeof value === 'object' && value !== null && Object.keys(value).join() === 'config'
+  return isBody ? (value as { config: unknown }).config : value
+}
+
+async function converted(file: string, input: string): Promise<ConfigurationFile> {
+  const [{ convert }, { AppError }] = await Promise.all([import('../formats/convert.js'), import('../errors.js')])
+  try {
+    const { configuration, notes } = await convert(file, input, {
+      resolve: async host => (await lookup(host)).address,
+      defaultInstance: `agent-${hostname()}`
+    })
+    return { config: configuration, notes }
+  } catch (error) {
+    if (error instanceof AppError) throw new Failure(exitCodes.usage, `${file}: ${error.message}`, { cause: error })
+    throw error
+  }
+}

@@ -1,0 +1,87 @@
+import type { Command } from '@commander-js/extra-typings'
+import type { Schema } from '../client/connection.js'
+import { exitCodes } from '../client/failure.js'
+import { ask } from '../client/requests.js'
+import { printableLine } from '../terminal/screen.js'
+import { tableOf, type Column } from '../terminal/table.js'
+import { bytes, duration } from '../terminal/units.js'
+import { withExamples } from './examples.js'
+import { print, printJson, type Io } from './io.js'
+import { ofController, toJson } from './options.js'
+import { open } from './session.js'
+
+interface InstanceRow {
+  status: Schema['InstanceStatus']
+  stats: Schema['InstanceStats'] | undefined
+}
+
+export function defineInstances(program: Command, io: Io): void {
+  const command = ofController(
+    toJson(
+      program
+        .command('instances')
+        .helpGroup('Nodes:')
+        .summary('show the hosts and what they use')
+        .description(
+          'Shows each instance (the agent of a host): whether it is connected, versions, load, memory and disks. Ends with 0 only when all that the configuration names are connected.'
+        )
+    )
+  )
+  withExamples(
+    command,
+    ['zeek-cluster instances', 'all hosts'],
+    ['zeek-cluster instances --json', 'with interfaces, archives and foreign Zeek processes']
+  )
+  command.action(async options => {
+    const { api, signal, screen } = await open(io, options)
+    const [{ data }, { results }] = await Promise.all([
+      api.GET('/v1/instances', { signal }),
+      ask(api, 'get_instance_stats', {}, { signal, timeout: 5 })
+    ])
+    const stats = new Map(results.map(({ instance, data }) => [instance, data?.instance_stats]))
+    const rows = data!.instances.map(status => ({ status, stats: stats.get(status.name) }))
+    if (options.json === true) {
+      printJson(io, { instances: rows.map(({ status, stats }) => ({ ...status, ...(stats ? { stats } : {}) })) })
+    } else print(io, rows.length === 0 ? 'no instances' : tableOf(columnsAt(Date.now()), rows, screen))
+    const isAway = rows.some(({ status: { configured, connected } }) => configured && !connected)
+    io.exitCode = isAway ? exitCodes.failed : exitCodes.done
+  })
+}
+
+const columnsAt = (now: number): Column<InstanceRow>[] => {
+  const used = (whole: number, free: number) => `${Math.round((100 * (whole - free)) / Math.max(1, whole))}%`
+  return [
+    { title: 'INSTANCE', text: ({ status }) => status.name, tone: () => 'strong' },
+    { title: 'HOST', text: ({ status }) => printableLine(status.host ?? '-') },
+    {
+      title: 'STATE',
+      text: ({ status }) => `${status.connected ? 'connected' : 'away'}${status.configured ? '' : ' (unused)'}`,
+      tone: ({ status }) => (status.connected ? 'good' : status.configured ? 'bad' : 'quiet')
+    },
+    {
+      title: 'SINCE',
+      isNumber: true,
+      text: ({ status: { connected_at: at } }) => (at === undefined ? '-' : duration((now - Date.parse(at)) / 1000))
+    },
+    { title: 'AGENT', text: ({ status }) => printableLine(status.version ?? '-') },
+    { title: 'ZEEK', text: ({ status }) => printableLine(status.zeek_version ?? '-') },
+    { title: 'CPUS', isNumber: true, text: ({ stats }) => String(stats?.cpus ?? '-') },
+    { title: 'LOAD', isNumber: true, text: ({ stats }) => stats?.load[0]?.toFixed(1) ?? '-' },
+    {
+      title: 'MEMORY',
+      isNumber: true,
+      text: ({ stats }) =>
+        stats ? `${used(stats.memory_bytes, stats.memory_available_bytes)} of ${bytes(stats.memory_bytes)}` : '-'
+    },
+    {
+      title: 'DISKS',
+      isLong: true,
+      text: ({ stats }) =>
+        printableLine(
+          (stats?.file_systems ?? [])
+            .map(({ holds, size_bytes: size, free_bytes: free }) => `${holds.join('+')} ${used(size, free)}`)
+            .join(', ') || '-'
+        )
+    }
+  ]
+}

@@ -1,0 +1,156 @@
+import { resolve } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import type { Command } from '@commander-js/extra-typings'
+import { suggestion } from '../../schemas/nearest.js'
+import { connect } from '../client/connection.js'
+import { contextsFile, readContexts, writeContexts, type Contexts } from '../client/contexts.js'
+import { exitCodes, Failure } from '../client/failure.js'
+import { parseUrl, readNamed, refuseClearToken } from '../client/target.js'
+import { tableOf } from '../terminal/table.js'
+import { withExamples } from './examples.js'
+import { print, printJson, remark, screenFor, type Io } from './io.js'
+import { toJson } from './options.js'
+
+export function defineLogin(program: Command, io: Io): void {
+  const command = program
+    .command('login')
+    .helpGroup('Access:')
+    .summary('keep a controller and a token, to be used from now on')
+    .description(
+      'Asks the controller whether it takes a token, and keeps both as a context, in a file that only its owner can read. The token is asked for, or read from standard input or a file: as an argument, others would see it.'
+    )
+    .argument('<url>', 'the controller, as https://controller:2149')
+    .option('--name <name>', "the context's name; default: the controller's host")
+    .option('--token-file <file>', 'a file with the token')
+    .option('--ca <file>', 'certificates of authorities, for a controller with one of its own')
+    .option('--no-token', 'for a controller that asks for none')
+  withExamples(
+    command,
+    ['zeek-cluster login https://zeek.example.org:2149', 'asks for the token'],
+    ['zeek-cluster login https://10.0.0.1:2149 --ca ca.pem --token-file token', 'without questions']
+  )
+  command.action(async (text, { name, tokenFile, ca, token: hasToken }) => {
+    const url = parseUrl(text)
+    const token = hasToken ? await readToken(io, tokenFile) : undefined
+    refuseClearToken({ url, token })
+    const api = await connect({
+      url,
+      token,
+      ca: await readNamed('--ca', ca)
+    })
+    const { data: session } = await api.GET('/v1/session', { signal: io.interrupted })
+    const file = contextsFile(io.env)
+    const { contexts } = await readContexts(file)
+    const key = name ?? new URL(url).hostname
+    const context = { url, ...(token === undefined ? {} : { token }), ...(ca === undefined ? {} : { ca: resolve(ca) }) }
+    await writeContexts(file, { current: key, contexts: { ...contexts, [key]: context } })
+    print(io, `context ${key}: ${url}, as ${session!.name} (${session!.role})`)
+  })
+}
+
+async function readToken(io: Io, file: string | undefined): Promise<string> {
+  const token = await (file === undefined ? askToken(io) : readNamed('--token-file', file))
+  if (token.trim() === '') throw new Failure(exitCodes.usage, 'there is no token')
+  return token.trim()
+}
+
+/** Asks at a terminal, without showing what is typed; else reads standard input. */
+async function askToken({ stdin, stderr, interrupted }: Io): Promise<string> {
+  if (stdin.isTTY !== true) return await text(stdin)
+  stderr.write('Token: ')
+  const hidden = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const lines = createInterface({ input: stdin, output: hidden, terminal: true })
+  try {
+    return await lines.question('', { signal: interrupted })
+  } finally {
+    lines.close()
+    stderr.write('\n')
+  }
+}
+
+export function defineContext(program: Command, io: Io): void {
+  const command = program
+    .command('context')
+    .helpGroup('Access:')
+    .summary('show or choose the controllers that login has kept')
+    .description('The controllers that `login` has kept; the current one is asked where none is named.')
+  withExamples(
+    command,
+    ['zeek-cluster context list', 'all of them'],
+    ['zeek-cluster context use site-2', 'ask this one from now on']
+  )
+  const listing = toJson(
+    command.command('list').summary('list contexts').description('Lists contexts, without tokens.')
+  )
+  withExamples(
+    listing,
+    ['zeek-cluster context list', 'as a table'],
+    ['zeek-cluster context list --json', 'for a program']
+  )
+  listing.action(async ({ json }) => {
+    const { current, contexts } = await readContexts(contextsFile(io.env))
+    const rows = Object.entries(contexts).map(([name, { url, token, ca }]) => ({
+      name,
+      current: name === current,
+      url,
+      token: token !== undefined,
+      ca
+    }))
+    if (json === true) printJson(io, { contexts: rows })
+    else if (rows.length === 0) remark(io, 'no contexts: zeek-cluster login URL makes one')
+    else {
+      print(
+        io,
+        tableOf(
+          [
+            { title: ' ', text: ({ current }) => (current ? '*' : ' ') },
+            { title: 'NAME', text: ({ name }) => name },
+            { title: 'URL', text: ({ url }) => url, isLong: true },
+            { title: 'TOKEN', text: ({ token }) => (token ? 'yes' : 'no') }
+          ],
+          rows,
+          screenFor(io)
+        )
+      )
+    }
+  })
+  const using = command
+    .command('use')
+    .summary('choose a context')
+    .description('Has a context be asked from now on, where none is named.')
+    .argument('<name>', 'its name')
+  withExamples(
+    using,
+    ['zeek-cluster context use site-2', 'from now on'],
+    ['zeek-cluster status --context site-2', 'this once']
+  )
+  using.action(async name => await change(io, name, contexts => ({ ...contexts, current: name })))
+  const removing = command
+    .command('remove')
+    .summary('forget a context')
+    .description('Forgets a context, with its token. The token stays good: `token revoke` ends that.')
+    .argument('<name>', 'its name')
+  withExamples(
+    removing,
+    ['zeek-cluster context remove site-2', 'forget it'],
+    ['zeek-cluster token revoke 9448e9c83643', 'have the controller not take its token any more']
+  )
+  removing.action(
+    async name =>
+      await change(io, name, ({ current, contexts: { [name]: _gone, ...contexts } }) => ({
+        ...(current === name ? {} : { current }),
+        contexts
+      }))
+  )
+}
+
+async function change(io: Io, name: string, alter: (contexts: Contexts) => Contexts): Promise<void> {
+  const file = contextsFile(io.env)
+  const contexts = await readContexts(file)
+  if (!Object.hasOwn(contexts.contexts, name)) {
+    throw new Failure(exitCodes.usage, `there is no context ${name}${suggestion(name, Object.keys(contexts.contexts))}`)
+  }
+  await writeContexts(file, alter(contexts))
+}

@@ -1,0 +1,164 @@
+import { Option, type Command } from '@commander-js/extra-typings'
+import type { Schema } from '../client/connection.js'
+import { exitCodes } from '../client/failure.js'
+import { ask, storyOf, submit } from '../client/requests.js'
+import { printable, printableLine, type Screen } from '../terminal/screen.js'
+import { withExamples } from './examples.js'
+import { print, remark, type Io } from './io.js'
+import { ofController, selectorOf, selectsNodes, toJson, wholeFrom } from './options.js'
+import { showOutcome } from './requests.js'
+import { open, type Session } from './session.js'
+
+type OutputStream = Schema['OutputStream']
+
+/** The longest that a request may follow, in seconds, and the most lines of a node that it tells. */
+const followSeconds = 3600
+const followLines = 100_000
+/** Lines that are asked for again when following has to begin anew, to go on where it was. */
+const overlapLines = 200
+
+export function defineLogs(program: Command, io: Io): void {
+  const command = ofController(
+    selectsNodes(
+      toJson(
+        program
+          .command('logs')
+          .helpGroup('Nodes:')
+          .summary('show what nodes write')
+          .description(
+            'Shows the last lines that nodes have written to stdout and stderr. (The logs of what Zeek sees, as conn.log, are files of the loggers.)'
+          )
+          .argument('[nodes...]', 'names of nodes; default: all')
+          .option('-f, --follow', 'go on with what they write')
+          .option('-n, --lines <count>', 'how many lines of each', wholeFrom(0), 20)
+          .option('--previous [count]', 'of the process before the present one, or of one before that', wholeFrom(1))
+          .addOption(new Option('--stream <stream>', 'only this one').choices(['stdout', 'stderr']))
+      )
+    )
+  )
+  withExamples(
+    command,
+    ['zeek-cluster logs worker-1', 'its last lines'],
+    ['zeek-cluster logs -f --role worker', 'what all workers write, as they write it'],
+    ['zeek-cluster logs --previous worker-1', 'the last lines of the process before']
+  )
+  command.action(async (nodes, { follow, lines, previous, stream, json, ...options }) => {
+    if (follow === true && previous !== undefined) command.error('error: --follow and --previous exclude each other')
+    const session = await open(io, options)
+    const args = {
+      ...selectorOf(nodes, options),
+      lines,
+      ...(stream === undefined ? {} : { stream: stream as OutputStream })
+    }
+    if (follow === true) return await followLogs(session, args, json === true)
+    const incarnation = previous === true ? 1 : (previous ?? 0)
+    const finished = await ask(session.api, 'get_node_output', { ...args, incarnation }, { signal: session.signal })
+    const writer = new LineWriter(session, finished.results.length > 1)
+    io.exitCode = showOutcome(session, finished, { json }, ({ node, error, data }) => {
+      if (error !== undefined) remark(io, session.screen.style('bad', `${node ?? 'logs'}: ${printableLine(error)}`))
+      for (const text of [data?.stdout, data?.stderr]) writer.write(node ?? '', linesIn(text))
+      return []
+    })
+  })
+}
+
+interface OutputQuery {
+  nodes?: string[]
+  lines: number
+  stream?: OutputStream
+}
+
+/** Writes what nodes write, until Ctrl-C. */
+async function followLogs(session: Session, args: OutputQuery, json: boolean): Promise<void> {
+  const { io, api, signal, onConnection } = session
+  const writer = new LineWriter(session, args.nodes?.length !== 1)
+  const tails = new Tails()
+  for (let lines = args.lines; !signal.aborted; lines = overlapLines) {
+    const { reqid } = await submit(
+      api,
+      'get_node_output',
+      { ...args, lines, follow: true, duration: followSeconds, max_lines: followLines },
+      { signal }
+    )
+    tails.beginAnew()
+    const story = storyOf(api, reqid, { signal, onConnection })
+    for (;;) {
+      const step = await story.next()
+      if (step.done === true) {
+        const refused = step.value.results.filter(({ success }) => !success)
+        for (const { node, error } of refused) remark(io, `${node ?? 'logs'}: ${printableLine(error ?? 'failed')}`)
+        if (refused.length === step.value.results.length) {
+          io.exitCode = exitCodes.failed
+          return
+        }
+        break
+      }
+      if (step.value.type !== 'node_output') continue
+      const { node, stream, lines: written } = step.value
+      const fresh = tails.freshOf(`${node} ${stream}`, written)
+      if (!json) writer.write(node, fresh)
+      else if (fresh.length > 0) print(io, JSON.stringify({ ...step.value, lines: fresh }))
+    }
+  }
+}
+
+const linesIn = (text: string | undefined): string[] =>
+  text === undefined || text === '' ? [] : text.replace(/\n$/, '').split('\n')
+
+/** Writes lines of nodes, with the node's name before each where there are several. */
+class LineWriter {
+  #session: Session
+  #isPrefixed: boolean
+  #tones = ['good', 'warning', 'strong', 'quiet'] as const
+  #nodes: string[] = []
+
+  constructor(session: Session, isPrefixed: boolean) {
+    this.#session = session
+    this.#isPrefixed = isPrefixed
+  }
+
+  write(node: string, lines: readonly string[]): void {
+    const { io, screen } = this.#session
+    const prefix = this.#isPrefixed ? `${this.#prefixOf(node, screen)} ` : ''
+    print(io, ...lines.map(line => `${prefix}${printable(line)}`))
+  }
+
+  #prefixOf(node: string, { style }: Screen): string {
+    if (!this.#nodes.includes(node)) this.#nodes.push(node)
+    return style(this.#tones[this.#nodes.indexOf(node) % this.#tones.length]!, `${node} |`)
+  }
+}
+
+/** The last lines of each output, to tell what is new when they are told again. */
+export class Tails {
+  #tails = new Map<string, string[]>()
+  /** Outputs whose next lines may be ones that were told before. */
+  #repeating = new Set<string>()
+
+  /** Says that from now on each output begins with lines that were told, as far as there are some. */
+  beginAnew(): void {
+    this.#repeating = new Set(this.#tails.keys())
+  }
+
+  /** Returns the lines that were not told before. */
+  freshOf(output: string, lines: readonly string[]): readonly string[] {
+    const tail = this.#tails.get(output) ?? []
+    const repeated = this.#repeating.delete(output) ? overlap(tail, lines) : 0
+    const fresh = lines.slice(repeated)
+    this.#tails.set(output, [...tail, ...fresh].slice(-overlapLines))
+    return fresh
+  }
+}
+
+/** Returns how many of the first lines are those that were told last, or lie before them. */
+export function overlap(tail: readonly string[], lines: readonly string[]): number {
+  for (let end = Math.min(lines.length, tail.length + lines.length); end > 0; end--) {
+    const length = Math.min(end, tail.length)
+    if (length === 0) return 0
+    const isTail = Array.from({ length }, (_, at) => at + 1).every(
+      back => lines[end - back] === tail[tail.length - back]
+    )
+    if (isTail) return end
+  }
+  return 0
+}

@@ -1,0 +1,68 @@
+import { Command, CommanderError } from '@commander-js/extra-typings'
+import { exitCodes, Failure } from '../client/failure.js'
+import { packageVersion } from '../util.js'
+import { remark, type Io } from './io.js'
+
+type Define = (program: Command, io: Io) => void
+
+/** Where each command is defined, in the order of the help. Only the module of the one that is given is loaded. */
+const commands: Record<string, () => Promise<Define>> = {
+  status: async () => (await import('./status.js')).defineStatus,
+  top: async () => (await import('./status.js')).defineTop,
+  logs: async () => (await import('./logs.js')).defineLogs,
+  start: async () => (await import('./operate.js')).defineStartNodes,
+  stop: async () => (await import('./operate.js')).defineStop,
+  restart: async () => (await import('./operate.js')).defineRestart,
+  diag: async () => (await import('./diag.js')).defineDiag,
+  'get-id': async () => (await import('./get-id.js')).defineGetId,
+  instances: async () => (await import('./instances.js')).defineInstances,
+  deploy: async () => (await import('./deploy.js')).defineDeploy,
+  check: async () => (await import('./check.js')).defineCheck,
+  config: async () => (await import('./config.js')).defineConfig,
+  events: async () => (await import('./events.js')).defineEvents,
+  history: async () => (await import('./request.js')).defineHistory,
+  request: async () => (await import('./request.js')).defineRequest,
+  audit: async () => (await import('./events.js')).defineAudit,
+  login: async () => (await import('./login.js')).defineLogin,
+  context: async () => (await import('./login.js')).defineContext,
+  completion: async () => (await import('./completion.js')).defineCompletion,
+  complete: async () => (await import('./completion.js')).defineComplete,
+  convert: async () => (await import('./server.js')).defineConvert,
+  settings: async () => (await import('./server.js')).defineSettings,
+  archive: async () => (await import('./server.js')).defineArchive,
+  version: async () => (await import('./server.js')).defineVersion
+}
+
+/** Runs a command line, without the program's name. Returns the exit code. */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  const { [args[0] ?? '']: named } = commands
+  const program = named ? await programOf([named], io) : await allCommands(io)
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return io.interrupted.aborted && io.onInterrupt ? exitCodes.interrupted : io.exitCode
+  } catch (error) {
+    if (io.interrupted.aborted) return exitCodes.interrupted
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+    if (!(error instanceof Failure)) throw error
+    remark(io, `zeek-cluster: ${error.message}`)
+    return error.exitCode
+  }
+}
+
+/** Returns the program with all of its commands, for help and manuals. */
+export const allCommands = async (io: Io): Promise<Command> => await programOf(Object.values(commands), io)
+
+async function programOf(loads: readonly (() => Promise<Define>)[], io: Io): Promise<Command> {
+  const program = new Command('zeek-cluster')
+    .description('Runs Zeek clusters: the server on each host, and the commands that speak with it.')
+    .version(packageVersion, '-V, --version', 'print the version')
+    .configureOutput({
+      writeOut: text => io.stdout.write(text),
+      writeErr: text => io.stderr.write(text.replace(/^error: /, 'zeek-cluster: '))
+    })
+    .configureHelp({ helpWidth: Math.min(100, io.stdout.columns ?? 100) })
+    .exitOverride()
+    .showHelpAfterError('(add --help to see what there is)')
+  for (const define of await Promise.all(loads.map(async load => await load()))) define(program, io)
+  return program
+}

@@ -1,0 +1,104 @@
+import type { Followed } from '../client/events.js'
+import { liveOn } from '../terminal/live.js'
+import { printableLine, type Screen } from '../terminal/screen.js'
+import { duration } from '../terminal/units.js'
+import { remark, screenFor } from './io.js'
+import type { Session } from './session.js'
+
+type Phase = 'waiting' | 'busy' | 'done' | 'failed'
+
+interface NodeProgress {
+  phase: Phase
+  /** What it does, or why it has failed. */
+  detail: string
+  /** Since when, in milliseconds since 1970. */
+  since: number
+}
+
+/** What a request has done of its nodes, by what its events tell. */
+export class Progress {
+  #nodes = new Map<string, NodeProgress>()
+
+  /** Expects nodes; others are taken in when they are told of. */
+  constructor(names: readonly string[]) {
+    for (const name of names) this.#nodes.set(name, { phase: 'waiting', detail: '', since: 0 })
+  }
+
+  /** Takes an event in. Returns a line for each node of which it tells something new. */
+  apply(event: Followed, now: number): string[] {
+    if (event.type === 'notify_change') {
+      if (!this.#nodes.has(event.node)) return []
+      const { node, new_state: state, reason } = event
+      const phase = this.#nodes.get(node)!.phase === 'failed' ? 'failed' : 'busy'
+      this.#nodes.set(node, { phase, detail: `${state} (${reason})`, since: now })
+      return [`${node}: ${state} (${printableLine(reason)})`]
+    }
+    if (event.type !== 'request_progress') return []
+    for (const { node, state, seconds } of event.waiting ?? []) {
+      this.#nodes.set(node, { phase: 'busy', detail: state, since: now - seconds * 1000 })
+    }
+    const lines = (event.waiting ?? []).map(({ node, state, seconds }) => `${node}: ${state}, for ${seconds} s`)
+    for (const { node, success, error = 'failed' } of event.results) {
+      if (node === undefined) continue
+      this.#nodes.set(node, { phase: success ? 'done' : 'failed', detail: success ? '' : error, since: now })
+      if (!success) lines.push(`${node}: ${printableLine(error)}`)
+    }
+    return lines
+  }
+
+  /** Returns what a terminal shows: a bar over all, then the nodes that are not done, as far as there is room. */
+  lines(screen: Screen, now: number): string[] {
+    const { symbols, style } = screen
+    const all = [...this.#nodes]
+    const count = (phase: Phase) => all.filter(([, node]) => node.phase === phase).length
+    const [done, failed] = [count('done'), count('failed')]
+    const width = Math.max(10, Math.min(30, (screen.columns ?? 80) - 30))
+    const full = all.length === 0 ? 0 : Math.round((width * (done + failed)) / all.length)
+    const bar = style(failed > 0 ? 'bad' : 'good', symbols.bar[0].repeat(full)) + symbols.bar[1].repeat(width - full)
+    const frame = symbols.spinner[Math.floor(now / 100) % symbols.spinner.length]!
+    const open = all.filter(([, { phase }]) => phase === 'failed' || phase === 'busy').sort(byPhase)
+    const room = Math.max(1, screen.rows - 4)
+    const shown = open.slice(0, room).map(([name, { phase, detail, since }]) => {
+      const mark = phase === 'failed' ? style('bad', symbols.failed) : frame
+      const age = phase === 'busy' ? style('quiet', ` ${duration((now - since) / 1000)}`) : ''
+      return `${mark} ${name}  ${cut(printableLine(detail), (screen.columns ?? 80) - name.length - 12, symbols)}${age}`
+    })
+    const more = open.length > room ? [style('quiet', `${symbols.ellipsis} and ${open.length - room} more`)] : []
+    return [`${bar} ${done} of ${all.length}${failed > 0 ? `, ${failed} failed` : ''}`, ...shown, ...more]
+  }
+}
+
+const byPhase = ([, one]: [string, NodeProgress], [, other]: [string, NodeProgress]): number =>
+  Number(other.phase === 'failed') - Number(one.phase === 'failed')
+
+const cut = (text: string, width: number, { ellipsis }: Screen['symbols']): string =>
+  text.length <= width ? text : `${text.slice(0, Math.max(1, width - 1))}${ellipsis}`
+
+const frameMs = 100
+
+/**
+ * Shows the progress of a request on stderr while `work` runs, which gets what is called with each of its events: live
+ * at a terminal, else a line for each change.
+ */
+export async function showingProgress<T>(
+  { io }: Session,
+  names: readonly string[],
+  work: (onEvent: (event: Followed) => void) => Promise<T>
+): Promise<T> {
+  const progress = new Progress(names)
+  const screen = () => screenFor({ ...io, stdout: io.stderr })
+  if (!screen().isLive) return await work(event => remark(io, ...progress.apply(event, Date.now())))
+  const live = await liveOn(io.stderr)
+  const draw = () => live.draw(progress.lines(screen(), Date.now()))
+  const timer = setInterval(draw, frameMs)
+  try {
+    const result = await work(event => {
+      progress.apply(event, Date.now())
+    })
+    draw()
+    return result
+  } finally {
+    clearInterval(timer)
+    live.end()
+  }
+}

@@ -1,0 +1,136 @@
+import { eventStream, type Followed } from '../client/events.js'
+import { exitCodes, Failure, type ExitCode } from '../client/failure.js'
+import { storyOf, submit, type ClusterRequest, type RequestType } from '../client/requests.js'
+import type { Schema } from '../client/connection.js'
+import { printable, printableLine, type Screen } from '../terminal/screen.js'
+import { print, printJson, remark, type Io } from './io.js'
+import { showingProgress } from './progress.js'
+import type { Session } from './session.js'
+
+/** How long a controller that is away is waited for: a restart, or a host's. */
+const patienceMs = 300_000
+
+/** The options of what is submitted as a request. */
+export interface SubmitFlags {
+  json?: true | undefined
+  timeout?: number | undefined
+  /** False with `--no-wait`. */
+  wait?: boolean | undefined
+}
+
+/** Says how to come back to a request, when it is left. */
+function leaveWith(io: Io, reqid: string): void {
+  io.onInterrupt = () => remark(io, `the request goes on; to come back to it: zeek-cluster request wait ${reqid}`)
+}
+
+/**
+ * Submits a request and waits until it is finished, calling `onEvent` with each of its events. Returns undefined when
+ * it is not waited for: then its ID is printed.
+ */
+export async function request(
+  session: Session,
+  type: RequestType,
+  args: object,
+  { timeout, wait, onEvent }: SubmitFlags & { onEvent?: (event: Followed) => void }
+): Promise<ClusterRequest | undefined> {
+  const { io, api, signal } = session
+  const accepted = await submit(api, type, args, { signal, timeout })
+  if (wait !== false) return await awaited(session, accepted.reqid, onEvent)
+  print(io, accepted.reqid)
+  return undefined
+}
+
+/** Waits until a request is finished. */
+export async function awaited(
+  { io, api, signal, onConnection }: Session,
+  reqid: string,
+  onEvent: (event: Followed) => void = () => {}
+): Promise<ClusterRequest> {
+  leaveWith(io, reqid)
+  return await told(storyOf(api, reqid, { signal, onConnection, patienceMs }), onEvent)
+}
+
+/** As `request`, with the progress of each node shown; of those that are expected from the start. */
+export async function requestWithProgress(
+  session: Session,
+  type: RequestType,
+  args: object,
+  { timeout, wait, names }: SubmitFlags & { names: readonly string[] }
+): Promise<ClusterRequest | undefined> {
+  const { io, api, signal, onConnection } = session
+  const accepted = await submit(api, type, args, { signal, timeout })
+  const { reqid, event_cursor: from } = accepted
+  if (wait === false) {
+    print(io, reqid)
+    return undefined
+  }
+  leaveWith(io, reqid)
+  // States of nodes are told to all; a request's own stream has only its own.
+  const stream = eventStream(api, { from, types: `request_progress,notify_change,${type}_response` })
+  return await showingProgress(
+    session,
+    names,
+    async onEvent => await told(storyOf(api, reqid, { signal, onConnection, patienceMs, stream }), onEvent)
+  )
+}
+
+async function told<T>(story: AsyncGenerator<Followed, T>, onEvent: (event: Followed) => void): Promise<T> {
+  for (;;) {
+    const step = await story.next()
+    if (step.done === true) return step.value
+    onEvent(step.value)
+  }
+}
+
+type Result = Schema['Result']
+
+/** Prints a finished request: for programs whole, else what each result says. Returns the exit code. */
+export function showOutcome(
+  { io, screen }: Session,
+  finished: ClusterRequest,
+  { json }: Pick<SubmitFlags, 'json'>,
+  show: (result: Result) => string[] = result => lineOf(result, screen)
+): ExitCode {
+  const { type, state, results, warnings } = finished
+  if (json === true) printJson(io, finished)
+  else {
+    for (const warning of warnings) remark(io, screen.style('warning', `warning: ${printableLine(warning)}`))
+    if (results.length === 0 && state !== 'succeeded') throw new Failure(exitCodes.failed, `${type} has ended ${state}`)
+    for (const result of results) print(io, ...show(result))
+  }
+  return state === 'succeeded' ? exitCodes.done : exitCodes.failed
+}
+
+/** Lines of an output that are shown of a node that has failed. */
+const tailLines = 10
+
+/** Returns what a result says: a mark, whose it is, why it has failed, what was found, and its last lines. */
+export function lineOf({ success, node, instance, error, data }: Result, { style, symbols }: Screen): string[] {
+  const name = node ?? instance
+  const mark = success ? style('good', symbols.done) : style('bad', symbols.failed)
+  const text = [name, error === undefined ? undefined : printableLine(error)].filter(part => part !== undefined)
+  const findings = (data?.findings ?? []).map(({ level, message, file, line }) => {
+    const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `
+    return `  ${style(level === 'error' ? 'bad' : 'warning', level)}: ${printableLine(`${place}${message}`)}`
+  })
+  const outputs = success ? [] : [data?.stderr, data?.stdout].flatMap(output => tailOf(output, style))
+  return [`${mark} ${text.join(': ') || (success ? 'done' : 'failed')}`, ...findings, ...outputs]
+}
+
+function tailOf(output: string | undefined, style: Screen['style']): string[] {
+  const lines = printable(output ?? '')
+    .trimEnd()
+    .split('\n')
+  return lines
+    .filter(line => line !== '')
+    .slice(-tailLines)
+    .map(line => style('quiet', `  | ${line}`))
+}
+
+/** Throws the Failure of a command that does not guess which nodes are meant. */
+export function refuseAll(verb: string): never {
+  throw new Failure(
+    exitCodes.usage,
+    `which nodes? Name them, select them (--role, --instance), or say zeek-cluster ${verb} --all`
+  )
+}

@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { eventStream, follow } from '../client/events.js'
+import { type ExitCode } from '../client/failure.js'
+import { submit } from '../client/requests.js'
+import { liveOn } from '../terminal/live.js'
+import { screenFor } from './io.js'
+import { selectorOf } from './options.js'
+import type { Session } from './session.js'
+import { exitCodeOf, linesOf, readStatus, type Status, type StatusQuery, type StatusView } from './status.js'
+
+const intervalSeconds = 5
+/** The longest that a request may watch. */
+const watchSeconds = 3600
+/** The least time between two readings of the state. */
+const readingMs = 500
+
+const types = [
+  'notify_change',
+  'notify_agent_hello',
+  'notify_agent_lost',
+  'notify_health',
+  'deploy_response',
+  'start_response',
+  'stop_response',
+  'node_stats',
+  'get_node_stats_response'
+]
+
+/** Shows a status, drawn anew when something changes, until Ctrl-C. Returns the exit code of what was shown last. */
+export async function watchStatus(session: Session, query: StatusQuery, view: StatusView): Promise<ExitCode> {
+  const { io, api, signal } = session
+  const live = session.screen.isLive ? await liveOn(io.stdout) : undefined
+  let status = await readStatus(session, query)
+  let lost: string | undefined
+  const draw = () => {
+    // The terminal may have another size by now.
+    const lines = linesOf(status, view, screenFor(io))
+    const age = lost === undefined ? [] : [session.screen.style('bad', `connection lost (${lost}): this may be old`)]
+    if (live) live.draw([...age, ...lines])
+    else io.stdout.write(`${[...age, ...lines].join('\n')}\n\n`)
+  }
+  let reading: Promise<void> | undefined
+  /** Reads the state again, once for all that has changed meanwhile. */
+  const readAgain = () => {
+    reading ??= sleep(readingMs, undefined, { signal })
+      .then(async () => {
+        reading = undefined
+        status = await readStatus(session, query)
+        draw()
+      })
+      .catch(error => {
+        if (!signal.aborted) lost = (error as Error).message
+      })
+  }
+  const watchStats = async () =>
+    await submit(
+      api,
+      'get_node_stats',
+      { ...selectorOf(query.nodes, query.selection), watch: true, interval: intervalSeconds, duration: watchSeconds },
+      { signal }
+    )
+  draw()
+  let watching = await watchStats()
+  try {
+    const onConnection = (reason: string | undefined) => {
+      lost = reason
+      draw()
+    }
+    for await (const event of follow(eventStream(api, { types: types.join(), from: status.cursor }), {
+      signal,
+      onConnection
+    })) {
+      if (event.type === 'node_stats') {
+        status = withSamples(status, event.stats)
+        draw()
+      } else if (event.type !== 'get_node_stats_response') readAgain()
+      // What is watched is what was deployed then.
+      const isOver = event.type === 'get_node_stats_response' && event.reqid === watching.reqid
+      if (isOver || event.type === 'deploy_response' || event.type === 'reset') watching = await watchStats()
+    }
+  } finally {
+    live?.end()
+  }
+  return exitCodeOf(status)
+}
+
+function withSamples(status: Status, samples: readonly NonNullable<Status['rows'][number]['stats']>[]): Status {
+  const byNode = new Map(samples.map(sample => [sample.node, sample]))
+  return {
+    ...status,
+    rows: status.rows.map(row => ({ ...row, stats: byNode.get(row.status.node) ?? row.stats }))
+  }
+}

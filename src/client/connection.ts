@@ -1,0 +1,47 @@
+import createClient, { type Client } from 'openapi-fetch'
+import type { components, paths } from './openapi.js'
+import { failureOfAnswer, failureOfNetwork } from './failures.js'
+import type { Target } from './target.js'
+
+export type Schema = components['schemas']
+
+/** The controller's API, with the types of its document. What is no success is thrown, as a Failure. */
+export type Api = Pick<Client<paths>, 'GET' | 'POST' | 'DELETE'>
+
+/** Returns the API of a controller. Nothing is sent yet. */
+export async function connect(target: Target): Promise<Api> {
+  const { url, token } = target
+  const { fetch: send, Request: RequestClass } = await transportOf(target)
+  const client = createClient<paths>({
+    baseUrl: url,
+    Request: RequestClass,
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+    fetch: async request => {
+      let response
+      try {
+        response = await send(request)
+      } catch (error) {
+        if (request.signal.aborted) throw error
+        throw failureOfNetwork(error, url)
+      }
+      if (response.status >= 400 && !isOfSchema(response))
+        {throw await failureOfAnswer(response, { url, hasToken: token !== undefined })}
+      return response
+    }
+  })
+  return client
+}
+
+/** Whether an answer is what the document says, though its status tells of no success: health, for load balancers. */
+const isOfSchema = ({ headers }: Response) => /^application\/json\b/.test(headers.get('content-type') ?? '')
+
+/** Returns what sends requests; with certificates, a library's, which is large and loaded only then. */
+async function transportOf({ ca, cert, key }: Target): Promise<Pick<typeof globalThis, 'fetch' | 'Request'>> {
+  if (ca === undefined && cert === undefined && key === undefined) return globalThis
+  const undici = await import('undici')
+  const dispatcher = new undici.Agent({ connect: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) } })
+  return {
+    fetch: ((request: never) => undici.fetch(request, { dispatcher })) as unknown as typeof fetch,
+    Request: undici.Request as unknown as typeof Request
+  }
+}

@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Api, Schema } from './connection.js'
+import { follow, requestStream, type FollowOptions, type Followed, type OpenStream } from './events.js'
+import { Failure } from './failure.js'
+
+export type ClusterRequest = Schema['Request']
+export type RequestType = Schema['RequestType']
+
+/** The longest that the controller lets a question wait. */
+const waitSeconds = 30
+const attempts = 5
+
+export interface SubmitOptions {
+  signal: AbortSignal
+  /** Seconds until the request times out, instead of what its type has. */
+  timeout?: number | undefined
+}
+
+/**
+ * Submits a request. When the connection is lost meanwhile it is sent again, under the same key: it is done once.
+ * Returns it as it was accepted.
+ */
+export async function submit(
+  api: Api,
+  type: RequestType,
+  args: object,
+  { signal, timeout }: SubmitOptions
+): Promise<ClusterRequest> {
+  const key = randomUUID()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      // Which arguments a type takes is for its schema to say, at the controller.
+      const { data } = await (api.POST as PostAny)(`/v1/requests/${type}`, {
+        params: { query: timeout === undefined ? {} : { timeout }, header: { 'idempotency-key': key } },
+        body: args,
+        signal
+      })
+      return data
+    } catch (error) {
+      const isLost = error instanceof Failure && ['ECONNRESET', 'UND_ERR_SOCKET', 'EPIPE'].includes(error.code ?? '')
+      if (!isLost || attempt === attempts) throw error
+      await sleep(200 * attempt, undefined, { signal })
+    }
+  }
+}
+
+type PostAny = (path: string, init: object) => Promise<{ data: ClusterRequest }>
+
+/** What of a request's story is followed: its own events, or others, too. */
+export interface StoryOptions extends FollowOptions {
+  stream?: OpenStream | undefined
+}
+
+/**
+ * Yields the events of a request until it is finished, over lost connections; from a stream of more, those of other
+ * requests are left out. Returns the finished request.
+ */
+export async function* storyOf(
+  api: Api,
+  reqid: string,
+  { stream = requestStream(api, reqid), ...options }: StoryOptions
+): AsyncGenerator<Followed, ClusterRequest> {
+  for await (const event of follow(stream, options)) {
+    // Of what the past was, the request itself tells.
+    if (event.type === 'reset') break
+    if ('reqid' in event && event.reqid !== reqid) continue
+    yield event
+    if (event.type.endsWith('_response') || event.type === 'request_expired') break
+  }
+  return await finished(api, reqid, options.signal)
+}
+
+/** Returns a request once it is finished. */
+export async function finished(api: Api, reqid: string, signal: AbortSignal): Promise<ClusterRequest> {
+  for (;;) {
+    const { data } = await api.GET('/v1/requests/{reqid}', {
+      params: { path: { reqid }, query: { wait: waitSeconds } },
+      signal
+    })
+    if (data && data.state !== 'pending') return data
+  }
+}
+
+/** Submits a request and returns it once it is finished. */
+export async function ask(api: Api, type: RequestType, args: object, options: SubmitOptions): Promise<ClusterRequest> {
+  const accepted = await submit(api, type, args, options)
+  return accepted.state === 'pending' ? await finished(api, accepted.reqid, options.signal) : accepted
+}

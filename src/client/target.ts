@@ -1,0 +1,100 @@
+import { readFile } from 'node:fs/promises'
+import { contextsFile, readContexts } from './contexts.js'
+import { exitCodes, Failure } from './failure.js'
+
+/** Which controller is asked, and how to be known there. */
+export interface Target {
+  /** Without a slash at its end. */
+  url: string
+  token?: string | undefined
+  /** PEM texts: the authorities of the controller, and a certificate of one's own. */
+  ca?: string | undefined
+  cert?: string | undefined
+  key?: string | undefined
+}
+
+/** What the command line may say of the controller. A token is never an argument: others would see it in `ps`. */
+export interface TargetOptions {
+  url?: string | undefined
+  context?: string | undefined
+  tokenFile?: string | undefined
+  ca?: string | undefined
+  cert?: string | undefined
+  key?: string | undefined
+}
+
+export const defaultUrl = 'http://127.0.0.1:2149'
+
+/**
+ * Finds the controller to ask: named by the command line, else by the environment, else by the context. A token is sent
+ * only to where it belongs: one of a context never to a URL that comes from elsewhere. Throws a Failure.
+ */
+export async function findTarget(options: TargetOptions, env: NodeJS.ProcessEnv): Promise<Target> {
+  const { url, context } = options
+  if (url !== undefined && context !== undefined) {
+    throw new Failure(exitCodes.usage, '--url and --context exclude each other')
+  }
+  const named = url ?? (context === undefined ? env['ZEEK_CLUSTER_URL'] : undefined)
+  const kept = named === undefined ? await findContext(context ?? env['ZEEK_CLUSTER_CONTEXT'], env) : undefined
+  const target: Target = {
+    url: parseUrl(named ?? kept?.url ?? defaultUrl),
+    token: await tokenOf(options, env['ZEEK_CLUSTER_TOKEN'] ?? kept?.token),
+    ca: await readNamed('--ca', options.ca ?? env['ZEEK_CLUSTER_CA'] ?? kept?.ca),
+    cert: await readNamed('--cert', options.cert),
+    key: await readNamed('--key', options.key)
+  }
+  refuseClearToken(target)
+  return target
+}
+
+async function tokenOf({ tokenFile }: TargetOptions, otherwise: string | undefined): Promise<string | undefined> {
+  const token = tokenFile === undefined ? otherwise : (await readNamed('--token-file', tokenFile)).trim()
+  return token === '' ? undefined : token
+}
+
+async function findContext(name: string | undefined, env: NodeJS.ProcessEnv) {
+  const file = contextsFile(env)
+  const { current, contexts } = await readContexts(file)
+  const wanted = name ?? current
+  if (wanted === undefined) return undefined
+  if (Object.hasOwn(contexts, wanted)) return contexts[wanted]
+  const others = Object.keys(contexts)
+  throw new Failure(
+    exitCodes.usage,
+    `there is no context ${wanted}: ${others.length > 0 ? `there are ${others.join(', ')}` : 'log in first (zeek-cluster login URL)'}`
+  )
+}
+
+/** Reads a file that an option names, if it does. Throws a Failure that names the option. */
+export async function readNamed<T extends string | undefined>(
+  option: string,
+  file: T
+): Promise<T extends string ? string : string | undefined>
+export async function readNamed(option: string, file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    throw new Failure(exitCodes.usage, `${option}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** Returns a controller's URL as it is used: with its scheme, without what is after its path. */
+export function parseUrl(text: string): string {
+  const url = URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`)
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new Failure(exitCodes.usage, `${text} is no URL of a controller, as ${defaultUrl} is one`)
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new Failure(exitCodes.usage, 'a URL holds no credentials: others would see them; log in with a token')
+  }
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
+}
+
+/** Throws when a token would be sent over a network for everyone to read. */
+export function refuseClearToken({ url, token }: Pick<Target, 'url' | 'token'>): void {
+  const { protocol, hostname } = new URL(url)
+  if (token === undefined || protocol === 'https:') return
+  if (/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)) return
+  throw new Failure(exitCodes.usage, `the token would be sent in clear to ${url}: use https, or an ssh tunnel`)
+}
