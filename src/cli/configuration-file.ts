@@ -8,7 +8,7 @@ import type { Io } from './io.js'
 
 /** A configuration as it is sent; what it says is for the controller to judge. */
 export interface ConfigurationFile {
-  config: unknown
+  config: object
   /** What was not taken over from the file of another tool. */
   notes: readonly string[]
 }
@@ -53,6 +53,33 @@ async function parsed(file: string, input: string): Promise<unknown> {
     return parse(input)
   } catch (error) {
     throw new Failure(exitCodes.usage, `${file}: ${(error as Error).message.split('\n')[0]!.replace(/:$/, '')}`)
+  }
+}
+
+interface Configuration {
+  instances?: unknown
+  nodes?: unknown
+}
+
+/** Whether a configuration says on which instances its nodes are. */
+export const namesInstances = (config: Configuration): boolean => config.instances !== undefined
+
+/** Returns a configuration without instances with all of its nodes on the only one that is connected. */
+export function onOneInstance(config: Configuration, connected: readonly string[]): object {
+  const [instance, ...others] = connected
+  if (instance === undefined || others.length > 0) {
+    throw new Failure(
+      exitCodes.usage,
+      `the configuration names no instances, and ${
+        instance === undefined ? 'none is connected' : `there are ${connected.join(', ')}`
+      }: say on which one each node is`
+    )
+  }
+  const { nodes } = config
+  return {
+    ...config,
+    instances: [{ name: instance }],
+    nodes: Array.isArray(nodes) ? nodes.map((node: unknown) => ({ instance, ...(node as object) })) : nodes
   }
 }
 

@@ -3,7 +3,7 @@ import type { Schema } from '../client/connection.js'
 import { exitCodes, Failure } from '../client/failure.js'
 import { ask } from '../client/requests.js'
 import { printableLine } from '../terminal/screen.js'
-import { readConfiguration, type ConfigurationFile } from './configuration-file.js'
+import { namesInstances, onOneInstance, readConfiguration, type ConfigurationFile } from './configuration-file.js'
 import { withExamples } from './examples.js'
 import { remark, type Io } from './io.js'
 import { ofController, submits, toJson } from './options.js'
@@ -54,19 +54,25 @@ function summary({ screen: { style, symbols } }: Session, nodes: number, failed:
     : style('bad', `${symbols.failed} ${failed} of ${nodes} nodes have failed`)
 }
 
-/** Stages a configuration. Throws a Failure with every error that it has. */
-export async function stage(
-  { api, io, screen, signal }: Session,
-  { config, notes }: ConfigurationFile
-): Promise<string> {
-  for (const note of notes) remark(io, screen.style('warning', note))
-  const { results, warnings } = await ask(api, 'stage_configuration', { config }, { signal })
-  for (const warning of warnings) remark(io, screen.style('warning', `warning: ${printableLine(warning)}`))
+/** Stages a configuration. Returns its ID. Throws a Failure with every error that it has. */
+export async function stage(session: Session, { config, notes }: ConfigurationFile): Promise<string> {
+  const { api, io, screen, signal } = session
+  const warn = (texts: readonly string[]) =>
+    remark(io, ...texts.map(text => screen.style('warning', `warning: ${printableLine(text)}`)))
+  warn(notes)
+  const whole = namesInstances(config) ? config : onOneInstance(config, await connectedInstances(session))
+  const { results, warnings } = await ask(api, 'stage_configuration', { config: whole }, { signal })
+  warn(warnings)
   const errors = results.flatMap(({ success, error = 'refused' }) => (success ? [] : [printableLine(error)]))
   if (errors.length > 0) {
     throw new Failure(exitCodes.usage, `the configuration is refused:${errors.map(error => `\n  ${error}`).join('')}`)
   }
   return results[0]?.data?.id ?? ''
+}
+
+async function connectedInstances({ api, signal }: Session): Promise<string[]> {
+  const { data } = await api.GET('/v1/instances', { signal })
+  return data!.instances.flatMap(({ name, connected }) => (connected ? [name] : []))
 }
 
 async function stagedNames({ api, signal }: Session): Promise<string[]> {

@@ -24,8 +24,9 @@ export async function connect(target: Target): Promise<Api> {
         if (request.signal.aborted) throw error
         throw failureOfNetwork(error, url)
       }
-      if (response.status >= 400 && !isOfSchema(response))
-        {throw await failureOfAnswer(response, { url, hasToken: token !== undefined })}
+      if (response.status >= 400 && !isOfSchema(response)) {
+        throw await failureOfAnswer(response, { url, hasToken: token !== undefined })
+      }
       return response
     }
   })
