@@ -1,4 +1,4 @@
-import type { Configuration, Node } from '../schemas/types.js'
+import type { ClusterConfiguration, ClusterNode } from '../schemas/types.js'
 import type { RunningController } from './controller.js'
 
 /** A cluster as large as one likes, and how to have it deployed. */
@@ -17,8 +17,8 @@ export function clusterOf(
   instances: number,
   id: string,
   { managerPort = 3000, env = 'a', each = nodesOfEach } = {}
-): Configuration {
-  const workers = (index: number, count: number): Node[] =>
+): ClusterConfiguration {
+  const workers = (index: number, count: number): ClusterNode[] =>
     Array.from({ length: count }, (_, n) => ({
       name: `${instanceOf(index)}-worker-${n + 1}`,
       instance: instanceOf(index),
@@ -69,7 +69,7 @@ export async function eventsOf({ url }: Pick<RunningController, 'url'>, reqid: s
  */
 export async function deploy(
   controller: Pick<RunningController, 'url'>,
-  configuration: Configuration
+  configuration: ClusterConfiguration
 ): Promise<number> {
   const staged = await eventsOf(
     controller,

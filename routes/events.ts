@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { domainEventTypes, Event } from '../schemas/events.js'
+import { ClusterEvent, domainEventTypes } from '../schemas/events.js'
 import { Name, RequestId } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'
 import type { Controller } from '../src/controller/controller.js'
@@ -19,7 +19,7 @@ import {
 } from './stream.js'
 
 const tags = ['events']
-const stream = streamAnswer(Event)
+const stream = streamAnswer(ClusterEvent)
 
 const isTerminal = ({ type }: { type: string }) => type.endsWith('_response') || type === 'request_expired'
 

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { ClusterHealth, Health } from '../schemas/api.js'
+import { ClusterHealth, ControllerHealth } from '../schemas/api.js'
 import { Ref } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import type { Metrics } from '../src/server/metrics.js'
@@ -21,7 +21,7 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
         ...needs('anyone'),
         tags,
         summary: 'Check that the controller is alive',
-        response: { 200: json('Alive', Ref(Health)), ...problems }
+        response: { 200: json('Alive', Ref(ControllerHealth)), ...problems }
       }
     },
     async () => ({ status: 'ok', checks: [] })
@@ -35,7 +35,11 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
         ...needs('anyone'),
         tags,
         summary: 'Check that the controller is ready',
-        response: { 200: json('Ready', Ref(Health)), 503: json('Not ready', Ref(Health)), ...problems }
+        response: {
+          200: json('Ready', Ref(ControllerHealth)),
+          503: json('Not ready', Ref(ControllerHealth)),
+          ...problems
+        }
       }
     },
     async (_request, reply) => {

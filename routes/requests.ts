@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import {
-  Request,
-  RequestList,
+  ClusterRequest,
+  ClusterRequestList,
   RequestState,
   RequestTypeName,
   requests,
@@ -106,8 +106,8 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
             ? { content: { 'application/json': { schema: Ref(body) }, ...clusterCfgContent } }
             : Ref(body),
           response: {
-            200: json('The request has finished', Ref(Request), accepted),
-            202: json('The request was accepted; its response comes as an event', Ref(Request), accepted),
+            200: json('The request has finished', Ref(ClusterRequest), accepted),
+            202: json('The request was accepted; its response comes as an event', Ref(ClusterRequest), accepted),
             ...problems
           }
         },
@@ -189,7 +189,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
           },
           { additionalProperties: false }
         ),
-        response: { 200: json('A page of requests', Ref(RequestList)), ...problems }
+        response: { 200: json('A page of requests', Ref(ClusterRequestList)), ...problems }
       }
     },
     async request => ({ ...controller.listRequests(request.query, pageResults), event_cursor: controller.cursor })
@@ -205,7 +205,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
         summary: 'Get a request',
         params: Type.Object({ reqid: RequestId }),
         querystring: Type.Object({ wait: Wait }, { additionalProperties: false }),
-        response: { 200: json('The request', Ref(Request)), ...problems }
+        response: { 200: json('The request', Ref(ClusterRequest)), ...problems }
       }
     },
     async (request, reply) => {

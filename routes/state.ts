@@ -87,7 +87,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
     '/configurations/:state',
     {
       schema: {
-        operationId: 'get_configuration',
+        operationId: 'get_configuration_by_state',
         ...needs('operator'),
         tags,
         summary: 'Get a configuration',

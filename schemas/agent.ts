@@ -1,18 +1,18 @@
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { HealthReport, NodeStats, NodeStep } from './operations.js'
-import { OutputStream } from './requests.js'
+import { NodeOutputStream } from './requests.js'
 import {
   closed,
   ClusterRole,
   DesiredState,
   ListOf,
   Name,
-  Node,
+  ClusterNode,
   NodeState,
   NodeStatus,
   Port,
   Ref,
-  ResultData,
+  RequestResultData,
   Host,
   instanceNodesMax,
   Text,
@@ -65,7 +65,7 @@ export const Layout = Type.Object({
 export type Layout = Static<typeof Layout>
 
 /** A node with its desired state: RUNNING when absent. */
-export const AssignedNode = Type.Object({ ...Node.properties, desired_state: Type.Optional(Ref(DesiredState)) })
+export const AssignedNode = Type.Object({ ...ClusterNode.properties, desired_state: Type.Optional(Ref(DesiredState)) })
 export type AssignedNode = Static<typeof AssignedNode>
 
 /** An instance's part of a configuration: what its agent should run. */
@@ -90,16 +90,16 @@ const Line = Text(4096)
  * Outcomes of a request, each with only these members of ResultData. A failure always has an error text. Instance and
  * node are the agent's own words: the controller decides of whom they are.
  */
-function outcomesWith<K extends keyof ResultData>(...members: K[]) {
+function outcomesWith<K extends keyof RequestResultData>(...members: K[]) {
   return Type.Array(
-    Type.Unsafe<Outcome & { data?: Pick<ResultData, K> }>({
+    Type.Unsafe<Outcome & { data?: Pick<RequestResultData, K> }>({
       ...Type.Object(
         {
           success: Type.Boolean(),
           error: Type.Optional(Text(8192, { minLength: 1 })),
           instance: Type.Optional(Type.String({ maxLength: 64 })),
           node: Type.Optional(Type.String({ maxLength: 64 })),
-          data: Type.Optional(Type.Pick(ResultData, members, closed))
+          data: Type.Optional(Type.Pick(RequestResultData, members, closed))
         },
         closed
       ),
@@ -184,14 +184,14 @@ export const agentMethods = {
   get_node_output: {
     params: Type.Object({
       nodes,
-      stream: Type.Optional(Ref(OutputStream)),
+      stream: Type.Optional(Ref(NodeOutputStream)),
       lines: Type.Integer(),
       incarnation: Type.Integer(),
       max_bytes: MaxBytes,
       follow: Type.Optional(Follow)
     }),
     part: Type.Object(
-      { node: Name, stream: Ref(OutputStream), lines: Type.Array(Text(16_384), { minItems: 1, maxItems: 1000 }) },
+      { node: Name, stream: Ref(NodeOutputStream), lines: Type.Array(Text(16_384), { minItems: 1, maxItems: 1000 }) },
       closed
     ),
     answer: outcomesWith('stdout', 'stderr', 'truncated')

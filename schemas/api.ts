@@ -1,29 +1,36 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { roles } from './access.js'
 import { HealthReason, operationComponents } from './operations.js'
-import { OutputStream, RequestArguments, requests, requestTypes, RequestTypeName, RestartStrategy } from './requests.js'
+import {
+  NodeOutputStream,
+  RequestArguments,
+  requests,
+  requestTypes,
+  RequestTypeName,
+  RestartStrategy
+} from './requests.js'
 import {
   closed,
+  ClusterConfiguration,
+  ClusterConfigurationInput,
+  ClusterNode,
   ClusterRole,
-  Configuration,
-  ConfigurationInput,
   ConfigurationState,
   Cursor,
   DesiredState,
   Enum,
-  Environment,
   Instance,
   ListOf,
   ManagementRole,
   Name,
-  Node,
+  NodeEnvironment,
+  NodeOptions,
   NodeState,
   NodeStatus,
-  Options,
   Ref,
   RequestId,
-  Result,
-  ResultData,
+  RequestResult,
+  RequestResultData,
   Time
 } from './types.js'
 
@@ -40,14 +47,14 @@ const reqidExample = '0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'
 const timeExample = '2026-11-22T14:48:56.123Z'
 const cursorExample = 'k3v9q2.1042'
 
-export const Request = Type.Object(
+export const ClusterRequest = Type.Object(
   {
     reqid: RequestId,
     type: Ref(RequestTypeName),
     state: Ref(RequestState),
     success: Type.Optional(Type.Boolean({ description: 'Once finished: whether every result is a success.' })),
     arguments: Ref(RequestArguments),
-    results: ListOf(Result),
+    results: ListOf(RequestResult),
     warnings: Type.Array(Type.String()),
     created_at: Time,
     finished_at: Type.Optional(Time),
@@ -55,7 +62,7 @@ export const Request = Type.Object(
     event_cursor: Cursor
   },
   {
-    $id: 'Request',
+    $id: 'ClusterRequest',
     ...closed,
     description: 'A request and what is known of its outcome. The events after event_cursor tell all of its story.',
     examples: [
@@ -75,18 +82,18 @@ export const Request = Type.Object(
     ]
   }
 )
-export type Request = Static<typeof Request>
+export type ClusterRequest = Static<typeof ClusterRequest>
 
 const eventCursor = { event_cursor: Cursor }
 
-export const RequestList = Type.Object(
+export const ClusterRequestList = Type.Object(
   {
-    requests: ListOf(Request),
+    requests: ListOf(ClusterRequest),
     next: Type.Optional(Type.String({ description: 'Give this as ?before= for the next page.' })),
     ...eventCursor
   },
   {
-    $id: 'RequestList',
+    $id: 'ClusterRequestList',
     ...closed,
     description: 'A page of the history, newest first.',
     examples: [{ requests: [], event_cursor: cursorExample }]
@@ -160,12 +167,12 @@ export const NodeList = Type.Object(
 )
 
 export const ConfigurationDocument = Type.Object(
-  { state: Ref(ConfigurationState), configuration: Ref(Configuration), ...eventCursor },
+  { state: Ref(ConfigurationState), configuration: Ref(ClusterConfiguration), ...eventCursor },
   {
     $id: 'ConfigurationDocument',
     ...closed,
     description: 'A configuration that the controller holds.',
-    examples: [{ state: 'staged', configuration: Configuration.examples?.[0], event_cursor: cursorExample }]
+    examples: [{ state: 'staged', configuration: ClusterConfiguration.examples?.[0], event_cursor: cursorExample }]
   }
 )
 
@@ -210,12 +217,12 @@ export const Problem = Type.Object(
 )
 export type Problem = Static<typeof Problem>
 
-export const Health = Type.Object(
+export const ControllerHealth = Type.Object(
   {
     status: Type.String({ examples: ['ok'] }),
     checks: Type.Array(Type.String({ description: 'What is not as it should be.' }))
   },
-  { $id: 'Health', ...closed, description: 'Alive, or ready.', examples: [{ status: 'ok', checks: [] }] }
+  { $id: 'ControllerHealth', ...closed, description: 'Alive, or ready.', examples: [{ status: 'ok', checks: [] }] }
 )
 
 export const ClusterHealth = Type.Object(
@@ -291,23 +298,23 @@ export const apiComponents = [
   NodeState,
   DesiredState,
   RestartStrategy,
-  OutputStream,
+  NodeOutputStream,
   ...operationComponents,
   ConfigurationState,
   RequestTypeName,
   RequestState,
   Instance,
-  Options,
-  Environment,
-  Node,
-  ConfigurationInput,
-  Configuration,
+  NodeOptions,
+  NodeEnvironment,
+  ClusterNode,
+  ClusterConfigurationInput,
+  ClusterConfiguration,
   NodeStatus,
-  ResultData,
-  Result,
+  RequestResultData,
+  RequestResult,
   RequestArguments,
-  Request,
-  RequestList,
+  ClusterRequest,
+  ClusterRequestList,
   InstanceStatus,
   InstanceList,
   InstanceNode,
@@ -315,7 +322,7 @@ export const apiComponents = [
   ConfigurationDocument,
   FieldError,
   Problem,
-  Health,
+  ControllerHealth,
   ClusterHealth,
   PrometheusLabels,
   PrometheusTarget,

@@ -1,17 +1,17 @@
 import { Type, type Static, type TProperties, type TSchema } from '@sinclair/typebox'
 import { HealthReason, NodeStats, NodeStep } from './operations.js'
 import {
-  OutputStream,
+  NodeOutputStream,
   requestTypes,
   RequestArguments,
   RequestState,
   InstanceStatus,
   InstanceNode,
-  Request,
+  ClusterRequest,
   ConfigurationDocument,
   RoleName
 } from './api.js'
-import { closed, Cursor, Enum, ListOf, NodeState, Ref, RequestId, Result, Time } from './types.js'
+import { closed, Cursor, Enum, ListOf, NodeState, Ref, RequestId, RequestResult, Time } from './types.js'
 
 const stamp = { cursor: Cursor, time: Time }
 const sample = { cursor: 'k3v9q2.1042', time: '2026-11-22T14:48:56.123Z' }
@@ -56,7 +56,7 @@ export const ResponseEvent = domain(
     reqid: RequestId,
     state: Ref(RequestState),
     success: Type.Boolean(),
-    results: ListOf(Result),
+    results: ListOf(RequestResult),
     warnings: Type.Array(Type.String())
   },
   'The response: a request gets exactly one.',
@@ -76,7 +76,7 @@ export const RequestProgressEvent = domain(
     type: only('request_progress'),
     reqid: RequestId,
     instance: Type.Optional(Type.String()),
-    results: ListOf(Result),
+    results: ListOf(RequestResult),
     waiting: Type.Optional(ListOf(NodeStep, { description: 'The nodes that it waits for; then there are no results.' }))
   },
   'An instance has answered its part of a request, or tells every few seconds what it waits for.',
@@ -174,7 +174,7 @@ export const NodeOutputEvent = domain(
     reqid: RequestId,
     instance: Type.String(),
     node: Type.String(),
-    stream: Ref(OutputStream),
+    stream: Ref(NodeOutputStream),
     lines: Type.Array(Type.String())
   },
   'What a node has written, for a get_node_output request that follows it.',
@@ -271,7 +271,7 @@ export const SnapshotEvent = control(
     instances: Type.Optional(ListOf(InstanceStatus)),
     nodes: Type.Optional(ListOf(InstanceNode)),
     configuration: Type.Optional(Ref(ConfigurationDocument)),
-    requests: Type.Optional(ListOf(Request, { description: 'Those that are pending.' }))
+    requests: Type.Optional(ListOf(ClusterRequest, { description: 'Those that are pending.' }))
   },
   'A part of the state at the start of the stream. Named "snapshot".',
   { type: 'snapshot', nodes: [] }
@@ -356,8 +356,8 @@ function typesOf(schema: (typeof domainEvents)[number] | (typeof controlEvents)[
 export const domainEventTypes: string[] = domainEvents.flatMap(typesOf)
 
 /** Any event of a stream, distinguished by `type`. */
-export const Event = Type.Unsafe<Static<(typeof domainEvents)[number]> | ControlEvent>({
-  $id: 'Event',
+export const ClusterEvent = Type.Unsafe<Static<(typeof domainEvents)[number]> | ControlEvent>({
+  $id: 'ClusterEvent',
   description:
     'What the data of a Server-Sent Event holds. Domain events have no event name; control events have their type as their name.',
   oneOf: [...domainEvents, ...controlEvents].map(schema => ({ $ref: `${schema.$id}#` })),
@@ -387,7 +387,7 @@ export const eventComponents = [
   GoodbyeReason,
   ...domainEvents,
   ...controlEvents,
-  Event,
+  ClusterEvent,
   AuditEntry,
   AuditList,
   AuditStreamEvent

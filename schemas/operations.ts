@@ -52,7 +52,7 @@ export const Diagnosis = noun(
     command: Type.Array(Text(8192), { maxItems: 5000, description: 'Its command line.' }),
     // By name: the file that defines it loads this one.
     options: optional(
-      Type.Unsafe<Record<string, string>>({ $ref: 'Options#', description: 'Its options; secrets are masked.' })
+      Type.Unsafe<Record<string, string>>({ $ref: 'NodeOptions#', description: 'Its options; secrets are masked.' })
     ),
     directory: Text(4096, { description: 'Its working directory.' }),
     runs: ListOf(NodeRun, { maxItems: 100, description: 'Its processes, the newest first.' }),
@@ -131,8 +131,8 @@ export const NodeStats = noun(
 )
 export type NodeStats = Static<typeof NodeStats>
 
-export const FileSystem = noun(
-  'FileSystem',
+export const FileSystemStats = noun(
+  'FileSystemStats',
   'A file system that matters to an instance.',
   {
     path: Text(4096, { description: 'The directory that was asked for.' }),
@@ -142,7 +142,7 @@ export const FileSystem = noun(
   },
   { path: '/var/lib/zeek-cluster', holds: ['state', 'spool'], size_bytes: 107_374_182_400, free_bytes: 85_899_345_920 }
 )
-export type FileSystem = Static<typeof FileSystem>
+export type FileSystemStats = Static<typeof FileSystemStats>
 
 export const InterfaceStats = noun(
   'InterfaceStats',
@@ -227,7 +227,7 @@ export const InstanceStats = noun(
     memory_available_bytes: Count('Memory that can be had without swapping.'),
     swap_bytes: Count('Swap space.'),
     swap_free_bytes: Count('Swap space that is free.'),
-    file_systems: ListOf(FileSystem, { maxItems: 100 }),
+    file_systems: ListOf(FileSystemStats, { maxItems: 100 }),
     interfaces: ListOf(InterfaceStats, { maxItems: 10_000 }),
     archive: optional(Ref(ArchiveStatus)),
     foreign: ListOf(ForeignProcess, { maxItems: 10_000 })
@@ -242,7 +242,7 @@ export const InstanceStats = noun(
     memory_available_bytes: 41_000_000_000,
     swap_bytes: 0,
     swap_free_bytes: 0,
-    file_systems: [FileSystem.examples?.[0]],
+    file_systems: [FileSystemStats.examples?.[0]],
     interfaces: [InterfaceStats.examples?.[0]],
     foreign: []
   }
@@ -303,7 +303,7 @@ export const HealthReport = noun(
         { maxItems: 1000 }
       )
     ),
-    file_systems: ListOf(FileSystem, { maxItems: 100 }),
+    file_systems: ListOf(FileSystemStats, { maxItems: 100 }),
     archive: optional(Ref(ArchiveStatus))
   },
   { nodes: [{ node: 'worker-1', dropped_percent: 0, idle: 0 }], file_systems: [] }
@@ -365,7 +365,7 @@ export const operationComponents = [
   NodeStepState,
   NodeStep,
   NodeStats,
-  FileSystem,
+  FileSystemStats,
   InterfaceStats,
   ArchiveStatus,
   ForeignProcess,

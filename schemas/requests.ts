@@ -1,6 +1,6 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import type { NeededRole } from './access.js'
-import { closed, ClusterRole, ConfigurationInput, Enum, Name, Ref } from './types.js'
+import { closed, ClusterConfigurationInput, ClusterRole, Enum, Name, Ref } from './types.js'
 
 /** Selects nodes: those that every given list names; without any list, all deployed nodes. */
 const selector = {
@@ -24,8 +24,12 @@ export const RestartStrategy = Enum(
   ['at_once', 'rolling'],
   'at_once: all together. rolling: a few at a time. Default: at_once.'
 )
-export const OutputStream = Enum('OutputStream', ['stdout', 'stderr'], 'Which output; both, when none is given.')
-export type OutputStream = Static<typeof OutputStream>
+export const NodeOutputStream = Enum(
+  'NodeOutputStream',
+  ['stdout', 'stderr'],
+  'Which output; both, when none is given.'
+)
+export type NodeOutputStream = Static<typeof NodeOutputStream>
 
 export interface RequestDefinition {
   arguments: TObject
@@ -56,12 +60,12 @@ export const requests = {
   },
   stage_configuration: {
     arguments: Type.Object(
-      { config: Ref(ConfigurationInput) },
+      { config: Ref(ClusterConfigurationInput) },
       {
         $id: 'StageConfigurationArguments',
         ...closed,
         description: 'The configuration to stage.',
-        examples: [{ config: ConfigurationInput.examples?.[0] }]
+        examples: [{ config: ClusterConfigurationInput.examples?.[0] }]
       }
     ),
     changes: true,
@@ -217,7 +221,7 @@ export const requests = {
     arguments: Type.Object(
       {
         ...selector,
-        stream: Type.Optional(Ref(OutputStream)),
+        stream: Type.Optional(Ref(NodeOutputStream)),
         lines: Type.Optional(
           Type.Integer({ minimum: 0, maximum: 10_000, default: 100, description: 'The last lines of each.' })
         ),
@@ -341,7 +345,7 @@ export const RequestTypeName = Enum('RequestType', requestTypes, 'What is asked.
 /** The arguments of a request of any type: one plain object for generated clients. */
 export const RequestArguments = Type.Object(
   {
-    config: Type.Optional(Ref(ConfigurationInput)),
+    config: Type.Optional(Ref(ClusterConfigurationInput)),
     deployed: Type.Optional(Type.Boolean()),
     force: Type.Optional(Type.Boolean()),
     check: Type.Optional(Type.Boolean()),
@@ -351,7 +355,7 @@ export const RequestArguments = Type.Object(
     instances: Type.Optional(Type.Array(Type.String())),
     strategy: Type.Optional(Ref(RestartStrategy)),
     max_parallel: Type.Optional(Type.Integer()),
-    stream: Type.Optional(Ref(OutputStream)),
+    stream: Type.Optional(Ref(NodeOutputStream)),
     lines: Type.Optional(Type.Integer()),
     incarnation: Type.Optional(Type.Integer()),
     follow: Type.Optional(Type.Boolean()),

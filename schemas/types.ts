@@ -99,8 +99,8 @@ const plain = '^[^\\u0000-\\u001f\\u007f]*$'
 const paired =
   '^([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f]|"([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f])*")*$'
 
-export const Options = StringMap({
-  id: 'Options',
+export const NodeOptions = StringMap({
+  id: 'NodeOptions',
   names: '^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$',
   values: paired,
   expected: 'a text without control characters, with its quotes in pairs and no backslash at its end',
@@ -109,8 +109,8 @@ export const Options = StringMap({
   examples: [{ 'Log::default_rotation_interval': '1hr' }]
 })
 
-export const Environment = StringMap({
-  id: 'Environment',
+export const NodeEnvironment = StringMap({
+  id: 'NodeEnvironment',
   names: '^[A-Za-z_][A-Za-z0-9_]*$',
   values: plain,
   expected: 'a text without control characters',
@@ -118,7 +118,7 @@ export const Environment = StringMap({
   examples: [{ MSG: 'hello world' }]
 })
 
-export const Node = Type.Object(
+export const ClusterNode = Type.Object(
   {
     name: Name,
     instance: Name,
@@ -130,17 +130,17 @@ export const Node = Type.Object(
       Type.Integer({ minimum: 0, maximum: 4095, description: 'The CPU that the node is pinned to.' })
     ),
     scripts: Type.Optional(Type.Array(Script, { maxItems: 1000, description: 'Loaded in this order.' })),
-    options: Type.Optional(Ref(Options)),
-    env: Type.Optional(Ref(Environment))
+    options: Type.Optional(Ref(NodeOptions)),
+    env: Type.Optional(Ref(NodeEnvironment))
   },
   {
-    $id: 'Node',
+    $id: 'ClusterNode',
     additionalProperties: false,
     description: 'One Zeek process.',
     examples: [{ name: 'worker-1', instance: 'agent-sensor-1', role: 'WORKER', interface: 'eth0' }]
   }
 )
-export type Node = Static<typeof Node>
+export type ClusterNode = Static<typeof ClusterNode>
 
 const exampleConfiguration = {
   instances: [{ name: 'agent-sensor-1' }],
@@ -153,31 +153,31 @@ const exampleConfiguration = {
 
 const shape = {
   instances: ListOf(Instance, { maxItems: 10_000 }),
-  nodes: ListOf(Node, { maxItems: 100_000 })
+  nodes: ListOf(ClusterNode, { maxItems: 100_000 })
 }
 
-export const ConfigurationInput = Type.Object(
+export const ClusterConfigurationInput = Type.Object(
   { id: Type.Optional(RequestId), ...shape },
   {
-    $id: 'ConfigurationInput',
+    $id: 'ClusterConfigurationInput',
     additionalProperties: false,
     description:
       'A configuration as a client sends it. The controller makes the id when there is none. A field that is null counts as absent.',
     examples: [exampleConfiguration]
   }
 )
-export type ConfigurationInput = Static<typeof ConfigurationInput>
+export type ClusterConfigurationInput = Static<typeof ClusterConfigurationInput>
 
-export const Configuration = Type.Object(
+export const ClusterConfiguration = Type.Object(
   { id: RequestId, ...shape },
   {
-    $id: 'Configuration',
+    $id: 'ClusterConfiguration',
     additionalProperties: false,
     description: 'Instances and the nodes on them.',
     examples: [{ id: '3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1', ...exampleConfiguration }]
   }
 )
-export type Configuration = Static<typeof Configuration>
+export type ClusterConfiguration = Static<typeof ClusterConfiguration>
 
 export const ConfigurationState = Enum(
   'ConfigurationState',
@@ -225,11 +225,11 @@ export type NodeStatus = Static<typeof NodeStatus>
 /** More than an agent reads of one output: twice 256 KiB. */
 const outputMax = 524_288
 
-export const ResultData = Type.Object(
+export const RequestResultData = Type.Object(
   {
     id: Type.Optional(Type.String({ description: 'The id of a configuration.' })),
     instances: Type.Optional(ListOf(Instance)),
-    configuration: Type.Optional(Ref(Configuration)),
+    configuration: Type.Optional(Ref(ClusterConfiguration)),
     nodes: Type.Optional(ListOf(NodeStatus)),
     value: Type.Optional(Type.String({ description: 'The value of an identifier, as a JSON text.' })),
     stdout: Type.Optional(Text(outputMax, { description: 'The last lines of a node.' })),
@@ -243,25 +243,25 @@ export const ResultData = Type.Object(
     instance_stats: Type.Optional(Ref(InstanceStats))
   },
   {
-    $id: 'ResultData',
+    $id: 'RequestResultData',
     additionalProperties: false,
     description: "What a result carries; which field depends on the request's type.",
     examples: [{ id: '3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1' }]
   }
 )
-export type ResultData = Static<typeof ResultData>
+export type RequestResultData = Static<typeof RequestResultData>
 
-export const Result = Type.Object(
+export const RequestResult = Type.Object(
   {
     reqid: RequestId,
     success: Type.Boolean(),
     instance: Type.Optional(Type.String()),
     node: Type.Optional(Type.String()),
     error: Type.Optional(Type.String()),
-    data: Type.Optional(Ref(ResultData))
+    data: Type.Optional(Ref(RequestResultData))
   },
   {
-    $id: 'Result',
+    $id: 'RequestResult',
     additionalProperties: false,
     description: 'One outcome of a request.',
     examples: [
@@ -269,9 +269,9 @@ export const Result = Type.Object(
     ]
   }
 )
-export type Result = Static<typeof Result>
+export type RequestResult = Static<typeof RequestResult>
 /** A result that does not name its request yet. */
-export type ResultWithoutReqid = Omit<Result, 'reqid'>
+export type ResultWithoutReqid = Omit<RequestResult, 'reqid'>
 /** A result where it is produced: a failure always has an error text. */
 export type Outcome = Omit<ResultWithoutReqid, 'success' | 'error'> &
   ({ success: true; error?: undefined } | { success: false; error: string })

@@ -1,4 +1,4 @@
-import type { Node } from '../schemas/types.js'
+import type { ClusterNode } from '../schemas/types.js'
 import { groupBy } from './util.js'
 
 /** Conflicts on one host between nodes that are valid on their own. */
@@ -48,7 +48,7 @@ const idOf = (value: string) => (/^\s*\d+\s*$/.test(value) ? String(Number(value
 /**
  * Returns how a node gets packets from a source that everybody has: AF_PACKET, or libpcap. Undefined for other sources.
  */
-function listenerOf({ name, interface: source, options = {}, env = {} }: Node): ListeningNode | undefined {
+function listenerOf({ name, interface: source, options = {}, env = {} }: ClusterNode): ListeningNode | undefined {
   const [, prefix = 'pcap', device] = /^(?:([^:]*)::)?([^:]+)$/.exec(source ?? '') ?? []
   if (device === undefined || !['af_packet', 'pcap'].includes(prefix)) return undefined
   const said = options[idOption]
@@ -98,7 +98,7 @@ function duplicates(instance: string, listeners: readonly ListeningNode[], { war
   }
 }
 
-function pins(instance: string, nodes: readonly Node[], { warnings }: Sharing): void {
+function pins(instance: string, nodes: readonly ClusterNode[], { warnings }: Sharing): void {
   for (const [cpu, pinned] of groupBy(
     nodes.filter(({ cpu_affinity: cpu }) => cpu !== undefined),
     ({ cpu_affinity: cpu }) => cpu
@@ -110,7 +110,7 @@ function pins(instance: string, nodes: readonly Node[], { warnings }: Sharing): 
 }
 
 /** Finds what nodes of one instance share and cannot, or should not, share: fan-out groups, packets, CPUs. */
-export function sharing(nodes: readonly Node[]): Sharing {
+export function sharing(nodes: readonly ClusterNode[]): Sharing {
   const found: Sharing = { errors: [], warnings: [] }
   for (const [instance, own] of groupBy(nodes, ({ instance }) => instance)) {
     const listeners = own.flatMap(node => listenerOf(node) ?? [])

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type {
   Arguments,
+  ClusterRequest,
   InstanceNode,
   InstanceStatus,
   PrometheusTarget,
-  Request,
   RequestArguments,
   RequestType
 } from '../../schemas/api.js'
-import type { Configuration, ConfigurationState, Outcome } from '../../schemas/types.js'
+import type { ClusterConfiguration, ConfigurationState, Outcome } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import type { ControlEvent } from '../../schemas/events.js'
 import type { Hub, Start } from '../events/hub.js'
@@ -164,16 +164,16 @@ export class Controller {
   }
 
   /** Returns a request. Throws `not_found`. */
-  getRequest(reqid: string): Request {
+  getRequest(reqid: string): ClusterRequest {
     return this.#parts.requests.get(reqid)
   }
 
   /** Resolves with the request once it is finished, or after so many seconds. Throws `not_found`. */
-  waitForRequest(reqid: string, seconds: number, ...signals: readonly AbortSignal[]): Promise<Request> {
+  waitForRequest(reqid: string, seconds: number, ...signals: readonly AbortSignal[]): Promise<ClusterRequest> {
     return this.#parts.requests.wait(reqid, seconds * 1000, ...signals)
   }
 
-  listRequests(filter: RequestFilter, maxResults?: number): { requests: Request[]; next?: string } {
+  listRequests(filter: RequestFilter, maxResults?: number): { requests: ClusterRequest[]; next?: string } {
     return this.#parts.requests.list(filter, maxResults)
   }
 
@@ -190,12 +190,12 @@ export class Controller {
     return pageOf(this.nodes(), filter)
   }
 
-  deployed(): Configuration | undefined {
+  deployed(): ClusterConfiguration | undefined {
     return this.#configuration('deployed')
   }
 
   /** Returns a configuration. Throws `not_found`. */
-  configuration(state: ConfigurationState): Configuration {
+  configuration(state: ConfigurationState): ClusterConfiguration {
     const configuration = this.#configuration(state)
     if (!configuration) throw new AppError('not_found', `no ${state} configuration available`)
     return configuration
@@ -217,7 +217,7 @@ export class Controller {
     return failure === undefined ? [] : [failure]
   }
 
-  #configuration(state: ConfigurationState): Configuration | undefined {
+  #configuration(state: ConfigurationState): ClusterConfiguration | undefined {
     if (state === 'deployed') return this.#parts.cluster.deployment?.configuration
     return state === 'ready' ? this.#plan()?.configuration : this.#parts.cluster.staged
   }
@@ -292,7 +292,7 @@ export class Controller {
   }
 
   /** Returns why a deployment would be refused now, as far as that is known without asking agents. */
-  #obstacles(staged: Configuration): string[] {
+  #obstacles(staged: ClusterConfiguration): string[] {
     try {
       return this.#parts.deployer.preview(staged).errors
     } catch (error) {

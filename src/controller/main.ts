@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { agentPath } from '../../schemas/agent.js'
-import type { Result } from '../../schemas/types.js'
+import type { RequestResult } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import { Hub } from '../events/hub.js'
 import { fromAgent, listen, type LinkServer } from '../link/websocket.js'
@@ -182,7 +182,7 @@ export async function startController({
 }
 
 /** Returns how many things results tell of: that of get_nodes tells of all nodes of an instance. */
-function sizeOf(results: readonly Result[]): number {
+function sizeOf(results: readonly RequestResult[]): number {
   return results.reduce((sum, { data }) => sum + 1 + (data?.nodes?.length ?? 0), 0)
 }
 

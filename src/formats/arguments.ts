@@ -1,4 +1,4 @@
-import { Node, Options } from '../../schemas/types.js'
+import { ClusterNode, NodeOptions } from '../../schemas/types.js'
 import { splitWords } from './ini/words.js'
 
 /** The words of Zeek's command line, as they apply to a node here. */
@@ -9,8 +9,8 @@ export interface ZeekArguments {
   rest: string[]
 }
 
-const script = new RegExp(Node.properties.scripts.items.pattern!)
-const optionName = new RegExp(Options.propertyNames.pattern)
+const script = new RegExp(ClusterNode.properties.scripts.items.pattern!)
+const optionName = new RegExp(NodeOptions.propertyNames.pattern)
 /** Zeek's flags that take an operand, the next word. */
 const withOperand =
   /^(-[BcEefGHIinO0opRrsTtUwX]|--(capture-unprocessed|exec|filter|iface|zeekygen|prefix|readfile|rulefile|tracefile|writefile|event-trace|load-seeds|save-seeds|optimize|optimize-funcs|optimize-files|re-level|print-id|no-optimize-funcs|no-optimize-files|status-file|debug))$/

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { ConfigurationInput } from '../../schemas/types.js'
+import { ClusterConfigurationInput } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { mixedAddresses, oddPlaces } from '../addresses.js'
 import { AppError, invalid } from '../errors.js'
@@ -33,7 +33,7 @@ export function formatOf(fileName: string, text: string): Format {
   )
 }
 
-const check = checker(ConfigurationInput, invalid)
+const check = checker(ClusterConfigurationInput, invalid)
 
 /**
  * Converts a file of another tool into a configuration that can be staged. Throws `invalid_request` with every error of

@@ -1,11 +1,11 @@
-import { ConfigurationInput } from '../../schemas/types.js'
+import { ClusterConfigurationInput } from '../../schemas/types.js'
 
 /** A configuration converted from a file of another tool. */
 export interface Converted {
-  configuration: ConfigurationInput
+  configuration: ClusterConfigurationInput
   /** Lines about what the configuration cannot hold, or what else must be done. */
   notes: string[]
 }
 
 /** Maximum number of nodes in a configuration: a count of processes in a file may ask for any number. */
-export const maxNodes = ConfigurationInput.properties.nodes.maxItems!
+export const maxNodes = ClusterConfigurationInput.properties.nodes.maxItems!

@@ -1,4 +1,4 @@
-import { Instance, Node } from '../../schemas/types.js'
+import { ClusterNode, Instance } from '../../schemas/types.js'
 import { everyError } from '../../schemas/validator.js'
 import { shown } from './refusal.js'
 
@@ -13,13 +13,18 @@ export interface PropertyFault {
  * Returns what a node's schema refuses. `name` is that of a variable, an option or a script. Members may be missing,
  * since the file may set them elsewhere.
  */
-export const nodeFaults = (node: Partial<Node>): PropertyFault[] =>
-  faultsOf(Node, { ...node, name: node.name ?? 'a', instance: node.instance ?? 'a', role: node.role ?? 'WORKER' })
+export const nodeFaults = (node: Partial<ClusterNode>): PropertyFault[] =>
+  faultsOf(ClusterNode, {
+    ...node,
+    name: node.name ?? 'a',
+    instance: node.instance ?? 'a',
+    role: node.role ?? 'WORKER'
+  })
 
 /** Returns what an instance's schema refuses. */
 export const instanceFaults = (instance: Instance): PropertyFault[] => faultsOf(Instance, instance)
 
-function faultsOf(schema: typeof Node | typeof Instance, value: object): PropertyFault[] {
+function faultsOf(schema: typeof ClusterNode | typeof Instance, value: object): PropertyFault[] {
   return everyError(schema, value, '').map(({ field, message }) => {
     const [, property = '', rest] = /^\/([^/]*)(?:\/([^]*))?$/.exec(field) ?? []
     const whole: unknown = (value as Record<string, unknown>)[property]

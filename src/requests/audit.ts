@@ -1,5 +1,5 @@
 import { ranks, type NeededRole } from '../../schemas/access.js'
-import { requests, type Request, type RequestType } from '../../schemas/api.js'
+import { requests, type ClusterRequest, type RequestType } from '../../schemas/api.js'
 import { cut } from '../../schemas/cut.js'
 import type { AuditEvent } from '../../schemas/events.js'
 import { clientAddress } from '../addresses.js'
@@ -71,12 +71,12 @@ export class Audit {
   }
 
   /** Records that a request was accepted. Call it only inside of the write that accepts the request. */
-  accepted({ type, reqid }: Request, by: Caller | undefined, record: AppendEntry): void {
+  accepted({ type, reqid }: ClusterRequest, by: Caller | undefined, record: AppendEntry): void {
     if (isAudited(type)) record(auditEntry(type, 'accepted', by, { reqid }), kindOf(type))
   }
 
   /** Records how a request ended. Call it only inside of the write that ends the request. */
-  concluded({ type, reqid, state }: Request, record: AppendEntry, by?: Caller): void {
+  concluded({ type, reqid, state }: ClusterRequest, record: AppendEntry, by?: Caller): void {
     if (!isAudited(type)) return
     const caller = by ?? JSON.parse(this.#channel.log.lastOf(reqid)?.body ?? '{}')
     record(auditEntry(type, state, caller, { reqid }), kindOf(type))

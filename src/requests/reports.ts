@@ -1,4 +1,4 @@
-import type { Outcome, Result } from '../../schemas/types.js'
+import type { Outcome, RequestResult } from '../../schemas/types.js'
 import { defined } from '../util.js'
 import { isStorable, storable, unstorable } from './storable.js'
 import { type Task, type TaskEvent, withReqid } from './task.js'
@@ -9,7 +9,7 @@ import { type Task, type TaskEvent, withReqid } from './task.js'
  */
 export function reportsOf(
   reqid: string,
-  write: (event: TaskEvent, results: readonly Result[]) => void
+  write: (event: TaskEvent, results: readonly RequestResult[]) => void
 ): Pick<Task, 'progress' | 'tell'> {
   const report = (instance: string | undefined, outcomes: readonly Outcome[]) => {
     const results = withReqid(reqid, outcomes)

@@ -2,12 +2,12 @@ import { performance } from 'node:perf_hooks'
 import type { Logger } from 'pino'
 import {
   requests as definitions,
-  type Request,
+  type ClusterRequest,
   type RequestArguments,
   type RequestState,
   type RequestType
 } from '../../schemas/api.js'
-import type { Outcome, Result } from '../../schemas/types.js'
+import type { Outcome, RequestResult } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import type { Idempotency } from './idempotency.js'
 import { Pending, type PendingLimits } from './pending.js'
@@ -36,7 +36,7 @@ export interface RequestOptions {
 }
 
 export interface Started {
-  request: Request
+  request: ClusterRequest
   /** Whether the request was started before, with the same idempotency key. */
   replayed: boolean
   /** The results for the caller, where they differ from what is stored. */
@@ -60,7 +60,7 @@ interface Logs {
 
 /** How a request ends: `as` is its state where the results do not determine it; `by` its caller, where known. */
 interface Ending {
-  request: Request
+  request: ClusterRequest
   answer: Answer
   as?: RequestState | undefined
   by?: Caller | undefined
@@ -73,9 +73,9 @@ export interface RequestsOptions extends PendingLimits {
   now: () => number
   audit?: Audit
   /** Called with each request that is accepted, before work on it starts. */
-  onStarted?: (request: Request) => void
+  onStarted?: (request: ClusterRequest) => void
   /** Called with each request that has ended, after its response was announced, and who has submitted it. */
-  onFinished?: (request: Request, by: Holder | undefined) => void
+  onFinished?: (request: ClusterRequest, by: Holder | undefined) => void
 }
 
 /** How many requests are read at a time where a page may end early. */
@@ -147,7 +147,7 @@ export class Requests {
     let isWorkedOn = false
     try {
       const early = full ? undefined : this.#answerEarly(asked)
-      const { finished, ...started } = await this.#journal.write<Started & { finished?: Request }>(
+      const { finished, ...started } = await this.#journal.write<Started & { finished?: ClusterRequest }>(
         durability,
         transient,
         (append, record) => {
@@ -196,11 +196,11 @@ export class Requests {
     { type, args, reqid, by, created, timeoutMs, idempotency, work }: Asked,
     early: Answer | undefined,
     logs: Logs
-  ): Started & { finished?: Request } {
+  ): Started & { finished?: ClusterRequest } {
     const expires = created + Math.ceil(timeoutMs)
     const times = { created_at: new Date(created).toISOString(), expires_at: new Date(expires).toISOString() }
     const seq = logs.append({ type: `${type}_request`, reqid, arguments: args, expires_at: times.expires_at }) - 1
-    const request: Request = {
+    const request: ClusterRequest = {
       reqid,
       type,
       state: 'pending',
@@ -224,7 +224,7 @@ export class Requests {
   }
 
   /** Returns a request. Throws `not_found`. */
-  get(reqid: string): Request {
+  get(reqid: string): ClusterRequest {
     const request = this.#table.get(reqid)
     if (!request) throw new AppError('not_found', `there is no request ${reqid}`)
     return this.#present(request)
@@ -234,7 +234,7 @@ export class Requests {
    * Lists requests, newest first; `next` is the place where the next page starts. A page ends early once its requests
    * have more than `maxResults` results.
    */
-  list(filter: RequestFilter, maxResults = Infinity): { requests: Request[]; next?: string } {
+  list(filter: RequestFilter, maxResults = Infinity): { requests: ClusterRequest[]; next?: string } {
     const page: StoredRequest[] = []
     let isOver = false
     for (let results = 0; !isOver && page.length < filter.limit && results <= maxResults;) {
@@ -252,7 +252,7 @@ export class Requests {
   }
 
   /** Resolves with the request once it is finished, the timeout has passed or a signal aborts. Throws `not_found`. */
-  async wait(reqid: string, timeoutMs: number, ...signals: readonly AbortSignal[]): Promise<Request> {
+  async wait(reqid: string, timeoutMs: number, ...signals: readonly AbortSignal[]): Promise<ClusterRequest> {
     const request = this.get(reqid)
     if (request.state !== 'pending' || timeoutMs <= 0) return request
     await this.#waiting.wait(reqid, timeoutMs, ...signals)
@@ -283,7 +283,7 @@ export class Requests {
   }
 
   /** Ends a request as interrupted. Does not wait for a store that fails: the next start would do the same. */
-  async #interrupt(request: Request): Promise<void> {
+  async #interrupt(request: ClusterRequest): Promise<void> {
     await this.#finish(
       request,
       { results: [{ success: false, error: 'request interrupted' }] },
@@ -293,7 +293,7 @@ export class Requests {
 
   /** Works on one request from its start to its response. Never rejects. */
   async #work(
-    request: Request,
+    request: ClusterRequest,
     ending: AbortController,
     work: (task: Task) => Promise<Answer>,
     deadline: number
@@ -342,7 +342,7 @@ export class Requests {
   }
 
   /** Writes what a task reports, if its request is still pending. Never rejects. */
-  async #report({ reqid, type }: Request, event: TaskEvent, results: readonly Result[]): Promise<void> {
+  async #report({ reqid, type }: ClusterRequest, event: TaskEvent, results: readonly RequestResult[]): Promise<void> {
     const { durability, transient } = this.#kind(type)
     const report = (append: AppendEvent) => {
       // Too late: the response was already written.
@@ -360,7 +360,7 @@ export class Requests {
 
   /** Writes the end of a request if it is still pending: a second response is dropped. */
   async #finish(
-    request: Request,
+    request: ClusterRequest,
     answer: Answer,
     { as, insists = true }: { as?: RequestState; insists?: boolean } = {}
   ): Promise<void> {
@@ -382,7 +382,11 @@ export class Requests {
   }
 
   /** Ends a pending request, whose results are those reported as progress so far. Only inside of a write. */
-  #conclude({ request, answer, as, by }: Ending, { append, record }: Logs, write: (end: RequestEnd) => void): Request {
+  #conclude(
+    { request, answer, as, by }: Ending,
+    { append, record }: Logs,
+    write: (end: RequestEnd) => void
+  ): ClusterRequest {
     const now = this.#now()
     const finished = concluded(request, answer, now, as)
     const { reqid, type, state, success = false, results, warnings } = finished
@@ -396,13 +400,13 @@ export class Requests {
     return finished
   }
 
-  #announce(finished: Request): void {
+  #announce(finished: ClusterRequest): void {
     this.#waiting.release(finished.reqid)
     this.#tell(finished, () => this.#options.onFinished?.(finished, this.#pending.holderOf(finished.reqid)))
   }
 
   /** Tells of a request that is written down: whatever is wrong with that, it does not fail the request. */
-  #tell({ reqid, type }: Request, tell: () => void): void {
+  #tell({ reqid, type }: ClusterRequest, tell: () => void): void {
     try {
       tell()
     } catch (error) {
@@ -415,7 +419,7 @@ export class Requests {
     return { durability: changes ? 'synced' : 'written', transient: !changes }
   }
 
-  #present({ n, event_seq: seq, reqid, type, state, ...rest }: StoredRequest): Request {
+  #present({ n, event_seq: seq, reqid, type, state, ...rest }: StoredRequest): ClusterRequest {
     return {
       reqid,
       type,

@@ -1,6 +1,6 @@
-import type { Request, RequestState } from '../../schemas/api.js'
+import type { ClusterRequest, RequestState } from '../../schemas/api.js'
 import type { DomainEvent } from '../../schemas/events.js'
-import type { Outcome, Result, ResultWithoutReqid } from '../../schemas/types.js'
+import type { Outcome, RequestResult, ResultWithoutReqid } from '../../schemas/types.js'
 import { requestTimedOut } from '../errors.js'
 
 /** What the work on a request tells before its answer: not the request's own events. */
@@ -47,17 +47,17 @@ export function stateOf(results: readonly ResultWithoutReqid[]): RequestState {
 }
 
 /** Returns outcomes as results of a request: of this one, whatever else is in them. */
-export function withReqid(reqid: string, outcomes: readonly Outcome[]): Result[] {
+export function withReqid(reqid: string, outcomes: readonly Outcome[]): RequestResult[] {
   return outcomes.map(outcome => ({ ...outcome, reqid }))
 }
 
 /** Returns a pending request, with the results that it has so far, as finished by its answer. */
 export function concluded(
-  request: Request,
+  request: ClusterRequest,
   { results: more, warnings = [], timedOut = false }: Answer,
   now: number,
   as?: RequestState
-): Request {
+): ClusterRequest {
   const finished = new Date(now).toISOString()
   if (isStateless(request)) return { ...request, finished_at: finished, state: 'expired', success: false }
   const results = [...request.results, ...withReqid(request.reqid, more)]
@@ -66,6 +66,6 @@ export function concluded(
 }
 
 /** Returns whether a request never gets a response. */
-function isStateless({ type, arguments: args }: Request): boolean {
+function isStateless({ type, arguments: args }: ClusterRequest): boolean {
   return type === 'test_timeout' && args.with_state !== true
 }

@@ -1,11 +1,11 @@
-import type { Node } from '../../schemas/types.js'
+import type { ClusterNode } from '../../schemas/types.js'
 import { looksSecret, type IsSecret } from './secret-names.js'
 
 /** What is shown in place of a secret. */
 export const mask = '********'
 
 /** Whoever has secrets: a node, or what stands for it. */
-export type Keeper = Pick<Node, 'env' | 'options'>
+export type Keeper = Pick<ClusterNode, 'env' | 'options'>
 
 /** Shorter secrets cannot be distinguished from other words. */
 const secretLength = 6

@@ -1,4 +1,4 @@
-import type { ConfigurationInput, Node, Outcome } from '../../schemas/types.js'
+import type { ClusterConfigurationInput, ClusterNode, Outcome } from '../../schemas/types.js'
 import { maskedJson } from './masked-json.js'
 import { looksSecret, type IsSecret } from './secret-names.js'
 import { hide, mask, secretsOf, type Keeper } from './secret-values.js'
@@ -13,10 +13,10 @@ export function maskedValues(values: Record<string, string>, isSecret = looksSec
 }
 
 /** Returns a configuration for display: values of `env` and `options` that are secret by their names are masked. */
-export function masked<T extends ConfigurationInput>(configuration: T, isSecret = looksSecret): T {
+export function masked<T extends ClusterConfigurationInput>(configuration: T, isSecret = looksSecret): T {
   return {
     ...configuration,
-    nodes: configuration.nodes.map(({ env, options, ...node }): Node => ({
+    nodes: configuration.nodes.map(({ env, options, ...node }): ClusterNode => ({
       ...node,
       ...(options ? { options: maskedValues(options, isSecret) } : {}),
       ...(env ? { env: maskedValues(env, isSecret) } : {})
@@ -32,7 +32,7 @@ export function maskedOutcome(outcome: Outcome, isSecret = looksSecret): Outcome
 }
 
 /** Returns the fields that were masked and have come back masked: they would be deployed as they are. */
-export function maskedFields({ nodes }: ConfigurationInput): string[] {
+export function maskedFields({ nodes }: ClusterConfigurationInput): string[] {
   return nodes.flatMap(({ name, env = {}, options = {} }) =>
     [
       ['env', env],

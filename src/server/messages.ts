@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import {
   requests as definitions,
   requestTypes,
-  type Request,
+  type ClusterRequest,
   type RequestArguments,
   type RequestType
 } from '../../schemas/api.js'
@@ -119,7 +119,7 @@ export class Messages {
   }
 
   /** Publishes a request, if Zeek has its type, once it is written down. */
-  started({ reqid, type, arguments: args }: Request): void {
+  started({ reqid, type, arguments: args }: ClusterRequest): void {
     const from = this.#asked.get(reqid)?.from
     if (isZeeks(type) && this.server.isHeard(controllerTopic, from)) {
       this.server.publish(controllerTopic, encodeRequest({ type, reqid, arguments: args }), from)
@@ -130,7 +130,7 @@ export class Messages {
    * Publishes a response, once it is written down, and answers the client that has asked; not for a configuration,
    * which it gets separately, with its secrets.
    */
-  finished({ reqid, type, state, results }: Request): void {
+  finished({ reqid, type, state, results }: ClusterRequest): void {
     const asked = this.#asked.get(reqid)
     try {
       if (!isZeeks(type) || state === 'expired') return

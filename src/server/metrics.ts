@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { InstanceNode, Request } from '../../schemas/api.js'
+import type { ClusterRequest, InstanceNode } from '../../schemas/api.js'
 import { HealthCode, type ArchiveStatus } from '../../schemas/operations.js'
 import type { Hub } from '../events/hub.js'
 import type { EventLog } from '../store/events.js'
@@ -217,7 +217,7 @@ export class Metrics {
     })
   }
 
-  finished({ type, state, created_at: created, finished_at: finished }: Request): void {
+  finished({ type, state, created_at: created, finished_at: finished }: ClusterRequest): void {
     if (finished !== undefined) {
       this.#durations.observe({ type, state }, (Date.parse(finished) - Date.parse(created)) / 1000)
     }

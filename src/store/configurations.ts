@@ -1,10 +1,10 @@
-import type { Configuration } from '../../schemas/types.js'
+import type { ClusterConfiguration } from '../../schemas/types.js'
 import type { Layout } from '../../schemas/agent.js'
 import type { Store } from './store.js'
 
 /** A deployment: the configuration, and what every node knows of the cluster. */
 export interface Deployment {
-  configuration: Configuration
+  configuration: ClusterConfiguration
   layout: Layout
   /** Instances whose address is the one that their agent had at the time. Earlier versions did not store it. */
   located?: string[]
@@ -25,15 +25,15 @@ export class ConfigurationTable {
     this.#store = store
   }
 
-  get staged(): Configuration | undefined {
-    return this.#read<Configuration>('staged')
+  get staged(): ClusterConfiguration | undefined {
+    return this.#read<ClusterConfiguration>('staged')
   }
 
   get deployment(): Deployment | undefined {
     return this.#read<Deployment>('deployed')
   }
 
-  stage(configuration: Configuration): void {
+  stage(configuration: ClusterConfiguration): void {
     this.#write('staged', configuration)
   }
 

@@ -1,9 +1,9 @@
-import type { Request, RequestArguments, RequestState, RequestType } from '../../schemas/api.js'
-import type { Result } from '../../schemas/types.js'
+import type { ClusterRequest, RequestArguments, RequestState, RequestType } from '../../schemas/api.js'
+import type { RequestResult } from '../../schemas/types.js'
 import type { Store } from './store.js'
 
 /** A request as it is stored; places in the log are numbers here. */
-export interface StoredRequest extends Omit<Request, 'event_cursor' | 'success'> {
+export interface StoredRequest extends Omit<ClusterRequest, 'event_cursor' | 'success'> {
   /** Its place in the history. */
   n: number
   event_seq: number
@@ -23,7 +23,7 @@ export interface NewRequest {
 /** How a request has ended; the results are those that were not added before. */
 export interface RequestEnd {
   state: RequestState
-  results: readonly Result[]
+  results: readonly RequestResult[]
   warnings: readonly string[]
   finished: number
 }
@@ -86,7 +86,7 @@ export class RequestTable {
   }
 
   /** Adds results to a pending request. */
-  addResults(reqid: string, results: readonly Result[]): void {
+  addResults(reqid: string, results: readonly RequestResult[]): void {
     for (const result of results) {
       this.#store.run(
         'INSERT INTO results (n, body) SELECT n, ? FROM requests WHERE reqid = ?',

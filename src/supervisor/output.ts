@@ -11,10 +11,10 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
-import type { OutputStream } from '../../schemas/requests.js'
+import type { NodeOutputStream } from '../../schemas/requests.js'
 import { isRefused } from '../permission.js'
 
-export const streams: readonly OutputStream[] = ['stdout', 'stderr']
+export const streams: readonly NodeOutputStream[] = ['stdout', 'stderr']
 
 /** How many runs before the latest keep their files. */
 export const runsBefore = 5
@@ -27,12 +27,12 @@ export const tailBytes = 64 * 1024
 const cutBytes = 16 * 1024 * 1024
 
 /** Returns the path of an incarnation's output: 0 is the latest run, 1 the one before it. */
-export function fileOf(directory: string, stream: OutputStream, incarnation = 0): string {
+export function fileOf(directory: string, stream: NodeOutputStream, incarnation = 0): string {
   return join(directory, incarnation === 0 ? stream : `${stream}.${incarnation}`)
 }
 
 /** Returns the path of what the latest run had written when its file was last rotated. */
-export function rotatedFileOf(directory: string, stream: OutputStream): string {
+export function rotatedFileOf(directory: string, stream: NodeOutputStream): string {
   return join(directory, `${stream}.old`)
 }
 
@@ -74,7 +74,7 @@ export function readEnd(path: string, bytes: number, size = sizeOf(path)): Buffe
  * Returns the last bytes of the latest run, which is `size` bytes long by now, and of its rotated file where that is
  * not enough.
  */
-export function readLatest(directory: string, stream: OutputStream, bytes: number, size?: number): Buffer {
+export function readLatest(directory: string, stream: NodeOutputStream, bytes: number, size?: number): Buffer {
   const end = readEnd(fileOf(directory, stream), bytes, size)
   return end.length >= bytes ? end : Buffer.concat([readEnd(rotatedFileOf(directory, stream), bytes - end.length), end])
 }
@@ -134,8 +134,8 @@ export class Output {
   }
 
   /** Returns the last lines that the latest run has written. */
-  tail(): Record<OutputStream, string> {
-    const tailOf = (stream: OutputStream) => {
+  tail(): Record<NodeOutputStream, string> {
+    const tailOf = (stream: NodeOutputStream) => {
       const end = readLatest(this.#directory, stream, tailBytes)
       return lastLines(end, tailLines, end.length === tailBytes)
     }
@@ -146,7 +146,7 @@ export class Output {
    * Moves the file of each run one place back, and cuts that of the latest run to its bounds. The oldest is dropped,
    * and so is what the latest run had rotated.
    */
-  #putAside(stream: OutputStream): void {
+  #putAside(stream: NodeOutputStream): void {
     rmSync(rotatedFileOf(this.#directory, stream), { force: true })
     for (let incarnation = runsBefore; incarnation > 0; incarnation--) {
       const path = fileOf(this.#directory, stream, incarnation)

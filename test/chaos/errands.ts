@@ -1,5 +1,5 @@
 import type { RequestArguments } from '../../schemas/api.js'
-import type { Configuration } from '../../schemas/types.js'
+import type { ClusterConfiguration } from '../../schemas/types.js'
 import type { ZeekRequestType } from '../../src/zeek/websocket/controller-api.js'
 import type { Dice, Run } from './run.js'
 
@@ -11,7 +11,7 @@ export interface Errand {
   timeout?: number
 }
 
-export type Config = Omit<Configuration, 'id'>
+export type Config = Omit<ClusterConfiguration, 'id'>
 
 /** How often which type: what starts processes seldom, as that is slow here and the same each time. */
 const wheel: ZeekRequestType[] = [

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { agentApiVersion, agentPath, type Layout, type SentShare } from '../../schemas/agent.js'
-import type { Request, RequestType } from '../../schemas/api.js'
+import type { ClusterRequest, RequestType } from '../../schemas/api.js'
 import type { NodeStatus } from '../../schemas/types.js'
 import { Link, type Handlers } from '../../src/link/link.js'
 import { dial } from '../../src/link/websocket.js'
@@ -117,7 +117,7 @@ export async function deployedAgent(
   {
     ask,
     settings
-  }: { ask: (type: RequestType, body?: object) => Promise<Request>; settings: { controller_port: number } },
+  }: { ask: (type: RequestType, body?: object) => Promise<ClusterRequest>; settings: { controller_port: number } },
   getIdValue: Handlers[string]
 ): Promise<FakeAgent> {
   const agent = await fakeAgent(t, settings.controller_port, { handlers: { get_id_value: getIdValue } })

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import type { InstanceNode, Request, RequestType } from '../../schemas/api.js'
-import type { Configuration, Node } from '../../schemas/types.js'
+import type { ClusterRequest, InstanceNode, RequestType } from '../../schemas/api.js'
+import type { ClusterConfiguration, ClusterNode } from '../../schemas/types.js'
 import { ask, getJson } from '../support/client.js'
 import { directoryOf } from '../support/directory.js'
 import { cleanEnv, mainProgram } from '../support/environment.js'
@@ -13,14 +13,20 @@ import { until } from '../support/until.js'
 export type Host = Awaited<ReturnType<typeof startHost>>
 
 /** The configuration of most tests: what others connect to on the first instance, a worker on each of the others. */
-export function configurationOf(instances: readonly string[], nodes: Partial<Node>[] = []): Omit<Configuration, 'id'> {
+export function configurationOf(
+  instances: readonly string[],
+  nodes: Partial<ClusterNode>[] = []
+): Omit<ClusterConfiguration, 'id'> {
   const [first = ''] = instances
-  const all: Node[] = [
+  const all: ClusterNode[] = [
     { name: 'manager', instance: first, role: 'MANAGER' },
     { name: 'logger-1', instance: first, role: 'LOGGER' },
-    ...instances
-      .slice(1)
-      .map((instance, index): Node => ({ name: `worker-${index + 1}`, instance, role: 'WORKER', interface: 'lo' }))
+    ...instances.slice(1).map((instance, index): ClusterNode => ({
+      name: `worker-${index + 1}`,
+      instance,
+      role: 'WORKER',
+      interface: 'lo'
+    }))
   ]
   return {
     instances: instances.map(name => ({ name })),
@@ -92,11 +98,11 @@ export class Cluster {
     return join(this.#directory, name)
   }
 
-  ask(type: RequestType, args: object = {}, query = ''): Promise<Request> {
+  ask(type: RequestType, args: object = {}, query = ''): Promise<ClusterRequest> {
     return ask(this.url, type, args, query)
   }
 
-  async deploy(config: object, args: object = {}): Promise<Request> {
+  async deploy(config: object, args: object = {}): Promise<ClusterRequest> {
     const staged = await this.ask('stage_configuration', { config })
     if (staged.state !== 'succeeded') throw new Error(JSON.stringify(staged.results))
     return await this.ask('deploy', args)

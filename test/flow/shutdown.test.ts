@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { Node } from '../../schemas/types.js'
+import type { ClusterNode } from '../../schemas/types.js'
 import { lockDirectory } from '../../src/store/lock.js'
 import { readIdentity } from '../../src/supervisor/process.js'
 import { getJson, openStream } from '../support/client.js'
@@ -15,7 +15,7 @@ const name = 'sensor-1'
 const http = (cluster: Cluster) => Number(new URL(cluster.url).port)
 
 /** One instance with a controller, and two nodes. */
-async function start(t: Test, flags: Record<string, string> = {}, node: Partial<Node> = {}) {
+async function start(t: Test, flags: Record<string, string> = {}, node: Partial<ClusterNode> = {}) {
   const cluster = new Cluster(t)
   const { 'controller-port': agents } = await cluster.prepare(flags)
   const host = await cluster.startHost(name, true)

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import type { Node } from '../../schemas/types.js'
+import type { ClusterNode } from '../../schemas/types.js'
 import { openStream, type Stream } from '../support/client.js'
 import { isRunning } from '../support/running.js'
 import { until } from '../support/until.js'
@@ -7,7 +7,7 @@ import { Cluster, configurationOf } from './cluster.js'
 
 const two = ['sensor-1', 'sensor-2'] as const
 /** Nodes say more often than in life that they live. */
-const quick: Partial<Node>[] = ['manager', 'logger-1', 'worker-1'].map(name => ({
+const quick: Partial<ClusterNode>[] = ['manager', 'logger-1', 'worker-1'].map(name => ({
   name,
   options: { 'ZeekClusterController::beat_interval': '0.2sec' }
 }))

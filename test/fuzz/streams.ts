@@ -3,13 +3,13 @@ import { createParser } from 'eventsource-parser'
 import fc from 'fast-check'
 import type { Test } from 'tap'
 import { Problem } from '../../schemas/api.js'
-import { domainEventTypes, Event } from '../../schemas/events.js'
+import { ClusterEvent, domainEventTypes } from '../../schemas/events.js'
 import { checker } from '../../schemas/validator.js'
 import { invalid } from '../../src/errors.js'
 import { ask } from '../support/client.js'
 import { anyName, nasty } from '../support/nasty.js'
 
-const checkEvent = checker(Event, invalid)
+const checkEvent = checker(ClusterEvent, invalid)
 const checkProblem = checker(Problem, invalid)
 /** What a header can carry. */
 const headerText = nasty.filter(text => /^[\x20-\x7e]*$/.test(text)).map(text => text.trim())

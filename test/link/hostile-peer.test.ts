@@ -4,7 +4,7 @@ import t from 'tap'
 import { WebSocket } from 'ws'
 import { agentApiVersion, agentMethods, agentPath, controllerMethods, type Hello } from '../../schemas/agent.js'
 import { requests as requestTypes, type RequestType } from '../../schemas/api.js'
-import { Event } from '../../schemas/events.js'
+import { ClusterEvent } from '../../schemas/events.js'
 import { checker } from '../../schemas/validator.js'
 import { listen } from '../../src/link/websocket.js'
 import { configurationOf, fakeAgent, manager, worker } from '../controller/fake-agent.js'
@@ -19,7 +19,7 @@ import { until } from '../support/until.js'
 
 /** Both ends of a link, against a peer that says anything: as frames, as parameters, as parts and as answers. */
 
-const checkEvent = checker(Event, errors => new Error(JSON.stringify(errors)))
+const checkEvent = checker(ClusterEvent, errors => new Error(JSON.stringify(errors)))
 const keysOf = <T extends object>(of: T) => Object.keys(of) as (keyof T & string)[]
 
 /** A frame as a text, and what is left of one after an accident. */

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import t from 'tap'
-import type { Request } from '../../schemas/api.js'
+import type { ClusterRequest } from '../../schemas/api.js'
 import { until } from '../support/until.js'
 import { openRequests } from '../support/requests.js'
 
@@ -40,7 +40,7 @@ await t.test('a request that is being written when the controller closes is answ
 })
 
 await t.test('each request that has ended is told, a failed or interrupted one, too', async t => {
-  const told: Request[] = []
+  const told: ClusterRequest[] = []
   const { requests, finished } = await openRequests(t, { onFinished: request => told.push(request) })
   await finished(
     (

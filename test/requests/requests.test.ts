@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import type { Request, RequestState } from '../../schemas/api.js'
+import type { ClusterRequest, RequestState } from '../../schemas/api.js'
 import type { Outcome } from '../../schemas/types.js'
 import { AppError } from '../../src/errors.js'
 import { until } from '../support/until.js'
@@ -197,7 +197,7 @@ await t.test('a close answers what is pending, and nothing is started any more',
 
 await t.test('what a dead controller left pending is answered by the next, once', async t => {
   const first = await openRequests(t)
-  const started: Request[] = []
+  const started: ClusterRequest[] = []
   const work = hanging(t)
   for (const type of ['restart', 'get_nodes', 'test_timeout'] as const) {
     started.push((await first.requests.start(type, {}, options, work)).request)
@@ -243,7 +243,7 @@ await t.test('a key makes one request of many, in one tick or later, and refuses
   t.match(one, { status: 'fulfilled', value: { replayed: false } })
   t.match(two, { status: 'fulfilled', value: { replayed: true } })
   t.match(other, { status: 'rejected', reason: { code: 'idempotency_key_reused' } })
-  const { request } = (one as PromiseFulfilledResult<{ request: Request }>).value
+  const { request } = (one as PromiseFulfilledResult<{ request: ClusterRequest }>).value
   await finished(request)
   const again = await start()
   t.match(again, { replayed: true, request: { reqid: request.reqid, state: 'succeeded' } })
@@ -395,7 +395,7 @@ await t.test('the history has pages that fit together', async t => {
 })
 
 await t.test('each request that is answered is told once', async t => {
-  const told: Request[] = []
+  const told: ClusterRequest[] = []
   const { requests } = await openRequests(t, { onFinished: request => told.push(request) })
   const { request } = await requests.start('restart', {}, options, async () => ({ results: [ok()] }))
   await until(() => told.length, 'it is told')
@@ -441,7 +441,7 @@ await t.test('what throws at once leaves nothing behind', async t => {
 })
 
 await t.test('what is told as ended is what is kept', async t => {
-  const told: Request[] = []
+  const told: ClusterRequest[] = []
   const { requests, finished } = await openRequests(t, { onFinished: request => told.push(request) })
   const { request } = await requests.start('restart', { nodes: ['a'] }, options, async task => {
     task.progress('one', [ok('a')])

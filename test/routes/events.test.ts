@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
-import { Event } from '../../schemas/events.js'
+import { ClusterEvent } from '../../schemas/events.js'
 import { checker } from '../../schemas/validator.js'
 import { getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
@@ -18,7 +18,7 @@ import {
 } from '../controller/fake-agent.js'
 
 type Controller = Awaited<ReturnType<typeof startTestController>>
-const check = checker(Event, errors => new Error(JSON.stringify(errors)))
+const check = checker(ClusterEvent, errors => new Error(JSON.stringify(errors)))
 const seqOf = (cursor: string) => Number(cursor.split('.')[1])
 /** Every domain event from the start on, up to a request that is made for its end. */
 async function history(t: Test, { url, ask }: Controller, query = '') {

@@ -91,7 +91,7 @@ await t.test('the OpenAPI document can be read, and all of its references lead s
   const all = [
     ...new Set([
       ...references(document),
-      ...Object.values<string>(document.components.schemas.Event.discriminator.mapping)
+      ...Object.values<string>(document.components.schemas.ClusterEvent.discriminator.mapping)
     ])
   ]
   t.ok(all.length > 20)
@@ -105,7 +105,7 @@ await t.test('the OpenAPI document can be read, and all of its references lead s
       reference
     )
   }
-  const mapped = Object.keys(document.components.schemas.Event.discriminator.mapping)
+  const mapped = Object.keys(document.components.schemas.ClusterEvent.discriminator.mapping)
   t.same(
     domainEventTypes.filter(type => !mapped.includes(type)),
     []

@@ -1,12 +1,12 @@
 import t from 'tap'
-import { Request, requestTypes } from '../../schemas/api.js'
+import { ClusterRequest, requestTypes } from '../../schemas/api.js'
 import { checker } from '../../schemas/validator.js'
 import { getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { settingsOf } from '../support/settings.js'
 import { deployedAgent, fakeAgent, idOfManager, small, stateDir } from '../controller/fake-agent.js'
 
-const check = checker(Request, errors => new Error(JSON.stringify(errors)))
+const check = checker(ClusterRequest, errors => new Error(JSON.stringify(errors)))
 
 async function post(
   url: string,
@@ -237,7 +237,7 @@ await t.test('pages have neither gaps nor doubles, even while requests come', as
   const seen: string[] = []
   for (let next: string | undefined = ''; next !== undefined;) {
     const page: any = await getJson(`${url}/v1/requests?limit=3${next && `&before=${next}`}`)
-    seen.push(...page.requests.map(({ reqid }: Request) => reqid))
+    seen.push(...page.requests.map(({ reqid }: ClusterRequest) => reqid))
     next = page.next
     await ask('get_instances')
   }
@@ -262,7 +262,7 @@ await t.test('a long poll is answered when the request is finished', async t => 
   await agent.question('get_id_value')
   const polls = [getJson(`${url}/v1/requests/${reqid}?wait=30`), getJson(`${url}/v1/requests/${reqid}?wait=30`)]
   const pending = await fetch(`${url}/v1/requests/${reqid}?wait=0.01`)
-  t.match([pending.headers.get('retry-after'), ((await pending.json()) as Request).state], ['1', 'pending'])
+  t.match([pending.headers.get('retry-after'), ((await pending.json()) as ClusterRequest).state], ['1', 'pending'])
   answer()
   for (const poll of polls) t.match(await poll, { reqid, state: 'succeeded' })
   t.equal((await fetch(`${url}/v1/requests/${reqid}`)).headers.get('retry-after'), null)

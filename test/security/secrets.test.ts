@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Configuration } from '../../schemas/types.js'
+import type { ClusterConfiguration } from '../../schemas/types.js'
 import { secretNames } from '../../src/security/secret-names.js'
 import { hideHalves, secretsOf } from '../../src/security/secret-values.js'
 import { mask, masked, maskedCommand, maskedFields, maskedIdValue, withoutSecrets } from '../../src/security/secrets.js'
@@ -8,7 +8,7 @@ import { getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { openClient, requestFrame, bool } from '../support/zeek-websocket.js'
 
-const configuration: Configuration = {
+const configuration: ClusterConfiguration = {
   id: 'c1',
   instances: [{ name: 'agent-1' }],
   nodes: [

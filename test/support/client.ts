@@ -1,15 +1,15 @@
 import { EventSourceParserStream, type EventSourceMessage } from 'eventsource-parser/stream'
 import type { Test } from 'tap'
-import type { Request, RequestType } from '../../schemas/api.js'
+import type { ClusterRequest, RequestType } from '../../schemas/api.js'
 
 /** POSTs a request and returns it finished. */
-export async function ask(url: string, type: RequestType, args: object = {}, query = ''): Promise<Request> {
+export async function ask(url: string, type: RequestType, args: object = {}, query = ''): Promise<ClusterRequest> {
   const response = await fetch(`${url}/v1/requests/${type}${query}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', prefer: 'wait=30' },
     body: JSON.stringify(args)
   })
-  const body = (await response.json()) as Request
+  const body = (await response.json()) as ClusterRequest
   if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(body)}`)
   return body
 }

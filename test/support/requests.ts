@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import type { Request } from '../../schemas/api.js'
+import type { ClusterRequest } from '../../schemas/api.js'
 import { EventJournal } from '../../src/requests/journal.js'
 import { Hub } from '../../src/events/hub.js'
 import { Requests, type RequestsOptions } from '../../src/requests/requests.js'
@@ -44,7 +44,7 @@ export async function openRequests(
     log,
     directory,
     abandon,
-    finished: ({ reqid }: Request) => requests.wait(reqid, 20_000, new AbortController().signal),
+    finished: ({ reqid }: ClusterRequest) => requests.wait(reqid, 20_000, new AbortController().signal),
     eventsOf: (reqid: string) => log.ofRequest(reqid, 0, 1000).map(({ body }) => JSON.parse(body))
   }
 }

@@ -2,7 +2,7 @@ import { execFile, spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { Node } from '../../schemas/types.js'
+import type { ClusterNode } from '../../schemas/types.js'
 import { nodeScript } from '../../src/zeek/command.js'
 import { hasOptions, optionsScript, renderOptions } from '../../src/zeek/options.js'
 import { packageRoot } from '../../src/util.js'
@@ -10,7 +10,7 @@ import { directoryOf } from '../support/directory.js'
 import { cleanEnv } from '../support/environment.js'
 
 await t.test('only what has options needs a script for them', async t => {
-  const nodes: Pick<Node, 'options'>[] = [{}, { options: {} }, { options: { 'A::b': '' } }]
+  const nodes: Pick<ClusterNode, 'options'>[] = [{}, { options: {} }, { options: { 'A::b': '' } }]
   t.same(nodes.map(hasOptions), [false, false, true])
 })
 

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import type { Layout, SentShare, Share } from '../../../schemas/agent.js'
 import type { HealthReport, NodeStep } from '../../../schemas/operations.js'
-import type { DesiredState, NodeState, NodeStatus, Outcome, ResultData } from '../../../schemas/types.js'
+import type { DesiredState, NodeState, NodeStatus, Outcome, RequestResultData } from '../../../schemas/types.js'
 import { AppError, messageOf, requestTimedOut } from '../../errors.js'
 import type { UnitStatus } from '../../supervisor/program.js'
 import { aborted, Sequence } from '../../util.js'
@@ -62,7 +62,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
    * Runs a job for each named node. Returns one outcome per name: with the job's data, or with the reason why it
    * failed.
    */
-  async each(names: readonly string[], job: (node: ManagedNode) => Promise<ResultData>): Promise<Outcome[]> {
+  async each(names: readonly string[], job: (node: ManagedNode) => Promise<RequestResultData>): Promise<Outcome[]> {
     return await Promise.all(
       names.map(async name => {
         const node = this.#nodes.get(name)

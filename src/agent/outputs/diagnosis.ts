@@ -1,5 +1,5 @@
 import type { Diagnosis, NodeRun } from '../../../schemas/operations.js'
-import type { Outcome, ResultData } from '../../../schemas/types.js'
+import type { Outcome, RequestResultData } from '../../../schemas/types.js'
 import { AppError, messageOf } from '../../errors.js'
 import { maskedValues } from '../../security/secrets.js'
 import { readHistory } from '../../supervisor/history.js'
@@ -73,7 +73,7 @@ function executableOf(command: readonly string[]): string {
 /**
  * Returns the last output of a node; nothing for one that has not run, or whose outputs cannot be read, which is noted.
  */
-function outputsOf(node: ManagedNode, notes: string[]): ResultData {
+function outputsOf(node: ManagedNode, notes: string[]): RequestResultData {
   try {
     return lastOutput(node, { streams, lines: tailLines, bytes: tailBytes })
   } catch (error) {

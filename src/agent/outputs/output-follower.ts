@@ -1,5 +1,5 @@
 import { open, stat, type FileHandle } from 'node:fs/promises'
-import type { OutputStream } from '../../../schemas/requests.js'
+import type { NodeOutputStream } from '../../../schemas/requests.js'
 import { isRefused } from '../../permission.js'
 import { fileOf, lastLines, readLatest, rotatedFileOf, runsBefore } from '../../supervisor/output.js'
 
@@ -37,7 +37,7 @@ async function identityOf(path: string): Promise<string | undefined> {
  * two looks.
  */
 export class OutputFollower {
-  readonly stream: OutputStream
+  readonly stream: NodeOutputStream
   #directory: string
   /** Files that are still to be read, in order; the last is that of the latest run that is known. */
   #sources: Source[] = []
@@ -49,7 +49,7 @@ export class OutputFollower {
   #secrets: readonly Buffer[]
 
   /** `secrets`: texts that no piece of a line ends within. */
-  constructor(directory: string, stream: OutputStream, secrets: readonly string[] = []) {
+  constructor(directory: string, stream: NodeOutputStream, secrets: readonly string[] = []) {
     this.#secrets = secrets.map(secret => Buffer.from(secret))
     this.#directory = directory
     this.stream = stream

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { agentMethods } from '../../../schemas/agent.js'
-import type { OutputStream } from '../../../schemas/requests.js'
-import type { Outcome, ResultData } from '../../../schemas/types.js'
+import type { NodeOutputStream } from '../../../schemas/requests.js'
+import type { Outcome, RequestResultData } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
 import type { ContextOf, ParamsOf, PartOf } from '../../protocol/methods.js'
 import { hideHalves } from '../../security/secret-values.js'
@@ -26,7 +26,7 @@ type Method = typeof agentMethods.get_node_output
 
 /** Which outputs to read, and how much of each. */
 interface Wanted {
-  streams: readonly OutputStream[]
+  streams: readonly NodeOutputStream[]
   lines: number
   bytes: number
 }
@@ -64,7 +64,11 @@ export async function getNodeOutput(
 }
 
 /** Returns the last lines of a run of a node. Throws `not_found` when none of it is kept. */
-export function lastOutput(node: ManagedNode, { streams: wanted, lines, bytes }: Wanted, incarnation = 0): ResultData {
+export function lastOutput(
+  node: ManagedNode,
+  { streams: wanted, lines, bytes }: Wanted,
+  incarnation = 0
+): RequestResultData {
   const directory = node.program.cwd
   const kept = Array.from({ length: runsBefore + 1 }, (_, n) => n).filter(n =>
     streams.some(stream => isThere(fileOf(directory, stream, n)))
@@ -77,7 +81,7 @@ export function lastOutput(node: ManagedNode, { streams: wanted, lines, bytes }:
         : `there is no output of incarnation ${incarnation} of node ${node.node.name}: ${kept.join(', ')} are kept`
     )
   }
-  const data: ResultData = {}
+  const data: RequestResultData = {}
   for (const stream of wanted) {
     const end =
       incarnation === 0 ? readLatest(directory, stream, bytes) : readEnd(fileOf(directory, stream, incarnation), bytes)
@@ -104,7 +108,7 @@ async function followNode(
   node: ManagedNode,
   { streams: wanted, lines, bytes }: Wanted,
   { duration, max_lines: maxLines, isOurs, signal, part }: FollowOptions
-): Promise<ResultData> {
+): Promise<RequestResultData> {
   const { name } = node.node
   const secrets = secretsIn(node)
   const followers = wanted.map(stream => new OutputFollower(node.program.cwd, stream, secrets))
@@ -112,7 +116,7 @@ async function followNode(
   const left = { lines: maxLines, bytes: followBytes }
   const isOver = () => signal.aborted || left.lines <= 0 || left.bytes <= 0
   try {
-    const data: ResultData = {}
+    const data: RequestResultData = {}
     for (const follower of followers) {
       data[follower.stream] = hideHalves(await follower.begin(lines, bytes), secrets)
     }

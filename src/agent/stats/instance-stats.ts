@@ -3,7 +3,7 @@ import { availableParallelism, loadavg } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cut } from '../../../schemas/cut.js'
-import type { FileSystem, ForeignProcess, InstanceStats, InterfaceStats } from '../../../schemas/operations.js'
+import type { FileSystemStats, ForeignProcess, InstanceStats, InterfaceStats } from '../../../schemas/operations.js'
 import { looksSecret, type IsSecret } from '../../security/secret-names.js'
 import { maskedCommand } from '../../security/secrets.js'
 import { readStat } from '../../proc.js'
@@ -78,8 +78,8 @@ export function parseMemory(
 }
 
 /** Returns the file systems of directories, each once, with all that it holds. A missing directory is left out. */
-export async function fileSystems(places: readonly StorageDirectory[]): Promise<FileSystem[]> {
-  const systems = new Map<number, FileSystem>()
+export async function fileSystems(places: readonly StorageDirectory[]): Promise<FileSystemStats[]> {
+  const systems = new Map<number, FileSystemStats>()
   for (const { path, holds } of places) {
     try {
       const [{ dev }, { bsize, blocks, bavail }] = await Promise.all([stat(path), statfs(path)])

@@ -1,5 +1,5 @@
 import type { SentShare } from '../../../schemas/agent.js'
-import type { Configuration, DesiredState, Instance } from '../../../schemas/types.js'
+import type { ClusterConfiguration, DesiredState, Instance } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
 import type { ConfigurationTable, Deployment, InstanceAddress } from '../../store/configurations.js'
 import type { Store } from '../../store/store.js'
@@ -27,12 +27,12 @@ export class Cluster {
     this.#addresses = configurations.addresses()
   }
 
-  get staged(): Configuration | undefined {
+  get staged(): ClusterConfiguration | undefined {
     return this.#configurations.staged
   }
 
   /** Stages a configuration. Call it only inside of a write to the store. */
-  stage(configuration: Configuration): void {
+  stage(configuration: ClusterConfiguration): void {
     this.#configurations.stage(configuration)
   }
 

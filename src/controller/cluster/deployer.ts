@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Arguments } from '../../../schemas/api.js'
-import { clusterRoles, type Configuration } from '../../../schemas/types.js'
+import { type ClusterConfiguration, clusterRoles } from '../../../schemas/types.js'
 import { messageOf } from '../../errors.js'
 import { failed, timedOut, type Answer, type Task } from '../../requests/task.js'
 import { askInstance, tellsSteps } from '../work/ask.js'
@@ -57,14 +57,14 @@ export class Deployer {
   }
 
   /** Returns the addresses and ports that a deployment would use now. */
-  preview(configuration: Configuration): Plan {
+  preview(configuration: ClusterConfiguration): Plan {
     const { settings, cluster } = this.#options
     const rules = portRules(settings, this.#survey.taken(cluster.deployment?.skipped))
     return plan(configuration, cluster.addresses, rules, settings.controller_cluster_backend)
   }
 
   /** Returns the same as `preview`, after asking agents which ports of their hosts are taken. */
-  async plan(configuration: Configuration): Promise<Plan> {
+  async plan(configuration: ClusterConfiguration): Promise<Plan> {
     await this.#survey.look(configuration.instances, this.#options.cluster.hostOf)
     return this.preview(configuration)
   }
@@ -74,7 +74,7 @@ export class Deployer {
    * what was not.
    */
   async deploy(
-    configuration: Configuration | undefined,
+    configuration: ClusterConfiguration | undefined,
     { force = false, check = true }: Arguments<'deploy'>,
     task: Task
   ): Promise<Answer> {
@@ -158,7 +158,7 @@ export class Deployer {
   }
 
   /** Waits for instances whose address is unknown; without it their nodes cannot be in the layout of the others. */
-  async #locate({ instances }: Configuration, grace: AbortSignal): Promise<void> {
+  async #locate({ instances }: ClusterConfiguration, grace: AbortSignal): Promise<void> {
     await Promise.all(
       instances
         .filter(({ name, host }) => host === undefined && !this.#options.cluster.addresses.has(name))
@@ -238,7 +238,7 @@ export class Deployer {
     )
   }
 
-  #dial(configuration: Configuration | undefined = this.#options.cluster.deployment?.configuration): void {
+  #dial(configuration: ClusterConfiguration | undefined = this.#options.cluster.deployment?.configuration): void {
     const { cluster, fleet } = this.#options
     if (configuration) fleet.dial(configuration.instances, cluster.hostOf)
   }

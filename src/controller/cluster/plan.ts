@@ -1,5 +1,5 @@
 import type { ClusterBackend } from '../../../schemas/agent.js'
-import type { Configuration } from '../../../schemas/types.js'
+import type { ClusterConfiguration } from '../../../schemas/types.js'
 import { canonicalHost, mixedAddresses } from '../../addresses.js'
 import type { Deployment } from '../../store/configurations.js'
 import { assignPorts, type PortRules } from './ports.js'
@@ -14,7 +14,7 @@ export interface Plan extends Deployment {
  * instance without an address are left out of the layout, since no other node could reach them.
  */
 export function plan(
-  configuration: Configuration,
+  configuration: ClusterConfiguration,
   known: ReadonlyMap<string, { host: string }>,
   rules: PortRules,
   backend: ClusterBackend

@@ -1,15 +1,15 @@
-import { clusterRoles, type Instance, type Node } from '../../../schemas/types.js'
+import { type ClusterNode, clusterRoles, type Instance } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
 import { compare } from '../../util.js'
 import { controllerPorts, type ControllerSettings } from '../config.js'
 
 /** Returns whether other nodes connect to this one. */
-export function needsPort({ role }: Node): boolean {
+export function needsPort({ role }: ClusterNode): boolean {
   return role !== 'WORKER'
 }
 
 /** Returns nodes in the order in which ports are assigned: by instance, then role, then name. */
-export function inPortOrder(nodes: readonly Node[]): Node[] {
+export function inPortOrder(nodes: readonly ClusterNode[]): ClusterNode[] {
   return [...nodes].sort(
     (a, b) =>
       compare(a.instance, b.instance) ||
@@ -63,7 +63,7 @@ export type Taken = ReadonlyMap<string, ReadonlySet<number>>
 
 export interface Assignment {
   /** Nodes with their ports filled in, in the order of `inPortOrder`. */
-  nodes: Node[]
+  nodes: ClusterNode[]
   /** The ports of the ZeroMQ proxy and the node in which it runs. Undefined where there is no node. */
   hub: { node: string; xpub_port: number; xsub_port: number } | undefined
   /** Ports that were not assigned because strangers hold them, by host. */
@@ -146,7 +146,7 @@ class Ports {
  */
 export function assignPorts(
   instances: readonly Instance[],
-  nodes: readonly Node[],
+  nodes: readonly ClusterNode[],
   hostOf: (instance: string) => string,
   rules: PortRules
 ): Assignment {

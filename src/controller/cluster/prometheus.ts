@@ -1,5 +1,5 @@
 import type { PrometheusTarget } from '../../../schemas/api.js'
-import type { Configuration } from '../../../schemas/types.js'
+import type { ClusterConfiguration } from '../../../schemas/types.js'
 import { AppError, messageOf } from '../../errors.js'
 import type { Deployment } from '../../store/configurations.js'
 import { hostPort, isLoopback } from '../../util.js'
@@ -51,7 +51,7 @@ export function targetsOf(
  */
 export async function nodeMetrics(
   fleet: Fleet,
-  deployed: Configuration | undefined,
+  deployed: ClusterConfiguration | undefined,
   node: string
 ): Promise<{ text: string; type: string }> {
   const instance = deployed?.nodes.find(({ name }) => name === node)?.instance

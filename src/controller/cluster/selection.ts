@@ -1,10 +1,10 @@
 import type { Selector } from '../../../schemas/api.js'
-import type { Configuration, Node, Outcome } from '../../../schemas/types.js'
+import type { ClusterConfiguration, ClusterNode, Outcome } from '../../../schemas/types.js'
 import { compare } from '../../util.js'
 
 /** The nodes that a selector matches, sorted by name, and an outcome for each unknown name. */
 export interface Selection {
-  selected: Node[]
+  selected: ClusterNode[]
   unknown: Outcome[]
 }
 
@@ -14,7 +14,7 @@ export interface Selection {
  */
 export function select(
   { nodes: names = [], roles = [], instances = [] }: Selector,
-  configuration: Configuration
+  configuration: ClusterConfiguration
 ): Selection {
   const byName = new Map(configuration.nodes.map(node => [node.name, node]))
   const places = new Set(configuration.instances.map(({ name }) => name))

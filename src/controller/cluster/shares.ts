@@ -1,5 +1,5 @@
 import type { SentShare } from '../../../schemas/agent.js'
-import type { Instance, Node } from '../../../schemas/types.js'
+import type { ClusterNode, Instance } from '../../../schemas/types.js'
 import type { Deployment } from '../../store/configurations.js'
 import { compare, groupBy } from '../../util.js'
 import { digestOf, packLayout } from '../../protocol/packed-layout.js'
@@ -14,7 +14,7 @@ export class Shares {
   /** Digest of the layout. */
   readonly digest: string
   #instances: Map<string, Instance>
-  #nodes: Map<string, Node[]>
+  #nodes: Map<string, ClusterNode[]>
   #owners: Map<string, string>
   #reachable: Set<string>
   #located: Set<string>
@@ -56,7 +56,7 @@ export class Shares {
   }
 
   /** Returns the nodes that are configured for an instance. */
-  nodes(instance: string): readonly Node[] {
+  nodes(instance: string): readonly ClusterNode[] {
     return this.#nodes.get(instance) ?? []
   }
 

@@ -1,4 +1,4 @@
-import type { ConfigurationInput, Node } from '../../../schemas/types.js'
+import type { ClusterConfigurationInput, ClusterNode } from '../../../schemas/types.js'
 import { oddPlaces } from '../../addresses.js'
 import { maskedFields } from '../../security/secrets.js'
 import { sharing } from '../../sharing.js'
@@ -28,7 +28,7 @@ function repeated<T>(values: Iterable<T>): T[] {
 }
 
 /** Finds everything that is wrong with a configuration. The texts of the first seven rules are Zeek's own. */
-export function validate({ instances, nodes }: ConfigurationInput, rules: ValidationRules): Findings {
+export function validate({ instances, nodes }: ClusterConfigurationInput, rules: ValidationRules): Findings {
   const instanceNames = new Set(instances.map(({ name }) => name))
   const shared = sharing(nodes)
   const errors = [
@@ -56,12 +56,15 @@ export function validate({ instances, nodes }: ConfigurationInput, rules: Valida
   return { errors: [...new Set(errors)].sort(compare), warnings }
 }
 
-function collisions(instanceNames: Set<string>, nodes: readonly Node[]): string[] {
+function collisions(instanceNames: Set<string>, nodes: readonly ClusterNode[]): string[] {
   const both = [...new Set(nodes.map(({ name }) => name).filter(name => instanceNames.has(name)))].sort(compare)
   return both.length > 0 ? [`node and instance names collide: ${both.join(', ')}`] : []
 }
 
-function portConflicts({ instances, nodes }: ConfigurationInput, { controllerPorts }: ValidationRules): string[] {
+function portConflicts(
+  { instances, nodes }: ClusterConfigurationInput,
+  { controllerPorts }: ValidationRules
+): string[] {
   const errors: string[] = []
   const agentPorts = new Set(instances.map(({ name, listen_port: port }) => `${name} ${port}`))
   for (const { name, instance, port, metrics_port: metricsPort } of nodes) {
@@ -92,7 +95,7 @@ function portConflicts({ instances, nodes }: ConfigurationInput, { controllerPor
   return errors
 }
 
-function lackingPorts(nodes: readonly Node[], { autoAssignBrokerPorts }: ValidationRules): string[] {
+function lackingPorts(nodes: readonly ClusterNode[], { autoAssignBrokerPorts }: ValidationRules): string[] {
   const lacking = nodes
     .filter(node => needsPort(node) && node.port === undefined)
     .map(({ name }) => name)
@@ -102,7 +105,10 @@ function lackingPorts(nodes: readonly Node[], { autoAssignBrokerPorts }: Validat
     : [`Broker port auto-assignment disabled but nodes ${lacking.join(', ')} lack ports`]
 }
 
-function dialledInClear(instances: ConfigurationInput['instances'], { dialsSecurely }: ValidationRules): string[] {
+function dialledInClear(
+  instances: ClusterConfigurationInput['instances'],
+  { dialsSecurely }: ValidationRules
+): string[] {
   if (dialsSecurely) return []
   return instances
     .filter(({ host, listen_port: port }) => port !== undefined && host !== undefined && !isLoopback(host))
@@ -113,7 +119,7 @@ function dialledInClear(instances: ConfigurationInput['instances'], { dialsSecur
 }
 
 /** Returns a warning for each undeclared instance name that differs from a declared one only in case. */
-function strangers(instanceNames: Set<string>, nodes: readonly Node[]): string[] {
+function strangers(instanceNames: Set<string>, nodes: readonly ClusterNode[]): string[] {
   const byLetters = new Map([...instanceNames].map(name => [name.toLowerCase(), name]))
   const undeclared = new Set(nodes.map(({ instance }) => instance).filter(instance => !instanceNames.has(instance)))
   return [...undeclared].flatMap(instance => {
@@ -124,8 +130,8 @@ function strangers(instanceNames: Set<string>, nodes: readonly Node[]): string[]
   })
 }
 
-function oddities({ instances, nodes }: ConfigurationInput): string[] {
-  const count = (role: Node['role']) => nodes.filter(node => node.role === role).length
+function oddities({ instances, nodes }: ClusterConfigurationInput): string[] {
+  const count = (role: ClusterNode['role']) => nodes.filter(node => node.role === role).length
   const warnings: string[] = []
   if (count('MANAGER') > 1) warnings.push(`there are ${count('MANAGER')} managers`)
   if (count('MANAGER') === 0 && count('WORKER') > 0) warnings.push('there are workers, but no manager')

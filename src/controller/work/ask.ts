@@ -1,5 +1,5 @@
 import type { NodeStep } from '../../../schemas/operations.js'
-import type { Node, Outcome } from '../../../schemas/types.js'
+import type { ClusterNode, Outcome } from '../../../schemas/types.js'
 import { AppError, messageOf, requestTimedOut } from '../../errors.js'
 import type { AnswerOf, ParamsOf, PartOf } from '../../protocol/methods.js'
 import type { Task } from '../../requests/task.js'
@@ -95,7 +95,7 @@ export interface NodeQuestion<M extends AgentMethod> extends Pick<InstanceQuesti
 export async function askNodes<M extends OutcomeMethod>(
   fleet: Fleet,
   task: Task,
-  nodes: readonly Node[],
+  nodes: readonly ClusterNode[],
   { method, params, onPart, heard }: NodeQuestion<M>
 ): Promise<boolean> {
   const late = await Promise.all(

@@ -1,5 +1,5 @@
 import type { Selector } from '../../../schemas/api.js'
-import type { Node } from '../../../schemas/types.js'
+import type { ClusterNode } from '../../../schemas/types.js'
 import type { Deployment } from '../../store/configurations.js'
 import { failed, type Answer, type Task } from '../../requests/task.js'
 import { groupBy } from '../../util.js'
@@ -32,7 +32,7 @@ export class Checks {
   }
 
   /** Checks nodes, reporting one outcome each as progress. Resolves with whether an instance did not answer in time. */
-  async run(shares: Shares, nodes: readonly Node[], task: Task): Promise<boolean> {
+  async run(shares: Shares, nodes: readonly ClusterNode[], task: Task): Promise<boolean> {
     // Agents that lack the layout of these shares ask for it.
     return await this.#cluster.offering(shares, () =>
       askNodes(this.#fleet, task, nodes, {

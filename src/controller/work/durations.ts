@@ -1,5 +1,5 @@
 import { nodeTimes } from '../../../schemas/agent.js'
-import type { Node } from '../../../schemas/types.js'
+import type { ClusterNode } from '../../../schemas/types.js'
 import { groupBy } from '../../util.js'
 import type { Fleet } from '../fleet.js'
 
@@ -11,7 +11,7 @@ const longestSeconds = 900
 
 /** How long a node may take to stop, and to start, in seconds. */
 export type Times = typeof nodeTimes
-type Placed = Pick<Node, 'instance' | 'role'>
+type Placed = Pick<ClusterNode, 'instance' | 'role'>
 
 /** Returns the times that the agent of an instance reported when it last connected, else the defaults. */
 export function timesOf(fleet: Pick<Fleet, 'known'>): (instance: string) => Times {

@@ -1,5 +1,5 @@
 import type { Arguments, Selector } from '../../../schemas/api.js'
-import { clusterRoles, type DesiredState, type Node, type Outcome } from '../../../schemas/types.js'
+import { type ClusterNode, clusterRoles, type DesiredState, type Outcome } from '../../../schemas/types.js'
 import { failed, type Answer, type Task } from '../../requests/task.js'
 import { askNodes, tellsSteps } from './ask.js'
 import type { Cluster } from '../cluster/cluster.js'
@@ -13,7 +13,7 @@ const noCluster = 'no active cluster deployment'
  * Returns nodes in the groups in which they are restarted: by role, in the order in which roles start, and at most
  * `maxParallel` in each.
  */
-export function steps(nodes: readonly Node[], maxParallel: number): Node[][] {
+export function steps(nodes: readonly ClusterNode[], maxParallel: number): ClusterNode[][] {
   return clusterRoles.flatMap(role => {
     const ofRole = nodes.filter(node => node.role === role)
     return Array.from({ length: Math.ceil(ofRole.length / maxParallel) }, (_, n) =>
@@ -25,8 +25,8 @@ export function steps(nodes: readonly Node[], maxParallel: number): Node[][] {
 /** Returns the steps of a restart: one with all nodes, unless it is rolling. */
 export function stepsOf(
   { strategy, max_parallel: maxParallel = 1 }: Arguments<'restart'>,
-  nodes: readonly Node[]
-): Node[][] {
+  nodes: readonly ClusterNode[]
+): ClusterNode[][] {
   return strategy === 'rolling' ? steps(nodes, maxParallel) : [[...nodes]]
 }
 
@@ -66,7 +66,7 @@ export class Operations {
   }
 
   /** Restarts one group after the other, the next only when all nodes of the last run again. */
-  async #roll(groups: Node[][], left: readonly Outcome[], task: Task): Promise<Answer> {
+  async #roll(groups: ClusterNode[][], left: readonly Outcome[], task: Task): Promise<Answer> {
     let culprit: Outcome | undefined
     let timedOut = false
     const times = timesOf(this.#fleet)

@@ -1,5 +1,5 @@
 import type { Arguments, Selector } from '../../../schemas/api.js'
-import type { Configuration, Node } from '../../../schemas/types.js'
+import type { ClusterConfiguration, ClusterNode } from '../../../schemas/types.js'
 import { failed, type Answer, type Task } from '../../requests/task.js'
 import { compare } from '../../util.js'
 import { askInstance, askNodes, type NodeQuestion, type OutcomeMethod } from './ask.js'
@@ -14,7 +14,7 @@ import { select } from '../cluster/selection.js'
 const resultsBytes = 8_388_608
 
 /** Returns the part of it that each instance has. */
-const bytesOfEach = (nodes: readonly Node[]) =>
+const bytesOfEach = (nodes: readonly ClusterNode[]) =>
   Math.floor(resultsBytes / Math.max(1, new Set(nodes.map(({ instance }) => instance)).size))
 
 /** More than an agent sends of one node that is followed, in UTF-16 code units: twice 4 MiB. */
@@ -30,7 +30,7 @@ export class Queries {
 
   async getIdValue(
     { id, ...selector }: Arguments<'get_id_value'>,
-    deployed: Configuration | undefined,
+    deployed: ClusterConfiguration | undefined,
     task: Task
   ): Promise<Answer> {
     return await this.#ask(selector, deployed, task, selected => ({
@@ -50,7 +50,7 @@ export class Queries {
       max_lines: maxLines = 1000,
       ...selector
     }: Arguments<'get_node_output'>,
-    deployed: Configuration | undefined,
+    deployed: ClusterConfiguration | undefined,
     task: Task
   ): Promise<Answer> {
     return await this.#ask<'get_node_output'>(selector, deployed, task, selected => {
@@ -73,14 +73,14 @@ export class Queries {
     })
   }
 
-  async diagnose(selector: Selector, deployed: Configuration | undefined, task: Task): Promise<Answer> {
+  async diagnose(selector: Selector, deployed: ClusterConfiguration | undefined, task: Task): Promise<Answer> {
     return await this.#ask(selector, deployed, task, () => ({ method: 'diagnose', params: nodes => ({ nodes }) }))
   }
 
   /** Returns what nodes use and see; with `watch`, samples are sent as events. */
   async getNodeStats(
     { watch, interval = 5, duration = 60, ...selector }: Arguments<'get_node_stats'>,
-    deployed: Configuration | undefined,
+    deployed: ClusterConfiguration | undefined,
     task: Task
   ): Promise<Answer> {
     return await this.#ask<'get_node_stats'>(selector, deployed, task, selected => {
@@ -116,9 +116,9 @@ export class Queries {
 
   async #ask<M extends OutcomeMethod>(
     selector: Selector,
-    deployed: Configuration | undefined,
+    deployed: ClusterConfiguration | undefined,
     task: Task,
-    question: (selected: readonly Node[]) => NodeQuestion<M>
+    question: (selected: readonly ClusterNode[]) => NodeQuestion<M>
   ): Promise<Answer> {
     if (!deployed) return failed('no cluster deployed')
     const { selected, unknown } = select(selector, deployed)

@@ -1,4 +1,4 @@
-import type { Node } from '../../../schemas/types.js'
+import type { ClusterNode } from '../../../schemas/types.js'
 
 /**
  * How much more each node may tell while a request follows it. Its agent keeps to the same limits: one that does not
@@ -8,7 +8,7 @@ export class Ration {
   #left: Map<string, { instance: string; count: number; length: number }>
 
   /** `nodes` are those that the request is about; each may tell `count` things of `length` UTF-16 code units in all. */
-  constructor(nodes: readonly Node[], count: number, length = Infinity) {
+  constructor(nodes: readonly ClusterNode[], count: number, length = Infinity) {
     this.#left = new Map(nodes.map(({ name, instance }) => [name, { instance, count, length }]))
   }
 

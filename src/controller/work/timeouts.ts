@@ -1,5 +1,5 @@
 import { requests, type RequestArguments, type RequestDefinition, type RequestType } from '../../../schemas/api.js'
-import type { Configuration } from '../../../schemas/types.js'
+import type { ClusterConfiguration } from '../../../schemas/types.js'
 import type { ControllerSettings } from '../config.js'
 import { timesOf, toRestart, toStart, toStop } from './durations.js'
 import type { Fleet } from '../fleet.js'
@@ -10,8 +10,8 @@ import { select } from '../cluster/selection.js'
 export interface TimeoutInputs {
   settings: ControllerSettings
   fleet: Pick<Fleet, 'known'>
-  deployed: Configuration | undefined
-  staged: Configuration | undefined
+  deployed: ClusterConfiguration | undefined
+  staged: ClusterConfiguration | undefined
 }
 
 /** Returns the default timeout of a request in seconds: that of the settings, else what its steps may take. */

@@ -1,4 +1,4 @@
-import { clusterRoles, type ClusterRole, type Node } from '../../../schemas/types.js'
+import { clusterRoles, type ClusterRole, type ClusterNode } from '../../../schemas/types.js'
 import { AppError, messageOf } from '../../errors.js'
 import type { Entry, Section } from '../ini/ini.js'
 import type { Values } from '../ini/interpolation.js'
@@ -7,7 +7,7 @@ import { nodeFaults } from '../schema-faults.js'
 import { splitWords } from '../ini/words.js'
 
 /** A node as its section describes it: it need not name an instance. */
-export type NodeSection = Omit<Node, 'instance'> & { instance: string | undefined }
+export type NodeSection = Omit<ClusterNode, 'instance'> & { instance: string | undefined }
 
 /** Names of nodes that would mean something else as a section. zeek-client has no way to express them. */
 const reserved = ['instances', 'DEFAULT']

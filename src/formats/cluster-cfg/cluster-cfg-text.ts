@@ -1,4 +1,4 @@
-import type { ConfigurationInput, Instance, Node } from '../../../schemas/types.js'
+import type { ClusterConfigurationInput, ClusterNode, Instance } from '../../../schemas/types.js'
 import { compare, hostPort } from '../../util.js'
 import { sectionOfNode } from './cluster-cfg-node.js'
 import { assignment, quoteWord } from '../ini/words.js'
@@ -20,7 +20,7 @@ function assignments(map: Record<string, string> | undefined): string | undefine
   return words.length > 0 ? words.join(' ') : undefined
 }
 
-function nodeLines(node: Node): string[] {
+function nodeLines(node: ClusterNode): string[] {
   const values: [string, string | number | undefined][] = [
     ['instance', node.instance],
     ['role', node.role],
@@ -39,7 +39,7 @@ function nodeLines(node: Node): string[] {
  * Returns the configuration as zeek-client writes it, sorted by name, without its id. Names must be unique. What that
  * format cannot express is in `options`, which zeek-client ignores, and in comments.
  */
-export function formatClusterCfg({ instances, nodes }: ConfigurationInput): string {
+export function formatClusterCfg({ instances, nodes }: ClusterConfigurationInput): string {
   const sections = [...nodes].sort(byName).map(node => [`[${sectionOfNode(node.name)}]`, ...nodeLines(node)])
   // Without this section, nodes would declare their instances.
   if (instances.length > 0 || nodes.length > 0) {

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { suggestion } from '../../../schemas/nearest.js'
-import type { ConfigurationInput, Instance } from '../../../schemas/types.js'
+import type { ClusterConfigurationInput, Instance } from '../../../schemas/types.js'
 import { canonicalHost } from '../../addresses.js'
 import { messageOf } from '../../errors.js'
 import { compare } from '../../util.js'
@@ -31,7 +31,7 @@ const dialect = pythonDialect({
 export async function parseClusterCfg(
   text: string,
   { resolve, defaultInstance }: ClusterCfgContext
-): Promise<ConfigurationInput> {
+): Promise<ClusterConfigurationInput> {
   const ini = readIni(text, dialect)
   const errors = [...ini.errors]
   const values = interpolated(ini, dialect, errors)

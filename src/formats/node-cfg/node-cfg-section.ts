@@ -1,4 +1,4 @@
-import type { ClusterRole, Node } from '../../../schemas/types.js'
+import type { ClusterNode, ClusterRole } from '../../../schemas/types.js'
 import { canonicalHost, isPlainAddress } from '../../addresses.js'
 import { messageOf } from '../../errors.js'
 import { sortArguments } from '../arguments.js'
@@ -142,7 +142,7 @@ function examine(
     env: 'env_vars'
   }
   const sources = interfaces.length > 0 ? interfaces : [source]
-  const parts: Partial<Node>[] = [
+  const parts: Partial<ClusterNode>[] = [
     { env, scripts, options },
     ...sources.filter(name => name !== '').map(name => ({ interface: name })),
     ...cpus.filter(Number.isInteger).map(cpu => ({ cpu_affinity: cpu }))

@@ -1,5 +1,5 @@
 import { suggestion } from '../../../schemas/nearest.js'
-import type { Node } from '../../../schemas/types.js'
+import type { ClusterNode } from '../../../schemas/types.js'
 import { canonicalHost } from '../../addresses.js'
 import { groupBy, isLoopback } from '../../util.js'
 import { maxNodes, type Converted } from '../converted.js'
@@ -141,7 +141,7 @@ function processesOf({ section, type, cpus, interfaces, ...node }: Group): Zeekc
 function settled(
   { name, role, host, interface: source, cpu, env, scripts, options }: ZeekctlNode,
   nameOf: Map<string, string>
-): Node {
+): ClusterNode {
   return {
     name,
     instance: nameOf.get(host)!,

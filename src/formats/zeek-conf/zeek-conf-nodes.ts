@@ -1,10 +1,10 @@
-import type { ClusterRole, Node } from '../../../schemas/types.js'
+import type { ClusterNode, ClusterRole } from '../../../schemas/types.js'
 import { maxNodes } from '../converted.js'
 import { nodeFaults } from '../schema-faults.js'
 import type { Arguments, SectionReader, Templates } from './zeek-conf-section.js'
 
 /** A node before its instance is known. */
-export type Draft = Omit<Node, 'instance'>
+export type Draft = Omit<ClusterNode, 'instance'>
 
 const roles: { role: ClusterRole; word: string; count: string; max: number }[] = [
   { role: 'MANAGER', word: 'manager', count: 'manager', max: 1 },
@@ -23,7 +23,7 @@ type Furnish = (
   word: string,
   own: { arguments: Arguments; env: Templates },
   variables: Record<string, string>
-) => Pick<Node, 'scripts' | 'options' | 'env'>
+) => Pick<ClusterNode, 'scripts' | 'options' | 'env'>
 
 function furnisher(zeek: SectionReader): Furnish {
   const given = zeek.arguments('args')

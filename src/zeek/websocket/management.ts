@@ -1,12 +1,12 @@
 /** The records of Zeek's module Management (`policy/frameworks/management/types.zeek`), and their equivalents here. */
 import {
+  type ClusterConfiguration,
+  type ClusterConfigurationInput,
+  type ClusterNode,
   clusterRoles,
-  type Configuration,
-  type ConfigurationInput,
   type Instance,
-  type Node,
   type NodeStatus,
-  type ResultData
+  type RequestResultData
 } from '../../../schemas/types.js'
 import {
   address,
@@ -72,7 +72,7 @@ const instance: Form<Instance> = mapped(
  * A field that only Zeek has (a node's state in a configuration) is RUNNING, as zeek-client sends it. A role that no
  * node can have is left to the schema to refuse.
  */
-const node: Form<Node> = mapped(
+const node: Form<ClusterNode> = mapped(
   record(nodeFields),
   ({ options, env = {}, ...rest }) => ({
     ...rest,
@@ -82,13 +82,13 @@ const node: Form<Node> = mapped(
   }),
   ({ state: _state, role, options, env, ...rest }) => ({
     ...rest,
-    role: role as Node['role'],
+    role: role as ClusterNode['role'],
     ...(options ? { options: Object.fromEntries(options.map(({ name, value }) => [name, value])) } : {}),
     ...(Object.keys(env).length > 0 ? { env } : {})
   })
 )
 
-export const configuration: Form<ConfigurationInput> = mapped(
+export const configuration: Form<ClusterConfigurationInput> = mapped(
   record({ id: text, instances: setOf(instance), nodes: setOf(node) }),
   ({ id = '', instances, nodes }) => ({ id, instances, nodes }),
   ({ id, ...rest }) => ({ ...(id === '' ? {} : { id }), ...rest })
@@ -125,9 +125,9 @@ const instances = vectorOf(instance)
 const nodeOutputs = record({ stdout: text, stderr: text })
 
 /** Returns the one value that represents the data of a result. */
-export function encodeResultData(data: ResultData): Value | undefined {
+export function encodeResultData(data: RequestResultData): Value | undefined {
   if (data.id !== undefined) return text.encode(data.id)
-  if (data.configuration) return configuration.encode(data.configuration satisfies Configuration)
+  if (data.configuration) return configuration.encode(data.configuration satisfies ClusterConfiguration)
   if (data.nodes) return nodeStatuses.encode(data.nodes)
   if (data.instances) return instances.encode(data.instances)
   if (data.value !== undefined) return text.encode(data.value)

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Share } from '../../../schemas/agent.js'
-import type { Node, Outcome } from '../../../schemas/types.js'
+import type { ClusterNode, Outcome } from '../../../schemas/types.js'
 import { ShareFile } from '../../../src/agent/nodes/share-file.js'
 import { NodeTable } from '../../../src/agent/nodes/node-table.js'
 import type { SupervisorClient } from '../../../src/agent/nodes/supervisor-client.js'
@@ -16,7 +16,7 @@ const nodes = [
   { name: 'manager', instance: 'a', role: 'MANAGER' },
   { name: 'worker-1', instance: 'a', role: 'WORKER', env: { MY_TOKEN: 'opensesame' } },
   { name: 'worker-2', instance: 'a', role: 'WORKER' }
-] satisfies Node[]
+] satisfies ClusterNode[]
 const share: Share = { config_id: 'c', layout: { backend: 'broker', nodes: [] }, nodes }
 
 /** A supervisor whose programs start at once, never join, and end when they may. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import type { InstanceNode } from '../../../schemas/api.js'
-import type { ArchiveStatus, FileSystem, HealthReport } from '../../../schemas/operations.js'
+import type { ArchiveStatus, FileSystemStats, HealthReport } from '../../../schemas/operations.js'
 import { assess, type HealthLimits } from '../../../src/controller/cluster/health.js'
 import { getJson, openStream } from '../../support/client.js'
 import { startTestController } from '../../support/controller.js'
@@ -29,7 +29,7 @@ const node = (name: string, more: Partial<InstanceNode> = {}): InstanceNode => (
   cluster_role: 'WORKER',
   ...more
 })
-const disk = (free: number): FileSystem => ({ path: '/var', holds: ['state'], size_bytes: 1000, free_bytes: free })
+const disk = (free: number): FileSystemStats => ({ path: '/var', holds: ['state'], size_bytes: 1000, free_bytes: free })
 const archive = (more: Partial<ArchiveStatus>): ArchiveStatus => ({
   queue: '/q',
   directory: '/l',

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import type { Configuration, Node } from '../../../schemas/types.js'
+import type { ClusterConfiguration, ClusterNode } from '../../../schemas/types.js'
 import { plan } from '../../../src/controller/cluster/plan.js'
 import type { PortRules } from '../../../src/controller/cluster/ports.js'
 import { Shares } from '../../../src/controller/cluster/shares.js'
@@ -13,10 +13,10 @@ const recorded = (name: string): any => {
   const strip = (node: object) => Object.fromEntries(Object.entries(node).filter(([, value]) => value !== null))
   return { id, instances, nodes: nodes.map(strip) }
 }
-const byName = (nodes: readonly Node[]) => [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1))
+const byName = (nodes: readonly ClusterNode[]) => [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1))
 const known = (places: Record<string, string>) =>
   new Map(Object.entries(places).map(([name, host]) => [name, { host }]))
-const two = (hosts: { a?: string; b?: string } = {}): Configuration => ({
+const two = (hosts: { a?: string; b?: string } = {}): ClusterConfiguration => ({
   id: 'c1',
   instances: [
     { name: 'a', ...(hosts.a ? { host: hosts.a } : {}) },
@@ -136,7 +136,11 @@ await t.test("a share names the layout, and holds the instance's own nodes with 
 })
 
 await t.test('a node may have the name of a property of every object', async t => {
-  const nodes: Node[] = ['__proto__', 'constructor', 'toString'].map(name => ({ name, instance: 'a', role: 'WORKER' }))
+  const nodes: ClusterNode[] = ['__proto__', 'constructor', 'toString'].map(name => ({
+    name,
+    instance: 'a',
+    role: 'WORKER'
+  }))
   const planned = plan({ id: 'c', instances: [{ name: 'a' }], nodes }, known({ a: '10.0.0.1' }), rules, 'zeromq')
   const stored = JSON.parse(JSON.stringify(planned))
   t.same(

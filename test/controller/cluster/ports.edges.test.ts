@@ -1,11 +1,11 @@
 import t from 'tap'
 import { assignPorts, type PortRules } from '../../../src/controller/cluster/ports.js'
-import type { Node } from '../../../schemas/types.js'
+import type { ClusterNode } from '../../../schemas/types.js'
 
 const rules: PortRules = { controllerPorts: [2150], brokerStart: 2200, metricsStart: 9000, zeromqStart: 5555 }
 
 await t.test('a broker port is not one that another node has for its metrics', async t => {
-  const nodes: Node[] = [
+  const nodes: ClusterNode[] = [
     { name: 'm', instance: 'a', role: 'MANAGER' },
     { name: 'w', instance: 'a', role: 'WORKER', metrics_port: 2200 }
   ]

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { clusterRoles, type Instance, type Node } from '../../../schemas/types.js'
+import { type ClusterNode, clusterRoles, type Instance } from '../../../schemas/types.js'
 import {
   assignPorts,
   inPortOrder,
@@ -10,7 +10,12 @@ import {
 } from '../../../src/controller/cluster/ports.js'
 
 const rules: PortRules = { controllerPorts: [2150, 2149], brokerStart: 2200, metricsStart: 9000, zeromqStart: 5555 }
-const node = (name: string, role: Node['role'] = 'LOGGER', instance = 'a', more: Partial<Node> = {}): Node => ({
+const node = (
+  name: string,
+  role: ClusterNode['role'] = 'LOGGER',
+  instance = 'a',
+  more: Partial<ClusterNode> = {}
+): ClusterNode => ({
   name,
   role,
   instance,
@@ -19,7 +24,7 @@ const node = (name: string, role: Node['role'] = 'LOGGER', instance = 'a', more:
 const oneHost = () => '10.0.0.1'
 const apart = (name: string) => `host ${name}`
 const assign = (
-  nodes: Node[],
+  nodes: ClusterNode[],
   {
     instances = [{ name: 'a' }, { name: 'b' }],
     hostOf = apart,
@@ -169,7 +174,7 @@ const clusters = fc
     { selector: ({ name }) => name, maxLength: 12 }
   )
   .map(drafts =>
-    drafts.map(({ wantsPort, wantsMetrics, ...draft }, index): Node => ({
+    drafts.map(({ wantsPort, wantsMetrics, ...draft }, index): ClusterNode => ({
       ...draft,
       ...(wantsPort ? { port: 2200 + index * 2 } : {}),
       ...(wantsMetrics ? { metrics_port: 9000 + index * 2 } : {})

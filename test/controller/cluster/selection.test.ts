@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { clusterRoles, type Configuration } from '../../../schemas/types.js'
+import { type ClusterConfiguration, clusterRoles } from '../../../schemas/types.js'
 import { steps } from '../../../src/controller/work/operations.js'
 import { select } from '../../../src/controller/cluster/selection.js'
 
-const configuration: Configuration = {
+const configuration: ClusterConfiguration = {
   id: 'c',
   instances: [{ name: 'a' }, { name: 'b' }],
   nodes: [

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import type { ConfigurationInput, Node } from '../../../schemas/types.js'
+import type { ClusterConfigurationInput, ClusterNode } from '../../../schemas/types.js'
 import { validate } from '../../../src/controller/cluster/validation.js'
 import { fixture } from '../../support/environment.js'
 
@@ -10,14 +10,22 @@ const rules = {
   autoAssignBrokerPorts: true,
   dialsSecurely: true
 }
-const node = (name: string, more: Partial<Node> = {}): Node => ({ name, instance: 'a', role: 'LOGGER', ...more })
+const node = (name: string, more: Partial<ClusterNode> = {}): ClusterNode => ({
+  name,
+  instance: 'a',
+  role: 'LOGGER',
+  ...more
+})
 const configuration = (
-  nodes: Node[],
-  instances: ConfigurationInput['instances'] = [{ name: 'a' }]
-): ConfigurationInput => ({ instances, nodes })
-const errorsOf = (nodes: Node[], instances?: ConfigurationInput['instances'], more: Partial<typeof rules> = {}) =>
-  validate(configuration(nodes, instances), { ...rules, ...more }).errors
-const warningsOf = (nodes: Node[], instances?: ConfigurationInput['instances']) =>
+  nodes: ClusterNode[],
+  instances: ClusterConfigurationInput['instances'] = [{ name: 'a' }]
+): ClusterConfigurationInput => ({ instances, nodes })
+const errorsOf = (
+  nodes: ClusterNode[],
+  instances?: ClusterConfigurationInput['instances'],
+  more: Partial<typeof rules> = {}
+) => validate(configuration(nodes, instances), { ...rules, ...more }).errors
+const warningsOf = (nodes: ClusterNode[], instances?: ClusterConfigurationInput['instances']) =>
   validate(configuration(nodes, instances), rules).warnings
 
 await t.test('a sound configuration has neither errors nor warnings', async t => {
@@ -36,8 +44,8 @@ await t.test('a sound configuration has neither errors nor warnings', async t =>
 
 const texts: [
   title: string,
-  nodes: Node[],
-  instances: ConfigurationInput['instances'],
+  nodes: ClusterNode[],
+  instances: ClusterConfigurationInput['instances'],
   errors: string[],
   more?: Partial<typeof rules>
 ][] = [
@@ -209,7 +217,7 @@ await t.test('what is odd but works in Zeek is only a warning', async t => {
 })
 
 const hub = node('m', { role: 'MANAGER' })
-const worker = (name: string, source: string, fanout?: string, more: Partial<Node> = {}) =>
+const worker = (name: string, source: string, fanout?: string, more: Partial<ClusterNode> = {}) =>
   node(name, {
     role: 'WORKER',
     interface: source,
@@ -217,7 +225,8 @@ const worker = (name: string, source: string, fanout?: string, more: Partial<Nod
     ...more
   })
 /** Those about nodes that share something. */
-const sharedBy = (...nodes: Node[]) => validate(configuration([hub, ...nodes], [{ name: 'a' }, { name: 'b' }]), rules)
+const sharedBy = (...nodes: ClusterNode[]) =>
+  validate(configuration([hub, ...nodes], [{ name: 'a' }, { name: 'b' }]), rules)
 
 await t.test('two AF_PACKET interfaces of one instance with one fan-out id that both say are an error', async t => {
   const { errors, warnings } = sharedBy(

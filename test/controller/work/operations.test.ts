@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import type { Request } from '../../../schemas/api.js'
+import type { ClusterRequest } from '../../../schemas/api.js'
 import type { Handlers } from '../../../src/link/link.js'
 import { getJson, openStream } from '../../support/client.js'
 import { startTestController } from '../../support/controller.js'
@@ -48,7 +48,7 @@ const desiredOf = async (url: string) =>
       .filter(({ mgmt_role: role }: any) => role === 'NODE')
       .map(({ node, desired_state: desired }: any) => [node, desired])
   )
-const told = ({ results }: Request) =>
+const told = ({ results }: ClusterRequest) =>
   Object.fromEntries(
     results.map(({ node, instance, success, error }) => [node ?? instance ?? '', success ? 'success' : error])
   )
@@ -270,7 +270,7 @@ await t.test('a step that hangs does not take the time of all: who is left is to
 
 await t.test('each step of a rolling restart has the time of its type', async t => {
   const { ask } = await deployed(t, { flags: { 'controller-timeout-restart': '7', 'controller-timeout-max': '20' } })
-  const secondsOf = ({ created_at: from, expires_at: to }: Request) => (Date.parse(to) - Date.parse(from)) / 1000
+  const secondsOf = ({ created_at: from, expires_at: to }: ClusterRequest) => (Date.parse(to) - Date.parse(from)) / 1000
   t.equal(secondsOf(await ask('restart', { roles: ['WORKER'] })), 7)
   t.equal(secondsOf(await ask('restart', { roles: ['WORKER'], strategy: 'rolling', max_parallel: 2 })), 14)
   t.equal(secondsOf(await ask('restart', { strategy: 'rolling' })), 20, 'the most that a request may have')

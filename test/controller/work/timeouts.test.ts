@@ -1,11 +1,11 @@
 import t from 'tap'
 import type { RequestArguments, RequestType } from '../../../schemas/api.js'
-import type { Node } from '../../../schemas/types.js'
+import type { ClusterNode } from '../../../schemas/types.js'
 import type { Fleet } from '../../../src/controller/fleet.js'
 import { timeoutOf } from '../../../src/controller/work/timeouts.js'
 import { settingsOf } from '../../support/settings.js'
 
-const node = (name: string, role: Node['role'], instance = 'a'): Node => ({ name, role, instance })
+const node = (name: string, role: ClusterNode['role'], instance = 'a'): ClusterNode => ({ name, role, instance })
 const nodes = [
   node('m', 'MANAGER'),
   node('l', 'LOGGER'),

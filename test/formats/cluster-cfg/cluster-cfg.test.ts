@@ -3,7 +3,14 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
-import { ConfigurationInput, Environment, Node, Options, clusterRoles, namePattern } from '../../../schemas/types.js'
+import {
+  ClusterConfigurationInput,
+  NodeEnvironment,
+  ClusterNode,
+  NodeOptions,
+  clusterRoles,
+  namePattern
+} from '../../../schemas/types.js'
 import { checker } from '../../../schemas/validator.js'
 import { AppError, invalid } from '../../../src/errors.js'
 import { formatClusterCfg, parseClusterCfg } from '../../../src/formats/cluster-cfg/cluster-cfg.js'
@@ -328,11 +335,11 @@ const node = fc.record(
     role: fc.constantFrom(...clusterRoles),
     port,
     metrics_port: port,
-    interface: like(Node.properties.interface),
+    interface: like(ClusterNode.properties.interface),
     cpu_affinity: fc.integer({ min: 0, max: 4095 }),
-    scripts: fc.array(like((Node.properties.scripts as any).items)),
-    options: map(Options),
-    env: map(Environment)
+    scripts: fc.array(like((ClusterNode.properties.scripts as any).items)),
+    options: map(NodeOptions),
+    env: map(NodeEnvironment)
   },
   { requiredKeys: ['name', 'instance', 'role'] }
 )
@@ -340,10 +347,10 @@ const configuration = fc.record({
   instances: fc.uniqueArray(instance, { selector: ({ name }) => name }),
   nodes: fc.uniqueArray(node, { selector: ({ name }) => name })
 })
-const check = checker(ConfigurationInput, invalid)
+const check = checker(ClusterConfigurationInput, invalid)
 
 /** Sorted, and without what the format does not tell apart: empty and absent, an address without a port and none. */
-function normalized({ instances, nodes }: ConfigurationInput) {
+function normalized({ instances, nodes }: ClusterConfigurationInput) {
   const byName = (a: { name: string }, b: { name: string }) => compare(a.name, b.name)
   const sorted = (map: Record<string, string> = {}) => Object.entries(map).sort(([a], [b]) => compare(a, b))
   return {

@@ -1,7 +1,12 @@
 import assert from 'node:assert'
 import fc from 'fast-check'
 import t from 'tap'
-import { ConfigurationInput, type Configuration, type Node, type NodeStatus } from '../../../schemas/types.js'
+import {
+  ClusterConfigurationInput,
+  type ClusterConfiguration,
+  type ClusterNode,
+  type NodeStatus
+} from '../../../schemas/types.js'
 import { checker } from '../../../schemas/validator.js'
 import { invalid } from '../../../src/errors.js'
 import { configuration, encodeResultData, result } from '../../../src/zeek/websocket/management.js'
@@ -15,7 +20,7 @@ import { runs } from '../../support/runs.js'
 const value = (type: string, data: unknown) => ({ '@data-type': type, data }) as Value
 const set = (...data: Value[]) => value('set', data)
 const port = (number: number) => value('port', `${number}/tcp`)
-const valid = checker(ConfigurationInput, invalid)
+const valid = checker(ClusterConfigurationInput, invalid)
 
 /** The configurations in a conversation: what zeek-client sent, and what Zeek's controller answered. */
 function configurationsIn(command: string): Value[] {
@@ -32,7 +37,7 @@ function configurationsIn(command: string): Value[] {
   })
 }
 
-const nodeNamed = (nodes: readonly Node[], name: string) => nodes.find(node => node.name === name)
+const nodeNamed = (nodes: readonly ClusterNode[], name: string) => nodes.find(node => node.name === name)
 
 /** The fields of a node as zeek-client sends them, with some changed. */
 function nodeFields(changed: Record<number, Value> = {}): Value {
@@ -154,7 +159,7 @@ await t.test('each field of a node is where Zeek has it', async t => {
     9: value('table', [{ key: string('K'), value: string('V') }]),
     10: port(9000)
   })
-  const node: Node = {
+  const node: ClusterNode = {
     name: 'w',
     instance: 'i',
     role: 'WORKER',
@@ -270,7 +275,7 @@ const configurations = fc
     },
     { ...required, requiredKeys: ['instances', 'nodes'] }
   )
-  .filter(accepts(ConfigurationInput)) as fc.Arbitrary<ConfigurationInput>
+  .filter(accepts(ClusterConfigurationInput)) as fc.Arbitrary<ClusterConfigurationInput>
 
 await t.test('any configuration that the schema takes comes back from its record', async t => {
   fc.assert(
@@ -284,8 +289,8 @@ await t.test('any configuration that the schema takes comes back from its record
 })
 
 await t.test('an empty environment is none, empty options are some', async t => {
-  const node: Node = { name: 'w', instance: 'i', role: 'WORKER' }
-  const back = (node: Node) =>
+  const node: ClusterNode = { name: 'w', instance: 'i', role: 'WORKER' }
+  const back = (node: ClusterNode) =>
     configuration.decode(configuration.encode({ instances: [], nodes: [node] }), 'c').nodes[0]
   t.strictSame(back({ ...node, env: {} }), node)
   t.strictSame(back({ ...node, options: {}, scripts: [] }), { ...node, options: {}, scripts: [] })
@@ -401,7 +406,11 @@ await t.test('a node of the cluster has no management role for Zeek', async t =>
 })
 
 await t.test('every kind of data has its form', async t => {
-  const full: Configuration = { id: 'c', instances: [{ name: 'i', host: '10.0.0.1', listen_port: 2151 }], nodes: [] }
+  const full: ClusterConfiguration = {
+    id: 'c',
+    instances: [{ name: 'i', host: '10.0.0.1', listen_port: 2151 }],
+    nodes: []
+  }
   t.strictSame(encodeResultData({ id: 'c' }), string('c'))
   t.strictSame(
     encodeResultData({ configuration: full }),
