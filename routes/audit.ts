@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { AuditList, AuditStreamEvent } from '../schemas/events.js'
-import { Cursor, Ref, RequestId } from '../schemas/types.js'
+import { Ref, RequestId } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'
 import { json, needs, problems } from './answers.js'
+import { paging, placeIn } from './pages.js'
 import {
   answerHead,
   cursorHeaders,
@@ -30,17 +31,11 @@ export const auditRoutes: FastifyPluginAsyncTypebox<{ access: Pick<Access, 'audi
         ...needs('admin'),
         tags,
         summary: 'List audit entries, newest first',
-        querystring: Type.Object(
-          {
-            before: Type.Optional(Cursor),
-            limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 })
-          },
-          { additionalProperties: false }
-        ),
+        querystring: Type.Object(paging({ maximum: 1000, default: 100 }), { additionalProperties: false }),
         response: { 200: json('A page of entries', Ref(AuditList)), ...problems }
       }
     },
-    async request => audit.page(request.query)
+    async ({ query: { limit, after } }) => audit.page({ limit, before: placeIn(after, text => audit.placeOf(text)) })
   )
 
   app.route({

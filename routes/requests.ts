@@ -16,6 +16,7 @@ import type { Controller } from '../src/controller/controller.js'
 import { AppError } from '../src/errors.js'
 import { acceptClusterCfg, clusterCfgContent, readBody } from './cluster-cfg.js'
 import { json, maxWaitSeconds, needs, problems, Wait } from './answers.js'
+import { paging, placeIn } from './pages.js'
 
 const tags = ['requests']
 /** A page of requests ends early once it has more results. */
@@ -33,6 +34,12 @@ const accepted = {
 function preferredWait(prefer: string | undefined): number | undefined {
   const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])/i.exec(prefer ?? '')?.[1]
   return seconds === undefined ? undefined : Math.min(Number(seconds), maxWaitSeconds)
+}
+
+/** Returns the place of a request among all; undefined for what is none. */
+function requestPlace(text: string): number | undefined {
+  const place = /^[1-9][0-9]{0,15}$/.test(text) ? Number(text) : undefined
+  return Number.isSafeInteger(place) ? place : undefined
 }
 
 /** Removes members that are null from a JSON value: zeek-client prints null for what is absent. */
@@ -173,26 +180,17 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
           {
             type: Type.Optional(Ref(RequestTypeName)),
             state: Type.Optional(Ref(RequestState)),
-            before: Type.Optional(
-              Type.Integer({
-                minimum: 1,
-                maximum: Number.MAX_SAFE_INTEGER,
-                description: 'Older ones than this place: the `next` of the page before.'
-              })
-            ),
-            limit: Type.Integer({
-              minimum: 1,
-              maximum: 200,
-              default: 50,
-              description: `So many at most; less when they have more than ${pageResults} results. \`next\` tells of more.`
-            })
+            ...paging({ maximum: 200, default: 50 }, `; fewer when they have more than ${pageResults} results`)
           },
           { additionalProperties: false }
         ),
         response: { 200: json('A page of requests', Ref(ClusterRequestList)), ...problems }
       }
     },
-    async request => ({ ...controller.listRequests(request.query, pageResults), event_cursor: controller.cursor })
+    async ({ query: { after, ...filter } }) => ({
+      ...controller.listRequests({ ...filter, before: placeIn(after, requestPlace) }, pageResults),
+      event_cursor: controller.cursor
+    })
   )
 
   app.get(

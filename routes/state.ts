@@ -8,13 +8,14 @@ import { formatClusterCfg } from '../src/formats/cluster-cfg/cluster-cfg.js'
 import { json, needs, problems } from './answers.js'
 import { clusterCfgContent, wantsClusterCfg } from './cluster-cfg.js'
 import { joinRepeated, namesIn, Several, SeveralOf } from './lists.js'
+import { paging, placeIn } from './pages.js'
 
 const configurationDocument = json('The configuration', Ref(ConfigurationDocument))
 
 const nodeStates: readonly NodeState[] = NodeState.enum
 const onePattern = namePattern.slice(1, -1)
-/** Pattern of an instance and one of its nodes, as in `next`. */
-const placePattern = `^${onePattern}/${onePattern}$`
+/** An instance and one of its nodes, as in `next`. */
+const nodePlace = new RegExp(`^${onePattern}/${onePattern}$`)
 
 /** Routes for what the controller knows now. Events after `event_cursor` on the event stream are not yet in it. */
 export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; access: Pick<Access, 'audit'> }> = async (
@@ -45,22 +46,13 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
         ...needs('viewer'),
         tags,
         summary: 'List nodes',
-        description:
-          'All of them, or those that fit every parameter which is given; in pages where there is a `limit`.',
+        description: 'All of them, or those that fit every parameter which is given, in pages.',
         querystring: Type.Object(
           {
             instance: Several(onePattern, 'instances', 'agent-sensor-1,agent-sensor-2'),
             role: SeveralOf(clusterRoles, 'roles', 'WORKER'),
             state: SeveralOf(nodeStates, 'states', 'CRASHED,FAILED,UNKNOWN'),
-            after: Type.Optional(
-              Type.String({
-                pattern: placePattern,
-                description: 'Later ones than this place: the `next` of the page before.'
-              })
-            ),
-            limit: Type.Optional(
-              Type.Integer({ minimum: 1, maximum: 1000, description: 'So many at most; all, when it is not given.' })
-            )
+            ...paging({ maximum: 1000, default: 1000 })
           },
           { additionalProperties: false }
         ),
@@ -76,7 +68,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
         instances: namesIn(instance),
         roles: namesIn(role),
         states: namesIn(state),
-        after,
+        after: placeIn(after, text => (nodePlace.test(text) ? text : undefined)),
         limit
       })
       return { ...page, event_cursor: controller.cursor }

@@ -23,6 +23,7 @@ import {
   ListOf,
   ManagementRole,
   Name,
+  Next,
   NodeEnvironment,
   NodeOptions,
   NodeState,
@@ -89,7 +90,7 @@ const eventCursor = { event_cursor: Cursor }
 export const ClusterRequestList = Type.Object(
   {
     requests: ListOf(ClusterRequest),
-    next: Type.Optional(Type.String({ description: 'Give this as ?before= for the next page.' })),
+    next: Next,
     ...eventCursor
   },
   {
@@ -155,7 +156,7 @@ export type InstanceNode = Static<typeof InstanceNode>
 export const NodeList = Type.Object(
   {
     nodes: ListOf(InstanceNode),
-    next: Type.Optional(Type.String({ description: 'Give this as ?after= for the next page.' })),
+    next: Next,
     ...eventCursor
   },
   {

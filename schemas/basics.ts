@@ -75,6 +75,14 @@ export const Cursor = Type.String({
   examples: ['k3v9q2.1042']
 })
 
+/** Where the next page of a list begins. */
+export const Next = Type.Optional(
+  Type.String({
+    description: 'The `after` of the next page; absent in the last one. Opaque.',
+    examples: ['k3v9q2.1042']
+  })
+)
+
 export const ClusterRole = Enum(
   'ClusterRole',
   ['MANAGER', 'LOGGER', 'PROXY', 'WORKER'],

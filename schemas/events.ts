@@ -11,7 +11,7 @@ import {
   ConfigurationDocument,
   RoleName
 } from './api.js'
-import { closed, Cursor, Enum, ListOf, NodeState, Ref, RequestId, RequestResult, Time } from './types.js'
+import { closed, Cursor, Enum, ListOf, Next, NodeState, Ref, RequestId, RequestResult, Time } from './types.js'
 
 const stamp = { cursor: Cursor, time: Time }
 const sample = { cursor: 'k3v9q2.1042', time: '2026-11-22T14:48:56.123Z' }
@@ -231,11 +231,11 @@ export const AuditEntry = domain(
 )
 
 export const AuditList = Type.Object(
-  { entries: ListOf(AuditEntry), next: Type.Optional(Cursor), event_cursor: Cursor },
+  { entries: ListOf(AuditEntry), next: Next, event_cursor: Cursor },
   {
     $id: 'AuditList',
     ...closed,
-    description: 'A page of the audit log, newest first; `next` is the `before` of the next one.',
+    description: 'A page of the audit log, newest first.',
     examples: [{ entries: [], event_cursor: sample.cursor }]
   }
 )

@@ -5,7 +5,6 @@ import type { AuditEvent } from '../../schemas/events.js'
 import { clientAddress } from '../addresses.js'
 import { parseCursor } from '../events/cursor.js'
 import type { Hub } from '../events/hub.js'
-import { AppError } from '../errors.js'
 import { auditEntry, auditKinds, type AuditKind } from './audit-entry.js'
 import type { Caller } from './caller.js'
 import { Gathering, type Gathered } from './gathering.js'
@@ -44,20 +43,20 @@ export class Audit {
     return this.#channel.hub
   }
 
-  /** Returns a page of entries, newest first. Throws `invalid_request`. */
-  page({ before, limit }: { before?: string | undefined; limit: number }): {
+  /** Returns the place of an entry; undefined for what is no cursor of this log. */
+  placeOf(cursor: string): number | undefined {
+    const place = parseCursor(cursor)
+    return place?.epoch === this.#channel.log.epoch ? place.seq : undefined
+  }
+
+  /** Returns a page of entries, newest first, of those before a place; `next` is the cursor of its last one. */
+  page({ before = Number.MAX_SAFE_INTEGER, limit }: { before?: number | undefined; limit: number }): {
     entries: unknown[]
     next?: string
     event_cursor: string
   } {
     const { log, hub } = this.#channel
-    const place = before === undefined ? { epoch: log.epoch, seq: Number.MAX_SAFE_INTEGER } : parseCursor(before)
-    if (place?.epoch !== log.epoch) {
-      throw new AppError('invalid_request', 'querystring/before is not a cursor of this log', {
-        errors: [{ field: 'querystring/before', message: 'is not a cursor of this log' }]
-      })
-    }
-    const entries = log.before(place.seq, limit)
+    const entries = log.before(before, limit)
     const last = entries.at(-1)
     return {
       entries: entries.map(({ seq, time, body }) => ({

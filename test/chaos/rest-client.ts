@@ -55,7 +55,7 @@ export class RestClient {
   async list(): Promise<void> {
     for (let next: string | undefined = ''; next !== undefined;) {
       const page = (await getJson(
-        `${this.#url}/v1/requests?limit=200${next && `&before=${next}`}`,
+        `${this.#url}/v1/requests?limit=200${next && `&after=${next}`}`,
         this.#run.headers('operator')
       )) as { requests: Shown[]; next?: string }
       for (const request of page.requests) {

@@ -66,13 +66,15 @@ await t.test('pages follow each other without a gap', async t => {
   const all = (await page()).entries
   const pages = []
   for (let next: string | undefined = ''; next !== undefined;) {
-    const { entries, next: after } = await page(`?limit=4${next && `&before=${next}`}`)
+    const { entries, next: after } = await page(`?limit=4${next && `&after=${next}`}`)
     pages.push(...entries)
     next = after
   }
   t.equal(all.length, 9)
   t.same(pages, all)
-  t.match(await page('?before=nonsense.1'), { status: 400, errors: [{ field: 'querystring/before' }] })
+  for (const place of ['nonsense.1', 'x']) {
+    t.match(await page(`?after=${place}`), { status: 400, errors: [{ field: 'querystring/after' }] })
+  }
 })
 
 await t.test('admins hear of it as it happens, also of what another process has done, and resume', async t => {

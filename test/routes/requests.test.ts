@@ -236,7 +236,7 @@ await t.test('pages have neither gaps nor doubles, even while requests come', as
   for (let n = 0; n < 7; n++) reqids.unshift((await ask(n % 2 ? 'get_instances' : 'get_configuration')).reqid)
   const seen: string[] = []
   for (let next: string | undefined = ''; next !== undefined;) {
-    const page: any = await getJson(`${url}/v1/requests?limit=3${next && `&before=${next}`}`)
+    const page: any = await getJson(`${url}/v1/requests?limit=3${next && `&after=${next}`}`)
     seen.push(...page.requests.map(({ reqid }: ClusterRequest) => reqid))
     next = page.next
     await ask('get_instances')

@@ -201,6 +201,7 @@ await t.test('a filter that means nothing is refused by name', async t => {
     'limit=0': 'querystring/limit',
     'limit=1001': 'querystring/limit',
     'after=x': 'querystring/after',
+    'after=a%20b': 'querystring/after',
     'rolle=WORKER': 'querystring/rolle'
   }
   for (const [query, field] of Object.entries(refused)) {
