@@ -57,17 +57,33 @@ export class Keyring {
   async closeSession(id: string): Promise<boolean> {
     if (typeof this.#tokens.get(id)?.parent !== 'string') return false
     await this.#store.write('written', () => this.#table.delete(id))
-    this.#read()
+    this.drop(id)
     return true
+  }
+
+  /** Takes in a token that this process has stored, in place of those that have expired. */
+  add(token: StoredToken): void {
+    this.#forget(other => isExpired(other, this.#now()))
+    this.#tokens.set(token.id, token)
+  }
+
+  /** Drops a token that this process has deleted, with its sessions. */
+  drop(id: string): void {
+    this.#forget(token => token.id === id || token.parent === id)
   }
 
   /** Reads the tokens again if another process has changed them; this process's own writes do not count. */
   refresh(): void {
     const { version } = this.#table
     if (version === this.#version) return
-    this.#version = version
     this.#read()
     this.#onChange()
+    // Not before: what fails is tried again.
+    this.#version = version
+  }
+
+  #forget(isGone: (token: StoredToken) => boolean): void {
+    for (const token of this.#tokens.values()) if (isGone(token)) this.#tokens.delete(token.id)
   }
 
   #read(): void {
