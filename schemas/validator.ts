@@ -7,9 +7,10 @@ import { eventComponents } from './events.js'
 import { cutKeyword } from './basics.js'
 import { cut } from './cut.js'
 import { suggestion } from './nearest.js'
+import { tokenComponents } from './tokens.js'
 
 /** Every named schema. */
-export const components = [...apiComponents, ...eventComponents]
+export const components = [...apiComponents, ...tokenComponents, ...eventComponents]
 
 /** Ajv's options, with formats that JSON Schema does not define or Ajv does not include. */
 export const ajvOptions: Options = {
@@ -55,9 +56,10 @@ type SchemaError = Pick<
 
 /** Returns Ajv's errors as paths and texts. `at` is the beginning of each path, for example "body". */
 export function fieldErrors(errors: readonly SchemaError[], at: string): FieldError[] {
-  // Ajv reports a bad name in a map twice: the reason, and the fact. Only the fact is kept.
+  // Ajv reports twice what is wrong with a name in a map, and under a condition: the reason, and the fact. Of a name the
+  // fact is kept, of a condition the reason.
   return errors
-    .filter(({ propertyName }) => propertyName === undefined)
+    .filter(({ propertyName, keyword }) => propertyName === undefined && keyword !== 'if')
     .map(error => ({ field: at + error.instancePath + ownName(error), message: textOf(error) }))
 }
 
@@ -84,7 +86,7 @@ function textOf({ keyword, params, message = 'is not valid', parentSchema = {} }
     case 'additionalProperties':
       return `is not known${suggestion(params.additionalProperty, Object.keys(parentSchema.properties ?? {}))}`
     case 'required':
-      return 'is required'
+      return expected === undefined ? 'is required' : `is required: ${expected}`
     case 'propertyNames':
       return 'is not a valid name'
     case 'enum':

@@ -10,6 +10,7 @@ export const statusOf = {
   method_not_allowed: 405,
   not_acceptable: 406,
   request_timeout: 408,
+  conflict: 409,
   payload_too_large: 413,
   unsupported_media_type: 415,
   idempotency_key_reused: 422,

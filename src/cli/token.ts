@@ -1,16 +1,15 @@
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { roles, type Role } from '../../schemas/access.js'
-import { namePattern } from '../../schemas/types.js'
+import { TokenInput } from '../../schemas/tokens.js'
+import { checker } from '../../schemas/validator.js'
 import { AppError } from '../errors.js'
-import { auditEntry, auditKinds } from '../requests/audit-entry.js'
-import { createToken } from '../security/token.js'
+import { Tokens } from '../server/access/tokens.js'
 import { EventLog } from '../store/events.js'
 import { Store } from '../store/store.js'
 import { TokenTable } from '../store/tokens.js'
 import { parseFlags, readSettings } from './flags.js'
 
-const units = { m: 60_000, h: 3_600_000, d: 86_400_000 }
+const unitSeconds = { m: 60, h: 3_600, d: 86_400 }
 
 const tokenFlags = ['role', 'name', 'expires']
 
@@ -33,7 +32,7 @@ export async function runToken(args: readonly string[], env: NodeJS.ProcessEnv):
 /**
  * Runs `token create --role R [--name N] [--expires 30d]`, `token list` or `token revoke ID` on the store of a
  * controller, which may be running and applies the change within a second. Returns the text to print. Throws
- * `invalid_request`.
+ * `invalid_request`; `not_found` for an ID that there is not; `conflict` when there are too many tokens.
  */
 export async function tokenCommand(
   words: readonly string[],
@@ -42,45 +41,25 @@ export async function tokenCommand(
 ): Promise<string> {
   const [verb, ...rest] = words
   const store = new Store(join(stateDir, 'controller.sqlite'))
-  const table = new TokenTable(store)
   const audit = new EventLog(store, 'audit')
-  const note = (action: string, detail: string) =>
-    audit.append(
-      auditEntry(action, 'succeeded', { name: userName(), address: 'the command line' }, { detail }),
-      auditKinds.change,
-      Date.now()
-    )
+  const tokens = new Tokens({
+    table: new TokenTable(store),
+    write: job => store.write('synced', () => job((entry, kind) => audit.append(entry, kind, Date.now()))),
+    now: Date.now
+  })
+  const by = { name: userName(), address: 'the command line' }
   try {
-    if (verb === 'create' && rest.length === 0) {
-      const { kept, text } = createToken({ ...readFlags(flags), now: Date.now() })
-      await store.write('synced', () => {
-        table.insert(kept)
-        note('create_token', `${kept.id}: ${kept.role} ${kept.name}`)
-      })
-      return text
-    }
+    if (verb === 'create' && rest.length === 0) return (await tokens.create(inputOf(flags), by)).token
     if (verb === 'list' && rest.length === 0) {
-      return table
+      return tokens
         .list()
-        .map(token =>
-          [
-            token.id,
-            token.role,
-            token.name,
-            timeOf(token.created_at),
-            token.expires_at === null ? 'never' : timeOf(token.expires_at),
-            ...(token.parent === null ? [] : [`session of ${token.parent}`])
-          ].join('\t')
+        .map(({ id, role, name, created_at: created, expires_at: expires = 'never', session_of: parent }) =>
+          [id, role, name, created, expires, ...(parent === undefined ? [] : [`session of ${parent}`])].join('\t')
         )
         .join('\n')
     }
     if (verb === 'revoke' && rest.length === 1) {
-      const isGone = await store.write('synced', () => {
-        const isGone = table.delete(rest[0]!)
-        if (isGone) note('revoke_token', rest[0]!)
-        return isGone
-      })
-      if (!isGone) throw new AppError('invalid_request', `there is no token ${rest[0]}`)
+      await tokens.revoke(rest[0]!, by)
       return `revoked ${rest[0]}`
     }
     throw new AppError(
@@ -101,28 +80,18 @@ function userName(): string {
   }
 }
 
-const timeOf = (ms: number) => new Date(ms).toISOString()
+/** Throws `invalid_request` for the first error, by the name of its flag: `/role must be one of …`. */
+const checkInput = checker(
+  TokenInput,
+  ([error]) => new AppError('invalid_request', `--${error!.field.slice(1)} ${error!.message}`)
+)
 
-function readFlags({ role, name, expires }: Record<string, string>): {
-  role: Role
-  name: string
-  lifetimeMs: number | undefined
-} {
-  const known = roles.find(each => each === role)
-  if (!known) throw new AppError('invalid_request', `--role must be one of ${roles.join(', ')}`)
-  if (known === 'agent' && name === undefined) {
-    throw new AppError('invalid_request', '--name must be the name of the agent: it can speak for no other')
-  }
-  if (name !== undefined && !new RegExp(namePattern).test(name)) {
-    throw new AppError('invalid_request', '--name must be a name: letters, digits, ".", "_" and "-"')
-  }
+/** Returns the token that the flags ask for. Throws `invalid_request`. */
+function inputOf({ role = '', name, expires }: Record<string, string>): TokenInput {
   const [, count, unit] = /^([1-9]\d{0,4})([mhd])$/.exec(expires ?? '') ?? []
   if (expires !== undefined && count === undefined) {
     throw new AppError('invalid_request', '--expires must be a number of minutes, hours or days: 90m, 12h, 30d')
   }
-  return {
-    role: known,
-    name: name ?? known,
-    lifetimeMs: count === undefined ? undefined : Number(count) * units[unit as keyof typeof units]
-  }
+  const seconds = Number(count) * unitSeconds[unit as keyof typeof unitSeconds]
+  return checkInput({ role, name, ...(expires === undefined ? {} : { expires_in: seconds }) }, '')
 }

@@ -74,6 +74,11 @@ export function findToken(
   return isExpired(token, now) ? undefined : token
 }
 
+/** Returns a text in which no token can be read, with what says which one it was. */
+export function withoutSecrets(text: string): string {
+  return text.replace(/(zcc_[0-9a-f]{12}_)[\w-]+/g, '$1…')
+}
+
 export function isExpired({ expires_at: expires }: StoredToken, now: number): boolean {
   return expires !== null && expires <= now
 }

@@ -27,8 +27,28 @@ export class TokenTable {
     return this.#store.all<StoredToken>('SELECT * FROM tokens ORDER BY created_at, id')
   }
 
+  get(id: string): StoredToken | undefined {
+    return this.#store.get<StoredToken>('SELECT * FROM tokens WHERE id = ?', id)
+  }
+
   insert({ id, name, role, hash, created_at: created, expires_at: expires, parent }: StoredToken): void {
     this.#store.run('INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?)', id, name, role, hash, created, expires, parent)
+  }
+
+  /**
+   * Stores a token that is no session, replacing expired ones. Returns false, and does nothing, when there are `max` that
+   * have not expired.
+   */
+  insertWithin(token: StoredToken, max: number): boolean {
+    const { created_at: now } = token
+    const count = this.#store.get<{ count: number }>(
+      'SELECT count(*) AS count FROM tokens WHERE parent IS NULL AND (expires_at IS NULL OR expires_at > ?)',
+      now
+    )!.count
+    if (count >= max) return false
+    this.#store.run('DELETE FROM tokens WHERE expires_at <= ?', now)
+    this.insert(token)
+    return true
   }
 
   /**

@@ -79,18 +79,30 @@ await t.test('what a token cannot be is said, and nothing is made', async t => {
   const cases: [string[], Record<string, string>, RegExp][] = [
     [['create'], {}, /^--role must be one of viewer, operator, admin, agent$/],
     [['create'], { role: 'boss' }, /^--role/],
-    [['create'], { role: 'agent' }, /^--name must be the name of the agent/],
+    [['create'], { role: 'agent' }, /^--name is required: an agent can speak for no other$/],
     [['create'], { role: 'viewer', name: 'a b' }, /^--name/],
     [['create'], { role: 'viewer', expires: '0d' }, /^--expires/],
+    [['create'], { role: 'viewer', expires: '100000d' }, /^--expires/],
     [['create'], { role: 'viewer', expires: 'soon' }, /^--expires/],
     [['create', 'x'], { role: 'viewer' }, /^token takes/],
     [[], {}, /^token takes/],
     [['revoke'], {}, /^token takes/],
-    [['revoke', 'abc'], {}, /^there is no token abc$/],
     [['list', 'all'], {}, /^token takes/]
   ]
   for (const [words, flags, message] of cases) {
     await t.rejects(tokenCommand(words, flags, directory), { code: 'invalid_request', message })
   }
+  const text = await tokenCommand(['create'], { role: 'viewer', expires: '99999d' }, directory)
+  const [, id] = text.split('_') as [string, string]
+  await t.rejects(tokenCommand(['revoke', 'abc'], {}, directory), {
+    code: 'not_found',
+    message: /^there is no token abc$/
+  })
+  await t.rejects(
+    tokenCommand(['revoke', text], {}, directory),
+    { code: 'not_found', message: new RegExp(`^there is no token zcc_${id}_…$`) },
+    'a text is not shown again'
+  )
+  await tokenCommand(['revoke', id], {}, directory)
   t.equal(await tokenCommand(['list'], {}, directory), '')
 })

@@ -1,0 +1,91 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { RoleName } from './api.js'
+import { closed, ListOf, Name, Ref, Time } from './basics.js'
+
+/** As many as agents may be. They are listed at once, and all are read again when another process changes one. */
+export const tokensMax = 10_000
+
+const day = 86_400
+const example = { id: '9448e9c83643', name: 'ops', role: 'operator', created_at: '2026-11-22T14:48:56.123Z' } as const
+
+/** The id of a token; the first admin's own has a word for it. */
+export const TokenId = Type.String({
+  pattern: '^([0-9a-f]{12}|bootstrap)$',
+  'x-expected': 'the id of a token, never its text',
+  description: 'The id of a token: not a secret, and of no use to log in.',
+  examples: [example.id]
+})
+
+export const TokenInput = Type.Object(
+  {
+    role: Ref(RoleName),
+    name: Type.Optional(
+      Type.String({
+        ...Name,
+        description:
+          'Who the bearer is, for the audit log; of an agent, the only name that it may use. Default: the role.',
+        examples: ['ops']
+      })
+    ),
+    expires_in: Type.Optional(
+      Type.Integer({
+        minimum: 60,
+        maximum: 99_999 * day,
+        description: 'Seconds until it expires. Without it, the token is good until it is revoked.',
+        examples: [30 * day]
+      })
+    )
+  },
+  {
+    $id: 'TokenInput',
+    ...closed,
+    if: { properties: { role: { const: 'agent' } }, required: ['role'] },
+    then: { properties: { name: {} }, required: ['name'], 'x-expected': 'an agent can speak for no other' },
+    description: 'What a token is to be.',
+    examples: [{ role: 'operator', name: 'ops', expires_in: 30 * day }]
+  }
+)
+export type TokenInput = Static<typeof TokenInput>
+
+const known = {
+  id: TokenId,
+  name: Name,
+  role: Ref(RoleName),
+  created_at: Time,
+  expires_at: Type.Optional(Time)
+}
+
+export const Token = Type.Object(
+  { ...known, session_of: Type.Optional({ ...TokenId, description: 'The token that this session ends with.' }) },
+  {
+    $id: 'Token',
+    ...closed,
+    description: 'What is known of a token, or of a session, which is a token of its own. Never its text.',
+    examples: [example]
+  }
+)
+export type Token = Static<typeof Token>
+
+export const TokenList = Type.Object(
+  { tokens: ListOf(Token) },
+  { $id: 'TokenList', ...closed, description: 'All tokens, oldest first.', examples: [{ tokens: [example] }] }
+)
+
+export const CreatedToken = Type.Object(
+  {
+    ...known,
+    token: Type.String({
+      description: 'Its text, for `Authorization: Bearer`. It is told this once, and not kept.',
+      examples: [`zcc_${example.id}_…`]
+    })
+  },
+  {
+    $id: 'CreatedToken',
+    ...closed,
+    description: 'A new token, with its text.',
+    examples: [{ ...example, token: `zcc_${example.id}_…` }]
+  }
+)
+export type CreatedToken = Static<typeof CreatedToken>
+
+export const tokenComponents = [TokenInput, Token, TokenList, CreatedToken]

@@ -1,0 +1,88 @@
+import { tokensMax, type CreatedToken, type Token, type TokenInput } from '../../../schemas/tokens.js'
+import { AppError } from '../../errors.js'
+import { auditEntry, auditKinds } from '../../requests/audit-entry.js'
+import type { AppendEntry } from '../../requests/journal.js'
+import { createToken, withoutSecrets } from '../../security/token.js'
+import type { StoredToken, TokenTable } from '../../store/tokens.js'
+import type { Principal } from './guard.js'
+import type { Keyring } from './keyring.js'
+
+/** Writes what a job does together with the audit entries that it appends: both are on the disk, or neither. */
+export type WriteAudited = <T>(job: (record: AppendEntry) => T) => Promise<T>
+
+export interface TokensOptions {
+  table: TokenTable
+  write: WriteAudited
+  /** Returns milliseconds since 1970. */
+  now: () => number
+  /** What this process knows of tokens: a change of its own is not one that it would notice. */
+  keyring?: Pick<Keyring, 'add' | 'drop'>
+}
+
+/** The tokens, as the command and the routes list and change them. Every change has its entry in the audit log. */
+export class Tokens {
+  #options: TokensOptions
+
+  constructor(options: TokensOptions) {
+    this.#options = options
+  }
+
+  /** Returns all tokens and sessions, oldest first. */
+  list(): Token[] {
+    return this.#options.table.list().map(shown)
+  }
+
+  /** Makes a token, and returns it with its text. Throws `conflict` when there are too many. */
+  async create({ role, name = role, expires_in: seconds }: TokenInput, by: Partial<Principal>): Promise<CreatedToken> {
+    const { table, now, keyring } = this.#options
+    const lifetimeMs = seconds === undefined ? undefined : seconds * 1000
+    const { kept, text } = createToken({ name, role, lifetimeMs, now: now() })
+    await this.#change('create_token', by, () => {
+      if (table.insertWithin(kept, tokensMax)) return describe(kept)
+      throw new AppError('conflict', `there are ${tokensMax} tokens, and may be no more: revoke those of no use`)
+    })
+    keyring?.add(kept)
+    return { ...shown(kept), token: text }
+  }
+
+  /** Revokes a token with its sessions. Throws `not_found`. */
+  async revoke(id: string, by: Partial<Principal>): Promise<void> {
+    const { table, keyring } = this.#options
+    await this.#change('revoke_token', by, () => {
+      const token = table.get(id)
+      if (!token) throw new AppError('not_found', `there is no token ${withoutSecrets(id)}`)
+      table.delete(id)
+      return describe(token) + (id === by.tokenId || id === by.client ? ', its own' : '')
+    })
+    keyring?.drop(id)
+  }
+
+  /** Writes a change, and the entry that it describes. Throws `unauthorized` when the token of who asks is gone. */
+  async #change(action: string, by: Partial<Principal>, job: () => string): Promise<void> {
+    const { table, write } = this.#options
+    await write(record => {
+      // It was good when the request began; the revocation may be of this very transaction.
+      if (by.tokenId !== undefined && !table.get(by.tokenId)) throw new AppError('unauthorized', 'the token is revoked')
+      record(auditEntry(action, 'succeeded', by, { detail: job() }), auditKinds.change)
+    })
+  }
+}
+
+const timeOf = (ms: number) => new Date(ms).toISOString()
+
+/** Returns what admins may know of a token. */
+function shown({ id, name, role, created_at: created, expires_at: expires, parent }: StoredToken): Token {
+  return {
+    id,
+    name,
+    role,
+    created_at: timeOf(created),
+    ...(expires === null ? {} : { expires_at: timeOf(expires) }),
+    ...(parent === null ? {} : { session_of: parent })
+  }
+}
+
+/** Returns a token in words: later on its id alone would tell nothing. */
+function describe({ id, name, role, parent }: StoredToken): string {
+  return `${id}: ${role} ${name}${parent === null ? '' : `, session of ${parent}`}`
+}
