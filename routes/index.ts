@@ -10,6 +10,7 @@ import { prometheusRoutes } from './prometheus.js'
 import { requestRoutes } from './requests.js'
 import { sessionRoutes } from './session.js'
 import { stateRoutes } from './state.js'
+import { tokenRoutes } from './tokens.js'
 
 /** All routes of the API, each with the parts of the controller that it needs. */
 export const routes: FastifyPluginAsync<{
@@ -23,6 +24,7 @@ export const routes: FastifyPluginAsync<{
   await app.register(stateRoutes, { prefix: '/v1', controller, access })
   await app.register(auditRoutes, { prefix: '/v1', access })
   await app.register(sessionRoutes, { prefix: '/v1', guard: access.guard })
+  await app.register(tokenRoutes, { prefix: '/v1', tokens: access.tokens })
   await app.register(messageRoutes, { prefix: '/v1' })
   await app.register(prometheusRoutes, { prefix: '/v1', controller, access })
   await app.register(monitoringRoutes, { controller, metrics })

@@ -74,7 +74,15 @@ export async function startController({
   const audit = new Audit({ log: auditLog, hub: auditHub }, (entry, kind) => {
     journal.record(entry, kind).catch(error => log.debug(`an audit entry is lost: ${messageOf(error)}`))
   })
-  const access = await createAccess({ settings, store, audit, onChange: () => journal.catchUp(), now, agent })
+  const access = await createAccess({
+    settings,
+    store,
+    audit,
+    write: job => journal.write('synced', false, (_append, record) => job(record)),
+    onChange: () => journal.catchUp(),
+    now,
+    agent
+  })
   const table = new RequestTable(store)
   const requests = new Requests({
     table,

@@ -34,6 +34,7 @@ const openapi: Parameters<typeof swagger>[1] = {
     },
     tags: [
       { name: 'session', description: 'Browser sessions and tickets' },
+      { name: 'tokens', description: 'Tokens of clients and agents' },
       { name: 'requests', description: 'Submit requests and read their results' },
       { name: 'events', description: 'Event streams' },
       { name: 'state', description: 'Instances, nodes and configurations' },

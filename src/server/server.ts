@@ -13,6 +13,7 @@ import type { Hub } from '../events/hub.js'
 import type { Access } from './access/access.js'
 import { acceptJsonOnly } from './body.js'
 import type { Controller } from '../controller/controller.js'
+import { withoutSecrets } from '../security/token.js'
 import { serveDocument } from './document.js'
 import type { Principal } from './access/guard.js'
 import type { Messages } from './messages.js'
@@ -190,7 +191,7 @@ function answerWithProblems(app: FastifyInstance, log: Logger): void {
     answerWith(reply, problem)
   })
   app.setNotFoundHandler(async (request, reply) => {
-    const path = request.url.split('?')[0]!
+    const path = withoutSecrets(request.url.split('?')[0]!)
     const allowed = [...new Set(known.filter(route => route.path.test(path)).map(({ method }) => method))]
     if (allowed.length === 0) throw new AppError('not_found', `there is no ${path}`)
     reply.header('allow', allowed.join(', '))

@@ -15,6 +15,7 @@ import { Keyring } from './keyring.js'
 import { Limits } from './limits.js'
 import { namesOf, networksOf, OriginPolicy } from './origin-policy.js'
 import { Tickets } from './tickets.js'
+import { Tokens, type WriteAudited } from './tokens.js'
 
 /** How clients and agents get access to the controller, and how it dials agents. */
 export interface Access {
@@ -22,6 +23,7 @@ export interface Access {
   site: OriginPolicy
   limits: Limits
   guard: Guard
+  tokens: Tokens
   audit: Audit
   /**
    * Opens a link to an agent that is dialled: over TLS if the controller has certificates, and then only to the agent
@@ -41,6 +43,7 @@ export interface AccessOptions {
   settings: ControllerSettings
   store: Store
   audit: Audit
+  write: WriteAudited
   /** Called when another process has changed the store. */
   onChange: () => void
   /** Returns milliseconds since 1970. */
@@ -49,7 +52,15 @@ export interface AccessOptions {
 }
 
 /** Creates the access control of the settings. Throws an AppError that names the setting. */
-export async function createAccess({ settings, store, audit, onChange, now, agent }: AccessOptions): Promise<Access> {
+export async function createAccess({
+  settings,
+  store,
+  audit,
+  write,
+  onChange,
+  now,
+  agent
+}: AccessOptions): Promise<Access> {
   const certificates = Certificates.of('controller', settings)
   await keepBootstrapToken(settings, store, now())
   if (agent) await giveToken(agent, store, now())
@@ -78,9 +89,10 @@ export async function createAccess({ settings, store, audit, onChange, now, agen
     },
     now
   })
+  const keyring = new Keyring(store, now, onChange)
   const guard = new Guard({
     authentication: settings.controller_authentication,
-    keyring: new Keyring(store, now, onChange),
+    keyring,
     tickets: new Tickets(limits.tickets, now),
     site,
     limits,
@@ -88,11 +100,24 @@ export async function createAccess({ settings, store, audit, onChange, now, agen
     sessionMs: settings.controller_session_lifetime * 1000,
     now
   })
+  const tokens = new Tokens({
+    table: new TokenTable(store),
+    write,
+    now,
+    keyring: {
+      add: token => keyring.add(token),
+      drop: id => {
+        keyring.drop(id)
+        guard.sweep()
+      }
+    }
+  })
   return {
     certificates,
     site,
     limits,
     guard,
+    tokens,
     audit,
     dialAgent: async (name, address, signal) => {
       if (!certificates) {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { covers, isRole, type NeededRole, type Role } from '../../../schemas/access.js'
 import { bearerOf, type Bearer } from '../../security/certificates.js'
+import { withoutSecrets } from '../../security/token.js'
 import { clientAddress } from '../../addresses.js'
 import { AppError } from '../../errors.js'
 import type { StoredToken } from '../../store/tokens.js'
@@ -30,6 +31,13 @@ export type Asking = Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'socket' |
 const checkMs = 250
 const cookieName = 'zeek-cluster-session'
 
+/** What is open for a caller: a response, or the socket of a WebSocket. */
+interface Held {
+  destroy: () => unknown
+  once: (event: 'close', listener: () => void) => unknown
+  writableEnded?: boolean
+}
+
 export interface GuardOptions {
   authentication: 'none' | 'token'
   keyring: Keyring
@@ -45,7 +53,7 @@ export interface GuardOptions {
 /** Authenticates and authorizes callers, and ends streams whose token or certificate is no longer valid. */
 export class Guard {
   #options: GuardOptions
-  #held = new Map<{ destroy: () => unknown }, Principal>()
+  #held = new Map<Held, Principal>()
   #timer: NodeJS.Timeout
 
   constructor(options: GuardOptions) {
@@ -122,13 +130,15 @@ export class Guard {
   }
 
   /** Watches a stream while it is open: it ends when the token or certificate is no longer valid. */
-  hold(
-    principal: Principal,
-    stream: { destroy: () => unknown; once: (event: 'close', listener: () => void) => unknown }
-  ): void {
+  hold(principal: Principal, stream: Held): void {
     if (principal.tokenId === undefined && principal.expires === undefined) return
     this.#held.set(stream, principal)
     stream.once('close', () => this.#held.delete(stream))
+  }
+
+  /** Ends what is open for callers who are no longer good, once the present request is answered. */
+  sweep(): void {
+    setImmediate(() => this.#check())
   }
 
   /**
@@ -257,17 +267,20 @@ export class Guard {
     try {
       this.#options.keyring.refresh()
     } catch {}
-    for (const [stream, principal] of this.#held) if (!this.#isGood(principal)) stream.destroy()
+    for (const [stream, principal] of this.#held) {
+      // A whole answer goes out: it may be the one to who has revoked a token of their own.
+      if (!this.#isGood(principal) && !stream.writableEnded) stream.destroy()
+    }
   }
 }
 
-/** Returns the method and path of a request, as routes see them, without the query, which may hold secrets. */
+/** Returns the method and path of a request, as routes see them, without tokens and the query, which may hold secrets. */
 function actionOf({ method, url = '' }: Asking): string {
   const path = url.split('?')[0]!
   try {
-    return `${method} ${decodeURI(path)}`
+    return withoutSecrets(`${method} ${decodeURI(path)}`)
   } catch {
-    return `${method} ${path}`
+    return withoutSecrets(`${method} ${path}`)
   }
 }
 

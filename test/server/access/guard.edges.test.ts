@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import { BlockList } from 'node:net'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { Guard } from '../../../src/server/access/guard.js'
 import { Keyring } from '../../../src/server/access/keyring.js'
 import { Limits } from '../../../src/server/access/limits.js'
@@ -10,7 +10,8 @@ import { TokenTable } from '../../../src/store/tokens.js'
 import { createToken } from '../../../src/security/token.js'
 import { openStore } from '../../store/open.js'
 
-await t.test('while tokens cannot be read those that are known count, until they expire', async t => {
+/** A guard with a clock that can be moved, and what holds something open with a token that lives for a second. */
+async function start(t: Test) {
   const { store } = openStore(t)
   const { kept } = createToken({ name: 'a', role: 'viewer', lifetimeMs: 1000, now: 0 })
   await store.write('synced', () => new TokenTable(store).insert(kept))
@@ -18,9 +19,10 @@ await t.test('while tokens cannot be read those that are known count, until they
   const now = () => clock.now
   const one = { total: 1, perClient: 1 }
   const limits = new Limits({ rate: 1, work: 0, streams: one, messages: one, connections: one, now })
+  const keyring = new Keyring(store, now, () => {})
   const guard = new Guard({
     authentication: 'token',
-    keyring: new Keyring(store, now, () => {}),
+    keyring,
     tickets: new Tickets(limits.tickets, now),
     site: new OriginPolicy({ isNamed: () => true, isSecure: false, proxies: new BlockList() }),
     limits,
@@ -29,8 +31,17 @@ await t.test('while tokens cannot be read those that are known count, until they
     now
   })
   t.teardown(() => guard.close())
-  const stream = Object.assign(new EventEmitter(), { destroy: () => stream.emit('close') })
-  guard.hold({ name: 'a', role: 'viewer', address: '', client: kept.id, tokenId: kept.id }, stream)
+  const open = (more: object = {}) => {
+    const stream = Object.assign(new EventEmitter(), { destroy: () => stream.emit('close') }, more)
+    guard.hold({ name: 'a', role: 'viewer', address: '', client: kept.id, tokenId: kept.id }, stream)
+    return stream
+  }
+  return { store, clock, guard, keyring, kept, open }
+}
+
+await t.test('while tokens cannot be read those that are known count, until they expire', async t => {
+  const { store, clock, open } = await start(t)
+  const stream = open()
   let reads = 0
   store.get = () => {
     reads++
@@ -42,4 +53,14 @@ await t.test('while tokens cannot be read those that are known count, until they
   await once(stream, 'close')
   clearTimeout(alive)
   t.ok(reads > 0)
+})
+
+await t.test('what is open ends with its token, but for an answer that is whole', async t => {
+  const { guard, keyring, kept, open } = await start(t)
+  const [stream, answer] = [open(), open({ writableEnded: true })]
+  const ended = once(stream, 'close')
+  answer.once('close', () => t.fail('it is cut off'))
+  keyring.drop(kept.id)
+  guard.sweep()
+  await ended
 })

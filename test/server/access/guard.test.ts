@@ -68,7 +68,7 @@ const operations: Operation[] = Object.entries(
 ).flatMap(([path, methods]) =>
   Object.entries(methods as object).map(([method, { 'x-role': needed, security }]) => ({
     method: method.toUpperCase(),
-    path: path.replace('{reqid}', 'no-such').replace('{state}', 'staged'),
+    path: path.replace('{reqid}', 'no-such').replace('{state}', 'staged').replace('{id}', '000000000000'),
     needed,
     security
   }))

@@ -19,7 +19,14 @@ import { openRaw, upgradeText } from '../../support/zeek-websocket.js'
 async function siteOf(t: Test, flags: Record<string, string>): Promise<OriginPolicy> {
   const store = new Store(':memory:')
   const audit = { repeated: () => {}, refused: () => {} } as unknown as Audit
-  const access = await createAccess({ settings: settingsOf(flags), store, audit, onChange: () => {}, now: Date.now })
+  const access = await createAccess({
+    settings: settingsOf(flags),
+    store,
+    audit,
+    write: async job => job(() => {}),
+    onChange: () => {},
+    now: Date.now
+  })
   t.teardown(() => {
     access.close()
     store.close()
