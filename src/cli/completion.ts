@@ -86,23 +86,9 @@ function argumentOf({ registeredArguments }: CommandUnknownOpts, count: number):
 /** Returns what may stand for an argument or an option; nothing when the controller does not answer at once. */
 async function valuesOf(name: string, io: Io): Promise<readonly string[]> {
   try {
-    switch (name) {
-      case '--role':
-        return clusterRoles.map(role => role.toLowerCase())
-      case '--context':
-        return Object.keys((await readContexts(contextsFile(io.env))).contexts)
-      case '--instance':
-        return (await ask(io, '/v1/instances')).instances.map(({ name }) => name)
-      case 'nodes':
-      case '--node':
-        return (await ask(io, '/v1/nodes')).nodes.flatMap(({ node, mgmt_role: role }) =>
-          role === 'NODE' ? [node] : []
-        )
-      case 'reqid':
-        return (await ask(io, '/v1/requests')).requests.map(({ reqid }) => reqid)
-      default:
-        return []
-    }
+    if (name === '--role') return clusterRoles.map(role => role.toLowerCase())
+    if (name === '--context') return Object.keys((await readContexts(contextsFile(io.env))).contexts)
+    return await valuesAtController(name, io)
   } catch {
     return []
   }
@@ -111,16 +97,28 @@ async function valuesOf(name: string, io: Io): Promise<readonly string[]> {
 /** A shell waits for this: it is not kept waiting. */
 const patienceMs = 1000
 
-async function ask<P extends '/v1/instances' | '/v1/nodes' | '/v1/requests'>(io: Io, path: P) {
+async function valuesAtController(name: string, io: Io): Promise<readonly string[]> {
   const [{ connect }, { findTarget }] = await Promise.all([
     import('../client/connection.js'),
     import('../client/target.js')
   ])
   const api = await connect(await findTarget({}, io.env))
-  const { data } = await api.GET(path as '/v1/nodes', { signal: AbortSignal.timeout(patienceMs) })
-  return data as unknown as {
-    instances: { name: string }[]
-    nodes: { node: string; mgmt_role: string }[]
-    requests: { reqid: string }[]
+  const signal = AbortSignal.timeout(patienceMs)
+  switch (name) {
+    case '--instance': {
+      const { data } = await api.GET('/v1/instances', { signal })
+      return data!.instances.map(({ name }) => name)
+    }
+    case 'nodes':
+    case '--node': {
+      const { data } = await api.GET('/v1/nodes', { params: { query: { limit: 1000 } }, signal })
+      return data!.nodes.flatMap(({ node, mgmt_role: role }) => (role === 'NODE' ? [node] : []))
+    }
+    case 'reqid': {
+      const { data } = await api.GET('/v1/requests', { params: { query: { limit: 50 } }, signal })
+      return data!.requests.map(({ reqid }) => reqid)
+    }
+    default:
+      return []
   }
 }

@@ -41,7 +41,7 @@ export function defineDiag(program: Command, io: Io): void {
   })
 }
 
-function diagnosisOf(result: Schema['Result'], screen: Screen): string[] {
+function diagnosisOf(result: Schema['RequestResult'], screen: Screen): string[] {
   const { node, data } = result
   if (!data?.diagnosis) return lineOf(result, screen)
   const { state, command, options = {}, directory, runs, core, backtrace, notes } = data.diagnosis

@@ -9,7 +9,7 @@ import { ofController, selectorOf, selectsNodes, toJson, wholeFrom } from './opt
 import { showOutcome } from './requests.js'
 import { open, type Session } from './session.js'
 
-type OutputStream = Schema['OutputStream']
+type OutputStream = Schema['NodeOutputStream']
 
 /** The longest that a request may follow, in seconds, and the most lines of a node that it tells. */
 const followSeconds = 3600

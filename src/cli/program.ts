@@ -25,6 +25,7 @@ const commands: Record<string, () => Promise<Define>> = {
   audit: async () => (await import('./events.js')).defineAudit,
   login: async () => (await import('./login.js')).defineLogin,
   context: async () => (await import('./login.js')).defineContext,
+  token: async () => (await import('./token.js')).defineToken,
   completion: async () => (await import('./completion.js')).defineCompletion,
   complete: async () => (await import('./completion.js')).defineComplete,
   convert: async () => (await import('./server.js')).defineConvert,
@@ -35,6 +36,12 @@ const commands: Record<string, () => Promise<Define>> = {
 
 /** Runs a command line, without the program's name. Returns the exit code. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
+  if (args[0] === 'token' && args.includes('--offline')) {
+    // It takes every setting of the server.
+    const { runOfflineTokens } = await import('./offline-tokens.js')
+    const rest = args.slice(1).filter(arg => arg !== '--offline')
+    return await runOfflineTokens(rest, io.env)
+  }
   const { [args[0] ?? '']: named } = commands
   const program = named ? await programOf([named], io) : await allCommands(io)
   try {

@@ -131,7 +131,7 @@ export function defineHistory(program: Command, io: Io): void {
 const toneOf = (state: Schema['RequestState']): Tone =>
   state === 'succeeded' ? 'good' : state === 'pending' ? 'quiet' : state === 'partial' ? 'warning' : 'bad'
 
-const historyColumns: Column<Schema['Request']>[] = [
+const historyColumns: Column<Schema['ClusterRequest']>[] = [
   { title: 'TIME', text: ({ created_at: time }) => time },
   { title: 'REQUEST', text: ({ reqid }) => reqid },
   { title: 'TYPE', text: ({ type }) => type, tone: () => 'strong' },

@@ -82,7 +82,7 @@ async function told<T>(story: AsyncGenerator<Followed, T>, onEvent: (event: Foll
   }
 }
 
-type Result = Schema['Result']
+type Result = Schema['RequestResult']
 
 /** Prints a finished request: for programs whole, else what each result says. Returns the exit code. */
 export function showOutcome(

@@ -1,97 +1,111 @@
-import { userInfo } from 'node:os'
-import { join } from 'node:path'
-import { TokenInput } from '../../schemas/tokens.js'
-import { checker } from '../../schemas/validator.js'
-import { AppError } from '../errors.js'
-import { Tokens } from '../server/access/tokens.js'
-import { EventLog } from '../store/events.js'
-import { Store } from '../store/store.js'
-import { TokenTable } from '../store/tokens.js'
-import { parseFlags, readSettings } from './flags.js'
+import { Option, type Command } from '@commander-js/extra-typings'
+import type { TargetOptions } from '../client/target.js'
+import { exitCodes, Failure } from '../client/failure.js'
+import { tableOf } from '../terminal/table.js'
+import { withExamples } from './examples.js'
+import { expirySeconds } from './expiry.js'
+import { print, printJson, remark, type Io } from './io.js'
+import { ofController, toJson } from './options.js'
+import { open, type Session } from './session.js'
 
-const unitSeconds = { m: 60, h: 3_600, d: 86_400 }
+const roles = ['viewer', 'operator', 'admin', 'agent'] as const
 
-const tokenFlags = ['role', 'name', 'expires']
-
-/**
- * Creates, lists or revokes tokens. Words come first, then flags: those of the command, and settings. Returns the exit
- * code.
- */
-export async function runToken(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  // It may be what creates the store, which is for nobody else.
-  process.umask(0o077)
-  const words = args.findIndex(arg => arg.startsWith('--'))
-  const { file, flags } = parseFlags(words < 0 ? [] : args.slice(words))
-  const own = Object.fromEntries(Object.entries(flags).filter(([name]) => tokenFlags.includes(name)))
-  const others = Object.fromEntries(Object.entries(flags).filter(([name]) => !tokenFlags.includes(name)))
-  const { management_state_dir: directory } = readSettings({ file, flags: others, env })
-  console.log(await tokenCommand(words < 0 ? args : args.slice(0, words), own, directory))
-  return 0
-}
-
-/**
- * Runs `token create --role R [--name N] [--expires 30d]`, `token list` or `token revoke ID` on the store of a
- * controller, which may be running and applies the change within a second. Returns the text to print. Throws
- * `invalid_request`; `not_found` for an ID that there is not; `conflict` when there are too many tokens.
- */
-export async function tokenCommand(
-  words: readonly string[],
-  flags: Record<string, string>,
-  stateDir: string
-): Promise<string> {
-  const [verb, ...rest] = words
-  const store = new Store(join(stateDir, 'controller.sqlite'))
-  const audit = new EventLog(store, 'audit')
-  const tokens = new Tokens({
-    table: new TokenTable(store),
-    write: job => store.write('synced', () => job((entry, kind) => audit.append(entry, kind, Date.now()))),
-    now: Date.now
-  })
-  const by = { name: userName(), address: 'the command line' }
-  try {
-    if (verb === 'create' && rest.length === 0) return (await tokens.create(inputOf(flags), by)).token
-    if (verb === 'list' && rest.length === 0) {
-      return tokens
-        .list()
-        .map(({ id, role, name, created_at: created, expires_at: expires = 'never', session_of: parent }) =>
-          [id, role, name, created, expires, ...(parent === undefined ? [] : [`session of ${parent}`])].join('\t')
-        )
-        .join('\n')
-    }
-    if (verb === 'revoke' && rest.length === 1) {
-      await tokens.revoke(rest[0]!, by)
-      return `revoked ${rest[0]}`
-    }
-    throw new AppError(
-      'invalid_request',
-      'token takes: create --role ROLE [--name NAME] [--expires 30d], list, or revoke ID'
+export function defineToken(program: Command, io: Io): void {
+  const command = program
+    .command('token')
+    .helpGroup('Access:')
+    .summary('make, list and revoke tokens')
+    .description(
+      `Tokens of the controller. It takes the role admin; on the controller's host, --offline works on its database instead, with the settings of the server as \`start\` takes them: that is how the first one is made.`
     )
-  } finally {
-    store.close()
-  }
+  withExamples(
+    command,
+    ['zeek-cluster token create --offline --role admin', 'the first one'],
+    ['zeek-cluster token create --role agent --name sensor-1', 'for the agent of another host']
+  )
+  const creating = withOffline(
+    command
+      .command('create')
+      .summary('make a token')
+      .description('Prints a new token, once: only a hash is kept of it.')
+      .addOption(new Option('--role <role>', 'what it is good for').choices(roles).makeOptionMandatory())
+      .option('--name <name>', 'who its bearer is; of an agent, its name. Default: the role')
+      .option('--expires <time>', 'as 90m, 12h, 30d; default: never', expirySeconds)
+  )
+  withExamples(
+    creating,
+    ['zeek-cluster token create --role operator --name ops --expires 30d', 'for a person'],
+    ['zeek-cluster token create --role agent --name sensor-1 > token', 'for an agent']
+  )
+  creating.action(async ({ role, name, expires, ...options }) => {
+    await withHint(io, options, async ({ api, signal }) => {
+      const body = {
+        role,
+        ...(name === undefined ? {} : { name }),
+        ...(expires === undefined ? {} : { expires_in: expires })
+      }
+      const { data } = await api.POST('/v1/tokens', { body, signal })
+      if (options.json === true) printJson(io, data)
+      else print(io, data!.token)
+    })
+  })
+  const listing = withOffline(
+    command.command('list').summary('list tokens').description('Lists tokens and sessions, without their texts.')
+  )
+  withExamples(listing, ['zeek-cluster token list', 'as a table'], ['zeek-cluster token list --json', 'for a program'])
+  listing.action(async options => {
+    await withHint(io, options, async ({ api, signal, screen }) => {
+      const { data } = await api.GET('/v1/tokens', { signal })
+      if (options.json === true) return printJson(io, data)
+      if (data!.tokens.length === 0) return remark(io, 'no tokens')
+      print(
+        io,
+        tableOf(
+          [
+            { title: 'ID', text: ({ id }) => id },
+            { title: 'ROLE', text: ({ role }) => role },
+            { title: 'NAME', text: ({ name }) => name, isLong: true },
+            { title: 'CREATED', text: ({ created_at: at }) => at },
+            { title: 'EXPIRES', text: ({ expires_at: at }) => at ?? 'never' },
+            { title: 'SESSION OF', text: ({ session_of: parent }) => parent ?? '' }
+          ],
+          data!.tokens,
+          screen
+        )
+      )
+    })
+  })
+  const revoking = withOffline(
+    command
+      .command('revoke')
+      .summary('revoke a token')
+      .description('Has a token not be taken any more, and ends all that was opened with it.')
+      .argument('<id>', 'its ID, as `token list` shows it')
+  )
+  withExamples(
+    revoking,
+    ['zeek-cluster token revoke 9448e9c83643', 'one token, or one session'],
+    ['zeek-cluster token list', 'shows the IDs']
+  )
+  revoking.action(async (id, options) => {
+    await withHint(io, options, async ({ api, signal }) => {
+      await api.DELETE('/v1/tokens/{id}', { params: { path: { id } }, signal })
+      remark(io, `revoked ${id}`)
+    })
+  })
 }
 
-/** Returns the name of the user who runs the command. In a container, a user may have no name. */
-function userName(): string {
+// What comes with --offline is not parsed here: see program.ts.
+const withOffline = <A extends unknown[], O extends Record<string, unknown>>(command: Command<A, O>) =>
+  ofController(toJson(command.option('--offline', "work on the database of this host's controller")))
+
+/** Runs what needs a controller; when that is not to be had, says that there is another way. */
+async function withHint(io: Io, options: TargetOptions, work: (session: Session) => Promise<void>): Promise<void> {
   try {
-    return userInfo().username
-  } catch {
-    return `user ${process.getuid?.()}`
+    await work(await open(io, options))
+  } catch (error) {
+    if (!(error instanceof Failure) || error.exitCode !== exitCodes.unavailable) throw error
+    const hint = "on the controller's host, it works without one: --offline"
+    throw new Failure(error.exitCode, `${error.message}\n${hint}`, { code: error.code, cause: error })
   }
-}
-
-/** Throws `invalid_request` for the first error, by the name of its flag: `/role must be one of …`. */
-const checkInput = checker(
-  TokenInput,
-  ([error]) => new AppError('invalid_request', `--${error!.field.slice(1)} ${error!.message}`)
-)
-
-/** Returns the token that the flags ask for. Throws `invalid_request`. */
-function inputOf({ role = '', name, expires }: Record<string, string>): TokenInput {
-  const [, count, unit] = /^([1-9]\d{0,4})([mhd])$/.exec(expires ?? '') ?? []
-  if (expires !== undefined && count === undefined) {
-    throw new AppError('invalid_request', '--expires must be a number of minutes, hours or days: 90m, 12h, 30d')
-  }
-  const seconds = Number(count) * unitSeconds[unit as keyof typeof unitSeconds]
-  return checkInput({ role, name, ...(expires === undefined ? {} : { expires_in: seconds }) }, '')
 }

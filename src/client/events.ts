@@ -3,7 +3,7 @@ import { createParser } from 'eventsource-parser'
 import type { Api, Schema } from './connection.js'
 import { exitCodes, Failure } from './failure.js'
 
-type StreamEvent = Schema['Event'] | Schema['AuditStreamEvent']
+type StreamEvent = Schema['ClusterEvent'] | Schema['AuditStreamEvent']
 const unfollowed = ['hello', 'heartbeat', 'goodbye', 'snapshot', 'snapshot-end'] as const
 /** An event that tells of the cluster; or `reset`: what was before is not known any more, the state is to be read anew. */
 export type Followed = Exclude<StreamEvent, { type: (typeof unfollowed)[number] }>

@@ -4,4688 +4,4861 @@
  */
 
 export interface paths {
-  '/v1/requests/get_instances': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * List connected instances
-     * @description One result, whose data holds the instances that are connected now, sorted by name, in the configuration or not.
-     */
-    post: operations['request_get_instances']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/get_configuration': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Get the staged or the deployed configuration
-     * @description One result, whose data holds the configuration.
-     */
-    post: operations['request_get_configuration']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/deploy': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Deploy the staged configuration
-     * @description Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id.
-     */
-    post: operations['request_deploy']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/get_nodes': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * List nodes, as their agents report them
-     * @description One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included. Agents tell of each change when it happens; they are not asked anew.
-     */
-    post: operations['request_get_nodes']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/get_id_value': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Get the value of an identifier in Zeek nodes
-     * @description One result per node, whose data holds the value as a JSON text.
-     */
-    post: operations['request_get_id_value']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/start': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Start nodes
-     * @description The nodes are to run from now on, whatever is restarted or deployed. One result per node, a success once it has joined the cluster; one that runs already is not touched.
-     */
-    post: operations['request_start']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/stop': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Stop nodes
-     * @description The nodes are to be stopped from now on, whatever is restarted or deployed, until they are started. One result per node, a success once its process is gone.
-     */
-    post: operations['request_stop']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/restart': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Restart nodes
-     * @description One result per node, a success once the new process has joined the cluster. Other nodes are not touched; those that are to be stopped stay so. Rolling: by role, the next ones only when the ones before run again; after a failure no others are restarted. When rolling, each step has its time.
-     */
-    post: operations['request_restart']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/check': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Check nodes before they are deployed
-     * @description Each node is parsed (`zeek -a`) on its own instance, with its arguments, environment and layout, and its host is looked at: interface, ports, CPU, executable, disk, capabilities. One result per node, with what was found.
-     */
-    post: operations['request_check']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/get_node_output': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Get the output of nodes
-     * @description One result per node, whose data holds the last lines. With follow, what they write then comes as events on the stream of the request, until the duration or the number of lines is over.
-     */
-    post: operations['request_get_node_output']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/diagnose': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Diagnose nodes
-     * @description One result per node: its processes and how they have ended, its command line, its last outputs, and its core file with a backtrace where gdb is installed.
-     */
-    post: operations['request_diagnose']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/get_node_stats': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Get statistics of nodes
-     * @description One result per node: processor, memory, packets received and dropped, lag and sessions, with rates since the sample before.
-     */
-    post: operations['request_get_node_stats']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/get_instance_stats': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Get statistics of instances
-     * @description One result per instance: processors, load, memory, file systems, interfaces, versions, logs that wait to be archived, and Zeek processes that are not of this cluster.
-     */
-    post: operations['request_get_instance_stats']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/test_timeout': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Test time-outs
-     * @description For testing clients. With state it is answered "request timed out" when its time is over; without, it is never answered, and ends with a request_expired event.
-     */
-    post: operations['request_test_timeout']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/stage_configuration': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Stage a configuration
-     * @description Validates the configuration and keeps it, as sent (staged) and with addresses and ports filled in (ready). The running cluster is not touched. One result with the configuration's id, or every error that was found.
-     */
-    post: operations['request_stage_configuration']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** List requests, newest first */
-    get: operations['list_requests']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/{reqid}': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Get a request */
-    get: operations['get_request']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/events': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Stream all events */
-    get: operations['stream_events']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/requests/{reqid}/events': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /**
-     * Stream the events of a request
-     * @description What has happened so far, then what comes; ends after the response. Resumed after that, the answer is 204, which keeps an EventSource from coming back.
-     */
-    get: operations['stream_request_events']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/instances': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** List instances */
-    get: operations['list_instances']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/nodes': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /**
-     * List nodes
-     * @description All of them, or those that fit every parameter which is given; in pages where there is a `limit`.
-     */
-    get: operations['list_nodes']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/configurations/{state}': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /**
-     * Get a configuration
-     * @description As JSON, or as zeek-client's file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments.
-     */
-    get: operations['get_configuration']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/audit': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** List audit entries, newest first */
-    get: operations['list_audit']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/audit/events': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Stream audit entries */
-    get: operations['stream_audit']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/session': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Get the current session */
-    get: operations['get_session']
-    put?: never
-    /**
-     * Open a browser session
-     * @description The session is a cookie that scripts cannot read and that other sites cannot use. It ends with the token, or by itself.
-     */
-    post: operations['log_in']
-    /** Close the session */
-    delete: operations['log_out']
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/tickets': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Create a ticket for one event stream
-     * @description For an EventSource that has no session: `?ticket=` opens one stream, once, within 30 seconds.
-     */
-    post: operations['create_ticket']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/messages/json': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /**
-     * Zeek's WebSocket API, for zeek-client
-     * @description A WebSocket. The first message is a JSON array of topic prefixes and is acknowledged; then events go both ways as data messages. Requests and responses are on the topic `zeek/management/controller`.
-     */
-    get: operations['open_messages']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/prometheus/targets': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** List the nodes' metrics endpoints, for Prometheus' HTTP service discovery */
-    get: operations['list_prometheus_targets']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/nodes/{node}/metrics': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /**
-     * Get a node's metrics, for Prometheus
-     * @description What its metrics endpoint serves, through its agent: as it is, at most 4 MiB, in 5 seconds.
-     */
-    get: operations['get_node_metrics']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/healthz': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Check that the controller is alive */
-    get: operations['get_liveness']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/readyz': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Check that the controller is ready */
-    get: operations['get_readiness']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/v1/health': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /**
-     * Get the health of the cluster
-     * @description As the thresholds in the settings say. Each change is a `notify_health` event.
-     */
-    get: operations['get_health']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/metrics': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Get the controller's metrics, for Prometheus */
-    get: operations['get_metrics']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
+    "/v1/requests/get_instances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * List connected instances
+         * @description One result, whose data holds the instances that are connected now, sorted by name, in the configuration or not.
+         */
+        post: operations["request_get_instances"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/get_configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get the staged or the deployed configuration
+         * @description One result, whose data holds the configuration.
+         */
+        post: operations["request_get_configuration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/deploy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deploy the staged configuration
+         * @description Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id.
+         */
+        post: operations["request_deploy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/get_nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * List nodes, as their agents report them
+         * @description One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included. Agents tell of each change when it happens; they are not asked anew.
+         */
+        post: operations["request_get_nodes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/get_id_value": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get the value of an identifier in Zeek nodes
+         * @description One result per node, whose data holds the value as a JSON text.
+         */
+        post: operations["request_get_id_value"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start nodes
+         * @description The nodes are to run from now on, whatever is restarted or deployed. One result per node, a success once it has joined the cluster; one that runs already is not touched.
+         */
+        post: operations["request_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop nodes
+         * @description The nodes are to be stopped from now on, whatever is restarted or deployed, until they are started. One result per node, a success once its process is gone.
+         */
+        post: operations["request_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restart nodes
+         * @description One result per node, a success once the new process has joined the cluster. Other nodes are not touched; those that are to be stopped stay so. Rolling: by role, the next ones only when the ones before run again; after a failure no others are restarted. When rolling, each step has its time.
+         */
+        post: operations["request_restart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check nodes before they are deployed
+         * @description Each node is parsed (`zeek -a`) on its own instance, with its arguments, environment and layout, and its host is looked at: interface, ports, CPU, executable, disk, capabilities. One result per node, with what was found.
+         */
+        post: operations["request_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/get_node_output": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get the output of nodes
+         * @description One result per node, whose data holds the last lines. With follow, what they write then comes as events on the stream of the request, until the duration or the number of lines is over.
+         */
+        post: operations["request_get_node_output"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/diagnose": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Diagnose nodes
+         * @description One result per node: its processes and how they have ended, its command line, its last outputs, and its core file with a backtrace where gdb is installed.
+         */
+        post: operations["request_diagnose"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/get_node_stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get statistics of nodes
+         * @description One result per node: processor, memory, packets received and dropped, lag and sessions, with rates since the sample before.
+         */
+        post: operations["request_get_node_stats"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/get_instance_stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get statistics of instances
+         * @description One result per instance: processors, load, memory, file systems, interfaces, versions, logs that wait to be archived, and Zeek processes that are not of this cluster.
+         */
+        post: operations["request_get_instance_stats"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/test_timeout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test time-outs
+         * @description For testing clients. With state it is answered "request timed out" when its time is over; without, it is never answered, and ends with a request_expired event.
+         */
+        post: operations["request_test_timeout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/stage_configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stage a configuration
+         * @description Validates the configuration and keeps it, as sent (staged) and with addresses and ports filled in (ready). The running cluster is not touched. One result with the configuration's id, or every error that was found.
+         */
+        post: operations["request_stage_configuration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List requests, newest first */
+        get: operations["list_requests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{reqid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a request */
+        get: operations["get_request"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Stream all events */
+        get: operations["stream_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{reqid}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream the events of a request
+         * @description What has happened so far, then what comes; ends after the response. Resumed after that, the answer is 204, which keeps an EventSource from coming back.
+         */
+        get: operations["stream_request_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/instances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List instances */
+        get: operations["list_instances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List nodes
+         * @description All of them, or those that fit every parameter which is given, in pages.
+         */
+        get: operations["list_nodes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/configurations/{state}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a configuration
+         * @description As JSON, or as zeek-client's file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments.
+         */
+        get: operations["get_configuration_by_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List audit entries, newest first */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Stream audit entries */
+        get: operations["stream_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the current session */
+        get: operations["get_session"];
+        put?: never;
+        /**
+         * Open a browser session
+         * @description The session is a cookie that scripts cannot read and that other sites cannot use. It ends with the token, or by itself.
+         */
+        post: operations["log_in"];
+        /** Close the session */
+        delete: operations["log_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a ticket for one event stream
+         * @description For an EventSource that has no session: `?ticket=` opens one stream, once, within 30 seconds.
+         */
+        post: operations["create_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tokens, oldest first
+         * @description All at once, with their sessions: there are at most 10000 tokens, so that no pages are needed. Those that have expired are in it until the next one is made.
+         */
+        get: operations["list_tokens"];
+        put?: never;
+        /**
+         * Make a token
+         * @description Its text is in this answer, and nowhere else: only a hash is kept. So no answer can be given again, and an Idempotency-Key has no effect: who has lost an answer revokes the token that `list_tokens` tells of, and asks again. 409 when there are 10000 that have not expired.
+         */
+        post: operations["create_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a token
+         * @description At once, with all that was opened with it: sessions, tickets, streams, WebSockets, an agent's links. A session is revoked by its own id; a token that was made with this one stays. It may be one's own: this answer is its last one. 404 when there is no such token, or no more.
+         */
+        delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages/json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Zeek's WebSocket API, for zeek-client
+         * @description A WebSocket. The first message is a JSON array of topic prefixes and is acknowledged; then events go both ways as data messages. Requests and responses are on the topic `zeek/management/controller`.
+         */
+        get: operations["open_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/prometheus/targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the nodes' metrics endpoints, for Prometheus' HTTP service discovery */
+        get: operations["list_prometheus_targets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/nodes/{node}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a node's metrics, for Prometheus
+         * @description What its metrics endpoint serves, through its agent: as it is, at most 4 MiB, in 5 seconds.
+         */
+        get: operations["get_node_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Check that the controller is alive */
+        get: operations["get_liveness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Check that the controller is ready */
+        get: operations["get_readiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the health of the cluster
+         * @description As the thresholds in the settings say. Each change is a `notify_health` event.
+         */
+        get: operations["get_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the controller's metrics, for Prometheus */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
-export type webhooks = Record<string, never>
+export type webhooks = Record<string, never>;
 export interface components {
-  schemas: {
-    /**
-     * @description What a node does in the cluster. Nodes start in this order.
-     * @enum {string}
-     */
-    ClusterRole: 'MANAGER' | 'LOGGER' | 'PROXY' | 'WORKER'
-    /**
-     * @description What a process does in the management of the cluster.
-     * @enum {string}
-     */
-    ManagementRole: 'NONE' | 'AGENT' | 'CONTROLLER' | 'NODE'
-    /**
-     * @description PENDING: started, not yet part of the cluster. RUNNING: it has joined the cluster. STOPPED: stopped on purpose. CRASHED: it exited and will be started again. FAILED: it exited too often, or cannot be started. UNKNOWN: its agent is not connected, or it does not answer.
-     * @enum {string}
-     */
-    NodeState: 'PENDING' | 'RUNNING' | 'STOPPED' | 'FAILED' | 'CRASHED' | 'UNKNOWN'
-    /**
-     * @description What a node is to be. Kept through restarts and deployments, until start or stop changes it.
-     * @enum {string}
-     */
-    DesiredState: 'RUNNING' | 'STOPPED'
-    /**
-     * @description at_once: all together. rolling: a few at a time. Default: at_once.
-     * @enum {string}
-     */
-    RestartStrategy: 'at_once' | 'rolling'
-    /**
-     * @description Which output; both, when none is given.
-     * @enum {string}
-     */
-    OutputStream: 'stdout' | 'stderr'
-    /**
-     * @description error: the node would not run. warning: it would, but someone should look.
-     * @enum {string}
-     */
-    FindingLevel: 'error' | 'warning'
-    /**
-     * @description What a check has found, in the words of Zeek or of its host.
-     * @example {
-     *       "level": "error",
-     *       "message": "syntax error, at or near \"}\"",
-     *       "file": "/opt/zeek/share/zeek/site/local.zeek",
-     *       "line": 12
-     *     }
-     */
-    Finding: {
-      level: components['schemas']['FindingLevel']
-      message: string
-      /** @description The script. */
-      file?: string
-      line?: number
-    }
-    /**
-     * @description One process of a node, from its start to its end.
-     * @example {
-     *       "pid": 1382,
-     *       "started_at": "2026-11-22T14:48:56.123Z",
-     *       "ended_at": "2026-11-22T15:02:11.007Z",
-     *       "reason": "killed by SIGSEGV"
-     *     }
-     */
-    NodeRun: {
-      pid?: number
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      started_at: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      ended_at?: string
-      /** @description Why it has ended: an exit code, a signal, or that it was stopped. */
-      reason?: string
-    }
-    /**
-     * @description What is known of a node that misbehaves.
-     * @example {
-     *       "state": "CRASHED",
-     *       "command": [
-     *         "/opt/zeek/bin/zeek",
-     *         "-i",
-     *         "eth0",
-     *         "-e",
-     *         "@load nodes/worker-1/options.zeek"
-     *       ],
-     *       "options": {
-     *         "Site::api_key": "********"
-     *       },
-     *       "directory": "/var/lib/zeek-cluster/nodes/worker-1",
-     *       "runs": [
-     *         {
-     *           "pid": 1382,
-     *           "started_at": "2026-11-22T14:48:56.123Z",
-     *           "ended_at": "2026-11-22T15:02:11.007Z",
-     *           "reason": "killed by SIGSEGV"
-     *         }
-     *       ],
-     *       "notes": [
-     *         "gdb is not installed"
-     *       ]
-     *     }
-     */
-    Diagnosis: {
-      state: components['schemas']['NodeState']
-      /** @description Its command line. */
-      command: string[]
-      options?: components['schemas']['Options']
-      /** @description Its working directory. */
-      directory: string
-      /** @description Its processes, the newest first. */
-      runs: components['schemas']['NodeRun'][]
-      /** @description The path of its newest core file. */
-      core?: string
-      /** @description What gdb says of that core. */
-      backtrace?: string
-      /** @description What could not be found out, and why. */
-      notes: string[]
-    }
-    /**
-     * @description starting: its process runs, and has not joined the cluster yet. stopping: its process has been told to end.
-     * @enum {string}
-     */
-    NodeStepState: 'starting' | 'stopping'
-    /**
-     * @description What a request waits for: a node in the middle of something.
-     * @example {
-     *       "node": "worker-1",
-     *       "state": "starting",
-     *       "seconds": 12
-     *     }
-     */
-    NodeStep: {
-      /** @example worker-1 */
-      node: string
-      state: components['schemas']['NodeStepState']
-      /** @description For how long already. */
-      seconds: number
-    }
-    /**
-     * @description A sample of what a node uses and sees. What its host or its metrics do not tell is left out.
-     * @example {
-     *       "node": "worker-1",
-     *       "time": "2026-11-22T14:48:56.123Z",
-     *       "pid": 1382,
-     *       "uptime": 86400,
-     *       "cpu_seconds": 5123.4,
-     *       "memory_bytes": 272629760,
-     *       "packets_received": 51000000,
-     *       "packets_dropped": 12,
-     *       "interval": 10,
-     *       "cpu_percent": 37.5,
-     *       "packets_per_second": 61000,
-     *       "dropped_per_second": 0,
-     *       "dropped_percent": 0,
-     *       "idle": 0
-     *     }
-     */
-    NodeStats: {
-      /** @example worker-1 */
-      node: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-      pid: number
-      /** @description Seconds since its process started. */
-      uptime: number
-      /** @description Processor time that it has used. */
-      cpu_seconds: number
-      /** @description Resident memory. */
-      memory_bytes: number
-      /** @description Threads. */
-      threads?: number
-      /** @description Packets since its start. */
-      packets_received?: number
-      /** @description Packets that it was too slow for, since its start. */
-      packets_dropped?: number
-      /** @description Packets on its link, since its start. */
-      packets_link?: number
-      /** @description Seconds that its network time is behind the clock. */
-      packet_lag?: number
-      /** @description Connections that it follows. */
-      sessions?: number
-      /** @description The seconds that the rates are of. */
-      interval?: number
-      /** @description Of one processor. */
-      cpu_percent?: number
-      /** @description Packets received. */
-      packets_per_second?: number
-      /** @description Packets dropped. */
-      dropped_per_second?: number
-      /** @description Packets dropped, of those received and dropped. */
-      dropped_percent?: number
-      /** @description Seconds since it has received a packet. */
-      idle?: number
-    }
-    /**
-     * @description A file system that matters to an instance.
-     * @example {
-     *       "path": "/var/lib/zeek-cluster",
-     *       "holds": [
-     *         "state",
-     *         "spool"
-     *       ],
-     *       "size_bytes": 107374182400,
-     *       "free_bytes": 85899345920
-     *     }
-     */
-    FileSystem: {
-      /** @description The directory that was asked for. */
-      path: string
-      /** @description What is there: state, spool, logs. */
-      holds: string[]
-      /** @description Its size. */
-      size_bytes: number
-      /** @description What is free for the agent. */
-      free_bytes: number
-    }
-    /**
-     * @description A network interface.
-     * @example {
-     *       "name": "eth0",
-     *       "up": true,
-     *       "packets_received": 51000000,
-     *       "bytes_received": 40800000000,
-     *       "errors": 0,
-     *       "dropped": 0,
-     *       "interval": 10,
-     *       "packets_per_second": 61000,
-     *       "bytes_per_second": 48800000,
-     *       "errors_per_second": 0,
-     *       "dropped_per_second": 0
-     *     }
-     */
-    InterfaceStats: {
-      name: string
-      up: boolean
-      /** @description Since it exists. */
-      packets_received: number
-      /** @description Since it exists. */
-      bytes_received: number
-      /** @description Receive errors, since it exists. */
-      errors: number
-      /** @description Packets that the kernel has dropped, since it exists. */
-      dropped: number
-      /** @description The seconds that the rates are of. */
-      interval?: number
-      /** @description Packets received. */
-      packets_per_second?: number
-      /** @description Bytes received. */
-      bytes_per_second?: number
-      /** @description Receive errors. */
-      errors_per_second?: number
-      /** @description Packets dropped by the kernel. */
-      dropped_per_second?: number
-    }
-    /**
-     * @description Logs that wait to be archived, and how archiving goes.
-     * @example {
-     *       "queue": "/var/lib/zeek-cluster/spool/log-queue",
-     *       "directory": "/var/lib/zeek-cluster/logs",
-     *       "files": 2,
-     *       "bytes": 5242880,
-     *       "oldest": 12,
-     *       "archived": 410,
-     *       "deleted": 0,
-     *       "failures": 0
-     *     }
-     */
-    ArchiveStatus: {
-      /** @description The directory of the logs that wait. */
-      queue: string
-      /** @description Where archived logs go. */
-      directory: string
-      /** @description Logs that wait. */
-      files: number
-      /** @description Their size. */
-      bytes: number
-      /** @description Seconds since the oldest of them was rotated. */
-      oldest?: number
-      /** @description Logs that were archived since the agent started. */
-      archived: number
-      /** @description Archived logs that were deleted as too old or too many, since the agent started. */
-      deleted: number
-      /** @description Failed attempts in a row. */
-      failures: number
-      /** @description Why the last attempt has failed. */
-      error?: string
-    }
-    /**
-     * @description A Zeek process that the agent has not started.
-     * @example {
-     *       "pid": 977,
-     *       "command": "zeek -i eth1 local"
-     *     }
-     */
-    ForeignProcess: {
-      pid: number
-      /** @description Its command line. */
-      command: string
-    }
-    /**
-     * @description A sample of what an instance has and uses.
-     * @example {
-     *       "time": "2026-11-22T14:48:56.123Z",
-     *       "version": "0.1.0",
-     *       "zeek_version": "9.0.0",
-     *       "cpus": 16,
-     *       "load": [
-     *         3.1,
-     *         2.9,
-     *         2.7
-     *       ],
-     *       "memory_bytes": 67430000000,
-     *       "memory_available_bytes": 41000000000,
-     *       "swap_bytes": 0,
-     *       "swap_free_bytes": 0,
-     *       "file_systems": [
-     *         {
-     *           "path": "/var/lib/zeek-cluster",
-     *           "holds": [
-     *             "state",
-     *             "spool"
-     *           ],
-     *           "size_bytes": 107374182400,
-     *           "free_bytes": 85899345920
-     *         }
-     *       ],
-     *       "interfaces": [
-     *         {
-     *           "name": "eth0",
-     *           "up": true,
-     *           "packets_received": 51000000,
-     *           "bytes_received": 40800000000,
-     *           "errors": 0,
-     *           "dropped": 0,
-     *           "interval": 10,
-     *           "packets_per_second": 61000,
-     *           "bytes_per_second": 48800000,
-     *           "errors_per_second": 0,
-     *           "dropped_per_second": 0
-     *         }
-     *       ],
-     *       "foreign": []
-     *     }
-     */
-    InstanceStats: {
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-      /** @description Of the agent. */
-      version: string
-      zeek_version?: string
-      /** @description Processors. */
-      cpus: number
-      /** @description The load averages of 1, 5 and 15 minutes. */
-      load: number[]
-      /** @description Memory. */
-      memory_bytes: number
-      /** @description Memory that can be had without swapping. */
-      memory_available_bytes: number
-      /** @description Swap space. */
-      swap_bytes: number
-      /** @description Swap space that is free. */
-      swap_free_bytes: number
-      file_systems: components['schemas']['FileSystem'][]
-      interfaces: components['schemas']['InterfaceStats'][]
-      archive?: components['schemas']['ArchiveStatus']
-      foreign: components['schemas']['ForeignProcess'][]
-    }
-    /**
-     * @description not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. imbalance: one of them counts many times as many as the others. redeploy_needed: what is deployed is not true any more of an instance. drift: files of nodes have changed since they were started.
-     * @enum {string}
-     */
-    HealthCode:
-      | 'not_deployed'
-      | 'node_not_running'
-      | 'workers_missing'
-      | 'packets_dropped'
-      | 'no_packets'
-      | 'disk_full'
-      | 'archive_behind'
-      | 'archive_failing'
-      | 'node_silent'
-      | 'cluster_split'
-      | 'logs_stalled'
-      | 'duplicated'
-      | 'imbalance'
-      | 'redeploy_needed'
-      | 'drift'
-    /**
-     * @description Why the cluster is not ready.
-     * @example {
-     *       "code": "packets_dropped",
-     *       "message": "worker-1 drops 2.5 % of its packets, 1 % is allowed: it needs more workers beside it, or less to do",
-     *       "instance": "agent-sensor-1",
-     *       "node": "worker-1"
-     *     }
-     */
-    HealthReason: {
-      code: components['schemas']['HealthCode']
-      message: string
-      instance?: string
-      node?: string
-    }
-    /**
-     * @description staged: as the client sent it. ready: the same as a deployment would make it now, with addresses and ports filled in. deployed: as it was sent to the agents.
-     * @enum {string}
-     */
-    ConfigurationState: 'staged' | 'ready' | 'deployed'
-    /**
-     * @description What is asked.
-     * @enum {string}
-     */
-    RequestType:
-      | 'get_instances'
-      | 'stage_configuration'
-      | 'get_configuration'
-      | 'deploy'
-      | 'get_nodes'
-      | 'get_id_value'
-      | 'start'
-      | 'stop'
-      | 'restart'
-      | 'check'
-      | 'get_node_output'
-      | 'diagnose'
-      | 'get_node_stats'
-      | 'get_instance_stats'
-      | 'test_timeout'
-    /**
-     * @description pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state).
-     * @enum {string}
-     */
-    RequestState: 'pending' | 'succeeded' | 'partial' | 'failed' | 'timed_out' | 'interrupted' | 'expired'
-    /**
-     * @description A host (or container) with an agent. With listen_port the controller dials the agent, otherwise the agent dials the controller.
-     * @example {
-     *       "name": "agent-sensor-1",
-     *       "host": "127.0.0.1"
-     *     }
-     */
-    Instance: {
-      /** @example worker-1 */
-      name: string
-      /**
-       * Format: ip
-       * @example 127.0.0.1
-       */
-      host?: string
-      /** @example 2200 */
-      listen_port?: number
-    }
-    /**
-     * @description Zeek options by full name, with values as on Zeek's command line: strings without quotes, sets as {"a","b"}. Each becomes a redef of the node.
-     * @example {
-     *       "Log::default_rotation_interval": "1hr"
-     *     }
-     */
-    Options: {
-      [key: string]: string
-    }
-    /**
-     * @description Environment variables of the node.
-     * @example {
-     *       "MSG": "hello world"
-     *     }
-     */
-    Environment: {
-      [key: string]: string
-    }
-    /**
-     * @description One Zeek process.
-     * @example {
-     *       "name": "worker-1",
-     *       "instance": "agent-sensor-1",
-     *       "role": "WORKER",
-     *       "interface": "eth0"
-     *     }
-     */
-    Node: {
-      /** @example worker-1 */
-      name: string
-      /** @example worker-1 */
-      instance: string
-      role: components['schemas']['ClusterRole']
-      /** @example 2200 */
-      port?: number
-      /** @example 2200 */
-      metrics_port?: number
-      /**
-       * @description A packet source, as for zeek -i.
-       * @example af_packet::eth0
-       */
-      interface?: string
-      /** @description The CPU that the node is pinned to. */
-      cpu_affinity?: number
-      /** @description Loaded in this order. */
-      scripts?: string[]
-      options?: components['schemas']['Options']
-      env?: components['schemas']['Environment']
-    }
-    /**
-     * @description A configuration as a client sends it. The controller makes the id when there is none. A field that is null counts as absent.
-     * @example {
-     *       "instances": [
-     *         {
-     *           "name": "agent-sensor-1"
-     *         }
-     *       ],
-     *       "nodes": [
-     *         {
-     *           "name": "manager",
-     *           "instance": "agent-sensor-1",
-     *           "role": "MANAGER"
-     *         },
-     *         {
-     *           "name": "logger-1",
-     *           "instance": "agent-sensor-1",
-     *           "role": "LOGGER"
-     *         },
-     *         {
-     *           "name": "worker-1",
-     *           "instance": "agent-sensor-1",
-     *           "role": "WORKER",
-     *           "interface": "eth0"
-     *         }
-     *       ]
-     *     }
-     */
-    ConfigurationInput: {
-      /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-      id?: string
-      instances: components['schemas']['Instance'][]
-      nodes: components['schemas']['Node'][]
-    }
-    /**
-     * @description Instances and the nodes on them.
-     * @example {
-     *       "id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
-     *       "instances": [
-     *         {
-     *           "name": "agent-sensor-1"
-     *         }
-     *       ],
-     *       "nodes": [
-     *         {
-     *           "name": "manager",
-     *           "instance": "agent-sensor-1",
-     *           "role": "MANAGER"
-     *         },
-     *         {
-     *           "name": "logger-1",
-     *           "instance": "agent-sensor-1",
-     *           "role": "LOGGER"
-     *         },
-     *         {
-     *           "name": "worker-1",
-     *           "instance": "agent-sensor-1",
-     *           "role": "WORKER",
-     *           "interface": "eth0"
-     *         }
-     *       ]
-     *     }
-     */
-    Configuration: {
-      /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-      id: string
-      instances: components['schemas']['Instance'][]
-      nodes: components['schemas']['Node'][]
-    }
-    /**
-     * @description What is true of one process: a Zeek node, an agent, or a controller.
-     * @example {
-     *       "node": "worker-1",
-     *       "state": "RUNNING",
-     *       "mgmt_role": "NODE",
-     *       "cluster_role": "WORKER",
-     *       "pid": 1382,
-     *       "metrics_port": 9003
-     *     }
-     */
-    NodeStatus: {
-      /** @example worker-1 */
-      node: string
-      state: components['schemas']['NodeState']
-      desired_state?: components['schemas']['DesiredState']
-      mgmt_role: components['schemas']['ManagementRole']
-      cluster_role?: components['schemas']['ClusterRole']
-      pid?: number
-      /** @example 2200 */
-      port?: number
-      /** @example 2200 */
-      metrics_port?: number
-      /**
-       * Format: date-time
-       * @description When it came into this state.
-       */
-      since?: string
-      /** @description Why it is in this state. */
-      reason?: string
-      /** @description Whether the node says that it lives, as it does every few seconds while it handles events. */
-      responding?: boolean
-      /** @description How often it was started again after an exit, since it was last started on purpose. */
-      restarts?: number
-    }
-    /**
-     * @description What a result carries; which field depends on the request's type.
-     * @example {
-     *       "id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1"
-     *     }
-     */
-    ResultData: {
-      /** @description The id of a configuration. */
-      id?: string
-      instances?: components['schemas']['Instance'][]
-      configuration?: components['schemas']['Configuration']
-      nodes?: components['schemas']['NodeStatus'][]
-      /** @description The value of an identifier, as a JSON text. */
-      value?: string
-      /** @description The last lines of a node. */
-      stdout?: string
-      /** @description The last lines of a node. */
-      stderr?: string
-      /** @description Whether a limit has left out output, or ended following it, before its time. */
-      truncated?: boolean
-      findings?: components['schemas']['Finding'][]
-      diagnosis?: components['schemas']['Diagnosis']
-      stats?: components['schemas']['NodeStats']
-      instance_stats?: components['schemas']['InstanceStats']
-    }
-    /**
-     * @description One outcome of a request.
-     * @example {
-     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
-     *       "success": true,
-     *       "instance": "agent-sensor-1",
-     *       "node": "worker-1"
-     *     }
-     */
-    Result: {
-      /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-      reqid: string
-      success: boolean
-      instance?: string
-      node?: string
-      error?: string
-      data?: components['schemas']['ResultData']
-    }
-    /**
-     * @description The arguments as they were sent; which fields depends on the type.
-     * @example {
-     *       "nodes": [
-     *         "worker-1"
-     *       ]
-     *     }
-     */
-    RequestArguments: {
-      config?: components['schemas']['ConfigurationInput']
-      deployed?: boolean
-      force?: boolean
-      check?: boolean
-      id?: string
-      nodes?: string[]
-      roles?: components['schemas']['ClusterRole'][]
-      instances?: string[]
-      strategy?: components['schemas']['RestartStrategy']
-      max_parallel?: number
-      stream?: components['schemas']['OutputStream']
-      lines?: number
-      incarnation?: number
-      follow?: boolean
-      watch?: boolean
-      duration?: number
-      max_lines?: number
-      interval?: number
-      with_state?: boolean
-    }
-    /**
-     * @description A request and what is known of its outcome. The events after event_cursor tell all of its story.
-     * @example {
-     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
-     *       "type": "restart",
-     *       "state": "succeeded",
-     *       "success": true,
-     *       "arguments": {
-     *         "nodes": [
-     *           "worker-1"
-     *         ]
-     *       },
-     *       "results": [
-     *         {
-     *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
-     *           "success": true,
-     *           "instance": "agent-sensor-1",
-     *           "node": "worker-1"
-     *         }
-     *       ],
-     *       "warnings": [],
-     *       "created_at": "2026-11-22T14:48:56.123Z",
-     *       "finished_at": "2026-11-22T14:48:56.123Z",
-     *       "expires_at": "2026-11-22T14:48:56.123Z",
-     *       "event_cursor": "k3v9q2.1042"
-     *     }
-     */
-    Request: {
-      /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-      reqid: string
-      type: components['schemas']['RequestType']
-      state: components['schemas']['RequestState']
-      /** @description Once finished: whether every result is a success. */
-      success?: boolean
-      arguments: components['schemas']['RequestArguments']
-      results: components['schemas']['Result'][]
-      warnings: string[]
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      created_at: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      finished_at?: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      expires_at: string
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      event_cursor: string
-    }
-    /**
-     * @description A page of the history, newest first.
-     * @example {
-     *       "requests": [],
-     *       "event_cursor": "k3v9q2.1042"
-     *     }
-     */
-    RequestList: {
-      requests: components['schemas']['Request'][]
-      /** @description Give this as ?before= for the next page. */
-      next?: string
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      event_cursor: string
-    }
-    /**
-     * @description What the controller knows of an instance.
-     * @example {
-     *       "name": "agent-sensor-1",
-     *       "host": "127.0.0.1",
-     *       "connected": true,
-     *       "configured": true,
-     *       "version": "0.1.0",
-     *       "connected_at": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    InstanceStatus: {
-      /** @example worker-1 */
-      name: string
-      host?: string
-      listen_port?: number
-      connected: boolean
-      /** @description Whether the deployed configuration names it. */
-      configured: boolean
-      /** @description Of the agent. */
-      version?: string
-      zeek_version?: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      connected_at?: string
-    }
-    /**
-     * @description Every instance that is connected or configured, sorted by name.
-     * @example {
-     *       "instances": [],
-     *       "event_cursor": "k3v9q2.1042"
-     *     }
-     */
-    InstanceList: {
-      instances: components['schemas']['InstanceStatus'][]
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      event_cursor: string
-    }
-    /**
-     * @description The status of a process, and the instance that it is on.
-     * @example {
-     *       "instance": "agent-sensor-1",
-     *       "node": "worker-1",
-     *       "state": "RUNNING",
-     *       "mgmt_role": "NODE",
-     *       "cluster_role": "WORKER",
-     *       "pid": 1382,
-     *       "metrics_port": 9003
-     *     }
-     */
-    InstanceNode: {
-      /** @example worker-1 */
-      instance: string
-      /** @example worker-1 */
-      node: string
-      state: components['schemas']['NodeState']
-      desired_state?: components['schemas']['DesiredState']
-      mgmt_role: components['schemas']['ManagementRole']
-      cluster_role?: components['schemas']['ClusterRole']
-      pid?: number
-      /** @example 2200 */
-      port?: number
-      /** @example 2200 */
-      metrics_port?: number
-      /**
-       * Format: date-time
-       * @description When it came into this state.
-       */
-      since?: string
-      /** @description Why it is in this state. */
-      reason?: string
-      /** @description Whether the node says that it lives, as it does every few seconds while it handles events. */
-      responding?: boolean
-      /** @description How often it was started again after an exit, since it was last started on purpose. */
-      restarts?: number
-    }
-    /**
-     * @description Processes of the cluster, sorted by instance and name.
-     * @example {
-     *       "nodes": [],
-     *       "event_cursor": "k3v9q2.1042"
-     *     }
-     */
-    NodeList: {
-      nodes: components['schemas']['InstanceNode'][]
-      /** @description Give this as ?after= for the next page. */
-      next?: string
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      event_cursor: string
-    }
-    /**
-     * @description A configuration that the controller holds.
-     * @example {
-     *       "state": "staged",
-     *       "configuration": {
-     *         "id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
-     *         "instances": [
-     *           {
-     *             "name": "agent-sensor-1"
-     *           }
-     *         ],
-     *         "nodes": [
-     *           {
-     *             "name": "manager",
-     *             "instance": "agent-sensor-1",
-     *             "role": "MANAGER"
-     *           },
-     *           {
-     *             "name": "logger-1",
-     *             "instance": "agent-sensor-1",
-     *             "role": "LOGGER"
-     *           },
-     *           {
-     *             "name": "worker-1",
-     *             "instance": "agent-sensor-1",
-     *             "role": "WORKER",
-     *             "interface": "eth0"
-     *           }
-     *         ]
-     *       },
-     *       "event_cursor": "k3v9q2.1042"
-     *     }
-     */
-    ConfigurationDocument: {
-      state: components['schemas']['ConfigurationState']
-      configuration: components['schemas']['Configuration']
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      event_cursor: string
-    }
-    /**
-     * @description What is wrong with one field.
-     * @example {
-     *       "field": "body/config/nodes/0/role",
-     *       "message": "must be equal to one of the allowed values"
-     *     }
-     */
-    FieldError: {
-      /** @description A path into the input, for example body/config/nodes/0/role. */
-      field: string
-      message: string
-    }
-    /**
-     * @description Every error answer (RFC 9457).
-     * @example {
-     *       "type": "about:blank",
-     *       "title": "Bad Request",
-     *       "status": 400,
-     *       "code": "invalid_request",
-     *       "detail": "body/config/nodes/0/role must be equal to one of the allowed values",
-     *       "errors": [
-     *         {
-     *           "field": "body/config/nodes/0/role",
-     *           "message": "must be equal to one of the allowed values"
-     *         }
-     *       ]
-     *     }
-     */
-    Problem: {
-      /**
-       * Format: uri-reference
-       * @example about:blank
-       */
-      type: string
-      title: string
-      status: number
-      /** @description Stable; for programs. */
-      code: string
-      detail: string
-      errors?: components['schemas']['FieldError'][]
-    }
-    /**
-     * @description Alive, or ready.
-     * @example {
-     *       "status": "ok",
-     *       "checks": []
-     *     }
-     */
-    Health: {
-      /** @example ok */
-      status: string
-      checks: string[]
-    }
-    /**
-     * @description Whether the cluster does its work, as the thresholds in the settings say.
-     * @example {
-     *       "ready": false,
-     *       "reasons": [
-     *         {
-     *           "code": "packets_dropped",
-     *           "message": "worker-1 drops 2.5 % of its packets, 1 % is allowed: it needs more workers beside it, or less to do",
-     *           "instance": "agent-sensor-1",
-     *           "node": "worker-1"
-     *         }
-     *       ],
-     *       "event_cursor": "k3v9q2.1042"
-     *     }
-     */
-    ClusterHealth: {
-      ready: boolean
-      /** @description Why it is not; empty when it is. */
-      reasons: components['schemas']['HealthReason'][]
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      event_cursor: string
-    }
-    /**
-     * @description The labels of a target; the last two of one that the controller serves.
-     * @example {
-     *       "instance": "agent-sensor-1",
-     *       "node": "worker-1",
-     *       "role": "WORKER"
-     *     }
-     */
-    PrometheusLabels: {
-      instance: string
-      node: string
-      role: components['schemas']['ClusterRole']
-      __scheme__?: string
-      __metrics_path__?: string
-    }
-    /**
-     * @description One node's metrics endpoint, for Prometheus' HTTP service discovery.
-     * @example {
-     *       "targets": [
-     *         "192.0.2.7:9003"
-     *       ],
-     *       "labels": {
-     *         "instance": "agent-sensor-1",
-     *         "node": "worker-1",
-     *         "role": "WORKER"
-     *       }
-     *     }
-     */
-    PrometheusTarget: {
-      targets: string[]
-      labels: components['schemas']['PrometheusLabels']
-    }
-    /**
-     * @description What a token or a certificate is good for.
-     * @enum {string}
-     */
-    Role: 'viewer' | 'operator' | 'admin' | 'agent'
-    /**
-     * @description A token, for a session.
-     * @example {
-     *       "token": "zcc_9448e9c83643_…"
-     *     }
-     */
-    Login: {
-      token: string
-    }
-    /**
-     * @description As whom the controller knows who asks.
-     * @example {
-     *       "name": "ops",
-     *       "role": "operator",
-     *       "expires_at": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    Session: {
-      name: string
-      role: components['schemas']['Role']
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      expires_at?: string
-    }
-    /**
-     * @description Lets its bearer open one event stream.
-     * @example {
-     *       "ticket": "R29vZCBmb3Igb25lIHN0cmVhbSwgb25jZQ",
-     *       "expires_at": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    Ticket: {
-      ticket: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      expires_at: string
-    }
-    /**
-     * @description None.
-     * @example {}
-     */
-    GetInstancesArguments: Record<string, never>
-    /**
-     * @description The configuration to stage.
-     * @example {
-     *       "config": {
-     *         "instances": [
-     *           {
-     *             "name": "agent-sensor-1"
-     *           }
-     *         ],
-     *         "nodes": [
-     *           {
-     *             "name": "manager",
-     *             "instance": "agent-sensor-1",
-     *             "role": "MANAGER"
-     *           },
-     *           {
-     *             "name": "logger-1",
-     *             "instance": "agent-sensor-1",
-     *             "role": "LOGGER"
-     *           },
-     *           {
-     *             "name": "worker-1",
-     *             "instance": "agent-sensor-1",
-     *             "role": "WORKER",
-     *             "interface": "eth0"
-     *           }
-     *         ]
-     *       }
-     *     }
-     */
-    StageConfigurationArguments: {
-      config: components['schemas']['ConfigurationInput']
-    }
-    /**
-     * @description Which configuration.
-     * @example {
-     *       "deployed": true
-     *     }
-     */
-    GetConfigurationArguments: {
-      /** @default false */
-      deployed: boolean
-    }
-    /**
-     * @description How to deploy.
-     * @example {
-     *       "force": false
-     *     }
-     */
-    DeployArguments: {
-      /**
-       * @description Restart nodes that do not differ, too.
-       * @default false
-       */
-      force: boolean
-      /**
-       * @description Whether the nodes are checked first: if one fails, nothing is changed anywhere.
-       * @default true
-       */
-      check: boolean
-    }
-    /**
-     * @description None.
-     * @example {}
-     */
-    GetNodesArguments: Record<string, never>
-    /**
-     * @description Which identifier, of which nodes.
-     * @example {
-     *       "id": "Cluster::node",
-     *       "nodes": [
-     *         "worker-1"
-     *       ]
-     *     }
-     */
-    GetIdValueArguments: {
-      /** @description A global identifier of Zeek. */
-      id: string
-      /** @description Names of nodes. */
-      nodes?: string[]
-      /** @description Only nodes of these roles. */
-      roles?: components['schemas']['ClusterRole'][]
-      /** @description Only nodes on these instances. */
-      instances?: string[]
-    }
-    /**
-     * @description Which nodes.
-     * @example {
-     *       "roles": [
-     *         "WORKER"
-     *       ],
-     *       "instances": [
-     *         "agent-sensor-1"
-     *       ]
-     *     }
-     */
-    StartArguments: {
-      /** @description Names of nodes. */
-      nodes?: string[]
-      /** @description Only nodes of these roles. */
-      roles?: components['schemas']['ClusterRole'][]
-      /** @description Only nodes on these instances. */
-      instances?: string[]
-    }
-    /**
-     * @description Which nodes.
-     * @example {
-     *       "nodes": [
-     *         "worker-1"
-     *       ]
-     *     }
-     */
-    StopArguments: {
-      /** @description Names of nodes. */
-      nodes?: string[]
-      /** @description Only nodes of these roles. */
-      roles?: components['schemas']['ClusterRole'][]
-      /** @description Only nodes on these instances. */
-      instances?: string[]
-    }
-    /**
-     * @description Which nodes, and how.
-     * @example {
-     *       "nodes": [
-     *         "worker-1"
-     *       ]
-     *     }
-     */
-    RestartArguments: {
-      /** @description Names of nodes. */
-      nodes?: string[]
-      /** @description Only nodes of these roles. */
-      roles?: components['schemas']['ClusterRole'][]
-      /** @description Only nodes on these instances. */
-      instances?: string[]
-      strategy?: components['schemas']['RestartStrategy']
-      /**
-       * @description How many are restarted at a time, when rolling.
-       * @default 1
-       */
-      max_parallel: number
-    }
-    /**
-     * @description Which nodes, of which configuration.
-     * @example {}
-     */
-    CheckArguments: {
-      /** @description Names of nodes. */
-      nodes?: string[]
-      /** @description Only nodes of these roles. */
-      roles?: components['schemas']['ClusterRole'][]
-      /** @description Only nodes on these instances. */
-      instances?: string[]
-      /**
-       * @description Of the deployed configuration, instead of the staged one.
-       * @default false
-       */
-      deployed: boolean
-    }
-    /**
-     * @description Which output of which nodes.
-     * @example {
-     *       "nodes": [
-     *         "worker-1"
-     *       ],
-     *       "stream": "stderr",
-     *       "lines": 20
-     *     }
-     */
-    GetNodeOutputArguments: {
-      /** @description Names of nodes. */
-      nodes?: string[]
-      /** @description Only nodes of these roles. */
-      roles?: components['schemas']['ClusterRole'][]
-      /** @description Only nodes on these instances. */
-      instances?: string[]
-      stream?: components['schemas']['OutputStream']
-      /**
-       * @description The last lines of each.
-       * @default 100
-       */
-      lines: number
-      /**
-       * @description Of which process: 0 is the newest, 1 the one before it.
-       * @default 0
-       */
-      incarnation: number
-      /**
-       * @description Go on with what is written from now on, as `node_output` events of the request.
-       * @default false
-       */
-      follow: boolean
-      /**
-       * @description Seconds to follow; the request has as many more.
-       * @default 60
-       */
-      duration: number
-      /**
-       * @description Lines of each node after which following ends.
-       * @default 1000
-       */
-      max_lines: number
-    }
-    /**
-     * @description Which nodes.
-     * @example {
-     *       "nodes": [
-     *         "worker-1"
-     *       ]
-     *     }
-     */
-    DiagnoseArguments: {
-      /** @description Names of nodes. */
-      nodes?: string[]
-      /** @description Only nodes of these roles. */
-      roles?: components['schemas']['ClusterRole'][]
-      /** @description Only nodes on these instances. */
-      instances?: string[]
-    }
-    /**
-     * @description Which nodes.
-     * @example {
-     *       "roles": [
-     *         "WORKER"
-     *       ]
-     *     }
-     */
-    GetNodeStatsArguments: {
-      /** @description Names of nodes. */
-      nodes?: string[]
-      /** @description Only nodes of these roles. */
-      roles?: components['schemas']['ClusterRole'][]
-      /** @description Only nodes on these instances. */
-      instances?: string[]
-      /**
-       * @description Go on with samples, as `node_stats` events of the request.
-       * @default false
-       */
-      watch: boolean
-      /**
-       * @description Seconds between samples.
-       * @default 5
-       */
-      interval: number
-      /**
-       * @description Seconds to watch; the request has as many more.
-       * @default 60
-       */
-      duration: number
-    }
-    /**
-     * @description Which instances; none: all that are connected.
-     * @example {}
-     */
-    GetInstanceStatsArguments: {
-      /** @description Only nodes on these instances. */
-      instances?: string[]
-    }
-    /**
-     * @description With or without request state.
-     * @example {
-     *       "with_state": true
-     *     }
-     */
-    TestTimeoutArguments: {
-      /** @default false */
-      with_state: boolean
-    }
-    /**
-     * @description The type of a request event.
-     * @enum {string}
-     */
-    RequestEventType:
-      | 'get_instances_request'
-      | 'stage_configuration_request'
-      | 'get_configuration_request'
-      | 'deploy_request'
-      | 'get_nodes_request'
-      | 'get_id_value_request'
-      | 'start_request'
-      | 'stop_request'
-      | 'restart_request'
-      | 'check_request'
-      | 'get_node_output_request'
-      | 'diagnose_request'
-      | 'get_node_stats_request'
-      | 'get_instance_stats_request'
-      | 'test_timeout_request'
-    /**
-     * @description The type of a response event.
-     * @enum {string}
-     */
-    ResponseEventType:
-      | 'get_instances_response'
-      | 'stage_configuration_response'
-      | 'get_configuration_response'
-      | 'deploy_response'
-      | 'get_nodes_response'
-      | 'get_id_value_response'
-      | 'start_response'
-      | 'stop_response'
-      | 'restart_response'
-      | 'check_response'
-      | 'get_node_output_response'
-      | 'diagnose_response'
-      | 'get_node_stats_response'
-      | 'get_instance_stats_response'
-      | 'test_timeout_response'
-    /**
-     * @description expired: older than what is kept. epoch: of another log. future: later than the log. unknown: not a cursor.
-     * @enum {string}
-     */
-    ResetReason: 'expired' | 'epoch' | 'future' | 'unknown'
-    /**
-     * @description shutdown: the controller ends. terminal: the request has its response.
-     * @enum {string}
-     */
-    GoodbyeReason: 'shutdown' | 'terminal'
-    /**
-     * @description A request was accepted.
-     * @example {
-     *       "type": "restart_request",
-     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
-     *       "arguments": {
-     *         "nodes": [
-     *           "worker-1"
-     *         ]
-     *       },
-     *       "expires_at": "2026-11-22T14:48:56.123Z",
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    RequestEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type:
-        | 'get_instances_request'
-        | 'stage_configuration_request'
-        | 'get_configuration_request'
-        | 'deploy_request'
-        | 'get_nodes_request'
-        | 'get_id_value_request'
-        | 'start_request'
-        | 'stop_request'
-        | 'restart_request'
-        | 'check_request'
-        | 'get_node_output_request'
-        | 'diagnose_request'
-        | 'get_node_stats_request'
-        | 'get_instance_stats_request'
-        | 'test_timeout_request'
-      /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-      reqid: string
-      arguments: components['schemas']['RequestArguments']
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      expires_at: string
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description The response: a request gets exactly one.
-     * @example {
-     *       "type": "restart_response",
-     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
-     *       "state": "succeeded",
-     *       "success": true,
-     *       "results": [
-     *         {
-     *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
-     *           "success": true,
-     *           "instance": "agent-sensor-1",
-     *           "node": "worker-1"
-     *         }
-     *       ],
-     *       "warnings": [],
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    ResponseEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type:
-        | 'get_instances_response'
-        | 'stage_configuration_response'
-        | 'get_configuration_response'
-        | 'deploy_response'
-        | 'get_nodes_response'
-        | 'get_id_value_response'
-        | 'start_response'
-        | 'stop_response'
-        | 'restart_response'
-        | 'check_response'
-        | 'get_node_output_response'
-        | 'diagnose_response'
-        | 'get_node_stats_response'
-        | 'get_instance_stats_response'
-        | 'test_timeout_response'
-      /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-      reqid: string
-      state: components['schemas']['RequestState']
-      success: boolean
-      results: components['schemas']['Result'][]
-      warnings: string[]
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description An instance has answered its part of a request, or tells every few seconds what it waits for.
-     * @example {
-     *       "type": "request_progress",
-     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
-     *       "instance": "agent-sensor-1",
-     *       "results": [
-     *         {
-     *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
-     *           "success": true,
-     *           "instance": "agent-sensor-1",
-     *           "node": "worker-1"
-     *         }
-     *       ],
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    RequestProgressEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'request_progress'
-      /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-      reqid: string
-      instance?: string
-      results: components['schemas']['Result'][]
-      /** @description The nodes that it waits for; then there are no results. */
-      waiting?: components['schemas']['NodeStep'][]
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description A request without state has run out of time; there is no response.
-     * @example {
-     *       "type": "request_expired",
-     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    RequestExpiredEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'request_expired'
-      /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-      reqid: string
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description An agent has connected.
-     * @example {
-     *       "type": "notify_agent_hello",
-     *       "instance": "agent-sensor-1",
-     *       "host": "127.0.0.1",
-     *       "version": "0.1.0",
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    NotifyAgentHelloEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'notify_agent_hello'
-      instance: string
-      host: string
-      version: string
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description The link to an agent is gone. Its nodes are not touched.
-     * @example {
-     *       "type": "notify_agent_lost",
-     *       "instance": "agent-sensor-1",
-     *       "reason": "heartbeat missed",
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    NotifyAgentLostEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'notify_agent_lost'
-      instance: string
-      reason: string
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description Every instance of the deployed configuration is connected.
-     * @example {
-     *       "type": "notify_agents_ready",
-     *       "instances": [
-     *         "agent-sensor-1"
-     *       ],
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    NotifyAgentsReadyEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'notify_agents_ready'
-      instances: string[]
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description The state of a node has changed.
-     * @example {
-     *       "type": "notify_change",
-     *       "instance": "agent-sensor-1",
-     *       "node": "worker-1",
-     *       "old_state": "RUNNING",
-     *       "new_state": "CRASHED",
-     *       "reason": "killed by SIGKILL",
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    NotifyChangeEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'notify_change'
-      instance: string
-      node: string
-      old_state: components['schemas']['NodeState']
-      new_state: components['schemas']['NodeState']
-      reason: string
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description Something needs an operator's eye.
-     * @example {
-     *       "type": "notify_error",
-     *       "instance": "agent-sensor-1",
-     *       "message": "the address of the instance has changed from 10.0.0.1 to 10.0.0.2; deploy again",
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    NotifyErrorEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'notify_error'
-      instance?: string
-      node?: string
-      message: string
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description A line of an agent's log, warnings and errors only; or an answer of an agent that came after the response of its request.
-     * @example {
-     *       "type": "notify_log",
-     *       "instance": "agent-sensor-1",
-     *       "level": "WARNING",
-     *       "message": "zeek was not found",
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    NotifyLogEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'notify_log'
-      instance: string
-      level: string
-      message: string
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description The cluster has become ready or not, or is not for other reasons than before.
-     * @example {
-     *       "type": "notify_health",
-     *       "ready": false,
-     *       "reasons": [
-     *         {
-     *           "code": "packets_dropped",
-     *           "message": "worker-1 drops 2.5 % of its packets, 1 % is allowed: it needs more workers beside it, or less to do",
-     *           "instance": "agent-sensor-1",
-     *           "node": "worker-1"
-     *         }
-     *       ],
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    NotifyHealthEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'notify_health'
-      ready: boolean
-      reasons: components['schemas']['HealthReason'][]
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description What a node has written, for a get_node_output request that follows it.
-     * @example {
-     *       "type": "node_output",
-     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
-     *       "instance": "agent-sensor-1",
-     *       "node": "worker-1",
-     *       "stream": "stderr",
-     *       "lines": [
-     *         "listening on eth0"
-     *       ],
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    NodeOutputEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'node_output'
-      /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-      reqid: string
-      instance: string
-      node: string
-      stream: components['schemas']['OutputStream']
-      lines: string[]
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description A sample of the nodes of an instance, for a get_node_stats request that watches them.
-     * @example {
-     *       "type": "node_stats",
-     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
-     *       "instance": "agent-sensor-1",
-     *       "stats": [
-     *         {
-     *           "node": "worker-1",
-     *           "time": "2026-11-22T14:48:56.123Z",
-     *           "pid": 1382,
-     *           "uptime": 86400,
-     *           "cpu_seconds": 5123.4,
-     *           "memory_bytes": 272629760,
-     *           "packets_received": 51000000,
-     *           "packets_dropped": 12,
-     *           "interval": 10,
-     *           "cpu_percent": 37.5,
-     *           "packets_per_second": 61000,
-     *           "dropped_per_second": 0,
-     *           "dropped_percent": 0,
-     *           "idle": 0
-     *         }
-     *       ],
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    NodeStatsEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'node_stats'
-      /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-      reqid: string
-      instance: string
-      stats: components['schemas']['NodeStats'][]
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description The first event of every stream. Named "hello".
-     * @example {
-     *       "type": "hello",
-     *       "cursor": "k3v9q2.1042",
-     *       "earliest": "k3v9q2.1",
-     *       "heartbeat_seconds": 15,
-     *       "resumed": false
-     *     }
-     */
-    HelloEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'hello'
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      earliest: string
-      heartbeat_seconds: number
-      /** @description Whether the stream goes on from the cursor that was asked for. */
-      resumed: boolean
-    }
-    /**
-     * @description Everything up to the cursor that matches the filter was delivered. Named "heartbeat".
-     * @example {
-     *       "type": "heartbeat",
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    HeartbeatEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'heartbeat'
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description A part of the state at the start of the stream. Named "snapshot".
-     * @example {
-     *       "type": "snapshot",
-     *       "nodes": []
-     *     }
-     */
-    SnapshotEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'snapshot'
-      instances?: components['schemas']['InstanceStatus'][]
-      nodes?: components['schemas']['InstanceNode'][]
-      configuration?: components['schemas']['ConfigurationDocument']
-      /** @description Those that are pending. */
-      requests?: components['schemas']['Request'][]
-    }
-    /**
-     * @description The state is complete; what follows happened after it. Named "snapshot-end".
-     * @example {
-     *       "type": "snapshot-end",
-     *       "cursor": "k3v9q2.1042"
-     *     }
-     */
-    SnapshotEndEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'snapshot-end'
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-    }
-    /**
-     * @description The stream cannot go on from the cursor that was asked for: read the state anew. What comes is live. Named "reset".
-     * @example {
-     *       "type": "reset",
-     *       "reason": "expired",
-     *       "earliest": "k3v9q2.12",
-     *       "latest": "k3v9q2.1042"
-     *     }
-     */
-    ResetEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'reset'
-      reason: components['schemas']['ResetReason']
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      earliest: string
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      latest: string
-    }
-    /**
-     * @description The server ends the stream. Named "goodbye".
-     * @example {
-     *       "type": "goodbye",
-     *       "reason": "shutdown",
-     *       "reconnect": true
-     *     }
-     */
-    GoodbyeEvent: {
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      type: 'goodbye'
-      reason: components['schemas']['GoodbyeReason']
-      reconnect: boolean
-    }
-    /**
-     * @description What the data of a Server-Sent Event holds. Domain events have no event name; control events have their type as their name.
-     * @example {
-     *       "type": "notify_change",
-     *       "instance": "agent-sensor-1",
-     *       "node": "worker-1",
-     *       "old_state": "RUNNING",
-     *       "new_state": "CRASHED",
-     *       "reason": "killed by SIGKILL",
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    Event:
-      | components['schemas']['RequestEvent']
-      | components['schemas']['ResponseEvent']
-      | components['schemas']['RequestProgressEvent']
-      | components['schemas']['RequestExpiredEvent']
-      | components['schemas']['NotifyAgentHelloEvent']
-      | components['schemas']['NotifyAgentLostEvent']
-      | components['schemas']['NotifyAgentsReadyEvent']
-      | components['schemas']['NotifyChangeEvent']
-      | components['schemas']['NotifyErrorEvent']
-      | components['schemas']['NotifyLogEvent']
-      | components['schemas']['NotifyHealthEvent']
-      | components['schemas']['NodeOutputEvent']
-      | components['schemas']['NodeStatsEvent']
-      | components['schemas']['HelloEvent']
-      | components['schemas']['HeartbeatEvent']
-      | components['schemas']['SnapshotEvent']
-      | components['schemas']['SnapshotEndEvent']
-      | components['schemas']['ResetEvent']
-      | components['schemas']['GoodbyeEvent']
-    /**
-     * @description Who asked what, from where, and what came of it.
-     * @example {
-     *       "type": "audit",
-     *       "action": "deploy",
-     *       "outcome": "accepted",
-     *       "name": "ops",
-     *       "role": "operator",
-     *       "address": "192.0.2.7",
-     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    AuditEntry: {
-      /** @enum {string} */
-      type: 'audit'
-      /** @description The type of the request; or log_in, log_out, connect_agent; or what was refused, as method and path. */
-      action: string
-      /** @description accepted, and later the state in which the request has ended; or succeeded, or refused. */
-      outcome: string
-      /** @description Of the token or certificate. */
-      name?: string
-      role?: components['schemas']['Role']
-      address?: string
-      /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-      reqid?: string
-      /** @description More about it; for what was gathered, what else there was, most serious first. */
-      detail?: string
-      /** @description How many refusals, logins or connections of one client, in a minute, the entry stands for, beside those with an entry of their own: it tells of the most serious. */
-      count?: number
-      /** @description Of how many clients, at least: when there are too many, those beyond are told of together. */
-      clients?: number
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      cursor: string
-      /**
-       * Format: date-time
-       * @example 2026-11-22T14:48:56.123Z
-       */
-      time: string
-    }
-    /**
-     * @description A page of the audit log, newest first; `next` is the `before` of the next one.
-     * @example {
-     *       "entries": [],
-     *       "event_cursor": "k3v9q2.1042"
-     *     }
-     */
-    AuditList: {
-      entries: components['schemas']['AuditEntry'][]
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      next?: string
-      /**
-       * @description A place in the event log. Opaque.
-       * @example k3v9q2.1042
-       */
-      event_cursor: string
-    }
-    /**
-     * @description As on the other streams: an entry has no event name, a control event has its type as its name.
-     * @example {
-     *       "type": "audit",
-     *       "action": "deploy",
-     *       "outcome": "accepted",
-     *       "name": "ops",
-     *       "role": "operator",
-     *       "address": "192.0.2.7",
-     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
-     *       "cursor": "k3v9q2.1042",
-     *       "time": "2026-11-22T14:48:56.123Z"
-     *     }
-     */
-    AuditStreamEvent:
-      | components['schemas']['AuditEntry']
-      | components['schemas']['HelloEvent']
-      | components['schemas']['HeartbeatEvent']
-      | components['schemas']['ResetEvent']
-      | components['schemas']['GoodbyeEvent']
-  }
-  responses: never
-  parameters: never
-  requestBodies: never
-  headers: never
-  pathItems: never
+    schemas: {
+        /**
+         * @description What a node does in the cluster. Nodes start in this order.
+         * @enum {string}
+         */
+        ClusterRole: "MANAGER" | "LOGGER" | "PROXY" | "WORKER";
+        /**
+         * @description What a process does in the management of the cluster.
+         * @enum {string}
+         */
+        ManagementRole: "NONE" | "AGENT" | "CONTROLLER" | "NODE";
+        /**
+         * @description PENDING: started, not yet part of the cluster. RUNNING: it has joined the cluster. STOPPED: stopped on purpose. CRASHED: it exited and will be started again. FAILED: it exited too often, or cannot be started. UNKNOWN: its agent is not connected, or it does not answer.
+         * @enum {string}
+         */
+        NodeState: "PENDING" | "RUNNING" | "STOPPED" | "FAILED" | "CRASHED" | "UNKNOWN";
+        /**
+         * @description What a node is to be. Kept through restarts and deployments, until start or stop changes it.
+         * @enum {string}
+         */
+        DesiredState: "RUNNING" | "STOPPED";
+        /**
+         * @description at_once: all together. rolling: a few at a time. Default: at_once.
+         * @enum {string}
+         */
+        RestartStrategy: "at_once" | "rolling";
+        /**
+         * @description Which output; both, when none is given.
+         * @enum {string}
+         */
+        NodeOutputStream: "stdout" | "stderr";
+        /**
+         * @description error: the node would not run. warning: it would, but someone should look.
+         * @enum {string}
+         */
+        FindingLevel: "error" | "warning";
+        /**
+         * @description What a check has found, in the words of Zeek or of its host.
+         * @example {
+         *       "level": "error",
+         *       "message": "syntax error, at or near \"}\"",
+         *       "file": "/opt/zeek/share/zeek/site/local.zeek",
+         *       "line": 12
+         *     }
+         */
+        Finding: {
+            level: components["schemas"]["FindingLevel"];
+            message: string;
+            /** @description The script. */
+            file?: string;
+            line?: number;
+        };
+        /**
+         * @description One process of a node, from its start to its end.
+         * @example {
+         *       "pid": 1382,
+         *       "started_at": "2026-11-22T14:48:56.123Z",
+         *       "ended_at": "2026-11-22T15:02:11.007Z",
+         *       "reason": "killed by SIGSEGV"
+         *     }
+         */
+        NodeRun: {
+            pid?: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            started_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            ended_at?: string;
+            /** @description Why it has ended: an exit code, a signal, or that it was stopped. */
+            reason?: string;
+        };
+        /**
+         * @description What is known of a node that misbehaves.
+         * @example {
+         *       "state": "CRASHED",
+         *       "command": [
+         *         "/opt/zeek/bin/zeek",
+         *         "-i",
+         *         "eth0",
+         *         "-e",
+         *         "@load nodes/worker-1/options.zeek"
+         *       ],
+         *       "options": {
+         *         "Site::api_key": "********"
+         *       },
+         *       "directory": "/var/lib/zeek-cluster/nodes/worker-1",
+         *       "runs": [
+         *         {
+         *           "pid": 1382,
+         *           "started_at": "2026-11-22T14:48:56.123Z",
+         *           "ended_at": "2026-11-22T15:02:11.007Z",
+         *           "reason": "killed by SIGSEGV"
+         *         }
+         *       ],
+         *       "notes": [
+         *         "gdb is not installed"
+         *       ]
+         *     }
+         */
+        Diagnosis: {
+            state: components["schemas"]["NodeState"];
+            /** @description Its command line. */
+            command: string[];
+            options?: components["schemas"]["NodeOptions"];
+            /** @description Its working directory. */
+            directory: string;
+            /** @description Its processes, the newest first. */
+            runs: components["schemas"]["NodeRun"][];
+            /** @description The path of its newest core file. */
+            core?: string;
+            /** @description What gdb says of that core. */
+            backtrace?: string;
+            /** @description What could not be found out, and why. */
+            notes: string[];
+        };
+        /**
+         * @description starting: its process runs, and has not joined the cluster yet. stopping: its process has been told to end.
+         * @enum {string}
+         */
+        NodeStepState: "starting" | "stopping";
+        /**
+         * @description What a request waits for: a node in the middle of something.
+         * @example {
+         *       "node": "worker-1",
+         *       "state": "starting",
+         *       "seconds": 12
+         *     }
+         */
+        NodeStep: {
+            /** @example worker-1 */
+            node: string;
+            state: components["schemas"]["NodeStepState"];
+            /** @description For how long already. */
+            seconds: number;
+        };
+        /**
+         * @description A sample of what a node uses and sees. What its host or its metrics do not tell is left out.
+         * @example {
+         *       "node": "worker-1",
+         *       "time": "2026-11-22T14:48:56.123Z",
+         *       "pid": 1382,
+         *       "uptime": 86400,
+         *       "cpu_seconds": 5123.4,
+         *       "memory_bytes": 272629760,
+         *       "packets_received": 51000000,
+         *       "packets_dropped": 12,
+         *       "interval": 10,
+         *       "cpu_percent": 37.5,
+         *       "packets_per_second": 61000,
+         *       "dropped_per_second": 0,
+         *       "dropped_percent": 0,
+         *       "idle": 0
+         *     }
+         */
+        NodeStats: {
+            /** @example worker-1 */
+            node: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+            pid: number;
+            /** @description Seconds since its process started. */
+            uptime: number;
+            /** @description Processor time that it has used. */
+            cpu_seconds: number;
+            /** @description Resident memory. */
+            memory_bytes: number;
+            /** @description Threads. */
+            threads?: number;
+            /** @description Packets since its start. */
+            packets_received?: number;
+            /** @description Packets that it was too slow for, since its start. */
+            packets_dropped?: number;
+            /** @description Packets on its link, since its start. */
+            packets_link?: number;
+            /** @description Seconds that its network time is behind the clock. */
+            packet_lag?: number;
+            /** @description Connections that it follows. */
+            sessions?: number;
+            /** @description The seconds that the rates are of. */
+            interval?: number;
+            /** @description Of one processor. */
+            cpu_percent?: number;
+            /** @description Packets received. */
+            packets_per_second?: number;
+            /** @description Packets dropped. */
+            dropped_per_second?: number;
+            /** @description Packets dropped, of those received and dropped. */
+            dropped_percent?: number;
+            /** @description Seconds since it has received a packet. */
+            idle?: number;
+        };
+        /**
+         * @description A file system that matters to an instance.
+         * @example {
+         *       "path": "/var/lib/zeek-cluster",
+         *       "holds": [
+         *         "state",
+         *         "spool"
+         *       ],
+         *       "size_bytes": 107374182400,
+         *       "free_bytes": 85899345920
+         *     }
+         */
+        FileSystemStats: {
+            /** @description The directory that was asked for. */
+            path: string;
+            /** @description What is there: state, spool, logs. */
+            holds: string[];
+            /** @description Its size. */
+            size_bytes: number;
+            /** @description What is free for the agent. */
+            free_bytes: number;
+        };
+        /**
+         * @description A network interface.
+         * @example {
+         *       "name": "eth0",
+         *       "up": true,
+         *       "packets_received": 51000000,
+         *       "bytes_received": 40800000000,
+         *       "errors": 0,
+         *       "dropped": 0,
+         *       "interval": 10,
+         *       "packets_per_second": 61000,
+         *       "bytes_per_second": 48800000,
+         *       "errors_per_second": 0,
+         *       "dropped_per_second": 0
+         *     }
+         */
+        InterfaceStats: {
+            name: string;
+            up: boolean;
+            /** @description Since it exists. */
+            packets_received: number;
+            /** @description Since it exists. */
+            bytes_received: number;
+            /** @description Receive errors, since it exists. */
+            errors: number;
+            /** @description Packets that the kernel has dropped, since it exists. */
+            dropped: number;
+            /** @description The seconds that the rates are of. */
+            interval?: number;
+            /** @description Packets received. */
+            packets_per_second?: number;
+            /** @description Bytes received. */
+            bytes_per_second?: number;
+            /** @description Receive errors. */
+            errors_per_second?: number;
+            /** @description Packets dropped by the kernel. */
+            dropped_per_second?: number;
+        };
+        /**
+         * @description Logs that wait to be archived, and how archiving goes.
+         * @example {
+         *       "queue": "/var/lib/zeek-cluster/spool/log-queue",
+         *       "directory": "/var/lib/zeek-cluster/logs",
+         *       "files": 2,
+         *       "bytes": 5242880,
+         *       "oldest": 12,
+         *       "archived": 410,
+         *       "deleted": 0,
+         *       "failures": 0
+         *     }
+         */
+        ArchiveStatus: {
+            /** @description The directory of the logs that wait. */
+            queue: string;
+            /** @description Where archived logs go. */
+            directory: string;
+            /** @description Logs that wait. */
+            files: number;
+            /** @description Their size. */
+            bytes: number;
+            /** @description Seconds since the oldest of them was rotated. */
+            oldest?: number;
+            /** @description Logs that were archived since the agent started. */
+            archived: number;
+            /** @description Archived logs that were deleted as too old or too many, since the agent started. */
+            deleted: number;
+            /** @description Failed attempts in a row. */
+            failures: number;
+            /** @description Why the last attempt has failed. */
+            error?: string;
+        };
+        /**
+         * @description A Zeek process that the agent has not started.
+         * @example {
+         *       "pid": 977,
+         *       "command": "zeek -i eth1 local"
+         *     }
+         */
+        ForeignProcess: {
+            pid: number;
+            /** @description Its command line. */
+            command: string;
+        };
+        /**
+         * @description A sample of what an instance has and uses.
+         * @example {
+         *       "time": "2026-11-22T14:48:56.123Z",
+         *       "version": "0.1.0",
+         *       "zeek_version": "9.0.0",
+         *       "cpus": 16,
+         *       "load": [
+         *         3.1,
+         *         2.9,
+         *         2.7
+         *       ],
+         *       "memory_bytes": 67430000000,
+         *       "memory_available_bytes": 41000000000,
+         *       "swap_bytes": 0,
+         *       "swap_free_bytes": 0,
+         *       "file_systems": [
+         *         {
+         *           "path": "/var/lib/zeek-cluster",
+         *           "holds": [
+         *             "state",
+         *             "spool"
+         *           ],
+         *           "size_bytes": 107374182400,
+         *           "free_bytes": 85899345920
+         *         }
+         *       ],
+         *       "interfaces": [
+         *         {
+         *           "name": "eth0",
+         *           "up": true,
+         *           "packets_received": 51000000,
+         *           "bytes_received": 40800000000,
+         *           "errors": 0,
+         *           "dropped": 0,
+         *           "interval": 10,
+         *           "packets_per_second": 61000,
+         *           "bytes_per_second": 48800000,
+         *           "errors_per_second": 0,
+         *           "dropped_per_second": 0
+         *         }
+         *       ],
+         *       "foreign": []
+         *     }
+         */
+        InstanceStats: {
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+            /** @description Of the agent. */
+            version: string;
+            zeek_version?: string;
+            /** @description Processors. */
+            cpus: number;
+            /** @description The load averages of 1, 5 and 15 minutes. */
+            load: number[];
+            /** @description Memory. */
+            memory_bytes: number;
+            /** @description Memory that can be had without swapping. */
+            memory_available_bytes: number;
+            /** @description Swap space. */
+            swap_bytes: number;
+            /** @description Swap space that is free. */
+            swap_free_bytes: number;
+            file_systems: components["schemas"]["FileSystemStats"][];
+            interfaces: components["schemas"]["InterfaceStats"][];
+            archive?: components["schemas"]["ArchiveStatus"];
+            foreign: components["schemas"]["ForeignProcess"][];
+        };
+        /**
+         * @description not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. imbalance: one of them counts many times as many as the others. redeploy_needed: what is deployed is not true any more of an instance. drift: files of nodes have changed since they were started.
+         * @enum {string}
+         */
+        HealthCode: "not_deployed" | "node_not_running" | "workers_missing" | "packets_dropped" | "no_packets" | "disk_full" | "archive_behind" | "archive_failing" | "node_silent" | "cluster_split" | "logs_stalled" | "duplicated" | "imbalance" | "redeploy_needed" | "drift";
+        /**
+         * @description Why the cluster is not ready.
+         * @example {
+         *       "code": "packets_dropped",
+         *       "message": "worker-1 drops 2.5 % of its packets, 1 % is allowed: it needs more workers beside it, or less to do",
+         *       "instance": "agent-sensor-1",
+         *       "node": "worker-1"
+         *     }
+         */
+        HealthReason: {
+            code: components["schemas"]["HealthCode"];
+            message: string;
+            instance?: string;
+            node?: string;
+        };
+        /**
+         * @description staged: as the client sent it. ready: the same as a deployment would make it now, with addresses and ports filled in. deployed: as it was sent to the agents.
+         * @enum {string}
+         */
+        ConfigurationState: "staged" | "ready" | "deployed";
+        /**
+         * @description What is asked.
+         * @enum {string}
+         */
+        RequestType: "get_instances" | "stage_configuration" | "get_configuration" | "deploy" | "get_nodes" | "get_id_value" | "start" | "stop" | "restart" | "check" | "get_node_output" | "diagnose" | "get_node_stats" | "get_instance_stats" | "test_timeout";
+        /**
+         * @description pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state).
+         * @enum {string}
+         */
+        RequestState: "pending" | "succeeded" | "partial" | "failed" | "timed_out" | "interrupted" | "expired";
+        /**
+         * @description A host (or container) with an agent. With listen_port the controller dials the agent, otherwise the agent dials the controller.
+         * @example {
+         *       "name": "agent-sensor-1",
+         *       "host": "127.0.0.1"
+         *     }
+         */
+        Instance: {
+            /** @example worker-1 */
+            name: string;
+            /**
+             * Format: ip
+             * @example 127.0.0.1
+             */
+            host?: string;
+            /** @example 2200 */
+            listen_port?: number;
+        };
+        /**
+         * @description Zeek options by full name, with values as on Zeek's command line: strings without quotes, sets as {"a","b"}. Each becomes a redef of the node.
+         * @example {
+         *       "Log::default_rotation_interval": "1hr"
+         *     }
+         */
+        NodeOptions: {
+            [key: string]: string;
+        };
+        /**
+         * @description Environment variables of the node.
+         * @example {
+         *       "MSG": "hello world"
+         *     }
+         */
+        NodeEnvironment: {
+            [key: string]: string;
+        };
+        /**
+         * @description One Zeek process.
+         * @example {
+         *       "name": "worker-1",
+         *       "instance": "agent-sensor-1",
+         *       "role": "WORKER",
+         *       "interface": "eth0"
+         *     }
+         */
+        ClusterNode: {
+            /** @example worker-1 */
+            name: string;
+            /** @example worker-1 */
+            instance: string;
+            role: components["schemas"]["ClusterRole"];
+            /** @example 2200 */
+            port?: number;
+            /** @example 2200 */
+            metrics_port?: number;
+            /**
+             * @description A packet source, as for zeek -i.
+             * @example af_packet::eth0
+             */
+            interface?: string;
+            /** @description The CPU that the node is pinned to. */
+            cpu_affinity?: number;
+            /** @description Loaded in this order. */
+            scripts?: string[];
+            options?: components["schemas"]["NodeOptions"];
+            env?: components["schemas"]["NodeEnvironment"];
+        };
+        /**
+         * @description A configuration as a client sends it. The controller makes the id when there is none. A field that is null counts as absent.
+         * @example {
+         *       "instances": [
+         *         {
+         *           "name": "agent-sensor-1"
+         *         }
+         *       ],
+         *       "nodes": [
+         *         {
+         *           "name": "manager",
+         *           "instance": "agent-sensor-1",
+         *           "role": "MANAGER"
+         *         },
+         *         {
+         *           "name": "logger-1",
+         *           "instance": "agent-sensor-1",
+         *           "role": "LOGGER"
+         *         },
+         *         {
+         *           "name": "worker-1",
+         *           "instance": "agent-sensor-1",
+         *           "role": "WORKER",
+         *           "interface": "eth0"
+         *         }
+         *       ]
+         *     }
+         */
+        ClusterConfigurationInput: {
+            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            id?: string;
+            instances: components["schemas"]["Instance"][];
+            nodes: components["schemas"]["ClusterNode"][];
+        };
+        /**
+         * @description Instances and the nodes on them.
+         * @example {
+         *       "id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
+         *       "instances": [
+         *         {
+         *           "name": "agent-sensor-1"
+         *         }
+         *       ],
+         *       "nodes": [
+         *         {
+         *           "name": "manager",
+         *           "instance": "agent-sensor-1",
+         *           "role": "MANAGER"
+         *         },
+         *         {
+         *           "name": "logger-1",
+         *           "instance": "agent-sensor-1",
+         *           "role": "LOGGER"
+         *         },
+         *         {
+         *           "name": "worker-1",
+         *           "instance": "agent-sensor-1",
+         *           "role": "WORKER",
+         *           "interface": "eth0"
+         *         }
+         *       ]
+         *     }
+         */
+        ClusterConfiguration: {
+            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            id: string;
+            instances: components["schemas"]["Instance"][];
+            nodes: components["schemas"]["ClusterNode"][];
+        };
+        /**
+         * @description What is true of one process: a Zeek node, an agent, or a controller.
+         * @example {
+         *       "node": "worker-1",
+         *       "state": "RUNNING",
+         *       "mgmt_role": "NODE",
+         *       "cluster_role": "WORKER",
+         *       "pid": 1382,
+         *       "metrics_port": 9003
+         *     }
+         */
+        NodeStatus: {
+            /** @example worker-1 */
+            node: string;
+            state: components["schemas"]["NodeState"];
+            desired_state?: components["schemas"]["DesiredState"];
+            mgmt_role: components["schemas"]["ManagementRole"];
+            cluster_role?: components["schemas"]["ClusterRole"];
+            pid?: number;
+            /** @example 2200 */
+            port?: number;
+            /** @example 2200 */
+            metrics_port?: number;
+            /**
+             * Format: date-time
+             * @description When it came into this state.
+             */
+            since?: string;
+            /** @description Why it is in this state. */
+            reason?: string;
+            /** @description Whether the node says that it lives, as it does every few seconds while it handles events. */
+            responding?: boolean;
+            /** @description How often it was started again after an exit, since it was last started on purpose. */
+            restarts?: number;
+        };
+        /**
+         * @description What a result carries; which field depends on the request's type.
+         * @example {
+         *       "id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1"
+         *     }
+         */
+        RequestResultData: {
+            /** @description The id of a configuration. */
+            id?: string;
+            instances?: components["schemas"]["Instance"][];
+            configuration?: components["schemas"]["ClusterConfiguration"];
+            nodes?: components["schemas"]["NodeStatus"][];
+            /** @description The value of an identifier, as a JSON text. */
+            value?: string;
+            /** @description The last lines of a node. */
+            stdout?: string;
+            /** @description The last lines of a node. */
+            stderr?: string;
+            /** @description Whether a limit has left out output, or ended following it, before its time. */
+            truncated?: boolean;
+            findings?: components["schemas"]["Finding"][];
+            diagnosis?: components["schemas"]["Diagnosis"];
+            stats?: components["schemas"]["NodeStats"];
+            instance_stats?: components["schemas"]["InstanceStats"];
+        };
+        /**
+         * @description One outcome of a request.
+         * @example {
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *       "success": true,
+         *       "instance": "agent-sensor-1",
+         *       "node": "worker-1"
+         *     }
+         */
+        RequestResult: {
+            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            reqid: string;
+            success: boolean;
+            instance?: string;
+            node?: string;
+            error?: string;
+            data?: components["schemas"]["RequestResultData"];
+        };
+        /**
+         * @description The arguments as they were sent; which fields depends on the type.
+         * @example {
+         *       "nodes": [
+         *         "worker-1"
+         *       ]
+         *     }
+         */
+        RequestArguments: {
+            config?: components["schemas"]["ClusterConfigurationInput"];
+            deployed?: boolean;
+            force?: boolean;
+            check?: boolean;
+            id?: string;
+            nodes?: string[];
+            roles?: components["schemas"]["ClusterRole"][];
+            instances?: string[];
+            strategy?: components["schemas"]["RestartStrategy"];
+            max_parallel?: number;
+            stream?: components["schemas"]["NodeOutputStream"];
+            lines?: number;
+            incarnation?: number;
+            follow?: boolean;
+            watch?: boolean;
+            duration?: number;
+            max_lines?: number;
+            interval?: number;
+            with_state?: boolean;
+        };
+        /**
+         * @description A request and what is known of its outcome. The events after event_cursor tell all of its story.
+         * @example {
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *       "type": "restart",
+         *       "state": "succeeded",
+         *       "success": true,
+         *       "arguments": {
+         *         "nodes": [
+         *           "worker-1"
+         *         ]
+         *       },
+         *       "results": [
+         *         {
+         *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *           "success": true,
+         *           "instance": "agent-sensor-1",
+         *           "node": "worker-1"
+         *         }
+         *       ],
+         *       "warnings": [],
+         *       "created_at": "2026-11-22T14:48:56.123Z",
+         *       "finished_at": "2026-11-22T14:48:56.123Z",
+         *       "expires_at": "2026-11-22T14:48:56.123Z",
+         *       "event_cursor": "k3v9q2.1042"
+         *     }
+         */
+        ClusterRequest: {
+            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            reqid: string;
+            type: components["schemas"]["RequestType"];
+            state: components["schemas"]["RequestState"];
+            /** @description Once finished: whether every result is a success. */
+            success?: boolean;
+            arguments: components["schemas"]["RequestArguments"];
+            results: components["schemas"]["RequestResult"][];
+            warnings: string[];
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            finished_at?: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            expires_at: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            event_cursor: string;
+        };
+        /**
+         * @description A page of the history, newest first.
+         * @example {
+         *       "requests": [],
+         *       "event_cursor": "k3v9q2.1042"
+         *     }
+         */
+        ClusterRequestList: {
+            requests: components["schemas"]["ClusterRequest"][];
+            /**
+             * @description The `after` of the next page; absent in the last one. Opaque.
+             * @example k3v9q2.1042
+             */
+            next?: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            event_cursor: string;
+        };
+        /**
+         * @description What the controller knows of an instance.
+         * @example {
+         *       "name": "agent-sensor-1",
+         *       "host": "127.0.0.1",
+         *       "connected": true,
+         *       "configured": true,
+         *       "version": "0.1.0",
+         *       "connected_at": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        InstanceStatus: {
+            /** @example worker-1 */
+            name: string;
+            host?: string;
+            listen_port?: number;
+            connected: boolean;
+            /** @description Whether the deployed configuration names it. */
+            configured: boolean;
+            /** @description Of the agent. */
+            version?: string;
+            zeek_version?: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            connected_at?: string;
+        };
+        /**
+         * @description Every instance that is connected or configured, sorted by name.
+         * @example {
+         *       "instances": [],
+         *       "event_cursor": "k3v9q2.1042"
+         *     }
+         */
+        InstanceList: {
+            instances: components["schemas"]["InstanceStatus"][];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            event_cursor: string;
+        };
+        /**
+         * @description The status of a process, and the instance that it is on.
+         * @example {
+         *       "instance": "agent-sensor-1",
+         *       "node": "worker-1",
+         *       "state": "RUNNING",
+         *       "mgmt_role": "NODE",
+         *       "cluster_role": "WORKER",
+         *       "pid": 1382,
+         *       "metrics_port": 9003
+         *     }
+         */
+        InstanceNode: {
+            /** @example worker-1 */
+            instance: string;
+            /** @example worker-1 */
+            node: string;
+            state: components["schemas"]["NodeState"];
+            desired_state?: components["schemas"]["DesiredState"];
+            mgmt_role: components["schemas"]["ManagementRole"];
+            cluster_role?: components["schemas"]["ClusterRole"];
+            pid?: number;
+            /** @example 2200 */
+            port?: number;
+            /** @example 2200 */
+            metrics_port?: number;
+            /**
+             * Format: date-time
+             * @description When it came into this state.
+             */
+            since?: string;
+            /** @description Why it is in this state. */
+            reason?: string;
+            /** @description Whether the node says that it lives, as it does every few seconds while it handles events. */
+            responding?: boolean;
+            /** @description How often it was started again after an exit, since it was last started on purpose. */
+            restarts?: number;
+        };
+        /**
+         * @description Processes of the cluster, sorted by instance and name.
+         * @example {
+         *       "nodes": [],
+         *       "event_cursor": "k3v9q2.1042"
+         *     }
+         */
+        NodeList: {
+            nodes: components["schemas"]["InstanceNode"][];
+            /**
+             * @description The `after` of the next page; absent in the last one. Opaque.
+             * @example k3v9q2.1042
+             */
+            next?: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            event_cursor: string;
+        };
+        /**
+         * @description A configuration that the controller holds.
+         * @example {
+         *       "state": "staged",
+         *       "configuration": {
+         *         "id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
+         *         "instances": [
+         *           {
+         *             "name": "agent-sensor-1"
+         *           }
+         *         ],
+         *         "nodes": [
+         *           {
+         *             "name": "manager",
+         *             "instance": "agent-sensor-1",
+         *             "role": "MANAGER"
+         *           },
+         *           {
+         *             "name": "logger-1",
+         *             "instance": "agent-sensor-1",
+         *             "role": "LOGGER"
+         *           },
+         *           {
+         *             "name": "worker-1",
+         *             "instance": "agent-sensor-1",
+         *             "role": "WORKER",
+         *             "interface": "eth0"
+         *           }
+         *         ]
+         *       },
+         *       "event_cursor": "k3v9q2.1042"
+         *     }
+         */
+        ConfigurationDocument: {
+            state: components["schemas"]["ConfigurationState"];
+            configuration: components["schemas"]["ClusterConfiguration"];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            event_cursor: string;
+        };
+        /**
+         * @description What is wrong with one field.
+         * @example {
+         *       "field": "body/config/nodes/0/role",
+         *       "message": "must be equal to one of the allowed values"
+         *     }
+         */
+        FieldError: {
+            /** @description A path into the input, for example body/config/nodes/0/role. */
+            field: string;
+            message: string;
+        };
+        /**
+         * @description Every error answer (RFC 9457).
+         * @example {
+         *       "type": "about:blank",
+         *       "title": "Bad Request",
+         *       "status": 400,
+         *       "code": "invalid_request",
+         *       "detail": "body/config/nodes/0/role must be equal to one of the allowed values",
+         *       "errors": [
+         *         {
+         *           "field": "body/config/nodes/0/role",
+         *           "message": "must be equal to one of the allowed values"
+         *         }
+         *       ]
+         *     }
+         */
+        Problem: {
+            /**
+             * Format: uri-reference
+             * @example about:blank
+             */
+            type: string;
+            title: string;
+            status: number;
+            /** @description Stable; for programs. */
+            code: string;
+            detail: string;
+            errors?: components["schemas"]["FieldError"][];
+        };
+        /**
+         * @description Alive, or ready.
+         * @example {
+         *       "status": "ok",
+         *       "checks": []
+         *     }
+         */
+        ControllerHealth: {
+            /** @example ok */
+            status: string;
+            checks: string[];
+        };
+        /**
+         * @description Whether the cluster does its work, as the thresholds in the settings say.
+         * @example {
+         *       "ready": false,
+         *       "reasons": [
+         *         {
+         *           "code": "packets_dropped",
+         *           "message": "worker-1 drops 2.5 % of its packets, 1 % is allowed: it needs more workers beside it, or less to do",
+         *           "instance": "agent-sensor-1",
+         *           "node": "worker-1"
+         *         }
+         *       ],
+         *       "event_cursor": "k3v9q2.1042"
+         *     }
+         */
+        ClusterHealth: {
+            ready: boolean;
+            /** @description Why it is not; empty when it is. */
+            reasons: components["schemas"]["HealthReason"][];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            event_cursor: string;
+        };
+        /**
+         * @description The labels of a target; the last two of one that the controller serves.
+         * @example {
+         *       "instance": "agent-sensor-1",
+         *       "node": "worker-1",
+         *       "role": "WORKER"
+         *     }
+         */
+        PrometheusLabels: {
+            instance: string;
+            node: string;
+            role: components["schemas"]["ClusterRole"];
+            __scheme__?: string;
+            __metrics_path__?: string;
+        };
+        /**
+         * @description One node's metrics endpoint, for Prometheus' HTTP service discovery.
+         * @example {
+         *       "targets": [
+         *         "192.0.2.7:9003"
+         *       ],
+         *       "labels": {
+         *         "instance": "agent-sensor-1",
+         *         "node": "worker-1",
+         *         "role": "WORKER"
+         *       }
+         *     }
+         */
+        PrometheusTarget: {
+            targets: string[];
+            labels: components["schemas"]["PrometheusLabels"];
+        };
+        /**
+         * @description What a token or a certificate is good for.
+         * @enum {string}
+         */
+        Role: "viewer" | "operator" | "admin" | "agent";
+        /**
+         * @description A token, for a session.
+         * @example {
+         *       "token": "zcc_9448e9c83643_…"
+         *     }
+         */
+        Login: {
+            token: string;
+        };
+        /**
+         * @description As whom the controller knows who asks.
+         * @example {
+         *       "name": "ops",
+         *       "role": "operator",
+         *       "expires_at": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        Session: {
+            name: string;
+            role: components["schemas"]["Role"];
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            expires_at?: string;
+        };
+        /**
+         * @description Lets its bearer open one event stream.
+         * @example {
+         *       "ticket": "R29vZCBmb3Igb25lIHN0cmVhbSwgb25jZQ",
+         *       "expires_at": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        Ticket: {
+            ticket: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            expires_at: string;
+        };
+        /**
+         * @description None.
+         * @example {}
+         */
+        GetInstancesArguments: Record<string, never>;
+        /**
+         * @description The configuration to stage.
+         * @example {
+         *       "config": {
+         *         "instances": [
+         *           {
+         *             "name": "agent-sensor-1"
+         *           }
+         *         ],
+         *         "nodes": [
+         *           {
+         *             "name": "manager",
+         *             "instance": "agent-sensor-1",
+         *             "role": "MANAGER"
+         *           },
+         *           {
+         *             "name": "logger-1",
+         *             "instance": "agent-sensor-1",
+         *             "role": "LOGGER"
+         *           },
+         *           {
+         *             "name": "worker-1",
+         *             "instance": "agent-sensor-1",
+         *             "role": "WORKER",
+         *             "interface": "eth0"
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
+        StageConfigurationArguments: {
+            config: components["schemas"]["ClusterConfigurationInput"];
+        };
+        /**
+         * @description Which configuration.
+         * @example {
+         *       "deployed": true
+         *     }
+         */
+        GetConfigurationArguments: {
+            /** @default false */
+            deployed: boolean;
+        };
+        /**
+         * @description How to deploy.
+         * @example {
+         *       "force": false
+         *     }
+         */
+        DeployArguments: {
+            /**
+             * @description Restart nodes that do not differ, too.
+             * @default false
+             */
+            force: boolean;
+            /**
+             * @description Whether the nodes are checked first: if one fails, nothing is changed anywhere.
+             * @default true
+             */
+            check: boolean;
+        };
+        /**
+         * @description None.
+         * @example {}
+         */
+        GetNodesArguments: Record<string, never>;
+        /**
+         * @description Which identifier, of which nodes.
+         * @example {
+         *       "id": "Cluster::node",
+         *       "nodes": [
+         *         "worker-1"
+         *       ]
+         *     }
+         */
+        GetIdValueArguments: {
+            /** @description A global identifier of Zeek. */
+            id: string;
+            /** @description Names of nodes. */
+            nodes?: string[];
+            /** @description Only nodes of these roles. */
+            roles?: components["schemas"]["ClusterRole"][];
+            /** @description Only nodes on these instances. */
+            instances?: string[];
+        };
+        /**
+         * @description Which nodes.
+         * @example {
+         *       "roles": [
+         *         "WORKER"
+         *       ],
+         *       "instances": [
+         *         "agent-sensor-1"
+         *       ]
+         *     }
+         */
+        StartArguments: {
+            /** @description Names of nodes. */
+            nodes?: string[];
+            /** @description Only nodes of these roles. */
+            roles?: components["schemas"]["ClusterRole"][];
+            /** @description Only nodes on these instances. */
+            instances?: string[];
+        };
+        /**
+         * @description Which nodes.
+         * @example {
+         *       "nodes": [
+         *         "worker-1"
+         *       ]
+         *     }
+         */
+        StopArguments: {
+            /** @description Names of nodes. */
+            nodes?: string[];
+            /** @description Only nodes of these roles. */
+            roles?: components["schemas"]["ClusterRole"][];
+            /** @description Only nodes on these instances. */
+            instances?: string[];
+        };
+        /**
+         * @description Which nodes, and how.
+         * @example {
+         *       "nodes": [
+         *         "worker-1"
+         *       ]
+         *     }
+         */
+        RestartArguments: {
+            /** @description Names of nodes. */
+            nodes?: string[];
+            /** @description Only nodes of these roles. */
+            roles?: components["schemas"]["ClusterRole"][];
+            /** @description Only nodes on these instances. */
+            instances?: string[];
+            strategy?: components["schemas"]["RestartStrategy"];
+            /**
+             * @description How many are restarted at a time, when rolling.
+             * @default 1
+             */
+            max_parallel: number;
+        };
+        /**
+         * @description Which nodes, of which configuration.
+         * @example {}
+         */
+        CheckArguments: {
+            /** @description Names of nodes. */
+            nodes?: string[];
+            /** @description Only nodes of these roles. */
+            roles?: components["schemas"]["ClusterRole"][];
+            /** @description Only nodes on these instances. */
+            instances?: string[];
+            /**
+             * @description Of the deployed configuration, instead of the staged one.
+             * @default false
+             */
+            deployed: boolean;
+        };
+        /**
+         * @description Which output of which nodes.
+         * @example {
+         *       "nodes": [
+         *         "worker-1"
+         *       ],
+         *       "stream": "stderr",
+         *       "lines": 20
+         *     }
+         */
+        GetNodeOutputArguments: {
+            /** @description Names of nodes. */
+            nodes?: string[];
+            /** @description Only nodes of these roles. */
+            roles?: components["schemas"]["ClusterRole"][];
+            /** @description Only nodes on these instances. */
+            instances?: string[];
+            stream?: components["schemas"]["NodeOutputStream"];
+            /**
+             * @description The last lines of each.
+             * @default 100
+             */
+            lines: number;
+            /**
+             * @description Of which process: 0 is the newest, 1 the one before it.
+             * @default 0
+             */
+            incarnation: number;
+            /**
+             * @description Go on with what is written from now on, as `node_output` events of the request.
+             * @default false
+             */
+            follow: boolean;
+            /**
+             * @description Seconds to follow; the request has as many more.
+             * @default 60
+             */
+            duration: number;
+            /**
+             * @description Lines of each node after which following ends.
+             * @default 1000
+             */
+            max_lines: number;
+        };
+        /**
+         * @description Which nodes.
+         * @example {
+         *       "nodes": [
+         *         "worker-1"
+         *       ]
+         *     }
+         */
+        DiagnoseArguments: {
+            /** @description Names of nodes. */
+            nodes?: string[];
+            /** @description Only nodes of these roles. */
+            roles?: components["schemas"]["ClusterRole"][];
+            /** @description Only nodes on these instances. */
+            instances?: string[];
+        };
+        /**
+         * @description Which nodes.
+         * @example {
+         *       "roles": [
+         *         "WORKER"
+         *       ]
+         *     }
+         */
+        GetNodeStatsArguments: {
+            /** @description Names of nodes. */
+            nodes?: string[];
+            /** @description Only nodes of these roles. */
+            roles?: components["schemas"]["ClusterRole"][];
+            /** @description Only nodes on these instances. */
+            instances?: string[];
+            /**
+             * @description Go on with samples, as `node_stats` events of the request.
+             * @default false
+             */
+            watch: boolean;
+            /**
+             * @description Seconds between samples.
+             * @default 5
+             */
+            interval: number;
+            /**
+             * @description Seconds to watch; the request has as many more.
+             * @default 60
+             */
+            duration: number;
+        };
+        /**
+         * @description Which instances; none: all that are connected.
+         * @example {}
+         */
+        GetInstanceStatsArguments: {
+            /** @description Only nodes on these instances. */
+            instances?: string[];
+        };
+        /**
+         * @description With or without request state.
+         * @example {
+         *       "with_state": true
+         *     }
+         */
+        TestTimeoutArguments: {
+            /** @default false */
+            with_state: boolean;
+        };
+        /**
+         * @description What a token is to be.
+         * @example {
+         *       "role": "operator",
+         *       "name": "ops",
+         *       "expires_in": 2592000
+         *     }
+         */
+        TokenInput: {
+            role: components["schemas"]["Role"];
+            /**
+             * @description Who the bearer is, for the audit log; of an agent, the only name that it may use. Default: the role.
+             * @example ops
+             */
+            name?: string;
+            /**
+             * @description Seconds until it expires. Without it, the token is good until it is revoked.
+             * @example 2592000
+             */
+            expires_in?: number;
+        };
+        /**
+         * @description What is known of a token, or of a session, which is a token of its own. Never its text.
+         * @example {
+         *       "id": "9448e9c83643",
+         *       "name": "ops",
+         *       "role": "operator",
+         *       "created_at": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        Token: {
+            /**
+             * @description The id of a token: not a secret, and of no use to log in.
+             * @example 9448e9c83643
+             */
+            id: string;
+            /** @example worker-1 */
+            name: string;
+            role: components["schemas"]["Role"];
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            expires_at?: string;
+            /**
+             * @description The token that this session ends with.
+             * @example 9448e9c83643
+             */
+            session_of?: string;
+        };
+        /**
+         * @description All tokens, oldest first.
+         * @example {
+         *       "tokens": [
+         *         {
+         *           "id": "9448e9c83643",
+         *           "name": "ops",
+         *           "role": "operator",
+         *           "created_at": "2026-11-22T14:48:56.123Z"
+         *         }
+         *       ]
+         *     }
+         */
+        TokenList: {
+            tokens: components["schemas"]["Token"][];
+        };
+        /**
+         * @description A new token, with its text.
+         * @example {
+         *       "id": "9448e9c83643",
+         *       "name": "ops",
+         *       "role": "operator",
+         *       "created_at": "2026-11-22T14:48:56.123Z",
+         *       "token": "zcc_9448e9c83643_…"
+         *     }
+         */
+        CreatedToken: {
+            /**
+             * @description The id of a token: not a secret, and of no use to log in.
+             * @example 9448e9c83643
+             */
+            id: string;
+            /** @example worker-1 */
+            name: string;
+            role: components["schemas"]["Role"];
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            expires_at?: string;
+            /**
+             * @description Its text, for `Authorization: Bearer`. It is told this once, and not kept.
+             * @example zcc_9448e9c83643_…
+             */
+            token: string;
+        };
+        /**
+         * @description The type of a request event.
+         * @enum {string}
+         */
+        RequestEventType: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request";
+        /**
+         * @description The type of a response event.
+         * @enum {string}
+         */
+        ResponseEventType: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response";
+        /**
+         * @description expired: older than what is kept. epoch: of another log. future: later than the log. unknown: not a cursor.
+         * @enum {string}
+         */
+        ResetReason: "expired" | "epoch" | "future" | "unknown";
+        /**
+         * @description shutdown: the controller ends. terminal: the request has its response.
+         * @enum {string}
+         */
+        GoodbyeReason: "shutdown" | "terminal";
+        /**
+         * @description A request was accepted.
+         * @example {
+         *       "type": "restart_request",
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *       "arguments": {
+         *         "nodes": [
+         *           "worker-1"
+         *         ]
+         *       },
+         *       "expires_at": "2026-11-22T14:48:56.123Z",
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        RequestEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request";
+            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            reqid: string;
+            arguments: components["schemas"]["RequestArguments"];
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            expires_at: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description The response: a request gets exactly one.
+         * @example {
+         *       "type": "restart_response",
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *       "state": "succeeded",
+         *       "success": true,
+         *       "results": [
+         *         {
+         *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *           "success": true,
+         *           "instance": "agent-sensor-1",
+         *           "node": "worker-1"
+         *         }
+         *       ],
+         *       "warnings": [],
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        ResponseEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response";
+            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            reqid: string;
+            state: components["schemas"]["RequestState"];
+            success: boolean;
+            results: components["schemas"]["RequestResult"][];
+            warnings: string[];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description An instance has answered its part of a request, or tells every few seconds what it waits for.
+         * @example {
+         *       "type": "request_progress",
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *       "instance": "agent-sensor-1",
+         *       "results": [
+         *         {
+         *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *           "success": true,
+         *           "instance": "agent-sensor-1",
+         *           "node": "worker-1"
+         *         }
+         *       ],
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        RequestProgressEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "request_progress";
+            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            reqid: string;
+            instance?: string;
+            results: components["schemas"]["RequestResult"][];
+            /** @description The nodes that it waits for; then there are no results. */
+            waiting?: components["schemas"]["NodeStep"][];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description A request without state has run out of time; there is no response.
+         * @example {
+         *       "type": "request_expired",
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        RequestExpiredEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "request_expired";
+            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            reqid: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description An agent has connected.
+         * @example {
+         *       "type": "notify_agent_hello",
+         *       "instance": "agent-sensor-1",
+         *       "host": "127.0.0.1",
+         *       "version": "0.1.0",
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        NotifyAgentHelloEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "notify_agent_hello";
+            instance: string;
+            host: string;
+            version: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description The link to an agent is gone. Its nodes are not touched.
+         * @example {
+         *       "type": "notify_agent_lost",
+         *       "instance": "agent-sensor-1",
+         *       "reason": "heartbeat missed",
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        NotifyAgentLostEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "notify_agent_lost";
+            instance: string;
+            reason: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description Every instance of the deployed configuration is connected.
+         * @example {
+         *       "type": "notify_agents_ready",
+         *       "instances": [
+         *         "agent-sensor-1"
+         *       ],
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        NotifyAgentsReadyEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "notify_agents_ready";
+            instances: string[];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description The state of a node has changed.
+         * @example {
+         *       "type": "notify_change",
+         *       "instance": "agent-sensor-1",
+         *       "node": "worker-1",
+         *       "old_state": "RUNNING",
+         *       "new_state": "CRASHED",
+         *       "reason": "killed by SIGKILL",
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        NotifyChangeEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "notify_change";
+            instance: string;
+            node: string;
+            old_state: components["schemas"]["NodeState"];
+            new_state: components["schemas"]["NodeState"];
+            reason: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description Something needs an operator's eye.
+         * @example {
+         *       "type": "notify_error",
+         *       "instance": "agent-sensor-1",
+         *       "message": "the address of the instance has changed from 10.0.0.1 to 10.0.0.2; deploy again",
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        NotifyErrorEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "notify_error";
+            instance?: string;
+            node?: string;
+            message: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description A line of an agent's log, warnings and errors only; or an answer of an agent that came after the response of its request.
+         * @example {
+         *       "type": "notify_log",
+         *       "instance": "agent-sensor-1",
+         *       "level": "WARNING",
+         *       "message": "zeek was not found",
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        NotifyLogEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "notify_log";
+            instance: string;
+            level: string;
+            message: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description The cluster has become ready or not, or is not for other reasons than before.
+         * @example {
+         *       "type": "notify_health",
+         *       "ready": false,
+         *       "reasons": [
+         *         {
+         *           "code": "packets_dropped",
+         *           "message": "worker-1 drops 2.5 % of its packets, 1 % is allowed: it needs more workers beside it, or less to do",
+         *           "instance": "agent-sensor-1",
+         *           "node": "worker-1"
+         *         }
+         *       ],
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        NotifyHealthEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "notify_health";
+            ready: boolean;
+            reasons: components["schemas"]["HealthReason"][];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description What a node has written, for a get_node_output request that follows it.
+         * @example {
+         *       "type": "node_output",
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *       "instance": "agent-sensor-1",
+         *       "node": "worker-1",
+         *       "stream": "stderr",
+         *       "lines": [
+         *         "listening on eth0"
+         *       ],
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        NodeOutputEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "node_output";
+            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            reqid: string;
+            instance: string;
+            node: string;
+            stream: components["schemas"]["NodeOutputStream"];
+            lines: string[];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description A sample of the nodes of an instance, for a get_node_stats request that watches them.
+         * @example {
+         *       "type": "node_stats",
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *       "instance": "agent-sensor-1",
+         *       "stats": [
+         *         {
+         *           "node": "worker-1",
+         *           "time": "2026-11-22T14:48:56.123Z",
+         *           "pid": 1382,
+         *           "uptime": 86400,
+         *           "cpu_seconds": 5123.4,
+         *           "memory_bytes": 272629760,
+         *           "packets_received": 51000000,
+         *           "packets_dropped": 12,
+         *           "interval": 10,
+         *           "cpu_percent": 37.5,
+         *           "packets_per_second": 61000,
+         *           "dropped_per_second": 0,
+         *           "dropped_percent": 0,
+         *           "idle": 0
+         *         }
+         *       ],
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        NodeStatsEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "node_stats";
+            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            reqid: string;
+            instance: string;
+            stats: components["schemas"]["NodeStats"][];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description The first event of every stream. Named "hello".
+         * @example {
+         *       "type": "hello",
+         *       "cursor": "k3v9q2.1042",
+         *       "earliest": "k3v9q2.1",
+         *       "heartbeat_seconds": 15,
+         *       "resumed": false
+         *     }
+         */
+        HelloEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "hello";
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            earliest: string;
+            heartbeat_seconds: number;
+            /** @description Whether the stream goes on from the cursor that was asked for. */
+            resumed: boolean;
+        };
+        /**
+         * @description Everything up to the cursor that matches the filter was delivered. Named "heartbeat".
+         * @example {
+         *       "type": "heartbeat",
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        HeartbeatEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "heartbeat";
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description A part of the state at the start of the stream. Named "snapshot".
+         * @example {
+         *       "type": "snapshot",
+         *       "nodes": []
+         *     }
+         */
+        SnapshotEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "snapshot";
+            instances?: components["schemas"]["InstanceStatus"][];
+            nodes?: components["schemas"]["InstanceNode"][];
+            configuration?: components["schemas"]["ConfigurationDocument"];
+            /** @description Those that are pending. */
+            requests?: components["schemas"]["ClusterRequest"][];
+        };
+        /**
+         * @description The state is complete; what follows happened after it. Named "snapshot-end".
+         * @example {
+         *       "type": "snapshot-end",
+         *       "cursor": "k3v9q2.1042"
+         *     }
+         */
+        SnapshotEndEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "snapshot-end";
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+        };
+        /**
+         * @description The stream cannot go on from the cursor that was asked for: read the state anew. What comes is live. Named "reset".
+         * @example {
+         *       "type": "reset",
+         *       "reason": "expired",
+         *       "earliest": "k3v9q2.12",
+         *       "latest": "k3v9q2.1042"
+         *     }
+         */
+        ResetEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "reset";
+            reason: components["schemas"]["ResetReason"];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            earliest: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            latest: string;
+        };
+        /**
+         * @description The server ends the stream. Named "goodbye".
+         * @example {
+         *       "type": "goodbye",
+         *       "reason": "shutdown",
+         *       "reconnect": true
+         *     }
+         */
+        GoodbyeEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "goodbye";
+            reason: components["schemas"]["GoodbyeReason"];
+            reconnect: boolean;
+        };
+        /**
+         * @description What the data of a Server-Sent Event holds. Domain events have no event name; control events have their type as their name.
+         * @example {
+         *       "type": "notify_change",
+         *       "instance": "agent-sensor-1",
+         *       "node": "worker-1",
+         *       "old_state": "RUNNING",
+         *       "new_state": "CRASHED",
+         *       "reason": "killed by SIGKILL",
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        ClusterEvent: components["schemas"]["RequestEvent"] | components["schemas"]["ResponseEvent"] | components["schemas"]["RequestProgressEvent"] | components["schemas"]["RequestExpiredEvent"] | components["schemas"]["NotifyAgentHelloEvent"] | components["schemas"]["NotifyAgentLostEvent"] | components["schemas"]["NotifyAgentsReadyEvent"] | components["schemas"]["NotifyChangeEvent"] | components["schemas"]["NotifyErrorEvent"] | components["schemas"]["NotifyLogEvent"] | components["schemas"]["NotifyHealthEvent"] | components["schemas"]["NodeOutputEvent"] | components["schemas"]["NodeStatsEvent"] | components["schemas"]["HelloEvent"] | components["schemas"]["HeartbeatEvent"] | components["schemas"]["SnapshotEvent"] | components["schemas"]["SnapshotEndEvent"] | components["schemas"]["ResetEvent"] | components["schemas"]["GoodbyeEvent"];
+        /**
+         * @description Who asked what, from where, and what came of it.
+         * @example {
+         *       "type": "audit",
+         *       "action": "deploy",
+         *       "outcome": "accepted",
+         *       "name": "ops",
+         *       "role": "operator",
+         *       "address": "192.0.2.7",
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        AuditEntry: {
+            /** @enum {string} */
+            type: "audit";
+            /** @description The type of the request; or log_in, log_out, connect_agent; or what was refused, as method and path. */
+            action: string;
+            /** @description accepted, and later the state in which the request has ended; or succeeded, or refused. */
+            outcome: string;
+            /** @description Of the token or certificate. */
+            name?: string;
+            role?: components["schemas"]["Role"];
+            address?: string;
+            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            reqid?: string;
+            /** @description More about it; for what was gathered, what else there was, most serious first. */
+            detail?: string;
+            /** @description How many refusals, logins or connections of one client, in a minute, the entry stands for, beside those with an entry of their own: it tells of the most serious. */
+            count?: number;
+            /** @description Of how many clients, at least: when there are too many, those beyond are told of together. */
+            clients?: number;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
+         * @description A page of the audit log, newest first.
+         * @example {
+         *       "entries": [],
+         *       "event_cursor": "k3v9q2.1042"
+         *     }
+         */
+        AuditList: {
+            entries: components["schemas"]["AuditEntry"][];
+            /**
+             * @description The `after` of the next page; absent in the last one. Opaque.
+             * @example k3v9q2.1042
+             */
+            next?: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            event_cursor: string;
+        };
+        /**
+         * @description As on the other streams: an entry has no event name, a control event has its type as its name.
+         * @example {
+         *       "type": "audit",
+         *       "action": "deploy",
+         *       "outcome": "accepted",
+         *       "name": "ops",
+         *       "role": "operator",
+         *       "address": "192.0.2.7",
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        AuditStreamEvent: components["schemas"]["AuditEntry"] | components["schemas"]["HelloEvent"] | components["schemas"]["HeartbeatEvent"] | components["schemas"]["ResetEvent"] | components["schemas"]["GoodbyeEvent"];
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
 }
-export type $defs = Record<string, never>
+export type $defs = Record<string, never>;
 export interface operations {
-  request_get_instances: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_get_instances, else 10. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['GetInstancesArguments']
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  request_get_configuration: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_get_configuration, else 10. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['GetConfigurationArguments']
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  request_deploy: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_deploy, else what its steps may take, controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['DeployArguments']
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  request_get_nodes: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_get_nodes, else 10. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['GetNodesArguments']
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  request_get_id_value: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_get_id_value, else 10. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['GetIdValueArguments']
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  request_start: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_start, else what its steps may take, agent_start_timeout. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['StartArguments']
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  request_stop: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_stop, else what its steps may take, agent_stop_timeout for each role that an instance has nodes of, since these stop one after the other. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['StopArguments']
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  request_restart: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_restart, else what its steps may take, as long as a stop and a start of its nodes; when rolling, for each step. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['RestartArguments']
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  request_check: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_check, else 120. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['CheckArguments']
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  request_get_node_output: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_get_node_output, else 10. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['GetNodeOutputArguments']
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  request_diagnose: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_diagnose, else 60. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['DiagnoseArguments']
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  request_get_node_stats: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_get_node_stats, else 10. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['GetNodeStatsArguments']
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  request_get_instance_stats: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_get_instance_stats, else 10. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['GetInstanceStatsArguments']
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  request_test_timeout: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_test_timeout, else 10. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['TestTimeoutArguments']
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  request_stage_configuration: {
-    parameters: {
-      query?: {
-        /** @description Seconds until the request times out. Default: the setting controller_timeout_stage_configuration, else 10. The setting controller_timeout_max may allow less. */
-        timeout?: number
-      }
-      header?: {
-        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-        prefer?: string
-        /** @description The same key with the same payload is the same request. */
-        'idempotency-key'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['StageConfigurationArguments']
-        /**
-         * @example [manager]
-         *     role = manager
-         *
-         *     [worker-1]
-         *     role = worker
-         *     interface = eth0
-         */
-        'text/x-ini': string
-        /**
-         * @example [manager]
-         *     role = manager
-         *
-         *     [worker-1]
-         *     role = worker
-         *     interface = eth0
-         */
-        'text/plain': string
-      }
-    }
-    responses: {
-      /** @description The request has finished */
-      200: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request was accepted; its response comes as an event */
-      202: {
-        headers: {
-          /** @description The request. */
-          Location?: string
-          'Preference-Applied'?: string
-          'Idempotent-Replayed'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  list_requests: {
-    parameters: {
-      query: {
-        type?: components['schemas']['RequestType']
-        state?: components['schemas']['RequestState']
-        /** @description Older ones than this place: the `next` of the page before. */
-        before?: number
-        /** @description So many at most; less when they have more than 1000 results. `next` tells of more. */
-        limit: number
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description A page of requests */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['RequestList']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  get_request: {
-    parameters: {
-      query?: {
-        /** @description Answer when the request is finished, or after so many seconds. */
-        wait?: number
-      }
-      header?: never
-      path: {
-        /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-        reqid: string
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The request */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Request']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  stream_events: {
-    parameters: {
-      query?: {
-        /**
-         * @description Names of event types, of get_instances_request, stage_configuration_request, get_configuration_request, deploy_request, get_nodes_request, get_id_value_request, start_request, stop_request, restart_request, check_request, get_node_output_request, diagnose_request, get_node_stats_request, get_instance_stats_request, test_timeout_request, get_instances_response, stage_configuration_response, get_configuration_response, deploy_response, get_nodes_response, get_id_value_response, start_response, stop_response, restart_response, check_response, get_node_output_response, diagnose_response, get_node_stats_response, get_instance_stats_response, test_timeout_response, request_progress, request_expired, notify_agent_hello, notify_agent_lost, notify_agents_ready, notify_change, notify_error, notify_log, notify_health, node_output, node_stats; several with commas, or given several times.
-         * @example notify_change,deploy_response
-         */
-        types?: string
-        /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-        reqid?: string
-        /** @example worker-1 */
-        instance?: string
-        /** @example worker-1 */
-        node?: string
-        /** @description Where to start: latest, earliest, or a cursor. */
-        from?: string
-        /** @description For clients that cannot set the header Last-Event-ID. Wins over `from`. */
-        last_event_id?: string
-        /** @description From `create_ticket`, for an EventSource without a session: it cannot send a token. */
-        ticket?: string
-        /** @description Send the state first. `from` is then the moment of that state. */
-        snapshot?: boolean
-      }
-      header?: {
-        /** @description The id of the last event that was received. Wins over all else. */
-        'last-event-id'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The events. Domain events have no event name, control events have their type as their name. */
-      200: {
-        headers: {
-          /** @description A place in the event log. Opaque. */
-          'Zeek-Event-Cursor'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'text/event-stream': components['schemas']['Event']
-          'application/x-ndjson': components['schemas']['Event']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  stream_request_events: {
-    parameters: {
-      query?: {
-        /** @description Where to start: latest, earliest, or a cursor. */
-        from?: string
-        /** @description For clients that cannot set the header Last-Event-ID. Wins over `from`. */
-        last_event_id?: string
-        /** @description From `create_ticket`, for an EventSource without a session: it cannot send a token. */
-        ticket?: string
-      }
-      header?: {
-        /** @description The id of the last event that was received. Wins over all else. */
-        'last-event-id'?: string
-      }
-      path: {
-        /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-        reqid: string
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The events. Domain events have no event name, control events have their type as their name. */
-      200: {
-        headers: {
-          /** @description A place in the event log. Opaque. */
-          'Zeek-Event-Cursor'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'text/event-stream': components['schemas']['Event']
-          'application/x-ndjson': components['schemas']['Event']
-        }
-      }
-      /** @description All of its events were sent before */
-      204: {
-        headers: {
-          [name: string]: unknown
-        }
-        content?: never
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  list_instances: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The instances that are connected or deployed */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['InstanceList']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  list_nodes: {
-    parameters: {
-      query?: {
-        /**
-         * @description Names of instances; several with commas, or given several times.
-         * @example agent-sensor-1,agent-sensor-2
-         */
-        instance?: string
-        /**
-         * @description Names of roles, of MANAGER, LOGGER, PROXY, WORKER; several with commas, or given several times.
-         * @example WORKER
-         */
-        role?: string
-        /**
-         * @description Names of states, of PENDING, RUNNING, STOPPED, FAILED, CRASHED, UNKNOWN; several with commas, or given several times.
-         * @example CRASHED,FAILED,UNKNOWN
-         */
-        state?: string
-        /** @description Later ones than this place: the `next` of the page before. */
-        after?: string
-        /** @description So many at most; all, when it is not given. */
-        limit?: number
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The nodes that are deployed, and the processes that manage them */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['NodeList']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  get_configuration: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        state: components['schemas']['ConfigurationState']
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The configuration */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['ConfigurationDocument']
-          'text/x-ini': string
-          'text/plain': string
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  list_audit: {
-    parameters: {
-      query: {
-        /**
-         * @description A place in the event log. Opaque.
-         * @example k3v9q2.1042
-         */
-        before?: string
-        limit: number
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description A page of entries */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['AuditList']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  stream_audit: {
-    parameters: {
-      query?: {
-        /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
-        reqid?: string
-        /** @description Where to start: latest, earliest, or a cursor. */
-        from?: string
-        /** @description For clients that cannot set the header Last-Event-ID. Wins over `from`. */
-        last_event_id?: string
-        /** @description From `create_ticket`, for an EventSource without a session: it cannot send a token. */
-        ticket?: string
-      }
-      header?: {
-        /** @description The id of the last event that was received. Wins over all else. */
-        'last-event-id'?: string
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The events. Domain events have no event name, control events have their type as their name. */
-      200: {
-        headers: {
-          /** @description A place in the event log. Opaque. */
-          'Zeek-Event-Cursor'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'text/event-stream': components['schemas']['AuditStreamEvent']
-          'application/x-ndjson': components['schemas']['AuditStreamEvent']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  get_session: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The session */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Session']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  log_in: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['Login']
-      }
-    }
-    responses: {
-      /** @description The session */
-      200: {
-        headers: {
-          'Set-Cookie'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Session']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  log_out: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The session is closed */
-      204: {
-        headers: {
-          'Set-Cookie'?: string
-          [name: string]: unknown
-        }
-        content?: never
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  create_ticket: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The ticket */
-      201: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Ticket']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  open_messages: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The connection is upgraded to a WebSocket */
-      101: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': unknown
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  list_prometheus_targets: {
-    parameters: {
-      query?: {
-        /** @description true: all of them at the controller. false: all at the nodes. Default: at the controller those of nodes with loopback addresses. */
-        proxy?: boolean
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description One target per node */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['PrometheusTarget'][]
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  get_node_metrics: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @example worker-1 */
-        node: string
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Prometheus' text format */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'text/plain': string
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  get_liveness: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Alive */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Health']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  get_readiness: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Ready */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Health']
-        }
-      }
-      /** @description Not ready */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Health']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  get_health: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Healthy */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['ClusterHealth']
-        }
-      }
-      /** @description Not healthy */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['ClusterHealth']
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
-  get_metrics: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Prometheus' text format */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'text/plain': string
-        }
-      }
-      /** @description The request cannot be taken as it is */
-      '4XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-      /** @description The server cannot take it now */
-      '5XX': {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/problem+json': components['schemas']['Problem']
-        }
-      }
-    }
-  }
+    request_get_instances: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_get_instances, else 10. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["GetInstancesArguments"];
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_get_configuration: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_get_configuration, else 10. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["GetConfigurationArguments"];
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_deploy: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_deploy, else what its steps may take, controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DeployArguments"];
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_get_nodes: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_get_nodes, else 10. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["GetNodesArguments"];
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_get_id_value: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_get_id_value, else 10. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GetIdValueArguments"];
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_start: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_start, else what its steps may take, agent_start_timeout. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["StartArguments"];
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_stop: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_stop, else what its steps may take, agent_stop_timeout for each role that an instance has nodes of, since these stop one after the other. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["StopArguments"];
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_restart: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_restart, else what its steps may take, as long as a stop and a start of its nodes; when rolling, for each step. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RestartArguments"];
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_check: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_check, else 120. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CheckArguments"];
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_get_node_output: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_get_node_output, else 10. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["GetNodeOutputArguments"];
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_diagnose: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_diagnose, else 60. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DiagnoseArguments"];
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_get_node_stats: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_get_node_stats, else 10. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["GetNodeStatsArguments"];
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_get_instance_stats: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_get_instance_stats, else 10. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["GetInstanceStatsArguments"];
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_test_timeout: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_test_timeout, else 10. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TestTimeoutArguments"];
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_stage_configuration: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. Default: the setting controller_timeout_stage_configuration, else 10. The setting controller_timeout_max may allow less. */
+                timeout?: number;
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                prefer?: string;
+                /** @description The same key with the same payload is the same request. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StageConfigurationArguments"];
+                /**
+                 * @example [manager]
+                 *     role = manager
+                 *
+                 *     [worker-1]
+                 *     role = worker
+                 *     interface = eth0
+                 */
+                "text/x-ini": string;
+                /**
+                 * @example [manager]
+                 *     role = manager
+                 *
+                 *     [worker-1]
+                 *     role = worker
+                 *     interface = eth0
+                 */
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description The request has finished */
+            200: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request was accepted; its response comes as an event */
+            202: {
+                headers: {
+                    /** @description The request. */
+                    Location?: string;
+                    "Preference-Applied"?: string;
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_requests: {
+        parameters: {
+            query: {
+                type?: components["schemas"]["RequestType"];
+                state?: components["schemas"]["RequestState"];
+                /** @description So many at most; fewer when they have more than 1000 results. `next` tells of more. */
+                limit: number;
+                /**
+                 * @description The `next` of the page before, as it is.
+                 * @example k3v9q2.1042
+                 */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of requests */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequestList"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_request: {
+        parameters: {
+            query?: {
+                /** @description Answer when the request is finished, or after so many seconds. */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+                reqid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream_events: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Names of event types, of get_instances_request, stage_configuration_request, get_configuration_request, deploy_request, get_nodes_request, get_id_value_request, start_request, stop_request, restart_request, check_request, get_node_output_request, diagnose_request, get_node_stats_request, get_instance_stats_request, test_timeout_request, get_instances_response, stage_configuration_response, get_configuration_response, deploy_response, get_nodes_response, get_id_value_response, start_response, stop_response, restart_response, check_response, get_node_output_response, diagnose_response, get_node_stats_response, get_instance_stats_response, test_timeout_response, request_progress, request_expired, notify_agent_hello, notify_agent_lost, notify_agents_ready, notify_change, notify_error, notify_log, notify_health, node_output, node_stats; several with commas, or given several times.
+                 * @example notify_change,deploy_response
+                 */
+                types?: string;
+                /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+                reqid?: string;
+                /** @example worker-1 */
+                instance?: string;
+                /** @example worker-1 */
+                node?: string;
+                /** @description Where to start: latest, earliest, or a cursor. */
+                from?: string;
+                /** @description For clients that cannot set the header Last-Event-ID. Wins over `from`. */
+                last_event_id?: string;
+                /** @description From `create_ticket`, for an EventSource without a session: it cannot send a token. */
+                ticket?: string;
+                /** @description Send the state first. `from` is then the moment of that state. */
+                snapshot?: boolean;
+            };
+            header?: {
+                /** @description The id of the last event that was received. Wins over all else. */
+                "last-event-id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. Domain events have no event name, control events have their type as their name. */
+            200: {
+                headers: {
+                    /** @description A place in the event log. Opaque. */
+                    "Zeek-Event-Cursor"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["ClusterEvent"];
+                    "application/x-ndjson": components["schemas"]["ClusterEvent"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream_request_events: {
+        parameters: {
+            query?: {
+                /** @description Where to start: latest, earliest, or a cursor. */
+                from?: string;
+                /** @description For clients that cannot set the header Last-Event-ID. Wins over `from`. */
+                last_event_id?: string;
+                /** @description From `create_ticket`, for an EventSource without a session: it cannot send a token. */
+                ticket?: string;
+            };
+            header?: {
+                /** @description The id of the last event that was received. Wins over all else. */
+                "last-event-id"?: string;
+            };
+            path: {
+                /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+                reqid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. Domain events have no event name, control events have their type as their name. */
+            200: {
+                headers: {
+                    /** @description A place in the event log. Opaque. */
+                    "Zeek-Event-Cursor"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["ClusterEvent"];
+                    "application/x-ndjson": components["schemas"]["ClusterEvent"];
+                };
+            };
+            /** @description All of its events were sent before */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_instances: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The instances that are connected or deployed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InstanceList"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_nodes: {
+        parameters: {
+            query: {
+                /**
+                 * @description Names of instances; several with commas, or given several times.
+                 * @example agent-sensor-1,agent-sensor-2
+                 */
+                instance?: string;
+                /**
+                 * @description Names of roles, of MANAGER, LOGGER, PROXY, WORKER; several with commas, or given several times.
+                 * @example WORKER
+                 */
+                role?: string;
+                /**
+                 * @description Names of states, of PENDING, RUNNING, STOPPED, FAILED, CRASHED, UNKNOWN; several with commas, or given several times.
+                 * @example CRASHED,FAILED,UNKNOWN
+                 */
+                state?: string;
+                /** @description So many at most. `next` tells of more. */
+                limit: number;
+                /**
+                 * @description The `next` of the page before, as it is.
+                 * @example k3v9q2.1042
+                 */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The nodes that are deployed, and the processes that manage them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeList"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_configuration_by_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                state: components["schemas"]["ConfigurationState"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The configuration */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigurationDocument"];
+                    "text/x-ini": string;
+                    "text/plain": string;
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_audit: {
+        parameters: {
+            query: {
+                /** @description So many at most. `next` tells of more. */
+                limit: number;
+                /**
+                 * @description The `next` of the page before, as it is.
+                 * @example k3v9q2.1042
+                 */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of entries */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditList"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream_audit: {
+        parameters: {
+            query?: {
+                /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+                reqid?: string;
+                /** @description Where to start: latest, earliest, or a cursor. */
+                from?: string;
+                /** @description For clients that cannot set the header Last-Event-ID. Wins over `from`. */
+                last_event_id?: string;
+                /** @description From `create_ticket`, for an EventSource without a session: it cannot send a token. */
+                ticket?: string;
+            };
+            header?: {
+                /** @description The id of the last event that was received. Wins over all else. */
+                "last-event-id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. Domain events have no event name, control events have their type as their name. */
+            200: {
+                headers: {
+                    /** @description A place in the event log. Opaque. */
+                    "Zeek-Event-Cursor"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["AuditStreamEvent"];
+                    "application/x-ndjson": components["schemas"]["AuditStreamEvent"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    log_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Login"];
+            };
+        };
+        responses: {
+            /** @description The session */
+            200: {
+                headers: {
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    log_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session is closed */
+            204: {
+                headers: {
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ticket */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticket"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tokens, without their texts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenList"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenInput"];
+            };
+        };
+        responses: {
+            /** @description The token, good from now on */
+            201: {
+                headers: {
+                    /** @description The token, to be revoked. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedToken"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of a token: not a secret, and of no use to log in.
+                 * @example 9448e9c83643
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The token is revoked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection is upgraded to a WebSocket */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_prometheus_targets: {
+        parameters: {
+            query?: {
+                /** @description true: all of them at the controller. false: all at the nodes. Default: at the controller those of nodes with loopback addresses. */
+                proxy?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One target per node */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrometheusTarget"][];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_node_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example worker-1 */
+                node: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Prometheus' text format */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_liveness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Alive */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ControllerHealth"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_readiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ready */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ControllerHealth"];
+                };
+            };
+            /** @description Not ready */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ControllerHealth"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Healthy */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterHealth"];
+                };
+            };
+            /** @description Not healthy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterHealth"];
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Prometheus' text format */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The request cannot be taken as it is */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot take it now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
 }

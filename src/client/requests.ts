@@ -4,7 +4,7 @@ import type { Api, Schema } from './connection.js'
 import { follow, requestStream, type FollowOptions, type Followed, type OpenStream } from './events.js'
 import { Failure } from './failure.js'
 
-export type ClusterRequest = Schema['Request']
+export type ClusterRequest = Schema['ClusterRequest']
 export type RequestType = Schema['RequestType']
 
 /** The longest that the controller lets a question wait. */

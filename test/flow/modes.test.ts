@@ -26,7 +26,7 @@ for (const umask of [0o022, 0o000]) {
   await t.test(`with umask ${octal(umask)} nobody else reads anything but logs`, { timeout: 120_000 }, async t => {
     const archive = join(directoryOf(t), 'made', 'archive')
     const { cluster, state } = await start(t, umask, { 'agent-archive-dir': archive })
-    const args = ['token', 'create', '--role', 'operator', `--management-state-dir=${state}`]
+    const args = ['token', 'create', '--offline', '--role', 'operator', `--management-state-dir=${state}`]
     t.equal(spawnSync(process.execPath, [mainProgram, ...args], { env: cleanEnv }).status, 0)
     t.equal(modeOf(state), '0700', 'a token that is made before the first start')
 

@@ -108,6 +108,7 @@ void t.test('each role, and who has no token', { ...options, skip: installed.mis
         mainProgram,
         'token',
         'create',
+        '--offline',
         '--role',
         role,
         '--name',

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { covers, roles, type NeededRole } from '../../schemas/access.js'
-import { tokenCommand } from '../../src/cli/token.js'
+import { tokenCommand } from '../../src/cli/offline-tokens.js'
 import { createToken, findToken } from '../../src/security/token.js'
 
 const day = 86_400_000

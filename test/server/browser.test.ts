@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 import t from 'tap'
-import { tokenCommand } from '../../src/cli/token.js'
+import { tokenCommand } from '../../src/cli/offline-tokens.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { refuseExposure as refuseAgentExposure } from '../../src/agent/config.js'
 import { refuseExposure } from '../../src/controller/config.js'
-import { tokenCommand } from '../../src/cli/token.js'
+import { tokenCommand } from '../../src/cli/offline-tokens.js'
 import { directoryOf } from '../support/directory.js'
 import { startHost } from '../support/host.js'
 import { freePorts } from '../support/ports.js'

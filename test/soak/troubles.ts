@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Role } from '../../schemas/access.js'
-import { tokenCommand } from '../../src/cli/token.js'
+import { tokenCommand } from '../../src/cli/offline-tokens.js'
 import { until } from '../support/until.js'
 import type { Dice, Run } from '../chaos/run.js'
 import { nodesOf, roleOf } from './processes.js'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
-import { tokenCommand } from '../../../src/cli/token.js'
+import { tokenCommand } from '../../../src/cli/offline-tokens.js'
 import { answerOf, openStream } from '../../support/client.js'
 import { startTestController } from '../../support/controller.js'
 import { directoryOf } from '../../support/directory.js'

@@ -1,0 +1,93 @@
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { TokenInput } from '../../schemas/tokens.js'
+import { checker } from '../../schemas/validator.js'
+import { AppError } from '../errors.js'
+import { Tokens } from '../server/access/tokens.js'
+import { EventLog } from '../store/events.js'
+import { Store } from '../store/store.js'
+import { TokenTable } from '../store/tokens.js'
+import { exitCodes, type ExitCode } from '../client/failure.js'
+import { expirySeconds } from './expiry.js'
+import { parseFlags, readSettings } from './flags.js'
+
+const tokenFlags = ['role', 'name', 'expires']
+
+/**
+ * Creates, lists or revokes tokens in the database of a controller. Words come first, then flags: those of the command,
+ * and settings. Returns the exit code.
+ */
+export async function runOfflineTokens(args: readonly string[], env: NodeJS.ProcessEnv): Promise<ExitCode> {
+  // It may be what creates the store, which is for nobody else.
+  process.umask(0o077)
+  const words = args.findIndex(arg => arg.startsWith('--'))
+  const { file, flags } = parseFlags(words < 0 ? [] : args.slice(words))
+  const own = Object.fromEntries(Object.entries(flags).filter(([name]) => tokenFlags.includes(name)))
+  const others = Object.fromEntries(Object.entries(flags).filter(([name]) => !tokenFlags.includes(name)))
+  const { management_state_dir: directory } = readSettings({ file, flags: others, env })
+  console.log(await tokenCommand(words < 0 ? args : args.slice(0, words), own, directory))
+  return exitCodes.done
+}
+
+/**
+ * Runs `token create --role R [--name N] [--expires 30d]`, `token list` or `token revoke ID` on the store of a
+ * controller, which may be running and applies the change within a second. Returns the text to print. Throws
+ * `invalid_request`; `not_found` for an ID that there is not; `conflict` when there are too many tokens.
+ */
+export async function tokenCommand(
+  words: readonly string[],
+  flags: Record<string, string>,
+  stateDir: string
+): Promise<string> {
+  const [verb, ...rest] = words
+  const store = new Store(join(stateDir, 'controller.sqlite'))
+  const audit = new EventLog(store, 'audit')
+  const tokens = new Tokens({
+    table: new TokenTable(store),
+    write: job => store.write('synced', () => job((entry, kind) => audit.append(entry, kind, Date.now()))),
+    now: Date.now
+  })
+  const by = { name: userName(), address: 'the command line' }
+  try {
+    if (verb === 'create' && rest.length === 0) return (await tokens.create(inputOf(flags), by)).token
+    if (verb === 'list' && rest.length === 0) {
+      return tokens
+        .list()
+        .map(({ id, role, name, created_at: created, expires_at: expires = 'never', session_of: parent }) =>
+          [id, role, name, created, expires, ...(parent === undefined ? [] : [`session of ${parent}`])].join('\t')
+        )
+        .join('\n')
+    }
+    if (verb === 'revoke' && rest.length === 1) {
+      await tokens.revoke(rest[0]!, by)
+      return `revoked ${rest[0]}`
+    }
+    throw new AppError(
+      'invalid_request',
+      'token takes: create --role ROLE [--name NAME] [--expires 30d], list, or revoke ID'
+    )
+  } finally {
+    store.close()
+  }
+}
+
+/** Returns the name of the user who runs the command. In a container, a user may have no name. */
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `user ${process.getuid?.()}`
+  }
+}
+
+/** Throws `invalid_request` for the first error, by the name of its flag: `/role must be one of …`. */
+const checkInput = checker(
+  TokenInput,
+  ([error]) => new AppError('invalid_request', `--${error!.field.slice(1)} ${error!.message}`)
+)
+
+/** Returns the token that the flags ask for. Throws `invalid_request`. */
+function inputOf({ role = '', name, expires }: Record<string, string>): TokenInput {
+  const seconds = expires === undefined ? undefined : expirySeconds(expires)
+  return checkInput({ role, name, ...(seconds === undefined ? {} : { expires_in: seconds }) }, '')
+}
