@@ -261,7 +261,7 @@ export const requests = {
     timeout: 10,
     summary: 'Get the output of nodes',
     description:
-      'One result per node, whose data holds the last lines. With follow, what they write then comes as events on the stream of the request, until the duration or the number of lines is over.'
+      'One result per node, whose data holds the last lines. With follow, these lines and what they write then come as events on the stream of the request, until the duration or the number of lines is over.'
   },
   diagnose: {
     arguments: Type.Object(selector, {

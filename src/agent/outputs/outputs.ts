@@ -103,7 +103,10 @@ interface FollowOptions {
   part: (value: PartOf<Method>) => void
 }
 
-/** Sends what a node writes, until one of the limits is reached; resolves with what was there at the start. */
+/**
+ * Sends the last lines that are there, then what the node writes, until one of the limits is reached; resolves with
+ * what was there at the start.
+ */
 async function followNode(
   node: ManagedNode,
   { streams: wanted, lines, bytes }: Wanted,
@@ -115,10 +118,16 @@ async function followNode(
   const end = performance.now() + duration * 1000
   const left = { lines: maxLines, bytes: followBytes }
   const isOver = () => signal.aborted || left.lines <= 0 || left.bytes <= 0
+  const tell = ({ stream }: OutputFollower, told: readonly string[]) => {
+    for (const lines of inParts(told)) part({ node: name, stream, lines })
+  }
   try {
     const data: RequestResultData = {}
     for (const follower of followers) {
-      data[follower.stream] = hideHalves(await follower.begin(lines, bytes), secrets)
+      const there = hideHalves(await follower.begin(lines, bytes), secrets)
+      data[follower.stream] = there
+      // Whoever follows sees them at once, in order with what comes; they are none of what may still come.
+      tell(follower, there === '' ? [] : there.replace(/\n$/, '').split('\n'))
     }
     // The last look comes after the end, so that nothing that was written before it is missing.
     for (let isLast = false; !isLast && !isOver();) {
@@ -133,7 +142,7 @@ async function followNode(
           const told = news.length === 0 ? [] : hideHalves(news.slice(0, left.lines).join('\n'), secrets).split('\n')
           left.lines -= told.length
           left.bytes -= bytesOf(told)
-          for (const lines of inParts(told)) part({ node: name, stream: follower.stream, lines })
+          tell(follower, told)
         }
       }
     }

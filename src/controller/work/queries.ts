@@ -1,4 +1,4 @@
-import type { Arguments, Selector } from '../../../schemas/api.js'
+import { NodeOutputStream, type Arguments, type Selector } from '../../../schemas/api.js'
 import type { ClusterConfiguration, ClusterNode } from '../../../schemas/types.js'
 import { failed, type Answer, type Task } from '../../requests/task.js'
 import { compare } from '../../util.js'
@@ -54,7 +54,8 @@ export class Queries {
     task: Task
   ): Promise<Answer> {
     return await this.#ask<'get_node_output'>(selector, deployed, task, selected => {
-      const ration = new Ration(selected, follow ? maxLines : 0, followedMax)
+      // The last lines of both outputs come first.
+      const ration = new Ration(selected, follow ? maxLines + lines * NodeOutputStream.enum.length : 0, followedMax)
       return {
         method: 'get_node_output',
         params: nodes => ({

@@ -240,6 +240,19 @@ await t.test('following tells the lines that come, after the ones that were ther
   t.same(openFiles(directory), [])
 })
 
+await t.test(
+  'the last lines are told at once, in order with those that come, and are none of the most that may come',
+  async t => {
+    const { path, table } = start(t)
+    writeFileSync(path('stdout'), 'one\ntwo\nthree\nfo')
+    const { answer, hears, lines } = follow(t, table, { lines: 2 }, { max_lines: 2 })
+    await hears('three')
+    appendFileSync(path('stdout'), 'ur\nfive\nsix\n')
+    t.match(await answer, [{ success: true, data: { stdout: 'two\nthree', truncated: true } }])
+    t.same(lines(), ['two', 'three', 'four', 'five'])
+  }
+)
+
 await t.test('the lines at the start and those that come fit together, in the middle of a line, too', async t => {
   const directory = directoryOf(t)
   const file = join(directory, 'stdout')
