@@ -125,6 +125,6 @@ await t.test('only main reads the command line and the environment', async t => 
   )
   t.same(
     readers,
-    ['src/main.ts', 'scripts/openapi.ts'].filter(file => readers.includes(file))
+    ['src/main.ts', 'scripts/manual.ts', 'scripts/openapi.ts'].filter(file => readers.includes(file))
   )
 })

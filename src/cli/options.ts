@@ -5,10 +5,13 @@ import type { TargetOptions } from '../client/target.js'
 export const clusterRoles = ['MANAGER', 'LOGGER', 'PROXY', 'WORKER'] as const
 export type ClusterRole = (typeof clusterRoles)[number]
 
+/** The heading of the options that all commands have which ask a controller. */
+export const controllerGroup = 'Controller:'
+
 /** Adds the options that say which controller is asked. */
 export function ofController<A extends unknown[], O extends OptionValues>(command: Command<A, O>) {
   return command
-    .optionsGroup('Controller:')
+    .optionsGroup(controllerGroup)
     .option('--url <url>', 'the controller; default: ZEEK_CLUSTER_URL, else the context, else this host')
     .option('--context <name>', 'one that `login` has kept; default: ZEEK_CLUSTER_CONTEXT, else the current one')
     .option('--token-file <file>', 'a file with a token; default: ZEEK_CLUSTER_TOKEN, else that of the context')
