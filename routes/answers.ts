@@ -1,17 +1,7 @@
 import { Type, type TSchema } from '@sinclair/typebox'
 import type { NeededRole } from '../schemas/access.js'
 import { Problem } from '../schemas/api.js'
-import { Ref } from '../schemas/types.js'
-
-/** Returns an error response, which every route may send. */
-const problem = (description: string) => ({
-  description,
-  content: { 'application/problem+json': { schema: Ref(Problem) } }
-})
-export const problems = {
-  '4xx': problem('The request cannot be taken as it is'),
-  '5xx': problem('The server cannot take it now')
-}
+import { openapiKeyword, Ref, type InOpenapi } from '../schemas/types.js'
 
 declare module 'fastify' {
   interface FastifySchema {
@@ -25,9 +15,57 @@ export function needs(role: NeededRole) {
   return { 'x-role': role, ...(role === 'anyone' ? { security: [] } : {}) }
 }
 
-/** Returns the schema of a JSON response with its headers. */
-export function json(description: string, schema: TSchema, headers?: Record<string, TSchema>) {
-  return { description, ...(headers ? { headers } : {}), content: { 'application/json': { schema } } }
+interface Answer {
+  description: string
+  headers?: Record<string, TSchema>
+  /** The schema of each media type. */
+  content: Record<string, TSchema>
+  /** An example, where the schema has none. */
+  example?: unknown
+  /** The name under which routes share the answer. */
+  shared?: string
+}
+
+/** Returns the content of a body from the schema of each media type. */
+export function contentOf(schemas: Record<string, TSchema>, inOpenapi: InOpenapi = {}) {
+  return Object.fromEntries(
+    Object.entries(schemas).map(([type, schema]) => [type, { schema, [openapiKeyword]: inOpenapi }])
+  )
+}
+
+/** Returns the schema of a response. */
+export function answer({ content, example, shared, ...rest }: Answer) {
+  return { ...rest, content: contentOf(content, { example, shared }) }
+}
+
+/** Returns the schema of a JSON response. */
+export function json(description: string, schema: TSchema, more: Pick<Answer, 'headers' | 'example' | 'shared'> = {}) {
+  return answer({ description, content: { 'application/json': schema }, ...more })
+}
+
+/** Returns the schema of metrics in Prometheus' text format. */
+export function metricsText(example: string) {
+  return answer({ description: "Prometheus' text format.", content: { 'text/plain': Type.String() }, example })
+}
+
+/** The error response, which every route may send. */
+export const problems = {
+  default: answer({
+    description: 'What went wrong. `code` is for programs, `detail` for people.',
+    headers: {
+      'Retry-After': Type.Optional(
+        Type.Integer({ description: 'Seconds to wait before the next attempt: of 429 and 503.', examples: [5] })
+      ),
+      Allow: Type.Optional(
+        Type.String({ description: 'The methods that there are: of 405.', examples: ['GET, HEAD'] })
+      ),
+      'WWW-Authenticate': Type.Optional(
+        Type.String({ description: 'How to say who asks: of 401.', examples: ['Bearer'] })
+      )
+    },
+    content: { 'application/problem+json': Ref(Problem) },
+    shared: 'Problem'
+  })
 }
 
 /** The longest that a client may wait for a response, in seconds: proxies in between give up not much later. */
@@ -36,6 +74,7 @@ export const Wait = Type.Optional(
   Type.Number({
     minimum: 0,
     maximum: maxWaitSeconds,
-    description: 'Answer when the request is finished, or after so many seconds.'
+    description: 'Answer when the request is finished, or after so many seconds.',
+    examples: [30]
   })
 )

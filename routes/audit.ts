@@ -12,7 +12,9 @@ import {
   LastEventIdQuery,
   mediaType,
   streamAnswer,
+  streamNeeds,
   streamTo,
+  streamUse,
   Ticket
 } from './stream.js'
 
@@ -30,9 +32,10 @@ export const auditRoutes: FastifyPluginAsyncTypebox<{ access: Pick<Access, 'audi
         operationId: 'list_audit',
         ...needs('admin'),
         tags,
-        summary: 'List audit entries, newest first',
+        summary: 'List audit entries',
+        description: 'Who asked what, from where, and what came of it: newest first, in pages.',
         querystring: Type.Object(paging({ maximum: 1000, default: 100 }), { additionalProperties: false }),
-        response: { 200: json('A page of entries', Ref(AuditList)), ...problems }
+        response: { 200: json('A page of entries.', Ref(AuditList)), ...problems }
       }
     },
     async ({ query: { limit, after } }) => audit.page({ limit, before: placeIn(after, text => audit.placeOf(text)) })
@@ -44,12 +47,18 @@ export const auditRoutes: FastifyPluginAsyncTypebox<{ access: Pick<Access, 'audi
     exposeHeadRoute: false,
     schema: {
       operationId: 'stream_audit',
-      ...needs('admin'),
+      ...streamNeeds('admin'),
       tags,
       summary: 'Stream audit entries',
+      description: `Entries of the audit log as they are written. ${streamUse}`,
       headers: cursorHeaders,
       querystring: Type.Object(
-        { reqid: Type.Optional(RequestId), from: From, last_event_id: LastEventIdQuery, ticket: Ticket },
+        {
+          reqid: Type.Optional({ ...RequestId, description: 'Only entries of this request.' }),
+          from: From,
+          last_event_id: LastEventIdQuery,
+          ticket: Ticket
+        },
         { additionalProperties: false }
       ),
       response: streamAnswer(AuditStreamEvent)

@@ -15,8 +15,8 @@ const file = Type.String({
   examples: ['[manager]\nrole = manager\n\n[worker-1]\nrole = worker\ninterface = eth0\n']
 })
 
-/** The file as a part of an OpenAPI `content`. */
-export const clusterCfgContent = Object.fromEntries(clusterCfgTypes.map(type => [type, { schema: file }]))
+/** The schema of the file, for each of its media types. */
+export const clusterCfgContent = Object.fromEntries(clusterCfgTypes.map(type => [type, file]))
 
 const check = checker(requests.stage_configuration.arguments, invalid)
 

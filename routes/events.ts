@@ -5,7 +5,6 @@ import { ClusterEvent, domainEventTypes } from '../schemas/events.js'
 import { Name, RequestId } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'
 import type { Controller } from '../src/controller/controller.js'
-import { needs } from './answers.js'
 import { joinRepeated, namesIn, SeveralOf } from './lists.js'
 import {
   answerHead,
@@ -14,12 +13,14 @@ import {
   LastEventIdQuery,
   mediaType,
   streamAnswer,
+  streamNeeds,
   streamTo,
+  streamUse,
   Ticket
 } from './stream.js'
 
 const tags = ['events']
-const stream = streamAnswer(ClusterEvent)
+const stream = streamAnswer(ClusterEvent, 'EventStream')
 
 const isTerminal = ({ type }: { type: string }) => type.endsWith('_response') || type === 'request_expired'
 
@@ -29,15 +30,22 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
 }> = async (app, { controller, access }) => {
   const query = Type.Object(
     {
-      types: SeveralOf(domainEventTypes, 'event types', 'notify_change,deploy_response'),
-      reqid: Type.Optional(RequestId),
-      instance: Type.Optional(Name),
-      node: Type.Optional(Name),
+      types: SeveralOf(domainEventTypes, {
+        items: Type.Unsafe({ type: 'string', enum: domainEventTypes }),
+        what: 'event types',
+        examples: ['notify_change', 'deploy_response']
+      }),
+      reqid: Type.Optional({ ...RequestId, description: 'Only events of this request.' }),
+      instance: Type.Optional({ ...Name, description: 'Only events of this instance.', examples: ['agent-sensor-1'] }),
+      node: Type.Optional({ ...Name, description: 'Only events of this node.' }),
       from: From,
       last_event_id: LastEventIdQuery,
       ticket: Ticket,
       snapshot: Type.Optional(
-        Type.Boolean({ description: 'Send the state first. `from` is then the moment of that state.' })
+        Type.Boolean({
+          description: 'Send the state first. `from` is then the moment of that state.',
+          examples: [true]
+        })
       )
     },
     { additionalProperties: false }
@@ -49,9 +57,10 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
     exposeHeadRoute: false,
     schema: {
       operationId: 'stream_events',
-      ...needs('viewer'),
+      ...streamNeeds('viewer'),
       tags,
       summary: 'Stream all events',
+      description: `All events, or those that fit every parameter which is given. ${streamUse}`,
       headers: cursorHeaders,
       querystring: query,
       response: stream
@@ -90,18 +99,17 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
     exposeHeadRoute: false,
     schema: {
       operationId: 'stream_request_events',
-      ...needs('viewer'),
+      ...streamNeeds('viewer'),
       tags: ['requests'],
       summary: 'Stream the events of a request',
-      description:
-        'What has happened so far, then what comes; ends after the response. Resumed after that, the answer is 204, which keeps an EventSource from coming back.',
+      description: `What has happened so far, then what comes; ends after the response. Resumed after that, the answer is 204, which keeps an EventSource from coming back. ${streamUse}`,
       params: Type.Object({ reqid: RequestId }),
       headers: cursorHeaders,
       querystring: Type.Object(
         { from: From, last_event_id: LastEventIdQuery, ticket: Ticket },
         { additionalProperties: false }
       ),
-      response: { ...stream, 204: { type: 'null', description: 'All of its events were sent before' } }
+      response: { ...stream, 204: { type: 'null', description: 'All of its events were sent before.' } }
     },
     handler: async (request, reply) => {
       const type = mediaType(request)

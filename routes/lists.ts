@@ -1,24 +1,35 @@
-import { Type } from '@sinclair/typebox'
+import { Type, type TSchema } from '@sinclair/typebox'
+import { openapiKeyword } from '../schemas/types.js'
+
+interface Names {
+  /** The pattern of one name. */
+  pattern: string
+  /** The schema of one name. */
+  items: TSchema
+  /** What they are names of. */
+  what: string
+  examples: string[]
+}
 
 /**
- * Returns the schema of a parameter with several names: with commas, or given several times (see `joinRepeated`).
- * `name` is the pattern of one name, and `what` says in words what they are names of.
+ * Returns the schema of a parameter with several names: with commas, or given several times (see `joinRepeated`). In
+ * OpenAPI it is a list.
  */
-export function Several(name: string, what: string, example: string) {
+export function Several({ pattern, items, what, examples }: Names) {
   return Type.Optional(
     Type.String({
-      pattern: `^(?:${name})(?: ?, ?(?:${name}))*$`,
+      pattern: `^(?:${pattern})(?: ?, ?(?:${pattern}))*$`,
       maxLength: 8192,
       'x-expected': `names of ${what}, with commas between them`,
-      description: `Names of ${what}; several with commas, or given several times.`,
-      examples: [example]
+      description: `Only those of these ${what.split(',')[0]}; several with commas, or given several times.`,
+      [openapiKeyword]: { schema: Type.Array(items), example: examples }
     })
   )
 }
 
 /** Returns the same where each name is one of a fixed set. */
-export function SeveralOf(values: readonly string[], what: string, example: string) {
-  return Several(values.join('|'), `${what}, of ${values.join(', ')}`, example)
+export function SeveralOf(values: readonly string[], { what, ...names }: Omit<Names, 'pattern'>) {
+  return Several({ ...names, pattern: values.join('|'), what: `${what}, of ${values.join(', ')}` })
 }
 
 /** Returns a `preValidation` hook that joins the values of a parameter which was given several times. */

@@ -1,12 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '@sinclair/typebox'
 import { ClusterHealth, ControllerHealth } from '../schemas/api.js'
 import { Ref } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import type { Metrics } from '../src/server/metrics.js'
-import { json, needs, problems } from './answers.js'
+import { json, metricsText, needs, problems } from './answers.js'
 
 const tags = ['monitoring']
+const notReady = { status: 'not ready', checks: ['database or disk is full'] }
+const healthy = { ready: true, reasons: [], event_cursor: 'k3v9q2.1042' }
 
 /** Routes for load balancers and Prometheus, at the paths that they use by convention. */
 export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; metrics: Metrics }> = async (
@@ -21,7 +22,8 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
         ...needs('anyone'),
         tags,
         summary: 'Check that the controller is alive',
-        response: { 200: json('Alive', Ref(ControllerHealth)), ...problems }
+        description: 'For load balancers and supervisors.',
+        response: { 200: json('It is alive.', Ref(ControllerHealth)), ...problems }
       }
     },
     async () => ({ status: 'ok', checks: [] })
@@ -35,9 +37,10 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
         ...needs('anyone'),
         tags,
         summary: 'Check that the controller is ready',
+        description: 'Whether it can work, and if not, why.',
         response: {
-          200: json('Ready', Ref(ControllerHealth)),
-          503: json('Not ready', Ref(ControllerHealth)),
+          200: json('It is ready.', Ref(ControllerHealth)),
+          503: json('It is not ready.', Ref(ControllerHealth), { example: notReady }),
           ...problems
         }
       }
@@ -60,8 +63,8 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
         summary: 'Get the health of the cluster',
         description: 'As the thresholds in the settings say. Each change is a `notify_health` event.',
         response: {
-          200: json('Healthy', Ref(ClusterHealth)),
-          503: json('Not healthy', Ref(ClusterHealth)),
+          200: json('The cluster does its work.', Ref(ClusterHealth), { example: healthy }),
+          503: json('It does not.', Ref(ClusterHealth)),
           ...problems
         }
       }
@@ -80,8 +83,9 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
         ...needs('viewer'),
         tags,
         summary: "Get the controller's metrics, for Prometheus",
+        description: 'What this controller does and uses, and what it knows of nodes and their health.',
         response: {
-          200: { description: "Prometheus' text format", content: { 'text/plain': { schema: Type.String() } } },
+          200: metricsText('# TYPE zeek_cluster_nodes gauge\nzeek_cluster_nodes{state="RUNNING"} 4\n'),
           ...problems
         }
       }

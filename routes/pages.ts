@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { openapiKeyword } from '../schemas/types.js'
 import { invalid } from '../src/errors.js'
 
 /** The place that a page begins after. Only the list that gave it can read it. */
@@ -7,14 +8,20 @@ const After = Type.Optional(
     pattern: '^[A-Za-z0-9._/-]{1,129}$',
     'x-expected': 'the next of a page of this list',
     description: 'The `next` of the page before, as it is.',
-    examples: ['k3v9q2.1042']
+    examples: ['k3v9q2.1042'],
+    [openapiKeyword]: { shared: 'After' }
   })
 )
 
 /** Returns the parameters of a list that comes in pages. */
 export function paging(sizes: { maximum: number; default: number }, note = '') {
   return {
-    limit: Type.Integer({ minimum: 1, ...sizes, description: `So many at most${note}. \`next\` tells of more.` }),
+    limit: Type.Integer({
+      minimum: 1,
+      ...sizes,
+      description: `So many at most${note}. \`next\` tells of more.`,
+      examples: [20]
+    }),
     after: After
   }
 }

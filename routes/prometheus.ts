@@ -4,7 +4,7 @@ import { PrometheusTarget } from '../schemas/api.js'
 import { ListOf, Name } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'
 import type { Controller } from '../src/controller/controller.js'
-import { json, needs, problems } from './answers.js'
+import { json, metricsText, needs, problems } from './answers.js'
 
 const tags = ['monitoring']
 
@@ -20,19 +20,21 @@ export const prometheusRoutes: FastifyPluginAsyncTypebox<{
         operationId: 'list_prometheus_targets',
         ...needs('viewer'),
         tags,
-        summary: "List the nodes' metrics endpoints, for Prometheus' HTTP service discovery",
+        summary: "List the nodes' metrics endpoints",
+        description: "For Prometheus' HTTP service discovery.",
         querystring: Type.Object(
           {
             proxy: Type.Optional(
               Type.Boolean({
                 description:
-                  'true: all of them at the controller. false: all at the nodes. Default: at the controller those of nodes with loopback addresses.'
+                  'true: all of them at the controller. false: all at the nodes. Default: at the controller those of nodes with loopback addresses.',
+                examples: [true]
               })
             )
           },
           { additionalProperties: false }
         ),
-        response: { 200: json('One target per node', ListOf(PrometheusTarget)), ...problems }
+        response: { 200: json('One target per node.', ListOf(PrometheusTarget)), ...problems }
       }
     },
     async ({ raw, query: { proxy } }) =>
@@ -50,7 +52,7 @@ export const prometheusRoutes: FastifyPluginAsyncTypebox<{
         description: 'What its metrics endpoint serves, through its agent: as it is, at most 4 MiB, in 5 seconds.',
         params: Type.Object({ node: Name }),
         response: {
-          200: { description: "Prometheus' text format", content: { 'text/plain': { schema: Type.String() } } },
+          200: metricsText('# TYPE zeek_event_queue_length gauge\nzeek_event_queue_length 0\n'),
           ...problems
         }
       }

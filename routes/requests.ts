@@ -4,18 +4,17 @@ import {
   ClusterRequest,
   ClusterRequestList,
   RequestState,
-  RequestTypeName,
   requests,
   requestTypes,
   type Arguments,
   type RequestDefinition,
   type RequestType
 } from '../schemas/api.js'
-import { Ref, RequestId } from '../schemas/types.js'
+import { openapiKeyword, Ref, reqidExample, RequestId } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import { AppError } from '../src/errors.js'
 import { acceptClusterCfg, clusterCfgContent, readBody } from './cluster-cfg.js'
-import { json, maxWaitSeconds, needs, problems, Wait } from './answers.js'
+import { contentOf, json, maxWaitSeconds, needs, problems, Wait } from './answers.js'
 import { paging, placeIn } from './pages.js'
 
 const tags = ['requests']
@@ -24,10 +23,48 @@ const pageResults = 1_000
 /** The longest time that a timer supports. */
 const maxTimeoutSeconds = 2_147_483
 
-const accepted = {
-  Location: Type.String({ description: 'The request.' }),
-  'Preference-Applied': Type.Optional(Type.String()),
-  'Idempotent-Replayed': Type.Optional(Type.String())
+/** The headers of the answer to a POST. */
+const headers = {
+  Location: Type.String({ description: 'The path of the request.', examples: [`/v1/requests/${reqidExample}`] }),
+  'Preference-Applied': Type.Optional(
+    Type.String({ description: 'The preference that was kept to.', examples: ['wait=30'] })
+  ),
+  'Idempotent-Replayed': Type.Optional(
+    Type.String({ description: '`true`, when the key has come with this request before.', examples: ['true'] })
+  )
+}
+
+const postHeaders = Type.Object({
+  prefer: Type.Optional(
+    Type.String({
+      maxLength: 256,
+      description: `\`wait=N\`: answer with the finished request if it finishes within N (at most ${maxWaitSeconds}) seconds.`,
+      examples: ['wait=30'],
+      [openapiKeyword]: { name: 'Prefer', shared: 'Prefer' }
+    })
+  ),
+  'idempotency-key': Type.Optional(
+    Type.String({
+      pattern: '^("[\\u0020-\\u0021\\u0023-\\u007e]{1,255}"|[!#-~]{1,255})$',
+      'x-expected': 'a key of 1 to 255 printable characters, without white space unless it is in quotes',
+      description: 'The same key with the same payload is the same request.',
+      examples: ['deploy-2026-11-22'],
+      [openapiKeyword]: { name: 'Idempotency-Key', shared: 'IdempotencyKey' }
+    })
+  )
+})
+
+/** Returns the schema of `timeout`, for requests that may have at most so many seconds. */
+function timeoutOf(maximum?: number) {
+  return Type.Optional(
+    Type.Number({
+      minimum: 0.001,
+      maximum: maximum ?? maxTimeoutSeconds,
+      description: 'Seconds until the request times out. The setting controller_timeout_max may allow less.',
+      examples: [60],
+      [openapiKeyword]: { shared: maximum === undefined ? 'Timeout' : undefined }
+    })
+  )
 }
 
 /** Returns the seconds of `Prefer: wait=N` (RFC 7240); undefined when there is none. Others are ignored. */
@@ -66,10 +103,10 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
       arguments: body,
       timeout,
       timeoutMax,
-      takes
+      takes,
+      isForTesting = false
     }: RequestDefinition = requests[type]
-    const byDefault = takes === undefined ? timeout : `what its steps may take, ${takes}`
-    const aboutTimeout = `Seconds until the request times out. Default: the setting controller_timeout_${type}, else ${byDefault}. The setting controller_timeout_max may allow less.`
+    const byDefault = takes === undefined ? `${timeout} seconds` : `what its steps may take, ${takes}`
     const takesFile = type === 'stage_configuration'
     scope.post(
       `/requests/${type}`,
@@ -79,42 +116,18 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
         schema: {
           operationId: `request_${type}`,
           ...needs(role),
-          tags,
+          tags: isForTesting ? ['testing'] : tags,
           summary,
-          description,
-          headers: Type.Object({
-            prefer: Type.Optional(
-              Type.String({
-                maxLength: 256,
-                description: `\`wait=N\`: answer with the finished request if it finishes within N (at most ${maxWaitSeconds}) seconds.`
-              })
-            ),
-            'idempotency-key': Type.Optional(
-              Type.String({
-                pattern: '^("[\\u0020-\\u0021\\u0023-\\u007e]{1,255}"|[!#-~]{1,255})$',
-                'x-expected': 'a key of 1 to 255 printable characters, without white space unless it is in quotes',
-                description: 'The same key with the same payload is the same request.'
-              })
-            )
-          }),
-          querystring: Type.Object(
-            {
-              timeout: Type.Optional(
-                Type.Number({
-                  exclusiveMinimum: 0,
-                  maximum: timeoutMax ?? maxTimeoutSeconds,
-                  description: aboutTimeout
-                })
-              )
-            },
-            { additionalProperties: false }
-          ),
-          body: takesFile
-            ? { content: { 'application/json': { schema: Ref(body) }, ...clusterCfgContent } }
-            : Ref(body),
+          description: `${description} It times out after \`timeout\`; without, after the setting controller_timeout_${type}, else ${byDefault}.`,
+          headers: postHeaders,
+          querystring: Type.Object({ timeout: timeoutOf(timeoutMax) }, { additionalProperties: false }),
+          body: takesFile ? { content: contentOf({ 'application/json': Ref(body), ...clusterCfgContent }) } : Ref(body),
           response: {
-            200: json('The request has finished', Ref(ClusterRequest), accepted),
-            202: json('The request was accepted; its response comes as an event', Ref(ClusterRequest), accepted),
+            200: json('The request has finished.', Ref(ClusterRequest), { headers, shared: 'RequestFinished' }),
+            202: json('The request was accepted; its response comes as an event.', Ref(ClusterRequest), {
+              headers,
+              shared: 'RequestAccepted'
+            }),
             ...problems
           }
         },
@@ -175,16 +188,24 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
         operationId: 'list_requests',
         ...needs('viewer'),
         tags,
-        summary: 'List requests, newest first',
+        summary: 'List requests',
+        description: 'The history, newest first, in pages.',
         querystring: Type.Object(
           {
-            type: Type.Optional(Ref(RequestTypeName)),
+            type: Type.Optional(
+              Type.Unsafe<RequestType>({
+                type: 'string',
+                enum: requestTypes,
+                description: 'Only requests of this type.',
+                examples: ['deploy']
+              })
+            ),
             state: Type.Optional(Ref(RequestState)),
             ...paging({ maximum: 200, default: 50 }, `; fewer when they have more than ${pageResults} results`)
           },
           { additionalProperties: false }
         ),
-        response: { 200: json('A page of requests', Ref(ClusterRequestList)), ...problems }
+        response: { 200: json('A page of requests.', Ref(ClusterRequestList)), ...problems }
       }
     },
     async ({ query: { after, ...filter } }) => ({
@@ -201,9 +222,23 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
         ...needs('viewer'),
         tags,
         summary: 'Get a request',
+        description:
+          'At once, or with `wait` when it is finished. While it is pending, `Retry-After` says when to ask again.',
         params: Type.Object({ reqid: RequestId }),
         querystring: Type.Object({ wait: Wait }, { additionalProperties: false }),
-        response: { 200: json('The request', Ref(ClusterRequest)), ...problems }
+        response: {
+          200: json('The request.', Ref(ClusterRequest), {
+            headers: {
+              'Retry-After': Type.Optional(
+                Type.Integer({
+                  description: 'Seconds after which to ask again: of one that is pending.',
+                  examples: [1]
+                })
+              )
+            }
+          }),
+          ...problems
+        }
       }
     },
     async (request, reply) => {

@@ -7,6 +7,11 @@ import { json, needs, problems } from './answers.js'
 
 const tags = ['session']
 
+const cookie = Type.String({
+  description: 'The cookie that holds the session; an empty one when it is closed.',
+  examples: ['zeek-cluster-session=…; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200']
+})
+
 const sessionFor = ({ name, role, expires }: Principal) => ({
   name,
   role,
@@ -28,14 +33,14 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async 
           'The session is a cookie that scripts cannot read and that other sites cannot use. It ends with the token, or by itself.',
         body: Ref(Login),
         response: {
-          200: json('The session', Ref(Session), { 'Set-Cookie': Type.Optional(Type.String()) }),
+          200: json('The session.', Ref(Session), { headers: { 'Set-Cookie': Type.Optional(cookie) } }),
           ...problems
         }
       }
     },
     async (request, reply) => {
-      const { principal, cookie } = await guard.logIn(request.body.token, request.raw)
-      if (cookie !== undefined) reply.header('set-cookie', cookie)
+      const { principal, cookie: text } = await guard.logIn(request.body.token, request.raw)
+      if (text !== undefined) reply.header('set-cookie', text)
       return sessionFor(principal)
     }
   )
@@ -48,7 +53,8 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async 
         ...needs('viewer'),
         tags,
         summary: 'Get the current session',
-        response: { 200: json('The session', Ref(Session)), ...problems }
+        description: 'As whom the controller knows who asks.',
+        response: { 200: json('The session.', Ref(Session)), ...problems }
       }
     },
     async request => sessionFor(request.principal)
@@ -62,8 +68,9 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async 
         ...needs('viewer'),
         tags,
         summary: 'Close the session',
+        description: 'The token with which it was opened stays good.',
         response: {
-          204: { type: 'null', description: 'The session is closed', headers: { 'Set-Cookie': Type.String() } },
+          204: { type: 'null', description: 'The session is closed.', headers: { 'Set-Cookie': cookie } },
           ...problems
         }
       }
@@ -84,7 +91,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async 
         tags,
         summary: 'Create a ticket for one event stream',
         description: 'For an EventSource that has no session: `?ticket=` opens one stream, once, within 30 seconds.',
-        response: { 201: json('The ticket', Ref(Ticket)), ...problems }
+        response: { 201: json('The ticket.', Ref(Ticket)), ...problems }
       }
     },
     async (request, reply) => {

@@ -1,16 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { ConfigurationDocument, InstanceList, NodeList } from '../schemas/api.js'
-import { clusterRoles, ConfigurationState, namePattern, NodeState, Ref } from '../schemas/types.js'
+import { ClusterRole, clusterRoles, ConfigurationState, Name, namePattern, NodeState, Ref } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'
 import type { Controller } from '../src/controller/controller.js'
 import { formatClusterCfg } from '../src/formats/cluster-cfg/cluster-cfg.js'
-import { json, needs, problems } from './answers.js'
+import { answer, json, needs, problems } from './answers.js'
 import { clusterCfgContent, wantsClusterCfg } from './cluster-cfg.js'
 import { joinRepeated, namesIn, Several, SeveralOf } from './lists.js'
 import { paging, placeIn } from './pages.js'
-
-const configurationDocument = json('The configuration', Ref(ConfigurationDocument))
 
 const nodeStates: readonly NodeState[] = NodeState.enum
 const onePattern = namePattern.slice(1, -1)
@@ -32,7 +30,9 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
         ...needs('viewer'),
         tags,
         summary: 'List instances',
-        response: { 200: json('The instances that are connected or deployed', Ref(InstanceList)), ...problems }
+        description:
+          'Every instance that is connected or deployed, as the controller knows it now. For people and dashboards; the request `get_instances` is for zeek-client, and for who wants the answer as an event.',
+        response: { 200: json('The instances.', Ref(InstanceList)), ...problems }
       }
     },
     async () => ({ instances: controller.instances(), event_cursor: controller.cursor })
@@ -46,18 +46,19 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
         ...needs('viewer'),
         tags,
         summary: 'List nodes',
-        description: 'All of them, or those that fit every parameter which is given, in pages.',
+        description:
+          'The nodes that are deployed, and the processes that manage them, as the controller knows them now; those that fit every parameter which is given, in pages. For people and dashboards; the request `get_nodes` is for zeek-client, and for who wants the answer as an event.',
         querystring: Type.Object(
           {
-            instance: Several(onePattern, 'instances', 'agent-sensor-1,agent-sensor-2'),
-            role: SeveralOf(clusterRoles, 'roles', 'WORKER'),
-            state: SeveralOf(nodeStates, 'states', 'CRASHED,FAILED,UNKNOWN'),
+            instance: Several({ pattern: onePattern, items: Name, what: 'instances', examples: ['agent-sensor-1'] }),
+            role: SeveralOf(clusterRoles, { items: Ref(ClusterRole), what: 'roles', examples: ['WORKER'] }),
+            state: SeveralOf(nodeStates, { items: Ref(NodeState), what: 'states', examples: ['CRASHED', 'FAILED'] }),
             ...paging({ maximum: 1000, default: 1000 })
           },
           { additionalProperties: false }
         ),
         response: {
-          200: json('The nodes that are deployed, and the processes that manage them', Ref(NodeList)),
+          200: json('A page of nodes.', Ref(NodeList)),
           ...problems
         }
       },
@@ -85,9 +86,12 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
         summary: 'Get a configuration',
         params: Type.Object({ state: Ref(ConfigurationState) }),
         description:
-          "As JSON, or as zeek-client's file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments.",
+          "As JSON, or as zeek-client's file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments. For people and dashboards; the request `get_configuration` is for zeek-client, and for who wants the answer as an event.",
         response: {
-          200: { ...configurationDocument, content: { ...configurationDocument.content, ...clusterCfgContent } },
+          200: answer({
+            description: 'The configuration.',
+            content: { 'application/json': Ref(ConfigurationDocument), ...clusterCfgContent }
+          }),
           ...problems
         }
       }

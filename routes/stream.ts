@@ -1,51 +1,64 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type, type TSchema } from '@sinclair/typebox'
-import type { NeededRole } from '../schemas/access.js'
+import { credentials, type NeededRole } from '../schemas/access.js'
 import type { ControlEvent, LoggedEvent } from '../schemas/events.js'
-import { Cursor, Ref } from '../schemas/types.js'
+import { Cursor, openapiKeyword, Ref } from '../schemas/types.js'
 import type { Limits } from '../src/server/access/limits.js'
 import { AppError } from '../src/errors.js'
 import { Filter, type FilterFields } from '../src/events/filter.js'
 import { ndjson, sse } from '../src/events/frame.js'
 import type { Hub, Start } from '../src/events/hub.js'
 import { ResponseSink } from '../src/events/sink.js'
-import { needs, problems } from './answers.js'
+import { answer, needs, problems } from './answers.js'
 
 const cursorPattern = '(latest|earliest|[a-z0-9]{1,32}\\.(0|[1-9][0-9]{0,15}))'
 export const From = Type.Optional(
   Type.String({
     pattern: `^${cursorPattern}$`,
     'x-expected': 'latest, earliest or a cursor',
-    description: 'Where to start: latest, earliest, or a cursor.'
+    description: 'Where to start: `latest`, which is the default, `earliest`, or a cursor.',
+    examples: ['earliest'],
+    [openapiKeyword]: { shared: 'From' }
   })
 )
+/** Not in OpenAPI, where it would have the name of the header: `from` takes the same cursor. */
 export const LastEventIdQuery = Type.Optional(
   Type.String({
     pattern: `^${cursorPattern}$`,
     'x-expected': 'a cursor',
-    description: 'For clients that cannot set the header Last-Event-ID. Wins over `from`.'
+    [openapiKeyword]: { hidden: true }
   })
 )
-export const Ticket = Type.Optional(
-  Type.String({
-    maxLength: 64,
-    description: 'From `create_ticket`, for an EventSource without a session: it cannot send a token.'
-  })
-)
+/** In OpenAPI it is one of the credentials of a stream. */
+export const Ticket = Type.Optional(Type.String({ maxLength: 64 }))
 export const cursorHeaders = Type.Object({
   'last-event-id': Type.Optional(
-    Type.String({ description: 'The id of the last event that was received. Wins over all else.' })
+    Type.String({
+      description: 'The id of the last event that was received: the stream goes on after it. Wins over `from`.',
+      examples: ['k3v9q2.1042'],
+      [openapiKeyword]: { name: 'Last-Event-ID', shared: 'LastEventId' }
+    })
   )
 })
 
+/** Returns the role that a stream needs, and the credentials that it takes: a ticket, too. */
+export function streamNeeds(role: NeededRole) {
+  return { ...needs(role), security: [...credentials, { ticket: [] }] }
+}
+
+/** What is said of a stream: OpenAPI has no words for it. */
+export const streamUse =
+  'Generated calls wait for the end of the answer: read the stream itself. As Server-Sent Events (`curl -N URL`, an `EventSource`) the schema is that of the `data` of each event; domain events have no event name, control events have their type as their name. With `Accept: application/x-ndjson` (`curl -N -H …`) it is that of each line.'
+
 /** Returns the response schemas of a route that streams events of a schema. */
-export function streamAnswer(event: TSchema) {
+export function streamAnswer(event: TSchema, shared?: string) {
   return {
-    200: {
-      description: 'The events. Domain events have no event name, control events have their type as their name.',
+    200: answer({
+      description: 'The events, one after the other.',
       headers: { 'Zeek-Event-Cursor': Cursor },
-      content: { 'text/event-stream': { schema: Ref(event) }, 'application/x-ndjson': { schema: Ref(event) } }
-    },
+      content: { 'text/event-stream': Ref(event), 'application/x-ndjson': Ref(event) },
+      shared
+    }),
     ...problems
   }
 }

@@ -6,6 +6,12 @@ export function isRole(text: string): text is Role {
   return (roles as readonly string[]).includes(text)
 }
 
+/**
+ * How callers of the HTTP API say who they are: in one of these ways, which OpenAPI describes; in none, where
+ * controller_authentication is none.
+ */
+export const credentials: Record<string, string[]>[] = [{ token: [] }, { session: [] }, { certificate: [] }, {}]
+
 /** The role that a route or a request type requires of its caller. */
 export type NeededRole = 'anyone' | Exclude<Role, 'agent'>
 

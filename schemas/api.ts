@@ -14,12 +14,14 @@ import {
   ClusterConfiguration,
   ClusterConfigurationInput,
   ClusterNode,
+  ClusterNodeInput,
   ClusterRole,
   ConfigurationState,
   Cursor,
   DesiredState,
   Enum,
   Instance,
+  InstanceInput,
   ListOf,
   ManagementRole,
   Name,
@@ -28,10 +30,13 @@ import {
   NodeOptions,
   NodeState,
   NodeStatus,
+  OpenEnum,
   Ref,
+  reqidExample,
   RequestId,
   RequestResult,
   RequestResultData,
+  SentConfiguration,
   Time
 } from './types.js'
 
@@ -44,7 +49,6 @@ export const RequestState = Enum(
 )
 export type RequestState = Static<typeof RequestState>
 
-const reqidExample = '0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'
 const timeExample = '2026-11-22T14:48:56.123Z'
 const cursorExample = 'k3v9q2.1042'
 
@@ -97,7 +101,7 @@ export const ClusterRequestList = Type.Object(
     $id: 'ClusterRequestList',
     ...closed,
     description: 'A page of the history, newest first.',
-    examples: [{ requests: [], event_cursor: cursorExample }]
+    examples: [{ requests: ClusterRequest.examples, next: '1041', event_cursor: cursorExample }]
   }
 )
 
@@ -138,7 +142,7 @@ export const InstanceList = Type.Object(
     $id: 'InstanceList',
     ...closed,
     description: 'Every instance that is connected or configured, sorted by name.',
-    examples: [{ instances: [], event_cursor: cursorExample }]
+    examples: [{ instances: InstanceStatus.examples, event_cursor: cursorExample }]
   }
 )
 
@@ -163,7 +167,7 @@ export const NodeList = Type.Object(
     $id: 'NodeList',
     ...closed,
     description: 'Processes of the cluster, sorted by instance and name.',
-    examples: [{ nodes: [], event_cursor: cursorExample }]
+    examples: [{ nodes: InstanceNode.examples, next: 'agent-sensor-1/worker-1', event_cursor: cursorExample }]
   }
 )
 
@@ -191,12 +195,37 @@ export const FieldError = Type.Object(
 )
 export type FieldError = Static<typeof FieldError>
 
+export const problemCodes = [
+  'invalid_request',
+  'unauthorized',
+  'forbidden',
+  'not_found',
+  'method_not_allowed',
+  'not_acceptable',
+  'request_timeout',
+  'payload_too_large',
+  'unsupported_media_type',
+  'idempotency_key_reused',
+  'upgrade_required',
+  'too_many_requests',
+  'headers_too_large',
+  'internal',
+  'unavailable',
+  'timeout'
+] as const
+export const ProblemCode = OpenEnum(
+  'ProblemCode',
+  problemCodes,
+  `Says for programs what is wrong: ${problemCodes.join(', ')}. Stable; there may be more of them.`
+)
+export type ProblemCode = Static<typeof ProblemCode>
+
 export const Problem = Type.Object(
   {
     type: Type.String({ format: 'uri-reference', examples: ['about:blank'] }),
     title: Type.String(),
     status: Type.Integer(),
-    code: Type.String({ description: 'Stable; for programs.' }),
+    code: Ref(ProblemCode),
     detail: Type.String(),
     errors: Type.Optional(ListOf(FieldError))
   },
@@ -305,10 +334,13 @@ export const apiComponents = [
   RequestTypeName,
   RequestState,
   Instance,
+  InstanceInput,
   NodeOptions,
   NodeEnvironment,
   ClusterNode,
+  ClusterNodeInput,
   ClusterConfigurationInput,
+  SentConfiguration,
   ClusterConfiguration,
   NodeStatus,
   RequestResultData,
@@ -322,6 +354,7 @@ export const apiComponents = [
   NodeList,
   ConfigurationDocument,
   FieldError,
+  ProblemCode,
   Problem,
   ControllerHealth,
   ClusterHealth,

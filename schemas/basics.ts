@@ -9,6 +9,18 @@ export function Enum<const T extends readonly string[]>(
   return Type.Unsafe<T[number]>({ $id: id, type: 'string', enum: [...values], description })
 }
 
+/**
+ * A string whose set of values may grow. No schema refuses another value, and so no generated client does: they are told
+ * in the description, and for programs as "x-extensible-enum".
+ */
+export function OpenEnum<const T extends readonly string[]>(
+  id: string,
+  values: T,
+  description: string
+): TUnsafe<T[number]> {
+  return Type.Unsafe<T[number]>({ $id: id, type: 'string', 'x-extensible-enum': [...values], description })
+}
+
 /** The option of an object that has no other members than those that it names. */
 export const closed = { additionalProperties: false } as const
 
@@ -20,6 +32,19 @@ export const cutKeyword = 'x-cut'
  * so that it neither fills the log of events nor costs what it came with. `max` in UTF-16 code units.
  */
 export const Text = (max: number, options: StringOptions = {}) => Type.String({ [cutKeyword]: max, ...options })
+
+/**
+ * The keyword of a parameter or an answer for what OpenAPI says otherwise of it: `hidden`: nothing. `name`: another
+ * name. `schema` and `example`: another form. `shared`: the name under which the operations that have it refer to it.
+ */
+export const openapiKeyword = 'x-openapi'
+export interface InOpenapi {
+  hidden?: boolean
+  name?: string
+  schema?: object
+  example?: unknown
+  shared?: string | undefined
+}
 
 /** A reference to a named schema, with its static type. */
 export function Ref<T extends TSchema>(schema: T): TUnsafe<Static<T>> {
@@ -37,13 +62,21 @@ export const namePattern = '^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$'
 export const nameExpected = 'a name of 1 to 64 letters, digits, ".", "_" and "-" that begins with none of "." and "-"'
 
 /** The name of an instance or a node. It becomes a directory, so it cannot be "." or hold a slash. */
-export const Name = Type.String({ pattern: namePattern, 'x-expected': nameExpected, examples: ['worker-1'] })
+export const Name = Type.String({
+  pattern: namePattern,
+  'x-expected': nameExpected,
+  description: 'The name of an instance or a node.',
+  examples: ['worker-1']
+})
+
+export const reqidExample = '0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'
 
 /** A request's ID, made by the controller. */
 export const RequestId = Type.String({
   pattern: '^[A-Za-z0-9._-]{1,64}$',
   'x-expected': 'an ID of 1 to 64 letters, digits, ".", "_" and "-"',
-  examples: ['0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44']
+  description: 'Identifies the request.',
+  examples: [reqidExample]
 })
 
 /** The largest number of nodes that one instance tells of: more than any host runs. */
@@ -52,7 +85,7 @@ export const instanceNodesMax = 10_000
 /** A process ID of Linux. */
 export const Pid = Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })
 
-export const Port = Type.Integer({ minimum: 1, maximum: 65535, examples: [2200] })
+export const Port = Type.Integer({ minimum: 1, maximum: 65535, description: 'A TCP port.', examples: [2200] })
 
 /**
  * The literal of an IP address that other hosts can reach: neither 0.0.0.0 nor ::, and without a zone (%eth0), which
@@ -61,6 +94,7 @@ export const Port = Type.Integer({ minimum: 1, maximum: 65535, examples: [2200] 
 export const Host = Type.String({
   format: 'ip',
   'x-expected': 'neither 0.0.0.0 nor ::, and without a zone',
+  description: 'An IP address that other hosts can reach.',
   examples: ['127.0.0.1']
 })
 

@@ -11,11 +11,24 @@ import {
   ConfigurationDocument,
   RoleName
 } from './api.js'
-import { closed, Cursor, Enum, ListOf, Next, NodeState, Ref, RequestId, RequestResult, Time } from './types.js'
+import {
+  closed,
+  Cursor,
+  Enum,
+  ListOf,
+  Next,
+  NodeState,
+  OpenEnum,
+  Ref,
+  reqidExample,
+  RequestId,
+  RequestResult,
+  Time
+} from './types.js'
 
 const stamp = { cursor: Cursor, time: Time }
 const sample = { cursor: 'k3v9q2.1042', time: '2026-11-22T14:48:56.123Z' }
-const reqid = '0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44'
+const reqid = reqidExample
 
 const only = <const T extends string>(type: T) => Type.Literal(type)
 
@@ -236,7 +249,7 @@ export const AuditList = Type.Object(
     $id: 'AuditList',
     ...closed,
     description: 'A page of the audit log, newest first.',
-    examples: [{ entries: [], event_cursor: sample.cursor }]
+    examples: [{ entries: AuditEntry.examples, next: sample.cursor, event_cursor: sample.cursor }]
   }
 )
 
@@ -284,7 +297,7 @@ export const SnapshotEndEvent = control(
   { type: 'snapshot-end', cursor: sample.cursor }
 )
 
-export const ResetReason = Enum(
+export const ResetReason = OpenEnum(
   'ResetReason',
   ['expired', 'epoch', 'future', 'unknown'],
   'expired: older than what is kept. epoch: of another log. future: later than the log. unknown: not a cursor.'
@@ -298,7 +311,7 @@ export const ResetEvent = control(
   { type: 'reset', reason: 'expired', earliest: 'k3v9q2.12', latest: sample.cursor }
 )
 
-export const GoodbyeReason = Enum(
+export const GoodbyeReason = OpenEnum(
   'GoodbyeReason',
   ['shutdown', 'terminal'],
   'shutdown: the controller ends. terminal: the request has its response.'
@@ -345,8 +358,10 @@ export interface LoggedEvent {
   body: string
 }
 
+type EventSchema = (typeof domainEvents)[number] | (typeof controlEvents)[number] | typeof AuditEntry
+
 /** The values of the field `type` of an event schema. */
-function typesOf(schema: (typeof domainEvents)[number] | (typeof controlEvents)[number]): string[] {
+function typesOf(schema: EventSchema): string[] {
   const type: TSchema = schema.properties.type
   if (type.const !== undefined) return [type.const]
   return type.$ref === 'RequestEventType#' ? RequestEventType.enum : ResponseEventType.enum
@@ -355,20 +370,23 @@ function typesOf(schema: (typeof domainEvents)[number] | (typeof controlEvents)[
 /** The types that a domain event can have: the values of `?types=`. */
 export const domainEventTypes: string[] = domainEvents.flatMap(typesOf)
 
+/** Returns the keywords of one of these events, which `type` tells apart. */
+const oneOfEvents = (events: readonly EventSchema[]) => ({
+  oneOf: events.map(schema => ({ $ref: `${schema.$id}#` })),
+  discriminator: {
+    propertyName: 'type',
+    mapping: Object.fromEntries(
+      events.flatMap(schema => typesOf(schema).map(type => [type, `#/components/schemas/${schema.$id}`]))
+    )
+  }
+})
+
 /** Any event of a stream, distinguished by `type`. */
 export const ClusterEvent = Type.Unsafe<Static<(typeof domainEvents)[number]> | ControlEvent>({
   $id: 'ClusterEvent',
   description:
     'What the data of a Server-Sent Event holds. Domain events have no event name; control events have their type as their name.',
-  oneOf: [...domainEvents, ...controlEvents].map(schema => ({ $ref: `${schema.$id}#` })),
-  discriminator: {
-    propertyName: 'type',
-    mapping: Object.fromEntries(
-      [...domainEvents, ...controlEvents].flatMap(schema =>
-        typesOf(schema).map(type => [type, `#/components/schemas/${schema.$id}`])
-      )
-    )
-  },
+  ...oneOfEvents([...domainEvents, ...controlEvents]),
   examples: [NotifyChangeEvent.examples?.[0]]
 })
 
@@ -376,7 +394,7 @@ export const ClusterEvent = Type.Unsafe<Static<(typeof domainEvents)[number]> | 
 export const AuditStreamEvent = Type.Unsafe<Static<typeof AuditEntry> | ControlEvent>({
   $id: 'AuditStreamEvent',
   description: 'As on the other streams: an entry has no event name, a control event has its type as its name.',
-  oneOf: [AuditEntry, HelloEvent, HeartbeatEvent, ResetEvent, GoodbyeEvent].map(schema => ({ $ref: `${schema.$id}#` })),
+  ...oneOfEvents([AuditEntry, HelloEvent, HeartbeatEvent, ResetEvent, GoodbyeEvent]),
   examples: [AuditEntry.examples?.[0]]
 })
 

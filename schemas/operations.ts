@@ -1,5 +1,5 @@
 import { Type, type Static, type TObject, type TProperties } from '@sinclair/typebox'
-import { closed, Enum, instanceNodesMax, ListOf, Name, NodeState, Pid, Ref, Text, Time } from './basics.js'
+import { closed, Enum, OpenEnum, instanceNodesMax, ListOf, Name, NodeState, Pid, Ref, Text, Time } from './basics.js'
 
 /** Schemas for operating nodes: findings of checks, outcomes of runs, and resource usage. */
 
@@ -310,25 +310,26 @@ export const HealthReport = noun(
 )
 export type HealthReport = Static<typeof HealthReport>
 
-export const HealthCode = Enum(
+export const healthCodes = [
+  'not_deployed',
+  'node_not_running',
+  'workers_missing',
+  'packets_dropped',
+  'no_packets',
+  'disk_full',
+  'archive_behind',
+  'archive_failing',
+  'node_silent',
+  'cluster_split',
+  'logs_stalled',
+  'duplicated',
+  'imbalance',
+  'redeploy_needed',
+  'drift'
+] as const
+export const HealthCode = OpenEnum(
   'HealthCode',
-  [
-    'not_deployed',
-    'node_not_running',
-    'workers_missing',
-    'packets_dropped',
-    'no_packets',
-    'disk_full',
-    'archive_behind',
-    'archive_failing',
-    'node_silent',
-    'cluster_split',
-    'logs_stalled',
-    'duplicated',
-    'imbalance',
-    'redeploy_needed',
-    'drift'
-  ],
+  healthCodes,
   'not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. ' +
     'packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. ' +
     'node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. ' +

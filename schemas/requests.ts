@@ -1,6 +1,15 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import type { NeededRole } from './access.js'
-import { closed, ClusterConfigurationInput, ClusterRole, Enum, Name, Ref } from './types.js'
+import {
+  closed,
+  ClusterConfigurationInput,
+  ClusterRole,
+  Enum,
+  Name,
+  OpenEnum,
+  Ref,
+  SentConfiguration
+} from './types.js'
 
 /** Selects nodes: those that every given list names; without any list, all deployed nodes. */
 const selector = {
@@ -12,7 +21,7 @@ export type Selector = Pick<RequestArguments, keyof typeof selector>
 const Duration = (what: string) =>
   Type.Optional(
     Type.Number({
-      exclusiveMinimum: 0,
+      minimum: 0.001,
       maximum: 3600,
       default: 60,
       description: `Seconds to ${what}; the request has as many more.`
@@ -45,18 +54,23 @@ export interface RequestDefinition {
   takes?: string
   summary: string
   description: string
+  /** Whether it is for those who test clients. */
+  isForTesting?: boolean
 }
 
 /** Every request type. Each has a pair of events, `<type>_request` and `<type>_response`. */
 export const requests = {
   get_instances: {
-    arguments: Type.Object({}, { $id: 'GetInstancesArguments', ...closed, description: 'None.', examples: [{}] }),
+    arguments: Type.Object(
+      {},
+      { $id: 'GetInstancesArguments', ...closed, description: 'No arguments.', examples: [{}] }
+    ),
     changes: false,
     role: 'viewer',
     timeout: 10,
     summary: 'List connected instances',
     description:
-      'One result, whose data holds the instances that are connected now, sorted by name, in the configuration or not.'
+      'One result, whose data holds the instances that are connected now, sorted by name, in the configuration or not. For zeek-client, and for who wants the answer as an event; `GET /v1/instances` tells more, at once.'
   },
   stage_configuration: {
     arguments: Type.Object(
@@ -89,7 +103,8 @@ export const requests = {
     role: 'operator',
     timeout: 10,
     summary: 'Get the staged or the deployed configuration',
-    description: 'One result, whose data holds the configuration.'
+    description:
+      'One result, whose data holds the configuration. For zeek-client, and for who wants the answer as an event; `GET /v1/configurations/{state}` answers at once, and knows the state ready, too.'
   },
   deploy: {
     arguments: Type.Object(
@@ -114,13 +129,13 @@ export const requests = {
       "Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id."
   },
   get_nodes: {
-    arguments: Type.Object({}, { $id: 'GetNodesArguments', ...closed, description: 'None.', examples: [{}] }),
+    arguments: Type.Object({}, { $id: 'GetNodesArguments', ...closed, description: 'No arguments.', examples: [{}] }),
     changes: false,
     role: 'viewer',
     timeout: 10,
     summary: 'List nodes, as their agents report them',
     description:
-      'One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included. Agents tell of each change when it happens; they are not asked anew.'
+      'One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included. Agents tell of each change when it happens; they are not asked anew. For zeek-client, and for who wants the answer as an event; `GET /v1/nodes` answers at once, filtered and in pages, and is for people and dashboards.'
   },
   get_id_value: {
     arguments: Type.Object(
@@ -330,7 +345,8 @@ export const requests = {
     timeout: 10,
     // It does nothing but take a place among the pending requests.
     timeoutMax: 60,
-    summary: 'Test time-outs',
+    isForTesting: true,
+    summary: 'Test time-outs (for testing)',
     description:
       'For testing clients. With state it is answered "request timed out" when its time is over; without, it is never answered, and ends with a request_expired event.'
   }
@@ -340,12 +356,12 @@ export type RequestType = keyof typeof requests
 export type Arguments<T extends RequestType> = Static<(typeof requests)[T]['arguments']>
 export const requestTypes = Object.keys(requests) as RequestType[]
 
-export const RequestTypeName = Enum('RequestType', requestTypes, 'What is asked.')
+export const RequestTypeName = OpenEnum('RequestType', requestTypes, `What is asked: ${requestTypes.join(', ')}.`)
 
 /** The arguments of a request of any type: one plain object for generated clients. */
 export const RequestArguments = Type.Object(
   {
-    config: Type.Optional(Ref(ClusterConfigurationInput)),
+    config: Type.Optional(Ref(SentConfiguration)),
     deployed: Type.Optional(Type.Boolean()),
     force: Type.Optional(Type.Boolean()),
     check: Type.Optional(Type.Boolean()),

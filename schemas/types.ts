@@ -1,5 +1,6 @@
-import { Type, type Static, type TUnsafe } from '@sinclair/typebox'
+import { Type, type Static, type TObject, type TUnsafe } from '@sinclair/typebox'
 import {
+  closed,
   ClusterRole,
   DesiredState,
   Enum,
@@ -67,6 +68,9 @@ const Interface = Type.String({
   examples: ['af_packet::eth0']
 })
 
+/** The same object where a client sends it. In OpenAPI only that one is closed: answers may get new members. */
+const inputOf = <T extends TObject>(schema: T): T => ({ ...schema, $id: `${schema.$id}Input` })
+
 export const ManagementRole = Enum(
   'ManagementRole',
   ['NONE', 'AGENT', 'CONTROLLER', 'NODE'],
@@ -89,6 +93,7 @@ export const Instance = Type.Object(
   }
 )
 export type Instance = Static<typeof Instance>
+export const InstanceInput = inputOf(Instance)
 
 /** Text without control characters, since each value becomes an argument. */
 const plain = '^[^\\u0000-\\u001f\\u007f]*$'
@@ -141,6 +146,7 @@ export const ClusterNode = Type.Object(
   }
 )
 export type ClusterNode = Static<typeof ClusterNode>
+export const ClusterNodeInput = inputOf(ClusterNode)
 
 const exampleConfiguration = {
   instances: [{ name: 'agent-sensor-1' }],
@@ -151,13 +157,16 @@ const exampleConfiguration = {
   ]
 }
 
-const shape = {
-  instances: ListOf(Instance, { maxItems: 10_000 }),
-  nodes: ListOf(ClusterNode, { maxItems: 100_000 })
-}
+const shapeOf = (instance: typeof Instance, node: typeof ClusterNode) => ({
+  instances: ListOf(instance, { maxItems: 10_000 }),
+  nodes: ListOf(node, { maxItems: 100_000 })
+})
+
+/** The ID of a configuration. */
+const ConfigurationId = { ...RequestId, description: 'Identifies the configuration.' }
 
 export const ClusterConfigurationInput = Type.Object(
-  { id: Type.Optional(RequestId), ...shape },
+  { id: Type.Optional(ConfigurationId), ...shapeOf(InstanceInput, ClusterNodeInput) },
   {
     $id: 'ClusterConfigurationInput',
     additionalProperties: false,
@@ -168,8 +177,18 @@ export const ClusterConfigurationInput = Type.Object(
 )
 export type ClusterConfigurationInput = Static<typeof ClusterConfigurationInput>
 
+export const SentConfiguration = Type.Object(
+  { id: Type.Optional(ConfigurationId), ...shapeOf(Instance, ClusterNode) },
+  {
+    $id: 'SentConfiguration',
+    ...closed,
+    description: 'A configuration as a client has sent it: without an id, where it has given none.',
+    examples: [exampleConfiguration]
+  }
+)
+
 export const ClusterConfiguration = Type.Object(
-  { id: RequestId, ...shape },
+  { id: ConfigurationId, ...shapeOf(Instance, ClusterNode) },
   {
     $id: 'ClusterConfiguration',
     additionalProperties: false,

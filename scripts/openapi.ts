@@ -2,11 +2,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
-import { stringify } from 'yaml'
+import { Document, visit } from 'yaml'
 import type { Access } from '../src/server/access/access.js'
 import type { Controller } from '../src/controller/controller.js'
 import { Metrics } from '../src/server/metrics.js'
-import { documentOf } from '../src/server/document.js'
+import { documentOf } from '../src/server/openapi.js'
 import { createServer } from '../src/server/server.js'
 import { packageRoot } from '../src/util.js'
 
@@ -26,9 +26,15 @@ export async function renderOpenapi(): Promise<string> {
     bodyLimit: 1024,
     log: pino({ level: 'silent' })
   })
-  const text = stringify(documentOf(app), { aliasDuplicateObjects: false })
+  const document = new Document(documentOf(app), { aliasDuplicateObjects: false })
+  // Readers of YAML 1.1 take a time for one, where it is not quoted, and not for a string.
+  visit(document, {
+    Scalar: (_key, node) => {
+      if (/^\d{4}-\d\d-\d\dT/.test(String(node.value))) node.type = 'QUOTE_DOUBLE'
+    }
+  })
   await app.close()
-  return `# Written by "npm run openapi" from schemas/ and routes/.\n${text}`
+  return `# Written by "npm run openapi" from schemas/ and routes/.\n${document.toString()}`
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -1,4 +1,4 @@
-import type { FieldError } from '../schemas/api.js'
+import type { FieldError, ProblemCode } from '../schemas/api.js'
 import { refusalOf } from './permission.js'
 
 /** The kinds of failure that a caller can distinguish, and the HTTP status of each. The only place that knows both. */
@@ -20,9 +20,9 @@ export const statusOf = {
   internal: 500,
   unavailable: 503,
   timeout: 504
-} as const
+} as const satisfies Record<ProblemCode, number>
 
-export type Code = keyof typeof statusOf
+export type Code = ProblemCode
 
 /** The error of what has not ended in time. zeek-client knows these words. */
 export const requestTimedOut = 'request timed out'

@@ -5,7 +5,9 @@ import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { credentials } from '../../schemas/access.js'
 import { packageRoot, packageVersion } from '../util.js'
+import { documentOf } from './openapi.js'
 
 const openapi: Parameters<typeof swagger>[1] = {
   openapi: {
@@ -14,13 +16,23 @@ const openapi: Parameters<typeof swagger>[1] = {
       title: 'zeek-cluster-controller',
       version: packageVersion,
       description:
-        'Runs a Zeek cluster over many hosts: POST a request event, get a request ID, and hear of the response over Server-Sent Events.',
-      license: { name: 'BSD-3-Clause', identifier: 'BSD-3-Clause' }
+        'Runs a Zeek cluster over many hosts: POST a request event, get a request ID, and hear of the response over Server-Sent Events. Answers and events may get new members, enums that are marked `x-extensible-enum` new values, and streams new types of events: clients ignore what they do not know.',
+      license: { name: 'BSD-3-Clause', identifier: 'BSD-3-Clause' },
+      contact: { name: 'zeek-cluster-controller' }
     },
-    security: [{ token: [] }],
     servers: [
-      { url: 'http://127.0.0.1:2149', description: 'A controller on this host' },
-      { url: '/', description: 'Where this document was read' }
+      { url: '/', description: 'Where this document was read' },
+      { url: 'http://127.0.0.1:2149', description: 'A controller on this host' }
+    ],
+    security: credentials,
+    tags: [
+      { name: 'requests', description: 'Submit requests and read their results' },
+      { name: 'events', description: 'Event streams' },
+      { name: 'state', description: 'Instances, nodes and configurations' },
+      { name: 'monitoring', description: 'Health and metrics' },
+      { name: 'session', description: 'Browser sessions and tickets' },
+      { name: 'audit', description: 'Audit log' },
+      { name: 'testing', description: 'For those who test clients' }
     ],
     components: {
       securitySchemes: {
@@ -28,20 +40,27 @@ const openapi: Parameters<typeof swagger>[1] = {
           type: 'http',
           scheme: 'bearer',
           description:
-            'Where controller_authentication is token: one that `zeek-cluster token create` has printed. `x-role` of an operation is the least role that may ask.'
+            'Where controller_authentication is token: one that `zeek-cluster token create` has printed. `x-role` of an operation is the least role that may ask. Where it is none, nothing is needed.'
+        },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: 'zeek-cluster-session',
+          description:
+            'The cookie of a browser session, which `log_in` opens; with TLS its name begins with `__Host-`. What is not GET needs an `Origin`, too.'
+        },
+        certificate: {
+          type: 'mutualTLS',
+          description: "With TLS: a client certificate of the cluster's authority; its O is the role."
+        } as never,
+        ticket: {
+          type: 'apiKey',
+          in: 'query',
+          name: 'ticket',
+          description: 'From `create_ticket`, for an EventSource without a session: opens one event stream, once.'
         }
       }
-    },
-    tags: [
-      { name: 'session', description: 'Browser sessions and tickets' },
-      { name: 'tokens', description: 'Tokens of clients and agents' },
-      { name: 'requests', description: 'Submit requests and read their results' },
-      { name: 'events', description: 'Event streams' },
-      { name: 'state', description: 'Instances, nodes and configurations' },
-      { name: 'messages', description: "Zeek's WebSocket API" },
-      { name: 'audit', description: 'Audit log' },
-      { name: 'monitoring', description: 'Health and metrics' }
-    ]
+    }
   },
   refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `schema-${index}`) }
 }
@@ -99,27 +118,4 @@ function sendFixed({ type, bytes, etag }: Fixed, { headers }: FastifyRequest, re
 /** Returns the document for a page of this server: it asks the server that it is from. */
 function pageDocumentOf(app: FastifyInstance): string {
   return JSON.stringify({ ...documentOf(app), servers: [{ url: '/' }] })
-}
-
-/** The parts of an OpenAPI document that are used here. */
-interface OpenapiDocument {
-  paths?: Record<string, { post?: { requestBody?: OpenapiBody } }>
-  components?: { schemas?: Record<string, { required?: unknown }> }
-}
-
-interface OpenapiBody {
-  required?: boolean
-  content: Record<string, { schema: { $ref?: string } }>
-}
-
-/** Returns the OpenAPI document. */
-export function documentOf(app: FastifyInstance): object {
-  const document = app.swagger() as unknown as OpenapiDocument
-  for (const { post } of Object.values(document.paths ?? {})) {
-    const body = post?.requestBody
-    const name = body?.content['application/json']?.schema.$ref?.split('/').at(-1)
-    // Without a body, the arguments have their defaults.
-    if (body && name && document.components?.schemas?.[name]?.required === undefined) body.required = false
-  }
-  return document
 }

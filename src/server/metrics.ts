@@ -1,14 +1,12 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { ClusterRequest, InstanceNode } from '../../schemas/api.js'
-import { HealthCode, type ArchiveStatus } from '../../schemas/operations.js'
+import { healthCodes, type ArchiveStatus } from '../../schemas/operations.js'
 import type { Hub } from '../events/hub.js'
 import type { EventLog } from '../store/events.js'
 import type { Store } from '../store/store.js'
 import type { Access } from './access/access.js'
 import type { Controller } from '../controller/controller.js'
 import type { Health } from '../controller/cluster/health.js'
-
-const healthCodes: readonly HealthCode[] = HealthCode.enum
 
 export interface Observed {
   controller: Controller

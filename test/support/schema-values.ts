@@ -30,7 +30,7 @@ export function fitting(schema: TSchema): fc.Arbitrary<unknown> {
     case 'integer':
       return fc.integer({ min: whole.minimum ?? -5, max: Math.min(whole.maximum ?? 1000, 70_000) })
     case 'number':
-      return fc.integer({ min: whole.exclusiveMinimum === undefined ? (whole.minimum ?? 0) : 1, max: 1000 })
+      return fc.integer({ min: whole.exclusiveMinimum === undefined ? Math.ceil(whole.minimum ?? 0) : 1, max: 1000 })
     case 'array':
       return fc.array(fitting(whole.items), { minLength: whole.minItems ?? 0, maxLength: 3 })
     case 'object':
