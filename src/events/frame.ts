@@ -6,8 +6,6 @@ import type { ControlEvent, LoggedEvent } from '../../schemas/events.js'
  */
 export interface Format {
   name: string
-  /** Returns the first text of a stream. */
-  beginning(): string
   event(event: LoggedEvent, cursor: string): string
   control(event: ControlEvent): string
 }
@@ -19,20 +17,21 @@ function withPlace({ body, time }: LoggedEvent, cursor: string): string {
 /** Server-Sent Events. Domain events have no name, so that `onmessage` sees exactly them. */
 export const sse: Format = {
   name: 'sse',
-  // Browsers reconnect after different pauses, so that they do not all reconnect at once.
-  beginning: () => `retry: ${2000 + Math.floor(Math.random() * 3000)}\n\n`,
   event: (event, cursor) => `id: ${cursor}\ndata: ${withPlace(event, cursor)}\n\n`,
   control: event => {
+    const { type } = event
     // Only a heartbeat advances the cursor of a client: by then everything before it was delivered.
-    const id = event.type === 'heartbeat' ? `id: ${event.cursor}\n` : ''
-    return `event: ${event.type}\n${id}data: ${JSON.stringify(event)}\n\n`
+    const id = type === 'heartbeat' ? `id: ${event.cursor}\n` : ''
+    // Clients reconnect after different pauses, so that they do not all reconnect at once. Some take a block of its
+    // own for an event.
+    const retry = type === 'hello' ? `retry: ${2000 + Math.floor(Math.random() * 3000)}\n` : ''
+    return `event: ${type}\n${retry}${id}data: ${JSON.stringify(event)}\n\n`
   }
 }
 
 /** One JSON object per line, including control events. */
 export const ndjson: Format = {
   name: 'ndjson',
-  beginning: () => '',
   event: (event, cursor) => `${withPlace(event, cursor)}\n`,
   control: event => `${JSON.stringify(event)}\n`
 }

@@ -117,8 +117,7 @@ export class View {
 
   /** Returns the beginning of a stream. */
   greeting(events: readonly ControlEvent[]): Buffer {
-    const { format } = this.#options
-    return chunkOf(format.beginning() + events.map(format.control).join(''))
+    return chunkOf(events.map(this.#options.format.control).join(''))
   }
 
   #makeBatch(seq: number): Batch {
