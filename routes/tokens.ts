@@ -37,7 +37,9 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ tokens: Tokens }> = async 
         body: Ref(TokenInput),
         response: {
           201: json('The token, good from now on', Ref(CreatedToken), {
-            Location: Type.String({ description: 'The token, to be revoked.', examples: ['/v1/tokens/9448e9c83643'] })
+            headers: {
+              Location: Type.String({ description: 'The token, to be revoked.', examples: ['/v1/tokens/9448e9c83643'] })
+            }
           }),
           ...problems
         }

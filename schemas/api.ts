@@ -203,6 +203,7 @@ export const problemCodes = [
   'method_not_allowed',
   'not_acceptable',
   'request_timeout',
+  'conflict',
   'payload_too_large',
   'unsupported_media_type',
   'idempotency_key_reused',

@@ -28,7 +28,7 @@ export function defineEvents(program: Command, io: Io): void {
   )
   command.action(async ({ json, types, instance, node, from, ...options }) => {
     const session = await open(io, options)
-    const query = { types: types?.join(), instance, node, from }
+    const query = { types, instance, node, from }
     await followStream(session, eventStream(session.api, query), json === true)
   })
 }

@@ -66,7 +66,7 @@ export async function watchStatus(session: Session, query: StatusQuery, view: St
       lost = reason
       draw()
     }
-    for await (const event of follow(eventStream(api, { types: types.join(), from: status.cursor }), {
+    for await (const event of follow(eventStream(api, { types, from: status.cursor }), {
       signal,
       onConnection
     })) {

@@ -166,9 +166,10 @@ export async function readNodes({ api, signal }: Session, { nodes: names, select
         query: {
           limit: 1000,
           after,
-          role: selection.role?.join(','),
-          instance: selection.instance?.join(','),
-          state: states?.join(',').toUpperCase()
+          role: selection.role,
+          instance: selection.instance,
+          // What is none is for the controller to say.
+          state: states?.map(state => state.toUpperCase()) as Schema['NodeState'][] | undefined
         }
       },
       signal

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createParser } from 'eventsource-parser'
 import type { Api, Schema } from './connection.js'
+import type { paths } from './openapi.js'
 import { exitCodes, Failure } from './failure.js'
 
 type StreamEvent = Schema['ClusterEvent'] | Schema['AuditStreamEvent']
@@ -142,8 +143,7 @@ class Connection {
 
 /** Which events: all that fit each of the fields. */
 export interface EventQuery {
-  /** Separated by commas. */
-  types?: string | undefined
+  types?: readonly string[] | undefined
   reqid?: string | undefined
   instance?: string | undefined
   node?: string | undefined
@@ -151,10 +151,15 @@ export interface EventQuery {
   from?: string | undefined
 }
 
+type EventTypes = NonNullable<paths['/v1/events']['get']['parameters']['query']>['types']
+
 /** Returns what opens the stream of the events that fit. */
 export function eventStream(api: Api, query: EventQuery = {}): OpenStream {
+  // A newer controller may have types that are not known here.
+  const params = { ...query, types: query.types as EventTypes }
   return async (after, signal) =>
-    (await api.GET('/v1/events', { params: { query, header: resuming(after) }, parseAs: 'stream', signal })).response
+    (await api.GET('/v1/events', { params: { query: params, header: resuming(after) }, parseAs: 'stream', signal }))
+      .response
 }
 
 /** Returns what opens the stream of a request's events. */
@@ -181,4 +186,4 @@ export function auditStream(api: Api, from?: string): OpenStream {
     ).response
 }
 
-const resuming = (after: string | undefined) => (after === undefined ? {} : { 'last-event-id': after })
+const resuming = (after: string | undefined) => (after === undefined ? {} : { 'Last-Event-ID': after })

@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * List connected instances
-         * @description One result, whose data holds the instances that are connected now, sorted by name, in the configuration or not.
+         * @description One result, whose data holds the instances that are connected now, sorted by name, in the configuration or not. For zeek-client, and for who wants the answer as an event; `GET /v1/instances` tells more, at once. It times out after `timeout`; without, after the setting controller_timeout_get_instances, else 10 seconds.
          */
         post: operations["request_get_instances"];
         delete?: never;
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Get the staged or the deployed configuration
-         * @description One result, whose data holds the configuration.
+         * @description One result, whose data holds the configuration. For zeek-client, and for who wants the answer as an event; `GET /v1/configurations/{state}` answers at once, and knows the state ready, too. It times out after `timeout`; without, after the setting controller_timeout_get_configuration, else 10 seconds.
          */
         post: operations["request_get_configuration"];
         delete?: never;
@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Deploy the staged configuration
-         * @description Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id.
+         * @description Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id. It times out after `timeout`; without, after the setting controller_timeout_deploy, else what its steps may take, controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes.
          */
         post: operations["request_deploy"];
         delete?: never;
@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * List nodes, as their agents report them
-         * @description One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included. Agents tell of each change when it happens; they are not asked anew.
+         * @description One result per connected instance, whose data holds the status of each process there, the agent and a controller on the same host included. Agents tell of each change when it happens; they are not asked anew. For zeek-client, and for who wants the answer as an event; `GET /v1/nodes` answers at once, filtered and in pages, and is for people and dashboards. It times out after `timeout`; without, after the setting controller_timeout_get_nodes, else 10 seconds.
          */
         post: operations["request_get_nodes"];
         delete?: never;
@@ -95,7 +95,7 @@ export interface paths {
         put?: never;
         /**
          * Get the value of an identifier in Zeek nodes
-         * @description One result per node, whose data holds the value as a JSON text.
+         * @description One result per node, whose data holds the value as a JSON text. It times out after `timeout`; without, after the setting controller_timeout_get_id_value, else 10 seconds.
          */
         post: operations["request_get_id_value"];
         delete?: never;
@@ -115,7 +115,7 @@ export interface paths {
         put?: never;
         /**
          * Start nodes
-         * @description The nodes are to run from now on, whatever is restarted or deployed. One result per node, a success once it has joined the cluster; one that runs already is not touched.
+         * @description The nodes are to run from now on, whatever is restarted or deployed. One result per node, a success once it has joined the cluster; one that runs already is not touched. It times out after `timeout`; without, after the setting controller_timeout_start, else what its steps may take, agent_start_timeout.
          */
         post: operations["request_start"];
         delete?: never;
@@ -135,7 +135,7 @@ export interface paths {
         put?: never;
         /**
          * Stop nodes
-         * @description The nodes are to be stopped from now on, whatever is restarted or deployed, until they are started. One result per node, a success once its process is gone.
+         * @description The nodes are to be stopped from now on, whatever is restarted or deployed, until they are started. One result per node, a success once its process is gone. It times out after `timeout`; without, after the setting controller_timeout_stop, else what its steps may take, agent_stop_timeout for each role that an instance has nodes of, since these stop one after the other.
          */
         post: operations["request_stop"];
         delete?: never;
@@ -155,7 +155,7 @@ export interface paths {
         put?: never;
         /**
          * Restart nodes
-         * @description One result per node, a success once the new process has joined the cluster. Other nodes are not touched; those that are to be stopped stay so. Rolling: by role, the next ones only when the ones before run again; after a failure no others are restarted. When rolling, each step has its time.
+         * @description One result per node, a success once the new process has joined the cluster. Other nodes are not touched; those that are to be stopped stay so. Rolling: by role, the next ones only when the ones before run again; after a failure no others are restarted. When rolling, each step has its time. It times out after `timeout`; without, after the setting controller_timeout_restart, else what its steps may take, as long as a stop and a start of its nodes; when rolling, for each step.
          */
         post: operations["request_restart"];
         delete?: never;
@@ -175,7 +175,7 @@ export interface paths {
         put?: never;
         /**
          * Check nodes before they are deployed
-         * @description Each node is parsed (`zeek -a`) on its own instance, with its arguments, environment and layout, and its host is looked at: interface, ports, CPU, executable, disk, capabilities. One result per node, with what was found.
+         * @description Each node is parsed (`zeek -a`) on its own instance, with its arguments, environment and layout, and its host is looked at: interface, ports, CPU, executable, disk, capabilities. One result per node, with what was found. It times out after `timeout`; without, after the setting controller_timeout_check, else 120 seconds.
          */
         post: operations["request_check"];
         delete?: never;
@@ -195,7 +195,7 @@ export interface paths {
         put?: never;
         /**
          * Get the output of nodes
-         * @description One result per node, whose data holds the last lines. With follow, what they write then comes as events on the stream of the request, until the duration or the number of lines is over.
+         * @description One result per node, whose data holds the last lines. With follow, these lines and what they write then come as events on the stream of the request, until the duration or the number of lines is over. It times out after `timeout`; without, after the setting controller_timeout_get_node_output, else 10 seconds.
          */
         post: operations["request_get_node_output"];
         delete?: never;
@@ -215,7 +215,7 @@ export interface paths {
         put?: never;
         /**
          * Diagnose nodes
-         * @description One result per node: its processes and how they have ended, its command line, its last outputs, and its core file with a backtrace where gdb is installed.
+         * @description One result per node: its processes and how they have ended, its command line, its last outputs, and its core file with a backtrace where gdb is installed. It times out after `timeout`; without, after the setting controller_timeout_diagnose, else 60 seconds.
          */
         post: operations["request_diagnose"];
         delete?: never;
@@ -235,7 +235,7 @@ export interface paths {
         put?: never;
         /**
          * Get statistics of nodes
-         * @description One result per node: processor, memory, packets received and dropped, lag and sessions, with rates since the sample before.
+         * @description One result per node: processor, memory, packets received and dropped, lag and sessions, with rates since the sample before. It times out after `timeout`; without, after the setting controller_timeout_get_node_stats, else 10 seconds.
          */
         post: operations["request_get_node_stats"];
         delete?: never;
@@ -255,7 +255,7 @@ export interface paths {
         put?: never;
         /**
          * Get statistics of instances
-         * @description One result per instance: processors, load, memory, file systems, interfaces, versions, logs that wait to be archived, and Zeek processes that are not of this cluster.
+         * @description One result per instance: processors, load, memory, file systems, interfaces, versions, logs that wait to be archived, and Zeek processes that are not of this cluster. It times out after `timeout`; without, after the setting controller_timeout_get_instance_stats, else 10 seconds.
          */
         post: operations["request_get_instance_stats"];
         delete?: never;
@@ -274,8 +274,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Test time-outs
-         * @description For testing clients. With state it is answered "request timed out" when its time is over; without, it is never answered, and ends with a request_expired event.
+         * Test time-outs (for testing)
+         * @description For testing clients. With state it is answered "request timed out" when its time is over; without, it is never answered, and ends with a request_expired event. It times out after `timeout`; without, after the setting controller_timeout_test_timeout, else 10 seconds.
          */
         post: operations["request_test_timeout"];
         delete?: never;
@@ -295,7 +295,7 @@ export interface paths {
         put?: never;
         /**
          * Stage a configuration
-         * @description Validates the configuration and keeps it, as sent (staged) and with addresses and ports filled in (ready). The running cluster is not touched. One result with the configuration's id, or every error that was found.
+         * @description Validates the configuration and keeps it, as sent (staged) and with addresses and ports filled in (ready). The running cluster is not touched. One result with the configuration's id, or every error that was found. It times out after `timeout`; without, after the setting controller_timeout_stage_configuration, else 10 seconds.
          */
         post: operations["request_stage_configuration"];
         delete?: never;
@@ -311,7 +311,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List requests, newest first */
+        /**
+         * List requests
+         * @description The history, newest first, in pages.
+         */
         get: operations["list_requests"];
         put?: never;
         post?: never;
@@ -328,7 +331,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get a request */
+        /**
+         * Get a request
+         * @description At once, or with `wait` when it is finished. While it is pending, `Retry-After` says when to ask again.
+         */
         get: operations["get_request"];
         put?: never;
         post?: never;
@@ -345,7 +351,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Stream all events */
+        /**
+         * Stream all events
+         * @description All events, or those that fit every parameter which is given. Generated calls wait for the end of the answer: read the stream itself. As Server-Sent Events (`curl -N URL`, an `EventSource`) the schema is that of the `data` of each event; domain events have no event name, control events have their type as their name. With `Accept: application/x-ndjson` (`curl -N -H …`) it is that of each line.
+         */
         get: operations["stream_events"];
         put?: never;
         post?: never;
@@ -364,7 +373,7 @@ export interface paths {
         };
         /**
          * Stream the events of a request
-         * @description What has happened so far, then what comes; ends after the response. Resumed after that, the answer is 204, which keeps an EventSource from coming back.
+         * @description What has happened so far, then what comes; ends after the response. Resumed after that, the answer is 204, which keeps an EventSource from coming back. Generated calls wait for the end of the answer: read the stream itself. As Server-Sent Events (`curl -N URL`, an `EventSource`) the schema is that of the `data` of each event; domain events have no event name, control events have their type as their name. With `Accept: application/x-ndjson` (`curl -N -H …`) it is that of each line.
          */
         get: operations["stream_request_events"];
         put?: never;
@@ -382,7 +391,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List instances */
+        /**
+         * List instances
+         * @description Every instance that is connected or deployed, as the controller knows it now. For people and dashboards; the request `get_instances` is for zeek-client, and for who wants the answer as an event.
+         */
         get: operations["list_instances"];
         put?: never;
         post?: never;
@@ -401,7 +413,7 @@ export interface paths {
         };
         /**
          * List nodes
-         * @description All of them, or those that fit every parameter which is given, in pages.
+         * @description The nodes that are deployed, and the processes that manage them, as the controller knows them now; those that fit every parameter which is given, in pages. For people and dashboards; the request `get_nodes` is for zeek-client, and for who wants the answer as an event.
          */
         get: operations["list_nodes"];
         put?: never;
@@ -421,7 +433,7 @@ export interface paths {
         };
         /**
          * Get a configuration
-         * @description As JSON, or as zeek-client's file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments.
+         * @description As JSON, or as zeek-client's file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments. For people and dashboards; the request `get_configuration` is for zeek-client, and for who wants the answer as an event.
          */
         get: operations["get_configuration_by_state"];
         put?: never;
@@ -439,7 +451,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List audit entries, newest first */
+        /**
+         * List audit entries
+         * @description Who asked what, from where, and what came of it: newest first, in pages.
+         */
         get: operations["list_audit"];
         put?: never;
         post?: never;
@@ -456,7 +471,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Stream audit entries */
+        /**
+         * Stream audit entries
+         * @description Entries of the audit log as they are written. Generated calls wait for the end of the answer: read the stream itself. As Server-Sent Events (`curl -N URL`, an `EventSource`) the schema is that of the `data` of each event; domain events have no event name, control events have their type as their name. With `Accept: application/x-ndjson` (`curl -N -H …`) it is that of each line.
+         */
         get: operations["stream_audit"];
         put?: never;
         post?: never;
@@ -473,7 +491,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get the current session */
+        /**
+         * Get the current session
+         * @description As whom the controller knows who asks.
+         */
         get: operations["get_session"];
         put?: never;
         /**
@@ -481,7 +502,10 @@ export interface paths {
          * @description The session is a cookie that scripts cannot read and that other sites cannot use. It ends with the token, or by itself.
          */
         post: operations["log_in"];
-        /** Close the session */
+        /**
+         * Close the session
+         * @description The token with which it was opened stays good.
+         */
         delete: operations["log_out"];
         options?: never;
         head?: never;
@@ -552,26 +576,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/messages/json": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Zeek's WebSocket API, for zeek-client
-         * @description A WebSocket. The first message is a JSON array of topic prefixes and is acknowledged; then events go both ways as data messages. Requests and responses are on the topic `zeek/management/controller`.
-         */
-        get: operations["open_messages"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/prometheus/targets": {
         parameters: {
             query?: never;
@@ -579,7 +583,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the nodes' metrics endpoints, for Prometheus' HTTP service discovery */
+        /**
+         * List the nodes' metrics endpoints
+         * @description For Prometheus' HTTP service discovery.
+         */
         get: operations["list_prometheus_targets"];
         put?: never;
         post?: never;
@@ -616,7 +623,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Check that the controller is alive */
+        /**
+         * Check that the controller is alive
+         * @description For load balancers and supervisors.
+         */
         get: operations["get_liveness"];
         put?: never;
         post?: never;
@@ -633,7 +643,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Check that the controller is ready */
+        /**
+         * Check that the controller is ready
+         * @description Whether it can work, and if not, why.
+         */
         get: operations["get_readiness"];
         put?: never;
         post?: never;
@@ -670,7 +683,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get the controller's metrics, for Prometheus */
+        /**
+         * Get the controller's metrics, for Prometheus
+         * @description What this controller does and uses, and what it knows of nodes and their health.
+         */
         get: operations["get_metrics"];
         put?: never;
         post?: never;
@@ -733,6 +749,7 @@ export interface components {
             message: string;
             /** @description The script. */
             file?: string;
+            /** Format: int64 */
             line?: number;
         };
         /**
@@ -817,10 +834,16 @@ export interface components {
          *     }
          */
         NodeStep: {
-            /** @example worker-1 */
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
             node: string;
             state: components["schemas"]["NodeStepState"];
-            /** @description For how long already. */
+            /**
+             * Format: int64
+             * @description For how long already.
+             */
             seconds: number;
         };
         /**
@@ -843,7 +866,10 @@ export interface components {
          *     }
          */
         NodeStats: {
-            /** @example worker-1 */
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
             node: string;
             /**
              * Format: date-time
@@ -855,19 +881,37 @@ export interface components {
             uptime: number;
             /** @description Processor time that it has used. */
             cpu_seconds: number;
-            /** @description Resident memory. */
+            /**
+             * Format: int64
+             * @description Resident memory.
+             */
             memory_bytes: number;
-            /** @description Threads. */
+            /**
+             * Format: int64
+             * @description Threads.
+             */
             threads?: number;
-            /** @description Packets since its start. */
+            /**
+             * Format: int64
+             * @description Packets since its start.
+             */
             packets_received?: number;
-            /** @description Packets that it was too slow for, since its start. */
+            /**
+             * Format: int64
+             * @description Packets that it was too slow for, since its start.
+             */
             packets_dropped?: number;
-            /** @description Packets on its link, since its start. */
+            /**
+             * Format: int64
+             * @description Packets on its link, since its start.
+             */
             packets_link?: number;
             /** @description Seconds that its network time is behind the clock. */
             packet_lag?: number;
-            /** @description Connections that it follows. */
+            /**
+             * Format: int64
+             * @description Connections that it follows.
+             */
             sessions?: number;
             /** @description The seconds that the rates are of. */
             interval?: number;
@@ -899,9 +943,15 @@ export interface components {
             path: string;
             /** @description What is there: state, spool, logs. */
             holds: string[];
-            /** @description Its size. */
+            /**
+             * Format: int64
+             * @description Its size.
+             */
             size_bytes: number;
-            /** @description What is free for the agent. */
+            /**
+             * Format: int64
+             * @description What is free for the agent.
+             */
             free_bytes: number;
         };
         /**
@@ -923,13 +973,25 @@ export interface components {
         InterfaceStats: {
             name: string;
             up: boolean;
-            /** @description Since it exists. */
+            /**
+             * Format: int64
+             * @description Since it exists.
+             */
             packets_received: number;
-            /** @description Since it exists. */
+            /**
+             * Format: int64
+             * @description Since it exists.
+             */
             bytes_received: number;
-            /** @description Receive errors, since it exists. */
+            /**
+             * Format: int64
+             * @description Receive errors, since it exists.
+             */
             errors: number;
-            /** @description Packets that the kernel has dropped, since it exists. */
+            /**
+             * Format: int64
+             * @description Packets that the kernel has dropped, since it exists.
+             */
             dropped: number;
             /** @description The seconds that the rates are of. */
             interval?: number;
@@ -960,17 +1022,32 @@ export interface components {
             queue: string;
             /** @description Where archived logs go. */
             directory: string;
-            /** @description Logs that wait. */
+            /**
+             * Format: int64
+             * @description Logs that wait.
+             */
             files: number;
-            /** @description Their size. */
+            /**
+             * Format: int64
+             * @description Their size.
+             */
             bytes: number;
             /** @description Seconds since the oldest of them was rotated. */
             oldest?: number;
-            /** @description Logs that were archived since the agent started. */
+            /**
+             * Format: int64
+             * @description Logs that were archived since the agent started.
+             */
             archived: number;
-            /** @description Archived logs that were deleted as too old or too many, since the agent started. */
+            /**
+             * Format: int64
+             * @description Archived logs that were deleted as too old or too many, since the agent started.
+             */
             deleted: number;
-            /** @description Failed attempts in a row. */
+            /**
+             * Format: int64
+             * @description Failed attempts in a row.
+             */
             failures: number;
             /** @description Why the last attempt has failed. */
             error?: string;
@@ -1041,28 +1118,40 @@ export interface components {
             /** @description Of the agent. */
             version: string;
             zeek_version?: string;
-            /** @description Processors. */
+            /**
+             * Format: int64
+             * @description Processors.
+             */
             cpus: number;
             /** @description The load averages of 1, 5 and 15 minutes. */
             load: number[];
-            /** @description Memory. */
+            /**
+             * Format: int64
+             * @description Memory.
+             */
             memory_bytes: number;
-            /** @description Memory that can be had without swapping. */
+            /**
+             * Format: int64
+             * @description Memory that can be had without swapping.
+             */
             memory_available_bytes: number;
-            /** @description Swap space. */
+            /**
+             * Format: int64
+             * @description Swap space.
+             */
             swap_bytes: number;
-            /** @description Swap space that is free. */
+            /**
+             * Format: int64
+             * @description Swap space that is free.
+             */
             swap_free_bytes: number;
             file_systems: components["schemas"]["FileSystemStats"][];
             interfaces: components["schemas"]["InterfaceStats"][];
             archive?: components["schemas"]["ArchiveStatus"];
             foreign: components["schemas"]["ForeignProcess"][];
         };
-        /**
-         * @description not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. imbalance: one of them counts many times as many as the others. redeploy_needed: what is deployed is not true any more of an instance. drift: files of nodes have changed since they were started.
-         * @enum {string}
-         */
-        HealthCode: "not_deployed" | "node_not_running" | "workers_missing" | "packets_dropped" | "no_packets" | "disk_full" | "archive_behind" | "archive_failing" | "node_silent" | "cluster_split" | "logs_stalled" | "duplicated" | "imbalance" | "redeploy_needed" | "drift";
+        /** @description not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. imbalance: one of them counts many times as many as the others. redeploy_needed: what is deployed is not true any more of an instance. drift: files of nodes have changed since they were started. */
+        HealthCode: string;
         /**
          * @description Why the cluster is not ready.
          * @example {
@@ -1083,11 +1172,8 @@ export interface components {
          * @enum {string}
          */
         ConfigurationState: "staged" | "ready" | "deployed";
-        /**
-         * @description What is asked.
-         * @enum {string}
-         */
-        RequestType: "get_instances" | "stage_configuration" | "get_configuration" | "deploy" | "get_nodes" | "get_id_value" | "start" | "stop" | "restart" | "check" | "get_node_output" | "diagnose" | "get_node_stats" | "get_instance_stats" | "test_timeout";
+        /** @description What is asked: get_instances, stage_configuration, get_configuration, deploy, get_nodes, get_id_value, start, stop, restart, check, get_node_output, diagnose, get_node_stats, get_instance_stats, test_timeout. */
+        RequestType: string;
         /**
          * @description pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state).
          * @enum {string}
@@ -1101,14 +1187,44 @@ export interface components {
          *     }
          */
         Instance: {
-            /** @example worker-1 */
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
             name: string;
             /**
-             * Format: ip
+             * @description An IP address that other hosts can reach.
              * @example 127.0.0.1
              */
             host?: string;
-            /** @example 2200 */
+            /**
+             * @description A TCP port.
+             * @example 2200
+             */
+            listen_port?: number;
+        };
+        /**
+         * @description A host (or container) with an agent. With listen_port the controller dials the agent, otherwise the agent dials the controller.
+         * @example {
+         *       "name": "agent-sensor-1",
+         *       "host": "127.0.0.1"
+         *     }
+         */
+        InstanceInput: {
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
+            name: string;
+            /**
+             * @description An IP address that other hosts can reach.
+             * @example 127.0.0.1
+             */
+            host?: string;
+            /**
+             * @description A TCP port.
+             * @example 2200
+             */
             listen_port?: number;
         };
         /**
@@ -1139,14 +1255,69 @@ export interface components {
          *     }
          */
         ClusterNode: {
-            /** @example worker-1 */
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
             name: string;
-            /** @example worker-1 */
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
             instance: string;
             role: components["schemas"]["ClusterRole"];
-            /** @example 2200 */
+            /**
+             * @description A TCP port.
+             * @example 2200
+             */
             port?: number;
-            /** @example 2200 */
+            /**
+             * @description A TCP port.
+             * @example 2200
+             */
+            metrics_port?: number;
+            /**
+             * @description A packet source, as for zeek -i.
+             * @example af_packet::eth0
+             */
+            interface?: string;
+            /** @description The CPU that the node is pinned to. */
+            cpu_affinity?: number;
+            /** @description Loaded in this order. */
+            scripts?: string[];
+            options?: components["schemas"]["NodeOptions"];
+            env?: components["schemas"]["NodeEnvironment"];
+        };
+        /**
+         * @description One Zeek process.
+         * @example {
+         *       "name": "worker-1",
+         *       "instance": "agent-sensor-1",
+         *       "role": "WORKER",
+         *       "interface": "eth0"
+         *     }
+         */
+        ClusterNodeInput: {
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
+            name: string;
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
+            instance: string;
+            role: components["schemas"]["ClusterRole"];
+            /**
+             * @description A TCP port.
+             * @example 2200
+             */
+            port?: number;
+            /**
+             * @description A TCP port.
+             * @example 2200
+             */
             metrics_port?: number;
             /**
              * @description A packet source, as for zeek -i.
@@ -1189,7 +1360,47 @@ export interface components {
          *     }
          */
         ClusterConfigurationInput: {
-            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            /**
+             * @description Identifies the configuration.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
+            id?: string;
+            instances: components["schemas"]["InstanceInput"][];
+            nodes: components["schemas"]["ClusterNodeInput"][];
+        };
+        /**
+         * @description A configuration as a client has sent it: without an id, where it has given none.
+         * @example {
+         *       "instances": [
+         *         {
+         *           "name": "agent-sensor-1"
+         *         }
+         *       ],
+         *       "nodes": [
+         *         {
+         *           "name": "manager",
+         *           "instance": "agent-sensor-1",
+         *           "role": "MANAGER"
+         *         },
+         *         {
+         *           "name": "logger-1",
+         *           "instance": "agent-sensor-1",
+         *           "role": "LOGGER"
+         *         },
+         *         {
+         *           "name": "worker-1",
+         *           "instance": "agent-sensor-1",
+         *           "role": "WORKER",
+         *           "interface": "eth0"
+         *         }
+         *       ]
+         *     }
+         */
+        SentConfiguration: {
+            /**
+             * @description Identifies the configuration.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
             id?: string;
             instances: components["schemas"]["Instance"][];
             nodes: components["schemas"]["ClusterNode"][];
@@ -1224,7 +1435,10 @@ export interface components {
          *     }
          */
         ClusterConfiguration: {
-            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            /**
+             * @description Identifies the configuration.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
             id: string;
             instances: components["schemas"]["Instance"][];
             nodes: components["schemas"]["ClusterNode"][];
@@ -1241,16 +1455,25 @@ export interface components {
          *     }
          */
         NodeStatus: {
-            /** @example worker-1 */
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
             node: string;
             state: components["schemas"]["NodeState"];
             desired_state?: components["schemas"]["DesiredState"];
             mgmt_role: components["schemas"]["ManagementRole"];
             cluster_role?: components["schemas"]["ClusterRole"];
             pid?: number;
-            /** @example 2200 */
+            /**
+             * @description A TCP port.
+             * @example 2200
+             */
             port?: number;
-            /** @example 2200 */
+            /**
+             * @description A TCP port.
+             * @example 2200
+             */
             metrics_port?: number;
             /**
              * Format: date-time
@@ -1261,7 +1484,10 @@ export interface components {
             reason?: string;
             /** @description Whether the node says that it lives, as it does every few seconds while it handles events. */
             responding?: boolean;
-            /** @description How often it was started again after an exit, since it was last started on purpose. */
+            /**
+             * Format: int64
+             * @description How often it was started again after an exit, since it was last started on purpose.
+             */
             restarts?: number;
         };
         /**
@@ -1299,7 +1525,10 @@ export interface components {
          *     }
          */
         RequestResult: {
-            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            /**
+             * @description Identifies the request.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
             reqid: string;
             success: boolean;
             instance?: string;
@@ -1316,7 +1545,7 @@ export interface components {
          *     }
          */
         RequestArguments: {
-            config?: components["schemas"]["ClusterConfigurationInput"];
+            config?: components["schemas"]["SentConfiguration"];
             deployed?: boolean;
             force?: boolean;
             check?: boolean;
@@ -1364,7 +1593,10 @@ export interface components {
          *     }
          */
         ClusterRequest: {
-            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            /**
+             * @description Identifies the request.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
             reqid: string;
             type: components["schemas"]["RequestType"];
             state: components["schemas"]["RequestState"];
@@ -1397,7 +1629,33 @@ export interface components {
         /**
          * @description A page of the history, newest first.
          * @example {
-         *       "requests": [],
+         *       "requests": [
+         *         {
+         *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *           "type": "restart",
+         *           "state": "succeeded",
+         *           "success": true,
+         *           "arguments": {
+         *             "nodes": [
+         *               "worker-1"
+         *             ]
+         *           },
+         *           "results": [
+         *             {
+         *               "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *               "success": true,
+         *               "instance": "agent-sensor-1",
+         *               "node": "worker-1"
+         *             }
+         *           ],
+         *           "warnings": [],
+         *           "created_at": "2026-11-22T14:48:56.123Z",
+         *           "finished_at": "2026-11-22T14:48:56.123Z",
+         *           "expires_at": "2026-11-22T14:48:56.123Z",
+         *           "event_cursor": "k3v9q2.1042"
+         *         }
+         *       ],
+         *       "next": "1041",
          *       "event_cursor": "k3v9q2.1042"
          *     }
          */
@@ -1426,7 +1684,10 @@ export interface components {
          *     }
          */
         InstanceStatus: {
-            /** @example worker-1 */
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
             name: string;
             host?: string;
             listen_port?: number;
@@ -1445,7 +1706,16 @@ export interface components {
         /**
          * @description Every instance that is connected or configured, sorted by name.
          * @example {
-         *       "instances": [],
+         *       "instances": [
+         *         {
+         *           "name": "agent-sensor-1",
+         *           "host": "127.0.0.1",
+         *           "connected": true,
+         *           "configured": true,
+         *           "version": "0.1.0",
+         *           "connected_at": "2026-11-22T14:48:56.123Z"
+         *         }
+         *       ],
          *       "event_cursor": "k3v9q2.1042"
          *     }
          */
@@ -1470,18 +1740,30 @@ export interface components {
          *     }
          */
         InstanceNode: {
-            /** @example worker-1 */
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
             instance: string;
-            /** @example worker-1 */
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
             node: string;
             state: components["schemas"]["NodeState"];
             desired_state?: components["schemas"]["DesiredState"];
             mgmt_role: components["schemas"]["ManagementRole"];
             cluster_role?: components["schemas"]["ClusterRole"];
             pid?: number;
-            /** @example 2200 */
+            /**
+             * @description A TCP port.
+             * @example 2200
+             */
             port?: number;
-            /** @example 2200 */
+            /**
+             * @description A TCP port.
+             * @example 2200
+             */
             metrics_port?: number;
             /**
              * Format: date-time
@@ -1492,13 +1774,27 @@ export interface components {
             reason?: string;
             /** @description Whether the node says that it lives, as it does every few seconds while it handles events. */
             responding?: boolean;
-            /** @description How often it was started again after an exit, since it was last started on purpose. */
+            /**
+             * Format: int64
+             * @description How often it was started again after an exit, since it was last started on purpose.
+             */
             restarts?: number;
         };
         /**
          * @description Processes of the cluster, sorted by instance and name.
          * @example {
-         *       "nodes": [],
+         *       "nodes": [
+         *         {
+         *           "instance": "agent-sensor-1",
+         *           "node": "worker-1",
+         *           "state": "RUNNING",
+         *           "mgmt_role": "NODE",
+         *           "cluster_role": "WORKER",
+         *           "pid": 1382,
+         *           "metrics_port": 9003
+         *         }
+         *       ],
+         *       "next": "agent-sensor-1/worker-1",
          *       "event_cursor": "k3v9q2.1042"
          *     }
          */
@@ -1569,6 +1865,8 @@ export interface components {
             field: string;
             message: string;
         };
+        /** @description Says for programs what is wrong: invalid_request, unauthorized, forbidden, not_found, method_not_allowed, not_acceptable, request_timeout, conflict, payload_too_large, unsupported_media_type, idempotency_key_reused, upgrade_required, too_many_requests, headers_too_large, internal, unavailable, timeout. Stable; there may be more of them. */
+        ProblemCode: string;
         /**
          * @description Every error answer (RFC 9457).
          * @example {
@@ -1593,8 +1891,7 @@ export interface components {
             type: string;
             title: string;
             status: number;
-            /** @description Stable; for programs. */
-            code: string;
+            code: components["schemas"]["ProblemCode"];
             detail: string;
             errors?: components["schemas"]["FieldError"][];
         };
@@ -1714,7 +2011,7 @@ export interface components {
             expires_at: string;
         };
         /**
-         * @description None.
+         * @description No arguments.
          * @example {}
          */
         GetInstancesArguments: Record<string, never>;
@@ -1780,7 +2077,7 @@ export interface components {
             check: boolean;
         };
         /**
-         * @description None.
+         * @description No arguments.
          * @example {}
          */
         GetNodesArguments: Record<string, never>;
@@ -2002,6 +2299,7 @@ export interface components {
              */
             name?: string;
             /**
+             * Format: int64
              * @description Seconds until it expires. Without it, the token is good until it is revoked.
              * @example 2592000
              */
@@ -2022,7 +2320,10 @@ export interface components {
              * @example 9448e9c83643
              */
             id: string;
-            /** @example worker-1 */
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
             name: string;
             role: components["schemas"]["Role"];
             /**
@@ -2073,7 +2374,10 @@ export interface components {
              * @example 9448e9c83643
              */
             id: string;
-            /** @example worker-1 */
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
             name: string;
             role: components["schemas"]["Role"];
             /**
@@ -2102,16 +2406,10 @@ export interface components {
          * @enum {string}
          */
         ResponseEventType: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response";
-        /**
-         * @description expired: older than what is kept. epoch: of another log. future: later than the log. unknown: not a cursor.
-         * @enum {string}
-         */
-        ResetReason: "expired" | "epoch" | "future" | "unknown";
-        /**
-         * @description shutdown: the controller ends. terminal: the request has its response.
-         * @enum {string}
-         */
-        GoodbyeReason: "shutdown" | "terminal";
+        /** @description expired: older than what is kept. epoch: of another log. future: later than the log. unknown: not a cursor. */
+        ResetReason: string;
+        /** @description shutdown: the controller ends. terminal: the request has its response. */
+        GoodbyeReason: string;
         /**
          * @description A request was accepted.
          * @example {
@@ -2133,7 +2431,10 @@ export interface components {
              * @enum {string}
              */
             type: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request";
-            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            /**
+             * @description Identifies the request.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
             reqid: string;
             arguments: components["schemas"]["RequestArguments"];
             /**
@@ -2178,7 +2479,10 @@ export interface components {
              * @enum {string}
              */
             type: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response";
-            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            /**
+             * @description Identifies the request.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
             reqid: string;
             state: components["schemas"]["RequestState"];
             success: boolean;
@@ -2219,7 +2523,10 @@ export interface components {
              * @enum {string}
              */
             type: "request_progress";
-            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            /**
+             * @description Identifies the request.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
             reqid: string;
             instance?: string;
             results: components["schemas"]["RequestResult"][];
@@ -2251,7 +2558,10 @@ export interface components {
              * @enum {string}
              */
             type: "request_expired";
-            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            /**
+             * @description Identifies the request.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
             reqid: string;
             /**
              * @description A place in the event log. Opaque.
@@ -2506,7 +2816,10 @@ export interface components {
              * @enum {string}
              */
             type: "node_output";
-            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            /**
+             * @description Identifies the request.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
             reqid: string;
             instance: string;
             node: string;
@@ -2557,7 +2870,10 @@ export interface components {
              * @enum {string}
              */
             type: "node_stats";
-            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            /**
+             * @description Identifies the request.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
             reqid: string;
             instance: string;
             stats: components["schemas"]["NodeStats"][];
@@ -2738,7 +3054,10 @@ export interface components {
          *     }
          */
         AuditEntry: {
-            /** @enum {string} */
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "audit";
             /** @description The type of the request; or log_in, log_out, connect_agent; or what was refused, as method and path. */
             action: string;
@@ -2748,7 +3067,10 @@ export interface components {
             name?: string;
             role?: components["schemas"]["Role"];
             address?: string;
-            /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+            /**
+             * @description Identifies the request.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
             reqid?: string;
             /** @description More about it; for what was gathered, what else there was, most serious first. */
             detail?: string;
@@ -2770,7 +3092,20 @@ export interface components {
         /**
          * @description A page of the audit log, newest first.
          * @example {
-         *       "entries": [],
+         *       "entries": [
+         *         {
+         *           "type": "audit",
+         *           "action": "deploy",
+         *           "outcome": "accepted",
+         *           "name": "ops",
+         *           "role": "operator",
+         *           "address": "192.0.2.7",
+         *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *           "cursor": "k3v9q2.1042",
+         *           "time": "2026-11-22T14:48:56.123Z"
+         *         }
+         *       ],
+         *       "next": "k3v9q2.1042",
          *       "event_cursor": "k3v9q2.1042"
          *     }
          */
@@ -2803,8 +3138,170 @@ export interface components {
          */
         AuditStreamEvent: components["schemas"]["AuditEntry"] | components["schemas"]["HelloEvent"] | components["schemas"]["HeartbeatEvent"] | components["schemas"]["ResetEvent"] | components["schemas"]["GoodbyeEvent"];
     };
-    responses: never;
-    parameters: never;
+    responses: {
+        /** @description The request has finished. */
+        RequestFinished: {
+            headers: {
+                /** @description The path of the request. */
+                Location?: string;
+                /** @description The preference that was kept to. */
+                "Preference-Applied"?: string;
+                /** @description `true`, when the key has come with this request before. */
+                "Idempotent-Replayed"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                 *       "type": "restart",
+                 *       "state": "succeeded",
+                 *       "success": true,
+                 *       "arguments": {
+                 *         "nodes": [
+                 *           "worker-1"
+                 *         ]
+                 *       },
+                 *       "results": [
+                 *         {
+                 *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                 *           "success": true,
+                 *           "instance": "agent-sensor-1",
+                 *           "node": "worker-1"
+                 *         }
+                 *       ],
+                 *       "warnings": [],
+                 *       "created_at": "2026-11-22T14:48:56.123Z",
+                 *       "finished_at": "2026-11-22T14:48:56.123Z",
+                 *       "expires_at": "2026-11-22T14:48:56.123Z",
+                 *       "event_cursor": "k3v9q2.1042"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ClusterRequest"];
+            };
+        };
+        /** @description The request was accepted; its response comes as an event. */
+        RequestAccepted: {
+            headers: {
+                /** @description The path of the request. */
+                Location?: string;
+                /** @description The preference that was kept to. */
+                "Preference-Applied"?: string;
+                /** @description `true`, when the key has come with this request before. */
+                "Idempotent-Replayed"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                 *       "type": "restart",
+                 *       "state": "succeeded",
+                 *       "success": true,
+                 *       "arguments": {
+                 *         "nodes": [
+                 *           "worker-1"
+                 *         ]
+                 *       },
+                 *       "results": [
+                 *         {
+                 *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                 *           "success": true,
+                 *           "instance": "agent-sensor-1",
+                 *           "node": "worker-1"
+                 *         }
+                 *       ],
+                 *       "warnings": [],
+                 *       "created_at": "2026-11-22T14:48:56.123Z",
+                 *       "finished_at": "2026-11-22T14:48:56.123Z",
+                 *       "expires_at": "2026-11-22T14:48:56.123Z",
+                 *       "event_cursor": "k3v9q2.1042"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ClusterRequest"];
+            };
+        };
+        /** @description What went wrong. `code` is for programs, `detail` for people. */
+        Problem: {
+            headers: {
+                /** @description Seconds to wait before the next attempt: of 429 and 503. */
+                "Retry-After"?: number;
+                /** @description The methods that there are: of 405. */
+                Allow?: string;
+                /** @description How to say who asks: of 401. */
+                "WWW-Authenticate"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Bad Request",
+                 *       "status": 400,
+                 *       "code": "invalid_request",
+                 *       "detail": "body/config/nodes/0/role must be equal to one of the allowed values",
+                 *       "errors": [
+                 *         {
+                 *           "field": "body/config/nodes/0/role",
+                 *           "message": "must be equal to one of the allowed values"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The events, one after the other. */
+        EventStream: {
+            headers: {
+                /** @description A place in the event log. Opaque. */
+                "Zeek-Event-Cursor"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "notify_change",
+                 *       "instance": "agent-sensor-1",
+                 *       "node": "worker-1",
+                 *       "old_state": "RUNNING",
+                 *       "new_state": "CRASHED",
+                 *       "reason": "killed by SIGKILL",
+                 *       "cursor": "k3v9q2.1042",
+                 *       "time": "2026-11-22T14:48:56.123Z"
+                 *     }
+                 */
+                "text/event-stream": components["schemas"]["ClusterEvent"];
+                /**
+                 * @example {
+                 *       "type": "notify_change",
+                 *       "instance": "agent-sensor-1",
+                 *       "node": "worker-1",
+                 *       "old_state": "RUNNING",
+                 *       "new_state": "CRASHED",
+                 *       "reason": "killed by SIGKILL",
+                 *       "cursor": "k3v9q2.1042",
+                 *       "time": "2026-11-22T14:48:56.123Z"
+                 *     }
+                 */
+                "application/x-ndjson": components["schemas"]["ClusterEvent"];
+            };
+        };
+    };
+    parameters: {
+        /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+        Timeout: number;
+        /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+        Prefer: string;
+        /** @description The same key with the same payload is the same request. */
+        IdempotencyKey: string;
+        /** @description The `next` of the page before, as it is. */
+        After: string;
+        /** @description Where to start: `latest`, which is the default, `earliest`, or a cursor. */
+        From: string;
+        /** @description The id of the last event that was received: the stream goes on after it. Wins over `from`. */
+        LastEventId: string;
+    };
     requestBodies: never;
     headers: never;
     pathItems: never;
@@ -2814,958 +3311,502 @@ export interface operations {
     request_get_instances: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_get_instances, else 10. The setting controller_timeout_max may allow less. */
-                timeout?: number;
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description No arguments. */
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["GetInstancesArguments"];
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     request_get_configuration: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_get_configuration, else 10. The setting controller_timeout_max may allow less. */
-                timeout?: number;
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description Which configuration. */
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "deployed": true
+                 *     }
+                 */
                 "application/json": components["schemas"]["GetConfigurationArguments"];
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     request_deploy: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_deploy, else what its steps may take, controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes. The setting controller_timeout_max may allow less. */
-                timeout?: number;
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description How to deploy. */
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "force": false
+                 *     }
+                 */
                 "application/json": components["schemas"]["DeployArguments"];
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     request_get_nodes: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_get_nodes, else 10. The setting controller_timeout_max may allow less. */
-                timeout?: number;
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description No arguments. */
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["GetNodesArguments"];
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     request_get_id_value: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_get_id_value, else 10. The setting controller_timeout_max may allow less. */
-                timeout?: number;
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description Which identifier, of which nodes. */
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "id": "Cluster::node",
+                 *       "nodes": [
+                 *         "worker-1"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["GetIdValueArguments"];
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     request_start: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_start, else what its steps may take, agent_start_timeout. The setting controller_timeout_max may allow less. */
-                timeout?: number;
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description Which nodes. */
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "roles": [
+                 *         "WORKER"
+                 *       ],
+                 *       "instances": [
+                 *         "agent-sensor-1"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["StartArguments"];
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     request_stop: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_stop, else what its steps may take, agent_stop_timeout for each role that an instance has nodes of, since these stop one after the other. The setting controller_timeout_max may allow less. */
-                timeout?: number;
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description Which nodes. */
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "nodes": [
+                 *         "worker-1"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["StopArguments"];
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     request_restart: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_restart, else what its steps may take, as long as a stop and a start of its nodes; when rolling, for each step. The setting controller_timeout_max may allow less. */
-                timeout?: number;
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description Which nodes, and how. */
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "nodes": [
+                 *         "worker-1"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["RestartArguments"];
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     request_check: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_check, else 120. The setting controller_timeout_max may allow less. */
-                timeout?: number;
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description Which nodes, of which configuration. */
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["CheckArguments"];
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     request_get_node_output: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_get_node_output, else 10. The setting controller_timeout_max may allow less. */
-                timeout?: number;
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description Which output of which nodes. */
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "nodes": [
+                 *         "worker-1"
+                 *       ],
+                 *       "stream": "stderr",
+                 *       "lines": 20
+                 *     }
+                 */
                 "application/json": components["schemas"]["GetNodeOutputArguments"];
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     request_diagnose: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_diagnose, else 60. The setting controller_timeout_max may allow less. */
-                timeout?: number;
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description Which nodes. */
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "nodes": [
+                 *         "worker-1"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["DiagnoseArguments"];
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     request_get_node_stats: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_get_node_stats, else 10. The setting controller_timeout_max may allow less. */
-                timeout?: number;
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description Which nodes. */
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "roles": [
+                 *         "WORKER"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["GetNodeStatsArguments"];
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     request_get_instance_stats: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_get_instance_stats, else 10. The setting controller_timeout_max may allow less. */
-                timeout?: number;
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description Which instances; none: all that are connected. */
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["GetInstanceStatsArguments"];
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     request_test_timeout: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_test_timeout, else 10. The setting controller_timeout_max may allow less. */
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
                 timeout?: number;
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description With or without request state. */
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "with_state": true
+                 *     }
+                 */
                 "application/json": components["schemas"]["TestTimeoutArguments"];
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     request_stage_configuration: {
         parameters: {
             query?: {
-                /** @description Seconds until the request times out. Default: the setting controller_timeout_stage_configuration, else 10. The setting controller_timeout_max may allow less. */
-                timeout?: number;
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
             };
             header?: {
                 /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
-                prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
-                "idempotency-key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
+        /** @description The configuration to stage. */
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "config": {
+                 *         "instances": [
+                 *           {
+                 *             "name": "agent-sensor-1"
+                 *           }
+                 *         ],
+                 *         "nodes": [
+                 *           {
+                 *             "name": "manager",
+                 *             "instance": "agent-sensor-1",
+                 *             "role": "MANAGER"
+                 *           },
+                 *           {
+                 *             "name": "logger-1",
+                 *             "instance": "agent-sensor-1",
+                 *             "role": "LOGGER"
+                 *           },
+                 *           {
+                 *             "name": "worker-1",
+                 *             "instance": "agent-sensor-1",
+                 *             "role": "WORKER",
+                 *             "interface": "eth0"
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["StageConfigurationArguments"];
                 /**
                  * @example [manager]
@@ -3788,64 +3829,22 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The request has finished */
-            200: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request was accepted; its response comes as an event */
-            202: {
-                headers: {
-                    /** @description The request. */
-                    Location?: string;
-                    "Preference-Applied"?: string;
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClusterRequest"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
         };
     };
     list_requests: {
         parameters: {
-            query: {
-                type?: components["schemas"]["RequestType"];
-                state?: components["schemas"]["RequestState"];
+            query?: {
+                /** @description Only requests of this type. */
+                type?: "get_instances" | "stage_configuration" | "get_configuration" | "deploy" | "get_nodes" | "get_id_value" | "start" | "stop" | "restart" | "check" | "get_node_output" | "diagnose" | "get_node_stats" | "get_instance_stats" | "test_timeout";
+                /** @description pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state). */
+                state?: "pending" | "succeeded" | "partial" | "failed" | "timed_out" | "interrupted" | "expired";
                 /** @description So many at most; fewer when they have more than 1000 results. `next` tells of more. */
-                limit: number;
-                /**
-                 * @description The `next` of the page before, as it is.
-                 * @example k3v9q2.1042
-                 */
-                after?: string;
+                limit?: number;
+                /** @description The `next` of the page before, as it is. */
+                after?: components["parameters"]["After"];
             };
             header?: never;
             path?: never;
@@ -3853,33 +3852,48 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of requests */
+            /** @description A page of requests. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "requests": [
+                     *         {
+                     *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *           "type": "restart",
+                     *           "state": "succeeded",
+                     *           "success": true,
+                     *           "arguments": {
+                     *             "nodes": [
+                     *               "worker-1"
+                     *             ]
+                     *           },
+                     *           "results": [
+                     *             {
+                     *               "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *               "success": true,
+                     *               "instance": "agent-sensor-1",
+                     *               "node": "worker-1"
+                     *             }
+                     *           ],
+                     *           "warnings": [],
+                     *           "created_at": "2026-11-22T14:48:56.123Z",
+                     *           "finished_at": "2026-11-22T14:48:56.123Z",
+                     *           "expires_at": "2026-11-22T14:48:56.123Z",
+                     *           "event_cursor": "k3v9q2.1042"
+                     *         }
+                     *       ],
+                     *       "next": "1041",
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ClusterRequestList"];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     get_request: {
@@ -3890,165 +3904,115 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+                /**
+                 * @description Identifies the request.
+                 * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+                 */
                 reqid: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The request */
+            /** @description The request. */
             200: {
                 headers: {
+                    /** @description Seconds after which to ask again: of one that is pending. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *       "type": "restart",
+                     *       "state": "succeeded",
+                     *       "success": true,
+                     *       "arguments": {
+                     *         "nodes": [
+                     *           "worker-1"
+                     *         ]
+                     *       },
+                     *       "results": [
+                     *         {
+                     *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *           "success": true,
+                     *           "instance": "agent-sensor-1",
+                     *           "node": "worker-1"
+                     *         }
+                     *       ],
+                     *       "warnings": [],
+                     *       "created_at": "2026-11-22T14:48:56.123Z",
+                     *       "finished_at": "2026-11-22T14:48:56.123Z",
+                     *       "expires_at": "2026-11-22T14:48:56.123Z",
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ClusterRequest"];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     stream_events: {
         parameters: {
             query?: {
-                /**
-                 * @description Names of event types, of get_instances_request, stage_configuration_request, get_configuration_request, deploy_request, get_nodes_request, get_id_value_request, start_request, stop_request, restart_request, check_request, get_node_output_request, diagnose_request, get_node_stats_request, get_instance_stats_request, test_timeout_request, get_instances_response, stage_configuration_response, get_configuration_response, deploy_response, get_nodes_response, get_id_value_response, start_response, stop_response, restart_response, check_response, get_node_output_response, diagnose_response, get_node_stats_response, get_instance_stats_response, test_timeout_response, request_progress, request_expired, notify_agent_hello, notify_agent_lost, notify_agents_ready, notify_change, notify_error, notify_log, notify_health, node_output, node_stats; several with commas, or given several times.
-                 * @example notify_change,deploy_response
-                 */
-                types?: string;
-                /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+                /** @description Only those of these event types; several with commas, or given several times. */
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
+                /** @description Only events of this request. */
                 reqid?: string;
-                /** @example worker-1 */
+                /** @description Only events of this instance. */
                 instance?: string;
-                /** @example worker-1 */
+                /** @description Only events of this node. */
                 node?: string;
-                /** @description Where to start: latest, earliest, or a cursor. */
-                from?: string;
-                /** @description For clients that cannot set the header Last-Event-ID. Wins over `from`. */
-                last_event_id?: string;
-                /** @description From `create_ticket`, for an EventSource without a session: it cannot send a token. */
-                ticket?: string;
+                /** @description Where to start: `latest`, which is the default, `earliest`, or a cursor. */
+                from?: components["parameters"]["From"];
                 /** @description Send the state first. `from` is then the moment of that state. */
                 snapshot?: boolean;
             };
             header?: {
-                /** @description The id of the last event that was received. Wins over all else. */
-                "last-event-id"?: string;
+                /** @description The id of the last event that was received: the stream goes on after it. Wins over `from`. */
+                "Last-Event-ID"?: components["parameters"]["LastEventId"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The events. Domain events have no event name, control events have their type as their name. */
-            200: {
-                headers: {
-                    /** @description A place in the event log. Opaque. */
-                    "Zeek-Event-Cursor"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": components["schemas"]["ClusterEvent"];
-                    "application/x-ndjson": components["schemas"]["ClusterEvent"];
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["EventStream"];
+            default: components["responses"]["Problem"];
         };
     };
     stream_request_events: {
         parameters: {
             query?: {
-                /** @description Where to start: latest, earliest, or a cursor. */
-                from?: string;
-                /** @description For clients that cannot set the header Last-Event-ID. Wins over `from`. */
-                last_event_id?: string;
-                /** @description From `create_ticket`, for an EventSource without a session: it cannot send a token. */
-                ticket?: string;
+                /** @description Where to start: `latest`, which is the default, `earliest`, or a cursor. */
+                from?: components["parameters"]["From"];
             };
             header?: {
-                /** @description The id of the last event that was received. Wins over all else. */
-                "last-event-id"?: string;
+                /** @description The id of the last event that was received: the stream goes on after it. Wins over `from`. */
+                "Last-Event-ID"?: components["parameters"]["LastEventId"];
             };
             path: {
-                /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+                /**
+                 * @description Identifies the request.
+                 * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+                 */
                 reqid: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The events. Domain events have no event name, control events have their type as their name. */
-            200: {
-                headers: {
-                    /** @description A place in the event log. Opaque. */
-                    "Zeek-Event-Cursor"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": components["schemas"]["ClusterEvent"];
-                    "application/x-ndjson": components["schemas"]["ClusterEvent"];
-                };
-            };
-            /** @description All of its events were sent before */
+            200: components["responses"]["EventStream"];
+            /** @description All of its events were sent before. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     list_instances: {
@@ -4060,60 +4024,46 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The instances that are connected or deployed */
+            /** @description The instances. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "instances": [
+                     *         {
+                     *           "name": "agent-sensor-1",
+                     *           "host": "127.0.0.1",
+                     *           "connected": true,
+                     *           "configured": true,
+                     *           "version": "0.1.0",
+                     *           "connected_at": "2026-11-22T14:48:56.123Z"
+                     *         }
+                     *       ],
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
                     "application/json": components["schemas"]["InstanceList"];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     list_nodes: {
         parameters: {
-            query: {
-                /**
-                 * @description Names of instances; several with commas, or given several times.
-                 * @example agent-sensor-1,agent-sensor-2
-                 */
-                instance?: string;
-                /**
-                 * @description Names of roles, of MANAGER, LOGGER, PROXY, WORKER; several with commas, or given several times.
-                 * @example WORKER
-                 */
-                role?: string;
-                /**
-                 * @description Names of states, of PENDING, RUNNING, STOPPED, FAILED, CRASHED, UNKNOWN; several with commas, or given several times.
-                 * @example CRASHED,FAILED,UNKNOWN
-                 */
-                state?: string;
+            query?: {
+                /** @description Only those of these instances; several with commas, or given several times. */
+                instance?: string[];
+                /** @description Only those of these roles; several with commas, or given several times. */
+                role?: components["schemas"]["ClusterRole"][];
+                /** @description Only those of these states; several with commas, or given several times. */
+                state?: components["schemas"]["NodeState"][];
                 /** @description So many at most. `next` tells of more. */
-                limit: number;
-                /**
-                 * @description The `next` of the page before, as it is.
-                 * @example k3v9q2.1042
-                 */
-                after?: string;
+                limit?: number;
+                /** @description The `next` of the page before, as it is. */
+                after?: components["parameters"]["After"];
             };
             header?: never;
             path?: never;
@@ -4121,33 +4071,33 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The nodes that are deployed, and the processes that manage them */
+            /** @description A page of nodes. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "nodes": [
+                     *         {
+                     *           "instance": "agent-sensor-1",
+                     *           "node": "worker-1",
+                     *           "state": "RUNNING",
+                     *           "mgmt_role": "NODE",
+                     *           "cluster_role": "WORKER",
+                     *           "pid": 1382,
+                     *           "metrics_port": 9003
+                     *         }
+                     *       ],
+                     *       "next": "agent-sensor-1/worker-1",
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
                     "application/json": components["schemas"]["NodeList"];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     get_configuration_by_state: {
@@ -4155,53 +4105,85 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description staged: as the client sent it. ready: the same as a deployment would make it now, with addresses and ports filled in. deployed: as it was sent to the agents.
+                 * @example staged
+                 */
                 state: components["schemas"]["ConfigurationState"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The configuration */
+            /** @description The configuration. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "state": "staged",
+                     *       "configuration": {
+                     *         "id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
+                     *         "instances": [
+                     *           {
+                     *             "name": "agent-sensor-1"
+                     *           }
+                     *         ],
+                     *         "nodes": [
+                     *           {
+                     *             "name": "manager",
+                     *             "instance": "agent-sensor-1",
+                     *             "role": "MANAGER"
+                     *           },
+                     *           {
+                     *             "name": "logger-1",
+                     *             "instance": "agent-sensor-1",
+                     *             "role": "LOGGER"
+                     *           },
+                     *           {
+                     *             "name": "worker-1",
+                     *             "instance": "agent-sensor-1",
+                     *             "role": "WORKER",
+                     *             "interface": "eth0"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ConfigurationDocument"];
+                    /**
+                     * @example [manager]
+                     *     role = manager
+                     *
+                     *     [worker-1]
+                     *     role = worker
+                     *     interface = eth0
+                     */
                     "text/x-ini": string;
+                    /**
+                     * @example [manager]
+                     *     role = manager
+                     *
+                     *     [worker-1]
+                     *     role = worker
+                     *     interface = eth0
+                     */
                     "text/plain": string;
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     list_audit: {
         parameters: {
-            query: {
+            query?: {
                 /** @description So many at most. `next` tells of more. */
-                limit: number;
-                /**
-                 * @description The `next` of the page before, as it is.
-                 * @example k3v9q2.1042
-                 */
-                after?: string;
+                limit?: number;
+                /** @description The `next` of the page before, as it is. */
+                after?: components["parameters"]["After"];
             };
             header?: never;
             path?: never;
@@ -4209,57 +4191,55 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of entries */
+            /** @description A page of entries. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "entries": [
+                     *         {
+                     *           "type": "audit",
+                     *           "action": "deploy",
+                     *           "outcome": "accepted",
+                     *           "name": "ops",
+                     *           "role": "operator",
+                     *           "address": "192.0.2.7",
+                     *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *           "cursor": "k3v9q2.1042",
+                     *           "time": "2026-11-22T14:48:56.123Z"
+                     *         }
+                     *       ],
+                     *       "next": "k3v9q2.1042",
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AuditList"];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     stream_audit: {
         parameters: {
             query?: {
-                /** @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44 */
+                /** @description Only entries of this request. */
                 reqid?: string;
-                /** @description Where to start: latest, earliest, or a cursor. */
-                from?: string;
-                /** @description For clients that cannot set the header Last-Event-ID. Wins over `from`. */
-                last_event_id?: string;
-                /** @description From `create_ticket`, for an EventSource without a session: it cannot send a token. */
-                ticket?: string;
+                /** @description Where to start: `latest`, which is the default, `earliest`, or a cursor. */
+                from?: components["parameters"]["From"];
             };
             header?: {
-                /** @description The id of the last event that was received. Wins over all else. */
-                "last-event-id"?: string;
+                /** @description The id of the last event that was received: the stream goes on after it. Wins over `from`. */
+                "Last-Event-ID"?: components["parameters"]["LastEventId"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The events. Domain events have no event name, control events have their type as their name. */
+            /** @description The events, one after the other. */
             200: {
                 headers: {
                     /** @description A place in the event log. Opaque. */
@@ -4267,28 +4247,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "audit",
+                     *       "action": "deploy",
+                     *       "outcome": "accepted",
+                     *       "name": "ops",
+                     *       "role": "operator",
+                     *       "address": "192.0.2.7",
+                     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *       "cursor": "k3v9q2.1042",
+                     *       "time": "2026-11-22T14:48:56.123Z"
+                     *     }
+                     */
                     "text/event-stream": components["schemas"]["AuditStreamEvent"];
+                    /**
+                     * @example {
+                     *       "type": "audit",
+                     *       "action": "deploy",
+                     *       "outcome": "accepted",
+                     *       "name": "ops",
+                     *       "role": "operator",
+                     *       "address": "192.0.2.7",
+                     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *       "cursor": "k3v9q2.1042",
+                     *       "time": "2026-11-22T14:48:56.123Z"
+                     *     }
+                     */
                     "application/x-ndjson": components["schemas"]["AuditStreamEvent"];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     get_session: {
@@ -4300,33 +4289,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The session */
+            /** @description The session. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "ops",
+                     *       "role": "operator",
+                     *       "expires_at": "2026-11-22T14:48:56.123Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     log_in: {
@@ -4336,40 +4315,37 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
+        /** @description A token, for a session. */
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "token": "zcc_9448e9c83643_…"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Login"];
             };
         };
         responses: {
-            /** @description The session */
+            /** @description The session. */
             200: {
                 headers: {
+                    /** @description The cookie that holds the session; an empty one when it is closed. */
                     "Set-Cookie"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "ops",
+                     *       "role": "operator",
+                     *       "expires_at": "2026-11-22T14:48:56.123Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     log_out: {
@@ -4381,32 +4357,16 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The session is closed */
+            /** @description The session is closed. */
             204: {
                 headers: {
+                    /** @description The cookie that holds the session; an empty one when it is closed. */
                     "Set-Cookie"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     create_ticket: {
@@ -4418,33 +4378,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The ticket */
+            /** @description The ticket. */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "ticket": "R29vZCBmb3Igb25lIHN0cmVhbSwgb25jZQ",
+                     *       "expires_at": "2026-11-22T14:48:56.123Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Ticket"];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     list_tokens: {
@@ -4462,27 +4411,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "tokens": [
+                     *         {
+                     *           "id": "9448e9c83643",
+                     *           "name": "ops",
+                     *           "role": "operator",
+                     *           "created_at": "2026-11-22T14:48:56.123Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["TokenList"];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     create_token: {
@@ -4492,8 +4436,16 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
+        /** @description What a token is to be. */
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "role": "operator",
+                 *       "name": "ops",
+                 *       "expires_in": 2592000
+                 *     }
+                 */
                 "application/json": components["schemas"]["TokenInput"];
             };
         };
@@ -4506,27 +4458,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "9448e9c83643",
+                     *       "name": "ops",
+                     *       "role": "operator",
+                     *       "created_at": "2026-11-22T14:48:56.123Z",
+                     *       "token": "zcc_9448e9c83643_…"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CreatedToken"];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     revoke_token: {
@@ -4551,62 +4495,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    open_messages: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The connection is upgraded to a WebSocket */
-            101: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     list_prometheus_targets: {
@@ -4621,33 +4510,30 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One target per node */
+            /** @description One target per node. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "targets": [
+                     *           "192.0.2.7:9003"
+                     *         ],
+                     *         "labels": {
+                     *           "instance": "agent-sensor-1",
+                     *           "node": "worker-1",
+                     *           "role": "WORKER"
+                     *         }
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["PrometheusTarget"][];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     get_node_metrics: {
@@ -4655,40 +4541,30 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @example worker-1 */
+                /**
+                 * @description The name of an instance or a node.
+                 * @example worker-1
+                 */
                 node: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Prometheus' text format */
+            /** @description Prometheus' text format. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example # TYPE zeek_event_queue_length gauge
+                     *     zeek_event_queue_length 0
+                     */
                     "text/plain": string;
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     get_liveness: {
@@ -4700,33 +4576,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Alive */
+            /** @description It is alive. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ok",
+                     *       "checks": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["ControllerHealth"];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     get_readiness: {
@@ -4738,42 +4603,39 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Ready */
+            /** @description It is ready. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ok",
+                     *       "checks": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["ControllerHealth"];
                 };
             };
-            /** @description Not ready */
+            /** @description It is not ready. */
             503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "not ready",
+                     *       "checks": [
+                     *         "database or disk is full"
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["ControllerHealth"];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     get_health: {
@@ -4785,42 +4647,46 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Healthy */
+            /** @description The cluster does its work. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "ready": true,
+                     *       "reasons": [],
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ClusterHealth"];
                 };
             };
-            /** @description Not healthy */
+            /** @description It does not. */
             503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "ready": false,
+                     *       "reasons": [
+                     *         {
+                     *           "code": "packets_dropped",
+                     *           "message": "worker-1 drops 2.5 % of its packets, 1 % is allowed: it needs more workers beside it, or less to do",
+                     *           "instance": "agent-sensor-1",
+                     *           "node": "worker-1"
+                     *         }
+                     *       ],
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ClusterHealth"];
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
     get_metrics: {
@@ -4832,33 +4698,20 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Prometheus' text format */
+            /** @description Prometheus' text format. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example # TYPE zeek_cluster_nodes gauge
+                     *     zeek_cluster_nodes{state="RUNNING"} 4
+                     */
                     "text/plain": string;
                 };
             };
-            /** @description The request cannot be taken as it is */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot take it now */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["Problem"];
         };
     };
 }

@@ -31,6 +31,7 @@ const openapi: Parameters<typeof swagger>[1] = {
       { name: 'state', description: 'Instances, nodes and configurations' },
       { name: 'monitoring', description: 'Health and metrics' },
       { name: 'session', description: 'Browser sessions and tickets' },
+      { name: 'tokens', description: 'Tokens of clients and agents' },
       { name: 'audit', description: 'Audit log' },
       { name: 'testing', description: 'For those who test clients' }
     ],
