@@ -1,18 +1,18 @@
 /**
- * Runs compiled tests, each file in a process of its own, several at a time.
+ * Runs compiled tests, several processes at a time. The files of a folder share a process, since to load what they test
+ * takes longer than most of them; those that run whole clusters, and those that are named, have one of their own.
  *
  *   npm test                                  all of test/**\/*.test.ts
  *   npm test -- test/store test/log.test.ts   those of a folder, and a file
- *   npm test -- --jobs=1 --timeout=60         one at a time, each no longer than that (in seconds)
+ *   npm test -- --jobs=1 --timeout=60         one at a time, no file longer than that (in seconds)
  *
- * Prints a line for each file, with what it remarks; of one that fails all that it has said, but for what went well.
- * The last
- * line counts assertions as tap does.
+ * Prints a line for each process, with what it remarks; of one that fails all that it has said, but for what went well.
+ * The last line counts assertions as tap does.
  */
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { packageRoot } from '../src/util.js'
 
@@ -37,27 +37,46 @@ const { values, positionals } = parseArgs({
 })
 const timeoutSeconds = Number(values.timeout)
 
-/** Those first that take long: they run real processes. */
-const long = ['test/flow/', 'test/demo/', 'test/agent/', 'test/supervisor/']
+/** Those first that take long, a process for each folder of theirs; others share one with the folders that they are in. */
+const long = ['test/flow', 'test/demo', 'test/server', 'test/controller', 'test/agent', 'test/supervisor']
 const rank = (file: string) => (long.findIndex(folder => file.startsWith(folder)) + long.length + 1) % (long.length + 1)
 
-function filesOf(paths: string[]): string[] {
-  const named = paths.filter(path => path.endsWith('.ts'))
-  const folders = paths.length === 0 ? ['test/'] : paths.filter(path => !path.endsWith('.ts'))
-  const tests = readdirSync(join(packageRoot, 'test'), { recursive: true, encoding: 'utf8' }).map(name =>
-    join('test', name)
-  )
-  const found = tests.filter(file => file.endsWith('.test.ts') && folders.some(folder => file.startsWith(folder)))
-  return [...named, ...found].sort((a, b) => rank(a) - rank(b))
+/** Files that one process runs. */
+interface Group {
+  name: string
+  files: string[]
 }
 
-function run(file: string): Promise<Result> {
+function processOf(file: string): string {
+  if (file.startsWith('test/flow/') || file.startsWith('test/demo/')) return file
+  const folder = dirname(file)
+  return long.some(one => file.startsWith(one)) ? folder : folder.split('/').slice(0, 2).join('/')
+}
+
+function groupsOf(paths: string[]): Group[] {
+  const named = paths.filter(path => path.endsWith('.ts'))
+  const folders = paths.length === 0 ? ['test/'] : paths.filter(path => !path.endsWith('.ts'))
+  const groups = new Map(named.map(file => [file, [file]]))
+  for (const name of readdirSync(join(packageRoot, 'test'), { recursive: true, encoding: 'utf8' }).sort()) {
+    const file = join('test', name)
+    if (!file.endsWith('.test.ts') || named.includes(file) || !folders.some(folder => file.startsWith(folder))) continue
+    const group = processOf(file)
+    groups.set(group, [...(groups.get(group) ?? []), file])
+  }
+  return [...groups].map(([name, files]) => ({ name, files })).sort((a, b) => rank(a.name) - rank(b.name))
+}
+
+function run({ name, files }: Group): Promise<Result> {
   const start = performance.now()
-  const child = spawn(process.execPath, ['--enable-source-maps', join('dist', file.replace(/\.ts$/, '.js'))], {
-    cwd: packageRoot,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, TAP_TIMEOUT: values.timeout }
-  })
+  const child = spawn(
+    process.execPath,
+    ['--enable-source-maps', join('dist', 'test', 'files.js'), name, ...files.map(compiled)],
+    {
+      cwd: packageRoot,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, TAP_TIMEOUT: values.timeout }
+    }
+  )
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -65,7 +84,7 @@ function run(file: string): Promise<Result> {
     })
   }
   // tap itself ends a test that is too slow, unless it is too busy.
-  const timer = setTimeout(() => child.kill('SIGKILL'), (timeoutSeconds + 20) * 1000)
+  const timer = setTimeout(() => child.kill('SIGKILL'), (timeoutSeconds * files.length + 20) * 1000)
   return new Promise(resolve => {
     child.once('close', (code, signal) => {
       clearTimeout(timer)
@@ -73,6 +92,8 @@ function run(file: string): Promise<Result> {
     })
   })
 }
+
+const compiled = (file: string) => join(packageRoot, 'dist', file.replace(/\.ts$/, '.js'))
 
 /**
  * What tap has counted, in its last line: "# { total: 12, pass: 11, fail: 1 }". A process that fails without a failed
@@ -88,27 +109,32 @@ function countOf({ code, output }: Result): Count {
 
 const passing = /^ *(ok |# Subtest|\d+\.\.\d+|# time=|TAP version|# \{ )/
 
-function tell(file: string, result: Result, count: Count): void {
+const isFile = (line: string) => /^# \S+\.test\.js$/.test(line)
+
+function tell({ name, files }: Group, result: Result, count: Count): void {
   const failed = count.fail > 0
-  console.log(
-    `${failed ? 'not ok' : 'ok'} ${file} # ${count.pass} in ${result.seconds.toFixed(1)} s${count.skip > 0 ? `, ${count.skip} skipped` : ''}`
-  )
+  const more = [
+    ...(files.length > 1 ? [`${files.length} files`] : []),
+    ...(count.skip > 0 ? [`${count.skip} skipped`] : [])
+  ]
+  const what = [`${count.pass} in ${result.seconds.toFixed(1)} s`, ...more].join(', ')
+  console.log(`${failed ? 'not ok' : 'ok'} ${name} # ${what}`)
   const lines = result.output
     .split('\n')
-    .filter(line => line.trim() !== '' && !passing.test(line) && (failed || /^ *# /.test(line)))
+    .filter(line => line.trim() !== '' && !passing.test(line) && (failed || (/^ *# /.test(line) && !isFile(line))))
   for (const line of lines) console.log(`  ${line}`)
   if (failed && typeof result.code === 'string') console.log(`  # ended by ${result.code}`)
 }
 
-const waiting = filesOf(positionals)
+const waiting = groupsOf(positionals)
 const total: Count = { total: 0, pass: 0, fail: 0, skip: 0 }
 
 async function work(): Promise<void> {
-  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-    const result = await run(file)
+  for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
+    const result = await run(group)
     const count = countOf(result)
     for (const name of Object.keys(total) as (keyof Count)[]) total[name] += count[name]
-    tell(file, result, count)
+    tell(group, result, count)
   }
 }
 

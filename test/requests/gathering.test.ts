@@ -6,7 +6,6 @@ import type { Caller } from '../../src/requests/caller.js'
 import type { Channel } from '../../src/requests/journal.js'
 
 mock.timers.enable({ apis: ['setTimeout'] })
-t.teardown(() => mock.timers.reset())
 
 /** An audit log that keeps what is noted, and a way to let minutes pass. */
 function open(t: Test) {
@@ -193,3 +192,5 @@ await t.test('an entry is bounded, whatever is in it', t => {
   for (const told of minute()) t.ok(JSON.stringify(told).length < 1000)
   t.end()
 })
+
+mock.timers.reset()
