@@ -31,13 +31,29 @@ await t.test('an agent with a listen_port is dialled by the controller', { timeo
 
 await t.test('the Broker backend carries a cluster, too', { timeout: 300_000 }, async t => {
   const cluster = new Cluster(t)
-  await cluster.start(['sensor-1'], { 'controller-cluster-backend': 'broker' })
+  await cluster.start(['sensor-1'], { 'controller-cluster-backend': 'broker', 'management-log-level': 'info' })
   const config = configurationOf(['sensor-1'])
   config.nodes.push({ name: 'worker-1', instance: 'sensor-1', role: 'WORKER', interface: 'lo', cpu_affinity: 0 })
   t.equal((await cluster.deploy(config)).state, 'succeeded')
   const { pid } = (await cluster.node('worker-1'))!
   t.match(readFileSync(`/proc/${pid}/status`, 'utf8'), /^Cpus_allowed_list:\s+0$/m)
   t.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /policy\/frameworks\/cluster\/backend\/broker/)
+
+  await t.test('whose roles keep a log of their own', async t => {
+    for (const [name, role] of [
+      ['controller', 'CONTROLLER'],
+      ['sensor-1', 'AGENT']
+    ]) {
+      const path = join(cluster.stateDir('sensor-1'), `management-${name}.log`)
+      await until(() => readFileSync(path, 'utf8').endsWith('\n'), 'it has said something')
+      const lines = readFileSync(path, 'utf8')
+        .trim()
+        .split('\n')
+        .map(line => JSON.parse(line))
+      t.ok(lines.length > 0)
+      t.match(lines[0], { ts: Number, node: name, level: 'INFO', role, message: String })
+    }
+  })
 })
 
 await t.test(
@@ -91,22 +107,4 @@ await t.test('what cannot start says why in one line', async t => {
     status: 2,
     stderr: /^zeek-cluster: ZEEK_AGENT_ADDR is 10\.0\.0\.1: .*\n$/
   })
-})
-
-await t.test('roles keep a log of their own', { timeout: 300_000 }, async t => {
-  const cluster = new Cluster(t)
-  await cluster.start(['sensor-1'], { 'management-log-level': 'info' })
-  for (const [name, role] of [
-    ['controller', 'CONTROLLER'],
-    ['sensor-1', 'AGENT']
-  ]) {
-    const path = join(cluster.stateDir('sensor-1'), `management-${name}.log`)
-    await until(() => readFileSync(path, 'utf8').endsWith('\n'), 'it has said something')
-    const lines = readFileSync(path, 'utf8')
-      .trim()
-      .split('\n')
-      .map(line => JSON.parse(line))
-    t.ok(lines.length > 0)
-    t.match(lines[0], { ts: Number, node: name, level: 'INFO', role, message: String })
-  }
 })

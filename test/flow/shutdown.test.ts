@@ -130,11 +130,10 @@ await t.test(
   }
 )
 
-await t.test(
-  'a controller that hangs is killed when its time is over, and its requests are answered by the next',
-  { timeout: 300_000 },
-  async t => {
-    const { cluster, host, agents, pids } = await start(t, { 'management-stop-timeout': '0.5' })
+await t.test('a controller that hangs', { timeout: 300_000 }, async t => {
+  const { cluster, host, agents, pids } = await start(t, { 'management-stop-timeout': '0.5' })
+
+  await t.test('is killed when its time is over, and its requests are answered by the next', async t => {
     const all = [host.pid, ...(await pids())]
     const response = await fetch(`${cluster.url}/v1/requests/test_timeout?timeout=60`, {
       method: 'POST',
@@ -148,21 +147,18 @@ await t.test(
     await nothingLeft(t, cluster, all, [http(cluster), agents])
     await cluster.startHost(name, true)
     t.equal((await getJson(`${cluster.url}/v1/requests/${reqid}`)).state, 'interrupted')
-  }
-)
+  })
 
-await t.test(
-  'a controller that hangs and outlives its supervisor is ended by the next supervisor',
-  { timeout: 300_000 },
-  async t => {
-    const { cluster, host } = await start(t, { 'management-stop-timeout': '0.5' })
+  await t.test('and outlives its supervisor is ended by the next supervisor', async t => {
+    const { child, exited } = cluster.hosts.get(name)!
+    await cluster.connected(name)
     const { pid } = (await cluster.node('controller'))!
     process.kill(pid!, 'SIGSTOP')
-    host.child.kill('SIGKILL')
-    await host.exited
+    child.kill('SIGKILL')
+    await exited
     t.ok(isRunning(pid!), 'it does not notice')
     await cluster.startHost(name, true)
     t.notOk(isRunning(pid!))
     await cluster.connected(name)
-  }
-)
+  })
+})
