@@ -1,5 +1,4 @@
-import { EventEmitter, once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import { agentMethods, controllerMethods, type Hello } from '../../schemas/agent.js'
 import { cut } from '../../schemas/cut.js'
@@ -12,9 +11,10 @@ import { Link, type LinkReply } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import { asking, serve, type AnswerOf, type AskOptions, type ParamsOf } from '../protocol/methods.js'
 import { Waiting } from '../requests/waiting.js'
-import { backoff, compare, hostPort, maxTimerMs } from '../util.js'
+import { compare, hostPort, maxTimerMs } from '../util.js'
 import { dated, lost } from './cluster/node-status.js'
 import { ownReport } from './cluster/own-report.js'
+import { Dialling } from './dialling.js'
 import { EventAllowance } from './event-allowance.js'
 import { readHello, type Expected, type Refusal } from './hello.js'
 
@@ -34,8 +34,6 @@ const helloMs = 60_000
 const otherNodesMax = 1_000
 /** Processes of an instance that are no nodes: its agent, and controllers on its host. */
 const managingMax = 16
-
-const retryMs = 250
 
 export type AgentMethods = typeof agentMethods
 export type AgentMethod = keyof AgentMethods
@@ -84,8 +82,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   /** Cached list of connected members; cleared when one connects or is lost. */
   #connected: readonly Member[] | undefined
   #waiting = new Waiting()
-  #dialling = new Map<string, { address: string; stop: AbortController }>()
-  #closing = new AbortController()
+  #dialling: Dialling
   #allowance: EventAllowance
   #reports: Allowance
   #layouts: Allowance
@@ -97,6 +94,17 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#reports = new Allowance({ ...reportRate, now: options.now })
     this.#layouts = new Allowance({ ...layoutRate, now: options.now })
     this.#allowance = new EventAllowance((instance, message) => this.emit('excess', message, instance), options.now)
+    this.#dialling = new Dialling({
+      retryMaxMs: options.retryMaxMs,
+      log: options.log,
+      open: async (name, host, port, signal) =>
+        this.accept(await options.dial(name, hostPort(host, port), signal), host, {
+          name,
+          complaint: `at the address of instance ${name} there is`
+        }),
+      isOf: (name, link) => this.#members.get(name)?.link === link,
+      onFault: (problem, name) => this.emit('fault', problem, name, undefined)
+    })
   }
 
   /** Counts an event that an agent causes. Returns false when it causes too much: leave it out then. */
@@ -229,54 +237,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   /** Dials the instances that have a `listen_port`, again whenever they are lost, and no other instances. */
   dial(instances: readonly Instance[], hostOf: (instance: Instance) => string | undefined): void {
-    const wanted = new Map(
-      instances.flatMap(instance => {
-        const { name, listen_port: port } = instance
-        const host = hostOf(instance)
-        return port === undefined || host === undefined ? [] : [[name, { host, port }] as const]
-      })
-    )
-    for (const [name, { address, stop }] of this.#dialling) {
-      const target = wanted.get(name)
-      if (target && address === `${target.host} ${target.port}`) continue
-      stop.abort()
-      this.#dialling.delete(name)
-    }
-    for (const [name, { host, port }] of wanted) {
-      if (this.#dialling.has(name)) continue
-      const stop = new AbortController()
-      this.#dialling.set(name, { address: `${host} ${port}`, stop })
-      void this.#keepDialling(name, host, port, AbortSignal.any([stop.signal, this.#closing.signal]))
-    }
+    this.#dialling.dial(instances, hostOf)
   }
 
   async close(): Promise<void> {
-    this.#closing.abort()
+    this.#dialling.close()
     this.#allowance.close()
     await Promise.all(this.connected().map(({ link }) => link.close('the controller is stopping')))
-  }
-
-  /** Dials an instance until the signal aborts. Never rejects. An open link is kept after that. */
-  async #keepDialling(name: string, host: string, port: number, signal: AbortSignal): Promise<void> {
-    for (let attempt = 1; !signal.aborted; attempt++) {
-      try {
-        const link = this.accept(await this.#options.dial(name, hostPort(host, port), signal), host, {
-          name,
-          complaint: `at the address of instance ${name} there is`
-        })
-        await once(link.closed, 'abort', { signal })
-        // An agent that was refused does not reset the backoff.
-        if (this.#members.get(name)?.link === link) attempt = 0
-      } catch (error) {
-        const problem = messageOf(error)
-        this.#options.log.debug(`cannot reach instance ${name}: ${problem}`)
-        // Time does not mend it.
-        if (attempt === 1 && error instanceof AppError && error.code === 'forbidden') {
-          this.emit('fault', problem, name, undefined)
-        }
-      }
-      await sleep(backoff(attempt, retryMs, this.#options.retryMaxMs), undefined, { signal }).catch(() => {})
-    }
   }
 
   /** Ends the link of an agent that cannot be accepted, and reports why. */
