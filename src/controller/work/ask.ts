@@ -38,25 +38,54 @@ export type OutcomeMethod = {
   [M in AgentMethod]: AnswerOf<AgentMethods[M]> extends readonly object[] ? M : never
 }[AgentMethod]
 
-/** Asks an instance, and reports the outcomes as progress. Resolves with whether it did not answer in time. */
+/**
+ * Asks an instance, and reports the outcomes as progress. Resolves with whether it did not answer in time; what it has
+ * said last of what it waits for is then the error of those nodes.
+ */
 export async function askInstance<M extends OutcomeMethod>(
   fleet: Fleet,
   task: Pick<Task, 'reqid' | 'remainingMs' | 'progress'>,
   { instance, method, params, nodes, onPart, heard }: InstanceQuestion<M>
 ): Promise<boolean> {
   let timedOut = false
+  let last: Heard = { steps: [], at: 0 }
+  const listen = (part: PartOf<AgentMethods[M]>) => {
+    if (isSteps(part)) last = { steps: part, at: performance.now() }
+    onPart?.(part)
+  }
   const outcomes = await fleet
-    .ask(instance, method, params, { timeoutMs: task.remainingMs(), reqid: task.reqid, onPart })
+    .ask(instance, method, params, { timeoutMs: task.remainingMs(), reqid: task.reqid, onPart: listen })
     .then(
       answer => attributed(answer as Outcome[], instance, nodes),
       (error: unknown) => {
         timedOut = error instanceof AppError && error.code === 'timeout'
-        return failures(timedOut ? requestTimedOut : messageOf(error), instance, nodes)
+        const found = failures(timedOut ? requestTimedOut : messageOf(error), instance, nodes)
+        return timedOut ? found.map(outcome => withStep(outcome, last, performance.now())) : found
       }
     )
   heard?.(outcomes)
   task.progress(instance, outcomes)
   return timedOut
+}
+
+/** The steps that an instance waited for when it last said so. */
+interface Heard {
+  steps: readonly NodeStep[]
+  at: number
+}
+
+const isSteps = (part: unknown): part is NodeStep[] =>
+  Array.isArray(part) && part.every(one => 'state' in one && 'seconds' in one)
+
+/** Returns the failure of a node that was not done in time, in the words of an agent that answers, if it is known why. */
+function withStep(failure: Outcome, { steps, at }: Heard, now: number): Outcome {
+  const step = steps.find(({ node }) => node === failure.node)
+  if (!step) return failure
+  return {
+    ...failure,
+    success: false,
+    error: `still ${step.state} after ${step.seconds + Math.round((now - at) / 1000)} s`
+  }
 }
 
 /** Returns a failure of each node; of the instance, when the question was about the whole. */

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { ClusterRequest } from '../../../schemas/api.js'
 import type { Handlers } from '../../../src/link/link.js'
+import { aborted } from '../../../src/util.js'
 import { getJson, openStream } from '../../support/client.js'
 import { startTestController } from '../../support/controller.js'
 import { until } from '../../support/until.js'
@@ -265,6 +266,26 @@ await t.test('a step that hangs does not take the time of all: who is left is to
   t.same(told(request), {
     manager: 'request timed out',
     ...Object.fromEntries([1, 2, 3].map(n => [`worker-${n}`, 'not restarted: node manager has not come back']))
+  })
+})
+
+await t.test('who does not answer in time is told with what it has said last that it waits for', async t => {
+  const restart: Handlers[string] = async (_params, { part, signal }) => {
+    part([{ node: 'manager', state: 'stopping', seconds: 1 }])
+    part([
+      { node: 'worker-1', state: 'starting', seconds: 100 },
+      { node: 'worker-3', state: 'starting', seconds: 100 }
+    ])
+    await aborted(signal)
+    return await never()
+  }
+  const { ask } = await deployed(t, { a: { handlers: { restart } } })
+  const request = await ask('restart', { instances: ['agent-a'] }, '?timeout=1')
+  t.equal(request.state, 'timed_out')
+  t.match(told(request), {
+    manager: 'request timed out',
+    'worker-1': /^still starting after 10\d s$/,
+    'worker-2': 'request timed out'
   })
 })
 
