@@ -25,7 +25,8 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   storm: () => import('./storm.js'),
   idle: () => import('./idle.js'),
   stalled: () => import('./stalled.js'),
-  routes: () => import('./routes.js')
+  routes: () => import('./routes.js'),
+  cli: () => import('./cli.js')
 }
 
 const {
