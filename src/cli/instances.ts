@@ -4,7 +4,7 @@ import { exitCodes } from '../client/failure.js'
 import { ask } from '../client/requests.js'
 import { printableLine } from '../terminal/screen.js'
 import { tableOf, type Column } from '../terminal/table.js'
-import { bytes, duration } from '../terminal/units.js'
+import { amount, bytes, duration } from '../terminal/units.js'
 import { withExamples } from './examples.js'
 import { print, printJson, type Io } from './io.js'
 import { ofController, toJson } from './options.js'
@@ -25,12 +25,15 @@ export function defineInstances(program: Command, io: Io): void {
         .description(
           'Shows each instance (the agent of a host): whether it is connected, versions, load, memory and disks. Ends with 0 only when all that the configuration names are connected.'
         )
+        .option('--interfaces', 'show the network interfaces of each host instead')
+        .option('--processes', 'show the Zeek processes that are not of this cluster instead')
     )
   )
   withExamples(
     command,
     ['zeek-cluster instances', 'all hosts'],
-    ['zeek-cluster instances --json', 'with interfaces, archives and foreign Zeek processes']
+    ['zeek-cluster instances --interfaces', 'what their interfaces receive'],
+    ['zeek-cluster instances --json', 'all of it, for a program']
   )
   command.action(async options => {
     const { api, signal, screen } = await open(io, options)
@@ -40,13 +43,60 @@ export function defineInstances(program: Command, io: Io): void {
     ])
     const stats = new Map(results.map(({ instance, data }) => [instance, data?.instance_stats]))
     const rows = data!.instances.map(status => ({ status, stats: stats.get(status.name) }))
+    const partsOf = <T>(parts: (stats: Schema['InstanceStats']) => readonly T[]) =>
+      rows.flatMap(({ status, stats }) => (stats ? parts(stats).map(part => ({ instance: status.name, part })) : []))
     if (options.json === true) {
       printJson(io, { instances: rows.map(({ status, stats }) => ({ ...status, ...(stats ? { stats } : {}) })) })
+    } else if (options.interfaces === true) {
+      print(
+        io,
+        tableOf(
+          interfaceColumns,
+          partsOf(({ interfaces }) => interfaces),
+          screen
+        )
+      )
+    } else if (options.processes === true) {
+      print(
+        io,
+        tableOf(
+          processColumns,
+          partsOf(({ foreign }) => foreign),
+          screen
+        )
+      )
     } else print(io, rows.length === 0 ? 'no instances' : tableOf(columnsAt(Date.now()), rows, screen))
     const isAway = rows.some(({ status: { configured, connected } }) => configured && !connected)
     io.exitCode = isAway ? exitCodes.failed : exitCodes.done
   })
 }
+
+interface Part<T> {
+  instance: string
+  part: T
+}
+
+const rate = (perSecond: number | undefined): string => (perSecond === undefined ? '-' : `${amount(perSecond)}/s`)
+
+const interfaceColumns: Column<Part<Schema['InterfaceStats']>>[] = [
+  { title: 'INSTANCE', text: ({ instance }) => instance, tone: () => 'strong' },
+  { title: 'INTERFACE', text: ({ part }) => printableLine(part.name) },
+  { title: 'STATE', text: ({ part }) => (part.up ? 'up' : 'down'), tone: ({ part }) => (part.up ? 'good' : 'warning') },
+  { title: 'PACKETS', isNumber: true, text: ({ part }) => rate(part.packets_per_second) },
+  {
+    title: 'BYTES',
+    isNumber: true,
+    text: ({ part: { bytes_per_second: count } }) => (count === undefined ? '-' : `${bytes(count)}/s`)
+  },
+  { title: 'DROPPED', isNumber: true, text: ({ part }) => rate(part.dropped_per_second) },
+  { title: 'ERRORS', isNumber: true, text: ({ part }) => rate(part.errors_per_second) }
+]
+
+const processColumns: Column<Part<Schema['ForeignProcess']>>[] = [
+  { title: 'INSTANCE', text: ({ instance }) => instance, tone: () => 'strong' },
+  { title: 'PID', isNumber: true, text: ({ part }) => String(part.pid) },
+  { title: 'COMMAND', text: ({ part }) => printableLine(part.command), isLong: true }
+]
 
 const columnsAt = (now: number): Column<InstanceRow>[] => {
   const used = (whole: number, free: number) => `${Math.round((100 * (whole - free)) / Math.max(1, whole))}%`

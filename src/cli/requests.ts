@@ -108,8 +108,13 @@ const tailLines = 10
 export function lineOf({ success, node, instance, error, data }: Result, { style, symbols }: Screen): string[] {
   const name = node ?? instance
   const mark = success ? style('good', symbols.done) : style('bad', symbols.failed)
-  const text = [name, error === undefined ? undefined : printableLine(error)].filter(part => part !== undefined)
-  const findings = (data?.findings ?? []).map(({ level, message, file, line }) => {
+  const found = data?.findings ?? []
+  // The error of a check is the first of what was found.
+  const isFound = found.some(({ level }) => level === 'error')
+  const text = [name, error === undefined || isFound ? undefined : printableLine(error)].filter(
+    part => part !== undefined
+  )
+  const findings = found.map(({ level, message, file, line }) => {
     const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `
     return `  ${style(level === 'error' ? 'bad' : 'warning', level)}: ${printableLine(`${place}${message}`)}`
   })
