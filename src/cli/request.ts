@@ -132,8 +132,7 @@ const toneOf = (state: Schema['RequestState']): Tone =>
   state === 'succeeded' ? 'good' : state === 'pending' ? 'quiet' : state === 'partial' ? 'warning' : 'bad'
 
 const historyColumns: Column<Schema['ClusterRequest']>[] = [
-  { title: 'TIME', text: ({ created_at: time }) => time },
-  { title: 'REQUEST', text: ({ reqid }) => reqid },
+  { title: 'REQUEST', text: ({ reqid }) => reqid, isWhole: true },
   { title: 'TYPE', text: ({ type }) => type, tone: () => 'strong' },
   { title: 'STATE', text: ({ state }) => state, tone: ({ state }) => toneOf(state) },
   {
@@ -143,5 +142,6 @@ const historyColumns: Column<Schema['ClusterRequest']>[] = [
       const failed = results.filter(({ success }) => !success)
       return failed.length === 0 ? String(results.length) : `${failed.length} of ${results.length} failed`
     }
-  }
+  },
+  { title: 'TIME', text: ({ created_at: time }) => time }
 ]

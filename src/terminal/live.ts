@@ -13,7 +13,7 @@ export async function liveOn(output: Writable & { rows?: number; columns?: numbe
   const update = createLogUpdate(output as never)
   return {
     draw: lines => {
-      const room = Math.max(3, (output.rows ?? 24) - 1)
+      const room = Math.max(3, (output.rows || 24) - 1)
       update(lines.slice(0, room).join('\n'))
     },
     end: () => update.done()

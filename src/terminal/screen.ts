@@ -1,4 +1,5 @@
 import pc from 'picocolors'
+import stringWidth from 'string-width'
 
 /** Where a command writes: what there is to know of the terminal, if it is one. */
 export interface Screen {
@@ -39,12 +40,13 @@ interface Output {
 }
 
 /** Returns what can be shown on an output. Colours are only for terminals, and never where `NO_COLOR` is set. */
-export function screenOf({ isTTY = false, columns = 80, rows = 24 }: Output, env: NodeJS.ProcessEnv): Screen {
+export function screenOf({ isTTY = false, columns, rows }: Output, env: NodeJS.ProcessEnv): Screen {
   const isLive = isTTY && env['TERM'] !== 'dumb'
   const isUtf8 = /utf-?8/i.test(env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || '')
   return {
-    columns: isTTY ? columns : undefined,
-    rows,
+    // A terminal that nobody has given a size says 0.
+    columns: isTTY ? columns || 80 : undefined,
+    rows: rows || 24,
     isLive,
     style: styleOf(isLive && !env['NO_COLOR']),
     symbols: isUtf8 ? unicode : ascii
@@ -78,3 +80,18 @@ export function printable(text: string): string {
 
 /** As `printable`, in one line. */
 export const printableLine = (text: string): string => printable(text).replace(/\s+/g, ' ').trim()
+
+/** Returns a text of at most so many columns: of a longer one its beginning, and a sign that there is more. */
+export function cutTo(text: string, width: number, { symbols: { ellipsis } }: Pick<Screen, 'symbols'>): string {
+  if (stringWidth(text) <= width) return text
+  let cut = ''
+  let room = width - stringWidth(ellipsis)
+  for (const { segment } of graphemes.segment(text)) {
+    room -= stringWidth(segment)
+    if (room < 0) break
+    cut += segment
+  }
+  return `${cut}${ellipsis}`
+}
+
+const graphemes = new Intl.Segmenter()

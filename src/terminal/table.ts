@@ -1,91 +1,88 @@
-import Table from 'cli-table3'
 import stringWidth from 'string-width'
-import type { Screen, Tone } from './screen.js'
+import { cutTo, printableLine, type Screen, type Tone } from './screen.js'
 
 export interface Column<Row> {
   title: string
   text: (row: Row) => string
   tone?: (row: Row) => Tone | undefined
-  /** Numbers: at the right of their column. */
+  /** Numbers: at the right of their column, and never cut. */
   isNumber?: boolean
-  /** Whether it is cut first where the terminal is narrow; others only when that is not enough. */
+  /** Whether it is of no use when it is cut, as an ID. */
+  isWhole?: boolean
+  /** Whether it is cut first where the terminal is narrow; other texts only when that is not enough. */
   isLong?: boolean
 }
 
 const gap = 2
-const narrowest = 6
+/** What texts are not cut below: names of nodes often differ at their ends only. */
+const narrowest = 16
 
-/** Returns rows as a table without lines: one line of text for each, cut to the terminal. */
-export function tableOf<Row>(columns: readonly Column<Row>[], rows: readonly Row[], screen: Screen): string {
-  const cells = rows.map(row => columns.map(column => column.text(row)))
-  const widths = fitted(
-    columns.map((column, at) => ({
-      width: Math.max(stringWidth(column.title), ...cells.map(row => stringWidth(row[at]!))),
-      isLong: column.isLong === true
-    })),
-    screen.columns
-  )
-  const { ellipsis } = screen.symbols
-  const table = new Table({
-    chars: blank,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
-    truncate: ellipsis,
-    // The last column keeps its width only where it must be cut.
-    colWidths: widths.map((width, at) => (at < widths.length - 1 ? width + gap : width)),
-    colAligns: columns.map(column => (column.isNumber === true ? 'right' : 'left'))
+/**
+ * Returns rows as a table without lines: one line of text for each, as wide as the terminal at most. Where texts that
+ * are cut are still too wide together, the last of the other columns are left out.
+ */
+export function tableOf<Row>(all: readonly Column<Row>[], rows: readonly Row[], screen: Screen): string {
+  const measured = all.map(column => {
+    const cells = rows.map(row => printableLine(column.text(row)))
+    const widest = cells.reduce((width, cell) => Math.max(width, stringWidth(cell)), stringWidth(column.title))
+    return { column, cells, widest }
   })
-  const padded = (text: string, at: number) =>
-    columns[at]!.isNumber === true && at < columns.length - 1 ? `${text}${' '.repeat(gap)}` : text
-  table.push(columns.map((column, at) => screen.style('quiet', padded(column.title, at))))
-  rows.forEach((row, line) =>
-    table.push(
-      columns.map((column, at) => {
-        const tone = column.tone?.(row)
-        const text = padded(cells[line]![at]!, at)
-        return tone ? screen.style(tone, text) : text
+  const shown = fitting(measured, screen.columns)
+  const widths = fitted(shown, screen.columns)
+  const lineOf = (cellOf: (column: Filled<Row>) => { text: string; tone: Tone | undefined }) =>
+    shown
+      .map((column, at) => {
+        const { text, tone } = cellOf(column)
+        const cut = cutTo(text, widths[at]!, screen)
+        const padding = ' '.repeat(Math.max(0, widths[at]! - stringWidth(cut)))
+        const toned = tone === undefined ? cut : screen.style(tone, cut)
+        return column.column.isNumber === true ? padding + toned : toned + padding
       })
-    )
-  )
-  return table
-    .toString()
-    .split('\n')
-    .map(line => line.trimEnd())
-    .join('\n')
+      .join(' '.repeat(gap))
+      .trimEnd()
+  return [
+    lineOf(({ column }) => ({ text: column.title, tone: 'quiet' })),
+    ...rows.map((row, at) => lineOf(({ column, cells }) => ({ text: cells[at]!, tone: column.tone?.(row) })))
+  ].join('\n')
 }
 
-/** Returns the widths that fit into the terminal: the widest are cut, long columns first. */
-function fitted(columns: readonly { width: number; isLong: boolean }[], total: number | undefined): number[] {
-  const widths = columns.map(({ width }) => width)
-  if (total === undefined) return widths
-  let excess = widths.reduce((sum, width) => sum + width, gap * (widths.length - 1)) - total
-  for (const isLong of [true, false]) {
-    while (excess > 0) {
-      const widest = Math.max(...widths.filter((width, at) => columns[at]!.isLong === isLong && width > narrowest))
-      const at = widths.findIndex((width, at) => columns[at]!.isLong === isLong && width === widest)
-      if (at < 0) break
-      widths[at]!--
-      excess--
+interface Measured {
+  column: Pick<Column<never>, 'isLong' | 'isNumber' | 'isWhole'>
+  /** Width of its widest text. */
+  widest: number
+}
+
+interface Filled<Row> extends Measured {
+  column: Column<Row>
+  /** Its texts, one for each row. */
+  cells: readonly string[]
+}
+
+const isLong = ({ column }: Measured): boolean => column.isLong === true
+const isWhole = ({ column }: Measured): boolean => column.isNumber === true || column.isWhole === true
+const sum = (widths: readonly number[]): number => widths.reduce((sum, width) => sum + width, gap * (widths.length - 1))
+
+/** Returns the columns that can be shown side by side. The first is one of them. */
+function fitting<M extends Measured>(columns: readonly M[], total = Infinity): readonly M[] {
+  const least = columns.map(column => (isWhole(column) ? column.widest : Math.min(column.widest, narrowest)))
+  const last = columns.findLastIndex((column, at) => at > 0 && !isLong(column))
+  if (last < 0 || sum(least) <= total) return columns
+  return fitting(columns.toSpliced(last, 1), total)
+}
+
+/** Returns the widths that fit into the terminal: the widest texts are cut, those of long columns first. */
+function fitted(columns: readonly Measured[], total = Infinity): number[] {
+  const widths = columns.map(({ widest }) => widest)
+  const cut = (least: number, isCuttable: (column: Measured) => boolean) => {
+    while (sum(widths) > total) {
+      const cuttable = columns.map((column, at) => (isCuttable(column) && widths[at]! > least ? widths[at]! : 0))
+      const widest = Math.max(...cuttable)
+      if (widest === 0) break
+      widths[cuttable.indexOf(widest)]!--
     }
   }
+  cut(narrowest, isLong)
+  cut(narrowest, column => !isWhole(column))
+  cut(1, column => !isWhole(column))
   return widths
 }
-
-const blank = Object.fromEntries(
-  [
-    'top',
-    'top-mid',
-    'top-left',
-    'top-right',
-    'bottom',
-    'bottom-mid',
-    'bottom-left',
-    'bottom-right',
-    'left',
-    'left-mid',
-    'mid',
-    'mid-mid',
-    'right',
-    'right-mid',
-    'middle'
-  ].map(name => [name, ''])
-)

@@ -29,12 +29,15 @@ export const amount = (count: number): string => scaled(count, 1000, ['', 'k', '
 function scaled(count: number, base: number, units: readonly string[]): string {
   let value = count
   let at = 0
-  while (value >= base && at < units.length - 1) {
+  // By what is shown: 1023.9 KiB are 1.0 MiB.
+  while (Math.round(value) >= base && at < units.length - 1) {
     value /= base
     at++
   }
-  const digits = value < 10 && at > 0 ? 1 : 0
-  return `${value.toFixed(digits)} ${units[at]}`.trim()
+  return `${at > 0 ? short(value) : value.toFixed(0)} ${units[at]}`.trim()
 }
 
-export const percent = (value: number): string => `${value.toFixed(value < 10 && value !== 0 ? 1 : 0)}%`
+/** Returns a number with two digits at least, where there are some. */
+const short = (value: number): string => (value < 9.95 ? value.toFixed(1) : value.toFixed(0))
+
+export const percent = (value: number): string => `${value === 0 ? '0' : short(value)}%`
