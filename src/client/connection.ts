@@ -24,17 +24,20 @@ export async function connect(target: Target): Promise<Api> {
         if (request.signal.aborted) throw error
         throw failureOfNetwork(error, url)
       }
-      if (response.status >= 400 && !isOfSchema(response)) {
-        throw await failureOfAnswer(response, { url, hasToken: token !== undefined })
-      }
-      return response
+      if (isExpected(request, response)) return response
+      throw await failureOfAnswer(response, { url, hasToken: token !== undefined })
     }
   })
   return client
 }
 
-/** Whether an answer is what the document says, though its status tells of no success: health, for load balancers. */
-const isOfSchema = ({ headers }: Response) => /^application\/json\b/.test(headers.get('content-type') ?? '')
+/** Whether an answer is one of a controller that has done what was asked; proxies answer with pages of their own. */
+function isExpected({ url }: Request, { status, headers }: Response): boolean {
+  // For load balancers, a cluster that is not ready is no success.
+  const isSuccess = status < 400 || (status === 503 && url.endsWith('/v1/health'))
+  const isOurs = /^(application\/json|text\/event-stream|text\/x-ini)\b/.test(headers.get('content-type') ?? '')
+  return isSuccess && (isOurs || status === 204)
+}
 
 /** Returns what sends requests; with certificates, a library's, which is large and loaded only then. */
 async function transportOf({ ca, cert, key }: Target): Promise<Pick<typeof globalThis, 'fetch' | 'Request'>> {

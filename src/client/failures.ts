@@ -48,6 +48,10 @@ const remedies: readonly [codes: string, remedy: (url: URL, text: string) => str
     ({ hostname }, text) => `the certificate of ${text} is for another name than ${hostname}`
   ],
   [
+    'ERR_OSSL_PEM_NO_START_LINE ERR_OSSL_PEM_BAD_BASE64_DECODE ERR_OSSL_X509_KEY_VALUES_MISMATCH',
+    () => 'the files of --cert and --key are no certificate and its key, as PEM'
+  ],
+  [
     'EPROTO ERR_SSL_WRONG_VERSION_NUMBER ERR_SSL_PACKET_LENGTH_TOO_LONG',
     (_url, text) => `${text} speaks no TLS: try ${text.replace(/^https/, 'http')}`
   ],
@@ -72,9 +76,10 @@ export async function failureOfAnswer(
 ): Promise<Failure> {
   const problem = await problemOf(response)
   if (!problem) {
+    const type = response.headers.get('content-type')
     return new Failure(
       exitCodes.unavailable,
-      `${url} is no controller, or one behind a proxy: it answers ${response.status}`
+      `${url} is no controller, or one behind a proxy: it answers ${response.status}${type === null ? '' : `, ${type}`}`
     )
   }
   const { code, detail, errors = [] } = problem

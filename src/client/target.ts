@@ -34,6 +34,9 @@ export async function findTarget(options: TargetOptions, env: NodeJS.ProcessEnv)
   if (url !== undefined && context !== undefined) {
     throw new Failure(exitCodes.usage, '--url and --context exclude each other')
   }
+  if ((options.cert === undefined) !== (options.key === undefined)) {
+    throw new Failure(exitCodes.usage, '--cert and --key need each other')
+  }
   const named = url ?? (context === undefined ? env['ZEEK_CLUSTER_URL'] : undefined)
   const kept = named === undefined ? await findContext(context ?? env['ZEEK_CLUSTER_CONTEXT'], env) : undefined
   const target: Target = {
