@@ -15,6 +15,8 @@ export interface FollowOptions {
   onConnection?: ((lost: string | undefined) => void) | undefined
   /** How long to try without the controller, in milliseconds; without end where it is not said. */
   patienceMs?: number | undefined
+  /** Whether the controller has answered before: then the first connection, too, is tried again when it fails. */
+  isKnown?: boolean | undefined
 }
 
 /** Opens a stream that starts after a cursor; the answer is 204 when there is nothing more on it. */
@@ -28,9 +30,12 @@ const retryMaxMs = 5_000
 /**
  * Follows a stream of events over lost connections: it goes on from the last cursor, so that no event is missing and
  * none comes twice. Ends when the controller says that it is over, and with the signal. Throws a Failure when the first
- * connection fails, for what the controller refuses, and when it is away for too long.
+ * connection fails to a controller that is not known, for what it refuses, and when it is away for too long.
  */
-export async function* follow(open: OpenStream, { signal, ...options }: FollowOptions): AsyncGenerator<Followed> {
+export async function* follow(
+  open: OpenStream,
+  { signal, isKnown = false, ...options }: FollowOptions
+): AsyncGenerator<Followed> {
   const outage = new Outage(options)
   let cursor: string | undefined
   while (!signal.aborted) {
@@ -46,7 +51,7 @@ export async function* follow(open: OpenStream, { signal, ...options }: FollowOp
       outage.begin('the connection has ended')
     } catch (error) {
       if (signal.aborted) return
-      if (cursor === undefined || !isTransient(error)) throw error
+      if ((cursor === undefined && !isKnown) || !isTransient(error)) throw error
       outage.begin((error as Error).message)
     } finally {
       connection.close()
@@ -59,13 +64,13 @@ const cursorAfter = (event: StreamEvent): string | undefined =>
   event.type === 'reset' ? event.latest : 'cursor' in event ? event.cursor : undefined
 
 /** The time without a connection. */
-class Outage {
+export class Outage {
   #since: number | undefined
   #retryMs = firstRetryMs
   #onConnection: (lost: string | undefined) => void
   #patienceMs: number
 
-  constructor({ onConnection = () => {}, patienceMs = Infinity }: Omit<FollowOptions, 'signal'>) {
+  constructor({ onConnection = () => {}, patienceMs = Infinity }: Pick<FollowOptions, 'onConnection' | 'patienceMs'>) {
     this.#onConnection = onConnection
     this.#patienceMs = patienceMs
   }
@@ -92,7 +97,7 @@ class Outage {
 const isFollowed = (event: StreamEvent): event is Followed => !(unfollowed as readonly string[]).includes(event.type)
 
 /** Returns whether to try again: the controller is away, or has too much to do. */
-function isTransient(error: unknown): boolean {
+export function isTransient(error: unknown): boolean {
   if (!(error instanceof Failure)) return true
   return error.exitCode === exitCodes.unavailable && !['unauthorized', 'forbidden'].includes(error.code ?? '')
 }

@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Api, Schema } from './connection.js'
-import { follow, requestStream, type FollowOptions, type Followed, type OpenStream } from './events.js'
+import {
+  follow,
+  isTransient,
+  Outage,
+  requestStream,
+  type FollowOptions,
+  type Followed,
+  type OpenStream
+} from './events.js'
 import { Failure } from './failure.js'
 
 export type ClusterRequest = Schema['ClusterRequest']
@@ -10,6 +18,8 @@ export type RequestType = Schema['RequestType']
 /** The longest that the controller lets a question wait. */
 const waitSeconds = 30
 const attempts = 5
+/** How long the answer to a short question is tried to be got from a controller that is away. */
+const askPatienceMs = 10_000
 
 export interface SubmitOptions {
   signal: AbortSignal
@@ -61,29 +71,39 @@ export async function* storyOf(
   reqid: string,
   { stream = requestStream(api, reqid), ...options }: StoryOptions
 ): AsyncGenerator<Followed, ClusterRequest> {
-  for await (const event of follow(stream, options)) {
+  for await (const event of follow(stream, { isKnown: true, ...options })) {
     // Of what the past was, the request itself tells.
     if (event.type === 'reset') break
     if ('reqid' in event && event.reqid !== reqid) continue
     yield event
     if (event.type.endsWith('_response') || event.type === 'request_expired') break
   }
-  return await finished(api, reqid, options.signal)
+  return await finished(api, reqid, options)
 }
 
-/** Returns a request once it is finished. */
-export async function finished(api: Api, reqid: string, signal: AbortSignal): Promise<ClusterRequest> {
+/** Returns a request once it is finished, over lost connections. */
+export async function finished(api: Api, reqid: string, options: FollowOptions): Promise<ClusterRequest> {
+  const { signal } = options
+  const outage = new Outage(options)
   for (;;) {
-    const { data } = await api.GET('/v1/requests/{reqid}', {
-      params: { path: { reqid }, query: { wait: waitSeconds } },
-      signal
-    })
-    if (data && data.state !== 'pending') return data
+    try {
+      const { data } = await api.GET('/v1/requests/{reqid}', {
+        params: { path: { reqid }, query: { wait: waitSeconds } },
+        signal
+      })
+      outage.end()
+      if (data && data.state !== 'pending') return data
+    } catch (error) {
+      if (signal.aborted || !isTransient(error)) throw error
+      outage.begin((error as Error).message)
+      await outage.pause(signal)
+    }
   }
 }
 
 /** Submits a request and returns it once it is finished. */
 export async function ask(api: Api, type: RequestType, args: object, options: SubmitOptions): Promise<ClusterRequest> {
   const accepted = await submit(api, type, args, options)
-  return accepted.state === 'pending' ? await finished(api, accepted.reqid, options.signal) : accepted
+  if (accepted.state !== 'pending') return accepted
+  return await finished(api, accepted.reqid, { signal: options.signal, patienceMs: askPatienceMs })
 }
