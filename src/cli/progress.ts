@@ -1,6 +1,6 @@
 import type { Followed } from '../client/events.js'
 import { liveOn } from '../terminal/live.js'
-import { printableLine, type Screen } from '../terminal/screen.js'
+import { cutTo, printableLine, type Screen } from '../terminal/screen.js'
 import { duration } from '../terminal/units.js'
 import { remark, screenFor } from './io.js'
 import type { Session } from './session.js'
@@ -61,7 +61,7 @@ export class Progress {
     const shown = open.slice(0, room).map(([name, { phase, detail, since }]) => {
       const mark = phase === 'failed' ? style('bad', symbols.failed) : frame
       const age = phase === 'busy' ? style('quiet', ` ${duration((now - since) / 1000)}`) : ''
-      return `${mark} ${name}  ${cut(printableLine(detail), (screen.columns ?? 80) - name.length - 12, symbols)}${age}`
+      return `${mark} ${name}  ${cutTo(printableLine(detail), Math.max(1, (screen.columns ?? 80) - name.length - 12), screen)}${age}`
     })
     const more = open.length > room ? [style('quiet', `${symbols.ellipsis} and ${open.length - room} more`)] : []
     return [`${bar} ${done} of ${all.length}${failed > 0 ? `, ${failed} failed` : ''}`, ...shown, ...more]
@@ -71,29 +71,45 @@ export class Progress {
 const byPhase = ([, one]: [string, NodeProgress], [, other]: [string, NodeProgress]): number =>
   Number(other.phase === 'failed') - Number(one.phase === 'failed')
 
-const cut = (text: string, width: number, { ellipsis }: Screen['symbols']): string =>
-  text.length <= width ? text : `${text.slice(0, Math.max(1, width - 1))}${ellipsis}`
-
 const frameMs = 100
 
+/** What is told while a request is followed. */
+export interface Watcher {
+  onEvent: (event: Followed) => void
+  onConnection: Session['onConnection']
+}
+
 /**
- * Shows the progress of a request on stderr while `work` runs, which gets what is called with each of its events: live
- * at a terminal, else a line for each change.
+ * Shows the progress of a request on stderr while `work` runs, which tells of each of its events: live at a terminal,
+ * else a line for each change.
  */
 export async function showingProgress<T>(
-  { io }: Session,
+  { io, onConnection }: Pick<Session, 'io' | 'onConnection'>,
   names: readonly string[],
-  work: (onEvent: (event: Followed) => void) => Promise<T>
+  work: (watcher: Watcher) => Promise<T>
 ): Promise<T> {
   const progress = new Progress(names)
   const screen = () => screenFor({ ...io, stdout: io.stderr })
-  if (!screen().isLive) return await work(event => remark(io, ...progress.apply(event, Date.now())))
+  if (!screen().isLive) {
+    return await work({ onConnection, onEvent: event => remark(io, ...progress.apply(event, Date.now())) })
+  }
   const live = await liveOn(io.stderr)
-  const draw = () => live.draw(progress.lines(screen(), Date.now()))
+  let lost: string | undefined
+  const draw = () => {
+    // What is said of an interrupted request stays the last.
+    if (io.interrupted.aborted) return
+    const outage = lost === undefined ? [] : [screen().style('bad', `connection lost (${lost}); trying again`)]
+    live.draw([...outage, ...progress.lines(screen(), Date.now())])
+  }
   const timer = setInterval(draw, frameMs)
   try {
-    const result = await work(event => {
-      progress.apply(event, Date.now())
+    const result = await work({
+      onEvent: event => {
+        progress.apply(event, Date.now())
+      },
+      onConnection: reason => {
+        lost = reason
+      }
     })
     draw()
     return result

@@ -57,7 +57,7 @@ export async function requestWithProgress(
   args: object,
   { timeout, wait, names }: SubmitFlags & { names: readonly string[] }
 ): Promise<ClusterRequest | undefined> {
-  const { io, api, signal, onConnection } = session
+  const { io, api, signal } = session
   const accepted = await submit(api, type, args, { signal, timeout })
   const { reqid, event_cursor: from } = accepted
   if (wait === false) {
@@ -70,7 +70,8 @@ export async function requestWithProgress(
   return await showingProgress(
     session,
     names,
-    async onEvent => await told(storyOf(api, reqid, { signal, onConnection, patienceMs, stream }), onEvent)
+    async ({ onEvent, onConnection }) =>
+      await told(storyOf(api, reqid, { signal, onConnection, patienceMs, stream }), onEvent)
   )
 }
 
