@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventStream, follow } from '../client/events.js'
 import { type ExitCode } from '../client/failure.js'
-import { submit } from '../client/requests.js'
+import { submit, type ClusterRequest } from '../client/requests.js'
 import { liveOn } from '../terminal/live.js'
 import { screenFor } from './io.js'
 import { selectorOf } from './options.js'
@@ -14,6 +14,9 @@ const watchSeconds = 3600
 /** The least time between two readings of the state. */
 const readingMs = 500
 
+/** Events after which other nodes can be watched; or after which there may be some, where there were none. */
+const renewing: readonly string[] = ['deploy_response', 'reset']
+const changing = [...renewing, 'notify_change', 'notify_agent_hello']
 const types = [
   'notify_change',
   'notify_agent_hello',
@@ -46,10 +49,13 @@ export async function watchStatus(session: Session, query: StatusQuery, view: St
       .then(async () => {
         reading = undefined
         status = await readStatus(session, query)
+        lost = undefined
         draw()
       })
-      .catch(error => {
-        if (!signal.aborted) lost = (error as Error).message
+      .catch((error: unknown) => {
+        if (signal.aborted) return
+        lost = (error as Error).message
+        draw()
       })
   }
   const watchStats = async () =>
@@ -60,7 +66,8 @@ export async function watchStatus(session: Session, query: StatusQuery, view: St
       { signal }
     )
   draw()
-  let watching = await watchStats()
+  if (live) io.stdout.on('resize', draw)
+  let watching: ClusterRequest | undefined = await watchStats()
   try {
     const onConnection = (reason: string | undefined) => {
       lost = reason
@@ -74,11 +81,14 @@ export async function watchStatus(session: Session, query: StatusQuery, view: St
         status = withSamples(status, event.stats)
         draw()
       } else if (event.type !== 'get_node_stats_response') readAgain()
+      const isOver = event.type === 'get_node_stats_response' && event.reqid === watching?.reqid
+      // When no node can be watched, that does not change by asking again, but by what happens.
+      if (isOver && event.state === 'failed') watching = undefined
       // What is watched is what was deployed then.
-      const isOver = event.type === 'get_node_stats_response' && event.reqid === watching.reqid
-      if (isOver || event.type === 'deploy_response' || event.type === 'reset') watching = await watchStats()
+      else if (isOver || (watching ? renewing : changing).includes(event.type)) watching = await watchStats()
     }
   } finally {
+    io.stdout.off('resize', draw)
     live?.end()
   }
   return exitCodeOf(status)
