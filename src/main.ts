@@ -21,7 +21,9 @@ async function main(args: readonly string[]): Promise<number> {
     io.onInterrupt?.()
   })
   // Whoever reads has seen enough: `zeek-cluster events | head`.
-  stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  for (const output of [stdout, stderr]) {
+    output.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  }
   return await run(args, io)
 }
 

@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { extname } from 'node:path'
+import { addAbortSignal } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { exitCodes, Failure } from '../client/failure.js'
 import type { Io } from './io.js'
@@ -13,17 +14,23 @@ export interface ConfigurationFile {
   notes: readonly string[]
 }
 
+type Input = Pick<Io, 'stdin' | 'interrupted'>
+
+/** Reads standard input, unless Ctrl-C ends that: someone may have forgotten to give it anything. */
+export const readStdin = async ({ stdin, interrupted }: Input): Promise<string> =>
+  await text(addAbortSignal(interrupted, stdin))
+
 /** Reads a file, or standard input for `-`. Throws a Failure that names it. */
-export async function readInput(file: string, { stdin }: Pick<Io, 'stdin'>): Promise<string> {
+export async function readInput(file: string, io: Input): Promise<string> {
   try {
-    return await (file === '-' ? text(stdin) : readFile(file, 'utf8'))
+    return await (file === '-' ? readStdin(io) : readFile(file, 'utf8'))
   } catch (error) {
     throw new Failure(exitCodes.usage, (error as Error).message, { cause: error })
   }
 }
 
 /** Reads a configuration in any form that there is: JSON, YAML, or the file of another tool. */
-export async function readConfiguration(file: string, io: Pick<Io, 'stdin'>): Promise<ConfigurationFile> {
+export async function readConfiguration(file: string, io: Input): Promise<ConfigurationFile> {
   const input = await readInput(file, io)
   if (input.trim() === '') throw new Failure(exitCodes.usage, `${file} is empty`)
   if (!isYaml(file, input)) return await converted(file, input)

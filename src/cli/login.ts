@@ -1,7 +1,6 @@
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
-import { text } from 'node:stream/consumers'
 import type { Command } from '@commander-js/extra-typings'
 import { suggestion } from '../../schemas/nearest.js'
 import { connect } from '../client/connection.js'
@@ -9,6 +8,7 @@ import { contextsFile, readContexts, writeContexts, type Contexts } from '../cli
 import { exitCodes, Failure } from '../client/failure.js'
 import { parseUrl, readNamed, refuseClearToken } from '../client/target.js'
 import { tableOf } from '../terminal/table.js'
+import { readStdin } from './configuration-file.js'
 import { withExamples } from './examples.js'
 import { print, printJson, remark, screenFor, type Io } from './io.js'
 import { toJson } from './options.js'
@@ -57,13 +57,19 @@ async function readToken(io: Io, file: string | undefined): Promise<string> {
 }
 
 /** Asks at a terminal, without showing what is typed; else reads standard input. */
-async function askToken({ stdin, stderr, interrupted }: Io): Promise<string> {
-  if (stdin.isTTY !== true) return await text(stdin)
+async function askToken(io: Io): Promise<string> {
+  const { stdin, stderr, interrupted } = io
+  if (stdin.isTTY !== true) return await readStdin(io)
   stderr.write('Token: ')
   const hidden = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input: stdin, output: hidden, terminal: true })
+  // Ctrl-C and Ctrl-D are keys here, and close it; the question would stay open.
+  const left = new AbortController()
+  lines.once('close', () => left.abort())
   try {
-    return await lines.question('', { signal: interrupted })
+    return await lines.question('', { signal: AbortSignal.any([interrupted, left.signal]) })
+  } catch (error) {
+    throw new Failure(exitCodes.interrupted, 'there is no token', { cause: error })
   } finally {
     lines.close()
     stderr.write('\n')
