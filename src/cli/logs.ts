@@ -31,7 +31,8 @@ export function defineLogs(program: Command, io: Io): void {
           .argument('[nodes...]', 'names of nodes; default: all')
           .option('-f, --follow', 'go on with what they write')
           .option('-n, --lines <count>', 'how many lines of each', wholeFrom(0), 20)
-          .option('--previous [count]', 'of the process before the present one, or of one before that', wholeFrom(1))
+          .option('--previous', 'of the process before the present one')
+          .option('--incarnation <count>', 'of the process so many before the present one', wholeFrom(0))
           .addOption(new Option('--stream <stream>', 'only this one').choices(['stdout', 'stderr']))
       )
     )
@@ -43,15 +44,20 @@ export function defineLogs(program: Command, io: Io): void {
     ['zeek-cluster logs --previous worker-1', 'the last lines of the process before']
   )
   command.action(async (nodes, { follow, lines, previous, stream, json, ...options }) => {
-    if (follow === true && previous !== undefined) command.error('error: --follow and --previous exclude each other')
+    const incarnation = options.incarnation ?? (previous === true ? 1 : 0)
+    if (follow === true && incarnation > 0) command.error('error: --follow shows the present process only')
     const session = await open(io, options)
     const args = {
       ...selectorOf(nodes, options),
       lines,
       ...(stream === undefined ? {} : { stream: stream as OutputStream })
     }
-    if (follow === true) return await followLogs(session, args, json === true)
-    const incarnation = previous === true ? 1 : (previous ?? 0)
+    if (follow === true) {
+      return await followLogs(session, args, json === true).catch((error: unknown) => {
+        // Ctrl-C is how it ends.
+        if (!session.signal.aborted) throw error
+      })
+    }
     const finished = await ask(session.api, 'get_node_output', { ...args, incarnation }, { signal: session.signal })
     const writer = new LineWriter(session, finished.results.length > 1)
     io.exitCode = showOutcome(session, finished, { json }, ({ node, error, data }) => {
@@ -85,6 +91,8 @@ async function followLogs(session: Session, args: OutputQuery, json: boolean): P
     for (;;) {
       const step = await story.next()
       if (step.done === true) {
+        // The controller was restarted.
+        if (step.value.state === 'interrupted') break
         const refused = step.value.results.filter(({ success }) => !success)
         for (const { node, error } of refused) remark(io, `${node ?? 'logs'}: ${printableLine(error ?? 'failed')}`)
         if (refused.length === step.value.results.length) {
