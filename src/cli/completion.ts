@@ -72,15 +72,19 @@ export async function completionsOf(program: CommandUnknownOpts, words: readonly
         ? command.options.flatMap(({ long }) => long ?? [])
         : [
             ...command.commands.filter(each => each.name() !== 'complete').map(each => each.name()),
-            ...(await valuesOf(argumentOf(command, given.length), io))
+            ...(await valuesOfArgument(command, given.length, io))
           ]
   return candidates.filter(word => word.startsWith(last) && !given.includes(word)).sort()
 }
 
-/** Returns the name of the argument that comes after so many others. */
-function argumentOf({ registeredArguments }: CommandUnknownOpts, count: number): string {
-  const argument = registeredArguments[count] ?? registeredArguments.at(-1)
-  return argument === undefined || (registeredArguments.length <= count && !argument.variadic) ? '' : argument.name()
+/** Returns what may stand for the argument that comes after so many others. */
+async function valuesOfArgument(command: CommandUnknownOpts, count: number, io: Io): Promise<readonly string[]> {
+  const { registeredArguments } = command
+  const last = registeredArguments.at(-1)
+  const argument = registeredArguments[count] ?? (last?.variadic === true ? last : undefined)
+  if (argument === undefined) return []
+  const isContext = command.parent?.name() === 'context'
+  return argument.argChoices ?? (await valuesOf(isContext ? '--context' : argument.name(), io))
 }
 
 /** Returns what may stand for an argument or an option; nothing when the controller does not answer at once. */

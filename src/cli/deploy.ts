@@ -1,7 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
 import type { Schema } from '../client/connection.js'
 import { exitCodes, Failure } from '../client/failure.js'
-import { ask } from '../client/requests.js'
+import { ask, type ClusterRequest } from '../client/requests.js'
 import { printableLine } from '../terminal/screen.js'
 import { namesInstances, onOneInstance, readConfiguration, type ConfigurationFile } from './configuration-file.js'
 import { withExamples } from './examples.js'
@@ -44,14 +44,14 @@ export function defineDeploy(program: Command, io: Io): void {
     const failed = finished.results.filter(({ success }) => !success)
     // Of hundreds of nodes, those that have failed are what is looked for.
     io.exitCode = showOutcome(session, { ...finished, results: flags.json === true ? finished.results : failed }, flags)
-    if (flags.json !== true) remark(io, summary(session, names.length, failed.length))
+    if (flags.json !== true) remark(io, summary(session, finished, names.length))
   })
 }
 
-function summary({ screen: { style, symbols } }: Session, nodes: number, failed: number): string {
-  return failed === 0
-    ? style('good', `${symbols.done} deployed: ${nodes} nodes`)
-    : style('bad', `${symbols.failed} ${failed} of ${nodes} nodes have failed`)
+function summary({ screen: { style, symbols } }: Session, { state, results }: ClusterRequest, nodes: number): string {
+  if (state === 'succeeded') return style('good', `${symbols.done} deployed: ${nodes} nodes`)
+  const failed = results.filter(({ success, node }) => !success && node !== undefined).length
+  return style('bad', `${symbols.failed} ${failed > 0 ? `${failed} of ${nodes} nodes have failed` : 'not deployed'}`)
 }
 
 /** Stages a configuration. Returns its ID. Throws a Failure with every error that it has. */

@@ -56,7 +56,7 @@ export function defineStartNodes(program: Command, io: Io): void {
     command,
     ['zeek-cluster start worker-1', 'one node'],
     ['zeek-cluster start --role worker', 'all workers that were stopped'],
-    ['zeek-cluster start --controller --agent', 'the server on this host: see zeek-cluster help server']
+    ['zeek-cluster start --controller --agent', 'the server on this host; zeek-cluster settings lists what it takes']
   )
   command.action(async (nodes, flags) => await operate(io, 'start', nodes, flags))
 }

@@ -42,7 +42,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     const rest = args.slice(1).filter(arg => arg !== '--offline')
     return await runOfflineTokens(rest, io.env)
   }
-  const { [args[0] ?? '']: named } = commands
+  const [name = ''] = args
+  const named = Object.hasOwn(commands, name) ? commands[name] : undefined
   const program = named ? await programOf([named], io) : await allCommands(io)
   try {
     await program.parseAsync([...args], { from: 'user' })
@@ -67,7 +68,7 @@ async function programOf(loads: readonly (() => Promise<Define>)[], io: Io): Pro
       writeOut: text => io.stdout.write(text),
       writeErr: text => io.stderr.write(text.replace(/^error: /, 'zeek-cluster: '))
     })
-    .configureHelp({ helpWidth: Math.min(100, io.stdout.columns ?? 100) })
+    .configureHelp({ helpWidth: Math.min(100, io.stdout.columns || 100) })
     .exitOverride()
     .showHelpAfterError('(add --help to see what there is)')
   for (const define of await Promise.all(loads.map(async load => await load()))) define(program, io)
