@@ -1,5 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
+import type { Schema } from '../client/connection.js'
 import { auditStream, eventStream, follow, type Followed, type OpenStream } from '../client/events.js'
+import { pagesOf } from '../client/pages.js'
 import { printableLine, type Screen } from '../terminal/screen.js'
 import { withExamples } from './examples.js'
 import { print, printJson, remark, type Io } from './io.js'
@@ -54,9 +56,14 @@ export function defineAudit(program: Command, io: Io): void {
     const session = await open(io, options)
     const { api, signal, screen } = session
     if (goesOn === true) return await followStream(session, auditStream(api, 'latest'), json === true)
-    const { data } = await api.GET('/v1/audit', { params: { query: { limit: Math.min(limit, 200) } }, signal })
-    if (json === true) printJson(io, data)
-    else print(io, ...data!.entries.map(entry => lineOfEvent(entry, screen)))
+    const entries: Schema['AuditEntry'][] = []
+    const read = async (query: { limit: number; after?: string | undefined }) =>
+      (await api.GET('/v1/audit', { params: { query }, signal })).data!
+    for await (const page of pagesOf({ limit, pageMax: 200 }, read, ({ entries }) => entries.length)) {
+      entries.push(...page.entries)
+    }
+    if (json === true) printJson(io, { entries })
+    else print(io, ...entries.map(entry => lineOfEvent(entry, screen)))
   })
 }
 

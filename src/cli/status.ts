@@ -2,6 +2,7 @@ import { Option, type Command } from '@commander-js/extra-typings'
 import { suggestion } from '../../schemas/nearest.js'
 import type { Api, Schema } from '../client/connection.js'
 import { exitCodes, Failure, type ExitCode } from '../client/failure.js'
+import { pagesOf } from '../client/pages.js'
 import { ask } from '../client/requests.js'
 import { printableLine, type Screen } from '../terminal/screen.js'
 import { tableOf } from '../terminal/table.js'
@@ -157,27 +158,21 @@ export async function readStatus(session: Session, query: StatusQuery): Promise<
 
 /** Reads the nodes that are shown. Throws a Failure that names one that there is not. */
 export async function readNodes({ api, signal }: Session, { nodes: names, selection, states, all }: StatusQuery) {
+  const filter = {
+    role: selection.role,
+    instance: selection.instance,
+    // What is no state is for the controller to say.
+    state: states?.map(state => state.toUpperCase()) as Schema['NodeState'][] | undefined
+  }
+  const read = async (page: { limit: number; after?: string | undefined }) =>
+    (await api.GET('/v1/nodes', { params: { query: { ...filter, ...page } }, signal })).data!
   const nodes: Schema['InstanceNode'][] = []
-  let cursor: string | undefined
-  let after: string | undefined
-  do {
-    const { data } = await api.GET('/v1/nodes', {
-      params: {
-        query: {
-          limit: 1000,
-          after,
-          role: selection.role,
-          instance: selection.instance,
-          // What is none is for the controller to say.
-          state: states?.map(state => state.toUpperCase()) as Schema['NodeState'][] | undefined
-        }
-      },
-      signal
-    })
-    nodes.push(...data!.nodes)
-    cursor ??= data!.event_cursor
-    after = data!.next
-  } while (after !== undefined)
+  let cursor = ''
+  for await (const page of pagesOf({ pageMax: 1000 }, read, ({ nodes }) => nodes.length)) {
+    nodes.push(...page.nodes)
+    // What happens while the other pages are read comes after the first one's.
+    if (cursor === '') cursor = page.event_cursor
+  }
   for (const name of names) {
     if (states === undefined && !nodes.some(({ node }) => node === name)) {
       const known = nodes.map(({ node }) => node)

@@ -30,13 +30,8 @@ export const defaultUrl = 'http://127.0.0.1:2149'
  * only to where it belongs: one of a context never to a URL that comes from elsewhere. Throws a Failure.
  */
 export async function findTarget(options: TargetOptions, env: NodeJS.ProcessEnv): Promise<Target> {
+  refuseContradiction(options)
   const { url, context } = options
-  if (url !== undefined && context !== undefined) {
-    throw new Failure(exitCodes.usage, '--url and --context exclude each other')
-  }
-  if ((options.cert === undefined) !== (options.key === undefined)) {
-    throw new Failure(exitCodes.usage, '--cert and --key need each other')
-  }
   const named = url ?? (context === undefined ? env['ZEEK_CLUSTER_URL'] : undefined)
   const kept = named === undefined ? await findContext(context ?? env['ZEEK_CLUSTER_CONTEXT'], env) : undefined
   const target: Target = {
@@ -48,6 +43,15 @@ export async function findTarget(options: TargetOptions, env: NodeJS.ProcessEnv)
   }
   refuseClearToken(target)
   return target
+}
+
+function refuseContradiction({ url, context, cert, key }: TargetOptions): void {
+  if (url !== undefined && context !== undefined) {
+    throw new Failure(exitCodes.usage, '--url and --context exclude each other')
+  }
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new Failure(exitCodes.usage, '--cert and --key need each other')
+  }
 }
 
 async function tokenOf({ tokenFile }: TargetOptions, otherwise: string | undefined): Promise<string | undefined> {

@@ -171,7 +171,7 @@ await t.test('a first connection that fails is told, unless the controller has a
     response => stream(response, hello('e.1'), change('e.2'), goodbye).end()
   ]
   const unknown = await scripted(t, ...answers)
-  await t.rejects(collect(follow(eventStream(unknown.api), options(t))), { exitCode: 3 })
+  await t.rejects(collect(follow(eventStream(unknown.api), options(t))), { exitCode: 3, message: /./ })
   const known = await scripted(t, ...answers)
   t.same(await collect(follow(eventStream(known.api), options(t, { isKnown: true }))), ['e.2'])
 })
@@ -182,7 +182,7 @@ await t.test('patience with a controller that is away has an end', async t => {
     response => stream(response, hello('e.1')).end(),
     response => response.destroy()
   )
-  await t.rejects(collect(follow(eventStream(api), options(t, { patienceMs: 1 }))), { exitCode: 3 })
+  await t.rejects(collect(follow(eventStream(api), options(t, { patienceMs: 1 }))), { exitCode: 3, message: /./ })
 })
 
 await t.test('ends quietly with the signal, whether there is a connection or not', async t => {

@@ -67,7 +67,7 @@ await t.test('what a proxy answers with is not taken for an answer of a controll
     ]
   ]
   for (const [listener, expected] of cases)
-    t.equal(await refusal({ url: `http://${await serving(t, listener)}` }), expected)
+    {t.equal(await refusal({ url: `http://${await serving(t, listener)}` }), expected)}
 })
 
 await t.test('a problem is told with what to do, and where a body is wrong', async t => {
@@ -92,7 +92,7 @@ await t.test('a problem is told with what to do, and where a body is wrong', asy
     ]
   ]
   for (const [listener, expected] of cases)
-    t.equal(await refusal({ url: `http://${await serving(t, listener)}` }), expected)
+    {t.equal(await refusal({ url: `http://${await serving(t, listener)}` }), expected)}
 })
 
 await t.test('who is not there is told with what to do', async t => {
