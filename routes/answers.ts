@@ -56,12 +56,7 @@ export const problems = {
       'Retry-After': Type.Optional(
         Type.Integer({ description: 'Seconds to wait before the next attempt: of 429 and 503.', examples: [5] })
       ),
-      Allow: Type.Optional(
-        Type.String({ description: 'The methods that there are: of 405.', examples: ['GET, HEAD'] })
-      ),
-      'WWW-Authenticate': Type.Optional(
-        Type.String({ description: 'How to say who asks: of 401.', examples: ['Bearer'] })
-      )
+      Allow: Type.Optional(Type.String({ description: 'The methods that there are: of 405.', examples: ['GET, HEAD'] }))
     },
     content: { 'application/problem+json': Ref(Problem) },
     shared: 'Problem'

@@ -18,7 +18,7 @@ export const From = Type.Optional(
     'x-expected': 'latest, earliest or a cursor',
     description: 'Where to start: `latest`, which is the default, `earliest`, or a cursor.',
     examples: ['earliest'],
-    [openapiKeyword]: { shared: 'From' }
+    [openapiKeyword]: { shared: 'StreamFrom' }
   })
 )
 /** Not in OpenAPI, where it would have the name of the header: `from` takes the same cursor. */
@@ -43,7 +43,7 @@ export const cursorHeaders = Type.Object({
 
 /** Returns the role that a stream needs, and the credentials that it takes: a ticket, too. */
 export function streamNeeds(role: NeededRole) {
-  return { ...needs(role), security: [...credentials, { ticket: [] }] }
+  return { ...needs(role), security: [...credentials, { streamTicket: [] }] }
 }
 
 /** What is said of a stream: OpenAPI has no words for it. */

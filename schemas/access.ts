@@ -7,10 +7,11 @@ export function isRole(text: string): text is Role {
 }
 
 /**
- * How callers of the HTTP API say who they are: in one of these ways, which OpenAPI describes; in none, where
- * controller_authentication is none.
+ * What a request of the HTTP API has to say who asks: one of these, which OpenAPI describes; or nothing, where the
+ * connection has a client certificate, or controller_authentication is none. (That OpenAPI can name certificates here,
+ * too, generators do not know.)
  */
-export const credentials: Record<string, string[]>[] = [{ token: [] }, { session: [] }, { certificate: [] }, {}]
+export const credentials: Record<string, string[]>[] = [{ bearerToken: [] }, { sessionCookie: [] }, {}]
 
 /** The role that a route or a request type requires of its caller. */
 export type NeededRole = 'anyone' | Exclude<Role, 'agent'>

@@ -37,24 +37,20 @@ const openapi: Parameters<typeof swagger>[1] = {
     ],
     components: {
       securitySchemes: {
-        token: {
+        bearerToken: {
           type: 'http',
           scheme: 'bearer',
           description:
-            'Where controller_authentication is token: one that `zeek-cluster token create` has printed. `x-role` of an operation is the least role that may ask. Where it is none, nothing is needed.'
+            'Where controller_authentication is token: one that `zeek-cluster token create` has printed. `x-role` of an operation is the least role that may ask. A request needs neither a token nor a session where controller_authentication is none, or where the connection has a client certificate, whose O is the role.'
         },
-        session: {
+        sessionCookie: {
           type: 'apiKey',
           in: 'cookie',
           name: 'zeek-cluster-session',
           description:
             'The cookie of a browser session, which `log_in` opens; with TLS its name begins with `__Host-`. What is not GET needs an `Origin`, too.'
         },
-        certificate: {
-          type: 'mutualTLS',
-          description: "With TLS: a client certificate of the cluster's authority; its O is the role."
-        } as never,
-        ticket: {
+        streamTicket: {
           type: 'apiKey',
           in: 'query',
           name: 'ticket',

@@ -71,17 +71,26 @@ function finish(operation: Operation, schemas: Document['components']['schemas']
     return place('parameters', said.shared, finishedParameter({ ...parameter, schema }, said, schemas))
   })
   if (parameters) operation.parameters = parameters
-  const { requestBody } = operation
-  if (requestBody) {
-    finishMedia(requestBody, schemas)
-    const { $ref } = requestBody.content!['application/json']!.schema
-    const body = resolve({ $ref }, schemas)
-    requestBody.description ??= body.description!
-    // Without a body, the arguments have their defaults.
-    requestBody.required = body.required !== undefined
-  }
+  finishRequest(operation, schemas)
   for (const [status, response] of Object.entries(operation.responses)) {
     operation.responses[status] = place('responses', finishMedia(response as Body, schemas), response)
+  }
+}
+
+function finishRequest(operation: Operation, schemas: Record<string, Schema>): void {
+  const { requestBody } = operation
+  if (!requestBody) return
+  const { schema } = requestBody.content!['application/json']!
+  const { description, properties, required } = resolve(schema, schemas)
+  if (Object.keys(properties as object).length > 0) {
+    finishMedia(requestBody, schemas)
+    requestBody.description ??= description!
+    // Without a body, the arguments have their defaults.
+    requestBody.required = required !== undefined
+  } else {
+    // There are no arguments.
+    delete operation.requestBody
+    delete schemas[nameOf(schema.$ref!)]
   }
 }
 
