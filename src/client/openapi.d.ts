@@ -2011,11 +2011,6 @@ export interface components {
             expires_at: string;
         };
         /**
-         * @description No arguments.
-         * @example {}
-         */
-        GetInstancesArguments: Record<string, never>;
-        /**
          * @description The configuration to stage.
          * @example {
          *       "config": {
@@ -2076,11 +2071,6 @@ export interface components {
              */
             check: boolean;
         };
-        /**
-         * @description No arguments.
-         * @example {}
-         */
-        GetNodesArguments: Record<string, never>;
         /**
          * @description Which identifier, of which nodes.
          * @example {
@@ -3228,8 +3218,6 @@ export interface components {
                 "Retry-After"?: number;
                 /** @description The methods that there are: of 405. */
                 Allow?: string;
-                /** @description How to say who asks: of 401. */
-                "WWW-Authenticate"?: string;
                 [name: string]: unknown;
             };
             content: {
@@ -3298,7 +3286,7 @@ export interface components {
         /** @description The `next` of the page before, as it is. */
         After: string;
         /** @description Where to start: `latest`, which is the default, `earliest`, or a cursor. */
-        From: string;
+        StreamFrom: string;
         /** @description The id of the last event that was received: the stream goes on after it. Wins over `from`. */
         LastEventId: string;
     };
@@ -3323,13 +3311,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description No arguments. */
-        requestBody?: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["GetInstancesArguments"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: components["responses"]["RequestFinished"];
             202: components["responses"]["RequestAccepted"];
@@ -3415,13 +3397,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description No arguments. */
-        requestBody?: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["GetNodesArguments"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: components["responses"]["RequestFinished"];
             202: components["responses"]["RequestAccepted"];
@@ -3966,7 +3942,7 @@ export interface operations {
                 /** @description Only events of this node. */
                 node?: string;
                 /** @description Where to start: `latest`, which is the default, `earliest`, or a cursor. */
-                from?: components["parameters"]["From"];
+                from?: components["parameters"]["StreamFrom"];
                 /** @description Send the state first. `from` is then the moment of that state. */
                 snapshot?: boolean;
             };
@@ -3987,7 +3963,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Where to start: `latest`, which is the default, `earliest`, or a cursor. */
-                from?: components["parameters"]["From"];
+                from?: components["parameters"]["StreamFrom"];
             };
             header?: {
                 /** @description The id of the last event that was received: the stream goes on after it. Wins over `from`. */
@@ -4228,7 +4204,7 @@ export interface operations {
                 /** @description Only entries of this request. */
                 reqid?: string;
                 /** @description Where to start: `latest`, which is the default, `earliest`, or a cursor. */
-                from?: components["parameters"]["From"];
+                from?: components["parameters"]["StreamFrom"];
             };
             header?: {
                 /** @description The id of the last event that was received: the stream goes on after it. Wins over `from`. */

@@ -68,12 +68,13 @@ await t.test('so are the files of zeek-client, ZeekControl and the systemd gener
       name
     )
   }
-  for (const name of ['zeek.conf', 'x', '-'])
-    {t.match(
+  for (const name of ['zeek.conf', 'x', '-']) {
+    t.match(
       (await read(t, name, zeekConf)).config,
       { nodes: [{ name: 'worker-1', interface: 'eth0' }, { name: 'worker-2' }] },
       name
-    )}
+    )
+  }
 })
 
 await t.test('what is broken is told in a line, with the file and where', async t => {

@@ -160,7 +160,11 @@ await t.test('ends where there is nothing more, and for what is refused', async 
     [403, 'forbidden'],
     [404, 'not_found']
   ] as const) {
-    const revoked = await scripted(t, response => stream(response, hello('e.1'), change('e.2')).end(), refuse(status, code))
+    const revoked = await scripted(
+      t,
+      response => stream(response, hello('e.1'), change('e.2')).end(),
+      refuse(status, code)
+    )
     await t.rejects(collect(follow(eventStream(revoked.api), options(t))), { code })
   }
 })

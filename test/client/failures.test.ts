@@ -66,8 +66,9 @@ await t.test('what a proxy answers with is not taken for an answer of a controll
       '3 URL is no controller, or one behind a proxy: it answers 500, application/problem+json'
     ]
   ]
-  for (const [listener, expected] of cases)
-    {t.equal(await refusal({ url: `http://${await serving(t, listener)}` }), expected)}
+  for (const [listener, expected] of cases) {
+    t.equal(await refusal({ url: `http://${await serving(t, listener)}` }), expected)
+  }
 })
 
 await t.test('a problem is told with what to do, and where a body is wrong', async t => {
@@ -91,8 +92,9 @@ await t.test('a problem is told with what to do, and where a body is wrong', asy
       '2 what was sent is refused:\n  body/config/nodes/0/role: must be one of MANAGER\n  body/config/nodes/1: must have a name'
     ]
   ]
-  for (const [listener, expected] of cases)
-    {t.equal(await refusal({ url: `http://${await serving(t, listener)}` }), expected)}
+  for (const [listener, expected] of cases) {
+    t.equal(await refusal({ url: `http://${await serving(t, listener)}` }), expected)
+  }
 })
 
 await t.test('who is not there is told with what to do', async t => {
