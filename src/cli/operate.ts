@@ -15,7 +15,8 @@ interface Flags extends TargetOptions, Selection, SubmitFlags {
 }
 
 const meanings: Record<Verb, string> = {
-  start: 'Says that nodes are to run from now on, whatever is restarted or deployed, and waits until they have joined.',
+  start:
+    'Says that nodes are to run from now on, whatever is restarted or deployed, and waits until they have joined. Without nodes it starts the server on this host: `start [--controller] [--agent] [--config FILE] [--SETTING VALUE]...` runs the supervisor with a controller, an agent, or (neither named) both.',
   stop: 'Says that nodes are to be stopped from now on, until they are started again, and waits until they are.',
   restart: 'Gives nodes new processes, and waits until they have joined. Those that are to be stopped stay so.'
 }
@@ -29,7 +30,7 @@ function define(program: Command, verb: Verb) {
           program
             .command(verb)
             .helpGroup('Nodes:')
-            .summary(`${verb} nodes`)
+            .summary(verb === 'start' ? 'start nodes; without any, the server on this host' : `${verb} nodes`)
             .description(meanings[verb])
             .argument('[nodes...]', 'names of nodes')
             .option('--all', 'all nodes that are deployed')

@@ -49,6 +49,7 @@ export const toJson = <A extends unknown[], O extends OptionValues>(command: Com
 /** Adds the options of what is submitted as a request and waited for. */
 export function submits<A extends unknown[], O extends OptionValues>(command: Command<A, O>) {
   return command
+    .optionsGroup('Waiting:')
     .addOption(
       new Option('--timeout <seconds>', 'how long the request may take; default: what its steps may take').argParser(
         positive
