@@ -70,6 +70,6 @@ export const Wait = Type.Optional(
     minimum: 0,
     maximum: maxWaitSeconds,
     description: 'Answer when the request is finished, or after so many seconds.',
-    examples: [30]
+    examples: [10]
   })
 )

@@ -27,7 +27,7 @@ const maxTimeoutSeconds = 2_147_483
 const headers = {
   Location: Type.String({ description: 'The path of the request.', examples: [`/v1/requests/${reqidExample}`] }),
   'Preference-Applied': Type.Optional(
-    Type.String({ description: 'The preference that was kept to.', examples: ['wait=30'] })
+    Type.String({ description: 'The preference that was kept to.', examples: ['wait=10'] })
   ),
   'Idempotent-Replayed': Type.Optional(
     Type.String({ description: '`true`, when the key has come with this request before.', examples: ['true'] })
@@ -39,7 +39,7 @@ const postHeaders = Type.Object({
     Type.String({
       maxLength: 256,
       description: `\`wait=N\`: answer with the finished request if it finishes within N (at most ${maxWaitSeconds}) seconds.`,
-      examples: ['wait=30'],
+      examples: ['wait=10'],
       [openapiKeyword]: { name: 'Prefer', shared: 'Prefer' }
     })
   ),
