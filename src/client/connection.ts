@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import createClient, { type Client } from 'openapi-fetch'
 import type { components, paths } from './openapi.js'
-import { failureOfAnswer, failureOfNetwork } from './failures.js'
+import { failureOfAnswer, failureOfNetwork, isLost } from './failures.js'
 import type { Target } from './target.js'
 
 export type Schema = components['schemas']
@@ -8,22 +9,34 @@ export type Schema = components['schemas']
 /** The controller's API, with the types of its document. What is no success is thrown, as a Failure. */
 export type Api = Pick<Client<paths>, 'GET' | 'POST' | 'DELETE'>
 
+/** How often something is sent whose answer is lost, and the pause after the first time. */
+export const attempts = 5
+export const pauseMs = 200
+
 /** Returns the API of a controller. Nothing is sent yet. */
 export async function connect(target: Target): Promise<Api> {
   const { url, token } = target
   const { fetch: send, Request: RequestClass } = await transportOf(target)
+  /** Sends a request. A question to a controller that has answered before is asked again when its answer is lost. */
+  const ask = async (request: Request, attempt = 1): Promise<Response> => {
+    try {
+      return await send(request)
+    } catch (error) {
+      if (request.signal.aborted) throw error
+      const failure = failureOfNetwork(error, url)
+      if (!isKnown || request.method !== 'GET' || attempt === attempts || !isLost(failure)) throw failure
+      await sleep(pauseMs * attempt, undefined, { signal: request.signal })
+      return await ask(request, attempt + 1)
+    }
+  }
+  let isKnown = false
   const client = createClient<paths>({
     baseUrl: url,
     Request: RequestClass,
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     fetch: async request => {
-      let response
-      try {
-        response = await send(request)
-      } catch (error) {
-        if (request.signal.aborted) throw error
-        throw failureOfNetwork(error, url)
-      }
+      const response = await ask(request)
+      isKnown = true
       if (isExpected(request, response)) return response
       throw await failureOfAnswer(response, { url, hasToken: token !== undefined })
     }

@@ -10,6 +10,10 @@ export function failureOfNetwork(error: unknown, url: string): Failure {
   })
 }
 
+/** Whether a connection was lost, as it happens when a controller is restarted; what was sent may have arrived. */
+export const isLost = (error: unknown): boolean =>
+  error instanceof Failure && ['ECONNRESET', 'UND_ERR_SOCKET', 'EPIPE'].includes(error.code ?? '')
+
 /** The cause that names what has happened: `fetch` says only that it has failed. */
 function innermost(error: unknown): { code?: string; message: string } {
   let inner = error as { code?: string; message: string; cause?: unknown; errors?: unknown[] }

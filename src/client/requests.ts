@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Api, Schema } from './connection.js'
+import { attempts, pauseMs, type Api, type Schema } from './connection.js'
 import {
   follow,
   isTransient,
@@ -10,14 +10,13 @@ import {
   type Followed,
   type OpenStream
 } from './events.js'
-import { Failure } from './failure.js'
+import { isLost } from './failures.js'
 
 export type ClusterRequest = Schema['ClusterRequest']
 export type RequestType = Schema['RequestType']
 
 /** The longest that the controller lets a question wait. */
 const waitSeconds = 30
-const attempts = 5
 /** How long the answer to a short question is tried to be got from a controller that is away. */
 const askPatienceMs = 10_000
 
@@ -48,9 +47,8 @@ export async function submit(
       })
       return data
     } catch (error) {
-      const isLost = error instanceof Failure && ['ECONNRESET', 'UND_ERR_SOCKET', 'EPIPE'].includes(error.code ?? '')
-      if (!isLost || attempt === attempts) throw error
-      await sleep(200 * attempt, undefined, { signal })
+      if (!isLost(error) || attempt === attempts) throw error
+      await sleep(pauseMs * attempt, undefined, { signal })
     }
   }
 }

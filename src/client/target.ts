@@ -30,8 +30,8 @@ export const defaultUrl = 'http://127.0.0.1:2149'
  * only to where it belongs: one of a context never to a URL that comes from elsewhere. Throws a Failure.
  */
 export async function findTarget(options: TargetOptions, env: NodeJS.ProcessEnv): Promise<Target> {
-  refuseContradiction(options)
   const { url, context } = options
+  refuseContradictions(options)
   const named = url ?? (context === undefined ? env['ZEEK_CLUSTER_URL'] : undefined)
   const kept = named === undefined ? await findContext(context ?? env['ZEEK_CLUSTER_CONTEXT'], env) : undefined
   const target: Target = {
@@ -45,7 +45,7 @@ export async function findTarget(options: TargetOptions, env: NodeJS.ProcessEnv)
   return target
 }
 
-function refuseContradiction({ url, context, cert, key }: TargetOptions): void {
+function refuseContradictions({ url, context, cert, key }: TargetOptions): void {
   if (url !== undefined && context !== undefined) {
     throw new Failure(exitCodes.usage, '--url and --context exclude each other')
   }
