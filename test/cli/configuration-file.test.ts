@@ -95,7 +95,7 @@ await t.test('a file that cannot be read is named', async t => {
   const [none, directory] = [join(t.testdir(), 'none.json'), t.testdirName]
   const io = { stdin: Readable.from([]), interrupted: new AbortController().signal }
   await t.rejects(readConfiguration(none, io), { exitCode: 2, message: new RegExp(`ENOENT.*${none}`) })
-  await t.rejects(readConfiguration(directory, io), { exitCode: 2, message: /./ })
+  await t.rejects(readConfiguration(directory, io), { exitCode: 2, message: /EISDIR/ })
 })
 
 await t.test('waiting for standard input ends with Ctrl-C', async t => {

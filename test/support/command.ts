@@ -9,8 +9,6 @@ export interface Surroundings {
   stdin?: string
   /** Columns of the terminal that stdout is, if it is one. */
   columns?: number
-  /** Ctrl-C. */
-  signal?: AbortSignal
 }
 
 export interface Outcome {
@@ -27,8 +25,7 @@ export const plainEnv: NodeJS.ProcessEnv = {
   XDG_CONFIG_HOME: '/nonexistent'
 }
 
-/** What a command reads and writes, and what it has written so far. */
-export function fakeIo({ env = {}, stdin = '', columns, signal }: Surroundings = {}) {
+function fakeIo({ env = {}, stdin = '', columns }: Surroundings, interrupted: AbortSignal) {
   const written = { stdout: '', stderr: '' }
   const output = (name: 'stdout' | 'stderr') =>
     Object.assign(
@@ -42,18 +39,33 @@ export function fakeIo({ env = {}, stdin = '', columns, signal }: Surroundings =
     stdin: Readable.from([Buffer.from(stdin)]),
     stdout: output('stdout'),
     stderr: output('stderr'),
-    interrupted: signal ?? new AbortController().signal,
+    interrupted,
     exitCode: 0,
     onInterrupt: undefined
   }
   return { io, written }
 }
 
-/** Runs a command in this process. */
-export async function runCommand(args: readonly string[], surroundings: Surroundings = {}): Promise<Outcome> {
-  const { io, written } = fakeIo(surroundings)
-  const code = await run(args, io)
-  // What was written is read in a later turn.
-  await new Promise(resolve => setImmediate(resolve))
-  return { code, ...written }
+/** Starts a command in this process; what it has written so far, how it ends, and Ctrl-C. */
+export function startCommand(args: readonly string[], surroundings: Surroundings = {}) {
+  const interrupt = new AbortController()
+  const { io, written } = fakeIo(surroundings, interrupt.signal)
+  const ending = async (): Promise<Outcome> => {
+    const code = await run(args, io)
+    // What was written is read in a later turn.
+    await new Promise(resolve => setImmediate(resolve))
+    return { code, ...written }
+  }
+  return {
+    written,
+    ended: ending(),
+    interrupt: () => {
+      interrupt.abort()
+      io.onInterrupt?.()
+    }
+  }
 }
+
+/** Runs a command in this process. */
+export const runCommand = async (args: readonly string[], surroundings: Surroundings = {}): Promise<Outcome> =>
+  await startCommand(args, surroundings).ended
