@@ -25,7 +25,10 @@ export const plainEnv: NodeJS.ProcessEnv = {
   XDG_CONFIG_HOME: '/nonexistent'
 }
 
-function fakeIo({ env = {}, stdin = '', columns }: Surroundings, interrupted: AbortSignal) {
+export function fakeIo(
+  { env = {}, stdin = '', columns }: Surroundings = {},
+  interrupted = new AbortController().signal
+) {
   const written = { stdout: '', stderr: '' }
   const output = (name: 'stdout' | 'stderr') =>
     Object.assign(
