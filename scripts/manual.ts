@@ -56,7 +56,9 @@ function sectionOf(command: CommandUnknownOpts, parent: string): string[] {
     `.SS ${escaped([name, ...words].join(' '))}`,
     escaped(command.description()),
     ...command.registeredArguments.flatMap(argument => item(argument.name(), argument.description)),
-    ...command.options.filter(option => !isShared(option)).flatMap(({ flags, description }) => item(flags, description)),
+    ...command.options
+      .filter(option => !isShared(option))
+      .flatMap(({ flags, description }) => item(flags, description)),
     ...(examplesOf(command).length > 0 ? ['.PP', 'Examples:', '.PP', '.nf', '.RS'] : []),
     ...examplesOf(command).map(([line, meaning]) => `${escaped(line)}\n.RS\n${escaped(meaning)}\n.RE`),
     ...(examplesOf(command).length > 0 ? ['.RE', '.fi'] : []),

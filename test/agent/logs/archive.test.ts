@@ -162,8 +162,14 @@ await t.test('the command takes what zeek-archiver takes of an agent', async t =
   const { queue, logs, files } = directories(t, { [nameOf()]: 'one' })
   t.match(run('-1', queue, logs), { status: 0, stdout: 'archived 1 logs\n', stderr: '' })
   t.same(files(), [placeOf()])
-  for (const args of [[], ['-1'], ['-1', queue], [queue, logs], ['-1', queue, logs, 'more']]) {
-    t.match(run(...args), { status: 2, stderr: /archive needs -1 and two directories/ })
+  for (const [args, refusal] of [
+    [[], /option '-1'/],
+    [['-1'], /argument 'queue'/],
+    [['-1', queue], /argument 'directory'/],
+    [[queue, logs], /option '-1'/],
+    [['-1', queue, logs, 'more'], /too many arguments/]
+  ] as const) {
+    t.match(run(...args), { status: 2, stderr: refusal })
   }
   writeFileSync(join(queue, nameOf('dns')), 'two')
   t.match(run('-1', queue, join(logs, placeOf())), { status: 1, stderr: /^dns__.*ENOTDIR/ })
