@@ -66,11 +66,17 @@ async function programOf(loads: readonly (() => Promise<Define>)[], io: Io): Pro
     .version(packageVersion, '-V, --version', 'print the version')
     .configureOutput({
       writeOut: text => io.stdout.write(text),
-      writeErr: text => io.stderr.write(text.replace(/^error: /, 'zeek-cluster: '))
+      writeErr: text => io.stderr.write(text),
+      outputError: text => {
+        const message = text
+          .replace(/^error: /, '')
+          .trim()
+          .replace(/\s*\n\s*/g, ' ')
+        remark(io, `zeek-cluster: ${message} (--help shows what there is)`)
+      }
     })
     .configureHelp({ helpWidth: Math.min(100, io.stdout.columns || 100) })
     .exitOverride()
-    .showHelpAfterError('(add --help to see what there is)')
   for (const define of await Promise.all(loads.map(async load => await load()))) define(program, io)
   return program
 }

@@ -326,7 +326,7 @@ await t.test('every command, at a cluster', { timeout: 300_000 }, async t => {
       ['deploy --timeout 0', 2, 'It is a number above 0.'],
       ['events --from bad', 2, 'latest, earliest or a cursor'],
       ['logs --lines=-1', 2, 'It is a whole number from 0.'],
-      ['stats', 2, "unknown command 'stats'\n(Did you mean status?)"],
+      ['stats', 2, "unknown command 'stats' (Did you mean status?)"],
       ['toString', 2, "unknown command 'toString'"],
       ['constructor', 2, "unknown command 'constructor'"]
     ]

@@ -69,8 +69,8 @@ await t.test('a host name is looked up', async t => {
 await t.test('bad input is one message, and nothing on standard output', async t => {
   const cases: [string[], string, RegExp][] = [
     [['/nowhere/node.cfg'], '', /ENOENT/],
-    [[], '', /convert needs one file/],
-    [['a', 'b'], '', /convert needs one file/],
+    [[], '', /missing required argument 'file'/],
+    [['a', 'b'], '', /too many arguments for 'convert'/],
     [['-'], 'x', /^zeek-cluster: - is none of cluster\.cfg/],
     [
       ['-'],
