@@ -4,7 +4,7 @@ import { auditStream, eventStream, follow, type Followed, type OpenStream } from
 import { pagesOf } from '../client/pages.js'
 import { printableLine, type Screen } from '../terminal/screen.js'
 import { withExamples } from './examples.js'
-import { print, printJson, remark, type Io } from './io.js'
+import { print, printJson, printJsonLine, remark, type Io } from './io.js'
 import { nameList, ofController, toJson, wholeFrom } from './options.js'
 import { open, type Session } from './session.js'
 
@@ -70,7 +70,7 @@ export function defineAudit(program: Command, io: Io): void {
 async function followStream(session: Session, stream: OpenStream, json: boolean): Promise<void> {
   const { io, signal, screen, onConnection } = session
   for await (const event of follow(stream, { signal, onConnection })) {
-    if (json) print(io, JSON.stringify(event))
+    if (json) printJsonLine(io, event)
     else if (event.type === 'reset') remark(io, `events are missing here: the cursor is ${event.reason}`)
     else print(io, lineOfEvent(event, screen))
   }

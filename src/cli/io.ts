@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import type { ExitCode } from '../client/failure.js'
-import { screenOf, type Screen } from '../terminal/screen.js'
+import { printableJson, screenOf, type Screen } from '../terminal/screen.js'
 
 type Terminal = { isTTY?: boolean; columns?: number; rows?: number }
 
@@ -34,5 +34,10 @@ export function remark({ stderr }: Pick<Io, 'stderr'>, ...lines: readonly string
 
 /** Writes a result for a program. */
 export function printJson(io: Pick<Io, 'stdout'>, value: unknown): void {
-  print(io, JSON.stringify(value, undefined, 2))
+  print(io, printableJson(value, 2))
+}
+
+/** Writes one of many results for a program, in a line. */
+export function printJsonLine(io: Pick<Io, 'stdout'>, value: unknown): void {
+  print(io, printableJson(value))
 }

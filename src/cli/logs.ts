@@ -4,7 +4,7 @@ import { exitCodes } from '../client/failure.js'
 import { ask, storyOf, submit } from '../client/requests.js'
 import { printable, printableLine, type Screen } from '../terminal/screen.js'
 import { withExamples } from './examples.js'
-import { print, remark, type Io } from './io.js'
+import { print, printJsonLine, remark, type Io } from './io.js'
 import { ofController, selectorOf, selectsNodes, toJson, wholeFrom } from './options.js'
 import { showOutcome } from './requests.js'
 import { open, type Session } from './session.js'
@@ -105,7 +105,7 @@ async function followLogs(session: Session, args: OutputQuery, json: boolean): P
       const { node, stream, lines: written } = step.value
       const fresh = tails.freshOf(`${node} ${stream}`, written)
       if (!json) writer.write(node, fresh)
-      else if (fresh.length > 0) print(io, JSON.stringify({ ...step.value, lines: fresh }))
+      else if (fresh.length > 0) printJsonLine(io, { ...step.value, lines: fresh })
     }
   }
 }

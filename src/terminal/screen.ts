@@ -66,16 +66,23 @@ function styleOf(hasColours: boolean): Style {
 }
 
 /**
- * Returns a text from elsewhere as it can be shown: with what would move the cursor, change colours, or turn the
- * direction of the text written out. Line ends stay.
+ * What would move the cursor, change colours, or turn the direction of a text: C0 without tab and line feed, DEL, C1, and
+ * what the Unicode Bidirectional Algorithm (section 2) takes for directions.
  */
+const hostile =
+  // eslint-disable-next-line no-control-regex
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+
+/** Returns a text from elsewhere as it can be shown: with what is hostile to a terminal written out. Line ends stay. */
 export function printable(text: string): string {
-  return text.replace(
-    // C0 without tab and line feed, DEL, C1; and what changes the direction (Unicode Bidirectional Algorithm, 2).
-    // eslint-disable-next-line no-control-regex
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    character => (character === '\r' ? '' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
-  )
+  return text.replace(hostile, character => (character === '\r' ? '' : escaped(character)))
+}
+
+/** Returns a value as JSON that can be shown, too: what is hostile to a terminal is escaped, as JSON allows. */
+export function printableJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replace(hostile, escaped)
 }
 
 /** As `printable`, in one line. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { printable, printableLine, screenOf } from '../../src/terminal/screen.js'
+import { printable, printableJson, printableLine, screenOf } from '../../src/terminal/screen.js'
 import { amount, bytes, duration, percent } from '../../src/terminal/units.js'
 import { runs } from '../support/runs.js'
 
@@ -109,4 +109,16 @@ await t.test('a terminal is used as it is', async t => {
   t.equal(screenOf({ isTTY: true }, {}).style('bad', 'x'), '\u001b[31mx\u001b[39m')
   t.equal(screenOf({ isTTY: true }, { NO_COLOR: '1' }).style('bad', 'x'), 'x')
   t.equal(screenOf({}, {}).style('bad', 'x'), 'x')
+})
+
+await t.test('JSON is the same value, and does nothing to the terminal', async t => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.string({ unit: 'binary' }), (value, text) => {
+      const shown = printableJson([value, text], 2)
+      t.same(JSON.parse(shown), JSON.parse(JSON.stringify([value, text])))
+      return printable(shown) === shown
+    }),
+    { numRuns: runs(100) }
+  )
+  t.equal(printableJson('a\u202eb\u009b'), '"a\\u202eb\\u009b"')
 })
