@@ -1,5 +1,4 @@
 import { InvalidArgumentError, Option, type Command, type OptionValues } from '@commander-js/extra-typings'
-import type { TargetOptions } from '../client/target.js'
 
 /** The roles that nodes have. */
 export const clusterRoles = ['MANAGER', 'LOGGER', 'PROXY', 'WORKER'] as const
@@ -57,8 +56,6 @@ export function submits<A extends unknown[], O extends OptionValues>(command: Co
     )
     .option('--no-wait', 'print the ID of the request and do not wait')
 }
-
-export type ControllerOptions = TargetOptions
 
 export function positive(text: string): number {
   const value = Number(text)
