@@ -48,39 +48,25 @@ await t.test('at a terminal', { timeout: 300_000 }, async t => {
     t.equal(lines.filter(line => /\d of 3/.test(line)).length, 2, 'the bar is there once')
   })
 
-  await t.test('without colours, in ASCII, and without live lines where a terminal cannot have them', async t => {
-    const plain = start('deploy --no-check --force', { LANG: 'C' })
-    t.equal(await plain.ended, 1)
-    t.match(plain.screen().join('\n'), /^#{30} 2 of 3, 1 failed\nx proxy-1 /)
-    // eslint-disable-next-line no-control-regex
-    t.notMatch(plain.written(), /\u001b\[\d*m/)
-    // eslint-disable-next-line no-control-regex
-    t.notMatch(plain.written().replace(/\u001b\[[^a-zA-Z]*[a-zA-Z]/g, ''), /[^\0-\x7f]/)
-    const dumb = start('deploy --no-check --force', { TERM: 'dumb', NO_COLOR: '' })
-    t.equal(await dumb.ended, 1)
-    t.notMatch(dumb.written(), '\u001b')
-    t.match(dumb.written(), 'worker-1: RUNNING (joined the cluster)\r\n')
-  })
-
-  await t.test('the first Ctrl-C says how to come back, and leaves the terminal as it was', async t => {
-    const deploying = start('deploy --no-check --force')
-    await until(() => deploying.screen().some(line => line.includes('worker-1  ')), 'it is under way')
-    deploying.type('\u0003')
-    t.equal(await deploying.ended, 130)
-    t.ok(deploying.isCursorVisible())
-    const lines = deploying.screen().join('').split('the request goes on')
-    t.equal(lines.length, 2)
-    const reqid = /request wait ([0-9a-f-]{36})/.exec(lines[1]!)?.[1]
-    const waiting = start(`request wait ${reqid}`)
-    t.equal(await waiting.ended, 1)
-    t.match(waiting.screen().join('\n'), /✔ worker-1\n/)
-  })
-
   const { state } = await ask('stage_configuration', {
     config: { ...configuration, nodes: configuration.nodes.slice(0, 2) }
   })
   t.equal(state, 'succeeded')
   t.equal((await ask('deploy')).state, 'succeeded')
+
+  await t.test('without colours, in ASCII, and without live lines where a terminal cannot have them', async t => {
+    const plain = start('restart worker-1', { LANG: 'C' })
+    t.equal(await plain.ended, 0)
+    t.match(plain.screen().join('\n'), /^#{30} 1 of 1\n\+ worker-1\n/)
+    // eslint-disable-next-line no-control-regex
+    t.notMatch(plain.written(), /\u001b\[\d*m/)
+    // eslint-disable-next-line no-control-regex
+    t.notMatch(plain.written().replace(/\u001b\[[^a-zA-Z]*[a-zA-Z]/g, ''), /[^\0-\x7f]/)
+    const dumb = start('restart worker-1', { TERM: 'dumb', NO_COLOR: '' })
+    t.equal(await dumb.ended, 0)
+    t.notMatch(dumb.written(), '\u001b')
+    t.match(dumb.written(), 'worker-1: RUNNING (joined the cluster)\r\n')
+  })
 
   await t.test('status --watch is drawn anew in place, in the size that the terminal has', async t => {
     const watching = start('status --watch', {}, { columns: 60, rows: 12 })
@@ -125,6 +111,21 @@ await t.test('at a terminal', { timeout: 300_000 }, async t => {
       leaving.type(key)
       t.equal(await leaving.ended, 130)
     }
+  })
+
+  await t.test('the first Ctrl-C says how to come back, and leaves the terminal as it was', async t => {
+    const [manager, worker] = configuration.nodes
+    const slow = { ...configuration, nodes: [manager, { ...worker, env: { STAND_IN: 'slow=600000' } }] }
+    writeFileSync(file, JSON.stringify(slow))
+    const deploying = start(`deploy --no-check ${file}`)
+    await until(() => deploying.screen().some(line => line.includes('worker-1  ')), 'it is under way')
+    deploying.type('\u0003')
+    t.equal(await deploying.ended, 130)
+    t.ok(deploying.isCursorVisible())
+    const [, hint = '', ...more] = deploying.screen().join('').split('the request goes on')
+    t.same(more, [])
+    const [reqid] = /(?<=request wait )[0-9a-f-]{36}/.exec(hint)!
+    t.match(await (await fetch(`${url}/v1/requests/${reqid}`)).json(), { type: 'deploy', state: 'pending' })
   })
 })
 
