@@ -2,7 +2,7 @@ import neostandard from 'neostandard'
 
 export default [
   // Prettier formats.
-  ...neostandard({ ts: true, noStyle: true, ignores: ['dist', 'node_modules', '.tap'] }),
+  ...neostandard({ ts: true, noStyle: true, ignores: ['dist', 'node_modules', '.tap', 'test/clients/ts'] }),
   {
     files: ['**/*.ts'],
     languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['*.js'] } } },
