@@ -57,6 +57,7 @@ function write({ name, language }: Generator, directory: string, url: string) {
   for (const file of language.files) put(file, readFileSync(here(language.name, file), 'utf8'))
   put('openapi.yaml', readFileSync(join(packageRoot, 'openapi.yaml'), 'utf8'))
   if (blocks['yaml'] !== undefined) put(`${name}.yml`, blocks['yaml'])
+  if (blocks['js'] !== undefined) put(`${name}.config.js`, blocks['js'])
   const programs = [{ what: 'the program', file: language.program, expected: whole }]
   put(language.program, readFileSync(here(language.name, `${name}.${language.name}`), 'utf8'))
   const page = blocks[language.name]
@@ -87,7 +88,7 @@ async function tryOut(t: Test, generator: Generator, url: string, env: NodeJS.Pr
   await step('prepare', generator.language.prepare, limits.run)
   const generated = await step('generate', generate, limits.generate)
   t.same(remarksOf(generator, generated.output), [], 'it has nothing to remark')
-  await step('compile', generator.language.compile, limits.compile)
+  await step('compile', generator.compile ?? generator.language.compile, limits.compile)
   for (const { what, file, expected } of programs) {
     const { stdout } = await step(what, generator.language.run(file), limits.run)
     t.equal(stdout, expected, `${what} prints what is expected`)
@@ -96,7 +97,10 @@ async function tryOut(t: Test, generator: Generator, url: string, env: NodeJS.Pr
 
 const cluster = new Cluster(t)
 await cluster.start(['agent-1'])
+const only = process.env['CLIENTS']?.split(',')
+
 for (const generator of generators) {
+  if (only && !only.includes(generator.name)) continue
   const env: NodeJS.ProcessEnv = {}
   const bins: string[] = []
   const missing: string[] = []
