@@ -5,6 +5,7 @@ import { extname } from 'node:path'
 import { addAbortSignal } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { exitCodes, Failure } from '../client/failure.js'
+import { AppError } from '../errors.js'
 import type { Io } from './io.js'
 
 /** A configuration as it is sent; what it says is for the controller to judge. */
@@ -96,14 +97,19 @@ function unwrapped(value: unknown): unknown {
   return isBody ? (value as { config: unknown }).config : value
 }
 
+/** Converts the file of another tool, as this host sees names and itself. Throws `invalid_request`. */
+export async function convertInput(file: string, input: string): Promise<ConfigurationFile> {
+  const { convert } = await import('../formats/convert.js')
+  const { configuration, notes } = await convert(file, input, {
+    resolve: async host => (await lookup(host)).address,
+    defaultInstance: `agent-${hostname()}`
+  })
+  return { config: configuration, notes }
+}
+
 async function converted(file: string, input: string): Promise<ConfigurationFile> {
-  const [{ convert }, { AppError }] = await Promise.all([import('../formats/convert.js'), import('../errors.js')])
   try {
-    const { configuration, notes } = await convert(file, input, {
-      resolve: async host => (await lookup(host)).address,
-      defaultInstance: `agent-${hostname()}`
-    })
-    return { config: configuration, notes }
+    return await convertInput(file, input)
   } catch (error) {
     if (error instanceof AppError) throw new Failure(exitCodes.usage, `${file}: ${error.message}`, { cause: error })
     throw error

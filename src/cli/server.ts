@@ -3,7 +3,7 @@ import type { Command } from '@commander-js/extra-typings'
 import type { ExitCode } from '../client/failure.js'
 import { packageVersion } from '../util.js'
 import { withExamples } from './examples.js'
-import { print, type Io } from './io.js'
+import { print, printJson, remark, type Io } from './io.js'
 
 /** Options of `start` that are about nodes; the others are of the server. */
 const ofNodes = /^--(role|instance|all|json|timeout|no-wait|url|context|token-file|ca|cert|key|help)(=|$)|^-h$/
@@ -34,7 +34,10 @@ export function defineConvert(program: Command, io: Io): void {
     ['zeek-cluster deploy node.cfg', 'converts it as well']
   )
   command.action(async file => {
-    io.exitCode = (await (await import('./convert.js')).convertFile([file])) as ExitCode
+    const { convertInput, readInput } = await import('./configuration-file.js')
+    const { config, notes } = await convertInput(file, await readInput(file, io))
+    remark(io, ...notes)
+    printJson(io, { config })
   })
 }
 
