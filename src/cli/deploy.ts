@@ -7,7 +7,7 @@ import { namesInstances, onOneInstance, readConfiguration, type ConfigurationFil
 import { withExamples } from './examples.js'
 import { remark, type Io } from './io.js'
 import { ofController, submits, toJson } from './options.js'
-import { requestWithProgress, showOutcome } from './requests.js'
+import { requestWithProgress, showOutcome, warn } from './requests.js'
 import { open, type Session } from './session.js'
 
 export function defineDeploy(program: Command, io: Io): void {
@@ -56,13 +56,11 @@ function summary({ screen: { style, symbols } }: Session, { state, results }: Cl
 
 /** Stages a configuration. Returns its ID. Throws a Failure with every error that it has. */
 export async function stage(session: Session, { config, notes }: ConfigurationFile): Promise<string> {
-  const { api, io, screen, signal } = session
-  const warn = (texts: readonly string[]) =>
-    remark(io, ...texts.map(text => screen.style('warning', `warning: ${printableLine(text)}`)))
-  warn(notes)
+  const { api, signal } = session
+  warn(session, notes)
   const whole = namesInstances(config) ? config : onOneInstance(config, await connectedInstances(session))
   const { results, warnings } = await ask(api, 'stage_configuration', { config: whole }, { signal })
-  warn(warnings)
+  warn(session, warnings)
   const errors = results.flatMap(({ success, error = 'refused' }) => (success ? [] : [printableLine(error)]))
   if (errors.length > 0) {
     throw new Failure(exitCodes.usage, `the configuration is refused:${errors.map(error => `\n  ${error}`).join('')}`)

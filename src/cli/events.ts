@@ -1,7 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
-import type { Schema } from '../client/connection.js'
 import { auditStream, eventStream, follow, type Followed, type OpenStream } from '../client/events.js'
-import { pagesOf } from '../client/pages.js'
+import { itemsOf } from '../client/pages.js'
 import { printableLine, type Screen } from '../terminal/screen.js'
 import { withExamples } from './examples.js'
 import { print, printJson, printJsonLine, remark, type Io } from './io.js'
@@ -56,12 +55,10 @@ export function defineAudit(program: Command, io: Io): void {
     const session = await open(io, options)
     const { api, signal, screen } = session
     if (goesOn === true) return await followStream(session, auditStream(api, 'latest'), json === true)
-    const entries: Schema['AuditEntry'][] = []
-    const read = async (query: { limit: number; after?: string | undefined }) =>
-      (await api.GET('/v1/audit', { params: { query }, signal })).data!
-    for await (const page of pagesOf({ limit, pageMax: 200 }, read, ({ entries }) => entries.length)) {
-      entries.push(...page.entries)
-    }
+    const entries = await itemsOf({ limit, pageMax: 200 }, async query => {
+      const { data } = await api.GET('/v1/audit', { params: { query }, signal })
+      return { items: data!.entries, next: data!.next }
+    })
     if (json === true) printJson(io, { entries })
     else print(io, ...entries.map(entry => lineOfEvent(entry, screen)))
   })

@@ -1,7 +1,8 @@
 import { Option, type Command } from '@commander-js/extra-typings'
 import type { Schema } from '../client/connection.js'
+import type { Followed } from '../client/events.js'
 import { exitCodes } from '../client/failure.js'
-import { ask, storyOf, submit } from '../client/requests.js'
+import { ask, followed, submit } from '../client/requests.js'
 import { printable, printableLine, type Screen } from '../terminal/screen.js'
 import { withExamples } from './examples.js'
 import { print, printJsonLine, remark, type Io } from './io.js'
@@ -79,6 +80,12 @@ async function followLogs(session: Session, args: OutputQuery, json: boolean): P
   const { io, api, signal, onConnection } = session
   const writer = new LineWriter(session, args.nodes?.length !== 1)
   const tails = new Tails()
+  const onEvent = (event: Followed) => {
+    if (event.type !== 'node_output') return
+    const fresh = tails.freshOf(`${event.node} ${event.stream}`, event.lines)
+    if (!json) writer.write(event.node, fresh)
+    else if (fresh.length > 0) printJsonLine(io, { ...event, lines: fresh })
+  }
   for (let lines = args.lines; !signal.aborted; lines = overlapLines) {
     const { reqid } = await submit(
       api,
@@ -87,25 +94,14 @@ async function followLogs(session: Session, args: OutputQuery, json: boolean): P
       { signal }
     )
     tails.beginAnew()
-    const story = storyOf(api, reqid, { signal, onConnection })
-    for (;;) {
-      const step = await story.next()
-      if (step.done === true) {
-        // The controller was restarted.
-        if (step.value.state === 'interrupted') break
-        const refused = step.value.results.filter(({ success }) => !success)
-        for (const { node, error } of refused) remark(io, `${node ?? 'logs'}: ${printableLine(error ?? 'failed')}`)
-        if (refused.length === step.value.results.length) {
-          io.exitCode = exitCodes.failed
-          return
-        }
-        break
-      }
-      if (step.value.type !== 'node_output') continue
-      const { node, stream, lines: written } = step.value
-      const fresh = tails.freshOf(`${node} ${stream}`, written)
-      if (!json) writer.write(node, fresh)
-      else if (fresh.length > 0) printJsonLine(io, { ...step.value, lines: fresh })
+    const { state, results } = await followed(api, reqid, { signal, onConnection, onEvent })
+    // The controller was restarted.
+    if (state === 'interrupted') continue
+    const refused = results.filter(({ success }) => !success)
+    for (const { node, error } of refused) remark(io, `${node ?? 'logs'}: ${printableLine(error ?? 'failed')}`)
+    if (refused.length === results.length) {
+      io.exitCode = exitCodes.failed
+      return
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import { exitCodes, Failure } from '../client/failure.js'
-import { pagesOf } from '../client/pages.js'
+import { itemsOf } from '../client/pages.js'
 import type { RequestType } from '../client/requests.js'
 import { tableOf, type Column } from '../terminal/table.js'
 import type { Schema } from '../client/connection.js'
@@ -122,12 +122,10 @@ export function defineHistory(program: Command, io: Io): void {
   command.action(async ({ json, limit, type, state, ...options }) => {
     const { api, signal, screen } = await open(io, options)
     const filter = { type: type as never, state: state as never }
-    const requests: Schema['ClusterRequest'][] = []
-    const read = async (page: { limit: number; after?: string | undefined }) =>
-      (await api.GET('/v1/requests', { params: { query: { ...filter, ...page } }, signal })).data!
-    for await (const page of pagesOf({ limit, pageMax: 200 }, read, ({ requests }) => requests.length)) {
-      requests.push(...page.requests)
-    }
+    const requests = await itemsOf({ limit, pageMax: 200 }, async page => {
+      const { data } = await api.GET('/v1/requests', { params: { query: { ...filter, ...page } }, signal })
+      return { items: data!.requests, next: data!.next }
+    })
     if (json === true) printJson(io, { requests })
     else if (requests.length === 0) remark(io, 'no requests')
     else print(io, tableOf(historyColumns, requests, screen))

@@ -1,6 +1,6 @@
-import { eventStream, type Followed } from '../client/events.js'
+import { eventStream } from '../client/events.js'
 import { exitCodes, Failure, type ExitCode } from '../client/failure.js'
-import { storyOf, submit, type ClusterRequest, type RequestType } from '../client/requests.js'
+import { followed, submit, type ClusterRequest, type RequestType } from '../client/requests.js'
 import type { Schema } from '../client/connection.js'
 import { printable, printableLine, type Screen } from '../terminal/screen.js'
 import { print, printJson, remark, type Io } from './io.js'
@@ -23,31 +23,34 @@ function leaveWith(io: Io, reqid: string): void {
   io.onInterrupt = () => remark(io, `the request goes on; to come back to it: zeek-cluster request wait ${reqid}`)
 }
 
-/**
- * Submits a request and waits until it is finished, calling `onEvent` with each of its events. Returns undefined when
- * it is not waited for: then its ID is printed.
- */
+/** Submits a request, and waits until it is finished. Returns undefined when it is not waited for. */
 export async function request(
   session: Session,
   type: RequestType,
   args: object,
-  { timeout, wait, onEvent }: SubmitFlags & { onEvent?: (event: Followed) => void }
+  flags: SubmitFlags
 ): Promise<ClusterRequest | undefined> {
-  const { io, api, signal } = session
+  const accepted = await submitted(session, type, args, flags)
+  return accepted && (await awaited(session, accepted.reqid))
+}
+
+/** Submits a request. Returns undefined when it is not waited for: then its ID is printed. */
+async function submitted(
+  { io, api, signal }: Session,
+  type: RequestType,
+  args: object,
+  { timeout, wait }: SubmitFlags
+): Promise<ClusterRequest | undefined> {
   const accepted = await submit(api, type, args, { signal, timeout })
-  if (wait !== false) return await awaited(session, accepted.reqid, onEvent)
+  if (wait !== false) return accepted
   print(io, accepted.reqid)
   return undefined
 }
 
 /** Waits until a request is finished. */
-export async function awaited(
-  { io, api, signal, onConnection }: Session,
-  reqid: string,
-  onEvent: (event: Followed) => void = () => {}
-): Promise<ClusterRequest> {
+export async function awaited({ io, api, signal, onConnection }: Session, reqid: string): Promise<ClusterRequest> {
   leaveWith(io, reqid)
-  return await told(storyOf(api, reqid, { signal, onConnection, patienceMs }), onEvent)
+  return await followed(api, reqid, { signal, onConnection, patienceMs })
 }
 
 /** As `request`, with the progress of each node shown; of those that are expected from the start. */
@@ -55,32 +58,25 @@ export async function requestWithProgress(
   session: Session,
   type: RequestType,
   args: object,
-  { timeout, wait, names }: SubmitFlags & { names: readonly string[] }
+  { names, ...flags }: SubmitFlags & { names: readonly string[] }
 ): Promise<ClusterRequest | undefined> {
   const { io, api, signal } = session
-  const accepted = await submit(api, type, args, { signal, timeout })
+  const accepted = await submitted(session, type, args, flags)
+  if (!accepted) return undefined
   const { reqid, event_cursor: from } = accepted
-  if (wait === false) {
-    print(io, reqid)
-    return undefined
-  }
   leaveWith(io, reqid)
   // States of nodes are told to all; a request's own stream has only its own.
   const stream = eventStream(api, { from, types: ['request_progress', 'notify_change', `${type}_response`] })
   return await showingProgress(
     session,
     names,
-    async ({ onEvent, onConnection }) =>
-      await told(storyOf(api, reqid, { signal, onConnection, patienceMs, stream }), onEvent)
+    async watcher => await followed(api, reqid, { ...watcher, signal, patienceMs, stream })
   )
 }
 
-async function told<T>(story: AsyncGenerator<Followed, T>, onEvent: (event: Followed) => void): Promise<T> {
-  for (;;) {
-    const step = await story.next()
-    if (step.done === true) return step.value
-    onEvent(step.value)
-  }
+/** Says what is odd, for a person. */
+export function warn({ io, screen }: Pick<Session, 'io' | 'screen'>, texts: readonly string[]): void {
+  remark(io, ...texts.map(text => screen.style('warning', `warning: ${printableLine(text)}`)))
 }
 
 type Result = Schema['RequestResult']
@@ -95,7 +91,7 @@ export function showOutcome(
   const { type, state, results, warnings } = finished
   if (json === true) printJson(io, finished)
   else {
-    for (const warning of warnings) remark(io, screen.style('warning', `warning: ${printableLine(warning)}`))
+    warn({ io, screen }, warnings)
     if (results.length === 0 && state !== 'succeeded') throw new Failure(exitCodes.failed, `${type} has ended ${state}`)
     for (const result of results) print(io, ...show(result))
   }

@@ -2,7 +2,7 @@ import { Option, type Command } from '@commander-js/extra-typings'
 import { suggestion } from '../../schemas/nearest.js'
 import type { Api, Schema } from '../client/connection.js'
 import { exitCodes, Failure, type ExitCode } from '../client/failure.js'
-import { pagesOf } from '../client/pages.js'
+import { itemsOf } from '../client/pages.js'
 import { ask } from '../client/requests.js'
 import { printableLine, type Screen } from '../terminal/screen.js'
 import { tableOf } from '../terminal/table.js'
@@ -58,10 +58,7 @@ export function defineStatus(program: Command, io: Io): void {
       io.exitCode = await watchStatus(session, query, view)
       return
     }
-    const status = await readStatus(session, query)
-    if (options.json === true) printJson(io, jsonOf(status))
-    else print(io, ...linesOf(status, view, session.screen))
-    io.exitCode = exitCodeOf(status)
+    io.exitCode = exitCodeOf(await showStatus(session, query, view, options))
   })
 }
 
@@ -99,9 +96,7 @@ export function defineTop(program: Command, io: Io): void {
       await watchStatus(session, query, view)
       return
     }
-    const status = await readStatus(session, query)
-    if (options.json === true) printJson(io, jsonOf(status))
-    else print(io, ...linesOf(status, view, session.screen))
+    await showStatus(session, query, view, options)
   })
 }
 
@@ -143,6 +138,19 @@ function viewOf(
   }
 }
 
+/** Prints a status once, and returns it. */
+async function showStatus(
+  session: Session,
+  query: StatusQuery,
+  view: StatusView,
+  { json }: { json?: true | undefined }
+): Promise<Status> {
+  const status = await readStatus(session, query)
+  if (json === true) printJson(session.io, jsonOf(status))
+  else print(session.io, ...linesOf(status, view, session.screen))
+  return status
+}
+
 /** Reads the state of nodes, their last samples, and the health of the cluster. */
 export async function readStatus(session: Session, query: StatusQuery): Promise<Status> {
   const { api } = session
@@ -164,15 +172,13 @@ export async function readNodes({ api, signal }: Session, { nodes: names, select
     // What is no state is for the controller to say.
     state: states?.map(state => state.toUpperCase()) as Schema['NodeState'][] | undefined
   }
-  const read = async (page: { limit: number; after?: string | undefined }) =>
-    (await api.GET('/v1/nodes', { params: { query: { ...filter, ...page } }, signal })).data!
-  const nodes: Schema['InstanceNode'][] = []
   let cursor = ''
-  for await (const page of pagesOf({ pageMax: 1000 }, read, ({ nodes }) => nodes.length)) {
-    nodes.push(...page.nodes)
+  const nodes = await itemsOf({ pageMax: 1000 }, async page => {
+    const { data } = await api.GET('/v1/nodes', { params: { query: { ...filter, ...page } }, signal })
     // What happens while the other pages are read comes after the first one's.
-    if (cursor === '') cursor = page.event_cursor
-  }
+    if (cursor === '') cursor = data!.event_cursor
+    return { items: data!.nodes, next: data!.next }
+  })
   for (const name of names) {
     if (states === undefined && !nodes.some(({ node }) => node === name)) {
       const known = nodes.map(({ node }) => node)

@@ -1,24 +1,24 @@
-/** A page of a list. */
-interface Page {
-  /** What the next page comes after; absent in the last one. */
-  next?: string | undefined
+/** Which page of a list. */
+export interface PageQuery {
+  limit: number
+  /** The `next` of the page before. */
+  after?: string | undefined
 }
 
 /**
- * Yields the pages of a list until there are `limit` items, or no more; no page has more items than are wanted, and none
- * more than `pageMax`. `read` gets one page, `count` tells how many items it has.
+ * Returns the items of a list, page by page, until there are `limit` or no more; no page has more than are wanted, and
+ * none more than `pageMax`. `read` gets one page: its items, and `next` where there are more.
  */
-export async function* pagesOf<P extends Page>(
+export async function itemsOf<Item>(
   { limit = Infinity, pageMax }: { limit?: number; pageMax: number },
-  read: (query: { limit: number; after?: string | undefined }) => Promise<P>,
-  count: (page: P) => number
-): AsyncGenerator<P> {
+  read: (query: PageQuery) => Promise<{ items: readonly Item[]; next?: string | undefined }>
+): Promise<Item[]> {
+  const all: Item[] = []
   let after: string | undefined
-  for (let left = limit; left > 0;) {
-    const page = await read({ limit: Math.min(left, pageMax), after })
-    yield page
-    left -= count(page)
-    after = page.next
-    if (after === undefined) return
-  }
+  do {
+    const { items, next } = await read({ limit: Math.min(limit - all.length, pageMax), after })
+    all.push(...items)
+    after = next
+  } while (after !== undefined && all.length < limit)
+  return all
 }

@@ -55,25 +55,23 @@ export async function submit(
 
 type PostAny = (path: string, init: object) => Promise<{ data: ClusterRequest }>
 
-/** What of a request's story is followed: its own events, or others, too. */
 export interface StoryOptions extends FollowOptions {
+  /** A stream with more than the events of the request; those of other requests are left out. */
   stream?: OpenStream | undefined
+  onEvent?: ((event: Followed) => void) | undefined
 }
 
-/**
- * Yields the events of a request until it is finished, over lost connections; from a stream of more, those of other
- * requests are left out. Returns the finished request.
- */
-export async function* storyOf(
+/** Follows a request until it is finished, over lost connections, and returns it. */
+export async function followed(
   api: Api,
   reqid: string,
-  { stream = requestStream(api, reqid), ...options }: StoryOptions
-): AsyncGenerator<Followed, ClusterRequest> {
+  { stream = requestStream(api, reqid), onEvent = () => {}, ...options }: StoryOptions
+): Promise<ClusterRequest> {
   for await (const event of follow(stream, { isKnown: true, ...options })) {
     // Of what the past was, the request itself tells.
     if (event.type === 'reset') break
     if ('reqid' in event && event.reqid !== reqid) continue
-    yield event
+    onEvent(event)
     if (event.type.endsWith('_response') || event.type === 'request_expired') break
   }
   return await finished(api, reqid, options)

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { connect } from '../../src/client/connection.js'
 import { eventStream, follow, requestStream, type FollowOptions, type Followed } from '../../src/client/events.js'
-import { finished, storyOf, submit } from '../../src/client/requests.js'
+import { finished, followed, submit } from '../../src/client/requests.js'
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void
 
@@ -230,16 +230,13 @@ await t.test('a story leaves out the requests of others, and ends with the respo
     response => json(response, { state: 'pending' }),
     response => json(response, { state: 'a_new_state' })
   )
-  const story = storyOf(api, 'mine', { ...options(t), stream: eventStream(api) })
-  const told = []
-  for (;;) {
-    const step = await story.next()
-    if (step.done === true) {
-      t.match(step.value, { state: 'a_new_state' })
-      break
-    }
-    told.push(step.value.type)
-  }
+  const told: string[] = []
+  const done = await followed(api, 'mine', {
+    ...options(t),
+    stream: eventStream(api),
+    onEvent: ({ type }) => told.push(type)
+  })
+  t.match(done, { state: 'a_new_state' })
   t.same(told, ['notify_change', 'invented_by_a_newer_one', 'deploy_response'])
 })
 
