@@ -1,8 +1,9 @@
 import { InvalidArgumentError, Option, type Command, type OptionValues } from '@commander-js/extra-typings'
+import type { Schema } from '../client/connection.js'
 
-/** The roles that nodes have. */
-export const clusterRoles = ['MANAGER', 'LOGGER', 'PROXY', 'WORKER'] as const
-export type ClusterRole = (typeof clusterRoles)[number]
+export type ClusterRole = Schema['ClusterRole']
+/** The roles that nodes have. Not from the schemas: these take longer to load than a command to run. */
+export const clusterRoles = ['MANAGER', 'LOGGER', 'PROXY', 'WORKER'] as const satisfies readonly ClusterRole[]
 
 /** The heading of the options that all commands have which ask a controller. */
 export const controllerGroup = 'Controller:'

@@ -1,4 +1,5 @@
 import { Option, type Command } from '@commander-js/extra-typings'
+import { roles } from '../../schemas/access.js'
 import type { TargetOptions } from '../client/target.js'
 import { exitCodes, Failure } from '../client/failure.js'
 import { tableOf } from '../terminal/table.js'
@@ -7,8 +8,6 @@ import { expirySeconds } from './expiry.js'
 import { print, printJson, remark, type Io } from './io.js'
 import { ofController, toJson } from './options.js'
 import { open, type Session } from './session.js'
-
-const roles = ['viewer', 'operator', 'admin', 'agent'] as const
 
 export function defineToken(program: Command, io: Io): void {
   const command = program

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import createClient, { type Client } from 'openapi-fetch'
 import type { components, paths } from './openapi.js'
-import { failureOfAnswer, failureOfNetwork, isLost } from './failures.js'
+import { failureOfAnswer, failureOfNetwork, isLost } from './remedies.js'
 import type { Target } from './target.js'
 
 export type Schema = components['schemas']
@@ -10,21 +10,24 @@ export type Schema = components['schemas']
 export type Api = Pick<Client<paths>, 'GET' | 'POST' | 'DELETE'>
 
 /** How often something is sent whose answer is lost, and the pause after the first time. */
-export const attempts = 5
-export const pauseMs = 200
+const attempts = 5
+const pauseMs = 200
 
 /** Returns the API of a controller. Nothing is sent yet. */
 export async function connect(target: Target): Promise<Api> {
   const { url, token } = target
   const { fetch: send, Request: RequestClass } = await transportOf(target)
-  /** Sends a request. A question to a controller that has answered before is asked again when its answer is lost. */
+  /** Sends a request. It is sent again when its answer is lost, if that changes nothing. */
   const ask = async (request: Request, attempt = 1): Promise<Response> => {
     try {
-      return await send(request)
+      // A body can be sent once.
+      return await send(request.clone())
     } catch (error) {
       if (request.signal.aborted) throw error
       const failure = failureOfNetwork(error, url)
-      if (!isKnown || request.method !== 'GET' || attempt === attempts || !isLost(failure)) throw failure
+      // What has a key is done once; a question is asked again of a controller that has answered before.
+      const isRepeatable = request.headers.has('idempotency-key') || (isKnown && request.method === 'GET')
+      if (!isRepeatable || attempt === attempts || !isLost(failure)) throw failure
       await sleep(pauseMs * attempt, undefined, { signal: request.signal })
       return await ask(request, attempt + 1)
     }

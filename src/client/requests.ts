@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { attempts, pauseMs, type Api, type Schema } from './connection.js'
+import type { Api, Schema } from './connection.js'
 import {
   follow,
   isTransient,
@@ -10,7 +9,6 @@ import {
   type Followed,
   type OpenStream
 } from './events.js'
-import { isLost } from './failures.js'
 
 export type ClusterRequest = Schema['ClusterRequest']
 export type RequestType = Schema['RequestType']
@@ -24,33 +22,30 @@ export interface SubmitOptions {
   signal: AbortSignal
   /** Seconds until the request times out, instead of what its type has. */
   timeout?: number | undefined
+  /** Seconds that the answer may wait for the request to be finished. */
+  wait?: number | undefined
 }
 
 /**
  * Submits a request. When the connection is lost meanwhile it is sent again, under the same key: it is done once.
- * Returns it as it was accepted.
+ * Returns it as it was accepted, or finished where the answer may wait.
  */
 export async function submit(
   api: Api,
   type: RequestType,
   args: object,
-  { signal, timeout }: SubmitOptions
+  { signal, timeout, wait }: SubmitOptions
 ): Promise<ClusterRequest> {
-  const key = randomUUID()
-  for (let attempt = 1; ; attempt++) {
-    try {
-      // Which arguments a type takes is for its schema to say, at the controller.
-      const { data } = await (api.POST as PostAny)(`/v1/requests/${type}`, {
-        params: { query: timeout === undefined ? {} : { timeout }, header: { 'idempotency-key': key } },
-        body: args,
-        signal
-      })
-      return data
-    } catch (error) {
-      if (!isLost(error) || attempt === attempts) throw error
-      await sleep(pauseMs * attempt, undefined, { signal })
-    }
-  }
+  // Which arguments a type takes is for its schema to say, at the controller.
+  const { data } = await (api.POST as PostAny)(`/v1/requests/${type}`, {
+    params: {
+      query: timeout === undefined ? {} : { timeout },
+      header: { 'Idempotency-Key': randomUUID(), ...(wait === undefined ? {} : { Prefer: `wait=${wait}` }) }
+    },
+    body: args,
+    signal
+  })
+  return data
 }
 
 type PostAny = (path: string, init: object) => Promise<{ data: ClusterRequest }>
@@ -99,7 +94,7 @@ export async function finished(api: Api, reqid: string, options: FollowOptions):
 
 /** Submits a request and returns it once it is finished. */
 export async function ask(api: Api, type: RequestType, args: object, options: SubmitOptions): Promise<ClusterRequest> {
-  const accepted = await submit(api, type, args, options)
+  const accepted = await submit(api, type, args, { ...options, wait: waitSeconds })
   if (accepted.state !== 'pending') return accepted
   return await finished(api, accepted.reqid, { signal: options.signal, patienceMs: askPatienceMs })
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { isLoopback } from '../util.js'
 import { contextsFile, readContexts } from './contexts.js'
 import { exitCodes, Failure } from './failure.js'
 
@@ -102,6 +103,7 @@ export function parseUrl(text: string): string {
 export function refuseClearToken({ url, token }: Pick<Target, 'url' | 'token'>): void {
   const { protocol, hostname } = new URL(url)
   if (token === undefined || protocol === 'https:') return
-  if (/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)) return
+  // The name of an IPv6 address in a URL has brackets.
+  if (isLoopback(hostname.replace(/^\[|\]$/g, ''))) return
   throw new Failure(exitCodes.usage, `the token would be sent in clear to ${url}: use https, or an ssh tunnel`)
 }
