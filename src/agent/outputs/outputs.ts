@@ -127,7 +127,7 @@ async function followNode(
       const there = hideHalves(await follower.begin(lines, bytes), secrets)
       data[follower.stream] = there
       // Whoever follows sees them at once, in order with what comes; they are none of what may still come.
-      tell(follower, there === '' ? [] : there.replace(/\n$/, '').split('\n'))
+      tell(follower, there === '' ? [] : there.split('\n'))
     }
     // The last look comes after the end, so that nothing that was written before it is missing.
     for (let isLast = false; !isLast && !isOver();) {

@@ -253,6 +253,16 @@ await t.test(
   }
 )
 
+await t.test('an empty line at the end of what is there is told, too', async t => {
+  const { path, table } = start(t)
+  writeFileSync(path('stdout'), 'one\n\n')
+  const { hears, lines } = follow(t, table)
+  await hears('one')
+  appendFileSync(path('stdout'), 'two\n')
+  await hears('two')
+  t.same(lines(), ['one', '', 'two'])
+})
+
 await t.test('the lines at the start and those that come fit together, in the middle of a line, too', async t => {
   const directory = directoryOf(t)
   const file = join(directory, 'stdout')
