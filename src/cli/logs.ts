@@ -12,8 +12,11 @@ import { open, type Session } from './session.js'
 
 type OutputStream = Schema['NodeOutputStream']
 
-/** The longest that a request may follow, in seconds, and the most lines of a node that it tells. */
-const followSeconds = 3600
+/**
+ * How long a request follows, in seconds, before the next one does, and the most lines of a node that it tells. A request
+ * goes on when who reads has gone: so not for longer than a few minutes.
+ */
+const followSeconds = 300
 const followLines = 100_000
 /** Lines that are asked for again when following has to begin anew, to go on where it was. */
 const overlapLines = 200

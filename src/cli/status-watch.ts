@@ -9,8 +9,8 @@ import type { Session } from './session.js'
 import { exitCodeOf, linesOf, readStatus, type Status, type StatusQuery, type StatusView } from './status.js'
 
 const intervalSeconds = 5
-/** The longest that a request may watch. */
-const watchSeconds = 3600
+/** How long a request watches before the next one does: it goes on when who reads has gone. */
+const watchSeconds = 300
 /** The least time between two readings of the state. */
 const readingMs = 500
 
