@@ -1,18 +1,22 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createParser } from 'eventsource-parser'
 import type { Api, Schema } from './connection.js'
 import type { paths } from './openapi.js'
 import { exitCodes, Failure } from './failure.js'
+import { pause } from './pause.js'
 
 type StreamEvent = Schema['ClusterEvent'] | Schema['AuditStreamEvent']
-const unfollowed = ['hello', 'heartbeat', 'goodbye', 'snapshot', 'snapshot-end'] as const
+const controls = ['hello', 'heartbeat', 'goodbye', 'snapshot', 'snapshot-end'] as const
+/** An event of the connection, or of the state at its start. */
+export type Control = Extract<StreamEvent, { type: (typeof controls)[number] }>
 /** An event that tells of the cluster; or `reset`: what was before is not known any more, the state is to be read anew. */
-export type Followed = Exclude<StreamEvent, { type: (typeof unfollowed)[number] }>
+export type Followed = Exclude<StreamEvent, Control>
 
 export interface FollowOptions {
   signal: AbortSignal
   /** Called when the connection is lost, with the reason, and when it is there again. */
   onConnection?: ((lost: string | undefined) => void) | undefined
+  /** Called with each event of the connection, in its place among the others. */
+  onControl?: ((event: Control) => void) | undefined
   /** How long to try without the controller, in milliseconds; without end where it is not said. */
   patienceMs?: number | undefined
   /** Whether the controller has answered before: then the first connection, too, is tried again when it fails. */
@@ -34,7 +38,7 @@ const retryMaxMs = 5_000
  */
 export async function* follow(
   open: OpenStream,
-  { signal, isKnown = false, ...options }: FollowOptions
+  { signal, isKnown = false, onControl = () => {}, ...options }: FollowOptions
 ): AsyncGenerator<Followed> {
   const outage = new Outage(options)
   let cursor: string | undefined
@@ -45,7 +49,8 @@ export async function* follow(
         outage.end()
         cursor = cursorAfter(event) ?? cursor
         if (event.type === 'goodbye' && !event.reconnect) return
-        if (isFollowed(event)) yield event
+        if (isControl(event)) onControl(event)
+        else yield event
       }
       if (connection.isOver) return
       outage.begin('the connection has ended')
@@ -89,12 +94,12 @@ export class Outage {
 
   /** Waits before the next attempt: clients that a controller has lost at once do not come back at once. */
   async pause(signal: AbortSignal): Promise<void> {
-    await sleep(this.#retryMs * (0.5 + Math.random()), undefined, { signal }).catch(() => {})
+    await pause(this.#retryMs * (0.5 + Math.random()), signal)
     this.#retryMs = Math.min(retryMaxMs, this.#retryMs * 2)
   }
 }
 
-const isFollowed = (event: StreamEvent): event is Followed => !(unfollowed as readonly string[]).includes(event.type)
+const isControl = (event: StreamEvent): event is Control => (controls as readonly string[]).includes(event.type)
 
 /** Returns whether to try again: the controller is away, or has too much to do. */
 export function isTransient(error: unknown): boolean {
@@ -109,7 +114,8 @@ class Connection {
   #open: OpenStream
   #closing = new AbortController()
   #signal: AbortSignal
-  #watchdog: NodeJS.Timeout | undefined
+  #watchdog: ReturnType<typeof setTimeout> | undefined
+  #silenceMs = Infinity
 
   constructor(open: OpenStream, signal: AbortSignal) {
     this.#open = open
@@ -124,13 +130,15 @@ class Connection {
     }
     const read: StreamEvent[] = []
     const parser = createParser({ onEvent: ({ data }) => read.push(JSON.parse(data) as StreamEvent) })
-    for await (const text of body.pipeThrough(new TextDecoderStream())) {
-      this.#watchdog?.refresh()
-      parser.feed(text)
+    // Not every browser can iterate over a stream.
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader()
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+      parser.feed(chunk.value)
       for (const event of read.splice(0)) {
-        if (event.type === 'hello') this.#watch(event.heartbeat_seconds * heartbeatsMissed * 1000)
+        if (event.type === 'hello') this.#silenceMs = event.heartbeat_seconds * heartbeatsMissed * 1000
         yield event
       }
+      this.#watch()
     }
   }
 
@@ -140,9 +148,10 @@ class Connection {
   }
 
   /** Ends the connection when nothing comes for so long: a cable that is cut says nothing. */
-  #watch(ms: number): void {
+  #watch(): void {
     clearTimeout(this.#watchdog)
-    this.#watchdog = setTimeout(() => this.#closing.abort(new Error('the controller is silent')), ms)
+    if (this.#silenceMs === Infinity) return
+    this.#watchdog = setTimeout(() => this.#closing.abort(new Error('the controller is silent')), this.#silenceMs)
   }
 }
 
@@ -154,6 +163,8 @@ export interface EventQuery {
   node?: string | undefined
   /** A cursor, `earliest`, or `latest`. */
   from?: string | undefined
+  /** Whether the state comes first, as control events. */
+  snapshot?: boolean | undefined
 }
 
 type EventTypes = NonNullable<paths['/v1/events']['get']['parameters']['query']>['types']

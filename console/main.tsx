@@ -1,0 +1,6 @@
+import { render } from 'preact'
+import { App } from './app.js'
+import { applyTheme } from './parts/account.js'
+
+applyTheme()
+render(<App />, document.querySelector('#console')!)

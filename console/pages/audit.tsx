@@ -1,0 +1,9 @@
+import { Page } from '../parts/page.js'
+
+export function Audit() {
+  return (
+    <Page title="Audit" help="">
+      <p>To come.</p>
+    </Page>
+  )
+}

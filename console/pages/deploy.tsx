@@ -1,0 +1,9 @@
+import { Page } from '../parts/page.js'
+
+export function Deploy() {
+  return (
+    <Page title="Deploy" help="">
+      <p>To come.</p>
+    </Page>
+  )
+}

@@ -1,0 +1,9 @@
+import { Page } from '../parts/page.js'
+
+export function Events() {
+  return (
+    <Page title="Events" help="">
+      <p>To come.</p>
+    </Page>
+  )
+}

@@ -1,0 +1,9 @@
+import { Page } from '../parts/page.js'
+
+export function NodePage({ name }: { name: string }) {
+  return (
+    <Page title={name} help="">
+      <p>To come.</p>
+    </Page>
+  )
+}

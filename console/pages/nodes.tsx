@@ -1,0 +1,9 @@
+import { Page } from '../parts/page.js'
+
+export function Nodes() {
+  return (
+    <Page title="Nodes" help="">
+      <p>To come.</p>
+    </Page>
+  )
+}

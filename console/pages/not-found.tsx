@@ -1,0 +1,12 @@
+import { Link } from 'wouter-preact'
+import { Page } from '../parts/page.js'
+
+export function NotFound() {
+  return (
+    <Page title="There is no such page" help="">
+      <p>
+        <Link href="/">To the overview</Link>
+      </p>
+    </Page>
+  )
+}

@@ -1,0 +1,9 @@
+import { Page } from '../parts/page.js'
+
+export function Requests() {
+  return (
+    <Page title="Requests" help="">
+      <p>To come.</p>
+    </Page>
+  )
+}

@@ -1,0 +1,104 @@
+import { uniqueId } from '../api.js'
+import { afterEvent, nothingKnown, type Cluster } from '../model/cluster.js'
+import type { DomainEvent } from '../model/types.js'
+import type { Link, ToTab } from './messages.js'
+import { openPort, type Port } from './port.js'
+import { showPresence } from './presence.js'
+
+type Listener = () => void
+
+/** A hub that says nothing for so long is gone, or the machine has slept; it tells something every 15 s. */
+const silentMs = 25_000
+
+/** The cluster as a tab knows it, which follows from what the hub tells. */
+export class Stream {
+  cluster: Cluster = nothingKnown
+  link: Link = { state: 'connecting' }
+  /** Until when all is known; milliseconds since 1970, 0 while nothing is. */
+  asOf = 0
+  #tab = uniqueId()
+  #port: Port
+  #listeners = new Set<Listener>()
+  #eventListeners = new Set<(events: readonly DomainEvent[]) => void>()
+  #isDrawing = false
+  #heardAt = performance.now()
+  #watchers = 0
+
+  /** `base`: the URL of the controller. */
+  constructor(base: string) {
+    this.#port = openPort(this.#tab, base, message => this.#hear(message))
+    const join = () => void showPresence(this.#tab).then(() => this.#port.send({ kind: 'join', tab: this.#tab }))
+    join()
+    window.addEventListener('pagehide', () => this.#port.send({ kind: 'leave', tab: this.#tab }))
+    window.addEventListener('pageshow', event => event.persisted && join())
+    window.addEventListener('online', () => this.look(true))
+    window.addEventListener('offline', () => this.look(true))
+    document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.look())
+    setInterval(() => this.#check(), 1000)
+  }
+
+  /** Calls `listener` before a picture is drawn, if something has changed. Returns what ends that. */
+  subscribe(listener: Listener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Calls `listener` with the events that come, in order. Returns what ends that. */
+  onEvents(listener: (events: readonly DomainEvent[]) => void): () => void {
+    this.#eventListeners.add(listener)
+    return () => this.#eventListeners.delete(listener)
+  }
+
+  /** Has the connection looked after now. `doubt`: it may be dead. */
+  look(doubt = false): void {
+    this.#port.send({ kind: 'look', tab: this.#tab, doubt })
+  }
+
+  /** Has statistics on the stream until the function that it returns is called. */
+  watchStats(): () => void {
+    const tell = () => this.#port.send({ kind: 'watch', tab: this.#tab, wanted: this.#watchers > 0 })
+    if (++this.#watchers === 1) tell()
+    return () => {
+      if (--this.#watchers === 0) tell()
+    }
+  }
+
+  /** Whether what is shown is what is so now. */
+  get isLive(): boolean {
+    return this.link.state === 'live' && performance.now() - this.#heardAt < silentMs
+  }
+
+  #hear(message: ToTab): void {
+    this.#heardAt = performance.now()
+    this.asOf = message.asOf
+    if (message.kind === 'cluster') this.cluster = message.cluster
+    if (message.kind !== 'events') this.link = message.link
+    else {
+      this.cluster = message.events.reduce(afterEvent, this.cluster)
+      for (const listener of this.#eventListeners) listener(message.events)
+    }
+    this.#draw()
+  }
+
+  #wasLive = false
+  /** Notices that the hub has fallen silent. */
+  #check(): void {
+    if (this.isLive === this.#wasLive && this.isLive) return
+    if (this.#wasLive && this.link.state === 'live') {
+      this.link = { state: 'lost', since: this.asOf, reason: 'nothing is heard of the controller' }
+      this.look(true)
+    }
+    this.#wasLive = this.isLive
+    // How old it is changes every second.
+    this.#draw()
+  }
+
+  #draw(): void {
+    if (this.#isDrawing) return
+    this.#isDrawing = true
+    requestAnimationFrame(() => {
+      this.#isDrawing = false
+      for (const listener of [...this.#listeners]) listener()
+    })
+  }
+}
