@@ -4,7 +4,7 @@ export default [
   // Prettier formats.
   ...neostandard({ ts: true, noStyle: true, ignores: ['dist', 'node_modules', '.tap', 'test/clients/ts'] }),
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['*.js'] } } },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',

@@ -52,7 +52,7 @@ function SignedIn({ stream }: { stream: Stream }) {
     if (link.state === 'signed-out') return setSession(undefined)
     if (link.state !== 'live' || session !== undefined) return
     const closing = new AbortController()
-    void readSession(closing.signal)
+    readSession(closing.signal)
       .then(setSession, () => {})
       .finally(() => setAsked(true))
     return () => closing.abort()

@@ -79,19 +79,19 @@ export const counted = (number: number, noun: string): string => `${number} ${no
 export const lag = (seconds: number): string =>
   seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`
 
-/**
- * Returns a text of others as it may be shown in a line: what would reorder or hide the text around it, and control
- * characters, become visible.
- */
-export function plain(text: string): string {
-  return text.replace(
-    // Controls but tab and newline; zero-width, bidirectional and invisible characters.
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g,
-    char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
-  )
-}
+/** Controls but tab and newline; and what is invisible, or changes the direction of the text around it. */
+const invisible = /(?![\t\n])[\p{Cc}\p{Cf}\u2028\u2029]/gu
 
-const ansi = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g
+/** Returns a text of others as it may be shown: what would hide, or reorder the text around it, becomes visible. */
+export const plain = (text: string): string =>
+  text.replace(invisible, char => `\\u${char.codePointAt(0)!.toString(16).padStart(4, '0')}`)
 
-/** Returns a line of an output as it may be shown: colours of terminals are left out, the rest as `plain` does. */
-export const plainOutput = (line: string): string => plain(line.replace(ansi, ''))
+const escape = '\u001b'
+/** What terminals take for colours, titles, and moves of the cursor. */
+const sequences = new RegExp(
+  `${escape}(?:\\[[0-?]*[ -/]*[@-~]|\\][^\u0007${escape}]*(?:\u0007|${escape}\\\\)?|[@-Z\\\\-_])`,
+  'g'
+)
+
+/** Returns a line of an output as it may be shown: colours of terminals are left out, the rest is as `plain` has it. */
+export const plainOutput = (line: string): string => plain(line.replace(sequences, ''))

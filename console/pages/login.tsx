@@ -33,7 +33,7 @@ export function Login({ reason, onDone }: { reason: string | undefined; onDone: 
           You are signed out: your session has ended, or was revoked. ({reason})
         </p>
       )}
-      <form onSubmit={event => void logIn(event)}>
+      <form onSubmit={logIn}>
         <label for="token">Token</label>
         <input id="token" ref={input} type="password" autocomplete="current-password" required maxLength={4096} />
         <button type="submit" class="primary" disabled={isBusy}>

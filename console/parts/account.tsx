@@ -52,7 +52,7 @@ export function Account() {
         </fieldset>
         {session.expires_at !== undefined && <p>The session ends at {exact(session.expires_at)}.</p>}
         {session.expires_at !== undefined && (
-          <button type="button" onClick={() => void logOut()}>
+          <button type="button" onClick={logOut}>
             Log out
           </button>
         )}

@@ -72,7 +72,7 @@ function Ask({
   }
   return (
     <Dialog title={`${titles[verb]} ${selection.name}?`} onClose={onClose}>
-      <form onSubmit={event => void go(event)}>
+      <form onSubmit={go}>
         {selection.nodes.length > 1 && <p>{named(selection.nodes)}</p>}
         <ul>
           {consequences(verb, selection).map(line => (

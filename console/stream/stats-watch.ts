@@ -59,7 +59,7 @@ export class StatsWatch {
   #plan(afterMs: number): void {
     clearTimeout(this.#timer)
     if (!this.#isLive || this.#wanting.size === 0) return
-    this.#timer = setTimeout(() => void this.#look(), afterMs)
+    this.#timer = setTimeout(async () => await this.#look(), afterMs)
   }
 
   async #look(): Promise<void> {

@@ -23,17 +23,25 @@ export class Stream {
   #isDrawing = false
   #heardAt = performance.now()
   #watchers = 0
+  #wasLive = false
 
   /** `base`: the URL of the controller. */
   constructor(base: string) {
     this.#port = openPort(this.#tab, base, message => this.#hear(message))
-    const join = () => void showPresence(this.#tab).then(() => this.#port.send({ kind: 'join', tab: this.#tab }))
-    join()
+    const join = async () => {
+      await showPresence(this.#tab)
+      this.#port.send({ kind: 'join', tab: this.#tab })
+    }
+    void join()
     window.addEventListener('pagehide', () => this.#port.send({ kind: 'leave', tab: this.#tab }))
-    window.addEventListener('pageshow', event => event.persisted && join())
+    window.addEventListener('pageshow', ({ persisted }) => {
+      if (persisted) void join()
+    })
     window.addEventListener('online', () => this.look(true))
     window.addEventListener('offline', () => this.look(true))
-    document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.look())
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'visible') this.look()
+    })
     setInterval(() => this.#check(), 1000)
   }
 
@@ -80,7 +88,6 @@ export class Stream {
     this.#draw()
   }
 
-  #wasLive = false
   /** Notices that the hub has fallen silent. */
   #check(): void {
     if (this.isLive === this.#wasLive && this.isLive) return
