@@ -1,11 +1,13 @@
 import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { ClusterEvent, domainEventTypes } from '../schemas/events.js'
-import { Name, RequestId } from '../schemas/types.js'
+import { ClusterEvent, domainEventTypes, EventList } from '../schemas/events.js'
+import { Name, Ref, RequestId } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'
 import type { Controller } from '../src/controller/controller.js'
+import { json, needs, problems } from './answers.js'
 import { joinRepeated, namesIn, SeveralOf } from './lists.js'
+import { paging, placeIn } from './pages.js'
 import {
   answerHead,
   cursorHeaders,
@@ -22,6 +24,21 @@ import {
 const tags = ['events']
 const stream = streamAnswer(ClusterEvent, 'EventStream')
 
+/** The events that are wanted. */
+const filters = {
+  types: SeveralOf(domainEventTypes, {
+    items: Type.Unsafe({ type: 'string', enum: domainEventTypes }),
+    what: 'event types',
+    examples: ['notify_change', 'deploy_response']
+  }),
+  reqid: Type.Optional({ ...RequestId, description: 'Only events of this request.' }),
+  instance: Type.Optional({ ...Name, description: 'Only events of this instance.', examples: ['agent-sensor-1'] }),
+  node: Type.Optional({ ...Name, description: 'Only events of this node.' })
+}
+
+/** A page ends early once it has looked through so many events, or has so many bytes of them. */
+const pageMost = { lookedThrough: 5_000, bytes: 1_048_576 }
+
 const isTerminal = ({ type }: { type: string }) => type.endsWith('_response') || type === 'request_expired'
 
 export const eventRoutes: FastifyPluginAsyncTypebox<{
@@ -30,14 +47,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
 }> = async (app, { controller, access }) => {
   const query = Type.Object(
     {
-      types: SeveralOf(domainEventTypes, {
-        items: Type.Unsafe({ type: 'string', enum: domainEventTypes }),
-        what: 'event types',
-        examples: ['notify_change', 'deploy_response']
-      }),
-      reqid: Type.Optional({ ...RequestId, description: 'Only events of this request.' }),
-      instance: Type.Optional({ ...Name, description: 'Only events of this instance.', examples: ['agent-sensor-1'] }),
-      node: Type.Optional({ ...Name, description: 'Only events of this node.' }),
+      ...filters,
       from: From,
       last_event_id: LastEventIdQuery,
       ticket: Ticket,
@@ -92,6 +102,30 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
       )
     }
   })
+
+  app.get(
+    '/events/history',
+    {
+      schema: {
+        operationId: 'list_events',
+        ...needs('viewer'),
+        tags,
+        summary: 'List past events',
+        description: `The events that are kept, or those that fit every parameter which is given: newest first, in pages. A page ends early, maybe without an event, once it has looked through ${pageMost.lookedThrough} events or has ${pageMost.bytes / 1_048_576} MiB of them.`,
+        querystring: Type.Object(
+          { ...filters, ...paging({ maximum: 1000, default: 100 }) },
+          { additionalProperties: false }
+        ),
+        response: { 200: json('A page of events.', Ref(EventList)), ...problems }
+      },
+      preValidation: joinRepeated('types')
+    },
+    async ({ query: { types, after, ...options } }) => {
+      const { history } = controller
+      const before = placeIn(after, text => history.placeOf(text))
+      return history.page({ ...options, types: namesIn(types), before }, pageMost)
+    }
+  )
 
   app.route({
     method: 'GET',

@@ -390,6 +390,24 @@ export const ClusterEvent = Type.Unsafe<Static<(typeof domainEvents)[number]> | 
   examples: [NotifyChangeEvent.examples?.[0]]
 })
 
+/** A domain event, as it is on a stream. */
+export const PastEvent = Type.Unsafe<Static<(typeof domainEvents)[number]>>({
+  $id: 'PastEvent',
+  description: 'Something that has happened, as event streams tell it: what their domain events hold.',
+  ...oneOfEvents(domainEvents),
+  examples: [NotifyChangeEvent.examples?.[0]]
+})
+
+export const EventList = Type.Object(
+  { events: ListOf(PastEvent), next: Next, event_cursor: Cursor },
+  {
+    $id: 'EventList',
+    ...closed,
+    description: 'A page of the event log, newest first.',
+    examples: [{ events: PastEvent.examples, next: sample.cursor, event_cursor: sample.cursor }]
+  }
+)
+
 /** Any event of the stream of the audit log. */
 export const AuditStreamEvent = Type.Unsafe<Static<typeof AuditEntry> | ControlEvent>({
   $id: 'AuditStreamEvent',
@@ -406,6 +424,8 @@ export const eventComponents = [
   ...domainEvents,
   ...controlEvents,
   ClusterEvent,
+  PastEvent,
+  EventList,
   AuditEntry,
   AuditList,
   AuditStreamEvent

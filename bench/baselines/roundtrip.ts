@@ -18,6 +18,7 @@ import { Cluster } from '../../src/controller/cluster/cluster.js'
 import { Deployer } from '../../src/controller/cluster/deployer.js'
 import { Fleet } from '../../src/controller/fleet.js'
 import { Health } from '../../src/controller/cluster/health.js'
+import { EventHistory } from '../../src/requests/event-history.js'
 import { EventJournal } from '../../src/requests/journal.js'
 import { Operations } from '../../src/controller/work/operations.js'
 import { Queries } from '../../src/controller/work/queries.js'
@@ -96,6 +97,7 @@ const controller = new Controller({
   cluster,
   requests,
   journal,
+  history: new EventHistory({ log: eventLog, hub }),
   hub,
   fleet,
   checks,

@@ -364,6 +364,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/events/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List past events
+         * @description The events that are kept, or those that fit every parameter which is given: newest first, in pages. A page ends early, maybe without an event, once it has looked through 5000 events or has 1 MiB of them.
+         */
+        get: operations["list_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/requests/{reqid}/events": {
         parameters: {
             query?: never;
@@ -3030,6 +3050,52 @@ export interface components {
          */
         ClusterEvent: components["schemas"]["RequestEvent"] | components["schemas"]["ResponseEvent"] | components["schemas"]["RequestProgressEvent"] | components["schemas"]["RequestExpiredEvent"] | components["schemas"]["NotifyAgentHelloEvent"] | components["schemas"]["NotifyAgentLostEvent"] | components["schemas"]["NotifyAgentsReadyEvent"] | components["schemas"]["NotifyChangeEvent"] | components["schemas"]["NotifyErrorEvent"] | components["schemas"]["NotifyLogEvent"] | components["schemas"]["NotifyHealthEvent"] | components["schemas"]["NodeOutputEvent"] | components["schemas"]["NodeStatsEvent"] | components["schemas"]["HelloEvent"] | components["schemas"]["HeartbeatEvent"] | components["schemas"]["SnapshotEvent"] | components["schemas"]["SnapshotEndEvent"] | components["schemas"]["ResetEvent"] | components["schemas"]["GoodbyeEvent"];
         /**
+         * @description Something that has happened, as event streams tell it: what their domain events hold.
+         * @example {
+         *       "type": "notify_change",
+         *       "instance": "agent-sensor-1",
+         *       "node": "worker-1",
+         *       "old_state": "RUNNING",
+         *       "new_state": "CRASHED",
+         *       "reason": "killed by SIGKILL",
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        PastEvent: components["schemas"]["RequestEvent"] | components["schemas"]["ResponseEvent"] | components["schemas"]["RequestProgressEvent"] | components["schemas"]["RequestExpiredEvent"] | components["schemas"]["NotifyAgentHelloEvent"] | components["schemas"]["NotifyAgentLostEvent"] | components["schemas"]["NotifyAgentsReadyEvent"] | components["schemas"]["NotifyChangeEvent"] | components["schemas"]["NotifyErrorEvent"] | components["schemas"]["NotifyLogEvent"] | components["schemas"]["NotifyHealthEvent"] | components["schemas"]["NodeOutputEvent"] | components["schemas"]["NodeStatsEvent"];
+        /**
+         * @description A page of the event log, newest first.
+         * @example {
+         *       "events": [
+         *         {
+         *           "type": "notify_change",
+         *           "instance": "agent-sensor-1",
+         *           "node": "worker-1",
+         *           "old_state": "RUNNING",
+         *           "new_state": "CRASHED",
+         *           "reason": "killed by SIGKILL",
+         *           "cursor": "k3v9q2.1042",
+         *           "time": "2026-11-22T14:48:56.123Z"
+         *         }
+         *       ],
+         *       "next": "k3v9q2.1042",
+         *       "event_cursor": "k3v9q2.1042"
+         *     }
+         */
+        EventList: {
+            events: components["schemas"]["PastEvent"][];
+            /**
+             * @description The `after` of the next page; absent in the last one. Opaque.
+             * @example k3v9q2.1042
+             */
+            next?: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            event_cursor: string;
+        };
+        /**
          * @description Who asked what, from where, and what came of it.
          * @example {
          *       "type": "audit",
@@ -3956,6 +4022,58 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["EventStream"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_events: {
+        parameters: {
+            query?: {
+                /** @description Only those of these event types; several with commas, or given several times. */
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
+                /** @description Only events of this request. */
+                reqid?: string;
+                /** @description Only events of this instance. */
+                instance?: string;
+                /** @description Only events of this node. */
+                node?: string;
+                /** @description So many at most. `next` tells of more. */
+                limit?: number;
+                /** @description The `next` of the page before, as it is. */
+                after?: components["parameters"]["After"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "events": [
+                     *         {
+                     *           "type": "notify_change",
+                     *           "instance": "agent-sensor-1",
+                     *           "node": "worker-1",
+                     *           "old_state": "RUNNING",
+                     *           "new_state": "CRASHED",
+                     *           "reason": "killed by SIGKILL",
+                     *           "cursor": "k3v9q2.1042",
+                     *           "time": "2026-11-22T14:48:56.123Z"
+                     *         }
+                     *       ],
+                     *       "next": "k3v9q2.1042",
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EventList"];
+                };
+            };
             default: components["responses"]["Problem"];
         };
     };

@@ -23,6 +23,7 @@ import type { Checks } from './work/checks.js'
 import type { Deployer } from './cluster/deployer.js'
 import type { Fleet } from './fleet.js'
 import type { ClusterHealth, Health } from './cluster/health.js'
+import type { EventHistory } from '../requests/event-history.js'
 import type { EventJournal } from '../requests/journal.js'
 import { pageOf, type NodeFilter } from './cluster/node-list.js'
 import type { Operations } from './work/operations.js'
@@ -41,6 +42,7 @@ export interface ControllerParts {
   cluster: Cluster
   requests: Requests
   journal: EventJournal
+  history: EventHistory
   hub: Hub
   fleet: Fleet
   checks: Checks
@@ -72,6 +74,10 @@ export class Controller {
 
   get hub(): Hub {
     return this.#parts.hub
+  }
+  /** The events of the past. */
+  get history(): EventHistory {
+    return this.#parts.history
   }
 
   get pendingRequests(): number {

@@ -20,6 +20,7 @@ import { Cluster } from './cluster/cluster.js'
 import { Deployer } from './cluster/deployer.js'
 import { Fleet } from './fleet.js'
 import { Health } from './cluster/health.js'
+import { EventHistory } from '../requests/event-history.js'
 import { EventJournal } from '../requests/journal.js'
 import { Messages } from '../server/messages.js'
 import { Metrics } from '../server/metrics.js'
@@ -135,6 +136,7 @@ export async function startController({
     cluster,
     requests,
     journal,
+    history: new EventHistory({ log: eventLog, hub }),
     hub,
     fleet,
     checks,

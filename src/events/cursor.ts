@@ -9,3 +9,9 @@ export function parseCursor(text: string): { epoch: string; seq: number } | unde
   const seq = Number(parts?.[2])
   return parts && Number.isSafeInteger(seq) ? { epoch: parts[1]!, seq } : undefined
 }
+
+/** Returns the number of the event that a cursor names in the log of this epoch; undefined for what is none of its. */
+export function placeIn({ epoch }: { epoch: string }, cursor: string): number | undefined {
+  const place = parseCursor(cursor)
+  return place?.epoch === epoch ? place.seq : undefined
+}

@@ -7,7 +7,7 @@ export interface FilterFields {
   node?: string | undefined
 }
 
-/** The events that a follower wants: those that match every given field. */
+/** The events that a reader wants: those that match every given field. */
 export class Filter {
   readonly reqid: string | undefined
   /** Equal for filters that let the same events through. */
@@ -23,7 +23,7 @@ export class Filter {
     this.key = JSON.stringify([types, fields.reqid, fields.instance, fields.node])
   }
 
-  matches({ type, reqid, instance, node }: LoggedEvent): boolean {
+  matches({ type, reqid, instance, node }: Pick<LoggedEvent, 'type' | 'reqid' | 'instance' | 'node'>): boolean {
     const { reqid: ofRequest, instance: ofInstance, node: ofNode } = this.#fields
     return (
       (this.#types?.has(type) ?? true) &&

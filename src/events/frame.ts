@@ -10,7 +10,8 @@ export interface Format {
   control(event: ControlEvent): string
 }
 
-function withPlace({ body, time }: LoggedEvent, cursor: string): string {
+/** Returns an event with its place in the log, as a JSON text. */
+export function withPlace({ body, time }: Pick<LoggedEvent, 'body' | 'time'>, cursor: string): string {
   return `${body.slice(0, -1)},"cursor":"${cursor}","time":"${new Date(time).toISOString()}"}`
 }
 

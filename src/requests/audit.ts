@@ -3,7 +3,8 @@ import { requests, type ClusterRequest, type RequestType } from '../../schemas/a
 import { cut } from '../../schemas/cut.js'
 import type { AuditEvent } from '../../schemas/events.js'
 import { clientAddress } from '../addresses.js'
-import { parseCursor } from '../events/cursor.js'
+import { placeIn } from '../events/cursor.js'
+import { withPlace } from '../events/frame.js'
 import type { Hub } from '../events/hub.js'
 import { auditEntry, auditKinds, type AuditKind } from './audit-entry.js'
 import type { Caller } from './caller.js'
@@ -45,8 +46,7 @@ export class Audit {
 
   /** Returns the place of an entry; undefined for what is no cursor of this log. */
   placeOf(cursor: string): number | undefined {
-    const place = parseCursor(cursor)
-    return place?.epoch === this.#channel.log.epoch ? place.seq : undefined
+    return placeIn(this.#channel.log, cursor)
   }
 
   /** Returns a page of entries, newest first, of those before a place; `next` is the cursor of its last one. */
@@ -59,11 +59,7 @@ export class Audit {
     const entries = log.before(before, limit)
     const last = entries.at(-1)
     return {
-      entries: entries.map(({ seq, time, body }) => ({
-        ...JSON.parse(body),
-        cursor: hub.cursorOf(seq),
-        time: new Date(time).toISOString()
-      })),
+      entries: entries.map(entry => JSON.parse(withPlace(entry, hub.cursorOf(entry.seq)))),
       ...(last && entries.length === limit ? { next: hub.cursorOf(last.seq) } : {}),
       event_cursor: hub.cursorOf(log.head)
     }

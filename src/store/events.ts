@@ -11,6 +11,9 @@ export interface StoredEvent extends LoggedEvent {
   transient: number
 }
 
+/** An event without its text: enough to choose by, and read without it. `bytes`: how long the text is. */
+export type EventHead = Omit<StoredEvent, 'time' | 'transient' | 'body'> & { bytes: number }
+
 /** What each log holds: by this type, neither can be handed what belongs in the other. */
 export interface LogContent {
   events: DomainEvent
@@ -161,6 +164,23 @@ export class EventLog<Name extends LogName = 'events'> {
       this.#head,
       limit
     )
+  }
+
+  /** Returns the heads of the events before a number, of one request if it is named, newest first. */
+  headsBefore(seq: number, limit: number, reqid?: string): EventHead[] {
+    return this.#store.all<EventHead>(
+      `SELECT seq, type, reqid, instance, node, octet_length(body) AS bytes FROM ${this.#table}
+      WHERE seq < ? AND seq <= ?${reqid === undefined ? '' : ' AND reqid = ?'} ORDER BY seq DESC LIMIT ?`,
+      seq,
+      this.#head,
+      ...(reqid === undefined ? [] : [reqid]),
+      limit
+    )
+  }
+
+  /** Returns an event by its number; undefined when it is not kept. */
+  get(seq: number): StoredEvent | undefined {
+    return this.#store.get<StoredEvent>(`SELECT ${columns} FROM ${this.#table} WHERE seq = ?`, seq)
   }
 
   /** Returns the events that another process has appended, in order. */
