@@ -46,6 +46,8 @@ export interface ControllerOptions {
   log: Logger
   /** An agent that runs with the controller, and gets a token in a file. */
   agent?: OwnAgent | undefined
+  /** Where the files of the web console and the guide are; where a build puts them, unless a test has its own. */
+  pages?: string | undefined
   now?: () => number
 }
 
@@ -54,6 +56,7 @@ export async function startController({
   settings,
   log,
   agent,
+  pages,
   now = Date.now
 }: ControllerOptions): Promise<RunningController> {
   const path = join(settings.management_state_dir, 'controller.sqlite')
@@ -161,6 +164,7 @@ export async function startController({
     messages,
     access,
     bodyLimit: settings.controller_body_limit,
+    pages,
     log
   })
   const { controller_websocket_addr: host, controller_websocket_port: port } = settings

@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { credentials } from '../../schemas/access.js'
 import { packageRoot, packageVersion } from '../util.js'
+import { fixed, sendFixed, type Fixed } from './fixed.js'
 import { documentOf } from './openapi.js'
 
 const openapi: Parameters<typeof swagger>[1] = {
@@ -92,24 +92,6 @@ export async function serveDocument(app: FastifyInstance): Promise<void> {
   app.get('/openapi.yaml', { schema: { hide: true } }, (request, reply) => {
     sendFixed(yaml, request, reply)
   })
-}
-
-/** What is the same for as long as the server runs. */
-interface Fixed {
-  type: string
-  bytes: Buffer
-  etag: string
-}
-
-function fixed(type: string, bytes: Buffer): Fixed {
-  return { type, bytes, etag: `"${createHash('sha256').update(bytes).digest('base64url')}"` }
-}
-
-/** Sends the bytes, or 304 to a client that has them. */
-function sendFixed({ type, bytes, etag }: Fixed, { headers }: FastifyRequest, reply: FastifyReply): void {
-  reply.headers({ etag, 'cache-control': 'no-cache' })
-  if (headers['if-none-match'] === etag) void reply.code(304).send()
-  else void reply.type(type).send(bytes)
 }
 
 /** Returns the document for a page of this server: it asks the server that it is from. */

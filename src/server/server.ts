@@ -18,6 +18,7 @@ import { serveDocument } from './document.js'
 import type { Principal } from './access/guard.js'
 import type { Messages } from './messages.js'
 import type { Metrics } from './metrics.js'
+import { pagesDirectory, servePages } from './pages.js'
 import { emitCloseOfQueuedResponses } from './pipeline.js'
 import { headersOf, problemOf } from './problem.js'
 import { refuseMessage, takeUpgrades } from './upgrade.js'
@@ -36,6 +37,8 @@ export interface ServerOptions {
   messages: Pick<Messages, 'upgrade' | 'close'>
   access: Access
   bodyLimit: number
+  /** Where the files of the web console and the guide are; where a build puts them, unless a test has its own. */
+  pages?: string | undefined
   log: Logger
 }
 
@@ -52,6 +55,7 @@ export async function createServer({
   messages,
   access,
   bodyLimit,
+  pages = pagesDirectory,
   log
 }: ServerOptions): Promise<FastifyInstance> {
   const { certificates, limits, guard } = access
@@ -115,6 +119,7 @@ export async function createServer({
   answerWithProblems(app, log)
   for (const component of components) app.addSchema(component)
   await serveDocument(app)
+  await servePages(app, pages)
   await app.register(routes, { controller, metrics, access, closing })
   await app.ready()
   return app
@@ -193,7 +198,8 @@ function answerWithProblems(app: FastifyInstance, log: Logger): void {
   app.setNotFoundHandler(async (request, reply) => {
     const path = withoutSecrets(request.url.split('?')[0]!)
     const allowed = [...new Set(known.filter(route => route.path.test(path)).map(({ method }) => method))]
-    if (allowed.length === 0) throw new AppError('not_found', `there is no ${path}`)
+    // A route can say itself that there is nothing of such a name.
+    if (allowed.length === 0 || allowed.includes(request.method)) throw new AppError('not_found', `there is no ${path}`)
     reply.header('allow', allowed.join(', '))
     throw new AppError('method_not_allowed', `${path} does not take ${request.method}`)
   })

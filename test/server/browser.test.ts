@@ -1,30 +1,20 @@
-import { existsSync } from 'node:fs'
-import { chromium } from 'playwright-core'
 import t from 'tap'
 import { tokenCommand } from '../../src/cli/offline-tokens.js'
+import { complaintsOf, inBrowser, startBrowser } from '../support/browser.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(path =>
-  existsSync(path)
-)
-
-await t.test('a real browser', { skip: executablePath === undefined && 'there is no Chromium here' }, async t => {
+await t.test('a real browser', inBrowser, async t => {
   const directory = directoryOf(t)
   const token = await tokenCommand(['create'], { role: 'operator', name: 'ops' }, directory)
   const { url } = await startTestController(t, {
     'management-state-dir': directory,
     'controller-authentication': 'token'
   })
-  const browser = await chromium.launch({ executablePath: executablePath!, args: ['--no-sandbox'] })
-  t.teardown(() => browser.close())
+  const browser = await startBrowser(t)
   const context = await browser.newContext()
   const page = await context.newPage()
-  const complaints: string[] = []
-  page.on('console', message => {
-    if (message.type() === 'error') complaints.push(message.text())
-  })
-  page.on('pageerror', error => complaints.push(String(error)))
+  const complaints = complaintsOf(page)
 
   await t.test('shows the pages of the document, and nothing in them is blocked', async t => {
     await page.goto(`${url}/docs/`)

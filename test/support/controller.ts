@@ -11,7 +11,12 @@ import { settingsOf } from './settings.js'
 export async function startTestController(
   t: Test,
   flags: Record<string, string> = {},
-  { log = silent, now = Date.now, agent }: Partial<Pick<ControllerOptions, 'log' | 'now' | 'agent'>> = {}
+  {
+    log = silent,
+    now = Date.now,
+    agent,
+    pages
+  }: Partial<Pick<ControllerOptions, 'log' | 'now' | 'agent' | 'pages'>> = {}
 ) {
   const [http, agents] = await freePorts(2)
   const settings = settingsOf({
@@ -28,7 +33,7 @@ export async function startTestController(
     ...portFlags(),
     ...flags
   })
-  const running = await startController({ settings, log, now, agent })
+  const running = await startController({ settings, log, now, agent, pages })
   let closed: Promise<void> | undefined
   const close = () => (closed ??= running.close())
   t.teardown(close)
