@@ -18,7 +18,7 @@ export interface Cluster {
   health: Health | undefined
   /** Requests that are pending, and those that were answered lately, newest last. */
   requests: ReadonlyMap<string, TrackedRequest>
-  /** What has happened last, newest first. */
+  /** The news, newest first. */
   recent: readonly DomainEvent[]
   /** The last sample of each node. */
   stats: ReadonlyMap<string, NodeStats>
@@ -39,8 +39,22 @@ export const nothingKnown: Cluster = {
 const recentMax = 200
 /** How many requests are kept that have been answered. */
 const answeredMax = 50
-/** Events that are told of elsewhere, and would push out what has happened. */
-const unremembered = new Set(['node_output', 'node_stats'])
+/** The types of events that are news: what has become of nodes, agents and the cluster, and what operators did. */
+export const newsTypes = [
+  'notify_change',
+  'notify_health',
+  'notify_error',
+  'notify_log',
+  'notify_agent_hello',
+  'notify_agent_lost',
+  'deploy_request',
+  'deploy_response',
+  'stage_configuration_response',
+  'start_response',
+  'stop_response',
+  'restart_response'
+] as const
+const isNews = ({ type }: DomainEvent) => (newsTypes as readonly string[]).includes(type)
 
 /** Returns the cluster at the start of a stream, from the parts of its snapshot. What has happened before is kept. */
 export function clusterOf(snapshots: readonly Snapshot[], before: Cluster): Cluster {
@@ -79,7 +93,7 @@ export function withLists(cluster: Cluster, nodes: readonly Node[], instances: r
 /** Returns the cluster with what has happened before what is known of it, newest first. */
 export function withHistory(cluster: Cluster, events: readonly DomainEvent[]): Cluster {
   const known = new Set(cluster.recent.map(({ cursor }) => cursor))
-  const older = events.filter(({ type, cursor }) => !unremembered.has(type) && !known.has(cursor))
+  const older = events.filter(event => isNews(event) && !known.has(event.cursor))
   return { ...cluster, recent: [...cluster.recent, ...older].slice(0, recentMax) }
 }
 
@@ -105,7 +119,7 @@ export function changesLists(event: DomainEvent, { nodes }: Cluster): boolean {
 /** Returns the cluster after an event. */
 export function afterEvent(cluster: Cluster, event: DomainEvent): Cluster {
   const next = afterOwn(cluster, event)
-  if (unremembered.has(event.type)) return next
+  if (!isNews(event)) return next
   return { ...next, recent: [event, ...next.recent].slice(0, recentMax) }
 }
 

@@ -8,6 +8,7 @@ import {
   afterEvent,
   changesLists,
   clusterOf,
+  newsTypes,
   nothingKnown,
   withHistory,
   withLists,
@@ -55,7 +56,7 @@ export class Hub {
   constructor(api: Api, tell: (message: ToTab, tab?: string) => void) {
     this.#api = api
     this.#tell = tell
-    this.#watch = new StatsWatch(api)
+    this.#watch = new StatsWatch(api, () => hasNodes(this.#cluster))
   }
 
   hear(message: ToHub): void {
@@ -186,7 +187,7 @@ export class Hub {
       this.#api.GET('/v1/health', { signal }).catch(() => undefined),
       this.#api
         .GET('/v1/events/history', {
-          params: { query: { limit: historyLength, types: remembered } },
+          params: { query: { limit: historyLength, types: [...newsTypes] } },
           signal
         })
         .catch(() => undefined)
@@ -268,21 +269,8 @@ export class Hub {
   }
 }
 
+const hasNodes = ({ nodes }: Cluster): boolean =>
+  [...nodes.values()].some(group => group.some(({ mgmt_role: role }) => role === 'NODE'))
+
 /** Where an event is in its log: cursors of one log compare by their numbers. */
 const numberOf = (cursor: string): number => Number(cursor.split('.')[1] ?? 0)
-
-/** What a page tells of as having happened. */
-const remembered = [
-  'notify_change',
-  'notify_health',
-  'notify_error',
-  'notify_agent_hello',
-  'notify_agent_lost',
-  'notify_log',
-  'deploy_request',
-  'deploy_response',
-  'start_response',
-  'stop_response',
-  'restart_response',
-  'stage_configuration_response'
-] as never

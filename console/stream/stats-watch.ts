@@ -8,8 +8,10 @@ const durationSeconds = 900
 const silentMs = 2.5 * intervalSeconds * 1000
 /** Browsers that find out at once that nobody watches do not all begin to. */
 const spreadMs = 5_000
-/** After a refusal. */
+/** After a refusal, and where there are no nodes. */
 const againMs = 30_000
+/** The lists of nodes are read meanwhile. */
+const afterDeployMs = 2_000
 
 /**
  * Sees to it that samples of nodes are on the stream while a tab shows them. All streams have the samples of any watch:
@@ -17,6 +19,7 @@ const againMs = 30_000
  */
 export class StatsWatch {
   #api: Api
+  #isOfUse: () => boolean
   #wanting = new Set<string>()
   #isLive = false
   #heardAt = 0
@@ -24,8 +27,10 @@ export class StatsWatch {
   #own: string | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(api: Api) {
+  /** `isOfUse`: whether there are nodes to watch. */
+  constructor(api: Api, isOfUse: () => boolean) {
     this.#api = api
+    this.#isOfUse = isOfUse
   }
 
   /** Says whether a tab shows samples. */
@@ -47,13 +52,18 @@ export class StatsWatch {
 
   hear(event: DomainEvent): void {
     if (event.type === 'node_stats') this.#heardAt = Date.now()
-    const isOver =
-      event.type === 'get_node_stats_response' || (event.type === 'deploy_response' && this.#own !== undefined)
-    if (!isOver || (event.type === 'get_node_stats_response' && event.reqid !== this.#own)) return
-    // Another one, also of the nodes that are new.
-    this.#own = undefined
-    this.#heardAt = 0
-    this.#plan(event.type === 'deploy_response' ? 1_000 : 0)
+    if (event.type === 'get_node_stats_response' && event.reqid === this.#own) {
+      this.#own = undefined
+      this.#heardAt = 0
+      // One that has ended before its time would do so again.
+      this.#plan(event.success ? 0 : againMs)
+    }
+    // A watch has the nodes that there were when it began. All browsers hear of a deployment: one of them is enough.
+    if (event.type === 'deploy_response' && (this.#own !== undefined || this.#heardAt === 0)) {
+      this.#own = undefined
+      this.#heardAt = 0
+      this.#plan(afterDeployMs)
+    }
   }
 
   #plan(afterMs: number): void {
@@ -63,6 +73,7 @@ export class StatsWatch {
   }
 
   async #look(): Promise<void> {
+    if (!this.#isOfUse()) return this.#plan(againMs)
     const silence = Date.now() - this.#heardAt
     if (silence < silentMs) return this.#plan(silentMs - silence + Math.random() * spreadMs)
     try {

@@ -21,7 +21,7 @@ export const consolePaths = [
 ] as const
 
 /** What the page of the console says of where it is. */
-const base = '<base href="./">'
+const base = '<base href="./" />'
 /** Names of assets tell their content: what is no asset, or is beside one (compressed, a source map), has another form. */
 const assetName = /^[A-Za-z0-9][\w.-]*-[A-Z0-9]{8}\.(css|ico|js|png|svg|woff2)$/
 
@@ -67,6 +67,6 @@ function atEachDepth(bytes: Buffer): Fixed[] {
   if (!html.includes(base)) throw new Error(`the page of the web console has no ${base}`)
   const deepest = Math.max(...consolePaths.map(depthOf))
   return Array.from({ length: deepest + 1 }, (_, depth) =>
-    fixed('text/html; charset=utf-8', Buffer.from(html.replace(base, `<base href="${'../'.repeat(depth) || './'}">`)))
+    fixed('text/html; charset=utf-8', Buffer.from(html.replace(base, `<base href="${'../'.repeat(depth) || './'}" />`)))
   )
 }

@@ -10,7 +10,7 @@ export const html = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<base href="./">
+<base href="./" />
 <title>Console</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="assets/main-AAAA2222.css">
