@@ -26,11 +26,11 @@ import {
  * absent: so each end works with the version before its own, and a method that the other end does not know fails with
  * `not_found`.
  */
-export const agentApiVersion = 5
+export const agentApiVersion = 6
 
-/** Returns whether this end works with an end of that version. Versions before 4 reached their nodes in another way. */
+/** Returns whether this end works with an end of that version. */
 export function isSpoken(version: unknown): boolean {
-  return typeof version === 'number' && version >= Math.max(4, agentApiVersion - 1) && version <= agentApiVersion + 1
+  return typeof version === 'number' && version >= agentApiVersion - 1 && version <= agentApiVersion + 1
 }
 /** The path of the link, at the controller and at an agent that is dialled. */
 export const agentPath = '/v1/agent'
@@ -197,10 +197,15 @@ export const agentMethods = {
     answer: outcomesWith('stdout', 'stderr', 'truncated')
   },
   diagnose: { ...ofNodes, answer: outcomesWith('stdout', 'stderr', 'truncated', 'diagnosis') },
+  /** `history`: how many points of the last hour each node has at most; without it, none is told. */
   get_node_stats: {
-    params: Type.Object({ nodes, watch: Type.Optional(Watch) }),
+    params: Type.Object({
+      nodes,
+      watch: Type.Optional(Watch),
+      history: Type.Optional(Type.Integer({ minimum: 0 }))
+    }),
     part: ListOf(NodeStats, { maxItems: instanceNodesMax }),
-    answer: outcomesWith('stats')
+    answer: outcomesWith('stats', 'history')
   },
   get_instance_stats: { params: Type.Object({}), answer: outcomesWith('instance_stats') },
   /** What a node's metrics endpoint serves. */

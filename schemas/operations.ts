@@ -131,6 +131,31 @@ export const NodeStats = noun(
 )
 export type NodeStats = Static<typeof NodeStats>
 
+/** Points that the history of a node has at most. */
+export const statsHistoryMax = 180
+
+export const NodeStatsPoint = noun(
+  'NodeStatsPoint',
+  'What a node used and saw at one time of the last hour. Rates are since the point before, or since its start.',
+  {
+    time: Time,
+    cpu_percent: optional(Amount('Of one processor.')),
+    memory_bytes: optional(Count('Resident memory.')),
+    packets_per_second: optional(Amount('Packets received.')),
+    dropped_percent: optional(Amount('Packets dropped, of those received and dropped.')),
+    packet_lag: optional(Amount('Seconds that its network time is behind the clock.'))
+  },
+  {
+    time: sampleTime,
+    cpu_percent: 37.5,
+    memory_bytes: 272_629_760,
+    packets_per_second: 61_000.4,
+    dropped_percent: 0,
+    packet_lag: 0.001
+  }
+)
+export type NodeStatsPoint = Static<typeof NodeStatsPoint>
+
 export const FileSystemStats = noun(
   'FileSystemStats',
   'A file system that matters to an instance.',
@@ -366,6 +391,7 @@ export const operationComponents = [
   NodeStepState,
   NodeStep,
   NodeStats,
+  NodeStatsPoint,
   FileSystemStats,
   InterfaceStats,
   ArchiveStatus,

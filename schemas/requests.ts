@@ -302,7 +302,10 @@ export const requests = {
         interval: Type.Optional(
           Type.Number({ minimum: 1, maximum: 3600, default: 5, description: 'Seconds between samples.' })
         ),
-        duration: Duration('watch')
+        duration: Duration('watch'),
+        history: Type.Optional(
+          Type.Boolean({ default: false, description: 'Each result has the last hour of its node, too.' })
+        )
       },
       { $id: 'GetNodeStatsArguments', ...closed, description: 'Which nodes.', examples: [{ roles: ['WORKER'] }] }
     ),
@@ -311,7 +314,7 @@ export const requests = {
     timeout: 10,
     summary: 'Get statistics of nodes',
     description:
-      'One result per node: processor, memory, packets received and dropped, lag and sessions, with rates since the sample before.'
+      'One result per node: processor, memory, packets received and dropped, lag and sessions, with rates since the sample before. With history, what its agent has sampled in the last hour, too: also of a node that does not run any more, whose result is a failure.'
   },
   get_instance_stats: {
     arguments: Type.Object(
@@ -379,6 +382,7 @@ export const RequestArguments = Type.Object(
     duration: Type.Optional(Type.Number()),
     max_lines: Type.Optional(Type.Integer()),
     interval: Type.Optional(Type.Number()),
+    history: Type.Optional(Type.Boolean()),
     with_state: Type.Optional(Type.Boolean())
   },
   {

@@ -14,7 +14,7 @@ import {
   RequestId,
   Text
 } from './basics.js'
-import { Diagnosis, Finding, InstanceStats, NodeStats } from './operations.js'
+import { Diagnosis, Finding, InstanceStats, NodeStats, NodeStatsPoint, statsHistoryMax } from './operations.js'
 
 export * from './basics.js'
 
@@ -259,6 +259,9 @@ export const RequestResultData = Type.Object(
     findings: Type.Optional(ListOf(Finding, { maxItems: 1000 })),
     diagnosis: Type.Optional(Ref(Diagnosis)),
     stats: Type.Optional(Ref(NodeStats)),
+    history: Type.Optional(
+      ListOf(NodeStatsPoint, { maxItems: statsHistoryMax, description: 'The last hour of a node, oldest first.' })
+    ),
     instance_stats: Type.Optional(Ref(InstanceStats))
   },
   {

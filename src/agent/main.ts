@@ -12,6 +12,7 @@ import { Archiver, prepareQueue } from './logs/archiver.js'
 import { NodeChecks } from './check/check.js'
 import type { AgentContext } from './config.js'
 import { hostProbes as thisHost, type HostProbes } from './check/host-probes.js'
+import { StatsHistory } from './stats/history.js'
 import { LocalInstance } from './stats/instance.js'
 import { ShareFile } from './nodes/share-file.js'
 import { methodsOf } from './methods.js'
@@ -57,9 +58,16 @@ export async function startAgent({
   await prepareQueue(settings)
   const table = new NodeTable(context, programs, new ShareFile(join(settings.management_state_dir, 'agent.json')))
   const nodeHealth = new NodeHealth(table, directories(settings).node)
+  const history = new StatsHistory()
   const sampler = new Sampler(
     table,
-    samples => nodeHealth.note(samples),
+    async samples => {
+      history.note(
+        samples,
+        table.statuses().map(({ node }) => node)
+      )
+      await nodeHealth.note(samples)
+    },
     settings.agent_stats_interval * 1000,
     closing.signal
   )
@@ -109,7 +117,7 @@ export async function startAgent({
   const session: Session = new Session({
     heartbeatMs: settings.management_heartbeat * 1000,
     retryMaxMs: settings.management_retry_max * 1000,
-    handlers: methodsOf({ ...context, table, checks, sampler, instance, host, log }),
+    handlers: methodsOf({ ...context, table, checks, sampler, history, instance, host, log }),
     log,
     certificates,
     connected: report,

@@ -12,6 +12,7 @@ import { askController } from './session.js'
 import { diagnose } from './outputs/diagnosis.js'
 import type { HostProbes } from './check/host-probes.js'
 import type { LocalInstance } from './stats/instance.js'
+import type { StatsHistory } from './stats/history.js'
 import type { NodeTable } from './nodes/node-table.js'
 import { getNodeOutput } from './outputs/outputs.js'
 import { withProgress } from './nodes/progress.js'
@@ -36,13 +37,14 @@ export interface Workers {
   table: NodeTable
   checks: NodeChecks
   sampler: Sampler
+  history: StatsHistory
   instance: LocalInstance
   host: HostProbes
   log: Logger
 }
 
 /** Returns the agent's handlers for its controller's questions, by method. */
-export function methodsOf({ settings, env, table, checks, sampler, instance, host, log }: Workers): Handlers {
+export function methodsOf({ settings, env, table, checks, sampler, history, instance, host, log }: Workers): Handlers {
   const telling = (
     nodes: readonly string[],
     { part }: { part: (steps: NodeStep[]) => void },
@@ -79,7 +81,10 @@ export function methodsOf({ settings, env, table, checks, sampler, instance, hos
     start: ({ nodes }, context) => telling(nodes, context, table.start(nodes, context.signal)),
     stop: ({ nodes }, context) => telling([], context, table.stop(nodes, context.signal)),
     restart: ({ nodes }, context) => telling(nodes, context, table.restart(nodes, context.signal)),
-    get_node_stats: ({ nodes, watch }, { signal, part }) => sampler.stats(nodes, watch, signal, part),
+    get_node_stats: async ({ nodes, watch, history: most }, { signal, part }) => {
+      const outcomes = await sampler.stats(nodes, watch, signal, part)
+      return most === undefined ? outcomes : history.addTo(outcomes, most, performance.now())
+    },
     get_instance_stats: async (_params, { signal }) => [
       { success: true as const, instance: settings.agent_name, data: { instance_stats: await instance.stats(signal) } }
     ],

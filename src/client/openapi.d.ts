@@ -235,7 +235,7 @@ export interface paths {
         put?: never;
         /**
          * Get statistics of nodes
-         * @description One result per node: processor, memory, packets received and dropped, lag and sessions, with rates since the sample before. It times out after `timeout`; without, after the setting controller_timeout_get_node_stats, else 10 seconds.
+         * @description One result per node: processor, memory, packets received and dropped, lag and sessions, with rates since the sample before. With history, what its agent has sampled in the last hour, too: also of a node that does not run any more, whose result is a failure. It times out after `timeout`; without, after the setting controller_timeout_get_node_stats, else 10 seconds.
          */
         post: operations["request_get_node_stats"];
         delete?: never;
@@ -947,6 +947,37 @@ export interface components {
             idle?: number;
         };
         /**
+         * @description What a node used and saw at one time of the last hour. Rates are since the point before, or since its start.
+         * @example {
+         *       "time": "2026-11-22T14:48:56.123Z",
+         *       "cpu_percent": 37.5,
+         *       "memory_bytes": 272629760,
+         *       "packets_per_second": 61000.4,
+         *       "dropped_percent": 0,
+         *       "packet_lag": 0.001
+         *     }
+         */
+        NodeStatsPoint: {
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+            /** @description Of one processor. */
+            cpu_percent?: number;
+            /**
+             * Format: int64
+             * @description Resident memory.
+             */
+            memory_bytes?: number;
+            /** @description Packets received. */
+            packets_per_second?: number;
+            /** @description Packets dropped, of those received and dropped. */
+            dropped_percent?: number;
+            /** @description Seconds that its network time is behind the clock. */
+            packet_lag?: number;
+        };
+        /**
          * @description A file system that matters to an instance.
          * @example {
          *       "path": "/var/lib/zeek-cluster",
@@ -1533,6 +1564,8 @@ export interface components {
             findings?: components["schemas"]["Finding"][];
             diagnosis?: components["schemas"]["Diagnosis"];
             stats?: components["schemas"]["NodeStats"];
+            /** @description The last hour of a node, oldest first. */
+            history?: components["schemas"]["NodeStatsPoint"][];
             instance_stats?: components["schemas"]["InstanceStats"];
         };
         /**
@@ -1583,6 +1616,7 @@ export interface components {
             duration?: number;
             max_lines?: number;
             interval?: number;
+            history?: boolean;
             with_state?: boolean;
         };
         /**
@@ -2274,6 +2308,11 @@ export interface components {
              * @default 60
              */
             duration: number;
+            /**
+             * @description Each result has the last hour of its node, too.
+             * @default false
+             */
+            history: boolean;
         };
         /**
          * @description Which instances; none: all that are connected.

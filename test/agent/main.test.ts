@@ -149,6 +149,28 @@ await t.test('an agent tells of its health as soon as a controller takes it', as
   t.ok(Number(ratio) > 0 && Number(ratio) <= 1)
 })
 
+await t.test('the last hour of a node outlives its processes, and is told of one that does not run', async t => {
+  const { ask } = await start(t, { 'agent-stats-interval': '0.1' })
+  await ask('stage_configuration', { config: config({}) })
+  await ask('deploy')
+  const stats = async (args: object = {}) =>
+    (await ask('get_node_stats', { nodes: ['worker-1'], history: true, ...args })).results[0]!
+  const points = async () => (await stats()).data?.history ?? []
+  await until(async () => (await points()).length > 0, 'it is sampled')
+  const [first] = await points()
+  t.match(first, { time: String, memory_bytes: Number })
+  t.equal((await stats({ history: false })).data?.history, undefined)
+  t.equal((await ask('restart', { nodes: ['worker-1'] })).state, 'succeeded')
+  t.same((await points())[0], first, 'another process, the same history')
+  t.same((await stats({ watch: true, interval: 1, duration: 0.5 })).data?.history?.[0], first, 'watched, too')
+  await ask('stop', { nodes: ['worker-1'] })
+  t.match(await stats(), {
+    success: false,
+    error: 'cluster node worker-1 not in running state',
+    data: { history: [first], stats: undefined }
+  })
+})
+
 await t.test('secrets of a node are masked in what it has said last', async t => {
   const { ask } = await start(t)
   await ask('stage_configuration', { config: config({ STAND_IN: 'chatty=1,exit=3', MY_TOKEN: 'chatty line 1' }) })

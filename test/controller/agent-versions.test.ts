@@ -37,10 +37,11 @@ const requests = [
   ['check', {}],
   ['get_node_output', {}],
   ['get_node_stats', {}],
+  ['get_node_stats', { history: true }],
   ['get_instance_stats', {}]
 ] as const
 
-for (const version of [4]) {
+for (const version of [5]) {
   await t.test(`the controller works with an agent of version ${version}, as it was recorded`, async t => {
     const controller = await startTestController(t)
     const [hello, ...answers] = recorded(version)

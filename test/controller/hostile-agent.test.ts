@@ -328,6 +328,27 @@ await t.test('the instances of a request share what its results may hold', async
   t.same(said, [8_388_608, 8_388_608, 4_194_304, 4_194_304])
 })
 
+await t.test('of the last hour no more points are taken than there can be, nor what a point has not', async t => {
+  const point = { time: '2026-11-22T14:48:56.123Z', cpu_percent: 1 }
+  let history: unknown
+  const stats = { node: 'worker-2', time: point.time, pid: 1, uptime: 1, cpu_seconds: 1, memory_bytes: 1 }
+  const { controller } = await twoInstances(t, {
+    handlers: { get_node_stats: () => [{ success: true, node: 'worker-2', data: { stats, history } }] }
+  })
+  for (const [said, expected] of [
+    [[{ ...point, more: 'x' }], { success: true, data: { history: [point] } }],
+    [Array(181).fill(point), { success: false, data: undefined }],
+    [[{ ...point, memory_bytes: -1 }], { success: false }],
+    [[{ ...point, time: 'now' }], { success: false }],
+    ['x', { success: false }]
+  ] as const) {
+    history = said
+    const { results } = await controller.ask('get_node_stats', { nodes: ['worker-2'], history: true })
+    t.match(results, [{ node: 'worker-2', ...expected }])
+    t.same(Object.keys(results[0]?.data?.history?.[0] ?? {}), expected.success ? ['time', 'cpu_percent'] : [])
+  }
+})
+
 await t.test('a health report counts each node of its own once, whatever else is in it', async t => {
   const { controller, hostile } = await twoInstances(t)
   hostile.change('worker-2', 'PENDING', 'RUNNING')

@@ -17,6 +17,9 @@ const resultsBytes = 8_388_608
 const bytesOfEach = (nodes: readonly ClusterNode[]) =>
   Math.floor(resultsBytes / Math.max(1, new Set(nodes.map(({ instance }) => instance)).size))
 
+/** Most points of the last hour that the results of one request have, which its nodes share: about 3 MB of JSON. */
+const historyPoints = 20_000
+
 /** More than an agent sends of one node that is followed, in UTF-16 code units: twice 4 MiB. */
 const followedMax = 8_388_608
 
@@ -78,9 +81,9 @@ export class Queries {
     return await this.#ask(selector, deployed, task, () => ({ method: 'diagnose', params: nodes => ({ nodes }) }))
   }
 
-  /** Returns what nodes use and see; with `watch`, samples are sent as events. */
+  /** Returns what nodes use and see, with `history` in the last hour, too; with `watch`, samples are sent as events. */
   async getNodeStats(
-    { watch, interval = 5, duration = 60, ...selector }: Arguments<'get_node_stats'>,
+    { watch, interval = 5, duration = 60, history, ...selector }: Arguments<'get_node_stats'>,
     deployed: ClusterConfiguration | undefined,
     task: Task
   ): Promise<Answer> {
@@ -89,7 +92,11 @@ export class Queries {
       const ration = new Ration(selected, watch ? Math.ceil(duration / interval) + 2 : 0)
       return {
         method: 'get_node_stats',
-        params: nodes => ({ nodes, ...(watch ? { watch: { duration, interval } } : {}) }),
+        params: nodes => ({
+          nodes,
+          ...(watch ? { watch: { duration, interval } } : {}),
+          ...(history ? { history: Math.floor(historyPoints / Math.max(1, selected.length)) } : {})
+        }),
         onPart: (instance, told) => {
           const stats = told.filter(({ node }) => ration.take(instance, node, [node]).length > 0)
           if (stats.length > 0) task.tell({ type: 'node_stats', reqid: task.reqid, instance, stats })

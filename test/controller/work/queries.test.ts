@@ -167,6 +167,32 @@ await t.test('get_id_value asks each instance for its nodes, all of them when no
   t.match(await agents[1].question('get_id_value'), { id: 'Cluster::node', nodes: ['worker-1', 'worker-2'] })
 })
 
+await t.test('agents are asked for the last hour only when that is asked for, and each node has its part', async t => {
+  const asked: object[] = []
+  const tell = (params: object) => {
+    asked.push(params)
+    return []
+  }
+  const { ask } = await deployed(t, { handlers: { get_node_stats: tell } }, { handlers: { get_node_stats: tell } })
+  const nodes = ['worker-1']
+  await ask('get_node_stats', { nodes })
+  await ask('get_node_stats', { nodes, history: false })
+  await ask('get_node_stats', { nodes, history: true })
+  await ask('get_node_stats', { nodes, history: true, watch: true, interval: 1, duration: 1 })
+  t.same(asked, [
+    { nodes },
+    { nodes },
+    { nodes, history: 20_000 },
+    { nodes, history: 20_000, watch: { interval: 1, duration: 1 } }
+  ])
+  await ask('get_node_stats', { history: true })
+  t.same(
+    asked.slice(4).map((params: any) => params.history),
+    [6_666, 6_666],
+    'of all three nodes'
+  )
+})
+
 await t.test('unknown nodes get an error each and are not sent on', async t => {
   const { ask, agents } = await deployed(t)
   const { state, results } = await ask('get_id_value', { id: 'x', nodes: ['ghost', 'worker-2', 'ghost', 'fantom'] })
