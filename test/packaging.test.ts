@@ -68,8 +68,11 @@ await t.test('only the user of a unit enters its state directory, and the group 
   t.match(settingsOf('zeek-cluster-agent.service'), { LogsDirectoryMode: '0750', UMask: '0027' })
 })
 
+const containerLines = readFileSync(join(packageRoot, 'packaging', 'container', 'Containerfile'), 'utf8').split('\n')
+const { files: shipped }: { files: string[] } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'))
+
 await t.test('what the container copies is there', async t => {
-  const lines = readFileSync(join(packageRoot, 'packaging', 'container', 'Containerfile'), 'utf8').split('\n')
+  const lines = containerLines
   const sources = lines.filter(line => /^COPY (?!--from)/.test(line)).flatMap(line => line.split(' ').slice(1, -1))
   const { include } = JSON.parse(readFileSync(join(packageRoot, 'tsconfig.build.json'), 'utf8'))
   t.same(
@@ -80,6 +83,18 @@ await t.test('what the container copies is there', async t => {
   const listed = readdirSync(packageRoot)
   t.same(
     sources.filter(source => !listed.includes(source)),
+    []
+  )
+})
+
+await t.test('the container has all of the package that the program reads', async t => {
+  const copied = containerLines
+    .filter(line => /^COPY .* \/opt\//.test(line))
+    .map(line => line.split(' /opt/zeek-cluster-controller/').at(-1))
+  const read = shipped.filter(file => /^(dist|src)\/|^openapi/.test(file)).map(file => file.replace('/*.zeek', ''))
+  t.ok(read.includes('dist/pages') && read.includes('openapi.yaml') && read.includes('src/zeek'))
+  t.same(
+    read.filter(file => !copied.includes(file)),
     []
   )
 })
