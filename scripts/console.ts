@@ -1,20 +1,12 @@
-import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import type { BuildOptions, Metafile } from 'esbuild'
 import { packageRoot } from '../src/util.js'
+import { isNewest } from './newest.js'
 
-/**
- * Builds the console into `dist/pages/`: `index.html`, and `assets/` with scripts and styles whose names hold a hash of
- * their content, so that browsers may keep them for ever. Does nothing when none of its sources is newer.
- */
 const source = join(packageRoot, 'console')
-const target = join(packageRoot, 'dist', 'pages')
-const assets = join(target, 'assets')
-const inputs = ['console', 'src/client', 'scripts/console.ts', 'openapi.yaml', 'package.json', 'package-lock.json'].map(
-  path => join(packageRoot, path)
-)
 
 const options = {
   bundle: true,
@@ -27,24 +19,37 @@ const options = {
   entryNames: '[name]-[hash]',
   chunkNames: '[name]-[hash]',
   assetNames: '[name]-[hash]',
-  outdir: assets,
   absWorkingDir: packageRoot,
   metafile: true,
   logLevel: 'warning'
 } satisfies BuildOptions
 
-if (isOutdated()) await buildConsole()
-
-async function buildConsole(): Promise<void> {
+/**
+ * Builds the console in a directory: `index.html`, and `assets/` with scripts and styles whose names hold a hash of
+ * their content, so that browsers may keep them for ever. Does nothing when it is newer than all that it is made of.
+ */
+export async function buildConsole(outDir: string): Promise<void> {
+  const page = join(outDir, 'index.html')
+  const outdir = join(outDir, 'assets')
+  const made = ['openapi.yaml', 'package.json', 'package-lock.json'].map(file => join(packageRoot, file))
+  const read = [source, join(packageRoot, 'src', 'client'), fileURLToPath(import.meta.url)].flatMap(withContent)
+  if (isNewest(page, [...made, ...read])) return
   // Only now: where nothing is to be built, this must take no time.
   const { build } = await import('esbuild')
   const { parse } = await import('yaml')
   const { schemas } = (parse(readFileSync(join(packageRoot, 'openapi.yaml'), 'utf8')) as Document).components
-  rmSync(assets, { recursive: true, force: true })
-  mkdirSync(assets, { recursive: true })
-  const { metafile: worker } = await build({ ...options, entryPoints: [join(source, 'stream', 'worker.ts')] })
+  // The page is written last: it says that all else is there.
+  rmSync(page, { force: true })
+  rmSync(outdir, { recursive: true, force: true })
+  mkdirSync(outdir, { recursive: true })
+  const { metafile: worker } = await build({
+    ...options,
+    outdir,
+    entryPoints: [join(source, 'stream', 'worker.ts')]
+  })
   const { metafile: pages } = await build({
     ...options,
+    outdir,
     splitting: true,
     entryPoints: [join(source, 'main.tsx'), join(source, 'style', 'main.css')],
     define: {
@@ -55,9 +60,8 @@ async function buildConsole(): Promise<void> {
   const html = readFileSync(join(source, 'index.html'), 'utf8')
     .replace('main.tsx', `assets/${outputOf(pages, 'main.tsx')}`)
     .replace('main.css', `assets/${outputOf(pages, 'main.css')}`)
-  for (const name of readdirSync(assets)) compress(join(assets, name))
-  // Last: it says that all is there.
-  writeFileSync(join(target, 'index.html'), html)
+  for (const name of readdirSync(outdir)) compress(join(outdir, name))
+  writeFileSync(page, html)
 }
 
 /** Returns the name of the file that an entry point has become. */
@@ -87,30 +91,8 @@ function compress(path: string): void {
   writeFileSync(`${path}.gz`, gzipSync(bytes, { level: 9 }))
 }
 
-/** Whether the sources are others than those that were built: by their sizes and times. */
-function isOutdated(): boolean {
-  const hash = createHash('sha256')
-  for (const path of inputs.flatMap(filesIn)) {
-    const { size, mtimeMs } = statSync(path)
-    hash.update(`${path} ${size} ${mtimeMs}\n`)
-  }
-  const stamp = join(packageRoot, 'dist', 'console.stamp')
-  const now = hash.digest('hex')
-  const before = [stamp, join(target, 'index.html')].every(path => statSync(path, { throwIfNoEntry: false }))
-    ? readFileSync(stamp, 'utf8')
-    : ''
-  if (before === now) return false
-  // A build that fails is done again: the page is written last.
-  rmSync(join(target, 'index.html'), { force: true })
-  mkdirSync(join(packageRoot, 'dist'), { recursive: true })
-  writeFileSync(stamp, now)
-  return true
-}
-
-function filesIn(path: string): string[] {
+/** Returns a file, or a directory with all that is in it. */
+function withContent(path: string): string[] {
   if (!statSync(path).isDirectory()) return [path]
-  return readdirSync(path, { recursive: true, encoding: 'utf8' })
-    .sort()
-    .map(name => join(path, name))
-    .filter(file => statSync(file).isFile())
+  return [path, ...readdirSync(path, { recursive: true, encoding: 'utf8' }).map(name => join(path, name))]
 }

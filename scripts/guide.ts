@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { packageRoot } from '../src/util.js'
 import { isNewest } from './newest.js'
 
@@ -22,5 +22,3 @@ export async function buildGuide(outDir: string): Promise<void> {
   mkdirSync(directory, { recursive: true })
   for (const [name, text] of guide) writeFileSync(join(directory, name), text)
 }
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await buildGuide(join(packageRoot, 'dist', 'pages'))

@@ -56,7 +56,7 @@ export class Hub {
   constructor(api: Api, tell: (message: ToTab, tab?: string) => void) {
     this.#api = api
     this.#tell = tell
-    this.#watch = new StatsWatch(api, () => hasNodes(this.#cluster))
+    this.#watch = new StatsWatch(api, () => this.#cluster)
   }
 
   hear(message: ToHub): void {
@@ -268,9 +268,6 @@ export class Hub {
     return { kind: 'cluster', cluster: this.#cluster, link: this.#link, asOf: this.#asOf }
   }
 }
-
-const hasNodes = ({ nodes }: Cluster): boolean =>
-  [...nodes.values()].some(group => group.some(({ mgmt_role: role }) => role === 'NODE'))
 
 /** Where an event is in its log: cursors of one log compare by their numbers. */
 const numberOf = (cursor: string): number => Number(cursor.split('.')[1] ?? 0)

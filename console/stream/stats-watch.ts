@@ -1,9 +1,10 @@
+import type { Cluster } from '../model/cluster.js'
 import type { DomainEvent } from '../model/types.js'
 import type { Api } from './hub.js'
 
 /** Seconds between samples, as agents take them anyway; and how long a watch lasts before it is renewed. */
 const intervalSeconds = 10
-const durationSeconds = 900
+const durationSeconds = 300
 /** A watch of others counts as over when no sample has come for so long, in milliseconds. */
 const silentMs = 2.5 * intervalSeconds * 1000
 /** Browsers that find out at once that nobody watches do not all begin to. */
@@ -19,7 +20,7 @@ const afterDeployMs = 2_000
  */
 export class StatsWatch {
   #api: Api
-  #isOfUse: () => boolean
+  #cluster: () => Cluster
   #wanting = new Set<string>()
   #isLive = false
   #heardAt = 0
@@ -27,10 +28,9 @@ export class StatsWatch {
   #own: string | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  /** `isOfUse`: whether there are nodes to watch. */
-  constructor(api: Api, isOfUse: () => boolean) {
+  constructor(api: Api, cluster: () => Cluster) {
     this.#api = api
-    this.#isOfUse = isOfUse
+    this.#cluster = cluster
   }
 
   /** Says whether a tab shows samples. */
@@ -47,6 +47,7 @@ export class StatsWatch {
 
   resume(): void {
     this.#isLive = true
+    if (isWatched(this.#cluster())) this.#heardAt = Date.now()
     this.#plan(Math.random() * 500)
   }
 
@@ -73,7 +74,7 @@ export class StatsWatch {
   }
 
   async #look(): Promise<void> {
-    if (!this.#isOfUse()) return this.#plan(againMs)
+    if (!hasNodes(this.#cluster())) return this.#plan(againMs)
     const silence = Date.now() - this.#heardAt
     if (silence < silentMs) return this.#plan(silentMs - silence + Math.random() * spreadMs)
     try {
@@ -89,3 +90,18 @@ export class StatsWatch {
     }
   }
 }
+
+const hasNodes = ({ nodes }: Cluster): boolean =>
+  [...nodes.values()].some(group => group.some(({ mgmt_role: role }) => role === 'NODE'))
+
+/** Whether a watch of all nodes is pending, whoever has begun it. */
+const isWatched = ({ requests }: Cluster): boolean =>
+  [...requests.values()].some(
+    ({ type, state, arguments: args }) =>
+      type === 'get_node_stats' &&
+      state === 'pending' &&
+      args.watch === true &&
+      !args.nodes &&
+      !args.roles &&
+      !args.instances
+  )
