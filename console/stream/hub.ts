@@ -27,6 +27,8 @@ const gatherMs = 16
 const listsAfterMs = 200
 const listsSpreadMs = 800
 const historyLength = 50
+/** How often tabs hear that the hub is there, in milliseconds. */
+const pulseMs = 2_000
 /** Pause after a stream that was refused, or whose past is gone. */
 const refusedMs = 2_000
 
@@ -44,6 +46,7 @@ export class Hub {
   /** Where the stream is; undefined: a snapshot is needed. */
   #cursor: string | undefined
   #heartbeatMs = 15_000
+  #pulse: ReturnType<typeof setInterval> | undefined
   #following: AbortController | undefined
   #gathered: DomainEvent[] = []
   #gathering: ReturnType<typeof setTimeout> | undefined
@@ -65,6 +68,7 @@ export class Hub {
         this.#tabs.add(message.tab)
         if (this.#asOf > 0) this.#tell(this.#whole(), message.tab)
         else this.#tell({ kind: 'link', link: this.#link, asOf: this.#asOf }, message.tab)
+        this.#pulse ??= setInterval(() => this.#beat(), pulseMs)
         if (this.#following === undefined) this.#run()
         break
       case 'leave':
@@ -85,13 +89,23 @@ export class Hub {
   close(): void {
     this.#following?.abort()
     this.#following = undefined
+    clearInterval(this.#pulse)
+    this.#pulse = undefined
     this.#watch.pause()
+  }
+
+  /** Tells the tabs that it is there; looks after a connection that says nothing: a cable that is cut does not. */
+  #beat(): void {
+    if (this.#link.state === 'live' && this.#isStale) {
+      this.#onConnection('the controller is silent')
+      this.#run()
+    } else this.#tell({ kind: 'link', link: this.#link, asOf: this.#asOf })
   }
 
   /** Whether the connection is lost, or should have told something since. */
   get #isStale(): boolean {
     if (this.#link.state === 'connecting') return false
-    return this.#link.state !== 'live' || Date.now() - this.#asOf > 1.5 * this.#heartbeatMs
+    return this.#link.state !== 'live' || Date.now() - this.#asOf > 1.5 * this.#heartbeatMs + pulseMs
   }
 
   /** Opens the stream, instead of one that is open: that may be dead without anybody having noticed. */
@@ -122,8 +136,6 @@ export class Hub {
           break
         case 'heartbeat':
           this.#cursor = event.cursor
-          this.#flush()
-          this.#tell({ kind: 'link', link: this.#link, asOf: this.#asOf })
           break
         default:
       }

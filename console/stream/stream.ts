@@ -7,8 +7,8 @@ import { showPresence } from './presence.js'
 
 type Listener = () => void
 
-/** A hub that says nothing for so long is gone, or the machine has slept; it tells something every 15 s. */
-const silentMs = 25_000
+/** A hub that says nothing for so long is gone, or the machine has slept: it tells something every two seconds. */
+const silentMs = 10_000
 
 /** The cluster as a tab knows it, which follows from what the hub tells. */
 export class Stream {
@@ -93,7 +93,7 @@ export class Stream {
     if (this.isLive === this.#wasLive && this.isLive) return
     if (this.#wasLive && this.link.state === 'live') {
       this.link = { state: 'lost', since: this.asOf, reason: 'nothing is heard of the controller' }
-      this.look(true)
+      this.look()
     }
     this.#wasLive = this.isLive
     // How old it is changes every second.
