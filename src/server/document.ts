@@ -80,7 +80,9 @@ export async function serveDocument(app: FastifyInstance): Promise<void> {
         // Their own handlers make the document anew for each request.
         preHandler: (request, reply, done) => {
           const { url } = request.routeOptions
-          if (url === '/docs/yaml') sendFixed(yaml, request, reply)
+          // Without the slash the page asks at the root for what it needs: a proxy may have something else there.
+          if (/^\/docs(\?|$)/.test(request.url)) void reply.redirect('docs/')
+          else if (url === '/docs/yaml') sendFixed(yaml, request, reply)
           else if (url === '/docs/json') {
             json ??= fixed('application/json; charset=utf-8', Buffer.from(pageDocumentOf(app)))
             sendFixed(json, request, reply)
@@ -94,7 +96,7 @@ export async function serveDocument(app: FastifyInstance): Promise<void> {
   })
 }
 
-/** Returns the document for a page of this server: it asks the server that it is from. */
+/** Returns the document for a page of this server, at /docs/json: it asks the server that it is from. */
 function pageDocumentOf(app: FastifyInstance): string {
-  return JSON.stringify({ ...documentOf(app), servers: [{ url: '/' }] })
+  return JSON.stringify({ ...documentOf(app), servers: [{ url: '../' }] })
 }

@@ -3,6 +3,7 @@ import { tokenCommand } from '../../src/cli/offline-tokens.js'
 import { complaintsOf, inBrowser, startBrowser } from '../support/browser.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
+import { startPrefixProxy } from '../support/prefix-proxy.js'
 
 await t.test('a real browser', inBrowser, async t => {
   const directory = directoryOf(t)
@@ -46,6 +47,19 @@ await t.test('a real browser', inBrowser, async t => {
     await post.getByText('Try it out').click()
     await post.getByText('Execute').click()
     await post.locator('.live-responses-table').getByText('202', { exact: true }).first().waitFor()
+    t.same(complaints, [])
+  })
+
+  await t.test('asks from below the path that a proxy has put the server under', async t => {
+    const prefix = await startPrefixProxy(t, url, '/zeek/')
+    const page = await (await browser.newContext()).newPage()
+    const complaints = complaintsOf(page)
+    await page.goto(`${prefix}docs`)
+    const operation = page.locator('#operations-monitoring-get_liveness')
+    await operation.locator('.opblock-summary-control').click()
+    await operation.getByText('Try it out').click()
+    await operation.getByText('Execute').click()
+    await operation.locator('.live-responses-table').getByText('"status": "ok"').waitFor()
     t.same(complaints, [])
   })
 
