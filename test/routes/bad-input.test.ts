@@ -275,7 +275,17 @@ async function from(
 }
 
 await t.test('a Host that is not this server is refused on every route', async t => {
-  for (const path of ['/healthz', '/v1/events', '/v1/requests', '/docs', '/openapi.yaml', '/metrics', '/nowhere']) {
+  for (const path of [
+    '/healthz',
+    '/v1/events',
+    '/v1/requests',
+    '/docs',
+    '/',
+    '/docs/guide/',
+    '/openapi.yaml',
+    '/metrics',
+    '/nowhere'
+  ]) {
     t.match(await from(path, { host: 'evil.example' }), { status: 403, code: 'forbidden' }, path)
   }
   for (const host of ['127.0.0.1.evil.example', '0.0.0.0', 'localhost.evil.example', '127.0.0.1:80:80', '10.0.0.1']) {
