@@ -19,7 +19,7 @@ export class PageFiles<T> {
   async get(name: string): Promise<T | undefined> {
     const path = join(this.#directory, name)
     try {
-      // The times of content are those of the package, and the same in each: those of the change are not.
+      // npm gives every file of every package one and the same mtime; the ctime is the disk's own.
       const { ino, ctimeMs, size } = await stat(path)
       const version = `${ino} ${ctimeMs} ${size}`
       const kept = this.#kept.get(name)
