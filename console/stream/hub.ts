@@ -29,6 +29,8 @@ const listsSpreadMs = 800
 const historyLength = 50
 /** How often tabs hear that the hub is there, in milliseconds. */
 const pulseMs = 2_000
+/** How long the controller may take to begin the stream, in ms: of several connections that are dead each is tried. */
+const openMs = 5_000
 /** Pause after a stream that was refused, or whose past is gone. */
 const refusedMs = 2_000
 
@@ -143,7 +145,13 @@ export class Hub {
     // A snapshot that was cut off is asked for once more.
     const open: OpenStream = async (_after, aborted) =>
       await eventStream(this.#api as never, this.#cursor === undefined ? { snapshot: true } : {})(this.#cursor, aborted)
-    const options = { signal, isKnown: true, onControl, onConnection: (lost?: string) => this.#onConnection(lost) }
+    const options = {
+      signal,
+      isKnown: true,
+      openMs,
+      onControl,
+      onConnection: (lost?: string) => this.#onConnection(lost)
+    }
     while (!signal.aborted) {
       try {
         for await (const event of follow(open, options)) {

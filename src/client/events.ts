@@ -15,6 +15,8 @@ export interface FollowOptions {
   signal: AbortSignal
   /** Called when the connection is lost, with the reason, and when it is there again. */
   onConnection?: ((lost: string | undefined) => void) | undefined
+  /** How long the controller may take to begin its answer, in milliseconds. */
+  openMs?: number | undefined
   /** Called with each event of the connection, in its place among the others. */
   onControl?: ((event: Control) => void) | undefined
   /** How long to try without the controller, in milliseconds; without end where it is not said. */
@@ -28,6 +30,8 @@ export type OpenStream = (after: string | undefined, signal: AbortSignal) => Pro
 
 /** Lost heartbeats after which a connection counts as broken. */
 const heartbeatsMissed = 3
+/** More than a busy controller takes. Without it a request on a connection that is dead waits for ever. */
+const openDefaultMs = 15_000
 const firstRetryMs = 250
 const retryMaxMs = 5_000
 
@@ -38,12 +42,12 @@ const retryMaxMs = 5_000
  */
 export async function* follow(
   open: OpenStream,
-  { signal, isKnown = false, onControl = () => {}, ...options }: FollowOptions
+  { signal, isKnown = false, openMs = openDefaultMs, onControl = () => {}, ...options }: FollowOptions
 ): AsyncGenerator<Followed> {
   const outage = new Outage(options)
   let cursor: string | undefined
   while (!signal.aborted) {
-    const connection = new Connection(open, signal)
+    const connection = new Connection(open, signal, openMs)
     try {
       for await (const event of connection.events(cursor)) {
         outage.end()
@@ -115,14 +119,17 @@ class Connection {
   #closing = new AbortController()
   #signal: AbortSignal
   #watchdog: ReturnType<typeof setTimeout> | undefined
-  #silenceMs = Infinity
+  /** How long nothing may come. */
+  #silenceMs: number
 
-  constructor(open: OpenStream, signal: AbortSignal) {
+  constructor(open: OpenStream, signal: AbortSignal, openMs: number) {
     this.#open = open
+    this.#silenceMs = openMs
     this.#signal = AbortSignal.any([signal, this.#closing.signal])
   }
 
   async *events(after: string | undefined): AsyncGenerator<StreamEvent> {
+    this.#watch()
     const { status, body } = await this.#open(after, this.#signal)
     if (status === 204 || !body) {
       this.isOver = true
@@ -150,7 +157,6 @@ class Connection {
   /** Ends the connection when nothing comes for so long: a cable that is cut says nothing. */
   #watch(): void {
     clearTimeout(this.#watchdog)
-    if (this.#silenceMs === Infinity) return
     this.#watchdog = setTimeout(() => this.#closing.abort(new Error('the controller is silent')), this.#silenceMs)
   }
 }

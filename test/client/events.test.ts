@@ -118,6 +118,18 @@ await t.test('silence for three heartbeats is a loss', async t => {
   t.same(said, ['the controller is silent', 'again'])
 })
 
+await t.test('a connection on which no answer begins is left for another one', async t => {
+  const { api } = await scripted(
+    t,
+    () => {},
+    response => stream(response, hello('e.1'), change('e.2'), goodbye).end()
+  )
+  const { said, ...rest } = options(t)
+  const events = await collect(follow(eventStream(api), { ...rest, isKnown: true, openMs: 50 }))
+  t.same(events, ['e.2'])
+  t.same(said, ['the controller is silent', 'again'])
+})
+
 await t.test('a controller that is restarted says goodbye, and is asked again', async t => {
   const { api } = await scripted(
     t,
