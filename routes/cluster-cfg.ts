@@ -1,11 +1,10 @@
-import { lookup } from 'node:dns/promises'
-import { hostname } from 'node:os'
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import { requests } from '../schemas/api.js'
 import { checker } from '../schemas/validator.js'
 import { invalid } from '../src/errors.js'
 import { parseClusterCfg } from '../src/formats/cluster-cfg/cluster-cfg.js'
+import { contextHere } from '../src/formats/context.js'
 
 /** Media types of zeek-client's configuration file, none registered: one by convention, one as curl users write. */
 export const clusterCfgTypes = ['text/x-ini', 'text/plain']
@@ -29,12 +28,7 @@ export function acceptClusterCfg(scope: FastifyInstance): void {
  * Returns the file as arguments of stage_configuration. Throws `invalid_request` that names section, key and line.
  */
 async function readClusterCfg(text: string): Promise<object> {
-  const config = await parseClusterCfg(text, {
-    resolve: async host => (await lookup(host)).address,
-    // As in zeek-client: a node without an instance belongs to this host.
-    defaultInstance: `agent-${hostname()}`
-  })
-  return check({ config }, 'body')
+  return check({ config: await parseClusterCfg(text, contextHere()) }, 'body')
 }
 
 /** Returns the checked arguments of a body whose type is not JSON, and which was not validated before. */

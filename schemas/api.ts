@@ -181,6 +181,26 @@ export const ConfigurationDocument = Type.Object(
   }
 )
 
+export const ConvertedConfiguration = Type.Object(
+  {
+    configuration: Ref(SentConfiguration),
+    notes: Type.Array(Type.String({ description: 'What the configuration does not hold, or what else is to be done.' }))
+  },
+  {
+    $id: 'ConvertedConfiguration',
+    ...closed,
+    description: 'The file of another tool as a configuration that can be staged.',
+    examples: [
+      {
+        configuration: SentConfiguration.examples?.[0],
+        notes: [
+          'the host is instance agent-sensor-1: start its agent with ZEEK_AGENT_NAME=agent-sensor-1; its address is the one that its agent has'
+        ]
+      }
+    ]
+  }
+)
+
 export const FieldError = Type.Object(
   {
     field: Type.String({ description: 'A path into the input, for example body/config/nodes/0/role.' }),
@@ -354,6 +374,7 @@ export const apiComponents = [
   InstanceNode,
   NodeList,
   ConfigurationDocument,
+  ConvertedConfiguration,
   FieldError,
   ProblemCode,
   Problem,

@@ -25,6 +25,7 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   if (word.length > maxLength) return undefined
   const limit = word.length < 5 ? 1 : 2
   const [first] = [...known]
+    .filter(candidate => Math.abs(candidate.length - word.length) <= limit)
     .map(candidate => ({ candidate, away: distance(word.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ candidate, away }) => away <= limit && away < candidate.length)
     .sort((a, b) => a.away - b.away)

@@ -1,6 +1,4 @@
-import { lookup } from 'node:dns/promises'
 import { readFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { extname } from 'node:path'
 import { addAbortSignal } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -99,11 +97,11 @@ function unwrapped(value: unknown): unknown {
 
 /** Converts the file of another tool, as this host sees names and itself. Throws `invalid_request`. */
 export async function convertInput(file: string, input: string): Promise<ConfigurationFile> {
-  const { convert } = await import('../formats/convert.js')
-  const { configuration, notes } = await convert(file, input, {
-    resolve: async host => (await lookup(host)).address,
-    defaultInstance: `agent-${hostname()}`
-  })
+  const [{ convert }, { contextHere }] = await Promise.all([
+    import('../formats/convert.js'),
+    import('../formats/context.js')
+  ])
+  const { configuration, notes } = await convert(file, input, contextHere())
   return { config: configuration, notes }
 }
 

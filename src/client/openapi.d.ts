@@ -464,6 +464,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/conversions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Convert another tool's file
+         * @description Returns a configuration that can be staged, and what it does not hold. Nothing is changed. Every error of the file is told, by section and key, with its line. Nodes whose file names no host are on the instance that is connected, if it is the only one, else on `agent-` and the name of the host of the controller. Names of hosts are looked up there.
+         */
+        post: operations["convert_configuration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/audit": {
         parameters: {
             query?: never;
@@ -1906,6 +1926,43 @@ export interface components {
              * @example k3v9q2.1042
              */
             event_cursor: string;
+        };
+        /**
+         * @description The file of another tool as a configuration that can be staged.
+         * @example {
+         *       "configuration": {
+         *         "instances": [
+         *           {
+         *             "name": "agent-sensor-1"
+         *           }
+         *         ],
+         *         "nodes": [
+         *           {
+         *             "name": "manager",
+         *             "instance": "agent-sensor-1",
+         *             "role": "MANAGER"
+         *           },
+         *           {
+         *             "name": "logger-1",
+         *             "instance": "agent-sensor-1",
+         *             "role": "LOGGER"
+         *           },
+         *           {
+         *             "name": "worker-1",
+         *             "instance": "agent-sensor-1",
+         *             "role": "WORKER",
+         *             "interface": "eth0"
+         *           }
+         *         ]
+         *       },
+         *       "notes": [
+         *         "the host is instance agent-sensor-1: start its agent with ZEEK_AGENT_NAME=agent-sensor-1; its address is the one that its agent has"
+         *       ]
+         *     }
+         */
+        ConvertedConfiguration: {
+            configuration: components["schemas"]["SentConfiguration"];
+            notes: string[];
         };
         /**
          * @description What is wrong with one field.
@@ -4305,6 +4362,96 @@ export interface operations {
                      *     interface = eth0
                      */
                     "text/plain": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    convert_configuration: {
+        parameters: {
+            query?: {
+                /** @description Its name: cluster.cfg, node.cfg, zeek.conf, or `<host>.zeek.conf` for one of several hosts. With another name, or none, its text tells the format. */
+                file?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The file: cluster.cfg (zeek-client), node.cfg (ZeekControl), or zeek.conf (Zeek's systemd generator). */
+        requestBody: {
+            content: {
+                /**
+                 * @example [manager]
+                 *     type=manager
+                 *     host=10.0.0.1
+                 *
+                 *     [proxy-1]
+                 *     type=proxy
+                 *     host=10.0.0.1
+                 *
+                 *     [worker-1]
+                 *     type=worker
+                 *     host=10.0.0.2
+                 *     interface=eth0
+                 */
+                "text/x-ini": string;
+                /**
+                 * @example [manager]
+                 *     type=manager
+                 *     host=10.0.0.1
+                 *
+                 *     [proxy-1]
+                 *     type=proxy
+                 *     host=10.0.0.1
+                 *
+                 *     [worker-1]
+                 *     type=worker
+                 *     host=10.0.0.2
+                 *     interface=eth0
+                 */
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description The configuration. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "configuration": {
+                     *         "instances": [
+                     *           {
+                     *             "name": "agent-sensor-1"
+                     *           }
+                     *         ],
+                     *         "nodes": [
+                     *           {
+                     *             "name": "manager",
+                     *             "instance": "agent-sensor-1",
+                     *             "role": "MANAGER"
+                     *           },
+                     *           {
+                     *             "name": "logger-1",
+                     *             "instance": "agent-sensor-1",
+                     *             "role": "LOGGER"
+                     *           },
+                     *           {
+                     *             "name": "worker-1",
+                     *             "instance": "agent-sensor-1",
+                     *             "role": "WORKER",
+                     *             "interface": "eth0"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "notes": [
+                     *         "the host is instance agent-sensor-1: start its agent with ZEEK_AGENT_NAME=agent-sensor-1; its address is the one that its agent has"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ConvertedConfiguration"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -1,5 +1,7 @@
 import { ClusterNode, NodeOptions } from '../../schemas/types.js'
 import { splitWords } from './ini/words.js'
+import { firstOf } from './notes.js'
+import { shown } from './refusal.js'
 
 /** The words of Zeek's command line, as they apply to a node here. */
 export interface ZeekArguments {
@@ -32,3 +34,11 @@ export function sortArguments(text: string): ZeekArguments {
   }
   return { scripts, options: Object.fromEntries(options), rest }
 }
+
+/** Returns what is said of what a node cannot have. */
+export const adviceOnRest = (rest: readonly string[]): string[] =>
+  firstOf(
+    rest,
+    word => `${shown(word)} is neither a script nor an option; put what it does into a script`,
+    'words are neither'
+  )

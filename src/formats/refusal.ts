@@ -29,8 +29,14 @@ function fieldErrorOf({ section = '', key = '', line, message }: Fault): FieldEr
 }
 
 /** Throws all faults at once, if there are any, each once, as `invalid_request`. */
-export function refuse(faults: readonly Fault[]): void {
-  if (faults.length === 0) return
+export function refuse(found: readonly Fault[]): void {
+  if (found.length === 0) return
+  // One name of a section, however long, may have many faults.
+  const faults = found.map(({ section, key, ...fault }) => ({
+    ...fault,
+    ...(section !== undefined && { section: shown(section) }),
+    ...(key !== undefined && { key: shown(key) })
+  }))
   const major = new Set(faults.filter(({ isMinor }) => !isMinor).map(placeOf))
   const distinct = [
     ...new Map(

@@ -6,6 +6,7 @@ interface Schema {
   $ref?: string
   type?: string
   items?: Schema
+  properties?: object
   enum?: unknown[]
   description?: string
   examples?: unknown[]
@@ -80,13 +81,14 @@ function finish(operation: Operation, schemas: Document['components']['schemas']
 function finishRequest(operation: Operation, schemas: Record<string, Schema>): void {
   const { requestBody } = operation
   if (!requestBody) return
-  const { schema } = requestBody.content!['application/json']!
+  const { content = {} } = requestBody
+  const { schema } = content['application/json'] ?? Object.values(content)[0]!
   const { description, properties, required } = resolve(schema, schemas)
-  if (Object.keys(properties as object).length > 0) {
+  if (properties === undefined || Object.keys(properties).length > 0) {
     finishMedia(requestBody, schemas)
     requestBody.description ??= description!
     // Without a body, the arguments have their defaults.
-    requestBody.required = required !== undefined
+    requestBody.required = properties === undefined || required !== undefined
   } else {
     // There are no arguments.
     delete operation.requestBody

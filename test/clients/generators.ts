@@ -112,6 +112,10 @@ const java: Language = {
 }
 
 const openapiGeneratorRemarks = [
+  {
+    text: /WARN .* File \(.*\) cannot be used as( a)? model name/,
+    reason: 'the query parameter `file`, of which it makes none'
+  },
   { text: /OpenAPI 3\.1 support is still in beta/, reason: 'said of every document of OpenAPI 3.1' },
   { text: /Failed to get the schema name: null/, reason: 'said of every schema of type null, and of none by name' },
   { text: /^\[main\] INFO/, reason: 'what it writes, with the names of files' }
@@ -136,9 +140,10 @@ export const generators: readonly Generator[] = [
     remarks: [
       { text: /^Warning\(s\) encountered/, reason: 'the head of those below' },
       { text: /^WARNING parsing POST \/v1\/requests\/stage_configuration/, reason: 'the head of the two below' },
+      { text: /^WARNING parsing POST \/v1\/conversions/, reason: 'the same: its body is a file, and nothing else' },
       {
         text: /^Unsupported content type text\/(x-ini|plain)$/,
-        reason: 'the file of zeek-client as a body; JSON is left'
+        reason: 'a file of another tool as a body'
       },
       { text: /^RequestBody\(/, reason: 'what it cannot read, again' }
     ]

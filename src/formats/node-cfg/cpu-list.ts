@@ -1,6 +1,6 @@
 /** More than any machine has; a node's cpu_affinity ends at 4095. */
 const maxCpu = 4095
-const maxLength = 65_536
+const maxLength = 16_384
 
 /** Returns the CPUs of a list like `0,4-7,10-20:3`, in its order; undefined when it is not one. */
 export function parseCpuList(text: string): number[] | undefined {

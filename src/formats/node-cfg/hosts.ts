@@ -17,15 +17,15 @@ export class Names {
 
   /** Returns the text with illegal characters replaced, and with a number appended where the name is taken. */
   take(text: string): string {
-    const legal = text
+    let name = text
       .replace(/[^A-Za-z0-9._-]/g, '-')
       .replace(/^[.-]/, '_')
-      .slice(0, 58)
-    let name = legal
+      .slice(0, 64)
+    const start = name.slice(0, 58)
     while (this.#taken.has(name)) {
-      const count = (this.#counts.get(legal) ?? 1) + 1
-      this.#counts.set(legal, count)
-      name = `${legal}-${count}`
+      const count = (this.#counts.get(start) ?? 1) + 1
+      this.#counts.set(start, count)
+      name = `${start}-${count}`
     }
     this.#taken.add(name)
     return name
@@ -61,22 +61,27 @@ export async function instancesOf({ hosts, home, resolve }: FileHosts, nodes: It
   }
 
   const names = new Names(nodes)
-  const instances = new Map<string, Instance>()
+  /** By machine, with the first of its spellings. */
+  const machines = new Map<string, { instance: Instance; spelling: string }>()
   const nameOf = new Map<string, string>()
   const notes: string[] = []
   for (const host of spellings) {
     const label = isOwn(host) && !isOwn(home) ? home : host
     const address = plainAddressOf(label)
-    const known = instances.get(machineOf(host))
-    const instance = known ?? { name: names.take(`agent-${address ?? label.replace(/\.$/, '')}`) }
+    const machine = machineOf(host)
+    const known = machines.get(machine)
+    const instance = known?.instance ?? { name: names.take(`agent-${address ?? label.replace(/\.$/, '')}`) }
     // An address with a zone is valid on its own host only, and so is a loopback address.
     if (address !== undefined) instance.host ??= address
-    instances.set(machineOf(host), instance)
+    if (!known) machines.set(machine, { instance, spelling: host })
     nameOf.set(host, instance.name)
     if (known) notes.push(`host ${host} is the same host: instance ${instance.name}`)
   }
-  for (const [machine, { name, host }] of instances) {
-    const spelling = spellings.find(host => machineOf(host) === machine)
+  const instances = [...machines.values()]
+  for (const {
+    instance: { name, host },
+    spelling
+  } of instances) {
     notes.push(
       `host ${spelling} is instance ${name}: start its agent with ZEEK_AGENT_NAME=${name}${host ? '' : '; its address is the one that its agent has'}`
     )
@@ -88,7 +93,7 @@ export async function instancesOf({ hosts, home, resolve }: FileHosts, nodes: It
       )
     }
   }
-  return { instances: [...instances.values()], nameOf, notes }
+  return { instances: instances.map(({ instance }) => instance), nameOf, notes }
 }
 
 const isOwn = (host: string) => isLoopback(canonicalHost(host))

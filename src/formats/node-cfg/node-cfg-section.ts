@@ -1,7 +1,7 @@
 import type { ClusterNode, ClusterRole } from '../../../schemas/types.js'
 import { canonicalHost, isPlainAddress } from '../../addresses.js'
 import { messageOf } from '../../errors.js'
-import { sortArguments } from '../arguments.js'
+import { adviceOnRest, sortArguments } from '../arguments.js'
 import type { Section } from '../ini/ini.js'
 import type { Values } from '../ini/interpolation.js'
 import { methods, type ZeekctlNode } from './load-balancing.js'
@@ -241,9 +241,7 @@ function readCpus({ get, complain, tell }: Reader, processes: number): number[] 
 function readScripts({ get, complain, tell }: Reader): { scripts: string[]; options: Record<string, string> } {
   try {
     const { scripts, options, rest } = sortArguments(get('aux_scripts'))
-    for (const word of rest) {
-      tell('aux_scripts', `${word} is neither a script nor an option; put what it does into a script`)
-    }
+    for (const advice of adviceOnRest(rest)) tell('aux_scripts', advice)
     return { scripts, options }
   } catch (error) {
     complain('aux_scripts', `is invalid: ${messageOf(error)}`)

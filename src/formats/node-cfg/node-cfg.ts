@@ -2,13 +2,13 @@ import { suggestion } from '../../../schemas/nearest.js'
 import type { ClusterNode } from '../../../schemas/types.js'
 import { canonicalHost } from '../../addresses.js'
 import { groupBy, isLoopback } from '../../util.js'
-import { maxNodes, type Converted } from '../converted.js'
+import { Growth, maxNodes, type Converted } from '../converted.js'
 import { instancesOf, Names, type Resolve } from './hosts.js'
-import { faultAt, pythonDialect, readIni } from '../ini/ini.js'
+import { faultAt, pythonDialect, readIni, type Section } from '../ini/ini.js'
 import { interpolated } from '../ini/interpolation.js'
 import { balanced, type ZeekctlNode } from './load-balancing.js'
 import { nodeKeys, readGroup, type Group } from './node-cfg-section.js'
-import { note } from '../notes.js'
+import { firstOf, note } from '../notes.js'
 import { refuse, type Fault } from '../refusal.js'
 
 // Plugins' keys are written with a dot or an underscore.
@@ -26,21 +26,17 @@ export async function parseNodeCfg(text: string, { resolve }: { resolve: Resolve
     left -= group.balancing?.processes ?? 1
     return group
   })
-  for (const section of [...ini.sections, ini.defaults]) {
-    for (const { key, value } of values.unasked(section)) {
-      notes.push(
-        note(
-          section,
-          key,
-          value ?? '',
-          `is unknown, and ignored by ZeekControl, too, unless a plugin of yours has it${suggestion(key, nodeKeys)}`
-        )
-      )
-    }
-  }
+  const unknown = [...ini.sections, ini.defaults].flatMap(section =>
+    values.unasked(section).map(({ key, value = '' }) => ({ section, key, value }))
+  )
+  notes.push(...firstOf(unknown, noteOnUnknown, 'keys are unknown'))
   errors.push(...faults(groups))
   refuse(errors)
 
+  const growth = new Growth()
+  for (const { name, interface: source, env, scripts, options, balancing } of groups) {
+    if (balancing) growth.add(name, [source, env, scripts, options], balancing.processes)
+  }
   const nodes = balanced(groups.flatMap(processesOf))
   errors.push(...twins(nodes))
   refuse(errors)
@@ -69,6 +65,14 @@ export async function parseNodeCfg(text: string, { resolve }: { resolve: Resolve
     notes: [...notes, ...hostNotes]
   }
 }
+
+const noteOnUnknown = ({ section, key, value }: { section: Section; key: string; value: string }) =>
+  note(
+    section,
+    key,
+    value,
+    `is unknown, and ignored by ZeekControl, too, unless a plugin of yours has it${suggestion(key, nodeKeys)}`
+  )
 
 /** Returns what ZeekControl refuses about all groups together. */
 function faults(groups: readonly Group[]): Fault[] {

@@ -1,5 +1,5 @@
 import type { ClusterNode, ClusterRole } from '../../../schemas/types.js'
-import { maxNodes } from '../converted.js'
+import { Growth, maxNodes } from '../converted.js'
 import { nodeFaults } from '../schema-faults.js'
 import type { Arguments, SectionReader, Templates } from './zeek-conf-section.js'
 
@@ -46,7 +46,7 @@ function furnisher(zeek: SectionReader): Furnish {
 }
 
 /** Checks a node against its schema, and reports each error at the key that caused it. */
-function examine(draft: Draft, word: string, reader: SectionReader, zeek: SectionReader): Draft {
+function examine(draft: Draft, word: string, reader: SectionReader, zeek: SectionReader): void {
   const keyOf: Record<string, string> = {
     name: 'cluster_node_prefix',
     cpu_affinity: word === 'worker' ? 'workers_cpu_list' : `${word}_cpu_set`
@@ -60,12 +60,21 @@ function examine(draft: Draft, word: string, reader: SectionReader, zeek: Sectio
       else zeek.refuse(common, message)
     }
   }
-  return draft
 }
+
+type Take = (draft: Draft, word: string, reader: SectionReader) => Draft
 
 /** Returns the processes that the generator would run. Each interface section has its own workers. */
 export function nodesOf(zeek: SectionReader, interfaces: readonly SectionReader[], prefix: string): Draft[] {
   const furnish = furnisher(zeek)
+  const growth = new Growth()
+  /** Takes each node as soon as it is made: too many of them are not made. */
+  const take: Take = (draft, word, reader) => {
+    const { name: _name, role: _role, ...content } = draft
+    growth.add(reader.section.name || 'zeek.conf', content)
+    examine(draft, word, reader, zeek)
+    return draft
+  }
   const others = roles.flatMap(({ role, word, count, max }): Draft[] => {
     const own = { arguments: zeek.arguments(`${word}_args`), env: zeek.templates(`${word}_env`) }
     const cpus = zeek.cpus(`${word}_cpu_set`)
@@ -73,7 +82,7 @@ export function nodesOf(zeek: SectionReader, interfaces: readonly SectionReader[
       zeek.tell(`${word}_cpu_set`, 'a node is pinned to one CPU (cpu_affinity) or to none; these are not pinned')
     }
     return range(zeek.count(count, max)).map(index =>
-      examine(
+      take(
         {
           // There is one manager in the whole cluster.
           name: role === 'MANAGER' ? word : `${prefix}${word}-${index}`,
@@ -82,25 +91,32 @@ export function nodesOf(zeek: SectionReader, interfaces: readonly SectionReader[
           ...furnish(zeek, word, own, {})
         },
         word,
-        zeek,
         zeek
       )
     )
   })
   let before = 0
   const workers = interfaces.map(reader => {
-    const group = workersOf(reader, prefix, before, furnish)
+    const group = workersOf(reader, { prefix, before, furnish, take })
     before += group.length
-    return group.map(draft => examine(draft, 'worker', reader, zeek))
+    return group
   })
   return [...others, ...workers.flat()]
 }
 
 /** Returns the NAME of a section `interface NAME`. */
-export const interfaceName = (section: string) => /^interface ([-_a-z0-9]+)$/.exec(section)?.[1]
+export const interfaceName = (section: string) => /^interface ([-_a-z0-9]{1,64})$/.exec(section)?.[1]
 
-/** Returns the workers of a section. `before`: how many workers the host has already. */
-function workersOf(reader: SectionReader, prefix: string, before: number, furnish: Furnish): Draft[] {
+interface WorkerContext {
+  prefix: string
+  /** How many workers the host has already. */
+  before: number
+  furnish: Furnish
+  take: Take
+}
+
+/** Returns the workers of a section. */
+function workersOf(reader: SectionReader, { prefix, before, furnish, take }: WorkerContext): Draft[] {
   const name = interfaceName(reader.section.name)
   const count = reader.count('workers', maxNodes - before)
   const template = reader.text('interface')
@@ -118,12 +134,13 @@ function workersOf(reader: SectionReader, prefix: string, before: number, furnis
       ...(cpu !== undefined && { worker_cpu: String(cpu) }),
       ...(name !== undefined && { interface_section_name: name })
     }
-    return {
+    const draft: Draft = {
       name: `${prefix}worker-${name === undefined ? '' : `${name}-`}${index}`,
       role: 'WORKER',
       interface: reader.fill('interface', template, variables),
       ...(cpu !== undefined && { cpu_affinity: cpu }),
       ...furnish(reader, 'worker', own, variables)
     }
+    return take(draft, 'worker', reader)
   })
 }

@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.js'
-import { sortArguments, type ZeekArguments } from '../arguments.js'
+import { adviceOnRest, sortArguments, type ZeekArguments } from '../arguments.js'
 import { parseCpuList } from '../node-cfg/cpu-list.js'
 import { faultAt, lowerCase, type Dialect, type Section } from '../ini/ini.js'
 import { note } from '../notes.js'
@@ -72,12 +72,12 @@ export class SectionReader {
     return first!
   }
 
-  /** Returns the value of a key as a count; 0 without the key. */
+  /** Returns the value of a key as a count; 0 without the key, and where it is more than the maximum. */
   count(key: string, max: number): number {
     const text = this.text(key)
     if (this.has(key) && !/^\d+$/.test(text)) this.complain(key, `must be a number: '${shown(text)}'`)
     else if (Number(text) > max) this.complain(key, `must be at most ${max}`)
-    return Number(text)
+    return Number(text) > max ? 0 : Number(text)
   }
 
   cpus(key: string): number[] {
@@ -90,9 +90,7 @@ export class SectionReader {
   arguments(key: string): Arguments {
     try {
       const { scripts, options, rest } = sortArguments(this.#value(key) ?? '')
-      for (const word of rest) {
-        this.tell(key, `${word} is neither a script nor an option; put what it does into a script`)
-      }
+      for (const advice of adviceOnRest(rest)) this.tell(key, advice)
       return { scripts, options }
     } catch (error) {
       this.complain(key, `is invalid: ${messageOf(error)}`)
@@ -122,7 +120,7 @@ export class SectionReader {
   }
 
   /** Returns the keys that were never read, with their values. */
-  unasked(): [key: string, value: string][] {
+  get unasked(): [key: string, value: string][] {
     return [...this.section.entries]
       .filter(([key]) => !this.#asked.has(key))
       .map(([key, { value }]) => [key, value ?? ''])

@@ -3,6 +3,7 @@ import { canonicalHost } from '../../addresses.js'
 import type { Converted } from '../converted.js'
 import { Names } from '../node-cfg/hosts.js'
 import { readIni, type Section } from '../ini/ini.js'
+import { firstOf, note } from '../notes.js'
 import { refuse, shown, type Fault } from '../refusal.js'
 import { instanceFaults } from '../schema-faults.js'
 import { adviceFor } from './zeek-conf-advice.js'
@@ -36,9 +37,14 @@ export function parseZeekConf(text: string, { host, defaultInstance }: ZeekConfC
     name: names.take(host === undefined ? defaultInstance : `agent-${host}`),
     ...readAddress(zeek)
   }
-  for (const reader of readers) {
-    for (const [key, value] of reader.unasked()) reader.tell(key, adviceFor(reader.section.name, key, value))
-  }
+  const unasked = readers.flatMap(({ section, unasked }) => unasked.map(([key, value]) => ({ section, key, value })))
+  notes.push(
+    ...firstOf(
+      unasked,
+      ({ section, key, value }) => note(section, key, value, adviceFor(section.name, key, value)),
+      'keys have no place in a configuration'
+    )
+  )
   refuse(errors)
 
   if (host !== undefined) {
