@@ -18,7 +18,9 @@ import {
   ListOf,
   Next,
   NodeState,
+  NodeStatus,
   OpenEnum,
+  Pid,
   Ref,
   reqidExample,
   RequestId,
@@ -137,7 +139,9 @@ export const NotifyChangeEvent = domain(
     node: Type.String(),
     old_state: Ref(NodeState),
     new_state: Ref(NodeState),
-    reason: Type.String()
+    reason: Type.String(),
+    pid: Type.Optional({ ...Pid, description: 'Its process, if it has one, as its agent has told last.' }),
+    restarts: NodeStatus.properties.restarts
   },
   'The state of a node has changed.',
   {
@@ -146,7 +150,8 @@ export const NotifyChangeEvent = domain(
     node: 'worker-1',
     old_state: 'RUNNING',
     new_state: 'CRASHED',
-    reason: 'killed by SIGKILL'
+    reason: 'killed by SIGKILL',
+    restarts: 0
   }
 )
 

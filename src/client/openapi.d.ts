@@ -2778,6 +2778,7 @@ export interface components {
          *       "old_state": "RUNNING",
          *       "new_state": "CRASHED",
          *       "reason": "killed by SIGKILL",
+         *       "restarts": 0,
          *       "cursor": "k3v9q2.1042",
          *       "time": "2026-11-22T14:48:56.123Z"
          *     }
@@ -2793,6 +2794,13 @@ export interface components {
             old_state: components["schemas"]["NodeState"];
             new_state: components["schemas"]["NodeState"];
             reason: string;
+            /** @description Its process, if it has one, as its agent has told last. */
+            pid?: number;
+            /**
+             * Format: int64
+             * @description How often it was started again after an exit, since it was last started on purpose.
+             */
+            restarts?: number;
             /**
              * @description A place in the event log. Opaque.
              * @example k3v9q2.1042
@@ -3140,6 +3148,7 @@ export interface components {
          *       "old_state": "RUNNING",
          *       "new_state": "CRASHED",
          *       "reason": "killed by SIGKILL",
+         *       "restarts": 0,
          *       "cursor": "k3v9q2.1042",
          *       "time": "2026-11-22T14:48:56.123Z"
          *     }
@@ -3154,6 +3163,7 @@ export interface components {
          *       "old_state": "RUNNING",
          *       "new_state": "CRASHED",
          *       "reason": "killed by SIGKILL",
+         *       "restarts": 0,
          *       "cursor": "k3v9q2.1042",
          *       "time": "2026-11-22T14:48:56.123Z"
          *     }
@@ -3170,6 +3180,7 @@ export interface components {
          *           "old_state": "RUNNING",
          *           "new_state": "CRASHED",
          *           "reason": "killed by SIGKILL",
+         *           "restarts": 0,
          *           "cursor": "k3v9q2.1042",
          *           "time": "2026-11-22T14:48:56.123Z"
          *         }
@@ -3417,6 +3428,7 @@ export interface components {
                  *       "old_state": "RUNNING",
                  *       "new_state": "CRASHED",
                  *       "reason": "killed by SIGKILL",
+                 *       "restarts": 0,
                  *       "cursor": "k3v9q2.1042",
                  *       "time": "2026-11-22T14:48:56.123Z"
                  *     }
@@ -3430,6 +3442,7 @@ export interface components {
                  *       "old_state": "RUNNING",
                  *       "new_state": "CRASHED",
                  *       "reason": "killed by SIGKILL",
+                 *       "restarts": 0,
                  *       "cursor": "k3v9q2.1042",
                  *       "time": "2026-11-22T14:48:56.123Z"
                  *     }
@@ -4159,6 +4172,7 @@ export interface operations {
                      *           "old_state": "RUNNING",
                      *           "new_state": "CRASHED",
                      *           "reason": "killed by SIGKILL",
+                     *           "restarts": 0,
                      *           "cursor": "k3v9q2.1042",
                      *           "time": "2026-11-22T14:48:56.123Z"
                      *         }

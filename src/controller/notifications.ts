@@ -41,8 +41,16 @@ export class Notifications {
         this.#log.warn(`agent ${name} is lost: ${reason}`)
       )
     )
-    fleet.on('change', (instance, { node, state }, old, reason) =>
-      note(instance, { type: 'notify_change', instance, node, old_state: old, new_state: state, reason })
+    fleet.on('change', (instance, { node, state, pid, restarts }, old, reason) =>
+      note(instance, {
+        type: 'notify_change',
+        instance,
+        node,
+        old_state: old,
+        new_state: state,
+        reason,
+        ...defined({ pid, restarts })
+      })
     )
     fleet.on('log', (instance, level, message) => note(instance, { type: 'notify_log', instance, level, message }))
     fleet.on('fault', (message, instance, node) => {

@@ -365,6 +365,35 @@ await t.test('changes, errors and lines of the log of an agent are told', async 
   })
 })
 
+await t.test('a change has the process of the node and how often it was started again, as they are then', async t => {
+  const controller = await startTestController(t)
+  const agent = await agentOf(t, controller)
+  const stream = await follow(t, controller, 'notify_change')
+  const { pid: _pid, ...gone } = status('n', 'CRASHED')
+  const change = (now: object, old: string) =>
+    agent.link.notify('change', { status: now, old_state: old, reason: 'so it is' })
+  change({ ...status('n'), pid: 7, restarts: 0 }, 'PENDING')
+  change({ ...gone, restarts: 0 }, 'RUNNING')
+  change({ ...status('n', 'PENDING'), pid: 8, restarts: 1 }, 'CRASHED')
+  change(status('n', 'RUNNING', { pid: 8 }), 'PENDING')
+  change(gone, 'RUNNING')
+  for (const expected of [
+    { new_state: 'RUNNING', pid: 7, restarts: 0 },
+    { new_state: 'CRASHED', restarts: 0 },
+    { new_state: 'PENDING', pid: 8, restarts: 1 },
+    { new_state: 'RUNNING', pid: 8 },
+    { new_state: 'CRASHED' }
+  ]) {
+    const { type: _type, cursor: _cursor, time: _time, ...told } = (await stream.next())!.json
+    const { old_state: _old, instance: _instance, node: _node, reason: _reason, ...rest } = told
+    t.same(rest, expected)
+  }
+  change({ ...status('n'), pid: 9, restarts: 2 }, 'CRASHED')
+  await stream.next()
+  await agent.close()
+  t.match((await stream.next())?.json, { new_state: 'UNKNOWN', pid: 9, restarts: 2 }, 'it may still run')
+})
+
 await t.test('a notification that does not fit the schema is dropped, and the link stays', async t => {
   const controller = await startTestController(t)
   const agent = await agentOf(t, controller)
