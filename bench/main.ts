@@ -26,7 +26,8 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   idle: () => import('./idle.js'),
   stalled: () => import('./stalled.js'),
   routes: () => import('./routes.js'),
-  cli: () => import('./cli.js')
+  cli: () => import('./cli.js'),
+  console: () => import('./console.js')
 }
 
 const {

@@ -33,8 +33,8 @@ function HealthCard() {
   const all = [...nodes.values()].flat().filter(({ mgmt_role: role }) => role === 'NODE')
   if (!health) return <p aria-busy="true">Asking how the cluster is…</p>
   return (
-    <section class={`health ${health.ready ? 'good' : 'bad'}`} aria-labelledby="health" aria-live="polite">
-      <h2 id="health">
+    <section class={`health ${health.ready ? 'good' : 'bad'}`} aria-labelledby="health">
+      <h2 id="health" role="status">
         <StateMark tone={health.ready ? 'good' : 'bad'} />{' '}
         {health.ready ? 'The cluster does its work' : 'The cluster does not do its work'}
       </h2>

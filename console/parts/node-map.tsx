@@ -1,4 +1,4 @@
-import { useMemo } from 'preact/hooks'
+import { useMemo, useState } from 'preact/hooks'
 import { Link, useLocation } from 'wouter-preact'
 import { basePath, useCluster } from '../context.js'
 import { compareNames } from '../model/cluster.js'
@@ -14,19 +14,20 @@ const largeMax = 300
 const noNodes: readonly Node[] = []
 const isOfCluster = ({ mgmt_role: role }: Node) => role === 'NODE'
 
-/** Every host with its nodes, each a mark that leads to it; hosts with something amiss come first. */
+const isAmissIn = ({ isConnected, nodes }: Omit<Group, 'density'>) =>
+  !isConnected || nodes.some(node => isOfCluster(node) && isAmiss(node))
+
+/** Every host with its nodes, each a mark that leads to it. They keep their places, whatever happens to them. */
 export function NodeMap() {
   const nodes = useCluster(cluster => cluster.nodes)
   const instances = useCluster(cluster => cluster.instances)
-  const groups = [...new Set([...instances.keys(), ...nodes.keys()])].map(name => ({
+  const [isShort, setShort] = useState(false)
+  const groups = [...new Set([...instances.keys(), ...nodes.keys()])].sort(compareNames).map(name => ({
     name,
     nodes: nodes.get(name) ?? noNodes,
     isConnected: instances.get(name)?.connected ?? false
   }))
   const total = groups.reduce((sum, { nodes }) => sum + nodes.filter(isOfCluster).length, 0)
-  const isWell = (group: (typeof groups)[number]) =>
-    group.isConnected && !group.nodes.some(node => isOfCluster(node) && isAmiss(node))
-  groups.sort((a, b) => Number(isWell(a)) - Number(isWell(b)) || compareNames(a.name, b.name))
   if (groups.length === 0) {
     return (
       <p>
@@ -37,8 +38,14 @@ export function NodeMap() {
   const density = total <= namedMax ? 'named' : total <= largeMax ? 'large' : 'small'
   return (
     <>
+      {groups.length > 1 && (
+        <label>
+          <input type="checkbox" checked={isShort} onChange={() => setShort(!isShort)} /> Only hosts where something is
+          amiss
+        </label>
+      )}
       <ul class={`map ${density}`}>
-        {groups.map(group => (
+        {(isShort ? groups.filter(isAmissIn) : groups).map(group => (
           <Host key={group.name} {...group} density={density} />
         ))}
       </ul>

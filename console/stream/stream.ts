@@ -7,6 +7,8 @@ import { showPresence } from './presence.js'
 
 type Listener = () => void
 
+/** The shortest time between two pictures, in milliseconds. */
+const drawMs = 50
 /** A hub that says nothing for so long is gone, or the machine has slept: it tells something every two seconds. */
 const silentMs = 10_000
 
@@ -21,6 +23,7 @@ export class Stream {
   #listeners = new Set<Listener>()
   #eventListeners = new Set<(events: readonly DomainEvent[]) => void>()
   #isDrawing = false
+  #drawnAt = 0
   #heardAt = performance.now()
   #watchers = 0
   #wasLive = false
@@ -100,12 +103,18 @@ export class Stream {
     this.#draw()
   }
 
+  /** Draws what has changed: at once after a pause, and at most so many times a second, which leaves time for the rest. */
   #draw(): void {
     if (this.#isDrawing) return
     this.#isDrawing = true
-    requestAnimationFrame(() => {
-      this.#isDrawing = false
-      for (const listener of [...this.#listeners]) listener()
-    })
+    setTimeout(
+      () =>
+        requestAnimationFrame(() => {
+          this.#isDrawing = false
+          this.#drawnAt = performance.now()
+          for (const listener of [...this.#listeners]) listener()
+        }),
+      this.#drawnAt + drawMs - performance.now()
+    )
   }
 }
