@@ -55,6 +55,13 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/client': { value: ['src/util.ts'] },
   'src/cli': { value: ['schemas', 'src'] },
   'src/main.ts': { value: ['src/cli', 'src/errors.ts', 'src/util.ts'] },
+  // The console is a client in a browser, and what it decides needs none.
+  'console/model': { value: [], type: ['src/client'] },
+  'console/api.ts': { value: ['src/client'], type: ['console/model'] },
+  'console/stream': { value: ['console/api.ts', 'console/model', 'src/client'] },
+  'console/context.ts': { value: ['console/api.ts'], type: ['console/model', 'console/stream'] },
+  'console/parts': { value: ['console/api.ts', 'console/context.ts', 'console/model'] },
+  console: { value: ['console', 'src/client'] },
   scripts: { value: ['src'] },
   demo: { value: [] },
   bench: { value: ['schemas', 'src'] }
@@ -64,11 +71,11 @@ const roomOf = (file: string) => Object.keys(picture).find(room => file === room
 
 async function sources(): Promise<string[]> {
   const files = await Promise.all(
-    ['schemas', 'routes', 'src', 'demo', 'bench', 'scripts'].map(async folder =>
+    ['schemas', 'routes', 'src', 'console', 'demo', 'bench', 'scripts'].map(async folder =>
       (await readdir(join(packageRoot, folder), { recursive: true })).map(file => join(folder, file))
     )
   )
-  return files.flat().filter(file => file.endsWith('.ts'))
+  return files.flat().filter(file => /\.tsx?$/.test(file))
 }
 
 /** The imports of a file, static and dynamic, that lead to files of ours. */
@@ -125,4 +132,28 @@ await t.test('only main reads the command line and the environment', async t => 
       /process\.(argv|env)/.test(readFileSync(join(packageRoot, file), 'utf8')) && !/^(demo|bench|scripts)/.test(file)
   )
   t.same(readers, ['src/main.ts'])
+})
+
+await t.test('what the product imports is installed with it', async t => {
+  const { dependencies } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'))
+  const packages = (await sources())
+    .filter(file => /^(src|routes|schemas)\//.test(file) && !file.endsWith('.d.ts'))
+    .flatMap(file =>
+      [
+        ...readFileSync(join(packageRoot, file), 'utf8').matchAll(
+          /(?:^(?:import|export)\s[^'"]*?from\s+|import\()'([^.'][^']*)'/gm
+        )
+      ]
+        .map(([, name]) => name!)
+        .filter(name => !name.startsWith('node:'))
+        .map(name =>
+          name
+            .split('/')
+            .slice(0, name.startsWith('@') ? 2 : 1)
+            .join('/')
+        )
+    )
+  const missing = [...new Set(packages)].filter(name => !(name in dependencies))
+  t.ok(packages.length > 20)
+  t.same(missing, [])
 })

@@ -34,23 +34,28 @@ export function consequences(verb: Verb, { nodes }: Selection): string[] {
   switch (verb) {
     case 'start':
       return [
-        running.length > 0 ? `${named(running)} run already and are left alone.` : '',
+        running.length === 0
+          ? ''
+          : `${named(running)} ${running.length === 1 ? 'runs already and is' : 'run already and are'} left alone.`,
         'What is started stays so, whatever is restarted or deployed.'
       ].filter(line => line !== '')
     case 'stop':
       return [
-        `${counted(running.length, 'process')} are ended, and stay so until they are started.`.replace(
-          'processs',
-          'processes'
-        ),
+        running.length === 1
+          ? '1 process is ended, and stays so until it is started.'
+          : `${running.length} processes are ended, and stay so until they are started.`,
         ...(has('WORKER') ? ['Workers that are stopped see no packets: what passes meanwhile is not analysed.'] : []),
         ...(has('MANAGER') || has('LOGGER') ? ['Without a manager or logger no logs are written.'] : [])
       ]
     case 'restart':
       return [
-        `${counted(running.length, 'node')} get new processes.`,
+        running.length === 1 ? '1 node gets a new process.' : `${running.length} nodes get new processes.`,
         ...(has('WORKER') ? ['Workers miss packets until they have joined again.'] : []),
-        ...(stopped.length > 0 ? [`${named(stopped)} are to be stopped, and stay so.`] : [])
+        ...(stopped.length > 0
+          ? [
+              `${named(stopped)} ${stopped.length === 1 ? 'is to be stopped, and stays' : 'are to be stopped, and stay'} so.`
+            ]
+          : [])
       ]
   }
 }
