@@ -17,13 +17,20 @@ export function pointOf(sample: NodeStats): Point {
   return { time: sample.time, ...Object.fromEntries(told.map(figure => [figure, sample[figure]])) }
 }
 
-/** Returns points with others, each time once, oldest first: those of the last hour before `now`. */
+/** Points that come sooner after another one are left out: somebody else has asked for them. */
+const apartMs = 4_000
+
+/** Returns points with others, oldest first: those of the last hour before `now`, as far apart as agents take them. */
 export function joined(points: readonly Point[], others: readonly Point[], now: number): readonly Point[] {
-  const byTime = new Map([...points, ...others].map(point => [Date.parse(point.time), point]))
-  return [...byTime]
-    .filter(([time]) => time > now - keptMs)
-    .sort(([a], [b]) => a - b)
-    .map(([, point]) => point)
+  const byTime = new Map([...others, ...points].map(point => [Date.parse(point.time), point]))
+  const times = [...byTime.keys()].filter(time => time > now - keptMs).sort((a, b) => a - b)
+  let last = -Infinity
+  const kept = times.filter(time => {
+    if (time - last < apartMs) return false
+    last = time
+    return true
+  })
+  return kept.map(time => byTime.get(time)!)
 }
 
 /** The times of a plot, in seconds since 1970, and a value of each; null where there is none. */
@@ -81,7 +88,7 @@ export function ticksOf(from: number, to: number, most: number): { at: number; t
   return ticks
 }
 
-const roundOnes = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10]
+const roundOnes = [1, 2, 3, 4, 5, 6, 8, 10]
 
 /** Returns the end of an axis that begins at 0 and holds a value: a round one, of multiples of `unit`. */
 export function topOf(most: number, unit = 1): number {

@@ -11,17 +11,6 @@ export interface Stay {
   to: number
 }
 
-/** Returns changes with others, each once, newest first. */
-export function withChanges(changes: readonly Change[], others: readonly Change[]): readonly Change[] {
-  const known = new Set(changes.map(({ cursor }) => cursor))
-  const fresh = others.filter(({ cursor }) => !known.has(cursor))
-  return fresh.length === 0
-    ? changes
-    : [...changes, ...fresh].sort((a, b) => Date.parse(b.time) - Date.parse(a.time) || placeOf(b) - placeOf(a))
-}
-
-const placeOf = ({ cursor }: Change) => Number(cursor.split('.')[1] ?? 0)
-
 /**
  * Returns the states of a node from one time to another, oldest first. `changes`: those that are known, newest first.
  * `node`: what is so now. Before what is known there is nothing.

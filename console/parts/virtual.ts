@@ -32,7 +32,7 @@ export const useRowsOfElement = (given: Given<Element>): Virtualizer<Element, HT
 
 /** Returns which rows of many are to be drawn where, in a page that scrolls. */
 export const useRowsOfPage = (given: Omit<Given<Window>, 'getScrollElement'>): Virtualizer<Window, HTMLElement> =>
-  useVirtual({
+  useVirtual<Window>({
     ...given,
     getScrollElement: () => window,
     observeElementRect: observeWindowRect,

@@ -7,9 +7,9 @@ const at = (secondsAgo: number, packets?: number): Point => ({
   ...(packets === undefined ? {} : { packets_per_second: packets })
 })
 
-await t.test('joins the last hour with samples, each time once', async t => {
-  const points = joined([at(4000, 1), at(40, 2), at(20, 3)], [at(20, 4), at(30, 5)], now)
-  t.same(points, [at(40, 2), at(30, 5), at(20, 4)])
+await t.test('joins the last hour with samples, no more often than agents take them', async t => {
+  const points = joined([at(4000, 1), at(40, 2), at(20, 3)], [at(20, 4), at(30, 5), at(10, 6), at(9, 7)], now)
+  t.same(points, [at(40, 2), at(30, 5), at(20, 3), at(10, 6)])
 })
 
 await t.test('makes a point of a sample', async t => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { sharesOf, spanFor, staysOf, withChanges, type Change } from '../../console/model/timeline.js'
+import { sharesOf, spanFor, staysOf, type Change } from '../../console/model/timeline.js'
 
 const now = Date.parse('2026-11-22T15:00:00Z')
 let cursor = 0
@@ -42,13 +42,6 @@ await t.test('without a change that is kept it tells what is so now, and nothing
   t.same(minutes(staysOf([], node, { from: now - 3_600_000, to: now })), [['RUNNING', 5, 0]])
   t.same(staysOf([], undefined, { from: now - 3_600_000, to: now }), [])
   t.equal(sharesOf([]), '')
-})
-
-await t.test('puts changes in order, each once', async t => {
-  t.same(withChanges([joined], [crashed, joined, started]), changes)
-  t.equal(withChanges(changes, [joined]), changes)
-  const same = [change(5, 'RUNNING', 'CRASHED'), change(5, 'CRASHED', 'PENDING')]
-  t.same(withChanges([], same), [...same].reverse(), 'those of one time by their place in the log')
 })
 
 await t.test('chooses a span that has the last changes in it', async t => {

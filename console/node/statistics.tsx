@@ -1,0 +1,115 @@
+import { useMemo, useState } from 'preact/hooks'
+import { useNow } from '../context.js'
+import { bytes, count, counted, lag, percent, plain } from '../model/format.js'
+import { seriesOf, type Figure, type Point } from '../model/series.js'
+import { Time } from '../parts/time.js'
+import { Plot } from './plot.js'
+import { useSamples } from './samples.js'
+
+interface Plotted {
+  figure: Figure
+  name: string
+  text: (value: number) => string
+  unitOf?: (value: number) => number
+  isBad?: boolean
+}
+
+/** Of a lag below 10 ms tenths count, too. */
+const shortLag = (seconds: number) =>
+  seconds > 0 && seconds < 0.00995 ? `${(seconds * 1000).toFixed(1)} ms` : lag(seconds)
+
+const plots: readonly Plotted[] = [
+  { figure: 'packets_per_second', name: 'Packets', text: value => `${count(value)}/s` },
+  { figure: 'dropped_percent', name: 'Dropped', text: percent, isBad: true },
+  { figure: 'packet_lag', name: 'Lag', text: shortLag, unitOf: () => 0.001 },
+  { figure: 'cpu_percent', name: 'CPU', text: percent },
+  {
+    figure: 'memory_bytes',
+    name: 'Memory',
+    text: bytes,
+    unitOf: value => 1024 ** Math.max(0, Math.floor(Math.log(Math.max(1, value)) / Math.log(1024)))
+  }
+]
+
+const hour = 3600
+
+/** What a node has used and seen in the last hour, as plots, or as a table. */
+export function Statistics({ name, hasPackets }: { name: string; hasPackets: boolean }) {
+  const { points, isThere, failure } = useSamples(name)
+  const now = Math.floor(useNow(10_000) / 1000)
+  const newest = points.at(-1)
+  const to = Math.max(now, newest ? Date.parse(newest.time) / 1000 : 0)
+  const shown = plots.filter(({ figure }) => hasPackets || points.some(point => point[figure] !== undefined))
+  return (
+    <section aria-labelledby="statistics">
+      <h2 id="statistics">The last hour</h2>
+      {failure !== undefined && (
+        <p class="notice doubt">What was before is not told: {plain(failure)}. Samples are shown as they come.</p>
+      )}
+      {points.length === 0 ? (
+        <p aria-busy={!isThere && failure === undefined}>
+          {isThere || failure !== undefined
+            ? 'There is no sample yet: they come every ten seconds.'
+            : 'Reading samples…'}
+        </p>
+      ) : (
+        <>
+          <div class="plots">
+            {shown.map(plotted => (
+              <FigurePlot key={plotted.figure} {...plotted} points={points} from={to - hour} to={to} />
+            ))}
+          </div>
+          <p class="aside">
+            {counted(points.length, 'sample')}, the last of {newest && <Time at={newest.time} />}. Where the line has a
+            gap nothing was told.
+          </p>
+          <Table points={points} shown={shown} name={name} />
+        </>
+      )}
+    </section>
+  )
+}
+
+function FigurePlot({ figure, points, ...more }: Plotted & { points: readonly Point[]; from: number; to: number }) {
+  const series = useMemo(() => seriesOf(points, figure), [points, figure])
+  return <Plot series={series} {...more} />
+}
+
+function Table({ points, shown, name }: { points: readonly Point[]; shown: readonly Plotted[]; name: string }) {
+  const [isOpen, setOpen] = useState(false)
+  return (
+    <details onToggle={event => setOpen(event.currentTarget.open)}>
+      <summary>Show as table</summary>
+      {isOpen && (
+        <div class="table tall" tabIndex={0} role="region" aria-label={`Samples of ${name}`}>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Time</th>
+                {shown.map(({ figure, name }) => (
+                  <th scope="col" key={figure} class="number">
+                    {name}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {[...points].reverse().map(point => (
+                <tr key={point.time}>
+                  <th scope="row">
+                    <Time at={point.time} />
+                  </th>
+                  {shown.map(({ figure, text }) => (
+                    <td key={figure} class="number">
+                      {point[figure] === undefined ? '-' : text(point[figure])}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </details>
+  )
+}
