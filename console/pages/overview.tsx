@@ -34,9 +34,9 @@ function HealthCard() {
   if (!health) return <p aria-busy="true">Asking how the cluster is…</p>
   return (
     <section class={`health ${health.ready ? 'good' : 'bad'}`} aria-labelledby="health">
-      <h2 id="health" role="status">
+      <h2 id="health">
         <StateMark tone={health.ready ? 'good' : 'bad'} />{' '}
-        {health.ready ? 'The cluster does its work' : 'The cluster does not do its work'}
+        <span role="status">{health.ready ? 'The cluster does its work' : 'The cluster does not do its work'}</span>
       </h2>
       <p class="counts">
         {counted(all.length, 'node')}

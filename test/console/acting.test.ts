@@ -1,0 +1,101 @@
+import t from 'tap'
+import { configurationOf } from '../flow/cluster.js'
+import { startTestAgent } from '../support/agent.js'
+import { inBrowser, startBrowser } from '../support/browser.js'
+import { getJson } from '../support/client.js'
+import { startTestController } from '../support/controller.js'
+import { until } from '../support/until.js'
+import { barriersOf, isLive, openContext, openTab, troubleOf } from './console.js'
+
+const sensors = ['sensor-1', 'sensor-2'] as const
+
+await t.test('the pages, and what is done from them', { ...inBrowser, timeout: 400_000 }, async t => {
+  const { url, settings, ask } = await startTestController(t)
+  await Promise.all(sensors.map(name => startTestAgent(t, name, settings.controller_port)))
+  await until(async () => (await getJson(`${url}/v1/instances`)).instances.length === 2, 'both are connected')
+  const config = configurationOf(sensors, [{ name: 'worker-1', env: { STAND_IN: 'chatty=200' } }])
+  await ask('stage_configuration', { config })
+  t.equal((await ask('deploy', { check: false })).state, 'succeeded')
+  const pidOf = async (name: string): Promise<number> =>
+    (await getJson(`${url}/v1/nodes`)).nodes.find(({ node }: { node: string }) => node === name).pid
+  const browser = await startBrowser(t)
+  const page = await openTab(await openContext(t, browser), `${url}/nodes/worker-1`)
+  await isLive(page)
+
+  await t.test('what a node writes is followed, held, and searched', async t => {
+    const output = page.locator('.node-output')
+    await output.getByRole('status').getByText('Followed live').waitFor()
+    await output.locator('.log').getByText(/\S/).first().waitFor()
+    await output.getByRole('button', { name: 'Pause' }).click()
+    await output.getByText(/\d+ new lines?/).waitFor()
+    await output.getByLabel('Search').fill('nothing like this')
+    await output.getByText(/no match|0 of|nothing/i).first().waitFor()
+    await output.getByRole('button', { name: 'Resume' }).click()
+    t.same(await barriersOf(page), [])
+  })
+
+  await t.test('a node is restarted after it was asked for, once, and its progress is shown there', async t => {
+    const pid = await pidOf('worker-1')
+    await page.getByRole('button', { name: 'Restart', exact: true }).click()
+    const dialog = page.getByRole('dialog', { name: 'Restart worker-1?' })
+    await dialog.getByText('Workers miss packets until they have joined again.').waitFor()
+    t.equal(await pidOf('worker-1'), pid, 'nothing is done yet')
+    // Escape closes it, and nothing was done.
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'hidden' })
+    await page.getByRole('button', { name: 'Restart', exact: true }).click()
+    await dialog.getByRole('button', { name: 'Restart' }).dblclick()
+    await page.getByRole('status').getByText('succeeded').waitFor()
+    t.not(await pidOf('worker-1'), pid)
+    const { requests } = await getJson(`${url}/v1/requests?type=restart`)
+    t.equal(requests.length, 1, 'pressed twice, done once')
+  })
+
+  await t.test('stopped, a node is shown as it is wanted, and started again', async () => {
+    await page.getByRole('button', { name: 'Stop', exact: true }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Stop' }).click()
+    await page.locator('.title').getByText('STOPPED').waitFor()
+    await page.getByRole('button', { name: 'Start', exact: true }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Start' }).click()
+    await page.locator('.title').getByText('RUNNING').waitFor()
+  })
+
+  await t.test('its value of an identifier, and its diagnosis', async t => {
+    await page.getByLabel('Identifier', { exact: true }).fill('Cluster::node')
+    await page.getByRole('button', { name: 'Get value' }).click()
+    await page.getByLabel('Value of Cluster::node').getByText('worker-1').waitFor()
+    await page.getByRole('button', { name: 'Diagnose' }).click()
+    await page.getByRole('group', { name: 'Diagnosis of worker-1' }).waitFor()
+    t.same(await barriersOf(page), [])
+  })
+
+  t.same(troubleOf(page), [])
+
+  await t.test('nothing keeps anybody from any page, in any theme and width', async t => {
+    const { requests } = await getJson(`${url}/v1/requests?type=deploy`)
+    const paths = ['', 'nodes', 'nodes/worker-1', 'hosts', 'hosts/sensor-1', 'deploy', 'events', 'requests']
+    for (const [colorScheme, width] of [
+      ['light', 1280],
+      ['dark', 375]
+    ] as const) {
+      const context = await openContext(t, browser, { colorScheme, viewport: { width, height: 800 } })
+      const tab = await openTab(context, url)
+      for (const path of [...paths, `requests/${requests[0].reqid}`, 'audit']) {
+        await tab.goto(`${url}/${path}`)
+        await isLive(tab)
+        await tab.getByRole('heading', { level: 1 }).waitFor()
+        await until(async () => (await tab.locator('main [aria-busy=true]').count()) === 0, `/${path} is there`)
+        t.same(await barriersOf(tab), [], `/${path}, ${colorScheme}`)
+        const widths: [number, number] = await tab.evaluate('[document.documentElement.scrollWidth, innerWidth]')
+        t.ok(widths[0] <= widths[1], `/${path} is as wide as the window: ${widths.join(' of ')}`)
+        const help = tab.getByRole('link', { name: /^Guide: / })
+        t.equal(
+          (await fetch((await help.getAttribute('href'))!.replace(/^/, `${url}/`))).status,
+          200,
+          'its guide is there'
+        )
+      }
+      t.same(troubleOf(tab), [])
+    }
+  })
+})
