@@ -6,6 +6,7 @@ import { counted, plain } from '../model/format.js'
 import { toneOfRequest } from '../model/states.js'
 import type { TrackedRequest } from '../model/cluster.js'
 import type { ClusterRequest, RequestResult } from '../model/types.js'
+import { Findings } from './findings.js'
 import { Output } from './output.js'
 import { StateMark } from './state-mark.js'
 
@@ -36,8 +37,19 @@ export function useRequest(reqid: string, accepted?: ClusterRequest): TrackedReq
   return isOver(tracked) ? tracked : isOver(read) ? read : (tracked ?? read)
 }
 
-/** Shows how far a request is, and what came of it, with a link to the request. `nodes`: those that it is about. */
-export function RequestProgress({ accepted, nodes }: { accepted: ClusterRequest; nodes: readonly string[] }) {
+/**
+ * Shows how far a request is, and what came of it, with a link to the request. `nodes`: those that it is about. `hasTable`:
+ * what came of each node is shown elsewhere.
+ */
+export function RequestProgress({
+  accepted,
+  nodes,
+  hasTable = false
+}: {
+  accepted: ClusterRequest
+  nodes: readonly string[]
+  hasTable?: boolean
+}) {
   const request: TrackedRequest = useRequest(accepted.reqid, accepted) ?? accepted
   const { state, results, waiting = [], warnings } = request
   const ofNodes = results.filter(({ node }) => node !== undefined)
@@ -65,7 +77,7 @@ export function RequestProgress({ accepted, nodes }: { accepted: ClusterRequest;
       {warnings.map(warning => (
         <p key={warning}>{plain(warning)}</p>
       ))}
-      <Failures results={results} />
+      <Failures results={hasTable ? results.filter(({ node }) => node === undefined) : results} />
     </div>
   )
 }
@@ -83,6 +95,7 @@ export function Failures({ results }: { results: readonly RequestResult[] }) {
           <StateMark tone="bad" />{' '}
           {node === undefined ? plain(instance ?? '') : <Link href={`/nodes/${node}`}>{node}</Link>}{' '}
           <span class="text">{plain(error)}</span>
+          {data?.findings && data.findings.length > 1 && <Findings findings={data.findings} />}
           <Output name={`stderr of ${node ?? instance ?? 'it'}`} text={data?.stderr} />
           <Output name={`stdout of ${node ?? instance ?? 'it'}`} text={data?.stdout} />
         </li>

@@ -1,0 +1,81 @@
+import { useMemo, useState } from 'preact/hooks'
+import { Link } from 'wouter-preact'
+import { plain } from '../model/format.js'
+import type { RequestResult } from '../model/types.js'
+import { RequestProgress, useRequest } from '../parts/request-progress.js'
+import { Findings } from '../parts/findings.js'
+import { StateMark } from '../parts/state-mark.js'
+import { useArrival, useDesk, type Accepted } from './desk.js'
+
+const rowsShown = 50
+
+/** What a check has found, node by node. */
+export function Checks() {
+  const check = useDesk(({ state }) => state.check)
+  return check ? <CheckResults key={check.request.reqid} check={check} /> : null
+}
+
+function CheckResults({ check: { request: accepted, nodes } }: { check: Accepted }) {
+  const { results } = useRequest(accepted.reqid, accepted) ?? accepted
+  const heading = useArrival(accepted.reqid)
+  const [isWhole, setWhole] = useState(false)
+  const ofNodes = useMemo(
+    () => results.filter(({ node }) => node !== undefined).sort((a, b) => rankOf(a) - rankOf(b)),
+    [results]
+  )
+  return (
+    <section aria-labelledby="check">
+      <h2 id="check" ref={heading} tabIndex={-1}>
+        Check of the nodes
+      </h2>
+      <RequestProgress accepted={accepted} nodes={nodes} hasTable />
+      {ofNodes.length > 0 && (
+        <div class="table" tabIndex={0} role="region" aria-label="Nodes that were checked">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Node</th>
+                <th scope="col">Instance</th>
+                <th scope="col">Result</th>
+                <th scope="col">Findings</th>
+              </tr>
+            </thead>
+            <tbody>
+              {ofNodes.slice(0, isWhole ? undefined : rowsShown).map(result => (
+                <Row key={`${result.instance} ${result.node}`} {...result} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {!isWhole && ofNodes.length > rowsShown && (
+        <p class="buttons">
+          <button type="button" onClick={() => setWhole(true)}>
+            Show all {ofNodes.length} nodes
+          </button>
+        </p>
+      )}
+    </section>
+  )
+}
+
+/** Nodes that failed come first, then those with warnings. */
+const rankOf = ({ success, data }: RequestResult) => (success ? ((data?.findings ?? []).length > 0 ? 1 : 2) : 0)
+
+function Row({ node = '', instance = '', success, error, data }: RequestResult) {
+  const findings = data?.findings ?? []
+  return (
+    <tr>
+      <th scope="row">{plain(node)}</th>
+      <td>
+        <Link href={`/hosts/${encodeURIComponent(instance)}`}>{plain(instance)}</Link>
+      </td>
+      <td class="state">
+        <StateMark tone={success ? 'good' : 'bad'} /> {success ? 'ok' : 'failed'}
+      </td>
+      <td class="text">
+        {findings.length > 0 ? <Findings findings={findings} /> : success ? 'nothing' : plain(error ?? 'failed')}
+      </td>
+    </tr>
+  )
+}

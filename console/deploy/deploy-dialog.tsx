@@ -1,0 +1,150 @@
+import { useContext, useMemo, useState } from 'preact/hooks'
+import { useCluster } from '../context.js'
+import type { Changed } from '../model/configuration-difference.js'
+import { consequencesOf, stagedSince, summaryOf, type Consequence } from '../model/deployment.js'
+import { counted, plain } from '../model/format.js'
+import { Dialog } from '../parts/dialog.js'
+import { StateMark } from '../parts/state-mark.js'
+import type { Tone } from '../model/states.js'
+import { DeskContext, useDesk, type Intent } from './desk.js'
+import type { Work } from './work.js'
+
+/** Asks before it is deployed what was prepared. */
+export function DeployDialog({ work }: { work: Work }) {
+  const desk = useContext(DeskContext)
+  const asked = useDesk(({ state }) => state.asked)
+  if (!asked) return null
+  return (
+    <Dialog title="Deploy this configuration?" onClose={() => desk.set({ asked: undefined })}>
+      <Question intent={asked} work={work} />
+    </Dialog>
+  )
+}
+
+const tones: Record<Consequence['kind'], Tone> = {
+  start: 'good',
+  stop: 'bad',
+  restart: 'busy',
+  alone: 'quiet',
+  note: 'doubt'
+}
+
+function Question({ intent, work }: { intent: Intent; work: Work }) {
+  const desk = useContext(DeskContext)
+  const { configuration, difference, before, staged } = intent
+  const [force, setForce] = useState(false)
+  const [check, setCheck] = useState(true)
+  const groups = useCluster(({ nodes }) => nodes)
+  const instances = useCluster(cluster => cluster.instances)
+  const health = useCluster(cluster => cluster.health)
+  const other = useCluster(({ requests }) => stagedSince(requests, staged.request))
+  const isBusy = useDesk(({ state }) => state.busy !== undefined)
+  const failure = useDesk(({ state }) => state.failure)
+  const consequences = useMemo(() => {
+    const nodes = new Map([...groups.values()].flat().map(node => [node.node, node]))
+    return consequencesOf({ difference, configuration, nodes, instances, health, force })
+  }, [intent, groups, instances, health, force])
+  const go = (event: Event) => {
+    event.preventDefault()
+    void work.deploy(intent, { ...(force ? { force } : {}), ...(check ? {} : { check }) })
+  }
+  return (
+    <form onSubmit={go}>
+      <p>{before === undefined ? `Nothing is deployed yet. ${summaryOf(consequences)}` : summaryOf(consequences)}</p>
+      <ul class="consequences">
+        {consequences.map(({ kind, text }) => (
+          <li key={text}>
+            <StateMark tone={tones[kind]} /> <span class="text">{text}</span>
+          </li>
+        ))}
+      </ul>
+      <InstancesText {...difference.instances} />
+      <Changes changed={[...difference.instances.changed, ...difference.nodes.changed]} />
+      {staged.request.warnings.map(warning => (
+        <p key={warning} class="notice doubt text">
+          {plain(warning)}
+        </p>
+      ))}
+      <fieldset>
+        <legend>How</legend>
+        <label>
+          <input type="checkbox" checked={check} onChange={() => setCheck(!check)} /> Check the nodes first; if one
+          fails, nothing is changed
+        </label>
+        <label>
+          <input type="checkbox" checked={force} onChange={() => setForce(!force)} /> Restart nodes that do not differ,
+          too
+        </label>
+      </fieldset>
+      {other && (
+        <p role="alert" class="notice bad">
+          Somebody has staged another configuration meanwhile: that one would be deployed. Close this, and deploy again.
+        </p>
+      )}
+      {failure !== undefined && (
+        <p role="alert" class="notice bad text">
+          {plain(failure)}
+        </p>
+      )}
+      <p class="buttons">
+        <button type="submit" class="primary" disabled={isBusy || other !== undefined}>
+          Deploy
+        </button>
+        <button type="button" onClick={() => desk.set({ asked: undefined })}>
+          Cancel
+        </button>
+      </p>
+    </form>
+  )
+}
+
+function InstancesText({ added, removed, changed }: Intent['difference']['instances']) {
+  const parts = [
+    ...(added.length > 0 ? [`${counted(added.length, 'instance')} new: ${few(added)}`] : []),
+    ...(removed.length > 0 ? [`${counted(removed.length, 'instance')} no more in it: ${few(removed)}`] : []),
+    ...(changed.length > 0
+      ? [`${counted(changed.length, 'instance')} changed: ${few(changed.map(one => one.name))}`]
+      : [])
+  ]
+  return parts.length === 0 ? null : <p class="text">{parts.join('; ')}.</p>
+}
+
+const namesMax = 8
+const few = (names: readonly string[]) =>
+  plain(names.slice(0, namesMax).join(', ')) + (names.length > namesMax ? ` and ${names.length - namesMax} more` : '')
+
+/** More than anyone compares by eye. */
+const changesShown = 40
+
+function Changes({ changed }: { changed: readonly Changed[] }) {
+  if (changed.length === 0) return null
+  const rows = changed.flatMap(({ name, changes }) => changes.map(change => ({ name, ...change })))
+  return (
+    <details>
+      <summary>What differs, field by field</summary>
+      <div class="table" tabIndex={0} role="region" aria-label="What differs">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Of</th>
+              <th scope="col">Field</th>
+              <th scope="col">Now</th>
+              <th scope="col">Then</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.slice(0, changesShown).map(({ name, field, before, after }) => (
+              <tr key={`${name} ${field}`}>
+                <th scope="row">{plain(name)}</th>
+                <td class="text">{plain(field)}</td>
+                <td class="text">{before === undefined ? <span class="aside">none</span> : plain(before)}</td>
+                <td class="text">{after === undefined ? <span class="aside">none</span> : plain(after)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {rows.length > changesShown && <p>and {rows.length - changesShown} more</p>}
+    </details>
+  )
+}
