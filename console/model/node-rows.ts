@@ -139,8 +139,7 @@ function orderOf({ sort, isDescending }: NodeFilter): (a: NodeRow, b: NodeRow) =
 export const beginsDescending = (key: SortKey): boolean =>
   ['since', 'restarts', 'cpu', 'memory', 'packets', 'drop', 'lag'].includes(key)
 
-/** Returns the states that nodes have, and those that are asked for, in their usual order. */
+/** Returns the states that can be asked for: all that are known, and others that nodes have or that are asked for. */
 export function statesIn(nodes: Iterable<readonly Node[]>, asked: readonly string[]): string[] {
-  const found = new Set<string>([...[...nodes].flat().map(({ state }) => state), ...asked])
-  return [...found].sort((a, b) => rank(nodeStates, a) - rank(nodeStates, b))
+  return [...new Set([...nodeStates, ...[...nodes].flat().map(({ state }) => state), ...asked])]
 }
