@@ -108,7 +108,14 @@ function extensionsOf({ draft, connected, onSave }: EditorUse) {
     placeholder('Paste a configuration here, or drop a file.'),
     // The tab key is not among them: it leads out of the editor.
     keymap.of([
-      { key: 'Mod-s', run: () => (onSave(), true), preventDefault: true },
+      {
+        key: 'Mod-s',
+        run: () => {
+          onSave()
+          return true
+        },
+        preventDefault: true
+      },
       { key: 'F8', run: nextDiagnostic, shift: previousDiagnostic },
       ...closeBracketsKeymap,
       ...completionKeymap,

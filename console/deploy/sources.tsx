@@ -80,7 +80,7 @@ export function DropZone({ work }: { work: Work }) {
     }
   }, [])
   return isOver ? (
-    <div class="drop" aria-hidden="true">
+    <div class="drop-here" aria-hidden="true">
       Drop the file to open it here
     </div>
   ) : null

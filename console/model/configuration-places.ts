@@ -105,8 +105,9 @@ function subjectOf(sentence: string, { nodes, instances, on }: Names): JsonPart 
     return on.get(instance!)?.findLast(node => hasPort(node, metrics === undefined ? 'port' : 'metrics_port', port!))
   }
   const undeclared = /node '([^']+)' has undeclared instance name '([^']+)'/.exec(sentence)
-  if (undeclared)
+  if (undeclared) {
     return only((nodes.get(undeclared[1]!) ?? []).filter(node => textOf(node, 'instance') === undeclared[2]))
+  }
   // These names come without quotes.
   const plainly = /(?:names collide: |but nodes )([^,\s]+)/.exec(sentence)
   if (plainly) return only(nodes.get(plainly[1]!))

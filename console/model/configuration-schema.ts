@@ -89,8 +89,9 @@ function listFaults(
   { name, found }: Search
 ): void {
   if (part.items.length > maxItems) found.push(at(part, `${name} must not have more than ${maxItems} items`))
-  else if (items)
+  else if (items) {
     for (const [index, item] of part.items.entries()) collect(item, items, { name: `${name}[${index}]`, found })
+  }
 }
 
 function objectFaults(
@@ -100,8 +101,9 @@ function objectFaults(
 ): void {
   const { required = [], maxProperties = Infinity } = schema
   for (const member of part.members) if (!isAbsent(member.part)) memberFaults(member, schema, found)
-  if (part.members.length > maxProperties)
+  if (part.members.length > maxProperties) {
     found.push(at(part, `${name} must not have more than ${maxProperties} members`))
+  }
   for (const key of required) if (isAbsent(memberOf(part, key)?.part)) found.push(at(part, `${key} is required`))
 }
 

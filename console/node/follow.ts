@@ -122,9 +122,10 @@ export class OutputFollow {
   #hear(event: DomainEvent): void {
     if (!isOutput(event) && !isResponse(event)) return
     if (this.#early) this.#early.push(event)
-    else if (event.reqid !== this.#reqid) return
-    else if (isOutput(event)) this.#take(event)
-    else this.#end(event)
+    else if (event.reqid === this.#reqid) {
+      if (isOutput(event)) this.#take(event)
+      else this.#end(event)
+    }
   }
 
   #take({ stream, lines }: OutputEvent): void {

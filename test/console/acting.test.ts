@@ -29,7 +29,10 @@ await t.test('the pages, and what is done from them', { ...inBrowser, timeout: 4
     await output.getByRole('button', { name: 'Pause' }).click()
     await output.getByText(/\d+ new lines?/).waitFor()
     await output.getByLabel('Search').fill('nothing like this')
-    await output.getByText(/no match|0 of|nothing/i).first().waitFor()
+    await output
+      .getByText(/no match|0 of|nothing/i)
+      .first()
+      .waitFor()
     await output.getByRole('button', { name: 'Resume' }).click()
     t.same(await barriersOf(page), [])
   })

@@ -18,8 +18,9 @@ await t.test(
       hello: { nodes: [status('worker-1')] },
       handlers: {
         get_node_output: ({ nodes }, { part }) => {
-          for (const lines of [[evil, hidden], ['x'.repeat(16_000)]])
+          for (const lines of [[evil, hidden], ['x'.repeat(16_000)]]) {
             part({ node: 'worker-1', stream: 'stderr', lines })
+          }
           return each(nodes, { stderr: `${evil}\n${'y'.repeat(200_000)}`, stdout: '' })
         },
         get_node_stats: ({ nodes }) => nodes.map((node: string) => ({ success: false, node, error: evil })),
