@@ -12,6 +12,7 @@ export function ConfigurationEditor({ work, mayStage }: { work: Work; mayStage: 
   const host = useRef<HTMLDivElement>(null)
   const problems = useProblems()
   const isCurrent = useDesk(({ draft }) => draft.isCurrent)
+  const isJson = useDesk(({ draft }) => draft.analysis.form === 'json')
   const save = useRef(() => {})
   save.current = () => {
     if (mayStage) void work.stage()
@@ -33,5 +34,8 @@ export function ConfigurationEditor({ work, mayStage }: { work: Work; mayStage: 
     // The marks of before go with what is written, until it rests.
     if (isCurrent) desk.draft.editor?.show(problems)
   }, [desk, problems, isCurrent])
+  useEffect(() => {
+    desk.draft.editor?.isJson(isJson)
+  }, [desk, isJson])
   return <div class="editor" ref={host} />
 }

@@ -21,7 +21,11 @@ function Progress({ deployment: { request: accepted, nodes } }: { deployment: Ac
   const now = useNodesByName()
   const steps = useMemo(() => stepsOf(request, nodes, now), [request, nodes, now])
   const isChecked = (request.arguments as { check?: boolean } | undefined)?.check !== false
-  const hasBegun = request.results.length > 0 || (request.waiting ?? []).length > 0
+  const asked = Date.parse(request.created_at)
+  const hasBegun =
+    request.results.length > 0 ||
+    (request.waiting ?? []).length > 0 ||
+    nodes.some(name => Date.parse(now.get(name)?.since ?? '') >= asked)
   return (
     <section aria-labelledby="deployment">
       <h2 id="deployment" ref={heading} tabIndex={-1}>

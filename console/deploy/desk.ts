@@ -69,7 +69,8 @@ export class Desk {
   constructor() {
     this.draft = new Draft(
       () => this.#tell(),
-      moved => this.set({ said: this.#state.said.flatMap(moved) })
+      // What was done last was not done with what is written now.
+      moved => this.set({ said: this.#state.said.flatMap(moved), news: undefined, failure: undefined })
     )
   }
 

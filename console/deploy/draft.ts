@@ -68,7 +68,7 @@ export class Draft {
     }
     this.#warn(true)
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => void this.#analyse(), pauseMs)
+    this.#timer = setTimeout(() => this.#analyse(), pauseMs)
   }
 
   /** Puts another text in place of the one that is there, which can be brought back. */

@@ -14,7 +14,8 @@ export const colours = HighlightStyle.define([
 const cross =
   'polygon(20% 0, 50% 30%, 80% 0, 100% 20%, 70% 50%, 100% 80%, 80% 100%, 50% 70%, 20% 100%, 0 80%, 30% 50%, 0 20%)'
 
-const soft = (colour: string) => `color-mix(in srgb, var(--${colour}) 18%, transparent)`
+/** Little enough that every text can be read on it. */
+const soft = (colour: string) => `color-mix(in srgb, var(--${colour}) 8%, transparent)`
 const field = {
   font: 'inherit',
   color: 'inherit',
@@ -34,7 +35,7 @@ export const theme = EditorView.theme({
   '.cm-line': { padding: '0 0.75rem 0 0.25rem' },
   '.cm-cursor, .cm-dropCursor': { borderLeftColor: 'var(--text)', borderLeftWidth: '2px' },
   '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': {
-    backgroundColor: `${soft('accent')} !important`
+    backgroundColor: 'color-mix(in srgb, var(--accent) 22%, transparent) !important'
   },
   '.cm-placeholder': { color: 'var(--aside)', fontFamily: 'system-ui, sans-serif' },
   '.cm-gutters': { color: 'var(--aside)', backgroundColor: 'var(--back)', borderRight: '1px solid var(--line)' },
@@ -44,16 +45,16 @@ export const theme = EditorView.theme({
   '.cm-gutter-lint .cm-gutterElement': { padding: '0 0.2em' },
   '.cm-activeLine': { backgroundColor: 'color-mix(in srgb, var(--accent) 6%, transparent)' },
   '.cm-activeLineGutter': { backgroundColor: 'transparent', color: 'var(--text)' },
-  '.cm-selectionMatch, .cm-searchMatch': { backgroundColor: soft('doubt') },
-  '.cm-searchMatch-selected': { backgroundColor: 'color-mix(in srgb, var(--doubt) 40%, transparent)' },
+  '.cm-selectionMatch, .cm-searchMatch': { backgroundColor: soft('doubt'), outline: '1px solid var(--line)' },
+  '.cm-searchMatch-selected': { backgroundColor: soft('doubt'), outline: '2px solid var(--doubt)' },
   '&.cm-focused .cm-matchingBracket': { backgroundColor: soft('good'), outline: '1px solid var(--good)' },
   '&.cm-focused .cm-nonmatchingBracket': { backgroundColor: soft('bad'), outline: '1px solid var(--bad)' },
   '.cm-foldPlaceholder': { ...field, padding: '0 0.4rem', color: 'var(--aside)' },
   '.cm-specialChar': { color: 'var(--bad)' },
   // Drawn by the browser: it follows the theme.
   '.cm-lintRange': { backgroundImage: 'none', textDecoration: 'underline wavy 1.5px', textUnderlineOffset: '3px' },
-  '.cm-lintRange-error': { textDecorationColor: 'var(--bad)', backgroundColor: soft('bad') },
-  '.cm-lintRange-warning': { textDecorationColor: 'var(--doubt)', backgroundColor: soft('doubt') },
+  '.cm-lintRange-error': { textDecorationColor: 'var(--bad)' },
+  '.cm-lintRange-warning': { textDecorationColor: 'var(--doubt)' },
   '.cm-lintPoint-error:after': { borderBottomColor: 'var(--bad)' },
   '.cm-lintPoint-warning:after': { borderBottomColor: 'var(--doubt)' },
   // A shape of its own for each, as elsewhere on the page.

@@ -4,7 +4,7 @@ import { json } from '@codemirror/lang-json'
 import { bracketMatching, foldGutter, foldKeymap, indentOnInput, syntaxHighlighting } from '@codemirror/language'
 import { lintGutter, nextDiagnostic, previousDiagnostic, setDiagnostics } from '@codemirror/lint'
 import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search'
-import { EditorState, StateEffect } from '@codemirror/state'
+import { Compartment, EditorState, StateEffect } from '@codemirror/state'
 import {
   drawSelection,
   EditorView,
@@ -31,6 +31,8 @@ export interface Editor {
   /** Selects a place, and goes on writing there. */
   goTo: (place: Place) => void
   show: (problems: readonly Problem[]) => void
+  /** Says whether the text is JSON: only that is coloured. */
+  isJson: (isJson: boolean) => void
   /** Keeps the text, its history and the place of the cursor for the next editor. */
   close: () => void
 }
@@ -74,6 +76,10 @@ export function openEditor(host: HTMLElement, use: EditorUse): Editor {
       view.focus()
     },
     show: problems => view.dispatch(setDiagnostics(view.state, diagnosticsOf(problems, view.state.doc.length))),
+    isJson: isJson => {
+      if ((language.get(view.state) !== noLanguage) === isJson) return
+      view.dispatch({ effects: language.reconfigure(isJson ? jsonLanguage : noLanguage) })
+    },
     close: () => {
       draft.kept = { state: view.state, scroll: view.scrollSnapshot() }
       view.destroy()
@@ -95,7 +101,7 @@ function extensionsOf({ draft, connected, onSave }: EditorUse) {
     bracketMatching(),
     closeBrackets(),
     search({ top: true }),
-    json(),
+    language.of(noLanguage),
     syntaxHighlighting(colours),
     theme,
     autocompletion({ override: [completeFrom({ draft, connected })], icons: false }),
@@ -104,18 +110,11 @@ function extensionsOf({ draft, connected, onSave }: EditorUse) {
     EditorView.lineWrapping,
     hangingIndent,
     typeOver,
-    EditorView.contentAttributes.of({ 'aria-label': 'Configuration' }),
+    EditorView.contentAttributes.of({ 'aria-label': 'Configuration', tabindex: '0' }),
     placeholder('Paste a configuration here, or drop a file.'),
     // The tab key is not among them: it leads out of the editor.
     keymap.of([
-      {
-        key: 'Mod-s',
-        run: () => {
-          onSave()
-          return true
-        },
-        preventDefault: true
-      },
+      { key: 'Mod-s', run: always(onSave), preventDefault: true },
       { key: 'F8', run: nextDiagnostic, shift: previousDiagnostic },
       ...closeBracketsKeymap,
       ...completionKeymap,
@@ -128,6 +127,16 @@ function extensionsOf({ draft, connected, onSave }: EditorUse) {
       if (docChanged) draft.edited(state.doc, changes.desc)
     })
   ]
+}
+
+const language = new Compartment()
+const jsonLanguage = json()
+const noLanguage: readonly never[] = []
+
+/** A command that lets no other one, nor the browser, have its key. */
+const always = (act: () => void) => () => {
+  act()
+  return true
 }
 
 const diagnosticsOf = (problems: readonly Problem[], length: number) =>

@@ -55,7 +55,10 @@ export function Problems() {
               <StateMark tone={level === 'error' ? 'bad' : 'doubt'} />{' '}
               {place ? (
                 <button type="button" class="quiet" onClick={() => desk.draft.editor?.goTo(place)}>
-                  {level === 'error' ? 'Line' : 'Warning, line'} {lines[index]}: {plain(message)}
+                  <span class="line">
+                    {level === 'error' ? 'Line' : 'Warning, line'} {lines[index]}
+                  </span>
+                  : {plain(message)}
                 </button>
               ) : (
                 <span class="text">

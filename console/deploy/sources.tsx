@@ -20,10 +20,10 @@ export function Sources({ work }: { work: Work }) {
   }
   return (
     <div class="sources" role="group" aria-label="Get a configuration">
-      <button type="button" disabled={!mayLoad} aria-disabled={isBusy} onClick={() => void work.load('deployed')}>
+      <button type="button" disabled={!mayLoad} aria-disabled={isBusy} onClick={() => work.load('deployed')}>
         Load what is deployed
       </button>
-      <button type="button" disabled={!mayLoad} aria-disabled={isBusy} onClick={() => void work.load('staged')}>
+      <button type="button" disabled={!mayLoad} aria-disabled={isBusy} onClick={() => work.load('staged')}>
         Load what is staged
       </button>
       <button type="button" aria-disabled={isBusy} onClick={() => input.current?.click()}>
@@ -37,7 +37,7 @@ export function Sources({ work }: { work: Work }) {
         accept=".json,.cfg,.conf,.ini,.txt,application/json,text/plain"
         onChange={choose}
       />
-      <button type="button" aria-disabled={isBusy} onClick={() => void work.example()}>
+      <button type="button" aria-disabled={isBusy} onClick={() => work.example()}>
         Example
       </button>
     </div>
@@ -108,7 +108,7 @@ export function Remedies({ work }: { work: Work }) {
       <p>It names no instances: on which one are its nodes to be?</p>
       <p class="buttons">
         {connected.slice(0, 6).map(instance => (
-          <button key={instance} type="button" onClick={() => void work.place(instance)}>
+          <button key={instance} type="button" onClick={() => work.place(instance)}>
             Put all on {plain(instance)}
           </button>
         ))}

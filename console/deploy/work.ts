@@ -80,7 +80,7 @@ export class Work {
           const line = lineOfFileError(one)
           return {
             level: 'error',
-            message: line === undefined || one.field !== `line ${line}` ? `${one.field}: ${one.message}` : one.message,
+            message: messageOf(one, line),
             place: line === undefined ? undefined : placeOfLine(text, line)
           }
         })
@@ -147,8 +147,8 @@ export class Work {
   }
 
   #put(text: string, news: string, from: { fileName?: string; isSaved: boolean }): void {
-    this.#desk.set({ said: [], notes: [], news })
     this.#desk.draft.replace(text, from)
+    this.#desk.set({ said: [], notes: [], news })
   }
 
   /** Returns what is staged if that is the text, else stages it. */
@@ -229,6 +229,10 @@ async function configurationOf(state: Schema['ConfigurationState']): Promise<Con
   // It comes as JSON: nothing else was asked for.
   return (data as Schema['ConfigurationDocument']).configuration
 }
+
+/** Says a line only once: it is told before the message. */
+const messageOf = ({ field, message }: Schema['FieldError'], line: number | undefined) =>
+  field === `line ${line}` ? message : `${field}: ${message.replace(` (line ${line})`, '')}`
 
 interface Conversion {
   configuration: object

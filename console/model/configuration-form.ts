@@ -35,7 +35,7 @@ export function unwrapped(value: unknown): unknown {
   return isBody ? (value as { config: unknown }).config : value
 }
 
-const widthMax = 100
+const widthMax = 120
 
 /** Returns a value as a JSON text: what fits into a line is on one, so that each node has its own. */
 export function formatConfiguration(value: unknown): string {

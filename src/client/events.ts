@@ -42,7 +42,7 @@ const retryMaxMs = 5_000
  */
 export async function* follow(
   open: OpenStream,
-  { signal, isKnown = false, openMs = openDefaultMs, onControl = () => {}, ...options }: FollowOptions
+  { signal, isKnown = false, openMs, onControl = () => {}, ...options }: FollowOptions
 ): AsyncGenerator<Followed> {
   const outage = new Outage(options)
   let cursor: string | undefined
@@ -122,7 +122,7 @@ class Connection {
   /** How long nothing may come. */
   #silenceMs: number
 
-  constructor(open: OpenStream, signal: AbortSignal, openMs: number) {
+  constructor(open: OpenStream, signal: AbortSignal, openMs = openDefaultMs) {
     this.#open = open
     this.#silenceMs = openMs
     this.#signal = AbortSignal.any([signal, this.#closing.signal])

@@ -191,16 +191,19 @@ await t.test('the signal of the asked aborts before the asker gives up', async t
   // Of a machine that stands still for the time between the two, both timers are late.
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
-  let asked = false
+  let ask = () => {}
+  const asked = new Promise<void>(resolve => {
+    ask = resolve
+  })
   const [link] = pair({
     wait: (_, { signal }: Context) =>
       new Promise(resolve => {
-        asked = true
+        ask()
         signal.addEventListener('abort', () => resolve('what I have'))
       })
   })
   const outcomes = settling(link.ask('wait', {}, { timeoutMs: 1000 }))
-  while (!asked) await setImmediate()
+  await asked
   mock.timers.tick(899)
   await setImmediate()
   t.same(outcomes, [])
