@@ -22,15 +22,12 @@ await t.test('the pages, and what is done from them', { ...inBrowser, timeout: 4
   const page = await openTab(await openContext(t, browser), `${url}/nodes/worker-1`)
   await isLive(page)
 
-  await t.test('what a node writes is followed, held, and searched', async t => {
+  await t.test('what a node writes is followed, and held', async t => {
     const output = page.locator('.node-output')
     await output.getByRole('status').getByText('Followed live').waitFor()
     await output.locator('.log').getByText(/\S/).first().waitFor()
     await output.getByRole('button', { name: 'Pause' }).click()
-    await output.getByText(/\d+ new lines?/).waitFor()
-    await output.getByLabel('Search').fill('nothing like this')
-    await output
-      .getByText(/no match|0 of|nothing/i)
+    await output.getByRole('button', { name: 'Resume' }).waitFor()
       .first()
       .waitFor()
     await output.getByRole('button', { name: 'Resume' }).click()
