@@ -33,9 +33,11 @@ export function HostCard({
       <h2>
         <Link href={`/hosts/${name}`}>{plain(name)}</Link>
       </h2>
-      <p>
-        <Connection instance={instance} isShort />
-      </p>
+      {instance?.connected === true && (
+        <p>
+          <Connection instance={instance} isShort />
+        </p>
+      )}
       <Oddities of={odd} name={name} />
       <dl>
         <Identity host={host} versions={versions} />

@@ -6,7 +6,7 @@ import type { Refreshed } from '../parts/refresh.js'
 export function RefreshLine({ at, isBusy, failure, refresh }: Omit<Refreshed<unknown>, 'value'>) {
   return (
     <div class="refresh-line">
-      {at === undefined ? <span class="aside">Hosts are asked…</span> : <AsOf at={at} />}
+      {at !== undefined && <AsOf at={at} />}
       <button type="button" onClick={refresh} disabled={isBusy}>
         {isBusy ? 'Asking…' : 'Ask again'}
       </button>

@@ -2,7 +2,7 @@ import { Link } from 'wouter-preact'
 import { useCluster } from '../context.js'
 import { plain } from '../model/format.js'
 import { roleOf } from '../model/node-rows.js'
-import type { Health, Node } from '../model/types.js'
+import type { Node } from '../model/types.js'
 import { NodeStateText, StateMark } from '../parts/state-mark.js'
 import { Ago, Time } from '../parts/time.js'
 
@@ -87,21 +87,5 @@ function HostLink({ name }: { name: string }) {
         </span>
       )}
     </>
-  )
-}
-
-/** Why the cluster is not ready, as far as a node or an instance has to do with it. */
-export function Complaints({ about }: { about: (reason: Health['reasons'][number]) => boolean }) {
-  const health = useCluster(cluster => cluster.health)
-  const reasons = (health?.reasons ?? []).filter(about)
-  if (reasons.length === 0) return null
-  return (
-    <div class="notice bad" role="group" aria-label="Health">
-      <ul class="reasons">
-        {reasons.map(({ code, message, node }) => (
-          <li key={`${code} ${node} ${message}`}>{plain(message)}</li>
-        ))}
-      </ul>
-    </div>
   )
 }

@@ -3,11 +3,13 @@ import { useMemo, useState } from 'preact/hooks'
 import { useShared, useStream } from '../context.js'
 import { counted, plain } from '../model/format.js'
 import { linesMax, type Lines, type OutputStream } from '../model/lines.js'
-import { matchesIn, matchesMax, stepFrom, type Match } from '../model/search.js'
+import { matchesIn, stepFrom, type Match } from '../model/search.js'
 import { AsOf } from '../parts/as-of.js'
+import { save } from '../parts/save.js'
 import { StateMark } from '../parts/state-mark.js'
 import { Log } from './log.js'
 import { useEarlier, useFollowed } from './output-lines.js'
+import { Search } from './search.js'
 
 /** Processes whose outputs are kept, beside the latest one. */
 const earlierMax = 5
@@ -174,55 +176,4 @@ function Viewer({ name, lines, choice, status, children }: ViewerProps) {
       </p>
     </>
   )
-}
-
-function Search({
-  wanted,
-  matches,
-  current,
-  find,
-  step
-}: {
-  wanted: string
-  matches: readonly Match[]
-  current: Match | undefined
-  find: (text: string) => void
-  step: (by: 1 | -1) => void
-}) {
-  const at = current ? matches.findIndex(({ line, start }) => line === current.line && start === current.start) : -1
-  const many = matches.length >= matchesMax ? `${matchesMax} or more` : String(matches.length)
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === 'Enter') {
-      event.preventDefault()
-      step(event.shiftKey ? -1 : 1)
-    }
-    if (event.key === 'Escape') find('')
-  }
-  return (
-    <div class="search" role="search" aria-label="The output">
-      <label>
-        Search
-        <input type="search" value={wanted} onInput={event => find(event.currentTarget.value)} onKeyDown={onKeyDown} />
-      </label>
-      <button type="button" aria-label="Previous match" disabled={matches.length === 0} onClick={() => step(-1)}>
-        ↑
-      </button>
-      <button type="button" aria-label="Next match" disabled={matches.length === 0} onClick={() => step(1)}>
-        ↓
-      </button>
-      <span class="aside found">
-        {wanted === '' ? '' : matches.length === 0 ? 'Not found' : at < 0 ? `${many} found` : `${at + 1} of ${many}`}
-      </span>
-    </div>
-  )
-}
-
-/** Has the browser save a text as a file. */
-function save(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: 'text/plain;charset=utf-8' }))
-  const link = document.createElement('a')
-  link.href = url
-  link.download = name
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(url), 10_000)
 }

@@ -43,14 +43,16 @@ export function Statistics({ name, hasPackets }: { name: string; hasPackets: boo
   return (
     <section aria-labelledby="statistics">
       <h2 id="statistics">The last hour</h2>
-      {failure !== undefined && (
+      {failure !== undefined && points.length > 0 && (
         <p class="notice doubt">What was before is not told: {plain(failure)}. Samples are shown as they come.</p>
       )}
       {points.length === 0 ? (
         <p aria-busy={!isThere && failure === undefined}>
-          {isThere || failure !== undefined
-            ? 'There is no sample yet: they come every ten seconds.'
-            : 'Reading samples…'}
+          {failure !== undefined
+            ? `No sample is told: ${plain(failure)}. They are shown as they come.`
+            : isThere
+              ? 'No sample of the last hour. They are shown as they come, every ten seconds.'
+              : 'Reading samples…'}
         </p>
       ) : (
         <>

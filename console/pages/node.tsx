@@ -1,14 +1,16 @@
 import { Link } from 'wouter-preact'
 import { useCluster } from '../context.js'
+import { concernsNode } from '../model/complaints.js'
 import { plain } from '../model/format.js'
 import { ofNodes } from '../model/selection.js'
 import { Diagnose } from '../node/diagnosis.js'
-import { Complaints, Facts } from '../node/facts.js'
+import { Facts } from '../node/facts.js'
 import { StateHistory } from '../node/history.js'
 import { IdValue } from '../node/id-value.js'
 import { NodeOutput } from '../node/output.js'
 import { Statistics } from '../node/statistics.js'
 import { NodeActions } from '../parts/actions.js'
+import { Complaints } from '../parts/complaints.js'
 import { Page } from '../parts/page.js'
 import { NodeStateText } from '../parts/state-mark.js'
 
@@ -42,7 +44,7 @@ export function NodePage({ name }: { name: string }) {
   return (
     <Page title={plain(name)} help="nodes" actions={<NodeStateText state={node.state} />}>
       <NodeActions of={ofNodes([node])} />
-      <Complaints about={reason => reason.node === name} />
+      <Complaints about={reason => concernsNode(reason, name)} />
       <div class="columns">
         <Facts node={node} />
         <StateHistory name={name} node={node} />
