@@ -94,6 +94,10 @@ const sizeOf = (element: HTMLElement) => ({
   height: Math.round(height * parseFloat(getComputedStyle(element).fontSize))
 })
 
+/** Few values, and those without others beside them, are points: as a line they would not be seen. */
+const fewValues = 5
+const pointsOf = (values: Series['values']) => (values.length <= fewValues ? [...values.keys()] : lonely(values))
+
 function optionsOf(
   element: HTMLElement,
   fontSize: number,
@@ -116,7 +120,9 @@ function optionsOf(
   }
   const ticks = () => {
     const { from, to } = latest()
-    return ticksOf(from, to, Math.max(2, Math.floor(element.clientWidth / (7 * fontSize))))
+    const all = ticksOf(from, to, Math.max(2, Math.floor(element.clientWidth / (7 * fontSize))))
+    // One at the very start would be written over the other axis.
+    return all.filter(({ at }) => at - from > (to - from) / 20)
   }
   return {
     ...sizeOf(element),
@@ -158,13 +164,12 @@ function optionsOf(
       {
         stroke: () => style.stroke,
         width: 1.5,
-        // A value without others beside it is no line.
         points: {
           show: true,
           size: 4,
           stroke: () => style.stroke,
           fill: () => style.stroke,
-          filter: () => lonely(latest().series.values)
+          filter: () => pointsOf(latest().series.values)
         }
       }
     ]
