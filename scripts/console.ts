@@ -31,7 +31,9 @@ const options = {
 export async function buildConsole(outDir: string): Promise<void> {
   const page = join(outDir, 'index.html')
   const outdir = join(outDir, 'assets')
-  const made = ['openapi.yaml', 'package.json', 'package-lock.json'].map(file => join(packageRoot, file))
+  const made = ['openapi.yaml', 'package.json', 'package-lock.json', 'schemas/nearest.ts'].map(file =>
+    join(packageRoot, file)
+  )
   const read = [source, join(packageRoot, 'src', 'client'), fileURLToPath(import.meta.url)].flatMap(withContent)
   if (isNewest(page, [...made, ...read])) return
   // Only now: where nothing is to be built, this must take no time.

@@ -1,13 +1,14 @@
-import { useMemo, useState } from 'preact/hooks'
+import { useMemo } from 'preact/hooks'
 import { Link } from 'wouter-preact'
 import { plain } from '../model/format.js'
 import type { RequestResult } from '../model/types.js'
 import { RequestProgress, useRequest } from '../parts/request-progress.js'
 import { Findings } from '../parts/findings.js'
 import { StateMark } from '../parts/state-mark.js'
+import { More, useMore } from './more.js'
 import { useArrival, useDesk, type Accepted } from './desk.js'
 
-const rowsShown = 50
+const rowsShown = 30
 
 /** What a check has found, node by node. */
 export function Checks() {
@@ -18,7 +19,7 @@ export function Checks() {
 function CheckResults({ check: { request: accepted, nodes } }: { check: Accepted }) {
   const { results } = useRequest(accepted.reqid, accepted) ?? accepted
   const heading = useArrival(accepted.reqid)
-  const [isWhole, setWhole] = useState(false)
+  const more = useMore(rowsShown)
   const ofNodes = useMemo(
     () => results.filter(({ node }) => node !== undefined).sort((a, b) => rankOf(a) - rankOf(b)),
     [results]
@@ -41,20 +42,14 @@ function CheckResults({ check: { request: accepted, nodes } }: { check: Accepted
               </tr>
             </thead>
             <tbody>
-              {ofNodes.slice(0, isWhole ? undefined : rowsShown).map(result => (
-                <Row key={`${result.instance} ${result.node}`} {...result} />
+              {ofNodes.slice(0, more.shown).map(result => (
+                <Row key={`${result.instance} ${result.node}`} result={result} />
               ))}
             </tbody>
           </table>
         </div>
       )}
-      {!isWhole && ofNodes.length > rowsShown && (
-        <p class="buttons">
-          <button type="button" onClick={() => setWhole(true)}>
-            Show all {ofNodes.length} nodes
-          </button>
-        </p>
-      )}
+      <More {...more} total={ofNodes.length} step={rowsShown} what="nodes" />
     </section>
   )
 }
@@ -62,7 +57,12 @@ function CheckResults({ check: { request: accepted, nodes } }: { check: Accepted
 /** Nodes that failed come first, then those with warnings. */
 const rankOf = ({ success, data }: RequestResult) => (success ? ((data?.findings ?? []).length > 0 ? 1 : 2) : 0)
 
-function Row({ node = '', instance = '', success, error, data }: RequestResult) {
+/** A result does not change: of many rows only those that are new are drawn. */
+function Row({ result }: { result: RequestResult }) {
+  return useMemo(() => <ResultRow {...result} />, [result])
+}
+
+function ResultRow({ node = '', instance = '', success, error, data }: RequestResult) {
   const findings = data?.findings ?? []
   return (
     <tr>

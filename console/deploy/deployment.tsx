@@ -1,4 +1,4 @@
-import { useMemo, useState } from 'preact/hooks'
+import { useMemo } from 'preact/hooks'
 import { Link } from 'wouter-preact'
 import { useCluster } from '../context.js'
 import type { TrackedRequest } from '../model/cluster.js'
@@ -7,6 +7,7 @@ import { plain } from '../model/format.js'
 import type { Node } from '../model/types.js'
 import { RequestProgress, useRequest } from '../parts/request-progress.js'
 import { StateMark } from '../parts/state-mark.js'
+import { More, useMore } from './more.js'
 import { useArrival, useDesk, type Accepted } from './desk.js'
 
 /** What becomes of a deployment. */
@@ -66,7 +67,7 @@ const titles: Record<NodeStep['phase'], string> = {
 
 /** How far each node is; of many only those about which there is something to say. */
 function Steps({ steps }: { steps: readonly NodeStep[] }) {
-  const [isWhole, setWhole] = useState(false)
+  const more = useMore(stepsShown)
   const counts = (['failed', 'busy', 'waiting', 'done'] as const)
     .map(phase => ({ phase, count: steps.filter(step => step.phase === phase).length }))
     .filter(({ count }) => count > 0)
@@ -74,20 +75,14 @@ function Steps({ steps }: { steps: readonly NodeStep[] }) {
     <details class="steps" open={steps.length <= stepsShown}>
       <summary>{counts.map(({ phase, count }) => `${count} ${titles[phase]}`).join(', ')}</summary>
       <ul aria-label="Nodes of the deployment">
-        {steps.slice(0, isWhole ? undefined : stepsShown).map(({ node, tone, text }) => (
+        {steps.slice(0, more.shown).map(({ node, tone, text }) => (
           <li key={node}>
             <StateMark tone={tone} /> <Link href={`/nodes/${encodeURIComponent(node)}`}>{plain(node)}</Link>{' '}
             <span class="aside text">{plain(text)}</span>
           </li>
         ))}
       </ul>
-      {!isWhole && steps.length > stepsShown && (
-        <p class="buttons">
-          <button type="button" onClick={() => setWhole(true)}>
-            Show all {steps.length} nodes
-          </button>
-        </p>
-      )}
+      <More {...more} total={steps.length} step={stepsShown} what="nodes" />
     </details>
   )
 }

@@ -16,6 +16,11 @@ const cross =
 
 /** Little enough that every text can be read on it. */
 const soft = (colour: string) => `color-mix(in srgb, var(--${colour}) 8%, transparent)`
+const wavy = (colour: string) => ({
+  textDecoration: `underline wavy var(--${colour}) 1.5px`,
+  textUnderlineOffset: '3px'
+})
+
 const field = {
   font: 'inherit',
   color: 'inherit',
@@ -52,9 +57,10 @@ export const theme = EditorView.theme({
   '.cm-foldPlaceholder': { ...field, padding: '0 0.4rem', color: 'var(--aside)' },
   '.cm-specialChar': { color: 'var(--bad)' },
   // Drawn by the browser: it follows the theme.
-  '.cm-lintRange': { backgroundImage: 'none', textDecoration: 'underline wavy 1.5px', textUnderlineOffset: '3px' },
-  '.cm-lintRange-error': { textDecorationColor: 'var(--bad)' },
-  '.cm-lintRange-warning': { textDecorationColor: 'var(--doubt)' },
+  '.cm-lintRange': { backgroundImage: 'none' },
+  '.cm-lintRange-active': { backgroundColor: 'transparent' },
+  '.cm-lintRange-error': wavy('bad'),
+  '.cm-lintRange-warning': wavy('doubt'),
   '.cm-lintPoint-error:after': { borderBottomColor: 'var(--bad)' },
   '.cm-lintPoint-warning:after': { borderBottomColor: 'var(--doubt)' },
   // A shape of its own for each, as elsewhere on the page.

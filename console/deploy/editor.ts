@@ -68,7 +68,10 @@ export function openEditor(host: HTMLElement, use: EditorUse): Editor {
       const { length } = view.state.doc
       view.dispatch({ changes: { from: 0, to: length, insert: text }, selection: { anchor: 0 }, scrollIntoView: true })
     },
-    undo: () => undo(view),
+    undo: () => {
+      undo(view)
+      view.focus()
+    },
     goTo: ({ from, to }) => {
       const { length } = view.state.doc
       const [anchor, head] = [Math.min(from, length), Math.min(to, length)]

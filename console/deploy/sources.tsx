@@ -98,10 +98,17 @@ export function Remedies({ work }: { work: Work }) {
       </p>
     )
   }
-  if (form !== 'json' && form !== 'empty') return <Conversion work={work} form={form} />
+  if (form === 'empty') {
+    return (
+      <p class="notice">
+        Load what is deployed, choose or drop a file, or begin with the example. Files are JSON, or of other tools:{' '}
+        {fileForms.map(({ form: one, of }) => `${one} of ${of}`).join(', ')}.
+      </p>
+    )
+  }
+  if (form !== 'json') return <Conversion work={work} form={form} />
   const connected = connectedIn({ instances } as never)
-  const isPlaceless =
-    form === 'json' && part?.kind === 'object' && !memberOf(part, 'instances') && itemsOf(part, 'nodes').length > 0
+  const isPlaceless = part?.kind === 'object' && !memberOf(part, 'instances') && itemsOf(part, 'nodes').length > 0
   if (!isPlaceless || connected.length === 0) return null
   return (
     <div class="notice doubt">

@@ -1,15 +1,13 @@
 import { Refusal, uniqueId } from '../api.js'
-import { api } from '../context.js'
 import type { Cluster } from '../model/cluster.js'
-import { differenceOf, type Configuration } from '../model/configuration-difference.js'
+import { differenceOf } from '../model/configuration-difference.js'
 import { exampleOn, formatConfiguration, onInstance, unwrapped, type FileForm } from '../model/configuration-form.js'
-import { lineOfFileError, namesIn, placeOfField, placeOfSentence } from '../model/configuration-places.js'
-import type { Analysis, Problem } from '../model/configuration-problems.js'
-import { placeOfLine } from '../model/configuration-text.js'
+import { problemOfField, problemOfFile, problemsOfStaging } from '../model/configuration-replies.js'
 import { stagedSince } from '../model/deployment.js'
 import { counted } from '../model/format.js'
-import type { ClusterRequest, RequestResult, Schema } from '../model/types.js'
+import type { ClusterRequest } from '../model/types.js'
 import { post } from '../parts/submit.js'
+import { configurationOf, converted, finished, undefinedIfNone } from './asking.js'
 import type { Desk, Intent, Staged } from './desk.js'
 
 /** What is done with the text of a desk: each tells there what has come of it, and throws nothing. */
@@ -76,14 +74,7 @@ export class Work {
         this.#desk.set({ notes })
       } catch (error) {
         if (!(error instanceof Refusal) || error.errors.length === 0) throw error
-        const said = error.errors.map((one): Problem => {
-          const line = lineOfFileError(one)
-          return {
-            level: 'error',
-            message: messageOf(one, line),
-            place: line === undefined ? undefined : placeOfLine(text, line)
-          }
-        })
+        const said = error.errors.map(one => problemOfFile(one, text))
         this.#desk.set({ said: said.flatMap(follow) })
         throw new Error(`It is no ${form} that could be converted: ${counted(said.length, 'problem')}.`, {
           cause: error
@@ -173,7 +164,7 @@ export class Work {
     try {
       const args = { config: unwrapped(JSON.parse(text)) as object }
       const request = await finished(await this.#post('stage_configuration', args, 10))
-      const { said, failed } = problemsOf(request, analysis)
+      const { said, failed } = problemsOfStaging(request, analysis)
       this.#desk.set({ said: said.flatMap(follow) })
       if (failed > 0) throw new Error(`The controller refuses it: ${counted(failed, 'problem')}.`)
       const staged = { request, text }
@@ -216,74 +207,9 @@ const fileMax = 50_000_000
 export const connectedIn = ({ instances }: Cluster): string[] =>
   [...instances.values()].flatMap(({ name, connected }) => (connected ? [name] : [])).sort()
 
-function undefinedIfNone(error: unknown): undefined {
-  if (!(error instanceof Refusal) || error.status !== 404) throw error
-}
-
 const isNothingDeployed = ({ health, nodes }: Cluster) =>
   health?.reasons.some(({ code }) => code === 'not_deployed') === true &&
   ![...nodes.values()].flat().some(({ mgmt_role: role }) => role === 'NODE')
-
-async function configurationOf(state: Schema['ConfigurationState']): Promise<Configuration> {
-  const { data } = await api.GET('/v1/configurations/{state}', { params: { path: { state } } })
-  // It comes as JSON: nothing else was asked for.
-  return (data as Schema['ConfigurationDocument']).configuration
-}
-
-/** Says a line only once: it is told before the message. */
-const messageOf = ({ field, message }: Schema['FieldError'], line: number | undefined) =>
-  field === `line ${line}` ? message : `${field}: ${message.replace(` (line ${line})`, '')}`
-
-interface Conversion {
-  configuration: object
-  notes: readonly string[]
-}
-
-type PostConversion = (path: string, init: object) => Promise<{ data: Conversion }>
-
-async function converted(file: string, text: string): Promise<Conversion> {
-  const { data } = await (api.POST as PostConversion)('/v1/conversions', {
-    params: { query: { file } },
-    body: text,
-    bodySerializer: (body: string) => body,
-    headers: { 'Content-Type': 'text/plain' }
-  })
-  return data
-}
-
-const waitSeconds = 30
-
-async function finished(request: ClusterRequest): Promise<ClusterRequest> {
-  let now = request
-  while (now.state === 'pending') {
-    const params = { path: { reqid: now.reqid }, query: { wait: waitSeconds } }
-    now = (await api.GET('/v1/requests/{reqid}', { params })).data!
-  }
-  return now
-}
-
-function problemsOf({ results, warnings }: ClusterRequest, { part }: Analysis): { said: Problem[]; failed: number } {
-  const names = namesIn(part)
-  const problem = (level: Problem['level'], message: string): Problem => ({
-    level,
-    message,
-    place: placeOfSentence(message, names)
-  })
-  const failed = results.flatMap(({ success, error = 'failed' }: RequestResult) => (success ? [] : [error]))
-  return {
-    said: [...failed.map(error => problem('error', error)), ...warnings.map(warning => problem('warning', warning))],
-    failed: failed.length
-  }
-}
-
-function problemOfField({ field, message }: Schema['FieldError'], { part }: Analysis): Problem {
-  const name = field.split('/').at(-1) ?? field
-  return {
-    level: 'error',
-    message: `${name === 'config' ? 'the configuration' : name} ${message}`,
-    place: part && placeOfField(part, field, message)
-  }
-}
 
 function namesOf(text: string): string[] {
   const { nodes } = unwrapped(JSON.parse(text)) as { nodes: readonly { name: string }[] }

@@ -1,6 +1,7 @@
 import { formOf, type Form } from './configuration-form.js'
 import { schemaFaults, type ConfigurationSchema } from './configuration-schema.js'
-import { configurationIn, itemsOf, jsonSteps, textOf, type JsonPart, type Place } from './configuration-text.js'
+import { jsonSteps } from './configuration-reader.js'
+import { configurationIn, itemsOf, textOf, type JsonPart, type Place } from './configuration-text.js'
 
 /** What is wrong with a text, or odd. */
 export interface Problem {

@@ -19,7 +19,7 @@ export function Deploy() {
   const mayAct = useMay('operator')
   return (
     <DeskContext.Provider value={desk}>
-      <Page title="Deploy" help="checking#deploying">
+      <Page title="Deploy" help="console#deploying">
         <DropZone work={work} />
         <div class="deploy">
           <section class="write" aria-labelledby="configuration">
@@ -87,13 +87,13 @@ function Actions({ work, mayAct }: { work: Work; mayAct: boolean }) {
     <>
       <div class="actions">
         <div role="group" aria-label="Act on the configuration">
-          <button {...button} onClick={() => void work.stage()}>
+          <button {...button} onClick={() => work.stage()}>
             Stage
           </button>
-          <button {...button} onClick={() => void work.check()}>
+          <button {...button} onClick={() => work.check()}>
             Check
           </button>
-          <button {...button} class="primary" onClick={() => void work.prepare()}>
+          <button {...button} class="primary" onClick={() => work.prepare()}>
             Deploy…
           </button>
         </div>
