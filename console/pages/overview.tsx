@@ -36,7 +36,9 @@ function HealthCard() {
     <section class={`health ${health.ready ? 'good' : 'bad'}`} aria-labelledby="health">
       <h2 id="health">
         <StateMark tone={health.ready ? 'good' : 'bad'} />{' '}
-        <span role="status">{health.ready ? 'The cluster does its work' : 'The cluster does not do its work'}</span>
+        <span aria-live="polite">
+          {health.ready ? 'The cluster does its work' : 'The cluster does not do its work'}
+        </span>
       </h2>
       <p class="counts">
         {counted(all.length, 'node')}

@@ -27,6 +27,10 @@ await t.test('every JSON text is read as JSON.parse reads it', async () => {
   )
 })
 
+await t.test('an escape that the end of the text cuts off is wrong within the text', async t => {
+  t.match(readJson('"\\').fault, { from: 1, to: 2 })
+})
+
 const cut = (text: string) => fc.nat(text.length).map(at => text.slice(0, at) + text.slice(at + 1))
 
 await t.test('what JSON.parse refuses is refused, at a place of the text', async () => {
