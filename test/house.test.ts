@@ -60,7 +60,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'console/api.ts': { value: ['src/client'], type: ['console/model'] },
   'console/stream': { value: ['console/api.ts', 'console/model', 'src/client'] },
   'console/context.ts': { value: ['console/api.ts'], type: ['console/model', 'console/stream'] },
-  'console/parts': { value: ['console/api.ts', 'console/context.ts', 'console/model'] },
+  'console/parts': { value: ['console/api.ts', 'console/context.ts', 'console/model', 'src/client'] },
   console: { value: ['console', 'src/client'] },
   scripts: { value: ['src'] },
   demo: { value: [] },

@@ -1,3 +1,4 @@
+import { finished } from '../../src/client/requests.js'
 import { Refusal } from '../api.js'
 import { api } from '../context.js'
 import type { Configuration } from '../model/configuration-difference.js'
@@ -15,32 +16,24 @@ export function undefinedIfNone(error: unknown): undefined {
   if (!(error instanceof Refusal) || error.status !== 404) throw error
 }
 
-export interface Conversion {
-  configuration: object
-  notes: readonly string[]
-}
-
-type PostConversion = (path: string, init: object) => Promise<{ data: Conversion }>
+export type Conversion = Schema['ConvertedConfiguration']
 
 /** Has a file of another tool converted. Throws a Refusal with what is wrong with it. */
 export async function converted(file: string, text: string): Promise<Conversion> {
-  const { data } = await (api.POST as PostConversion)('/v1/conversions', {
+  const { data } = await api.POST('/v1/conversions', {
     params: { query: { file } },
     body: text,
-    bodySerializer: (body: string) => body,
+    bodySerializer: body => body,
     headers: { 'Content-Type': 'text/plain' }
   })
-  return data
+  return data!
 }
 
-const waitSeconds = 30
+/** How long the controller may be away while a request goes on. */
+const patienceMs = 10_000
 
 /** Returns a request once it is over. */
-export async function finished(request: ClusterRequest): Promise<ClusterRequest> {
-  let now = request
-  while (now.state === 'pending') {
-    const params = { path: { reqid: now.reqid }, query: { wait: waitSeconds } }
-    now = (await api.GET('/v1/requests/{reqid}', { params })).data!
-  }
-  return now
+export async function over(request: ClusterRequest): Promise<ClusterRequest> {
+  if (request.state !== 'pending') return request
+  return await finished(api, request.reqid, { signal: new AbortController().signal, patienceMs })
 }

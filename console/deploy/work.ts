@@ -1,4 +1,6 @@
+import { submit, type RequestType } from '../../src/client/requests.js'
 import { Refusal, uniqueId } from '../api.js'
+import { api } from '../context.js'
 import type { Cluster } from '../model/cluster.js'
 import { differenceOf } from '../model/configuration-difference.js'
 import { exampleOn, formatConfiguration, onInstance, unwrapped, type FileForm } from '../model/configuration-form.js'
@@ -6,8 +8,7 @@ import { problemOfField, problemOfFile, problemsOfStaging } from '../model/confi
 import { stagedSince } from '../model/deployment.js'
 import { counted } from '../model/format.js'
 import type { ClusterRequest } from '../model/types.js'
-import { post } from '../parts/submit.js'
-import { configurationOf, converted, finished, undefinedIfNone } from './asking.js'
+import { configurationOf, converted, over, undefinedIfNone } from './asking.js'
 import type { Desk, Intent, Staged } from './desk.js'
 
 /** What is done with the text of a desk: each tells there what has come of it, and throws nothing. */
@@ -163,7 +164,7 @@ export class Work {
     const follow = draft.follow()
     try {
       const args = { config: unwrapped(JSON.parse(text)) as object }
-      const request = await finished(await this.#post('stage_configuration', args, 10))
+      const request = await over(await this.#post('stage_configuration', args, 10))
       const { said, failed } = problemsOfStaging(request, analysis)
       this.#desk.set({ said: said.flatMap(follow) })
       if (failed > 0) throw new Error(`The controller refuses it: ${counted(failed, 'problem')}.`)
@@ -183,13 +184,13 @@ export class Work {
     }
   }
 
-  async #post(type: string, args: object, wait?: number): Promise<ClusterRequest> {
+  async #post(type: RequestType, args: object, wait?: number): Promise<ClusterRequest> {
     const text = JSON.stringify(args)
     const before = this.#keys.get(type)
     const key = before?.args === text ? before.key : uniqueId()
     this.#keys.set(type, { args: text, key })
     try {
-      const request = await post(type, args, key, wait === undefined ? {} : { wait })
+      const request = await submit(api, type, args, { key, wait })
       this.#keys.delete(type)
       return request
     } catch (error) {

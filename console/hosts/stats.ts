@@ -1,10 +1,9 @@
-import { uniqueId } from '../api.js'
 import { useCluster } from '../context.js'
 import { compareNames } from '../model/cluster.js'
 import { withAnswer, type Host, type HostStats } from '../model/hosts.js'
 import { useRefreshed, type Refreshed } from '../parts/refresh.js'
 import { sessionStore } from '../parts/session-store.js'
-import { post } from '../parts/submit.js'
+import { answerTo } from '../parts/submit.js'
 
 type Told = ReadonlyMap<string, HostStats>
 
@@ -21,7 +20,7 @@ export function useHostStats(instance?: string): Refreshed<Told> {
   return useRefreshed(
     async signal => {
       const args = instance === undefined ? {} : { instances: [instance] }
-      const { results } = await post('get_instance_stats', args, uniqueId(), { wait: 30, signal })
+      const { results } = await answerTo('get_instance_stats', args, signal)
       const failed = results.find(result => !result.success && result.instance === undefined)
       if (failed) throw new Error(failed.error ?? 'failed')
       const at = Date.now()

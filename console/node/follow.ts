@@ -1,8 +1,9 @@
+import { submit } from '../../src/client/requests.js'
 import { uniqueId } from '../api.js'
+import { api } from '../context.js'
 import { Joint, noLines, withLines, type Lines, type OutputStream } from '../model/lines.js'
 import { plainOutput } from '../model/format.js'
 import type { DomainEvent } from '../model/types.js'
-import { post } from '../parts/submit.js'
 import type { Stream } from '../stream/stream.js'
 
 /** Lines of each output that are there at the start of a request. */
@@ -105,7 +106,7 @@ export class OutputFollow {
       max_lines: linesOfRequest
     }
     try {
-      const { reqid } = await post('get_node_output', args, uniqueId(), { signal: this.#closing.signal })
+      const { reqid } = await submit(api, 'get_node_output', args, { key: uniqueId(), signal: this.#closing.signal })
       const early = this.#early
       this.#early = undefined
       this.#reqid = reqid

@@ -1,9 +1,8 @@
 import { useState } from 'preact/hooks'
-import { uniqueId } from '../api.js'
 import { plain } from '../model/format.js'
 import { prettyJson } from '../model/json-text.js'
 import { AsOf } from '../parts/as-of.js'
-import { post } from '../parts/submit.js'
+import { answerTo } from '../parts/submit.js'
 
 interface Told {
   id: string
@@ -24,7 +23,7 @@ export function IdValue({ name }: { name: string }) {
     const id = String(new FormData(event.currentTarget as HTMLFormElement).get('id')).trim()
     setBusy(true)
     try {
-      const { results, state } = await post('get_id_value', { id, nodes: [name] }, uniqueId(), { wait: 30 })
+      const { results, state } = await answerTo('get_id_value', { id, nodes: [name] })
       const { success, error = state, data } = results[0] ?? { success: false }
       setTold({ id, at: Date.now(), ...(success ? { value: data?.value ?? '' } : { failure: error }) })
     } catch (error) {

@@ -1,9 +1,8 @@
 import { useEffect, useReducer, useState } from 'preact/hooks'
-import { uniqueId } from '../api.js'
 import { useShared } from '../context.js'
 import { noLines, textsOf, withLines, type Lines } from '../model/lines.js'
 import { sessionStore } from '../parts/session-store.js'
-import { post } from '../parts/submit.js'
+import { answerTo } from '../parts/submit.js'
 import { OutputFollow, type Following } from './follow.js'
 
 const useFollows = sessionStore(() => new Map<string, OutputFollow>())
@@ -68,7 +67,7 @@ export function useEarlier(node: string, incarnation: number): Read & { again: (
 
 async function readEarlier(node: string, incarnation: number, signal: AbortSignal): Promise<Lines> {
   const args = { nodes: [node], incarnation, lines: readLines }
-  const { results } = await post('get_node_output', args, uniqueId(), { wait: 30, signal })
+  const { results } = await answerTo('get_node_output', args, signal)
   const { success, error = 'no answer has come', data } = results[0] ?? { success: false }
   if (!success) throw new Error(error)
   let lines = noLines

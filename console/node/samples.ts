@@ -1,8 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
-import { uniqueId } from '../api.js'
 import { useShared, useStatsWatch, useStream } from '../context.js'
 import { joined, pointOf, type Point } from '../model/series.js'
-import { post } from '../parts/submit.js'
+import { answerTo } from '../parts/submit.js'
 
 /** What a node has used and seen in the last hour, as its agent tells, and goes on to use and see. */
 export interface Samples {
@@ -52,7 +51,7 @@ export function useSamples(node: string): Samples {
 }
 
 async function readHistory(node: string, signal: AbortSignal): Promise<readonly Point[]> {
-  const { results } = await post('get_node_stats', { nodes: [node], history: true }, uniqueId(), { wait: 30, signal })
+  const { results } = await answerTo('get_node_stats', { nodes: [node], history: true }, signal)
   const { success, error = 'no answer has come', data } = results[0] ?? { success: false }
   // One that does not run any more has its history, too.
   if (!success && data?.history === undefined) throw new Error(error)

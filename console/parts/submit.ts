@@ -1,7 +1,7 @@
 import { useRef, useState } from 'preact/hooks'
+import { submit, type ClusterRequest, type RequestType } from '../../src/client/requests.js'
 import { uniqueId, type Refusal } from '../api.js'
 import { api } from '../context.js'
-import type { ClusterRequest, Schema } from '../model/types.js'
 
 export interface Submission {
   /** The request that was accepted. */
@@ -17,16 +17,16 @@ export interface Submission {
  * Returns what submits requests of a type. The same intention has the same key, however often its button is pressed or
  * its answer is lost: it is done once. It is another one after `reset`, and once it was accepted.
  */
-export function useSubmit(type: Schema['RequestType']): Submission {
+export function useSubmit(type: RequestType): Submission {
   const key = useRef(uniqueId())
   const [request, setRequest] = useState<ClusterRequest>()
   const [isBusy, setBusy] = useState(false)
   const [failure, setFailure] = useState<Error>()
-  const submit = async (args: object) => {
+  const send = async (args: object) => {
     setBusy(true)
     setFailure(undefined)
     try {
-      const accepted = await post(type, args, key.current)
+      const accepted = await submit(api, type, args, { key: key.current })
       key.current = uniqueId()
       setRequest(accepted)
       return accepted
@@ -44,22 +44,15 @@ export function useSubmit(type: Schema['RequestType']): Submission {
     setRequest(undefined)
     setFailure(undefined)
   }
-  return { request, isBusy, failure, submit, reset }
+  return { request, isBusy, failure, submit: send, reset }
 }
 
-/** Submits a request. Throws a Refusal, or an Error when the controller was not reached. */
-export async function post(
-  type: string,
-  args: object,
-  key: string,
-  { wait, signal }: { wait?: number; signal?: AbortSignal } = {}
-): Promise<ClusterRequest> {
-  const { data } = await (api.POST as PostAny)(`/v1/requests/${type}`, {
-    params: { header: { 'Idempotency-Key': key, ...(wait === undefined ? {} : { Prefer: `wait=${wait}` }) } },
-    body: args,
-    ...(signal ? { signal } : {})
-  })
-  return data
-}
+const waitSeconds = 30
 
-type PostAny = (path: string, init: object) => Promise<{ data: ClusterRequest }>
+/**
+ * Asks what changes nothing. Returns the request once it is finished, or after 30 s. Throws a Refusal, or an Error when
+ * the controller was not reached.
+ */
+export async function answerTo(type: RequestType, args: object, signal?: AbortSignal): Promise<ClusterRequest> {
+  return await submit(api, type, args, { key: uniqueId(), wait: waitSeconds, signal })
+}

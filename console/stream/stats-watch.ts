@@ -1,6 +1,8 @@
+import type { Api } from '../../src/client/connection.js'
+import { submit } from '../../src/client/requests.js'
+import { uniqueId } from '../api.js'
 import type { Cluster } from '../model/cluster.js'
 import type { DomainEvent } from '../model/types.js'
-import type { Api } from './hub.js'
 
 /** Seconds between samples, as agents take them anyway; and how long a watch lasts before it is renewed. */
 const intervalSeconds = 10
@@ -78,11 +80,8 @@ export class StatsWatch {
     const silence = Date.now() - this.#heardAt
     if (silence < silentMs) return this.#plan(silentMs - silence + Math.random() * spreadMs)
     try {
-      const { data } = await this.#api.POST('/v1/requests/get_node_stats', {
-        params: { query: {}, header: {} },
-        body: { watch: true, interval: intervalSeconds, duration: durationSeconds }
-      } as never)
-      this.#own = (data as { reqid: string } | undefined)?.reqid
+      const args = { watch: true, interval: intervalSeconds, duration: durationSeconds }
+      this.#own = (await submit(this.#api, 'get_node_stats', args, { key: uniqueId() })).reqid
       this.#heardAt = Date.now()
       this.#plan(silentMs)
     } catch {

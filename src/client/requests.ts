@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Api, Schema } from './connection.js'
 import {
   follow,
@@ -19,7 +18,9 @@ const waitSeconds = 30
 const askPatienceMs = 10_000
 
 export interface SubmitOptions {
-  signal: AbortSignal
+  signal?: AbortSignal | undefined
+  /** What is submitted again under the same key is the same request; another key each time where it is not said. */
+  key?: string | undefined
   /** Seconds until the request times out, instead of what its type has. */
   timeout?: number | undefined
   /** Seconds that the answer may wait for the request to be finished. */
@@ -34,13 +35,13 @@ export async function submit(
   api: Api,
   type: RequestType,
   args: object,
-  { signal, timeout, wait }: SubmitOptions
+  { signal, key = crypto.randomUUID(), timeout, wait }: SubmitOptions = {}
 ): Promise<ClusterRequest> {
   // Which arguments a type takes is for its schema to say, at the controller.
   const { data } = await (api.POST as PostAny)(`/v1/requests/${type}`, {
     params: {
       query: timeout === undefined ? {} : { timeout },
-      header: { 'Idempotency-Key': randomUUID(), ...(wait === undefined ? {} : { Prefer: `wait=${wait}` }) }
+      header: { 'Idempotency-Key': key, ...(wait === undefined ? {} : { Prefer: `wait=${wait}` }) }
     },
     body: args,
     signal
@@ -93,7 +94,12 @@ export async function finished(api: Api, reqid: string, options: FollowOptions):
 }
 
 /** Submits a request and returns it once it is finished. */
-export async function ask(api: Api, type: RequestType, args: object, options: SubmitOptions): Promise<ClusterRequest> {
+export async function ask(
+  api: Api,
+  type: RequestType,
+  args: object,
+  options: SubmitOptions & Pick<FollowOptions, 'signal'>
+): Promise<ClusterRequest> {
   const accepted = await submit(api, type, args, { ...options, wait: waitSeconds })
   if (accepted.state !== 'pending') return accepted
   return await finished(api, accepted.reqid, { signal: options.signal, patienceMs: askPatienceMs })
