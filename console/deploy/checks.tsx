@@ -7,6 +7,7 @@ import { Findings } from '../parts/findings.js'
 import { StateMark } from '../parts/state-mark.js'
 import { More, useMore } from './more.js'
 import { useArrival, useDesk, type Accepted } from './desk.js'
+import { Table } from '../parts/table.js'
 
 const rowsShown = 30
 
@@ -31,23 +32,11 @@ function CheckResults({ check: { request: accepted, nodes } }: { check: Accepted
       </h2>
       <RequestProgress accepted={accepted} nodes={nodes} hasTable />
       {ofNodes.length > 0 && (
-        <div class="table" tabIndex={0} role="region" aria-label="Nodes that were checked">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Node</th>
-                <th scope="col">Instance</th>
-                <th scope="col">Result</th>
-                <th scope="col">Findings</th>
-              </tr>
-            </thead>
-            <tbody>
-              {ofNodes.slice(0, more.shown).map(result => (
-                <Row key={`${result.instance} ${result.node}`} result={result} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table name="Nodes that were checked" columns={['Node', 'Instance', 'Result', 'Findings']}>
+          {ofNodes.slice(0, more.shown).map(result => (
+            <Row key={`${result.instance} ${result.node}`} result={result} />
+          ))}
+        </Table>
       )}
       <More {...more} total={ofNodes.length} step={rowsShown} what="nodes" />
     </section>

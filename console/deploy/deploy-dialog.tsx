@@ -8,6 +8,7 @@ import { StateMark } from '../parts/state-mark.js'
 import type { Tone } from '../model/states.js'
 import { DeskContext, useDesk, type Intent } from './desk.js'
 import type { Work } from './work.js'
+import { Table } from '../parts/table.js'
 
 /** Asks before it is deployed what was prepared. */
 export function DeployDialog({ work }: { work: Work }) {
@@ -122,28 +123,16 @@ function Changes({ changed }: { changed: readonly Changed[] }) {
   return (
     <details>
       <summary>What differs, field by field</summary>
-      <div class="table" tabIndex={0} role="region" aria-label="What differs">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Of</th>
-              <th scope="col">Field</th>
-              <th scope="col">Now</th>
-              <th scope="col">Then</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.slice(0, changesShown).map(({ name, field, before, after }) => (
-              <tr key={`${name} ${field}`}>
-                <th scope="row">{plain(name)}</th>
-                <td class="text">{plain(field)}</td>
-                <td class="text">{before === undefined ? <span class="aside">none</span> : plain(before)}</td>
-                <td class="text">{after === undefined ? <span class="aside">none</span> : plain(after)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table name="What differs" columns={['Of', 'Field', 'Now', 'Then']}>
+        {rows.slice(0, changesShown).map(({ name, field, before, after }) => (
+          <tr key={`${name} ${field}`}>
+            <th scope="row">{plain(name)}</th>
+            <td class="text">{plain(field)}</td>
+            <td class="text">{before === undefined ? <span class="aside">none</span> : plain(before)}</td>
+            <td class="text">{after === undefined ? <span class="aside">none</span> : plain(after)}</td>
+          </tr>
+        ))}
+      </Table>
       {rows.length > changesShown && <p>and {rows.length - changesShown} more</p>}
     </details>
   )

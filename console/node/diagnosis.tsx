@@ -8,6 +8,7 @@ import { RequestProgress, useRequest } from '../parts/request-progress.js'
 import { NodeStateText } from '../parts/state-mark.js'
 import { useSubmit } from '../parts/submit.js'
 import { Time } from '../parts/time.js'
+import { Table } from '../parts/table.js'
 
 /** Has a node looked into on its host: how it is run, how its processes have ended, and where it has crashed. */
 export function Diagnose({ name }: { name: string }) {
@@ -104,29 +105,17 @@ const quoted = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${wor
 function Runs({ runs, name }: { runs: Schema['Diagnosis']['runs']; name: string }) {
   if (runs.length === 0) return <p>It has not run yet.</p>
   return (
-    <div class="table" tabIndex={0} role="region" aria-label={`Processes of ${name}`}>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Process</th>
-            <th scope="col">Started</th>
-            <th scope="col">Ended</th>
-            <th scope="col">Why</th>
-          </tr>
-        </thead>
-        <tbody>
-          {runs.map(({ pid, started_at: started, ended_at: ended, reason }) => (
-            <tr key={`${pid} ${started}`}>
-              <td>{pid ?? '-'}</td>
-              <td>
-                <Time at={started} form="day" />
-              </td>
-              <td>{ended === undefined ? 'runs' : <Time at={ended} form="day" />}</td>
-              <td class="text">{plain(reason ?? '')}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table name={`Processes of ${name}`} columns={['Process', 'Started', 'Ended', 'Why']}>
+      {runs.map(({ pid, started_at: started, ended_at: ended, reason }) => (
+        <tr key={`${pid} ${started}`}>
+          <td>{pid ?? '-'}</td>
+          <td>
+            <Time at={started} form="day" />
+          </td>
+          <td>{ended === undefined ? 'runs' : <Time at={ended} form="day" />}</td>
+          <td class="text">{plain(reason ?? '')}</td>
+        </tr>
+      ))}
+    </Table>
   )
 }

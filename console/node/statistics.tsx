@@ -5,6 +5,7 @@ import { seriesOf, type Figure, type Point } from '../model/series.js'
 import { Time } from '../parts/time.js'
 import { Plot } from './plot.js'
 import { useSamples } from './samples.js'
+import { Table } from '../parts/table.js'
 
 interface Plotted {
   figure: Figure
@@ -65,7 +66,7 @@ export function Statistics({ name, hasPackets }: { name: string; hasPackets: boo
             {counted(points.length, 'sample')}, the last of {newest && <Time at={newest.time} />}. Where the line has a
             gap nothing was told.
           </p>
-          <Table points={points} shown={shown} name={name} />
+          <Samples points={points} shown={shown} name={name} />
         </>
       )}
     </section>
@@ -77,40 +78,26 @@ function FigurePlot({ figure, points, ...more }: Plotted & { points: readonly Po
   return <Plot series={series} {...more} />
 }
 
-function Table({ points, shown, name }: { points: readonly Point[]; shown: readonly Plotted[]; name: string }) {
+function Samples({ points, shown, name }: { points: readonly Point[]; shown: readonly Plotted[]; name: string }) {
   const [isOpen, setOpen] = useState(false)
   return (
     <details onToggle={event => setOpen(event.currentTarget.open)}>
       <summary>Show as table</summary>
       {isOpen && (
-        <div class="table tall" tabIndex={0} role="region" aria-label={`Samples of ${name}`}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Time</th>
-                {shown.map(({ figure, name }) => (
-                  <th scope="col" key={figure} class="number">
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {[...points].reverse().map(point => (
-                <tr key={point.time}>
-                  <th scope="row">
-                    <Time at={point.time} />
-                  </th>
-                  {shown.map(({ figure, text }) => (
-                    <td key={figure} class="number">
-                      {point[figure] === undefined ? '-' : text(point[figure])}
-                    </td>
-                  ))}
-                </tr>
+        <Table name={`Samples of ${name}`} columns={['Time', ...shown.map(({ name }) => ({ number: name }))]} isTall>
+          {[...points].reverse().map(point => (
+            <tr key={point.time}>
+              <th scope="row">
+                <Time at={point.time} />
+              </th>
+              {shown.map(({ figure, text }) => (
+                <td key={figure} class="number">
+                  {point[figure] === undefined ? '-' : text(point[figure])}
+                </td>
               ))}
-            </tbody>
-          </table>
-        </div>
+            </tr>
+          ))}
+        </Table>
       )}
     </details>
   )

@@ -10,6 +10,7 @@ import { usePages } from '../parts/pages.js'
 import { useQuery } from '../parts/query.js'
 import { StateMark } from '../parts/state-mark.js'
 import { Time } from '../parts/time.js'
+import { Table } from '../parts/table.js'
 
 type Entry = Schema['AuditEntry']
 const pageLength = 100
@@ -66,26 +67,14 @@ function Entries() {
         </form>
       </section>
       <section aria-label="Entries">
-        <div class="table" tabIndex={0} role="group" aria-label="Audit entries, newest first">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">When</th>
-                <th scope="col">Who</th>
-                <th scope="col">Role</th>
-                <th scope="col">From</th>
-                <th scope="col">Action</th>
-                <th scope="col">Outcome</th>
-                <th scope="col">Detail</th>
-              </tr>
-            </thead>
-            <tbody>
-              {entries.map(entry => (
-                <Row key={entry.cursor} entry={entry} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          name="Audit entries, newest first"
+          columns={['When', 'Who', 'Role', 'From', 'Action', 'Outcome', 'Detail']}
+        >
+          {entries.map(entry => (
+            <Row key={entry.cursor} entry={entry} />
+          ))}
+        </Table>
         <ListFoot list={list} what="Entries" isLive={false} />
       </section>
     </>

@@ -10,6 +10,7 @@ import { usePages } from '../parts/pages.js'
 import { useQuery } from '../parts/query.js'
 import { StateMark } from '../parts/state-mark.js'
 import { Time } from '../parts/time.js'
+import { Table } from '../parts/table.js'
 
 const types = [
   'deploy',
@@ -51,24 +52,11 @@ export function Requests() {
         </form>
       </section>
       <section aria-label="Requests">
-        <div class="table" tabIndex={0} role="group" aria-label="Requests, newest first">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Submitted</th>
-                <th scope="col">Type</th>
-                <th scope="col">State</th>
-                <th scope="col">About</th>
-                <th scope="col">Results</th>
-              </tr>
-            </thead>
-            <tbody>
-              {requests.map(request => (
-                <Row key={request.reqid} request={request} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table name="Requests, newest first" columns={['Submitted', 'Type', 'State', 'About', 'Results']}>
+          {requests.map(request => (
+            <Row key={request.reqid} request={request} />
+          ))}
+        </Table>
         <ListFoot list={list} what="Requests" isLive={isLive} />
       </section>
     </Page>
