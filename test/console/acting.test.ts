@@ -1,11 +1,11 @@
 import t from 'tap'
 import { configurationOf } from '../flow/cluster.js'
 import { startTestAgent } from '../support/agent.js'
-import { inBrowser, startBrowser } from '../support/browser.js'
+import { barriersOf, inBrowser, startBrowser } from '../support/browser.js'
 import { getJson } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { until } from '../support/until.js'
-import { barriersOf, isLive, openContext, openTab, troubleOf } from './console.js'
+import { isLive, openContext, openTab, troubleOf } from './console.js'
 
 const sensors = ['sensor-1', 'sensor-2'] as const
 

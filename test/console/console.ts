@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import type { Test } from 'tap'
 import type { InstanceNode } from '../../schemas/api.js'
@@ -63,17 +61,4 @@ export async function showsTruth(page: Page, url: string): Promise<void> {
     const sorted = (states: Record<string, string>) => JSON.stringify(Object.entries(states).sort())
     return sorted(shown) === sorted(told)
   }, 'the page shows what the controller says')
-}
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-/** Returns what keeps people from using a page, each as a line. */
-export async function barriersOf(page: Page): Promise<string[]> {
-  await page.evaluate(axe)
-  const { violations } = await page.evaluate<{
-    violations: { id: string; help: string; nodes: { html: string; failureSummary: string }[] }[]
-  }>('axe.run({ resultTypes: ["violations"] })')
-  return violations.flatMap(({ id, help, nodes }) =>
-    nodes.map(({ html, failureSummary }) => `${id}: ${help}: ${html.slice(0, 200)} ${failureSummary}`)
-  )
 }

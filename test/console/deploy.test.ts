@@ -1,11 +1,11 @@
 import t from 'tap'
 import { configurationOf } from '../flow/cluster.js'
 import { startTestAgent } from '../support/agent.js'
-import { inBrowser, startBrowser } from '../support/browser.js'
+import { barriersOf, inBrowser, startBrowser } from '../support/browser.js'
 import { getJson } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { until } from '../support/until.js'
-import { barriersOf, isLive, openContext, openTab, troubleOf } from './console.js'
+import { isLive, openContext, openTab, troubleOf } from './console.js'
 
 await t.test('a configuration is deployed from the page', { ...inBrowser, timeout: 300_000 }, async t => {
   const { url, settings } = await startTestController(t)
@@ -14,8 +14,11 @@ await t.test('a configuration is deployed from the page', { ...inBrowser, timeou
   const page = await openTab(await openContext(t, await startBrowser(t)), `${url}/deploy`)
   await isLive(page)
   const editor = page.getByRole('textbox', { name: 'Configuration' })
+  // As people do: "fill" selects and types in one go, before the editor has heard of the selection.
   const write = async (text: string) => {
-    await editor.fill(text)
+    await editor.click()
+    await page.keyboard.press('ControlOrMeta+a')
+    await page.keyboard.insertText(text)
   }
 
   await t.test('what is wrong is told at its line, before anything is sent and after', async t => {

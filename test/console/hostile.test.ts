@@ -1,8 +1,8 @@
 import t from 'tap'
 import { fakeAgent, status } from '../controller/fake-agent.js'
-import { inBrowser, startBrowser } from '../support/browser.js'
+import { barriersOf, inBrowser, startBrowser } from '../support/browser.js'
 import { startTestController } from '../support/controller.js'
-import { barriersOf, isLive, openContext, openTab, troubleOf } from './console.js'
+import { isLive, openContext, openTab, troubleOf } from './console.js'
 
 const evil = '<img src=x onerror="window.isTaken = true"><script>window.isTaken = true</script>'
 const hidden = '\u001b[31mred\u001b[0m \u202egnp.exe\u202c'

@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import t from 'tap'
 import { buildGuide } from '../../scripts/guide.js'
 import { tokenCommand } from '../../src/cli/offline-tokens.js'
-import { complaintsOf, inBrowser, startBrowser } from '../support/browser.js'
+import { barriersOf, complaintsOf, inBrowser, startBrowser } from '../support/browser.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
 import { html, pagesOf } from '../support/pages.js'
@@ -132,7 +130,6 @@ await t.test('a controller whose guide is not built says how to build it', async
 
 await t.test('a browser shows the guide, and nothing in it is blocked', inBrowser, async t => {
   const browser = await startBrowser(t)
-  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core'), 'utf8')
   const prefix = await startPrefixProxy(t, url, '/zeek/')
   for (const [scheme, width] of [
     ['light', 1200],
@@ -141,14 +138,7 @@ await t.test('a browser shows the guide, and nothing in it is blocked', inBrowse
     const page = await browser.newPage({ colorScheme: scheme, viewport: { width, height: 800 } })
     const complaints = complaintsOf(page)
     const check = async (what: string) => {
-      await page.evaluate(axe)
-      const violations = await page.evaluate(
-        async () =>
-          (await (globalThis as any).axe.run()).violations.map(
-            ({ id, nodes }: any) => `${id}: ${nodes.map(({ html }: any) => html)}`
-          ) as string[]
-      )
-      t.same(violations, [], `${what}, ${scheme}, ${width}`)
+      t.same(await barriersOf(page), [], `${what}, ${scheme}, ${width}`)
       const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
       t.ok(Number(overflow) <= 0, `${what} fits into ${width}`)
     }
