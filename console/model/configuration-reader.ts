@@ -205,8 +205,9 @@ class Reader {
       if (code < 0x20) throw new Fault('a control character must be written as \\u and four digits', at, at + 1)
       if (code === 0x5c) {
         const escape = escapes.exec(text.slice(at + 1, at + 6))
-        if (!escape)
+        if (!escape) {
           throw new Fault('there is no such escape; a backslash is written as \\\\', at, Math.min(text.length, at + 2))
+        }
         isPlain = false
         at += escape[0].length
       }

@@ -1,3 +1,4 @@
+import { placeOf } from './cursor.js'
 import type { DomainEvent } from './types.js'
 
 /** What has happened, as it was read in pages and as it comes. A value. */
@@ -17,8 +18,8 @@ export const noPast: Past = { events: [], next: undefined, isThere: false }
 /** What to look for. */
 export interface EventQuery {
   types: readonly DomainEvent['type'][]
-  node?: string
-  instance?: string
+  node?: string | undefined
+  instance?: string | undefined
 }
 
 /** Returns whether an event is one of those that are looked for. */
@@ -31,12 +32,11 @@ export function fits(event: DomainEvent, { types, node, instance }: EventQuery):
   )
 }
 
-/** Where an event is in the log. */
-const placeOf = ({ cursor }: DomainEvent) => Number(cursor.split('.')[1] ?? 0)
-
 function joined(events: readonly DomainEvent[], others: readonly DomainEvent[]): readonly DomainEvent[] {
   const known = new Set(events.map(({ cursor }) => cursor))
-  return [...events, ...others.filter(({ cursor }) => !known.has(cursor))].sort((a, b) => placeOf(b) - placeOf(a))
+  return [...events, ...others.filter(({ cursor }) => !known.has(cursor))].sort(
+    (a, b) => placeOf(b.cursor) - placeOf(a.cursor)
+  )
 }
 
 /** Returns the past with events that have just come. */
@@ -57,6 +57,6 @@ export function withNewest(past: Past, { events, next }: Page): Past {
   const known = new Set(past.events.map(({ cursor }) => cursor))
   if (past.isThere && events.some(({ cursor }) => known.has(cursor))) return withComing(past, events)
   const oldest = events.at(-1)
-  const later = past.events.filter(event => oldest === undefined || placeOf(event) > placeOf(oldest))
+  const later = past.events.filter(event => oldest === undefined || placeOf(event.cursor) > placeOf(oldest.cursor))
   return { events: joined(events, later), next, isThere: true }
 }

@@ -30,7 +30,7 @@ export function Events() {
         query: {
           limit: pageLength,
           after,
-          types: typesOf(filter) as never,
+          types: typesOf(filter)?.slice(),
           instance: filter.instance || undefined,
           node: filter.node || undefined
         }

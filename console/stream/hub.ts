@@ -1,8 +1,7 @@
-import type { Client } from 'openapi-fetch'
+import type { Api } from '../../src/client/connection.js'
 import { eventStream, follow, type Control, type OpenStream } from '../../src/client/events.js'
 import { Failure } from '../../src/client/failure.js'
 import { itemsOf } from '../../src/client/pages.js'
-import type { paths } from '../../src/client/openapi.js'
 import { pause } from '../../src/client/pause.js'
 import {
   afterEvent,
@@ -14,12 +13,10 @@ import {
   withLists,
   type Cluster
 } from '../model/cluster.js'
+import { placeOf } from '../model/cursor.js'
 import type { DomainEvent, Snapshot } from '../model/types.js'
 import type { Link, ToHub, ToTab } from './messages.js'
 import { StatsWatch } from './stats-watch.js'
-
-/** The controller's API. Throws a Failure for what it refuses; anything else that is thrown may be tried again. */
-export type Api = Pick<Client<paths>, 'GET' | 'POST'>
 
 /** Events that come within so many milliseconds are told together: a screen shows no more than 60 pictures a second. */
 const gatherMs = 16
@@ -55,6 +52,8 @@ export class Hub {
   /** Events since the lists are being read, to be applied to them again. */
   #sinceLists: DomainEvent[] | undefined
   #listsTimer: ReturnType<typeof setTimeout> | undefined
+  /** The last reading of the lists: the next one waits for it. */
+  #lists: Promise<void> = Promise.resolve()
   #watch: StatsWatch
 
   /** `tell` sends to one tab, or to all. */
@@ -101,7 +100,7 @@ export class Hub {
     if (this.#link.state === 'live' && this.#isStale) {
       this.#onConnection('the controller is silent')
       this.#run()
-    } else this.#tell({ kind: 'link', link: this.#link, asOf: this.#asOf })
+    } else this.#tell({ kind: 'pulse', asOf: this.#asOf })
   }
 
   /** Whether the connection is lost, or should have told something since. */
@@ -144,7 +143,7 @@ export class Hub {
     }
     // A snapshot that was cut off is asked for once more.
     const open: OpenStream = async (_after, aborted) =>
-      await eventStream(this.#api as never, this.#cursor === undefined ? { snapshot: true } : {})(this.#cursor, aborted)
+      await eventStream(this.#api, this.#cursor === undefined ? { snapshot: true } : {})(this.#cursor, aborted)
     const options = {
       signal,
       isKnown: true,
@@ -173,11 +172,7 @@ export class Hub {
   #onConnection(lost: string | undefined): void {
     if (lost === undefined || this.#link.state === 'signed-out') return
     this.#watch.pause()
-    this.#become(
-      this.#link.state === 'lost'
-        ? { ...this.#link, reason: lost }
-        : { state: 'lost', since: this.#asOf === 0 ? Date.now() : this.#asOf, reason: lost }
-    )
+    this.#become({ state: 'lost', reason: lost })
   }
 
   /** Who is not signed in may not see what another has seen. */
@@ -246,7 +241,7 @@ export class Hub {
     this.#listsTimer = setTimeout(
       () => {
         this.#listsTimer = undefined
-        void this.#readLists().catch(() => {})
+        this.#lists = this.#lists.then(() => this.#readLists()).catch(() => {})
       },
       listsAfterMs + Math.random() * listsSpreadMs
     )
@@ -256,7 +251,7 @@ export class Hub {
   async #readLists(): Promise<void> {
     const signal = this.#following?.signal
     if (!signal) return
-    this.#sinceLists = []
+    const since: DomainEvent[] = (this.#sinceLists = [])
     try {
       let cursor = ''
       const { data } = await this.#api.GET('/v1/instances', { signal })
@@ -265,9 +260,8 @@ export class Hub {
         cursor ||= page!.event_cursor
         return { items: page!.nodes, next: page!.next }
       })
-      const before = numberOf(cursor)
       const lists = withLists(this.#cluster, nodes, data!.instances)
-      const later = this.#sinceLists.filter(event => numberOf(event.cursor) > before)
+      const later = since.filter(event => placeOf(event.cursor) > placeOf(cursor))
       const { nodes: ofNodes, instances } = later.reduce(afterEvent, lists)
       this.#cluster = { ...this.#cluster, nodes: ofNodes, instances }
       this.#flush()
@@ -288,6 +282,3 @@ export class Hub {
     return { kind: 'cluster', cluster: this.#cluster, link: this.#link, asOf: this.#asOf }
   }
 }
-
-/** Where an event is in its log: cursors of one log compare by their numbers. */
-const numberOf = (cursor: string): number => Number(cursor.split('.')[1] ?? 0)

@@ -5,8 +5,7 @@ import type { DomainEvent } from '../model/types.js'
 export type Link =
   | { state: 'connecting' }
   | { state: 'live' }
-  /** `since`: when it was lost; milliseconds since 1970. */
-  | { state: 'lost'; since: number; reason: string }
+  | { state: 'lost'; reason: string }
   /** Nobody is signed in, or no more. `reason` is the controller's; undefined when there was no session before. */
   | { state: 'signed-out'; reason: string | undefined }
 
@@ -15,6 +14,8 @@ export type ToTab =
   | { kind: 'cluster'; cluster: Cluster; link: Link; asOf: number }
   | { kind: 'events'; events: readonly DomainEvent[]; asOf: number }
   | { kind: 'link'; link: Link; asOf: number }
+  /** Every two seconds: the hub is there, and nothing else has changed. */
+  | { kind: 'pulse'; asOf: number }
 
 /** What a tab tells the hub. */
 export type ToHub =

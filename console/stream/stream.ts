@@ -11,13 +11,15 @@ type Listener = () => void
 const drawMs = 50
 /** A hub that says nothing for so long is gone, or the machine has slept: it tells something every two seconds. */
 const silentMs = 10_000
+const silent: Link = { state: 'lost', reason: 'nothing is heard of the controller' }
 
 /** The cluster as a tab knows it, which follows from what the hub tells. */
 export class Stream {
   cluster: Cluster = nothingKnown
-  link: Link = { state: 'connecting' }
   /** Until when all is known; milliseconds since 1970, 0 while nothing is. */
   asOf = 0
+  /** What the hub has said of the connection last. */
+  #link: Link = { state: 'connecting' }
   #tab = uniqueId()
   #port: Port
   #listeners = new Set<Listener>()
@@ -74,32 +76,42 @@ export class Stream {
     }
   }
 
+  /** How the connection is; the same object while that does not change. */
+  get link(): Link {
+    const isSilent = this.#link.state === 'live' && performance.now() - this.#heardAt >= silentMs
+    return isSilent ? silent : this.#link
+  }
+
   /** Whether what is shown is what is so now. */
   get isLive(): boolean {
-    return this.link.state === 'live' && performance.now() - this.#heardAt < silentMs
+    return this.link.state === 'live'
   }
 
   #hear(message: ToTab): void {
     this.#heardAt = performance.now()
     this.asOf = message.asOf
-    if (message.kind === 'cluster') this.cluster = message.cluster
-    if (message.kind !== 'events') this.link = message.link
-    else {
-      this.cluster = message.events.reduce(afterEvent, this.cluster)
-      for (const listener of this.#eventListeners) listener(message.events)
+    switch (message.kind) {
+      case 'cluster':
+        this.cluster = message.cluster
+        this.#link = message.link
+        break
+      case 'link':
+        this.#link = message.link
+        break
+      case 'events':
+        this.cluster = message.events.reduce(afterEvent, this.cluster)
+        for (const listener of this.#eventListeners) listener(message.events)
+        break
+      case 'pulse':
     }
     this.#draw()
   }
 
-  /** Notices that the hub has fallen silent. */
+  /** Notices that the hub has fallen silent: then nothing else has anything drawn. */
   #check(): void {
-    if (this.isLive === this.#wasLive && this.isLive) return
-    if (this.#wasLive && this.link.state === 'live') {
-      this.link = { state: 'lost', since: this.asOf, reason: 'nothing is heard of the controller' }
-      this.look()
-    }
+    if (this.isLive === this.#wasLive) return
     this.#wasLive = this.isLive
-    // How old it is changes every second.
+    if (this.link === silent) this.look()
     this.#draw()
   }
 
