@@ -168,7 +168,7 @@ await t.test('unknown types and requests are not found', async t => {
       detail: 'there is no request no-such-id'
     })
   }
-  for (const path of ['/', '/v1', '/v2/instances', '/v1/instances/', '/v1/configurations']) {
+  for (const path of ['/nothing', '/v1', '/v2/instances', '/v1/instances/', '/v1/configurations']) {
     t.match(await refused(path), { status: 404, code: 'not_found' }, path)
   }
 })
