@@ -161,10 +161,12 @@ function withChange(
     ...(pid === undefined ? {} : { pid }),
     ...(restarts === undefined ? {} : { restarts })
   }
-  const others = group.filter(({ node }) => node !== name)
+  const isKnown = group.some(({ node }) => node === name)
   return new Map(nodes).set(
     instance,
-    [...others, after].sort((a, b) => compareNames(a.node, b.node))
+    isKnown
+      ? group.map(one => (one.node === name ? after : one))
+      : [...group, after].sort((a, b) => compareNames(a.node, b.node))
   )
 }
 

@@ -1,4 +1,3 @@
-import { useMemo } from 'preact/hooks'
 import type { NodeRow } from '../model/node-rows.js'
 import type { Column } from './columns.js'
 
@@ -18,46 +17,43 @@ interface RowProps extends NodeRow {
   measure: (element: HTMLElement | null) => void
 }
 
-/** Is drawn anew only when something of its own has changed: of those in the window most have not. */
 export function Row({ node, stats, index, top, columns: shown, isSelected, select, measure }: RowProps) {
-  return useMemo(() => {
-    const row = { node, stats }
-    return (
-      <tr
-        role="row"
-        aria-rowindex={index + 2}
-        data-index={index}
-        data-node={node.node}
-        class={isSelected === true ? 'selected' : undefined}
-        ref={measure}
-        style={{ transform: `translateY(${top}px)` }}
-      >
-        {isSelected !== undefined && (
-          <td role="cell" class="select">
-            {canAct(row) && (
-              <input
-                type="checkbox"
-                aria-label={`Select ${node.node}`}
-                checked={isSelected}
-                onClick={event => select(index, event.shiftKey)}
-              />
-            )}
+  const row = { node, stats }
+  return (
+    <tr
+      role="row"
+      aria-rowindex={index + 2}
+      data-index={index}
+      data-node={node.node}
+      class={isSelected === true ? 'selected' : undefined}
+      ref={measure}
+      style={{ transform: `translateY(${top}px)` }}
+    >
+      {isSelected !== undefined && (
+        <td role="cell" class="select">
+          {canAct(row) && (
+            <input
+              type="checkbox"
+              aria-label={`Select ${node.node}`}
+              checked={isSelected}
+              onClick={event => select(index, event.shiftKey)}
+            />
+          )}
+        </td>
+      )}
+      {shown.map(({ key, title, isNumber, cell }) => {
+        const content = cell(row)
+        return (
+          <td
+            key={key}
+            role="cell"
+            class={`${key} ${isNumber ? 'number' : ''} ${content === '-' ? 'none' : ''}`}
+            data-title={title}
+          >
+            {content}
           </td>
-        )}
-        {shown.map(({ key, title, isNumber, cell }) => {
-          const content = cell(row)
-          return (
-            <td
-              key={key}
-              role="cell"
-              class={`${key} ${isNumber ? 'number' : ''} ${content === '-' ? 'none' : ''}`}
-              data-title={title}
-            >
-              {content}
-            </td>
-          )
-        })}
-      </tr>
-    )
-  }, [node, stats, index, top, shown, isSelected])
+        )
+      })}
+    </tr>
+  )
 }

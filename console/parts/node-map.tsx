@@ -1,7 +1,7 @@
-import { useMemo, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import { Link, useLocation } from 'wouter-preact'
 import { basePath, useCluster } from '../context.js'
-import { compareNames } from '../model/cluster.js'
+import { compareNames, type Cluster } from '../model/cluster.js'
 import { counted } from '../model/format.js'
 import { countStates, isAmiss, toneOf } from '../model/states.js'
 import type { Node } from '../model/types.js'
@@ -14,21 +14,24 @@ const largeMax = 300
 const noNodes: readonly Node[] = []
 const isOfCluster = ({ mgmt_role: role }: Node) => role === 'NODE'
 
-const isAmissIn = ({ isConnected, nodes }: Omit<Group, 'density'>) =>
-  !isConnected || nodes.some(node => isOfCluster(node) && isAmiss(node))
+const isAmissIn = ({ instances, nodes }: Cluster, name: string) =>
+  !instances.get(name)?.connected || (nodes.get(name) ?? noNodes).some(node => isOfCluster(node) && isAmiss(node))
 
 /** Every host with its nodes, each a mark that leads to it. They keep their places, whatever happens to them. */
 export function NodeMap() {
-  const nodes = useCluster(cluster => cluster.nodes)
-  const instances = useCluster(cluster => cluster.instances)
   const [isShort, setShort] = useState(false)
-  const groups = [...new Set([...instances.keys(), ...nodes.keys()])].sort(compareNames).map(name => ({
-    name,
-    nodes: nodes.get(name) ?? noNodes,
-    isConnected: instances.get(name)?.connected ?? false
-  }))
-  const total = groups.reduce((sum, { nodes }) => sum + nodes.filter(isOfCluster).length, 0)
-  if (groups.length === 0) {
+  // As text, which is the same while the names are: each host follows by itself what becomes of it.
+  const names = useCluster(({ instances, nodes }) => [...new Set([...instances.keys(), ...nodes.keys()])].join(' '))
+  const left = useCluster(cluster =>
+    names
+      .split(' ')
+      .filter(name => !isShort || isAmissIn(cluster, name))
+      .join(' ')
+  )
+  const total = useCluster(({ nodes }) =>
+    [...nodes.values()].reduce((sum, group) => sum + group.filter(isOfCluster).length, 0)
+  )
+  if (names === '') {
     return (
       <p>
         No agent has connected yet. <a href="docs/guide/deployment">How hosts are set up</a>
@@ -38,16 +41,20 @@ export function NodeMap() {
   const density = total <= namedMax ? 'named' : total <= largeMax ? 'large' : 'small'
   return (
     <>
-      {groups.length > 1 && (
+      {names.includes(' ') && (
         <label>
           <input type="checkbox" checked={isShort} onChange={() => setShort(!isShort)} /> Only hosts where something is
           amiss
         </label>
       )}
       <ul class={`map ${density}`}>
-        {(isShort ? groups.filter(isAmissIn) : groups).map(group => (
-          <Host key={group.name} {...group} density={density} />
-        ))}
+        {left
+          .split(' ')
+          .filter(Boolean)
+          .sort(compareNames)
+          .map(name => (
+            <Host key={name} name={name} density={density} />
+          ))}
       </ul>
       <p class="legend" aria-hidden="true">
         {(['RUNNING', 'PENDING', 'STOPPED', 'CRASHED', 'UNKNOWN'] as const).map(state => (
@@ -60,22 +67,14 @@ export function NodeMap() {
   )
 }
 
-interface Group {
+interface HostProps {
   name: string
-  nodes: readonly Node[]
-  isConnected: boolean
   density: 'named' | 'large' | 'small'
 }
 
-/** Draws a host anew only when something of its own has changed: of a thousand nodes most have not. */
-function Host({ name, nodes, isConnected, density }: Group) {
-  return useMemo(
-    () => <HostGroup name={name} nodes={nodes.filter(isOfCluster)} isConnected={isConnected} density={density} />,
-    [name, nodes, isConnected, density]
-  )
-}
-
-function HostGroup({ name, nodes, isConnected, density }: Group) {
+function Host({ name, density }: HostProps) {
+  const isConnected = useCluster(({ instances }) => instances.get(name)?.connected ?? false)
+  const nodes = useCluster(cluster => cluster.nodes.get(name) ?? noNodes).filter(isOfCluster)
   const counts = countStates(nodes)
   return (
     <li class="host">
@@ -99,7 +98,7 @@ function HostGroup({ name, nodes, isConnected, density }: Group) {
   )
 }
 
-function Cells({ name, nodes, density }: Omit<Group, 'isConnected'>) {
+function Cells({ name, nodes, density }: HostProps & { nodes: readonly Node[] }) {
   const [, navigate] = useLocation()
   if (nodes.length === 0) return null
   const open = (event: MouseEvent) => {

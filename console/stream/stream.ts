@@ -8,7 +8,7 @@ import { showPresence } from './presence.js'
 type Listener = () => void
 
 /** The shortest time between two pictures, in milliseconds. */
-const drawMs = 50
+const drawMs = 25
 /** A hub that says nothing for so long is gone, or the machine has slept: it tells something every two seconds. */
 const silentMs = 10_000
 const silent: Link = { state: 'lost', reason: 'nothing is heard of the controller' }
