@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import { Link, Route, Router, Switch, useLocation } from 'wouter-preact'
+import { Route, Router, Switch, useLocation } from 'wouter-preact'
+import { Link, useLinks } from './parts/link.js'
 import { Refusal } from './api.js'
 import { api, basePath, baseUrl, SharedContext, useStream } from './context.js'
 import type { Schema } from './model/types.js'
@@ -124,6 +125,7 @@ function Connecting({ stream, isAsked }: { stream: Stream; isAsked: boolean }) {
 
 function Shell({ children }: { children: ComponentChildren }) {
   const [location] = useLocation()
+  useLinks()
   // A reader with a screen reader hears of the new page; a sighted one sees its top.
   useEffect(() => {
     window.scrollTo(0, 0)

@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks'
-import { Link } from 'wouter-preact'
+import { Link } from '../parts/link.js'
 import { plain } from '../model/format.js'
 import type { RequestResult } from '../model/types.js'
 import { RequestProgress, useRequest } from '../parts/request-progress.js'

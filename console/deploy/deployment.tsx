@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks'
-import { Link } from 'wouter-preact'
+import { Link } from '../parts/link.js'
 import { useCluster } from '../context.js'
 import type { TrackedRequest } from '../model/cluster.js'
 import { hasDeployed, stepsOf, type NodeStep } from '../model/deployment.js'

@@ -1,4 +1,4 @@
-import { Link } from 'wouter-preact'
+import { Link } from '../parts/link.js'
 import { counted, plain } from '../model/format.js'
 import {
   archiveText,

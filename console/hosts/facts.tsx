@@ -1,4 +1,4 @@
-import { Link } from 'wouter-preact'
+import { Link } from '../parts/link.js'
 import { count, counted, plain } from '../model/format.js'
 import {
   agentOf,

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { Link } from 'wouter-preact'
+import { Link } from '../parts/link.js'
 import { bytes, count, lag, percent, plain } from '../model/format.js'
 import { roleOf, type NodeRow, type SortKey } from '../model/node-rows.js'
 import { toneOf } from '../model/states.js'

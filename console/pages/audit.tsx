@@ -1,5 +1,5 @@
 import { useEffect } from 'preact/hooks'
-import { Link } from 'wouter-preact'
+import { Link } from '../parts/link.js'
 import { api, useMay } from '../context.js'
 import { plain } from '../model/format.js'
 import { toneOfRequest } from '../model/states.js'

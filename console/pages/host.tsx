@@ -1,5 +1,5 @@
 import { useMemo, useState } from 'preact/hooks'
-import { Link } from 'wouter-preact'
+import { Link } from '../parts/link.js'
 import { useCluster, useStatsWatch } from '../context.js'
 import { concernsInstance } from '../model/complaints.js'
 import { plain } from '../model/format.js'

@@ -1,4 +1,4 @@
-import { Link } from 'wouter-preact'
+import { Link } from '../parts/link.js'
 import { useCluster } from '../context.js'
 import { concernsNode } from '../model/complaints.js'
 import { plain } from '../model/format.js'

@@ -1,5 +1,6 @@
 import { useMemo, useState } from 'preact/hooks'
-import { Link, useLocation, useSearch } from 'wouter-preact'
+import { useLocation, useSearch } from 'wouter-preact'
+import { Link } from '../parts/link.js'
 import { useCluster, useMay, useStatsWatch } from '../context.js'
 import { counted } from '../model/format.js'
 import { filterOf, queryOf, rowsOf, type NodeFilter } from '../model/node-rows.js'

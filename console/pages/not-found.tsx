@@ -1,4 +1,4 @@
-import { Link } from 'wouter-preact'
+import { Link } from '../parts/link.js'
 import { Page } from '../parts/page.js'
 
 export function NotFound() {

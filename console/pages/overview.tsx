@@ -1,4 +1,4 @@
-import { Link } from 'wouter-preact'
+import { Link } from '../parts/link.js'
 import { useCluster, useStatsWatch } from '../context.js'
 import { bytes, count, counted, lag, percent, plain } from '../model/format.js'
 import { countStates, toneOf } from '../model/states.js'

@@ -1,4 +1,4 @@
-import { Link } from 'wouter-preact'
+import { Link } from '../parts/link.js'
 import { api } from '../context.js'
 import { nameOf } from '../model/event-words.js'
 import { plain, span } from '../model/format.js'

@@ -1,4 +1,4 @@
-import { Link } from 'wouter-preact'
+import { Link } from '../parts/link.js'
 import { api, useCluster, useShared, useStream } from '../context.js'
 import { nameOf } from '../model/event-words.js'
 import { counted, plain } from '../model/format.js'

@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks'
-import { Link } from 'wouter-preact'
+import { Link } from './link.js'
 import { wordsOf } from '../model/event-words.js'
 import type { DomainEvent } from '../model/types.js'
 import { Json } from './json.js'

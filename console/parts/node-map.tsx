@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
-import { Link, useLocation } from 'wouter-preact'
-import { basePath, useCluster } from '../context.js'
+import { Link } from './link.js'
+import { useCluster } from '../context.js'
 import { compareNames, type Cluster } from '../model/cluster.js'
 import { counted } from '../model/format.js'
 import { countStates, isAmiss, toneOf } from '../model/states.js'
@@ -99,29 +99,21 @@ function Host({ name, density }: HostProps) {
 }
 
 function Cells({ name, nodes, density }: HostProps & { nodes: readonly Node[] }) {
-  const [, navigate] = useLocation()
   if (nodes.length === 0) return null
-  const open = (event: MouseEvent) => {
-    const cell = (event.target as Element).closest<HTMLAnchorElement>('a')
-    if (!cell || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return
-    event.preventDefault()
-    navigate(`/nodes/${cell.dataset.node}`)
-  }
   return (
-    <ul class="cells" aria-label={`Nodes of ${name}`} onKeyDown={moveFocus} onClick={open}>
+    <ul class="cells" aria-label={`Nodes of ${name}`} onKeyDown={moveFocus}>
       {nodes.map(({ node, state, desired_state: desired }, index) => (
         <li key={node}>
           {/* One stop of the tab key for all; arrows lead from one to the next. */}
-          <a
-            href={`${basePath}/nodes/${node}`}
-            data-node={node}
+          <Link
+            href={`/nodes/${node}`}
             tabIndex={index === 0 ? 0 : -1}
             title={`${node}: ${state}`}
             aria-label={`${node}: ${state}${desired === 'STOPPED' && state === 'STOPPED' ? ', as wanted' : ''}`}
           >
             <StateMark tone={toneOf(state)} />
             {density === 'named' && <span class="name">{node}</span>}
-          </a>
+          </Link>
         </li>
       ))}
     </ul>

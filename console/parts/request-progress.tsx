@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { Link } from 'wouter-preact'
+import { Link } from './link.js'
 import { api, useCluster, useShared } from '../context.js'
 import { nameOf } from '../model/event-words.js'
 import { counted, plain } from '../model/format.js'
