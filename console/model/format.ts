@@ -21,6 +21,12 @@ export function dayAndClock(time: string | number): string {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock(time)}`
 }
 
+/** Returns a time of today as its clock, another one with its day. */
+export function clockOrDay(time: string | number, now: number): string {
+  const isToday = new Date(time).toDateString() === new Date(now).toDateString()
+  return isToday ? clock(time) : dayAndClock(time)
+}
+
 /** Returns a time exactly, as `2026-11-22 14:48:56.123 UTC+01:00`. */
 export function exact(time: string | number): string {
   const date = new Date(time)

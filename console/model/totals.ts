@@ -6,13 +6,14 @@ export interface Total {
   at: number
   /** Nodes of which there is a sample. */
   nodes: number
-  packets: number
+  /** A second; rates are undefined until some node has told two samples. */
+  packets: number | undefined
   /** Percent of the packets of all nodes that were dropped. */
-  drop: number
+  drop: number | undefined
   /** The largest lag behind the packets, in seconds; undefined where no node tells of one. */
   lag: number | undefined
   /** Percent of one processor. */
-  cpu: number
+  cpu: number | undefined
   memory: number
 }
 
@@ -37,17 +38,23 @@ export function withStats(totals: Totals, stats: ReadonlyMap<string, NodeStats>,
 }
 
 function totalOf(stats: ReadonlyMap<string, NodeStats>, at: number): Total {
-  let [packets, dropped, cpu, memory, nodes] = [0, 0, 0, 0, 0]
-  let lag: number | undefined
-  for (const one of stats.values()) {
-    if (at - Date.parse(one.time) > staleMs) continue
-    nodes++
-    packets += one.packets_per_second ?? 0
-    dropped += one.dropped_per_second ?? 0
-    cpu += one.cpu_percent ?? 0
-    memory += one.memory_bytes
-    if (one.packet_lag !== undefined) lag = Math.max(lag ?? 0, one.packet_lag)
+  const fresh = [...stats.values()].filter(({ time }) => at - Date.parse(time) <= staleMs)
+  const packets = sumOf(fresh.map(one => one.packets_per_second))
+  const dropped = sumOf(fresh.map(one => one.dropped_per_second)) ?? 0
+  const lags = fresh.flatMap(({ packet_lag: lag }) => (lag === undefined ? [] : [lag]))
+  return {
+    at,
+    nodes: fresh.length,
+    packets,
+    drop: packets === undefined ? undefined : packets + dropped === 0 ? 0 : (100 * dropped) / (packets + dropped),
+    lag: lags.length === 0 ? undefined : Math.max(...lags),
+    cpu: sumOf(fresh.map(one => one.cpu_percent)),
+    memory: sumOf(fresh.map(one => one.memory_bytes)) ?? 0
   }
-  const seen = packets + dropped
-  return { at, nodes, packets, drop: seen === 0 ? 0 : (100 * dropped) / seen, lag, cpu, memory }
+}
+
+/** Returns the sum of what is known, undefined where nothing is. */
+function sumOf(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter(value => value !== undefined)
+  return known.length === 0 ? undefined : known.reduce((sum, value) => sum + value, 0)
 }

@@ -1,9 +1,9 @@
 import { useNow } from '../context.js'
-import { ago, clock, dayAndClock, exact } from '../model/format.js'
+import { ago, clockOrDay, dayAndClock, exact } from '../model/format.js'
 
 /** A time in the viewer's zone; the exact one, with its offset, on hovering and for screen readers. */
 export function Time({ at, form = 'clock' }: { at: string | number; form?: 'clock' | 'day' | 'exact' }) {
-  const text = { clock, day: dayAndClock, exact }[form](at)
+  const text = { clock: (at: string | number) => clockOrDay(at, Date.now()), day: dayAndClock, exact }[form](at)
   return (
     <time dateTime={new Date(at).toISOString()} title={exact(at)}>
       {text}

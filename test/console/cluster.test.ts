@@ -157,6 +157,17 @@ await t.test('samples of all instances make one total for each moment', async t 
   const at = (seconds: number) => new Date(Date.parse(time) + seconds * 1000).toISOString()
   const told = (instance: string, seconds: number, ...stats: object[]) =>
     stamped({ type: 'node_stats', reqid: 'r', instance, time: at(seconds), stats })
+  const {
+    packets_per_second: _packets,
+    dropped_per_second: _dropped,
+    cpu_percent: _cpu,
+    ...first
+  } = sample('a', 0, at(0))
+  t.match(
+    afterEvent(nothingKnown, told('s1', 0, first)).totals,
+    [{ nodes: 1, packets: undefined, drop: undefined, cpu: undefined, memory: 100 }],
+    'of a first sample there are no rates'
+  )
   let cluster = afterEvent(nothingKnown, told('s1', 0, sample('a', 10, at(0)), sample('b', 30, at(0))))
   cluster = afterEvent(cluster, told('s2', 0.2, sample('c', 50, at(0.2), 10)))
   t.match(cluster.totals, [{ nodes: 3, packets: 90, drop: 10, lag: 0.05, cpu: 150, memory: 300 }])

@@ -3,6 +3,7 @@ import { fits, typesOf } from '../../console/model/event-filter.js'
 import { wordsOf } from '../../console/model/event-words.js'
 import {
   bytes,
+  clockOrDay,
   count,
   counted,
   exact,
@@ -29,6 +30,8 @@ await t.test('numbers have units that people read', async t => {
 await t.test('times are in the zone of the viewer, with its offset', async t => {
   const at = new Date(2026, 10, 22, 4, 8, 6, 7)
   t.equal(exact(at.getTime()), `2026-11-22 04:08:06.007 ${offsetAt(at)}`)
+  t.equal(clockOrDay(at.getTime(), at.getTime() + 3_600_000), '04:08:06')
+  t.equal(clockOrDay(at.getTime(), at.getTime() + 86_400_000), '2026-11-22 04:08:06', 'that of another day tells it')
   t.equal(offsetAt({ getTimezoneOffset: () => -330 } as Date), 'UTC+05:30')
   t.equal(offsetAt({ getTimezoneOffset: () => 480 } as Date), 'UTC-08:00')
 })
