@@ -14,6 +14,7 @@ import {
   RequestId,
   Text
 } from './basics.js'
+import { BundleId, BundleRef } from './bundles.js'
 import { Diagnosis, Finding, InstanceStats, NodeStats, NodeStatsPoint, statsHistoryMax } from './operations.js'
 
 export * from './basics.js'
@@ -157,7 +158,9 @@ const exampleConfiguration = {
   ]
 }
 
-const shapeOf = (instance: typeof Instance, node: typeof ClusterNode) => ({
+const bundleUse = 'The files that its nodes load.'
+const shapeOf = (instance: typeof Instance, node: typeof ClusterNode, bundle: typeof BundleRef) => ({
+  bundle: Type.Optional({ ...bundle, description: bundleUse }),
   instances: ListOf(instance, { maxItems: 10_000 }),
   nodes: ListOf(node, { maxItems: 100_000 })
 })
@@ -166,7 +169,7 @@ const shapeOf = (instance: typeof Instance, node: typeof ClusterNode) => ({
 const ConfigurationId = { ...RequestId, description: 'Identifies the configuration.' }
 
 export const ClusterConfigurationInput = Type.Object(
-  { id: Type.Optional(ConfigurationId), ...shapeOf(InstanceInput, ClusterNodeInput) },
+  { id: Type.Optional(ConfigurationId), ...shapeOf(InstanceInput, ClusterNodeInput, BundleRef) },
   {
     $id: 'ClusterConfigurationInput',
     additionalProperties: false,
@@ -178,7 +181,7 @@ export const ClusterConfigurationInput = Type.Object(
 export type ClusterConfigurationInput = Static<typeof ClusterConfigurationInput>
 
 export const SentConfiguration = Type.Object(
-  { id: Type.Optional(ConfigurationId), ...shapeOf(Instance, ClusterNode) },
+  { id: Type.Optional(ConfigurationId), ...shapeOf(Instance, ClusterNode, BundleRef) },
   {
     $id: 'SentConfiguration',
     ...closed,
@@ -188,7 +191,7 @@ export const SentConfiguration = Type.Object(
 )
 
 export const ClusterConfiguration = Type.Object(
-  { id: ConfigurationId, ...shapeOf(Instance, ClusterNode) },
+  { id: ConfigurationId, ...shapeOf(Instance, ClusterNode, BundleId) },
   {
     $id: 'ClusterConfiguration',
     additionalProperties: false,

@@ -7,10 +7,11 @@ import { eventComponents } from './events.js'
 import { cutKeyword } from './basics.js'
 import { cut } from './cut.js'
 import { suggestion } from './nearest.js'
+import { bundleComponents } from './bundles.js'
 import { tokenComponents } from './tokens.js'
 
 /** Every named schema. */
-export const components = [...apiComponents, ...tokenComponents, ...eventComponents]
+export const components = [...apiComponents, ...tokenComponents, ...bundleComponents, ...eventComponents]
 
 /** Ajv's options, with formats that JSON Schema does not define or Ajv does not include. */
 export const ajvOptions: Options = {

@@ -18,7 +18,7 @@ export const ListenPort = (options: { default: number; description: string }) =>
   Type.Integer({ minimum: 1, maximum: 65535, ...options })
 /** The path of an optional file or directory. */
 export const File = (description: string) => Type.Optional(Type.String({ minLength: 1, description }))
-export const Count = (options: { default: number; description: string; minimum?: number }) =>
+export const Count = (options: { default: number; description: string; minimum?: number; maximum?: number }) =>
   Type.Integer({ minimum: 0, ...options })
 
 /** Settings that controller, agent and supervisor all need. */

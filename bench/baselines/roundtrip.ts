@@ -14,6 +14,8 @@ import { Hub } from '../../src/events/hub.js'
 import { controllerSettings } from '../../src/controller/config.js'
 import { Checks } from '../../src/controller/work/checks.js'
 import { Controller } from '../../src/controller/controller.js'
+import { Bundles } from '../../src/controller/bundles.js'
+import { BundleTable } from '../../src/store/bundles.js'
 import { Cluster } from '../../src/controller/cluster/cluster.js'
 import { Deployer } from '../../src/controller/cluster/deployer.js'
 import { Fleet } from '../../src/controller/fleet.js'
@@ -72,6 +74,14 @@ const fleet = new Fleet({
     throw new Error('nobody is dialled')
   }
 })
+const bundles = new Bundles({
+  directory: 'none',
+  table: new BundleTable(store),
+  limits: { bytes: 0, files: 0 },
+  write: job => journal.write('synced', false, (_append, record) => job(record)),
+  now,
+  usedBy: () => undefined
+})
 const checks = new Checks(fleet, cluster)
 const deployer = new Deployer({
   settings,
@@ -100,6 +110,7 @@ const controller = new Controller({
   history: new EventHistory({ log: eventLog, hub }),
   hub,
   fleet,
+  bundles,
   checks,
   deployer,
   queries: new Queries(fleet),

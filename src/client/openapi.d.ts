@@ -464,6 +464,68 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/bundles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List bundles, newest first
+         * @description By pages: `next` of one is `after` of the next one.
+         */
+        get: operations["list_bundles"];
+        put?: never;
+        /**
+         * Upload a bundle
+         * @description A tar archive, also compressed by gzip, read as it comes: the settings controller_bundle_max_bytes and controller_bundle_max_files are its limits. At its top it has any of `scripts/` (on ZEEKPATH; every node loads scripts/local.zeek), `packages/` (Zeek packages, as zkg installs them; every node loads them), `plugins/` (on ZEEK_PLUGIN_PATH), `intel/` (files that nodes read while they run), `config/` (files that nodes read while they run), and nothing else; it holds files and directories, no links. The same content is one bundle, however it is packed: 200 when it is there already, so that no Idempotency-Key is needed. Times and owners do not count, of modes only whether a file is executable. A `Problem` names the entry that no bundle may have; nothing is kept then.
+         */
+        post: operations["upload_bundle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bundles/{bundle}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a bundle with its files */
+        get: operations["get_bundle"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a bundle
+         * @description With the names that point to it. 409 while the staged or the deployed configuration names it.
+         */
+        delete: operations["delete_bundle"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bundles/{bundle}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Compare a bundle with an earlier one */
+        get: operations["diff_bundle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/conversions": {
         parameters: {
             query?: never;
@@ -1436,6 +1498,11 @@ export interface components {
              * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
              */
             id?: string;
+            /**
+             * @description The files that its nodes load.
+             * @example site
+             */
+            bundle?: string;
             instances: components["schemas"]["InstanceInput"][];
             nodes: components["schemas"]["ClusterNodeInput"][];
         };
@@ -1473,6 +1540,11 @@ export interface components {
              * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
              */
             id?: string;
+            /**
+             * @description The files that its nodes load.
+             * @example site
+             */
+            bundle?: string;
             instances: components["schemas"]["Instance"][];
             nodes: components["schemas"]["ClusterNode"][];
         };
@@ -1511,6 +1583,11 @@ export interface components {
              * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
              */
             id: string;
+            /**
+             * @description The files that its nodes load.
+             * @example 7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071
+             */
+            bundle?: string;
             instances: components["schemas"]["Instance"][];
             nodes: components["schemas"]["ClusterNode"][];
         };
@@ -2501,6 +2578,158 @@ export interface components {
              * @example zcc_9448e9c83643_…
              */
             token: string;
+        };
+        /**
+         * @description A file of a bundle.
+         * @example {
+         *       "path": "scripts/local.zeek",
+         *       "executable": false,
+         *       "size": 27,
+         *       "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+         *     }
+         */
+        BundleFile: {
+            /** @description Below the top of the bundle, with slashes. */
+            path: string;
+            executable: boolean;
+            /** @description In bytes. */
+            size: number;
+            sha256: string;
+        };
+        /**
+         * @description A set of files that nodes load and read: scripts, packages, plugins, intelligence. It never changes.
+         * @example {
+         *       "id": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
+         *       "names": [
+         *         "site"
+         *       ],
+         *       "files": 3,
+         *       "size": 4711,
+         *       "created_at": "2026-11-29T10:00:00.000Z",
+         *       "created_by": "ops"
+         *     }
+         */
+        Bundle: {
+            /**
+             * @description The id of a bundle: a hash of the paths, modes and contents of its files.
+             * @example 7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071
+             */
+            id: string;
+            /** @description The names that point to it now. */
+            names: string[];
+            /** @description How many it has. */
+            files: number;
+            /** @description Of all its files together, in bytes. */
+            size: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            created_at: string;
+            /** @description Who has uploaded it first. */
+            created_by?: string;
+        };
+        /**
+         * @description A bundle with its files.
+         * @example {
+         *       "id": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
+         *       "names": [
+         *         "site"
+         *       ],
+         *       "files": 1,
+         *       "size": 4711,
+         *       "created_at": "2026-11-29T10:00:00.000Z",
+         *       "created_by": "ops",
+         *       "content": [
+         *         {
+         *           "path": "scripts/local.zeek",
+         *           "executable": false,
+         *           "size": 27,
+         *           "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+         *         }
+         *       ]
+         *     }
+         */
+        BundleContent: {
+            /**
+             * @description The id of a bundle: a hash of the paths, modes and contents of its files.
+             * @example 7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071
+             */
+            id: string;
+            /** @description The names that point to it now. */
+            names: string[];
+            /** @description How many it has. */
+            files: number;
+            /** @description Of all its files together, in bytes. */
+            size: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            created_at: string;
+            /** @description Who has uploaded it first. */
+            created_by?: string;
+            /** @description Sorted by path. */
+            content: components["schemas"]["BundleFile"][];
+        };
+        /**
+         * @description Bundles, newest first. `next`: there are more; give it as `after`.
+         * @example {
+         *       "bundles": [
+         *         {
+         *           "id": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
+         *           "names": [
+         *             "site"
+         *           ],
+         *           "files": 3,
+         *           "size": 4711,
+         *           "created_at": "2026-11-29T10:00:00.000Z",
+         *           "created_by": "ops"
+         *         }
+         *       ]
+         *     }
+         */
+        BundleList: {
+            bundles: components["schemas"]["Bundle"][];
+            next?: string;
+        };
+        /**
+         * @description What is different between two bundles, sorted by path.
+         * @example {
+         *       "from": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
+         *       "to": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
+         *       "added": [
+         *         {
+         *           "path": "scripts/local.zeek",
+         *           "executable": false,
+         *           "size": 27,
+         *           "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+         *         }
+         *       ],
+         *       "removed": [],
+         *       "changed": []
+         *     }
+         */
+        BundleDifference: {
+            /**
+             * @description The id of a bundle: a hash of the paths, modes and contents of its files.
+             * @example 7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071
+             */
+            from: string;
+            /**
+             * @description The id of a bundle: a hash of the paths, modes and contents of its files.
+             * @example 7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071
+             */
+            to: string;
+            /** @description Files that only the later one has. */
+            added: components["schemas"]["BundleFile"][];
+            /** @description Files that only the earlier one has. */
+            removed: components["schemas"]["BundleFile"][];
+            /** @description Files of both, with another content or mode. */
+            changed: {
+                before: components["schemas"]["BundleFile"];
+                after: components["schemas"]["BundleFile"];
+            }[];
         };
         /**
          * @description The type of a request event.
@@ -4376,6 +4605,233 @@ export interface operations {
                      *     interface = eth0
                      */
                     "text/plain": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_bundles: {
+        parameters: {
+            query?: {
+                /** @description So many at most. `next` tells of more. */
+                limit?: number;
+                /** @description The `next` of the page before, as it is. */
+                after?: components["parameters"]["After"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of bundles. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "bundles": [
+                     *         {
+                     *           "id": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
+                     *           "names": [
+                     *             "site"
+                     *           ],
+                     *           "files": 3,
+                     *           "size": 4711,
+                     *           "created_at": "2026-11-29T10:00:00.000Z",
+                     *           "created_by": "ops"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BundleList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    upload_bundle: {
+        parameters: {
+            query?: {
+                /** @description A name for a bundle, as `site`. It can point to another one later; a deployment keeps the id. */
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The archive. */
+        requestBody: {
+            content: {
+                "application/x-tar": unknown;
+                "application/gzip": unknown;
+                "application/x-gtar": unknown;
+                "application/octet-stream": unknown;
+            };
+        };
+        responses: {
+            /** @description The bundle, which was there already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
+                     *       "names": [
+                     *         "site"
+                     *       ],
+                     *       "files": 3,
+                     *       "size": 4711,
+                     *       "created_at": "2026-11-29T10:00:00.000Z",
+                     *       "created_by": "ops"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Bundle"];
+                };
+            };
+            /** @description The bundle. */
+            201: {
+                headers: {
+                    /** @description The bundle. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
+                     *       "names": [
+                     *         "site"
+                     *       ],
+                     *       "files": 3,
+                     *       "size": 4711,
+                     *       "created_at": "2026-11-29T10:00:00.000Z",
+                     *       "created_by": "ops"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Bundle"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_bundle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A bundle: its id, or one of its names.
+                 * @example site
+                 */
+                bundle: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bundle. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
+                     *       "names": [
+                     *         "site"
+                     *       ],
+                     *       "files": 1,
+                     *       "size": 4711,
+                     *       "created_at": "2026-11-29T10:00:00.000Z",
+                     *       "created_by": "ops",
+                     *       "content": [
+                     *         {
+                     *           "path": "scripts/local.zeek",
+                     *           "executable": false,
+                     *           "size": 27,
+                     *           "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BundleContent"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_bundle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A bundle: its id, or one of its names.
+                 * @example site
+                 */
+                bundle: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    diff_bundle: {
+        parameters: {
+            query: {
+                /** @description A bundle: its id, or one of its names. */
+                from: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description A bundle: its id, or one of its names.
+                 * @example site
+                 */
+                bundle: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is different. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "from": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
+                     *       "to": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
+                     *       "added": [
+                     *         {
+                     *           "path": "scripts/local.zeek",
+                     *           "executable": false,
+                     *           "size": 27,
+                     *           "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+                     *         }
+                     *       ],
+                     *       "removed": [],
+                     *       "changed": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BundleDifference"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { Type, type Static, type TNumber, type TObject, type TOptional } from '@sinclair/typebox'
 import { requests, requestTypes, type RequestDefinition, type RequestType } from '../../schemas/api.js'
 import { ClusterBackend } from '../../schemas/agent.js'
+import { bundleFilesMax } from '../../schemas/bundles.js'
 import { nameExpected, namePattern } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import {
@@ -241,6 +242,17 @@ export const controllerSettings = {
     default: 8_388_608,
     minimum: 1024,
     description: 'bytes that the body of a request, or a message on a WebSocket, may have'
+  }),
+  controller_bundle_max_bytes: Count({
+    default: 268_435_456,
+    minimum: 1024,
+    description: 'bytes that all files of a bundle may have together'
+  }),
+  controller_bundle_max_files: Count({
+    default: 20_000,
+    minimum: 1,
+    maximum: bundleFilesMax,
+    description: 'files that a bundle may have'
   }),
   controller_messages_timeout_max: Seconds({
     default: 18,

@@ -19,6 +19,7 @@ import type { RequestFilter } from '../store/requests.js'
 import type { Store } from '../store/store.js'
 import { timedOut, type Answer, type Task, type Work } from '../requests/task.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
+import type { Bundles } from './bundles.js'
 import type { Checks } from './work/checks.js'
 import type { Deployer } from './cluster/deployer.js'
 import type { Fleet } from './fleet.js'
@@ -33,6 +34,7 @@ import type { Plan } from './cluster/plan.js'
 import type { Queries } from './work/queries.js'
 import { secretNames, type IsSecret } from '../security/secret-names.js'
 import { masked, maskedIdOutcome, maskedOutcome } from '../security/secrets.js'
+import { defined } from '../util.js'
 import type { State } from './cluster/state.js'
 import { validate } from './cluster/validation.js'
 
@@ -45,6 +47,7 @@ export interface ControllerParts {
   history: EventHistory
   hub: Hub
   fleet: Fleet
+  bundles: Bundles
   checks: Checks
   deployer: Deployer
   queries: Queries
@@ -70,6 +73,11 @@ export class Controller {
   constructor(parts: ControllerParts) {
     this.#parts = parts
     this.#isSecret = secretNames(parts.settings.management_secrets)
+  }
+
+  /** The bundles that were uploaded. */
+  get bundles(): Bundles {
+    return this.#parts.bundles
   }
 
   get hub(): Hub {
@@ -288,8 +296,11 @@ export class Controller {
       autoAssignBrokerPorts: settings.controller_auto_assign_broker_ports,
       dialsSecurely: settings.controller_tls_cert !== undefined
     })
+    // From now on it is this one, wherever the name points to later.
+    const bundle = config.bundle === undefined ? undefined : this.bundles.resolve(config.bundle)
+    if (config.bundle !== undefined && bundle === undefined) errors.push(`there is no bundle ${config.bundle}`)
     if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })), warnings }
-    const staged = { ...config, id: config.id ?? randomUUID() }
+    const staged = { ...config, id: config.id ?? randomUUID(), ...defined({ bundle }) }
     cluster.stage(staged)
     return {
       results: [{ success: true, data: { id: staged.id } }],

@@ -7,13 +7,16 @@ import { Hub } from '../events/hub.js'
 import { fromAgent, listen, type LinkServer } from '../link/websocket.js'
 import { Requests } from '../requests/requests.js'
 import { ConfigurationTable } from '../store/configurations.js'
+import { BundleTable } from '../store/bundles.js'
 import { EventLog } from '../store/events.js'
 import { RequestTable } from '../store/requests.js'
 import { Store } from '../store/store.js'
 import { hostPort } from '../util.js'
 import { createAccess, type Access, type OwnAgent } from '../server/access/access.js'
+import type { WriteAudited } from '../server/access/tokens.js'
 import { Audit } from '../requests/audit.js'
 import type { ControllerSettings } from './config.js'
+import { Bundles } from './bundles.js'
 import { Checks } from './work/checks.js'
 import { Controller } from './controller.js'
 import { Cluster } from './cluster/cluster.js'
@@ -78,11 +81,12 @@ export async function startController({
   const audit = new Audit({ log: auditLog, hub: auditHub }, (entry, kind) => {
     journal.record(entry, kind).catch(error => log.debug(`an audit entry is lost: ${messageOf(error)}`))
   })
+  const writeAudited: WriteAudited = job => journal.write('synced', false, (_append, record) => job(record))
   const access = await createAccess({
     settings,
     store,
     audit,
-    write: job => journal.write('synced', false, (_append, record) => job(record)),
+    write: writeAudited,
     onChange: () => journal.catchUp(),
     now,
     agent
@@ -104,6 +108,14 @@ export async function startController({
     }
   })
   const cluster = new Cluster(store, new ConfigurationTable(store))
+  const bundles = new Bundles({
+    directory: join(settings.management_state_dir, 'bundles', 'uploaded'),
+    table: new BundleTable(store),
+    limits: { bytes: settings.controller_bundle_max_bytes, files: settings.controller_bundle_max_files },
+    write: writeAudited,
+    now,
+    usedBy: id => cluster.userOf(id)
+  })
   const fleet = new Fleet({
     controllerName: settings.controller_name,
     heartbeatMs: settings.management_heartbeat * 1000,
@@ -142,6 +154,7 @@ export async function startController({
     history: new EventHistory({ log: eventLog, hub }),
     hub,
     fleet,
+    bundles,
     checks,
     deployer,
     queries: new Queries(fleet),
@@ -153,6 +166,7 @@ export async function startController({
   metrics.observe({ controller, health, messages: messages.server, access, store, log: eventLog, hub })
 
   await openLogs({ events: eventLog, audit: auditLog }, path, log)
+  await bundles.open()
   await requests.recover()
 
   notifications.watch(fleet)

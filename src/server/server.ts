@@ -22,6 +22,7 @@ import { pagesDirectory, servePages } from './pages.js'
 import { emitCloseOfQueuedResponses } from './pipeline.js'
 import { headersOf, problemOf } from './problem.js'
 import { refuseMessage, takeUpgrades } from './upgrade.js'
+import { limitReceiving } from './receiving.js'
 import { countWork } from './work.js'
 
 declare module 'fastify' {
@@ -44,6 +45,8 @@ export interface ServerOptions {
 
 /** A request must be received within this time; the time until its response is not limited by it. */
 const receiveMs = 30_000
+/** One whose body is a stream within this time. */
+const streamMs = 3_600_000
 const idleMs = 120_000
 /** Time that open requests have to end when the server closes. */
 const closeMs = 2_000
@@ -66,7 +69,8 @@ export async function createServer({
     childLoggerFactory: logger => logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
-    requestTimeout: receiveMs,
+    requestTimeout: streamMs,
+    http: { headersTimeout: receiveMs },
     // For connections without any data: a client that waits is answered, or gets a heartbeat, before that.
     connectionTimeout: idleMs,
     // Connections that do not end by themselves in preClose are cut off.
@@ -89,6 +93,7 @@ export async function createServer({
   app.setValidatorCompiler(compileValidator)
   acceptJsonOnly(app, limits)
   countWork(app, limits)
+  limitReceiving(app, receiveMs)
   certificates?.serve(app.server as unknown as TlsServer)
   limits.watch(app.server)
   emitCloseOfQueuedResponses(app.server as Server)

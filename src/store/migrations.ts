@@ -133,5 +133,25 @@ export const migrations = [
     ELSE transient
   END;
   CREATE INDEX audit_by_kind ON audit (transient, seq);
+`,
+  `
+  -- Their contents are in files, each as large as a bundle; see src/controller/bundles.ts.
+  CREATE TABLE bundles (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    created_by TEXT,
+    size INTEGER NOT NULL,
+    files INTEGER NOT NULL,
+    -- The file with the contents, and its size.
+    pack TEXT NOT NULL,
+    pack_size INTEGER NOT NULL,
+    -- The files, as JSON: path, mode, size, digest, and where the content is in the pack.
+    content TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE bundle_names (
+    name TEXT PRIMARY KEY,
+    id TEXT NOT NULL REFERENCES bundles (id) ON DELETE CASCADE
+  ) STRICT, WITHOUT ROWID;
 `
 ]

@@ -36,6 +36,12 @@ export class Cluster {
     this.#configurations.stage(configuration)
   }
 
+  /** Returns which configuration names a bundle. */
+  userOf(bundle: string): 'deployed' | 'staged' | undefined {
+    if (this.deployment?.configuration.bundle === bundle) return 'deployed'
+    return this.staged?.bundle === bundle ? 'staged' : undefined
+  }
+
   /** The current deployment. */
   get deployment(): Deployment | undefined {
     return this.#shares?.deployment

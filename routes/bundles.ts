@@ -1,0 +1,144 @@
+import type { Readable } from 'node:stream'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import {
+  Bundle,
+  BundleContent,
+  BundleDifference,
+  BundleList,
+  BundleName,
+  bundleParts,
+  BundleRef
+} from '../schemas/bundles.js'
+import { Ref } from '../schemas/types.js'
+import type { Controller } from '../src/controller/controller.js'
+import { contentOf, json, needs, problems } from './answers.js'
+import { paging, placeIn } from './pages.js'
+
+const tags = ['bundles']
+const archiveTypes = ['application/x-tar', 'application/gzip', 'application/x-gtar', 'application/octet-stream']
+const params = Type.Object({ bundle: BundleRef })
+const parts = Object.entries(bundleParts)
+  .map(([part, use]) => `\`${part}/\` (${use})`)
+  .join(', ')
+/** How long the rest of an archive is read that is of no interest, in milliseconds. */
+const restMs = 5_000
+
+function ignoreRest(archive: Readable): void {
+  if (archive.readableEnded) return
+  archive.resume()
+  const timer = setTimeout(() => archive.destroy(), restMs)
+  archive.once('close', () => clearTimeout(timer))
+}
+
+const binary = Type.Any({ description: 'The archive.' })
+const location = Type.String({ description: 'The bundle.', examples: ['/v1/bundles/7d3a8c0b…'] })
+
+/** Routes for the files that nodes load: uploaded once, and sent to every host by a deployment. */
+export const bundleRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> = async (
+  app,
+  { controller: { bundles } }
+) => {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(archiveTypes, (_request, payload, done) => done(null, payload))
+
+  app.post(
+    '/bundles',
+    {
+      config: { isStream: true },
+      schema: {
+        operationId: 'upload_bundle',
+        ...needs('operator'),
+        tags,
+        summary: 'Upload a bundle',
+        description: `A tar archive, also compressed by gzip, read as it comes: the settings controller_bundle_max_bytes and controller_bundle_max_files are its limits. At its top it has any of ${parts}, and nothing else; it holds files and directories, no links. The same content is one bundle, however it is packed: 200 when it is there already, so that no Idempotency-Key is needed. Times and owners do not count, of modes only whether a file is executable. A \`Problem\` names the entry that no bundle may have; nothing is kept then.`,
+        querystring: Type.Object({ name: Type.Optional(BundleName) }, { additionalProperties: false }),
+        body: { content: contentOf(Object.fromEntries(archiveTypes.map(type => [type, binary]))) },
+        response: {
+          200: json('The bundle, which was there already.', Ref(Bundle)),
+          201: json('The bundle.', Ref(Bundle), { headers: { Location: location } }),
+          ...problems
+        }
+      }
+    },
+    async (request, reply) => {
+      const archive = request.body as Readable
+      // Kept open: who is refused is told why, also while the rest is still on its way.
+      const chunks = archive.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+      const { bundle, isNew } = await bundles
+        .receive(chunks, { name: request.query.name, by: request.principal })
+        .finally(() => ignoreRest(archive))
+      return await reply
+        .code(isNew ? 201 : 200)
+        .header('location', `/v1/bundles/${bundle.id}`)
+        .send(bundle)
+    }
+  )
+
+  app.get(
+    '/bundles',
+    {
+      schema: {
+        operationId: 'list_bundles',
+        ...needs('viewer'),
+        tags,
+        summary: 'List bundles, newest first',
+        description: 'By pages: `next` of one is `after` of the next one.',
+        querystring: Type.Object(paging({ maximum: 1000, default: 100 }), { additionalProperties: false }),
+        response: { 200: json('A page of bundles.', Ref(BundleList)), ...problems }
+      }
+    },
+    async ({ query: { limit, after } }) =>
+      bundles.list({ limit, after: placeIn(after, text => (/^\d{1,15}$/.test(text) ? Number(text) : undefined)) })
+  )
+
+  app.get(
+    '/bundles/:bundle',
+    {
+      schema: {
+        operationId: 'get_bundle',
+        ...needs('operator'),
+        tags,
+        summary: 'Get a bundle with its files',
+        params,
+        response: { 200: json('The bundle.', Ref(BundleContent)), ...problems }
+      }
+    },
+    async request => bundles.get(request.params.bundle)
+  )
+
+  app.get(
+    '/bundles/:bundle/diff',
+    {
+      schema: {
+        operationId: 'diff_bundle',
+        ...needs('operator'),
+        tags,
+        summary: 'Compare a bundle with an earlier one',
+        params,
+        querystring: Type.Object({ from: BundleRef }, { additionalProperties: false }),
+        response: { 200: json('What is different.', Ref(BundleDifference)), ...problems }
+      }
+    },
+    async request => bundles.difference(request.query.from, request.params.bundle)
+  )
+
+  app.delete(
+    '/bundles/:bundle',
+    {
+      schema: {
+        operationId: 'delete_bundle',
+        ...needs('operator'),
+        tags,
+        summary: 'Delete a bundle',
+        description: 'With the names that point to it. 409 while the staged or the deployed configuration names it.',
+        params,
+        response: { 204: { type: 'null', description: 'It is deleted.' }, ...problems }
+      }
+    },
+    async (request, reply) => {
+      await bundles.remove(request.params.bundle, request.principal)
+      return await reply.code(204).send()
+    }
+  )
+}

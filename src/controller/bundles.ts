@@ -1,0 +1,242 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Bundle, BundleContent, BundleDifference, BundleFile, BundleList } from '../../schemas/bundles.js'
+import { readArchive, type ArchiveLimits } from '../bundles/archive.js'
+import { differenceOf, idOf, inOrder } from '../bundles/manifest.js'
+import { chunkBytes, PackWriter, type PackedFile } from '../bundles/pack.js'
+import { AppError, isOfSystem, messageOf } from '../errors.js'
+import { auditEntry, auditKinds } from '../requests/audit-entry.js'
+import type { Caller } from '../requests/caller.js'
+import type { AppendEntry } from '../requests/journal.js'
+import type { BundleTable, StoredBundle } from '../store/bundles.js'
+
+export interface BundlesOptions {
+  /** Where the contents are, a file for each bundle. */
+  directory: string
+  table: BundleTable
+  limits: ArchiveLimits
+  /** Writes what a job does together with the audit entries that it appends. */
+  write: <T>(job: (record: AppendEntry) => T) => Promise<T>
+  /** Returns milliseconds since 1970. */
+  now: () => number
+  /** Returns in which configuration a bundle is named. */
+  usedBy: (id: string) => string | undefined
+}
+
+/** Archives that are read at a time: each of them writes as much as a bundle may have. */
+const uploadsMax = 4
+/** An upload that pauses for so long is given up. */
+const pauseMs = 30_000
+/** Chunks that are kept in memory for the other agents that ask for the same: 8 MB. */
+const chunksKept = 64
+
+/**
+ * The bundles that were uploaded. What a bundle holds is in the store, its contents in one file beside it, which is there
+ * before the store tells of it. Each upload has a file of its own: of two with the same content one is kept.
+ */
+export class Bundles {
+  #options: BundlesOptions
+  #uploads = 0
+  /** Chunks that were read last, or are being read: many agents want the same at the same time. */
+  #chunks = new Map<string, Promise<string>>()
+
+  constructor(options: BundlesOptions) {
+    this.#options = options
+  }
+
+  /** Removes what an upload has left that did not end. */
+  async open(): Promise<void> {
+    const { directory, table } = this.#options
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const kept = table.packs()
+    for (const file of await readdir(directory)) {
+      if (!kept.has(file)) await rm(join(directory, file), { recursive: true, force: true })
+    }
+  }
+
+  /**
+   * Keeps what a tar archive holds, and has a name point to it. Returns the bundle, and whether it is new: the same
+   * content is kept once. Throws an AppError for an archive that is none, or too large; then nothing is kept.
+   */
+  async receive(
+    archive: AsyncIterable<Buffer>,
+    { name, by }: { name?: string | undefined; by: Partial<Caller> }
+  ): Promise<{ bundle: Bundle; isNew: boolean }> {
+    const { directory, limits } = this.#options
+    if (this.#uploads >= uploadsMax) {
+      throw new AppError('too_many_requests', `${uploadsMax} bundles are being uploaded: try again when one is done`)
+    }
+    this.#uploads++
+    const pack = `${randomUUID()}.pack`
+    let isKept = false
+    try {
+      const writer = await PackWriter.create(join(directory, pack))
+      try {
+        await readArchive(withoutPause(archive), limits, writer.take)
+        if (writer.files.length === 0) throw new AppError('invalid_request', 'the archive holds no file')
+        await writer.sync()
+      } finally {
+        await writer.close()
+      }
+      await syncDirectory(directory)
+      const kept = await this.#keep(pack, writer, { name, by })
+      isKept = kept.isNew
+      return kept
+    } catch (error) {
+      throw isNoRoom(error) ? new AppError('unavailable', `the bundle cannot be kept: ${messageOf(error)}`) : error
+    } finally {
+      this.#uploads--
+      if (!isKept) await rm(join(directory, pack), { force: true })
+    }
+  }
+
+  /** Returns a page of the bundles, newest first: those after a place, which the page before has told. */
+  list({ limit, after }: { limit: number; after?: number | undefined }): BundleList {
+    const found = this.#options.table.list(limit + 1, after)
+    const page = found.slice(0, limit)
+    return {
+      bundles: page.map(one => this.#shown(one)),
+      ...(found.length > limit ? { next: String(page.at(-1)!.n) } : {})
+    }
+  }
+
+  /** Returns a bundle with its files. Throws `not_found`. */
+  get(ref: string): BundleContent {
+    const stored = this.#stored(ref)
+    const content = this.files(stored.id).map(({ offset: _, ...file }): BundleFile => file)
+    return { ...this.#shown(stored), content }
+  }
+
+  /** Returns what is different in a bundle since an earlier one. Throws `not_found`. */
+  difference(from: string, to: string): BundleDifference {
+    const [before, after] = [this.get(from), this.get(to)]
+    return { from: before.id, to: after.id, ...differenceOf(before.content, after.content) }
+  }
+
+  /** Deletes a bundle. Throws `not_found`, and `conflict` while a configuration names it. */
+  async remove(ref: string, by: Partial<Caller>): Promise<void> {
+    const { directory, write, table, usedBy } = this.#options
+    const pack = await write(record => {
+      const { id, pack } = this.#stored(ref)
+      const user = usedBy(id)
+      if (user !== undefined) throw new AppError('conflict', `the ${user} configuration names this bundle`)
+      const names = table.namesOf(id)
+      table.delete(id)
+      record(auditEntry('delete_bundle', 'succeeded', by, { detail: [id, ...names].join(' ') }), auditKinds.change)
+      return pack
+    })
+    await rm(join(directory, pack), { force: true })
+  }
+
+  /** Returns the id of a bundle by its name or id; undefined when there is none. */
+  resolve(ref: string): string | undefined {
+    const { table } = this.#options
+    return table.get(ref)?.id ?? table.named(ref)
+  }
+
+  /** Returns the files of a bundle, and where they are in its pack. Throws `not_found`. */
+  files(id: string): PackedFile[] {
+    const content = this.#options.table.content(id)
+    if (content === undefined) throw noBundle(id)
+    return JSON.parse(content) as PackedFile[]
+  }
+
+  /** Returns a chunk of a bundle's pack, in base64. Throws `not_found`. */
+  async chunk(id: string, offset: number): Promise<string> {
+    const { pack, pack_size: size } = this.#stored(id)
+    const key = `${pack} ${offset}`
+    const known = this.#chunks.get(key)
+    if (known) return await known
+    const reading = readChunk(join(this.#options.directory, pack), offset, size)
+    this.#chunks.set(key, reading)
+    reading.catch(() => this.#chunks.delete(key))
+    if (this.#chunks.size > chunksKept) this.#chunks.delete(this.#chunks.keys().next().value!)
+    return await reading
+  }
+
+  /** Has the store tell of a pack, unless it tells of the same content already. */
+  async #keep(
+    pack: string,
+    { files, size: packSize }: PackWriter,
+    { name, by }: { name?: string | undefined; by: Partial<Caller> }
+  ): Promise<{ bundle: Bundle; isNew: boolean }> {
+    const { table, write, now } = this.#options
+    const content = inOrder(files)
+    const id = idOf(content)
+    const isNew = await write(record => {
+      const isNew = table.get(id) === undefined
+      if (isNew) {
+        const size = content.reduce((sum, file) => sum + file.size, 0)
+        const row = { id, created_at: now(), created_by: by.name ?? null, size, files: content.length }
+        table.insert({ ...row, pack, pack_size: packSize }, JSON.stringify(content))
+      }
+      if (name !== undefined) table.point(name, id)
+      const detail = name === undefined ? id : `${id} ${name}`
+      record(auditEntry('upload_bundle', 'succeeded', by, { detail }), auditKinds.change)
+      return isNew
+    })
+    return { bundle: this.#shown(this.#stored(id)), isNew }
+  }
+
+  #stored(ref: string): StoredBundle {
+    const id = this.resolve(ref)
+    const stored = id === undefined ? undefined : this.#options.table.get(id)
+    if (!stored) throw noBundle(ref)
+    return stored
+  }
+
+  #shown({ id, size, files, created_at: at, created_by: by }: StoredBundle): Bundle {
+    return {
+      id,
+      names: this.#options.table.namesOf(id),
+      files,
+      size,
+      created_at: new Date(at).toISOString(),
+      ...(by === null ? {} : { created_by: by })
+    }
+  }
+}
+
+const noBundle = (ref: string) => new AppError('not_found', `there is no bundle ${ref}`)
+
+/** Returns what comes. Throws `request_timeout` when nothing comes for long: an upload has no other limit of time. */
+async function* withoutPause(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const iterator = chunks[Symbol.asyncIterator]()
+  const pause = new AppError('request_timeout', `nothing has come for ${pauseMs / 1000} seconds`)
+  let timer: NodeJS.Timeout | undefined
+  try {
+    for (;;) {
+      const next = iterator.next()
+      const late = new Promise<never>((_resolve, reject) => {
+        timer = setTimeout(() => reject(pause), pauseMs)
+      })
+      const { value, done } = await Promise.race([next, late])
+      clearTimeout(timer)
+      if (done === true) return
+      yield value
+    }
+  } finally {
+    clearTimeout(timer)
+    void iterator.return?.()
+  }
+}
+
+const isNoRoom = (error: unknown) => isOfSystem(error) && (error as NodeJS.ErrnoException).syscall !== 'read'
+
+async function readChunk(path: string, offset: number, size: number): Promise<string> {
+  const file = await open(path, 'r')
+  try {
+    const length = Math.max(0, Math.min(chunkBytes, size - offset))
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(length), position: offset })
+    if (bytesRead < length) throw new AppError('unavailable', `${path} is shorter than it was`)
+    return buffer.toString('base64')
+  } finally {
+    await file.close()
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  await directory.sync().finally(() => directory.close())
+}
