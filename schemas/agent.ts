@@ -1,4 +1,5 @@
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
+import { BundleFile, bundleFilesMax, BundleId } from './bundles.js'
 import { HealthReport, NodeStats, NodeStep } from './operations.js'
 import { NodeOutputStream } from './requests.js'
 import {
@@ -26,7 +27,9 @@ import {
  * absent: so each end works with the version before its own, and a method that the other end does not know fails with
  * `not_found`.
  */
-export const agentApiVersion = 6
+export const agentApiVersion = 7
+/** The first version that knows bundles. */
+export const bundlesSince = 7
 
 /** Returns whether this end works with an end of that version. */
 export function isSpoken(version: unknown): boolean {
@@ -69,7 +72,12 @@ export const AssignedNode = Type.Object({ ...ClusterNode.properties, desired_sta
 export type AssignedNode = Static<typeof AssignedNode>
 
 /** An instance's part of a configuration: what its agent should run. */
-export const Share = Type.Object({ config_id: Type.String(), layout: Layout, nodes: Type.Array(AssignedNode) })
+export const Share = Type.Object({
+  config_id: Type.String(),
+  layout: Layout,
+  nodes: Type.Array(AssignedNode),
+  bundle: Type.Optional(BundleId)
+})
 export type Share = Static<typeof Share>
 
 /** The digest of a layout: equal for equal layouts. */
@@ -82,6 +90,7 @@ export const LayoutDigest = Type.String({ pattern: '^[0-9a-f]{64}$' })
 export const SentShare = Type.Object({ ...Share.properties, layout: LayoutDigest })
 export type SentShare = Static<typeof SentShare>
 
+const Bytes = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const Names = Type.Array(Name, { maxItems: instanceNodesMax })
 /** A line that an agent tells. */
 const Line = Text(4096)
@@ -227,6 +236,23 @@ export const controllerMethods = {
   layout: {
     params: Type.Object({ digest: LayoutDigest }, closed),
     answer: Type.Object({ packed: Type.String() }, closed)
+  },
+  /** The files of a bundle, with where each is in its pack. */
+  bundle: {
+    params: Type.Object({ id: BundleId }, closed),
+    answer: Type.Object(
+      {
+        files: Type.Array(Type.Object({ ...BundleFile.properties, offset: Bytes }, closed), {
+          maxItems: bundleFilesMax
+        })
+      },
+      closed
+    )
+  },
+  /** A part of a bundle's pack, in base64: as long as `chunkBytes` says, but for the last one. */
+  bundle_chunk: {
+    params: Type.Object({ id: BundleId, offset: Bytes }, closed),
+    answer: Type.Object({ data: Type.String({ maxLength: 1_048_576 }) }, closed)
   },
   /** The status of a node has changed. When only its process ID has changed, both states are the same. */
   change: { params: Type.Object({ status: Ref(NodeStatus), old_state: Ref(NodeState), reason: Text(2048) }, closed) },

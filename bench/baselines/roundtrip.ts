@@ -70,6 +70,7 @@ const fleet = new Fleet({
   now,
   ownerOf: () => undefined,
   layout: digest => cluster.layout(digest),
+  bundles: { files: () => [], chunk: async () => '' },
   dial: async () => {
     throw new Error('nobody is dialled')
   }

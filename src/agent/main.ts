@@ -75,7 +75,7 @@ export async function startAgent({
     ? new Archiver({ ...context, log, notify: (method, params) => session.notify(method, params) })
     : undefined
   const instance = new LocalInstance(context, table, nodeHealth, archiver)
-  const checks = new NodeChecks(context, host)
+  const checks = new NodeChecks(context, host, id => table.content.look(id))
   await checks.clean()
   const dialled = settings.agent_controller === 'none'
 

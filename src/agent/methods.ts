@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { agentMethods, type Layout } from '../../schemas/agent.js'
+import { agentMethods } from '../../schemas/agent.js'
 import type { NodeStep } from '../../schemas/operations.js'
 import type { Outcome } from '../../schemas/types.js'
 import type { Handlers, Link } from '../link/link.js'
@@ -13,22 +13,32 @@ import { diagnose } from './outputs/diagnosis.js'
 import type { HostProbes } from './check/host-probes.js'
 import type { LocalInstance } from './stats/instance.js'
 import type { StatsHistory } from './stats/history.js'
-import type { NodeTable } from './nodes/node-table.js'
+import type { Lacking, NodeTable } from './nodes/node-table.js'
 import { getNodeOutput } from './outputs/outputs.js'
 import { withProgress } from './nodes/progress.js'
 import type { Sampler } from './stats/sampler.js'
 import { ownOf, takenPorts } from './check/taken-ports.js'
 
 /**
- * Timeout of the question for a layout, in milliseconds. The agent asks it while it answers a question of the
+ * Timeout of a question for what a share lacks, in milliseconds. The agent asks it while it answers a question of the
  * controller, and it takes what it takes, however long the controller waits for its answer.
  */
 const layoutMs = 60_000
 
-async function askForLayout(link: Link, digest: string): Promise<Layout> {
-  const { packed } = await askController(link, 'layout', { digest }, { timeoutMs: layoutMs })
-  return await unpackLayout(packed, digest)
-}
+/** Returns what gets from the controller what of a share is not on this host. */
+const lackingFrom = (link: Link, signal: AbortSignal): Lacking => ({
+  layout: async digest => {
+    const { packed } = await askController(link, 'layout', { digest }, { timeoutMs: layoutMs })
+    return await unpackLayout(packed, digest)
+  },
+  bundles: {
+    files: async id => (await askController(link, 'bundle', { id }, { timeoutMs: layoutMs, signal })).files,
+    chunk: async (id, offset) => {
+      const { data } = await askController(link, 'bundle_chunk', { id, offset }, { timeoutMs: layoutMs, signal })
+      return Buffer.from(data, 'base64')
+    }
+  }
+})
 
 /** Parts of the agent that do what a controller asks for. */
 export interface Workers {
@@ -57,12 +67,12 @@ export function methodsOf({ settings, env, table, checks, sampler, history, inst
       return telling(
         share.nodes.map(({ name }) => name),
         context,
-        table.deploy(share, digest => askForLayout(link, digest), how, signal)
+        table.deploy(share, lackingFrom(link, signal), how, signal)
       )
     },
     check: async ({ share, nodes, processes }, { signal, link }) =>
       await checks.check(
-        await table.resolveShare(share, digest => askForLayout(link, digest)),
+        await table.resolveShare(share, lackingFrom(link, signal)),
         nodes,
         () => ownOf(table, processes),
         signal

@@ -28,8 +28,9 @@ export interface BundlesOptions {
 const uploadsMax = 4
 /** An upload that pauses for so long is given up. */
 const pauseMs = 30_000
-/** Chunks that are kept in memory for the other agents that ask for the same: 8 MB. */
+/** Chunks that are kept in memory for the other agents that ask for the same, and for how long: 11 MB. */
 const chunksKept = 64
+const chunkMs = 2_000
 
 /**
  * The bundles that were uploaded. What a bundle holds is in the store, its contents in one file beside it, which is there
@@ -150,7 +151,8 @@ export class Bundles {
     if (known) return await known
     const reading = readChunk(join(this.#options.directory, pack), offset, size)
     this.#chunks.set(key, reading)
-    reading.catch(() => this.#chunks.delete(key))
+    const forget = () => this.#chunks.delete(key)
+    reading.then(() => setTimeout(forget, chunkMs).unref(), forget)
     if (this.#chunks.size > chunksKept) this.#chunks.delete(this.#chunks.keys().next().value!)
     return await reading
   }

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
-import { agentMethods, controllerMethods, type Hello } from '../../schemas/agent.js'
+import { agentMethods, bundlesSince, controllerMethods, type Hello, type SentShare } from '../../schemas/agent.js'
 import { cut } from '../../schemas/cut.js'
 import type { HealthReport } from '../../schemas/operations.js'
 import type { Instance, NodeState, NodeStatus, Outcome } from '../../schemas/types.js'
@@ -14,6 +14,7 @@ import { Waiting } from '../requests/waiting.js'
 import { compare, hostPort, maxTimerMs } from '../util.js'
 import { dated, lost } from './cluster/node-status.js'
 import { ownReport } from './cluster/own-report.js'
+import type { Bundles } from './bundles.js'
 import { Dialling } from './dialling.js'
 import { EventAllowance } from './event-allowance.js'
 import { readHello, type Expected, type Refusal } from './hello.js'
@@ -71,6 +72,8 @@ export interface FleetOptions {
   ownerOf: (node: string) => string | undefined
   /** Returns the packed layout with a digest. Throws an AppError. */
   layout: (digest: string) => Promise<string>
+  /** Where agents get bundles from. Throws an AppError. */
+  bundles: Pick<Bundles, 'files' | 'chunk'>
   /** Opens a link to an agent that is dialled. */
   dial: (name: string, address: string, signal: AbortSignal) => Promise<Transport>
 }
@@ -105,6 +108,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
       isOf: (name, link) => this.#members.get(name)?.link === link,
       onFault: (problem, name) => this.emit('fault', problem, name, undefined)
     })
+  }
+
+  /** Throws when an agent has not said hello, since it has no use for an answer then, or asks too often. */
+  #admit(member: Member | undefined, what: string): asserts member {
+    if (!member) throw new AppError('forbidden', 'hello comes first')
+    if (!this.#layouts.take(member.name)) throw new AppError('too_many_requests', `${what} are asked for too often`)
   }
 
   /** Counts an event that an agent causes. Returns false when it causes too much: leave it out then. */
@@ -150,6 +159,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   ): Promise<AnswerOf<AgentMethods[M]>> {
     const member = this.member(instance)
     if (!member) throw new AppError('unavailable', `instance ${instance} is not connected`)
+    refuseWhatItDrops(member, params)
     const about = `${method}${reqid === undefined ? '' : ` of request ${reqid}`}`
     const late = (answer: LinkReply) =>
       this.emit('log', instance, 'WARNING', `late answer to ${about}: ${cut(describe(answer), lateLength)}`)
@@ -174,12 +184,16 @@ export class Fleet extends EventEmitter<FleetEvents> {
           told,
           {
             layout: async ({ digest }) => {
-              // Only an agent that has said hello has any use for it.
-              if (!member) throw new AppError('forbidden', 'hello comes first')
-              if (!this.#layouts.take(member.name)) {
-                throw new AppError('too_many_requests', 'layouts are asked for too often')
-              }
+              this.#admit(member, 'layouts')
               return { packed: await this.#options.layout(digest) }
+            },
+            bundle: ({ id }) => {
+              this.#admit(member, 'bundles')
+              return { files: this.#options.bundles.files(id) }
+            },
+            bundle_chunk: async ({ id, offset }) => {
+              if (!member) throw new AppError('forbidden', 'hello comes first')
+              return { data: await this.#options.bundles.chunk(id, offset) }
             },
             change: ({ status, old_state: old, reason }) => {
               if (member) this.#note(member, status, reason, old)
@@ -328,4 +342,10 @@ function describe(answer: LinkReply): string {
       )
     )
   ].join(', ')
+}
+
+/** Throws `unavailable` for a share with a bundle that goes to an agent which would start its nodes without it. */
+function refuseWhatItDrops({ name, hello }: Member, params: object): void {
+  if (hello.api_version >= bundlesSince || (params as { share?: SentShare }).share?.bundle === undefined) return
+  throw new AppError('unavailable', `the agent of ${name} (${hello.version}) knows no bundles: upgrade it`)
 }

@@ -109,7 +109,7 @@ export async function startController({
   })
   const cluster = new Cluster(store, new ConfigurationTable(store))
   const bundles = new Bundles({
-    directory: join(settings.management_state_dir, 'bundles', 'uploaded'),
+    directory: join(settings.management_state_dir, 'bundles'),
     table: new BundleTable(store),
     limits: { bytes: settings.controller_bundle_max_bytes, files: settings.controller_bundle_max_files },
     write: writeAudited,
@@ -124,6 +124,7 @@ export async function startController({
     now,
     ownerOf: node => cluster.shares?.ownerOf(node),
     layout: digest => cluster.layout(digest),
+    bundles,
     dial: (name, address, signal) => access.dialAgent(name, address, signal)
   })
   const checks = new Checks(fleet, cluster)

@@ -32,17 +32,23 @@ function zeromqOptions(node: AssignedNode, { hub }: Layout): string[] {
 }
 
 /**
- * Returns a node's command line. The backend and our defaults come first, so that the node's scripts can change what
+ * Returns a node's command line. `loads`: what every node loads of its bundle, before its own scripts. The backend and our defaults come first, so that the node's scripts can change what
  * they set. The node's options override the rest: code (-e) is what Zeek reads last, after all scripts and arguments.
  * They are in a script, since every user of a host can see the command lines of all.
  */
-export function renderCommand(node: AssignedNode, layout: Layout, executable: string): string[] {
+export function renderCommand(
+  node: AssignedNode,
+  layout: Layout,
+  executable: string,
+  loads: readonly string[] = []
+): string[] {
   return [
     ...(node.cpu_affinity === undefined ? [] : ['taskset', '-c', String(node.cpu_affinity)]),
     executable,
     `policy/frameworks/cluster/backend/${layout.backend}`,
     defaultsScript,
     ...(node.interface === undefined ? [] : ['-i', node.interface]),
+    ...loads,
     ...(node.scripts ?? []),
     nodeScript,
     ...(layout.backend === 'zeromq' ? zeromqOptions(node, layout) : []),
@@ -55,6 +61,8 @@ export interface ZeekPaths {
   scripts: string
   /** Zeek's own search path. */
   zeekPath: string
+  /** The directory of the bundle, if there is one, and whether that has plugins. */
+  bundle?: { directory: string; hasPlugins: boolean } | undefined
 }
 
 /** Where and when a node that writes logs rotates them. */
@@ -87,15 +95,23 @@ export function inheritedOf(own: NodeJS.ProcessEnv): Record<string, string> {
 /** Returns all of a node's environment: what it inherits of `own`, then its `env`, then what makes it this node. */
 export function renderEnvironment(
   node: AssignedNode,
-  paths: ZeekPaths,
+  { scripts, zeekPath, bundle }: ZeekPaths,
   own: NodeJS.ProcessEnv,
   rotation?: Rotation
 ): Record<string, string> {
+  const plugins = node.env?.ZEEK_PLUGIN_PATH ?? own.ZEEK_PLUGIN_PATH
   return {
     ...inheritedOf(own),
     ...node.env,
     ...(rotation ? renderRotation(rotation) : {}),
     CLUSTER_NODE: node.name,
-    ZEEKPATH: `${paths.scripts}:${node.env?.ZEEKPATH ?? paths.zeekPath}`
+    ...(bundle?.hasPlugins === true
+      ? { ZEEK_PLUGIN_PATH: [`${bundle.directory}/plugins`, plugins].filter(Boolean).join(':') }
+      : {}),
+    ZEEKPATH: [
+      scripts,
+      ...(bundle ? [`${bundle.directory}/scripts`, bundle.directory] : []),
+      node.env?.ZEEKPATH ?? zeekPath
+    ].join(':')
   }
 }

@@ -11,6 +11,7 @@ import { directoryOf } from '../support/directory.js'
 import { cleanEnv, standIn } from '../support/environment.js'
 import { settingsOf } from '../support/settings.js'
 import { supervisorIn } from '../support/supervisor.js'
+import { layoutsFrom } from '../support/lacking.js'
 
 const layoutOf = (host: string): Layout => ({
   backend: 'zeromq',
@@ -33,7 +34,8 @@ function start(t: Test, directory = directoryOf(t)) {
     asked.push(layouts.get(digest)!)
     return layouts.get(digest)!
   }
-  const deploy = (share: SentShare, lacking = get) => table.deploy(share, lacking, {}, AbortSignal.timeout(10_000))
+  const deploy = (share: SentShare, lacking = get) =>
+    table.deploy(share, layoutsFrom(lacking), {}, AbortSignal.timeout(10_000))
   return { directory, path, memory, table, asked, deploy }
 }
 

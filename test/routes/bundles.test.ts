@@ -18,7 +18,7 @@ const local = { path: 'scripts/local.zeek', content: 'print "hello";\n' }
 
 await t.test('bundles over HTTP', async t => {
   const { url, settings, ask, close } = await startTestController(t, { 'controller-bundle-max-bytes': '300000' })
-  const directory = join(settings.management_state_dir, 'bundles', 'uploaded')
+  const directory = join(settings.management_state_dir, 'bundles')
   const upload = async (body: Buffer, query = '', type = 'application/x-tar') =>
     await answerOf(
       await fetch(`${url}/v1/bundles${query}`, {

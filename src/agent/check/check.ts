@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import type { AssignedNode, Layout, Share } from '../../../schemas/agent.js'
 import type { Finding } from '../../../schemas/operations.js'
 import type { Outcome } from '../../../schemas/types.js'
+import type { BundleUse } from '../../bundles/use.js'
 import { messageOf } from '../../errors.js'
 import { secretNames, type IsSecret } from '../../security/secret-names.js'
 import { hideHalves, secretsOf } from '../../security/secret-values.js'
@@ -18,7 +19,7 @@ import type { Own } from './listeners.js'
 import { parse } from './parse.js'
 import { groupsOf, slowestFirst, type Parsed } from './parse-groups.js'
 import { diskFindings, preflight, surroundingsOf } from './preflight.js'
-import { directories, rotationOf } from '../nodes/zeek-program.js'
+import { directories, placeOf, rotationOf } from '../nodes/zeek-program.js'
 
 /** Most findings that are kept for one node. */
 const maxFindings = 100
@@ -36,6 +37,7 @@ interface ParseContext {
   zeek: Executable
   /** Directory of the scripts that were written for this check. */
   scripts: string
+  bundle: BundleUse | undefined
   signal: AbortSignal
 }
 
@@ -48,6 +50,7 @@ interface ParsedNode {
 /** Checks whether nodes would run, without touching what runs. */
 export class NodeChecks {
   #context: AgentContext
+  #bundle: (id: string) => Promise<BundleUse>
   #host: HostProbes
   #parseMs: number
   #isSecret: IsSecret
@@ -61,7 +64,14 @@ export class NodeChecks {
   /** Time that nodes of each kind took to parse last time, in milliseconds. */
   #took = new Map<string, number>()
 
-  constructor(context: AgentContext, host: HostProbes, timeoutMs = parseMs) {
+  /** `bundle` returns what nodes would make of a bundle that is on this host. */
+  constructor(
+    context: AgentContext,
+    host: HostProbes,
+    bundle: (id: string) => Promise<BundleUse>,
+    timeoutMs = parseMs
+  ) {
+    this.#bundle = bundle
     this.#context = context
     this.#host = host
     this.#parseMs = timeoutMs
@@ -97,6 +107,7 @@ export class NodeChecks {
     try {
       const zeek = await findZeek(settings.bin, env)
       const wanted = names.flatMap(name => nodes.get(name) ?? [])
+      const bundle = share.bundle === undefined ? undefined : await this.#bundle(share.bundle)
       const scripts = (written = await this.#writeScripts(share))
       // Runs alongside the parses, which take much longer.
       const looking = Promise.all([
@@ -104,7 +115,7 @@ export class NodeChecks {
         diskFindings(this.#host, settings.management_state_dir)
       ])
       looking.catch(() => {})
-      const parsed = await this.#parseAll(wanted, { layout, zeek, scripts, signal })
+      const parsed = await this.#parseAll(wanted, { layout, zeek, scripts, bundle, signal })
       const [surroundings, disk] = await looking
       return await Promise.all(
         names.map(async name => {
@@ -140,14 +151,14 @@ export class NodeChecks {
    * Parses the nodes; nodes that zeek parses alike are parsed once. Returns the results by node name. Never rejects.
    */
   async #parseAll(nodes: readonly AssignedNode[], context: ParseContext): Promise<Map<string, ParsedNode>> {
-    const { layout, zeek, scripts, signal } = context
+    const { layout, zeek, scripts, bundle, signal } = context
     const { settings } = this.#context
     const all = await Promise.all(
       nodes.map(async node => {
         const env: Record<string, string> = {
           ...renderEnvironment(
             node,
-            { scripts, zeekPath: zeek.zeekPath },
+            { scripts, zeekPath: zeek.zeekPath, bundle: placeOf(bundle) },
             this.#context.env,
             rotationOf(node, layout, settings)
           ),
@@ -156,7 +167,7 @@ export class NodeChecks {
         return {
           node,
           env,
-          scripts: await this.#files.find(node.scripts ?? [], {
+          scripts: await this.#files.find([...(bundle?.loads ?? []), ...(node.scripts ?? [])], {
             cwd: directories(settings).node(node.name),
             zeekPath: env.ZEEKPATH!
           })
@@ -182,10 +193,10 @@ export class NodeChecks {
   /** Runs the node's command line with `-a`, so that zeek only parses. */
   async #parse(
     { node: { cpu_affinity: _, ...node }, env }: Parsed,
-    { layout, zeek, scripts, signal }: ParseContext
+    { layout, zeek, scripts, bundle, signal }: ParseContext
   ): Promise<{ findings: Finding[]; ms: number }> {
     const begun = performance.now()
-    const [executable, ...args] = renderCommand(node, layout, zeek.path)
+    const [executable, ...args] = renderCommand(node, layout, zeek.path, bundle?.loads)
     const own = directories(this.#context.settings).node(node.name)
     const cwd = await stat(own).then(
       () => own,
@@ -200,7 +211,7 @@ export class NodeChecks {
       // Files that this check has written are gone when someone reads this: only their names are kept.
       findings: findings.map(({ file, ...finding }) => ({
         ...finding,
-        ...defined({ file: file?.startsWith(scripts) ? basename(file) : file })
+        ...defined({ file: file && nameOf(file, scripts, bundle?.directory) })
       }))
     }
   }
@@ -225,6 +236,12 @@ export class NodeChecks {
   #failed(node: string, message: string): Outcome {
     return this.#outcome(node, [{ level: 'error', message }])
   }
+}
+
+/** Returns how a file is told: one of the bundle by its path there. */
+function nameOf(file: string, scripts: string, bundle: string | undefined): string {
+  if (file.startsWith(scripts)) return basename(file)
+  return bundle !== undefined && file.startsWith(`${bundle}/`) ? file.slice(bundle.length + 1) : file
 }
 
 function textOf({ message, file, line }: Finding): string {

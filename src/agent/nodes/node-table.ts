@@ -12,6 +12,7 @@ import { digestOf } from '../../protocol/packed-layout.js'
 import { Attempt, failed, succeeded } from './attempt.js'
 import { removeOldOptions, writeClusterScripts } from './cluster-scripts.js'
 import type { AgentContext } from '../config.js'
+import { Content, type BundleSource } from '../content.js'
 import { hidden } from './hidden.js'
 import { ManagedNode, type Change } from './managed-node.js'
 import type { ShareFile } from './share-file.js'
@@ -23,12 +24,20 @@ import { Runner } from './runner.js'
 /** States in which a node has a process, and is not to be started. */
 const hasProcess: readonly NodeState[] = ['RUNNING', 'PENDING', 'UNKNOWN']
 
+/** Gets what of a share is not on this host. */
+export interface Lacking {
+  layout: (digest: string) => Promise<Layout>
+  bundles: BundleSource
+}
+
 /**
  * Nodes of this instance. The table makes them match the share that it received last, whatever they were before, and
  * leaves alone those that already match. Emits `changed` for each change of a node's status, and `gone` with the names
  * of nodes that no longer belong to this instance.
  */
 export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]] }> {
+  /** The bundles of this host. */
+  readonly content: Content
   #context: AgentContext
   #programs: SupervisorClient
   #memory: ShareFile
@@ -41,10 +50,11 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
 
   constructor(context: AgentContext, programs: SupervisorClient, memory: ShareFile) {
     super()
+    this.content = new Content(directories(context.settings).content)
     this.#context = context
     this.#programs = programs
     this.#memory = memory
-    this.#origins = new Origins(context)
+    this.#origins = new Origins(context, () => this.content.current)
     this.#runner = new Runner(programs, this.#origins, context.settings.agent_stop_timeout * 1000)
     programs.on('changed', unit => this.#nodes.get(unit.name)?.follow(unit))
   }
@@ -104,30 +114,28 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     if (share) await this.#work.run(() => this.#apply(share))
   }
 
-  /** Returns a share with its layout; `lacking` gets a layout that is not the current one of the nodes. */
-  async resolveShare(sent: SentShare, lacking: (digest: string) => Promise<Layout>): Promise<Share> {
+  /** Returns a share with its layout, and has its bundle here; `lacking` gets what of both is not. */
+  async resolveShare(sent: SentShare, lacking: Lacking): Promise<Share> {
+    if (sent.bundle !== undefined) await this.content.ensure(sent.bundle, lacking.bundles)
     const known = this.#share?.layout
-    return { ...sent, layout: known && digestOf(known) === sent.layout ? known : await lacking(sent.layout) }
+    return { ...sent, layout: known && digestOf(known) === sent.layout ? known : await lacking.layout(sent.layout) }
   }
 
   /**
    * Makes the nodes match the share; `force` restarts those that already do, `refresh` those whose files have changed.
-   * `lacking` gets a layout that is not the current one. Returns one outcome per node, at the latest when the signal
+   * `lacking` gets what of it is not here. Returns one outcome per node, at the latest when the signal
    * aborts; the work goes on then.
    */
-  async deploy(
-    sent: SentShare,
-    lacking: (digest: string) => Promise<Layout>,
-    how: How,
-    signal: AbortSignal
-  ): Promise<Outcome[]> {
+  async deploy(sent: SentShare, lacking: Lacking, how: How, signal: AbortSignal): Promise<Outcome[]> {
     const names = sent.nodes.map(({ name }) => name)
     const attempt = this.#attempt(names, signal)
     // Waiting for nodes to join is not part of the work: the next deployment need not wait for a node that hangs.
     const applying = this.#work.run(async () => {
       const share = await this.resolveShare(sent, lacking)
       await this.#memory.save(share)
-      return await this.#apply(share, how, attempt.done)
+      const hopeless = await this.#apply(share, how, attempt.done)
+      await this.content.drop([share.bundle])
+      return hopeless
     })
     const hopeless = await Promise.race([applying, aborted(signal)])
     return await Promise.all(names.map(async name => hopeless?.get(name) ?? (await attempt.deployed(name))))
@@ -140,6 +148,8 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       this.#share = undefined
       await this.#stop((await this.#programs.status()).filter(unit => unit.kind === 'detached').map(unit => unit.name))
       await this.#removeOldOptions({ nodes: [] })
+      await this.content.use(undefined)
+      await this.content.drop([])
       this.#replace(new Map())
     })
   }
@@ -251,6 +261,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     try {
       const { settings, env } = this.#context
       const zeek = await findZeek(settings.bin, env)
+      await this.content.use(share.bundle)
       const { scripts, node: directory } = directories(settings)
       await writeClusterScripts(scripts, share)
       for (const { name } of share.nodes) await mkdir(directory(name), { recursive: true })
@@ -258,7 +269,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       const isSecret = secretNames(settings.management_secrets)
       const patience = { silentMs: silent * 1000, stuckMs: stuck * 1000 }
       for (const node of share.nodes) {
-        const program = programOf(node, share, zeek, this.#context)
+        const program = programOf(node, share, zeek, { ...this.#context, bundle: this.content.current })
         wanted.set(node.name, new ManagedNode(node, program, patience, isSecret))
       }
       reasons = await this.#origins.whyRestart(wanted.values(), units, refresh)

@@ -1,6 +1,7 @@
 import type { AssignedNode } from '../../../schemas/agent.js'
 import type { HealthReport } from '../../../schemas/operations.js'
 import type { Program, UnitStatus } from '../../supervisor/program.js'
+import type { BundleUse } from '../../bundles/use.js'
 import { defaultsScript, nodeScript } from '../../zeek/command.js'
 import { findZeek, stampOf } from '../../zeek/executable.js'
 import { ScriptFiles } from '../../zeek/scripts.js'
@@ -15,6 +16,8 @@ export interface Origin {
   zeek: { path: string; version: string; stamp: string }
   /** Digests of its scripts, by path. */
   scripts: Record<string, string>
+  /** Digests of what its scripts may read of the bundle, beside other scripts, by directory. */
+  data?: Readonly<Record<string, string>>
 }
 
 /** Which nodes to restart although they match their share: all of them, or those whose files have changed. */
@@ -29,9 +32,12 @@ const filesMax = 10
 /** Determines what programs are made from, and what of it has changed. */
 export class Origins {
   #context: AgentContext
+  #bundle: () => BundleUse | undefined
   #files = new ScriptFiles()
 
-  constructor(context: AgentContext) {
+  /** `bundle` returns what nodes use now. */
+  constructor(context: AgentContext, bundle: () => BundleUse | undefined = () => undefined) {
+    this.#bundle = bundle
     this.#context = context
   }
 
@@ -40,13 +46,15 @@ export class Origins {
     const zeek = await findZeek(this.#context.settings.bin, this.#context.env).catch(() => undefined)
     const stamp = zeek && (await stampOf(zeek.path))
     if (!zeek || stamp === undefined) return undefined
-    const found = await this.#files.find([defaultsScript, ...scripts, nodeScript], {
+    const bundle = this.#bundle()
+    const found = await this.#files.find([defaultsScript, ...(bundle?.loads ?? []), ...scripts, nodeScript], {
       cwd,
       zeekPath: env.ZEEKPATH ?? ''
     })
     return {
       zeek: { path: zeek.path, version: zeek.version, stamp },
-      scripts: Object.fromEntries([...found].map(([path, { digest }]) => [path, digest]))
+      scripts: Object.fromEntries([...found].map(([path, { digest }]) => [path, digest])),
+      ...(bundle && { data: bundle.data })
     }
   }
 
@@ -104,9 +112,8 @@ export class Origins {
 /** Returns in words what is different; nothing when one of the two is not known. */
 export function differences(before: Origin | undefined, now: Origin | undefined): string[] {
   if (!before || !now) return []
-  const paths = [...new Set([...Object.keys(before.scripts), ...Object.keys(now.scripts)])].filter(
-    path => before.scripts[path] !== now.scripts[path]
-  )
+  const paths = differing(before.scripts, now.scripts)
+  const data = differing(before.data ?? {}, now.data ?? {})
   const isSameZeek = before.zeek.path === now.zeek.path && before.zeek.stamp === now.zeek.stamp
   const versions =
     before.zeek.version === now.zeek.version
@@ -114,13 +121,17 @@ export function differences(before: Origin | undefined, now: Origin | undefined)
       : `${before.zeek.version} -> ${now.zeek.version}`
   return [
     ...(isSameZeek ? [] : [`zeek changed: ${versions}`]),
-    ...(paths.length === 0
-      ? []
-      : [
-          `scripts changed: ${paths.slice(0, filesMax).map(shortName).join(', ')}${paths.length > filesMax ? ', …' : ''}`
-        ])
+    ...(paths.length === 0 ? [] : [`scripts changed: ${listed(paths.map(shortName))}`]),
+    ...(data.length === 0 ? [] : [`files changed: ${listed(data)}`])
   ]
 }
+
+/** Returns the names that have another value in one of the two. */
+const differing = (before: Readonly<Record<string, string>>, now: Readonly<Record<string, string>>): string[] =>
+  [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(name => before[name] !== now[name])
+
+const listed = (names: readonly string[]) =>
+  names.slice(0, filesMax).join(', ') + (names.length > filesMax ? ', …' : '')
 
 /** Returns the file name of a script; a __load__.zeek is named with its directory, as its name says little. */
 const shortName = (path: string) =>

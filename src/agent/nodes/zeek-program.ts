@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { clusterRoles } from '../../../schemas/types.js'
 import type { AssignedNode, Layout, Share } from '../../../schemas/agent.js'
+import type { BundleUse } from '../../bundles/use.js'
 import type { Program } from '../../supervisor/program.js'
 import { renderChannel, renderCommand, renderEnvironment, renderRotation, type Rotation } from '../../zeek/command.js'
 import type { Executable } from '../../zeek/executable.js'
@@ -24,6 +25,8 @@ export function directories(settings: AgentSettings) {
     archive: resolve(archive),
     /** First directory of every node's ZEEKPATH. */
     scripts: join(state, 'cluster'),
+    /** Where the bundles of this host are. */
+    content: join(state, 'content'),
     node: (name: string) => join(state, 'nodes', name)
   }
 }
@@ -46,6 +49,10 @@ export function rotationOf({ role }: AssignedNode, layout: Layout, settings: Age
     : undefined
 }
 
+/** Returns where a bundle is, as nodes are told. */
+export const placeOf = (bundle: BundleUse | undefined) =>
+  bundle && { directory: bundle.directory, hasPlugins: bundle.plugins !== undefined }
+
 /**
  * Returns a node as a program to keep running. Its tag is a hash of what the node is made of: command line, options,
  * its own environment, the layout, and where its logs go. What it merely inherits (PATH, TZ …) does not count, so that
@@ -55,19 +62,25 @@ export function programOf(
   node: AssignedNode,
   share: Share,
   zeek: Executable,
-  { settings, env }: AgentContext
+  { settings, env, bundle }: AgentContext & { bundle?: BundleUse | undefined }
 ): Program {
   const { scripts, node: directory } = directories(settings)
   const rotation = rotationOf(node, share.layout, settings)
-  const command = renderCommand(node, share.layout, zeek.path)
-  const environment = renderEnvironment(node, { scripts, zeekPath: zeek.zeekPath }, env, rotation)
+  const command = renderCommand(node, share.layout, zeek.path, bundle?.loads)
+  const environment = renderEnvironment(
+    node,
+    { scripts, zeekPath: zeek.zeekPath, bundle: placeOf(bundle) },
+    env,
+    rotation
+  )
   const inputs = [
     command,
     Object.entries(node.env ?? {}).sort(),
     environment.ZEEKPATH,
     layoutOf(share),
     rotation && renderRotation(rotation),
-    ...(hasOptions(node) ? [renderOptions(node.options)] : [])
+    ...(hasOptions(node) ? [renderOptions(node.options)] : []),
+    ...(bundle?.plugins === undefined ? [] : [bundle.plugins])
   ]
   return {
     name: node.name,

@@ -1,7 +1,7 @@
 import type { SentShare } from '../../../schemas/agent.js'
 import type { ClusterNode, Instance } from '../../../schemas/types.js'
 import type { Deployment } from '../../store/configurations.js'
-import { compare, groupBy } from '../../util.js'
+import { compare, defined, groupBy } from '../../util.js'
 import { digestOf, packLayout } from '../../protocol/packed-layout.js'
 
 /**
@@ -65,6 +65,7 @@ export class Shares {
     return {
       config_id: this.deployment.configuration.id,
       layout: this.digest,
+      ...defined({ bundle: this.deployment.configuration.bundle }),
       nodes: this.nodes(instance)
         .filter(({ name }) => this.#reachable.has(name))
         .map(node => ({ ...node, ...(stopped.has(node.name) ? { desired_state: 'STOPPED' } : {}) }))

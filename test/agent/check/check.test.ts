@@ -51,9 +51,17 @@ function start(
     env = {}
   }: { bin?: string; host?: Partial<HostProbes>; timeoutMs?: number; env?: NodeJS.ProcessEnv } = {}
 ) {
+  const noBundle = async () => {
+    throw new Error('there is none')
+  }
   const directory = directoryOf(t)
   const settings = settingsOf({ 'management-state-dir': directory, 'agent-name': 'agent-a', bin })
-  const checks = new NodeChecks({ settings, env: { ...cleanEnv, ...env } }, { ...goodHost, ...host }, timeoutMs)
+  const checks = new NodeChecks(
+    { settings, env: { ...cleanEnv, ...env } },
+    { ...goodHost, ...host },
+    noBundle,
+    timeoutMs
+  )
   return {
     directory,
     checks,

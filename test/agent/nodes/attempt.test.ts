@@ -11,6 +11,7 @@ import { directoryOf } from '../../support/directory.js'
 import { cleanEnv, standIn } from '../../support/environment.js'
 import { settingsOf } from '../../support/settings.js'
 import { until } from '../../support/until.js'
+import { layoutsFrom } from '../../support/lacking.js'
 
 const nodes = [
   { name: 'manager', instance: 'a', role: 'MANAGER' },
@@ -71,7 +72,12 @@ async function deployed(t: Test, stubborn: readonly string[] = []) {
   )
   t.teardown(() => table.standby())
   const deploy = (force: boolean, signal: AbortSignal) =>
-    table.deploy({ ...share, layout: '' }, async () => share.layout, { force }, signal)
+    table.deploy(
+      { ...share, layout: '' },
+      layoutsFrom(async () => share.layout),
+      { force },
+      signal
+    )
   // Nobody waits for them to join.
   await deploy(false, AbortSignal.abort()).then(() =>
     until(() => programs.units.size === nodes.length, 'they are started')

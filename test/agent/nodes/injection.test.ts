@@ -25,6 +25,7 @@ import { cleanEnv } from '../../support/environment.js'
 import { settingsOf } from '../../support/settings.js'
 import { anyHost, anyLayout, anyNode, anyOptions } from '../../support/nasty.js'
 import { runs } from '../../support/runs.js'
+import { layoutsFrom } from '../../support/lacking.js'
 
 const witness = join(packageRoot, 'test', 'fixtures', 'agent', 'witness')
 const zeek = { path: witness, version: '9.0.0', zeekPath: '.:/nowhere' }
@@ -299,7 +300,7 @@ await t.test('a process gets its arguments and variables as they are, and writes
       async (nodes, layout) => {
         const results = await table.deploy(
           { config_id: 'c1', layout: digestOf(layout), nodes },
-          async () => layout,
+          layoutsFrom(async () => layout),
           {},
           AbortSignal.timeout(60_000)
         )

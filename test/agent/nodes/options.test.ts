@@ -12,6 +12,7 @@ import { cleanEnv, standIn } from '../../support/environment.js'
 import { freePorts } from '../../support/ports.js'
 import { settingsOf } from '../../support/settings.js'
 import { supervisorIn } from '../../support/supervisor.js'
+import { layoutsFrom } from '../../support/lacking.js'
 
 /** A table whose nodes run; `deploy` returns the process of each, by name. */
 async function start(t: Test) {
@@ -36,7 +37,12 @@ async function start(t: Test) {
       options
     }))
     const sent = { config_id: 'c', layout: digestOf(layout), nodes }
-    const results = await table.deploy(sent, async () => layout, {}, AbortSignal.timeout(60_000))
+    const results = await table.deploy(
+      sent,
+      layoutsFrom(async () => layout),
+      {},
+      AbortSignal.timeout(60_000)
+    )
     t.ok(
       results.every(({ success }) => success),
       JSON.stringify(results)

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto'
+import type { BundleFile } from '../../schemas/bundles.js'
+import { groupBy } from '../util.js'
+import { inOrder } from './manifest.js'
+
+/** What nodes make of a bundle that is in a directory. */
+export interface BundleUse {
+  /** Where it is. */
+  directory: string
+  /** What every node loads of it, in this order. */
+  loads: readonly string[]
+  /** A digest of its plugins; undefined where it has none. */
+  plugins: string | undefined
+  /** Digests of what scripts may read while they are parsed, beside other scripts, by directory. */
+  data: Readonly<Record<string, string>>
+}
+
+const script = /\.(zeek|bro)$/
+const digestOf = (files: readonly BundleFile[]) =>
+  createHash('sha256')
+    .update(JSON.stringify(inOrder(files).map(({ path, executable, sha256 }) => [path, executable, sha256])))
+    .digest('hex')
+
+/** Returns what nodes make of a bundle with these files, in a directory. */
+export function useOf(directory: string, files: readonly BundleFile[]): BundleUse {
+  const paths = new Set(files.map(({ path }) => path))
+  const plugins = files.filter(({ path }) => path.startsWith('plugins/'))
+  const data = files.filter(({ path }) => /^(scripts|packages)\//.test(path) && !script.test(path))
+  return {
+    directory,
+    loads: [...packagesOf(paths), ...(paths.has('scripts/local.zeek') ? ['local.zeek'] : [])],
+    plugins: plugins.length === 0 ? undefined : digestOf(plugins),
+    data: Object.fromEntries(
+      [...groupBy(data, ({ path }) => placeOf(path))].map(([place, of]) => [place, digestOf(of)])
+    )
+  }
+}
+
+/** Returns the names under which packages are loaded: of all together, where zkg has left that, else of each. */
+function packagesOf(paths: ReadonlySet<string>): string[] {
+  if (paths.has('packages/__load__.zeek')) return ['packages']
+  if (paths.has('packages/packages.zeek')) return ['packages/packages.zeek']
+  return [...paths].flatMap(path => /^(packages\/[^/]+)\/__load__\.zeek$/.exec(path)?.[1] ?? []).sort()
+}
+
+/** Returns whose a file is: of a package, or of the scripts. */
+const placeOf = (path: string) => /^packages\/[^/]+/.exec(path)?.[0] ?? 'scripts'
