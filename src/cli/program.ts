@@ -18,6 +18,7 @@ const commands: Record<string, () => Promise<Define>> = {
   instances: async () => (await import('./instances.js')).defineInstances,
   deploy: async () => (await import('./deploy.js')).defineDeploy,
   check: async () => (await import('./check.js')).defineCheck,
+  bundle: async () => (await import('./bundle.js')).defineBundle,
   config: async () => (await import('./config.js')).defineConfig,
   events: async () => (await import('./events.js')).defineEvents,
   history: async () => (await import('./request.js')).defineHistory,

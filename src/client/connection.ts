@@ -19,14 +19,14 @@ export async function connect(target: Target): Promise<Api> {
   const { fetch: send, Request: RequestClass } = await transportOf(target)
   /** Sends a request. It is sent again when its answer is lost, if that changes nothing. */
   const ask = async (request: Request, attempt = 1): Promise<Response> => {
+    // What has a key is done once; a question is asked again of a controller that has answered before.
+    const isRepeatable = request.headers.has('idempotency-key') || (isKnown && request.method === 'GET')
     try {
-      // A body can be sent once.
-      return await send(request.clone())
+      // A body can be sent once. One that is not sent again is not kept: it may be a large one.
+      return await send(isRepeatable ? request.clone() : request)
     } catch (error) {
       if (request.signal.aborted) throw error
       const failure = failureOfNetwork(error, url)
-      // What has a key is done once; a question is asked again of a controller that has answered before.
-      const isRepeatable = request.headers.has('idempotency-key') || (isKnown && request.method === 'GET')
       if (!isRepeatable || attempt === attempts || !isLost(failure)) throw failure
       await sleep(pauseMs * attempt, undefined, { signal: request.signal })
       return await ask(request, attempt + 1)

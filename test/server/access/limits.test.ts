@@ -178,7 +178,8 @@ await t.test('replays have an account of their own: who reads much of the past c
   })
   const account = limits.replayOf(viewer('a'))
   account.measure(() => {
-    for (const end = performance.now() + 20; performance.now() < end;);
+    // Of the processor: what it does for others meanwhile does not count.
+    for (const before = process.cpuUsage(); process.cpuUsage(before).user < 20_000;);
   })
   t.ok(account.isUsedUp())
   t.ok(limits.replayOf(viewer('a')).isUsedUp(), 'it is one for all streams of the client')
