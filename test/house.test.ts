@@ -21,7 +21,16 @@ const ground = [
   'src/sharing.ts',
   'src/settings.ts'
 ]
-const leaves = ['src/link', 'src/bundles', 'src/store', 'src/events', 'src/supervisor', 'src/zeek', 'src/formats', 'src/protocol']
+const leaves = [
+  'src/link',
+  'src/bundles',
+  'src/store',
+  'src/events',
+  'src/supervisor',
+  'src/zeek',
+  'src/formats',
+  'src/protocol'
+]
 const picture: Record<string, { value: string[]; type?: string[] }> = {
   schemas: { value: [] },
   'src/permission.ts': { value: [] },

@@ -108,8 +108,7 @@ function Result({ result: { success, node, instance, error, data } }: { result: 
       <StateMark tone={success ? 'good' : 'bad'} /> <span class="visually-hidden">{success ? 'done' : 'failed'}</span>{' '}
       {node !== undefined && <Link href={`/nodes/${node}`}>{node}</Link>}{' '}
       {instance !== undefined && <Link href={`/hosts/${instance}`}>{instance}</Link>}
-      {node === undefined && instance === undefined && 'The controller'}{' '}
-      <span class="text">{plain(error ?? '')}</span>
+      {node === undefined && instance === undefined && 'The controller'} <span class="text">{plain(error ?? '')}</span>
       {(data?.findings ?? []).map(({ level, message, file, line }, index) => (
         <p key={index} class="text">
           {level}: {file !== undefined && <code>{plain(`${file}${line === undefined ? '' : `:${line}`}`)}</code>}{' '}

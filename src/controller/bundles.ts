@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Bundle, BundleContent, BundleDifference, BundleFile, BundleList } from '../../schemas/bundles.js'
@@ -81,9 +82,9 @@ export class Bundles {
         await writer.close()
       }
       await syncDirectory(directory)
-      const kept = await this.#keep(pack, writer, { name, by })
-      isKept = kept.isNew
-      return kept
+      const { isKept: kept, ...answer } = await this.#keep(pack, writer, { name, by })
+      isKept = kept
+      return answer
     } catch (error) {
       throw isNoRoom(error) ? new AppError('unavailable', `the bundle cannot be kept: ${messageOf(error)}`) : error
     } finally {
@@ -162,23 +163,27 @@ export class Bundles {
     pack: string,
     { files, size: packSize }: PackWriter,
     { name, by }: { name?: string | undefined; by: Partial<Caller> }
-  ): Promise<{ bundle: Bundle; isNew: boolean }> {
-    const { table, write, now } = this.#options
+  ): Promise<{ bundle: Bundle; isNew: boolean; isKept: boolean }> {
+    const { directory, table, write, now } = this.#options
     const content = inOrder(files)
     const id = idOf(content)
-    const isNew = await write(record => {
-      const isNew = table.get(id) === undefined
-      if (isNew) {
+    const packed = { pack, pack_size: packSize }
+    const { isNew, isKept } = await write(record => {
+      const before = table.get(id)
+      // Its file can be gone: who restores a backup may have only the database.
+      const isLost = before !== undefined && !existsSync(join(directory, before.pack))
+      if (isLost) table.repack(id, packed, JSON.stringify(content))
+      if (!before) {
         const size = content.reduce((sum, file) => sum + file.size, 0)
         const row = { id, created_at: now(), created_by: by.name ?? null, size, files: content.length }
-        table.insert({ ...row, pack, pack_size: packSize }, JSON.stringify(content))
+        table.insert({ ...row, ...packed }, JSON.stringify(content))
       }
       if (name !== undefined) table.point(name, id)
       const detail = name === undefined ? id : `${id} ${name}`
       record(auditEntry('upload_bundle', 'succeeded', by, { detail }), auditKinds.change)
-      return isNew
+      return { isNew: !before, isKept: !before || isLost }
     })
-    return { bundle: this.#shown(this.#stored(id)), isNew }
+    return { bundle: this.#shown(this.#stored(id)), isNew, isKept }
   }
 
   #stored(ref: string): StoredBundle {

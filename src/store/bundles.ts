@@ -67,6 +67,11 @@ export class BundleTable {
     )
   }
 
+  /** Has a bundle's contents be in another file, in which they may be in another order. */
+  repack(id: string, { pack, pack_size: size }: Pick<StoredBundle, 'pack' | 'pack_size'>, content: string): void {
+    this.#store.run('UPDATE bundles SET pack = ?, pack_size = ?, content = ? WHERE id = ?', pack, size, content, id)
+  }
+
   /** Has a name point to a bundle from now on. */
   point(name: string, id: string): void {
     this.#store.run('INSERT INTO bundle_names VALUES (?, ?) ON CONFLICT DO UPDATE SET id = excluded.id', name, id)

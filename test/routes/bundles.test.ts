@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -126,6 +126,19 @@ await t.test('bundles over HTTP', async t => {
     await until(() => readdirSync(directory).length === before + 1, 'it is being written')
     client.destroy()
     await until(() => readdirSync(directory).length === before, 'it is gone')
+  })
+
+  await t.test('a bundle whose contents are gone is whole again when they are uploaded again', async t => {
+    const { id } = (await upload(tarOf({ path: 'scripts/lost', content: 'lost' }))).json
+    const before = readdirSync(directory)
+    const store = new Set(before)
+    for (const name of readdirSync(directory)) {
+      if (readFileSync(join(directory, name), 'utf8') === 'lost') rmSync(join(directory, name))
+    }
+    t.equal(readdirSync(directory).length, before.length - 1)
+    t.match(await upload(tarOf({ path: 'scripts/lost', content: 'lost' })), { status: 200, json: { id } })
+    const [again] = readdirSync(directory).filter(name => !store.has(name))
+    t.equal(readFileSync(join(directory, again!), 'utf8'), 'lost')
   })
 
   await t.test('what an upload has left that was killed is removed at the next start', async t => {
