@@ -27,7 +27,8 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   stalled: () => import('./stalled.js'),
   routes: () => import('./routes.js'),
   cli: () => import('./cli.js'),
-  console: () => import('./console.js')
+  console: () => import('./console.js'),
+  bundles: () => import('./bundles.js')
 }
 
 const {

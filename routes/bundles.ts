@@ -10,13 +10,13 @@ import {
   bundleParts,
   BundleRef
 } from '../schemas/bundles.js'
-import { Ref } from '../schemas/types.js'
+import { openapiKeyword, Ref } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import { contentOf, json, needs, problems } from './answers.js'
 import { paging, placeIn } from './pages.js'
 
 const tags = ['bundles']
-const archiveTypes = ['application/x-tar', 'application/gzip', 'application/x-gtar', 'application/octet-stream']
+const archiveTypes = ['application/x-tar', 'application/gzip', 'application/octet-stream']
 const params = Type.Object({ bundle: BundleRef })
 const parts = Object.entries(bundleParts)
   .map(([part, use]) => `\`${part}/\` (${use})`)
@@ -31,7 +31,10 @@ function ignoreRest(archive: Readable): void {
   archive.once('close', () => clearTimeout(timer))
 }
 
-const binary = Type.Any({ description: 'The archive.' })
+/** It is not validated: it is read as it comes. */
+const archive = Type.Any({
+  [openapiKeyword]: { schema: { type: 'string', format: 'binary', description: 'The archive.' } }
+})
 const location = Type.String({ description: 'The bundle.', examples: ['/v1/bundles/7d3a8c0b…'] })
 
 /** Routes for the files that nodes load: uploaded once, and sent to every host by a deployment. */
@@ -53,7 +56,9 @@ export const bundleRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }>
         summary: 'Upload a bundle',
         description: `A tar archive, also compressed by gzip, read as it comes: the settings controller_bundle_max_bytes and controller_bundle_max_files are its limits. At its top it has any of ${parts}, and nothing else; it holds files and directories, no links. The same content is one bundle, however it is packed: 200 when it is there already, so that no Idempotency-Key is needed. Times and owners do not count, of modes only whether a file is executable. A \`Problem\` names the entry that no bundle may have; nothing is kept then.`,
         querystring: Type.Object({ name: Type.Optional(BundleName) }, { additionalProperties: false }),
-        body: { content: contentOf(Object.fromEntries(archiveTypes.map(type => [type, binary]))) },
+        body: {
+          content: contentOf(Object.fromEntries(archiveTypes.map(type => [type, archive])))
+        },
         response: {
           200: json('The bundle, which was there already.', Ref(Bundle)),
           201: json('The bundle.', Ref(Bundle), { headers: { Location: location } }),
@@ -62,12 +67,12 @@ export const bundleRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }>
       }
     },
     async (request, reply) => {
-      const archive = request.body as Readable
+      const body = request.body as Readable
       // Kept open: who is refused is told why, also while the rest is still on its way.
-      const chunks = archive.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+      const chunks = body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
       const { bundle, isNew } = await bundles
         .receive(chunks, { name: request.query.name, by: request.principal })
-        .finally(() => ignoreRest(archive))
+        .finally(() => ignoreRest(body))
       return await reply
         .code(isNew ? 201 : 200)
         .header('location', `/v1/bundles/${bundle.id}`)

@@ -4662,13 +4662,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description The archive. */
         requestBody: {
             content: {
-                "application/x-tar": unknown;
-                "application/gzip": unknown;
-                "application/x-gtar": unknown;
-                "application/octet-stream": unknown;
+                "application/x-tar": string;
+                "application/gzip": string;
+                "application/octet-stream": string;
             };
         };
         responses: {

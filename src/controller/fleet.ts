@@ -26,6 +26,8 @@ const { hello: _hello, ...told } = controllerMethods
 /** Health reports of an instance, and its questions for layouts: more of them than a second has are of no use. */
 const reportRate = { perSecond: 2, burst: 20 }
 const layoutRate = { perSecond: 2, burst: 50 }
+/** Chunks of bundles that an agent may ask for at a time: ours asks for two. */
+const chunksMax = 8
 /** Length of what is told of a late answer: it may be of many nodes. */
 const lateLength = 2048
 /** How long an agent may take until its hello, in milliseconds: it asks zeek for its version first. */
@@ -170,6 +172,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   accept(transport: Transport, peerAddress: string, expected?: Expected): Link {
     const { heartbeatMs, log, controllerName } = this.#options
     let member: Member | undefined
+    let chunks = 0
     const link = new Link(
       transport,
       {
@@ -193,7 +196,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
             },
             bundle_chunk: async ({ id, offset }) => {
               if (!member) throw new AppError('forbidden', 'hello comes first')
-              return { data: await this.#options.bundles.chunk(id, offset) }
+              if (chunks >= chunksMax) throw new AppError('too_many_requests', 'chunks are asked for too often')
+              chunks++
+              try {
+                return { data: await this.#options.bundles.chunk(id, offset) }
+              } finally {
+                chunks--
+              }
             },
             change: ({ status, old_state: old, reason }) => {
               if (member) this.#note(member, status, reason, old)

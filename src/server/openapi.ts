@@ -119,6 +119,8 @@ function finishMedia({ content = {} }: Body, schemas: Record<string, Schema>): s
     const said = media[openapiKeyword]
     delete media[openapiKeyword]
     name ??= said?.shared
+    const { schema: other } = (media.schema as { [openapiKeyword]?: InOpenapi })[openapiKeyword] ?? {}
+    if (other) media.schema = other as Schema
     media.example ??= said?.example ?? exampleOf(media.schema, schemas)
   }
   return name
