@@ -12,6 +12,7 @@ import {
 } from '../schemas/bundles.js'
 import { openapiKeyword, Ref } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
+import { AppError } from '../src/errors.js'
 import { contentOf, json, needs, problems } from './answers.js'
 import { paging, placeIn } from './pages.js'
 
@@ -33,7 +34,10 @@ function ignoreRest(archive: Readable): void {
 
 /** It is not validated: it is read as it comes. */
 const archive = Type.Any({
-  [openapiKeyword]: { schema: { type: 'string', format: 'binary', description: 'The archive.' } }
+  description: 'The archive.',
+  [openapiKeyword]: {
+    schema: { type: 'string', format: 'binary', description: 'The archive.', examples: ['(the bytes of site.tar)'] }
+  }
 })
 const location = Type.String({ description: 'The bundle.', examples: ['/v1/bundles/7d3a8c0b…'] })
 
@@ -67,7 +71,8 @@ export const bundleRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }>
       }
     },
     async (request, reply) => {
-      const body = request.body as Readable
+      const body = request.body as Readable | null | undefined
+      if (!body) throw new AppError('invalid_request', 'the body is missing: a tar archive')
       // Kept open: who is refused is told why, also while the rest is still on its way.
       const chunks = body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
       const { bundle, isNew } = await bundles
@@ -105,6 +110,7 @@ export const bundleRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }>
         ...needs('operator'),
         tags,
         summary: 'Get a bundle with its files',
+        description: 'By one of its names, or its id. The files are sorted by path; their contents are not told.',
         params,
         response: { 200: json('The bundle.', Ref(BundleContent)), ...problems }
       }
@@ -120,6 +126,7 @@ export const bundleRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }>
         ...needs('operator'),
         tags,
         summary: 'Compare a bundle with an earlier one',
+        description: 'By paths, contents and modes: times and owners are no part of a bundle.',
         params,
         querystring: Type.Object({ from: BundleRef }, { additionalProperties: false }),
         response: { 200: json('What is different.', Ref(BundleDifference)), ...problems }

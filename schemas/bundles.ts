@@ -113,13 +113,23 @@ export type BundleList = Static<typeof BundleList>
 
 const Paths = (description: string) => ListOf(BundleFile, { maxItems: bundleFilesMax, description })
 
+export const BundleChange = Type.Object(
+  { before: Ref(BundleFile), after: Ref(BundleFile) },
+  {
+    $id: 'BundleChange',
+    ...closed,
+    description: 'A file of two bundles that has another content, or mode, in the later one.',
+    examples: [{ before: BundleFile.examples[0], after: { ...BundleFile.examples[0], executable: true } }]
+  }
+)
+
 export const BundleDifference = Type.Object(
   {
     from: BundleId,
     to: BundleId,
     added: Paths('Files that only the later one has.'),
     removed: Paths('Files that only the earlier one has.'),
-    changed: Type.Array(Type.Object({ before: Ref(BundleFile), after: Ref(BundleFile) }, closed), {
+    changed: ListOf(BundleChange, {
       maxItems: bundleFilesMax,
       description: 'Files of both, with another content or mode.'
     })
@@ -133,4 +143,4 @@ export const BundleDifference = Type.Object(
 )
 export type BundleDifference = Static<typeof BundleDifference>
 
-export const bundleComponents = [BundleFile, Bundle, BundleContent, BundleList, BundleDifference]
+export const bundleComponents = [BundleFile, Bundle, BundleContent, BundleList, BundleChange, BundleDifference]

@@ -495,7 +495,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get a bundle with its files */
+        /**
+         * Get a bundle with its files
+         * @description By one of its names, or its id. The files are sorted by path; their contents are not told.
+         */
         get: operations["get_bundle"];
         put?: never;
         post?: never;
@@ -516,7 +519,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Compare a bundle with an earlier one */
+        /**
+         * Compare a bundle with an earlier one
+         * @description By paths, contents and modes: times and owners are no part of a bundle.
+         */
         get: operations["diff_bundle"];
         put?: never;
         post?: never;
@@ -2694,6 +2700,27 @@ export interface components {
             next?: string;
         };
         /**
+         * @description A file of two bundles that has another content, or mode, in the later one.
+         * @example {
+         *       "before": {
+         *         "path": "scripts/local.zeek",
+         *         "executable": false,
+         *         "size": 27,
+         *         "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+         *       },
+         *       "after": {
+         *         "path": "scripts/local.zeek",
+         *         "executable": true,
+         *         "size": 27,
+         *         "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+         *       }
+         *     }
+         */
+        BundleChange: {
+            before: components["schemas"]["BundleFile"];
+            after: components["schemas"]["BundleFile"];
+        };
+        /**
          * @description What is different between two bundles, sorted by path.
          * @example {
          *       "from": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
@@ -2726,10 +2753,7 @@ export interface components {
             /** @description Files that only the earlier one has. */
             removed: components["schemas"]["BundleFile"][];
             /** @description Files of both, with another content or mode. */
-            changed: {
-                before: components["schemas"]["BundleFile"];
-                after: components["schemas"]["BundleFile"];
-            }[];
+            changed: components["schemas"]["BundleChange"][];
         };
         /**
          * @description The type of a request event.
@@ -4662,10 +4686,14 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
+        /** @description The archive. */
         requestBody: {
             content: {
+                /** @example (the bytes of site.tar) */
                 "application/x-tar": string;
+                /** @example (the bytes of site.tar) */
                 "application/gzip": string;
+                /** @example (the bytes of site.tar) */
                 "application/octet-stream": string;
             };
         };

@@ -3,6 +3,8 @@ import t from 'tap'
 import { agentPath } from '../../schemas/agent.js'
 import { Link, type Handlers } from '../../src/link/link.js'
 import { dial } from '../../src/link/websocket.js'
+import { tarOf } from '../bundles/tar.js'
+import { answerOf } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { fixture } from '../support/environment.js'
 
@@ -41,7 +43,14 @@ const requests = [
   ['get_instance_stats', {}]
 ] as const
 
-for (const version of [5]) {
+async function uploadBundle(url: string): Promise<{ bundle: string }> {
+  const body = new Uint8Array(tarOf({ path: 'scripts/local.zeek' }))
+  const headers = { 'content-type': 'application/x-tar' }
+  const { json } = await answerOf(await fetch(`${url}/v1/bundles`, { method: 'POST', headers, body }))
+  return { bundle: json.id }
+}
+
+for (const version of [6]) {
   await t.test(`the controller works with an agent of version ${version}, as it was recorded`, async t => {
     const controller = await startTestController(t)
     const [hello, ...answers] = recorded(version)
@@ -66,6 +75,13 @@ for (const version of [5]) {
       results,
       [{ success: false, error: `there is no method ${lacking}` }],
       'a result says what it does not know'
+    )
+    const { bundle } = await uploadBundle(controller.url)
+    await controller.ask('stage_configuration', { config: { ...config, bundle } })
+    t.match(
+      (await controller.ask('deploy', { check: false })).results,
+      [{ success: false, error: 'the agent of agent-1 (0.1.0) knows no bundles: upgrade it' }],
+      'it would start its nodes without'
     )
     await t.rejects(link.ask('nothing', {}, options), { code: 'not_found', message: 'there is no method nothing' })
   })

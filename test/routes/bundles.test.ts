@@ -115,6 +115,10 @@ await t.test('bundles over HTTP', async t => {
     })
     t.match(await upload(tarOf(local), '', 'text/plain'), { status: 415 })
     t.match(await upload(tarOf(local), '?name=a/b'), { status: 400, json: { errors: [{ field: 'querystring/name' }] } })
+    t.match(await answerOf(await fetch(`${url}/v1/bundles`, { method: 'POST' })), {
+      status: 400,
+      json: { detail: 'the body is missing: a tar archive' }
+    })
     // Who vanishes in the middle.
     const bytes = tarOf({ path: 'scripts/x', content: randomBytes(200_000) })
     const client = httpRequest(`${url}/v1/bundles`, {
