@@ -145,6 +145,11 @@ export const generators: readonly Generator[] = [
         text: /^Unsupported content type text\/(x-ini|plain)$/,
         reason: 'a file of another tool as a body'
       },
+      { text: /^WARNING parsing POST \/v1\/bundles/, reason: 'the head of the two below' },
+      {
+        text: /^Unsupported content type application\/(x-tar|gzip)$/,
+        reason: 'an archive, which it sends as application/octet-stream'
+      },
       { text: /^RequestBody\(/, reason: 'what it cannot read, again' }
     ]
   },
