@@ -218,8 +218,10 @@ async function extract(
       const { buffer, bytesRead } = await pack.read({ buffer: Buffer.allocUnsafe(length), position: offset + done })
       if (bytesRead === 0) break
       const chunk = buffer.subarray(0, bytesRead)
+      // The disk works meanwhile.
+      const writing = file.appendFile(chunk)
       hash.update(chunk)
-      await file.appendFile(chunk)
+      await writing
       done += bytesRead
     }
   } finally {

@@ -40,8 +40,10 @@ export class PackWriter {
     const hash = createHash('sha256')
     let end = this.#at
     for await (const chunk of content) {
+      // The disk works meanwhile.
+      const writing = this.#write(chunk, end)
       hash.update(chunk)
-      await this.#write(chunk, end)
+      await writing
       end += chunk.length
     }
     const sha256 = hash.digest('hex')
