@@ -30,12 +30,17 @@ export async function writeFileAtomically(path: string, text: string): Promise<v
       await file.close()
     }
     await rename(temporary, path)
-    const directory = await open(dirname(path), 'r')
-    await directory.sync().finally(() => directory.close())
+    await syncDirectory(dirname(path))
   } catch (error) {
     await unlink(temporary).catch(() => {})
     throw error
   }
+}
+
+/** Makes what was created, renamed or removed in a directory last beyond a crash of the machine. */
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  await directory.sync().finally(() => directory.close())
 }
 
 /**

@@ -64,7 +64,7 @@ export class Content {
    */
   async ensure(id: string, source: BundleSource): Promise<void> {
     await this.#work.run(async () => {
-      if (await this.#isSound(id)) return
+      if (await this.#sound(id)) return
       await mkdir(this.#directory, { recursive: true, mode: 0o700 })
       const files = checked(id, await source.files(id))
       await this.#fetch(id, files, source)
@@ -85,10 +85,11 @@ export class Content {
         this.#current = undefined
         return await rm(link, { force: true })
       }
-      if (!(await this.#isSound(id))) {
+      const files = await this.#sound(id)
+      if (!files) {
         throw new AppError('unavailable', `bundle ${id} is not on this host: deploy again`)
       }
-      this.#current = useOf(link, (await this.#known(id)).files)
+      this.#current = useOf(link, files)
       if ((await readlink(link).catch(() => undefined)) === id) return
       const next = `${link}.new`
       await rm(next, { force: true })
@@ -117,18 +118,22 @@ export class Content {
     return { ...known, files: checked(id, known.files) }
   }
 
-  /** Whether a bundle is here as it should be. After a crash of the machine its files may not be what was written. */
-  async #isSound(id: string): Promise<boolean> {
+  /**
+   * Returns the files of a bundle that is here as it should be. After a crash of the machine they may not be what was
+   * written.
+   */
+  async #sound(id: string): Promise<PackedFile[] | undefined> {
     const known = await this.#known(id).catch(() => undefined)
-    if (!known || !(await stat(this.#pathOf(id)).catch(() => undefined))) return false
-    if (known.boot === bootId) return true
-    for (const { path, sha256 } of known.files) {
+    if (!known || !(await stat(this.#pathOf(id)).catch(() => undefined))) return undefined
+    const { files, boot } = known
+    if (boot === bootId) return files
+    for (const { path, sha256 } of files) {
       if ((await digestOf(join(this.#pathOf(id), path)).catch(() => undefined)) === sha256) continue
       await this.#remove(id)
-      return false
+      return undefined
     }
-    await this.#note(id, known.files)
-    return true
+    await this.#note(id, files)
+    return files
   }
 
   async #note(id: string, files: PackedFile[]): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
-import type { Schema } from '../client/connection.js'
+import type { Api, Schema } from '../client/connection.js'
 import { exitCodes, Failure } from '../client/failure.js'
 import { itemsOf } from '../client/pages.js'
 import { tableOf } from '../terminal/table.js'
@@ -86,10 +86,7 @@ function defineList(command: Parent, io: Io): void {
   )
   listing.action(async options => {
     const { api, signal, screen } = await open(io, options)
-    const bundles = await itemsOf({ pageMax }, async query => {
-      const { data } = await api.GET('/v1/bundles', { params: { query }, signal })
-      return { items: data!.bundles, next: data!.next }
-    })
+    const bundles = await allBundles(api, signal)
     if (options.json === true) return printJson(io, { bundles })
     if (bundles.length === 0) return remark(io, 'no bundles')
     print(
@@ -203,16 +200,17 @@ function defineDelete(command: Parent, io: Io): void {
   })
 }
 
-type Api = Awaited<ReturnType<typeof open>>['api']
+async function allBundles(api: Api, signal: AbortSignal): Promise<Schema['Bundle'][]> {
+  return await itemsOf({ pageMax }, async query => {
+    const { data } = await api.GET('/v1/bundles', { params: { query }, signal })
+    return { items: data!.bundles, next: data!.next }
+  })
+}
 
 /** Returns the name, or the whole ID of a bundle of which the first digits are given. Throws a Failure for several. */
 async function idOf(api: Api, ref: string, signal: AbortSignal): Promise<string> {
   if (!/^[0-9a-f]{6,63}$/.test(ref)) return ref
-  const bundles: Schema['Bundle'][] = await itemsOf({ pageMax }, async query => {
-    const { data } = await api.GET('/v1/bundles', { params: { query }, signal })
-    return { items: data!.bundles, next: data!.next }
-  })
-  const fitting = bundles.filter(({ id, names }) => id.startsWith(ref) || names.includes(ref))
+  const fitting = (await allBundles(api, signal)).filter(({ id, names }) => id.startsWith(ref) || names.includes(ref))
   if (fitting.length > 1) throw new Failure(exitCodes.usage, `${ref} is the beginning of ${fitting.length} bundles`)
   return fitting[0]?.id ?? ref
 }

@@ -11,6 +11,7 @@ import { auditEntry, auditKinds } from '../requests/audit-entry.js'
 import type { Caller } from '../requests/caller.js'
 import type { AppendEntry } from '../requests/journal.js'
 import type { BundleTable, StoredBundle } from '../store/bundles.js'
+import { syncDirectory } from '../util.js'
 
 export interface BundlesOptions {
   /** Where the contents are, a file for each bundle. */
@@ -241,9 +242,4 @@ async function readChunk(path: string, offset: number, size: number): Promise<st
   } finally {
     await file.close()
   }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  await directory.sync().finally(() => directory.close())
 }

@@ -32,8 +32,8 @@ function zeromqOptions(node: AssignedNode, { hub }: Layout): string[] {
 }
 
 /**
- * Returns a node's command line. `loads`: what every node loads of its bundle, before its own scripts. The backend and our defaults come first, so that the node's scripts can change what
- * they set. The node's options override the rest: code (-e) is what Zeek reads last, after all scripts and arguments.
+ * Returns a node's command line. `loads`: what every node loads of its bundle, before its own scripts. The backend and
+ * our defaults come first, so that the node's scripts can change what they set. The node's options override the rest: code (-e) is what Zeek reads last, after all scripts and arguments.
  * They are in a script, since every user of a host can see the command lines of all.
  */
 export function renderCommand(
@@ -61,8 +61,8 @@ export interface ZeekPaths {
   scripts: string
   /** Zeek's own search path. */
   zeekPath: string
-  /** The directory of the bundle, if there is one, and whether that has plugins. */
-  bundle?: { directory: string; hasPlugins: boolean } | undefined
+  /** The directory of the bundle, if there is one, and a digest of its plugins, if it has any. */
+  bundle?: { directory: string; plugins: string | undefined } | undefined
 }
 
 /** Where and when a node that writes logs rotates them. */
@@ -105,7 +105,7 @@ export function renderEnvironment(
     ...node.env,
     ...(rotation ? renderRotation(rotation) : {}),
     CLUSTER_NODE: node.name,
-    ...(bundle?.hasPlugins === true
+    ...(bundle?.plugins !== undefined
       ? { ZEEK_PLUGIN_PATH: [`${bundle.directory}/plugins`, plugins].filter(Boolean).join(':') }
       : {}),
     ZEEKPATH: [

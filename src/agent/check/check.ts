@@ -19,7 +19,7 @@ import type { Own } from './listeners.js'
 import { parse } from './parse.js'
 import { groupsOf, slowestFirst, type Parsed } from './parse-groups.js'
 import { diskFindings, preflight, surroundingsOf } from './preflight.js'
-import { directories, placeOf, rotationOf } from '../nodes/zeek-program.js'
+import { directories, rotationOf } from '../nodes/zeek-program.js'
 
 /** Most findings that are kept for one node. */
 const maxFindings = 100
@@ -158,7 +158,7 @@ export class NodeChecks {
         const env: Record<string, string> = {
           ...renderEnvironment(
             node,
-            { scripts, zeekPath: zeek.zeekPath, bundle: placeOf(bundle) },
+            { scripts, zeekPath: zeek.zeekPath, bundle },
             this.#context.env,
             rotationOf(node, layout, settings)
           ),

@@ -49,10 +49,6 @@ export function rotationOf({ role }: AssignedNode, layout: Layout, settings: Age
     : undefined
 }
 
-/** Returns where a bundle is, as nodes are told. */
-export const placeOf = (bundle: BundleUse | undefined) =>
-  bundle && { directory: bundle.directory, hasPlugins: bundle.plugins !== undefined }
-
 /**
  * Returns a node as a program to keep running. Its tag is a hash of what the node is made of: command line, options,
  * its own environment, the layout, and where its logs go. What it merely inherits (PATH, TZ …) does not count, so that
@@ -67,12 +63,7 @@ export function programOf(
   const { scripts, node: directory } = directories(settings)
   const rotation = rotationOf(node, share.layout, settings)
   const command = renderCommand(node, share.layout, zeek.path, bundle?.loads)
-  const environment = renderEnvironment(
-    node,
-    { scripts, zeekPath: zeek.zeekPath, bundle: placeOf(bundle) },
-    env,
-    rotation
-  )
+  const environment = renderEnvironment(node, { scripts, zeekPath: zeek.zeekPath, bundle }, env, rotation)
   const inputs = [
     command,
     Object.entries(node.env ?? {}).sort(),
