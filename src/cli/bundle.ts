@@ -67,7 +67,10 @@ function definePush(command: Parent, io: Io): void {
       })
       if (options.json === true) return printJson(io, data)
       const { id, files, size } = data!
-      remark(io, `${files} ${files === 1 ? 'file' : 'files'}, ${bytes(size)}${response.status === 200 ? ', there already' : ''}`)
+      remark(
+        io,
+        `${files} ${files === 1 ? 'file' : 'files'}, ${bytes(size)}${response.status === 200 ? ', there already' : ''}`
+      )
       print(io, id)
     } finally {
       await close()
