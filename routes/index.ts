@@ -4,6 +4,7 @@ import type { Controller } from '../src/controller/controller.js'
 import type { Metrics } from '../src/server/metrics.js'
 import { auditRoutes } from './audit.js'
 import { bundleRoutes } from './bundles.js'
+import { optionRoutes } from './options.js'
 import { conversionRoutes } from './conversions.js'
 import { eventRoutes } from './events.js'
 import { messageRoutes } from './messages.js'
@@ -25,6 +26,7 @@ export const routes: FastifyPluginAsync<{
   await app.register(eventRoutes, { prefix: '/v1', controller, access })
   await app.register(stateRoutes, { prefix: '/v1', controller, access })
   await app.register(bundleRoutes, { prefix: '/v1', controller })
+  await app.register(optionRoutes, { prefix: '/v1', controller, closing })
   await app.register(conversionRoutes, { prefix: '/v1', controller })
   await app.register(auditRoutes, { prefix: '/v1', access })
   await app.register(sessionRoutes, { prefix: '/v1', guard: access.guard })

@@ -10,69 +10,17 @@ import {
   type RequestDefinition,
   type RequestType
 } from '../schemas/api.js'
-import { openapiKeyword, Ref, reqidExample, RequestId } from '../schemas/types.js'
+import { Ref, RequestId } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import { AppError } from '../src/errors.js'
 import { acceptClusterCfg, clusterCfgContent, readBody } from './cluster-cfg.js'
-import { contentOf, json, maxWaitSeconds, needs, problems, Wait } from './answers.js'
+import { contentOf, json, needs, problems, Wait } from './answers.js'
 import { paging, placeIn } from './pages.js'
+import { submission, submits } from './submission.js'
 
 const tags = ['requests']
 /** A page of requests ends early once it has more results. */
 const pageResults = 1_000
-/** The longest time that a timer supports. */
-const maxTimeoutSeconds = 2_147_483
-
-/** The headers of the answer to a POST. */
-const headers = {
-  Location: Type.String({ description: 'The path of the request.', examples: [`/v1/requests/${reqidExample}`] }),
-  'Preference-Applied': Type.Optional(
-    Type.String({ description: 'The preference that was kept to.', examples: ['wait=10'] })
-  ),
-  'Idempotent-Replayed': Type.Optional(
-    Type.String({ description: '`true`, when the key has come with this request before.', examples: ['true'] })
-  )
-}
-
-const postHeaders = Type.Object({
-  prefer: Type.Optional(
-    Type.String({
-      maxLength: 256,
-      description: `\`wait=N\`: answer with the finished request if it finishes within N (at most ${maxWaitSeconds}) seconds.`,
-      examples: ['wait=10'],
-      [openapiKeyword]: { name: 'Prefer', shared: 'Prefer' }
-    })
-  ),
-  'idempotency-key': Type.Optional(
-    Type.String({
-      pattern: '^("[\\u0020-\\u0021\\u0023-\\u007e]{1,255}"|[!#-~]{1,255})$',
-      'x-expected': 'a key of 1 to 255 printable characters, without white space unless it is in quotes',
-      description: 'The same key with the same payload is the same request.',
-      examples: ['deploy-2026-11-22'],
-      [openapiKeyword]: { name: 'Idempotency-Key', shared: 'IdempotencyKey' }
-    })
-  )
-})
-
-/** Returns the schema of `timeout`, for requests that may have at most so many seconds. */
-function timeoutOf(maximum?: number) {
-  return Type.Optional(
-    Type.Number({
-      minimum: 0.001,
-      maximum: maximum ?? maxTimeoutSeconds,
-      description: 'Seconds until the request times out. The setting controller_timeout_max may allow less.',
-      examples: [60],
-      [openapiKeyword]: { shared: maximum === undefined ? 'Timeout' : undefined }
-    })
-  )
-}
-
-/** Returns the seconds of `Prefer: wait=N` (RFC 7240); undefined when there is none. Others are ignored. */
-function preferredWait(prefer: string | undefined): number | undefined {
-  const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])/i.exec(prefer ?? '')?.[1]
-  return seconds === undefined ? undefined : Math.min(Number(seconds), maxWaitSeconds)
-}
-
 /** Returns the place of a request among all; undefined for what is none. */
 function requestPlace(text: string): number | undefined {
   const place = /^[1-9][0-9]{0,15}$/.test(text) ? Number(text) : undefined
@@ -95,41 +43,23 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
   app,
   { controller, closing }
 ) => {
+  const submit = submission(controller, closing)
   const post = (scope: typeof app, type: RequestType) => {
-    const {
-      summary,
-      description,
-      role,
-      arguments: body,
-      timeout,
-      timeoutMax,
-      takes,
-      isForTesting = false
-    }: RequestDefinition = requests[type]
-    const byDefault = takes === undefined ? `${timeout} seconds` : `what its steps may take, ${takes}`
+    const { summary, description, arguments: body, isForTesting = false }: RequestDefinition = requests[type]
     const takesFile = type === 'stage_configuration'
+    const { schema, timesOut } = submits(type)
     scope.post(
       `/requests/${type}`,
       {
         // Such bodies hold little more than names of nodes.
         ...(takesFile ? {} : { bodyLimit: Math.min(1_048_576, app.initialConfig.bodyLimit ?? Infinity) }),
         schema: {
+          ...schema,
           operationId: `request_${type}`,
-          ...needs(role),
           tags: isForTesting ? ['testing'] : tags,
           summary,
-          description: `${description} It times out after \`timeout\`; without, after the setting controller_timeout_${type}, else ${byDefault}.`,
-          headers: postHeaders,
-          querystring: Type.Object({ timeout: timeoutOf(timeoutMax) }, { additionalProperties: false }),
-          body: takesFile ? { content: contentOf({ 'application/json': Ref(body), ...clusterCfgContent }) } : Ref(body),
-          response: {
-            200: json('The request has finished.', Ref(ClusterRequest), { headers, shared: 'RequestFinished' }),
-            202: json('The request was accepted; its response comes as an event.', Ref(ClusterRequest), {
-              headers,
-              shared: 'RequestAccepted'
-            }),
-            ...problems
-          }
+          description: `${description} ${timesOut}`,
+          body: takesFile ? { content: contentOf({ 'application/json': Ref(body), ...clusterCfgContent }) } : Ref(body)
         },
         preValidation: async request => {
           if (request.body === undefined) request.body = {} as never
@@ -141,33 +71,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
           }
         }
       },
-      async (request, reply) => {
-        const { timeout } = request.query
-        const key = request.headers['idempotency-key']?.replace(/^"(.*)"$/, '$1')
-        const {
-          request: started,
-          replayed,
-          own
-        } = await controller.request(type, request.body as Arguments<RequestType>, {
-          timeout,
-          by: request.principal,
-          idempotencyKey: key
-        })
-        const wait = preferredWait(request.headers.prefer)
-        // Stop waiting when the client has disconnected.
-        const finished =
-          wait === undefined ? started : await controller.waitForRequest(started.reqid, wait, closing, request.signal)
-        const whole =
-          own && finished.state !== 'pending'
-            ? { ...finished, results: own.map(outcome => ({ ...outcome, reqid: finished.reqid })) }
-            : finished
-        reply.header('location', `/v1/requests/${started.reqid}`)
-        if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
-        if (replayed) reply.header('idempotent-replayed', 'true')
-        return await reply
-          .code(finished.state === 'pending' || (wait === undefined && !replayed) ? 202 : 200)
-          .send(whole)
-      }
+      async (request, reply) => await submit(type, request.body as Arguments<RequestType>, request, reply)
     )
   }
 

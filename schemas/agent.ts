@@ -2,6 +2,7 @@ import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { BundleFile, bundleFilesMax, BundleId } from './bundles.js'
 import { HealthReport, NodeStats, NodeStep } from './operations.js'
 import { NodeOutputStream } from './requests.js'
+import { OptionName, RuntimeOptions } from './runtime-options.js'
 import {
   closed,
   ClusterRole,
@@ -27,9 +28,7 @@ import {
  * absent: so each end works with the version before its own, and a method that the other end does not know fails with
  * `not_found`.
  */
-export const agentApiVersion = 7
-/** The first version that knows bundles. */
-export const bundlesSince = 7
+export const agentApiVersion = 8
 
 /** Returns whether this end works with an end of that version. */
 export function isSpoken(version: unknown): boolean {
@@ -76,7 +75,9 @@ export const Share = Type.Object({
   config_id: Type.String(),
   layout: Layout,
   nodes: Type.Array(AssignedNode),
-  bundle: Type.Optional(BundleId)
+  bundle: Type.Optional(BundleId),
+  /** Options that nodes have set while they run. */
+  options: Type.Optional(RuntimeOptions)
 })
 export type Share = Static<typeof Share>
 
@@ -159,6 +160,25 @@ const Follow = Type.Object({ duration: Type.Number(), max_lines: Type.Integer() 
 const MaxBytes = Type.Optional(Type.Integer({ minimum: 0 }))
 const Watch = Type.Object({ duration: Type.Number(), interval: Type.Number() })
 
+/**
+ * What has become of an option in a node. `set`: it has this value now, a JSON text. `refused`: Zeek has refused the
+ * value, with these words, and the one before stays. `unknown`: the node's scripts have no such option. `later`: it does
+ * not run, and sets it when it starts. `unanswered`: it does not say.
+ */
+export const OptionOutcome = Type.Object(
+  {
+    node: Name,
+    outcome: Type.Unsafe<'set' | 'refused' | 'unknown' | 'later' | 'unanswered'>({
+      type: 'string',
+      enum: ['set', 'refused', 'unknown', 'later', 'unanswered']
+    }),
+    value: Type.Optional(Type.String({ maxLength: 65_536 })),
+    error: Type.Optional(Line)
+  },
+  closed
+)
+export type OptionOutcome = Static<typeof OptionOutcome>
+
 /** Methods that the controller calls on the agent: parameters, answer, and the parts that come before the answer. */
 export const agentMethods = {
   /**
@@ -173,6 +193,14 @@ export const agentMethods = {
   get_id_value: {
     params: Type.Object({ id: Type.String(), nodes, max_bytes: MaxBytes }),
     answer: outcomesWith('value')
+  },
+  /**
+   * Has nodes set these options, and no others, now and whenever they are started. Answered with what has become of one
+   * of them in each node. Kept as a part of the share, like that.
+   */
+  set_options: {
+    params: Type.Object({ options: RuntimeOptions, changed: OptionName }),
+    answer: Type.Array(OptionOutcome, { maxItems: instanceNodesMax })
   },
   start: ofSlowNodes,
   stop: ofSlowNodes,

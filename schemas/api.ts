@@ -9,6 +9,7 @@ import {
   RequestTypeName,
   RestartStrategy
 } from './requests.js'
+import { OptionSetting, SetOption, SetOptionList } from './runtime-options.js'
 import {
   closed,
   ClusterConfiguration,
@@ -375,6 +376,9 @@ export const apiComponents = [
   NodeList,
   ConfigurationDocument,
   ConvertedConfiguration,
+  OptionSetting,
+  SetOption,
+  SetOptionList,
   FieldError,
   ProblemCode,
   Problem,

@@ -1,5 +1,6 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import type { NeededRole } from './access.js'
+import { OptionName, OptionValue } from './runtime-options.js'
 import {
   closed,
   ClusterConfigurationInput,
@@ -232,6 +233,40 @@ export const requests = {
     description:
       'Each node is parsed (`zeek -a`) on its own instance, with its arguments, environment and layout, and its host is looked at: interface, ports, CPU, executable, disk, capabilities. One result per node, with what was found.'
   },
+  set_option: {
+    arguments: Type.Object(
+      { name: OptionName, value: OptionValue },
+      {
+        $id: 'SetOptionArguments',
+        ...closed,
+        description: 'Which option, and its value.',
+        examples: [{ name: 'Site::local_nets', value: '10.0.0.0/8,192.168.0.0/16' }]
+      }
+    ),
+    changes: true,
+    role: 'operator',
+    timeout: 30,
+    summary: 'Set an option while nodes run',
+    description:
+      "Sets an option (what Zeek's scripts declare with `option`) in every running node that has it, without a restart; one that is started later sets it, too, until the option is unset. One result per node, whose data holds the value that it has now; none, where it does not run or has no such option. When a node refuses the value, nothing is changed anywhere: its error has Zeek's words. `PUT /v1/options/{name}` is the same."
+  },
+  unset_option: {
+    arguments: Type.Object(
+      { name: OptionName },
+      {
+        $id: 'UnsetOptionArguments',
+        ...closed,
+        description: 'Which option.',
+        examples: [{ name: 'Site::local_nets' }]
+      }
+    ),
+    changes: true,
+    role: 'operator',
+    timeout: 30,
+    summary: 'Unset an option',
+    description:
+      'The option is in every node what its scripts make it, without a restart. One result per node, whose data holds that value. `DELETE /v1/options/{name}` is the same.'
+  },
   get_node_output: {
     arguments: Type.Object(
       {
@@ -369,6 +404,8 @@ export const RequestArguments = Type.Object(
     force: Type.Optional(Type.Boolean()),
     check: Type.Optional(Type.Boolean()),
     id: Type.Optional(Type.String()),
+    name: Type.Optional(Type.String()),
+    value: Type.Optional(Type.String()),
     nodes: Type.Optional(Type.Array(Type.String())),
     roles: Type.Optional(Type.Array(Ref(ClusterRole))),
     instances: Type.Optional(Type.Array(Type.String())),

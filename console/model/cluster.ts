@@ -182,6 +182,8 @@ function afterRequestEvent(requests: Cluster['requests'], event: DomainEvent): C
   const after = requestAfter(before, event)
   if (after === before || after === undefined) return requests
   const next = new Map(requests).set(event.reqid, after)
+  // Answers are as long as the cluster is large; those of the watches that go on all the time are of no use here.
+  if (after.type === 'get_node_stats' && after.state !== 'pending') next.delete(event.reqid)
   const answered = [...next.values()].filter(({ state }) => state !== 'pending')
   for (const { reqid } of answered.slice(0, Math.max(0, answered.length - answeredMax))) next.delete(reqid)
   return next

@@ -1,5 +1,6 @@
 import { appendFileSync, closeSync, fstatSync, openSync, readSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ConfigReader, type RuntimeOptions } from './config-reader.js'
 import type { Identifiers } from './identifiers.js'
 import type { Peers } from './peers.js'
 import { error } from './report.js'
@@ -12,6 +13,7 @@ export interface ChannelOptions {
   peers: Peers
   /** Undefined for a node that is to be mute. */
   identifiers: Identifiers | undefined
+  options: RuntimeOptions
   beatMs: number
 }
 
@@ -23,6 +25,8 @@ export class Channel {
   #joined: boolean
   #beats = 0
   #answered = 0
+  readonly #config: ConfigReader
+  readonly #originals = new Map<string, unknown>()
 
   constructor(options: ChannelOptions) {
     const { directory, peers, beatMs } = options
@@ -39,6 +43,9 @@ export class Channel {
     setInterval(() => {
       for (const line of this.#source.lines()) this.#answer(line)
     }, HEARTBEAT_MS)
+    this.#config = new ConfigReader(join(directory, 'options'))
+    this.#readOptions()
+    setInterval(() => this.#readOptions(), HEARTBEAT_MS)
   }
 
   #beat(): void {
@@ -57,13 +64,32 @@ export class Channel {
     if (id === undefined || number <= this.#answered) return
     this.#answered = number
     const answer = this.#options.identifiers?.lookup(id)
-    if (!answer) return
-    this.#write(
-      'tell',
-      appendFileSync,
-      { invocation: this.#invocation, number, ...(answer.success ? { value: answer.value } : { error: answer.value }) },
-      '\n'
-    )
+    if (answer) this.#tell(number, answer.success ? { value: answer.value } : { error: answer.value })
+  }
+
+  #tell(number: number, answer: { value: string } | { error: string }): void {
+    this.#write('tell', appendFileSync, { invocation: this.#invocation, number, ...answer }, '\n')
+  }
+
+  #readOptions(): void {
+    const { options, identifiers } = this.#options
+    // A mute node runs no event.
+    if (!identifiers) return
+    const complaints: string[] = []
+    for (const [name, value] of this.#config.read(text => complaints.push(text))) {
+      if (name !== 'ZeekClusterController::options_read') {
+        if (!this.#originals.has(name)) this.#originals.set(name, options.json(name))
+        options.set(name, value)
+        continue
+      }
+      const [number, ...named] = String(value).split(' ')
+      for (const [gone, original] of this.#originals) {
+        if (named.includes(gone)) continue
+        options.set(gone, original)
+        this.#originals.delete(gone)
+      }
+      this.#tell(Number(number), { value: JSON.stringify(complaints) })
+    }
   }
 
   #write(name: string, write: (path: string, text: string) => void, value: object, before = ''): void {

@@ -1,4 +1,5 @@
 import type { Layout } from './layout.js'
+import type { RuntimeOptions } from './config-reader.js'
 import type { Options } from './options.js'
 
 /** What a node answers when it is asked for an identifier's value. */
@@ -10,9 +11,16 @@ export interface Answer {
 export class Identifiers {
   readonly #fixed: Map<string, unknown>
   readonly #options: Options
+  readonly #runtime: RuntimeOptions
 
-  constructor(node: string, backend: string | undefined, layout: Layout, options: Options) {
+  constructor(
+    node: string,
+    backend: string | undefined,
+    layout: Layout,
+    { options, runtime }: { options: Options; runtime: RuntimeOptions }
+  ) {
     this.#options = options
+    this.#runtime = runtime
     this.#fixed = new Map<string, unknown>([
       ['Cluster::node', node],
       [
@@ -38,7 +46,7 @@ export class Identifiers {
 
   lookup(id: string): Answer {
     if (id === 'Demo::no_value') return { success: false, value: 'no ID value' }
-    const value = this.#fixed.has(id) ? this.#fixed.get(id) : this.#options.json(id)
+    const value = this.#fixed.has(id) ? this.#fixed.get(id) : (this.#runtime.json(id) ?? this.#options.json(id))
     if (value === undefined) return { success: false, value: 'unknown id' }
     return { success: true, value: JSON.stringify(value) }
   }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Arguments } from './arguments.js'
 import { startBroker } from './broker.js'
 import { Channel } from './channel.js'
+import { RuntimeOptions } from './config-reader.js'
 import { Identifiers } from './identifiers.js'
 import { openInterface, tellPackets } from './interface.js'
 import type { Layout } from './layout.js'
@@ -66,8 +67,9 @@ export async function run({ name, args, layout, options, backend }: Program): Pr
   const directory = process.env['ZEEK_CLUSTER_CONTROLLER_CHANNEL']
   const beatMs = (toSeconds(options.get('ZeekClusterController::beat_interval')) ?? 0) * 1000
   if (!checking && directory && beatMs > 0) {
-    const identifiers = misbehaviour.mute ? undefined : new Identifiers(name, backend, layout, options)
-    void new Channel({ directory, peers, identifiers, beatMs })
+    const runtime = new RuntimeOptions()
+    const identifiers = misbehaviour.mute ? undefined : new Identifiers(name, backend, layout, { options, runtime })
+    void new Channel({ directory, peers, identifiers, options: runtime, beatMs })
   }
   if (ending) return
   const loggers = [...layout.nodes.values()].filter(({ type }) => type === 'LOGGER').length

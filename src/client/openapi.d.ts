@@ -184,6 +184,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/requests/set_option": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set an option while nodes run
+         * @description Sets an option (what Zeek's scripts declare with `option`) in every running node that has it, without a restart; one that is started later sets it, too, until the option is unset. One result per node, whose data holds the value that it has now; none, where it does not run or has no such option. When a node refuses the value, nothing is changed anywhere: its error has Zeek's words. `PUT /v1/options/{name}` is the same. It times out after `timeout`; without, after the setting controller_timeout_set_option, else 30 seconds.
+         */
+        post: operations["request_set_option"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/unset_option": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unset an option
+         * @description The option is in every node what its scripts make it, without a restart. One result per node, whose data holds that value. `DELETE /v1/options/{name}` is the same. It times out after `timeout`; without, after the setting controller_timeout_unset_option, else 30 seconds.
+         */
+        post: operations["request_unset_option"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/requests/get_node_output": {
         parameters: {
             query?: never;
@@ -527,6 +567,50 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the options that are set while nodes run
+         * @description Those that set_option has set. They are kept until they are unset, whatever is deployed or restarted. What a node has is the answer to get_id_value.
+         */
+        get: operations["list_options"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/options/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set an option while nodes run
+         * @description Submits the request set_option. It times out after `timeout`; without, after the setting controller_timeout_set_option, else 30 seconds.
+         */
+        put: operations["put_option"];
+        post?: never;
+        /**
+         * Unset an option
+         * @description Submits the request unset_option. It times out after `timeout`; without, after the setting controller_timeout_unset_option, else 30 seconds.
+         */
+        delete: operations["delete_option"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1311,7 +1395,7 @@ export interface components {
          * @enum {string}
          */
         ConfigurationState: "staged" | "ready" | "deployed";
-        /** @description What is asked: get_instances, stage_configuration, get_configuration, deploy, get_nodes, get_id_value, start, stop, restart, check, get_node_output, diagnose, get_node_stats, get_instance_stats, test_timeout. */
+        /** @description What is asked: get_instances, stage_configuration, get_configuration, deploy, get_nodes, get_id_value, start, stop, restart, check, set_option, unset_option, get_node_output, diagnose, get_node_stats, get_instance_stats, test_timeout. */
         RequestType: string;
         /**
          * @description pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state).
@@ -1706,6 +1790,8 @@ export interface components {
             force?: boolean;
             check?: boolean;
             id?: string;
+            name?: string;
+            value?: string;
             nodes?: string[];
             roles?: components["schemas"]["ClusterRole"][];
             instances?: string[];
@@ -2048,6 +2134,72 @@ export interface components {
             notes: string[];
         };
         /**
+         * @description The value of an option.
+         * @example {
+         *       "value": "10.0.0.0/8,192.168.0.0/16"
+         *     }
+         */
+        OptionSetting: {
+            /**
+             * @description The value as a file of Zeek's configuration framework has it: strings without quotes, sets and vectors as `10.0.0.0/8,192.168.0.0/16`, intervals in seconds, `T` and `F`.
+             * @example 10.0.0.0/8,192.168.0.0/16
+             */
+            value: string;
+        };
+        /**
+         * @description An option that is set while nodes run, and the request that has set it.
+         * @example {
+         *       "name": "Site::local_nets",
+         *       "value": "10.0.0.0/8,192.168.0.0/16",
+         *       "set_at": "2026-11-22T14:48:56.123Z",
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44"
+         *     }
+         */
+        SetOption: {
+            /**
+             * @description The full name of an option of Zeek: what its scripts declare with `option`.
+             * @example Site::local_nets
+             */
+            name: string;
+            /**
+             * @description The value as a file of Zeek's configuration framework has it: strings without quotes, sets and vectors as `10.0.0.0/8,192.168.0.0/16`, intervals in seconds, `T` and `F`.
+             * @example 10.0.0.0/8,192.168.0.0/16
+             */
+            value: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            set_at: string;
+            /**
+             * @description Identifies the request.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
+            reqid: string;
+        };
+        /**
+         * @description The options that are set while nodes run, sorted by name.
+         * @example {
+         *       "options": [
+         *         {
+         *           "name": "Site::local_nets",
+         *           "value": "10.0.0.0/8,192.168.0.0/16",
+         *           "set_at": "2026-11-22T14:48:56.123Z",
+         *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44"
+         *         }
+         *       ],
+         *       "event_cursor": "k3v9q2.1042"
+         *     }
+         */
+        SetOptionList: {
+            options: components["schemas"]["SetOption"][];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            event_cursor: string;
+        };
+        /**
          * @description What is wrong with one field.
          * @example {
          *       "field": "body/config/nodes/0/role",
@@ -2357,6 +2509,38 @@ export interface components {
              * @default false
              */
             deployed: boolean;
+        };
+        /**
+         * @description Which option, and its value.
+         * @example {
+         *       "name": "Site::local_nets",
+         *       "value": "10.0.0.0/8,192.168.0.0/16"
+         *     }
+         */
+        SetOptionArguments: {
+            /**
+             * @description The full name of an option of Zeek: what its scripts declare with `option`.
+             * @example Site::local_nets
+             */
+            name: string;
+            /**
+             * @description The value as a file of Zeek's configuration framework has it: strings without quotes, sets and vectors as `10.0.0.0/8,192.168.0.0/16`, intervals in seconds, `T` and `F`.
+             * @example 10.0.0.0/8,192.168.0.0/16
+             */
+            value: string;
+        };
+        /**
+         * @description Which option.
+         * @example {
+         *       "name": "Site::local_nets"
+         *     }
+         */
+        UnsetOptionArguments: {
+            /**
+             * @description The full name of an option of Zeek: what its scripts declare with `option`.
+             * @example Site::local_nets
+             */
+            name: string;
         };
         /**
          * @description Which output of which nodes.
@@ -2759,12 +2943,12 @@ export interface components {
          * @description The type of a request event.
          * @enum {string}
          */
-        RequestEventType: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request";
+        RequestEventType: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request";
         /**
          * @description The type of a response event.
          * @enum {string}
          */
-        ResponseEventType: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response";
+        ResponseEventType: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response";
         /** @description expired: older than what is kept. epoch: of another log. future: later than the log. unknown: not a cursor. */
         ResetReason: string;
         /** @description shutdown: the controller ends. terminal: the request has its response. */
@@ -2789,7 +2973,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            type: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request";
+            type: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request";
             /**
              * @description Identifies the request.
              * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
@@ -2837,7 +3021,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            type: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response";
+            type: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response";
             /**
              * @description Identifies the request.
              * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
@@ -4000,6 +4184,71 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    request_set_option: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                Prefer?: components["parameters"]["Prefer"];
+                /** @description The same key with the same payload is the same request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Which option, and its value. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Site::local_nets",
+                 *       "value": "10.0.0.0/8,192.168.0.0/16"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetOptionArguments"];
+            };
+        };
+        responses: {
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    request_unset_option: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                Prefer?: components["parameters"]["Prefer"];
+                /** @description The same key with the same payload is the same request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Which option. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Site::local_nets"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UnsetOptionArguments"];
+            };
+        };
+        responses: {
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
+        };
+    };
     request_get_node_output: {
         parameters: {
             query?: {
@@ -4242,7 +4491,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only requests of this type. */
-                type?: "get_instances" | "stage_configuration" | "get_configuration" | "deploy" | "get_nodes" | "get_id_value" | "start" | "stop" | "restart" | "check" | "get_node_output" | "diagnose" | "get_node_stats" | "get_instance_stats" | "test_timeout";
+                type?: "get_instances" | "stage_configuration" | "get_configuration" | "deploy" | "get_nodes" | "get_id_value" | "start" | "stop" | "restart" | "check" | "set_option" | "unset_option" | "get_node_output" | "diagnose" | "get_node_stats" | "get_instance_stats" | "test_timeout";
                 /** @description pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state). */
                 state?: "pending" | "succeeded" | "partial" | "failed" | "timed_out" | "interrupted" | "expired";
                 /** @description So many at most; fewer when they have more than 1000 results. `next` tells of more. */
@@ -4362,7 +4611,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of these event types; several with commas, or given several times. */
-                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
                 /** @description Only events of this request. */
                 reqid?: string;
                 /** @description Only events of this instance. */
@@ -4391,7 +4640,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of these event types; several with commas, or given several times. */
-                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
                 /** @description Only events of this request. */
                 reqid?: string;
                 /** @description Only events of this instance. */
@@ -4860,6 +5109,106 @@ export interface operations {
                     "application/json": components["schemas"]["BundleDifference"];
                 };
             };
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The options. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "options": [
+                     *         {
+                     *           "name": "Site::local_nets",
+                     *           "value": "10.0.0.0/8,192.168.0.0/16",
+                     *           "set_at": "2026-11-22T14:48:56.123Z",
+                     *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44"
+                     *         }
+                     *       ],
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SetOptionList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    put_option: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                Prefer?: components["parameters"]["Prefer"];
+                /** @description The same key with the same payload is the same request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The full name of an option of Zeek: what its scripts declare with `option`.
+                 * @example Site::local_nets
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        /** @description The value of an option. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "value": "10.0.0.0/8,192.168.0.0/16"
+                 *     }
+                 */
+                "application/json": components["schemas"]["OptionSetting"];
+            };
+        };
+        responses: {
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_option: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                Prefer?: components["parameters"]["Prefer"];
+                /** @description The same key with the same payload is the same request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The full name of an option of Zeek: what its scripts declare with `option`.
+                 * @example Site::local_nets
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
             default: components["responses"]["Problem"];
         };
     };

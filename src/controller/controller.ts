@@ -8,6 +8,7 @@ import type {
   RequestArguments,
   RequestType
 } from '../../schemas/api.js'
+import type { SetOption } from '../../schemas/runtime-options.js'
 import type { ClusterConfiguration, ConfigurationState, Outcome } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import type { ControlEvent } from '../../schemas/events.js'
@@ -28,12 +29,13 @@ import type { EventHistory } from '../requests/event-history.js'
 import type { EventJournal } from '../requests/journal.js'
 import { pageOf, type NodeFilter } from './cluster/node-list.js'
 import type { Operations } from './work/operations.js'
+import type { Options } from './work/options.js'
 import { nodeMetrics, targetsOf, type Reached } from './cluster/prometheus.js'
 import { timeoutOf } from './work/timeouts.js'
 import type { Plan } from './cluster/plan.js'
 import type { Queries } from './work/queries.js'
 import { secretNames, type IsSecret } from '../security/secret-names.js'
-import { masked, maskedIdOutcome, maskedOutcome } from '../security/secrets.js'
+import { mask, masked, maskedIdOutcome, maskedOutcome } from '../security/secrets.js'
 import { defined } from '../util.js'
 import type { State } from './cluster/state.js'
 import { validate } from './cluster/validation.js'
@@ -52,6 +54,7 @@ export interface ControllerParts {
   deployer: Deployer
   queries: Queries
   operations: Operations
+  options: Options
   state: State
   health: Health
 }
@@ -160,11 +163,25 @@ export class Controller {
         errors: [{ field: 'querystring/timeout', message: `must be <= ${settings.controller_timeout_max}` }]
       })
     }
-    const { config } = args as RequestArguments
-    const kept: RequestArguments = config ? { ...args, config: masked(config, this.#isSecret) } : args
+    const kept = this.#keptOf(args)
     const idempotency = key === undefined ? undefined : idempotencyOf(by?.client ?? '', key, [type, timeout, args])
     const all = { timeoutMs: seconds * 1000, idempotency, by, ...options }
     return await requests.start(type, kept, all, this.#handlers[type](args))
+  }
+
+  /** Returns the arguments of a request as they are stored, and sent to others: without secrets. */
+  #keptOf(args: RequestArguments): RequestArguments {
+    const { config, name, value } = args
+    if (config) return { ...args, config: masked(config, this.#isSecret) }
+    return value !== undefined && this.#isSecret(name ?? '') ? { ...args, value: mask } : args
+  }
+
+  /** The options that nodes set while they run, sorted by name. */
+  options(): SetOption[] {
+    return this.#parts.cluster.options.map(({ set_at: at, ...option }) => ({
+      ...option,
+      set_at: new Date(at).toISOString()
+    }))
   }
 
   /** Returns the default timeout of a request, in seconds: for a caller who sets none. */
@@ -257,6 +274,8 @@ export class Controller {
     stop: args => task => this.#parts.operations.stop(args, task),
     restart: args => task => this.#parts.operations.restart(args, task),
     check: args => task => this.#check(args, task),
+    set_option: args => task => this.#setOption(args, task),
+    unset_option: args => task => this.#unsetOption(args, task),
     get_node_output: args => task => this.#parts.queries.getNodeOutput(args, this.deployed(), task),
     diagnose: args => task => this.#parts.queries.diagnose(args, this.deployed(), task),
     get_node_stats: args => task => this.#parts.queries.getNodeStats(args, this.deployed(), task),
@@ -267,12 +286,32 @@ export class Controller {
   /** Asks for values, and masks what is secret in them: an agent of an earlier version does not. */
   async #getIdValue(args: Arguments<'get_id_value'>, task: Task): Promise<Answer> {
     const deployed = this.deployed()
-    const nodes = new Map(deployed?.nodes.map(node => [node.name, node]))
-    const hide = (outcome: Outcome) => maskedIdOutcome(args.id, outcome, nodes.get(outcome.node ?? ''), this.#isSecret)
+    const hide = this.#hidesValueOf(args.id)
     return await this.#parts.queries.getIdValue(args, deployed, {
       ...task,
       progress: (instance, outcomes) => task.progress(instance, outcomes.map(hide))
     })
+  }
+
+  /** Sets an option, and masks what is secret in the values that nodes have then. */
+  async #setOption(args: Arguments<'set_option'>, task: Task): Promise<Answer> {
+    const { name, value } = args
+    const answer = await this.#parts.options.set(args, task)
+    return { ...answer, results: answer.results.map(this.#hidesValueOf(name, { [name]: value })) }
+  }
+
+  async #unsetOption(args: Arguments<'unset_option'>, task: Task): Promise<Answer> {
+    const answer = await this.#parts.options.unset(args, task)
+    return { ...answer, results: answer.results.map(this.#hidesValueOf(args.name)) }
+  }
+
+  /** Returns a function that masks what is secret in what nodes say of an identifier; `options` are set beside theirs. */
+  #hidesValueOf(id: string, options: Record<string, string> = {}): (outcome: Outcome) => Outcome {
+    const nodes = new Map(this.deployed()?.nodes.map(node => [node.name, node]))
+    return outcome => {
+      const node = nodes.get(outcome.node ?? '')
+      return maskedIdOutcome(id, outcome, { ...node, options: { ...node?.options, ...options } }, this.#isSecret)
+    }
   }
 
   #getConfiguration({ deployed }: Arguments<'get_configuration'>): Answer {

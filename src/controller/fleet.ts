@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
-import { agentMethods, bundlesSince, controllerMethods, type Hello, type SentShare } from '../../schemas/agent.js'
+import { agentMethods, controllerMethods, type Hello } from '../../schemas/agent.js'
 import { cut } from '../../schemas/cut.js'
 import type { HealthReport } from '../../schemas/operations.js'
 import type { Instance, NodeState, NodeStatus, Outcome } from '../../schemas/types.js'
@@ -161,7 +161,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
   ): Promise<AnswerOf<AgentMethods[M]>> {
     const member = this.member(instance)
     if (!member) throw new AppError('unavailable', `instance ${instance} is not connected`)
-    refuseWhatItDrops(member, params)
     const about = `${method}${reqid === undefined ? '' : ` of request ${reqid}`}`
     const late = (answer: LinkReply) =>
       this.emit('log', instance, 'WARNING', `late answer to ${about}: ${cut(describe(answer), lateLength)}`)
@@ -351,10 +350,4 @@ function describe(answer: LinkReply): string {
       )
     )
   ].join(', ')
-}
-
-/** Throws `unavailable` for a share with a bundle that goes to an agent which would start its nodes without it. */
-function refuseWhatItDrops({ name, hello }: Member, params: object): void {
-  if (hello.api_version >= bundlesSince || (params as { share?: SentShare }).share?.bundle === undefined) return
-  throw new AppError('unavailable', `the agent of ${name} (${hello.version}) knows no bundles: upgrade it`)
 }

@@ -31,6 +31,9 @@ export interface Answer {
   timedOut?: boolean
 }
 
+/** The error of a request that is about the deployed cluster, where there is none: in Zeek's words. */
+export const noCluster = 'no active cluster deployment'
+
 export const failed = (error: string): Answer => ({ results: [{ success: false, error }] })
 export const timedOut = (): Answer => ({ ...failed(requestTimedOut), timedOut: true })
 

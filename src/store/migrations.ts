@@ -153,5 +153,14 @@ export const migrations = [
     name TEXT PRIMARY KEY,
     id TEXT NOT NULL REFERENCES bundles (id) ON DELETE CASCADE
   ) STRICT, WITHOUT ROWID;
+`,
+  `
+  -- Options that are set while nodes run: kept through deployments.
+  CREATE TABLE runtime_options (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL,
+    set_at INTEGER NOT NULL,
+    reqid TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
 `
 ]

@@ -2,6 +2,7 @@ import { watch, type FSWatcher } from 'node:fs'
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
+import type { RuntimeOption } from '../../schemas/runtime-options.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid, messageOf, requestTimedOut } from '../errors.js'
 import { Repeatable } from '../util.js'
@@ -33,15 +34,32 @@ const maxBeatBytes = 8 * 1024 * 1024
 
 const filesOf = (directory: string) => ({
   ask: join(directory, 'ask'),
+  options: join(directory, 'options'),
   tell: join(directory, 'tell'),
   beat: join(directory, 'beat')
 })
 
-/** Creates the files through which an agent and a node communicate, empty and readable by nobody else. */
-export async function prepareChannel(directory: string): Promise<void> {
+/**
+ * Creates the files through which an agent and a node communicate, readable by nobody else: empty, but for the options
+ * that the node sets when it starts.
+ */
+export async function prepareChannel(directory: string, options: readonly RuntimeOption[] = []): Promise<void> {
   await rm(directory, { recursive: true, force: true })
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  for (const path of Object.values(filesOf(directory))) await writeFile(path, '', { mode: 0o600 })
+  const files = filesOf(directory)
+  for (const path of Object.values(files)) {
+    await writeFile(path, path === files.options ? renderOptionLines(options, 0) : '', { mode: 0o600 })
+  }
+}
+
+/**
+ * Returns options as a file of Zeek's configuration framework, with the number of the answer to it. The name is that of
+ * an option in our script, which is read last.
+ */
+function renderOptionLines(options: readonly RuntimeOption[], number: number): string {
+  const lines = options.map(({ name, value }) => `${name} ${value}\n`)
+  const names = options.map(({ name }) => ` ${name}`)
+  return `${lines.join('')}ZeekClusterController::options_read ${number}${names.join('')}\n`
 }
 
 /** Returns a function that parses a text; undefined for what does not fit the schema. */
@@ -58,9 +76,11 @@ function reader<T extends TSchema>(schema: T): (text: string) => Static<T> | und
 
 const readBeat = reader(Beat)
 const readAnswer = reader(Answer)
+const readComplaints = reader(Type.Array(Type.String()))
 
 interface Question {
-  id: string
+  /** The identifier; undefined when it is about the file of options. */
+  id: string | undefined
   settle: (answer: string | AppError) => void
 }
 
@@ -128,6 +148,30 @@ export class Channel {
    * ID value", and `unavailable` when the node cannot be asked, or does not answer before the signal aborts.
    */
   async idValue(id: string, signal: AbortSignal): Promise<string> {
+    return await this.#ask(id, signal, () => {
+      void this.#writing.run()
+    })
+  }
+
+  /**
+   * Has the node set these options, and no others. Resolves, when it has read them, with what Zeek's reader complains
+   * of. Throws `unavailable` when the node cannot be told, or does not answer before the signal aborts.
+   */
+  async setOptions(options: readonly RuntimeOption[], signal: AbortSignal): Promise<string[]> {
+    const answer = await this.#ask(undefined, signal, (number, settle) => {
+      replaceFile(this.#files.options, renderOptionLines(options, number)).catch(error => {
+        settle(new AppError('unavailable', `cannot be told: ${messageOf(error)}`))
+      })
+    })
+    return readComplaints(answer) ?? []
+  }
+
+  /** Resolves with the answer to a question, which `write` writes. */
+  async #ask(
+    id: string | undefined,
+    signal: AbortSignal,
+    write: (number: number, settle: Question['settle']) => void
+  ): Promise<string> {
     await this.#recalled
     return await new Promise<string>((resolve, reject) => {
       if (this.#closed) throw this.#closed
@@ -144,7 +188,7 @@ export class Channel {
       const giveUp = () => settle(timedOut())
       signal.addEventListener('abort', giveUp, { once: true })
       this.#asked.set(number, { id, settle })
-      void this.#writing.run()
+      write(number, settle)
     })
   }
 
@@ -184,14 +228,12 @@ export class Channel {
   }
 
   async #write(): Promise<void> {
-    const questions = [...this.#asked]
+    const questions = [...this.#asked].filter(([, { id }]) => id !== undefined)
     const last = questions.at(-1)?.[0] ?? 0
     if (last <= this.#written) return
     const { ask } = this.#files
     try {
-      // Replaces the file, so that the node never reads half a line.
-      await writeFile(`${ask}.new`, questions.map(([number, { id }]) => `${number} ${id}\n`).join(''), { mode: 0o600 })
-      await rename(`${ask}.new`, ask)
+      await replaceFile(ask, questions.map(([number, { id }]) => `${number} ${id}\n`).join(''))
     } catch (error) {
       const reason = new AppError('unavailable', `cannot be asked: ${messageOf(error)}`)
       for (const [number, { settle }] of questions) if (number > this.#written) settle(reason)
@@ -205,6 +247,12 @@ export class Channel {
     const last = Number.parseInt(lines.trimEnd().split('\n').at(-1)!, 10) || 0
     this.#next = Math.max(this.#next, last + 1)
   }
+}
+
+/** Replaces a file, so that the node never reads half a line. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text, { mode: 0o600 })
+  await rename(`${path}.new`, path)
 }
 
 const timedOut = () => new AppError('unavailable', requestTimedOut)

@@ -1,16 +1,20 @@
 ##! Loaded by every node that zeek-cluster-controller starts. Through it the agent
 ##! on the node's host sees that the node lives, that it has joined its cluster and
-##! whom it does not see there, and learns the values of its identifiers.
+##! whom it does not see there, learns the values of its identifiers, and changes
+##! its options.
 ##!
-##! They talk through three files, in a directory of the node's own. A listener of
+##! They talk through four files, in a directory of the node's own. A listener of
 ##! the node would not do: with ZeroMQ a client of a node that receives logs is
 ##! never served, since its backend binds what the node itself holds.
 ##!
-##! ask:  questions, "<number> <identifier>" a line. The agent replaces the file.
-##! tell: answers, a JSON object a line. The node appends; the agent empties it.
-##! beat: a JSON object. The node writes it anew every few seconds.
+##! ask:     questions, "<number> <identifier>" a line. The agent replaces the file.
+##! options: values of options, as the configuration framework reads them, the
+##!          last of them options_read. The agent replaces the file.
+##! tell:    answers, a JSON object a line. The node appends; the agent empties it.
+##! beat:    a JSON object. The node writes it anew every few seconds.
 
 @load base/frameworks/cluster
+@load base/frameworks/config
 @load base/frameworks/input
 
 # The metrics of packets come from this script. Whoever has not loaded it has
@@ -62,6 +66,11 @@ export {
 	global question: event(description: Input::EventDescription, tpe: Input::Event,
 	    text: string);
 
+	## The last line of "options": "<number> <option> …". Answered with what the
+	## reader has complained of, once the lines before it have been read. Options
+	## that were set and are not named any more get the value that they had before.
+	option options_read = "";
+
 	## It is time to say that the node lives.
 	global beat: event();
 
@@ -79,6 +88,22 @@ global joined = F;
 global beats = 0;
 # The question that was answered last. Their numbers grow.
 global answered = 0;
+
+# The configuration framework has its manager read the file and tell the others,
+# which does not reach them with ZeroMQ: so each node reads a file of its own.
+const options_file = directory + "/options";
+const options_reader = "zeek-cluster-controller-options";
+
+type OptionLine: record {
+	line: string;
+};
+
+# What its reader puts there is of no use: lines that stay as they were are missing.
+global option_lines: table[string] of string;
+# What options had before they were set.
+global originals: table[string] of any;
+# What the reader has complained of since "options" was read last.
+global complaints: vector of string;
 
 function is_text(f: any): bool
 	{
@@ -152,6 +177,12 @@ function answer(number: count, id: string): Answer
 	return result;
 	}
 
+# What a full disk has cut off the line before must not spoil this one.
+function tell(result: Answer)
+	{
+	write(open_for_append(directory + "/tell"), "\n" + to_json(result) + "\n");
+	}
+
 event ZeekClusterController::question(description: Input::EventDescription,
     tpe: Input::Event, text: string)
 	{
@@ -166,9 +197,58 @@ event ZeekClusterController::question(description: Input::EventDescription,
 		return;
 
 	answered = number;
-	# What a full disk has cut off the line before must not spoil this one.
-	write(open_for_append(directory + "/tell"), "\n" + to_json(answer(number,
-	    parts[1])) + "\n");
+	tell(answer(number, parts[1]));
+	}
+
+function restore_options(named: set[string])
+	{
+	local gone: set[string];
+
+	for ( id, val in originals )
+		{
+		if ( id !in named )
+			{
+			Option::set(id, val, options_reader);
+			add gone[id];
+			}
+		}
+
+	for ( id in gone )
+		delete originals[id];
+	}
+
+event InputConfig::new_value(name: string, source: string, id: string, value: any)
+	{
+	if ( name != options_reader )
+		return;
+
+	if ( id != "ZeekClusterController::options_read" )
+		{
+		if ( id !in originals )
+			originals[id] = copy(lookup_ID(id));
+
+		Option::set(id, value, options_reader);
+		return;
+		}
+
+	local parts = split_string(cat(value), / /);
+	local named: set[string];
+
+	for ( _, part in parts )
+		add named[part];
+
+	restore_options(named);
+	tell(Answer($invocation=invocation, $number=to_count(parts[0]),
+	    $value=to_json(complaints)));
+	complaints = vector();
+	}
+
+event reporter_warning(t: time, msg: string, location: string)
+	{
+	local origin = options_file + "/Input::READER_CONFIG: ";
+
+	if ( starts_with(msg, origin) && |complaints| < 1000 )
+		complaints += msg[|origin|:];
 	}
 
 event ZeekClusterController::beat()
@@ -202,6 +282,9 @@ event zeek_init() &priority=-100
 	Input::add_event([$source=directory + "/ask",
 	    $name="zeek-cluster-controller-ask", $reader=Input::READER_RAW,
 	    $mode=Input::STREAM, $fields=Question, $ev=question, $want_record=F]);
+	Input::add_table([$source=options_file, $name=options_reader,
+	    $reader=Input::READER_CONFIG, $mode=Input::REREAD, $idx=OptionLine,
+	    $val=OptionLine, $want_record=F, $destination=option_lines]);
 
 	event ZeekClusterController::beat();
 	}

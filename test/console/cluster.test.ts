@@ -116,6 +116,23 @@ await t.test('a request is followed from its event to its response', async t => 
   t.equal(step(cluster, { type: 'request_progress', reqid: 'other', results: [] }).requests, cluster.requests)
 })
 
+await t.test('of a watch that has ended nothing is kept: consoles begin one after the other all day', t => {
+  const watch = { ...pending('w'), type: 'get_node_stats' as const }
+  const { requests } = afterEvent(
+    clusterOf([snapshot({ requests: [watch] })], nothingKnown),
+    stamped({
+      type: 'get_node_stats_response',
+      reqid: 'w',
+      state: 'succeeded',
+      success: true,
+      results: [{ reqid: 'w', success: true, node: 'a' }],
+      warnings: []
+    })
+  )
+  t.same([...requests], [])
+  t.end()
+})
+
 await t.test('of requests that were answered only the last are kept, of those that are pending all', async t => {
   let cluster = clusterOf([snapshot({ requests: [pending('open')] })], nothingKnown)
   for (let n = 0; n < 60; n++) {

@@ -3,8 +3,6 @@ import t from 'tap'
 import { agentPath } from '../../schemas/agent.js'
 import { Link, type Handlers } from '../../src/link/link.js'
 import { dial } from '../../src/link/websocket.js'
-import { tarOf } from '../bundles/tar.js'
-import { answerOf } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { fixture } from '../support/environment.js'
 
@@ -43,14 +41,7 @@ const requests = [
   ['get_instance_stats', {}]
 ] as const
 
-async function uploadBundle(url: string): Promise<{ bundle: string }> {
-  const body = new Uint8Array(tarOf({ path: 'scripts/local.zeek' }))
-  const headers = { 'content-type': 'application/x-tar' }
-  const { json } = await answerOf(await fetch(`${url}/v1/bundles`, { method: 'POST', headers, body }))
-  return { bundle: json.id }
-}
-
-for (const version of [6]) {
+for (const version of [7]) {
   await t.test(`the controller works with an agent of version ${version}, as it was recorded`, async t => {
     const controller = await startTestController(t)
     const [hello, ...answers] = recorded(version)
@@ -76,13 +67,10 @@ for (const version of [6]) {
       [{ success: false, error: `there is no method ${lacking}` }],
       'a result says what it does not know'
     )
-    const { bundle } = await uploadBundle(controller.url)
-    await controller.ask('stage_configuration', { config: { ...config, bundle } })
-    t.match(
-      (await controller.ask('deploy', { check: false })).results,
-      [{ success: false, error: 'the agent of agent-1 (0.1.0) knows no bundles: upgrade it' }],
-      'it would start its nodes without'
-    )
+    t.match((await controller.ask('set_option', { name: 'Site::local_nets', value: '10.0.0.0/8' })).results, [
+      { success: false, instance: 'agent-1', error: 'there is no method set_options' }
+    ])
+    t.same(controller.controller.options(), [], 'what no agent knows is not kept')
     await t.rejects(link.ask('nothing', {}, options), { code: 'not_found', message: 'there is no method nothing' })
   })
 }

@@ -431,16 +431,3 @@ await t.test('a link without a hello ends after a while, one with it stays', asy
   if (!other.closed.aborted) await once(other.closed, 'abort')
   t.notOk(known.closed.aborted)
 })
-
-await t.test(
-  'an agent that knows no bundles is not given a share with one: it would start its nodes without',
-  async t => {
-    const { fleet, connect } = startFleet(t)
-    await connect({ name: 'old', api_version: 6, version: '0.0.9' })
-    const share = { config_id: 'c', layout: '0'.repeat(64), nodes: [], bundle: 'a'.repeat(64) }
-    await t.rejects(fleet.ask('old', 'deploy', { share, force: false }, { timeoutMs: 1000 }), {
-      code: 'unavailable',
-      message: 'the agent of old (0.0.9) knows no bundles: upgrade it'
-    })
-  }
-)

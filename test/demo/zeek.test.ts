@@ -410,6 +410,55 @@ await t.test('a node that another one does not know is one error line there', as
   t.same((await says(cwd, 'manager', () => true, 'the manager lives')).unseen, ['worker-1'])
 })
 
+await t.test('options are read from a file, and are what they were when they are in it no more', async t => {
+  const { cwd, ports } = await cluster(t)
+  const node = start(t, cwd, ports, 'worker-1')
+  const path = `${cwd}/worker-1-channel/options`
+  const read = (number: number, ...lines: string[]) => {
+    const names = lines.map(line => ` ${line.split(' ')[0]}`).join('')
+    writeFileSync(
+      `${path}.new`,
+      `${lines.map(line => `${line}\n`).join('')}ZeekClusterController::options_read ${number}${names}\n`
+    )
+    renameSync(`${path}.new`, path)
+  }
+  await says(cwd, 'worker-1', () => true, 'it lives')
+  const complaints = async (number: number) => JSON.parse((await answer(cwd, 'worker-1', number)).value)
+  let asked = 100
+  const valueOf = async (id: string) => {
+    ask(cwd, 'worker-1', `${++asked} ${id}\n`)
+    return JSON.parse((await answer(cwd, 'worker-1', asked)).value)
+  }
+  read(1, 'Site::local_nets 10.0.0.0/8,fd00::/8', 'HTTP::max_files_orig 20', 'RDP::rdp_check_interval 5.5')
+  t.same(await complaints(1), [])
+  t.same(await valueOf('Site::local_nets'), ['10.0.0.0/8', 'fd00::/8'])
+  t.equal(await valueOf('HTTP::max_files_orig'), 20)
+  t.equal(await valueOf('RDP::rdp_check_interval'), '5.0 secs 500.0 msecs')
+  read(
+    2,
+    'Site::local_nets bad',
+    'HTTP::max_files_orig 7x',
+    'No::such 1',
+    'FTP::cmd_reply_code a',
+    'FTP::default_capture_password T'
+  )
+  t.same(await complaints(2), [
+    'Invalid value for subnet: bad',
+    'Error while reading set or vector',
+    "Could not convert line 'Site::local_nets bad' to value. Ignoring line.",
+    "Number '7x' contained non-numeric trailing characters. Ignored trailing characters 'x'",
+    "Option 'No::such' does not exist. Ignoring line.",
+    "Option 'FTP::cmd_reply_code' has type 'set[string,count]', which is not supported for file input. Ignoring line."
+  ])
+  t.same(await valueOf('Site::local_nets'), ['10.0.0.0/8', 'fd00::/8'], 'what is refused changes nothing')
+  t.equal(await valueOf('RDP::rdp_check_interval'), '10.0 secs', 'it is what it was')
+  t.equal(await valueOf('FTP::default_capture_password'), true)
+  await node.says(/^warning: .*\/options\/Input::READER_CONFIG: Invalid value for subnet: bad$/m)
+  read(3)
+  t.same(await complaints(3), [])
+  t.same(await valueOf('Site::local_nets'), [])
+})
+
 await t.test('a channel that is gone is told of at each beat', async t => {
   const { cwd, ports } = await cluster(t)
   const manager = start(t, cwd, ports, 'manager')

@@ -28,12 +28,13 @@ const modes = (directory: string) =>
     .sort()
     .map(name => `${name} ${(statSync(join(directory, name)).mode & 0o777).toString(8)}`)
 
-await t.test('the files are empty and for nobody else, whatever was there', async t => {
+await t.test('the files are empty, but for the options, and for nobody else, whatever was there', async t => {
   const directory = join(directoryOf(t), 'nodes', 'w', 'channel')
   for (const what of ['nothing', 'of a process before']) {
     await prepareChannel(directory)
     t.equal(statSync(directory).mode & 0o777, 0o700)
-    t.same(modes(directory), ['ask 600', 'beat 600', 'tell 600'])
+    t.same(modes(directory), ['ask 600', 'beat 600', 'options 600', 'tell 600'])
+    t.equal(readFileSync(join(directory, 'options'), 'utf8'), 'ZeekClusterController::options_read 0\n')
     for (const name of ['ask', 'beat', 'tell']) {
       t.equal(statSync(join(directory, name)).size, 0)
       writeFileSync(join(directory, name), what)
@@ -186,6 +187,37 @@ await t.test('what cannot be asked is told at once', async t => {
   // As a full disk does: the new file cannot be written.
   await prepareChannel(path('ask.new'))
   await t.rejects(channel.idValue('A::b', never), { code: 'unavailable', message: /^cannot be asked: E/ })
+})
+
+await t.test('options are told in a file that is replaced, and done when the node says so', async t => {
+  const { channel, node, path, asked } = await open(t)
+  const options = [
+    { name: 'A::nets', value: '10.0.0.0/8,fd00::/8' },
+    { name: 'A::title', value: 'two words' }
+  ]
+  const read = () => readFileSync(path('options'), 'utf8')
+  const setting = channel.setOptions(options, never)
+  await until(() => read().includes('A::nets'), 'they are told')
+  const number = Number(/options_read (\d+)/.exec(read())![1])
+  t.equal(
+    read(),
+    `A::nets 10.0.0.0/8,fd00::/8\nA::title two words\nZeekClusterController::options_read ${number} A::nets A::title\n`
+  )
+  const value = channel.idValue('A::nets', never)
+  t.match(await asked(1), [{ id: 'A::nets' }], 'they are no question about an identifier')
+  node.answer(number, { value: '["Option \'A::title\' does not exist. Ignoring line."]' })
+  t.same(await setting, ["Option 'A::title' does not exist. Ignoring line."])
+  node.answer((await asked(1))[0]!.number, { value: '1' })
+  t.equal(await value, '1')
+
+  const giveUp = new AbortController()
+  const late = channel.setOptions([], giveUp.signal)
+  await until(() => !read().includes('A::nets'), 'there are none')
+  giveUp.abort()
+  await t.rejects(late, { code: 'unavailable' })
+  rmSync(path('options'))
+  await prepareChannel(path('options.new'))
+  await t.rejects(channel.setOptions(options, never), { code: 'unavailable', message: /^cannot be told: E/ })
 })
 
 await t.test('an agent that comes after another asks with higher numbers', async t => {

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { performance } from 'node:perf_hooks'
 import type { AssignedNode } from '../../../schemas/agent.js'
+import type { RuntimeOption } from '../../../schemas/runtime-options.js'
 import type { DesiredState, NodeState, NodeStatus } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
 import { looksSecret, type IsSecret } from '../../security/secret-names.js'
@@ -103,6 +104,15 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
   async idValue(id: string, signal: AbortSignal): Promise<string> {
     if (this.#state !== 'RUNNING' || !this.#channel) throw this.#notRunning()
     return await this.#channel.idValue(id, signal)
+  }
+
+  /**
+   * Has its process set these options, and no others, also while it does not answer. Resolves with what Zeek's reader
+   * complains of. Throws an AppError when there is no process, or it does not answer.
+   */
+  async setOptions(options: readonly RuntimeOption[], signal: AbortSignal): Promise<string[]> {
+    if (!this.#channel) throw this.#notRunning()
+    return await this.#channel.setOptions(options, signal)
   }
 
   /** Updates the state from what the supervisor reports about the program. */

@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { mkdir } from 'node:fs/promises'
-import type { Layout, SentShare, Share } from '../../../schemas/agent.js'
+import type { Layout, OptionOutcome, SentShare, Share } from '../../../schemas/agent.js'
 import type { HealthReport, NodeStep } from '../../../schemas/operations.js'
+import type { RuntimeOption } from '../../../schemas/runtime-options.js'
 import type { DesiredState, NodeState, NodeStatus, Outcome, RequestResultData } from '../../../schemas/types.js'
 import { AppError, messageOf, requestTimedOut } from '../../errors.js'
 import type { UnitStatus } from '../../supervisor/program.js'
@@ -16,6 +17,7 @@ import { Content, type BundleSource } from '../content.js'
 import { hidden } from './hidden.js'
 import { ManagedNode, type Change } from './managed-node.js'
 import type { ShareFile } from './share-file.js'
+import { setOptions } from './option-outcome.js'
 import { Origins, type How } from './origin.js'
 import { directories, programOf } from './zeek-program.js'
 import type { SupervisorClient } from './supervisor-client.js'
@@ -23,6 +25,10 @@ import { Runner } from './runner.js'
 
 /** States in which a node has a process, and is not to be started. */
 const hasProcess: readonly NodeState[] = ['RUNNING', 'PENDING', 'UNKNOWN']
+
+/** How long a node may take to read its options, in milliseconds: while somebody waits for it, and otherwise. */
+const patienceMs = 10_000
+const optionsMs = 60_000
 
 /** Gets what of a share is not on this host. */
 export interface Lacking {
@@ -55,7 +61,10 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     this.#programs = programs
     this.#memory = memory
     this.#origins = new Origins(context, () => this.content.current)
-    this.#runner = new Runner(programs, this.#origins, context.settings.agent_stop_timeout * 1000)
+    this.#runner = new Runner(programs, this.#origins, {
+      stopMs: context.settings.agent_stop_timeout * 1000,
+      options: () => this.#options
+    })
     programs.on('changed', unit => this.#nodes.get(unit.name)?.follow(unit))
   }
 
@@ -192,6 +201,30 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     return await Promise.all(names.map(name => attempt.started(name, 'restart')))
   }
 
+  /**
+   * Has every node set these options, and no others, now and whenever it is started. Returns what has become of one of
+   * them in each node. Throws `timeout` when the signal aborts before its turn.
+   */
+  async setOptions(options: readonly RuntimeOption[], changed: string, signal: AbortSignal): Promise<OptionOutcome[]> {
+    let outcomes: OptionOutcome[] = []
+    await this.#inTurn([...this.#nodes.keys()], signal, async nodes => {
+      if (!this.#share) return
+      this.#share = { ...this.#share, options: [...options] }
+      await this.#memory.save(this.#share)
+      const patience = new AbortController()
+      const timer = setTimeout(() => patience.abort(), patienceMs)
+      const ending = AbortSignal.any([signal, patience.signal])
+      outcomes = await Promise.all(nodes.map(node => setOptions(node, options, changed, ending)))
+      clearTimeout(timer)
+    })
+    return outcomes
+  }
+
+  /** The options that nodes set. */
+  get #options(): readonly RuntimeOption[] {
+    return this.#share?.options ?? []
+  }
+
   #attempt(names: readonly string[], signal: AbortSignal): Attempt {
     const quiet = () => this.#work.run(async () => {})
     const output = (name: string) => this.#programs.output(name)
@@ -283,6 +316,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     await this.#stop([...units.keys()].filter(name => !same(name)))
     await this.#removeOldOptions(share)
     this.#adopt(wanted, units, same)
+    for (const name of [...wanted.keys()].filter(same)) this.#setOptionsOf(name)
     for (const [name, { desired }] of wanted) if (desired === 'STOPPED') done.add(name)
     await this.#runner.start(
       [...wanted.values()].filter(({ node, desired }) => desired === 'RUNNING' && !same(node.name)),
@@ -291,6 +325,15 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     )
     for (const node of wanted.values()) if (node.desired === 'STOPPED') node.tell('was stopped by an operator')
     return new Map()
+  }
+
+  /** Has a node that goes on set the options of this share: its process may have others. */
+  #setOptionsOf(name: string): void {
+    this.#nodes
+      .get(name)
+      ?.setOptions(this.#options, AbortSignal.timeout(optionsMs))
+      // A process of before an upgrade does not read any; it gets them when it is restarted.
+      .catch(() => {})
   }
 
   /** Installs the new table; a node that is the same keeps its entry, and with it its state. */

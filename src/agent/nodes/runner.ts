@@ -1,5 +1,6 @@
 import type { NodeStep } from '../../../schemas/operations.js'
 import { messageOf } from '../../errors.js'
+import type { RuntimeOption } from '../../../schemas/runtime-options.js'
 import { prepareChannel } from '../../zeek/channel.js'
 import type { ManagedNode } from './managed-node.js'
 import type { Origins } from './origin.js'
@@ -11,14 +12,22 @@ export class Runner {
   #programs: SupervisorClient
   #origins: Origins
   #stopMs: number
+  #options: () => readonly RuntimeOption[]
   /** When the stop of each node began, by name. */
   #stopping = new Map<string, number>()
 
-  /** `stopMs`: how long a program may take to end, in milliseconds. */
-  constructor(programs: SupervisorClient, origins: Origins, stopMs: number) {
+  /**
+   * `stopMs`: how long a program may take to end, in milliseconds. `options` returns what nodes set when they start.
+   */
+  constructor(
+    programs: SupervisorClient,
+    origins: Origins,
+    { stopMs, options }: { stopMs: number; options: () => readonly RuntimeOption[] }
+  ) {
     this.#programs = programs
     this.#origins = origins
     this.#stopMs = stopMs
+    this.#options = options
   }
 
   /** Returns every node that is being stopped, and those of these nodes that start. */
@@ -67,7 +76,7 @@ export class Runner {
       node.expect(reasons?.get(name))
       begun.add(name)
       try {
-        await prepareChannel(channelOf(node.program.cwd))
+        await prepareChannel(channelOf(node.program.cwd), this.#options())
         await this.#programs.start({ ...node.program, origin: await this.#origins.of(node.node, node.program) })
       } catch (error) {
         // The others can be started all the same.

@@ -1,6 +1,7 @@
 import type { SentShare } from '../../../schemas/agent.js'
 import type { ClusterConfiguration, DesiredState, Instance } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
+import type { RuntimeOptionTable, StoredOption } from '../../store/runtime-options.js'
 import type { ConfigurationTable, Deployment, InstanceAddress } from '../../store/configurations.js'
 import type { Store } from '../../store/store.js'
 import { whyOutdated } from './outdated.js'
@@ -13,14 +14,18 @@ import { Shares } from './shares.js'
 export class Cluster {
   #store: Store
   #configurations: ConfigurationTable
+  #optionTable: RuntimeOptionTable
+  #options: readonly StoredOption[]
   #shares: Shares | undefined
   #stopped: Set<string>
   #addresses: Map<string, InstanceAddress>
   #offered = new Set<Shares>()
 
-  constructor(store: Store, configurations: ConfigurationTable) {
+  constructor(store: Store, configurations: ConfigurationTable, options: RuntimeOptionTable) {
     this.#store = store
     this.#configurations = configurations
+    this.#optionTable = options
+    this.#options = options.list()
     const { deployment } = configurations
     this.#shares = deployment && new Shares(deployment)
     this.#stopped = configurations.stopped()
@@ -59,9 +64,25 @@ export class Cluster {
     this.#stopped = this.#configurations.stopped()
   }
 
-  /** Returns the share of an instance, with the desired states of its nodes. */
+  /** Returns the share of an instance, with the desired states of its nodes, and the options that they set. */
   shareOf(shares: Shares, instance: string): SentShare {
-    return shares.of(instance, this.#stopped)
+    const options = this.#options.map(({ name, value }) => ({ name, value }))
+    return { ...shares.of(instance, this.#stopped), ...(options.length > 0 ? { options } : {}) }
+  }
+
+  /** The options that nodes set while they run, sorted by name. */
+  get options(): readonly StoredOption[] {
+    return this.#options
+  }
+
+  /** Stores options that nodes have set: all that there are. Resolves once that is on disk. */
+  async setOptions(options: readonly StoredOption[]): Promise<void> {
+    const names = new Set(options.map(({ name }) => name))
+    await this.#store.write('synced', () => {
+      for (const { name } of this.#options) if (!names.has(name)) this.#optionTable.unset(name)
+      for (const option of options) if (!this.#options.includes(option)) this.#optionTable.set(option)
+    })
+    this.#options = options
   }
 
   /** Returns the desired state of a node; undefined when it is not deployed. */

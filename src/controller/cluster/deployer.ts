@@ -79,8 +79,27 @@ export class Deployer {
     task: Task
   ): Promise<Answer> {
     if (!configuration) return failed('no configuration available to deploy')
+    return await this.exclusively(task, () => this.#deploy(configuration, { force, check }, task))
+  }
+
+  /**
+   * Does a job that changes what is deployed, unless another one is in progress. Returns its answer.
+   */
+  async exclusively({ reqid }: Task, job: () => Promise<Answer>): Promise<Answer> {
     if (this.#pending !== undefined) return failed(`earlier deployment ${this.#pending} still pending`)
-    this.#pending = task.reqid
+    this.#pending = reqid
+    try {
+      return await job()
+    } finally {
+      this.#pending = undefined
+    }
+  }
+
+  async #deploy(
+    configuration: ClusterConfiguration,
+    { force, check }: { force: boolean; check: boolean },
+    task: Task
+  ): Promise<Answer> {
     // Not AbortSignal.timeout: in Node 20 one that only AbortSignal.any knows of can be collected before it fires.
     const patience = new AbortController()
     const timer = setTimeout(() => patience.abort(), this.#options.settings.controller_connect_grace * 1000)
@@ -108,7 +127,6 @@ export class Deployer {
       }
     } finally {
       clearTimeout(timer)
-      this.#pending = undefined
       // Whether it succeeded or not: only the instances of the current deployment are dialled.
       this.#dial()
     }

@@ -1,13 +1,11 @@
 import type { Arguments, Selector } from '../../../schemas/api.js'
 import { type ClusterNode, clusterRoles, type DesiredState, type Outcome } from '../../../schemas/types.js'
-import { failed, type Answer, type Task } from '../../requests/task.js'
+import { failed, noCluster, type Answer, type Task } from '../../requests/task.js'
 import { askNodes, tellsSteps } from './ask.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { timesOf, toRestart } from './durations.js'
 import type { Fleet } from '../fleet.js'
 import { select } from '../cluster/selection.js'
-
-const noCluster = 'no active cluster deployment'
 
 /**
  * Returns nodes in the groups in which they are restarted: by role, in the order in which roles start, and at most
