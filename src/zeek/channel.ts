@@ -5,7 +5,7 @@ import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import type { RuntimeOption } from '../../schemas/runtime-options.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid, messageOf, requestTimedOut } from '../errors.js'
-import { Repeatable } from '../util.js'
+import { Repeatable, Sequence } from '../util.js'
 import { LineReader } from './line-reader.js'
 
 /** What a node reports about itself every few seconds, and a line of its answers: records of our script. */
@@ -109,6 +109,8 @@ export class Channel {
   #recalled: Promise<void>
   #looking = new Repeatable(() => this.#look())
   #writing = new Repeatable(() => this.#write())
+  /** Replaces the options, one time after the other: the last ones stay. */
+  #replacing = new Sequence()
   #lastBeat: string | undefined
 
   /**
@@ -159,9 +161,9 @@ export class Channel {
    */
   async setOptions(options: readonly RuntimeOption[], signal: AbortSignal): Promise<string[]> {
     const answer = await this.#ask(undefined, signal, (number, settle) => {
-      replaceFile(this.#files.options, renderOptionLines(options, number)).catch(error => {
-        settle(new AppError('unavailable', `cannot be told: ${messageOf(error)}`))
-      })
+      this.#replacing
+        .run(() => replaceFile(this.#files.options, renderOptionLines(options, number)))
+        .catch(error => settle(new AppError('unavailable', `cannot be told: ${messageOf(error)}`)))
     })
     return readComplaints(answer) ?? []
   }

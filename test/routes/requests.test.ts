@@ -135,11 +135,14 @@ await t.test('test_timeout, which only takes a place, has a minute at most', asy
 
 await t.test('every type has its deadline, and ?timeout= sets another', async t => {
   const { url } = await startTestController(t, { 'controller-timeout-restart': '7', 'controller-timeout-max': '60' })
+  const needed: Record<string, object> = {
+    get_id_value: { id: 'x' },
+    stage_configuration: { config: small() },
+    set_option: { name: 'x', value: 'y' },
+    unset_option: { name: 'x' }
+  }
   const seconds = async (type: string, query = '') => {
-    const { json } = await post(url, type, {
-      body: type === 'get_id_value' ? { id: 'x' } : type === 'stage_configuration' ? { config: small() } : {},
-      query
-    })
+    const { json } = await post(url, type, { body: needed[type] ?? {}, query })
     return (Date.parse(json.expires_at) - Date.parse(json.created_at)) / 1000
   }
   t.same(await Promise.all(['get_nodes', 'restart'].map(type => seconds(type))), [10, 7])
