@@ -28,7 +28,8 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   routes: () => import('./routes.js'),
   cli: () => import('./cli.js'),
   console: () => import('./console.js'),
-  bundles: () => import('./bundles.js')
+  bundles: () => import('./bundles.js'),
+  groups: () => import('./groups.js')
 }
 
 const {

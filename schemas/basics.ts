@@ -82,6 +82,9 @@ export const RequestId = Type.String({
 /** The largest number of nodes that one instance tells of: more than any host runs. */
 export const instanceNodesMax = 10_000
 
+/** The highest number of a CPU: more than any machine has. */
+export const cpuMax = 4095
+
 /** A process ID of Linux. */
 export const Pid = Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })
 

@@ -1,7 +1,8 @@
-import { Type, type Static, type TObject, type TUnsafe } from '@sinclair/typebox'
+import { Type, type Static, type TObject } from '@sinclair/typebox'
 import {
   closed,
   ClusterRole,
+  cpuMax,
   DesiredState,
   Enum,
   Host,
@@ -15,59 +16,11 @@ import {
   Text
 } from './basics.js'
 import { BundleId, BundleRef } from './bundles.js'
+import { Interface, NodeEnvironment, NodeOptions, Scripts } from './node-fields.js'
 import { Diagnosis, Finding, InstanceStats, NodeStats, NodeStatsPoint, statsHistoryMax } from './operations.js'
 
 export * from './basics.js'
-
-interface StringMapOptions {
-  id: string
-  /** The pattern of a name. */
-  names: string
-  /** The pattern of a value. */
-  values: string
-  /** What a value is expected to be, in words. */
-  expected: string
-  description: string
-  examples: unknown[]
-}
-
-/** A map from names of one form to strings of another. */
-function StringMap({
-  id,
-  names,
-  values,
-  expected,
-  description,
-  examples
-}: StringMapOptions): TUnsafe<Record<string, string>> {
-  return Type.Unsafe<Record<string, string>>({
-    $id: id,
-    type: 'object',
-    propertyNames: { type: 'string', pattern: names, maxLength: 256 },
-    additionalProperties: { type: 'string', maxLength: 8192, pattern: values, 'x-expected': expected },
-    maxProperties: 256,
-    description,
-    examples
-  })
-}
-
-/**
- * A script without white space, so that it stays one argument; without a leading dash, so that it is no flag; without
- * "=", so that it is no option; without "::", so that it is no plugin.
- */
-const Script = Type.String({
-  pattern: '^[A-Za-z0-9_./@+~](:?[^\\s=:\\u0000-\\u001f\\u007f])*:?$',
-  maxLength: 1024,
-  'x-expected': 'the name of a script: without white space, "=" and "::", and no flag',
-  examples: ['policy/tuning/json-logs']
-})
-const Interface = Type.String({
-  pattern: '^[A-Za-z0-9_./][^\\s\\u0000-\\u001f\\u007f]*$',
-  maxLength: 256,
-  'x-expected': 'one interface per node, without white space, and no flag',
-  description: 'A packet source, as for zeek -i.',
-  examples: ['af_packet::eth0']
-})
+export * from './node-fields.js'
 
 /** The same object where a client sends it. In OpenAPI only that one is closed: answers may get new members. */
 const inputOf = <T extends TObject>(schema: T): T => ({ ...schema, $id: `${schema.$id}Input` })
@@ -96,34 +49,6 @@ export const Instance = Type.Object(
 export type Instance = Static<typeof Instance>
 export const InstanceInput = inputOf(Instance)
 
-/** Text without control characters, since each value becomes an argument. */
-const plain = '^[^\\u0000-\\u001f\\u007f]*$'
-/**
- * Text with quotes in pairs and no backslash at the end: otherwise Zeek would take what follows, another option, for a
- * part of the value.
- */
-const paired =
-  '^([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f]|"([^"\\\\\\u0000-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f\\u007f])*")*$'
-
-export const NodeOptions = StringMap({
-  id: 'NodeOptions',
-  names: '^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$',
-  values: paired,
-  expected: 'a text without control characters, with its quotes in pairs and no backslash at its end',
-  description:
-    'Zeek options by full name, with values as on Zeek\'s command line: strings without quotes, sets as {"a","b"}. Each becomes a redef of the node.',
-  examples: [{ 'Log::default_rotation_interval': '1hr' }]
-})
-
-export const NodeEnvironment = StringMap({
-  id: 'NodeEnvironment',
-  names: '^[A-Za-z_][A-Za-z0-9_]*$',
-  values: plain,
-  expected: 'a text without control characters',
-  description: 'Environment variables of the node.',
-  examples: [{ MSG: 'hello world' }]
-})
-
 export const ClusterNode = Type.Object(
   {
     name: Name,
@@ -133,9 +58,9 @@ export const ClusterNode = Type.Object(
     metrics_port: Type.Optional(Port),
     interface: Type.Optional(Interface),
     cpu_affinity: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: 4095, description: 'The CPU that the node is pinned to.' })
+      Type.Integer({ minimum: 0, maximum: cpuMax, description: 'The CPU that the node is pinned to.' })
     ),
-    scripts: Type.Optional(Type.Array(Script, { maxItems: 1000, description: 'Loaded in this order.' })),
+    scripts: Type.Optional(Scripts),
     options: Type.Optional(Ref(NodeOptions)),
     env: Type.Optional(Ref(NodeEnvironment))
   },

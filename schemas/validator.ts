@@ -58,9 +58,11 @@ type SchemaError = Pick<
 /** Returns Ajv's errors as paths and texts. `at` is the beginning of each path, for example "body". */
 export function fieldErrors(errors: readonly SchemaError[], at: string): FieldError[] {
   // Ajv reports twice what is wrong with a name in a map, and under a condition: the reason, and the fact. Of a name the
-  // fact is kept, of a condition the reason.
+  // fact is kept, of a condition the reason. Of a choice, which says what is expected, the fact is kept, too.
+  const choices = new Set(errors.filter(({ keyword }) => keyword === 'anyOf').map(({ instancePath }) => instancePath))
   return errors
     .filter(({ propertyName, keyword }) => propertyName === undefined && keyword !== 'if')
+    .filter(({ instancePath, keyword }) => keyword === 'anyOf' || !choices.has(instancePath))
     .map(error => ({ field: at + error.instancePath + ownName(error), message: textOf(error) }))
 }
 
@@ -92,6 +94,7 @@ function textOf({ keyword, params, message = 'is not valid', parentSchema = {} }
       return 'is not a valid name'
     case 'enum':
       return `must be one of ${params.allowedValues.join(', ')}`
+    case 'anyOf':
     case 'pattern':
       return expected === undefined ? message : `must be ${expected}`
     case 'format':

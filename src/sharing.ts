@@ -9,14 +9,16 @@ export interface Sharing {
   warnings: string[]
 }
 
-const idOption = 'AF_Packet::fanout_id'
+/** The option with the id of the fan-out group that a node joins. */
+export const fanOutOption = 'AF_Packet::fanout_id'
 /** Zeek's default, for every node that sets no other. */
-const defaultId = '23'
+export const defaultFanOutId = '23'
 
 /** Naming more nodes adds nothing. */
 const maxNamed = 5
 
-interface ListeningNode {
+/** A node that listens on a device, and how it shares the packets there. */
+export interface ListeningNode {
   name: string
   /** The network interface. */
   device: string
@@ -48,12 +50,17 @@ const idOf = (value: string) => (/^\s*\d+\s*$/.test(value) ? String(Number(value
 /**
  * Returns how a node gets packets from a source that everybody has: AF_PACKET, or libpcap. Undefined for other sources.
  */
-function listenerOf({ name, interface: source, options = {}, env = {} }: ClusterNode): ListeningNode | undefined {
+export function listenerOf({
+  name,
+  interface: source,
+  options = {},
+  env = {}
+}: Pick<ClusterNode, 'name' | 'interface' | 'options' | 'env'>): ListeningNode | undefined {
   const [, prefix = 'pcap', device] = /^(?:([^:]*)::)?([^:]+)$/.exec(source ?? '') ?? []
   if (device === undefined || !['af_packet', 'pcap'].includes(prefix)) return undefined
-  const said = options[idOption]
+  const said = options[fanOutOption]
   if (prefix === 'af_packet' && options['AF_Packet::enable_fanout']?.trim() !== 'F') {
-    const id = idOf(said ?? defaultId)
+    const id = idOf(said ?? defaultFanOutId)
     return { name, device, id, saysId: said !== undefined, group: `fan-out ${id}` }
   }
   // PF_RING's and Myricom's versions of libpcap spread packets according to environment variables.
@@ -74,11 +81,14 @@ function fanOuts(instance: string, listeners: readonly ListeningNode[], { errors
     const all = firsts(members)
     const explicit = firsts(members.filter(({ saysId }) => saysId))
     const text = (nodes: readonly ListeningNode[], middle: string) =>
-      `nodes ${listed(nodes.map(node => `${quoted(node)} (${node.device})`))} on instance '${instance}' ${middle}: the kernel lets only one interface have it (EINVAL for the others); give each interface an ${idOption} of its own`
-    if (explicit.length > 1) errors.push(text(explicit, `have the same ${idOption}, ${id}`))
+      `nodes ${listed(nodes.map(node => `${quoted(node)} (${node.device})`))} on instance '${instance}' ${middle}: the kernel lets only one interface have it (EINVAL for the others); give each interface an ${fanOutOption} of its own`
+    if (explicit.length > 1) errors.push(text(explicit, `have the same ${fanOutOption}, ${id}`))
     else if (all.length > 1) {
       warnings.push(
-        text(all, `have the same ${idOption}, ${id}${id === defaultId ? ', the default,' : ''} unless a script sets it`)
+        text(
+          all,
+          `have the same ${fanOutOption}, ${id}${id === defaultFanOutId ? ', the default,' : ''} unless a script sets it`
+        )
       )
     }
   }
@@ -93,7 +103,7 @@ function duplicates(instance: string, listeners: readonly ListeningNode[], { war
     const firsts = [...groupBy(members, ({ group }) => group).values()].map(([first]) => first!)
     if (firsts.length < 2) continue
     warnings.push(
-      `nodes ${listed(firsts.map(quoted))} on instance '${instance}' each see every packet of ${device}: to share them, let all listen on af_packet::${device} with one ${idOption}`
+      `nodes ${listed(firsts.map(quoted))} on instance '${instance}' each see every packet of ${device}: to share them, let all listen on af_packet::${device} with one ${fanOutOption}`
     )
   }
 }

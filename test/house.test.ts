@@ -17,6 +17,7 @@ const ground = [
   'src/addresses.ts',
   'src/allowance.ts',
   'src/authority.ts',
+  'src/cpu-list.ts',
   'src/quota.ts',
   'src/sharing.ts',
   'src/settings.ts'
@@ -29,6 +30,7 @@ const leaves = [
   'src/supervisor',
   'src/zeek',
   'src/formats',
+  'src/groups',
   'src/protocol'
 ]
 const picture: Record<string, { value: string[]; type?: string[] }> = {
@@ -39,6 +41,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/proc.ts': { value: [] },
   'src/allowance.ts': { value: [] },
   'src/authority.ts': { value: ['src/errors.ts'] },
+  'src/cpu-list.ts': { value: ['schemas'] },
   'src/addresses.ts': { value: ['src/util.ts'], type: ['schemas'] },
   'src/quota.ts': { value: ['schemas', 'src/errors.ts'] },
   'src/sharing.ts': { value: ['src/util.ts'], type: ['schemas'] },

@@ -1,6 +1,6 @@
+import { parseCpuList } from '../../cpu-list.js'
 import { messageOf } from '../../errors.js'
 import { adviceOnRest, sortArguments, type ZeekArguments } from '../arguments.js'
-import { parseCpuList } from '../node-cfg/cpu-list.js'
 import { faultAt, lowerCase, type Dialect, type Section } from '../ini/ini.js'
 import { note } from '../notes.js'
 import { shown, type Fault } from '../refusal.js'

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import type { AppError } from '../../../src/errors.js'
-import { parseCpuList } from '../../../src/formats/node-cfg/cpu-list.js'
 import { fillIn } from '../../../src/formats/ini/template.js'
 import { parseZeekConf } from '../../../src/formats/zeek-conf/zeek-conf.js'
 import { packageRoot } from '../../../src/util.js'
@@ -234,27 +233,6 @@ await t.test('what the generator refuses is refused, all of it at once', async t
   t.match(errorsOf('workers = 1\ninterface = ${worker_cpu}\n'), [
     /^interface: has an unknown variable \$\{worker_cpu\}; known are worker_index, worker_index0, host_worker_index, host_worker_index0 here$/
   ])
-})
-
-await t.test('lists of CPUs have ranges and strides', async t => {
-  t.strictSame(parseCpuList('0-8:2,10-20:3'), [0, 2, 4, 6, 8, 10, 13, 16, 19])
-  t.strictSame([parseCpuList(''), parseCpuList('7'), parseCpuList('3,1-2,3')], [[], [7], [3, 1, 2, 3]])
-  for (const text of [
-    'x',
-    '1-',
-    '-1',
-    '2-1',
-    '1,,2',
-    '1, 2',
-    '1-2:0',
-    '1:2',
-    '0-4096',
-    '1-2-3',
-    '0-9999999999',
-    Array(20).fill('0-4095').join(',')
-  ]) {
-    t.equal(parseCpuList(text), undefined, text.slice(0, 40))
-  }
 })
 
 await t.test('templates', async t => {
