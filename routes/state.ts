@@ -101,10 +101,18 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
       // It may hold secrets.
       access.audit.done('get_configuration', principal, state)
       reply.header('vary', 'Accept')
-      if (!wantsClusterCfg(accept)) return { state, configuration, event_cursor: controller.cursor }
+      if (!wantsClusterCfg(accept)) {
+        const placements = state === 'ready' ? controller.placements() : []
+        return {
+          state,
+          configuration,
+          ...(placements.length > 0 ? { placements } : {}),
+          event_cursor: controller.cursor
+        }
+      }
       return await reply
         .type(`${accept!.trim().startsWith('text/plain') ? 'text/plain' : 'text/x-ini'}; charset=utf-8`)
-        .send(formatClusterCfg(configuration))
+        .send(formatClusterCfg(controller.withoutGroups(configuration)))
     }
   )
 }

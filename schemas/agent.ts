@@ -3,6 +3,7 @@ import { BundleFile, bundleFilesMax, BundleId } from './bundles.js'
 import { HealthReport, NodeStats, NodeStep } from './operations.js'
 import { NodeOutputStream } from './requests.js'
 import { OptionName, RuntimeOptions } from './runtime-options.js'
+import { Topology } from './topology.js'
 import {
   closed,
   ClusterRole,
@@ -140,7 +141,9 @@ export const Hello = Type.Object(
     config_id: Type.Optional(Type.String({ maxLength: 64 })),
     /** Seconds that each of the agent's nodes may take to stop and to start: requests wait as long. */
     times: Type.Optional(Type.Object({ stop: Patience, start: Patience }, closed)),
-    nodes: ListOf(NodeStatus, { maxItems: instanceNodesMax })
+    nodes: ListOf(NodeStatus, { maxItems: instanceNodesMax }),
+    /** What decides where workers run best on its host. */
+    topology: Type.Optional(Topology)
   },
   closed
 )

@@ -172,8 +172,32 @@ export const NodeList = Type.Object(
   }
 )
 
+export const WorkerPlacement = Type.Object(
+  {
+    node: Name,
+    reason: Type.String({
+      description: 'Why it runs there.',
+      examples: ['CPU 9: physical core 9 of NUMA node 1, where eth1 is']
+    })
+  },
+  {
+    $id: 'WorkerPlacement',
+    ...closed,
+    description: 'Why a worker of a group runs where it does.',
+    examples: [{ node: 'uplink-1', reason: 'CPU 9: physical core 9 of NUMA node 1, where eth1 is' }]
+  }
+)
+export type WorkerPlacement = Static<typeof WorkerPlacement>
+
 export const ConfigurationDocument = Type.Object(
-  { state: Ref(ConfigurationState), configuration: Ref(ClusterConfiguration), ...eventCursor },
+  {
+    state: Ref(ConfigurationState),
+    configuration: Ref(ClusterConfiguration),
+    placements: Type.Optional(
+      ListOf(WorkerPlacement, { description: 'Of the ready configuration: the workers that its groups have become.' })
+    ),
+    ...eventCursor
+  },
   {
     $id: 'ConfigurationDocument',
     ...closed,
@@ -374,6 +398,7 @@ export const apiComponents = [
   InstanceList,
   InstanceNode,
   NodeList,
+  WorkerPlacement,
   ConfigurationDocument,
   ConvertedConfiguration,
   OptionSetting,

@@ -16,6 +16,7 @@ import {
   Text
 } from './basics.js'
 import { BundleId, BundleRef } from './bundles.js'
+import { Group, Labels } from './groups.js'
 import { Interface, NodeEnvironment, NodeOptions, Scripts } from './node-fields.js'
 import { Diagnosis, Finding, InstanceStats, NodeStats, NodeStatsPoint, statsHistoryMax } from './operations.js'
 
@@ -36,7 +37,8 @@ export const Instance = Type.Object(
   {
     name: Name,
     host: Type.Optional(Host),
-    listen_port: Type.Optional(Port)
+    listen_port: Type.Optional(Port),
+    labels: Type.Optional(Ref(Labels))
   },
   {
     $id: 'Instance',
@@ -84,10 +86,12 @@ const exampleConfiguration = {
 }
 
 const bundleUse = 'The files that its nodes load.'
+const groupsUse = 'Workers that are alike. They are nodes of the ready and of the deployed configuration.'
 const shapeOf = (instance: typeof Instance, node: typeof ClusterNode, bundle: typeof BundleRef) => ({
   bundle: Type.Optional({ ...bundle, description: bundleUse }),
   instances: ListOf(instance, { maxItems: 10_000 }),
-  nodes: ListOf(node, { maxItems: 100_000 })
+  nodes: ListOf(node, { maxItems: 100_000 }),
+  groups: Type.Optional(ListOf(Group, { maxItems: 1000, description: groupsUse }))
 })
 
 /** The ID of a configuration. */

@@ -8,10 +8,11 @@ import { cutKeyword } from './basics.js'
 import { cut } from './cut.js'
 import { suggestion } from './nearest.js'
 import { bundleComponents } from './bundles.js'
+import { groupComponents } from './groups.js'
 import { tokenComponents } from './tokens.js'
 
 /** Every named schema. */
-export const components = [...apiComponents, ...tokenComponents, ...bundleComponents, ...eventComponents]
+export const components = [...groupComponents, ...apiComponents, ...tokenComponents, ...bundleComponents, ...eventComponents]
 
 /** Ajv's options, with formats that JSON Schema does not define or Ajv does not include. */
 export const ajvOptions: Options = {

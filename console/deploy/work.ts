@@ -95,8 +95,12 @@ export class Work {
     await this.#do('Asking for a check…', async () => {
       const staged = await this.#staged()
       if (!staged) return
-      const request = await this.#post('check', {})
-      this.#desk.set({ check: { request, nodes: namesOf(staged.text) }, fresh: request.reqid, news: undefined })
+      const [{ nodes }, request] = [await configurationOf('ready'), await this.#post('check', {})]
+      this.#desk.set({
+        check: { request, nodes: nodes.map(({ name }) => name) },
+        fresh: request.reqid,
+        news: undefined
+      })
     })
   }
 
@@ -211,8 +215,3 @@ export const connectedIn = ({ instances }: Cluster): string[] =>
 const isNothingDeployed = ({ health, nodes }: Cluster) =>
   health?.reasons.some(({ code }) => code === 'not_deployed') === true &&
   ![...nodes.values()].flat().some(({ mgmt_role: role }) => role === 'NODE')
-
-function namesOf(text: string): string[] {
-  const { nodes } = unwrapped(JSON.parse(text)) as { nodes: readonly { name: string }[] }
-  return nodes.map(({ name }) => name)
-}

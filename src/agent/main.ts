@@ -22,6 +22,7 @@ import { directories } from './nodes/zeek-program.js'
 import type { SupervisorClient } from './nodes/supervisor-client.js'
 import { Sampler } from './stats/sampler.js'
 import { Session } from './session.js'
+import { readTopology } from './stats/topology.js'
 
 /** What an agent needs to run. */
 export interface AgentOptions extends AgentContext {
@@ -138,6 +139,7 @@ export async function startAgent({
         () => undefined
       ),
       config_id: table.share?.config_id,
+      topology: await readTopology(),
       times: { stop: settings.agent_stop_timeout, start: settings.agent_start_timeout },
       nodes: statuses()
     })

@@ -37,7 +37,7 @@ export function defineDeploy(program: Command, io: Io): void {
     const configuration = file === undefined ? undefined : await readConfiguration(file, io)
     const session = await open(io, flags)
     if (configuration) await stage(session, configuration)
-    const names = await stagedNames(session)
+    const names = await readyNames(session)
     const args = { ...(force === true ? { force } : {}), ...(check ? {} : { check }) }
     const finished = await requestWithProgress(session, 'deploy', args, { ...flags, names })
     if (!finished) return
@@ -73,8 +73,8 @@ async function connectedInstances({ api, signal }: Session): Promise<string[]> {
   return data!.instances.flatMap(({ name, connected }) => (connected ? [name] : []))
 }
 
-async function stagedNames({ api, signal }: Session): Promise<string[]> {
-  const { data } = await api.GET('/v1/configurations/{state}', { params: { path: { state: 'staged' } }, signal })
+async function readyNames({ api, signal }: Session): Promise<string[]> {
+  const { data } = await api.GET('/v1/configurations/{state}', { params: { path: { state: 'ready' } }, signal })
   // It comes as JSON: nothing else was asked for.
   return (data as Schema['ConfigurationDocument']).configuration.nodes.map(({ name }) => name)
 }

@@ -6,7 +6,8 @@ import type {
   InstanceStatus,
   PrometheusTarget,
   RequestArguments,
-  RequestType
+  RequestType,
+  WorkerPlacement
 } from '../../schemas/api.js'
 import type { SetOption } from '../../schemas/runtime-options.js'
 import type { ClusterConfiguration, ConfigurationState, Outcome } from '../../schemas/types.js'
@@ -35,7 +36,7 @@ import { timeoutOf } from './work/timeouts.js'
 import type { Plan } from './cluster/plan.js'
 import type { Queries } from './work/queries.js'
 import { secretNames, type IsSecret } from '../security/secret-names.js'
-import { mask, masked, maskedIdOutcome, maskedOutcome } from '../security/secrets.js'
+import { mask, masked, maskedFieldsOf, maskedIdOutcome, maskedOutcome } from '../security/secrets.js'
 import { defined } from '../util.js'
 import type { State } from './cluster/state.js'
 import { validate } from './cluster/validation.js'
@@ -232,6 +233,16 @@ export class Controller {
     return configuration
   }
 
+  /** Returns a configuration with the nodes that its groups would have now in their place. */
+  withoutGroups(configuration: ClusterConfiguration): ClusterConfiguration {
+    return this.#parts.deployer.expanded(configuration).configuration
+  }
+
+  /** Returns why each worker of a group runs where it does, in the ready configuration. */
+  placements(): WorkerPlacement[] {
+    return [...(this.#plan()?.reasons ?? [])].map(([node, reason]) => ({ node, reason }))
+  }
+
   /** Returns where Prometheus finds the metrics of each node, for a client that reaches the controller like this. */
   metricsTargets(reached: Reached, proxy?: boolean): PrometheusTarget[] {
     return targetsOf(this.#parts.cluster.deployment, reached, proxy)
@@ -314,6 +325,7 @@ export class Controller {
     }
   }
 
+  /** For zeek-client, which knows no groups: with the nodes that they would have now. */
   #getConfiguration({ deployed }: Arguments<'get_configuration'>): Answer {
     const { results } = this.#show(deployed === true ? 'deployed' : 'staged')
     return { results: results.map(outcome => maskedOutcome(outcome, this.#isSecret)), own: results }
@@ -328,13 +340,19 @@ export class Controller {
 
   /** Stages a configuration. Only inside of a `write`: the request, what it stages and its response are one write. */
   #stage({ config }: Arguments<'stage_configuration'>): Answer {
-    const { settings, cluster } = this.#parts
-    const { errors, warnings } = validate(config, {
+    const { settings, cluster, deployer } = this.#parts
+    // Each of their workers would say so, too.
+    const hidden = maskedFieldsOf('group', config.groups)
+    if (hidden.length > 0) return { results: hidden.map(error => ({ success: false, error })) }
+    const grouped = deployer.expanded(config)
+    const found = validate(grouped.configuration, {
       controllerName: settings.controller_name,
       controllerPorts: controllerPorts(settings),
       autoAssignBrokerPorts: settings.controller_auto_assign_broker_ports,
       dialsSecurely: settings.controller_tls_cert !== undefined
     })
+    const errors = [...grouped.errors, ...found.errors]
+    const warnings = [...grouped.warnings, ...found.warnings]
     // From now on it is this one, wherever the name points to later.
     const bundle = config.bundle === undefined ? undefined : this.bundles.resolve(config.bundle)
     if (config.bundle !== undefined && bundle === undefined) errors.push(`there is no bundle ${config.bundle}`)
@@ -362,7 +380,7 @@ export class Controller {
     return {
       results: [
         configuration
-          ? { success: true, data: { configuration } }
+          ? { success: true, data: { configuration: this.withoutGroups(configuration) } }
           : { success: false, error: `no ${state} configuration available` }
       ]
     }

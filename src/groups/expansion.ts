@@ -1,6 +1,6 @@
 import { auto, type Group } from '../../schemas/groups.js'
 import type { Topology } from '../../schemas/topology.js'
-import { ClusterConfigurationInput, namePattern, type ClusterNode } from '../../schemas/types.js'
+import { ClusterConfigurationInput, namePattern, type ClusterConfiguration, type ClusterNode } from '../../schemas/types.js'
 import { parseCpuList } from '../cpu-list.js'
 import { fanOutOption, listenerOf } from '../sharing.js'
 import { defined, groupBy } from '../util.js'
@@ -23,6 +23,8 @@ export interface Expansion {
   reasons: Map<string, string>
   /** With one of them the configuration cannot be deployed. */
   errors: string[]
+  /** As errors, but they may pass by themselves: instances that do not tell of their CPUs while they are not connected. */
+  obstacles: string[]
   warnings: string[]
 }
 
@@ -53,7 +55,7 @@ export function expandGroups(
   { groups, instances, nodes }: Grouped,
   topologyOf: (instance: string) => Topology | undefined
 ): Expansion {
-  const expansion: Expansion = { nodes: [], reasons: new Map(), errors: [], warnings: [] }
+  const expansion: Expansion = { nodes: [], reasons: new Map(), errors: [], obstacles: [], warnings: [] }
   const members = new Members(instances)
   const parts: Part[] = []
   for (const [name, [group, ...others]] of groupBy(groups, ({ name }) => name)) {
@@ -79,12 +81,26 @@ export function expandGroups(
   return expansion
 }
 
+/** A configuration whose groups have become nodes, and what there is to say of them. */
+export interface Expanded<T> extends Omit<Expansion, 'nodes'> {
+  configuration: Omit<T, 'groups'>
+}
+
+/** Returns a configuration with the workers of its groups among its nodes. */
+export function expanded<T extends Pick<ClusterConfiguration, 'groups' | 'instances' | 'nodes'>>(
+  { groups = [], ...configuration }: T,
+  topologyOf: (instance: string) => Topology | undefined
+): Expanded<T> {
+  const { nodes, ...rest } = expandGroups({ ...configuration, groups }, topologyOf)
+  return { ...rest, configuration: { ...configuration, nodes: [...configuration.nodes, ...nodes] } }
+}
+
 /** Places all workers of an instance. */
 function place(
   parts: readonly Part[],
   nodes: readonly ClusterNode[],
   topology: Topology | undefined,
-  { errors, warnings }: Expansion
+  { errors, obstacles, warnings }: Expansion
 ): void {
   const listed = parts.flatMap(({ group: { cpus } }) => (cpus === undefined ? [] : (parseCpuList(cpus) ?? [])))
   const taken = new Set([...nodes.flatMap(({ cpu_affinity: cpu }) => cpu ?? []), ...listed])
@@ -92,7 +108,7 @@ function place(
   for (const part of [...parts.filter(part => !isOpen(part)), ...parts.filter(isOpen)]) {
     const plan = placeWorkers({ group: part.group, instance: part.instance, topology, taken })
     if (plan.error !== undefined) {
-      errors.push(plan.error)
+      ;(plan.isUnknown === true ? obstacles : errors).push(plan.error)
       continue
     }
     part.placements = plan.placements

@@ -18,8 +18,14 @@ interface Placed {
   error?: undefined
 }
 
-/** The workers of a group on one instance in their order, or why they have no place, for people. */
-export type Plan = Placed | { error: string }
+/** Why workers have no place, for people. `isUnknown`: for now, as the instance has not told what it is. */
+interface Unplaced {
+  error: string
+  isUnknown?: boolean
+}
+
+/** The workers of a group on one instance in their order, or why they have no place. */
+export type Plan = Placed | Unplaced
 
 export interface PlacementTask {
   group: Pick<Group, 'name' | 'interface' | 'workers' | 'cpus' | 'numa' | 'options'>
@@ -38,7 +44,7 @@ export function placeWorkers(task: PlacementTask): Plan {
   const { group, instance, topology } = task
   const site = topology && siteOf(group.interface, topology)
   const plan = planOf(task, site)
-  if (plan.error !== undefined) return { error: `group '${group.name}': ${plan.error}` }
+  if (plan.error !== undefined) return { ...plan, error: `group '${group.name}': ${plan.error}` }
   const warnings = [...plan.warnings, ...(site ? unfed(group, site, plan.placements.length) : [])]
   return { ...plan, warnings: warnings.map(text => `group '${group.name}' on instance '${instance}': ${text}`) }
 }
@@ -53,6 +59,7 @@ function planOf(task: PlacementTask, site: Site | undefined): Plan {
   }
   if (!site || site.topology.cpus.length === 0) {
     return {
+      isUnknown: true,
       error: `${cpus === auto ? 'cpus' : 'workers'}: auto needs the CPUs of instance '${task.instance}', which it does not tell: its agent is not connected, or cannot`
     }
   }

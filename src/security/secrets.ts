@@ -14,14 +14,13 @@ export function maskedValues(values: Record<string, string>, isSecret = looksSec
 
 /** Returns a configuration for display: values of `env` and `options` that are secret by their names are masked. */
 export function masked<T extends ClusterConfigurationInput>(configuration: T, isSecret = looksSecret): T {
-  return {
-    ...configuration,
-    nodes: configuration.nodes.map(({ env, options, ...node }): ClusterNode => ({
-      ...node,
-      ...(options ? { options: maskedValues(options, isSecret) } : {}),
-      ...(env ? { env: maskedValues(env, isSecret) } : {})
-    }))
-  }
+  const hide = <N extends Pick<ClusterNode, 'env' | 'options'>>({ env, options, ...rest }: N) => ({
+    ...rest,
+    ...(options ? { options: maskedValues(options, isSecret) } : {}),
+    ...(env ? { env: maskedValues(env, isSecret) } : {})
+  })
+  const { nodes, groups } = configuration
+  return { ...configuration, nodes: nodes.map(hide), ...(groups ? { groups: groups.map(hide) } : {}) }
 }
 
 /** Masks the configuration that a result carries in the same way. */
@@ -32,15 +31,18 @@ export function maskedOutcome(outcome: Outcome, isSecret = looksSecret): Outcome
 }
 
 /** Returns the fields that were masked and have come back masked: they would be deployed as they are. */
-export function maskedFields({ nodes }: ClusterConfigurationInput): string[] {
-  return nodes.flatMap(({ name, env = {}, options = {} }) =>
+export function maskedFieldsOf(
+  what: 'node' | 'group',
+  all: readonly Pick<ClusterNode, 'name' | 'env' | 'options'>[] = []
+): string[] {
+  return all.flatMap(({ name, env = {}, options = {} }) =>
     [
       ['env', env],
       ['options', options]
     ].flatMap(([field, values]) =>
       Object.entries(values as object)
         .filter(([, value]) => value === mask)
-        .map(([key]) => `node '${name}' ${field as string} ${key} is masked: its value is needed`)
+        .map(([key]) => `${what} '${name}' ${field as string} ${key} is masked: its value is needed`)
     )
   )
 }

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { ClusterConfiguration } from '../../schemas/types.js'
 import { secretNames } from '../../src/security/secret-names.js'
 import { hideHalves, secretsOf } from '../../src/security/secret-values.js'
-import { mask, masked, maskedCommand, maskedFields, maskedIdValue, withoutSecrets } from '../../src/security/secrets.js'
+import { mask, masked, maskedCommand, maskedFieldsOf, maskedIdValue, withoutSecrets } from '../../src/security/secrets.js'
 import { fakeAgent, small } from '../controller/fake-agent.js'
 import { getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
@@ -60,11 +60,11 @@ await t.test('values whose names look like secrets are masked, and no others', a
 })
 
 await t.test('what has come back masked is named', async t => {
-  t.same(maskedFields(masked(configuration)), [
+  t.same(maskedFieldsOf('node', masked(configuration).nodes), [
     "node 'worker-1' env API_TOKEN is masked: its value is needed",
     "node 'worker-1' options Foo::password is masked: its value is needed"
   ])
-  t.same(maskedFields(configuration), [])
+  t.same(maskedFieldsOf('node', configuration.nodes), [])
 })
 
 await t.test('a command line shows the names of its secrets, and a text neither', async t => {
@@ -271,7 +271,7 @@ await t.test('a masked value cannot be staged', async t => {
   t.equal(state, 'failed')
   t.same(
     results.map(({ error }) => error),
-    maskedFields(masked(configuration))
+    maskedFieldsOf('node', masked(configuration).nodes)
   )
 })
 

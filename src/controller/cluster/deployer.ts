@@ -8,6 +8,7 @@ import type { Checks } from '../work/checks.js'
 import type { ControllerSettings } from '../config.js'
 import { timesOf, toRestart } from '../work/durations.js'
 import type { Fleet, Member } from '../fleet.js'
+import { expanded, type Expanded } from '../../groups/expansion.js'
 import type { Cluster } from './cluster.js'
 import { whyOutdated } from './outdated.js'
 import { plan, type Plan } from './plan.js'
@@ -56,11 +57,19 @@ export class Deployer {
     return new Map([...this.#unmet, ...this.#options.cluster.moved()])
   }
 
-  /** Returns the addresses and ports that a deployment would use now. */
-  preview(configuration: ClusterConfiguration): Plan {
+  /** Returns a configuration with the workers that its groups would have now. */
+  expanded<T extends Pick<ClusterConfiguration, 'groups' | 'instances' | 'nodes'>>(configuration: T): Expanded<T> {
+    const topologies = new Map(this.#options.fleet.known().map(({ name, hello }) => [name, hello.topology]))
+    return expanded(configuration, name => topologies.get(name))
+  }
+
+  /** Returns the nodes, addresses and ports that a deployment would use now. */
+  preview(staged: ClusterConfiguration): Plan {
     const { settings, cluster } = this.#options
     const rules = portRules(settings, this.#survey.taken(cluster.deployment?.skipped))
-    return plan(configuration, cluster.addresses, rules, settings.controller_cluster_backend)
+    const { configuration, errors, obstacles, reasons } = this.expanded(staged)
+    const made = plan(configuration, cluster.addresses, rules, settings.controller_cluster_backend)
+    return { ...made, errors: [...errors, ...obstacles, ...made.errors], reasons }
   }
 
   /** Returns the same as `preview`, after asking agents which ports of their hosts are taken. */
@@ -108,7 +117,7 @@ export class Deployer {
       this.#dial(configuration)
       await this.#locate(configuration, grace)
       if (check) await Promise.all(configuration.instances.map(({ name }) => this.#options.fleet.when(name, grace)))
-      const { errors, ...deployment } = await this.plan(configuration)
+      const { errors, reasons: _reasons, ...deployment } = await this.plan(configuration)
       // The request has ended: its client would not learn of this deployment.
       if (task.signal.aborted) return timedOut()
       if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }

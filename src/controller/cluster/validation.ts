@@ -1,6 +1,6 @@
 import type { ClusterConfigurationInput, ClusterNode } from '../../../schemas/types.js'
 import { oddPlaces } from '../../addresses.js'
-import { maskedFields } from '../../security/secrets.js'
+import { maskedFieldsOf } from '../../security/secrets.js'
 import { sharing } from '../../sharing.js'
 import { compare, groupBy, isLoopback } from '../../util.js'
 import { needsPort } from './ports.js'
@@ -45,7 +45,7 @@ export function validate({ instances, nodes }: ClusterConfigurationInput, rules:
     ...lackingPorts(nodes, rules),
     ...dialledInClear(instances, rules),
     ...shared.errors,
-    ...maskedFields({ instances, nodes })
+    ...maskedFieldsOf('node', nodes)
   ]
   const warnings = [
     ...oddities({ instances, nodes }),
