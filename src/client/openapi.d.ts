@@ -2611,6 +2611,9 @@ export interface components {
          *       ],
          *       "files": 3,
          *       "size": 4711,
+         *       "used_by": [
+         *         "deployed"
+         *       ],
          *       "created_at": "2026-11-29T10:00:00.000Z",
          *       "created_by": "ops"
          *     }
@@ -2627,6 +2630,8 @@ export interface components {
             files: number;
             /** @description Of all its files together, in bytes. */
             size: number;
+            /** @description The configurations that name it now, `deployed` and `staged`: it cannot be deleted while there is one. */
+            used_by: components["schemas"]["ConfigurationState"][];
             /**
              * Format: date-time
              * @example 2026-11-22T14:48:56.123Z
@@ -2644,6 +2649,9 @@ export interface components {
          *       ],
          *       "files": 1,
          *       "size": 4711,
+         *       "used_by": [
+         *         "deployed"
+         *       ],
          *       "created_at": "2026-11-29T10:00:00.000Z",
          *       "created_by": "ops",
          *       "content": [
@@ -2668,6 +2676,8 @@ export interface components {
             files: number;
             /** @description Of all its files together, in bytes. */
             size: number;
+            /** @description The configurations that name it now, `deployed` and `staged`: it cannot be deleted while there is one. */
+            used_by: components["schemas"]["ConfigurationState"][];
             /**
              * Format: date-time
              * @example 2026-11-22T14:48:56.123Z
@@ -2689,6 +2699,9 @@ export interface components {
          *           ],
          *           "files": 3,
          *           "size": 4711,
+         *           "used_by": [
+         *             "deployed"
+         *           ],
          *           "created_at": "2026-11-29T10:00:00.000Z",
          *           "created_by": "ops"
          *         }
@@ -4664,6 +4677,9 @@ export interface operations {
                      *           ],
                      *           "files": 3,
                      *           "size": 4711,
+                     *           "used_by": [
+                     *             "deployed"
+                     *           ],
                      *           "created_at": "2026-11-29T10:00:00.000Z",
                      *           "created_by": "ops"
                      *         }
@@ -4712,6 +4728,9 @@ export interface operations {
                      *       ],
                      *       "files": 3,
                      *       "size": 4711,
+                     *       "used_by": [
+                     *         "deployed"
+                     *       ],
                      *       "created_at": "2026-11-29T10:00:00.000Z",
                      *       "created_by": "ops"
                      *     }
@@ -4735,6 +4754,9 @@ export interface operations {
                      *       ],
                      *       "files": 3,
                      *       "size": 4711,
+                     *       "used_by": [
+                     *         "deployed"
+                     *       ],
                      *       "created_at": "2026-11-29T10:00:00.000Z",
                      *       "created_by": "ops"
                      *     }
@@ -4774,6 +4796,9 @@ export interface operations {
                      *       ],
                      *       "files": 1,
                      *       "size": 4711,
+                     *       "used_by": [
+                     *         "deployed"
+                     *       ],
                      *       "created_at": "2026-11-29T10:00:00.000Z",
                      *       "created_by": "ops",
                      *       "content": [
