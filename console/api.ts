@@ -47,7 +47,8 @@ async function send(request: Request): Promise<Response> {
   }
 }
 
-async function refusalOf(response: Response): Promise<Refusal> {
+/** Returns what an answer refuses that is no success. */
+export async function refusalOf(response: Response): Promise<Refusal> {
   const { status } = response
   try {
     const problem = (await response.json()) as Schema['Problem']

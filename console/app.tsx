@@ -18,6 +18,8 @@ const NodePage = later(async () => (await import('./pages/node.js')).NodePage)
 const Hosts = later(async () => (await import('./pages/hosts.js')).Hosts)
 const Host = later(async () => (await import('./pages/host.js')).Host)
 const Deploy = later(async () => (await import('./pages/deploy.js')).Deploy)
+const Content = later(async () => (await import('./pages/content.js')).Content)
+const BundlePage = later(async () => (await import('./pages/bundle.js')).BundlePage)
 const Events = later(async () => (await import('./pages/events.js')).Events)
 const Requests = later(async () => (await import('./pages/requests.js')).Requests)
 const RequestPage = later(async () => (await import('./pages/request.js')).RequestPage)
@@ -29,6 +31,7 @@ const pages = [
   { path: '/nodes', name: 'Nodes' },
   { path: '/hosts', name: 'Hosts' },
   { path: '/deploy', name: 'Deploy' },
+  { path: '/content', name: 'Content' },
   { path: '/events', name: 'Events' },
   { path: '/requests', name: 'Requests' },
   { path: '/audit', name: 'Audit' }
@@ -82,6 +85,10 @@ function SignedIn({ stream }: { stream: Stream }) {
           <Route path="/deploy">
             <Deploy />
           </Route>
+          <Route path="/content">
+            <Content />
+          </Route>
+          <Route path="/content/:bundle">{({ bundle }) => <BundlePage key={bundle} bundle={bundle} />}</Route>
           <Route path="/events">
             <Events />
           </Route>

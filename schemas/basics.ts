@@ -142,3 +142,10 @@ export const DesiredState = Enum(
   'What a node is to be. Kept through restarts and deployments, until start or stop changes it.'
 )
 export type DesiredState = Static<typeof DesiredState>
+
+export const ConfigurationState = Enum(
+  'ConfigurationState',
+  ['staged', 'ready', 'deployed'],
+  'staged: as the client sent it. ready: the same as a deployment would make it now, with addresses and ports filled in. deployed: as it was sent to the agents.'
+)
+export type ConfigurationState = Static<typeof ConfigurationState>

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { closed, ListOf, Name, Ref, Time } from './basics.js'
+import { closed, ConfigurationState, ListOf, Name, Ref, Time } from './basics.js'
 
 /** What a bundle holds at its top, and what that is for. */
 export const bundleParts = {
@@ -69,6 +69,10 @@ const known = {
   names: Type.Array(BundleName, { description: 'The names that point to it now.' }),
   files: Type.Integer({ minimum: 0, description: 'How many it has.' }),
   size: Type.Integer({ minimum: 0, description: 'Of all its files together, in bytes.' }),
+  used_by: ListOf(ConfigurationState, {
+    description:
+      'The configurations that name it now, `deployed` and `staged`: it cannot be deleted while there is one.'
+  }),
   created_at: Time,
   created_by: Type.Optional(Type.String({ description: 'Who has uploaded it first.' }))
 }
@@ -77,6 +81,7 @@ const example = {
   names: ['site'],
   files: 3,
   size: 4711,
+  used_by: ['deployed'],
   created_at: '2026-11-29T10:00:00.000Z',
   created_by: 'ops'
 }

@@ -130,13 +130,6 @@ export const ClusterConfiguration = Type.Object(
 )
 export type ClusterConfiguration = Static<typeof ClusterConfiguration>
 
-export const ConfigurationState = Enum(
-  'ConfigurationState',
-  ['staged', 'ready', 'deployed'],
-  'staged: as the client sent it. ready: the same as a deployment would make it now, with addresses and ports filled in. deployed: as it was sent to the agents.'
-)
-export type ConfigurationState = Static<typeof ConfigurationState>
-
 export const NodeStatus = Type.Object(
   {
     node: Name,

@@ -83,7 +83,7 @@ const bundles = new Bundles({
   limits: { bytes: 0, files: 0 },
   write: job => journal.write('synced', false, (_append, record) => job(record)),
   now,
-  usedBy: () => undefined
+  usedBy: () => []
 })
 const checks = new Checks(fleet, cluster)
 const deployer = new Deployer({

@@ -1,4 +1,4 @@
-import { useContext, useEffect, useRef, useState } from 'preact/hooks'
+import { useContext, useRef, useState } from 'preact/hooks'
 import { useCluster, useMay } from '../context.js'
 import { fileForms, nameFor, type FileForm } from '../model/configuration-form.js'
 import { itemsOf, memberOf } from '../model/configuration-text.js'
@@ -42,48 +42,6 @@ export function Sources({ work }: { work: Work }) {
       </button>
     </div>
   )
-}
-
-/** Takes files in that are dropped anywhere on the page, and shows that it would. */
-export function DropZone({ work }: { work: Work }) {
-  const [isOver, setOver] = useState(false)
-  const latest = useRef(work)
-  latest.current = work
-  useEffect(() => {
-    let leaving: ReturnType<typeof setTimeout> | undefined
-    const hasFiles = ({ dataTransfer }: DragEvent) => dataTransfer?.types.includes('Files') === true
-    const over = (event: DragEvent) => {
-      if (!hasFiles(event)) return
-      event.preventDefault()
-      event.stopPropagation()
-      setOver(true)
-      // It comes several times a second, and the end of it not always.
-      clearTimeout(leaving)
-      leaving = setTimeout(() => setOver(false), 300)
-    }
-    const drop = (event: DragEvent) => {
-      if (!hasFiles(event)) return
-      event.preventDefault()
-      event.stopPropagation()
-      setOver(false)
-      const [file] = event.dataTransfer!.files
-      if (file) void latest.current.open(file)
-    }
-    // Before the editor, which would put it in at the pointer.
-    const options = { capture: true }
-    window.addEventListener('dragover', over, options)
-    window.addEventListener('drop', drop, options)
-    return () => {
-      clearTimeout(leaving)
-      window.removeEventListener('dragover', over, options)
-      window.removeEventListener('drop', drop, options)
-    }
-  }, [])
-  return isOver ? (
-    <div class="drop-here" aria-hidden="true">
-      Drop the file to open it here
-    </div>
-  ) : null
 }
 
 /** What can be done about a text that cannot be staged as it is. */

@@ -6,9 +6,10 @@ import { DeployDialog } from '../deploy/deploy-dialog.js'
 import { Deployment } from '../deploy/deployment.js'
 import { DeskContext, deskOf, useDesk } from '../deploy/desk.js'
 import { Problems } from '../deploy/problems.js'
-import { DropZone, Notes, Remedies, Sources } from '../deploy/sources.js'
+import { Notes, Remedies, Sources } from '../deploy/sources.js'
 import { Work } from '../deploy/work.js'
 import { counted, plain } from '../model/format.js'
+import { DropZone } from '../parts/drop-zone.js'
 import { Page } from '../parts/page.js'
 
 /** Where a configuration is written, staged, checked and deployed. */
@@ -20,7 +21,7 @@ export function Deploy() {
   return (
     <DeskContext.Provider value={desk}>
       <Page title="Deploy" help="console#deploying">
-        <DropZone work={work} />
+        <DropZone invitation="Drop the file to open it here" onFile={file => void work.open(file)} />
         <div class="deploy">
           <section class="write" aria-labelledby="configuration">
             <Head />

@@ -101,7 +101,8 @@ function defineList(command: Parent, io: Io): void {
           { title: 'FILES', text: ({ files }) => String(files), isNumber: true },
           { title: 'SIZE', text: ({ size }) => bytes(size), isNumber: true },
           { title: 'UPLOADED', text: ({ created_at: at }) => at },
-          { title: 'BY', text: ({ created_by: by }) => by ?? '' }
+          { title: 'BY', text: ({ created_by: by }) => by ?? '' },
+          { title: 'USED BY', text: ({ used_by: users }) => users.join(' ') }
         ],
         bundles,
         screen

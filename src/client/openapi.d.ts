@@ -2795,6 +2795,9 @@ export interface components {
          *       ],
          *       "files": 3,
          *       "size": 4711,
+         *       "used_by": [
+         *         "deployed"
+         *       ],
          *       "created_at": "2026-11-29T10:00:00.000Z",
          *       "created_by": "ops"
          *     }
@@ -2811,6 +2814,8 @@ export interface components {
             files: number;
             /** @description Of all its files together, in bytes. */
             size: number;
+            /** @description The configurations that name it now, `deployed` and `staged`: it cannot be deleted while there is one. */
+            used_by: components["schemas"]["ConfigurationState"][];
             /**
              * Format: date-time
              * @example 2026-11-22T14:48:56.123Z
@@ -2828,6 +2833,9 @@ export interface components {
          *       ],
          *       "files": 1,
          *       "size": 4711,
+         *       "used_by": [
+         *         "deployed"
+         *       ],
          *       "created_at": "2026-11-29T10:00:00.000Z",
          *       "created_by": "ops",
          *       "content": [
@@ -2852,6 +2860,8 @@ export interface components {
             files: number;
             /** @description Of all its files together, in bytes. */
             size: number;
+            /** @description The configurations that name it now, `deployed` and `staged`: it cannot be deleted while there is one. */
+            used_by: components["schemas"]["ConfigurationState"][];
             /**
              * Format: date-time
              * @example 2026-11-22T14:48:56.123Z
@@ -2873,6 +2883,9 @@ export interface components {
          *           ],
          *           "files": 3,
          *           "size": 4711,
+         *           "used_by": [
+         *             "deployed"
+         *           ],
          *           "created_at": "2026-11-29T10:00:00.000Z",
          *           "created_by": "ops"
          *         }
@@ -4913,6 +4926,9 @@ export interface operations {
                      *           ],
                      *           "files": 3,
                      *           "size": 4711,
+                     *           "used_by": [
+                     *             "deployed"
+                     *           ],
                      *           "created_at": "2026-11-29T10:00:00.000Z",
                      *           "created_by": "ops"
                      *         }
@@ -4961,6 +4977,9 @@ export interface operations {
                      *       ],
                      *       "files": 3,
                      *       "size": 4711,
+                     *       "used_by": [
+                     *         "deployed"
+                     *       ],
                      *       "created_at": "2026-11-29T10:00:00.000Z",
                      *       "created_by": "ops"
                      *     }
@@ -4984,6 +5003,9 @@ export interface operations {
                      *       ],
                      *       "files": 3,
                      *       "size": 4711,
+                     *       "used_by": [
+                     *         "deployed"
+                     *       ],
                      *       "created_at": "2026-11-29T10:00:00.000Z",
                      *       "created_by": "ops"
                      *     }
@@ -5023,6 +5045,9 @@ export interface operations {
                      *       ],
                      *       "files": 1,
                      *       "size": 4711,
+                     *       "used_by": [
+                     *         "deployed"
+                     *       ],
                      *       "created_at": "2026-11-29T10:00:00.000Z",
                      *       "created_by": "ops",
                      *       "content": [

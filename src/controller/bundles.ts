@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Bundle, BundleContent, BundleDifference, BundleFile, BundleList } from '../../schemas/bundles.js'
+import type { ConfigurationState } from '../../schemas/types.js'
 import { readArchive, type ArchiveLimits } from '../bundles/archive.js'
 import { differenceOf, idOf, inOrder } from '../bundles/manifest.js'
 import { chunkBytes, PackWriter, type PackedFile } from '../bundles/pack.js'
@@ -22,8 +23,8 @@ export interface BundlesOptions {
   write: <T>(job: (record: AppendEntry) => T) => Promise<T>
   /** Returns milliseconds since 1970. */
   now: () => number
-  /** Returns in which configuration a bundle is named. */
-  usedBy: (id: string) => string | undefined
+  /** Returns which configurations name a bundle. */
+  usedBy: (id: string) => ConfigurationState[]
 }
 
 /** Archives that are read at a time: each of them writes as much as a bundle may have. */
@@ -122,7 +123,7 @@ export class Bundles {
     const { directory, write, table, usedBy } = this.#options
     const pack = await write(record => {
       const { id, pack } = this.#stored(ref)
-      const user = usedBy(id)
+      const [user] = usedBy(id)
       if (user !== undefined) throw new AppError('conflict', `the ${user} configuration names this bundle`)
       const names = table.namesOf(id)
       table.delete(id)
@@ -200,6 +201,7 @@ export class Bundles {
       names: this.#options.table.namesOf(id),
       files,
       size,
+      used_by: this.#options.usedBy(id),
       created_at: new Date(at).toISOString(),
       ...(by === null ? {} : { created_by: by })
     }

@@ -116,7 +116,7 @@ export async function startController({
     limits: { bytes: settings.controller_bundle_max_bytes, files: settings.controller_bundle_max_files },
     write: writeAudited,
     now,
-    usedBy: id => cluster.userOf(id)
+    usedBy: id => cluster.usersOf(id)
   })
   const fleet = new Fleet({
     controllerName: settings.controller_name,

@@ -13,6 +13,8 @@ export const consolePaths = [
   '/hosts',
   '/hosts/:instance',
   '/deploy',
+  '/content',
+  '/content/:bundle',
   '/events',
   '/requests',
   '/requests/:reqid',

@@ -78,6 +78,7 @@ await t.test('bundles over HTTP', async t => {
     const staged = await ask('stage_configuration', { config: { ...configurationOf(['a']), bundle: 'site' } })
     t.equal(staged.state, 'succeeded')
     t.equal((await get('/v1/configurations/staged')).json.configuration.bundle, id)
+    t.match((await get('/v1/bundles')).json.bundles, [{ id, used_by: ['staged'] }, { used_by: [] }])
     const unknown = await ask('stage_configuration', { config: { ...configurationOf(['a']), bundle: 'nobody' } })
     t.match(unknown.results, [{ success: false, error: 'there is no bundle nobody' }])
     const remove = async (ref: string) =>

@@ -1,5 +1,5 @@
 import type { SentShare } from '../../../schemas/agent.js'
-import type { ClusterConfiguration, DesiredState, Instance } from '../../../schemas/types.js'
+import type { ClusterConfiguration, ConfigurationState, DesiredState, Instance } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
 import type { RuntimeOptionTable, StoredOption } from '../../store/runtime-options.js'
 import type { ConfigurationTable, Deployment, InstanceAddress } from '../../store/configurations.js'
@@ -41,10 +41,10 @@ export class Cluster {
     this.#configurations.stage(configuration)
   }
 
-  /** Returns which configuration names a bundle. */
-  userOf(bundle: string): 'deployed' | 'staged' | undefined {
-    if (this.deployment?.configuration.bundle === bundle) return 'deployed'
-    return this.staged?.bundle === bundle ? 'staged' : undefined
+  /** Returns which configurations name a bundle. */
+  usersOf(bundle: string): ConfigurationState[] {
+    const named = { deployed: this.deployment?.configuration.bundle, staged: this.staged?.bundle }
+    return (['deployed', 'staged'] as const).filter(state => named[state] === bundle)
   }
 
   /** The current deployment. */
