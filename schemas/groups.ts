@@ -20,6 +20,7 @@ export type Labels = Static<typeof Labels>
 export const groupWorkersMax = 4096
 
 export const WorkerCount = Type.Unsafe<number | typeof auto>({
+  $id: 'WorkerCount',
   anyOf: [
     { type: 'integer', minimum: 1, maximum: groupWorkersMax },
     { type: 'string', enum: [auto] }
@@ -58,7 +59,7 @@ const members = {
     description: 'As instances, with all instances that have all of these labels.'
   }),
   interface: Interface,
-  workers: WorkerCount,
+  workers: Ref(WorkerCount),
   cpus: Type.Optional(GroupCpus),
   numa: Type.Optional(
     Type.Integer({
@@ -82,4 +83,4 @@ export const Group = Type.Object(members, {
 export type Group = Static<typeof Group>
 
 /** What the named schemas here are, in an order in which each comes after those that it refers to. */
-export const groupComponents = [Labels, Group]
+export const groupComponents = [Labels, WorkerCount, Group]

@@ -86,19 +86,30 @@ const exampleConfiguration = {
 }
 
 const bundleUse = 'The files that its nodes load.'
+export const GroupInput = inputOf(Group)
+
 const groupsUse = 'Workers that are alike. They are nodes of the ready and of the deployed configuration.'
-const shapeOf = (instance: typeof Instance, node: typeof ClusterNode, bundle: typeof BundleRef) => ({
+interface Shape {
+  instance: typeof Instance
+  node: typeof ClusterNode
+  group: typeof Group
+  bundle: typeof BundleRef
+}
+const shapeOf = ({ instance, node, group, bundle }: Shape) => ({
   bundle: Type.Optional({ ...bundle, description: bundleUse }),
   instances: ListOf(instance, { maxItems: 10_000 }),
   nodes: ListOf(node, { maxItems: 100_000 }),
-  groups: Type.Optional(ListOf(Group, { maxItems: 1000, description: groupsUse }))
+  groups: Type.Optional(ListOf(group, { maxItems: 1000, description: groupsUse }))
 })
 
 /** The ID of a configuration. */
 const ConfigurationId = { ...RequestId, description: 'Identifies the configuration.' }
 
 export const ClusterConfigurationInput = Type.Object(
-  { id: Type.Optional(ConfigurationId), ...shapeOf(InstanceInput, ClusterNodeInput, BundleRef) },
+  {
+    id: Type.Optional(ConfigurationId),
+    ...shapeOf({ instance: InstanceInput, node: ClusterNodeInput, group: GroupInput, bundle: BundleRef })
+  },
   {
     $id: 'ClusterConfigurationInput',
     additionalProperties: false,
@@ -110,7 +121,10 @@ export const ClusterConfigurationInput = Type.Object(
 export type ClusterConfigurationInput = Static<typeof ClusterConfigurationInput>
 
 export const SentConfiguration = Type.Object(
-  { id: Type.Optional(ConfigurationId), ...shapeOf(Instance, ClusterNode, BundleRef) },
+  {
+    id: Type.Optional(ConfigurationId),
+    ...shapeOf({ instance: Instance, node: ClusterNode, group: Group, bundle: BundleRef })
+  },
   {
     $id: 'SentConfiguration',
     ...closed,
@@ -120,7 +134,7 @@ export const SentConfiguration = Type.Object(
 )
 
 export const ClusterConfiguration = Type.Object(
-  { id: ConfigurationId, ...shapeOf(Instance, ClusterNode, BundleId) },
+  { id: ConfigurationId, ...shapeOf({ instance: Instance, node: ClusterNode, group: Group, bundle: BundleId }) },
   {
     $id: 'ClusterConfiguration',
     additionalProperties: false,

@@ -893,6 +893,67 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * @description What an instance is, for groups of workers that choose by it.
+         * @example {
+         *       "site": "berlin",
+         *       "tap": "uplink"
+         *     }
+         */
+        Labels: {
+            [key: string]: string;
+        };
+        /**
+         * @description Workers on each instance. auto: one for each free physical core of the NUMA node that the interface is on (of all nodes, where that is unknown) but the core of CPU 0; with a list in cpus, one for each of its CPUs. At least one, and no more than the CPU quota of the instance.
+         * @example 14
+         * @example auto
+         */
+        WorkerCount: number | "auto";
+        /**
+         * @description Workers that differ by number, instance and CPU only. Exactly one of instance, instances and labels says where they are.
+         * @example {
+         *       "name": "uplink",
+         *       "labels": {
+         *         "tap": "uplink"
+         *       },
+         *       "interface": "af_packet::eth1",
+         *       "workers": "auto",
+         *       "cpus": "auto"
+         *     }
+         */
+        Group: {
+            /**
+             * @description The name of the group, with which the names of its workers begin.
+             * @example uplink
+             */
+            name: string;
+            /**
+             * @description The instance that the workers are on; they are <group>-1, …
+             * @example worker-1
+             */
+            instance?: string;
+            /** @description Instances, each with so many workers; they are <group>-<instance>-1, … */
+            instances?: string[];
+            labels?: components["schemas"]["Labels"];
+            /**
+             * @description A packet source, as for zeek -i.
+             * @example af_packet::eth0
+             */
+            interface: string;
+            workers: components["schemas"]["WorkerCount"];
+            /**
+             * @description The CPUs that the workers are pinned to, one each: of a list in its order; auto: physical cores of the NUMA node that the interface is on first. Without it none is pinned.
+             * @example 2-15,18
+             * @example auto
+             */
+            cpus?: string;
+            /** @description The only NUMA node whose CPUs the workers get, whichever the interface is on. */
+            numa?: number;
+            /** @description Loaded in this order. */
+            scripts?: string[];
+            options?: components["schemas"]["NodeOptions"];
+            env?: components["schemas"]["NodeEnvironment"];
+        };
+        /**
          * @description What a node does in the cluster. Nodes start in this order.
          * @enum {string}
          */
@@ -1425,6 +1486,7 @@ export interface components {
              * @example 2200
              */
             listen_port?: number;
+            labels?: components["schemas"]["Labels"];
         };
         /**
          * @description A host (or container) with an agent. With listen_port the controller dials the agent, otherwise the agent dials the controller.
@@ -1449,6 +1511,7 @@ export interface components {
              * @example 2200
              */
             listen_port?: number;
+            labels?: components["schemas"]["Labels"];
         };
         /**
          * @description Zeek options by full name, with values as on Zeek's command line: strings without quotes, sets as {"a","b"}. Each becomes a redef of the node.
@@ -1555,6 +1618,51 @@ export interface components {
             env?: components["schemas"]["NodeEnvironment"];
         };
         /**
+         * @description Workers that differ by number, instance and CPU only. Exactly one of instance, instances and labels says where they are.
+         * @example {
+         *       "name": "uplink",
+         *       "labels": {
+         *         "tap": "uplink"
+         *       },
+         *       "interface": "af_packet::eth1",
+         *       "workers": "auto",
+         *       "cpus": "auto"
+         *     }
+         */
+        GroupInput: {
+            /**
+             * @description The name of the group, with which the names of its workers begin.
+             * @example uplink
+             */
+            name: string;
+            /**
+             * @description The instance that the workers are on; they are <group>-1, …
+             * @example worker-1
+             */
+            instance?: string;
+            /** @description Instances, each with so many workers; they are <group>-<instance>-1, … */
+            instances?: string[];
+            labels?: components["schemas"]["Labels"];
+            /**
+             * @description A packet source, as for zeek -i.
+             * @example af_packet::eth0
+             */
+            interface: string;
+            workers: components["schemas"]["WorkerCount"];
+            /**
+             * @description The CPUs that the workers are pinned to, one each: of a list in its order; auto: physical cores of the NUMA node that the interface is on first. Without it none is pinned.
+             * @example 2-15,18
+             * @example auto
+             */
+            cpus?: string;
+            /** @description The only NUMA node whose CPUs the workers get, whichever the interface is on. */
+            numa?: number;
+            /** @description Loaded in this order. */
+            scripts?: string[];
+            options?: components["schemas"]["NodeOptions"];
+            env?: components["schemas"]["NodeEnvironment"];
+        };
+        /**
          * @description A configuration as a client sends it. The controller makes the id when there is none. A field that is null counts as absent.
          * @example {
          *       "instances": [
@@ -1595,6 +1703,8 @@ export interface components {
             bundle?: string;
             instances: components["schemas"]["InstanceInput"][];
             nodes: components["schemas"]["ClusterNodeInput"][];
+            /** @description Workers that are alike. They are nodes of the ready and of the deployed configuration. */
+            groups?: components["schemas"]["GroupInput"][];
         };
         /**
          * @description A configuration as a client has sent it: without an id, where it has given none.
@@ -1637,6 +1747,8 @@ export interface components {
             bundle?: string;
             instances: components["schemas"]["Instance"][];
             nodes: components["schemas"]["ClusterNode"][];
+            /** @description Workers that are alike. They are nodes of the ready and of the deployed configuration. */
+            groups?: components["schemas"]["Group"][];
         };
         /**
          * @description Instances and the nodes on them.
@@ -1680,6 +1792,8 @@ export interface components {
             bundle?: string;
             instances: components["schemas"]["Instance"][];
             nodes: components["schemas"]["ClusterNode"][];
+            /** @description Workers that are alike. They are nodes of the ready and of the deployed configuration. */
+            groups?: components["schemas"]["Group"][];
         };
         /**
          * @description What is true of one process: a Zeek node, an agent, or a controller.
@@ -2055,6 +2169,25 @@ export interface components {
             event_cursor: string;
         };
         /**
+         * @description Why a worker of a group runs where it does.
+         * @example {
+         *       "node": "uplink-1",
+         *       "reason": "CPU 9: physical core 9 of NUMA node 1, where eth1 is"
+         *     }
+         */
+        WorkerPlacement: {
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
+            node: string;
+            /**
+             * @description Why it runs there.
+             * @example CPU 9: physical core 9 of NUMA node 1, where eth1 is
+             */
+            reason: string;
+        };
+        /**
          * @description A configuration that the controller holds.
          * @example {
          *       "state": "staged",
@@ -2090,6 +2223,8 @@ export interface components {
         ConfigurationDocument: {
             state: components["schemas"]["ConfigurationState"];
             configuration: components["schemas"]["ClusterConfiguration"];
+            /** @description Of the ready configuration: the workers that its groups have become. */
+            placements?: components["schemas"]["WorkerPlacement"][];
             /**
              * @description A place in the event log. Opaque.
              * @example k3v9q2.1042

@@ -180,13 +180,13 @@ await t.test('names that are taken or too long are told', async t => {
 })
 
 await t.test('what has no place is told, and the rest is expanded', async t => {
-  const { nodes, errors } = expand(
+  const { nodes, errors, obstacles } = expand(
     [group('w', { instances: ['a', 'b'], workers: 'auto' }), group('v', { workers: 17, cpus: 'auto' }), group('u')],
     {},
     name => (name === 'b' ? undefined : host)
   )
-  t.same(errors, [
-    "group 'v': 17 workers, but instance 'a' has 16 CPUs that they may use: 0-15",
+  t.same(errors, ["group 'v': 17 workers, but instance 'a' has 16 CPUs that they may use: 0-15"])
+  t.same(obstacles, [
     "group 'w': workers: auto needs the CPUs of instance 'b', which it does not tell: its agent is not connected, or cannot"
   ])
   t.same([...new Set(nodes.map(({ name }) => name.replace(/-\d+$/, '')))], ['w-a', 'u'])

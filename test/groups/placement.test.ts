@@ -214,7 +214,7 @@ await t.test('what cannot be is told with what is wrong', async t => {
     [{ cpus: 'auto' }, 'cpus']
   ] as const) {
     const error = `group 'w': ${what}: auto needs the CPUs of instance 'a', which it does not tell: its agent is not connected, or cannot`
-    t.same(unknown(group), { error })
+    t.same(unknown(group), { error, isUnknown: true })
     t.equal(errorOf(group, hostOf([])), error)
   }
 })
