@@ -46,8 +46,9 @@ const file = (value: string) => (value === '' ? 'the path of a file or a directo
 const watched = 'there is no mail from here: watch the health of the cluster, its events or its metrics'
 const archiver = 'the archiver of agents always compresses with gzip; agent_archive_cmd names another one'
 const internal = 'ZeekControl needs it for itself'
-const packaged = `scripts come to every host as a bundle (\`convert --bundle\`); without one, ZEEKPATH of the agents adds places`
-const noTraces = 'there is nothing like it here'
+const packaged =
+  'scripts come to every host as a bundle (`convert --bundle`); without one, ZEEKPATH of the agents adds places'
+const nothing = 'there is nothing like it here'
 const timeMachine = 'Zeek has no connection to a Time Machine any more'
 const webSocket =
   'the controller does without; for clients of your own a script can open the port (Cluster::listen_websocket)'
@@ -190,9 +191,9 @@ export const zeekctlOptions: Readonly<Record<string, ZeekctlOption>> = {
     advice: "a matter of the operating system: MemoryMax= of the agent's unit is for all nodes of the host together"
   }),
   HaveNFS: bool({ same: [false], advice: 'nothing is shared: a bundle brings scripts to every host' }),
-  SaveTraces: bool({ same: [false], advice: noTraces }),
-  MailConnectionSummary: bool({ same: [false], advice: noTraces }),
-  TraceSummary: string({ same: [''], advice: noTraces }),
+  SaveTraces: bool({ same: [false], advice: nothing }),
+  MailConnectionSummary: bool({ same: [false], advice: nothing }),
+  TraceSummary: string({ same: [''], advice: nothing }),
   CapstatsPath: string({ same: [''], advice: '`zeek-cluster instances --interfaces` counts packets without it' }),
   TimeMachineHost: string({ same: [''], advice: timeMachine }),
   TimeMachinePort: string({ same: ['47757/tcp'], advice: timeMachine }),

@@ -60,6 +60,7 @@ const valueOf = (name: string) => {
   return type === 'int' ? '4711' : '/some/where'
 }
 
+// options.txt has those of ZeekControl 2.6.0-67 (Zeek 9), from its options.py: the name and the type of each.
 await t.test('every option of ZeekControl is known, by its name and its type', async t => {
   const options = read('options.txt').trim().split('\n')
   t.ok(options.length > 90)
