@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { ConvertedConfiguration } from '../schemas/api.js'
+import { ConvertedConfiguration, ZeekctlFiles } from '../schemas/api.js'
 import { Ref } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import { AppError } from '../src/errors.js'
@@ -21,7 +21,6 @@ const file = Type.String({
 
 /** A route that converts files of other tools. It changes nothing, and keeps nothing. */
 export const conversionRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }> = async (app, { controller }) => {
-  app.removeAllContentTypeParsers()
   acceptClusterCfg(app)
 
   app.post(
@@ -34,7 +33,7 @@ export const conversionRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
         tags: ['state'],
         summary: "Convert another tool's file",
         description:
-          'Returns a configuration that can be staged, and what it does not hold. Nothing is changed. Every error of the file is told, by section and key, with its line. Nodes whose file names no host are on the instance that is connected, if it is the only one, else on `agent-` and the name of the host of the controller. Names of hosts are looked up there.',
+          'Returns a configuration that can be staged, and what it does not hold. Nothing is changed. Every error of the file is told, by section and key, with its line. The files of ZeekControl come as JSON; one file comes as it is. Nodes whose file names no host are on the instance that is connected, if it is the only one, else on `agent-` and the name of the host of the controller. Names of hosts are looked up there.',
         querystring: Type.Object(
           {
             file: Type.Optional(
@@ -49,15 +48,25 @@ export const conversionRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
           },
           { additionalProperties: false }
         ),
-        body: { content: contentOf(Object.fromEntries(clusterCfgTypes.map(type => [type, file]))) },
+        body: {
+          content: contentOf({
+            ...Object.fromEntries(clusterCfgTypes.map(type => [type, file])),
+            'application/json': Ref(ZeekctlFiles)
+          })
+        },
         response: { 200: json('The configuration.', Ref(ConvertedConfiguration)), ...problems }
       }
     },
     async ({ query: { file: name = 'the file' }, body }) => {
+      const [only, ...others] = controller.instances().filter(({ connected }) => connected)
+      const context = contextHere(others.length === 0 ? only?.name : undefined)
+      if (typeof body === 'object' && body !== null) {
+        const { node_cfg: nodeCfg, zeekctl_cfg: zeekctl, networks_cfg: networks } = body as ZeekctlFiles
+        return await convert('node.cfg', nodeCfg, context, { zeekctl, networks })
+      }
       const text = (body as string | undefined) ?? ''
       if (text.trim() === '') throw new AppError('invalid_request', `${name} is empty`)
-      const [only, ...others] = controller.instances().filter(({ connected }) => connected)
-      return await convert(name, text, contextHere(others.length === 0 ? only?.name : undefined))
+      return await convert(name, text, context)
     }
   )
 }

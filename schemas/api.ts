@@ -207,6 +207,30 @@ export const ConfigurationDocument = Type.Object(
   }
 )
 
+/** A file of ZeekControl in a body. */
+const ZeekctlText = (description: string) => Type.String({ description })
+
+export const ZeekctlFiles = Type.Object(
+  {
+    node_cfg: ZeekctlText('node.cfg'),
+    zeekctl_cfg: Type.Optional(ZeekctlText('zeekctl.cfg; without it ZeekControl has its defaults')),
+    networks_cfg: Type.Optional(ZeekctlText('networks.cfg'))
+  },
+  {
+    $id: 'ZeekctlFiles',
+    ...closed,
+    description: 'The texts of the files of ZeekControl. One file of any tool comes as it is, without JSON.',
+    examples: [
+      {
+        node_cfg: '[zeek]\ntype=standalone\nhost=localhost\ninterface=eth0\n',
+        zeekctl_cfg: 'SitePolicyScripts = local.zeek\n',
+        networks_cfg: '10.0.0.0/8 Private\n'
+      }
+    ]
+  }
+)
+export type ZeekctlFiles = Static<typeof ZeekctlFiles>
+
 export const ConvertedConfiguration = Type.Object(
   {
     configuration: Ref(SentConfiguration),
@@ -402,6 +426,7 @@ export const apiComponents = [
   NodeList,
   WorkerPlacement,
   ConfigurationDocument,
+  ZeekctlFiles,
   ConvertedConfiguration,
   OptionSetting,
   SetOption,

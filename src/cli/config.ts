@@ -53,7 +53,10 @@ export function defineConfig(program: Command, io: Io): void {
       .command('stage')
       .summary('stage a configuration')
       .description('Keeps a configuration for the next deploy, and prints its ID. What runs is not touched.')
-      .argument('<file>', 'JSON or YAML, or cluster.cfg, node.cfg or zeek.conf; -: standard input')
+      .argument(
+        '<file>',
+        'JSON or YAML, or cluster.cfg, node.cfg or zeek.conf, or the directory of ZeekControl; -: standard input'
+      )
   )
   withExamples(
     staging,

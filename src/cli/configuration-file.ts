@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises'
-import { extname } from 'node:path'
+import { access, readFile, stat } from 'node:fs/promises'
+import { basename, dirname, extname, join } from 'node:path'
 import { addAbortSignal } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { exitCodes, Failure } from '../client/failure.js'
 import { AppError } from '../errors.js'
+import type { BesideNodeCfg } from '../formats/zeekctl-cfg/zeekctl-files.js'
 import type { Io } from './io.js'
 
 /** A configuration as it is sent; what it says is for the controller to judge. */
@@ -28,14 +29,59 @@ export async function readInput(file: string, io: Input): Promise<string> {
   }
 }
 
-/** Reads a configuration in any form that there is: JSON, YAML, or the file of another tool. */
-export async function readConfiguration(file: string, io: Input): Promise<ConfigurationFile> {
-  const input = await readInput(file, io)
+/** Reads a configuration in any form that there is: JSON, YAML, the file of another tool, ZeekControl's directory. */
+export async function readConfiguration(path: string, io: Input): Promise<ConfigurationFile> {
+  const foreign = await readForeign(path, {}, io)
+  const { file, text: input } = foreign
   if (input.trim() === '') throw new Failure(exitCodes.usage, `${file} is empty`)
-  if (!isYaml(file, input)) return await converted(file, input)
+  if (!isYaml(file, input)) return await converted(foreign)
   const config = unwrapped(await parsed(file, input))
   if (typeof config === 'object' && config !== null && !Array.isArray(config)) return { config, notes: [] }
   throw new Failure(exitCodes.usage, `${file} is no configuration: it holds instances and nodes`)
+}
+
+/** A file of another tool, and of ZeekControl those beside it. */
+export interface ForeignFile {
+  file: string
+  text: string
+  beside: BesideNodeCfg
+  /** What is there and was not read. */
+  notes: readonly string[]
+}
+
+/** Files of ZeekControl that are named, beside its node.cfg. */
+export type NamedFiles = Partial<Record<'zeekctl' | 'networks', string | undefined>>
+
+/** Reads a file with those that are named beside it; of a directory the node.cfg, and the others as far as it has them. */
+export async function readForeign(path: string, named: NamedFiles, io: Input): Promise<ForeignFile> {
+  const isDirectory = path !== '-' && (await stat(path).catch(() => undefined))?.isDirectory() === true
+  const file = isDirectory ? join(path, 'node.cfg') : path
+  const text = await readInput(file, io)
+  const directory = dirname(file)
+  const found = basename(file) === 'node.cfg' ? await filesIn(directory) : {}
+  const taken = isDirectory ? { ...found, ...named } : named
+  const beside: BesideNodeCfg = {}
+  for (const key of ['zeekctl', 'networks'] as const) {
+    if (taken[key] !== undefined) beside[key] = await readInput(taken[key], io)
+  }
+  const passedOver = Object.keys(found).filter(key => !(key in beside))
+  const notes = passedOver.map(
+    key => `${key}.cfg is beside ${file}, and was not read: give the directory, ${directory}, to have all of them read`
+  )
+  return { file, text, beside, notes }
+}
+
+async function filesIn(directory: string): Promise<NamedFiles> {
+  const found: NamedFiles = {}
+  for (const key of ['zeekctl', 'networks'] as const) {
+    const file = join(directory, `${key}.cfg`)
+    const isThere = await access(file).then(
+      () => true,
+      () => false
+    )
+    if (isThere) found[key] = file
+  }
+  return found
 }
 
 /** Whether a text is YAML, of which JSON is a part: by its name, else by what only the other files have. */
@@ -96,20 +142,20 @@ function unwrapped(value: unknown): unknown {
 }
 
 /** Converts the file of another tool, as this host sees names and itself. Throws `invalid_request`. */
-export async function convertInput(file: string, input: string): Promise<ConfigurationFile> {
+export async function convertForeign({ file, text, beside, notes: before }: ForeignFile): Promise<ConfigurationFile> {
   const [{ convert }, { contextHere }] = await Promise.all([
     import('../formats/convert.js'),
     import('../formats/context.js')
   ])
-  const { configuration, notes } = await convert(file, input, contextHere())
-  return { config: configuration, notes }
+  const { configuration, notes } = await convert(file, text, contextHere(), beside)
+  return { config: configuration, notes: [...before, ...notes] }
 }
 
-async function converted(file: string, input: string): Promise<ConfigurationFile> {
+async function converted(foreign: ForeignFile): Promise<ConfigurationFile> {
   try {
-    return await convertInput(file, input)
+    return await convertForeign(foreign)
   } catch (error) {
-    if (error instanceof AppError) throw new Failure(exitCodes.usage, `${file}: ${error.message}`, { cause: error })
-    throw error
+    if (!(error instanceof AppError)) throw error
+    throw new Failure(exitCodes.usage, `${foreign.file}: ${error.message}`, { cause: error })
   }
 }

@@ -21,7 +21,10 @@ export function defineDeploy(program: Command, io: Io): void {
           .description(
             'Stages a configuration, checks its nodes, and has each host run them. Nodes that do not differ are left alone. Without a file it deploys what is staged. Ends with 0 only when all of it has succeeded.'
           )
-          .argument('[file]', 'JSON or YAML, or cluster.cfg, node.cfg or zeek.conf; -: standard input')
+          .argument(
+            '[file]',
+            'JSON or YAML, or cluster.cfg, node.cfg or zeek.conf, or the directory of ZeekControl; -: standard input'
+          )
           .option('--force', 'restart nodes that do not differ, too')
           .option('--no-check', 'do not check the nodes first')
       )

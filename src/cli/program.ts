@@ -30,7 +30,7 @@ const commands: Record<string, () => Promise<Define>> = {
   token: async () => (await import('./token.js')).defineToken,
   completion: async () => (await import('./completion.js')).defineCompletion,
   complete: async () => (await import('./completion.js')).defineComplete,
-  convert: async () => (await import('./server.js')).defineConvert,
+  convert: async () => (await import('./convert.js')).defineConvert,
   settings: async () => (await import('./server.js')).defineSettings,
   archive: async () => (await import('./server.js')).defineArchive,
   version: async () => (await import('./server.js')).defineVersion

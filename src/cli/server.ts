@@ -3,7 +3,7 @@ import type { Command } from '@commander-js/extra-typings'
 import type { ExitCode } from '../client/failure.js'
 import { packageVersion } from '../util.js'
 import { withExamples } from './examples.js'
-import { print, printJson, remark, type Io } from './io.js'
+import { print, type Io } from './io.js'
 
 /** Options of `start` that are about nodes; the others are of the server. */
 const ofNodes = /^--(role|instance|all|json|timeout|no-wait|url|context|token-file|ca|cert|key|help)(=|$)|^-h$/
@@ -17,28 +17,6 @@ export function startsServer(args: readonly string[]): boolean {
     if (takesValue) at++
   }
   return true
-}
-
-export function defineConvert(program: Command, io: Io): void {
-  const command = program
-    .command('convert')
-    .helpGroup('Server:')
-    .summary("print another tool's file as a configuration")
-    .description(
-      "Prints cluster.cfg (zeek-client), node.cfg (ZeekControl) or zeek.conf (Zeek's systemd generator) as the body of a request, and on stderr what it does not hold."
-    )
-    .argument('<file>', '-: standard input')
-  withExamples(
-    command,
-    ['zeek-cluster convert node.cfg > cluster.json', 'to look at it, and deploy it later'],
-    ['zeek-cluster deploy node.cfg', 'converts it as well']
-  )
-  command.action(async file => {
-    const { convertInput, readInput } = await import('./configuration-file.js')
-    const { config, notes } = await convertInput(file, await readInput(file, io))
-    remark(io, ...notes)
-    printJson(io, { config })
-  })
 }
 
 export function defineArchive(program: Command, io: Io): void {

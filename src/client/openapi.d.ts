@@ -627,7 +627,7 @@ export interface paths {
         put?: never;
         /**
          * Convert another tool's file
-         * @description Returns a configuration that can be staged, and what it does not hold. Nothing is changed. Every error of the file is told, by section and key, with its line. Nodes whose file names no host are on the instance that is connected, if it is the only one, else on `agent-` and the name of the host of the controller. Names of hosts are looked up there.
+         * @description Returns a configuration that can be staged, and what it does not hold. Nothing is changed. Every error of the file is told, by section and key, with its line. The files of ZeekControl come as JSON; one file comes as it is. Nodes whose file names no host are on the instance that is connected, if it is the only one, else on `agent-` and the name of the host of the controller. Names of hosts are looked up there.
          */
         post: operations["convert_configuration"];
         delete?: never;
@@ -2230,6 +2230,22 @@ export interface components {
              * @example k3v9q2.1042
              */
             event_cursor: string;
+        };
+        /**
+         * @description The texts of the files of ZeekControl. One file of any tool comes as it is, without JSON.
+         * @example {
+         *       "node_cfg": "[zeek]\ntype=standalone\nhost=localhost\ninterface=eth0\n",
+         *       "zeekctl_cfg": "SitePolicyScripts = local.zeek\n",
+         *       "networks_cfg": "10.0.0.0/8 Private\n"
+         *     }
+         */
+        ZeekctlFiles: {
+            /** @description node.cfg */
+            node_cfg: string;
+            /** @description zeekctl.cfg; without it ZeekControl has its defaults */
+            zeekctl_cfg?: string;
+            /** @description networks.cfg */
+            networks_cfg?: string;
         };
         /**
          * @description The file of another tool as a configuration that can be staged.
@@ -5382,7 +5398,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description The file: cluster.cfg (zeek-client), node.cfg (ZeekControl), or zeek.conf (Zeek's systemd generator). */
+        /** @description The texts of the files of ZeekControl. One file of any tool comes as it is, without JSON. */
         requestBody: {
             content: {
                 /**
@@ -5415,6 +5431,14 @@ export interface operations {
                  *     interface=eth0
                  */
                 "text/plain": string;
+                /**
+                 * @example {
+                 *       "node_cfg": "[zeek]\ntype=standalone\nhost=localhost\ninterface=eth0\n",
+                 *       "zeekctl_cfg": "SitePolicyScripts = local.zeek\n",
+                 *       "networks_cfg": "10.0.0.0/8 Private\n"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ZeekctlFiles"];
             };
         };
         responses: {

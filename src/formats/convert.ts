@@ -6,9 +6,9 @@ import { AppError, invalid } from '../errors.js'
 import { sharing } from '../sharing.js'
 import { parseClusterCfg, type ClusterCfgContext } from './cluster-cfg/cluster-cfg.js'
 import type { Converted } from './converted.js'
-import { parseNodeCfg } from './node-cfg/node-cfg.js'
 import { refuse } from './refusal.js'
 import { parseZeekConf } from './zeek-conf/zeek-conf.js'
+import { parseZeekctlFiles, type BesideNodeCfg } from './zeekctl-cfg/zeekctl-files.js'
 
 export type Format = 'cluster.cfg' | 'node.cfg' | 'zeek.conf'
 
@@ -36,11 +36,21 @@ export function formatOf(fileName: string, text: string): Format {
 const check = checker(ClusterConfigurationInput, invalid)
 
 /**
- * Converts a file of another tool into a configuration that can be staged. Throws `invalid_request` with every error of
- * the file; conflicts between its nodes and hosts are reported as staging would, too.
+ * Converts a file of another tool into a configuration that can be staged; a node.cfg with what is `beside` it. Throws
+ * `invalid_request` with every error of the files; conflicts between its nodes and hosts are reported as staging would,
+ * too.
  */
-export async function convert(fileName: string, text: string, context: ClusterCfgContext): Promise<Converted> {
-  const { configuration, notes } = await parsers[formatOf(fileName, text)](fileName, text, context)
+export async function convert(
+  fileName: string,
+  text: string,
+  context: ClusterCfgContext,
+  beside: BesideNodeCfg = {}
+): Promise<Converted> {
+  const format = formatOf(fileName, text)
+  if (format !== 'node.cfg' && Object.values(beside).some(value => value !== undefined)) {
+    throw new AppError('invalid_request', `${basename(fileName)} is no node.cfg: only that has other files beside it`)
+  }
+  const { configuration, notes } = await parsers[format]({ fileName, text, context, beside })
   // Errors at a place in the file have already been reported with it.
   check(configuration, 'config')
   const { instances, nodes } = configuration
@@ -50,15 +60,16 @@ export async function convert(fileName: string, text: string, context: ClusterCf
   return { configuration, notes: [...notes, ...warnings, ...oddPlaces(instances), ...mixedAddresses(placed)] }
 }
 
-const parsers: Record<
-  Format,
-  (fileName: string, text: string, context: ClusterCfgContext) => Converted | Promise<Converted>
-> = {
-  'cluster.cfg': async (_fileName, text, context) => ({
-    configuration: await parseClusterCfg(text, context),
-    notes: []
-  }),
-  'node.cfg': (_fileName, text, context) => parseNodeCfg(text, context),
-  'zeek.conf': (fileName, text, { defaultInstance }) =>
+interface Input {
+  fileName: string
+  text: string
+  context: ClusterCfgContext
+  beside: BesideNodeCfg
+}
+
+const parsers: Record<Format, (input: Input) => Promise<Converted>> = {
+  'cluster.cfg': async ({ text, context }) => ({ configuration: await parseClusterCfg(text, context), notes: [] }),
+  'node.cfg': async ({ text, context, beside }) => await parseZeekctlFiles(text, beside, context.resolve),
+  'zeek.conf': async ({ fileName, text, context: { defaultInstance } }) =>
     parseZeekConf(text, { host: /^(.+)\.zeek\.conf$/.exec(basename(fileName))?.[1], defaultInstance })
 }

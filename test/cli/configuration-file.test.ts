@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { onOneInstance, readConfiguration } from '../../src/cli/configuration-file.js'
 import { Failure } from '../../src/client/failure.js'
+import { fixture } from '../support/environment.js'
 
 const configuration = {
   instances: [{ name: 'sensor-1' }],
@@ -77,6 +78,15 @@ await t.test('so are the files of zeek-client, ZeekControl and the systemd gener
   }
 })
 
+await t.test("the directory of ZeekControl's files is all of them", async t => {
+  const io = { stdin: Readable.from([]), interrupted: new AbortController().signal }
+  const { config, notes } = await readConfiguration(fixture('zeekctl'), io)
+  t.match(config, {
+    nodes: [{ name: 'manager', options: { 'Notice::mail_dest': 'root@localhost' } }, { name: 'zeek' }]
+  })
+  t.match(notes[0], /^MailConnectionSummary = 1/)
+})
+
 await t.test('what is broken is told in a line, with the file and where', async t => {
   t.match(await refusal(t, 'a.json', '{\n"nodes": [\n}'), /^2 \/a\.json: .* line 3/)
   t.match(await refusal(t, 'a.yaml', 'nodes:\n  - a\n - b\n'), /^2 \/a\.yaml: .* line 3/)
@@ -95,7 +105,10 @@ await t.test('a file that cannot be read is named', async t => {
   const [none, directory] = [join(t.testdir(), 'none.json'), t.testdirName]
   const io = { stdin: Readable.from([]), interrupted: new AbortController().signal }
   await t.rejects(readConfiguration(none, io), { exitCode: 2, message: new RegExp(`ENOENT.*${none}`) })
-  await t.rejects(readConfiguration(directory, io), { exitCode: 2, message: /EISDIR/ })
+  await t.rejects(readConfiguration(directory, io), {
+    exitCode: 2,
+    message: new RegExp(`ENOENT.*${directory}/node.cfg`)
+  })
 })
 
 await t.test('waiting for standard input ends with Ctrl-C', async t => {

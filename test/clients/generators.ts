@@ -140,7 +140,7 @@ export const generators: readonly Generator[] = [
     remarks: [
       { text: /^Warning\(s\) encountered/, reason: 'the head of those below' },
       { text: /^WARNING parsing POST \/v1\/requests\/stage_configuration/, reason: 'the head of the two below' },
-      { text: /^WARNING parsing POST \/v1\/conversions/, reason: 'the same: its body is a file, and nothing else' },
+      { text: /^WARNING parsing POST \/v1\/conversions/, reason: 'the same' },
       {
         text: /^Unsupported content type text\/(x-ini|plain)$/,
         reason: 'a file of another tool as a body'

@@ -69,7 +69,7 @@ await t.test('a host name is looked up', async t => {
 await t.test('bad input is one message, and nothing on standard output', async t => {
   const cases: [string[], string, RegExp][] = [
     [['/nowhere/node.cfg'], '', /ENOENT/],
-    [[], '', /missing required argument 'file'/],
+    [[], '', /missing required argument 'path'/],
     [['a', 'b'], '', /too many arguments for 'convert'/],
     [['-'], 'x', /^zeek-cluster: - is none of cluster\.cfg/],
     [

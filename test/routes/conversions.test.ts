@@ -58,6 +58,52 @@ await t.test('the file of each tool becomes a configuration that can be staged, 
   }
 })
 
+await t.test('the files of ZeekControl come as JSON', async t => {
+  const json = { 'content-type': 'application/json' }
+  const files = {
+    node_cfg: nodeCfg,
+    zeekctl_cfg: 'MailTo = a@b\nStopTimeout = 30\n',
+    networks_cfg: '10.0.0.0/8 Private\n2001:db8::/32\n'
+  }
+  const { status, json: answer } = await convert(JSON.stringify(files), '', json)
+  t.equal(status, 200)
+  for (const { options } of answer.configuration.nodes) {
+    t.same(options, { 'Notice::mail_dest': 'a@b', 'Site::local_nets': '{10.0.0.0/8,[2001:db8::]/32}' })
+  }
+  t.equal(answer.notes[0], 'StopTimeout = 30: set agent_stop_timeout: 30 in the settings of the agents')
+  t.equal((await ask('stage_configuration', { config: answer.configuration })).state, 'succeeded')
+  t.same(
+    (await convert(JSON.stringify({ node_cfg: nodeCfg }), '', json)).json,
+    (await convert(nodeCfg, '?file=node.cfg')).json
+  )
+  t.match(
+    await convert(JSON.stringify({ ...files, zeekctl_cfg: 'StopTimeout = 1m', networks_cfg: '10/8' }), '', json),
+    {
+      status: 400,
+      json: {
+        errors: [
+          { field: 'zeekctl.cfg.StopTimeout', message: "must be a whole number: '1m' (line 1)" },
+          { field: 'networks.cfg', message: /^must be a network .* \(line 1\)$/ }
+        ]
+      }
+    }
+  )
+  t.match((await convert(JSON.stringify({ node_cfg: '' }), '', json)).json.errors, [
+    { field: 'node.cfg', message: 'holds no nodes' }
+  ])
+  for (const [body, field] of [
+    [{}, 'body/node_cfg'],
+    [{ node_cfg: 5 }, 'body/node_cfg'],
+    [{ ...files, zeekctl: '' }, 'body/zeekctl']
+  ] as const) {
+    t.match(await convert(JSON.stringify(body), '', json), { status: 400, json: { errors: [{ field }] } }, field)
+  }
+  t.match(await convert('{', '', json), { status: 400 })
+  t.match(await convert('null', '', json), { status: 400 })
+  t.match(await convert('', '', json), { status: 400 })
+  t.equal((await convert(JSON.stringify({ node_cfg: '#'.repeat(262_144) }), '', json)).status, 413)
+})
+
 await t.test('it changes nothing, and is kept nowhere', async t => {
   const [before, { requests }] = [await getJson(`${url}/v1/nodes`), await getJson(`${url}/v1/requests`)]
   await convert(nodeCfg)
@@ -104,7 +150,7 @@ await t.test('what is no such file is refused, with what there is', async t => {
 })
 
 await t.test('other types, larger bodies and other parameters are refused', async t => {
-  t.match(await convert('{}', '', { 'content-type': 'application/json' }), { status: 415 })
+  t.match(await convert('{}', '', { 'content-type': 'application/xml' }), { status: 415 })
   t.match(await convert('<a/>', '', { 'content-type': 'text/html' }), { status: 415 })
   t.equal((await convert(`${zeekConf}#${'x'.repeat(262_144)}`)).status, 413)
   for (const query of ['file=', 'file=/etc/zeek/node.cfg', 'file=..', 'file=a%0ab', `file=${'a'.repeat(129)}`, 'x=1']) {

@@ -4,6 +4,7 @@ import { messageOf } from '../../errors.js'
 import { adviceOnRest, sortArguments } from '../arguments.js'
 import type { Section } from '../ini/ini.js'
 import type { Values } from '../ini/interpolation.js'
+import { readVariables } from '../ini/variables.js'
 import { methods, type ZeekctlNode } from './load-balancing.js'
 import { note } from '../notes.js'
 import { shown, type Fault } from '../refusal.js'
@@ -105,9 +106,8 @@ export function readGroup(section: Section, values: Values, report: Report, maxP
     interfaces,
     cpus,
     cpu: cpus[0],
-    env: readEnvironment(reader),
-    // ZeekControl's default for SitePolicyScripts.
-    scripts: ['local.zeek', ...scripts],
+    env: readVariables(get('env_vars'), message => complain('env_vars', message)),
+    scripts,
     options: { ...options, ...afPacketOptions },
     ...(balancing && { balancing })
   }
@@ -168,7 +168,7 @@ function readType({ get, complain, tell }: Reader): ZeekctlType | undefined {
 }
 
 function readBalancing(
-  { get, complain, tell }: Reader,
+  { get, complain }: Reader,
   type: ZeekctlType | undefined,
   maxProcesses: number
 ): Group['balancing'] {
@@ -189,18 +189,6 @@ function readBalancing(
   }
   if (method === 'af_packet' && get('interface').startsWith('af_packet::')) {
     complain('interface', 'has af_packet:: already, which lb_method = af_packet adds')
-  }
-  if (method === 'custom') {
-    tell(
-      'lb_method',
-      'nothing is put around the interface; if zeekctl.cfg has lb_custom.InterfacePrefix or InterfaceSuffix, write them into it'
-    )
-  }
-  if (method === 'pf_ring') {
-    tell(
-      'lb_method',
-      'cluster id 21, type 4-tuple and first application instance 0 are taken; if zeekctl.cfg has others, change interface and PCAP_PF_RING_… in env'
-    )
   }
   return { method: method ?? 'custom', processes: Number(processes) }
 }
@@ -247,17 +235,4 @@ function readScripts({ get, complain, tell }: Reader): { scripts: string[]; opti
     complain('aux_scripts', `is invalid: ${messageOf(error)}`)
     return { scripts: [], options: {} }
   }
-}
-
-/** Reads `VAR1=1, VAR2=2`: a value cannot contain a comma. */
-function readEnvironment({ get, complain }: Reader): Record<string, string> {
-  const text = get('env_vars')
-  return Object.fromEntries(
-    (text === '' ? [] : text.split(',')).map(pair => {
-      const [name, ...value] = pair.split('=')
-      if (value.length === 0) complain('env_vars', `misses a "=": ${shown(pair)}`)
-      else if (name!.trim() === '') complain('env_vars', `misses a name: ${shown(pair)}`)
-      return [name!.trim(), value.join('=').trim()]
-    })
-  )
 }

@@ -6,18 +6,31 @@ import { Growth, maxNodes, type Converted } from '../converted.js'
 import { instancesOf, Names, type Resolve } from './hosts.js'
 import { faultAt, pythonDialect, readIni, type Section } from '../ini/ini.js'
 import { interpolated } from '../ini/interpolation.js'
-import { balanced, type ZeekctlNode } from './load-balancing.js'
+import { balanced, type Method, type ZeekctlNode } from './load-balancing.js'
 import { nodeKeys, readGroup, type Group } from './node-cfg-section.js'
 import { firstOf, note } from '../notes.js'
 import { refuse, type Fault } from '../refusal.js'
+import { zeekctlDefaults, type ZeekctlCfg } from '../zeekctl-cfg/zeekctl-cfg.js'
+import { scopes as allScopes, type Scope } from '../zeekctl-cfg/zeekctl-options.js'
 
 // Plugins' keys are written with a dot or an underscore.
 const dialect = pythonDialect({ valueless: false, sameKey: key => key.toLowerCase().replaceAll('.', '_') })
 
-/** Reads ZeekControl's node.cfg, with the defaults of zeekctl.cfg. Throws every error at once, as `invalid_request`. */
-export async function parseNodeCfg(text: string, { resolve }: { resolve: Resolve }): Promise<Converted> {
+export interface NodeCfgContext {
+  resolve: Resolve
+  /** What holds for all nodes; default: what ZeekControl has without a zeekctl.cfg. */
+  common?: ZeekctlCfg
+  /** What is wrong with the files that come with this one. */
+  errors?: readonly Fault[]
+}
+
+/** Reads ZeekControl's node.cfg. Throws every error at once, those of the context too, as `invalid_request`. */
+export async function parseNodeCfg(
+  text: string,
+  { resolve, common = zeekctlDefaults, errors: others = [] }: NodeCfgContext
+): Promise<Converted> {
   const ini = readIni(text, dialect)
-  const errors = [...ini.errors]
+  const errors = [...ini.errors, ...others]
   const notes: string[] = []
   const values = interpolated(ini, dialect, errors)
   let left = maxNodes
@@ -37,7 +50,12 @@ export async function parseNodeCfg(text: string, { resolve }: { resolve: Resolve
   for (const { name, interface: source, env, scripts, options, balancing } of groups) {
     if (balancing) growth.add(name, [source, env, scripts, options], balancing.processes)
   }
-  const nodes = balanced(groups.flatMap(processesOf))
+  const processes = groups.flatMap(processesOf)
+  if (common !== zeekctlDefaults) {
+    const { scripts, arguments: more, env, optionsOf } = common
+    growth.add('zeekctl.cfg', [scripts, more, env, optionsOf('', allScopes)], processes.length)
+  }
+  const nodes = balanced(furnished(processes, common), common.balancing)
   errors.push(...twins(nodes))
   refuse(errors)
   const names = new Names([])
@@ -55,15 +73,26 @@ export async function parseNodeCfg(text: string, { resolve }: { resolve: Resolve
     { hosts: nodes.map(({ host }) => host), home, resolve },
     renamed.map(({ name }) => name)
   )
-  if (nodes.length > 0) {
-    notes.push(
-      "every node loads local.zeek, ZeekControl's default; if SitePolicyScripts in zeekctl.cfg names other scripts, change them"
-    )
-  }
+  if (common.isAssumed) notes.push(...groups.flatMap(assumptions), assumedScripts)
   return {
     configuration: { instances, nodes: renamed.map(node => settled(node, nameOf)) },
     notes: [...notes, ...hostNotes]
   }
+}
+
+/** What is taken for what zeekctl.cfg may say otherwise. */
+const assumedScripts =
+  "every node loads local.zeek, ZeekControl's default; if SitePolicyScripts in zeekctl.cfg names other scripts, convert it with this file"
+const assumed: Partial<Record<Method, string>> = {
+  custom:
+    'nothing is put around the interface; if zeekctl.cfg has lb_custom.InterfacePrefix or InterfaceSuffix, convert it with this file',
+  pf_ring:
+    'cluster id 21, type 4-tuple and first application instance 0 are taken; if zeekctl.cfg has others, convert it with this file'
+}
+
+function assumptions({ section, balancing }: Group): string[] {
+  const advice = balancing && assumed[balancing.method]
+  return advice === undefined ? [] : [note(section, 'lb_method', balancing!.method, advice)]
 }
 
 const noteOnUnknown = ({ section, key, value }: { section: Section; key: string; value: string }) =>
@@ -140,6 +169,23 @@ function processesOf({ section, type, cpus, interfaces, ...node }: Group): Zeekc
     cpu: cpus[index % cpus.length],
     interface: interfaces[index] ?? node.interface
   }))
+}
+
+/** Gives nodes what all have, in the order in which ZeekControl puts it on their command lines. */
+function furnished(nodes: readonly ZeekctlNode[], common: ZeekctlCfg): ZeekctlNode[] {
+  const { scripts, arguments: more, env, optionsOf } = common
+  const hasLogger = nodes.some(({ role }) => role === 'LOGGER')
+  return nodes.map(node => {
+    const scopes: Scope[] = ['all']
+    if (node.role === (hasLogger ? 'LOGGER' : 'MANAGER')) scopes.push('logging')
+    if (node.role === 'WORKER') scopes.push('capturing')
+    return {
+      ...node,
+      env: { ...env, ...node.env },
+      scripts: [...scripts, ...node.scripts, ...more.scripts],
+      options: { ...optionsOf(node.name, scopes), ...node.options, ...more.options }
+    }
+  })
 }
 
 function settled(

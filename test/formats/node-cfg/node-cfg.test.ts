@@ -81,7 +81,7 @@ await t.test('a realistic file becomes the nodes that ZeekControl would run', as
   ])
   t.strictSame(notes, [
     '[sensor-b] zone_id = eth0: there are no zones here; give the host an address that needs none',
-    "every node loads local.zeek, ZeekControl's default; if SitePolicyScripts in zeekctl.cfg names other scripts, change them",
+    "every node loads local.zeek, ZeekControl's default; if SitePolicyScripts in zeekctl.cfg names other scripts, convert it with this file",
     'host 10.20.0.1 is instance agent-10.20.0.1: start its agent with ZEEK_AGENT_NAME=agent-10.20.0.1',
     'host 10.20.0.11 is instance agent-10.20.0.11: start its agent with ZEEK_AGENT_NAME=agent-10.20.0.11',
     'host sensor-b.example.org is instance agent-sensor-b.example.org: start its agent with ZEEK_AGENT_NAME=agent-sensor-b.example.org; its address is the one that its agent has'
