@@ -75,8 +75,9 @@ export class Options {
       if (isRefused || (!isSet && after.length >= before.length) || task.signal.aborted) {
         await this.#tell(shares, before, { name, timeoutMs: revertMs })
         if (task.signal.aborted) return timedOut()
-        if (isRefused)
+        if (isRefused) {
           return { results: tried.flatMap(reply => reply.outcomes.map(one => reverted(reply.member.name, one))) }
+        }
         const { results } = failed(`no running node has an option ${name}`)
         return { results: [...(outcomes.length > 0 ? results : []), ...silent(tried)] }
       }
