@@ -12,7 +12,13 @@ import { groupComponents } from './groups.js'
 import { tokenComponents } from './tokens.js'
 
 /** Every named schema. */
-export const components = [...groupComponents, ...apiComponents, ...tokenComponents, ...bundleComponents, ...eventComponents]
+export const components = [
+  ...groupComponents,
+  ...apiComponents,
+  ...tokenComponents,
+  ...bundleComponents,
+  ...eventComponents
+]
 
 /** Ajv's options, with formats that JSON Schema does not define or Ajv does not include. */
 export const ajvOptions: Options = {

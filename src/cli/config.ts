@@ -2,7 +2,8 @@ import { Argument, Option, type Command } from '@commander-js/extra-typings'
 import { readConfiguration } from './configuration-file.js'
 import { stage } from './deploy.js'
 import { withExamples } from './examples.js'
-import { print, printJson, type Io } from './io.js'
+import { printableLine } from '../terminal/screen.js'
+import { print, printJson, remark, type Io } from './io.js'
 import { ofController } from './options.js'
 import { open } from './session.js'
 
@@ -21,7 +22,9 @@ export function defineConfig(program: Command, io: Io): void {
     command
       .command('get')
       .summary('print a configuration')
-      .description('Prints a configuration as it can be staged again. It takes the role operator.')
+      .description(
+        'Prints a configuration as it can be staged again; of the ready one also, on stderr, why workers of groups run where they do. It takes the role operator.'
+      )
       .addArgument(
         new Argument('[state]', 'staged; ready: staged, with addresses and ports; deployed')
           .choices(['staged', 'ready', 'deployed'] as const)
@@ -46,6 +49,9 @@ export function defineConfig(program: Command, io: Io): void {
       return
     }
     const { data } = await api.GET('/v1/configurations/{state}', { params, signal })
+    if (typeof data === 'object') {
+      remark(io, ...(data.placements ?? []).map(({ node, reason }) => printableLine(`${node}: ${reason}`)))
+    }
     printJson(io, typeof data === 'object' ? data.configuration : data)
   })
   const staging = ofController(

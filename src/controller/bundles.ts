@@ -133,6 +133,23 @@ export class Bundles {
     await rm(join(directory, pack), { force: true })
   }
 
+  /**
+   * Deletes bundles that no name has pointed to for so long, in milliseconds, and no configuration has named. Only what
+   * was looked at before can have been of use: call it often in that time.
+   */
+  async prune(maxAgeMs: number, used: readonly string[]): Promise<void> {
+    const { directory, write, table, now } = this.#options
+    const packs = await write(record => {
+      table.touch(used, now())
+      return table.unusedSince(now() - maxAgeMs).map(({ id, pack }) => {
+        table.delete(id)
+        record(auditEntry('delete_bundle', 'succeeded', {}, { detail: `${id} unused` }), auditKinds.change)
+        return pack
+      })
+    })
+    for (const pack of packs) await rm(join(directory, pack), { force: true })
+  }
+
   /** Returns the id of a bundle by its name or id; undefined when there is none. */
   resolve(ref: string): string | undefined {
     const { table } = this.#options
@@ -180,6 +197,7 @@ export class Bundles {
         const row = { id, created_at: now(), created_by: by.name ?? null, size, files: content.length }
         table.insert({ ...row, ...packed }, JSON.stringify(content))
       }
+      table.touch([id], now())
       if (name !== undefined) table.point(name, id)
       const detail = name === undefined ? id : `${id} ${name}`
       record(auditEntry('upload_bundle', 'succeeded', by, { detail }), auditKinds.change)

@@ -254,6 +254,13 @@ export const controllerSettings = {
     maximum: bundleFilesMax,
     description: 'files that a bundle may have'
   }),
+  controller_bundle_max_age: Seconds({
+    default: 2_592_000,
+    minimum: 0,
+    maximum: 315_360_000,
+    description:
+      'seconds that a bundle is kept that has no name, and that no configuration has named; 0: until it is deleted'
+  }),
   controller_messages_timeout_max: Seconds({
     default: 18,
     minimum: 0.01,

@@ -191,7 +191,17 @@ export async function startController({
   })
   const agents = await listenToAgents(settings, access, fleet)
   access.limits.watch(agents.server)
-  const pruning = new Pruning({ settings, store, events: eventLog, audit: auditLog, requests: table, log, now })
+  const pruning = new Pruning({
+    settings,
+    store,
+    events: eventLog,
+    audit: auditLog,
+    requests: table,
+    bundles,
+    usedBundles: () => cluster.bundles(),
+    log,
+    now
+  })
 
   return {
     url: `http${access.certificates ? 's' : ''}://${hostPort(host, port)}`,

@@ -4,9 +4,12 @@ import { auditKinds } from '../requests/audit-entry.js'
 import type { EventLog } from '../store/events.js'
 import type { RequestTable } from '../store/requests.js'
 import type { Store } from '../store/store.js'
+import type { Bundles } from './bundles.js'
 import type { ControllerSettings } from './config.js'
 
 const intervalMs = 1_000
+/** How often bundles are looked at, in milliseconds: they are kept for days. */
+const bundlesMs = 3_600_000
 
 export interface PruningOptions {
   settings: ControllerSettings
@@ -14,6 +17,9 @@ export interface PruningOptions {
   events: EventLog
   audit: EventLog<'audit'>
   requests: RequestTable
+  bundles: Bundles
+  /** Returns the bundles that configurations name. */
+  usedBundles: () => readonly string[]
   log: Logger
   now: () => number
 }
@@ -26,6 +32,7 @@ export class Pruning {
   #timer: NodeJS.Timeout
   /** The run in progress: there is one at a time. */
   #running: Promise<void> | undefined
+  #bundlesAt = -Infinity
 
   constructor(options: PruningOptions) {
     this.#options = options
@@ -47,6 +54,7 @@ export class Pruning {
       await this.#pruneEvents()
       await this.#pruneAudit()
       await this.#pruneRequests()
+      await this.#pruneBundles()
     } catch (error) {
       if (store.failure === undefined) log.error(`old events are not dropped: ${messageOf(error)}`)
     } finally {
@@ -81,6 +89,14 @@ export class Pruning {
       ofKind: Object.fromEntries(Object.values(auditKinds).map(kind => [kind, quotaOf(kind)]))
     }
     while (await audit.prune(retention, now()));
+  }
+
+  async #pruneBundles(): Promise<void> {
+    const { settings, bundles, usedBundles, now } = this.#options
+    const maxAge = settings.controller_bundle_max_age
+    if (maxAge === 0 || now() - this.#bundlesAt < bundlesMs) return
+    this.#bundlesAt = now()
+    await bundles.prune(maxAge * 1000, usedBundles())
   }
 
   /** Removes old requests: they are kept no longer than their events. */

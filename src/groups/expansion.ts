@@ -1,6 +1,11 @@
 import { auto, type Group } from '../../schemas/groups.js'
 import type { Topology } from '../../schemas/topology.js'
-import { ClusterConfigurationInput, namePattern, type ClusterConfiguration, type ClusterNode } from '../../schemas/types.js'
+import {
+  ClusterConfigurationInput,
+  namePattern,
+  type ClusterConfiguration,
+  type ClusterNode
+} from '../../schemas/types.js'
 import { parseCpuList } from '../cpu-list.js'
 import { fanOutOption, listenerOf } from '../sharing.js'
 import { defined, groupBy } from '../util.js'

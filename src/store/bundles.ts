@@ -62,8 +62,8 @@ export class BundleTable {
   insert(bundle: Omit<StoredBundle, 'n'>, content: string): void {
     const { id, created_at: created, created_by: by, size, files, pack, pack_size: packSize } = bundle
     this.#store.run(
-      'INSERT INTO bundles (id, created_at, created_by, size, files, pack, pack_size, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-      ...[id, created, by, size, files, pack, packSize, content]
+      'INSERT INTO bundles (id, created_at, used_at, created_by, size, files, pack, pack_size, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      ...[id, created, created, by, size, files, pack, packSize, content]
     )
   }
 
@@ -75,6 +75,20 @@ export class BundleTable {
   /** Has a name point to a bundle from now on. */
   point(name: string, id: string): void {
     this.#store.run('INSERT INTO bundle_names VALUES (?, ?) ON CONFLICT DO UPDATE SET id = excluded.id', name, id)
+  }
+
+  /** Notes that bundles are of use now: these, and all that have a name. */
+  touch(ids: readonly string[], now: number): void {
+    this.#store.run(
+      'UPDATE bundles SET used_at = ? WHERE id IN (SELECT value FROM json_each(?)) OR id IN (SELECT id FROM bundle_names)',
+      now,
+      JSON.stringify(ids)
+    )
+  }
+
+  /** Returns bundles that have been of no use since. */
+  unusedSince(before: number): Pick<StoredBundle, 'id' | 'pack'>[] {
+    return this.#store.all<Pick<StoredBundle, 'id' | 'pack'>>('SELECT id, pack FROM bundles WHERE used_at < ?', before)
   }
 
   /** Deletes a bundle with its names. */

@@ -162,5 +162,10 @@ export const migrations = [
     set_at INTEGER NOT NULL,
     reqid TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
+`,
+  `
+  -- When a bundle was uploaded last, or had a name or a configuration.
+  ALTER TABLE bundles ADD COLUMN used_at INTEGER NOT NULL DEFAULT 0;
+  UPDATE bundles SET used_at = created_at;
 `
 ]

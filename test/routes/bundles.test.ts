@@ -155,3 +155,38 @@ await t.test('bundles over HTTP', async t => {
     t.equal((await answerOf(await fetch(`${again.url}/v1/bundles`))).json.bundles.length, kept)
   })
 })
+
+await t.test('a bundle without a name that no configuration names is kept for a while', async t => {
+  let days = 0
+  const { url, ask, settings } = await startTestController(
+    t,
+    { 'controller-bundle-max-age': String(30 * 86_400) },
+    { now: () => Date.now() + days * 86_400_000 }
+  )
+  const upload = async (content: string, query = '') => {
+    const { json } = await answerOf(
+      await fetch(`${url}/v1/bundles${query}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-tar' },
+        body: new Uint8Array(tarOf({ path: 'scripts/local.zeek', content }))
+      })
+    )
+    return json.id as string
+  }
+  const kept = async () =>
+    (await answerOf(await fetch(`${url}/v1/bundles`))).json.bundles.map(({ id }: { id: string }) => id).sort()
+  const named = await upload('named', '?name=site')
+  const staged = await upload('staged')
+  const first = await upload('first')
+  const second = await upload('second')
+  const config = { ...configurationOf(['agent-a']), bundle: staged }
+  t.equal((await ask('stage_configuration', { config })).state, 'succeeded')
+  days = 29
+  t.equal(await upload('second'), second, 'it is uploaded again')
+  t.same(await kept(), [named, staged, first, second].sort())
+  days = 31
+  await until(async () => (await kept()).length < 4, 'one is dropped')
+  t.same(await kept(), [named, staged, second].sort())
+  const packs = join(settings.management_state_dir, 'bundles')
+  await until(() => readdirSync(packs).length === 3, 'with what it held')
+})

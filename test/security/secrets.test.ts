@@ -2,7 +2,14 @@ import t from 'tap'
 import type { ClusterConfiguration } from '../../schemas/types.js'
 import { secretNames } from '../../src/security/secret-names.js'
 import { hideHalves, secretsOf } from '../../src/security/secret-values.js'
-import { mask, masked, maskedCommand, maskedFieldsOf, maskedIdValue, withoutSecrets } from '../../src/security/secrets.js'
+import {
+  mask,
+  masked,
+  maskedCommand,
+  maskedFieldsOf,
+  maskedIdValue,
+  withoutSecrets
+} from '../../src/security/secrets.js'
 import { fakeAgent, small } from '../controller/fake-agent.js'
 import { getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
