@@ -248,6 +248,8 @@ export const agentMethods = {
     answer: outcomesWith('stats', 'history')
   },
   get_instance_stats: { params: Type.Object({}), answer: outcomesWith('instance_stats') },
+  /** What nodes have left that the agent does not run any more; with `remove` it is removed. */
+  cleanup: { params: Type.Object({ remove: Type.Boolean() }), answer: outcomesWith('leftovers') },
   /** What a node's metrics endpoint serves. */
   get_metrics: {
     params: Type.Object({ node: Name }),

@@ -31,6 +31,21 @@ export const Finding = noun(
 )
 export type Finding = Static<typeof Finding>
 
+export const Leftover = noun(
+  'Leftover',
+  'What a node that is no longer deployed has left on its host.',
+  {
+    path: Text(4096, { description: 'A directory.' }),
+    size_bytes: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'What is in it.' }),
+    removed: Type.Boolean({ description: 'Whether it has been removed.' }),
+    kept: optional(Text(1024, { description: 'Why it is not removed: it holds something that nobody else has.' }))
+  },
+  { path: '/var/lib/zeek-cluster/nodes/worker-9', size_bytes: 48_213, removed: false }
+)
+export type Leftover = Static<typeof Leftover>
+/** Most that an instance tells of at a time. */
+export const leftoversMax = 1000
+
 export const NodeRun = noun(
   'NodeRun',
   'One process of a node, from its start to its end.',
@@ -386,6 +401,7 @@ export type HealthReason = Static<typeof HealthReason>
 export const operationComponents = [
   FindingLevel,
   Finding,
+  Leftover,
   NodeRun,
   Diagnosis,
   NodeStepState,

@@ -368,6 +368,28 @@ export const requests = {
     description:
       'One result per instance: processors, load, memory, file systems, interfaces, versions, logs that wait to be archived, and Zeek processes that are not of this cluster.'
   },
+  cleanup: {
+    arguments: Type.Object(
+      {
+        instances: selector.instances,
+        remove: Type.Optional(
+          Type.Boolean({ default: false, description: 'Whether it is removed; else only told what would be.' })
+        )
+      },
+      {
+        $id: 'CleanupArguments',
+        ...closed,
+        description: 'Which instances; none: all that are connected.',
+        examples: [{ remove: false }]
+      }
+    ),
+    changes: true,
+    role: 'operator',
+    timeout: 60,
+    summary: 'Tell, or remove, what nodes have left that are no longer deployed',
+    description:
+      'One result per instance, whose data holds the directories of nodes that it does not run any more. One that holds anything but outputs and core files, such as logs that are not archived, is kept, and says why. Nothing is removed without `remove`.'
+  },
   test_timeout: {
     arguments: Type.Object(
       { with_state: Type.Optional(Type.Boolean({ default: false })) },
@@ -420,6 +442,7 @@ export const RequestArguments = Type.Object(
     max_lines: Type.Optional(Type.Integer()),
     interval: Type.Optional(Type.Number()),
     history: Type.Optional(Type.Boolean()),
+    remove: Type.Optional(Type.Boolean()),
     with_state: Type.Optional(Type.Boolean())
   },
   {

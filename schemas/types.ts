@@ -18,7 +18,16 @@ import {
 import { BundleId, BundleRef } from './bundles.js'
 import { Group, Labels } from './groups.js'
 import { Interface, NodeEnvironment, NodeOptions, Scripts } from './node-fields.js'
-import { Diagnosis, Finding, InstanceStats, NodeStats, NodeStatsPoint, statsHistoryMax } from './operations.js'
+import {
+  Diagnosis,
+  Finding,
+  InstanceStats,
+  Leftover,
+  leftoversMax,
+  NodeStats,
+  NodeStatsPoint,
+  statsHistoryMax
+} from './operations.js'
 
 export * from './basics.js'
 export * from './node-fields.js'
@@ -201,7 +210,8 @@ export const RequestResultData = Type.Object(
     history: Type.Optional(
       ListOf(NodeStatsPoint, { maxItems: statsHistoryMax, description: 'The last hour of a node, oldest first.' })
     ),
-    instance_stats: Type.Optional(Ref(InstanceStats))
+    instance_stats: Type.Optional(Ref(InstanceStats)),
+    leftovers: Type.Optional(ListOf(Leftover, { maxItems: leftoversMax }))
   },
   {
     $id: 'RequestResultData',

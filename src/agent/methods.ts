@@ -99,6 +99,11 @@ export function methodsOf({ settings, env, table, checks, sampler, history, inst
     get_instance_stats: async (_params, { signal }) => [
       { success: true as const, instance: settings.agent_name, data: { instance_stats: await instance.stats(signal) } }
     ],
+    cleanup: async ({ remove }, { signal }) => {
+      const leftovers = await table.cleanUp(remove, signal)
+      for (const { path, removed } of leftovers) if (removed) log.info(`removed ${path}`)
+      return [{ success: true as const, instance: settings.agent_name, data: { leftovers } }]
+    },
     get_metrics: ({ node }) => sampler.metrics(node)
   })
 }

@@ -304,6 +304,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/requests/cleanup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell, or remove, what nodes have left that are no longer deployed
+         * @description One result per instance, whose data holds the directories of nodes that it does not run any more. One that holds anything but outputs and core files, such as logs that are not archived, is kept, and says why. Nothing is removed without `remove`. It times out after `timeout`; without, after the setting controller_timeout_cleanup, else 60 seconds.
+         */
+        post: operations["request_cleanup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/requests/test_timeout": {
         parameters: {
             query?: never;
@@ -1006,6 +1026,27 @@ export interface components {
             line?: number;
         };
         /**
+         * @description What a node that is no longer deployed has left on its host.
+         * @example {
+         *       "path": "/var/lib/zeek-cluster/nodes/worker-9",
+         *       "size_bytes": 48213,
+         *       "removed": false
+         *     }
+         */
+        Leftover: {
+            /** @description A directory. */
+            path: string;
+            /**
+             * Format: int64
+             * @description What is in it.
+             */
+            size_bytes: number;
+            /** @description Whether it has been removed. */
+            removed: boolean;
+            /** @description Why it is not removed: it holds something that nobody else has. */
+            kept?: string;
+        };
+        /**
          * @description One process of a node, from its start to its end.
          * @example {
          *       "pid": 1382,
@@ -1456,7 +1497,7 @@ export interface components {
          * @enum {string}
          */
         ConfigurationState: "staged" | "ready" | "deployed";
-        /** @description What is asked: get_instances, stage_configuration, get_configuration, deploy, get_nodes, get_id_value, start, stop, restart, check, set_option, unset_option, get_node_output, diagnose, get_node_stats, get_instance_stats, test_timeout. */
+        /** @description What is asked: get_instances, stage_configuration, get_configuration, deploy, get_nodes, get_id_value, start, stop, restart, check, set_option, unset_option, get_node_output, diagnose, get_node_stats, get_instance_stats, cleanup, test_timeout. */
         RequestType: string;
         /**
          * @description pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state).
@@ -1868,6 +1909,7 @@ export interface components {
             /** @description The last hour of a node, oldest first. */
             history?: components["schemas"]["NodeStatsPoint"][];
             instance_stats?: components["schemas"]["InstanceStats"];
+            leftovers?: components["schemas"]["Leftover"][];
         };
         /**
          * @description One outcome of a request.
@@ -1920,6 +1962,7 @@ export interface components {
             max_lines?: number;
             interval?: number;
             history?: boolean;
+            remove?: boolean;
             with_state?: boolean;
         };
         /**
@@ -2798,6 +2841,21 @@ export interface components {
             instances?: string[];
         };
         /**
+         * @description Which instances; none: all that are connected.
+         * @example {
+         *       "remove": false
+         *     }
+         */
+        CleanupArguments: {
+            /** @description Only nodes on these instances. */
+            instances?: string[];
+            /**
+             * @description Whether it is removed; else only told what would be.
+             * @default false
+             */
+            remove: boolean;
+        };
+        /**
          * @description With or without request state.
          * @example {
          *       "with_state": true
@@ -3107,12 +3165,12 @@ export interface components {
          * @description The type of a request event.
          * @enum {string}
          */
-        RequestEventType: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request";
+        RequestEventType: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request";
         /**
          * @description The type of a response event.
          * @enum {string}
          */
-        ResponseEventType: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response";
+        ResponseEventType: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response";
         /** @description expired: older than what is kept. epoch: of another log. future: later than the log. unknown: not a cursor. */
         ResetReason: string;
         /** @description shutdown: the controller ends. terminal: the request has its response. */
@@ -3137,7 +3195,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            type: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request";
+            type: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request";
             /**
              * @description Identifies the request.
              * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
@@ -3185,7 +3243,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            type: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response";
+            type: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response";
             /**
              * @description Identifies the request.
              * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
@@ -4545,6 +4603,38 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    request_cleanup: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                Prefer?: components["parameters"]["Prefer"];
+                /** @description The same key with the same payload is the same request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Which instances; none: all that are connected. */
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "remove": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["CleanupArguments"];
+            };
+        };
+        responses: {
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
+        };
+    };
     request_test_timeout: {
         parameters: {
             query?: {
@@ -4655,7 +4745,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only requests of this type. */
-                type?: "get_instances" | "stage_configuration" | "get_configuration" | "deploy" | "get_nodes" | "get_id_value" | "start" | "stop" | "restart" | "check" | "set_option" | "unset_option" | "get_node_output" | "diagnose" | "get_node_stats" | "get_instance_stats" | "test_timeout";
+                type?: "get_instances" | "stage_configuration" | "get_configuration" | "deploy" | "get_nodes" | "get_id_value" | "start" | "stop" | "restart" | "check" | "set_option" | "unset_option" | "get_node_output" | "diagnose" | "get_node_stats" | "get_instance_stats" | "cleanup" | "test_timeout";
                 /** @description pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state). */
                 state?: "pending" | "succeeded" | "partial" | "failed" | "timed_out" | "interrupted" | "expired";
                 /** @description So many at most; fewer when they have more than 1000 results. `next` tells of more. */
@@ -4775,7 +4865,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of these event types; several with commas, or given several times. */
-                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
                 /** @description Only events of this request. */
                 reqid?: string;
                 /** @description Only events of this instance. */
@@ -4804,7 +4894,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of these event types; several with commas, or given several times. */
-                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
                 /** @description Only events of this request. */
                 reqid?: string;
                 /** @description Only events of this instance. */

@@ -290,7 +290,11 @@ export class Controller {
     get_node_output: args => task => this.#parts.queries.getNodeOutput(args, this.deployed(), task),
     diagnose: args => task => this.#parts.queries.diagnose(args, this.deployed(), task),
     get_node_stats: args => task => this.#parts.queries.getNodeStats(args, this.deployed(), task),
-    get_instance_stats: args => task => this.#parts.queries.getInstanceStats(args, task),
+    get_instance_stats: args => task => this.#parts.queries.askEach('get_instance_stats', {}, args, task),
+    cleanup:
+      ({ remove = false, ...args }) =>
+      task =>
+        this.#parts.queries.askEach('cleanup', { remove }, args, task),
     test_timeout: () => task => this.#timeOut(task)
   }
 

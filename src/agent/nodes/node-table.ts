@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import type { Layout, OptionOutcome, SentShare, Share } from '../../../schemas/agent.js'
-import type { HealthReport, NodeStep } from '../../../schemas/operations.js'
+import type { HealthReport, Leftover, NodeStep } from '../../../schemas/operations.js'
 import type { RuntimeOption } from '../../../schemas/runtime-options.js'
 import type { DesiredState, NodeState, NodeStatus, Outcome, RequestResultData } from '../../../schemas/types.js'
 import { AppError, messageOf, requestTimedOut } from '../../errors.js'
@@ -15,6 +15,7 @@ import { removeOldOptions, writeClusterScripts } from './cluster-scripts.js'
 import type { AgentContext } from '../config.js'
 import { Content, type BundleSource } from '../content.js'
 import { hidden } from './hidden.js'
+import { cleanUp } from './leftovers.js'
 import { ManagedNode, type Change } from './managed-node.js'
 import type { ShareFile } from './share-file.js'
 import { setOptions } from './option-outcome.js'
@@ -218,6 +219,20 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       clearTimeout(timer)
     })
     return outcomes
+  }
+
+  /**
+   * Returns what nodes have left that this instance does not run any more, and removes it with `remove`. Throws
+   * `timeout` when the signal aborts before its turn.
+   */
+  async cleanUp(remove: boolean, signal: AbortSignal): Promise<Leftover[]> {
+    let leftovers: Leftover[] = []
+    await this.#inTurn([], signal, async () => {
+      const running = (await this.#programs.status()).map(({ name }) => name)
+      const names = new Set([...this.#nodes.keys(), ...running, ...(this.#share?.nodes ?? []).map(({ name }) => name)])
+      leftovers = await cleanUp(directories(this.#context.settings).nodes, names, remove)
+    })
+    return leftovers
   }
 
   /** The options that nodes set. */

@@ -27,6 +27,8 @@ export function directories(settings: AgentSettings) {
     scripts: join(state, 'cluster'),
     /** Where the bundles of this host are. */
     content: join(state, 'content'),
+    /** The directories of nodes. */
+    nodes: join(state, 'nodes'),
     node: (name: string) => join(state, 'nodes', name)
   }
 }

@@ -3,7 +3,8 @@ import type { ClusterConfiguration, ClusterNode } from '../../../schemas/types.j
 import { failed, type Answer, type Task } from '../../requests/task.js'
 import { compare } from '../../util.js'
 import { askInstance, askNodes, type NodeQuestion, type OutcomeMethod } from './ask.js'
-import type { Fleet } from '../fleet.js'
+import type { ParamsOf } from '../../protocol/methods.js'
+import type { AgentMethods, Fleet } from '../fleet.js'
 import { Ration } from './ration.js'
 import { select } from '../cluster/selection.js'
 
@@ -105,20 +106,17 @@ export class Queries {
     })
   }
 
-  /** Asks the named instances (all that are connected, when none is named), in the configuration or not. */
-  async getInstanceStats({ instances = [] }: Arguments<'get_instance_stats'>, task: Task): Promise<Answer> {
+  /** Asks the named instances (all that are connected, when none is named), in the configuration or not, as a whole. */
+  async askEach<M extends 'get_instance_stats' | 'cleanup'>(
+    method: M,
+    params: ParamsOf<AgentMethods[M]>,
+    { instances = [] }: Pick<Selector, 'instances'>,
+    task: Task
+  ): Promise<Answer> {
     const names =
       instances.length > 0 ? [...new Set(instances)].sort(compare) : this.#fleet.connected().map(({ name }) => name)
     if (names.length === 0) return failed('no instances connected')
-    const late = await Promise.all(
-      names.map(instance =>
-        askInstance(this.#fleet, task, {
-          instance,
-          method: 'get_instance_stats',
-          params: {}
-        })
-      )
-    )
+    const late = await Promise.all(names.map(instance => askInstance(this.#fleet, task, { instance, method, params })))
     return { results: [], timedOut: late.includes(true) }
   }
 
