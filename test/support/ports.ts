@@ -12,6 +12,8 @@ function claim(base: number): boolean {
   } catch {
     // Whoever had it may have been killed.
     const owner = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
+    // Of a test before: this process has gone through all of them once.
+    if (owner === process.pid) return true
     if (owner === 0 || isRunning(owner)) return false
     rmSync(file, { force: true })
     return claim(base)
@@ -32,17 +34,19 @@ function isHeld(base: number): boolean {
     .some(({ port }) => port >= base && port < base + 100)
 }
 
-let nextBase = 10_000
+const [firstBase, lastBase] = [10_100, 32_600]
+let nextBase = firstBase
 
 /**
  * A range of ports for the nodes of one test: away from the ephemeral ones, and from those of other tests, also in
  * other processes.
  */
 export function portBase(): number {
-  while (nextBase < 32_600) {
-    nextBase += 100
+  for (let tries = firstBase; tries <= lastBase; tries += 100) {
+    const base = nextBase
+    nextBase = base < lastBase ? base + 100 : firstBase
     // The file first: it is cheaper than to read all sockets of the machine.
-    if (claim(nextBase) && !isHeld(nextBase)) return nextBase
+    if (claim(base) && !isHeld(base)) return base
   }
   throw new Error('every range of ports is taken')
 }
