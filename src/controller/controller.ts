@@ -229,7 +229,9 @@ export class Controller {
   /** Returns a configuration. Throws `not_found`. */
   configuration(state: ConfigurationState): ClusterConfiguration {
     const configuration = this.#configuration(state)
-    if (!configuration) throw new AppError('not_found', `no ${state} configuration available`)
+    // The ready one is made of the staged one.
+    const lacking = state === 'ready' ? 'staged' : state
+    if (!configuration) throw new AppError('not_found', `no ${lacking} configuration available`)
     return configuration
   }
 
