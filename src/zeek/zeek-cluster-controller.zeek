@@ -217,7 +217,8 @@ function restore_options(named: set[string])
 		delete originals[id];
 	}
 
-event InputConfig::new_value(name: string, source: string, id: string, value: any)
+event InputConfig::new_value(name: string, source: string, id: string,
+    value: any)
 	{
 	if ( name != options_reader )
 		return;
@@ -238,8 +239,8 @@ event InputConfig::new_value(name: string, source: string, id: string, value: an
 		add named[part];
 
 	restore_options(named);
-	tell(Answer($invocation=invocation, $number=to_count(parts[0]),
-	    $value=to_json(complaints)));
+	tell(Answer($invocation=invocation, $number=to_count(parts[0]), $value=to_json(
+	    complaints)));
 	complaints = vector();
 	}
 
@@ -248,7 +249,7 @@ event reporter_warning(t: time, msg: string, location: string)
 	local origin = options_file + "/Input::READER_CONFIG: ";
 
 	if ( starts_with(msg, origin) && |complaints| < 1000 )
-		complaints += msg[|origin|:];
+		complaints += msg[|origin| :];
 	}
 
 event ZeekClusterController::beat()

@@ -28,7 +28,7 @@ await t.test('configurations that are not there are not found', async t => {
     checks.problem(problem, 'problem')
     t.match(
       { status: response.status, ...problem },
-      { status: 404, code: 'not_found', detail: `no ${state} configuration available` }
+      { status: 404, code: 'not_found', detail: `no ${state === 'ready' ? 'staged' : state} configuration available` }
     )
   }
 })
