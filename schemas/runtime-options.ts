@@ -7,7 +7,7 @@ export const runtimeOptionsMax = 1000
 /** The full name of an option of Zeek. */
 export const OptionName = Type.String({
   pattern: '^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$',
-  maxLength: 256,
+  maxLength: 128,
   'x-expected': 'the full name of an option of Zeek, as Site::local_nets',
   description: 'The full name of an option of Zeek: what its scripts declare with `option`.',
   examples: ['Site::local_nets']
