@@ -86,7 +86,8 @@ export async function createServer({
     },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
-    routerOptions: { ignoreTrailingSlash: false }
+    // Schemas say how long a parameter may be. The longest is 128 characters, which may be percent-encoded.
+    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 512 }
   }) as unknown as FastifyInstance
   // Responses are typed in code; compiling a serializer per route and status would take a third of a second at start.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
