@@ -22,18 +22,18 @@ export async function cleanUp(directory: string, names: ReadonlySet<string>, rem
   for (const path of left) {
     const entries = await readdir(path).catch(() => [])
     const others = entries.filter(name => !ours.test(name)).sort(compare)
-    const size_bytes = await sizeOf(path)
+    const of = { path, size_bytes: await sizeOf(path) }
     if (others.length > 0) {
       const [first, ...more] = others
       const kept = `it holds ${first}${more.length > 0 ? ` and ${more.length} more` : ''}`
-      leftovers.push({ path, size_bytes, removed: false, kept })
+      leftovers.push({ ...of, removed: false, kept })
       continue
     }
     try {
       if (remove) await rm(path, { recursive: true, force: true })
-      leftovers.push({ path, size_bytes, removed: remove })
+      leftovers.push({ ...of, removed: remove })
     } catch (error) {
-      leftovers.push({ path, size_bytes, removed: false, kept: `it cannot be removed: ${messageOf(error)}` })
+      leftovers.push({ ...of, removed: false, kept: `it cannot be removed: ${messageOf(error)}` })
     }
   }
   return leftovers
