@@ -48,6 +48,8 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
   origin: Origin | undefined
   /** Returns whether something of it is secret, by its name. */
   readonly isSecret: IsSecret
+  /** The options that it sets while it runs: what is secret of them is secret in whatever it tells. */
+  runtimeOptions: readonly RuntimeOption[] = []
   /** Nodes of the cluster that it should see and does not. */
   unseen: readonly string[] = []
   #patience: Patience
@@ -111,6 +113,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
    * complains of. Throws an AppError when there is no process, or it does not answer.
    */
   async setOptions(options: readonly RuntimeOption[], signal: AbortSignal): Promise<string[]> {
+    this.runtimeOptions = options
     if (!this.#channel) throw this.#notRunning()
     return await this.#channel.setOptions(options, signal)
   }

@@ -74,9 +74,10 @@ export class Runner {
     for (const node of inStartOrder(nodes).flat()) {
       const { name } = node.node
       node.expect(reasons?.get(name))
+      node.runtimeOptions = this.#options()
       begun.add(name)
       try {
-        await prepareChannel(channelOf(node.program.cwd), this.#options())
+        await prepareChannel(channelOf(node.program.cwd), node.runtimeOptions)
         await this.#programs.start({ ...node.program, origin: await this.#origins.of(node.node, node.program) })
       } catch (error) {
         // The others can be started all the same.

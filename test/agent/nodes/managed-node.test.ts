@@ -2,6 +2,8 @@ import t, { type Test } from 'tap'
 import { ManagedNode, type Change } from '../../../src/agent/nodes/managed-node.js'
 import type { UnitStatus } from '../../../src/supervisor/program.js'
 import { prepareChannel } from '../../../src/zeek/channel.js'
+import { hidden } from '../../../src/agent/nodes/hidden.js'
+import { mask } from '../../../src/security/secrets.js'
 import { directoryOf } from '../../support/directory.js'
 import { until } from '../../support/until.js'
 import { NodeEnd } from '../../zeek/node-end.js'
@@ -233,4 +235,14 @@ await t.test('only a node that is silent for long enough is stuck', async t => {
   await until(() => stuck.length > 0, 'it is stuck')
   t.same(stuck, [0.3])
   t.equal(node.status.state, 'UNKNOWN')
+})
+
+await t.test('what is secret of an option that was set is hidden in whatever the node tells', async t => {
+  const { node } = await open(t)
+  const options = [
+    { name: 'Site::api_token', value: 'swordfish' },
+    { name: 'Site::title', value: 'harbour' }
+  ]
+  await t.rejects(node.setOptions(options, never), { code: 'unavailable' }, 'it does not run')
+  t.equal(hidden(node, 'harbour, swordfish'), `harbour, ${mask}`)
 })
