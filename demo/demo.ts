@@ -100,7 +100,13 @@ const allConnected = async () => {
 }
 
 async function show(events: ReturnType<typeof follow>): Promise<void> {
-  while (!(await allConnected())) await events.seen(event => event.type === 'notify_agent_hello')
+  // The stream first, and each time before looking: who comes in between is told by neither.
+  await events.seen(({ type }) => type === 'hello')
+  for (;;) {
+    const next = events.seen(({ type }) => type === 'notify_agent_hello')
+    if (await allConnected()) break
+    await next
+  }
   say('stage a configuration: a manager, a logger and a proxy on sensor-1, a worker on each of the others')
   const staged = await ask('stage_configuration', { config: configuration })
   say(`staged: ${staged.results[0].data.id}; deploy it`)
@@ -110,7 +116,8 @@ async function show(events: ReturnType<typeof follow>): Promise<void> {
   const worker = nodes.find(({ node }) => node === 'worker-2')!
   say(`kill -9 ${worker.pid}: worker-2 crashes, and comes back`)
   const back = events.seen(
-    event => event.type === 'notify_change' && event.node === 'worker-2' && event.new_state === 'RUNNING'
+    ({ type, node, new_state: state, pid }) =>
+      type === 'notify_change' && node === 'worker-2' && state === 'RUNNING' && pid !== worker.pid
   )
   process.kill(worker.pid, 'SIGKILL')
   await back
