@@ -97,12 +97,11 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
       }
     },
     async ({ params: { state }, headers: { accept }, principal }, reply) => {
-      const configuration = controller.configuration(state)
+      const { configuration, placements } = controller.document(state)
       // It may hold secrets.
       access.audit.done('get_configuration', principal, state)
       reply.header('vary', 'Accept')
       if (!wantsClusterCfg(accept)) {
-        const placements = state === 'ready' ? controller.placements() : []
         return {
           state,
           configuration,

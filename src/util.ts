@@ -55,6 +55,14 @@ export function timeOrderedId(now = Date.now()): string {
 /** The longest timeout that a timer accepts. */
 export const maxTimerMs = 2 ** 31 - 1
 
+/** Returns a signal that aborts with another one, or after so long, in milliseconds, unless that is cleared before. */
+export function within(signal: AbortSignal, ms: number): { signal: AbortSignal; clear: () => void } {
+  // Not AbortSignal.timeout: in Node 20 one that only AbortSignal.any knows of can be collected before it fires.
+  const patience = new AbortController()
+  const timer = setTimeout(() => patience.abort(), ms)
+  return { signal: AbortSignal.any([signal, patience.signal]), clear: () => clearTimeout(timer) }
+}
+
 /** Resolves once the signal is aborted. */
 export async function aborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')

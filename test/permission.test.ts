@@ -273,7 +273,7 @@ await t.test('what a diagnosis lacks because it cannot be read is a note in it',
   const files = ['runs.json', 'stderr', 'core'].map(name => closed(join(directory, name), 'x'))
   const program = `
     import { diagnose } from ${JSON.stringify(join(packageRoot, 'dist', 'src', 'agent', 'outputs', 'diagnosis.js'))}
-    const node = { node: { name: 'worker-1' }, program: { cwd: process.argv[1], command: ['zeek'] }, status: { state: 'CRASHED' } }
+    const node = { node: { name: 'worker-1' }, program: { cwd: process.argv[1], command: ['zeek'] }, runtimeOptions: [], status: { state: 'CRASHED' } }
     const [found] = await diagnose({ each: (_, job) => Promise.all([job(node)]) }, ['worker-1'], process.env, AbortSignal.timeout(60_000))
     console.log(JSON.stringify(found))`
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program, directory], {

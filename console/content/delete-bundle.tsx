@@ -4,7 +4,7 @@ import { Refusal } from '../api.js'
 import { api } from '../context.js'
 import { deletionOf, keptBy, titleOf, type Bundle } from '../model/bundles.js'
 import { plain } from '../model/format.js'
-import { Dialog } from '../parts/dialog.js'
+import { Dialog, DialogButtons } from '../parts/dialog.js'
 
 /** A button that deletes a bundle, after it has asked. */
 export function DeleteBundle({ bundle }: { bundle: Bundle }) {
@@ -54,14 +54,7 @@ function Ask({ bundle, onClose }: { bundle: Bundle; onClose: () => void }) {
             Not deleted: {plain(failure.message)}.
           </p>
         )}
-        <p class="buttons">
-          <button type="submit" class="primary" disabled={isBusy}>
-            Delete
-          </button>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-        </p>
+        <DialogButtons label="Delete" isDisabled={isBusy} onCancel={onClose} />
       </form>
     </Dialog>
   )

@@ -3,7 +3,7 @@ import { useCluster } from '../context.js'
 import type { Changed } from '../model/configuration-difference.js'
 import { consequencesOf, stagedSince, summaryOf, type Consequence } from '../model/deployment.js'
 import { counted, plain } from '../model/format.js'
-import { Dialog } from '../parts/dialog.js'
+import { Dialog, DialogButtons } from '../parts/dialog.js'
 import { StateMark } from '../parts/state-mark.js'
 import type { Tone } from '../model/states.js'
 import { DeskContext, useDesk, type Intent } from './desk.js'
@@ -87,14 +87,11 @@ function Question({ intent, work }: { intent: Intent; work: Work }) {
           {plain(failure)}
         </p>
       )}
-      <p class="buttons">
-        <button type="submit" class="primary" disabled={isBusy || other !== undefined}>
-          Deploy
-        </button>
-        <button type="button" onClick={() => desk.set({ asked: undefined })}>
-          Cancel
-        </button>
-      </p>
+      <DialogButtons
+        label="Deploy"
+        isDisabled={isBusy || other !== undefined}
+        onCancel={() => desk.set({ asked: undefined })}
+      />
     </form>
   )
 }

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks'
 import { useMay } from '../context.js'
 import { consequences, named, type Selection, type Verb } from '../model/selection.js'
 import { plain } from '../model/format.js'
-import { Dialog } from './dialog.js'
+import { Dialog, DialogButtons } from './dialog.js'
 import { RequestProgress } from './request-progress.js'
 import { useSubmit, type Submission } from './submit.js'
 
@@ -92,14 +92,7 @@ function Ask({
             {plain(failure.message)}
           </p>
         )}
-        <p class="buttons">
-          <button type="submit" class="primary" disabled={isBusy}>
-            {titles[verb]}
-          </button>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-        </p>
+        <DialogButtons label={titles[verb]} isDisabled={isBusy} onCancel={onClose} />
       </form>
     </Dialog>
   )

@@ -1,6 +1,28 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 
+/** The buttons at the end of a form that asks: to do it, and not to. */
+export function DialogButtons({
+  label,
+  isDisabled,
+  onCancel
+}: {
+  label: string
+  isDisabled: boolean
+  onCancel: () => void
+}) {
+  return (
+    <p class="buttons">
+      <button type="submit" class="primary" disabled={isDisabled}>
+        {label}
+      </button>
+      <button type="button" onClick={onCancel}>
+        Cancel
+      </button>
+    </p>
+  )
+}
+
 /** A modal dialog: the browser's own, which keeps the focus and closes with Escape. */
 export function Dialog({
   title,

@@ -7,7 +7,7 @@ import { bytes } from '../terminal/units.js'
 import { archiveOf } from './bundle-archive.js'
 import { withExamples } from './examples.js'
 import { print, printJson, remark, type Io } from './io.js'
-import { ofController, toJson } from './options.js'
+import { ofController, toJson, type Parent } from './options.js'
 import { open } from './session.js'
 
 const pageMax = 1000
@@ -31,9 +31,6 @@ export function defineBundle(program: Command, io: Io): void {
   defineDiff(command, io)
   defineDelete(command, io)
 }
-
-/** What commands of commands are defined on. */
-type Parent = Pick<Command, 'command'>
 
 function definePush(command: Parent, io: Io): void {
   const pushing = ofController(

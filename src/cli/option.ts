@@ -1,12 +1,12 @@
 import type { Command } from '@commander-js/extra-typings'
-import type { Schema } from '../client/connection.js'
+import type { TargetOptions } from '../client/target.js'
 import { printableLine } from '../terminal/screen.js'
 import { tableOf } from '../terminal/table.js'
 import { withExamples } from './examples.js'
 import { print, printJson, remark, type Io } from './io.js'
-import { ofController, submits, toJson } from './options.js'
-import { lineOf, request, showOutcome } from './requests.js'
-import { open, type Session } from './session.js'
+import { ofController, submits, toJson, type Parent } from './options.js'
+import { lineOf, request, showOutcome, type SubmitFlags } from './requests.js'
+import { open } from './session.js'
 
 export function defineOption(program: Command, io: Io): void {
   const command = program
@@ -26,11 +26,16 @@ export function defineOption(program: Command, io: Io): void {
   defineList(command, io)
 }
 
-/** What commands of commands are defined on. */
-type Parent = Pick<Command, 'command'>
-
-/** Shows of each node the value that it has now. */
-function show(io: Io, session: Session, finished: Schema['ClusterRequest'], flags: { json?: true | undefined }): void {
+/** Submits a change of an option, and shows of each node the value that it has then. */
+async function change(
+  io: Io,
+  type: 'set_option' | 'unset_option',
+  args: { name: string; value?: string },
+  flags: TargetOptions & SubmitFlags
+): Promise<void> {
+  const session = await open(io, flags)
+  const finished = await request(session, type, args, flags)
+  if (!finished) return
   io.exitCode = showOutcome(session, finished, flags, result => {
     if (!result.success || result.node === undefined) return lineOf(result, session.screen)
     const { value } = result.data ?? {}
@@ -61,11 +66,7 @@ function defineSet(command: Parent, io: Io): void {
     ['zeek-cluster option set Site::local_nets 10.0.0.0/8,192.168.0.0/16', 'a set'],
     ['zeek-cluster option set HTTP::default_capture_password T', 'a bool']
   )
-  setting.action(async (name, value, flags) => {
-    const session = await open(io, flags)
-    const finished = await request(session, 'set_option', { name, value }, flags)
-    if (finished) show(io, session, finished, flags)
-  })
+  setting.action(async (name, value, flags) => await change(io, 'set_option', { name, value }, flags))
 }
 
 function defineUnset(command: Parent, io: Io): void {
@@ -85,11 +86,7 @@ function defineUnset(command: Parent, io: Io): void {
     ['zeek-cluster option unset Site::local_nets', 'in all nodes'],
     ['zeek-cluster option unset Site::local_nets --json', 'for a program']
   )
-  unsetting.action(async (name, flags) => {
-    const session = await open(io, flags)
-    const finished = await request(session, 'unset_option', { name }, flags)
-    if (finished) show(io, session, finished, flags)
-  })
+  unsetting.action(async (name, flags) => await change(io, 'unset_option', { name }, flags))
 }
 
 function defineList(command: Parent, io: Io): void {

@@ -1,6 +1,9 @@
 import { InvalidArgumentError, Option, type Command, type OptionValues } from '@commander-js/extra-typings'
 import type { Schema } from '../client/connection.js'
 
+/** What commands of commands are defined on. */
+export type Parent = Pick<Command, 'command'>
+
 export type ClusterRole = Schema['ClusterRole']
 /** The roles that nodes have. Not from the schemas: these take longer to load than a command to run. */
 export const clusterRoles = ['MANAGER', 'LOGGER', 'PROXY', 'WORKER'] as const satisfies readonly ClusterRole[]

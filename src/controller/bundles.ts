@@ -137,10 +137,14 @@ export class Bundles {
    * Deletes bundles that no name has pointed to for so long, in milliseconds, and no configuration has named. Only what
    * was looked at before can have been of use: call it often in that time.
    */
-  async prune(maxAgeMs: number, used: readonly string[]): Promise<void> {
-    const { directory, write, table, now } = this.#options
+  async prune(maxAgeMs: number): Promise<void> {
+    const { directory, write, table, usedBy, now } = this.#options
     const packs = await write(record => {
-      table.touch(used, now())
+      const used = table.list(Number.MAX_SAFE_INTEGER).filter(({ id }) => usedBy(id).length > 0)
+      table.touch(
+        used.map(({ id }) => id),
+        now()
+      )
       return table.unusedSince(now() - maxAgeMs).map(({ id, pack }) => {
         table.delete(id)
         record(auditEntry('delete_bundle', 'succeeded', {}, { detail: `${id} unused` }), auditKinds.change)

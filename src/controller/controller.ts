@@ -12,6 +12,7 @@ import type {
 import type { SetOption } from '../../schemas/runtime-options.js'
 import type { ClusterConfiguration, ConfigurationState, Outcome } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
+import type { Expanded } from '../groups/expansion.js'
 import type { ControlEvent } from '../../schemas/events.js'
 import type { Hub, Start } from '../events/hub.js'
 import { idempotencyOf } from '../requests/idempotency.js'
@@ -33,7 +34,6 @@ import type { Operations } from './work/operations.js'
 import type { Options } from './work/options.js'
 import { nodeMetrics, targetsOf, type Reached } from './cluster/prometheus.js'
 import { timeoutOf } from './work/timeouts.js'
-import type { Plan } from './cluster/plan.js'
 import type { Queries } from './work/queries.js'
 import { secretNames, type IsSecret } from '../security/secret-names.js'
 import { mask, masked, maskedFieldsOf, maskedIdOutcome, maskedOutcome } from '../security/secrets.js'
@@ -226,23 +226,26 @@ export class Controller {
     return this.#configuration('deployed')
   }
 
-  /** Returns a configuration. Throws `not_found`. */
-  configuration(state: ConfigurationState): ClusterConfiguration {
-    const configuration = this.#configuration(state)
-    // The ready one is made of the staged one.
-    const lacking = state === 'ready' ? 'staged' : state
-    if (!configuration) throw new AppError('not_found', `no ${lacking} configuration available`)
-    return configuration
+  /**
+   * Returns a configuration; of the ready one also why each worker of a group runs where it does. Throws `not_found`.
+   */
+  document(state: ConfigurationState): { configuration: ClusterConfiguration; placements: WorkerPlacement[] } {
+    const { deployer } = this.#parts
+    // The ready one is the staged one as it would be deployed now.
+    const held = state === 'ready' ? 'staged' : state
+    const configuration = this.#configuration(held)
+    if (!configuration) throw new AppError('not_found', `no ${held} configuration available`)
+    if (state !== 'ready') return { configuration, placements: [] }
+    const plan = deployer.preview(configuration)
+    return {
+      configuration: plan.configuration,
+      placements: [...plan.reasons].map(([node, reason]) => ({ node, reason }))
+    }
   }
 
   /** Returns a configuration with the nodes that its groups would have now in their place. */
   withoutGroups(configuration: ClusterConfiguration): ClusterConfiguration {
     return this.#parts.deployer.expanded(configuration).configuration
-  }
-
-  /** Returns why each worker of a group runs where it does, in the ready configuration. */
-  placements(): WorkerPlacement[] {
-    return [...(this.#plan()?.reasons ?? [])].map(([node, reason]) => ({ node, reason }))
   }
 
   /** Returns where Prometheus finds the metrics of each node, for a client that reaches the controller like this. */
@@ -261,18 +264,9 @@ export class Controller {
     return failure === undefined ? [] : [failure]
   }
 
-  #configuration(state: ConfigurationState): ClusterConfiguration | undefined {
-    if (state === 'deployed') return this.#parts.cluster.deployment?.configuration
-    return state === 'ready' ? this.#plan()?.configuration : this.#parts.cluster.staged
-  }
-
-  /** Returns the staged configuration as it would be deployed now. */
-  #plan(): Plan | undefined {
-    const {
-      cluster: { staged },
-      deployer
-    } = this.#parts
-    return staged && deployer.preview(staged)
+  #configuration(state: 'staged' | 'deployed'): ClusterConfiguration | undefined {
+    const { deployment, staged } = this.#parts.cluster
+    return state === 'deployed' ? deployment?.configuration : staged
   }
 
   /** The handlers of all request types. */
@@ -350,7 +344,10 @@ export class Controller {
     // Each of their workers would say so, too.
     const hidden = maskedFieldsOf('group', config.groups)
     if (hidden.length > 0) return { results: hidden.map(error => ({ success: false, error })) }
-    const grouped = deployer.expanded(config)
+    // From now on it is this bundle, wherever the name points to later.
+    const bundle = config.bundle === undefined ? undefined : this.bundles.resolve(config.bundle)
+    const staged = { ...config, id: config.id ?? randomUUID(), ...defined({ bundle }) }
+    const grouped = deployer.expanded(staged)
     const found = validate(grouped.configuration, {
       controllerName: settings.controller_name,
       controllerPorts: controllerPorts(settings),
@@ -359,29 +356,27 @@ export class Controller {
     })
     const errors = [...grouped.errors, ...found.errors]
     const warnings = [...grouped.warnings, ...found.warnings]
-    // From now on it is this one, wherever the name points to later.
-    const bundle = config.bundle === undefined ? undefined : this.bundles.resolve(config.bundle)
     if (config.bundle !== undefined && bundle === undefined) errors.push(`there is no bundle ${config.bundle}`)
     if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })), warnings }
-    const staged = { ...config, id: config.id ?? randomUUID(), ...defined({ bundle }) }
     cluster.stage(staged)
+    const obstacles = this.#obstacles(staged, grouped)
     return {
       results: [{ success: true, data: { id: staged.id } }],
-      warnings: [...warnings, ...this.#obstacles(staged).map(obstacle => `it could not be deployed now: ${obstacle}`)]
+      warnings: [...warnings, ...obstacles.map(obstacle => `it could not be deployed now: ${obstacle}`)]
     }
   }
 
   /** Returns why a deployment would be refused now, as far as that is known without asking agents. */
-  #obstacles(staged: ClusterConfiguration): string[] {
+  #obstacles(staged: ClusterConfiguration, grouped: Expanded<ClusterConfiguration>): string[] {
     try {
-      return this.#parts.deployer.preview(staged).errors
+      return this.#parts.deployer.preview(staged, grouped).errors
     } catch (error) {
       if (error instanceof AppError) return [error.message]
       throw error
     }
   }
 
-  #show(state: ConfigurationState): Answer {
+  #show(state: 'staged' | 'deployed'): Answer {
     const configuration = this.#configuration(state)
     return {
       results: [

@@ -198,7 +198,6 @@ export async function startController({
     audit: auditLog,
     requests: table,
     bundles,
-    usedBundles: () => cluster.bundles(),
     log,
     now
   })

@@ -18,8 +18,6 @@ export interface PruningOptions {
   audit: EventLog<'audit'>
   requests: RequestTable
   bundles: Bundles
-  /** Returns the bundles that configurations name. */
-  usedBundles: () => readonly string[]
   log: Logger
   now: () => number
 }
@@ -92,11 +90,11 @@ export class Pruning {
   }
 
   async #pruneBundles(): Promise<void> {
-    const { settings, bundles, usedBundles, now } = this.#options
+    const { settings, bundles, now } = this.#options
     const maxAge = settings.controller_bundle_max_age
     if (maxAge === 0 || now() - this.#bundlesAt < bundlesMs) return
     this.#bundlesAt = now()
-    await bundles.prune(maxAge * 1000, usedBundles())
+    await bundles.prune(maxAge * 1000)
   }
 
   /** Removes old requests: they are kept no longer than their events. */

@@ -33,8 +33,9 @@ function zeromqOptions(node: AssignedNode, { hub }: Layout): string[] {
 
 /**
  * Returns a node's command line. `loads`: what every node loads of its bundle, before its own scripts. The backend and
- * our defaults come first, so that the node's scripts can change what they set. The node's options override the rest: code (-e) is what Zeek reads last, after all scripts and arguments.
- * They are in a script, since every user of a host can see the command lines of all.
+ * our defaults come first, so that the node's scripts can change what they set. The node's options override the rest:
+ * code (-e) is what Zeek reads last, after all scripts and arguments. They are in a script, since every user of a host
+ * can see the command lines of all.
  */
 export function renderCommand(
   node: AssignedNode,

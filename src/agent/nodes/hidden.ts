@@ -2,10 +2,10 @@ import { maskedIdValue } from '../../security/secrets.js'
 import { hide, hideHalves, secretsOf } from '../../security/secret-values.js'
 import type { ManagedNode } from './managed-node.js'
 
-type Keeper = Pick<ManagedNode, 'node' | 'program' | 'isSecret'> & Partial<Pick<ManagedNode, 'runtimeOptions'>>
+type Keeper = Pick<ManagedNode, 'node' | 'program' | 'isSecret' | 'runtimeOptions'>
 
 /** Returns the options of a node, and all of its environment: what it inherits may be secret, too. */
-const belongings = ({ node: { env, options }, program, runtimeOptions = [] }: Keeper) => ({
+const belongings = ({ node: { env, options }, program, runtimeOptions }: Keeper) => ({
   env: { ...program.env, ...env },
   options: { ...options, ...Object.fromEntries(runtimeOptions.map(({ name, value }) => [name, value])) }
 })

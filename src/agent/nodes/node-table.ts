@@ -6,7 +6,7 @@ import type { RuntimeOption } from '../../../schemas/runtime-options.js'
 import type { DesiredState, NodeState, NodeStatus, Outcome, RequestResultData } from '../../../schemas/types.js'
 import { AppError, messageOf, requestTimedOut } from '../../errors.js'
 import type { UnitStatus } from '../../supervisor/program.js'
-import { aborted, Sequence } from '../../util.js'
+import { aborted, Sequence, within } from '../../util.js'
 import { findZeek } from '../../zeek/executable.js'
 import { secretNames } from '../../security/secret-names.js'
 import { digestOf } from '../../protocol/packed-layout.js'
@@ -212,11 +212,9 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       if (!this.#share) return
       this.#share = { ...this.#share, options: [...options] }
       await this.#memory.save(this.#share)
-      const patience = new AbortController()
-      const timer = setTimeout(() => patience.abort(), patienceMs)
-      const ending = AbortSignal.any([signal, patience.signal])
+      const { signal: ending, clear } = within(signal, patienceMs)
       outcomes = await Promise.all(nodes.map(node => setOptions(node, options, changed, ending)))
-      clearTimeout(timer)
+      clear()
     })
     return outcomes
   }

@@ -17,6 +17,7 @@ export function directories(settings: AgentSettings) {
     management_spool_dir: spool = join(state, 'spool'),
     agent_archive_dir: archive = join(state, 'logs')
   } = settings
+  const nodes = join(state, 'nodes')
   return {
     spool: resolve(spool),
     /** Where nodes leave finished logs. */
@@ -28,8 +29,8 @@ export function directories(settings: AgentSettings) {
     /** Where the bundles of this host are. */
     content: join(state, 'content'),
     /** The directories of nodes. */
-    nodes: join(state, 'nodes'),
-    node: (name: string) => join(state, 'nodes', name)
+    nodes,
+    node: (name: string) => join(nodes, name)
   }
 }
 

@@ -47,11 +47,6 @@ export class Cluster {
     return (['deployed', 'staged'] as const).filter(state => named[state] === bundle)
   }
 
-  /** Returns the bundles that configurations name. */
-  bundles(): string[] {
-    return [this.deployment?.configuration.bundle, this.staged?.bundle].flatMap(id => id ?? [])
-  }
-
   /** The current deployment. */
   get deployment(): Deployment | undefined {
     return this.#shares?.deployment

@@ -3,6 +3,7 @@ import type { Arguments } from '../../../schemas/api.js'
 import { type ClusterConfiguration, clusterRoles } from '../../../schemas/types.js'
 import { messageOf } from '../../errors.js'
 import { failed, timedOut, type Answer, type Task } from '../../requests/task.js'
+import { within } from '../../util.js'
 import { askInstance, tellsSteps } from '../work/ask.js'
 import type { Checks } from '../work/checks.js'
 import type { ControllerSettings } from '../config.js'
@@ -15,6 +16,9 @@ import { plan, type Plan } from './plan.js'
 import { portRules } from './ports.js'
 import { Shares } from './shares.js'
 import { Survey } from './survey.js'
+
+/** A plan for a configuration with groups: `reasons` says by the name of a worker why it runs where it does. */
+type Preview = Plan & Pick<Expanded<ClusterConfiguration>, 'reasons'>
 
 export interface DeployerOptions {
   settings: ControllerSettings
@@ -63,17 +67,17 @@ export class Deployer {
     return expanded(configuration, name => topologies.get(name))
   }
 
-  /** Returns the nodes, addresses and ports that a deployment would use now. */
-  preview(staged: ClusterConfiguration): Plan {
+  /** Returns the nodes, addresses and ports that a deployment would use now; `grouped` where it is known already. */
+  preview(staged: ClusterConfiguration, grouped: Expanded<ClusterConfiguration> = this.expanded(staged)): Preview {
     const { settings, cluster } = this.#options
     const rules = portRules(settings, this.#survey.taken(cluster.deployment?.skipped))
-    const { configuration, errors, obstacles, reasons } = this.expanded(staged)
+    const { configuration, errors, obstacles, reasons } = grouped
     const made = plan(configuration, cluster.addresses, rules, settings.controller_cluster_backend)
     return { ...made, errors: [...errors, ...obstacles, ...made.errors], reasons }
   }
 
   /** Returns the same as `preview`, after asking agents which ports of their hosts are taken. */
-  async plan(configuration: ClusterConfiguration): Promise<Plan> {
+  async plan(configuration: ClusterConfiguration): Promise<Preview> {
     await this.#survey.look(configuration.instances, this.#options.cluster.hostOf)
     return this.preview(configuration)
   }
@@ -109,10 +113,7 @@ export class Deployer {
     { force, check }: { force: boolean; check: boolean },
     task: Task
   ): Promise<Answer> {
-    // Not AbortSignal.timeout: in Node 20 one that only AbortSignal.any knows of can be collected before it fires.
-    const patience = new AbortController()
-    const timer = setTimeout(() => patience.abort(), this.#options.settings.controller_connect_grace * 1000)
-    const grace = AbortSignal.any([task.signal, patience.signal])
+    const { signal: grace, clear } = within(task.signal, this.#options.settings.controller_connect_grace * 1000)
     try {
       this.#dial(configuration)
       await this.#locate(configuration, grace)
@@ -135,7 +136,7 @@ export class Deployer {
         warnings: this.#options.checks.warnings(shares)
       }
     } finally {
-      clearTimeout(timer)
+      clear()
       // Whether it succeeded or not: only the instances of the current deployment are dialled.
       this.#dial()
     }

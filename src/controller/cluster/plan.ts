@@ -5,8 +5,6 @@ import type { Deployment } from '../../store/configurations.js'
 import { assignPorts, type PortRules } from './ports.js'
 
 export interface Plan extends Deployment {
-  /** By the name of a worker of a group, why it runs where it does. */
-  reasons?: ReadonlyMap<string, string>
   /** Reasons why it must not be deployed; empty when it may be. */
   errors: string[]
 }

@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
+import { linesOf } from '../lines.js'
 import { shown, type Fault } from '../refusal.js'
 import { nodeFaults } from '../schema-faults.js'
 
@@ -22,16 +23,14 @@ export const localNetworksScript = 'local-networks.zeek'
 export function readNetworksCfg(text: string): { networks: Network[]; errors: Fault[] } {
   const networks = new Map<string, Network>()
   const errors: Fault[] = []
-  for (const [index, raw] of text.split(/\r\n|\r|\n/).entries()) {
-    const line = raw.trim()
-    if (line === '' || line.startsWith('#')) continue
+  for (const { text: line, number } of linesOf(text)) {
     const end = line.search(/\s/)
     const [prefix, description] = end < 0 ? [line, ''] : [line.slice(0, end), line.slice(end)]
     const subnet = subnetOf(prefix)
     if (subnet === undefined) {
       errors.push({
         section: 'networks.cfg',
-        line: index + 1,
+        line: number,
         message: `must be a network as 10.0.0.0/8 or 2001:db8::/32: '${shown(prefix)}'`
       })
     } else if (!networks.has(subnet)) networks.set(subnet, { subnet, description: plain(description) })

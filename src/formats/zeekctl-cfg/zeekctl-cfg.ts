@@ -5,6 +5,7 @@ import { adviceOnRest, sortArguments, type ZeekArguments } from '../arguments.js
 import { faultAt, lowerCase, type Section } from '../ini/ini.js'
 import { readVariables } from '../ini/variables.js'
 import { defaultBalancing, perFlowTypes, type Balancing } from '../node-cfg/load-balancing.js'
+import { linesOf } from '../lines.js'
 import { firstOf, note } from '../notes.js'
 import { shown, type Fault } from '../refusal.js'
 import { nodeFaults } from '../schema-faults.js'
@@ -88,15 +89,13 @@ const words = (text: string) => text.split(/\s+/).filter(word => word !== '')
 
 function readLines(text: string, errors: Fault[]): Section {
   const section: Section = { name: '', line: 0, entries: new Map() }
-  for (const [index, raw] of text.split(/\r\n|\r|\n/).entries()) {
-    const line = raw.trim()
-    if (line === '' || line.startsWith('#')) continue
+  for (const { text: line, number } of linesOf(text)) {
     const equals = line.indexOf('=')
     const key = line.slice(0, Math.max(0, equals)).trim()
     if (key === '') {
       const message = `must be a comment, or a name, "=" and a value: '${shown(line)}'`
-      errors.push({ section: fileName, line: index + 1, message })
-    } else section.entries.set(lowerCase(key), { key, value: line.slice(equals + 1).trim(), line: index + 1 })
+      errors.push({ section: fileName, line: number, message })
+    } else section.entries.set(lowerCase(key), { key, value: line.slice(equals + 1).trim(), line: number })
   }
   return section
 }

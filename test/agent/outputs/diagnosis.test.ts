@@ -192,6 +192,7 @@ async function diagnosisOf(directory: string, env: NodeJS.ProcessEnv = { PATH: '
   const node = {
     node: { name: 'it', env: { API_TOKEN: 'hunter22' }, options: { 'Foo::password': 'swordfish', 'Foo::level': '5' } },
     program: { cwd: directory, command: ['taskset', '-c', '1', '/bin/sleep', '1000'] },
+    runtimeOptions: [],
     status: { state: 'CRASHED' },
     ...more
   } as unknown as ManagedNode

@@ -9,7 +9,12 @@ function tableOf(values: Record<string, string>): NodeTable {
   const each = async (names: readonly string[], job: (node: ManagedNode) => Promise<object>): Promise<Outcome[]> =>
     await Promise.all(
       names.map(async node =>
-        job({ node: {}, program: {}, idValue: async () => values[node] } as unknown as ManagedNode).then(
+        job({
+          node: {},
+          program: {},
+          runtimeOptions: [],
+          idValue: async () => values[node]
+        } as unknown as ManagedNode).then(
           (data): Outcome => ({ success: true, node, data }),
           (error): Outcome => ({ success: false, node, error: error.message })
         )

@@ -27,7 +27,14 @@ function nodesIn(directory: string, names = ['it'], more: Partial<AssignedNode> 
   const nodes = new Map(
     names.map(name => {
       mkdirSync(join(directory, name), { recursive: true })
-      return [name, { node: { name, ...more }, program: { cwd: join(directory, name) } } as ManagedNode]
+      return [
+        name,
+        {
+          node: { name, ...more },
+          program: { cwd: join(directory, name) },
+          runtimeOptions: []
+        } as unknown as ManagedNode
+      ]
     })
   )
   const each = async (names: readonly string[], job: (node: ManagedNode) => Promise<object>) =>

@@ -60,6 +60,7 @@ async function world(
     node: { name: 'worker-1', instance: 'a', role: 'WORKER', ...(reads ? { interface: 'lo' } : {}) },
     program: { env: { API_TOKEN: 'hunter22' } },
     isSecret: looksSecret,
+    runtimeOptions: [],
     unseen: [],
     get status() {
       return { node: 'worker-1', mgmt_role: 'NODE', ...status }

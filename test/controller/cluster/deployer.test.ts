@@ -330,10 +330,14 @@ await t.test(
   async t => {
     const controller = await startTestController(t)
     await controller.ask('stage_configuration', { config: small() })
-    t.equal(controller.controller.configuration('ready').instances[0]?.host, undefined)
+    t.equal(controller.controller.document('ready').configuration.instances[0]?.host, undefined)
     const agent = await agentOf(t, controller, { hello: { host: '127.0.0.9' } })
     await until(() => controller.controller.instances()[0]?.connected, 'it is connected')
-    t.equal(controller.controller.configuration('ready').instances[0]?.host, '127.0.0.9', 'a preview is of now')
+    t.equal(
+      controller.controller.document('ready').configuration.instances[0]?.host,
+      '127.0.0.9',
+      'a preview is of now'
+    )
     t.equal((await controller.ask('deploy')).state, 'succeeded')
     t.equal((await agent.layoutOf((await agent.question('deploy')).share)).nodes[0]?.host, '127.0.0.9')
     t.equal(controller.controller.deployed()?.instances[0]?.host, '127.0.0.9')
