@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import {
@@ -10,11 +9,11 @@ import {
   bundleParts,
   BundleRef
 } from '../schemas/bundles.js'
-import { openapiKeyword, Ref } from '../schemas/types.js'
+import { Ref } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
-import { AppError } from '../src/errors.js'
-import { contentOf, json, needs, problems } from './answers.js'
+import { json, needs, problems } from './answers.js'
 import { paging, placeIn } from './pages.js'
+import { readStream, streamed, takeStreams } from './streamed-body.js'
 
 const tags = ['bundles']
 const archiveTypes = ['application/x-tar', 'application/gzip', 'application/octet-stream']
@@ -22,23 +21,6 @@ const params = Type.Object({ bundle: BundleRef })
 const parts = Object.entries(bundleParts)
   .map(([part, use]) => `\`${part}/\` (${use})`)
   .join(', ')
-/** How long the rest of an archive is read that is of no interest, in milliseconds. */
-const restMs = 5_000
-
-function ignoreRest(archive: Readable): void {
-  if (archive.readableEnded) return
-  archive.resume()
-  const timer = setTimeout(() => archive.destroy(), restMs)
-  archive.once('close', () => clearTimeout(timer))
-}
-
-/** It is not validated: it is read as it comes. */
-const archive = Type.Any({
-  description: 'The archive.',
-  [openapiKeyword]: {
-    schema: { type: 'string', format: 'binary', description: 'The archive.', examples: ['(the bytes of site.tar)'] }
-  }
-})
 const location = Type.String({ description: 'The bundle.', examples: ['/v1/bundles/7d3a8c0b…'] })
 
 /** Routes for the files that nodes load: uploaded once, and sent to every host by a deployment. */
@@ -46,8 +28,7 @@ export const bundleRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }>
   app,
   { controller: { bundles } }
 ) => {
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser(archiveTypes, (_request, payload, done) => done(null, payload))
+  takeStreams(app, archiveTypes)
 
   app.post(
     '/bundles',
@@ -61,7 +42,7 @@ export const bundleRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }>
         description: `A tar archive, also compressed by gzip, read as it comes: the settings controller_bundle_max_bytes and controller_bundle_max_files are its limits. At its top it has any of ${parts}, and nothing else; it holds files and directories, no links. The same content is one bundle, however it is packed: 200 when it is there already, so that no Idempotency-Key is needed. Times and owners do not count, of modes only whether a file is executable. A \`Problem\` names the entry that no bundle may have; nothing is kept then.`,
         querystring: Type.Object({ name: Type.Optional(BundleName) }, { additionalProperties: false }),
         body: {
-          content: contentOf(Object.fromEntries(archiveTypes.map(type => [type, archive])))
+          content: streamed(archiveTypes, 'The archive.', '(the bytes of site.tar)')
         },
         response: {
           200: json('The bundle, which was there already.', Ref(Bundle)),
@@ -71,13 +52,9 @@ export const bundleRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }>
       }
     },
     async (request, reply) => {
-      const body = request.body as Readable | null | undefined
-      if (!body) throw new AppError('invalid_request', 'the body is missing: a tar archive')
-      // Kept open: who is refused is told why, also while the rest is still on its way.
-      const chunks = body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
-      const { bundle, isNew } = await bundles
-        .receive(chunks, { name: request.query.name, by: request.principal })
-        .finally(() => ignoreRest(body))
+      const { bundle, isNew } = await readStream(request.body, 'a tar archive', chunks =>
+        bundles.receive(chunks, { name: request.query.name, by: request.principal })
+      )
       return await reply
         .code(isNew ? 201 : 200)
         .header('location', `/v1/bundles/${bundle.id}`)

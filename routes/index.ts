@@ -6,6 +6,7 @@ import { auditRoutes } from './audit.js'
 import { bundleRoutes } from './bundles.js'
 import { optionRoutes } from './options.js'
 import { conversionRoutes } from './conversions.js'
+import { intelRoutes } from './intel.js'
 import { eventRoutes } from './events.js'
 import { messageRoutes } from './messages.js'
 import { monitoringRoutes } from './monitoring.js'
@@ -27,6 +28,7 @@ export const routes: FastifyPluginAsync<{
   await app.register(stateRoutes, { prefix: '/v1', controller, access })
   await app.register(bundleRoutes, { prefix: '/v1', controller })
   await app.register(optionRoutes, { prefix: '/v1', controller, closing })
+  await app.register(intelRoutes, { prefix: '/v1', controller, closing })
   await app.register(conversionRoutes, { prefix: '/v1', controller })
   await app.register(auditRoutes, { prefix: '/v1', access })
   await app.register(sessionRoutes, { prefix: '/v1', guard: access.guard })

@@ -1,5 +1,6 @@
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { BundleFile, bundleFilesMax, BundleId } from './bundles.js'
+import { FeedName, Feeds } from './intel.js'
 import { HealthReport, NodeStats, NodeStep } from './operations.js'
 import { NodeOutputStream } from './requests.js'
 import { OptionName, RuntimeOptions } from './runtime-options.js'
@@ -29,7 +30,7 @@ import {
  * absent: so each end works with the version before its own, and a method that the other end does not know fails with
  * `not_found`.
  */
-export const agentApiVersion = 8
+export const agentApiVersion = 9
 
 /** Returns whether this end works with an end of that version. */
 export function isSpoken(version: unknown): boolean {
@@ -78,7 +79,9 @@ export const Share = Type.Object({
   nodes: Type.Array(AssignedNode),
   bundle: Type.Optional(BundleId),
   /** Options that nodes have set while they run. */
-  options: Type.Optional(RuntimeOptions)
+  options: Type.Optional(RuntimeOptions),
+  /** Feeds of intelligence that the manager reads while it runs; only where it is one of the nodes. */
+  feeds: Type.Optional(Feeds)
 })
 export type Share = Static<typeof Share>
 
@@ -164,11 +167,12 @@ const MaxBytes = Type.Optional(Type.Integer({ minimum: 0 }))
 const Watch = Type.Object({ duration: Type.Number(), interval: Type.Number() })
 
 /**
- * What has become of an option in a node. `set`: it has this value now, a JSON text. `refused`: Zeek has refused the
- * value, with these words, and the one before stays. `unknown`: the node's scripts have no such option. `later`: it does
- * not run, and sets it when it starts. `unanswered`: it does not say.
+ * What has become of an option, or of feeds, in a node. `set`: it has this value now, a JSON text; of a feed the number
+ * of its indicators. `refused`: Zeek has refused it, with these words, and what was before stays. `unknown`: the node's
+ * scripts have no such option, or no intelligence framework. `later`: it does not run, and sets it when it starts.
+ * `unanswered`: it does not say.
  */
-export const OptionOutcome = Type.Object(
+export const SettingOutcome = Type.Object(
   {
     node: Name,
     outcome: Type.Unsafe<'set' | 'refused' | 'unknown' | 'later' | 'unanswered'>({
@@ -180,7 +184,7 @@ export const OptionOutcome = Type.Object(
   },
   closed
 )
-export type OptionOutcome = Static<typeof OptionOutcome>
+export type SettingOutcome = Static<typeof SettingOutcome>
 
 /** Methods that the controller calls on the agent: parameters, answer, and the parts that come before the answer. */
 export const agentMethods = {
@@ -203,7 +207,12 @@ export const agentMethods = {
    */
   set_options: {
     params: Type.Object({ options: RuntimeOptions, changed: OptionName }),
-    answer: Type.Array(OptionOutcome, { maxItems: instanceNodesMax })
+    answer: Type.Array(SettingOutcome, { maxItems: instanceNodesMax })
+  },
+  /** The same of feeds, for managers: `changed` is the name of a feed that is in `feeds`, or not any more. */
+  set_feeds: {
+    params: Type.Object({ feeds: Feeds, changed: FeedName }),
+    answer: Type.Array(SettingOutcome, { maxItems: instanceNodesMax })
   },
   start: ofSlowNodes,
   stop: ofSlowNodes,

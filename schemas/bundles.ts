@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { closed, ConfigurationState, ListOf, Name, Ref, Time } from './basics.js'
+import { closed, ListOf, Name, Ref, Time } from './basics.js'
 
 /** What a bundle holds at its top, and what that is for. */
 export const bundleParts = {
@@ -64,15 +64,22 @@ export const BundleFile = Type.Object(
 )
 export type BundleFile = Static<typeof BundleFile>
 
+/** What names a bundle: a configuration, or a feed of intelligence. */
+export const BundleUser = Type.Unsafe<'deployed' | 'staged' | 'intel'>({
+  type: 'string',
+  enum: ['deployed', 'staged', 'intel'],
+  $id: 'BundleUser',
+  description: 'What names a bundle: the `deployed` or the `staged` configuration, or a feed of `intel`.',
+  examples: ['deployed']
+})
+export type BundleUser = Static<typeof BundleUser>
+
 const known = {
   id: BundleId,
   names: Type.Array(BundleName, { description: 'The names that point to it now.' }),
   files: Type.Integer({ minimum: 0, description: 'How many it has.' }),
   size: Type.Integer({ minimum: 0, description: 'Of all its files together, in bytes.' }),
-  used_by: ListOf(ConfigurationState, {
-    description:
-      'The configurations that name it now, `deployed` and `staged`: it cannot be deleted while there is one.'
-  }),
+  used_by: ListOf(BundleUser, { description: 'What names it now: it cannot be deleted while there is one.' }),
   created_at: Time,
   created_by: Type.Optional(Type.String({ description: 'Who has uploaded it first.' }))
 }
@@ -148,4 +155,12 @@ export const BundleDifference = Type.Object(
 )
 export type BundleDifference = Static<typeof BundleDifference>
 
-export const bundleComponents = [BundleFile, Bundle, BundleContent, BundleList, BundleChange, BundleDifference]
+export const bundleComponents = [
+  BundleUser,
+  BundleFile,
+  Bundle,
+  BundleContent,
+  BundleList,
+  BundleChange,
+  BundleDifference
+]

@@ -1,5 +1,7 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import type { NeededRole } from './access.js'
+import { BundleRef } from './bundles.js'
+import { FeedName } from './intel.js'
 import { OptionName, OptionValue } from './runtime-options.js'
 import {
   closed,
@@ -267,6 +269,40 @@ export const requests = {
     description:
       'The option is in every node what its scripts make it, without a restart. One result per node, whose data holds that value. `DELETE /v1/options/{name}` is the same.'
   },
+  set_intel: {
+    arguments: Type.Object(
+      { name: FeedName, bundle: BundleRef },
+      {
+        $id: 'SetIntelArguments',
+        ...closed,
+        description: 'Which feed, and the bundle that holds its file and nothing else, in `intel/`.',
+        examples: [{ name: 'tor-exits', bundle: BundleRef.examples[0] }]
+      }
+    ),
+    changes: true,
+    role: 'operator',
+    timeout: 120,
+    summary: 'Set a feed of intelligence while nodes run',
+    description:
+      "Has the manager read a file of indicators, without a restart; it tells the workers. What an earlier file of that feed had and this one has not is removed. It is read again whenever the manager is started, until the feed is unset. The result of the manager holds how many indicators it has read. When it refuses the file, nothing is changed: the error has Zeek's words. `PUT /v1/intel/{feed}` takes the file itself."
+  },
+  unset_intel: {
+    arguments: Type.Object(
+      { name: FeedName },
+      {
+        $id: 'UnsetIntelArguments',
+        ...closed,
+        description: 'Which feed.',
+        examples: [{ name: 'tor-exits' }]
+      }
+    ),
+    changes: true,
+    role: 'operator',
+    timeout: 120,
+    summary: 'Unset a feed of intelligence',
+    description:
+      'Has the manager forget the indicators of a feed that no other one has, without a restart. `DELETE /v1/intel/{feed}` is the same.'
+  },
   get_node_output: {
     arguments: Type.Object(
       {
@@ -428,6 +464,7 @@ export const RequestArguments = Type.Object(
     id: Type.Optional(Type.String()),
     name: Type.Optional(Type.String()),
     value: Type.Optional(Type.String()),
+    bundle: Type.Optional(Type.String()),
     nodes: Type.Optional(Type.Array(Type.String())),
     roles: Type.Optional(Type.Array(Ref(ClusterRole))),
     instances: Type.Optional(Type.Array(Type.String())),

@@ -9,6 +9,7 @@ import { cut } from './cut.js'
 import { suggestion } from './nearest.js'
 import { bundleComponents } from './bundles.js'
 import { groupComponents } from './groups.js'
+import { intelComponents } from './intel.js'
 import { tokenComponents } from './tokens.js'
 
 /** Every named schema. */
@@ -17,6 +18,7 @@ export const components = [
   ...apiComponents,
   ...tokenComponents,
   ...bundleComponents,
+  ...intelComponents,
   ...eventComponents
 ]
 

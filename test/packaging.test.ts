@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { packageRoot } from '../src/util.js'
+import { ourScripts } from '../src/zeek/command.js'
 import { cleanEnv } from './support/environment.js'
 
 const directory = join(packageRoot, 'packaging', 'systemd')
@@ -110,7 +111,7 @@ await t.test('the package holds what runs, and nothing else', async t => {
     'dist/src/main.js',
     'dist/routes/index.js',
     'dist/schemas/agent.js',
-    'src/zeek/zeek-cluster-controller.zeek',
+    ...ourScripts.map(script => `src/zeek/${script}`),
     'openapi.yaml',
     'LICENSE'
   ]) {

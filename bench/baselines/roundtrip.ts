@@ -23,6 +23,7 @@ import { Health } from '../../src/controller/cluster/health.js'
 import { EventHistory } from '../../src/requests/event-history.js'
 import { EventJournal } from '../../src/requests/journal.js'
 import { Operations } from '../../src/controller/work/operations.js'
+import { Intel } from '../../src/controller/work/intel.js'
 import { Options } from '../../src/controller/work/options.js'
 import { Queries } from '../../src/controller/work/queries.js'
 import { State } from '../../src/controller/cluster/state.js'
@@ -32,7 +33,8 @@ import { loadSettings, managementSettings } from '../../src/settings.js'
 import { ConfigurationTable } from '../../src/store/configurations.js'
 import { EventLog } from '../../src/store/events.js'
 import { RequestTable } from '../../src/store/requests.js'
-import { RuntimeOptionTable } from '../../src/store/runtime-options.js'
+import { feedTable } from '../../src/store/feeds.js'
+import { runtimeOptionTable } from '../../src/store/runtime-options.js'
 import { Store } from '../../src/store/store.js'
 import { SimulatedAgent } from '../agents.js'
 import { clusterOf, hostOf, instanceOf } from '../cluster.js'
@@ -63,7 +65,10 @@ const [hub, auditHub] = [eventLog, auditLog].map(log => new Hub(log, { heartbeat
 ]
 const journal = new EventJournal(store, { log: eventLog, hub }, { log: auditLog, hub: auditHub }, now)
 const requests = new Requests({ table: new RequestTable(store), journal, log, now, pendingMax: 1_000_000 })
-const cluster = new Cluster(store, new ConfigurationTable(store), new RuntimeOptionTable(store))
+const cluster = new Cluster(store, new ConfigurationTable(store), {
+  options: runtimeOptionTable(store),
+  feeds: feedTable(store)
+})
 const fleet = new Fleet({
   controllerName: 'controller',
   heartbeatMs: 5000,
@@ -119,6 +124,7 @@ const controller = new Controller({
   queries: new Queries(fleet),
   operations: new Operations(fleet, cluster),
   options: new Options({ cluster, fleet, deployer, now }),
+  intel: new Intel({ cluster, fleet, deployer, bundles, now }),
   state,
   health
 })

@@ -2,6 +2,7 @@ import { appendFileSync, closeSync, fstatSync, openSync, readSync, statSync, wri
 import { join } from 'node:path'
 import { ConfigReader, type RuntimeOptions } from './config-reader.js'
 import type { Identifiers } from './identifiers.js'
+import type { Intel } from './intel.js'
 import type { Peers } from './peers.js'
 import { error } from './report.js'
 
@@ -14,6 +15,7 @@ export interface ChannelOptions {
   /** Undefined for a node that is to be mute. */
   identifiers: Identifiers | undefined
   options: RuntimeOptions
+  intel: Intel
   beatMs: number
 }
 
@@ -76,20 +78,27 @@ export class Channel {
     // A mute node runs no event.
     if (!identifiers) return
     const complaints: string[] = []
-    for (const [name, value] of this.#config.read(text => complaints.push(text))) {
+    const complain = (text: string) => complaints.push(text)
+    for (const [name, value] of this.#config.read(complain)) {
       if (name !== 'ZeekClusterController::options_read') {
         if (!this.#originals.has(name)) this.#originals.set(name, options.json(name))
-        options.set(name, value)
+        this.#set(name, value, complain)
         continue
       }
       const [number, ...named] = String(value).split(' ')
       for (const [gone, original] of this.#originals) {
         if (named.includes(gone)) continue
-        options.set(gone, original)
+        this.#set(gone, original, complain)
         this.#originals.delete(gone)
       }
       this.#tell(Number(number), { value: JSON.stringify(complaints) })
     }
+  }
+
+  #set(name: string, value: unknown, complain: (text: string) => void): void {
+    const { options, intel } = this.#options
+    options.set(name, value)
+    if (name === 'ZeekClusterController::feeds') intel.change(String(value), complain)
   }
 
   #write(name: string, write: (path: string, text: string) => void, value: object, before = ''): void {

@@ -14,6 +14,7 @@ const KNOWN: Record<string, { type: Type; value: unknown }> = {
   'HTTP::max_files_orig': { type: 'count', value: 15 },
   'Conn::extraction_prefix': { type: 'string', value: 'contents' },
   'RDP::rdp_check_interval': { type: 'interval', value: '10.0 secs' },
+  'ZeekClusterController::feeds': { type: 'string', value: '' },
   'ZeekClusterController::options_read': { type: 'string', value: '' }
 }
 

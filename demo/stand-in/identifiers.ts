@@ -1,5 +1,6 @@
 import type { Layout } from './layout.js'
 import type { RuntimeOptions } from './config-reader.js'
+import type { Intel } from './intel.js'
 import type { Options } from './options.js'
 
 /** What a node answers when it is asked for an identifier's value. */
@@ -12,15 +13,17 @@ export class Identifiers {
   readonly #fixed: Map<string, unknown>
   readonly #options: Options
   readonly #runtime: RuntimeOptions
+  readonly #intel: Intel
 
   constructor(
     node: string,
     backend: string | undefined,
     layout: Layout,
-    { options, runtime }: { options: Options; runtime: RuntimeOptions }
+    { options, runtime, intel }: { options: Options; runtime: RuntimeOptions; intel: Intel }
   ) {
     this.#options = options
     this.#runtime = runtime
+    this.#intel = intel
     this.#fixed = new Map<string, unknown>([
       ['Cluster::node', node],
       [
@@ -46,7 +49,9 @@ export class Identifiers {
 
   lookup(id: string): Answer {
     if (id === 'Demo::no_value') return { success: false, value: 'no ID value' }
-    const value = this.#fixed.has(id) ? this.#fixed.get(id) : (this.#runtime.json(id) ?? this.#options.json(id))
+    const value = this.#fixed.has(id)
+      ? this.#fixed.get(id)
+      : (this.#intel.json(id) ?? this.#runtime.json(id) ?? this.#options.json(id))
     if (value === undefined) return { success: false, value: 'unknown id' }
     return { success: true, value: JSON.stringify(value) }
   }

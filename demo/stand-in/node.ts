@@ -4,6 +4,7 @@ import { startBroker } from './broker.js'
 import { Channel } from './channel.js'
 import { RuntimeOptions } from './config-reader.js'
 import { Identifiers } from './identifiers.js'
+import { Intel } from './intel.js'
 import { openInterface, tellPackets } from './interface.js'
 import type { Layout } from './layout.js'
 import { Logs } from './logs.js'
@@ -68,8 +69,11 @@ export async function run({ name, args, layout, options, backend }: Program): Pr
   const beatMs = (toSeconds(options.get('ZeekClusterController::beat_interval')) ?? 0) * 1000
   if (!checking && directory && beatMs > 0) {
     const runtime = new RuntimeOptions()
-    const identifiers = misbehaviour.mute ? undefined : new Identifiers(name, backend, layout, { options, runtime })
-    void new Channel({ directory, peers, identifiers, options: runtime, beatMs })
+    const intel = new Intel()
+    const identifiers = misbehaviour.mute
+      ? undefined
+      : new Identifiers(name, backend, layout, { options, runtime, intel })
+    void new Channel({ directory, peers, identifiers, options: runtime, intel, beatMs })
   }
   if (ending) return
   const loggers = [...layout.nodes.values()].filter(({ type }) => type === 'LOGGER').length

@@ -13,6 +13,7 @@ import {
   type FileHandle
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { Feed } from '../../schemas/intel.js'
 import { entryPath } from '../bundles/entry-path.js'
 import { idOf } from '../bundles/manifest.js'
 import { chunkBytes, type PackedFile } from '../bundles/pack.js'
@@ -77,6 +78,16 @@ export class Content {
     return useOf(this.#pathOf(id), (await this.#known(id)).files)
   }
 
+  /** Returns by name the files of feeds that are here. */
+  async feedFiles(feeds: readonly Feed[]): Promise<Map<string, string>> {
+    const files = new Map<string, string>()
+    for (const { name, bundle } of feeds) {
+      const [file] = (await this.#work.run(() => this.#sound(bundle))) ?? []
+      if (file) files.set(name, join(this.#pathOf(bundle), file.path))
+    }
+    return files
+  }
+
   /** Has nodes use a bundle from their next start on, or none. Throws an AppError when it is not here. */
   async use(id: string | undefined): Promise<void> {
     await this.#work.run(async () => {
@@ -99,7 +110,7 @@ export class Content {
   }
 
   /** Removes bundles that nobody uses, and what was interrupted. */
-  async drop(kept: readonly (string | undefined)[]): Promise<void> {
+  async drop(kept: readonly string[]): Promise<void> {
     await this.#work.run(async () => {
       const used = await readlink(join(this.#directory, 'current')).catch(() => undefined)
       for (const name of await readdir(this.#directory).catch(() => [])) {

@@ -89,6 +89,8 @@ export function methodsOf({ settings, env, table, checks, sampler, history, inst
     get_node_output: (params, context) => getNodeOutput(table, params, context),
     diagnose: ({ nodes }, { signal }) => diagnose(table, nodes, env, signal),
     set_options: ({ options, changed }, { signal }) => table.setOptions(options, changed, signal),
+    set_feeds: ({ feeds, changed }, { link, signal }) =>
+      table.setFeeds(feeds, changed, lackingFrom(link, signal).bundles, signal),
     start: ({ nodes }, context) => telling(nodes, context, table.start(nodes, context.signal)),
     stop: ({ nodes }, context) => telling([], context, table.stop(nodes, context.signal)),
     restart: ({ nodes }, context) => telling(nodes, context, table.restart(nodes, context.signal)),

@@ -49,7 +49,7 @@ export class PackWriter {
     const sha256 = hash.digest('hex')
     const known = this.#contents.get(sha256)
     // The next one is written over what is there already.
-    const packed = { ...file, sha256, offset: known ?? this.#at }
+    const packed = { ...file, size: end - this.#at, sha256, offset: known ?? this.#at }
     if (known === undefined) {
       this.#contents.set(sha256, this.#at)
       this.#at = end

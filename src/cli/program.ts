@@ -16,6 +16,7 @@ const commands: Record<string, () => Promise<Define>> = {
   diag: async () => (await import('./diag.js')).defineDiag,
   'get-id': async () => (await import('./get-id.js')).defineGetId,
   option: async () => (await import('./option.js')).defineOption,
+  intel: async () => (await import('./intel.js')).defineIntel,
   cleanup: async () => (await import('./cleanup.js')).defineCleanup,
   instances: async () => (await import('./instances.js')).defineInstances,
   deploy: async () => (await import('./deploy.js')).defineDeploy,

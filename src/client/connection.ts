@@ -7,7 +7,7 @@ import type { Target } from './target.js'
 export type Schema = components['schemas']
 
 /** The controller's API, with the types of its document. What is no success is thrown, as a Failure. */
-export type Api = Pick<Client<paths>, 'GET' | 'POST' | 'DELETE'>
+export type Api = Pick<Client<paths>, 'GET' | 'POST' | 'PUT' | 'DELETE'>
 
 /** How often something is sent whose answer is lost, and the pause after the first time. */
 const attempts = 5
@@ -51,7 +51,9 @@ export async function connect(target: Target): Promise<Api> {
 function isExpected({ url }: Request, { status, headers }: Response): boolean {
   // For load balancers, a cluster that is not ready is no success.
   const isSuccess = status < 400 || (status === 503 && url.endsWith('/v1/health'))
-  const isOurs = /^(application\/json|text\/event-stream|text\/x-ini)\b/.test(headers.get('content-type') ?? '')
+  const isOurs = /^(application\/json|text\/event-stream|text\/(x-ini|tab-separated-values))\b/.test(
+    headers.get('content-type') ?? ''
+  )
   return isSuccess && (isOurs || status === 204)
 }
 

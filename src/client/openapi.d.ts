@@ -224,6 +224,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/requests/set_intel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a feed of intelligence while nodes run
+         * @description Has the manager read a file of indicators, without a restart; it tells the workers. What an earlier file of that feed had and this one has not is removed. It is read again whenever the manager is started, until the feed is unset. The result of the manager holds how many indicators it has read. When it refuses the file, nothing is changed: the error has Zeek's words. `PUT /v1/intel/{feed}` takes the file itself. It times out after `timeout`; without, after the setting controller_timeout_set_intel, else 120 seconds.
+         */
+        post: operations["request_set_intel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/unset_intel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unset a feed of intelligence
+         * @description Has the manager forget the indicators of a feed that no other one has, without a restart. `DELETE /v1/intel/{feed}` is the same. It times out after `timeout`; without, after the setting controller_timeout_unset_intel, else 120 seconds.
+         */
+        post: operations["request_unset_intel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/requests/get_node_output": {
         parameters: {
             query?: never;
@@ -631,6 +671,54 @@ export interface paths {
          * @description Submits the request unset_option. It times out after `timeout`; without, after the setting controller_timeout_unset_option, else 30 seconds.
          */
         delete: operations["delete_option"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/intel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the feeds of intelligence
+         * @description Those that set_intel has set. They are kept until they are unset, whatever is deployed or restarted. What scripts name in Intel::read_files is none of them.
+         */
+        get: operations["list_intel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/intel/{feed}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the file of a feed
+         * @description As it was set.
+         */
+        get: operations["get_intel"];
+        /**
+         * Set a feed of intelligence while nodes run
+         * @description The body is a file as Zeek's intelligence framework reads it, of any media type. A file with a fault is refused with its lines, and nothing is kept. Else it submits the request set_intel. It times out after `timeout`; without, after the setting controller_timeout_set_intel, else 120 seconds.
+         */
+        put: operations["put_intel"];
+        post?: never;
+        /**
+         * Unset a feed of intelligence
+         * @description Submits the request unset_intel. It times out after `timeout`; without, after the setting controller_timeout_unset_intel, else 120 seconds.
+         */
+        delete: operations["delete_intel"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1497,7 +1585,7 @@ export interface components {
          * @enum {string}
          */
         ConfigurationState: "staged" | "ready" | "deployed";
-        /** @description What is asked: get_instances, stage_configuration, get_configuration, deploy, get_nodes, get_id_value, start, stop, restart, check, set_option, unset_option, get_node_output, diagnose, get_node_stats, get_instance_stats, cleanup, test_timeout. */
+        /** @description What is asked: get_instances, stage_configuration, get_configuration, deploy, get_nodes, get_id_value, start, stop, restart, check, set_option, unset_option, set_intel, unset_intel, get_node_output, diagnose, get_node_stats, get_instance_stats, cleanup, test_timeout. */
         RequestType: string;
         /**
          * @description pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state).
@@ -1948,6 +2036,7 @@ export interface components {
             id?: string;
             name?: string;
             value?: string;
+            bundle?: string;
             nodes?: string[];
             roles?: components["schemas"]["ClusterRole"][];
             instances?: string[];
@@ -2737,6 +2826,38 @@ export interface components {
             name: string;
         };
         /**
+         * @description Which feed, and the bundle that holds its file and nothing else, in `intel/`.
+         * @example {
+         *       "name": "tor-exits",
+         *       "bundle": "site"
+         *     }
+         */
+        SetIntelArguments: {
+            /**
+             * @description The name of a feed of intelligence.
+             * @example tor-exits
+             */
+            name: string;
+            /**
+             * @description A bundle: its id, or one of its names.
+             * @example site
+             */
+            bundle: string;
+        };
+        /**
+         * @description Which feed.
+         * @example {
+         *       "name": "tor-exits"
+         *     }
+         */
+        UnsetIntelArguments: {
+            /**
+             * @description The name of a feed of intelligence.
+             * @example tor-exits
+             */
+            name: string;
+        };
+        /**
          * @description Which output of which nodes.
          * @example {
          *       "nodes": [
@@ -2979,6 +3100,12 @@ export interface components {
             token: string;
         };
         /**
+         * @description What names a bundle: the `deployed` or the `staged` configuration, or a feed of `intel`.
+         * @example deployed
+         * @enum {string}
+         */
+        BundleUser: "deployed" | "staged" | "intel";
+        /**
          * @description A file of a bundle.
          * @example {
          *       "path": "scripts/local.zeek",
@@ -3023,8 +3150,8 @@ export interface components {
             files: number;
             /** @description Of all its files together, in bytes. */
             size: number;
-            /** @description The configurations that name it now, `deployed` and `staged`: it cannot be deleted while there is one. */
-            used_by: components["schemas"]["ConfigurationState"][];
+            /** @description What names it now: it cannot be deleted while there is one. */
+            used_by: components["schemas"]["BundleUser"][];
             /**
              * Format: date-time
              * @example 2026-11-22T14:48:56.123Z
@@ -3069,8 +3196,8 @@ export interface components {
             files: number;
             /** @description Of all its files together, in bytes. */
             size: number;
-            /** @description The configurations that name it now, `deployed` and `staged`: it cannot be deleted while there is one. */
-            used_by: components["schemas"]["ConfigurationState"][];
+            /** @description What names it now: it cannot be deleted while there is one. */
+            used_by: components["schemas"]["BundleUser"][];
             /**
              * Format: date-time
              * @example 2026-11-22T14:48:56.123Z
@@ -3162,15 +3289,76 @@ export interface components {
             changed: components["schemas"]["BundleChange"][];
         };
         /**
+         * @description A feed of intelligence that the manager has read, and the request that has set it.
+         * @example {
+         *       "name": "tor-exits",
+         *       "bundle": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
+         *       "indicators": 1312,
+         *       "size": 81344,
+         *       "set_at": "2026-11-29T10:00:00.000Z",
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44"
+         *     }
+         */
+        IntelFeed: {
+            /**
+             * @description The name of a feed of intelligence.
+             * @example tor-exits
+             */
+            name: string;
+            /**
+             * @description The id of a bundle: a hash of the paths, modes and contents of its files.
+             * @example 7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071
+             */
+            bundle: string;
+            /** @description How many the manager has read of it. */
+            indicators: number;
+            /** @description Of its file, in bytes. */
+            size: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            set_at: string;
+            /**
+             * @description Identifies the request.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
+            reqid: string;
+        };
+        /**
+         * @description The feeds of intelligence that are set, sorted by name.
+         * @example {
+         *       "feeds": [
+         *         {
+         *           "name": "tor-exits",
+         *           "bundle": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
+         *           "indicators": 1312,
+         *           "size": 81344,
+         *           "set_at": "2026-11-29T10:00:00.000Z",
+         *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44"
+         *         }
+         *       ],
+         *       "event_cursor": "k3v9q2.1042"
+         *     }
+         */
+        IntelFeedList: {
+            feeds: components["schemas"]["IntelFeed"][];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            event_cursor: string;
+        };
+        /**
          * @description The type of a request event.
          * @enum {string}
          */
-        RequestEventType: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request";
+        RequestEventType: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request";
         /**
          * @description The type of a response event.
          * @enum {string}
          */
-        ResponseEventType: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response";
+        ResponseEventType: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response";
         /** @description expired: older than what is kept. epoch: of another log. future: later than the log. unknown: not a cursor. */
         ResetReason: string;
         /** @description shutdown: the controller ends. terminal: the request has its response. */
@@ -3195,7 +3383,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            type: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request";
+            type: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request";
             /**
              * @description Identifies the request.
              * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
@@ -3243,7 +3431,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            type: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response";
+            type: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response";
             /**
              * @description Identifies the request.
              * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
@@ -4471,6 +4659,71 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    request_set_intel: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                Prefer?: components["parameters"]["Prefer"];
+                /** @description The same key with the same payload is the same request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Which feed, and the bundle that holds its file and nothing else, in `intel/`. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "tor-exits",
+                 *       "bundle": "site"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetIntelArguments"];
+            };
+        };
+        responses: {
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    request_unset_intel: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                Prefer?: components["parameters"]["Prefer"];
+                /** @description The same key with the same payload is the same request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Which feed. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "tor-exits"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UnsetIntelArguments"];
+            };
+        };
+        responses: {
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
+        };
+    };
     request_get_node_output: {
         parameters: {
             query?: {
@@ -4745,7 +4998,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only requests of this type. */
-                type?: "get_instances" | "stage_configuration" | "get_configuration" | "deploy" | "get_nodes" | "get_id_value" | "start" | "stop" | "restart" | "check" | "set_option" | "unset_option" | "get_node_output" | "diagnose" | "get_node_stats" | "get_instance_stats" | "cleanup" | "test_timeout";
+                type?: "get_instances" | "stage_configuration" | "get_configuration" | "deploy" | "get_nodes" | "get_id_value" | "start" | "stop" | "restart" | "check" | "set_option" | "unset_option" | "set_intel" | "unset_intel" | "get_node_output" | "diagnose" | "get_node_stats" | "get_instance_stats" | "cleanup" | "test_timeout";
                 /** @description pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state). */
                 state?: "pending" | "succeeded" | "partial" | "failed" | "timed_out" | "interrupted" | "expired";
                 /** @description So many at most; fewer when they have more than 1000 results. `next` tells of more. */
@@ -4865,7 +5118,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of these event types; several with commas, or given several times. */
-                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
                 /** @description Only events of this request. */
                 reqid?: string;
                 /** @description Only events of this instance. */
@@ -4894,7 +5147,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of these event types; several with commas, or given several times. */
-                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
                 /** @description Only events of this request. */
                 reqid?: string;
                 /** @description Only events of this instance. */
@@ -5468,6 +5721,143 @@ export interface operations {
                  * @example Site::local_nets
                  */
                 name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_intel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The feeds. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "feeds": [
+                     *         {
+                     *           "name": "tor-exits",
+                     *           "bundle": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071",
+                     *           "indicators": 1312,
+                     *           "size": 81344,
+                     *           "set_at": "2026-11-29T10:00:00.000Z",
+                     *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44"
+                     *         }
+                     *       ],
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["IntelFeedList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_intel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The name of a feed of intelligence.
+                 * @example tor-exits
+                 */
+                feed: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example #fields	indicator	indicator_type	meta.source
+                     *     192.0.2.1	Intel::ADDR	tor-exits
+                     */
+                    "text/tab-separated-values": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    put_intel: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                Prefer?: components["parameters"]["Prefer"];
+                /** @description The same key with the same payload is the same request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The name of a feed of intelligence.
+                 * @example tor-exits
+                 */
+                feed: string;
+            };
+            cookie?: never;
+        };
+        /** @description The file. */
+        requestBody: {
+            content: {
+                /**
+                 * @example #fields	indicator	indicator_type	meta.source
+                 *     192.0.2.1	Intel::ADDR	tor-exits
+                 */
+                "text/tab-separated-values": string;
+                /**
+                 * @example #fields	indicator	indicator_type	meta.source
+                 *     192.0.2.1	Intel::ADDR	tor-exits
+                 */
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_intel: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                Prefer?: components["parameters"]["Prefer"];
+                /** @description The same key with the same payload is the same request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The name of a feed of intelligence.
+                 * @example tor-exits
+                 */
+                feed: string;
             };
             cookie?: never;
         };

@@ -1,9 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Bundle, BundleContent, BundleDifference, BundleFile, BundleList } from '../../schemas/bundles.js'
-import type { ConfigurationState } from '../../schemas/types.js'
+import { Readable } from 'node:stream'
+import type {
+  Bundle,
+  BundleContent,
+  BundleDifference,
+  BundleFile,
+  BundleList,
+  BundleUser
+} from '../../schemas/bundles.js'
 import { readArchive, type ArchiveLimits } from '../bundles/archive.js'
 import { differenceOf, idOf, inOrder } from '../bundles/manifest.js'
 import { chunkBytes, PackWriter, type PackedFile } from '../bundles/pack.js'
@@ -23,8 +30,8 @@ export interface BundlesOptions {
   write: <T>(job: (record: AppendEntry) => T) => Promise<T>
   /** Returns milliseconds since 1970. */
   now: () => number
-  /** Returns which configurations name a bundle. */
-  usedBy: (id: string) => ConfigurationState[]
+  /** Returns what names a bundle: configurations, feeds. */
+  usedBy: (id: string) => BundleUser[]
 }
 
 /** Archives that are read at a time: each of them writes as much as a bundle may have. */
@@ -63,11 +70,28 @@ export class Bundles {
    * Keeps what a tar archive holds, and has a name point to it. Returns the bundle, and whether it is new: the same
    * content is kept once. Throws an AppError for an archive that is none, or too large; then nothing is kept.
    */
-  async receive(
-    archive: AsyncIterable<Buffer>,
-    { name, by }: { name?: string | undefined; by: Partial<Caller> }
+  async receive(archive: AsyncIterable<Buffer>, as: Ownership): Promise<{ bundle: Bundle; isNew: boolean }> {
+    return await this.#receive(as, async writer => {
+      await readArchive(withoutPause(archive), this.#options.limits, writer.take)
+      if (writer.files.length === 0) throw new AppError('invalid_request', 'the archive holds no file')
+    })
+  }
+
+  /** Keeps one file as a bundle. Returns the bundle. Throws an AppError when it is too large; then nothing is kept. */
+  async receiveFile(path: string, content: AsyncIterable<Buffer>, as: Ownership): Promise<Bundle> {
+    const { limits } = this.#options
+    const { bundle } = await this.#receive(as, async writer => {
+      await writer.take({ path, executable: false, size: 0 }, limited(withoutPause(content), limits.bytes))
+    })
+    return bundle
+  }
+
+  /** Keeps what `fill` writes. */
+  async #receive(
+    { name, by }: Ownership,
+    fill: (writer: PackWriter) => Promise<void>
   ): Promise<{ bundle: Bundle; isNew: boolean }> {
-    const { directory, limits } = this.#options
+    const { directory } = this.#options
     if (this.#uploads >= uploadsMax) {
       throw new AppError('too_many_requests', `${uploadsMax} bundles are being uploaded: try again when one is done`)
     }
@@ -77,8 +101,7 @@ export class Bundles {
     try {
       const writer = await PackWriter.create(join(directory, pack))
       try {
-        await readArchive(withoutPause(archive), limits, writer.take)
-        if (writer.files.length === 0) throw new AppError('invalid_request', 'the archive holds no file')
+        await fill(writer)
         await writer.sync()
       } finally {
         await writer.close()
@@ -124,6 +147,7 @@ export class Bundles {
     const pack = await write(record => {
       const { id, pack } = this.#stored(ref)
       const [user] = usedBy(id)
+      if (user === 'intel') throw new AppError('conflict', 'a feed of intelligence is this bundle')
       if (user !== undefined) throw new AppError('conflict', `the ${user} configuration names this bundle`)
       const names = table.namesOf(id)
       table.delete(id)
@@ -131,6 +155,18 @@ export class Bundles {
       return pack
     })
     await rm(join(directory, pack), { force: true })
+  }
+
+  /** Deletes a bundle, unless it has a name, or something names it. */
+  async deleteUnused(id: string): Promise<void> {
+    const { directory, table, write, usedBy } = this.#options
+    const pack = await write(() => {
+      const stored = table.get(id)
+      if (!stored || table.namesOf(id).length > 0 || usedBy(id).length > 0) return undefined
+      table.delete(id)
+      return stored.pack
+    })
+    if (pack !== undefined) await rm(join(directory, pack), { force: true })
   }
 
   /**
@@ -165,6 +201,18 @@ export class Bundles {
     const content = this.#options.table.content(id)
     if (content === undefined) throw noBundle(id)
     return JSON.parse(content) as PackedFile[]
+  }
+
+  /** Returns the content of a file of a bundle. Throws `not_found`. */
+  read(id: string, path: string): Readable {
+    const file = this.files(id).find(one => one.path === path)
+    if (!file) throw new AppError('not_found', `there is no ${path} in bundle ${id}`)
+    if (file.size === 0) return Readable.from([])
+    const { offset, size } = file
+    return createReadStream(join(this.#options.directory, this.#stored(id).pack), {
+      start: offset,
+      end: offset + size - 1
+    })
   }
 
   /** Returns a chunk of a bundle's pack, in base64. Throws `not_found`. */
@@ -230,6 +278,12 @@ export class Bundles {
   }
 }
 
+/** Under which name a bundle is kept, and who brings it. */
+interface Ownership {
+  name?: string | undefined
+  by: Partial<Caller>
+}
+
 const noBundle = (ref: string) => new AppError('not_found', `there is no bundle ${ref}`)
 
 /** Returns what comes. Throws `request_timeout` when nothing comes for long: an upload has no other limit of time. */
@@ -251,6 +305,16 @@ async function* withoutPause(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buff
   } finally {
     clearTimeout(timer)
     void iterator.return?.()
+  }
+}
+
+/** Returns what comes. Throws `payload_too_large` when it is more. */
+async function* limited(chunks: AsyncIterable<Buffer>, most: number): AsyncGenerator<Buffer> {
+  let bytes = 0
+  for await (const chunk of chunks) {
+    bytes += chunk.length
+    if (bytes > most) throw new AppError('payload_too_large', `it has over ${most} bytes`)
+    yield chunk
   }
 }
 

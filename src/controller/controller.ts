@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import type {
   Arguments,
   ClusterRequest,
@@ -9,12 +10,16 @@ import type {
   RequestType,
   WorkerPlacement
 } from '../../schemas/api.js'
+import type { Bundle } from '../../schemas/bundles.js'
+import type { IntelFeed } from '../../schemas/intel.js'
 import type { SetOption } from '../../schemas/runtime-options.js'
 import type { ClusterConfiguration, ConfigurationState, Outcome } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
+import { checkedIndicators } from '../formats/intel/intel.js'
 import type { Expanded } from '../groups/expansion.js'
 import type { ControlEvent } from '../../schemas/events.js'
 import type { Hub, Start } from '../events/hub.js'
+import type { Caller } from '../requests/caller.js'
 import { idempotencyOf } from '../requests/idempotency.js'
 import type { RequestOptions, Requests, Started } from '../requests/requests.js'
 import type { Cluster } from './cluster/cluster.js'
@@ -31,6 +36,7 @@ import type { EventHistory } from '../requests/event-history.js'
 import type { EventJournal } from '../requests/journal.js'
 import { pageOf, type NodeFilter } from './cluster/node-list.js'
 import type { Operations } from './work/operations.js'
+import type { Intel } from './work/intel.js'
 import type { Options } from './work/options.js'
 import { nodeMetrics, targetsOf, type Reached } from './cluster/prometheus.js'
 import { timeoutOf } from './work/timeouts.js'
@@ -56,6 +62,7 @@ export interface ControllerParts {
   queries: Queries
   operations: Operations
   options: Options
+  intel: Intel
   state: State
   health: Health
 }
@@ -179,10 +186,31 @@ export class Controller {
 
   /** The options that nodes set while they run, sorted by name. */
   options(): SetOption[] {
-    return this.#parts.cluster.options.map(({ set_at: at, ...option }) => ({
+    return this.#parts.cluster.options.all.map(({ set_at: at, ...option }) => ({
       ...option,
       set_at: new Date(at).toISOString()
     }))
+  }
+
+  /** The feeds of intelligence that the manager has read, sorted by name. */
+  feeds(): IntelFeed[] {
+    return this.#parts.cluster.feeds.all.map(({ set_at: at, ...feed }) => ({
+      ...feed,
+      size: this.bundles.get(feed.bundle).size,
+      set_at: new Date(at).toISOString()
+    }))
+  }
+
+  /** Keeps a file of indicators as a bundle. Throws `invalid_request` when it is none. Then nothing is kept. */
+  async keepFeed(name: string, file: AsyncIterable<Buffer>, by: Partial<Caller>): Promise<Bundle> {
+    return await this.bundles.receiveFile(`intel/${name}`, checkedIndicators(file), { by })
+  }
+
+  /** Returns the file of a feed of intelligence. Throws `not_found`. */
+  readFeed(name: string): Readable {
+    const feed = this.#parts.cluster.feeds.all.find(one => one.name === name)
+    if (!feed) throw new AppError('not_found', `feed ${name} is not set`)
+    return this.bundles.read(feed.bundle, this.bundles.files(feed.bundle)[0]!.path)
   }
 
   /** Returns the default timeout of a request, in seconds: for a caller who sets none. */
@@ -283,6 +311,8 @@ export class Controller {
     check: args => task => this.#check(args, task),
     set_option: args => task => this.#setOption(args, task),
     unset_option: args => task => this.#unsetOption(args, task),
+    set_intel: args => task => this.#parts.intel.set(args, task),
+    unset_intel: args => task => this.#parts.intel.unset(args, task),
     get_node_output: args => task => this.#parts.queries.getNodeOutput(args, this.deployed(), task),
     diagnose: args => task => this.#parts.queries.diagnose(args, this.deployed(), task),
     get_node_stats: args => task => this.#parts.queries.getNodeStats(args, this.deployed(), task),

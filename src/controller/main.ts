@@ -10,7 +10,8 @@ import { ConfigurationTable } from '../store/configurations.js'
 import { BundleTable } from '../store/bundles.js'
 import { EventLog } from '../store/events.js'
 import { RequestTable } from '../store/requests.js'
-import { RuntimeOptionTable } from '../store/runtime-options.js'
+import { feedTable } from '../store/feeds.js'
+import { runtimeOptionTable } from '../store/runtime-options.js'
 import { Store } from '../store/store.js'
 import { hostPort } from '../util.js'
 import { createAccess, type Access, type OwnAgent } from '../server/access/access.js'
@@ -30,6 +31,7 @@ import { Messages } from '../server/messages.js'
 import { Metrics } from '../server/metrics.js'
 import { Notifications } from './notifications.js'
 import { Operations } from './work/operations.js'
+import { Intel } from './work/intel.js'
 import { Options } from './work/options.js'
 import { Pruning } from './pruning.js'
 import { Queries } from './work/queries.js'
@@ -109,7 +111,10 @@ export async function startController({
       if (by) access.limits.charge(by, { results: sizeOf(request.results) })
     }
   })
-  const cluster = new Cluster(store, new ConfigurationTable(store), new RuntimeOptionTable(store))
+  const cluster = new Cluster(store, new ConfigurationTable(store), {
+    options: runtimeOptionTable(store),
+    feeds: feedTable(store)
+  })
   const bundles = new Bundles({
     directory: join(settings.management_state_dir, 'bundles'),
     table: new BundleTable(store),
@@ -163,6 +168,7 @@ export async function startController({
     queries: new Queries(fleet),
     operations: new Operations(fleet, cluster),
     options: new Options({ cluster, fleet, deployer, now }),
+    intel: new Intel({ cluster, fleet, deployer, bundles, now }),
     state,
     health
   })

@@ -167,5 +167,15 @@ export const migrations = [
   -- When a bundle was uploaded last, or had a name or a configuration.
   ALTER TABLE bundles ADD COLUMN used_at INTEGER NOT NULL DEFAULT 0;
   UPDATE bundles SET used_at = created_at;
+`,
+  `
+  -- Feeds of intelligence that are set while nodes run: kept through deployments.
+  CREATE TABLE intel_feeds (
+    name TEXT PRIMARY KEY,
+    bundle TEXT NOT NULL,
+    indicators INTEGER NOT NULL,
+    set_at INTEGER NOT NULL,
+    reqid TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
 `
 ]

@@ -1,4 +1,5 @@
 import type { RuntimeOption } from '../../schemas/runtime-options.js'
+import { NamedTable } from './named-table.js'
 import type { Store } from './store.js'
 
 /** An option that is set while nodes run, as it is stored. */
@@ -8,27 +9,6 @@ export interface StoredOption extends RuntimeOption {
   reqid: string
 }
 
-/** The options that are set while nodes run. Call writing methods only inside of a `write`. */
-export class RuntimeOptionTable {
-  #store: Store
-
-  constructor(store: Store) {
-    this.#store = store
-  }
-
-  /** Returns all of them, sorted by name. */
-  list(): StoredOption[] {
-    return this.#store.all<StoredOption>('SELECT name, value, set_at, reqid FROM runtime_options ORDER BY name')
-  }
-
-  set({ name, value, set_at: at, reqid }: StoredOption): void {
-    this.#store.run(
-      'INSERT INTO runtime_options VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, set_at = excluded.set_at, reqid = excluded.reqid',
-      ...[name, value, at, reqid]
-    )
-  }
-
-  unset(name: string): void {
-    this.#store.run('DELETE FROM runtime_options WHERE name = ?', name)
-  }
-}
+/** Returns the table of the options that are set while nodes run. */
+export const runtimeOptionTable = (store: Store): NamedTable<StoredOption> =>
+  new NamedTable(store, 'runtime_options', ['name', 'value', 'set_at', 'reqid'])

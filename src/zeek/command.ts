@@ -6,6 +6,8 @@ import { hasOptions, optionsScript } from './options.js'
 export const nodeScript = 'zeek-cluster-controller.zeek'
 /** Our script that is loaded before the node's own scripts. */
 export const defaultsScript = 'zeek-cluster-defaults.zeek'
+/** All of our scripts: the first one loads the others that are not in its command line. */
+export const ourScripts = [nodeScript, 'zeek-cluster-intel.zeek', defaultsScript] as const
 
 /** Variables of our own environment that a node inherits. Everything else is kept from it: it may hold secrets. */
 const inherited =

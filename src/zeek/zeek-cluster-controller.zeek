@@ -102,8 +102,12 @@ type OptionLine: record {
 global option_lines: table[string] of string;
 # What options had before they were set.
 global originals: table[string] of any;
-# What the reader has complained of since "options" was read last.
+# What readers have complained of since the last answer about "options".
 global complaints: vector of string;
+# The numbers of those answers that are still to be given.
+global unanswered: vector of count;
+# Whether what an option has begun is not done: an answer waits for it.
+global is_busy = F;
 
 function is_text(f: any): bool
 	{
@@ -200,6 +204,28 @@ event ZeekClusterController::question(description: Input::EventDescription,
 	tell(answer(number, parts[1]));
 	}
 
+function complain(message: string)
+	{
+	if ( |complaints| < 1000 )
+		complaints += message;
+	}
+
+# Says that the options are set, once nothing that they have begun is under way.
+function acknowledge_options()
+	{
+	if ( is_busy )
+		return;
+
+	for ( _, number in unanswered )
+		tell(Answer($invocation=invocation, $number=number, $value=to_json(
+		    complaints)));
+
+	if ( |unanswered| > 0 )
+		complaints = vector();
+
+	unanswered = vector();
+	}
+
 function restore_options(named: set[string])
 	{
 	local gone: set[string];
@@ -239,17 +265,16 @@ event InputConfig::new_value(name: string, source: string, id: string,
 		add named[part];
 
 	restore_options(named);
-	tell(Answer($invocation=invocation, $number=to_count(parts[0]), $value=to_json(
-	    complaints)));
-	complaints = vector();
+	unanswered += to_count(parts[0]);
+	acknowledge_options();
 	}
 
 event reporter_warning(t: time, msg: string, location: string)
 	{
 	local origin = options_file + "/Input::READER_CONFIG: ";
 
-	if ( starts_with(msg, origin) && |complaints| < 1000 )
-		complaints += msg[|origin| :];
+	if ( starts_with(msg, origin) )
+		complain(msg[|origin| :]);
 	}
 
 event ZeekClusterController::beat()
@@ -289,3 +314,9 @@ event zeek_init() &priority=-100
 
 	event ZeekClusterController::beat();
 	}
+
+# The node's own scripts are loaded before: who has not loaded the framework, as
+# with -b, has no use for its indicators.
+@ifdef ( Intel::insert )
+@load ./zeek-cluster-intel
+@endif

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { Readable } from 'node:stream'
 import t from 'tap'
 import { agentPath } from '../../schemas/agent.js'
 import { Link, type Handlers } from '../../src/link/link.js'
@@ -38,10 +39,12 @@ const requests = [
   ['get_node_output', {}],
   ['get_node_stats', {}],
   ['get_node_stats', { history: true }],
-  ['get_instance_stats', {}]
+  ['get_instance_stats', {}],
+  ['set_option', { name: 'Site::local_nets', value: '10.0.0.0/8' }],
+  ['cleanup', {}]
 ] as const
 
-for (const version of [7]) {
+for (const version of [8]) {
   await t.test(`the controller works with an agent of version ${version}, as it was recorded`, async t => {
     const controller = await startTestController(t)
     const [hello, ...answers] = recorded(version)
@@ -67,10 +70,12 @@ for (const version of [7]) {
       [{ success: false, error: `there is no method ${lacking}` }],
       'a result says what it does not know'
     )
-    t.match((await controller.ask('set_option', { name: 'Site::local_nets', value: '10.0.0.0/8' })).results, [
-      { success: false, instance: 'agent-1', error: 'there is no method set_options' }
+    const feed = Buffer.from('#fields\tindicator\tindicator_type\tmeta.source\n')
+    const { id } = await controller.controller.keepFeed('tor', Readable.from([feed]), {})
+    t.match((await controller.ask('set_intel', { name: 'tor', bundle: id })).results, [
+      { success: false, instance: 'agent-1', error: 'there is no method set_feeds' }
     ])
-    t.same(controller.controller.options(), [], 'what no agent knows is not kept')
+    t.same(controller.controller.feeds(), [], 'what no agent knows is not kept')
     await t.rejects(link.ask('nothing', {}, options), { code: 'not_found', message: 'there is no method nothing' })
   })
 }

@@ -15,11 +15,12 @@ import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { packageRoot } from '../../src/util.js'
+import { ourScripts } from '../../src/zeek/command.js'
 import { renderOptions } from '../../src/zeek/options.js'
 import { until } from '../support/until.js'
 
 const PROGRAM = join(packageRoot, 'dist', 'demo', 'zeek.js')
-const CONTROLLER = join(packageRoot, 'src', 'zeek', 'zeek-cluster-controller.zeek')
+const OURS = join(packageRoot, 'src', 'zeek')
 const ZEROMQ = 'policy/frameworks/cluster/backend/zeromq'
 
 interface Ports {
@@ -86,9 +87,14 @@ redef Telemetry::metrics_address = "127.0.0.1";
 redef Telemetry::metrics_port = Cluster::local_node_metrics_port();
 `
   })
-  copyFileSync(CONTROLLER, `${cwd}/zeek-cluster-controller.zeek`)
+  copyOurs(cwd)
   const ports = { xpub: xpub!, xsub: xsub!, manager: manager!, metrics: metrics! }
   return { cwd, ports }
+}
+
+/** Copies our scripts to where nodes find them. */
+function copyOurs(directory: string): void {
+  for (const script of ourScripts) copyFileSync(join(OURS, script), join(directory, script))
 }
 
 function nodeArguments(ports: Ports): string[] {
@@ -204,7 +210,7 @@ await t.test('what cannot be parsed', async t => {
   ])
   const options = async (given: Record<string, string>, end: number, said: RegExp) => {
     const cwd = t.testdir({ 'options.zeek': renderOptions(given) })
-    const program = new Program(t, cwd, ['-a', CONTROLLER, '-e', '@load options.zeek'])
+    const program = new Program(t, cwd, ['-a', join(OURS, ourScripts[0]), '-e', '@load options.zeek'])
     t.same(await program.ended, { code: end, signal: null })
     t.match(program.err, said)
   }
@@ -403,7 +409,7 @@ await t.test('a node that another one does not know is one error line there', as
     `${other}/cluster-layout.zeek`,
     layout.replace('"worker-1"', '"worker-9"').replace(/\$metrics_port=\d+\/tcp, \$manager/, '$manager')
   )
-  copyFileSync(CONTROLLER, `${other}/zeek-cluster-controller.zeek`)
+  copyOurs(other)
   start(t, other, ports, 'worker-9')
   await says(other, 'worker-9', ({ joined }) => joined, 'it joins')
   await manager.says(/^error in .*: Got Cluster::hello msg from unexpected node: worker-9$/m)

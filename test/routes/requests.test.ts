@@ -139,7 +139,9 @@ await t.test('every type has its deadline, and ?timeout= sets another', async t 
     get_id_value: { id: 'x' },
     stage_configuration: { config: small() },
     set_option: { name: 'x', value: 'y' },
-    unset_option: { name: 'x' }
+    unset_option: { name: 'x' },
+    set_intel: { name: 'x', bundle: 'y' },
+    unset_intel: { name: 'x' }
   }
   const seconds = async (type: string, query = '') => {
     const { json } = await post(url, type, { body: needed[type] ?? {}, query })

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Layout } from '../../schemas/agent.js'
-import { nodeScript, defaultsScript } from '../../src/zeek/command.js'
+import { ourScripts } from '../../src/zeek/command.js'
 import { renderLayout } from '../../src/zeek/layout.js'
 import { packageRoot } from '../../src/util.js'
 import { cleanEnv } from '../support/environment.js'
 
-const ours = [nodeScript, defaultsScript].map(script => join(packageRoot, 'src', 'zeek', script))
+const ours = ourScripts.map(script => join(packageRoot, 'src', 'zeek', script))
 const layout: Layout = {
   backend: 'zeromq',
   nodes: [

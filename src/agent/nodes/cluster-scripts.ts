@@ -2,7 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Share } from '../../../schemas/agent.js'
 import { packageRoot, writeFileAtomically } from '../../util.js'
-import { defaultsScript, nodeScript } from '../../zeek/command.js'
+import { ourScripts } from '../../zeek/command.js'
 import { layoutFile } from '../../zeek/layout.js'
 import { hasOptions, optionsDirectory, optionsScript, renderOptions } from '../../zeek/options.js'
 import { layoutOf } from './zeek-program.js'
@@ -12,7 +12,7 @@ import { layoutOf } from './zeek-program.js'
  * cluster, and the options of each.
  */
 export async function writeClusterScripts(directory: string, share: Share): Promise<void> {
-  for (const script of [nodeScript, defaultsScript]) {
+  for (const script of ourScripts) {
     await writeFileAtomically(join(directory, script), await readFile(join(packageRoot, 'src', 'zeek', script), 'utf8'))
   }
   await writeFileAtomically(join(directory, layoutFile), layoutOf(share))

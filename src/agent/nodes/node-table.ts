@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { mkdir } from 'node:fs/promises'
-import type { Layout, OptionOutcome, SentShare, Share } from '../../../schemas/agent.js'
+import type { AssignedNode, Layout, SentShare, SettingOutcome, Share } from '../../../schemas/agent.js'
+import type { Feed } from '../../../schemas/intel.js'
 import type { HealthReport, Leftover, NodeStep } from '../../../schemas/operations.js'
 import type { RuntimeOption } from '../../../schemas/runtime-options.js'
 import type { DesiredState, NodeState, NodeStatus, Outcome, RequestResultData } from '../../../schemas/types.js'
@@ -18,7 +19,7 @@ import { hidden } from './hidden.js'
 import { cleanUp } from './leftovers.js'
 import { ManagedNode, type Change } from './managed-node.js'
 import type { ShareFile } from './share-file.js'
-import { setOptions } from './option-outcome.js'
+import { readsFeeds, setFeeds, setOptions } from './setting-outcome.js'
 import { Origins, type How } from './origin.js'
 import { directories, programOf } from './zeek-program.js'
 import type { SupervisorClient } from './supervisor-client.js'
@@ -27,8 +28,12 @@ import { Runner } from './runner.js'
 /** States in which a node has a process, and is not to be started. */
 const hasProcess: readonly NodeState[] = ['RUNNING', 'PENDING', 'UNKNOWN']
 
-/** How long a node may take to read its options, in milliseconds: while somebody waits for it, and otherwise. */
+/**
+ * How long a node may take to read its options, and a manager its feeds, in milliseconds: while somebody waits for it,
+ * and otherwise.
+ */
 const patienceMs = 10_000
+const feedsMs = 90_000
 const optionsMs = 60_000
 
 /** Gets what of a share is not on this host. */
@@ -36,6 +41,12 @@ export interface Lacking {
   layout: (digest: string) => Promise<Layout>
   bundles: BundleSource
 }
+
+/** Returns the ids of the bundles that nodes of a share use. */
+const bundlesOf = ({ bundle, feeds = [] }: Pick<SentShare, 'bundle' | 'feeds'>): string[] => [
+  ...(bundle === undefined ? [] : [bundle]),
+  ...feeds.map(feed => feed.bundle)
+]
 
 /**
  * Nodes of this instance. The table makes them match the share that it received last, whatever they were before, and
@@ -53,6 +64,8 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   /** Runs one job at a time: a process that is stopped must be gone before its successor starts. */
   #work = new Sequence()
   #share: Share | undefined
+  /** The files of the share's feeds that are here, by feed. */
+  #feedFiles = new Map<string, string>()
   #runner: Runner
 
   constructor(context: AgentContext, programs: SupervisorClient, memory: ShareFile) {
@@ -64,7 +77,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     this.#origins = new Origins(context, () => this.content.current)
     this.#runner = new Runner(programs, this.#origins, {
       stopMs: context.settings.agent_stop_timeout * 1000,
-      options: () => this.#options
+      options: node => this.#optionsOf(node)
     })
     programs.on('changed', unit => this.#nodes.get(unit.name)?.follow(unit))
   }
@@ -126,7 +139,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
 
   /** Returns a share with its layout, and has its bundle here; `lacking` gets what of both is not. */
   async resolveShare(sent: SentShare, lacking: Lacking): Promise<Share> {
-    if (sent.bundle !== undefined) await this.content.ensure(sent.bundle, lacking.bundles)
+    for (const id of bundlesOf(sent)) await this.content.ensure(id, lacking.bundles)
     const known = this.#share?.layout
     return { ...sent, layout: known && digestOf(known) === sent.layout ? known : await lacking.layout(sent.layout) }
   }
@@ -144,7 +157,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       const share = await this.resolveShare(sent, lacking)
       await this.#memory.save(share)
       const hopeless = await this.#apply(share, how, attempt.done)
-      await this.content.drop([share.bundle])
+      await this.content.drop(bundlesOf(share))
       return hopeless
     })
     const hopeless = await Promise.race([applying, aborted(signal)])
@@ -206,15 +219,48 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
    * Has every node set these options, and no others, now and whenever it is started. Returns what has become of one of
    * them in each node. Throws `timeout` when the signal aborts before its turn.
    */
-  async setOptions(options: readonly RuntimeOption[], changed: string, signal: AbortSignal): Promise<OptionOutcome[]> {
-    let outcomes: OptionOutcome[] = []
+  async setOptions(options: readonly RuntimeOption[], changed: string, signal: AbortSignal): Promise<SettingOutcome[]> {
+    let outcomes: SettingOutcome[] = []
     await this.#inTurn([...this.#nodes.keys()], signal, async nodes => {
       if (!this.#share) return
       this.#share = { ...this.#share, options: [...options] }
       await this.#memory.save(this.#share)
       const { signal: ending, clear } = within(signal, patienceMs)
-      outcomes = await Promise.all(nodes.map(node => setOptions(node, options, changed, ending)))
+      outcomes = await Promise.all(nodes.map(node => setOptions(node, this.#optionsOf(node.node), changed, ending)))
       clear()
+    })
+    return outcomes
+  }
+
+  /**
+   * Has managers read these feeds, and no others, now and whenever they are started; `source` gets those that are not
+   * here. Returns what has become of one of them in each manager. Throws `timeout` when the signal aborts before its
+   * turn.
+   */
+  async setFeeds(
+    feeds: readonly Feed[],
+    changed: string,
+    source: BundleSource,
+    signal: AbortSignal
+  ): Promise<SettingOutcome[]> {
+    let outcomes: SettingOutcome[] = []
+    await this.#inTurn([...this.#nodes.keys()], signal, async nodes => {
+      const before = this.#share
+      if (!before) return
+      for (const { bundle } of feeds) await this.content.ensure(bundle, source)
+      const share = { ...before, feeds: [...feeds] }
+      this.#share = share
+      await this.#memory.save(share)
+      this.#feedFiles = await this.content.feedFiles(feeds)
+      const { signal: ending, clear } = within(signal, feedsMs)
+      outcomes = await Promise.all(
+        nodes
+          .filter(({ node }) => node.role === 'MANAGER')
+          .map(node => setFeeds(node, this.#optionsOf(node.node), this.#feedFiles.get(changed), ending))
+      )
+      clear()
+      // Those of before are what the manager goes back to, should it refuse these.
+      await this.content.drop([...bundlesOf(before), ...bundlesOf(share)])
     })
     return outcomes
   }
@@ -233,9 +279,10 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     return leftovers
   }
 
-  /** The options that nodes set. */
-  get #options(): readonly RuntimeOption[] {
-    return this.#share?.options ?? []
+  /** Returns the options that a node sets while it runs. */
+  #optionsOf({ role }: AssignedNode): RuntimeOption[] {
+    const feeds = role === 'MANAGER' ? readsFeeds([...this.#feedFiles.values()]) : []
+    return [...(this.#share?.options ?? []), ...feeds]
   }
 
   #attempt(names: readonly string[], signal: AbortSignal): Attempt {
@@ -308,6 +355,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       const { settings, env } = this.#context
       const zeek = await findZeek(settings.bin, env)
       await this.content.use(share.bundle)
+      this.#feedFiles = await this.content.feedFiles(share.feeds ?? [])
       const { scripts, node: directory } = directories(settings)
       await writeClusterScripts(scripts, share)
       for (const { name } of share.nodes) await mkdir(directory(name), { recursive: true })
@@ -342,9 +390,9 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
 
   /** Has a node that goes on set the options of this share: its process may have others. */
   #setOptionsOf(name: string): void {
-    this.#nodes
-      .get(name)
-      ?.setOptions(this.#options, AbortSignal.timeout(optionsMs))
+    const node = this.#nodes.get(name)
+    node
+      ?.setOptions(this.#optionsOf(node.node), AbortSignal.timeout(optionsMs))
       // A process of before an upgrade does not read any; it gets them when it is restarted.
       .catch(() => {})
   }

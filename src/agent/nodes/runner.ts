@@ -1,3 +1,4 @@
+import type { AssignedNode } from '../../../schemas/agent.js'
 import type { NodeStep } from '../../../schemas/operations.js'
 import { messageOf } from '../../errors.js'
 import type { RuntimeOption } from '../../../schemas/runtime-options.js'
@@ -12,17 +13,17 @@ export class Runner {
   #programs: SupervisorClient
   #origins: Origins
   #stopMs: number
-  #options: () => readonly RuntimeOption[]
+  #options: (node: AssignedNode) => readonly RuntimeOption[]
   /** When the stop of each node began, by name. */
   #stopping = new Map<string, number>()
 
   /**
-   * `stopMs`: how long a program may take to end, in milliseconds. `options` returns what nodes set when they start.
+   * `stopMs`: how long a program may take to end, in milliseconds. `options` returns what a node sets when it starts.
    */
   constructor(
     programs: SupervisorClient,
     origins: Origins,
-    { stopMs, options }: { stopMs: number; options: () => readonly RuntimeOption[] }
+    { stopMs, options }: { stopMs: number; options: (node: AssignedNode) => readonly RuntimeOption[] }
   ) {
     this.#programs = programs
     this.#origins = origins
@@ -74,7 +75,7 @@ export class Runner {
     for (const node of inStartOrder(nodes).flat()) {
       const { name } = node.node
       node.expect(reasons?.get(name))
-      node.runtimeOptions = this.#options()
+      node.runtimeOptions = this.#options(node.node)
       begun.add(name)
       try {
         await prepareChannel(channelOf(node.program.cwd), node.runtimeOptions)

@@ -1,9 +1,13 @@
 import type { SentShare } from '../../../schemas/agent.js'
-import type { ClusterConfiguration, ConfigurationState, DesiredState, Instance } from '../../../schemas/types.js'
+import type { BundleUser } from '../../../schemas/bundles.js'
+import type { ClusterConfiguration, DesiredState, Instance } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
-import type { RuntimeOptionTable, StoredOption } from '../../store/runtime-options.js'
+import type { NamedTable } from '../../store/named-table.js'
+import type { StoredFeed } from '../../store/feeds.js'
+import type { StoredOption } from '../../store/runtime-options.js'
 import type { ConfigurationTable, Deployment, InstanceAddress } from '../../store/configurations.js'
 import type { Store } from '../../store/store.js'
+import { Kept } from './kept.js'
 import { whyOutdated } from './outdated.js'
 import { Shares } from './shares.js'
 
@@ -14,18 +18,24 @@ import { Shares } from './shares.js'
 export class Cluster {
   #store: Store
   #configurations: ConfigurationTable
-  #optionTable: RuntimeOptionTable
-  #options: readonly StoredOption[]
+  /** The options that nodes set while they run, sorted by name. */
+  readonly options: Kept<StoredOption>
+  /** The feeds of intelligence that the manager reads while it runs, sorted by name. */
+  readonly feeds: Kept<StoredFeed>
   #shares: Shares | undefined
   #stopped: Set<string>
   #addresses: Map<string, InstanceAddress>
   #offered = new Set<Shares>()
 
-  constructor(store: Store, configurations: ConfigurationTable, options: RuntimeOptionTable) {
+  constructor(
+    store: Store,
+    configurations: ConfigurationTable,
+    { options, feeds }: { options: NamedTable<StoredOption>; feeds: NamedTable<StoredFeed> }
+  ) {
     this.#store = store
     this.#configurations = configurations
-    this.#optionTable = options
-    this.#options = options.list()
+    this.options = new Kept(store, options)
+    this.feeds = new Kept(store, feeds)
     const { deployment } = configurations
     this.#shares = deployment && new Shares(deployment)
     this.#stopped = configurations.stopped()
@@ -41,10 +51,14 @@ export class Cluster {
     this.#configurations.stage(configuration)
   }
 
-  /** Returns which configurations name a bundle. */
-  usersOf(bundle: string): ConfigurationState[] {
-    const named = { deployed: this.deployment?.configuration.bundle, staged: this.staged?.bundle }
-    return (['deployed', 'staged'] as const).filter(state => named[state] === bundle)
+  /** Returns what names a bundle. */
+  usersOf(bundle: string): BundleUser[] {
+    const named = {
+      deployed: [this.deployment?.configuration.bundle],
+      staged: [this.staged?.bundle],
+      intel: this.feeds.all.map(feed => feed.bundle)
+    }
+    return (['deployed', 'staged', 'intel'] as const).filter(user => named[user].includes(bundle))
   }
 
   /** The current deployment. */
@@ -64,25 +78,15 @@ export class Cluster {
     this.#stopped = this.#configurations.stopped()
   }
 
-  /** Returns the share of an instance, with the desired states of its nodes, and the options that they set. */
+  /** Returns the share of an instance, with the desired states of its nodes, and what they set while they run. */
   shareOf(shares: Shares, instance: string): SentShare {
-    const options = this.#options.map(({ name, value }) => ({ name, value }))
-    return { ...shares.of(instance, this.#stopped), ...(options.length > 0 ? { options } : {}) }
-  }
-
-  /** The options that nodes set while they run, sorted by name. */
-  get options(): readonly StoredOption[] {
-    return this.#options
-  }
-
-  /** Stores options that nodes have set: all that there are. Resolves once that is on disk. */
-  async setOptions(options: readonly StoredOption[]): Promise<void> {
-    const names = new Set(options.map(({ name }) => name))
-    await this.#store.write('synced', () => {
-      for (const { name } of this.#options) if (!names.has(name)) this.#optionTable.unset(name)
-      for (const option of options) if (!this.#options.includes(option)) this.#optionTable.set(option)
-    })
-    this.#options = options
+    const options = this.options.all.map(({ name, value }) => ({ name, value }))
+    const feeds = shares.hasManager(instance) ? this.feeds.all.map(({ name, bundle }) => ({ name, bundle })) : []
+    return {
+      ...shares.of(instance, this.#stopped),
+      ...(options.length > 0 ? { options } : {}),
+      ...(feeds.length > 0 ? { feeds } : {})
+    }
   }
 
   /** Returns the desired state of a node; undefined when it is not deployed. */

@@ -60,6 +60,11 @@ export class Shares {
     return this.#nodes.get(instance) ?? []
   }
 
+  /** Returns whether a manager is configured for an instance. */
+  hasManager(instance: string): boolean {
+    return this.nodes(instance).some(({ role }) => role === 'MANAGER')
+  }
+
   /** Returns an instance's share, without nodes that no other could reach. Nodes in `stopped` are to be stopped. */
   of(instance: string, stopped: ReadonlySet<string>): SentShare {
     return {

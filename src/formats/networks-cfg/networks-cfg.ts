@@ -1,7 +1,7 @@
-import { isIPv4, isIPv6 } from 'node:net'
 import { linesOf } from '../lines.js'
 import { shown, type Fault } from '../refusal.js'
 import { nodeFaults } from '../schema-faults.js'
+import { subnetOf } from '../subnet.js'
 
 /** A local network of networks.cfg. */
 export interface Network {
@@ -36,12 +36,6 @@ export function readNetworksCfg(text: string): { networks: Network[]; errors: Fa
     } else if (!networks.has(subnet)) networks.set(subnet, { subnet, description: plain(description) })
   }
   return { networks: [...networks.values()], errors }
-}
-
-function subnetOf(prefix: string): string | undefined {
-  const [, address = '', length] = /^([0-9A-Fa-f.:]{1,45})\/(\d{1,3})$/.exec(prefix) ?? []
-  if (isIPv4(address) && Number(length) <= 32) return `${address}/${Number(length)}`
-  if (isIPv6(address) && Number(length) <= 128) return `[${address.toLowerCase()}]/${Number(length)}`
 }
 
 /** Returns a description as it can be in a comment, which ends with its line. */

@@ -16,7 +16,14 @@ import { Link } from '../../../src/link/link.js'
 import { memoryPair } from '../../../src/link/transport.js'
 import { Supervisor } from '../../../src/supervisor/supervisor.js'
 import { packageRoot } from '../../../src/util.js'
-import { defaultsScript, nodeScript, renderChannel, renderCommand, renderRotation } from '../../../src/zeek/command.js'
+import {
+  defaultsScript,
+  nodeScript,
+  ourScripts,
+  renderChannel,
+  renderCommand,
+  renderRotation
+} from '../../../src/zeek/command.js'
 import { renderLayout, writesLogs } from '../../../src/zeek/layout.js'
 import { hasOptions, optionsScript, renderOptions } from '../../../src/zeek/options.js'
 import { digestOf } from '../../../src/protocol/packed-layout.js'
@@ -353,8 +360,7 @@ await t.test('a process gets its arguments and variables as they are, and writes
             'agent.json',
             'cluster',
             'cluster/cluster-layout.zeek',
-            `cluster/${nodeScript}`,
-            `cluster/${defaultsScript}`,
+            ...ourScripts.map(script => `cluster/${script}`),
             'nodes',
             'supervisor',
             ...nodes.filter(hasOptions).flatMap(({ name }) => {

@@ -1,4 +1,4 @@
-import type { OptionOutcome } from '../../../schemas/agent.js'
+import type { SettingOutcome } from '../../../schemas/agent.js'
 import type { RuntimeOption } from '../../../schemas/runtime-options.js'
 import { messageOf } from '../../errors.js'
 import { hidden, hiddenValue } from './hidden.js'
@@ -13,7 +13,7 @@ export async function setOptions(
   options: readonly RuntimeOption[],
   changed: string,
   signal: AbortSignal
-): Promise<OptionOutcome> {
+): Promise<SettingOutcome> {
   const name = node.node.name
   const isRunning = node.status.state === 'RUNNING'
   const setting = node.setOptions(options, signal)
@@ -30,5 +30,35 @@ export async function setOptions(
     return { node: name, outcome: 'set', value: hiddenValue(node, changed, await node.idValue(changed, signal)) }
   } catch (error) {
     return { node: name, outcome: 'unanswered', error: hidden(node, messageOf(error)) }
+  }
+}
+
+/** The option of our script that names the files of feeds, and its global with how many indicators each has. */
+const feedsOption = 'ZeekClusterController::feeds'
+const feedSizes = 'ZeekClusterController::feed_sizes'
+
+/** Returns the option by which a manager reads these files; none where there is nothing to be read. */
+export const readsFeeds = (paths: readonly string[]): RuntimeOption[] =>
+  paths.length === 0 ? [] : [{ name: feedsOption, value: paths.join('\t') }]
+
+/**
+ * Has a manager set these options, among them the feeds that it reads. Resolves with what has become of one of them,
+ * which is in this file; undefined where it is to be forgotten.
+ */
+export async function setFeeds(
+  node: ManagedNode,
+  options: readonly RuntimeOption[],
+  path: string | undefined,
+  signal: AbortSignal
+): Promise<SettingOutcome> {
+  const result = await setOptions(node, options, feedsOption, signal)
+  if (result.outcome !== 'set') return result
+  const set: SettingOutcome = { node: node.node.name, outcome: 'set' }
+  if (path === undefined) return set
+  try {
+    const sizes = JSON.parse(await node.idValue(feedSizes, signal)) as Record<string, number>
+    return { ...set, value: String(sizes[path]) }
+  } catch (error) {
+    return { ...set, outcome: 'unanswered', error: hidden(node, messageOf(error)) }
   }
 }
