@@ -17,9 +17,11 @@ const Nodes = later(async () => (await import('./pages/nodes.js')).Nodes)
 const NodePage = later(async () => (await import('./pages/node.js')).NodePage)
 const Hosts = later(async () => (await import('./pages/hosts.js')).Hosts)
 const Host = later(async () => (await import('./pages/host.js')).Host)
+const Groups = later(async () => (await import('./pages/groups.js')).GroupsPage)
 const Deploy = later(async () => (await import('./pages/deploy.js')).Deploy)
 const Content = later(async () => (await import('./pages/content.js')).Content)
 const BundlePage = later(async () => (await import('./pages/bundle.js')).BundlePage)
+const Options = later(async () => (await import('./pages/options.js')).Options)
 const Events = later(async () => (await import('./pages/events.js')).Events)
 const Requests = later(async () => (await import('./pages/requests.js')).Requests)
 const RequestPage = later(async () => (await import('./pages/request.js')).RequestPage)
@@ -30,8 +32,10 @@ const pages = [
   { path: '/', name: 'Overview' },
   { path: '/nodes', name: 'Nodes' },
   { path: '/hosts', name: 'Hosts' },
+  { path: '/groups', name: 'Groups' },
   { path: '/deploy', name: 'Deploy' },
   { path: '/content', name: 'Content' },
+  { path: '/options', name: 'Options' },
   { path: '/events', name: 'Events' },
   { path: '/requests', name: 'Requests' },
   { path: '/audit', name: 'Audit' }
@@ -82,6 +86,9 @@ function SignedIn({ stream }: { stream: Stream }) {
             <Hosts />
           </Route>
           <Route path="/hosts/:instance">{({ instance }) => <Host key={instance} name={instance} />}</Route>
+          <Route path="/groups">
+            <Groups />
+          </Route>
           <Route path="/deploy">
             <Deploy />
           </Route>
@@ -89,6 +96,9 @@ function SignedIn({ stream }: { stream: Stream }) {
             <Content />
           </Route>
           <Route path="/content/:bundle">{({ bundle }) => <BundlePage key={bundle} bundle={bundle} />}</Route>
+          <Route path="/options">
+            <Options />
+          </Route>
           <Route path="/events">
             <Events />
           </Route>

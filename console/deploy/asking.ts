@@ -4,12 +4,19 @@ import { api } from '../context.js'
 import type { Configuration } from '../model/configuration-difference.js'
 import type { ClusterRequest, Schema } from '../model/types.js'
 
-/** Returns a configuration that the controller has. Throws a Refusal when there is none. */
-export async function configurationOf(state: Schema['ConfigurationState']): Promise<Configuration> {
-  const { data } = await api.GET('/v1/configurations/{state}', { params: { path: { state } } })
+/** Returns a configuration that the controller has, with what it tells of it. Throws a Refusal when there is none. */
+export async function documentOf(
+  state: Schema['ConfigurationState'],
+  signal?: AbortSignal
+): Promise<Schema['ConfigurationDocument']> {
+  const { data } = await api.GET('/v1/configurations/{state}', { params: { path: { state } }, signal })
   // It comes as JSON: nothing else was asked for.
-  return (data as Schema['ConfigurationDocument']).configuration
+  return data as Schema['ConfigurationDocument']
 }
+
+/** Returns a configuration that the controller has. Throws a Refusal when there is none. */
+export const configurationOf = async (state: Schema['ConfigurationState']): Promise<Configuration> =>
+  (await documentOf(state)).configuration
 
 /** Makes nothing of a Refusal that says that there is no such configuration. */
 export function undefinedIfNone(error: unknown): undefined {

@@ -89,7 +89,10 @@ await t.test('the pages, and what is done from them', { ...inBrowser, timeout: 4
 
   await t.test('nothing keeps anybody from any page, in any theme and width', async t => {
     const { requests } = await getJson(`${url}/v1/requests?type=deploy`)
-    const paths = ['', 'nodes', 'nodes/worker-1', 'hosts', 'hosts/sensor-1', 'deploy', 'events', 'requests']
+    const value = Array.from({ length: 40 }, (_, n) => `10.${n}.0.0/16`).join(',')
+    t.equal((await ask('set_option', { name: 'Site::local_nets', value })).state, 'succeeded')
+    const nodes = ['nodes', 'nodes/worker-1', 'hosts', 'hosts/sensor-1', 'groups']
+    const paths = ['', ...nodes, 'deploy', 'options', 'events', 'requests']
     for (const [colorScheme, width] of [
       ['light', 1280],
       ['dark', 375]
