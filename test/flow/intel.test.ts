@@ -27,14 +27,14 @@ await t.test('feeds of intelligence are set while nodes run', async whole => {
     return results[0]!.data === undefined ? undefined : JSON.parse(results[0]!.data.value!).host_data
   }
   const pid = async () => (await getJson(`${url}/v1/nodes?role=MANAGER`)).nodes[0].pid
-  const bundles = async () =>
-    (await getJson(`${url}/v1/bundles`)).bundles.filter(({ used_by: users }: any) => users.length > 0)
+  const bundles = async () => (await getJson(`${url}/v1/bundles`)).bundles
   const share = () => JSON.parse(readFileSync(join(first.settings.management_state_dir, 'agent.json'), 'utf8'))
 
   t.match((await put('tor', feedOf('192.0.2.1'))).json, {
     state: 'failed',
     results: [{ error: 'no active cluster deployment' }]
   })
+  t.same(await bundles(), [], 'what was refused is not kept')
   t.equal((await ask('stage_configuration', { config: configurationOf(['sensor-1', 'sensor-2']) })).state, 'succeeded')
   const deployed = await ask('deploy')
   t.equal(deployed.state, 'succeeded', JSON.stringify(deployed.results))
@@ -83,6 +83,7 @@ await t.test('feeds of intelligence are set while nodes run', async whole => {
     t.match(await put('two words', header), { status: 400, json: { errors: [{ field: 'params/feed' }] } })
     t.match(await ask('set_intel', { name: 'x', bundle: 'none' }), { results: [{ error: 'there is no bundle none' }] })
     t.equal((await getJson(`${url}/v1/intel`)).feeds.length, 2)
+    t.equal((await bundles()).length, 2, 'what was refused is not kept')
   })
 
   await t.test('a bundle of a feed is not deleted', async t => {

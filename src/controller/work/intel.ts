@@ -15,6 +15,8 @@ interface IntelParts extends TrialParts {
 export class Intel {
   #parts: IntelParts
   #trial: Trial<StoredFeed>
+  /** Bundles of requests that are under way. */
+  #tried: string[] = []
 
   constructor(parts: IntelParts) {
     const { cluster, fleet } = parts
@@ -39,22 +41,25 @@ export class Intel {
     if (bundle === undefined) return failed(`there is no bundle ${ref}`)
     if (!isFeed(bundles.files(bundle))) return failed(`bundle ${ref} is no feed: it has not one file, in intel/`)
     const feed = { name, bundle, indicators: 0, set_at: now(), reqid: task.reqid }
-    return await this.#replacing(name, () =>
+    return await this.#replacing(name, [bundle], () =>
       this.#trial.set(feed, task, (one, outcomes) => ({ ...one, indicators: indicatorsOf(outcomes) }))
     )
   }
 
   /** Has the manager forget a feed. */
   async unset({ name }: Arguments<'unset_intel'>, task: Task): Promise<Answer> {
-    return await this.#replacing(name, () => this.#trial.unset(name, task))
+    return await this.#replacing(name, [], () => this.#trial.unset(name, task))
   }
 
-  /** Does a job, and deletes the bundle that the feed had before, unless something names it. */
-  async #replacing(name: string, job: () => Promise<Answer>): Promise<Answer> {
+  /** Does a job with bundles, and deletes those of them, and of the feed before it, that are of no use any more. */
+  async #replacing(name: string, given: readonly string[], job: () => Promise<Answer>): Promise<Answer> {
     const { bundles, cluster } = this.#parts
-    const before = cluster.feeds.all.find(feed => feed.name === name)
-    const answer = await job()
-    if (before) await bundles.deleteUnused(before.bundle)
+    const before = cluster.feeds.all.filter(feed => feed.name === name).map(({ bundle }) => bundle)
+    this.#tried.push(...given)
+    const answer = await job().finally(() => {
+      for (const bundle of given) this.#tried.splice(this.#tried.indexOf(bundle), 1)
+    })
+    for (const bundle of [...before, ...given]) if (!this.#tried.includes(bundle)) await bundles.deleteUnused(bundle)
     return answer
   }
 }
