@@ -60,9 +60,10 @@ async function readToken(io: Io, file: string | undefined): Promise<string> {
 async function askToken(io: Io): Promise<string> {
   const { stdin, stderr, interrupted } = io
   if (stdin.isTTY !== true) return await readStdin(io)
-  stderr.write('Token: ')
   const hidden = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input: stdin, output: hidden, terminal: true })
+  // Only now: a terminal shows what is pasted until it is told not to.
+  stderr.write('Token: ')
   // Ctrl-C and Ctrl-D are keys here, and close it; the question would stay open.
   const left = new AbortController()
   lines.once('close', () => left.abort())
