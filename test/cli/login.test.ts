@@ -17,7 +17,8 @@ await t.test('a terminal is told not to show what is typed before the token is a
   io.stderr.on('data', (chunk: Buffer) => {
     if (!chunk.toString().includes('Token: ')) return
     order.push('asked')
-    stdin.write('a-token\r')
+    // As a terminal does, in a later turn.
+    setImmediate(() => stdin.write('a-token\r'))
   })
   t.equal(await run(['login', url], io), 0)
   t.same(order, ['raw', 'asked', 'as before'])
