@@ -1,6 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { closed, Name, Ref } from './basics.js'
-import { Interface, NodeEnvironment, NodeOptions, Scripts, StringMap, plain } from './node-fields.js'
+import { Interface, MemoryMax, Nice, NodeEnvironment, NodeOptions, Scripts, StringMap, plain } from './node-fields.js'
 import { NumaNode } from './topology.js'
 
 /** The word for what the controller chooses itself. */
@@ -67,6 +67,8 @@ const members = {
       description: 'The only NUMA node whose CPUs the workers get, whichever the interface is on.'
     })
   ),
+  memory_max: Type.Optional(MemoryMax),
+  nice: Type.Optional(Nice),
   scripts: Type.Optional(Scripts),
   options: Type.Optional(Ref(NodeOptions)),
   env: Type.Optional(Ref(NodeEnvironment))

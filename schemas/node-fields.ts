@@ -54,6 +54,22 @@ export const Interface = Type.String({
   examples: ['af_packet::eth0']
 })
 
+/** The least that a process may be limited to, in bytes: a Zeek with less would end before it has begun. */
+export const memoryMaxMin = 16_777_216
+export const MemoryMax = Type.Integer({
+  minimum: memoryMaxMin,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description:
+    'The most memory that it may use, in bytes: at more the kernel ends it. It holds where its host allows it.',
+  examples: [8_589_934_592]
+})
+export const Nice = Type.Integer({
+  minimum: -20,
+  maximum: 19,
+  description: 'Its niceness: one with more gets less of a CPU that others want. It holds where its host allows it.',
+  examples: [5]
+})
+
 /** Text without control characters, since each value becomes an argument. */
 export const plain = '^[^\\u0000-\\u001f\\u007f]*$'
 /**

@@ -1,4 +1,5 @@
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
+import { MemoryMax, Nice } from './node-fields.js'
 
 /** Messages over IPC between a supervisor and the controller or agent that it has started. */
 
@@ -31,6 +32,10 @@ export type RestartPolicy = Static<typeof RestartPolicy>
  */
 export const ProgramKind = Type.Unsafe<'attached' | 'detached'>({ type: 'string', enum: ['attached', 'detached'] })
 
+/** What a program is held to, as far as its host allows it. */
+export const Limits = Type.Object({ memory_max: Type.Optional(MemoryMax), nice: Type.Optional(Nice) })
+export type Limits = Static<typeof Limits>
+
 /** A program that the supervisor keeps running. */
 export const Program = Type.Object({
   name: Type.String({ minLength: 1 }),
@@ -51,6 +56,7 @@ export const Program = Type.Object({
   /** Time from SIGTERM to SIGKILL, in milliseconds. */
   stopTimeoutMs: Type.Number({ minimum: 0 }),
   restart: RestartPolicy,
+  limits: Type.Optional(Limits),
   /**
    * Where stdout and stderr go (each run has files of its own), and the history of runs. Without it they are the
    * supervisor's own.
@@ -99,6 +105,8 @@ export const supervisorMethods = {
   status: { params: Type.Object({}), answer: Type.Array(UnitStatus) },
   start: { params: Type.Object({ program: Program }) },
   stop: { params: named },
+  /** Why such limits would not hold for a program, each with its name; an earlier supervisor does not know of any. */
+  obstacles: { params: Limits, answer: Type.Array(Type.String()) },
   /** The last output of a program, for display. */
   output: { params: named, answer: Type.Object({ stdout: Type.String(), stderr: Type.String() }) },
   ready: { params: Type.Object({ line: Type.String() }) }

@@ -17,7 +17,7 @@ import {
 } from './basics.js'
 import { BundleId, BundleRef } from './bundles.js'
 import { Group, Labels } from './groups.js'
-import { Interface, NodeEnvironment, NodeOptions, Scripts } from './node-fields.js'
+import { Interface, MemoryMax, Nice, NodeEnvironment, NodeOptions, Scripts } from './node-fields.js'
 import {
   Diagnosis,
   Finding,
@@ -71,6 +71,8 @@ export const ClusterNode = Type.Object(
     cpu_affinity: Type.Optional(
       Type.Integer({ minimum: 0, maximum: cpuMax, description: 'The CPU that the node is pinned to.' })
     ),
+    memory_max: Type.Optional(MemoryMax),
+    nice: Type.Optional(Nice),
     scripts: Type.Optional(Scripts),
     options: Type.Optional(Ref(NodeOptions)),
     env: Type.Optional(Ref(NodeEnvironment))

@@ -12,6 +12,7 @@ import { Link, type Handlers } from './link/link.js'
 import { notifying, serve } from './protocol/methods.js'
 import { closeStateDirectory } from './state-directory.js'
 import { lockDirectory } from './store/lock.js'
+import { Cgroups, delegatedCgroup } from './supervisor/cgroups.js'
 import type { Program, RestartPolicy, UnitStatus } from './supervisor/program.js'
 import { Supervisor, type SupervisorEvents } from './supervisor/supervisor.js'
 
@@ -64,6 +65,7 @@ export function supervisorHandlers(supervisor: Supervisor, onReady: (line: strin
       assertNotRole(name)
       await supervisor.stop(name)
     },
+    obstacles: limits => supervisor.obstacles(limits),
     output: ({ name }) => supervisor.output(name),
     ready: ({ line }) => onReady(line)
   })
@@ -115,7 +117,10 @@ export async function runHost(options: HostOptions): Promise<boolean> {
       )
     }
   }
-  const supervisor = new Supervisor(join(state, 'supervisor'), events, umask)
+  const supervisor = new Supervisor(join(state, 'supervisor'), events, {
+    umask,
+    cgroups: new Cgroups(settings.agent_cgroup ?? delegatedCgroup())
+  })
 
   try {
     await supervisor.recover()

@@ -52,6 +52,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   // The language of the links: what their ends ask of each other.
   'src/protocol': { value: ground, type: ['src/link'] },
   'src/link': { value: ground, type: ['src/security'] },
+  'src/formats': { value: [...ground, 'src/groups'] },
   'src/security': { value: ground, type: ['src/store'] },
   'src/requests': { value: [...ground, 'src/events'], type: ['src/store'] },
   routes: { value: ['schemas', 'src/errors.ts', 'src/events', 'src/formats'], type: ['src/controller', 'src/server'] },

@@ -84,6 +84,9 @@ export const agentSettings = {
     default: 0,
     description: 'seconds without a sign of life after which a node is restarted; 0: never'
   }),
+  agent_cgroup: File(
+    'a cgroup (version 2) without processes, in which each node with memory_max gets one of its own; default: that around the one of the supervisor, if this is named supervisor'
+  ),
   agent_output_max_bytes: Count({
     default: 10_485_760,
     minimum: 4096,

@@ -51,7 +51,7 @@ export async function startAgent({
   programs,
   controllerPort,
   log,
-  host = thisHost
+  host = { ...thisHost, obstacles: limits => programs.obstacles(limits) }
 }: AgentOptions): Promise<Agent> {
   const context: AgentContext = { settings, env, umask }
   const closing = new AbortController()

@@ -1056,6 +1056,17 @@ export interface components {
             cpus?: string;
             /** @description The only NUMA node whose CPUs the workers get, whichever the interface is on. */
             numa?: number;
+            /**
+             * Format: int64
+             * @description The most memory that it may use, in bytes: at more the kernel ends it. It holds where its host allows it.
+             * @example 8589934592
+             */
+            memory_max?: number;
+            /**
+             * @description Its niceness: one with more gets less of a CPU that others want. It holds where its host allows it.
+             * @example 5
+             */
+            nice?: number;
             /** @description Loaded in this order. */
             scripts?: string[];
             options?: components["schemas"]["NodeOptions"];
@@ -1698,6 +1709,17 @@ export interface components {
             interface?: string;
             /** @description The CPU that the node is pinned to. */
             cpu_affinity?: number;
+            /**
+             * Format: int64
+             * @description The most memory that it may use, in bytes: at more the kernel ends it. It holds where its host allows it.
+             * @example 8589934592
+             */
+            memory_max?: number;
+            /**
+             * @description Its niceness: one with more gets less of a CPU that others want. It holds where its host allows it.
+             * @example 5
+             */
+            nice?: number;
             /** @description Loaded in this order. */
             scripts?: string[];
             options?: components["schemas"]["NodeOptions"];
@@ -1741,6 +1763,17 @@ export interface components {
             interface?: string;
             /** @description The CPU that the node is pinned to. */
             cpu_affinity?: number;
+            /**
+             * Format: int64
+             * @description The most memory that it may use, in bytes: at more the kernel ends it. It holds where its host allows it.
+             * @example 8589934592
+             */
+            memory_max?: number;
+            /**
+             * @description Its niceness: one with more gets less of a CPU that others want. It holds where its host allows it.
+             * @example 5
+             */
+            nice?: number;
             /** @description Loaded in this order. */
             scripts?: string[];
             options?: components["schemas"]["NodeOptions"];
@@ -1786,6 +1819,17 @@ export interface components {
             cpus?: string;
             /** @description The only NUMA node whose CPUs the workers get, whichever the interface is on. */
             numa?: number;
+            /**
+             * Format: int64
+             * @description The most memory that it may use, in bytes: at more the kernel ends it. It holds where its host allows it.
+             * @example 8589934592
+             */
+            memory_max?: number;
+            /**
+             * @description Its niceness: one with more gets less of a CPU that others want. It holds where its host allows it.
+             * @example 5
+             */
+            nice?: number;
             /** @description Loaded in this order. */
             scripts?: string[];
             options?: components["schemas"]["NodeOptions"];

@@ -3,6 +3,7 @@ import { ClusterConfigurationInput } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
 import { mixedAddresses, oddPlaces } from '../addresses.js'
 import { AppError, invalid } from '../errors.js'
+import { expanded } from '../groups/expansion.js'
 import { sharing } from '../sharing.js'
 import { parseClusterCfg, type ClusterCfgContext } from './cluster-cfg/cluster-cfg.js'
 import type { Converted } from './converted.js'
@@ -53,8 +54,9 @@ export async function convert(
   const { configuration, notes } = await parsers[format]({ fileName, text, context, beside })
   // Errors at a place in the file have already been reported with it.
   check(configuration, 'config')
-  const { instances, nodes } = configuration
-  const { errors, warnings } = sharing(nodes)
+  const { instances } = configuration
+  // Its groups have numbers and lists of CPUs: no host has to tell of itself.
+  const { errors, warnings } = sharing(expanded(configuration, () => undefined).configuration.nodes)
   refuse(errors.map(message => ({ section: basename(fileName), message })))
   const placed = instances.flatMap(({ name, host }) => (host === undefined ? [] : { name, host }))
   return { configuration, notes: [...notes, ...warnings, ...oddPlaces(instances), ...mixedAddresses(placed)] }

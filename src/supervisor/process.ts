@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { accessSync, closeSync, constants, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../errors.js'
 import { isRefused } from '../permission.js'
@@ -23,12 +24,22 @@ const pollMs = 250
 /** Returns the line of a shell that sets a umask; empty where it is to stay. */
 export const umaskLine = (umask: number | undefined) => (umask === undefined ? '' : `umask ${umask.toString(8)}`)
 
+/** What a process has that is not its program's. */
+export interface LaunchOptions {
+  /** Undefined: that of this process. */
+  umask?: number | undefined
+  /** The directory of the cgroup that it joins; undefined: it stays in that of this process. */
+  cgroup?: string | undefined
+}
+
 /**
- * Writes its own process id, start time, boot id and invocation id, then becomes the program: the program never runs
- * without its file being there. $0 is the name of the file. The script reads in a subshell, since a variable of its own
+ * Joins its cgroup, so that all that the program starts is in there, too. Writes its own process id, start time, boot id and invocation id, then becomes the program: the program never runs
+ * without its file being there. $0 is the name of the file, $1 that of the cgroup's processes, or nothing. The script reads in a subshell, since a variable of its own
  * could be one of the program's, and since the file is for nobody else, whatever the umask of the program.
  */
 const launcher = (umask: number | undefined) => `
+[ -z "$1" ] || ( printf '%s' "$$" > "$1" ) || echo 'memory_max does not hold: the process could not join its cgroup' >&2
+shift
 ( umask 077 && IFS= read -r stat < /proc/$$/stat && IFS= read -r boot < /proc/sys/kernel/random/boot_id &&
 printf '%s\\n%s\\n%s\\n%s\\n' "$$" "$stat" "$boot" "$INVOCATION_ID" > "$0" ) || {
   echo "cannot write $0" >&2
@@ -80,10 +91,15 @@ export interface Running {
 }
 
 /**
- * Starts a program, with a umask of its own or that of this process. Whatever keeps it from starting is reported as its
+ * Starts a program. Whatever keeps it from starting is reported as its
  * exit.
  */
-export function launch(program: Program, pidFile: string, output: Output | undefined, umask?: number): Running {
+export function launch(
+  program: Program,
+  pidFile: string,
+  output: Output | undefined,
+  { umask, cgroup }: LaunchOptions = {}
+): Running {
   let files: [number, number] | undefined
   try {
     // Files, not pipes: a pipe would end with us and take the program along.
@@ -91,7 +107,8 @@ export function launch(program: Program, pidFile: string, output: Output | undef
     // Checked here, since Node would blame the shell for a missing directory.
     if (!statSync(program.cwd, { throwIfNoEntry: false })) throw new Error(`there is no directory ${program.cwd}`)
     accessSync(program.cwd, constants.X_OK)
-    return spawnProgram(program, ['-c', launcher(umask), pidFile, ...program.command], files)
+    const processes = cgroup === undefined ? '' : join(cgroup, 'cgroup.procs')
+    return spawnProgram(program, ['-c', launcher(umask), pidFile, processes, ...program.command], files)
   } catch (error) {
     return {
       pid: 0,

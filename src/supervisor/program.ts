@@ -1,4 +1,4 @@
-export type { Program, RestartPolicy, UnitState, UnitStatus } from '../../schemas/supervisor.js'
+export type { Limits, Program, RestartPolicy, UnitState, UnitStatus } from '../../schemas/supervisor.js'
 
 export interface Exit {
   /** Unknown (undefined) for an adopted process: only its parent learns it. */

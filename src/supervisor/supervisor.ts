@@ -5,10 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../errors.js'
 import { isRefused } from '../permission.js'
 import { groupBy, Sequence, writeFileAtomically } from '../util.js'
+import { Cgroups } from './cgroups.js'
 import { History } from './history.js'
-import type { Program, UnitStatus } from './program.js'
+import { obstaclesTo } from './limits.js'
+import type { Limits, Program, UnitStatus } from './program.js'
 import { adopt, isAlive, readIdentity, terminate, type Running } from './process.js'
-import { Unit } from './unit.js'
+import { Unit, type UnitOptions } from './unit.js'
 
 export interface SupervisorEvents {
   changed(status: UnitStatus): void
@@ -40,18 +42,20 @@ function readRecord(path: string): Program | undefined {
 export class Supervisor {
   #directory: string
   #events: SupervisorEvents
-  #umask: number | undefined
+  #options: UnitOptions
+  #cgroups: Cgroups
   #units = new Map<string, Unit>()
   /** Runs one job at a time for each name: a start waits for the stop before it. */
   #sequences = new Map<string, Sequence>()
   #closing = false
   #rotation: NodeJS.Timeout
 
-  /** `directory` holds a record and a pid file for each program; `umask` is that of the programs, if not ours. */
-  constructor(directory: string, events: SupervisorEvents, umask?: number) {
+  /** `directory` holds a record and a pid file for each program. */
+  constructor(directory: string, events: SupervisorEvents, options: UnitOptions = {}) {
     this.#directory = directory
     this.#events = events
-    this.#umask = umask
+    this.#cgroups = options.cgroups ?? new Cgroups(undefined)
+    this.#options = { ...options, cgroups: this.#cgroups }
     mkdirSync(directory, { recursive: true })
     this.#rotation = setInterval(() => {
       for (const unit of this.#units.values()) unit.rotateOutput()
@@ -83,6 +87,11 @@ export class Supervisor {
     return [...this.#units.values()].map(unit => unit.status)
   }
 
+  /** Returns why such limits would not hold for a program, each with its name. */
+  obstacles(limits: Limits): string[] {
+    return obstaclesTo(limits, this.#cgroups)
+  }
+
   /** Returns the last lines that a program has written. */
   output(name: string): { stdout: string; stderr: string } {
     return this.#unit(name).tail
@@ -93,6 +102,7 @@ export class Supervisor {
     return this.#inTurn(program.name, async () => {
       this.#mustRun()
       await this.#units.get(program.name)?.stop()
+      this.#cgroups.remove(program.name)
       await writeFileAtomically(join(this.#directory, `${program.name}.json`), JSON.stringify(program))
       if (this.#closing) await this.#forget(program.name)
       this.#mustRun()
@@ -137,7 +147,7 @@ export class Supervisor {
         if (running.channel) this.#events.attached(program.name, running)
       }
     }
-    const unit = new Unit(program, this.#pidFile(program.name), events, this.#umask)
+    const unit = new Unit(program, this.#pidFile(program.name), events, this.#options)
     this.#units.set(program.name, unit)
     return unit
   }
@@ -153,6 +163,7 @@ export class Supervisor {
   }
 
   async #forget(name: string): Promise<void> {
+    this.#cgroups.remove(name)
     for (const file of [`${name}.json`, `${name}.pid`]) await unlink(join(this.#directory, file)).catch(() => {})
   }
 

@@ -2,11 +2,20 @@ import { statSync } from 'node:fs'
 import { unlink } from 'node:fs/promises'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Cgroups } from './cgroups.js'
 import { History } from './history.js'
+import { Holder } from './limits.js'
 import { Output } from './output.js'
 import { describeExit, type Exit, type Program, type UnitState, type UnitStatus } from './program.js'
 import { launch, terminate, type Running } from './process.js'
 import { afterExit } from './restart.js'
+
+export interface UnitOptions {
+  /** The umask of programs; undefined: ours. */
+  umask?: number | undefined
+  /** Where programs are held to limits of memory; default: nowhere. */
+  cgroups?: Cgroups
+}
 
 export interface UnitEvents {
   changed(status: UnitStatus): void
@@ -20,6 +29,7 @@ export class Unit {
   #pidFile: string
   #events: UnitEvents
   #umask: number | undefined
+  #limits: Holder
   #output: Output | undefined
   #history: History | undefined
   #state: UnitState = 'STOPPED'
@@ -31,11 +41,17 @@ export class Unit {
   #stopped = 'stopped'
   #life: Promise<void> = Promise.resolve()
 
-  constructor(program: Program, pidFile: string, events: UnitEvents, umask?: number) {
+  constructor(
+    program: Program,
+    pidFile: string,
+    events: UnitEvents,
+    { umask, cgroups = new Cgroups(undefined) }: UnitOptions = {}
+  ) {
     this.program = program
     this.#pidFile = pidFile
     this.#events = events
     this.#umask = umask
+    this.#limits = new Holder(program, cgroups)
     if (program.output) {
       this.#output = new Output(program.output.directory, program.output.maxBytes)
       this.#history = new History(program.output.directory)
@@ -84,11 +100,16 @@ export class Unit {
     while (!stopping.aborted) {
       const startedAt = performance.now()
       const running = adopted ?? (await this.#launch())
-      if (adopted) this.#history?.adopt(running.pid, this.#writtenAt())
-      else this.#history?.begin(running.pid)
+      if (adopted) {
+        this.#limits.watch()
+        this.#history?.adopt(running.pid, this.#writtenAt())
+      } else this.#history?.begin(running.pid)
       if (running.pid !== 0) {
         this.#running = running
-        this.#change('RUNNING', adopted ? 'adopted' : 'started')
+        this.#change(
+          'RUNNING',
+          adopted ? 'adopted' : ['started', ...this.#limits.obstacles.map(why => `without ${why}`)].join(', ')
+        )
         this.#events.started(running)
       }
       adopted = undefined
@@ -96,11 +117,11 @@ export class Unit {
       if (stopping.aborted) void this.#terminate(running)
       const exit = await running.exited
       this.#running = undefined
-      this.#history?.end(stopping.aborted ? this.#describeStop(exit) : describeExit(exit))
+      const reason = this.#limits.endedBy(exit) ?? describeExit(exit)
+      this.#history?.end(stopping.aborted ? this.#describeStop(exit) : reason)
       if (stopping.aborted) break
       const verdict = afterExit(this.program.restart, failures, performance.now() - startedAt)
       failures = verdict.failures
-      const reason = describeExit(exit)
       if (verdict.delayMs === undefined) return this.#change('FAILED', `${reason}, ${failures} times in a row`)
       this.#change('CRASHED', reason)
       await sleep(verdict.delayMs, undefined, { signal: stopping }).catch(() => {})
@@ -112,7 +133,10 @@ export class Unit {
   async #launch(): Promise<Running> {
     // The next supervisor must not take the last process for this one.
     await unlink(this.#pidFile).catch(() => {})
-    return launch(this.program, this.#pidFile, this.#output, this.#umask)
+    const cgroup = this.#limits.prepare()
+    const running = launch(this.program, this.#pidFile, this.#output, { umask: this.#umask, cgroup })
+    this.#limits.begun(running.pid)
+    return running
   }
 
   /** Returns when the process wrote its pid file. */

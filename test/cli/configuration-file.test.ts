@@ -72,7 +72,7 @@ await t.test('so are the files of zeek-client, ZeekControl and the systemd gener
   for (const name of ['zeek.conf', 'x', '-']) {
     t.match(
       (await read(t, name, zeekConf)).config,
-      { nodes: [{ name: 'worker-1', interface: 'eth0' }, { name: 'worker-2' }] },
+      { nodes: [], groups: [{ name: 'worker', interface: 'eth0', workers: 2 }] },
       name
     )
   }

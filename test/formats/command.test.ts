@@ -36,7 +36,7 @@ await t.test('a file becomes the body of a request, with its notes beside it', a
     t.match(stdout, /^{\n {2}"config": {\n {4}"instances": \[\n/)
     t.equal(/^host|^the host/m.test(stderr), name[1] !== 'cluster.cfg')
     for (const note of stderr.trimEnd().split('\n').filter(Boolean)) {
-      t.match(note, /^(\[.+\] \S+ = .*|host .*|the host|every node .*|nodes '.*)/)
+      t.match(note, /^(\[.+\] \S+ = .*|(\[.+\] )?the workers are nodes, .*|host .*|the host|every node .*|nodes '.*)/)
     }
   }
 })

@@ -55,13 +55,17 @@ await t.test('a group is expanded into nodes, each with what the group has', asy
       cpus: 'auto',
       scripts: ['local', 'site/tap'],
       options: { 'Site::tap': 'uplink' },
-      env: { TAP: 'uplink' }
+      env: { TAP: 'uplink' },
+      memory_max: 1 << 30,
+      nice: 0
     })
   ])
   const common = {
     instance: 'a',
     role: 'WORKER',
     interface: 'eth1',
+    memory_max: 1 << 30,
+    nice: 0,
     scripts: ['local', 'site/tap'],
     options: { 'Site::tap': 'uplink' },
     env: { TAP: 'uplink' }

@@ -5,6 +5,7 @@ import { ConvertedConfiguration, Problem } from '../../schemas/api.js'
 import { checker } from '../../schemas/validator.js'
 import { tokenCommand } from '../../src/cli/offline-tokens.js'
 import { fakeAgent } from '../controller/fake-agent.js'
+import { nodesOf } from '../formats/nodes-of.js'
 import { answerOf, getJson } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
@@ -45,7 +46,7 @@ await t.test('the file of each tool becomes a configuration that can be staged, 
       for (const type of ['text/plain', 'text/x-ini; charset=utf-8']) {
         const { status, json } = await convert(text, query, { 'content-type': type })
         t.equal(status, 200, `${name} ${query} ${type}`)
-        t.ok(json.configuration.nodes.length >= nodes)
+        t.ok(nodesOf(json.configuration).length >= nodes)
         if (said !== undefined) {
           t.ok(
             json.notes.some((note: string) => note.startsWith(said)),

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { Program, UnitStatus } from '../../src/supervisor/program.js'
 import { Supervisor } from '../../src/supervisor/supervisor.js'
+import type { UnitOptions } from '../../src/supervisor/unit.js'
 import { cleanEnv, fixture } from '../support/environment.js'
 import { isRunning } from '../support/running.js'
 import { until } from '../support/until.js'
@@ -41,12 +42,13 @@ export function directoryOf(t: Test, ...content: Parameters<Test['testdir']>): s
 }
 
 /** A supervisor that keeps what it says, and leaves nothing behind. */
-export function supervise(t: Test, directory = directoryOf(t)) {
+export function supervise(t: Test, directory = directoryOf(t), options: UnitOptions = {}) {
   const changes: UnitStatus[] = []
-  const supervisor = new Supervisor(join(directory, 'supervisor'), {
-    changed: status => changes.push(status),
-    attached: () => {}
-  })
+  const supervisor = new Supervisor(
+    join(directory, 'supervisor'),
+    { changed: status => changes.push(status), attached: () => {} },
+    options
+  )
   t.teardown(() => supervisor.close())
   const statusOf = (name: string) => supervisor.status().find(status => status.name === name)
   const says = (name: string, text: string) =>

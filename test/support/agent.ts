@@ -12,6 +12,7 @@ export const goodHost: HostProbes = {
   interface: async () => 'up',
   listeners: async () => [],
   unpinnable: async () => undefined,
+  obstacles: async () => [],
   maySniff: async () => true,
   free: async () => 50
 }

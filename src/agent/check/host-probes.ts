@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readFile, stat, statfs } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import type { Limits } from '../../../schemas/supervisor.js'
 import { isElf } from '../outputs/core-files.js'
 import { listenersOn, type Listener } from './listeners.js'
 
@@ -16,14 +17,16 @@ export interface HostProbes {
   listeners: (ports?: ReadonlySet<number>) => Promise<Listener[]>
   /** Returns why nothing can run on this processor; undefined when something can. */
   unpinnable: (cpu: number, env: NodeJS.ProcessEnv) => Promise<string | undefined>
+  /** Returns why a node would not be held to these limits, each with its name. */
+  obstacles: (limits: Limits) => Promise<string[]>
   /** Whether this executable may read packets when we start it. */
   maySniff: (executable: string) => Promise<boolean | undefined>
   /** Returns how much of the directory's file system is free for this process, in percent. */
   free: (directory: string) => Promise<number | undefined>
 }
 
-/** Probes of the host that this process runs on. */
-export const hostProbes: HostProbes = {
+/** Probes of the host that this process runs on, but for what its supervisor knows. */
+export const hostProbes: Omit<HostProbes, 'obstacles'> = {
   async interface(device) {
     const read = (what: string) =>
       readFile(`/sys/class/net/${device}/${what}`, 'utf8').then(

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AssignedNode, Layout } from '../../../schemas/agent.js'
 import type { Finding } from '../../../schemas/operations.js'
 import type { Executable } from '../../zeek/executable.js'
+import { limitsOf } from '../nodes/zeek-program.js'
 import type { HostProbes } from './host-probes.js'
 import { isInTheWay, isOurs, type Listener, type Own } from './listeners.js'
 
@@ -55,7 +56,8 @@ export async function preflight(
   return [
     ...(await devices(node, surroundings)),
     ...ports(node, surroundings),
-    ...(await processor(node, surroundings, env))
+    ...(await processor(node, surroundings, env)),
+    ...(await limits(node, surroundings))
   ]
 }
 
@@ -74,6 +76,13 @@ async function processor(
 ): Promise<Finding[]> {
   const why = cpu === undefined ? undefined : await host.unpinnable(cpu, env)
   return why === undefined ? [] : [error(why)]
+}
+
+/** What does not hold is no reason to be without the node. */
+async function limits(node: AssignedNode, { host }: Surroundings): Promise<Finding[]> {
+  const wanted = limitsOf(node)
+  const obstacles = wanted ? await host.obstacles(wanted) : []
+  return obstacles.map(why => warning(`runs without ${why}`))
 }
 
 /** Returns the network device of an interface; undefined for an unknown packet source, and for a file. */

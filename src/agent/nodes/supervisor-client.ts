@@ -1,5 +1,12 @@
 import { EventEmitter } from 'node:events'
-import { roleMethods, supervisorMethods, type Program, type UnitStatus } from '../../../schemas/supervisor.js'
+import {
+  roleMethods,
+  supervisorMethods,
+  type Limits,
+  type Program,
+  type UnitStatus
+} from '../../../schemas/supervisor.js'
+import { AppError } from '../../errors.js'
 import { Link } from '../../link/link.js'
 import type { Transport } from '../../link/transport.js'
 import { asking, serve } from '../../protocol/methods.js'
@@ -40,6 +47,14 @@ export class SupervisorClient extends EventEmitter<{ changed: [UnitStatus]; relo
   /** `takesMs`: from SIGTERM to SIGKILL. */
   stop(name: string, takesMs: number): Promise<void> {
     return askSupervisor(this.link, 'stop', { name }, { timeoutMs: hangingMs + takesMs })
+  }
+
+  /** Resolves with why such limits would not hold for a node, each with its name. */
+  async obstacles(limits: Limits): Promise<string[]> {
+    return await askSupervisor(this.link, 'obstacles', limits, { timeoutMs: hangingMs }).catch((error: unknown) => {
+      if (!(error instanceof AppError) || error.code !== 'not_found') throw error
+      return ['memory_max and nice: the supervisor of this host is of an earlier version; restart zeek-cluster']
+    })
   }
 
   output(name: string): Promise<{ stdout: string; stderr: string }> {

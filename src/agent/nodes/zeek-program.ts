@@ -3,10 +3,11 @@ import { join, resolve } from 'node:path'
 import { clusterRoles } from '../../../schemas/types.js'
 import type { AssignedNode, Layout, Share } from '../../../schemas/agent.js'
 import type { BundleUse } from '../../bundles/use.js'
-import type { Program } from '../../supervisor/program.js'
+import type { Limits, Program } from '../../supervisor/program.js'
 import { renderChannel, renderCommand, renderEnvironment, renderRotation, type Rotation } from '../../zeek/command.js'
 import type { Executable } from '../../zeek/executable.js'
 import { hasOptions, renderOptions } from '../../zeek/options.js'
+import { defined } from '../../util.js'
 import { renderLayout, writesLogs } from '../../zeek/layout.js'
 import type { AgentContext, AgentSettings } from '../config.js'
 
@@ -54,7 +55,7 @@ export function rotationOf({ role }: AssignedNode, layout: Layout, settings: Age
 
 /**
  * Returns a node as a program to keep running. Its tag is a hash of what the node is made of: command line, options,
- * its own environment, the layout, and where its logs go. What it merely inherits (PATH, TZ …) does not count, so that
+ * its own environment, its limits, the layout, and where its logs go. What it merely inherits (PATH, TZ …) does not count, so that
  * a supervisor that is started from another shell leaves the nodes alone.
  */
 export function programOf(
@@ -65,6 +66,7 @@ export function programOf(
 ): Program {
   const { scripts, node: directory } = directories(settings)
   const rotation = rotationOf(node, share.layout, settings)
+  const limits = limitsOf(node)
   const command = renderCommand(node, share.layout, zeek.path, bundle?.loads)
   const environment = renderEnvironment(node, { scripts, zeekPath: zeek.zeekPath, bundle }, env, rotation)
   const inputs = [
@@ -73,6 +75,7 @@ export function programOf(
     environment.ZEEKPATH,
     layoutOf(share),
     rotation && renderRotation(rotation),
+    ...(limits ? [limits] : []),
     ...(hasOptions(node) ? [renderOptions(node.options)] : []),
     ...(bundle?.plugins === undefined ? [] : [bundle.plugins])
   ]
@@ -91,8 +94,14 @@ export function programOf(
       resetMs: settings.agent_restart_reset * 1000,
       maxFailures: settings.agent_restart_max
     },
+    ...(limits && { limits }),
     output: { directory: directory(node.name), maxBytes: settings.agent_output_max_bytes }
   }
+}
+
+/** Returns what a node is held to; undefined where it is held to nothing. */
+export function limitsOf({ memory_max: memoryMax, nice }: AssignedNode): Limits | undefined {
+  return memoryMax === undefined && nice === undefined ? undefined : defined({ memory_max: memoryMax, nice })
 }
 
 /** Returns nodes in the order in which they start, in groups that start together. They stop in reverse order. */

@@ -37,6 +37,8 @@ export const nodeKeys = [
   'metrics_port',
   'interface',
   'cpu_affinity',
+  'memory_max',
+  'nice',
   'scripts',
   'options',
   'env',
@@ -111,6 +113,8 @@ export function readNode(section: Section, values: Values, errors: Fault[]): Nod
     metrics_port: integer('metrics_port', isPort),
     interface: get('interface', { empty: false })?.value,
     cpu_affinity: integer('cpu_affinity'),
+    memory_max: integer('memory_max'),
+    nice: integer('nice'),
     scripts: words('scripts', word => word),
     options: pairs('options'),
     env: pairs('env')

@@ -29,6 +29,8 @@ function nodeLines(node: ClusterNode): string[] {
     ['options', assignments(node.options)],
     ['interface', node.interface],
     ['cpu_affinity', node.cpu_affinity],
+    ['memory_max', node.memory_max],
+    ['nice', node.nice],
     ['env', assignments(node.env)],
     ['metrics_port', node.metrics_port]
   ]
@@ -37,7 +39,7 @@ function nodeLines(node: ClusterNode): string[] {
 
 /**
  * Returns the configuration as zeek-client writes it, sorted by name, without its id. Names must be unique. What that
- * format cannot express is in `options`, which zeek-client ignores, and in comments.
+ * format cannot express is in `options`, `memory_max` and `nice`, which zeek-client ignores, and in comments.
  */
 export function formatClusterCfg({ instances, nodes }: ClusterConfigurationInput): string {
   const sections = [...nodes].sort(byName).map(node => [`[${sectionOfNode(node.name)}]`, ...nodeLines(node)])

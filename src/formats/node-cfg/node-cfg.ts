@@ -9,6 +9,7 @@ import { interpolated } from '../ini/interpolation.js'
 import { balanced, type Method, type ZeekctlNode } from './load-balancing.js'
 import { nodeKeys, readGroup, type Group } from './node-cfg-section.js'
 import { firstOf, note } from '../notes.js'
+import { withGroups } from '../numbered.js'
 import { refuse, type Fault } from '../refusal.js'
 import { zeekctlDefaults, type ZeekctlCfg } from '../zeekctl-cfg/zeekctl-cfg.js'
 import { scopes as allScopes, type Scope } from '../zeekctl-cfg/zeekctl-options.js'
@@ -74,10 +75,9 @@ export async function parseNodeCfg(
     renamed.map(({ name }) => name)
   )
   if (common.isAssumed) notes.push(...groups.flatMap(assumptions), assumedScripts)
-  return {
-    configuration: { instances, nodes: renamed.map(node => settled(node, nameOf)) },
-    notes: [...notes, ...hostNotes]
-  }
+  const all = renamed.map(node => settled(node, nameOf))
+  const { configuration, notes: groupNotes } = withGroups(all, numbered(groups, all))
+  return { configuration: { instances, ...configuration }, notes: [...notes, ...groupNotes, ...hostNotes] }
 }
 
 /** What is taken for what zeekctl.cfg may say otherwise. */
@@ -169,6 +169,18 @@ function processesOf({ section, type, cpus, interfaces, ...node }: Group): Zeekc
     cpu: cpus[index % cpus.length],
     interface: interfaces[index] ?? node.interface
   }))
+}
+
+/** Returns the nodes of each section that has a number of processes. `nodes`: of all sections, in their order. */
+function numbered(groups: readonly Group[], nodes: readonly ClusterNode[]): Map<string, ClusterNode[]> {
+  const of = new Map<string, ClusterNode[]>()
+  let next = 0
+  for (const { name, balancing } of groups) {
+    const count = balancing?.processes ?? 1
+    if (balancing) of.set(name, nodes.slice(next, next + count))
+    next += count
+  }
+  return of
 }
 
 /** Gives nodes what all have, in the order in which ZeekControl puts it on their command lines. */

@@ -48,7 +48,9 @@ export function adviceFor(section: string, key: string, value: string): string {
     return 'the generator does not read this section'
   }
   if (key.startsWith('archiver')) return archiver
-  if (/_(nice|memory_max|numa_policy)$/.test(key)) return unit
+  const [, limit] = /_(nice|memory_max)$/.exec(key) ?? []
+  if (limit !== undefined) return `give the nodes, or their group, ${limit}`
+  if (/_numa_policy$/.test(key)) return unit
   if (key === 'cluster_backend_args') return backend(value)
   if (!section.startsWith('interface') && /^(interface|workers?(_.*)?)$/.test(key)) {
     return 'belongs into a section [interface NAME]'

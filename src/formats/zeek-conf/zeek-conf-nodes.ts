@@ -64,8 +64,15 @@ function examine(draft: Draft, word: string, reader: SectionReader, zeek: Sectio
 
 type Take = (draft: Draft, word: string, reader: SectionReader) => Draft
 
-/** Returns the processes that the generator would run. Each interface section has its own workers. */
-export function nodesOf(zeek: SectionReader, interfaces: readonly SectionReader[], prefix: string): Draft[] {
+/** The processes that the generator would run. */
+export interface Drafts {
+  others: Draft[]
+  /** The workers of each interface section. */
+  workers: Draft[][]
+}
+
+/** Returns the processes that the generator would run. */
+export function draftsOf(zeek: SectionReader, interfaces: readonly SectionReader[], prefix: string): Drafts {
   const furnish = furnisher(zeek)
   const growth = new Growth()
   /** Takes each node as soon as it is made: too many of them are not made. */
@@ -101,7 +108,7 @@ export function nodesOf(zeek: SectionReader, interfaces: readonly SectionReader[
     before += group.length
     return group
   })
-  return [...others, ...workers.flat()]
+  return { others, workers }
 }
 
 /** Returns the NAME of a section `interface NAME`. */

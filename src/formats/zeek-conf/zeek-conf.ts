@@ -1,13 +1,14 @@
-import type { Instance } from '../../../schemas/types.js'
+import type { ClusterNode, Instance } from '../../../schemas/types.js'
 import { canonicalHost } from '../../addresses.js'
 import type { Converted } from '../converted.js'
 import { Names } from '../node-cfg/hosts.js'
 import { readIni, type Section } from '../ini/ini.js'
 import { firstOf, note } from '../notes.js'
+import { withGroups } from '../numbered.js'
 import { refuse, shown, type Fault } from '../refusal.js'
 import { instanceFaults } from '../schema-faults.js'
 import { adviceFor } from './zeek-conf-advice.js'
-import { interfaceName, nodesOf } from './zeek-conf-nodes.js'
+import { draftsOf, interfaceName, type Draft } from './zeek-conf-nodes.js'
 import { SectionReader, zeekConfDialect } from './zeek-conf-section.js'
 
 export interface ZeekConfContext {
@@ -31,8 +32,8 @@ export function parseZeekConf(text: string, { host, defaultInstance }: ZeekConfC
   const interfaces = unnamed ? [zeek] : readers.filter(({ section }) => section.name.startsWith('interface'))
 
   const prefix = readPrefix(zeek, host ?? '')
-  const drafts = nodesOf(zeek, interfaces, prefix === '' ? '' : `${prefix}-`)
-  const names = new Names(drafts.map(({ name }) => name))
+  const { others, workers } = draftsOf(zeek, interfaces, prefix === '' ? '' : `${prefix}-`)
+  const names = new Names([...others, ...workers.flat()].map(({ name }) => name))
   const instance: Instance = {
     name: names.take(host === undefined ? defaultInstance : `agent-${host}`),
     ...readAddress(zeek)
@@ -47,6 +48,13 @@ export function parseZeekConf(text: string, { host, defaultInstance }: ZeekConfC
   )
   refuse(errors)
 
+  const placed = ({ name, ...draft }: Draft): ClusterNode => ({ name, instance: instance.name, ...draft })
+  const numbered = interfaces.map(({ section }, index) => [section.name, workers[index]!.map(placed)] as const)
+  const { configuration, notes: groupNotes } = withGroups(
+    [...others.map(placed), ...numbered.flatMap(([, nodes]) => nodes)],
+    new Map(numbered.filter(([, nodes]) => nodes.length > 0))
+  )
+  notes.push(...groupNotes)
   if (host !== undefined) {
     notes.push(
       'this is the part of one host: convert the file of each, and put their instances and their nodes together'
@@ -55,13 +63,7 @@ export function parseZeekConf(text: string, { host, defaultInstance }: ZeekConfC
   notes.push(
     `the host is instance ${instance.name}: start its agent with ZEEK_AGENT_NAME=${instance.name}${instance.host === undefined ? '; its address is the one that its agent has' : ''}`
   )
-  return {
-    configuration: {
-      instances: [instance],
-      nodes: drafts.map(({ name, ...node }) => ({ name, instance: instance.name, ...node }))
-    },
-    notes
-  }
+  return { configuration: { instances: [instance], ...configuration }, notes }
 }
 
 /** Returns what is wrong with the division of a file into sections, whatever they contain. */

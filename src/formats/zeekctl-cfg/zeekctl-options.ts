@@ -188,7 +188,7 @@ export const zeekctlOptions: Readonly<Record<string, ZeekctlOption>> = {
   CronCmd: string({ same: [''], advice: 'there is no cron here: agents and controller do what it did all the time' }),
   MemLimit: string({
     same: ['unlimited'],
-    advice: "a matter of the operating system: MemoryMax= of the agent's unit is for all nodes of the host together"
+    advice: 'give nodes, or their group, memory_max, which limits what each of them uses'
   }),
   HaveNFS: bool({ same: [false], advice: 'nothing is shared: a bundle brings scripts to every host' }),
   SaveTraces: bool({ same: [false], advice: nothing }),

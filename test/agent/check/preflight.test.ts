@@ -72,6 +72,20 @@ await t.test('whether packets may be read', async t => {
   t.same(await preflight(manager, surroundings, cleanEnv), [])
 })
 
+await t.test('limits that would not hold are warnings, and asked for only where there are some', async t => {
+  const asked: object[] = []
+  const obstacles = async (limits: object) => {
+    asked.push(limits)
+    return ['memory_max: there is no cgroup', 'nice: it may not']
+  }
+  t.same(await found({ obstacles }), [])
+  t.same(await found({ obstacles }, { memory_max: 1 << 30, nice: -5 }), [
+    'warning: runs without memory_max: there is no cgroup',
+    'warning: runs without nice: it may not'
+  ])
+  t.same(asked, [{ memory_max: 1 << 30, nice: -5 }])
+})
+
 await t.test('ports, and who holds them', async t => {
   const held = (port: number, address = '0.0.0.0') => ({
     listeners: async () => [{ address, port, holder: { pid: 77, name: 'nginx', ancestors: [5] } }]

@@ -50,12 +50,21 @@ await t.test('a node becomes a program in a directory of its own', async t => {
   })
 })
 
+await t.test('its limits are those of the program', t => {
+  t.strictSame(make({ node: { memory_max: 1 << 30, nice: -5 } }).limits, { memory_max: 1 << 30, nice: -5 })
+  t.strictSame(make({ node: { nice: 0 } }).limits, { nice: 0 })
+  t.notOk('limits' in make())
+  t.end()
+})
+
 await t.test('what a node is made of changes its tag', async t => {
   const changes: Record<string, Change> = {
     interface: { node: { interface: 'eth1' } },
     role: { share: { layout: { ...share.layout, nodes: [{ name: 'worker-1', role: 'PROXY', host: '10.0.0.7' }] } } },
     'order of scripts': { node: { scripts: ['b', 'a'] } },
     option: { node: { options: { 'A::b': '2' } } },
+    memory_max: { node: { memory_max: 1 << 30 } },
+    nice: { node: { nice: 0 } },
     env: { node: { env: { X: '1', Y: '3' } } },
     'env removed': { node: { env: { X: '1' } } },
     cpu: { node: { cpu_affinity: 0 } },

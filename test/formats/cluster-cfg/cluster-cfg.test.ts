@@ -144,6 +144,8 @@ await t.test('each key has its type; what is empty is absent', async t => {
       'metrics_port = 13',
       'interface = eth0',
       'cpu_affinity = 3',
+      'memory_max = 1073741824',
+      'nice = -5',
       'env = A=1 B="x y" C= D=a=b',
       'options = "Foo::s=hello world" Foo::n=5',
       'state = PENDING'
@@ -153,6 +155,8 @@ await t.test('each key has its type; what is empty is absent', async t => {
       metrics_port: 13,
       interface: 'eth0',
       cpu_affinity: 3,
+      memory_max: 1_073_741_824,
+      nice: -5,
       env: { A: '1', B: 'x y', C: '', D: 'a=b' },
       options: { 'Foo::s': 'hello world', 'Foo::n': '5' }
     }
@@ -337,6 +341,8 @@ const node = fc.record(
     metrics_port: port,
     interface: like(ClusterNode.properties.interface),
     cpu_affinity: fc.integer({ min: 0, max: 4095 }),
+    memory_max: fc.integer({ min: 16_777_216, max: Number.MAX_SAFE_INTEGER }),
+    nice: fc.integer({ min: -20, max: 19 }),
     scripts: fc.array(like((ClusterNode.properties.scripts as any).items)),
     options: map(NodeOptions),
     env: map(NodeEnvironment)

@@ -6,6 +6,7 @@ import type { AppError } from '../../../src/errors.js'
 import { parseNodeCfg } from '../../../src/formats/node-cfg/node-cfg.js'
 import { packageRoot } from '../../../src/util.js'
 import { runs } from '../../support/runs.js'
+import { nodesOf as deployed } from '../nodes-of.js'
 
 const hub = '[manager]\ntype = manager\nhost = 10.0.0.1\n[proxy-1]\ntype = proxy\nhost = 10.0.0.1\n'
 /** A manager, a proxy, and a worker with more keys. */
@@ -24,7 +25,7 @@ async function resolve(host: string): Promise<string> {
   return addresses[host]
 }
 const parse = (text: string) => parseNodeCfg(text, { resolve })
-const nodesOf = async (text: string) => (await parse(text)).configuration.nodes
+const nodesOf = async (text: string) => deployed((await parse(text)).configuration)
 const workersOf = async (text: string) => (await nodesOf(text)).filter(({ role }) => role === 'WORKER')
 const notesOf = async (text: string) => (await parse(text)).notes.filter(note => !/^(host |every node)/.test(note))
 
@@ -82,11 +83,49 @@ await t.test('a realistic file becomes the nodes that ZeekControl would run', as
   t.strictSame(notes, [
     '[sensor-b] zone_id = eth0: there are no zones here; give the host an address that needs none',
     "every node loads local.zeek, ZeekControl's default; if SitePolicyScripts in zeekctl.cfg names other scripts, convert it with this file",
+    '[sensor-a] the workers are nodes, and no group: not each has a CPU of its own',
+    '[sensor-b] the workers are nodes, and no group: each has its own interface',
     'host 10.20.0.1 is instance agent-10.20.0.1: start its agent with ZEEK_AGENT_NAME=agent-10.20.0.1',
     'host 10.20.0.11 is instance agent-10.20.0.11: start its agent with ZEEK_AGENT_NAME=agent-10.20.0.11',
     'host sensor-b.example.org is instance agent-sensor-b.example.org: start its agent with ZEEK_AGENT_NAME=agent-sensor-b.example.org; its address is the one that its agent has'
   ])
 })
+
+await t.test(
+  'a section with a number of processes is a group, whose workers have the names of ZeekControl',
+  async t => {
+    const text =
+      balanced('af_packet', 4, 'pin_cpus = 2,3,4,5,6', 'af_packet_fanout_id = 42', 'env_vars = A=b') +
+      '[v]\ntype = worker\nhost = 10.0.0.2\ninterface = eth9\n'
+    const { nodes, groups } = (await parse(text)).configuration
+    t.strictSame(groups, [
+      {
+        name: 'w',
+        instance: 'agent-10.0.0.2',
+        interface: 'af_packet::eth0',
+        workers: 4,
+        cpus: '2-5',
+        scripts: ['local.zeek'],
+        options: { 'AF_Packet::fanout_id': '42' },
+        env: { A: 'b' }
+      }
+    ])
+    t.strictSame(
+      nodes.map(({ name }) => name),
+      ['manager', 'proxy-1', 'v']
+    )
+    t.strictSame(
+      (await workersOf(text)).map(({ name, cpu_affinity: cpu }) => [name, cpu]),
+      [
+        ['v', undefined],
+        ['w-1', 2],
+        ['w-2', 3],
+        ['w-3', 4],
+        ['w-4', 5]
+      ]
+    )
+  }
+)
 
 await t.test('even one load-balanced process has a number', async t => {
   t.strictSame(

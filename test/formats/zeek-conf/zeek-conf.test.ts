@@ -6,11 +6,12 @@ import t from 'tap'
 import type { AppError } from '../../../src/errors.js'
 import { fillIn } from '../../../src/formats/ini/template.js'
 import { parseZeekConf } from '../../../src/formats/zeek-conf/zeek-conf.js'
-import { packageRoot } from '../../../src/util.js'
+import { compare, packageRoot } from '../../../src/util.js'
 import { runs } from '../../support/runs.js'
+import { nodesOf as deployed } from '../nodes-of.js'
 
 const parse = (text: string, host?: string) => parseZeekConf(text, { host, defaultInstance: 'agent-here' })
-const nodesOf = (text: string, host?: string) => parse(text, host).configuration.nodes
+const nodesOf = (text: string, host?: string) => deployed(parse(text, host).configuration)
 const namesOf = (text: string, host?: string) => nodesOf(text, host).map(({ name }) => name)
 /** Without the note about the instance. */
 const notesOf = (text: string) => parse(text).notes.slice(0, -1)
@@ -97,6 +98,8 @@ await t.test('a realistic file becomes the nodes that the generator would run', 
       '[zeek] archiver_args = -v -i 5',
       '[zeek] cluster_backend_args = frameworks/cluster/backend/zeromq',
       '[interface napatech] worker_nice = -5',
+      '[interface inside] the workers are nodes, and no group',
+      '[interface napatech] the workers are nodes, and no group',
       'the host is instance agent-here'
     ]
   )
@@ -271,7 +274,10 @@ await t.test('no text makes it throw anything but invalid_request', async t => {
 })
 
 await t.test('the CPU list of an interface is counted through its own workers', async t => {
-  const cpusOf = (text: string) => nodesOf(text).map(({ name, cpu_affinity: cpu, env }) => [name, cpu, env?.CPU])
+  const cpusOf = (text: string) =>
+    nodesOf(text)
+      .map(({ name, cpu_affinity: cpu, env }) => [name, cpu, env?.CPU] as const)
+      .sort(([a], [b]) => compare(a, b))
   t.strictSame(
     cpusOf(
       '[interface eth0]\ninterface = eth0\nworkers = 2\nworkers_cpu_list = 1-3\n[interface eth1]\ninterface = eth1\nworkers = 3\nworkers_cpu_list = 9-12\nworker_env = CPU=${worker_cpu}\n'

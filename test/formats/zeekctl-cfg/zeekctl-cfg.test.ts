@@ -7,6 +7,7 @@ import { convert } from '../../../src/formats/convert.js'
 import { readOption } from '../../../src/formats/zeekctl-cfg/zeekctl-option.js'
 import { zeekctlOptions } from '../../../src/formats/zeekctl-cfg/zeekctl-options.js'
 import { fixture } from '../../support/environment.js'
+import { nodesOf } from '../nodes-of.js'
 
 const read = (name: string) => readFileSync(fixture('zeekctl', name), 'utf8')
 const context = { resolve: async () => '10.0.0.1', defaultInstance: 'agent-here' }
@@ -31,7 +32,7 @@ const withMethod = (method: string, keys = '') =>
 
 const converted = async (zeekctl: string, node = nodeCfg) => await convert('node.cfg', node, context, { zeekctl })
 const nodeOf = async (name: string, zeekctl: string, node = nodeCfg) =>
-  (await converted(zeekctl, node)).configuration.nodes.find(each => each.name === name)!
+  nodesOf((await converted(zeekctl, node)).configuration).find(each => each.name === name)!
 const notesOf = async (zeekctl: string) =>
   (await converted(zeekctl)).notes.filter(note => !/^(host |nodes )/.test(note))
 
