@@ -8,6 +8,7 @@ import type { AssignedNode, Share } from '../../../schemas/agent.js'
 import { NodeChecks } from '../../../src/agent/check/check.js'
 import type { HostProbes } from '../../../src/agent/check/host-probes.js'
 import { goodHost } from '../../support/agent.js'
+import { ourScripts } from '../../../src/zeek/command.js'
 import { renderOptions } from '../../../src/zeek/options.js'
 import { directoryOf } from '../../support/directory.js'
 import { cleanEnv, standIn } from '../../support/environment.js'
@@ -169,8 +170,7 @@ await t.test("it is the node's command line and environment, without taskset, wi
   t.same(seen('scripts').trim().split('\n'), [
     'cluster-layout.zeek',
     'nodes',
-    'zeek-cluster-controller.zeek',
-    'zeek-cluster-defaults.zeek'
+    ...[...ourScripts].sort()
   ])
   t.ok(seen('cwd').startsWith(join(directory, 'checks')))
   const own = join(directory, 'nodes', 'worker-1')
