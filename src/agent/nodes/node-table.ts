@@ -21,7 +21,7 @@ import { ManagedNode, type Change } from './managed-node.js'
 import type { ShareFile } from './share-file.js'
 import { readsFeeds, setFeeds, setOptions } from './setting-outcome.js'
 import { Origins, type How } from './origin.js'
-import { directories, programOf } from './zeek-program.js'
+import { directories, formerTagOf, programOf } from './zeek-program.js'
 import type { SupervisorClient } from './supervisor-client.js'
 import { Runner } from './runner.js'
 
@@ -362,11 +362,15 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       const { agent_silent_after: silent, agent_restart_silent: stuck } = settings
       const isSecret = secretNames(settings.management_secrets)
       const patience = { silentMs: silent * 1000, stuckMs: stuck * 1000 }
+      const programContext = { ...this.#context, bundle: this.content.current }
       for (const node of share.nodes) {
-        const program = programOf(node, share, zeek, { ...this.#context, bundle: this.content.current })
+        const program = programOf(node, share, zeek, programContext)
         wanted.set(node.name, new ManagedNode(node, program, patience, isSecret))
       }
-      reasons = await this.#origins.whyRestart(wanted.values(), units, refresh)
+      reasons = await this.#origins.whyRestart(wanted.values(), units, {
+        refresh,
+        formerTag: node => formerTagOf(node, share, zeek, programContext)
+      })
     } catch (error) {
       // Without zeek nothing can be compared or started; what runs goes on.
       return new Map(share.nodes.map(({ name }) => [name, failed(this.#instance, name, messageOf(error))]))

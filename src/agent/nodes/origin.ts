@@ -60,19 +60,19 @@ export class Origins {
 
   /**
    * Returns by name why running nodes differ from what they are meant to be; nodes that do not differ are left out.
-   * With `refresh`, changed files count, too.
+   * With `refresh`, changed files count, too. `formerTag` returns the tag that an earlier version would give a node.
    */
   async whyRestart(
     nodes: Iterable<ManagedNode>,
     units: ReadonlyMap<string, UnitStatus>,
-    refresh: boolean
+    { refresh, formerTag }: { refresh: boolean; formerTag: (node: AssignedNode) => string }
   ): Promise<Map<string, string>> {
     const reasons = new Map<string, string>()
     for (const { node, program } of nodes) {
       const unit = units.get(node.name)
       if (unit?.state !== 'RUNNING') continue
       const changes = [
-        ...(unit.tag === program.tag ? [] : ['configuration changed']),
+        ...(unit.tag === program.tag || unit.tag === formerTag(node) ? [] : ['configuration changed']),
         ...(refresh ? differences(unit.origin as Origin | undefined, await this.of(node, program)) : [])
       ]
       if (changes.length > 0) reasons.set(node.name, changes.join('; '))

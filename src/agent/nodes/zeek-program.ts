@@ -40,10 +40,20 @@ export function channelOf(directory: string): string {
   return join(directory, 'channel')
 }
 
-/** Returns the layout as this instance's nodes read it. */
-export function layoutOf({ layout, nodes }: Share): string {
+/** Returns the layout, or a part of it, as this instance's nodes read it. */
+export function layoutOf({ layout, nodes }: Share, part: Layout = layout): string {
   const own = layout.nodes.find(({ name }) => name === nodes[0]?.name)
-  return renderLayout(layout, own?.host ?? '127.0.0.1')
+  return renderLayout(part, own?.host ?? '127.0.0.1')
+}
+
+/**
+ * Returns what of the layout a node must read anew when it changes. With ZeroMQ a worker needs none of the others: one
+ * that is not in its layout joins all the same, and the worker only reports an error for it (Zeek 9.0). Managers, loggers
+ * and proxies do not count a worker that they do not know. With Broker it is not known.
+ */
+function neededLayout({ name, role }: AssignedNode, layout: Layout): Layout {
+  if (layout.backend !== 'zeromq' || role !== 'WORKER') return layout
+  return { ...layout, nodes: layout.nodes.filter(other => other.role !== 'WORKER' || other.name === name) }
 }
 
 /** Returns where and when a node rotates its logs; undefined for one that writes none. */
@@ -53,37 +63,51 @@ export function rotationOf({ role }: AssignedNode, layout: Layout, settings: Age
     : undefined
 }
 
+type ProgramContext = AgentContext & { bundle?: BundleUse | undefined }
+
 /**
- * Returns a node as a program to keep running. Its tag is a hash of what the node is made of: command line, options,
- * its own environment, its limits, the layout, and where its logs go. What it merely inherits (PATH, TZ …) does not count, so that
- * a supervisor that is started from another shell leaves the nodes alone.
+ * Returns a hash of what a node is made of: command line, options, its own environment, limits, a part of the layout, and
+ * where its logs go. What it merely inherits (PATH, TZ …) does not count, so that a supervisor that is started from
+ * another shell leaves the nodes alone.
  */
-export function programOf(
+function tagOf(
   node: AssignedNode,
   share: Share,
   zeek: Executable,
-  { settings, env, bundle }: AgentContext & { bundle?: BundleUse | undefined }
-): Program {
-  const { scripts, node: directory } = directories(settings)
+  { settings, env, bundle, part }: ProgramContext & { part: Layout }
+): string {
+  const { scripts } = directories(settings)
   const rotation = rotationOf(node, share.layout, settings)
   const limits = limitsOf(node)
-  const command = renderCommand(node, share.layout, zeek.path, bundle?.loads)
-  const environment = renderEnvironment(node, { scripts, zeekPath: zeek.zeekPath, bundle }, env, rotation)
   const inputs = [
-    command,
+    renderCommand(node, share.layout, zeek.path, bundle?.loads),
     Object.entries(node.env ?? {}).sort(),
-    environment.ZEEKPATH,
-    layoutOf(share),
+    renderEnvironment(node, { scripts, zeekPath: zeek.zeekPath, bundle }, env, rotation).ZEEKPATH,
+    layoutOf(share, part),
     rotation && renderRotation(rotation),
     ...(limits ? [limits] : []),
     ...(hasOptions(node) ? [renderOptions(node.options)] : []),
     ...(bundle?.plugins === undefined ? [] : [bundle.plugins])
   ]
+  return createHash('sha256').update(JSON.stringify(inputs)).digest('hex')
+}
+
+/** Returns the tag of a program that was started when the whole layout counted for all: an upgrade restarts no node. */
+export const formerTagOf = (node: AssignedNode, share: Share, zeek: Executable, context: ProgramContext): string =>
+  tagOf(node, share, zeek, { ...context, part: share.layout })
+
+/** Returns a node as a program to keep running. */
+export function programOf(node: AssignedNode, share: Share, zeek: Executable, context: ProgramContext): Program {
+  const { settings, env, bundle } = context
+  const { scripts, node: directory } = directories(settings)
+  const rotation = rotationOf(node, share.layout, settings)
+  const limits = limitsOf(node)
+  const environment = renderEnvironment(node, { scripts, zeekPath: zeek.zeekPath, bundle }, env, rotation)
   return {
     name: node.name,
     kind: 'detached',
-    tag: createHash('sha256').update(JSON.stringify(inputs)).digest('hex'),
-    command,
+    tag: tagOf(node, share, zeek, { ...context, part: neededLayout(node, share.layout) }),
+    command: renderCommand(node, share.layout, zeek.path, bundle?.loads),
     cwd: directory(node.name),
     env: { ...environment, ...renderChannel(channelOf(directory(node.name))) },
     stopOrder: clusterRoles.indexOf(node.role),

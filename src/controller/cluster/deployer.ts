@@ -70,7 +70,8 @@ export class Deployer {
   /** Returns the nodes, addresses and ports that a deployment would use now; `grouped` where it is known already. */
   preview(staged: ClusterConfiguration, grouped: Expanded<ClusterConfiguration> = this.expanded(staged)): Preview {
     const { settings, cluster } = this.#options
-    const rules = portRules(settings, this.#survey.taken(cluster.deployment?.skipped))
+    const { deployment } = cluster
+    const rules = portRules(settings, this.#survey.taken(deployment?.skipped), deployment)
     const { configuration, errors, obstacles, reasons } = grouped
     const made = plan(configuration, cluster.addresses, rules, settings.controller_cluster_backend)
     return { ...made, errors: [...errors, ...obstacles, ...made.errors], reasons }

@@ -1,6 +1,7 @@
 import { type ClusterNode, clusterRoles, type Instance } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
-import { compare } from '../../util.js'
+import type { Deployment } from '../../store/configurations.js'
+import { compare, defined } from '../../util.js'
 import { controllerPorts, type ControllerSettings } from '../config.js'
 
 /** Returns whether other nodes connect to this one. */
@@ -33,8 +34,8 @@ class Counter {
   }
 }
 
-/** Returns the rules for choosing ports, as the settings define them. */
-export function portRules(settings: ControllerSettings, taken?: Taken): PortRules {
+/** Returns the rules for choosing ports, as the settings define them; `deployed` is what is deployed now. */
+export function portRules(settings: ControllerSettings, taken?: Taken, deployed?: Deployment): PortRules {
   return {
     controllerPorts: controllerPorts(settings),
     brokerStart: settings.controller_auto_assign_broker_ports
@@ -44,7 +45,7 @@ export function portRules(settings: ControllerSettings, taken?: Taken): PortRule
       ? settings.controller_auto_assign_metrics_start_port
       : undefined,
     zeromqStart: settings.controller_auto_assign_zeromq_start_port,
-    ...(taken === undefined ? {} : { taken })
+    ...defined({ taken, deployed })
   }
 }
 
@@ -56,6 +57,8 @@ export interface PortRules {
   zeromqStart: number
   /** Ports that foreign processes (strangers) hold, or held at an earlier deployment, by host. */
   taken?: Taken
+  /** What is deployed: its nodes keep their ports, so that none is restarted because another one has come or gone. */
+  deployed?: Pick<Deployment, 'configuration' | 'layout'>
 }
 
 /** Ports by host. */
@@ -86,6 +89,12 @@ class Strangers {
   }
 }
 
+/** What needs a port on an instance, and the one that it has now. */
+interface Seeker {
+  instance: string
+  has?: number | undefined
+}
+
 /** Chooses ports for instances. Instances with the same count key share one count: none of its ports is used twice. */
 class Ports {
   #strangers: Strangers
@@ -107,16 +116,25 @@ class Ports {
   }
 
   /**
-   * Returns a port for each instance, from a start upwards. A port that a stranger holds is replaced by one above
-   * those of all others, so that the other ports stay the same.
+   * Returns a port for each seeker, from a start upwards: the one that it has, where nobody else needs it. A port that a
+   * stranger holds is replaced by one above those of all others, so that the other ports stay the same.
    */
-  choose(start: number, instances: readonly string[]): number[] {
+  choose(start: number, seekers: readonly Seeker[]): number[] {
     const give = this.#giver(start, () => false)
     const spare = this.#giver(start, (instance, port) => this.#strangers.hold(this.#hostOf(instance), port))
-    const ports = instances.map(give)
-    return ports.map((port, n) =>
-      this.#strangers.hold(this.#hostOf(instances[n]!), port) ? spare(instances[n]!) : port
-    )
+    const kept = seekers.map(seeker => this.#keep(start, seeker))
+    const ports = seekers.map(({ instance }, n) => kept[n] ?? give(instance))
+    return ports.map((port, n) => {
+      const { instance } = seekers[n]!
+      return this.#strangers.hold(this.#hostOf(instance), port) ? spare(instance) : port
+    })
+  }
+
+  /** Reserves the port that a seeker has; undefined where it cannot be kept. */
+  #keep(start: number, { instance, has }: Seeker): number | undefined {
+    if (has === undefined || has < start || this.#knownTo(instance).has(has)) return undefined
+    this.note(instance, has)
+    return has
   }
 
   /** Returns a function that hands out ports which are not reserved, with one count per count key. */
@@ -151,6 +169,12 @@ export function assignPorts(
   rules: PortRules
 ): Assignment {
   const ordered = inPortOrder(nodes.map(node => ({ ...node })))
+  const before = portsBefore(rules.deployed)
+  const fill = (ports: Ports, start: number, key: 'port' | 'metrics_port', seeking: readonly ClusterNode[]) => {
+    const without = seeking.filter(node => node[key] === undefined)
+    const seekers = without.map(node => ({ instance: node.instance, has: before(node)[key] }))
+    for (const [n, port] of ports.choose(start, seekers).entries()) without[n]![key] = port
+  }
   const strangers = new Strangers(rules.taken ?? new Map())
   if (rules.brokerStart !== undefined) {
     const everywhere = new Ports(strangers, hostOf, () => '')
@@ -160,12 +184,7 @@ export function assignPorts(
       ...instances.map(({ listen_port: port }) => port),
       ...nodes.flatMap(({ port, metrics_port: metricsPort }) => [port, metricsPort])
     )
-    const without = ordered.filter(node => needsPort(node) && node.port === undefined)
-    const ports = everywhere.choose(
-      rules.brokerStart,
-      without.map(({ instance }) => instance)
-    )
-    for (const [n, node] of without.entries()) node.port = ports[n]!
+    fill(everywhere, rules.brokerStart, 'port', ordered.filter(needsPort))
   }
 
   const onHost = new Ports(strangers, hostOf)
@@ -173,21 +192,33 @@ export function assignPorts(
   for (const { instance, port, metrics_port: metricsPort } of ordered) {
     onHost.note(instance, port, metricsPort, ...rules.controllerPorts)
   }
+  if (rules.metricsStart !== undefined) fill(onHost, rules.metricsStart, 'metrics_port', ordered)
 
-  if (rules.metricsStart !== undefined) {
-    const without = ordered.filter(({ metrics_port: port }) => port === undefined)
-    const ports = onHost.choose(
-      rules.metricsStart,
-      without.map(({ instance }) => instance)
-    )
-    for (const [n, node] of without.entries()) node.metrics_port = ports[n]!
-  }
   const hubNode = ordered.find(({ role }) => role === 'MANAGER') ?? ordered[0]
-  const [xpub, xsub] = hubNode ? onHost.choose(rules.zeromqStart, [hubNode.instance, hubNode.instance]) : []
+  const hub = hubNode && hubOf(hubNode, before(hubNode), onHost, rules.zeromqStart)
   const skipped = [...strangers.skipped].map(([host, ports]) => [host, [...ports].sort((a, b) => a - b)] as const)
-  return {
-    nodes: ordered,
-    hub: hubNode && { node: hubNode.name, xpub_port: xpub!, xsub_port: xsub! },
-    skipped: Object.fromEntries(skipped)
+  return { nodes: ordered, hub, skipped: Object.fromEntries(skipped) }
+}
+
+/** The ports that a node has now, and those of the ZeroMQ proxy, if it runs in that node. */
+type PortsBefore = Partial<Pick<ClusterNode, 'port' | 'metrics_port'> & Pick<HubPorts, 'xpub_port' | 'xsub_port'>>
+type HubPorts = NonNullable<Assignment['hub']>
+
+/** Returns a function that returns the ports of a node that has not moved to another instance. */
+function portsBefore({ configuration, layout }: Partial<NonNullable<PortRules['deployed']>> = {}) {
+  const nodes = new Map(configuration?.nodes.map(node => [node.name, node]))
+  return ({ name, instance }: ClusterNode): PortsBefore => {
+    const node = nodes.get(name)
+    if (node?.instance !== instance) return {}
+    return layout?.hub?.node === name ? { ...layout.hub, ...node } : node
   }
+}
+
+/** Chooses the ports of the ZeroMQ proxy. */
+function hubOf({ name, instance }: ClusterNode, before: PortsBefore, ports: Ports, start: number): HubPorts {
+  const [xpub, xsub] = ports.choose(start, [
+    { instance, has: before.xpub_port },
+    { instance, has: before.xsub_port }
+  ])
+  return { node: name, xpub_port: xpub!, xsub_port: xsub! }
 }

@@ -62,7 +62,7 @@ async function running(t: Test) {
     unit,
     drift: (more?: object) => origins.drift([managed(more)]),
     why: async (refresh: boolean, more?: object) =>
-      (await origins.whyRestart([managed()], new Map([unit(more)]), refresh)).get('w')
+      (await origins.whyRestart([managed()], new Map([unit(more)]), { refresh, formerTag: () => 'former' })).get('w')
   }
 }
 
@@ -95,6 +95,7 @@ await t.test(
     t.equal(await why(false), undefined)
     t.equal(await why(false, { tag: 'other' }), 'configuration changed')
     t.equal(await why(true, { tag: 'other' }), 'configuration changed; scripts changed: a.zeek')
+    t.equal(await why(false, { tag: 'former' }), undefined, 'an upgrade restarts nothing')
     t.equal(await why(true, { state: 'CRASHED' }), undefined)
     t.same(await drift({ status: { node: 'w' } }), [])
     t.same(await drift({ origin: undefined }), [])

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { AssignedNode, Share } from '../../../schemas/agent.js'
-import { inStartOrder, layoutOf, programOf } from '../../../src/agent/nodes/zeek-program.js'
+import { formerTagOf, inStartOrder, layoutOf, programOf } from '../../../src/agent/nodes/zeek-program.js'
 import { settingsOf } from '../../support/settings.js'
 
 const worker: AssignedNode = {
@@ -96,6 +96,23 @@ await t.test('what it is not made of does not change its tag', async t => {
     'other nodes': { share: { nodes: [worker, { ...worker, name: 'worker-2' }] } }
   }
   for (const [name, change] of Object.entries(changes)) t.equal(make(change).tag, tag, name)
+})
+
+await t.test('with ZeroMQ a worker needs none of the other workers, and all others do', async t => {
+  const with2 = (backend: 'zeromq' | 'broker') => ({
+    layout: {
+      ...share.layout,
+      backend,
+      nodes: [...share.layout.nodes, { name: 'worker-2', role: 'WORKER' as const, host: '10.0.0.9', metrics_port: 9 }]
+    }
+  })
+  t.equal(make({ share: with2('zeromq') }).tag, make().tag)
+  t.not(make({ share: with2('broker') }).tag, make({ share: { layout: { ...share.layout, backend: 'broker' } } }).tag)
+  for (const role of ['MANAGER', 'LOGGER', 'PROXY'] as const) {
+    t.not(make({ node: { role }, share: with2('zeromq') }).tag, make({ node: { role } }).tag, role)
+  }
+  const former = (of: Share) => formerTagOf(worker, of, zeek, { settings, env: {} })
+  t.not(former({ ...share, ...with2('zeromq') }), former(share), 'before, the whole layout counted')
 })
 
 await t.test('the layout of an instance serves metrics at its own address', async t => {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { type ClusterNode, clusterRoles, type Instance } from '../../../schemas/types.js'
@@ -195,16 +196,56 @@ await t.test('ports do not depend on the order of the input', async () => {
   )
 })
 
+/** Returns what is deployed, once these ports are. */
+const deployedAs = ({ nodes, hub }: Assignment): NonNullable<PortRules['deployed']> => ({
+  configuration: { id: 'before', instances, nodes },
+  layout: { backend: 'zeromq', nodes: [], ...(hub && { hub: { ...hub, host: '10.0.0.1' } }) }
+})
+
+await t.test('nodes that come or go leave the ports of the others as they were', async () => {
+  fc.assert(
+    fc.property(clusters, fc.nat(), placement, (nodes, some, hostOf) => {
+      const chosen = nodes.filter((_node, index) => (some >> index) % 2 === 0)
+      const free = (list: ClusterNode[]) =>
+        list.map(({ port: _port, metrics_port: _metricsPort, ...node }) => node as ClusterNode)
+      for (const [before, after] of [
+        [chosen, nodes],
+        [nodes, chosen]
+      ] as const) {
+        const first = assignPorts(instances, free(before), hostOf, rules)
+        const then = assignPorts(instances, free(after), hostOf, { ...rules, deployed: deployedAs(first) })
+        const ports = new Map(first.nodes.map(node => [node.name, node]))
+        for (const node of then.nodes) {
+          const had = ports.get(node.name)
+          if (had) assert.deepEqual(node, had)
+        }
+        if (first.hub?.node === then.hub?.node) assert.deepEqual(then.hub, first.hub)
+      }
+    })
+  )
+})
+
+await t.test('a port that a node had is not kept where it moves, or another one is to have it', async t => {
+  const first = assign([node('m', 'MANAGER'), node('l', 'LOGGER')])
+  const more = { deployed: deployedAs(first) }
+  const [manager, logger] = first.nodes
+  t.same(assign([node('m', 'MANAGER'), node('l', 'LOGGER')], { more }).nodes, first.nodes)
+  const taking = assign([{ ...node('x', 'PROXY'), port: manager!.port! }, node('m', 'MANAGER'), node('l', 'LOGGER')], {
+    more
+  })
+  t.not(taking.nodes.find(({ name }) => name === 'm')!.port, manager!.port)
+  t.equal(taking.nodes.find(({ name }) => name === 'l')!.port, logger!.port)
+  const moved = assign([node('m', 'MANAGER', 'b'), node('l', 'LOGGER')], { more })
+  t.equal(moved.nodes.find(({ name }) => name === 'l')!.port, logger!.port)
+})
+
 await t.test('no port is used twice on a host', async t => {
   fc.assert(
-    fc.property(clusters, placement, fc.constantFrom(2200, 9000), (nodes, hostOf, start) => {
+    fc.property(clusters, clusters, placement, fc.constantFrom(2200, 9000), (earlier, nodes, hostOf, start) => {
       // All ranges start in the same place, so that they would meet.
-      const assigned = assignPorts(instances, nodes, hostOf, {
-        ...rules,
-        brokerStart: 2200,
-        metricsStart: start,
-        zeromqStart: start
-      })
+      const close = { ...rules, brokerStart: 2200, metricsStart: start, zeromqStart: start }
+      const deployed = deployedAs(assignPorts(instances, earlier, hostOf, close))
+      const assigned = assignPorts(instances, nodes, hostOf, { ...close, deployed })
       const used = new Map<string, number[]>()
       const use = (instance: string, ...ports: (number | undefined)[]) => {
         const host = hostOf(instance)
