@@ -217,6 +217,11 @@ export const agentMethods = {
   start: ofSlowNodes,
   stop: ofSlowNodes,
   restart: ofSlowNodes,
+  /** What `deploy` with the same parameters would do to each node; none is touched. */
+  plan: {
+    params: Type.Object({ share: SentShare, force: Type.Boolean(), refresh: Type.Optional(Type.Boolean()) }),
+    answer: outcomesWith('plan')
+  },
   /**
    * Checks nodes of a share, which need not be the deployed one. `processes`: the processes of the cluster's nodes on
    * this machine; their ports count as free.

@@ -46,6 +46,24 @@ export type Leftover = Static<typeof Leftover>
 /** Most that an instance tells of at a time. */
 export const leftoversMax = 1000
 
+export const NodeAction = OpenEnum(
+  'NodeAction',
+  ['start', 'stop', 'restart', 'none'],
+  'What a deployment does to a node: `start`, `stop`, `restart`, or `none`: it goes on.'
+)
+
+/** What a deployment does to a node. */
+export const PlannedAction = noun(
+  'PlannedAction',
+  'What a deployment would do to a node, and why.',
+  {
+    action: Ref(NodeAction),
+    reason: optional(Text(2048, { description: 'Why it is stopped or restarted, as `notify_change` would say.' }))
+  },
+  { action: 'restart', reason: 'scripts changed: local.zeek' }
+)
+export type PlannedAction = Static<typeof PlannedAction>
+
 export const NodeRun = noun(
   'NodeRun',
   'One process of a node, from its start to its end.',
@@ -402,6 +420,8 @@ export const operationComponents = [
   FindingLevel,
   Finding,
   Leftover,
+  NodeAction,
+  PlannedAction,
   NodeRun,
   Diagnosis,
   NodeStepState,

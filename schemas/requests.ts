@@ -3,6 +3,7 @@ import type { NeededRole } from './access.js'
 import { BundleRef } from './bundles.js'
 import { FeedName } from './intel.js'
 import { OptionName, OptionValue } from './runtime-options.js'
+import { RequestId } from './basics.js'
 import {
   closed,
   ClusterConfigurationInput,
@@ -118,6 +119,13 @@ export const requests = {
             default: true,
             description: 'Whether the nodes are checked first: if one fails, nothing is changed anywhere.'
           })
+        ),
+        plan: Type.Optional(
+          Type.String({
+            ...RequestId,
+            description:
+              'The reqid of a plan: the deployment does what it has told, or fails when it would do anything else now.'
+          })
         )
       },
       { $id: 'DeployArguments', ...closed, description: 'How to deploy.', examples: [{ force: false }] }
@@ -217,6 +225,25 @@ export const requests = {
     summary: 'Restart nodes',
     description:
       'One result per node, a success once the new process has joined the cluster. Other nodes are not touched; those that are to be stopped stay so. Rolling: by role, the next ones only when the ones before run again; after a failure no others are restarted. When rolling, each step has its time.'
+  },
+  plan: {
+    arguments: Type.Object(
+      {
+        force: Type.Optional(
+          Type.Boolean({
+            default: false,
+            description: 'As for deploy: also restart nodes that already are as they should be.'
+          })
+        )
+      },
+      { $id: 'PlanArguments', ...closed, description: 'How it would be deployed.', examples: [{}] }
+    ),
+    changes: false,
+    role: 'operator',
+    timeout: 60,
+    summary: 'Tell what a deployment would do',
+    description:
+      'What `deploy` would do now with the staged configuration: one result per node, whose data has the action and why, and one for each node that it would stop since it is not in the configuration any more; then one with the id of the configuration. `deploy` with the reqid as `plan` does just this. Agents fetch what they lack of its bundle and compare it with what runs; no node is touched. An instance that is not connected is a failure: its nodes get there when it connects.'
   },
   check: {
     arguments: Type.Object(
@@ -461,6 +488,7 @@ export const RequestArguments = Type.Object(
     deployed: Type.Optional(Type.Boolean()),
     force: Type.Optional(Type.Boolean()),
     check: Type.Optional(Type.Boolean()),
+    plan: Type.Optional(Type.String()),
     id: Type.Optional(Type.String()),
     name: Type.Optional(Type.String()),
     value: Type.Optional(Type.String()),

@@ -23,6 +23,7 @@ import {
   Finding,
   InstanceStats,
   Leftover,
+  PlannedAction,
   leftoversMax,
   NodeStats,
   NodeStatsPoint,
@@ -213,6 +214,7 @@ export const RequestResultData = Type.Object(
       ListOf(NodeStatsPoint, { maxItems: statsHistoryMax, description: 'The last hour of a node, oldest first.' })
     ),
     instance_stats: Type.Optional(Ref(InstanceStats)),
+    plan: Type.Optional(Ref(PlannedAction)),
     leftovers: Type.Optional(ListOf(Leftover, { maxItems: leftoversMax }))
   },
   {

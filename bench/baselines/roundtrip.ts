@@ -25,6 +25,7 @@ import { EventJournal } from '../../src/requests/journal.js'
 import { Operations } from '../../src/controller/work/operations.js'
 import { Intel } from '../../src/controller/work/intel.js'
 import { Options } from '../../src/controller/work/options.js'
+import { Plans } from '../../src/controller/work/plans.js'
 import { Queries } from '../../src/controller/work/queries.js'
 import { State } from '../../src/controller/cluster/state.js'
 import { memoryPair } from '../../src/link/transport.js'
@@ -122,6 +123,7 @@ const controller = new Controller({
   checks,
   deployer,
   queries: new Queries(fleet),
+  plans: new Plans({ cluster, fleet, deployer }),
   operations: new Operations(fleet, cluster),
   options: new Options({ cluster, fleet, deployer, now }),
   intel: new Intel({ cluster, fleet, deployer, bundles, now }),

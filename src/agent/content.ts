@@ -54,6 +54,11 @@ export class Content {
     this.#directory = directory
   }
 
+  /** Where nodes find what they use. */
+  get link(): string {
+    return join(this.#directory, 'current')
+  }
+
   /** What nodes use now; undefined where their configuration has no bundle. */
   get current(): BundleUse | undefined {
     return this.#current
@@ -91,7 +96,7 @@ export class Content {
   /** Has nodes use a bundle from their next start on, or none. Throws an AppError when it is not here. */
   async use(id: string | undefined): Promise<void> {
     await this.#work.run(async () => {
-      const link = join(this.#directory, 'current')
+      const { link } = this
       if (id === undefined) {
         this.#current = undefined
         return await rm(link, { force: true })

@@ -70,6 +70,7 @@ export function methodsOf({ settings, env, table, checks, sampler, history, inst
         table.deploy(share, lackingFrom(link, signal), how, signal)
       )
     },
+    plan: async ({ share, ...how }, { link, signal }) => await table.plan(share, lackingFrom(link, signal), how),
     check: async ({ share, nodes, processes }, { signal, link }) =>
       await checks.check(
         await table.resolveShare(share, lackingFrom(link, signal)),

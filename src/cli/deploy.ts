@@ -27,6 +27,7 @@ export function defineDeploy(program: Command, io: Io): void {
           )
           .option('--force', 'restart nodes that do not differ, too')
           .option('--no-check', 'do not check the nodes first')
+          .option('--plan <id>', 'only what this plan has told: fail when it would be anything else now')
       )
     )
   )
@@ -36,12 +37,19 @@ export function defineDeploy(program: Command, io: Io): void {
     ['zeek-cluster deploy - < cluster.yaml', 'from standard input'],
     ['zeek-cluster deploy --force', 'what is staged, all nodes anew']
   )
-  command.action(async (file, { force, check, ...flags }) => {
+  command.action(async (file, { force, check, plan, ...flags }) => {
+    if (plan !== undefined && (file !== undefined || force === true)) {
+      command.error('error: --plan has its own configuration, and --force: it excludes both')
+    }
     const configuration = file === undefined ? undefined : await readConfiguration(file, io)
     const session = await open(io, flags)
     if (configuration) await stage(session, configuration)
     const names = await readyNames(session)
-    const args = { ...(force === true ? { force } : {}), ...(check ? {} : { check }) }
+    const args = {
+      ...(force === true ? { force } : {}),
+      ...(check ? {} : { check }),
+      ...(plan === undefined ? {} : { plan })
+    }
     const finished = await requestWithProgress(session, 'deploy', args, { ...flags, names })
     if (!finished) return
     const failed = finished.results.filter(({ success }) => !success)

@@ -20,6 +20,7 @@ const commands: Record<string, () => Promise<Define>> = {
   cleanup: async () => (await import('./cleanup.js')).defineCleanup,
   instances: async () => (await import('./instances.js')).defineInstances,
   deploy: async () => (await import('./deploy.js')).defineDeploy,
+  plan: async () => (await import('./plan.js')).definePlan,
   check: async () => (await import('./check.js')).defineCheck,
   bundle: async () => (await import('./bundle.js')).defineBundle,
   config: async () => (await import('./config.js')).defineConfig,

@@ -164,6 +164,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/requests/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell what a deployment would do
+         * @description What `deploy` would do now with the staged configuration: one result per node, whose data has the action and why, and one for each node that it would stop since it is not in the configuration any more; then one with the id of the configuration. `deploy` with the reqid as `plan` does just this. Agents fetch what they lack of its bundle and compare it with what runs; no node is touched. An instance that is not connected is a failure: its nodes get there when it connects. It times out after `timeout`; without, after the setting controller_timeout_plan, else 60 seconds.
+         */
+        post: operations["request_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/requests/check": {
         parameters: {
             query?: never;
@@ -1145,6 +1165,20 @@ export interface components {
             /** @description Why it is not removed: it holds something that nobody else has. */
             kept?: string;
         };
+        /** @description What a deployment does to a node: `start`, `stop`, `restart`, or `none`: it goes on. */
+        NodeAction: string;
+        /**
+         * @description What a deployment would do to a node, and why.
+         * @example {
+         *       "action": "restart",
+         *       "reason": "scripts changed: local.zeek"
+         *     }
+         */
+        PlannedAction: {
+            action: components["schemas"]["NodeAction"];
+            /** @description Why it is stopped or restarted, as `notify_change` would say. */
+            reason?: string;
+        };
         /**
          * @description One process of a node, from its start to its end.
          * @example {
@@ -1596,7 +1630,7 @@ export interface components {
          * @enum {string}
          */
         ConfigurationState: "staged" | "ready" | "deployed";
-        /** @description What is asked: get_instances, stage_configuration, get_configuration, deploy, get_nodes, get_id_value, start, stop, restart, check, set_option, unset_option, set_intel, unset_intel, get_node_output, diagnose, get_node_stats, get_instance_stats, cleanup, test_timeout. */
+        /** @description What is asked: get_instances, stage_configuration, get_configuration, deploy, get_nodes, get_id_value, start, stop, restart, plan, check, set_option, unset_option, set_intel, unset_intel, get_node_output, diagnose, get_node_stats, get_instance_stats, cleanup, test_timeout. */
         RequestType: string;
         /**
          * @description pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state).
@@ -2041,6 +2075,7 @@ export interface components {
             /** @description The last hour of a node, oldest first. */
             history?: components["schemas"]["NodeStatsPoint"][];
             instance_stats?: components["schemas"]["InstanceStats"];
+            plan?: components["schemas"]["PlannedAction"];
             leftovers?: components["schemas"]["Leftover"][];
         };
         /**
@@ -2077,6 +2112,7 @@ export interface components {
             deployed?: boolean;
             force?: boolean;
             check?: boolean;
+            plan?: string;
             id?: string;
             name?: string;
             value?: string;
@@ -2743,6 +2779,11 @@ export interface components {
              * @default true
              */
             check: boolean;
+            /**
+             * @description The reqid of a plan: the deployment does what it has told, or fails when it would do anything else now.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
+            plan?: string;
         };
         /**
          * @description Which identifier, of which nodes.
@@ -2819,6 +2860,17 @@ export interface components {
              * @default 1
              */
             max_parallel: number;
+        };
+        /**
+         * @description How it would be deployed.
+         * @example {}
+         */
+        PlanArguments: {
+            /**
+             * @description As for deploy: also restart nodes that already are as they should be.
+             * @default false
+             */
+            force: boolean;
         };
         /**
          * @description Which nodes, of which configuration.
@@ -3397,12 +3449,12 @@ export interface components {
          * @description The type of a request event.
          * @enum {string}
          */
-        RequestEventType: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request";
+        RequestEventType: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request";
         /**
          * @description The type of a response event.
          * @enum {string}
          */
-        ResponseEventType: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response";
+        ResponseEventType: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response";
         /** @description expired: older than what is kept. epoch: of another log. future: later than the log. unknown: not a cursor. */
         ResetReason: string;
         /** @description shutdown: the controller ends. terminal: the request has its response. */
@@ -3427,7 +3479,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            type: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request";
+            type: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request";
             /**
              * @description Identifies the request.
              * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
@@ -3475,7 +3527,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            type: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response";
+            type: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response";
             /**
              * @description Identifies the request.
              * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
@@ -4610,6 +4662,34 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    request_plan: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                Prefer?: components["parameters"]["Prefer"];
+                /** @description The same key with the same payload is the same request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How it would be deployed. */
+        requestBody?: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["PlanArguments"];
+            };
+        };
+        responses: {
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
+        };
+    };
     request_check: {
         parameters: {
             query?: {
@@ -5042,7 +5122,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only requests of this type. */
-                type?: "get_instances" | "stage_configuration" | "get_configuration" | "deploy" | "get_nodes" | "get_id_value" | "start" | "stop" | "restart" | "check" | "set_option" | "unset_option" | "set_intel" | "unset_intel" | "get_node_output" | "diagnose" | "get_node_stats" | "get_instance_stats" | "cleanup" | "test_timeout";
+                type?: "get_instances" | "stage_configuration" | "get_configuration" | "deploy" | "get_nodes" | "get_id_value" | "start" | "stop" | "restart" | "plan" | "check" | "set_option" | "unset_option" | "set_intel" | "unset_intel" | "get_node_output" | "diagnose" | "get_node_stats" | "get_instance_stats" | "cleanup" | "test_timeout";
                 /** @description pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state). */
                 state?: "pending" | "succeeded" | "partial" | "failed" | "timed_out" | "interrupted" | "expired";
                 /** @description So many at most; fewer when they have more than 1000 results. `next` tells of more. */
@@ -5162,7 +5242,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of these event types; several with commas, or given several times. */
-                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
                 /** @description Only events of this request. */
                 reqid?: string;
                 /** @description Only events of this instance. */
@@ -5191,7 +5271,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of these event types; several with commas, or given several times. */
-                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
                 /** @description Only events of this request. */
                 reqid?: string;
                 /** @description Only events of this instance. */

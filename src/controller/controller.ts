@@ -25,7 +25,7 @@ import type { RequestOptions, Requests, Started } from '../requests/requests.js'
 import type { Cluster } from './cluster/cluster.js'
 import type { RequestFilter } from '../store/requests.js'
 import type { Store } from '../store/store.js'
-import { timedOut, type Answer, type Task, type Work } from '../requests/task.js'
+import { failed, timedOut, type Answer, type Task, type Work } from '../requests/task.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
 import type { Bundles } from './bundles.js'
 import type { Checks } from './work/checks.js'
@@ -40,6 +40,7 @@ import type { Intel } from './work/intel.js'
 import type { Options } from './work/options.js'
 import { nodeMetrics, targetsOf, type Reached } from './cluster/prometheus.js'
 import { timeoutOf } from './work/timeouts.js'
+import type { Plans } from './work/plans.js'
 import type { Queries } from './work/queries.js'
 import { secretNames, type IsSecret } from '../security/secret-names.js'
 import { mask, masked, maskedFieldsOf, maskedIdOutcome, maskedOutcome } from '../security/secrets.js'
@@ -60,6 +61,7 @@ export interface ControllerParts {
   checks: Checks
   deployer: Deployer
   queries: Queries
+  plans: Plans
   operations: Operations
   options: Options
   intel: Intel
@@ -302,12 +304,13 @@ export class Controller {
     get_instances: () => ({ now: () => this.#parts.state.getInstances() }),
     stage_configuration: args => ({ now: () => this.#stage(args) }),
     get_configuration: args => ({ now: () => this.#getConfiguration(args) }),
-    deploy: args => task => this.#parts.deployer.deploy(this.#configuration('staged'), args, task),
+    deploy: args => task => this.#deploy(args, task),
     get_nodes: () => ({ now: () => this.#parts.state.getNodes() }),
     get_id_value: args => task => this.#getIdValue(args, task),
     start: args => task => this.#parts.operations.start(args, task),
     stop: args => task => this.#parts.operations.stop(args, task),
     restart: args => task => this.#parts.operations.restart(args, task),
+    plan: args => task => this.#parts.plans.plan(this.#configuration('staged'), args, task),
     check: args => task => this.#check(args, task),
     set_option: args => task => this.#setOption(args, task),
     unset_option: args => task => this.#unsetOption(args, task),
@@ -322,6 +325,18 @@ export class Controller {
       task =>
         this.#parts.queries.askEach('cleanup', { remove }, args, task),
     test_timeout: () => task => this.#timeOut(task)
+  }
+
+  /** Deploys the staged configuration; with a plan, only if that does what it has told. */
+  async #deploy(args: Arguments<'deploy'>, task: Task): Promise<Answer> {
+    const { deployer, plans, requests } = this.#parts
+    const staged = this.#configuration('staged')
+    if (args.plan === undefined) return await deployer.deploy(staged, args, task)
+    const plan = requests.find(args.plan)
+    const why = plan ? await plans.deviation(plan, staged, task) : `there is no plan ${args.plan}`
+    return why === undefined
+      ? await deployer.deploy(staged, { ...args, force: plan!.arguments.force === true }, task)
+      : failed(why)
   }
 
   /** Asks for values, and masks what is secret in them: an agent of an earlier version does not. */

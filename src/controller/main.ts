@@ -34,6 +34,7 @@ import { Operations } from './work/operations.js'
 import { Intel } from './work/intel.js'
 import { Options } from './work/options.js'
 import { Pruning } from './pruning.js'
+import { Plans } from './work/plans.js'
 import { Queries } from './work/queries.js'
 import { createServer } from '../server/server.js'
 import { State } from './cluster/state.js'
@@ -166,6 +167,7 @@ export async function startController({
     checks,
     deployer,
     queries: new Queries(fleet),
+    plans: new Plans({ cluster, fleet, deployer }),
     operations: new Operations(fleet, cluster),
     options: new Options({ cluster, fleet, deployer, now }),
     intel: new Intel({ cluster, fleet, deployer, bundles, now }),

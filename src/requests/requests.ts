@@ -225,9 +225,15 @@ export class Requests {
 
   /** Returns a request. Throws `not_found`. */
   get(reqid: string): ClusterRequest {
-    const request = this.#table.get(reqid)
+    const request = this.find(reqid)
     if (!request) throw new AppError('not_found', `there is no request ${reqid}`)
-    return this.#present(request)
+    return request
+  }
+
+  /** Returns a request; undefined when there is none. */
+  find(reqid: string): ClusterRequest | undefined {
+    const request = this.#table.get(reqid)
+    return request && this.#present(request)
   }
 
   /**

@@ -2,9 +2,10 @@ import { EventEmitter } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import type { AssignedNode, Layout, SentShare, SettingOutcome, Share } from '../../../schemas/agent.js'
 import type { Feed } from '../../../schemas/intel.js'
-import type { HealthReport, Leftover, NodeStep } from '../../../schemas/operations.js'
+import type { HealthReport, Leftover, NodeStep, PlannedAction } from '../../../schemas/operations.js'
 import type { RuntimeOption } from '../../../schemas/runtime-options.js'
 import type { DesiredState, NodeState, NodeStatus, Outcome, RequestResultData } from '../../../schemas/types.js'
+import type { BundleUse } from '../../bundles/use.js'
 import { AppError, messageOf, requestTimedOut } from '../../errors.js'
 import type { UnitStatus } from '../../supervisor/program.js'
 import { aborted, Sequence, within } from '../../util.js'
@@ -21,6 +22,7 @@ import { ManagedNode, type Change } from './managed-node.js'
 import type { ShareFile } from './share-file.js'
 import { readsFeeds, setFeeds, setOptions } from './setting-outcome.js'
 import { Origins, type How } from './origin.js'
+import { planOf } from './plan.js'
 import { directories, formerTagOf, programOf } from './zeek-program.js'
 import type { SupervisorClient } from './supervisor-client.js'
 import { Runner } from './runner.js'
@@ -35,6 +37,13 @@ const hasProcess: readonly NodeState[] = ['RUNNING', 'PENDING', 'UNKNOWN']
 const patienceMs = 10_000
 const feedsMs = 90_000
 const optionsMs = 60_000
+
+/** What the nodes of a share are meant to be, why running ones are to be restarted, and what is to be done to each. */
+interface Comparison {
+  wanted: Map<string, ManagedNode>
+  reasons: Map<string, string>
+  plan: Map<string, PlannedAction>
+}
 
 /** Gets what of a share is not on this host. */
 export interface Lacking {
@@ -162,6 +171,20 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     })
     const hopeless = await Promise.race([applying, aborted(signal)])
     return await Promise.all(names.map(async name => hopeless?.get(name) ?? (await attempt.deployed(name))))
+  }
+
+  /**
+   * Returns what deploying a share would do to each of its nodes, which are not touched; `lacking` gets what of it is not
+   * here.
+   */
+  async plan(sent: SentShare, lacking: Lacking, how: How): Promise<Outcome[]> {
+    const share = await this.resolveShare(sent, lacking)
+    const found = share.bundle === undefined ? undefined : await this.content.look(share.bundle)
+    // Nodes would find it elsewhere than it is read now.
+    const bundle = found && { ...found, directory: this.content.link }
+    const origins = new Origins(this.#context, () => bundle, found?.directory)
+    const { plan } = await this.#compare(share, await this.#units(), how, { bundle, origins })
+    return [...plan].map(([name, action]) => ({ ...succeeded(this.#instance, name), data: { plan: action } }))
   }
 
   /** Stops every node and forgets them. */
@@ -340,43 +363,25 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
    * Stops nodes that differ from the share, and starts those that do not run; `done` gets the name of each that is
    * dealt with. Returns the outcome of each node that cannot even be tried.
    */
-  async #apply(
-    share: Share,
-    { force = false, refresh = false }: How = {},
-    done = new Set<string>()
-  ): Promise<Map<string, Outcome>> {
+  async #apply(share: Share, how: How = {}, done = new Set<string>()): Promise<Map<string, Outcome>> {
     this.#share = share
-    const units = new Map(
-      (await this.#programs.status()).filter(unit => unit.kind === 'detached').map(unit => [unit.name, unit])
-    )
-    const wanted = new Map<string, ManagedNode>()
-    let reasons: Map<string, string>
+    const units = await this.#units()
+    let comparison: Comparison
     try {
       const { settings, env } = this.#context
-      const zeek = await findZeek(settings.bin, env)
+      await findZeek(settings.bin, env)
       await this.content.use(share.bundle)
       this.#feedFiles = await this.content.feedFiles(share.feeds ?? [])
       const { scripts, node: directory } = directories(settings)
       await writeClusterScripts(scripts, share)
       for (const { name } of share.nodes) await mkdir(directory(name), { recursive: true })
-      const { agent_silent_after: silent, agent_restart_silent: stuck } = settings
-      const isSecret = secretNames(settings.management_secrets)
-      const patience = { silentMs: silent * 1000, stuckMs: stuck * 1000 }
-      const programContext = { ...this.#context, bundle: this.content.current }
-      for (const node of share.nodes) {
-        const program = programOf(node, share, zeek, programContext)
-        wanted.set(node.name, new ManagedNode(node, program, patience, isSecret))
-      }
-      reasons = await this.#origins.whyRestart(wanted.values(), units, {
-        refresh,
-        formerTag: node => formerTagOf(node, share, zeek, programContext)
-      })
+      comparison = await this.#compare(share, units, how, { bundle: this.content.current, origins: this.#origins })
     } catch (error) {
       // Without zeek nothing can be compared or started; what runs goes on.
       return new Map(share.nodes.map(({ name }) => [name, failed(this.#instance, name, messageOf(error))]))
     }
-    const same = (name: string) =>
-      !force && wanted.get(name)?.desired === 'RUNNING' && units.get(name)?.state === 'RUNNING' && !reasons.has(name)
+    const { wanted, reasons, plan } = comparison
+    const same = (name: string) => plan.get(name)?.action === 'none' && wanted.get(name)?.desired === 'RUNNING'
     for (const name of [...wanted.keys()].filter(same)) done.add(name)
     await this.#stop([...units.keys()].filter(name => !same(name)))
     await this.#removeOldOptions(share)
@@ -390,6 +395,38 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     )
     for (const node of wanted.values()) if (node.desired === 'STOPPED') node.tell('was stopped by an operator')
     return new Map()
+  }
+
+  /** The programs that nodes are, by name. */
+  async #units(): Promise<Map<string, UnitStatus>> {
+    const units = await this.#programs.status()
+    return new Map(units.filter(unit => unit.kind === 'detached').map(unit => [unit.name, unit]))
+  }
+
+  /** Compares what runs with a share, whose nodes use a bundle. Throws an AppError when there is no zeek. */
+  async #compare(
+    share: Share,
+    units: ReadonlyMap<string, UnitStatus>,
+    { force = false, refresh = false }: How,
+    { bundle, origins }: { bundle: BundleUse | undefined; origins: Origins }
+  ): Promise<Comparison> {
+    const { settings, env } = this.#context
+    const zeek = await findZeek(settings.bin, env)
+    const context = { ...this.#context, bundle }
+    const isSecret = secretNames(settings.management_secrets)
+    const { agent_silent_after: silent, agent_restart_silent: stuck } = settings
+    const patience = { silentMs: silent * 1000, stuckMs: stuck * 1000 }
+    const wanted = new Map(
+      share.nodes.map(node => {
+        const program = programOf(node, share, zeek, context)
+        return [node.name, new ManagedNode(node, program, patience, isSecret)]
+      })
+    )
+    const reasons = await origins.whyRestart(wanted.values(), units, {
+      refresh,
+      formerTag: node => formerTagOf(node, share, zeek, context)
+    })
+    return { wanted, reasons, plan: planOf(wanted, units, reasons, { force }) }
   }
 
   /** Has a node that goes on set the options of this share: its process may have others. */

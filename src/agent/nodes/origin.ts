@@ -33,12 +33,17 @@ const filesMax = 10
 export class Origins {
   #context: AgentContext
   #bundle: () => BundleUse | undefined
+  #place: string | undefined
   #files = new ScriptFiles()
 
-  /** `bundle` returns what nodes use now. */
-  constructor(context: AgentContext, bundle: () => BundleUse | undefined = () => undefined) {
+  /**
+   * `bundle` returns what nodes use; `place` is the directory where its files are read, if it is not that in which nodes
+   * find them.
+   */
+  constructor(context: AgentContext, bundle: () => BundleUse | undefined = () => undefined, place?: string) {
     this.#bundle = bundle
     this.#context = context
+    this.#place = place
   }
 
   /** Returns what the program of a node would be made from now; undefined when there is no zeek. */
@@ -49,11 +54,12 @@ export class Origins {
     const bundle = this.#bundle()
     const found = await this.#files.find([defaultsScript, ...(bundle?.loads ?? []), ...scripts, nodeScript], {
       cwd,
-      zeekPath: env.ZEEKPATH ?? ''
+      zeekPath: moved(env.ZEEKPATH ?? '', bundle?.directory, this.#place)
     })
+    const named = (path: string) => moved(path, this.#place, bundle?.directory)
     return {
       zeek: { path: zeek.path, version: zeek.version, stamp },
-      scripts: Object.fromEntries([...found].map(([path, { digest }]) => [path, digest])),
+      scripts: Object.fromEntries([...found].map(([path, { digest }]) => [named(path), digest])),
       ...(bundle && { data: bundle.data })
     }
   }
@@ -108,6 +114,10 @@ export class Origins {
     ).flat()
   }
 }
+
+/** Returns paths with one directory in the place of another one. */
+const moved = (paths: string, from: string | undefined, to: string | undefined) =>
+  from === undefined || to === undefined ? paths : paths.replaceAll(from, to)
 
 /** Returns in words what is different; nothing when one of the two is not known. */
 export function differences(before: Origin | undefined, now: Origin | undefined): string[] {

@@ -1,0 +1,27 @@
+import type { PlannedAction } from '../../../schemas/operations.js'
+import type { UnitStatus } from '../../supervisor/program.js'
+import type { How } from './origin.js'
+import type { ManagedNode } from './managed-node.js'
+
+/**
+ * Returns by name what is to be done to nodes so that they are what they are meant to be. `reasons` says of running ones
+ * how they differ from that.
+ */
+export function planOf(
+  wanted: ReadonlyMap<string, Pick<ManagedNode, 'desired'>>,
+  units: ReadonlyMap<string, Pick<UnitStatus, 'state'>>,
+  reasons: ReadonlyMap<string, string>,
+  { force = false }: How
+): Map<string, PlannedAction> {
+  return new Map(
+    [...wanted].map(([name, { desired }]): [string, PlannedAction] => {
+      const isRunning = units.get(name)?.state === 'RUNNING'
+      if (desired === 'STOPPED') {
+        return [name, isRunning ? { action: 'stop', reason: 'was stopped by an operator' } : { action: 'none' }]
+      }
+      if (!isRunning) return [name, { action: 'start' }]
+      const reason = reasons.get(name) ?? (force ? 'forced' : undefined)
+      return [name, reason === undefined ? { action: 'none' } : { action: 'restart', reason }]
+    })
+  )
+}
