@@ -38,6 +38,8 @@ interface Known {
 
 /** Chunks that are on their way at a time: the next one travels while one is written. */
 const ahead = 2
+/** How long after it was interrupted a fetch can go on, in milliseconds: a day. */
+const resumableMs = 86_400_000
 /** Files that are written at a time. */
 const writersMax = 8
 
@@ -114,15 +116,29 @@ export class Content {
     })
   }
 
-  /** Removes bundles that nobody uses, and what was interrupted. */
+  /**
+   * Removes bundles that nobody uses, and what was interrupted; but for the fetch that was interrupted last, which goes on
+   * where it was: an agent that comes back gets the share of before first.
+   */
   async drop(kept: readonly string[]): Promise<void> {
     await this.#work.run(async () => {
-      const used = await readlink(join(this.#directory, 'current')).catch(() => undefined)
+      const used = await readlink(this.link).catch(() => undefined)
+      const last = await this.#lastFetch()
       for (const name of await readdir(this.#directory).catch(() => [])) {
         const id = /^[0-9a-f]{64}/.exec(name)?.[0]
-        if (id !== undefined && id !== used && !kept.includes(id)) await this.#remove(name)
+        if (id !== undefined && id !== used && !kept.includes(id) && name !== last) await this.#remove(name)
       }
     })
+  }
+
+  /** Returns the file of the fetch that was interrupted last, unless that is long ago. */
+  async #lastFetch(): Promise<string | undefined> {
+    const parts = (await readdir(this.#directory).catch(() => [])).filter(name => name.endsWith('.part'))
+    const found = await Promise.all(
+      parts.map(async name => ({ name, at: (await stat(join(this.#directory, name))).mtimeMs }))
+    )
+    const [last] = found.sort((a, b) => b.at - a.at)
+    return last && Date.now() - last.at < resumableMs ? last.name : undefined
   }
 
   #pathOf(id: string): string {

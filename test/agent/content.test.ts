@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { Content, type BundleSource } from '../../src/agent/content.js'
@@ -121,4 +121,23 @@ await t.test('bundles that nobody uses are removed', async t => {
   await content.drop([])
   t.same(readdirSync(directory), [])
   t.notOk(existsSync(join(directory, 'current')))
+})
+
+await t.test('of what was interrupted the last fetch is kept for a day', async t => {
+  const directory = directoryOf(t)
+  const content = new Content(directory)
+  const part = (digit: string, hoursAgo: number) => {
+    const path = join(directory, `${digit.repeat(64)}.part`)
+    writeFileSync(path, 'x')
+    utimesSync(path, new Date(), new Date(Date.now() - hoursAgo * 3_600_000))
+    return `${digit.repeat(64)}.part`
+  }
+  part('a', 3)
+  const last = part('b', 1)
+  writeFileSync(join(directory, `${'c'.repeat(64)}.new`), '')
+  await content.drop([])
+  t.same(readdirSync(directory), [last])
+  part('b', 25)
+  await content.drop([])
+  t.same(readdirSync(directory), [])
 })
