@@ -100,12 +100,6 @@ export function deletionOf({ names, files, size }: Pick<Bundle, 'names' | 'files
   ]
 }
 
-/** Returns what has happened to an upload, as `12 MiB of 40 MiB, 30%`. Both in bytes. */
-export function sentText(sent: number, size: number): string {
-  if (sent >= size) return 'All of it is sent: the controller reads the rest.'
-  return `${bytes(sent)} of ${bytes(size)}, ${Math.floor((sent / size) * 100)}%`
-}
-
 /** Returns what uploading under a name would do to what the name means. */
 export function renamingOf(bundles: readonly Bundle[], name: string): string | undefined {
   const now = namedBy(bundles, name)

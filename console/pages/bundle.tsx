@@ -11,6 +11,7 @@ import { plain } from '../model/format.js'
 import { Link } from '../parts/link.js'
 import { Page } from '../parts/page.js'
 import { useRead } from '../parts/read.js'
+import { Reading } from '../parts/reading.js'
 
 /** One bundle, by its id or a name: what it is, its files, and what is different in it. */
 export function BundlePage({ bundle }: { bundle: string }) {
@@ -23,11 +24,12 @@ export function BundlePage({ bundle }: { bundle: string }) {
 }
 
 function Whole({ of: ref }: { of: string }) {
-  const { value, failure, again } = useRead(ref, async signal => {
+  const read = useRead(ref, async signal => {
     const { data } = await api.GET('/v1/bundles/{bundle}', { params: { path: { bundle: ref } }, signal })
     return data!
   })
-  useNewConfiguration(again)
+  useNewConfiguration(read.again)
+  const { value, failure } = read
   if (failure instanceof Refusal && failure.status < 500) {
     return (
       <p class="notice doubt">
@@ -37,17 +39,7 @@ function Whole({ of: ref }: { of: string }) {
   }
   return (
     <>
-      {failure && (
-        <div role="alert" class="notice bad">
-          <p>It could not be read: {plain(failure.message)}</p>
-          <p class="buttons">
-            <button type="button" onClick={again}>
-              Read again
-            </button>
-          </p>
-        </div>
-      )}
-      {!value && !failure && <p aria-busy="true">Reading…</p>}
+      <Reading of={read} what="It" />
       {value && (
         <>
           <Arrived id={value.id} />

@@ -7,7 +7,6 @@ import {
   filesWith,
   keptBy,
   renamingOf,
-  sentText,
   shownRef,
   summaryOf,
   titleOf,
@@ -101,10 +100,7 @@ await t.test('says what deleting does, and why it is not done', async t => {
   t.match(deletionOf(bundle('a'))[0], /^1 file \(2.0 KiB\) is deleted/)
 })
 
-await t.test('says how far an upload is, and what becomes of its name', async t => {
-  t.equal(sentText(0, 2048), '0 B of 2.0 KiB, 0%')
-  t.equal(sentText(2047, 2048), '2.0 KiB of 2.0 KiB, 99%', 'not 100% before the end')
-  t.match(sentText(2048, 2048), /^All of it is sent/)
+await t.test('says what becomes of the name of an upload', async t => {
   const bundles = [bundle('a', { names: ['site'] })]
   t.match(renamingOf(bundles, 'site'), /^site points to aaaaaaaaaaaa now/)
   t.equal(renamingOf(bundles, 'new'), undefined)
