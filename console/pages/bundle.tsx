@@ -1,4 +1,4 @@
-import { useNewConfiguration } from '../content/configurations.js'
+import { useNewUse } from '../content/uses.js'
 import { DeleteBundle } from '../content/delete-bundle.js'
 import { Difference } from '../content/difference.js'
 import { BundleFacts } from '../content/facts.js'
@@ -6,7 +6,7 @@ import { Files } from '../content/files.js'
 import { Arrived } from '../content/arrived.js'
 import { Refusal } from '../api.js'
 import { api, useMay } from '../context.js'
-import { shownRef } from '../model/bundles.js'
+import { isFeedOnly, shownRef } from '../model/bundles.js'
 import { plain } from '../model/format.js'
 import { Link } from '../parts/link.js'
 import { Page } from '../parts/page.js'
@@ -28,7 +28,7 @@ function Whole({ of: ref }: { of: string }) {
     const { data } = await api.GET('/v1/bundles/{bundle}', { params: { path: { bundle: ref } }, signal })
     return data!
   })
-  useNewConfiguration(read.again)
+  useNewUse(read.again)
   const { value, failure } = read
   if (failure instanceof Refusal && failure.status < 500) {
     return (
@@ -45,7 +45,7 @@ function Whole({ of: ref }: { of: string }) {
           <Arrived id={value.id} />
           <DeleteBundle bundle={value} />
           <BundleFacts bundle={value} />
-          <Difference of={value} />
+          {!isFeedOnly(value) && <Difference of={value} />}
           <Files content={value.content} />
         </>
       )}

@@ -172,6 +172,22 @@ await t.test('feeds are set, replaced, downloaded and unset', { ...inBrowser, ti
     await item(/^partner/).waitFor({ state: 'hidden' })
   })
 
+  await t.test('its bundle is known as that of a feed, and not offered for a configuration', async t => {
+    const [{ bundle } = { bundle: '' }] = await feedsOf()
+    await page.getByRole('link', { name: 'Content', exact: true }).click()
+    const row = page.getByRole('row', { name: new RegExp(`^${bundle.slice(0, 12)}.*feed of intelligence$`) })
+    await row.waitFor()
+    await row.getByRole('link').first().click()
+    await page.getByText('A feed of intelligence names it: it cannot be deleted.').waitFor()
+    t.ok(await page.getByRole('button', { name: 'Delete' }).isDisabled())
+    await page.getByText('intel/tor-exits').waitFor()
+    t.equal(await page.getByText('has its nodes load it').count(), 0)
+    t.equal(await page.getByRole('heading', { name: 'Difference' }).count(), 0)
+    t.same(await barriersOf(page), [])
+    await page.getByLabel('The bundle').getByRole('link', { name: 'Intelligence' }).click()
+    await item(/^tor-exits/).waitFor()
+  })
+
   await t.test('nothing keeps anybody from the page, in any theme and width', async t => {
     for (const [colorScheme, width] of [
       ['light', 375],
