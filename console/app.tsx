@@ -22,6 +22,7 @@ const Deploy = later(async () => (await import('./pages/deploy.js')).Deploy)
 const Content = later(async () => (await import('./pages/content.js')).Content)
 const BundlePage = later(async () => (await import('./pages/bundle.js')).BundlePage)
 const Options = later(async () => (await import('./pages/options.js')).Options)
+const Intel = later(async () => (await import('./pages/intel.js')).Intel)
 const Events = later(async () => (await import('./pages/events.js')).Events)
 const Requests = later(async () => (await import('./pages/requests.js')).Requests)
 const RequestPage = later(async () => (await import('./pages/request.js')).RequestPage)
@@ -36,6 +37,7 @@ const pages = [
   { path: '/deploy', name: 'Deploy' },
   { path: '/content', name: 'Content' },
   { path: '/options', name: 'Options' },
+  { path: '/intel', name: 'Intelligence' },
   { path: '/events', name: 'Events' },
   { path: '/requests', name: 'Requests' },
   { path: '/audit', name: 'Audit' }
@@ -98,6 +100,9 @@ function SignedIn({ stream }: { stream: Stream }) {
           <Route path="/content/:bundle">{({ bundle }) => <BundlePage key={bundle} bundle={bundle} />}</Route>
           <Route path="/options">
             <Options />
+          </Route>
+          <Route path="/intel">
+            <Intel />
           </Route>
           <Route path="/events">
             <Events />

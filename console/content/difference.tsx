@@ -1,11 +1,20 @@
 import { useMemo } from 'preact/hooks'
 import { api } from '../context.js'
-import { changesOf, choiceOf, earlierOf, shownRef, summaryOf, type Bundle, type FileChange } from '../model/bundles.js'
+import {
+  changesOf,
+  choiceOf,
+  earlierOf,
+  isFeedOnly,
+  shownRef,
+  summaryOf,
+  type Bundle,
+  type FileChange
+} from '../model/bundles.js'
 import { plain } from '../model/format.js'
 import { LongTable, type LongColumn } from '../parts/long-table.js'
 import { useQuery } from '../parts/query.js'
 import { useRead } from '../parts/read.js'
-import { useNewConfiguration } from './configurations.js'
+import { useNewUse } from './uses.js'
 
 /** From so many of the newest one can be chosen; any can be in the URL. */
 const choicesMax = 1000
@@ -36,8 +45,8 @@ export function Difference({ of: { id } }: { of: Bundle }) {
     const { data } = await api.GET('/v1/bundles', { params: { query: { limit: choicesMax } }, signal })
     return data!.bundles
   })
-  useNewConfiguration(list.again)
-  const others = (list.value ?? []).filter(one => one.id !== id)
+  useNewUse(list.again)
+  const others = (list.value ?? []).filter(one => one.id !== id && !isFeedOnly(one))
   const asked = query.get('from') ?? undefined
   const from = asked ?? (list.value && earlierOf(list.value, id)?.id)
   const isListed = others.some(one => one.id === from)

@@ -1,4 +1,4 @@
-import type { Bundle } from '../model/bundles.js'
+import { usersOf, type Bundle } from '../model/bundles.js'
 import { bytes, plain } from '../model/format.js'
 import { Link } from '../parts/link.js'
 import { Time } from '../parts/time.js'
@@ -21,7 +21,15 @@ export function BundleFacts({
         <dt>Used by</dt>
         <dd>
           {users.length > 0 ? (
-            `the ${users.join(' and the ')} configuration`
+            <>
+              {usersOf(users)}
+              {users.includes('intel') && (
+                <>
+                  {'. '}
+                  <Link href="/intel">Intelligence</Link>
+                </>
+              )}
+            </>
           ) : (
             <>
               no configuration; <code>"bundle": "{plain(names[0] ?? id)}"</code> in one has its nodes load it.{' '}

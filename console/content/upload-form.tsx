@@ -1,10 +1,12 @@
 import { useEffect, useLayoutEffect, useReducer, useRef, useState } from 'preact/hooks'
 import { useLocation } from 'wouter-preact'
 import { useMay } from '../context.js'
-import { renamingOf, sentText, titleOf, type Bundle } from '../model/bundles.js'
+import { renamingOf, titleOf, type Bundle } from '../model/bundles.js'
 import { bytes, plain } from '../model/format.js'
 import { DropZone } from '../parts/drop-zone.js'
+import { FileChoice } from '../parts/file-choice.js'
 import { Link } from '../parts/link.js'
+import { Sent } from '../parts/sent.js'
 import { useUpload, type Upload, type UploadState } from './upload.js'
 
 /** Where an archive is chosen, sent, and how far it is. `bundles`: those that are known. */
@@ -30,7 +32,14 @@ export function UploadForm({ bundles }: { bundles: readonly Bundle[] }) {
       {mayAct && <DropZone invitation="Drop the archive to upload it" onFile={one => upload.choose(one)} />}
       <form class="upload" onSubmit={send}>
         <div class="filters">
-          <Choice mayAct={mayAct && !isSending} onFile={one => upload.choose(one)} />
+          <FileChoice
+            name="Archive of a bundle"
+            accept=".tar,.gz,.tgz,application/x-tar,application/gzip"
+            disabled={!mayAct || isSending}
+            onFile={one => upload.choose(one)}
+          >
+            Choose an archive…
+          </FileChoice>
           <label>
             Name
             <input
@@ -62,7 +71,7 @@ export function UploadForm({ bundles }: { bundles: readonly Bundle[] }) {
         <p role="status" class="text">
           {file === undefined ? '' : `${isSending ? 'Uploading ' : ''}${plain(file.name)}, ${bytes(file.size)}`}
         </p>
-        {isSending && <Progress sent={sent} size={file!.size} />}
+        {isSending && <Sent sent={sent} size={file!.size} />}
         {failure && (
           <p role="alert" class="notice bad text">
             Not uploaded: {plain(failure.message)}
@@ -94,40 +103,4 @@ function useUploadState(upload: Upload): UploadState {
   const [, draw] = useReducer((count: number) => count + 1, 0)
   useLayoutEffect(() => upload.subscribe(() => draw(undefined)), [upload])
   return upload.state
-}
-
-function Choice({ mayAct, onFile }: { mayAct: boolean; onFile: (file: File) => void }) {
-  const input = useRef<HTMLInputElement>(null)
-  const choose = (event: Event) => {
-    const field = event.currentTarget as HTMLInputElement
-    const [file] = field.files ?? []
-    // The same file can be chosen again.
-    field.value = ''
-    if (file) onFile(file)
-  }
-  return (
-    <>
-      <button type="button" disabled={!mayAct} onClick={() => input.current?.click()}>
-        Choose an archive…
-      </button>
-      <input
-        ref={input}
-        type="file"
-        hidden
-        aria-label="Archive of a bundle"
-        accept=".tar,.gz,.tgz,application/x-tar,application/gzip"
-        disabled={!mayAct}
-        onChange={choose}
-      />
-    </>
-  )
-}
-
-function Progress({ sent, size }: { sent: number; size: number }) {
-  return (
-    <div>
-      <progress value={sent} max={size} aria-label="Sent" />
-      <p class="aside">{sentText(sent, size)}</p>
-    </div>
-  )
 }

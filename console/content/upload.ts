@@ -1,6 +1,5 @@
-import { refusalOf } from '../api.js'
-import { baseUrl } from '../context.js'
 import type { Bundle } from '../model/bundles.js'
+import { sendFile } from '../parts/send-file.js'
 import { sessionStore } from '../parts/session-store.js'
 
 /** How far an upload is. */
@@ -43,16 +42,18 @@ export class Upload {
     if (!file || sent !== undefined) return undefined
     const { signal } = (this.#closing = new AbortController())
     this.#set({ ...nothing, file, sent: 0 })
-    window.addEventListener('beforeunload', warn)
+    const query = name === '' ? '' : `?name=${encodeURIComponent(name)}`
     try {
-      const done = await sendArchive(file, name, { signal, onSent: sent => this.#set({ ...this.#state, sent }) })
-      this.#set({ ...nothing, file, done })
-      return done.bundle
+      const { status, answer: bundle } = await sendFile<Bundle>(
+        file,
+        { method: 'POST', path: `v1/bundles${query}` },
+        { signal, onSent: sent => this.#set({ ...this.#state, sent }) }
+      )
+      this.#set({ ...nothing, file, done: { bundle, isNew: status === 201 } })
+      return bundle
     } catch (error) {
       this.#set({ ...nothing, file, failure: signal.aborted ? undefined : (error as Error) })
       return undefined
-    } finally {
-      window.removeEventListener('beforeunload', warn)
     }
   }
 
@@ -73,42 +74,3 @@ export class Upload {
 }
 
 export const useUpload = sessionStore(() => new Upload())
-
-const warn = (event: BeforeUnloadEvent) => event.preventDefault()
-
-interface SendOptions {
-  signal: AbortSignal
-  /** Is told how many bytes are on their way. */
-  onSent: (bytes: number) => void
-}
-
-/**
- * Sends an archive as it is on the disk. Throws a Refusal, or an Error when it could not be read, or did not arrive. By
- * XMLHttpRequest: `fetch` does not tell how far it is.
- */
-async function sendArchive(file: File, name: string, { signal, onSent }: SendOptions) {
-  const query = name === '' ? '' : `?name=${encodeURIComponent(name)}`
-  const request = new XMLHttpRequest()
-  request.open('POST', `${baseUrl}v1/bundles${query}`)
-  request.setRequestHeader('content-type', 'application/octet-stream')
-  request.upload.onprogress = ({ loaded }) => onSent(loaded)
-  signal.addEventListener('abort', () => request.abort())
-  const status = await new Promise<number>(resolve => {
-    request.onloadend = () => resolve(request.status)
-    request.send(file)
-  })
-  signal.throwIfAborted()
-  if (status === 0) throw await reasonOf(file)
-  if (status >= 300) throw await refusalOf(new Response(request.responseText, { status }))
-  return { bundle: JSON.parse(request.responseText) as Bundle, isNew: status === 201 }
-}
-
-/** Returns why a file did not arrive: browsers do not say. */
-async function reasonOf(file: File): Promise<Error> {
-  try {
-    await file.slice(0, 1).arrayBuffer()
-  } catch {
-    return new Error('it cannot be read: it was changed or moved, or is a directory. Choose it again')
-  }
-  return new Error('the connection was lost before the controller has answered. It can be sent again')
-}

@@ -1,8 +1,9 @@
-import { useContext, useRef, useState } from 'preact/hooks'
+import { useContext, useState } from 'preact/hooks'
 import { useCluster, useMay } from '../context.js'
 import { fileForms, nameFor, type FileForm } from '../model/configuration-form.js'
 import { itemsOf, memberOf } from '../model/configuration-text.js'
 import { plain } from '../model/format.js'
+import { FileChoice } from '../parts/file-choice.js'
 import { DeskContext, useDesk } from './desk.js'
 import { connectedIn, type Work } from './work.js'
 
@@ -10,14 +11,6 @@ import { connectedIn, type Work } from './work.js'
 export function Sources({ work }: { work: Work }) {
   const mayLoad = useMay('operator')
   const isBusy = useDesk(({ state }) => state.busy !== undefined)
-  const input = useRef<HTMLInputElement>(null)
-  const choose = (event: Event) => {
-    const field = event.currentTarget as HTMLInputElement
-    const [file] = field.files ?? []
-    // The same file can be chosen again.
-    field.value = ''
-    if (file) void work.open(file)
-  }
   return (
     <div class="sources" role="group" aria-label="Get a configuration">
       <button type="button" disabled={!mayLoad} aria-disabled={isBusy} onClick={() => work.load('deployed')}>
@@ -26,17 +19,14 @@ export function Sources({ work }: { work: Work }) {
       <button type="button" disabled={!mayLoad} aria-disabled={isBusy} onClick={() => work.load('staged')}>
         Load what is staged
       </button>
-      <button type="button" aria-disabled={isBusy} onClick={() => input.current?.click()}>
-        Choose a file…
-      </button>
-      <input
-        ref={input}
-        type="file"
-        hidden
-        aria-label="File of a configuration"
+      <FileChoice
+        name="File of a configuration"
         accept=".json,.cfg,.conf,.ini,.txt,application/json,text/plain"
-        onChange={choose}
-      />
+        aria-disabled={isBusy}
+        onFile={file => void work.open(file)}
+      >
+        Choose a file…
+      </FileChoice>
       <button type="button" aria-disabled={isBusy} onClick={() => work.example()}>
         Example
       </button>

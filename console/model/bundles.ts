@@ -69,24 +69,41 @@ export function summaryOf({ added, removed, changed }: Omit<BundleDifference, 'f
 
 /**
  * Returns with which one of all a bundle is compared unless another one is chosen: what is deployed, else what is staged;
- * where there is none, or it is this one, what was uploaded before it. `bundles`: newest first.
+ * where there is none, or it is this one, what was uploaded before it, and is no file of a feed. `bundles`: newest first.
  */
 export function earlierOf(bundles: readonly Bundle[], id: string): Bundle | undefined {
   const usedBy = (state: Bundle['used_by'][number]) => bundles.find(({ used_by: users }) => users.includes(state))
   const used = usedBy('deployed') ?? usedBy('staged')
   if (used && used.id !== id) return used
   const at = bundles.findIndex(one => one.id === id)
-  return at < 0 ? undefined : bundles[at + 1]
+  return at < 0 ? undefined : bundles.slice(at + 1).find(one => !isFeedOnly(one))
 }
 
 /** Returns a bundle in a line of a choice, as `site · 7d3a8c0b5f5f · deployed`. */
 export const choiceOf = ({ id, names, used_by: users }: Bundle): string =>
-  [...names.map(plain), shortId(id), ...users].join(' · ')
+  [...names.map(plain), shortId(id), ...users.map(shownUser)].join(' · ')
+
+/** Returns whether a bundle is the file of a feed of intelligence, and nothing that configurations name. */
+export const isFeedOnly = ({ used_by: users }: Pick<Bundle, 'used_by'>): boolean =>
+  users.length > 0 && users.every(user => user === 'intel')
+
+/** Returns what names a bundle, as a word beside others. */
+export const shownUser = (user: Bundle['used_by'][number]): string => (user === 'intel' ? 'feed of intelligence' : user)
+
+/** Returns what names a bundle, as `the deployed and the staged configuration, and a feed of intelligence`. */
+export function usersOf(users: Bundle['used_by']): string {
+  const configurations = users.filter(user => user !== 'intel').map(user => `the ${user}`)
+  return [
+    ...(configurations.length > 0 ? [`${configurations.join(' and ')} configuration`] : []),
+    ...(users.includes('intel') ? ['a feed of intelligence'] : [])
+  ].join(', and ')
+}
 
 /** Returns why a bundle cannot be deleted; undefined when it can. */
 export function keptBy({ used_by: users }: Pick<Bundle, 'used_by'>): string | undefined {
   if (users.length === 0) return undefined
-  return `The ${users.join(' and the ')} configuration ${users.length === 1 ? 'names' : 'name'} it: it cannot be deleted.`
+  const [first, ...rest] = usersOf(users)
+  return `${first!.toUpperCase()}${rest.join('')} ${users.length === 1 ? 'names' : 'name'} it: it cannot be deleted.`
 }
 
 /** Returns what deleting a bundle would do, line by line. */
@@ -98,12 +115,6 @@ export function deletionOf({ names, files, size }: Pick<Bundle, 'names' | 'files
       : [`${names.map(plain).join(', ')} ${names.length === 1 ? 'points' : 'point'} to nothing then.`]),
     'Nothing that runs changes.'
   ]
-}
-
-/** Returns what has happened to an upload, as `12 MiB of 40 MiB, 30%`. Both in bytes. */
-export function sentText(sent: number, size: number): string {
-  if (sent >= size) return 'All of it is sent: the controller reads the rest.'
-  return `${bytes(sent)} of ${bytes(size)}, ${Math.floor((sent / size) * 100)}%`
 }
 
 /** Returns what uploading under a name would do to what the name means. */

@@ -72,6 +72,12 @@ export function bytes(value: number): string {
   return `${unit === 0 || size >= 100 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`
 }
 
+/** Returns how much of a file is sent, as `12 MiB of 40 MiB, 30%`. Both in bytes. */
+export function sentText(sent: number, size: number): string {
+  if (sent >= size) return 'All of it is sent: the controller reads the rest.'
+  return `${bytes(sent)} of ${bytes(size)}, ${Math.floor((sent / size) * 100)}%`
+}
+
 /** Returns a share, as `0.5%`; 0 only for none. */
 export function percent(value: number): string {
   if (value !== 0 && Math.abs(value) < 0.1) return '<0.1%'

@@ -6,8 +6,8 @@ export type SetOption = Schema['SetOption']
 /** A change of an option, as it is asked for. */
 export type OptionChange = { type: 'set_option'; name: string; value: string } | { type: 'unset_option'; name: string }
 
-/** What a success without a value means. */
-export const noValue = 'not running, or it has no such option'
+/** Returns what a node has answered to a change: the value that it has now, a JSON text, or that it has none. */
+export const toldOfOption = (value: string | undefined): string => value ?? 'not running, or it has no such option'
 
 const shortMax = 120
 

@@ -1,7 +1,6 @@
 import { plain } from '../model/format.js'
 import { shortValue, type OptionChange, type SetOption } from '../model/options.js'
-import { Link } from '../parts/link.js'
-import { Time } from '../parts/time.js'
+import { Of, SetList } from '../parts/set-list.js'
 
 /** The options that are set, each with what changes it. */
 export function OptionList({
@@ -12,29 +11,23 @@ export function OptionList({
   onAsk: (change: OptionChange) => void
 }) {
   return (
-    <ul class="options" aria-label="Options that are set">
-      {options.map(({ name, value, set_at: at, reqid }) => (
-        <li key={name}>
-          <strong class="text">
-            <code>{plain(name)}</code>
-          </strong>
-          <div class="value">
-            <Value value={value} />
-          </div>
-          <span class="aside">
-            <Time at={at} form="day" />, <Link href={`/requests/${reqid}`}>request</Link>
-          </span>
-          <span class="change-buttons">
-            <button type="button" onClick={() => onAsk({ type: 'set_option', name, value })}>
-              Change…<span class="visually-hidden"> {plain(name)}</span>
-            </button>
-            <button type="button" onClick={() => onAsk({ type: 'unset_option', name })}>
-              Unset…<span class="visually-hidden"> {plain(name)}</span>
-            </button>
-          </span>
-        </li>
-      ))}
-    </ul>
+    <SetList
+      name="Options that are set"
+      items={options}
+      valueOf={({ value }) => <Value value={value} />}
+      buttonsOf={({ name, value }) => (
+        <>
+          <button type="button" onClick={() => onAsk({ type: 'set_option', name, value })}>
+            Change…
+            <Of name={name} />
+          </button>
+          <button type="button" onClick={() => onAsk({ type: 'unset_option', name })}>
+            Unset…
+            <Of name={name} />
+          </button>
+        </>
+      )}
+    />
   )
 }
 

@@ -1,4 +1,4 @@
-import { useNewConfiguration } from '../content/configurations.js'
+import { useNewUse } from '../content/uses.js'
 import { DeleteBundle } from '../content/delete-bundle.js'
 import { Difference } from '../content/difference.js'
 import { BundleFacts } from '../content/facts.js'
@@ -6,11 +6,12 @@ import { Files } from '../content/files.js'
 import { Arrived } from '../content/arrived.js'
 import { Refusal } from '../api.js'
 import { api, useMay } from '../context.js'
-import { shownRef } from '../model/bundles.js'
+import { isFeedOnly, shownRef } from '../model/bundles.js'
 import { plain } from '../model/format.js'
 import { Link } from '../parts/link.js'
 import { Page } from '../parts/page.js'
 import { useRead } from '../parts/read.js'
+import { Reading } from '../parts/reading.js'
 
 /** One bundle, by its id or a name: what it is, its files, and what is different in it. */
 export function BundlePage({ bundle }: { bundle: string }) {
@@ -23,11 +24,12 @@ export function BundlePage({ bundle }: { bundle: string }) {
 }
 
 function Whole({ of: ref }: { of: string }) {
-  const { value, failure, again } = useRead(ref, async signal => {
+  const read = useRead(ref, async signal => {
     const { data } = await api.GET('/v1/bundles/{bundle}', { params: { path: { bundle: ref } }, signal })
     return data!
   })
-  useNewConfiguration(again)
+  useNewUse(read.again)
+  const { value, failure } = read
   if (failure instanceof Refusal && failure.status < 500) {
     return (
       <p class="notice doubt">
@@ -37,23 +39,13 @@ function Whole({ of: ref }: { of: string }) {
   }
   return (
     <>
-      {failure && (
-        <div role="alert" class="notice bad">
-          <p>It could not be read: {plain(failure.message)}</p>
-          <p class="buttons">
-            <button type="button" onClick={again}>
-              Read again
-            </button>
-          </p>
-        </div>
-      )}
-      {!value && !failure && <p aria-busy="true">Reading…</p>}
+      <Reading of={read} what="It" />
       {value && (
         <>
           <Arrived id={value.id} />
           <DeleteBundle bundle={value} />
           <BundleFacts bundle={value} />
-          <Difference of={value} />
+          {!isFeedOnly(value) && <Difference of={value} />}
           <Files content={value.content} />
         </>
       )}

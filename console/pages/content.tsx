@@ -1,7 +1,7 @@
-import { useNewConfiguration } from '../content/configurations.js'
 import { UploadForm } from '../content/upload-form.js'
+import { useNewUse } from '../content/uses.js'
 import { api, useMay } from '../context.js'
-import { shortId, type Bundle } from '../model/bundles.js'
+import { shortId, shownUser, type Bundle } from '../model/bundles.js'
 import { bytes, plain } from '../model/format.js'
 import { Link } from '../parts/link.js'
 import { ListFoot } from '../parts/list-foot.js'
@@ -19,7 +19,7 @@ export function Content() {
     const { data } = await api.GET('/v1/bundles', { params: { query: { limit: pageLength, after } }, signal })
     return { items: data!.bundles, next: data!.next }
   })
-  useNewConfiguration(list.again)
+  useNewUse(list.again)
   return (
     <Page title="Content" help="content">
       <UploadForm bundles={list.items} />
@@ -57,7 +57,7 @@ function Row({
         <Time at={at} form="day" />
       </td>
       <td class="text">{plain(by ?? '')}</td>
-      <td>{users.join(', ')}</td>
+      <td>{users.map(shownUser).join(', ')}</td>
     </tr>
   )
 }

@@ -19,9 +19,15 @@ const columns: readonly LongColumn<NodeAnswer>[] = [
   }
 ]
 
-/** What each node has answered to a change. `silent`: what it means that a node has no value. */
-export function NodeResults({ results, silent }: { results: readonly RequestResult[]; silent: string }) {
-  const answers = useMemo(() => answersOf(results, silent), [results, silent])
+/** What each node has answered to a change. `told`: says what its value means, or that it has none. */
+export function NodeResults({
+  results,
+  told
+}: {
+  results: readonly RequestResult[]
+  told: (value: string | undefined) => string
+}) {
+  const answers = useMemo(() => answersOf(results, told), [results, told])
   if (answers.length === 0) return null
   return <LongTable name="Answers of nodes" columns={columns} rows={answers} keyOf={({ node }) => node} />
 }

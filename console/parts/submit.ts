@@ -3,30 +3,35 @@ import { submit, type ClusterRequest, type RequestType } from '../../src/client/
 import { uniqueId, type Refusal } from '../api.js'
 import { api } from '../context.js'
 
-export interface Submission {
+/** A change that is submitted as a request. */
+export interface Submission<Args = object> {
   /** The request that was accepted. */
   request: ClusterRequest | undefined
   isBusy: boolean
   /** Why it was refused, or did not arrive. */
   failure: Error | Refusal | undefined
-  submit: (args: object) => Promise<ClusterRequest | undefined>
+  submit: (args: Args) => Promise<ClusterRequest | undefined>
   reset: () => void
 }
 
+/** Returns what submits requests of a type. */
+export const useSubmit = (type: RequestType): Submission =>
+  useSubmission((args, key) => submit(api, type, args, { key }))
+
 /**
- * Returns what submits requests of a type. The same intention has the same key, however often its button is pressed or
+ * Returns what submits requests, by `send`. The same intention has the same key, however often its button is pressed or
  * its answer is lost: it is done once. It is another one after `reset`, and once it was accepted.
  */
-export function useSubmit(type: RequestType): Submission {
+export function useSubmission<Args>(send: (args: Args, key: string) => Promise<ClusterRequest>): Submission<Args> {
   const key = useRef(uniqueId())
   const [request, setRequest] = useState<ClusterRequest>()
   const [isBusy, setBusy] = useState(false)
   const [failure, setFailure] = useState<Error>()
-  const send = async (args: object) => {
+  const submitOnce = async (args: Args) => {
     setBusy(true)
     setFailure(undefined)
     try {
-      const accepted = await submit(api, type, args, { key: key.current })
+      const accepted = await send(args, key.current)
       key.current = uniqueId()
       setRequest(accepted)
       return accepted
@@ -44,7 +49,7 @@ export function useSubmit(type: RequestType): Submission {
     setRequest(undefined)
     setFailure(undefined)
   }
-  return { request, isBusy, failure, submit: send, reset }
+  return { request, isBusy, failure, submit: submitOnce, reset }
 }
 
 const waitSeconds = 30

@@ -17,6 +17,7 @@ export const consolePaths = [
   '/content',
   '/content/:bundle',
   '/options',
+  '/intel',
   '/events',
   '/requests',
   '/requests/:reqid',

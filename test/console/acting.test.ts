@@ -1,11 +1,12 @@
 import t from 'tap'
+import { consolePaths } from '../../src/server/console.js'
 import { configurationOf } from '../flow/cluster.js'
 import { startTestAgent } from '../support/agent.js'
 import { barriersOf, inBrowser, startBrowser } from '../support/browser.js'
 import { getJson } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { until } from '../support/until.js'
-import { isLive, openContext, openTab, troubleOf } from './console.js'
+import { isLive, openContext, openTab, overflowOf, troubleOf } from './console.js'
 
 const sensors = ['sensor-1', 'sensor-2'] as const
 
@@ -91,22 +92,25 @@ await t.test('the pages, and what is done from them', { ...inBrowser, timeout: 4
     const { requests } = await getJson(`${url}/v1/requests?type=deploy`)
     const value = Array.from({ length: 40 }, (_, n) => `10.${n}.0.0/16`).join(',')
     t.equal((await ask('set_option', { name: 'Site::local_nets', value })).state, 'succeeded')
-    const nodes = ['nodes', 'nodes/worker-1', 'hosts', 'hosts/sensor-1', 'groups']
-    const paths = ['', ...nodes, 'deploy', 'options', 'events', 'requests']
+    const body = '#fields\tindicator\tindicator_type\tmeta.source\n192.0.2.1\tIntel::ADDR\ttest\n'
+    const feed = await fetch(`${url}/v1/intel/tor-exits`, { method: 'PUT', headers: { prefer: 'wait=30' }, body })
+    t.match(await feed.json(), { state: 'succeeded' })
+    const [{ bundle }] = (await getJson(`${url}/v1/intel`)).feeds
+    const named: Record<string, string> = { node: 'worker-1', instance: 'sensor-1', bundle, reqid: requests[0].reqid }
+    const paths = consolePaths.map(path => path.slice(1).replace(/:(\w+)/, (_, name: string) => named[name]!))
     for (const [colorScheme, width] of [
       ['light', 1280],
       ['dark', 375]
     ] as const) {
       const context = await openContext(t, browser, { colorScheme, viewport: { width, height: 800 } })
       const tab = await openTab(context, url)
-      for (const path of [...paths, `requests/${requests[0].reqid}`, 'audit']) {
+      for (const path of paths) {
         await tab.goto(`${url}/${path}`)
         await isLive(tab)
         await tab.getByRole('heading', { level: 1 }).waitFor()
         await until(async () => (await tab.locator('main [aria-busy=true]').count()) === 0, `/${path} is there`)
         t.same(await barriersOf(tab), [], `/${path}, ${colorScheme}`)
-        const widths: [number, number] = await tab.evaluate('[document.documentElement.scrollWidth, innerWidth]')
-        t.ok(widths[0] <= widths[1], `/${path} is as wide as the window: ${widths.join(' of ')}`)
+        t.equal(await overflowOf(tab), undefined, `/${path} is as wide as the window`)
         const help = tab.getByRole('link', { name: /^Guide: / })
         t.equal(
           (await fetch((await help.getAttribute('href'))!.replace(/^/, `${url}/`))).status,

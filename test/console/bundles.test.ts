@@ -5,9 +5,9 @@ import {
   deletionOf,
   earlierOf,
   filesWith,
+  isFeedOnly,
   keptBy,
   renamingOf,
-  sentText,
   shownRef,
   summaryOf,
   titleOf,
@@ -83,6 +83,8 @@ await t.test('compares with what is deployed, and that with what was there befor
   t.equal(earlierOf([bundle('d'), bundle('c')], idOf('d'))?.id, idOf('c'))
   t.equal(earlierOf([bundle('d')], idOf('d')), undefined)
   t.equal(earlierOf([bundle('d')], idOf('e')), undefined, 'one that is not listed')
+  const feed = bundle('c', { used_by: ['intel'] })
+  t.equal(earlierOf([bundle('d'), feed, bundle('b')], idOf('d'))?.id, idOf('b'), 'not the file of a feed')
 })
 
 await t.test('says what deleting does, and why it is not done', async t => {
@@ -91,6 +93,11 @@ await t.test('says what deleting does, and why it is not done', async t => {
   t.match(
     keptBy(bundle('a', { used_by: ['deployed', 'staged'] })),
     /^The deployed and the staged configuration name it/
+  )
+  t.equal(keptBy(bundle('a', { used_by: ['intel'] })), 'A feed of intelligence names it: it cannot be deleted.')
+  t.match(
+    keptBy(bundle('a', { used_by: ['deployed', 'staged', 'intel'] })),
+    /^The deployed and the staged configuration, and a feed of intelligence name it/
   )
   t.same(deletionOf(bundle('a', { names: ['site'], files: 3 })), [
     '3 files (2.0 KiB) are deleted at the controller.',
@@ -101,10 +108,14 @@ await t.test('says what deleting does, and why it is not done', async t => {
   t.match(deletionOf(bundle('a'))[0], /^1 file \(2.0 KiB\) is deleted/)
 })
 
-await t.test('says how far an upload is, and what becomes of its name', async t => {
-  t.equal(sentText(0, 2048), '0 B of 2.0 KiB, 0%')
-  t.equal(sentText(2047, 2048), '2.0 KiB of 2.0 KiB, 99%', 'not 100% before the end')
-  t.match(sentText(2048, 2048), /^All of it is sent/)
+await t.test('tells the file of a feed from what configurations name', async t => {
+  t.ok(isFeedOnly(bundle('a', { used_by: ['intel'] })))
+  t.notOk(isFeedOnly(bundle('a', { used_by: ['staged', 'intel'] })))
+  t.notOk(isFeedOnly(bundle('a')))
+  t.equal(choiceOf(bundle('b', { used_by: ['staged', 'intel'] })), 'bbbbbbbbbbbb · staged · feed of intelligence')
+})
+
+await t.test('says what becomes of the name of an upload', async t => {
   const bundles = [bundle('a', { names: ['site'] })]
   t.match(renamingOf(bundles, 'site'), /^site points to aaaaaaaaaaaa now/)
   t.equal(renamingOf(bundles, 'new'), undefined)

@@ -1,8 +1,11 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import type { Test } from 'tap'
 import type { InstanceNode } from '../../schemas/api.js'
+import { tokenCommand } from '../../src/cli/offline-tokens.js'
+import { complaintsOf, startBrowser } from '../support/browser.js'
 import { getJson } from '../support/client.js'
-import { complaintsOf } from '../support/browser.js'
+import { startTestController } from '../support/controller.js'
+import { directoryOf } from '../support/directory.js'
 import { until } from '../support/until.js'
 
 const complaints = new WeakMap<Page, string[]>()
@@ -30,6 +33,62 @@ export async function openContext(
   const context = await browser.newContext(options)
   t.teardown(() => context.close())
   return context
+}
+
+/** A file as a page gets it; or the path of one. */
+type ChosenFile = string | { name: string; mimeType: string; buffer: Buffer }
+
+/** Chooses a file as people do, but for the window of the system. */
+export async function chooseFile(page: Page, button: string, file: ChosenFile): Promise<void> {
+  const chooser = page.waitForEvent('filechooser')
+  await page.getByRole('button', { name: button }).click()
+  await (await chooser).setFiles(file)
+}
+
+/** Drags a file over a page until that takes it, and drops it there. */
+export async function dropFile(page: Page, name: string, content: Uint8Array): Promise<void> {
+  const drag = async (type: 'dragover' | 'drop') => {
+    const dispatch = ({ type, name, bytes }: { type: string; name: string; bytes: number[] }) => {
+      const { DataTransfer, DragEvent, File, window } = globalThis as any
+      const dataTransfer = new DataTransfer()
+      dataTransfer.items.add(new File([new Uint8Array(bytes)], name))
+      window.dispatchEvent(new DragEvent(type, { dataTransfer, cancelable: true }))
+    }
+    await page.evaluate(dispatch, { type, name, bytes: [...content] })
+  }
+  await until(async () => {
+    await drag('dragover')
+    return (await page.locator('.drop-here').count()) > 0
+  }, 'the page takes it')
+  await drag('drop')
+}
+
+/** Returns what has a page send so many bytes in a second; 0: as many as it can. */
+export async function throttle(page: Page): Promise<(bytes: number) => Promise<void>> {
+  const session = await page.context().newCDPSession(page)
+  await session.send('Network.enable')
+  return async bytes => {
+    const none = { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: bytes === 0 ? -1 : bytes }
+    await session.send('Network.emulateNetworkConditions', none)
+  }
+}
+
+/** Returns by how much a page is wider than its window; undefined where it is not. */
+export async function overflowOf(page: Page): Promise<string | undefined> {
+  const [wide, window]: [number, number] = await page.evaluate('[document.documentElement.scrollWidth, innerWidth]')
+  return wide <= window ? undefined : `${wide} of ${window}`
+}
+
+/** Opens a page of a controller that has authentication, as a viewer. */
+export async function openAsViewer(t: Test, path: string): Promise<Page> {
+  const directory = directoryOf(t)
+  const token = await tokenCommand(['create'], { role: 'viewer', name: 'viewer' }, directory)
+  const flags = { 'management-state-dir': directory, 'controller-authentication': 'token' }
+  const { url } = await startTestController(t, flags)
+  const page = await openTab(await openContext(t, await startBrowser(t)), url + path)
+  await page.getByLabel('Token').fill(token)
+  await page.getByRole('button', { name: 'Log in' }).click()
+  return page
 }
 
 export const isLive = (page: Page) => page.getByRole('status').getByText('Live', { exact: true }).waitFor()

@@ -12,7 +12,7 @@ import { answerOf, getJson } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
 import { until } from '../support/until.js'
-import { isLive, openContext, openTab, troubleOf } from './console.js'
+import { chooseFile, dropFile, isLive, openContext, openTab, overflowOf, throttle, troubleOf } from './console.js'
 
 const evil = '<img src=x onerror="window.isTaken = true">'
 const hidden = 'a\u202egnp.zeek'
@@ -33,24 +33,9 @@ async function push(url: string, name: string, ...entries: readonly TarEntry[]):
 const bundlesOf = async (url: string): Promise<{ id: string; names: string[] }[]> =>
   (await getJson(`${url}/v1/bundles`)).bundles
 
-/** Chooses a file as people do, but for the window of the system. */
-async function choose(page: Page, file: string | { name: string; mimeType: string; buffer: Buffer }): Promise<void> {
-  const chooser = page.waitForEvent('filechooser')
-  await page.getByRole('button', { name: 'Choose an archive…' }).click()
-  await (await chooser).setFiles(file)
-}
+const choose = (page: Page, file: Parameters<typeof chooseFile>[2]) => chooseFile(page, 'Choose an archive…', file)
 const archive = (buffer: Buffer, name = 'site.tar') => ({ name, mimeType: 'application/x-tar', buffer })
 const upload = (page: Page) => page.getByRole('button', { name: 'Upload', exact: true })
-
-/** Has a page send so many bytes in a second; 0: as many as it can. */
-async function throttle(page: Page): Promise<(bytes: number) => Promise<void>> {
-  const session = await page.context().newCDPSession(page)
-  await session.send('Network.enable')
-  return async bytes => {
-    const none = { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: bytes === 0 ? -1 : bytes }
-    await session.send('Network.emulateNetworkConditions', none)
-  }
-}
 
 await t.test('bundles are seen, compared, uploaded and deleted', { ...inBrowser, timeout: 400_000 }, async t => {
   const { url, ask } = await startTestController(t, { 'controller-bundle-max-bytes': String(maxBytes) })
@@ -172,13 +157,7 @@ await t.test('bundles are seen, compared, uploaded and deleted', { ...inBrowser,
   await t.test('what is dropped is taken; what is there already is said to be', async () => {
     await page.getByRole('link', { name: 'Content', exact: true }).click()
     await list.getByRole('row').nth(4).waitFor()
-    const bytes = [...tarOf({ path: 'intel/feed.dat', content: 'x' })]
-    await page.evaluate(bytes => {
-      const { DataTransfer, DragEvent, File, window } = globalThis as any
-      const dataTransfer = new DataTransfer()
-      dataTransfer.items.add(new File([new Uint8Array(bytes)], 'dropped.tar'))
-      window.dispatchEvent(new DragEvent('drop', { dataTransfer, cancelable: true }))
-    }, bytes)
+    await dropFile(page, 'dropped.tar', tarOf({ path: 'intel/feed.dat', content: 'x' }))
     await page.getByText('dropped.tar, ').waitFor()
     await upload(page).click()
     await page.getByText('dropped.tar is uploaded: its content was there already').waitFor()
@@ -255,8 +234,7 @@ await t.test('bundles are seen, compared, uploaded and deleted', { ...inBrowser,
         await tab.getByRole('region', { name: last }).waitFor()
         await until(async () => (await tab.locator('main [aria-busy=true]').count()) === 0, `/${path} is there`)
         t.same(await barriersOf(tab), [], `/${path}, ${colorScheme}`)
-        const widths: [number, number] = await tab.evaluate('[document.documentElement.scrollWidth, innerWidth]')
-        t.ok(widths[0] <= widths[1], `/${path} is as wide as the window: ${widths.join(' of ')}`)
+        t.equal(await overflowOf(tab), undefined, `/${path} is as wide as the window`)
         const help = tab.getByRole('link', { name: /^Guide: / })
         t.equal((await fetch(`${url}/${await help.getAttribute('href')}`)).status, 200, 'its guide is there')
       }

@@ -3,6 +3,8 @@ import { answersOf } from '../../console/model/node-answers.js'
 
 const result = (node: string, more: object) => ({ reqid: 'r', success: true, instance: 'sensor-1', node, ...more })
 
+const told = (value: string | undefined) => value ?? 'none'
+
 await t.test('what has failed comes first, and what few say before what many do', async t => {
   const refused = 'not changed: another node refuses the value'
   const answers = answersOf(
@@ -12,7 +14,7 @@ await t.test('what has failed comes first, and what few say before what many do'
       result('worker-3', { success: false, error: 'Could not convert' }),
       { reqid: 'r', success: false, instance: 'sensor-2', error: 'it is told when it connects' }
     ],
-    'none'
+    told
   )
   t.same(
     answers.map(({ node, tone }) => [node, tone]),
@@ -30,7 +32,7 @@ await t.test('what has failed comes first, and what few say before what many do'
         result('c', {}),
         result('d', { success: false })
       ],
-      'none'
+      told
     ).map(({ node, tone, text }) => [node, tone, text]),
     [
       ['d', 'bad', 'failed'],

@@ -1,13 +1,11 @@
 import t from 'tap'
-import { tokenCommand } from '../../src/cli/offline-tokens.js'
 import { configurationOf } from '../flow/cluster.js'
 import { startTestAgent } from '../support/agent.js'
 import { barriersOf, inBrowser, startBrowser } from '../support/browser.js'
 import { getJson } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
-import { directoryOf } from '../support/directory.js'
 import { until } from '../support/until.js'
-import { isLive, openContext, openTab, troubleOf } from './console.js'
+import { isLive, openAsViewer, openContext, openTab, troubleOf } from './console.js'
 
 const sensors = ['sensor-1', 'sensor-2'] as const
 const name = 'Site::local_nets'
@@ -119,15 +117,7 @@ await t.test('options are set, changed and unset while nodes run', { ...inBrowse
 })
 
 await t.test('a viewer is told why it sees none', inBrowser, async t => {
-  const directory = directoryOf(t)
-  const viewer = await tokenCommand(['create'], { role: 'viewer', name: 'viewer' }, directory)
-  const { url } = await startTestController(t, {
-    'management-state-dir': directory,
-    'controller-authentication': 'token'
-  })
-  const page = await openTab(await openContext(t, await startBrowser(t)), `${url}/options`)
-  await page.getByLabel('Token').fill(viewer)
-  await page.getByRole('button', { name: 'Log in' }).click()
+  const page = await openAsViewer(t, '/options')
   await page.getByText('To see which options are set, and to change them, takes the role operator.').waitFor()
   await page.getByRole('link', { name: 'Groups' }).click()
   await page.getByText('To see groups takes the role operator').waitFor()

@@ -12,6 +12,7 @@ import {
   percent,
   plain,
   plainOutput,
+  sentText,
   span
 } from '../../console/model/format.js'
 import { consequences, named, ofInstance, ofNodes } from '../../console/model/selection.js'
@@ -25,6 +26,12 @@ await t.test('numbers have units that people read', async t => {
   t.same([0, 0.04, 0.5, 12, 250.4].map(percent), ['0%', '<0.1%', '0.5%', '12%', '250%'])
   t.same([0.012, 2.5].map(lag), ['12 ms', '2.5 s'])
   t.same([counted(1, 'node'), counted(2, 'node')], ['1 node', '2 nodes'])
+})
+
+await t.test('how much of a file is sent is all of it only at the end', async t => {
+  t.equal(sentText(0, 2048), '0 B of 2.0 KiB, 0%')
+  t.equal(sentText(2047, 2048), '2.0 KiB of 2.0 KiB, 99%')
+  t.match(sentText(2048, 2048), /^All of it is sent/)
 })
 
 await t.test('times are in the zone of the viewer, with its offset', async t => {
