@@ -73,7 +73,7 @@ await t.test('feeds of intelligence are set while nodes run', async whole => {
     const { json } = await put('tor', `${header}x\tIntel::NO_SUCH\ttest\n`)
     t.match(json, {
       state: 'failed',
-      results: [{ node: 'manager', error: /line 2: Value 'Intel::NO_SUCH' for stream .* is not a valid enum\.$/ }]
+      results: [{ node: 'manager', error: /^tor, line 2: Value 'Intel::NO_SUCH' for stream .* is not a valid enum\.$/ }]
     })
     t.same((await known()).sort(), ['192.0.2.2', '192.0.2.3', '198.51.100.7'])
     t.same(

@@ -279,7 +279,9 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       outcomes = await Promise.all(
         nodes
           .filter(({ node }) => node.role === 'MANAGER')
-          .map(node => setFeeds(node, this.#optionsOf(node.node), this.#feedFiles.get(changed), ending))
+          .map(node =>
+            setFeeds(node, this.#optionsOf(node.node), { name: changed, path: this.#feedFiles.get(changed) }, ending)
+          )
       )
       clear()
       // Those of before are what the manager goes back to, should it refuse these.

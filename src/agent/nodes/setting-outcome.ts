@@ -48,11 +48,14 @@ export const readsFeeds = (paths: readonly string[]): RuntimeOption[] =>
 export async function setFeeds(
   node: ManagedNode,
   options: readonly RuntimeOption[],
-  path: string | undefined,
+  { name, path }: { name: string; path: string | undefined },
   signal: AbortSignal
 ): Promise<SettingOutcome> {
   const result = await setOptions(node, options, feedsOption, signal)
-  if (result.outcome !== 'set') return result
+  const { outcome, error } = result
+  // Zeek names the file by its path, which tells nobody anything.
+  if (error !== undefined && path !== undefined) return { ...result, error: error.replaceAll(path, name) }
+  if (outcome !== 'set') return result
   const set: SettingOutcome = { node: node.node.name, outcome: 'set' }
   if (path === undefined) return set
   try {
