@@ -70,7 +70,7 @@ export const intelRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; cl
         summary: 'Set a feed of intelligence while nodes run',
         description: `The body is a file as Zeek's intelligence framework reads it, of any media type. A file with a fault is refused with its lines, and nothing is kept. Else it submits the request set_intel. ${setting.timesOut}`,
         params,
-        body: { content: streamed(['text/tab-separated-values', 'application/octet-stream'], 'The file.', example) }
+        body: { content: streamed(['application/octet-stream'], 'The file.', example) }
       }
     },
     async (request, reply) => {

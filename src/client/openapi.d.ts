@@ -5950,11 +5950,6 @@ export interface operations {
                  * @example #fields	indicator	indicator_type	meta.source
                  *     192.0.2.1	Intel::ADDR	tor-exits
                  */
-                "text/tab-separated-values": string;
-                /**
-                 * @example #fields	indicator	indicator_type	meta.source
-                 *     192.0.2.1	Intel::ADDR	tor-exits
-                 */
                 "application/octet-stream": string;
             };
         };
