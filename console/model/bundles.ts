@@ -83,10 +83,19 @@ export function earlierOf(bundles: readonly Bundle[], id: string): Bundle | unde
 export const choiceOf = ({ id, names, used_by: users }: Bundle): string =>
   [...names.map(plain), shortId(id), ...users].join(' · ')
 
+/** What can name a bundle, in words. */
+const userTexts: Record<Bundle['used_by'][number], string> = {
+  deployed: 'the deployed configuration',
+  staged: 'the staged configuration',
+  intel: 'a feed of intelligence',
+  revision: 'a revision'
+}
+
 /** Returns why a bundle cannot be deleted; undefined when it can. */
 export function keptBy({ used_by: users }: Pick<Bundle, 'used_by'>): string | undefined {
   if (users.length === 0) return undefined
-  return `The ${users.join(' and the ')} configuration ${users.length === 1 ? 'names' : 'name'} it: it cannot be deleted.`
+  const text = users.map(user => userTexts[user]).join(' and ')
+  return `${text[0]!.toUpperCase()}${text.slice(1)} ${users.length === 1 ? 'names' : 'name'} it: it cannot be deleted.`
 }
 
 /** Returns what deleting a bundle would do, line by line. */

@@ -28,6 +28,7 @@ import type { Store } from '../store/store.js'
 import { timedOut, type Answer, type Task, type Work } from '../requests/task.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
 import type { Bundles } from './bundles.js'
+import type { Revisions } from './revisions.js'
 import type { Checks } from './work/checks.js'
 import type { Deployer } from './cluster/deployer.js'
 import type { Fleet } from './fleet.js'
@@ -57,6 +58,7 @@ export interface ControllerParts {
   hub: Hub
   fleet: Fleet
   bundles: Bundles
+  revisions: Revisions
   checks: Checks
   deployer: Deployer
   queries: Queries
@@ -89,6 +91,11 @@ export class Controller {
   /** The bundles that were uploaded. */
   get bundles(): Bundles {
     return this.#parts.bundles
+  }
+
+  /** The deployments that are kept. */
+  get revisions(): Revisions {
+    return this.#parts.revisions
   }
 
   get hub(): Hub {
@@ -215,12 +222,10 @@ export class Controller {
 
   /** Returns the default timeout of a request, in seconds: for a caller who sets none. */
   patience(type: RequestType, args: RequestArguments): number {
-    const {
-      settings,
-      fleet,
-      cluster: { staged }
-    } = this.#parts
-    return timeoutOf(type, args, { settings, fleet, deployed: this.deployed(), staged })
+    const { settings, fleet } = this.#parts
+    const staged = this.#configuration('staged')
+    const deploying = args.revision === undefined ? staged : this.revisions.find(args.revision)
+    return timeoutOf(type, args, { settings, fleet, deployed: this.deployed(), staged: deploying })
   }
 
   /** Returns a request. Throws `not_found`. */
@@ -255,15 +260,21 @@ export class Controller {
   }
 
   /**
-   * Returns a configuration; of the ready one also why each worker of a group runs where it does. Throws `not_found`.
+   * Returns a configuration; of the ready one also why each worker of a group runs where it does, of the deployed one
+   * its revision. Throws `not_found`.
    */
-  document(state: ConfigurationState): { configuration: ClusterConfiguration; placements: WorkerPlacement[] } {
-    const { deployer } = this.#parts
+  document(state: ConfigurationState): {
+    configuration: ClusterConfiguration
+    placements: WorkerPlacement[]
+    revision?: number | undefined
+  } {
+    const { deployer, cluster } = this.#parts
     // The ready one is the staged one as it would be deployed now.
     const held = state === 'ready' ? 'staged' : state
     const configuration = this.#configuration(held)
     if (!configuration) throw new AppError('not_found', `no ${held} configuration available`)
-    if (state !== 'ready') return { configuration, placements: [] }
+    if (state === 'staged') return { configuration, placements: [] }
+    if (state === 'deployed') return { configuration, placements: [], revision: cluster.revision }
     const plan = deployer.preview(configuration)
     return {
       configuration: plan.configuration,
@@ -302,7 +313,7 @@ export class Controller {
     get_instances: () => ({ now: () => this.#parts.state.getInstances() }),
     stage_configuration: args => ({ now: () => this.#stage(args) }),
     get_configuration: args => ({ now: () => this.#getConfiguration(args) }),
-    deploy: args => task => this.#parts.deployer.deploy(this.#configuration('staged'), args, task),
+    deploy: args => task => this.#deploy(args, task),
     get_nodes: () => ({ now: () => this.#parts.state.getNodes() }),
     get_id_value: args => task => this.#getIdValue(args, task),
     start: args => task => this.#parts.operations.start(args, task),
@@ -322,6 +333,12 @@ export class Controller {
       task =>
         this.#parts.queries.askEach('cleanup', { remove }, args, task),
     test_timeout: () => task => this.#timeOut(task)
+  }
+
+  async #deploy(args: Arguments<'deploy'>, task: Task): Promise<Answer> {
+    const { revision } = args
+    const configuration = revision === undefined ? this.#configuration('staged') : this.revisions.toDeploy(revision)
+    return await this.#parts.deployer.deploy(configuration, args, task)
   }
 
   /** Asks for values, and masks what is secret in them: an agent of an earlier version does not. */

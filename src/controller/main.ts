@@ -10,6 +10,7 @@ import { ConfigurationTable } from '../store/configurations.js'
 import { BundleTable } from '../store/bundles.js'
 import { EventLog } from '../store/events.js'
 import { RequestTable } from '../store/requests.js'
+import { RevisionTable } from '../store/revisions.js'
 import { feedTable } from '../store/feeds.js'
 import { runtimeOptionTable } from '../store/runtime-options.js'
 import { Store } from '../store/store.js'
@@ -35,6 +36,8 @@ import { Intel } from './work/intel.js'
 import { Options } from './work/options.js'
 import { Pruning } from './pruning.js'
 import { Queries } from './work/queries.js'
+import { Revisions } from './revisions.js'
+import { secretNames } from '../security/secret-names.js'
 import { createServer } from '../server/server.js'
 import { State } from './cluster/state.js'
 
@@ -95,7 +98,7 @@ export async function startController({
     now,
     agent
   })
-  const table = new RequestTable(store)
+  const [table, revisionTable] = [new RequestTable(store), new RevisionTable(store)]
   const requests = new Requests({
     table,
     journal,
@@ -104,6 +107,9 @@ export async function startController({
     now,
     pendingMax: settings.controller_pending_max,
     pendingMaxOfClient: settings.controller_pending_per_client,
+    onConcluded: ({ type, reqid, state }) => {
+      if (type === 'deploy') revisionTable.conclude(reqid, state)
+    },
     onStarted: request => messages.started(request),
     onFinished: (request, by) => {
       metrics.finished(request)
@@ -113,7 +119,8 @@ export async function startController({
   })
   const cluster = new Cluster(store, new ConfigurationTable(store), {
     options: runtimeOptionTable(store),
-    feeds: feedTable(store)
+    feeds: feedTable(store),
+    revisions: revisionTable
   })
   const bundles = new Bundles({
     directory: join(settings.management_state_dir, 'bundles'),
@@ -141,6 +148,7 @@ export async function startController({
     fleet,
     checks,
     log,
+    now,
     complain: (message, instance) => notifications.complain(message, instance),
     ready: instances => notifications.agentsReady(instances)
   })
@@ -163,6 +171,11 @@ export async function startController({
     hub,
     fleet,
     bundles,
+    revisions: new Revisions({
+      table: revisionTable,
+      bundles,
+      isSecret: secretNames(settings.management_secrets)
+    }),
     checks,
     deployer,
     queries: new Queries(fleet),
@@ -203,6 +216,7 @@ export async function startController({
     events: eventLog,
     audit: auditLog,
     requests: table,
+    revisions: revisionTable,
     bundles,
     log,
     now
