@@ -134,7 +134,7 @@ export const RevisionDifference = Type.Object(
     from: Ref(Revision),
     to: Ref(Revision),
     ...configurationDifference,
-    bundle: Type.Optional({ ...Ref(BundleDifference), description: 'Where both have a bundle.' })
+    bundle: Type.Optional({ ...Ref(BundleDifference), description: 'Where both have a bundle, and it is there.' })
   },
   {
     $id: 'RevisionDifference',

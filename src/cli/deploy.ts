@@ -99,7 +99,8 @@ async function deploy(
 }
 
 function summary({ screen: { style, symbols } }: Session, { state, results }: ClusterRequest, nodes: number): string {
-  const revision = results.find(({ data }) => data?.revision !== undefined)?.data?.revision
+  // The last result is that of the whole.
+  const revision = results.at(-1)?.data?.revision
   const as = revision === undefined ? '' : `, revision ${revision}`
   if (state === 'succeeded') return style('good', `${symbols.done} deployed: ${nodes} nodes${as}`)
   const failed = results.filter(({ success, node }) => !success && node !== undefined).length

@@ -191,6 +191,7 @@ function countsOf({ from, to, bundle, ...difference }: Difference): string {
       return length === 0 ? [] : [`${length} ${noun}${length === 1 ? '' : 's'} ${kind}`]
     })
   )
+  if (!bundle && from.bundle !== undefined && to.bundle !== undefined) counts.push('another bundle')
   if (from.bundle === undefined && to.bundle !== undefined) counts.push('the bundle added')
   if (from.bundle !== undefined && to.bundle === undefined) counts.push('the bundle removed')
   return counts.length === 0 ? 'nothing differs' : counts.join(', ')

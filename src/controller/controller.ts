@@ -223,8 +223,7 @@ export class Controller {
   /** Returns the default timeout of a request, in seconds: for a caller who sets none. */
   patience(type: RequestType, args: RequestArguments): number {
     const { settings, fleet } = this.#parts
-    const staged = this.#configuration('staged')
-    const deploying = args.revision === undefined ? staged : this.revisions.find(args.revision)
+    const deploying = type === 'deploy' ? this.#deploying(args) : undefined
     return timeoutOf(type, args, { settings, fleet, deployed: this.deployed(), staged: deploying })
   }
 
@@ -306,6 +305,12 @@ export class Controller {
   #configuration(state: 'staged' | 'deployed'): ClusterConfiguration | undefined {
     const { deployment, staged } = this.#parts.cluster
     return state === 'deployed' ? deployment?.configuration : staged
+  }
+
+  /** Returns what a deployment would deploy, with the nodes that its groups would have now; undefined for nothing. */
+  #deploying({ revision }: Pick<RequestArguments, 'revision'>): ClusterConfiguration | undefined {
+    const configuration = revision === undefined ? this.#configuration('staged') : this.revisions.find(revision)
+    return configuration && this.withoutGroups(configuration)
   }
 
   /** The handlers of all request types. */

@@ -22,17 +22,19 @@ export class Revisions {
 
   /** Returns a page of the revisions, newest first: those after a place, which the page before has told. */
   list({ limit, after }: { limit: number; after?: number | undefined }): { revisions: Revision[]; next?: string } {
-    const found = this.#options.table.list(limit + 1, after)
+    const { table } = this.#options
+    const { latest } = table
+    const found = table.list(limit + 1, after)
     const page = found.slice(0, limit)
     return {
-      revisions: page.map(one => this.#shown(one)),
+      revisions: page.map(one => shown(one, latest)),
       ...(found.length > limit ? { next: String(page.at(-1)!.n) } : {})
     }
   }
 
   /** Returns a revision with its configuration, secrets included. Throws `not_found`. */
   get(n: number): RevisionDocument {
-    return { ...this.#shown(this.#stored(n)), configuration: this.#configuration(n) }
+    return { ...shown(this.#stored(n), this.#options.table.latest), configuration: this.#configuration(n) }
   }
 
   /** Returns the configuration of a revision, as it was staged; undefined when there is none. */
@@ -44,7 +46,7 @@ export class Revisions {
   toDeploy(n: number): ClusterConfiguration {
     const configuration = this.#configuration(n)
     const { bundle } = configuration
-    if (bundle !== undefined && this.#options.bundles.resolve(bundle) !== bundle) {
+    if (bundle !== undefined && !this.#hasBundle(bundle)) {
       throw new AppError('not_found', `the bundle of revision ${n} is gone: upload ${bundle} again`)
     }
     return configuration
@@ -52,18 +54,22 @@ export class Revisions {
 
   /** Returns what is different in a revision since an earlier one; since the one before it. Throws `not_found`. */
   difference(n: number, from?: number): RevisionDifference {
-    const { table, bundles, isSecret } = this.#options
+    const { table, isSecret } = this.#options
+    const { latest } = table
     const to = this.#stored(n)
     const earlier = from === undefined ? table.list(1, n)[0] : this.#stored(from)
     if (!earlier) throw new AppError('not_found', `there is no revision before ${n}`)
     return {
-      from: this.#shown(earlier),
-      to: this.#shown(to),
+      from: shown(earlier, latest),
+      to: shown(to, latest),
       ...configurationDifference(this.#configuration(earlier.n), this.#configuration(n), isSecret),
-      ...(earlier.bundle === null || to.bundle === null
-        ? {}
-        : { bundle: bundles.difference(earlier.bundle, to.bundle) })
+      ...this.#bundleDifference(earlier.bundle, to.bundle)
     }
+  }
+
+  #bundleDifference(from: string | null, to: string | null): Pick<RevisionDifference, 'bundle'> {
+    if (from === null || to === null || !this.#hasBundle(from) || !this.#hasBundle(to)) return {}
+    return { bundle: this.#options.bundles.difference(from, to) }
   }
 
   #configuration(n: number): ClusterConfiguration {
@@ -78,19 +84,26 @@ export class Revisions {
     return stored
   }
 
-  #shown({ n, time, who, comment, reqid, outcome, config_id: configId, bundle, nodes }: StoredRevision): Revision {
-    return {
-      revision: n,
-      deployed: n === this.#options.table.latest,
-      outcome: outcome ?? 'pending',
-      created_at: new Date(time).toISOString(),
-      ...(who === null ? {} : { created_by: who }),
-      ...(comment === null ? {} : { comment }),
-      reqid,
-      config_id: configId,
-      ...(bundle === null ? {} : { bundle }),
-      nodes
-    }
+  #hasBundle(id: string): boolean {
+    return this.#options.bundles.resolve(id) === id
+  }
+}
+
+function shown(
+  { n, time, who, comment, reqid, outcome, config_id: configId, bundle, nodes }: StoredRevision,
+  deployed: number | undefined
+): Revision {
+  return {
+    revision: n,
+    deployed: n === deployed,
+    outcome: outcome ?? 'pending',
+    created_at: new Date(time).toISOString(),
+    ...(who === null ? {} : { created_by: who }),
+    ...(comment === null ? {} : { comment }),
+    reqid,
+    config_id: configId,
+    ...(bundle === null ? {} : { bundle }),
+    nodes
   }
 }
 

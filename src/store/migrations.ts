@@ -195,5 +195,6 @@ export const migrations = [
     -- As it was staged, as JSON. Last, so that a list need not read past it.
     configuration TEXT NOT NULL
   ) STRICT;
+  CREATE INDEX revisions_of_bundle ON revisions (bundle) WHERE bundle IS NOT NULL;
 `
 ]

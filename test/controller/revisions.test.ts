@@ -212,15 +212,24 @@ await t.test('a revision whose bundle is gone is not deployed, and says so', asy
   t.match((await two.ask('deploy', { revision: 1 })).results, [
     { success: false, error: `the bundle of revision 1 is gone: upload ${bundle} again` }
   ])
+  const difference = await getJson(`${two.url}/v1/revisions/2/diff`)
+  t.match(difference, { from: { bundle }, nodes: { changed: [] } }, 'what is there is compared')
+  t.notOk('bundle' in difference)
   await upload(two, 'print 1;')
   t.equal((await two.ask('deploy', { revision: 1, check: false })).state, 'succeeded')
 })
 
 await t.test('a deployment of a revision has the time that its own nodes may take', async t => {
-  const { deploy, controller } = await start(t)
+  const { deploy, ask, controller } = await start(t)
   await deploy(small('c1'))
   await deploy(configurationOf(['agent-a'], [manager()]))
   await deploy(configurationOf(['agent-a'], []))
-  const [own, bigger] = [{}, { revision: 1 }].map(args => controller.patience('deploy', args))
-  t.ok(bigger! > own!, `${bigger} s, ${own} s`)
+  const [none, bigger, unknown] = [{}, { revision: 1 }, { revision: 99 }].map(args =>
+    controller.patience('deploy', args)
+  )
+  t.ok(bigger! > none!, `${bigger} s, ${none} s`)
+  t.equal(unknown, none)
+  const groups = [{ name: 'lab', instance: 'agent-a', interface: 'lo', workers: 2 }]
+  await ask('stage_configuration', { config: { ...configurationOf(['agent-a'], []), groups } })
+  t.ok(controller.patience('deploy', {}) > none!, 'workers of groups count')
 })
