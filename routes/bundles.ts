@@ -120,7 +120,7 @@ export const bundleRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }>
         ...needs('operator'),
         tags,
         summary: 'Delete a bundle',
-        description: 'With the names that point to it. 409 while the staged or the deployed configuration names it.',
+        description: 'With the names that point to it. 409 while something names it: `used_by` says what.',
         params,
         response: { 204: { type: 'null', description: 'It is deleted.' }, ...problems }
       }

@@ -97,7 +97,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
       }
     },
     async ({ params: { state }, headers: { accept }, principal }, reply) => {
-      const { configuration, placements } = controller.document(state)
+      const { configuration, placements, revision } = controller.document(state)
       // It may hold secrets.
       access.audit.done('get_configuration', principal, state)
       reply.header('vary', 'Accept')
@@ -105,6 +105,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
         return {
           state,
           configuration,
+          ...(revision === undefined ? {} : { revision }),
           ...(placements.length > 0 ? { placements } : {}),
           event_cursor: controller.cursor
         }

@@ -38,6 +38,7 @@ import {
   RequestId,
   RequestResult,
   RequestResultData,
+  RevisionNumber,
   SentConfiguration,
   Time
 } from './types.js'
@@ -194,6 +195,7 @@ export const ConfigurationDocument = Type.Object(
   {
     state: Ref(ConfigurationState),
     configuration: Ref(ClusterConfiguration),
+    revision: Type.Optional({ ...RevisionNumber, description: 'Of the deployed configuration: its revision.' }),
     placements: Type.Optional(
       ListOf(WorkerPlacement, { description: 'Of the ready configuration: the workers that its groups have become.' })
     ),

@@ -79,6 +79,24 @@ export const RequestId = Type.String({
   examples: [reqidExample]
 })
 
+/** The number of a revision: of a deployment, counted from 1. */
+export const RevisionNumber = Type.Integer({
+  minimum: 1,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'The number of a revision.',
+  examples: [12]
+})
+
+/** What a deployment is for, in the words of who has asked for it. */
+export const DeploymentComment = Type.String({
+  pattern: '^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f]*$',
+  minLength: 1,
+  maxLength: 500,
+  'x-expected': 'a text without control characters but tabs and ends of lines',
+  description: 'What the deployment is for: kept with its revision.',
+  examples: ['more workers on sensor-2']
+})
+
 /** The largest number of nodes that one instance tells of: more than any host runs. */
 export const instanceNodesMax = 10_000
 

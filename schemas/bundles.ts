@@ -64,12 +64,13 @@ export const BundleFile = Type.Object(
 )
 export type BundleFile = Static<typeof BundleFile>
 
-/** What names a bundle: a configuration, or a feed of intelligence. */
-export const BundleUser = Type.Unsafe<'deployed' | 'staged' | 'intel'>({
+/** What names a bundle: a configuration, a feed of intelligence, or a revision. */
+export const BundleUser = Type.Unsafe<'deployed' | 'staged' | 'intel' | 'revision'>({
   type: 'string',
-  enum: ['deployed', 'staged', 'intel'],
+  enum: ['deployed', 'staged', 'intel', 'revision'],
   $id: 'BundleUser',
-  description: 'What names a bundle: the `deployed` or the `staged` configuration, or a feed of `intel`.',
+  description:
+    'What names a bundle: the `deployed` or the `staged` configuration, a feed of `intel`, or a `revision` that is kept.',
   examples: ['deployed']
 })
 export type BundleUser = Static<typeof BundleUser>

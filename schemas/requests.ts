@@ -8,10 +8,12 @@ import {
   closed,
   ClusterConfigurationInput,
   ClusterRole,
+  DeploymentComment,
   Enum,
   Name,
   OpenEnum,
   Ref,
+  RevisionNumber,
   SentConfiguration
 } from './types.js'
 
@@ -126,18 +128,29 @@ export const requests = {
             description:
               'The reqid of a plan: the deployment does what it has told, or fails when it would do anything else now.'
           })
-        )
+        ),
+        comment: Type.Optional(DeploymentComment),
+        revision: Type.Optional({
+          ...RevisionNumber,
+          description:
+            'Deploy the configuration of this revision, which becomes the staged one, too; without it, the staged one.'
+        })
       },
-      { $id: 'DeployArguments', ...closed, description: 'How to deploy.', examples: [{ force: false }] }
+      {
+        $id: 'DeployArguments',
+        ...closed,
+        description: 'How to deploy, and what.',
+        examples: [{ comment: 'more workers on sensor-2' }]
+      }
     ),
     changes: true,
     role: 'operator',
     timeout: 10,
     takes:
       'controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes',
-    summary: 'Deploy the staged configuration',
+    summary: 'Deploy the staged configuration, or that of a revision',
     description:
-      "Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id."
+      "Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id, and the number of the revision that this deployment has become."
   },
   get_nodes: {
     arguments: Type.Object({}, { $id: 'GetNodesArguments', ...closed, description: 'No arguments.', examples: [{}] }),
@@ -489,6 +502,8 @@ export const RequestArguments = Type.Object(
     force: Type.Optional(Type.Boolean()),
     check: Type.Optional(Type.Boolean()),
     plan: Type.Optional(Type.String()),
+    comment: Type.Optional(Type.String()),
+    revision: Type.Optional(Type.Integer()),
     id: Type.Optional(Type.String()),
     name: Type.Optional(Type.String()),
     value: Type.Optional(Type.String()),

@@ -13,6 +13,7 @@ import {
   Port,
   Ref,
   RequestId,
+  RevisionNumber,
   Text
 } from './basics.js'
 import { BundleId, BundleRef } from './bundles.js'
@@ -198,6 +199,7 @@ const outputMax = 524_288
 export const RequestResultData = Type.Object(
   {
     id: Type.Optional(Type.String({ description: 'The id of a configuration.' })),
+    revision: Type.Optional({ ...RevisionNumber, description: 'The number of the revision that was made.' }),
     instances: Type.Optional(ListOf(Instance)),
     configuration: Type.Optional(Ref(ClusterConfiguration)),
     nodes: Type.Optional(ListOf(NodeStatus)),

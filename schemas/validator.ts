@@ -10,6 +10,7 @@ import { suggestion } from './nearest.js'
 import { bundleComponents } from './bundles.js'
 import { groupComponents } from './groups.js'
 import { intelComponents } from './intel.js'
+import { revisionComponents } from './revisions.js'
 import { tokenComponents } from './tokens.js'
 
 /** Every named schema. */
@@ -19,6 +20,7 @@ export const components = [
   ...tokenComponents,
   ...bundleComponents,
   ...intelComponents,
+  ...revisionComponents,
   ...eventComponents
 ]
 

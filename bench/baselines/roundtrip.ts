@@ -15,6 +15,7 @@ import { controllerSettings } from '../../src/controller/config.js'
 import { Checks } from '../../src/controller/work/checks.js'
 import { Controller } from '../../src/controller/controller.js'
 import { Bundles } from '../../src/controller/bundles.js'
+import { Revisions } from '../../src/controller/revisions.js'
 import { BundleTable } from '../../src/store/bundles.js'
 import { Cluster } from '../../src/controller/cluster/cluster.js'
 import { Deployer } from '../../src/controller/cluster/deployer.js'
@@ -34,6 +35,7 @@ import { loadSettings, managementSettings } from '../../src/settings.js'
 import { ConfigurationTable } from '../../src/store/configurations.js'
 import { EventLog } from '../../src/store/events.js'
 import { RequestTable } from '../../src/store/requests.js'
+import { RevisionTable } from '../../src/store/revisions.js'
 import { feedTable } from '../../src/store/feeds.js'
 import { runtimeOptionTable } from '../../src/store/runtime-options.js'
 import { Store } from '../../src/store/store.js'
@@ -66,9 +68,11 @@ const [hub, auditHub] = [eventLog, auditLog].map(log => new Hub(log, { heartbeat
 ]
 const journal = new EventJournal(store, { log: eventLog, hub }, { log: auditLog, hub: auditHub }, now)
 const requests = new Requests({ table: new RequestTable(store), journal, log, now, pendingMax: 1_000_000 })
+const revisionTable = new RevisionTable(store)
 const cluster = new Cluster(store, new ConfigurationTable(store), {
   options: runtimeOptionTable(store),
-  feeds: feedTable(store)
+  feeds: feedTable(store),
+  revisions: revisionTable
 })
 const fleet = new Fleet({
   controllerName: 'controller',
@@ -98,6 +102,7 @@ const deployer = new Deployer({
   fleet,
   checks,
   log,
+  now,
   complain: () => {},
   ready: () => {}
 })
@@ -120,6 +125,7 @@ const controller = new Controller({
   hub,
   fleet,
   bundles,
+  revisions: new Revisions({ table: revisionTable, bundles, isSecret: () => false }),
   checks,
   deployer,
   queries: new Queries(fleet),

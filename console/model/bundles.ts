@@ -92,9 +92,10 @@ export const shownUser = (user: Bundle['used_by'][number]): string => (user === 
 
 /** Returns what names a bundle, as `the deployed and the staged configuration, and a feed of intelligence`. */
 export function usersOf(users: Bundle['used_by']): string {
-  const configurations = users.filter(user => user !== 'intel').map(user => `the ${user}`)
+  const configurations = users.filter(user => user === 'deployed' || user === 'staged').map(user => `the ${user}`)
   return [
     ...(configurations.length > 0 ? [`${configurations.join(' and ')} configuration`] : []),
+    ...(users.includes('revision') ? ['a revision'] : []),
     ...(users.includes('intel') ? ['a feed of intelligence'] : [])
   ].join(', and ')
 }

@@ -2,6 +2,7 @@ import type { Command } from '@commander-js/extra-typings'
 import type { Api, Schema } from '../client/connection.js'
 import { exitCodes, Failure } from '../client/failure.js'
 import { itemsOf } from '../client/pages.js'
+import type { Screen } from '../terminal/screen.js'
 import { tableOf } from '../terminal/table.js'
 import { bytes } from '../terminal/units.js'
 import { archiveOf } from './bundle-archive.js'
@@ -109,7 +110,7 @@ function defineList(command: Parent, io: Io): void {
 }
 
 /** As many digits of an ID as tell bundles apart for a person. */
-const shortId = 12
+export const shortId = 12
 
 function defineShow(command: Parent, io: Io): void {
   const showing = ofController(
@@ -173,11 +174,21 @@ function defineDiff(command: Parent, io: Io): void {
     const { added, removed, changed } = data!
     if (added.length + removed.length + changed.length > 0) io.exitCode = exitCodes.failed
     if (options.json === true) return printJson(io, data)
-    const { style } = screen
-    print(io, ...removed.map(({ path }) => style('bad', `- ${path}`)))
-    print(io, ...added.map(({ path, size }) => style('good', `+ ${path} (${bytes(size)})`)))
-    print(io, ...changed.map(({ before, after }) => `~ ${after.path} (${bytes(before.size)} -> ${bytes(after.size)})`))
+    print(io, ...fileLines(data!, screen))
   })
+}
+
+/** Returns a line for each file that is different; `what` stands before its path. */
+export function fileLines(
+  { added, removed, changed }: Schema['BundleDifference'],
+  { style }: Pick<Screen, 'style'>,
+  what = ''
+): string[] {
+  return [
+    ...removed.map(({ path }) => style('bad', `- ${what}${path}`)),
+    ...added.map(({ path, size }) => style('good', `+ ${what}${path} (${bytes(size)})`)),
+    ...changed.map(({ before, after }) => `~ ${what}${after.path} (${bytes(before.size)} -> ${bytes(after.size)})`)
+  ]
 }
 
 function defineDelete(command: Parent, io: Io): void {
@@ -185,7 +196,7 @@ function defineDelete(command: Parent, io: Io): void {
     command
       .command('delete')
       .summary('delete a bundle')
-      .description('Deletes a bundle that no configuration names, staged or deployed.')
+      .description('Deletes a bundle that nothing names: no configuration, feed or revision.')
       .argument('<bundle>', 'a name, or an ID')
   )
   withExamples(

@@ -118,6 +118,11 @@ async function valuesAtController(name: string, io: Io): Promise<readonly string
       const { data } = await api.GET('/v1/nodes', { params: { query: { limit: 1000 } }, signal })
       return data!.nodes.flatMap(({ node, mgmt_role: role }) => (role === 'NODE' ? [node] : []))
     }
+    case 'revision':
+    case '--revision': {
+      const { data } = await api.GET('/v1/revisions', { params: { query: { limit: 50 } }, signal })
+      return data!.revisions.map(({ revision }) => String(revision))
+    }
     case 'reqid': {
       const { data } = await api.GET('/v1/requests', { params: { query: { limit: 50 } }, signal })
       return data!.requests.map(({ reqid }) => reqid)

@@ -1,33 +1,35 @@
-import type { Command } from '@commander-js/extra-typings'
+import type { Command, OptionValues } from '@commander-js/extra-typings'
 import type { Schema } from '../client/connection.js'
 import { exitCodes, Failure } from '../client/failure.js'
 import { ask, type ClusterRequest } from '../client/requests.js'
 import { printableLine } from '../terminal/screen.js'
+import { defined } from '../util.js'
 import { namesInstances, onOneInstance, readConfiguration, type ConfigurationFile } from './configuration-file.js'
 import { withExamples } from './examples.js'
 import { remark, type Io } from './io.js'
-import { ofController, submits, toJson } from './options.js'
-import { requestWithProgress, showOutcome, warn } from './requests.js'
+import { ofController, submits, toJson, wholeFrom } from './options.js'
+import { requestWithProgress, showOutcome, warn, type SubmitFlags } from './requests.js'
 import { open, type Session } from './session.js'
 
 export function defineDeploy(program: Command, io: Io): void {
   const command = ofController(
     submits(
       toJson(
-        program
-          .command('deploy')
-          .helpGroup('Deployment:')
-          .summary('deploy a configuration')
-          .description(
-            'Stages a configuration, checks its nodes, and has each host run them. Nodes that do not differ are left alone. Without a file it deploys what is staged. Ends with 0 only when all of it has succeeded.'
-          )
-          .argument(
-            '[file]',
-            'JSON or YAML, or cluster.cfg, node.cfg or zeek.conf, or the directory of ZeekControl; -: standard input'
-          )
-          .option('--force', 'restart nodes that do not differ, too')
-          .option('--no-check', 'do not check the nodes first')
+        deploys(
+          program
+            .command('deploy')
+            .helpGroup('Deployment:')
+            .summary('deploy a configuration')
+            .description(
+              'Stages a configuration, checks its nodes, and has each host run them. Nodes that do not differ are left alone. Without a file it deploys what is staged. Ends with 0 only when all of it has succeeded.'
+            )
+            .argument(
+              '[file]',
+              'JSON or YAML, or cluster.cfg, node.cfg or zeek.conf, or the directory of ZeekControl; -: standard input'
+            )
+        )
           .option('--plan <id>', 'only what this plan has told: fail when it would be anything else now')
+          .option('--revision <number>', 'deploy what this revision was instead, and stage it', wholeFrom(1))
       )
     )
   )
@@ -35,32 +37,79 @@ export function defineDeploy(program: Command, io: Io): void {
     command,
     ['zeek-cluster deploy examples/standalone.json', 'one host'],
     ['zeek-cluster deploy - < cluster.yaml', 'from standard input'],
-    ['zeek-cluster deploy --force', 'what is staged, all nodes anew']
+    ["zeek-cluster deploy cluster.json --comment 'more workers'", 'what it is for: `revisions list` shows it'],
+    ['zeek-cluster deploy --force', 'what is staged, all nodes anew'],
+    ['zeek-cluster deploy --revision 12', 'what was deployed before']
   )
-  command.action(async (file, { force, check, plan, ...flags }) => {
-    if (plan !== undefined && (file !== undefined || force === true)) {
-      command.error('error: --plan has its own configuration, and --force: it excludes both')
+  command.action(async (file, { revision, plan, ...flags }) => {
+    if (file !== undefined && revision !== undefined) command.error('error: a file and --revision exclude each other')
+    if (plan !== undefined && (file !== undefined || revision !== undefined || flags.force === true)) {
+      command.error('error: --plan has its own configuration, and --force: it excludes these, and --revision')
     }
     const configuration = file === undefined ? undefined : await readConfiguration(file, io)
     const session = await open(io, flags)
+    if (revision !== undefined) return await deployRevision(session, revision, flags)
     if (configuration) await stage(session, configuration)
     const names = await readyNames(session)
-    const args = {
-      ...(force === true ? { force } : {}),
-      ...(check ? {} : { check }),
-      ...(plan === undefined ? {} : { plan })
-    }
-    const finished = await requestWithProgress(session, 'deploy', args, { ...flags, names })
-    if (!finished) return
-    const failed = finished.results.filter(({ success }) => !success)
-    // Of hundreds of nodes, those that have failed are what is looked for.
-    io.exitCode = showOutcome(session, { ...finished, results: flags.json === true ? finished.results : failed }, flags)
-    if (flags.json !== true) remark(io, summary(session, finished, names.length))
+    await deploy(session, { ...flags, plan }, { names, count: names.length })
   })
 }
 
+/** Adds the options that say how something is deployed. */
+export function deploys<A extends unknown[], O extends OptionValues>(command: Command<A, O>) {
+  return command
+    .option('--force', 'restart nodes that do not differ, too')
+    .option('--no-check', 'do not check the nodes first')
+    .option('--comment <text>', 'what it is for: it is kept with the revision')
+}
+
+export interface DeployFlags extends SubmitFlags {
+  force?: true | undefined
+  /** False with `--no-check`. */
+  check: boolean
+  comment?: string | undefined
+  /** The request that has planned it. */
+  plan?: string | undefined
+}
+
+/** What is deployed: the staged configuration, unless a revision is named. */
+interface Deployed {
+  revision?: number
+  /** The nodes that are known beforehand. */
+  names: readonly string[]
+  /** How many nodes there are. */
+  count: number
+}
+
+/** Deploys a revision again, as `deploy` does. Throws a Failure when there is none of that number. */
+export async function deployRevision(session: Session, revision: number, flags: DeployFlags): Promise<void> {
+  const { api, signal } = session
+  const { data } = await api.GET('/v1/revisions/{revision}', { params: { path: { revision } }, signal })
+  const names = data!.configuration.nodes.map(({ name }) => name)
+  await deploy(session, flags, { revision, names, count: data!.nodes })
+}
+
+/** Deploys, with the progress of each node, and shows what has come of it. */
+async function deploy(
+  session: Session,
+  { force, check, comment, plan, ...flags }: DeployFlags,
+  { revision, names, count }: Deployed
+): Promise<void> {
+  const { io } = session
+  const args = defined({ force, check: check ? undefined : false, comment, plan, revision })
+  const finished = await requestWithProgress(session, 'deploy', args, { ...flags, names })
+  if (!finished) return
+  const failed = finished.results.filter(({ success }) => !success)
+  // Of hundreds of nodes, those that have failed are what is looked for.
+  io.exitCode = showOutcome(session, { ...finished, results: flags.json === true ? finished.results : failed }, flags)
+  if (flags.json !== true) remark(io, summary(session, finished, count))
+}
+
 function summary({ screen: { style, symbols } }: Session, { state, results }: ClusterRequest, nodes: number): string {
-  if (state === 'succeeded') return style('good', `${symbols.done} deployed: ${nodes} nodes`)
+  // The last result is that of the whole.
+  const revision = results.at(-1)?.data?.revision
+  const as = revision === undefined ? '' : `, revision ${revision}`
+  if (state === 'succeeded') return style('good', `${symbols.done} deployed: ${nodes} nodes${as}`)
   const failed = results.filter(({ success, node }) => !success && node !== undefined).length
   return style('bad', `${symbols.failed} ${failed > 0 ? `${failed} of ${nodes} nodes have failed` : 'not deployed'}`)
 }

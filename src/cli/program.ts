@@ -22,6 +22,8 @@ const commands: Record<string, () => Promise<Define>> = {
   deploy: async () => (await import('./deploy.js')).defineDeploy,
   plan: async () => (await import('./plan.js')).definePlan,
   check: async () => (await import('./check.js')).defineCheck,
+  rollback: async () => (await import('./revisions.js')).defineRollback,
+  revisions: async () => (await import('./revisions.js')).defineRevisions,
   bundle: async () => (await import('./bundle.js')).defineBundle,
   config: async () => (await import('./config.js')).defineConfig,
   events: async () => (await import('./events.js')).defineEvents,

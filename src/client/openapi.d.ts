@@ -54,8 +54,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Deploy the staged configuration
-         * @description Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id. It times out after `timeout`; without, after the setting controller_timeout_deploy, else what its steps may take, controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes.
+         * Deploy the staged configuration, or that of a revision
+         * @description Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id, and the number of the revision that this deployment has become. It times out after `timeout`; without, after the setting controller_timeout_deploy, else what its steps may take, controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes.
          */
         post: operations["request_deploy"];
         delete?: never;
@@ -624,7 +624,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a bundle
-         * @description With the names that point to it. 409 while the staged or the deployed configuration names it.
+         * @description With the names that point to it. 409 while something names it: `used_by` says what.
          */
         delete: operations["delete_bundle"];
         options?: never;
@@ -644,6 +644,66 @@ export interface paths {
          * @description By paths, contents and modes: times and owners are no part of a bundle.
          */
         get: operations["diff_bundle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/revisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List revisions, newest first
+         * @description Every deployment that has switched anything is a revision; the newest is the deployed one. By pages: `next` of one is `after` of the next one.
+         */
+        get: operations["list_revisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/revisions/{revision}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a revision with its configuration
+         * @description The configuration is that which was staged then, with its groups, secrets included; the audit log tells who has read it.
+         */
+        get: operations["get_revision"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/revisions/{revision}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare a revision with an earlier one
+         * @description Instances, nodes and groups as they were staged, by their names, and the files of the bundles. A secret that differs is told, and masked.
+         */
+        get: operations["diff_revision"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2058,6 +2118,12 @@ export interface components {
         RequestResultData: {
             /** @description The id of a configuration. */
             id?: string;
+            /**
+             * Format: int64
+             * @description The number of the revision that was made.
+             * @example 12
+             */
+            revision?: number;
             instances?: components["schemas"]["Instance"][];
             configuration?: components["schemas"]["ClusterConfiguration"];
             nodes?: components["schemas"]["NodeStatus"][];
@@ -2113,6 +2179,8 @@ export interface components {
             force?: boolean;
             check?: boolean;
             plan?: string;
+            comment?: string;
+            revision?: number;
             id?: string;
             name?: string;
             value?: string;
@@ -2435,6 +2503,12 @@ export interface components {
         ConfigurationDocument: {
             state: components["schemas"]["ConfigurationState"];
             configuration: components["schemas"]["ClusterConfiguration"];
+            /**
+             * Format: int64
+             * @description Of the deployed configuration: its revision.
+             * @example 12
+             */
+            revision?: number;
             /** @description Of the ready configuration: the workers that its groups have become. */
             placements?: components["schemas"]["WorkerPlacement"][];
             /**
@@ -2763,9 +2837,9 @@ export interface components {
             deployed: boolean;
         };
         /**
-         * @description How to deploy.
+         * @description How to deploy, and what.
          * @example {
-         *       "force": false
+         *       "comment": "more workers on sensor-2"
          *     }
          */
         DeployArguments: {
@@ -2784,6 +2858,17 @@ export interface components {
              * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
              */
             plan?: string;
+            /**
+             * @description What the deployment is for: kept with its revision.
+             * @example more workers on sensor-2
+             */
+            comment?: string;
+            /**
+             * Format: int64
+             * @description Deploy the configuration of this revision, which becomes the staged one, too; without it, the staged one.
+             * @example 12
+             */
+            revision?: number;
         };
         /**
          * @description Which identifier, of which nodes.
@@ -3196,11 +3281,11 @@ export interface components {
             token: string;
         };
         /**
-         * @description What names a bundle: the `deployed` or the `staged` configuration, or a feed of `intel`.
+         * @description What names a bundle: the `deployed` or the `staged` configuration, a feed of `intel`, or a `revision` that is kept.
          * @example deployed
          * @enum {string}
          */
-        BundleUser: "deployed" | "staged" | "intel";
+        BundleUser: "deployed" | "staged" | "intel" | "revision";
         /**
          * @description A file of a bundle.
          * @example {
@@ -3444,6 +3529,313 @@ export interface components {
              * @example k3v9q2.1042
              */
             event_cursor: string;
+        };
+        /**
+         * @description A deployment, as it is kept: it can be deployed again.
+         * @example {
+         *       "revision": 12,
+         *       "deployed": true,
+         *       "outcome": "succeeded",
+         *       "created_at": "2026-11-29T10:00:00.000Z",
+         *       "created_by": "ops",
+         *       "comment": "more workers on sensor-2",
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *       "config_id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
+         *       "nodes": 3
+         *     }
+         */
+        Revision: {
+            /**
+             * Format: int64
+             * @description The number of a revision.
+             * @example 12
+             */
+            revision: number;
+            /** @description Whether it is the deployed one. */
+            deployed: boolean;
+            outcome: components["schemas"]["RequestState"];
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            created_at: string;
+            /** @description Who has deployed it. */
+            created_by?: string;
+            /**
+             * @description What the deployment is for: kept with its revision.
+             * @example more workers on sensor-2
+             */
+            comment?: string;
+            /**
+             * @description The request that has deployed it.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
+            reqid: string;
+            /**
+             * @description The id of its configuration.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
+            config_id: string;
+            /**
+             * @description The id of a bundle: a hash of the paths, modes and contents of its files.
+             * @example 7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071
+             */
+            bundle?: string;
+            /** @description How many it has, with the workers of its groups. */
+            nodes: number;
+        };
+        /**
+         * @description A page of revisions, newest first.
+         * @example {
+         *       "revisions": [
+         *         {
+         *           "revision": 12,
+         *           "deployed": true,
+         *           "outcome": "succeeded",
+         *           "created_at": "2026-11-29T10:00:00.000Z",
+         *           "created_by": "ops",
+         *           "comment": "more workers on sensor-2",
+         *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *           "config_id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
+         *           "nodes": 3
+         *         }
+         *       ],
+         *       "next": "12",
+         *       "event_cursor": "k3v9q2.1042"
+         *     }
+         */
+        RevisionList: {
+            revisions: components["schemas"]["Revision"][];
+            /**
+             * @description The `after` of the next page; absent in the last one. Opaque.
+             * @example k3v9q2.1042
+             */
+            next?: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            event_cursor: string;
+        };
+        /**
+         * @description A revision with its configuration, as it was staged.
+         * @example {
+         *       "revision": 12,
+         *       "deployed": true,
+         *       "outcome": "succeeded",
+         *       "created_at": "2026-11-29T10:00:00.000Z",
+         *       "created_by": "ops",
+         *       "comment": "more workers on sensor-2",
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *       "config_id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
+         *       "nodes": 3,
+         *       "configuration": {
+         *         "id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
+         *         "instances": [
+         *           {
+         *             "name": "agent-sensor-1"
+         *           }
+         *         ],
+         *         "nodes": [
+         *           {
+         *             "name": "manager",
+         *             "instance": "agent-sensor-1",
+         *             "role": "MANAGER"
+         *           },
+         *           {
+         *             "name": "logger-1",
+         *             "instance": "agent-sensor-1",
+         *             "role": "LOGGER"
+         *           },
+         *           {
+         *             "name": "worker-1",
+         *             "instance": "agent-sensor-1",
+         *             "role": "WORKER",
+         *             "interface": "eth0"
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
+        RevisionDocument: {
+            /**
+             * Format: int64
+             * @description The number of a revision.
+             * @example 12
+             */
+            revision: number;
+            /** @description Whether it is the deployed one. */
+            deployed: boolean;
+            outcome: components["schemas"]["RequestState"];
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            created_at: string;
+            /** @description Who has deployed it. */
+            created_by?: string;
+            /**
+             * @description What the deployment is for: kept with its revision.
+             * @example more workers on sensor-2
+             */
+            comment?: string;
+            /**
+             * @description The request that has deployed it.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
+            reqid: string;
+            /**
+             * @description The id of its configuration.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
+            config_id: string;
+            /**
+             * @description The id of a bundle: a hash of the paths, modes and contents of its files.
+             * @example 7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071
+             */
+            bundle?: string;
+            /** @description How many it has, with the workers of its groups. */
+            nodes: number;
+            configuration: components["schemas"]["ClusterConfiguration"];
+        };
+        /**
+         * @description A field that has another value in the later one.
+         * @example {
+         *       "field": "interface",
+         *       "before": "\"eth0\"",
+         *       "after": "\"eth1\""
+         *     }
+         */
+        FieldChange: {
+            /**
+             * @description The name of the field; of a map that of the member, too.
+             * @example interface
+             * @example options.Log::default_rotation_interval
+             */
+            field: string;
+            /**
+             * @description Its earlier value, as a JSON text; absent where there was none. Secrets are masked.
+             * @example "eth0"
+             */
+            before?: string;
+            /**
+             * @description Its later value, as a JSON text; absent where there is none. Secrets are masked.
+             * @example "eth0"
+             */
+            after?: string;
+        };
+        /**
+         * @description An instance, a node or a group of both revisions, with what is different in it.
+         * @example {
+         *       "name": "worker-1",
+         *       "fields": [
+         *         {
+         *           "field": "interface",
+         *           "before": "\"eth0\"",
+         *           "after": "\"eth1\""
+         *         }
+         *       ]
+         *     }
+         */
+        PartChange: {
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
+            name: string;
+            /** @description Sorted by name. */
+            fields: components["schemas"]["FieldChange"][];
+        };
+        /**
+         * @description What is different between the instances, the nodes or the groups of two revisions, sorted by name.
+         * @example {
+         *       "added": [
+         *         "worker-2"
+         *       ],
+         *       "removed": [],
+         *       "changed": [
+         *         {
+         *           "name": "worker-1",
+         *           "fields": [
+         *             {
+         *               "field": "interface",
+         *               "before": "\"eth0\"",
+         *               "after": "\"eth1\""
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        PartDifference: {
+            /** @description Names of those that only the later revision has. */
+            added: string[];
+            /** @description Names of those that only the earlier revision has. */
+            removed: string[];
+            changed: components["schemas"]["PartChange"][];
+        };
+        /**
+         * @description What is different between two revisions, as they were staged.
+         * @example {
+         *       "from": {
+         *         "revision": 11,
+         *         "deployed": false,
+         *         "outcome": "succeeded",
+         *         "created_at": "2026-11-29T10:00:00.000Z",
+         *         "created_by": "ops",
+         *         "comment": "the first of this week",
+         *         "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *         "config_id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
+         *         "nodes": 3
+         *       },
+         *       "to": {
+         *         "revision": 12,
+         *         "deployed": true,
+         *         "outcome": "succeeded",
+         *         "created_at": "2026-11-29T10:00:00.000Z",
+         *         "created_by": "ops",
+         *         "comment": "more workers on sensor-2",
+         *         "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *         "config_id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
+         *         "nodes": 3
+         *       },
+         *       "instances": {
+         *         "added": [],
+         *         "removed": [],
+         *         "changed": []
+         *       },
+         *       "nodes": {
+         *         "added": [
+         *           "worker-2"
+         *         ],
+         *         "removed": [],
+         *         "changed": [
+         *           {
+         *             "name": "worker-1",
+         *             "fields": [
+         *               {
+         *                 "field": "interface",
+         *                 "before": "\"eth0\"",
+         *                 "after": "\"eth1\""
+         *               }
+         *             ]
+         *           }
+         *         ]
+         *       },
+         *       "groups": {
+         *         "added": [],
+         *         "removed": [],
+         *         "changed": []
+         *       }
+         *     }
+         */
+        RevisionDifference: {
+            from: components["schemas"]["Revision"];
+            to: components["schemas"]["Revision"];
+            instances: components["schemas"]["PartDifference"];
+            nodes: components["schemas"]["PartDifference"];
+            groups: components["schemas"]["PartDifference"];
+            bundle?: components["schemas"]["BundleDifference"];
         };
         /**
          * @description The type of a request event.
@@ -4483,12 +4875,12 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description How to deploy. */
+        /** @description How to deploy, and what. */
         requestBody?: {
             content: {
                 /**
                  * @example {
-                 *       "force": false
+                 *       "comment": "more workers on sensor-2"
                  *     }
                  */
                 "application/json": components["schemas"]["DeployArguments"];
@@ -5750,6 +6142,201 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["BundleDifference"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_revisions: {
+        parameters: {
+            query?: {
+                /** @description So many at most. `next` tells of more. */
+                limit?: number;
+                /** @description The `next` of the page before, as it is. */
+                after?: components["parameters"]["After"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of revisions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "revisions": [
+                     *         {
+                     *           "revision": 12,
+                     *           "deployed": true,
+                     *           "outcome": "succeeded",
+                     *           "created_at": "2026-11-29T10:00:00.000Z",
+                     *           "created_by": "ops",
+                     *           "comment": "more workers on sensor-2",
+                     *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *           "config_id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
+                     *           "nodes": 3
+                     *         }
+                     *       ],
+                     *       "next": "12",
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RevisionList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_revision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The number of a revision.
+                 * @example 12
+                 */
+                revision: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The revision. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "revision": 12,
+                     *       "deployed": true,
+                     *       "outcome": "succeeded",
+                     *       "created_at": "2026-11-29T10:00:00.000Z",
+                     *       "created_by": "ops",
+                     *       "comment": "more workers on sensor-2",
+                     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *       "config_id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
+                     *       "nodes": 3,
+                     *       "configuration": {
+                     *         "id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
+                     *         "instances": [
+                     *           {
+                     *             "name": "agent-sensor-1"
+                     *           }
+                     *         ],
+                     *         "nodes": [
+                     *           {
+                     *             "name": "manager",
+                     *             "instance": "agent-sensor-1",
+                     *             "role": "MANAGER"
+                     *           },
+                     *           {
+                     *             "name": "logger-1",
+                     *             "instance": "agent-sensor-1",
+                     *             "role": "LOGGER"
+                     *           },
+                     *           {
+                     *             "name": "worker-1",
+                     *             "instance": "agent-sensor-1",
+                     *             "role": "WORKER",
+                     *             "interface": "eth0"
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RevisionDocument"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    diff_revision: {
+        parameters: {
+            query?: {
+                /** @description The earlier one; the one before, if not given. */
+                from?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The number of a revision.
+                 * @example 12
+                 */
+                revision: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is different. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "from": {
+                     *         "revision": 11,
+                     *         "deployed": false,
+                     *         "outcome": "succeeded",
+                     *         "created_at": "2026-11-29T10:00:00.000Z",
+                     *         "created_by": "ops",
+                     *         "comment": "the first of this week",
+                     *         "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *         "config_id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
+                     *         "nodes": 3
+                     *       },
+                     *       "to": {
+                     *         "revision": 12,
+                     *         "deployed": true,
+                     *         "outcome": "succeeded",
+                     *         "created_at": "2026-11-29T10:00:00.000Z",
+                     *         "created_by": "ops",
+                     *         "comment": "more workers on sensor-2",
+                     *         "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *         "config_id": "3f1c4a90-7f9e-4f6b-8d43-52a4a1a0d7c1",
+                     *         "nodes": 3
+                     *       },
+                     *       "instances": {
+                     *         "added": [],
+                     *         "removed": [],
+                     *         "changed": []
+                     *       },
+                     *       "nodes": {
+                     *         "added": [
+                     *           "worker-2"
+                     *         ],
+                     *         "removed": [],
+                     *         "changed": [
+                     *           {
+                     *             "name": "worker-1",
+                     *             "fields": [
+                     *               {
+                     *                 "field": "interface",
+                     *                 "before": "\"eth0\"",
+                     *                 "after": "\"eth1\""
+                     *               }
+                     *             ]
+                     *           }
+                     *         ]
+                     *       },
+                     *       "groups": {
+                     *         "added": [],
+                     *         "removed": [],
+                     *         "changed": []
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RevisionDifference"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -30,7 +30,7 @@ export interface BundlesOptions {
   write: <T>(job: (record: AppendEntry) => T) => Promise<T>
   /** Returns milliseconds since 1970. */
   now: () => number
-  /** Returns what names a bundle: configurations, feeds. */
+  /** Returns what names a bundle: configurations, feeds, revisions. */
   usedBy: (id: string) => BundleUser[]
 }
 
@@ -141,13 +141,14 @@ export class Bundles {
     return { from: before.id, to: after.id, ...differenceOf(before.content, after.content) }
   }
 
-  /** Deletes a bundle. Throws `not_found`, and `conflict` while a configuration names it. */
+  /** Deletes a bundle. Throws `not_found`, and `conflict` while something names it. */
   async remove(ref: string, by: Partial<Caller>): Promise<void> {
     const { directory, write, table, usedBy } = this.#options
     const pack = await write(record => {
       const { id, pack } = this.#stored(ref)
       const [user] = usedBy(id)
       if (user === 'intel') throw new AppError('conflict', 'a feed of intelligence is this bundle')
+      if (user === 'revision') throw new AppError('conflict', 'a revision that is kept names this bundle')
       if (user !== undefined) throw new AppError('conflict', `the ${user} configuration names this bundle`)
       const names = table.namesOf(id)
       table.delete(id)
@@ -170,8 +171,8 @@ export class Bundles {
   }
 
   /**
-   * Deletes bundles that no name has pointed to for so long, in milliseconds, and no configuration has named. Only what
-   * was looked at before can have been of use: call it often in that time.
+   * Deletes bundles that no name has pointed to for so long, in milliseconds, and nothing has named. Only what was
+   * looked at before can have been of use: call it often in that time.
    */
   async prune(maxAgeMs: number): Promise<void> {
     const { directory, write, table, usedBy, now } = this.#options

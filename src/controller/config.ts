@@ -259,7 +259,19 @@ export const controllerSettings = {
     minimum: 0,
     maximum: 315_360_000,
     description:
-      'seconds that a bundle is kept that has no name, and that no configuration has named; 0: until it is deleted'
+      'seconds that a bundle is kept that has no name, and that no configuration or revision has named; 0: until it is deleted'
+  }),
+  controller_revisions_max: Count({
+    default: 100,
+    minimum: 2,
+    maximum: 100_000,
+    description: 'revisions that are kept: deployments that can be deployed again, with their bundles'
+  }),
+  controller_revisions_max_age: Count({
+    default: 0,
+    maximum: 36_500,
+    description:
+      'days that a revision is kept; the deployed one and the one before it are, however old; 0: only their number counts'
   }),
   controller_messages_timeout_max: Seconds({
     default: 18,

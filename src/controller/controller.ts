@@ -28,6 +28,7 @@ import type { Store } from '../store/store.js'
 import { failed, timedOut, type Answer, type Task, type Work } from '../requests/task.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
 import type { Bundles } from './bundles.js'
+import type { Revisions } from './revisions.js'
 import type { Checks } from './work/checks.js'
 import type { Deployer } from './cluster/deployer.js'
 import type { Fleet } from './fleet.js'
@@ -58,6 +59,7 @@ export interface ControllerParts {
   hub: Hub
   fleet: Fleet
   bundles: Bundles
+  revisions: Revisions
   checks: Checks
   deployer: Deployer
   queries: Queries
@@ -91,6 +93,11 @@ export class Controller {
   /** The bundles that were uploaded. */
   get bundles(): Bundles {
     return this.#parts.bundles
+  }
+
+  /** The deployments that are kept. */
+  get revisions(): Revisions {
+    return this.#parts.revisions
   }
 
   get hub(): Hub {
@@ -217,12 +224,9 @@ export class Controller {
 
   /** Returns the default timeout of a request, in seconds: for a caller who sets none. */
   patience(type: RequestType, args: RequestArguments): number {
-    const {
-      settings,
-      fleet,
-      cluster: { staged }
-    } = this.#parts
-    return timeoutOf(type, args, { settings, fleet, deployed: this.deployed(), staged })
+    const { settings, fleet } = this.#parts
+    const deploying = type === 'deploy' ? this.#deploying(args) : undefined
+    return timeoutOf(type, args, { settings, fleet, deployed: this.deployed(), staged: deploying })
   }
 
   /** Returns a request. Throws `not_found`. */
@@ -257,15 +261,21 @@ export class Controller {
   }
 
   /**
-   * Returns a configuration; of the ready one also why each worker of a group runs where it does. Throws `not_found`.
+   * Returns a configuration; of the ready one also why each worker of a group runs where it does, of the deployed one
+   * its revision. Throws `not_found`.
    */
-  document(state: ConfigurationState): { configuration: ClusterConfiguration; placements: WorkerPlacement[] } {
-    const { deployer } = this.#parts
+  document(state: ConfigurationState): {
+    configuration: ClusterConfiguration
+    placements: WorkerPlacement[]
+    revision?: number | undefined
+  } {
+    const { deployer, cluster } = this.#parts
     // The ready one is the staged one as it would be deployed now.
     const held = state === 'ready' ? 'staged' : state
     const configuration = this.#configuration(held)
     if (!configuration) throw new AppError('not_found', `no ${held} configuration available`)
-    if (state !== 'ready') return { configuration, placements: [] }
+    if (state === 'staged') return { configuration, placements: [] }
+    if (state === 'deployed') return { configuration, placements: [], revision: cluster.revision }
     const plan = deployer.preview(configuration)
     return {
       configuration: plan.configuration,
@@ -299,6 +309,12 @@ export class Controller {
     return state === 'deployed' ? deployment?.configuration : staged
   }
 
+  /** Returns what a deployment would deploy, with the nodes that its groups would have now; undefined for nothing. */
+  #deploying({ revision }: Pick<RequestArguments, 'revision'>): ClusterConfiguration | undefined {
+    const configuration = revision === undefined ? this.#configuration('staged') : this.revisions.find(revision)
+    return configuration && this.withoutGroups(configuration)
+  }
+
   /** The handlers of all request types. */
   readonly #handlers: RequestHandlers = {
     get_instances: () => ({ now: () => this.#parts.state.getInstances() }),
@@ -327,15 +343,17 @@ export class Controller {
     test_timeout: () => task => this.#timeOut(task)
   }
 
-  /** Deploys the staged configuration; with a plan, only if that does what it has told. */
+  /** Deploys the staged configuration, or that of a revision; with a plan, only if that does what it has told. */
   async #deploy(args: Arguments<'deploy'>, task: Task): Promise<Answer> {
     const { deployer, plans, requests } = this.#parts
-    const staged = this.#configuration('staged')
-    if (args.plan === undefined) return await deployer.deploy(staged, args, task)
-    const plan = requests.find(args.plan)
-    const why = plan ? await plans.deviation(plan, staged, task) : `there is no plan ${args.plan}`
+    const { revision, plan: reqid } = args
+    const configuration = revision === undefined ? this.#configuration('staged') : this.revisions.toDeploy(revision)
+    if (reqid === undefined) return await deployer.deploy(configuration, args, task)
+    if (revision !== undefined) return failed('a plan is of the staged configuration, not of a revision')
+    const plan = requests.find(reqid)
+    const why = plan ? await plans.deviation(plan, configuration, task) : `there is no plan ${reqid}`
     return why === undefined
-      ? await deployer.deploy(staged, { ...args, force: plan!.arguments.force === true }, task)
+      ? await deployer.deploy(configuration, { ...args, force: plan!.arguments.force === true }, task)
       : failed(why)
   }
 

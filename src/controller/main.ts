@@ -10,6 +10,7 @@ import { ConfigurationTable } from '../store/configurations.js'
 import { BundleTable } from '../store/bundles.js'
 import { EventLog } from '../store/events.js'
 import { RequestTable } from '../store/requests.js'
+import { RevisionTable } from '../store/revisions.js'
 import { feedTable } from '../store/feeds.js'
 import { runtimeOptionTable } from '../store/runtime-options.js'
 import { Store } from '../store/store.js'
@@ -36,6 +37,8 @@ import { Options } from './work/options.js'
 import { Pruning } from './pruning.js'
 import { Plans } from './work/plans.js'
 import { Queries } from './work/queries.js'
+import { Revisions } from './revisions.js'
+import { secretNames } from '../security/secret-names.js'
 import { createServer } from '../server/server.js'
 import { State } from './cluster/state.js'
 
@@ -96,7 +99,7 @@ export async function startController({
     now,
     agent
   })
-  const table = new RequestTable(store)
+  const [table, revisionTable] = [new RequestTable(store), new RevisionTable(store)]
   const requests = new Requests({
     table,
     journal,
@@ -105,6 +108,9 @@ export async function startController({
     now,
     pendingMax: settings.controller_pending_max,
     pendingMaxOfClient: settings.controller_pending_per_client,
+    onConcluded: ({ type, reqid, state }) => {
+      if (type === 'deploy') revisionTable.conclude(reqid, state)
+    },
     onStarted: request => messages.started(request),
     onFinished: (request, by) => {
       metrics.finished(request)
@@ -114,7 +120,8 @@ export async function startController({
   })
   const cluster = new Cluster(store, new ConfigurationTable(store), {
     options: runtimeOptionTable(store),
-    feeds: feedTable(store)
+    feeds: feedTable(store),
+    revisions: revisionTable
   })
   const bundles = new Bundles({
     directory: join(settings.management_state_dir, 'bundles'),
@@ -142,6 +149,7 @@ export async function startController({
     fleet,
     checks,
     log,
+    now,
     complain: (message, instance) => notifications.complain(message, instance),
     ready: instances => notifications.agentsReady(instances)
   })
@@ -164,6 +172,11 @@ export async function startController({
     hub,
     fleet,
     bundles,
+    revisions: new Revisions({
+      table: revisionTable,
+      bundles,
+      isSecret: secretNames(settings.management_secrets)
+    }),
     checks,
     deployer,
     queries: new Queries(fleet),
@@ -205,6 +218,7 @@ export async function startController({
     events: eventLog,
     audit: auditLog,
     requests: table,
+    revisions: revisionTable,
     bundles,
     log,
     now

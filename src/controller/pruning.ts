@@ -3,6 +3,7 @@ import { messageOf } from '../errors.js'
 import { auditKinds } from '../requests/audit-entry.js'
 import type { EventLog } from '../store/events.js'
 import type { RequestTable } from '../store/requests.js'
+import type { RevisionTable } from '../store/revisions.js'
 import type { Store } from '../store/store.js'
 import type { Bundles } from './bundles.js'
 import type { ControllerSettings } from './config.js'
@@ -10,6 +11,7 @@ import type { ControllerSettings } from './config.js'
 const intervalMs = 1_000
 /** How often bundles are looked at, in milliseconds: they are kept for days. */
 const bundlesMs = 3_600_000
+const dayMs = 86_400_000
 
 export interface PruningOptions {
   settings: ControllerSettings
@@ -17,13 +19,15 @@ export interface PruningOptions {
   events: EventLog
   audit: EventLog<'audit'>
   requests: RequestTable
+  revisions: RevisionTable
   bundles: Bundles
   log: Logger
   now: () => number
 }
 
 /**
- * Removes events, audit entries and requests that are too many or too old, from its construction until it is closed.
+ * Removes events, audit entries, requests and revisions that are too many or too old, and bundles that are of no use,
+ * from its construction until it is closed.
  */
 export class Pruning {
   #options: PruningOptions
@@ -52,6 +56,7 @@ export class Pruning {
       await this.#pruneEvents()
       await this.#pruneAudit()
       await this.#pruneRequests()
+      await this.#pruneRevisions()
       await this.#pruneBundles()
     } catch (error) {
       if (store.failure === undefined) log.error(`old events are not dropped: ${messageOf(error)}`)
@@ -87,6 +92,13 @@ export class Pruning {
       ofKind: Object.fromEntries(Object.values(auditKinds).map(kind => [kind, quotaOf(kind)]))
     }
     while (await audit.prune(retention, now()));
+  }
+
+  async #pruneRevisions(): Promise<void> {
+    const { settings, store, revisions, now } = this.#options
+    const { controller_revisions_max: maxCount, controller_revisions_max_age: days } = settings
+    const before = days === 0 ? 0 : now() - days * dayMs
+    await store.write('written', () => revisions.prune({ maxCount, before }))
   }
 
   async #pruneBundles(): Promise<void> {

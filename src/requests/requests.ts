@@ -72,6 +72,8 @@ export interface RequestsOptions extends PendingLimits {
   log: Logger
   now: () => number
   audit?: Audit
+  /** Called with each request that ends, inside of the write that ends it. */
+  onConcluded?: (request: ClusterRequest) => void
   /** Called with each request that is accepted, before work on it starts. */
   onStarted?: (request: ClusterRequest) => void
   /** Called with each request that has ended, after its response was announced, and who has submitted it. */
@@ -164,7 +166,7 @@ export class Requests {
       else if (this.#closing) await this.#interrupt(request)
       else if (!('now' in work)) {
         isWorkedOn = true
-        void this.#work(request, ending, work, deadline)
+        void this.#work(request, ending, { work, who: asked.by?.name }, deadline)
       }
       return started
     } finally {
@@ -301,7 +303,7 @@ export class Requests {
   async #work(
     request: ClusterRequest,
     ending: AbortController,
-    work: (task: Task) => Promise<Answer>,
+    { work, who }: { work: (task: Task) => Promise<Answer>; who: string | undefined },
     deadline: number
   ): Promise<void> {
     const { reqid } = request
@@ -324,7 +326,7 @@ export class Requests {
       })
       const answer = await Promise.race([
         givenUp,
-        work({ reqid, remainingMs, signal: ending.signal, ...reports })
+        work({ reqid, who, remainingMs, signal: ending.signal, ...reports })
       ]).catch((error: unknown): Answer => {
         if (!(error instanceof AppError) && ending.signal.reason !== 'interrupted') {
           this.#options.log.error({ err: error, reqid }, `${request.type} failed: ${messageOf(error)}`)
@@ -397,6 +399,7 @@ export class Requests {
     const finished = concluded(request, answer, now, as)
     const { reqid, type, state, success = false, results, warnings } = finished
     write({ state, results: results.slice(request.results.length), warnings, finished: now })
+    this.#options.onConcluded?.(finished)
     append(
       state === 'expired'
         ? { type: 'request_expired', reqid }

@@ -9,6 +9,8 @@ export type TaskEvent = Extract<DomainEvent, { type: 'request_progress' | 'node_
 /** A request that is being worked on. */
 export interface Task {
   reqid: string
+  /** The name of who has submitted it, where that is known. */
+  who?: string | undefined
   /** Returns the time until its deadline, in milliseconds; at least 1. */
   remainingMs(): number
   /** Aborted at the deadline, or when the controller ends. */

@@ -30,6 +30,7 @@ const openapi: Parameters<typeof swagger>[1] = {
       { name: 'events', description: 'Event streams' },
       { name: 'state', description: 'Instances, nodes and configurations' },
       { name: 'bundles', description: 'Files that nodes load' },
+      { name: 'revisions', description: 'Deployments that can be deployed again' },
       { name: 'monitoring', description: 'Health and metrics' },
       { name: 'session', description: 'Browser sessions and tickets' },
       { name: 'tokens', description: 'Tokens of clients and agents' },

@@ -177,5 +177,24 @@ export const migrations = [
     set_at INTEGER NOT NULL,
     reqid TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
+`,
+  `
+  -- What was deployed. AUTOINCREMENT: a number never means another deployment.
+  CREATE TABLE revisions (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    time INTEGER NOT NULL,
+    who TEXT,
+    comment TEXT,
+    reqid TEXT NOT NULL UNIQUE,
+    -- The state in which its request has ended.
+    outcome TEXT,
+    config_id TEXT NOT NULL,
+    bundle TEXT,
+    -- How many, with the workers of groups.
+    nodes INTEGER NOT NULL,
+    -- As it was staged, as JSON. Last, so that a list need not read past it.
+    configuration TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX revisions_of_bundle ON revisions (bundle) WHERE bundle IS NOT NULL;
 `
 ]

@@ -80,14 +80,18 @@ await t.test('every command, at a cluster', { timeout: 300_000 }, async t => {
     const { code, stdout, stderr } = await run(`deploy ${file}`)
     t.same([code, stdout], [0, ''])
     const lines = stderr.trimEnd().split('\n')
-    t.equal(lines.at(-1), '✔ deployed: 4 nodes')
+    t.equal(lines.at(-1), '✔ deployed: 4 nodes, revision 1')
     for (const node of ['manager', 'logger-1', 'worker-1', 'worker-2']) {
       t.same(
         lines.filter(line => line.startsWith(`${node}:`)),
         [`${node}: PENDING (starting)`, `${node}: RUNNING (joined the cluster)`]
       )
     }
-    t.same(await run('deploy'), { code: 0, stdout: '', stderr: '✔ deployed: 4 nodes\n' }, 'what is so already')
+    t.same(
+      await run('deploy'),
+      { code: 0, stdout: '', stderr: '✔ deployed: 4 nodes, revision 2\n' },
+      'what is so already'
+    )
     const asJson = await run('deploy --json')
     t.match(JSON.parse(asJson.stdout), { type: 'deploy', state: 'succeeded' })
     t.equal(asJson.stderr, '')

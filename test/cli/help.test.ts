@@ -173,6 +173,8 @@ await t.test('words are completed', async t => {
   t.same(await complete('completion '), ['bash', 'fish', 'zsh'])
   t.match(await complete('request wait '), [/^[0-9a-f-]{36}$/])
   t.same(await complete('deploy '), [''])
+  t.same(await complete('rollback '), ['1'])
+  t.same(await complete('deploy --revision '), ['1'])
   t.same(await complete('restart ', { ZEEK_CLUSTER_URL: 'http://127.0.0.1:1' }), [''], 'without a controller')
 
   for (const [shell, question] of [

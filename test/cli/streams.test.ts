@@ -39,7 +39,7 @@ await t.test('over a network that fails', { timeout: 300_000 }, async t => {
       t.ok(cuts > 0)
       const lines = stderr.split('\n')
       t.equal(lines.filter(line => line === 'worker-1: RUNNING (joined the cluster)').length, 1, stderr)
-      t.match(lines.at(-2), '✔ deployed: 2 nodes')
+      t.match(lines.at(-2), /^✔ deployed: 2 nodes, revision \d+$/)
     }
   })
 

@@ -6,10 +6,20 @@ import type { NamedTable } from '../../store/named-table.js'
 import type { StoredFeed } from '../../store/feeds.js'
 import type { StoredOption } from '../../store/runtime-options.js'
 import type { ConfigurationTable, Deployment, InstanceAddress } from '../../store/configurations.js'
+import type { NewRevision, RevisionTable } from '../../store/revisions.js'
 import type { Store } from '../../store/store.js'
 import { Kept } from './kept.js'
 import { whyOutdated } from './outdated.js'
 import { Shares } from './shares.js'
+
+interface ClusterTables {
+  options: NamedTable<StoredOption>
+  feeds: NamedTable<StoredFeed>
+  revisions: RevisionTable
+}
+
+/** What a deployment records of itself. `stages`: whether its configuration becomes the staged one, too. */
+export type DeploymentRecord = Omit<NewRevision, 'nodes'> & { stages: boolean }
 
 /**
  * The known state of the cluster: the staged and the deployed configuration, the desired state of nodes, the addresses
@@ -18,6 +28,7 @@ import { Shares } from './shares.js'
 export class Cluster {
   #store: Store
   #configurations: ConfigurationTable
+  #revisions: RevisionTable
   /** The options that nodes set while they run, sorted by name. */
   readonly options: Kept<StoredOption>
   /** The feeds of intelligence that the manager reads while it runs, sorted by name. */
@@ -27,13 +38,10 @@ export class Cluster {
   #addresses: Map<string, InstanceAddress>
   #offered = new Set<Shares>()
 
-  constructor(
-    store: Store,
-    configurations: ConfigurationTable,
-    { options, feeds }: { options: NamedTable<StoredOption>; feeds: NamedTable<StoredFeed> }
-  ) {
+  constructor(store: Store, configurations: ConfigurationTable, { options, feeds, revisions }: ClusterTables) {
     this.#store = store
     this.#configurations = configurations
+    this.#revisions = revisions
     this.options = new Kept(store, options)
     this.feeds = new Kept(store, feeds)
     const { deployment } = configurations
@@ -58,7 +66,8 @@ export class Cluster {
       staged: [this.staged?.bundle],
       intel: this.feeds.all.map(feed => feed.bundle)
     }
-    return (['deployed', 'staged', 'intel'] as const).filter(user => named[user].includes(bundle))
+    const users: BundleUser[] = (['deployed', 'staged', 'intel'] as const).filter(user => named[user].includes(bundle))
+    return this.#revisions.names(bundle) ? [...users, 'revision'] : users
   }
 
   /** The current deployment. */
@@ -71,11 +80,22 @@ export class Cluster {
     return this.#shares
   }
 
-  /** Makes this the current deployment. Resolves once that is on disk. */
-  async deploy(shares: Shares): Promise<void> {
-    await this.#store.write('synced', () => this.#configurations.deploy(shares.deployment))
+  /** The number of the revision that is deployed; undefined where an earlier version has deployed last. */
+  get revision(): number | undefined {
+    return this.deployment && this.#revisions.latest
+  }
+
+  /** Makes this the current deployment, and a revision of it. Resolves with its number once that is on disk. */
+  async deploy(shares: Shares, { stages, ...record }: DeploymentRecord): Promise<number> {
+    const { deployment } = shares
+    const revision = await this.#store.write('synced', () => {
+      this.#configurations.deploy(deployment)
+      if (stages) this.#configurations.stage(record.configuration)
+      return this.#revisions.insert({ ...record, nodes: deployment.configuration.nodes.length })
+    })
     this.#shares = shares
     this.#stopped = this.#configurations.stopped()
+    return revision
   }
 
   /** Returns the share of an instance, with the desired states of its nodes, and what they set while they run. */

@@ -26,6 +26,8 @@ export interface DeployerOptions {
   fleet: Fleet
   checks: Checks
   log: Logger
+  /** Returns milliseconds since 1970. */
+  now: () => number
   /** Reports a problem that needs the attention of operators. */
   complain: (message: string, instance?: string) => void
   /** Called when every instance of the deployed configuration is connected. */
@@ -84,16 +86,16 @@ export class Deployer {
   }
 
   /**
-   * Deploys a configuration, unless a node fails its check. Outcomes are reported as progress; the answer holds only
-   * what was not.
+   * Deploys a configuration, the staged one or that of the revision which the arguments name, unless a node fails its
+   * check. Outcomes are reported as progress; the answer holds only what was not.
    */
   async deploy(
     configuration: ClusterConfiguration | undefined,
-    { force = false, check = true }: Arguments<'deploy'>,
+    args: Arguments<'deploy'>,
     task: Task
   ): Promise<Answer> {
     if (!configuration) return failed('no configuration available to deploy')
-    return await this.exclusively(task, () => this.#deploy(configuration, { force, check }, task))
+    return await this.exclusively(task, () => this.#deploy(configuration, args, task))
   }
 
   /**
@@ -111,7 +113,7 @@ export class Deployer {
 
   async #deploy(
     configuration: ClusterConfiguration,
-    { force, check }: { force: boolean; check: boolean },
+    { force = false, check = true, revision, comment }: Arguments<'deploy'>,
     task: Task
   ): Promise<Answer> {
     const { signal: grace, clear } = within(task.signal, this.#options.settings.controller_connect_grace * 1000)
@@ -126,13 +128,21 @@ export class Deployer {
       const shares = new Shares(deployment)
       const refusal = check ? await this.#check(shares, task) : undefined
       if (refusal) return refusal
-      await this.#options.cluster.deploy(shares)
+      const made = await this.#options.cluster.deploy(shares, {
+        configuration,
+        time: this.#options.now(),
+        who: task.who,
+        comment: comment ?? (revision === undefined ? undefined : `revision ${revision} again`),
+        reqid: task.reqid,
+        // Else the next deployment would bring back what this one takes back.
+        stages: revision !== undefined
+      })
       this.#unmet.clear()
       this.#tellReady()
       void this.#standDown()
       const late = await this.#distribute(shares, force, grace, task)
       return {
-        results: [{ success: true, data: { id: configuration.id } }],
+        results: [{ success: true, data: { id: configuration.id, revision: made } }],
         timedOut: late,
         warnings: this.#options.checks.warnings(shares)
       }

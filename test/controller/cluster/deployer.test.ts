@@ -39,7 +39,7 @@ await t.test("a deployment has a result per node and one with the configuration'
   t.same(results, [
     { reqid, success: true, instance: 'agent-a', node: 'manager' },
     { reqid, success: true, instance: 'agent-a', node: 'worker-1' },
-    { reqid, success: true, data: { id: 'c1' } }
+    { reqid, success: true, data: { id: 'c1', revision: 1 } }
   ])
   t.match(await agent.question('deploy'), {
     force: false,

@@ -1,0 +1,110 @@
+import type { Revision, RevisionDifference, RevisionDocument } from '../../schemas/revisions.js'
+import type { ClusterConfiguration } from '../../schemas/types.js'
+import { AppError } from '../errors.js'
+import type { IsSecret } from '../security/secret-names.js'
+import type { RevisionTable, StoredRevision } from '../store/revisions.js'
+import type { Bundles } from './bundles.js'
+import { configurationDifference } from './configuration-difference.js'
+
+export interface RevisionsOptions {
+  table: RevisionTable
+  bundles: Pick<Bundles, 'resolve' | 'difference'>
+  isSecret: IsSecret
+}
+
+/** The revisions: deployments that are kept, and can be deployed again. */
+export class Revisions {
+  #options: RevisionsOptions
+
+  constructor(options: RevisionsOptions) {
+    this.#options = options
+  }
+
+  /** Returns a page of the revisions, newest first: those after a place, which the page before has told. */
+  list({ limit, after }: { limit: number; after?: number | undefined }): { revisions: Revision[]; next?: string } {
+    const { table } = this.#options
+    const { latest } = table
+    const found = table.list(limit + 1, after)
+    const page = found.slice(0, limit)
+    return {
+      revisions: page.map(one => shown(one, latest)),
+      ...(found.length > limit ? { next: String(page.at(-1)!.n) } : {})
+    }
+  }
+
+  /** Returns a revision with its configuration, secrets included. Throws `not_found`. */
+  get(n: number): RevisionDocument {
+    return { ...shown(this.#stored(n), this.#options.table.latest), configuration: this.#configuration(n) }
+  }
+
+  /** Returns the configuration of a revision, as it was staged; undefined when there is none. */
+  find(n: number): ClusterConfiguration | undefined {
+    return this.#options.table.configuration(n)
+  }
+
+  /** Returns the configuration of a revision that is to be deployed. Throws `not_found`, also when its bundle is gone. */
+  toDeploy(n: number): ClusterConfiguration {
+    const configuration = this.#configuration(n)
+    const { bundle } = configuration
+    if (bundle !== undefined && !this.#hasBundle(bundle)) {
+      throw new AppError('not_found', `the bundle of revision ${n} is gone: upload ${bundle} again`)
+    }
+    return configuration
+  }
+
+  /** Returns what is different in a revision since an earlier one; since the one before it. Throws `not_found`. */
+  difference(n: number, from?: number): RevisionDifference {
+    const { table, isSecret } = this.#options
+    const { latest } = table
+    const to = this.#stored(n)
+    const earlier = from === undefined ? table.list(1, n)[0] : this.#stored(from)
+    if (!earlier) throw new AppError('not_found', `there is no revision before ${n}`)
+    return {
+      from: shown(earlier, latest),
+      to: shown(to, latest),
+      ...configurationDifference(this.#configuration(earlier.n), this.#configuration(n), isSecret),
+      ...this.#bundleDifference(earlier.bundle, to.bundle)
+    }
+  }
+
+  #bundleDifference(from: string | null, to: string | null): Pick<RevisionDifference, 'bundle'> {
+    if (from === null || to === null || !this.#hasBundle(from) || !this.#hasBundle(to)) return {}
+    return { bundle: this.#options.bundles.difference(from, to) }
+  }
+
+  #configuration(n: number): ClusterConfiguration {
+    const configuration = this.find(n)
+    if (!configuration) throw noRevision(n)
+    return configuration
+  }
+
+  #stored(n: number): StoredRevision {
+    const stored = this.#options.table.get(n)
+    if (!stored) throw noRevision(n)
+    return stored
+  }
+
+  #hasBundle(id: string): boolean {
+    return this.#options.bundles.resolve(id) === id
+  }
+}
+
+function shown(
+  { n, time, who, comment, reqid, outcome, config_id: configId, bundle, nodes }: StoredRevision,
+  deployed: number | undefined
+): Revision {
+  return {
+    revision: n,
+    deployed: n === deployed,
+    outcome: outcome ?? 'pending',
+    created_at: new Date(time).toISOString(),
+    ...(who === null ? {} : { created_by: who }),
+    ...(comment === null ? {} : { comment }),
+    reqid,
+    config_id: configId,
+    ...(bundle === null ? {} : { bundle }),
+    nodes
+  }
+}
+
+const noRevision = (n: number) => new AppError('not_found', `there is no revision ${n}`)
