@@ -92,7 +92,7 @@ await t.test('says what deleting does, and why it is not done', async t => {
   t.equal(keptBy(bundle('a', { used_by: ['staged'] })), 'The staged configuration names it: it cannot be deleted.')
   t.match(
     keptBy(bundle('a', { used_by: ['deployed', 'staged', 'revision'] })),
-    /^The deployed configuration and the staged configuration and a revision name it/
+    /^The deployed and the staged configuration, and a revision name it/
   )
   t.equal(keptBy(bundle('a', { used_by: ['intel'] })), 'A feed of intelligence names it: it cannot be deleted.')
   t.match(
