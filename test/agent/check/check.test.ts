@@ -167,11 +167,7 @@ await t.test("it is the node's command line and environment, without taskset, wi
     'it does not talk with the agent'
   )
   t.match(seen('layout'), /\["worker-1"\]/)
-  t.same(seen('scripts').trim().split('\n'), [
-    'cluster-layout.zeek',
-    'nodes',
-    ...[...ourScripts].sort()
-  ])
+  t.same(seen('scripts').trim().split('\n'), ['cluster-layout.zeek', 'nodes', ...[...ourScripts].sort()])
   t.ok(seen('cwd').startsWith(join(directory, 'checks')))
   const own = join(directory, 'nodes', 'worker-1')
   mkdirSync(own, { recursive: true })
