@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { closed, ListOf, Name, Ref, Time } from './basics.js'
+import { closed, ListOf, Name, OpenEnum, Ref, Time } from './basics.js'
 
 /** What a bundle holds at its top, and what that is for. */
 export const bundleParts = {
@@ -65,14 +65,11 @@ export const BundleFile = Type.Object(
 export type BundleFile = Static<typeof BundleFile>
 
 /** What names a bundle: a configuration, a feed of intelligence, or a revision. */
-export const BundleUser = Type.Unsafe<'deployed' | 'staged' | 'intel' | 'revision'>({
-  type: 'string',
-  enum: ['deployed', 'staged', 'intel', 'revision'],
-  $id: 'BundleUser',
-  description:
-    'What names a bundle: the `deployed` or the `staged` configuration, a feed of `intel`, or a `revision` that is kept.',
-  examples: ['deployed']
-})
+export const BundleUser = OpenEnum(
+  'BundleUser',
+  ['deployed', 'staged', 'intel', 'revision'],
+  'What names a bundle: the `deployed` or the `staged` configuration, a feed of `intel`, or a `revision` that is kept.'
+)
 export type BundleUser = Static<typeof BundleUser>
 
 const known = {

@@ -3280,12 +3280,8 @@ export interface components {
              */
             token: string;
         };
-        /**
-         * @description What names a bundle: the `deployed` or the `staged` configuration, a feed of `intel`, or a `revision` that is kept.
-         * @example deployed
-         * @enum {string}
-         */
-        BundleUser: "deployed" | "staged" | "intel" | "revision";
+        /** @description What names a bundle: the `deployed` or the `staged` configuration, a feed of `intel`, or a `revision` that is kept. */
+        BundleUser: string;
         /**
          * @description A file of a bundle.
          * @example {

@@ -267,11 +267,12 @@ export const controllerSettings = {
     maximum: 100_000,
     description: 'revisions that are kept: deployments that can be deployed again, with their bundles'
   }),
-  controller_revisions_max_age: Count({
+  controller_revisions_max_age: Seconds({
     default: 0,
-    maximum: 36_500,
+    minimum: 0,
+    maximum: 315_360_000,
     description:
-      'days that a revision is kept; the deployed one and the one before it are, however old; 0: only their number counts'
+      'seconds that a revision is kept; the deployed one and the one before it are, however old; 0: only their number counts'
   }),
   controller_messages_timeout_max: Seconds({
     default: 18,

@@ -11,7 +11,6 @@ import type { ControllerSettings } from './config.js'
 const intervalMs = 1_000
 /** How often bundles are looked at, in milliseconds: they are kept for days. */
 const bundlesMs = 3_600_000
-const dayMs = 86_400_000
 
 export interface PruningOptions {
   settings: ControllerSettings
@@ -96,8 +95,8 @@ export class Pruning {
 
   async #pruneRevisions(): Promise<void> {
     const { settings, store, revisions, now } = this.#options
-    const { controller_revisions_max: maxCount, controller_revisions_max_age: days } = settings
-    const before = days === 0 ? 0 : now() - days * dayMs
+    const { controller_revisions_max: maxCount, controller_revisions_max_age: maxAge } = settings
+    const before = maxAge === 0 ? 0 : now() - maxAge * 1000
     await store.write('written', () => revisions.prune({ maxCount, before }))
   }
 

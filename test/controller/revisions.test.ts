@@ -188,7 +188,7 @@ await t.test('the bundle of a revision stays, until the last one goes that names
 
 await t.test('revisions go by age, but the deployed one and the one before it', async t => {
   let time = Date.parse('2026-11-29T10:00:00Z')
-  const controller = await startTestController(t, { 'controller-revisions-max-age': '30' }, { now: () => time })
+  const controller = await startTestController(t, { 'controller-revisions-max-age': '2592000' }, { now: () => time })
   await fakeAgent(t, controller.settings.controller_port)
   await controller.ask('stage_configuration', { config: configurationOf(['agent-a'], [manager(), worker()]) })
   for (let n = 0; n < 4; n++) await controller.ask('deploy')
