@@ -139,18 +139,20 @@ function read_feed(path: string)
 
 function feeds_changed(id: string, value: string): string
 	{
-	local paths = value == "" ? vector() : split_string(value, /\t/);
 	wanted = set();
 
-	for ( _, path in paths )
-		add wanted[path];
+	for ( _, path in split_string(value, /\t/) )
+		{
+		if ( path != "" )
+			add wanted[path];
+		}
 
 	is_busy = T;
 
-	for ( path in wanted )
+	for ( feed in wanted )
 		{
-		if ( path !in known && ! is_being_read(path) )
-			read_feed(path);
+		if ( feed !in known && ! is_being_read(feed) )
+			read_feed(feed);
 		}
 
 	settle_feeds();
