@@ -28,7 +28,7 @@ export function fitting(schema: TSchema): fc.Arbitrary<unknown> {
     case 'boolean':
       return fc.boolean()
     case 'integer':
-      return fc.integer({ min: whole.minimum ?? -5, max: Math.min(whole.maximum ?? 1000, 70_000) })
+      return integer(whole)
     case 'number':
       return fc.integer({ min: whole.exclusiveMinimum === undefined ? Math.ceil(whole.minimum ?? 0) : 1, max: 1000 })
     case 'array':
@@ -38,6 +38,11 @@ export function fitting(schema: TSchema): fc.Arbitrary<unknown> {
     default:
       return fc.jsonValue()
   }
+}
+
+/** Small ones, since they may be numbers of things, unless none is. */
+function integer({ minimum: min = -5, maximum = 1000 }: TSchema): fc.Arbitrary<number> {
+  return fc.integer({ min, max: Math.max(min, Math.min(maximum, 70_000)) })
 }
 
 function object({ properties = {}, required = [] }: TSchema): fc.Arbitrary<unknown> {
