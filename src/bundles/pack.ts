@@ -39,13 +39,16 @@ export class PackWriter {
   readonly take = async (file: ArchiveFile, content: AsyncIterable<Buffer>): Promise<BundleFile> => {
     const hash = createHash('sha256')
     let end = this.#at
+    // The disk works while the next chunk comes, and is hashed.
+    let writing = Promise.resolve()
     for await (const chunk of content) {
-      // The disk works meanwhile.
-      const writing = this.#write(chunk, end)
-      hash.update(chunk)
       await writing
+      writing = this.#write(chunk, end)
+      writing.catch(() => {})
+      hash.update(chunk)
       end += chunk.length
     }
+    await writing
     const sha256 = hash.digest('hex')
     const known = this.#contents.get(sha256)
     // The next one is written over what is there already.
