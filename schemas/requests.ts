@@ -3,7 +3,6 @@ import type { NeededRole } from './access.js'
 import { BundleRef } from './bundles.js'
 import { FeedName } from './intel.js'
 import { OptionName, OptionValue } from './runtime-options.js'
-import { RequestId } from './basics.js'
 import {
   closed,
   ClusterConfigurationInput,
@@ -14,6 +13,7 @@ import {
   OpenEnum,
   Ref,
   RevisionNumber,
+  RequestId,
   SentConfiguration
 } from './types.js'
 

@@ -123,17 +123,18 @@ export class Content {
   async drop(kept: readonly string[]): Promise<void> {
     await this.#work.run(async () => {
       const used = await readlink(this.link).catch(() => undefined)
-      const last = await this.#lastFetch()
-      for (const name of await readdir(this.#directory).catch(() => [])) {
+      const names = await readdir(this.#directory).catch(() => [])
+      const last = await this.#lastFetch(names)
+      for (const name of names) {
         const id = /^[0-9a-f]{64}/.exec(name)?.[0]
         if (id !== undefined && id !== used && !kept.includes(id) && name !== last) await this.#remove(name)
       }
     })
   }
 
-  /** Returns the file of the fetch that was interrupted last, unless that is long ago. */
-  async #lastFetch(): Promise<string | undefined> {
-    const parts = (await readdir(this.#directory).catch(() => [])).filter(name => name.endsWith('.part'))
+  /** Returns of these files that of the fetch that was interrupted last, unless that is long ago. */
+  async #lastFetch(names: readonly string[]): Promise<string | undefined> {
+    const parts = names.filter(name => name.endsWith('.part'))
     const found = await Promise.all(
       parts.map(async name => ({ name, at: (await stat(join(this.#directory, name))).mtimeMs }))
     )

@@ -9,7 +9,7 @@ import type { BundleUse } from '../../bundles/use.js'
 import { AppError, messageOf, requestTimedOut } from '../../errors.js'
 import type { UnitStatus } from '../../supervisor/program.js'
 import { aborted, Sequence, within } from '../../util.js'
-import { findZeek } from '../../zeek/executable.js'
+import { findZeek, type Executable } from '../../zeek/executable.js'
 import { secretNames } from '../../security/secret-names.js'
 import { digestOf } from '../../protocol/packed-layout.js'
 import { Attempt, failed, succeeded } from './attempt.js'
@@ -183,7 +183,8 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     // Nodes would find it elsewhere than it is read now.
     const bundle = found && { ...found, directory: this.content.link }
     const origins = new Origins(this.#context, () => bundle, found?.directory)
-    const { plan } = await this.#compare(share, await this.#units(), how, { bundle, origins })
+    const zeek = await findZeek(this.#context.settings.bin, this.#context.env)
+    const { plan } = await this.#compare(share, await this.#units(), how, { zeek, bundle, origins })
     return [...plan].map(([name, action]) => ({ ...succeeded(this.#instance, name), data: { plan: action } }))
   }
 
@@ -371,13 +372,17 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     let comparison: Comparison
     try {
       const { settings, env } = this.#context
-      await findZeek(settings.bin, env)
+      const zeek = await findZeek(settings.bin, env)
       await this.content.use(share.bundle)
       this.#feedFiles = await this.content.feedFiles(share.feeds ?? [])
       const { scripts, node: directory } = directories(settings)
       await writeClusterScripts(scripts, share)
       for (const { name } of share.nodes) await mkdir(directory(name), { recursive: true })
-      comparison = await this.#compare(share, units, how, { bundle: this.content.current, origins: this.#origins })
+      comparison = await this.#compare(share, units, how, {
+        zeek,
+        bundle: this.content.current,
+        origins: this.#origins
+      })
     } catch (error) {
       // Without zeek nothing can be compared or started; what runs goes on.
       return new Map(share.nodes.map(({ name }) => [name, failed(this.#instance, name, messageOf(error))]))
@@ -405,15 +410,14 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     return new Map(units.filter(unit => unit.kind === 'detached').map(unit => [unit.name, unit]))
   }
 
-  /** Compares what runs with a share, whose nodes use a bundle. Throws an AppError when there is no zeek. */
+  /** Compares what runs with a share, whose nodes use this zeek and a bundle. */
   async #compare(
     share: Share,
     units: ReadonlyMap<string, UnitStatus>,
     { force = false, refresh = false }: How,
-    { bundle, origins }: { bundle: BundleUse | undefined; origins: Origins }
+    { zeek, bundle, origins }: { zeek: Executable; bundle: BundleUse | undefined; origins: Origins }
   ): Promise<Comparison> {
-    const { settings, env } = this.#context
-    const zeek = await findZeek(settings.bin, env)
+    const { settings } = this.#context
     const context = { ...this.#context, bundle }
     const isSecret = secretNames(settings.management_secrets)
     const { agent_silent_after: silent, agent_restart_silent: stuck } = settings

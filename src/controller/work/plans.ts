@@ -1,7 +1,6 @@
 import type { Arguments, ClusterRequest } from '../../../schemas/api.js'
 import type { ClusterConfiguration, Outcome } from '../../../schemas/types.js'
 import { failed, type Answer, type Task } from '../../requests/task.js'
-import { groupBy } from '../../util.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Deployer } from '../cluster/deployer.js'
 import { Shares } from '../cluster/shares.js'
@@ -67,12 +66,10 @@ export class Plans {
     const { cluster, fleet } = this.#parts
     const deployed = cluster.shares?.deployment.configuration.nodes ?? []
     const leaving = deployed.filter(({ name, instance }) => next.ownerOf(name) !== instance)
-    return [...groupBy(leaving, ({ instance }) => instance)].flatMap(([instance, nodes]) =>
-      nodes.map(({ name: node }): Outcome =>
-        fleet.member(instance)
-          ? { success: true, instance, node, data: { plan: { action: 'stop', reason: 'not in the configuration' } } }
-          : { success: false, instance, node, error: `instance ${instance} is not connected` }
-      )
+    return leaving.map(({ name: node, instance }): Outcome =>
+      fleet.member(instance)
+        ? { success: true, instance, node, data: { plan: { action: 'stop', reason: 'not in the configuration' } } }
+        : { success: false, instance, node, error: `instance ${instance} is not connected` }
     )
   }
 }
