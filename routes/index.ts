@@ -13,6 +13,7 @@ import { monitoringRoutes } from './monitoring.js'
 import { prometheusRoutes } from './prometheus.js'
 import { requestRoutes } from './requests.js'
 import { revisionRoutes } from './revisions.js'
+import { rolloutRoutes } from './rollouts.js'
 import { sessionRoutes } from './session.js'
 import { stateRoutes } from './state.js'
 import { tokenRoutes } from './tokens.js'
@@ -29,6 +30,7 @@ export const routes: FastifyPluginAsync<{
   await app.register(stateRoutes, { prefix: '/v1', controller, access })
   await app.register(bundleRoutes, { prefix: '/v1', controller })
   await app.register(revisionRoutes, { prefix: '/v1', controller, access })
+  await app.register(rolloutRoutes, { prefix: '/v1', controller, access })
   await app.register(optionRoutes, { prefix: '/v1', controller, closing })
   await app.register(intelRoutes, { prefix: '/v1', controller, closing })
   await app.register(conversionRoutes, { prefix: '/v1', controller })

@@ -30,7 +30,7 @@ import {
  * absent: so each end works with the version before its own, and a method that the other end does not know fails with
  * `not_found`.
  */
-export const agentApiVersion = 9
+export const agentApiVersion = 10
 
 /** Returns whether this end works with an end of that version. */
 export function isSpoken(version: unknown): boolean {
@@ -81,7 +81,9 @@ export const Share = Type.Object({
   /** Options that nodes have set while they run. */
   options: Type.Optional(RuntimeOptions),
   /** Feeds of intelligence that the manager reads while it runs; only where it is one of the nodes. */
-  feeds: Type.Optional(Feeds)
+  feeds: Type.Optional(Feeds),
+  /** Names of nodes whose process goes on, however it differs; one that has none is started like any other. */
+  held: Type.Optional(Type.Array(Name, { maxItems: instanceNodesMax }))
 })
 export type Share = Static<typeof Share>
 

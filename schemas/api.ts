@@ -9,6 +9,7 @@ import {
   RequestTypeName,
   RestartStrategy
 } from './requests.js'
+import { Rollout } from './rollouts.js'
 import { OptionSetting, SetOption, SetOptionList } from './runtime-options.js'
 import {
   closed,
@@ -67,6 +68,7 @@ export const ClusterRequest = Type.Object(
     created_at: Time,
     finished_at: Type.Optional(Time),
     expires_at: Time,
+    rollout: Type.Optional(Ref(Rollout)),
     event_cursor: Cursor
   },
   {

@@ -1,5 +1,6 @@
 import { Type, type Static, type TProperties, type TSchema } from '@sinclair/typebox'
 import { HealthReason, NodeStats, NodeStep } from './operations.js'
+import { Rollout, rolloutProgress } from './rollouts.js'
 import {
   NodeOutputStream,
   requestTypes,
@@ -206,6 +207,13 @@ export const NodeOutputEvent = domain(
   }
 )
 
+export const RolloutProgressEvent = domain(
+  'RolloutProgressEvent',
+  { type: only('rollout_progress'), reqid: RequestId, ...rolloutProgress },
+  'A deployment that goes over the nodes in steps has come to another step, or to another phase of it.',
+  { type: 'rollout_progress', reqid, ...Rollout.examples?.[0] }
+)
+
 export const NodeStatsEvent = domain(
   'NodeStatsEvent',
   { type: only('node_stats'), reqid: RequestId, instance: Type.String(), stats: ListOf(NodeStats) },
@@ -342,7 +350,8 @@ const domainEvents = [
   NotifyLogEvent,
   NotifyHealthEvent,
   NodeOutputEvent,
-  NodeStatsEvent
+  NodeStatsEvent,
+  RolloutProgressEvent
 ] as const
 const controlEvents = [HelloEvent, HeartbeatEvent, SnapshotEvent, SnapshotEndEvent, ResetEvent, GoodbyeEvent] as const
 

@@ -2,6 +2,7 @@ import { Type, type Static, type TObject } from '@sinclair/typebox'
 import type { NeededRole } from './access.js'
 import { BundleRef } from './bundles.js'
 import { FeedName } from './intel.js'
+import { DeployStrategy, OnCheckFailure, rolloutArguments } from './rollouts.js'
 import { OptionName, OptionValue } from './runtime-options.js'
 import {
   closed,
@@ -134,7 +135,8 @@ export const requests = {
           ...RevisionNumber,
           description:
             'Deploy the configuration of this revision, which becomes the staged one, too; without it, the staged one.'
-        })
+        }),
+        ...rolloutArguments
       },
       {
         $id: 'DeployArguments',
@@ -150,7 +152,7 @@ export const requests = {
       'controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes',
     summary: 'Deploy the staged configuration, or that of a revision',
     description:
-      "Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id, and the number of the revision that this deployment has become."
+      "Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id, and the number of the revision that this deployment has become. In steps (`strategy`) it goes on only while what has been changed is healthy, and else brings back what was; `rollout_progress` events tell of each step."
   },
   get_nodes: {
     arguments: Type.Object({}, { $id: 'GetNodesArguments', ...closed, description: 'No arguments.', examples: [{}] }),
@@ -511,8 +513,19 @@ export const RequestArguments = Type.Object(
     nodes: Type.Optional(Type.Array(Type.String())),
     roles: Type.Optional(Type.Array(Ref(ClusterRole))),
     instances: Type.Optional(Type.Array(Type.String())),
-    strategy: Type.Optional(Ref(RestartStrategy)),
+    strategy: Type.Optional(Ref(DeployStrategy)),
     max_parallel: Type.Optional(Type.Integer()),
+    max_parallel_percent: Type.Optional(Type.Integer()),
+    max_parallel_per_instance: Type.Optional(Type.Integer()),
+    min_healthy_seconds: Type.Optional(Type.Number()),
+    max_drop_percent: Type.Optional(Type.Number()),
+    max_lag_seconds: Type.Optional(Type.Number()),
+    max_memory_bytes: Type.Optional(Type.Integer()),
+    auto_revert: Type.Optional(Type.Boolean()),
+    canary: Type.Optional(Type.Integer()),
+    canary_seconds: Type.Optional(Type.Number()),
+    auto_promote: Type.Optional(Type.Boolean()),
+    on_check_failure: Type.Optional(Ref(OnCheckFailure)),
     stream: Type.Optional(Ref(NodeOutputStream)),
     lines: Type.Optional(Type.Integer()),
     incarnation: Type.Optional(Type.Integer()),

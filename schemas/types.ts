@@ -199,7 +199,8 @@ const outputMax = 524_288
 export const RequestResultData = Type.Object(
   {
     id: Type.Optional(Type.String({ description: 'The id of a configuration.' })),
-    revision: Type.Optional({ ...RevisionNumber, description: 'The number of the revision that was made.' }),
+    revision: Type.Optional({ ...RevisionNumber, description: 'The number of the revision that is deployed now.' }),
+    reverted: Type.Optional(Type.Boolean({ description: 'Whether it has been taken back.' })),
     instances: Type.Optional(ListOf(Instance)),
     configuration: Type.Optional(Ref(ClusterConfiguration)),
     nodes: Type.Optional(ListOf(NodeStatus)),

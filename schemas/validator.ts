@@ -11,6 +11,7 @@ import { bundleComponents } from './bundles.js'
 import { groupComponents } from './groups.js'
 import { intelComponents } from './intel.js'
 import { revisionComponents } from './revisions.js'
+import { rolloutComponents } from './rollouts.js'
 import { tokenComponents } from './tokens.js'
 
 /** Every named schema. */
@@ -21,6 +22,7 @@ export const components = [
   ...bundleComponents,
   ...intelComponents,
   ...revisionComponents,
+  ...rolloutComponents,
   ...eventComponents
 ]
 

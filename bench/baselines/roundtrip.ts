@@ -113,6 +113,7 @@ const health = new Health({
   state,
   isDeployed: () => true,
   outdated: () => new Map(),
+  interrupted: () => undefined,
   changed: () => {}
 })
 const controller = new Controller({
@@ -125,7 +126,7 @@ const controller = new Controller({
   hub,
   fleet,
   bundles,
-  revisions: new Revisions({ table: revisionTable, bundles, isSecret: () => false }),
+  revisions: new Revisions({ table: revisionTable, bundles, isSecret: () => false, deployed: () => 1 }),
   checks,
   deployer,
   queries: new Queries(fleet),

@@ -45,6 +45,8 @@ function ofType(event: DomainEvent): Pick<EventWords, 'tone' | 'text'> {
       return { tone: 'quiet', text: `a sample of ${event.stats.length} nodes` }
     case 'request_progress':
       return ofProgress(event)
+    case 'rollout_progress':
+      return { tone: event.phase === 'reverting' ? 'bad' : 'busy', text: ofRollout(event) }
     case 'request_expired':
       return { tone: 'doubt', text: 'the request has run out of time' }
     default:
@@ -54,6 +56,11 @@ function ofType(event: DomainEvent): Pick<EventWords, 'tone' | 'text'> {
   const why = failed.length === 0 ? '' : `: ${plain(failed[0]!.error ?? 'failed')}`
   const more = failed.length > 1 ? ` (and ${failed.length - 1} more)` : ''
   return { tone: toneOfRequest(event.state), text: `${nameOf(event.type)} ${event.state}${why}${more}` }
+}
+
+function ofRollout({ phase, step, of, nodes, reason }: Extract<DomainEvent, { type: 'rollout_progress' }>): string {
+  const why = reason === undefined ? '' : `: ${reason}`
+  return plain(`Step ${step} of ${of}, ${nodes.join(', ')}: ${phase}${why}`)
 }
 
 function ofProgress({

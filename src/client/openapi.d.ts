@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Deploy the staged configuration, or that of a revision
-         * @description Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id, and the number of the revision that this deployment has become. It times out after `timeout`; without, after the setting controller_timeout_deploy, else what its steps may take, controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes.
+         * @description Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id, and the number of the revision that this deployment has become. In steps (`strategy`) it goes on only while what has been changed is healthy, and else brings back what was; `rollout_progress` events tell of each step. It times out after `timeout`; without, after the setting controller_timeout_deploy, else what its steps may take, controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes.
          */
         post: operations["request_deploy"];
         delete?: never;
@@ -458,7 +458,11 @@ export interface paths {
         get: operations["get_request"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Cancel a deployment in steps
+         * @description It ends: what was changed goes back to what it was, or stays where the deployment has said `auto_revert: false`; what was not is left alone. Refused with 409 when there is nothing to cancel.
+         */
+        delete: operations["cancel_rollout"];
         options?: never;
         head?: never;
         patch?: never;
@@ -706,6 +710,86 @@ export interface paths {
         get: operations["diff_revision"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{reqid}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a deployment in steps
+         * @description It waits before its next step until it is resumed, or its time is over. Refused with 409 when there is nothing to pause.
+         */
+        post: operations["pause_rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{reqid}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume a deployment in steps
+         * @description It goes on. Refused with 409 when there is nothing to resume.
+         */
+        post: operations["resume_rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{reqid}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote a deployment in steps
+         * @description It goes on after its canary. Refused with 409 when there is nothing to promote.
+         */
+        post: operations["promote_rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{reqid}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revert a deployment in steps
+         * @description The nodes that were changed go back to what they were, and it ends. Refused with 409 when there is nothing to revert.
+         */
+        post: operations["revert_rollout"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1668,7 +1752,7 @@ export interface components {
             archive?: components["schemas"]["ArchiveStatus"];
             foreign: components["schemas"]["ForeignProcess"][];
         };
-        /** @description not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. imbalance: one of them counts many times as many as the others. redeploy_needed: what is deployed is not true any more of an instance. drift: files of nodes have changed since they were started. */
+        /** @description not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. imbalance: one of them counts many times as many as the others. redeploy_needed: what is deployed is not true any more of an instance. rollout_interrupted: a deployment in steps has stopped on its way. drift: files of nodes have changed since they were started. */
         HealthCode: string;
         /**
          * @description Why the cluster is not ready.
@@ -2120,10 +2204,12 @@ export interface components {
             id?: string;
             /**
              * Format: int64
-             * @description The number of the revision that was made.
+             * @description The number of the revision that is deployed now.
              * @example 12
              */
             revision?: number;
+            /** @description Whether it has been taken back. */
+            reverted?: boolean;
             instances?: components["schemas"]["Instance"][];
             configuration?: components["schemas"]["ClusterConfiguration"];
             nodes?: components["schemas"]["NodeStatus"][];
@@ -2188,8 +2274,19 @@ export interface components {
             nodes?: string[];
             roles?: components["schemas"]["ClusterRole"][];
             instances?: string[];
-            strategy?: components["schemas"]["RestartStrategy"];
+            strategy?: components["schemas"]["DeployStrategy"];
             max_parallel?: number;
+            max_parallel_percent?: number;
+            max_parallel_per_instance?: number;
+            min_healthy_seconds?: number;
+            max_drop_percent?: number;
+            max_lag_seconds?: number;
+            max_memory_bytes?: number;
+            auto_revert?: boolean;
+            canary?: number;
+            canary_seconds?: number;
+            auto_promote?: boolean;
+            on_check_failure?: components["schemas"]["OnCheckFailure"];
             stream?: components["schemas"]["NodeOutputStream"];
             lines?: number;
             incarnation?: number;
@@ -2257,6 +2354,7 @@ export interface components {
              * @example 2026-11-22T14:48:56.123Z
              */
             expires_at: string;
+            rollout?: components["schemas"]["Rollout"];
             /**
              * @description A place in the event log. Opaque.
              * @example k3v9q2.1042
@@ -2869,6 +2967,33 @@ export interface components {
              * @example 12
              */
             revision?: number;
+            strategy?: components["schemas"]["DeployStrategy"];
+            /** @description How many nodes are changed at a time, when rolling. Default: 1. */
+            max_parallel?: number;
+            /** @description The same, of the nodes of a role that are to be changed: instead of max_parallel. */
+            max_parallel_percent?: number;
+            /** @description How many of them on one instance, at most. */
+            max_parallel_per_instance?: number;
+            /** @description For how long the nodes of a step must run before the next step. Default: 5. */
+            min_healthy_seconds?: number;
+            /** @description How many of its packets a changed worker may drop; one that dropped more before, as many as then. */
+            max_drop_percent?: number;
+            /** @description How far behind a changed worker may be; or as far as before. */
+            max_lag_seconds?: number;
+            /**
+             * Format: int64
+             * @description How much memory a changed node may use; or as much as before.
+             */
+            max_memory_bytes?: number;
+            /** @description Whether the nodes that were changed go back to what they were when a step fails, the default; else they stay. */
+            auto_revert?: boolean;
+            /** @description How many workers are changed first. Then it waits until someone promotes or reverts it. */
+            canary?: number;
+            /** @description How long it waits for that. Default: 600. */
+            canary_seconds?: number;
+            /** @description Whether it is promoted then, when nobody has decided; else, the default, it is reverted. */
+            auto_promote?: boolean;
+            on_check_failure?: components["schemas"]["OnCheckFailure"];
         };
         /**
          * @description Which identifier, of which nodes.
@@ -3834,6 +3959,72 @@ export interface components {
             bundle?: components["schemas"]["BundleDifference"];
         };
         /**
+         * @description at_once: all nodes together. by_role: managers, then loggers, proxies and workers, each when the nodes before are healthy. rolling: the same, and a few of a role at a time.
+         * @enum {string}
+         */
+        DeployStrategy: "at_once" | "by_role" | "rolling";
+        /**
+         * @description What follows from nodes that fail their check. refuse: nothing is changed anywhere, the default. skip: they stay as they are, when it goes in steps.
+         * @enum {string}
+         */
+        OnCheckFailure: "refuse" | "skip";
+        /** @description changing: nodes are being stopped and started. watching: they run, and must stay healthy. canary: it waits to be promoted or reverted. paused: it waits to be resumed. reverting: nodes go back to what they were. */
+        RolloutPhase: string;
+        /**
+         * @description How far a deployment has come that goes over the nodes in steps.
+         * @example {
+         *       "revision": 12,
+         *       "phase": "watching",
+         *       "step": 3,
+         *       "of": 6,
+         *       "nodes": [
+         *         "worker-1",
+         *         "worker-2"
+         *       ],
+         *       "done": 3,
+         *       "total": 9
+         *     }
+         */
+        Rollout: {
+            /**
+             * Format: int64
+             * @description The revision that is being deployed.
+             * @example 12
+             */
+            revision: number;
+            phase: components["schemas"]["RolloutPhase"];
+            /**
+             * Format: int64
+             * @description The step that is under way, counted from 1.
+             */
+            step: number;
+            /**
+             * Format: int64
+             * @description How many steps there are.
+             */
+            of: number;
+            /** @description The nodes of this step. */
+            nodes: string[];
+            /**
+             * Format: int64
+             * @description Nodes that are changed, and healthy.
+             */
+            done: number;
+            /**
+             * Format: int64
+             * @description Nodes that are to be changed.
+             */
+            total: number;
+            /**
+             * Format: date-time
+             * @description When a canary is decided without anybody.
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            until?: string;
+            /** @description Why it is paused or goes back. */
+            reason?: string;
+        };
+        /**
          * @description The type of a request event.
          * @enum {string}
          */
@@ -4334,6 +4525,84 @@ export interface components {
             time: string;
         };
         /**
+         * @description A deployment that goes over the nodes in steps has come to another step, or to another phase of it.
+         * @example {
+         *       "type": "rollout_progress",
+         *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+         *       "revision": 12,
+         *       "phase": "watching",
+         *       "step": 3,
+         *       "of": 6,
+         *       "nodes": [
+         *         "worker-1",
+         *         "worker-2"
+         *       ],
+         *       "done": 3,
+         *       "total": 9,
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        RolloutProgressEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "rollout_progress";
+            /**
+             * @description Identifies the request.
+             * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+             */
+            reqid: string;
+            /**
+             * Format: int64
+             * @description The revision that is being deployed.
+             * @example 12
+             */
+            revision: number;
+            phase: components["schemas"]["RolloutPhase"];
+            /**
+             * Format: int64
+             * @description The step that is under way, counted from 1.
+             */
+            step: number;
+            /**
+             * Format: int64
+             * @description How many steps there are.
+             */
+            of: number;
+            /** @description The nodes of this step. */
+            nodes: string[];
+            /**
+             * Format: int64
+             * @description Nodes that are changed, and healthy.
+             */
+            done: number;
+            /**
+             * Format: int64
+             * @description Nodes that are to be changed.
+             */
+            total: number;
+            /**
+             * Format: date-time
+             * @description When a canary is decided without anybody.
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            until?: string;
+            /** @description Why it is paused or goes back. */
+            reason?: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
          * @description The first event of every stream. Named "hello".
          * @example {
          *       "type": "hello",
@@ -4484,7 +4753,7 @@ export interface components {
          *       "time": "2026-11-22T14:48:56.123Z"
          *     }
          */
-        ClusterEvent: components["schemas"]["RequestEvent"] | components["schemas"]["ResponseEvent"] | components["schemas"]["RequestProgressEvent"] | components["schemas"]["RequestExpiredEvent"] | components["schemas"]["NotifyAgentHelloEvent"] | components["schemas"]["NotifyAgentLostEvent"] | components["schemas"]["NotifyAgentsReadyEvent"] | components["schemas"]["NotifyChangeEvent"] | components["schemas"]["NotifyErrorEvent"] | components["schemas"]["NotifyLogEvent"] | components["schemas"]["NotifyHealthEvent"] | components["schemas"]["NodeOutputEvent"] | components["schemas"]["NodeStatsEvent"] | components["schemas"]["HelloEvent"] | components["schemas"]["HeartbeatEvent"] | components["schemas"]["SnapshotEvent"] | components["schemas"]["SnapshotEndEvent"] | components["schemas"]["ResetEvent"] | components["schemas"]["GoodbyeEvent"];
+        ClusterEvent: components["schemas"]["RequestEvent"] | components["schemas"]["ResponseEvent"] | components["schemas"]["RequestProgressEvent"] | components["schemas"]["RequestExpiredEvent"] | components["schemas"]["NotifyAgentHelloEvent"] | components["schemas"]["NotifyAgentLostEvent"] | components["schemas"]["NotifyAgentsReadyEvent"] | components["schemas"]["NotifyChangeEvent"] | components["schemas"]["NotifyErrorEvent"] | components["schemas"]["NotifyLogEvent"] | components["schemas"]["NotifyHealthEvent"] | components["schemas"]["NodeOutputEvent"] | components["schemas"]["NodeStatsEvent"] | components["schemas"]["RolloutProgressEvent"] | components["schemas"]["HelloEvent"] | components["schemas"]["HeartbeatEvent"] | components["schemas"]["SnapshotEvent"] | components["schemas"]["SnapshotEndEvent"] | components["schemas"]["ResetEvent"] | components["schemas"]["GoodbyeEvent"];
         /**
          * @description Something that has happened, as event streams tell it: what their domain events hold.
          * @example {
@@ -4499,7 +4768,7 @@ export interface components {
          *       "time": "2026-11-22T14:48:56.123Z"
          *     }
          */
-        PastEvent: components["schemas"]["RequestEvent"] | components["schemas"]["ResponseEvent"] | components["schemas"]["RequestProgressEvent"] | components["schemas"]["RequestExpiredEvent"] | components["schemas"]["NotifyAgentHelloEvent"] | components["schemas"]["NotifyAgentLostEvent"] | components["schemas"]["NotifyAgentsReadyEvent"] | components["schemas"]["NotifyChangeEvent"] | components["schemas"]["NotifyErrorEvent"] | components["schemas"]["NotifyLogEvent"] | components["schemas"]["NotifyHealthEvent"] | components["schemas"]["NodeOutputEvent"] | components["schemas"]["NodeStatsEvent"];
+        PastEvent: components["schemas"]["RequestEvent"] | components["schemas"]["ResponseEvent"] | components["schemas"]["RequestProgressEvent"] | components["schemas"]["RequestExpiredEvent"] | components["schemas"]["NotifyAgentHelloEvent"] | components["schemas"]["NotifyAgentLostEvent"] | components["schemas"]["NotifyAgentsReadyEvent"] | components["schemas"]["NotifyChangeEvent"] | components["schemas"]["NotifyErrorEvent"] | components["schemas"]["NotifyLogEvent"] | components["schemas"]["NotifyHealthEvent"] | components["schemas"]["NodeOutputEvent"] | components["schemas"]["NodeStatsEvent"] | components["schemas"]["RolloutProgressEvent"];
         /**
          * @description A page of the event log, newest first.
          * @example {
@@ -5626,11 +5895,64 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    cancel_rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Identifies the request.
+                 * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+                 */
+                reqid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *       "type": "restart",
+                     *       "state": "succeeded",
+                     *       "success": true,
+                     *       "arguments": {
+                     *         "nodes": [
+                     *           "worker-1"
+                     *         ]
+                     *       },
+                     *       "results": [
+                     *         {
+                     *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *           "success": true,
+                     *           "instance": "agent-sensor-1",
+                     *           "node": "worker-1"
+                     *         }
+                     *       ],
+                     *       "warnings": [],
+                     *       "created_at": "2026-11-22T14:48:56.123Z",
+                     *       "finished_at": "2026-11-22T14:48:56.123Z",
+                     *       "expires_at": "2026-11-22T14:48:56.123Z",
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     stream_events: {
         parameters: {
             query?: {
                 /** @description Only those of these event types; several with commas, or given several times. */
-                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats" | "rollout_progress")[];
                 /** @description Only events of this request. */
                 reqid?: string;
                 /** @description Only events of this instance. */
@@ -5659,7 +5981,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of these event types; several with commas, or given several times. */
-                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats")[];
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats" | "rollout_progress")[];
                 /** @description Only events of this request. */
                 reqid?: string;
                 /** @description Only events of this instance. */
@@ -6333,6 +6655,218 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["RevisionDifference"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    pause_rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Identifies the request.
+                 * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+                 */
+                reqid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *       "type": "restart",
+                     *       "state": "succeeded",
+                     *       "success": true,
+                     *       "arguments": {
+                     *         "nodes": [
+                     *           "worker-1"
+                     *         ]
+                     *       },
+                     *       "results": [
+                     *         {
+                     *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *           "success": true,
+                     *           "instance": "agent-sensor-1",
+                     *           "node": "worker-1"
+                     *         }
+                     *       ],
+                     *       "warnings": [],
+                     *       "created_at": "2026-11-22T14:48:56.123Z",
+                     *       "finished_at": "2026-11-22T14:48:56.123Z",
+                     *       "expires_at": "2026-11-22T14:48:56.123Z",
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    resume_rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Identifies the request.
+                 * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+                 */
+                reqid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *       "type": "restart",
+                     *       "state": "succeeded",
+                     *       "success": true,
+                     *       "arguments": {
+                     *         "nodes": [
+                     *           "worker-1"
+                     *         ]
+                     *       },
+                     *       "results": [
+                     *         {
+                     *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *           "success": true,
+                     *           "instance": "agent-sensor-1",
+                     *           "node": "worker-1"
+                     *         }
+                     *       ],
+                     *       "warnings": [],
+                     *       "created_at": "2026-11-22T14:48:56.123Z",
+                     *       "finished_at": "2026-11-22T14:48:56.123Z",
+                     *       "expires_at": "2026-11-22T14:48:56.123Z",
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    promote_rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Identifies the request.
+                 * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+                 */
+                reqid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *       "type": "restart",
+                     *       "state": "succeeded",
+                     *       "success": true,
+                     *       "arguments": {
+                     *         "nodes": [
+                     *           "worker-1"
+                     *         ]
+                     *       },
+                     *       "results": [
+                     *         {
+                     *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *           "success": true,
+                     *           "instance": "agent-sensor-1",
+                     *           "node": "worker-1"
+                     *         }
+                     *       ],
+                     *       "warnings": [],
+                     *       "created_at": "2026-11-22T14:48:56.123Z",
+                     *       "finished_at": "2026-11-22T14:48:56.123Z",
+                     *       "expires_at": "2026-11-22T14:48:56.123Z",
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ClusterRequest"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    revert_rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Identifies the request.
+                 * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
+                 */
+                reqid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *       "type": "restart",
+                     *       "state": "succeeded",
+                     *       "success": true,
+                     *       "arguments": {
+                     *         "nodes": [
+                     *           "worker-1"
+                     *         ]
+                     *       },
+                     *       "results": [
+                     *         {
+                     *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
+                     *           "success": true,
+                     *           "instance": "agent-sensor-1",
+                     *           "node": "worker-1"
+                     *         }
+                     *       ],
+                     *       "warnings": [],
+                     *       "created_at": "2026-11-22T14:48:56.123Z",
+                     *       "finished_at": "2026-11-22T14:48:56.123Z",
+                     *       "expires_at": "2026-11-22T14:48:56.123Z",
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ClusterRequest"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -3,6 +3,7 @@ import { Type, type Static, type TNumber, type TObject, type TOptional } from '@
 import { requests, requestTypes, type RequestDefinition, type RequestType } from '../../schemas/api.js'
 import { ClusterBackend } from '../../schemas/agent.js'
 import { bundleFilesMax } from '../../schemas/bundles.js'
+import { DeployStrategy } from '../../schemas/rollouts.js'
 import { nameExpected, namePattern } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import {
@@ -22,6 +23,10 @@ type Timeouts = {
     ? TOptional<TNumber>
     : TNumber
 }
+
+/** A setting that says how deployments go over the nodes. */
+const Strategy = (options: { default: DeployStrategy; description: string }) =>
+  Type.Unsafe<DeployStrategy>({ type: 'string', enum: DeployStrategy.enum, ...options })
 
 /** The settings for the default timeout of each request type. */
 const timeouts = Object.fromEntries(
@@ -107,6 +112,11 @@ export const controllerSettings = {
   controller_connect_grace: Seconds({
     default: 5,
     description: 'seconds that a deployment waits for an instance that is not connected'
+  }),
+  controller_deploy_strategy: Strategy({
+    default: 'at_once',
+    description:
+      'at_once, by_role or rolling: how a deployment goes over the nodes of a cluster that is deployed, unless it says so itself'
   }),
   ...timeouts,
   controller_timeout_max: Seconds({
@@ -282,6 +292,10 @@ export const controllerSettings = {
   controller_messages_check: Type.Boolean({
     default: false,
     description: 'whether deployments that come over a WebSocket are checked first: zeek-client knows nothing of it'
+  }),
+  controller_messages_strategy: Strategy({
+    default: 'at_once',
+    description: 'the same for those that come over a WebSocket: zeek-client waits 20 seconds'
   }),
   controller_messages_connections_max: Count({
     default: 100,

@@ -11,6 +11,7 @@ import type {
   WorkerPlacement
 } from '../../schemas/api.js'
 import type { Bundle } from '../../schemas/bundles.js'
+import type { RolloutAction } from '../../schemas/rollouts.js'
 import type { IntelFeed } from '../../schemas/intel.js'
 import type { SetOption } from '../../schemas/runtime-options.js'
 import type { ClusterConfiguration, ConfigurationState, Outcome } from '../../schemas/types.js'
@@ -32,6 +33,7 @@ import type { Revisions } from './revisions.js'
 import type { Checks } from './work/checks.js'
 import type { Deployer } from './cluster/deployer.js'
 import type { Fleet } from './fleet.js'
+import { checkStrategy } from './rollout/strategy.js'
 import type { ClusterHealth, Health } from './cluster/health.js'
 import type { EventHistory } from '../requests/event-history.js'
 import type { EventJournal } from '../requests/journal.js'
@@ -231,16 +233,35 @@ export class Controller {
 
   /** Returns a request. Throws `not_found`. */
   getRequest(reqid: string): ClusterRequest {
-    return this.#parts.requests.get(reqid)
+    return this.#withRollout(this.#parts.requests.get(reqid))
+  }
+
+  /** Directs a deployment in steps. Returns its request. Throws `not_found`, or `conflict` when that is not possible now. */
+  direct(reqid: string, action: RolloutAction, who: string | undefined): ClusterRequest {
+    const request = this.#parts.requests.get(reqid)
+    const { rollout } = this.#parts.deployer
+    if (rollout?.reqid !== reqid) {
+      throw new AppError('conflict', `request ${reqid} is no deployment in steps that is under way`)
+    }
+    rollout.direction[action](who)
+    return this.#withRollout(request)
+  }
+
+  /** Adds how far a deployment in steps has come, while it is under way. */
+  #withRollout(request: ClusterRequest): ClusterRequest {
+    const { rollout } = this.#parts.deployer
+    const progress = rollout?.reqid === request.reqid && request.state === 'pending' ? rollout.progress : undefined
+    return progress ? { ...request, rollout: progress } : request
   }
 
   /** Resolves with the request once it is finished, or after so many seconds. Throws `not_found`. */
-  waitForRequest(reqid: string, seconds: number, ...signals: readonly AbortSignal[]): Promise<ClusterRequest> {
-    return this.#parts.requests.wait(reqid, seconds * 1000, ...signals)
+  async waitForRequest(reqid: string, seconds: number, ...signals: readonly AbortSignal[]): Promise<ClusterRequest> {
+    return this.#withRollout(await this.#parts.requests.wait(reqid, seconds * 1000, ...signals))
   }
 
   listRequests(filter: RequestFilter, maxResults?: number): { requests: ClusterRequest[]; next?: string } {
-    return this.#parts.requests.list(filter, maxResults)
+    const { requests, ...page } = this.#parts.requests.list(filter, maxResults)
+    return { requests: requests.map(request => this.#withRollout(request)), ...page }
   }
 
   get health(): ClusterHealth {
@@ -320,7 +341,10 @@ export class Controller {
     get_instances: () => ({ now: () => this.#parts.state.getInstances() }),
     stage_configuration: args => ({ now: () => this.#stage(args) }),
     get_configuration: args => ({ now: () => this.#getConfiguration(args) }),
-    deploy: args => task => this.#deploy(args, task),
+    deploy: args => {
+      checkStrategy(args)
+      return task => this.#deploy(args, task)
+    },
     get_nodes: () => ({ now: () => this.#parts.state.getNodes() }),
     get_id_value: args => task => this.#getIdValue(args, task),
     start: args => task => this.#parts.operations.start(args, task),

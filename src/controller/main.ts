@@ -160,6 +160,7 @@ export async function startController({
     state,
     isDeployed: () => cluster.deployment !== undefined,
     outdated: () => deployer.outdated,
+    interrupted: () => deployer.interrupted,
     changed: health => notifications.healthChanged(health)
   })
   const controller = new Controller({
@@ -175,7 +176,8 @@ export async function startController({
     revisions: new Revisions({
       table: revisionTable,
       bundles,
-      isSecret: secretNames(settings.management_secrets)
+      isSecret: secretNames(settings.management_secrets),
+      deployed: () => cluster.revision
     }),
     checks,
     deployer,
@@ -219,6 +221,7 @@ export async function startController({
     audit: auditLog,
     requests: table,
     revisions: revisionTable,
+    keeps: () => cluster.revisionsToKeep,
     bundles,
     log,
     now

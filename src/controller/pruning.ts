@@ -19,6 +19,8 @@ export interface PruningOptions {
   audit: EventLog<'audit'>
   requests: RequestTable
   revisions: RevisionTable
+  /** Returns the numbers of revisions that are kept whatever their age. */
+  keeps: () => readonly number[]
   bundles: Bundles
   log: Logger
   now: () => number
@@ -94,10 +96,10 @@ export class Pruning {
   }
 
   async #pruneRevisions(): Promise<void> {
-    const { settings, store, revisions, now } = this.#options
+    const { settings, store, revisions, keeps, now } = this.#options
     const { controller_revisions_max: maxCount, controller_revisions_max_age: maxAge } = settings
     const before = maxAge === 0 ? 0 : now() - maxAge * 1000
-    await store.write('written', () => revisions.prune({ maxCount, before }))
+    await store.write('written', () => revisions.prune({ maxCount, before, keeps: keeps() }))
   }
 
   async #pruneBundles(): Promise<void> {

@@ -10,6 +10,8 @@ export interface RevisionsOptions {
   table: RevisionTable
   bundles: Pick<Bundles, 'resolve' | 'difference'>
   isSecret: IsSecret
+  /** Returns the number of the deployed one. */
+  deployed: () => number | undefined
 }
 
 /** The revisions: deployments that are kept, and can be deployed again. */
@@ -23,18 +25,18 @@ export class Revisions {
   /** Returns a page of the revisions, newest first: those after a place, which the page before has told. */
   list({ limit, after }: { limit: number; after?: number | undefined }): { revisions: Revision[]; next?: string } {
     const { table } = this.#options
-    const { latest } = table
+    const deployed = this.#options.deployed()
     const found = table.list(limit + 1, after)
     const page = found.slice(0, limit)
     return {
-      revisions: page.map(one => shown(one, latest)),
+      revisions: page.map(one => shown(one, deployed)),
       ...(found.length > limit ? { next: String(page.at(-1)!.n) } : {})
     }
   }
 
   /** Returns a revision with its configuration, secrets included. Throws `not_found`. */
   get(n: number): RevisionDocument {
-    return { ...shown(this.#stored(n), this.#options.table.latest), configuration: this.#configuration(n) }
+    return { ...shown(this.#stored(n), this.#options.deployed()), configuration: this.#configuration(n) }
   }
 
   /** Returns the configuration of a revision, as it was staged; undefined when there is none. */
@@ -55,13 +57,13 @@ export class Revisions {
   /** Returns what is different in a revision since an earlier one; since the one before it. Throws `not_found`. */
   difference(n: number, from?: number): RevisionDifference {
     const { table, isSecret } = this.#options
-    const { latest } = table
+    const deployed = this.#options.deployed()
     const to = this.#stored(n)
     const earlier = from === undefined ? table.list(1, n)[0] : this.#stored(from)
     if (!earlier) throw new AppError('not_found', `there is no revision before ${n}`)
     return {
-      from: shown(earlier, latest),
-      to: shown(to, latest),
+      from: shown(earlier, deployed),
+      to: shown(to, deployed),
       ...configurationDifference(this.#configuration(earlier.n), this.#configuration(n), isSecret),
       ...this.#bundleDifference(earlier.bundle, to.bundle)
     }

@@ -24,6 +24,8 @@ export function reportsOf(
         storable(outcomes).map(outcome => ({ ...outcome, instance }))
       ),
     tell: event => {
+      // It is the controller's own.
+      if (event.type === 'rollout_progress') return write({ ...event, reqid }, [])
       const { instance } = event
       if (isStorable(event)) return write({ ...event, reqid }, [])
       if (!unstored.has(instance)) report(instance, [unstorable(event)])

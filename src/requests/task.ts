@@ -4,7 +4,10 @@ import type { Outcome, RequestResult, ResultWithoutReqid } from '../../schemas/t
 import { requestTimedOut } from '../errors.js'
 
 /** What the work on a request tells before its answer: not the request's own events. */
-export type TaskEvent = Extract<DomainEvent, { type: 'request_progress' | 'node_output' | 'node_stats' }>
+export type TaskEvent = Extract<
+  DomainEvent,
+  { type: 'request_progress' | 'node_output' | 'node_stats' | 'rollout_progress' }
+>
 
 /** A request that is being worked on. */
 export interface Task {
@@ -31,6 +34,8 @@ export interface Answer {
   warnings?: readonly string[]
   /** Whether an instance did not answer in time. */
   timedOut?: boolean
+  /** Its final state, where the results do not tell it. */
+  state?: RequestState
 }
 
 /** The error of a request that is about the deployed cluster, where there is none: in Zeek's words. */
@@ -59,14 +64,14 @@ export function withReqid(reqid: string, outcomes: readonly Outcome[]): RequestR
 /** Returns a pending request, with the results that it has so far, as finished by its answer. */
 export function concluded(
   request: ClusterRequest,
-  { results: more, warnings = [], timedOut = false }: Answer,
+  { results: more, warnings = [], timedOut = false, state: told }: Answer,
   now: number,
   as?: RequestState
 ): ClusterRequest {
   const finished = new Date(now).toISOString()
   if (isStateless(request)) return { ...request, finished_at: finished, state: 'expired', success: false }
   const results = [...request.results, ...withReqid(request.reqid, more)]
-  const state = as ?? (timedOut ? 'timed_out' : stateOf(results))
+  const state = as ?? (timedOut ? 'timed_out' : (told ?? stateOf(results)))
   return { ...request, finished_at: finished, state, success: state === 'succeeded', results, warnings: [...warnings] }
 }
 

@@ -193,7 +193,13 @@ export class Messages {
       })
       this.#asked.set(reqid, asked)
       const checked = checks[type](
-        type === 'deploy' ? { ...args, check: this.#settings.controller_messages_check } : args,
+        type === 'deploy'
+          ? {
+              ...args,
+              check: this.#settings.controller_messages_check,
+              strategy: this.#settings.controller_messages_strategy
+            }
+          : args,
         ''
       )
       const timeout = Math.min(this.#controller.patience(type, checked), this.#settings.controller_messages_timeout_max)

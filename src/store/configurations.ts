@@ -10,6 +10,12 @@ export interface Deployment {
   located?: string[]
   /** By host, ports that foreign processes held and that were left to them: later deployments skip them, too. */
   skipped?: Record<string, number[]>
+  /** The revision that it is of. Earlier versions did not store it: then it is of the newest. */
+  revision?: number
+  /** Names of the nodes that are as they were before that revision. */
+  held?: string[]
+  /** How far it has come, when it goes over the nodes in steps, and what was deployed before. */
+  rollout?: { step: number; of: number; before?: number }
 }
 
 export interface InstanceAddress {
@@ -39,6 +45,8 @@ export class ConfigurationTable {
 
   deploy(deployment: Deployment): void {
     this.#write('deployed', deployment)
+    // Until its end nodes may come back.
+    if (deployment.rollout) return
     const names = JSON.stringify(deployment.configuration.nodes.map(({ name }) => name))
     this.#store.run('DELETE FROM stopped_nodes WHERE name NOT IN (SELECT value FROM json_each(?))', names)
   }

@@ -73,7 +73,7 @@ export class RevisionTable {
     )
   }
 
-  /** The number of the newest revision, which is the deployed one. */
+  /** The number of the newest revision. */
   get latest(): number | undefined {
     return this.list(1)[0]?.n
   }
@@ -83,12 +83,14 @@ export class RevisionTable {
     return this.#store.get('SELECT 1 FROM revisions WHERE bundle = ? LIMIT 1', bundle) !== undefined
   }
 
-  /** Drops the oldest beyond a number, and those from before a time: never the newest, nor the one before it. */
-  prune({ maxCount, before }: { maxCount: number; before: number }): void {
+  /** Drops the oldest beyond a number, and those from before a time: never the two newest, nor those that are in use. */
+  prune({ maxCount, before, keeps }: { maxCount: number; before: number; keeps: readonly number[] }): void {
     this.#store.run(
       `DELETE FROM revisions
       WHERE n NOT IN (SELECT n FROM revisions ORDER BY n DESC LIMIT 2)
+      AND n NOT IN (SELECT value FROM json_each(?))
       AND (time < ? OR n NOT IN (SELECT n FROM revisions ORDER BY n DESC LIMIT ?))`,
+      JSON.stringify(keeps),
       before,
       maxCount
     )

@@ -41,10 +41,11 @@ const requests = [
   ['get_node_stats', { history: true }],
   ['get_instance_stats', {}],
   ['set_option', { name: 'Site::local_nets', value: '10.0.0.0/8' }],
-  ['cleanup', {}]
+  ['cleanup', {}],
+  ['plan', {}]
 ] as const
 
-for (const version of [8]) {
+for (const version of [9]) {
   await t.test(`the controller works with an agent of version ${version}, as it was recorded`, async t => {
     const controller = await startTestController(t)
     const [hello, ...answers] = recorded(version)
@@ -72,10 +73,10 @@ for (const version of [8]) {
     )
     const feed = Buffer.from('#fields\tindicator\tindicator_type\tmeta.source\n')
     const { id } = await controller.controller.keepFeed('tor', Readable.from([feed]), {})
-    t.match((await controller.ask('set_intel', { name: 'tor', bundle: id })).results, [
-      { success: false, instance: 'agent-1', error: 'there is no method set_feeds' }
+    t.match(await controller.ask('set_intel', { name: 'tor', bundle: id }), { state: 'succeeded' })
+    t.match((await controller.ask('deploy', { strategy: 'rolling' })).results, [
+      { success: false, error: /^the agent of instance agent-1 is of an earlier version, which cannot deploy in steps/ }
     ])
-    t.same(controller.controller.feeds(), [], 'what no agent knows is not kept')
     await t.rejects(link.ask('nothing', {}, options), { code: 'not_found', message: 'there is no method nothing' })
   })
 }

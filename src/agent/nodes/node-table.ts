@@ -123,9 +123,10 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     return [...this.#nodes.values()].reduce((masked, node) => hidden(node, masked), text)
   }
 
-  /** Returns the nodes whose files have changed since they were started. */
+  /** Returns the nodes whose files have changed since they were started. Of held ones this is meant. */
   async drift(): Promise<HealthReport['drift']> {
-    return await this.#origins.drift(this.#nodes.values())
+    const held = new Set(this.#share?.held)
+    return await this.#origins.drift([...this.#nodes.values()].filter(({ node }) => !held.has(node.name)))
   }
 
   /**
@@ -155,11 +156,12 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
 
   /**
    * Makes the nodes match the share; `force` restarts those that already do, `refresh` those whose files have changed.
-   * `lacking` gets what of it is not here. Returns one outcome per node, at the latest when the signal
+   * `lacking` gets what of it is not here. Returns one outcome per node that is not held, at the latest when the signal
    * aborts; the work goes on then.
    */
   async deploy(sent: SentShare, lacking: Lacking, how: How, signal: AbortSignal): Promise<Outcome[]> {
-    const names = sent.nodes.map(({ name }) => name)
+    const held = new Set(sent.held)
+    const names = sent.nodes.map(({ name }) => name).filter(name => !held.has(name))
     const attempt = this.#attempt(names, signal)
     // Waiting for nodes to join is not part of the work: the next deployment need not wait for a node that hangs.
     const applying = this.#work.run(async () => {
@@ -432,7 +434,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       refresh,
       formerTag: node => formerTagOf(node, share, zeek, context)
     })
-    return { wanted, reasons, plan: planOf(wanted, units, reasons, { force }) }
+    return { wanted, reasons, plan: planOf(wanted, units, reasons, { force, held: share.held }) }
   }
 
   /** Has a node that goes on set the options of this share: its process may have others. */

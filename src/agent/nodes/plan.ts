@@ -5,17 +5,19 @@ import type { ManagedNode } from './managed-node.js'
 
 /**
  * Returns by name what is to be done to nodes so that they are what they are meant to be. `reasons` says of running ones
- * how they differ from that.
+ * how they differ from that; those that are held go on even so.
  */
 export function planOf(
   wanted: ReadonlyMap<string, Pick<ManagedNode, 'desired'>>,
   units: ReadonlyMap<string, Pick<UnitStatus, 'state'>>,
   reasons: ReadonlyMap<string, string>,
-  { force = false }: How
+  { force = false, held = [] }: Pick<How, 'force'> & { held?: readonly string[] | undefined }
 ): Map<string, PlannedAction> {
+  const isHeld = new Set(held)
   return new Map(
     [...wanted].map(([name, { desired }]): [string, PlannedAction] => {
       const isRunning = units.get(name)?.state === 'RUNNING'
+      if (isRunning && isHeld.has(name)) return [name, { action: 'none' }]
       if (desired === 'STOPPED') {
         return [name, isRunning ? { action: 'stop', reason: 'was stopped by an operator' } : { action: 'none' }]
       }

@@ -42,7 +42,8 @@ export function channelOf(directory: string): string {
 
 /** Returns the layout, or a part of it, as this instance's nodes read it. */
 export function layoutOf({ layout, nodes }: Share, part: Layout = layout): string {
-  const own = layout.nodes.find(({ name }) => name === nodes[0]?.name)
+  const names = new Set(nodes.map(({ name }) => name))
+  const own = layout.nodes.find(({ name }) => names.has(name))
   return renderLayout(part, own?.host ?? '127.0.0.1')
 }
 

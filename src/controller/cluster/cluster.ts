@@ -8,6 +8,7 @@ import type { StoredOption } from '../../store/runtime-options.js'
 import type { ConfigurationTable, Deployment, InstanceAddress } from '../../store/configurations.js'
 import type { NewRevision, RevisionTable } from '../../store/revisions.js'
 import type { Store } from '../../store/store.js'
+import { defined } from '../../util.js'
 import { Kept } from './kept.js'
 import { whyOutdated } from './outdated.js'
 import { Shares } from './shares.js'
@@ -19,7 +20,7 @@ interface ClusterTables {
 }
 
 /** What a deployment records of itself. `stages`: whether its configuration becomes the staged one, too. */
-export type DeploymentRecord = Omit<NewRevision, 'nodes'> & { stages: boolean }
+export type DeploymentRecord = NewRevision & { stages: boolean }
 
 /**
  * The known state of the cluster: the staged and the deployed configuration, the desired state of nodes, the addresses
@@ -34,6 +35,7 @@ export class Cluster {
   /** The feeds of intelligence that the manager reads while it runs, sorted by name. */
   readonly feeds: Kept<StoredFeed>
   #shares: Shares | undefined
+  #revision: number | undefined
   #stopped: Set<string>
   #addresses: Map<string, InstanceAddress>
   #offered = new Set<Shares>()
@@ -46,6 +48,7 @@ export class Cluster {
     this.feeds = new Kept(store, feeds)
     const { deployment } = configurations
     this.#shares = deployment && new Shares(deployment)
+    this.#revision = deployment && (deployment.revision ?? revisions.latest)
     this.#stopped = configurations.stopped()
     this.#addresses = configurations.addresses()
   }
@@ -82,28 +85,48 @@ export class Cluster {
 
   /** The number of the revision that is deployed; undefined where an earlier version has deployed last. */
   get revision(): number | undefined {
-    return this.deployment && this.#revisions.latest
+    return this.#revision
+  }
+
+  /** The numbers of the revisions that may have to be deployed again: the deployed one, and the one that it follows. */
+  get revisionsToKeep(): number[] {
+    return [this.#revision, this.deployment?.rollout?.before].filter(n => n !== undefined)
   }
 
   /** Makes this the current deployment, and a revision of it. Resolves with its number once that is on disk. */
   async deploy(shares: Shares, { stages, ...record }: DeploymentRecord): Promise<number> {
-    const { deployment } = shares
-    const revision = await this.#store.write('synced', () => {
-      this.#configurations.deploy(deployment)
+    return await this.#commit(shares, () => {
       if (stages) this.#configurations.stage(record.configuration)
-      return this.#revisions.insert({ ...record, nodes: deployment.configuration.nodes.length })
+      return this.#revisions.insert(record)
+    })
+  }
+
+  /** Makes this the current deployment, of a revision that there is. Resolves once that is on disk. */
+  async redeploy(shares: Shares, revision: number | undefined): Promise<void> {
+    await this.#commit(shares, () => revision)
+  }
+
+  async #commit<R extends number | undefined>(shares: Shares, revisionOf: () => R): Promise<R> {
+    const revision = await this.#store.write('synced', () => {
+      const revision = revisionOf()
+      this.#configurations.deploy({ ...shares.deployment, ...defined({ revision }) })
+      return revision
     })
     this.#shares = shares
+    this.#revision = revision
     this.#stopped = this.#configurations.stopped()
     return revision
   }
 
-  /** Returns the share of an instance, with the desired states of its nodes, and what they set while they run. */
-  shareOf(shares: Shares, instance: string): SentShare {
+  /**
+   * Returns the share of an instance, with the desired states of its nodes, and what they set while they run. `only`:
+   * the nodes that are to become what it says; the others are held.
+   */
+  shareOf(shares: Shares, instance: string, only?: ReadonlySet<string>): SentShare {
     const options = this.options.all.map(({ name, value }) => ({ name, value }))
     const feeds = shares.hasManager(instance) ? this.feeds.all.map(({ name, bundle }) => ({ name, bundle })) : []
     return {
-      ...shares.of(instance, this.#stopped),
+      ...shares.of(instance, this.#stopped, only),
       ...(options.length > 0 ? { options } : {}),
       ...(feeds.length > 0 ? { feeds } : {})
     }

@@ -10,7 +10,10 @@ import type { ControllerSettings } from '../config.js'
 import { timesOf, toRestart } from '../work/durations.js'
 import type { Fleet, Member } from '../fleet.js'
 import { expanded, type Expanded } from '../../groups/expansion.js'
-import type { Cluster } from './cluster.js'
+import { changesOf } from '../rollout/changes.js'
+import { Rollout, type RolloutPlan } from '../rollout/rollout.js'
+import { strategyOf } from '../rollout/strategy.js'
+import type { Cluster, DeploymentRecord } from './cluster.js'
 import { whyOutdated } from './outdated.js'
 import { plan, type Plan } from './plan.js'
 import { portRules } from './ports.js'
@@ -40,6 +43,7 @@ export class Deployer {
   #survey: Survey
   /** ID of the request whose deployment is in progress. */
   #pending: string | undefined
+  #rollout: Rollout | undefined
   /** Instances that this deployment waits for until they are connected. */
   #awaited = new Set<string>()
   /** Connected instances that could not be brought to the deployed configuration, each with the problem. */
@@ -111,11 +115,11 @@ export class Deployer {
     }
   }
 
-  async #deploy(
-    configuration: ClusterConfiguration,
-    { force = false, check = true, revision, comment }: Arguments<'deploy'>,
-    task: Task
-  ): Promise<Answer> {
+  async #deploy(configuration: ClusterConfiguration, args: Arguments<'deploy'>, task: Task): Promise<Answer> {
+    const { cluster, settings } = this.#options
+    const { force = false, check = true, revision, comment } = args
+    // There is nothing to go over where nothing runs yet.
+    const strategy = cluster.deployment ? strategyOf(args, settings.controller_deploy_strategy) : 'at_once'
     const { signal: grace, clear } = within(task.signal, this.#options.settings.controller_connect_grace * 1000)
     try {
       this.#dial(configuration)
@@ -126,26 +130,27 @@ export class Deployer {
       if (task.signal.aborted) return timedOut()
       if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }
       const shares = new Shares(deployment)
-      const refusal = check ? await this.#check(shares, task) : undefined
-      if (refusal) return refusal
-      const made = await this.#options.cluster.deploy(shares, {
+      const skips = strategy !== 'at_once' && args.on_check_failure === 'skip'
+      const checked = check ? await this.#check(shares, skips, task) : { failed: new Set<string>() }
+      if ('answer' in checked) return checked.answer
+      const record: DeploymentRecord = {
         configuration,
         time: this.#options.now(),
         who: task.who,
         comment: comment ?? (revision === undefined ? undefined : `revision ${revision} again`),
         reqid: task.reqid,
+        nodes: deployment.configuration.nodes.length,
         // Else the next deployment would bring back what this one takes back.
         stages: revision !== undefined
-      })
-      this.#unmet.clear()
-      this.#tellReady()
-      void this.#standDown()
-      const late = await this.#distribute(shares, force, grace, task)
-      return {
-        results: [{ success: true, data: { id: configuration.id, revision: made } }],
-        timedOut: late,
-        warnings: this.#options.checks.warnings(shares)
       }
+      const warnings = this.#options.checks.warnings(shares)
+      if (strategy !== 'at_once') {
+        return { ...(await this.#roll(shares, { record, args, strategy, skipped: checked.failed }, task)), warnings }
+      }
+      const made = await cluster.deploy(shares, record)
+      this.#met()
+      const late = await this.#distribute(shares, force, grace, task)
+      return { results: [{ success: true, data: { id: configuration.id, revision: made } }], timedOut: late, warnings }
     } finally {
       clear()
       // Whether it succeeded or not: only the instances of the current deployment are dialled.
@@ -153,26 +158,73 @@ export class Deployer {
     }
   }
 
+  /** What is deployed has changed: what was wrong with it is over, and others are not in it any more. */
+  #met(): void {
+    this.#unmet.clear()
+    this.#tellReady()
+    void this.#standDown()
+  }
+
+  /** Deploys in steps. */
+  async #roll(
+    shares: Shares,
+    how: Pick<RolloutPlan, 'record' | 'args' | 'strategy' | 'skipped'>,
+    task: Task
+  ): Promise<Answer> {
+    const { cluster, fleet, settings } = this.#options
+    const changes = await changesOf({ cluster, fleet }, shares, how, task)
+    if ('answer' in changes) return changes.answer
+    // The request has ended: its client would not learn of this deployment.
+    if (task.signal.aborted) return timedOut()
+    const graceMs = settings.controller_connect_grace * 1000
+    const after = shares.deployment
+    this.#rollout = new Rollout({ cluster, fleet, graceMs }, { after, ...how, ...changes }, task)
+    try {
+      return await this.#rollout.run()
+    } finally {
+      this.#rollout = undefined
+      this.#met()
+    }
+  }
+
+  /** The deployment in steps that is under way. */
+  get rollout(): Rollout | undefined {
+    return this.#rollout
+  }
+
+  /** Where a deployment in steps has stopped that is not under way any more, with what to do; undefined when none has. */
+  get interrupted(): string | undefined {
+    const { deployment, revision } = this.#options.cluster
+    if (!deployment?.rollout || this.#rollout) return undefined
+    const { step, of, before } = deployment.rollout
+    const back = before === undefined ? '' : `, or revision ${before} to go back`
+    return `revision ${revision} is deployed up to step ${step} of ${of}: deploy it again to go on${back}`
+  }
+
   /**
-   * Checks the nodes of connected instances. Reports those that fail as progress; returns an answer only if the
-   * deployment must not go on.
+   * Checks the nodes of connected instances. Reports those that fail as progress, and returns their names if the
+   * deployment goes on without them; returns an answer if it must not go on.
    */
-  async #check(shares: Shares, task: Task): Promise<Answer | undefined> {
+  async #check(
+    shares: Shares,
+    skips: boolean,
+    task: Task
+  ): Promise<{ failed: ReadonlySet<string> } | { answer: Answer }> {
     const { fleet, checks } = this.#options
     const nodes = shares.names.flatMap(instance => (fleet.member(instance) ? shares.nodes(instance) : []))
-    let hasFailed = false
+    const failed = new Set<string>()
     const late = await checks.run(shares, nodes, {
       ...task,
       progress: (instance, outcomes) => {
         const failures = outcomes.filter(({ success }) => !success)
         if (failures.length === 0) return
-        hasFailed = true
+        for (const { node = '' } of failures) failed.add(node)
         task.progress(instance, failures)
       }
     })
-    if (hasFailed) return { results: [], timedOut: late }
+    if (failed.size > 0 && !skips) return { answer: { results: [], timedOut: late } }
     // The request has ended: its client would not learn of this deployment.
-    return task.signal.aborted ? timedOut() : undefined
+    return task.signal.aborted ? { answer: timedOut() } : { failed }
   }
 
   /** Sends each instance its share as soon as it is connected. Resolves with whether one did not answer in time. */

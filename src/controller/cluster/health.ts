@@ -18,6 +18,8 @@ export interface Vitals {
   reports: ReadonlyMap<string, HealthReport>
   /** Instances that need another deployment, each with the reason. */
   outdated?: ReadonlyMap<string, string>
+  /** Where a deployment in steps has stopped on its way, with what to do; undefined when none has. */
+  interrupted?: string | undefined
   /** Returns for how many seconds two nodes have been split; when not given, it counts as 0. */
   lasting?: (split: Split) => number
 }
@@ -48,7 +50,7 @@ function bounded(reasons: readonly HealthReason[]): HealthReason[] {
 
 /** Returns why a cluster is not ready; empty when it is. Nodes whose desired state is STOPPED do not count. */
 export function assess(
-  { nodes, reports, lasting = () => 0, outdated = new Map() }: Vitals,
+  { nodes, reports, lasting = () => 0, outdated = new Map(), interrupted }: Vitals,
   limits: HealthLimits
 ): HealthReason[] {
   if (!nodes) return [{ code: 'not_deployed', message: 'no cluster is deployed' }]
@@ -61,6 +63,7 @@ export function assess(
     ...logsStalled(wanted, reports, limits),
     ...hosts(reports, limits),
     ...redeployNeeded(outdated),
+    ...(interrupted === undefined ? [] : [{ code: 'rollout_interrupted' as const, message: interrupted }]),
     ...drifted(wanted, reports)
   ])
 }
@@ -160,6 +163,8 @@ export interface HealthOptions {
   isDeployed: () => boolean
   /** Instances that need another deployment, each with the reason. */
   outdated: () => ReadonlyMap<string, string>
+  /** Where a deployment in steps has stopped on its way; undefined when none has. */
+  interrupted: () => string | undefined
   /** Called when the cluster becomes ready or stops being ready, or when the reasons change. */
   changed: (health: ClusterHealth) => void
 }
@@ -190,13 +195,14 @@ export class Health {
   }
 
   get now(): ClusterHealth {
-    const { settings, state, isDeployed, outdated } = this.#options
+    const { settings, state, isDeployed, outdated, interrupted } = this.#options
     const reasons = assess(
       {
         nodes: isDeployed() ? state.deployedNodes() : undefined,
         reports: this.#reports,
         lasting: split => this.#splits.of(split),
-        outdated: outdated()
+        outdated: outdated(),
+        interrupted: interrupted()
       },
       settings
     )

@@ -57,7 +57,10 @@ export interface PortRules {
   zeromqStart: number
   /** Ports that foreign processes (strangers) hold, or held at an earlier deployment, by host. */
   taken?: Taken
-  /** What is deployed: its nodes keep their ports, so that none is restarted because another one has come or gone. */
+  /**
+   * What is deployed: its nodes keep their ports, so that none is restarted because another one has come or gone. Those of
+   * nodes that go are given to no other: it may be started first.
+   */
   deployed?: Pick<Deployment, 'configuration' | 'layout'>
 }
 
@@ -170,6 +173,7 @@ export function assignPorts(
 ): Assignment {
   const ordered = inPortOrder(nodes.map(node => ({ ...node })))
   const before = portsBefore(rules.deployed)
+  const going = nodesGoing(nodes, rules.deployed)
   const fill = (ports: Ports, start: number, key: 'port' | 'metrics_port', seeking: readonly ClusterNode[]) => {
     const without = seeking.filter(node => node[key] === undefined)
     const seekers = without.map(node => ({ instance: node.instance, has: before(node)[key] }))
@@ -182,14 +186,14 @@ export function assignPorts(
       '',
       ...rules.controllerPorts,
       ...instances.map(({ listen_port: port }) => port),
-      ...nodes.flatMap(({ port, metrics_port: metricsPort }) => [port, metricsPort])
+      ...[...nodes, ...going].flatMap(({ port, metrics_port: metricsPort }) => [port, metricsPort])
     )
     fill(everywhere, rules.brokerStart, 'port', ordered.filter(needsPort))
   }
 
   const onHost = new Ports(strangers, hostOf)
   for (const { name, listen_port: port } of instances) onHost.note(name, port)
-  for (const { instance, port, metrics_port: metricsPort } of ordered) {
+  for (const { instance, port, metrics_port: metricsPort } of [...ordered, ...going]) {
     onHost.note(instance, port, metricsPort, ...rules.controllerPorts)
   }
   if (rules.metricsStart !== undefined) fill(onHost, rules.metricsStart, 'metrics_port', ordered)
@@ -198,6 +202,12 @@ export function assignPorts(
   const hub = hubNode && hubOf(hubNode, before(hubNode), onHost, rules.zeromqStart)
   const skipped = [...strangers.skipped].map(([host, ports]) => [host, [...ports].sort((a, b) => a - b)] as const)
   return { nodes: ordered, hub, skipped: Object.fromEntries(skipped) }
+}
+
+/** Returns the deployed nodes that are not among these, or are on another instance. */
+function nodesGoing(nodes: readonly ClusterNode[], deployed: PortRules['deployed']): readonly ClusterNode[] {
+  const places = new Map(nodes.map(({ name, instance }) => [name, instance]))
+  return deployed?.configuration.nodes.filter(({ name, instance }) => places.get(name) !== instance) ?? []
 }
 
 /** The ports that a node has now, and those of the ZeroMQ proxy, if it runs in that node. */

@@ -18,6 +18,7 @@ export class Shares {
   #owners: Map<string, string>
   #reachable: Set<string>
   #located: Set<string>
+  #held: Set<string>
   #packed: Promise<string> | undefined
 
   constructor(deployment: Deployment) {
@@ -34,6 +35,7 @@ export class Shares {
     this.#owners = new Map(nodes.map(({ name, instance }) => [name, instance]))
     this.#reachable = new Set(layout.nodes.map(({ name }) => name))
     this.#located = new Set(located)
+    this.#held = new Set(deployment.held)
   }
 
   /** Returns whether a node is configured. */
@@ -65,15 +67,20 @@ export class Shares {
     return this.nodes(instance).some(({ role }) => role === 'MANAGER')
   }
 
-  /** Returns an instance's share, without nodes that no other could reach. Nodes in `stopped` are to be stopped. */
-  of(instance: string, stopped: ReadonlySet<string>): SentShare {
+  /**
+   * Returns an instance's share, without nodes that no other could reach. Nodes in `stopped` are to be stopped. Held are
+   * the nodes that are as they were before; where `only` is given, all but these.
+   */
+  of(instance: string, stopped: ReadonlySet<string>, only?: ReadonlySet<string>): SentShare {
+    // One that is as it was before need not be in the new layout.
+    const nodes = this.nodes(instance).filter(({ name }) => this.#reachable.has(name) || this.#held.has(name))
+    const held = nodes.map(({ name }) => name).filter(name => (only ? !only.has(name) : this.#held.has(name)))
     return {
       config_id: this.deployment.configuration.id,
       layout: this.digest,
       ...defined({ bundle: this.deployment.configuration.bundle }),
-      nodes: this.nodes(instance)
-        .filter(({ name }) => this.#reachable.has(name))
-        .map(node => ({ ...node, ...(stopped.has(node.name) ? { desired_state: 'STOPPED' } : {}) }))
+      nodes: nodes.map(node => ({ ...node, ...(stopped.has(node.name) ? { desired_state: 'STOPPED' } : {}) })),
+      ...(held.length > 0 ? { held } : {})
     }
   }
 

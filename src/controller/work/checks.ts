@@ -1,4 +1,3 @@
-import { agentApiVersion } from '../../../schemas/agent.js'
 import type { Selector } from '../../../schemas/api.js'
 import type { ClusterNode } from '../../../schemas/types.js'
 import type { Deployment } from '../../store/configurations.js'
@@ -10,9 +9,6 @@ import type { Cluster } from '../cluster/cluster.js'
 import type { Plan } from '../cluster/plan.js'
 import { select } from '../cluster/selection.js'
 import { Shares } from '../cluster/shares.js'
-
-/** The first version of agents that hold nodes to limits. */
-const limitsSince = 9
 
 /** Has the agents check whether nodes would run. Running nodes are not touched. */
 export class Checks {
@@ -50,24 +46,8 @@ export class Checks {
     )
   }
 
-  /** Returns warnings about the cluster as a whole. */
-  warnings(shares: Shares): string[] {
-    return [...this.#differentVersions(shares), ...this.#withoutLimits(shares)]
-  }
-
-  /** Returns a warning of agents that do not know limits of nodes: they would pass over them without a word. */
-  #withoutLimits(shares: Shares): string[] {
-    const asked = shares.names.filter(name =>
-      shares.nodes(name).some(({ memory_max: memory, nice }) => memory !== undefined || nice !== undefined)
-    )
-    const earlier = asked.filter(name => (this.#fleet.member(name)?.hello.api_version ?? agentApiVersion) < limitsSince)
-    return earlier.length === 0
-      ? []
-      : [`nodes are not held to memory_max and nice by the agents of an earlier version: ${earlier.join(', ')}`]
-  }
-
   /** Returns a warning of nodes of different versions, which may not understand each other. */
-  #differentVersions({ names }: Shares): string[] {
+  warnings({ names }: Shares): string[] {
     const members = names.flatMap(name => this.#fleet.member(name)?.hello ?? [])
     const versions = groupBy(
       members.filter(({ zeek_version: version }) => version !== undefined),

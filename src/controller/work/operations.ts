@@ -1,31 +1,19 @@
-import type { Arguments, Selector } from '../../../schemas/api.js'
-import { type ClusterNode, clusterRoles, type DesiredState, type Outcome } from '../../../schemas/types.js'
+import type { Arguments, RequestArguments, Selector } from '../../../schemas/api.js'
+import type { ClusterNode, DesiredState, Outcome } from '../../../schemas/types.js'
 import { failed, noCluster, type Answer, type Task } from '../../requests/task.js'
 import { askNodes, tellsSteps } from './ask.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { timesOf, toRestart } from './durations.js'
 import type { Fleet } from '../fleet.js'
 import { select } from '../cluster/selection.js'
-
-/**
- * Returns nodes in the groups in which they are restarted: by role, in the order in which roles start, and at most
- * `maxParallel` in each.
- */
-export function steps(nodes: readonly ClusterNode[], maxParallel: number): ClusterNode[][] {
-  return clusterRoles.flatMap(role => {
-    const ofRole = nodes.filter(node => node.role === role)
-    return Array.from({ length: Math.ceil(ofRole.length / maxParallel) }, (_, n) =>
-      ofRole.slice(n * maxParallel, (n + 1) * maxParallel)
-    )
-  })
-}
+import { stepsOf } from '../rollout/steps.js'
 
 /** Returns the steps of a restart: one with all nodes, unless it is rolling. */
-export function stepsOf(
-  { strategy, max_parallel: maxParallel = 1 }: Arguments<'restart'>,
+export function restartSteps(
+  { strategy, max_parallel: maxParallel = 1 }: Pick<RequestArguments, 'strategy' | 'max_parallel'>,
   nodes: readonly ClusterNode[]
 ): ClusterNode[][] {
-  return strategy === 'rolling' ? steps(nodes, maxParallel) : [[...nodes]]
+  return strategy === 'rolling' ? stepsOf(nodes, { most: () => maxParallel }) : [[...nodes]]
 }
 
 /** Starts, stops and restarts deployed nodes. */
@@ -60,7 +48,7 @@ export class Operations {
         node,
         error: `node ${node} was stopped by an operator`
       }))
-    return await this.#roll(stepsOf(args, wanted), [...unknown, ...stopped], task)
+    return await this.#roll(restartSteps(args, wanted), [...unknown, ...stopped], task)
   }
 
   /** Restarts one group after the other, the next only when all nodes of the last run again. */

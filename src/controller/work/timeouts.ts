@@ -3,7 +3,10 @@ import type { ClusterConfiguration } from '../../../schemas/types.js'
 import type { ControllerSettings } from '../config.js'
 import { timesOf, toRestart, toStart, toStop } from './durations.js'
 import type { Fleet } from '../fleet.js'
-import { stepsOf } from './operations.js'
+import { restartSteps } from './operations.js'
+import { rolloutSeconds } from '../rollout/rollout.js'
+import { stepsOf } from '../rollout/steps.js'
+import { paceOf, strategyOf } from '../rollout/strategy.js'
 import { select } from '../cluster/selection.js'
 
 /** What the timeout of a request depends on. */
@@ -21,7 +24,8 @@ export function timeoutOf(type: RequestType, args: RequestArguments, circumstanc
   const set = settings[`controller_timeout_${type}`]
   if (takes === undefined) return (set ?? timeout) + (args.follow || args.watch ? (args.duration ?? 60) : 0)
   // In a rolling restart, the setting applies to each step.
-  const steps = type === 'restart' && deployed ? Math.max(1, stepsOf(args, select(args, deployed).selected).length) : 1
+  const steps =
+    type === 'restart' && deployed ? Math.max(1, restartSteps(args, select(args, deployed).selected).length) : 1
   const seconds = set === undefined ? Math.max(timeout, expectedSeconds(type, args, circumstances)) : set * steps
   return Math.min(settings.controller_timeout_max, seconds)
 }
@@ -31,13 +35,14 @@ function expectedSeconds(type: RequestType, args: RequestArguments, circumstance
   const times = timesOf(fleet)
   if (type === 'deploy') {
     const checking = args.check === false ? 0 : settings.controller_timeout_check
-    return (
-      settings.controller_connect_grace +
-      checking +
-      toRestart([...(deployed?.nodes ?? []), ...(staged?.nodes ?? [])], times)
-    )
+    const nodes = [...(deployed?.nodes ?? []), ...(staged?.nodes ?? [])]
+    const changes = [...new Map(nodes.map(node => [node.name, node])).values()]
+    const strategy = deployed ? strategyOf(args, settings.controller_deploy_strategy) : 'at_once'
+    const changing = strategy === 'at_once' ? 0 : rolloutSeconds(args, stepsOf(changes, paceOf(args, strategy)), times)
+    // At once, or back again.
+    return settings.controller_connect_grace + checking + changing + toRestart(nodes, times)
   }
   const selected = deployed ? select(args, deployed).selected : []
-  if (type === 'restart') return stepsOf(args, selected).reduce((sum, step) => sum + toRestart(step, times), 0)
+  if (type === 'restart') return restartSteps(args, selected).reduce((sum, step) => sum + toRestart(step, times), 0)
   return (type === 'stop' ? toStop : toStart)(selected, times)
 }

@@ -20,6 +20,23 @@ await t.test('what is done to a node, and why', async t => {
   t.same(plan('STOPPED', undefined), { action: 'none' })
 })
 
+await t.test('a node that is held goes on, however it differs; one that does not run is started', async t => {
+  const wanted = new Map([
+    ['runs', { desired: 'RUNNING' as const }],
+    ['stopped', { desired: 'STOPPED' as const }],
+    ['gone', { desired: 'RUNNING' as const }],
+    ['other', { desired: 'RUNNING' as const }]
+  ])
+  const units = new Map(['runs', 'stopped', 'other'].map(name => [name, { state: 'RUNNING' as const }]))
+  const reasons = new Map([...wanted.keys()].map(name => [name, 'differs']))
+  t.same(Object.fromEntries(planOf(wanted, units, reasons, { force: true, held: ['runs', 'stopped', 'gone'] })), {
+    runs: { action: 'none' },
+    stopped: { action: 'none' },
+    gone: { action: 'start' },
+    other: { action: 'restart', reason: 'differs' }
+  })
+})
+
 await t.test('after what was planned is done, nothing is left to be done', async () => {
   const states = fc.constantFrom('RUNNING', 'STOPPED', 'CRASHED', 'FAILED', undefined)
   const node = fc.record({

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type ClusterConfiguration, clusterRoles } from '../../../schemas/types.js'
-import { steps } from '../../../src/controller/work/operations.js'
+import { stepsOf } from '../../../src/controller/rollout/steps.js'
 import { select } from '../../../src/controller/cluster/selection.js'
 
 const configuration: ClusterConfiguration = {
@@ -64,7 +64,7 @@ await t.test('steps have every node once, one role, no more than so many, and go
     .map(roles => roles.map((role, n) => ({ name: `n${n}`, instance: 'a', role })))
   fc.assert(
     fc.property(nodes, fc.integer({ min: 1, max: 5 }), (nodes, max) => {
-      const groups = steps(nodes, max)
+      const groups = stepsOf(nodes, { most: () => max })
       const ranks = groups.map(group => clusterRoles.indexOf(group[0]!.role))
       return (
         groups.every(
@@ -84,7 +84,7 @@ await t.test('steps have every node once, one role, no more than so many, and go
     })
   )
   t.same(
-    steps(configuration.nodes, 1).map(group => group.map(({ name }) => name)),
+    stepsOf(configuration.nodes, { most: () => 1 }).map(group => group.map(({ name }) => name)),
     [['manager'], ['logger'], ['worker-2'], ['worker-1']]
   )
 })

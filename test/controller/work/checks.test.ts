@@ -256,16 +256,3 @@ await t.test('different versions of Zeek are a warning of checks and deployments
   await controller.ask('stage_configuration', { config: small() })
   t.same((await controller.ask('check')).warnings, [], 'who takes no part does not count')
 })
-
-await t.test('an agent that knows no limits of nodes is a warning where it has such nodes', async t => {
-  const controller = await startTestController(t)
-  await agentOf(t, controller, { hello: { api_version: 8 } })
-  await agentOf(t, controller, { name: 'agent-b', hello: { api_version: 8 } })
-  const config = two()
-  await controller.ask('stage_configuration', { config })
-  t.same((await controller.ask('check')).warnings, [])
-  const [first, ...others] = config.nodes
-  await controller.ask('stage_configuration', { config: { ...config, nodes: [{ ...first, nice: 5 }, ...others] } })
-  const odd = [`nodes are not held to memory_max and nice by the agents of an earlier version: agent-a`]
-  t.same((await controller.ask('check')).warnings, odd)
-})

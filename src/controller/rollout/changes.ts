@@ -1,0 +1,76 @@
+import type { PlannedAction } from '../../../schemas/operations.js'
+import type { ClusterNode, Outcome } from '../../../schemas/types.js'
+import { failed, type Answer, type Task } from '../../requests/task.js'
+import { addTo } from '../../quota.js'
+import type { Cluster } from '../cluster/cluster.js'
+import type { Shares } from '../cluster/shares.js'
+import type { Fleet } from '../fleet.js'
+import { askNodes } from '../work/ask.js'
+import type { RolloutPlan } from './rollout.js'
+
+/** The version of the agent's API since which a share may hold nodes. */
+const holdsSince = 10
+
+/**
+ * Asks agents which nodes a deployment would change. Those of instances that are away are not among them, nor among the
+ * unchanged ones: they change when their agent is back. Returns an answer if it must not go on.
+ */
+export async function changesOf(
+  { cluster, fleet }: { cluster: Cluster; fleet: Fleet },
+  after: Shares,
+  { args: { force = false }, skipped }: Pick<RolloutPlan, 'args' | 'skipped'>,
+  task: Task
+): Promise<Pick<RolloutPlan, 'changes' | 'unchanged'> | { answer: Answer }> {
+  const before = cluster.deployment!.configuration.nodes
+  const nodes = after.deployment.configuration.nodes
+  const places = new Set([...before, ...nodes].map(({ instance }) => instance))
+  const old = fleet.connected().find(({ name, hello }) => places.has(name) && hello.api_version < holdsSince)
+  if (old) {
+    return {
+      answer: failed(
+        `the agent of instance ${old.name} is of an earlier version, which cannot deploy in steps: upgrade it, or deploy at once`
+      )
+    }
+  }
+  const was = new Map(before.map(node => [node.name, node]))
+  const isHere = ({ instance }: ClusterNode) => fleet.member(instance) !== undefined
+  const here = nodes.filter(node => !skipped.has(node.name) && isHere(node) && isHere(was.get(node.name) ?? node))
+  const { actions, failures } = await actionsOf({ cluster, fleet }, { shares: after, nodes: here, force }, task)
+  for (const [instance, outcomes] of failures) task.progress(instance, outcomes)
+  if (failures.size > 0) return { answer: { results: [] } }
+  const gone = before.filter(node => !after.has(node.name) && isHere(node))
+  return {
+    changes: inTurns([...here.filter(({ name }) => actions.get(name)?.action !== 'none'), ...gone]),
+    unchanged: here.map(({ name }) => name).filter(name => actions.get(name)?.action === 'none')
+  }
+}
+
+/** Returns nodes in an order that takes one of each instance, then the next ones: few at a time are not all of one host. */
+function inTurns(nodes: readonly ClusterNode[]): ClusterNode[] {
+  const turns = new Map<string, number>()
+  const turnOf = nodes.map(({ instance, role }) => addTo(turns, `${role} ${instance}`, 1))
+  return [...nodes.keys()].sort((a, b) => turnOf[a]! - turnOf[b]! || a - b).map(n => nodes[n]!)
+}
+
+/** Asks agents what a deployment would do to some nodes. */
+async function actionsOf(
+  { cluster, fleet }: { cluster: Cluster; fleet: Fleet },
+  { shares, nodes, force }: { shares: Shares; nodes: readonly ClusterNode[]; force: boolean },
+  task: Task
+): Promise<{ actions: Map<string, PlannedAction>; failures: Map<string, Outcome[]> }> {
+  const actions = new Map<string, PlannedAction>()
+  const failures = new Map<string, Outcome[]>()
+  const progress = (instance: string, outcomes: readonly Outcome[]) => {
+    for (const { node, data } of outcomes) if (node !== undefined && data?.plan) actions.set(node, data.plan)
+    const lost = outcomes.filter(({ success }) => !success)
+    if (lost.length > 0) failures.set(instance, lost)
+  }
+  // Agents that lack the layout of these shares ask for it.
+  await cluster.offering(shares, () =>
+    askNodes(fleet, { ...task, progress }, nodes, {
+      method: 'plan',
+      params: (_names, instance) => ({ share: cluster.shareOf(shares, instance), force, refresh: true })
+    })
+  )
+  return { actions, failures }
+}

@@ -1,0 +1,23 @@
+import type { Deployment } from '../../store/configurations.js'
+
+/**
+ * Returns what is deployed when these nodes are as `after` has them, and all others still as `before` had them. All have
+ * the layout and the bundle of `after`: what runs has read the others.
+ */
+export function mixtureOf(before: Deployment, after: Deployment, changed: ReadonlySet<string>): Deployment {
+  const held = before.configuration.nodes.filter(({ name }) => !changed.has(name))
+  const nodes = [...after.configuration.nodes.filter(({ name }) => changed.has(name)), ...held]
+  const places = new Set(nodes.map(({ instance }) => instance))
+  const known = new Set(after.configuration.instances.map(({ name }) => name))
+  const leaving = before.configuration.instances.filter(({ name }) => !known.has(name) && places.has(name))
+  return {
+    ...after,
+    configuration: {
+      ...after.configuration,
+      instances: [...after.configuration.instances, ...leaving],
+      nodes
+    },
+    located: [...(after.located ?? []), ...(before.located ?? []).filter(name => !known.has(name))],
+    held: held.map(({ name }) => name)
+  }
+}
