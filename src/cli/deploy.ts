@@ -9,6 +9,7 @@ import { withExamples } from './examples.js'
 import { remark, type Io } from './io.js'
 import { ofController, submits, toJson, wholeFrom } from './options.js'
 import { requestWithProgress, showOutcome, warn, type SubmitFlags } from './requests.js'
+import { goesInSteps, stepArguments, type StepFlags } from './rollout.js'
 import { open, type Session } from './session.js'
 
 export function defineDeploy(program: Command, io: Io): void {
@@ -39,6 +40,8 @@ export function defineDeploy(program: Command, io: Io): void {
     ['zeek-cluster deploy - < cluster.yaml', 'from standard input'],
     ["zeek-cluster deploy cluster.json --comment 'more workers'", 'what it is for: `revisions list` shows it'],
     ['zeek-cluster deploy --force', 'what is staged, all nodes anew'],
+    ['zeek-cluster deploy cluster.json --max-parallel 25% --max-drop 5', 'a quarter of the workers at a time'],
+    ['zeek-cluster deploy cluster.json --canary 1', 'one worker first: then `rollout promote` or `rollout revert`'],
     ['zeek-cluster deploy --revision 12', 'what was deployed before']
   )
   command.action(async (file, { revision, plan, ...flags }) => {
@@ -57,13 +60,15 @@ export function defineDeploy(program: Command, io: Io): void {
 
 /** Adds the options that say how something is deployed. */
 export function deploys<A extends unknown[], O extends OptionValues>(command: Command<A, O>) {
-  return command
-    .option('--force', 'restart nodes that do not differ, too')
-    .option('--no-check', 'do not check the nodes first')
-    .option('--comment <text>', 'what it is for: it is kept with the revision')
+  return goesInSteps(
+    command
+      .option('--force', 'restart nodes that do not differ, too')
+      .option('--no-check', 'do not check the nodes first')
+      .option('--comment <text>', 'what it is for: it is kept with the revision')
+  )
 }
 
-export interface DeployFlags extends SubmitFlags {
+export interface DeployFlags extends SubmitFlags, StepFlags {
   force?: true | undefined
   /** False with `--no-check`. */
   check: boolean
@@ -96,7 +101,8 @@ async function deploy(
   { revision, names, count }: Deployed
 ): Promise<void> {
   const { io } = session
-  const args = defined({ force, check: check ? undefined : false, comment, plan, revision })
+  const how = stepArguments(flags)
+  const args = { ...defined({ force, check: check ? undefined : false, comment, plan, revision }), ...how }
   const finished = await requestWithProgress(session, 'deploy', args, { ...flags, names })
   if (!finished) return
   const failed = finished.results.filter(({ success }) => !success)
@@ -110,6 +116,8 @@ function summary({ screen: { style, symbols } }: Session, { state, results }: Cl
   const revision = results.at(-1)?.data?.revision
   const as = revision === undefined ? '' : `, revision ${revision}`
   if (state === 'succeeded') return style('good', `${symbols.done} deployed: ${nodes} nodes${as}`)
+  if (results.at(-1)?.data?.reverted === true)
+    return style('bad', `${symbols.failed} reverted: deployed is what was before${as}`)
   const failed = results.filter(({ success, node }) => !success && node !== undefined).length
   return style('bad', `${symbols.failed} ${failed > 0 ? `${failed} of ${nodes} nodes have failed` : 'not deployed'}`)
 }

@@ -23,6 +23,7 @@ const commands: Record<string, () => Promise<Define>> = {
   plan: async () => (await import('./plan.js')).definePlan,
   check: async () => (await import('./check.js')).defineCheck,
   rollback: async () => (await import('./revisions.js')).defineRollback,
+  rollout: async () => (await import('./rollout.js')).defineRollout,
   revisions: async () => (await import('./revisions.js')).defineRevisions,
   bundle: async () => (await import('./bundle.js')).defineBundle,
   config: async () => (await import('./config.js')).defineConfig,

@@ -18,6 +18,8 @@ interface NodeProgress {
 /** What a request has done of its nodes, by what its events tell. */
 export class Progress {
   #nodes = new Map<string, NodeProgress>()
+  /** How far it has come, when it goes in steps. */
+  #rollout: Extract<Followed, { type: 'rollout_progress' }> | undefined
 
   /** Expects nodes; others are taken in when they are told of. */
   constructor(names: readonly string[]) {
@@ -32,6 +34,10 @@ export class Progress {
       const phase = this.#nodes.get(node)!.phase === 'failed' ? 'failed' : 'busy'
       this.#nodes.set(node, { phase, detail: `${state} (${reason})`, since: now })
       return [`${node}: ${state} (${printableLine(reason)})`]
+    }
+    if (event.type === 'rollout_progress') {
+      this.#rollout = event
+      return [stepOf(event)]
     }
     if (event.type !== 'request_progress') return []
     for (const { node, state, seconds } of event.waiting ?? []) {
@@ -51,9 +57,11 @@ export class Progress {
     const { symbols, style } = screen
     const all = [...this.#nodes]
     const count = (phase: Phase) => all.filter(([, node]) => node.phase === phase).length
-    const [done, failed] = [count('done'), count('failed')]
+    const failed = count('failed')
+    // In steps, nodes have results only at the end.
+    const { done, total } = this.#rollout ?? { done: count('done'), total: all.length }
     const width = Math.max(10, Math.min(30, (screen.columns ?? 80) - 30))
-    const full = all.length === 0 ? 0 : Math.round((width * (done + failed)) / all.length)
+    const full = total === 0 ? 0 : Math.min(width, Math.round((width * (done + failed)) / total))
     const bar = style(failed > 0 ? 'bad' : 'good', symbols.bar[0].repeat(full)) + symbols.bar[1].repeat(width - full)
     const frame = symbols.spinner[Math.floor(now / 100) % symbols.spinner.length]!
     const open = all.filter(([, { phase }]) => phase === 'failed' || phase === 'busy').sort(byPhase)
@@ -64,8 +72,33 @@ export class Progress {
       return `${mark} ${name}  ${cutTo(printableLine(detail), Math.max(1, (screen.columns ?? 80) - name.length - 12), screen)}${age}`
     })
     const more = open.length > room ? [style('quiet', `${symbols.ellipsis} and ${open.length - room} more`)] : []
-    return [`${bar} ${done} of ${all.length}${failed > 0 ? `, ${failed} failed` : ''}`, ...shown, ...more]
+    const step = this.#rollout ? [cutTo(stepOf(this.#rollout), screen.columns ?? 80, screen)] : []
+    return [`${bar} ${done} of ${total}${failed > 0 ? `, ${failed} failed` : ''}`, ...step, ...shown, ...more]
   }
+}
+
+/** Most nodes of a step that are named. */
+const namedMax = 5
+
+/** Returns what a deployment in steps does now, and what may be done about it. */
+function stepOf({
+  reqid,
+  phase,
+  step,
+  of,
+  nodes,
+  reason,
+  until
+}: Extract<Followed, { type: 'rollout_progress' }>): string {
+  const names = [...nodes.slice(0, namedMax), ...(nodes.length > namedMax ? [`${nodes.length - namedMax} more`] : [])]
+  const why = reason === undefined ? '' : ` (${printableLine(reason)})`
+  const hint =
+    phase === 'canary'
+      ? `; until ${until}: zeek-cluster rollout promote ${reqid}, or revert`
+      : phase === 'paused'
+        ? `; zeek-cluster rollout resume ${reqid}`
+        : ''
+  return `step ${step} of ${of}, ${printableLine(phase)}: ${names.join(', ')}${why}${hint}`
 }
 
 const byPhase = ([, one]: [string, NodeProgress], [, other]: [string, NodeProgress]): number =>

@@ -66,7 +66,10 @@ export async function requestWithProgress(
   const { reqid, event_cursor: from } = accepted
   leaveWith(io, reqid)
   // States of nodes are told to all; a request's own stream has only its own.
-  const stream = eventStream(api, { from, types: ['request_progress', 'notify_change', `${type}_response`] })
+  const stream = eventStream(api, {
+    from,
+    types: ['request_progress', 'rollout_progress', 'notify_change', `${type}_response`]
+  })
   return await showingProgress(
     session,
     names,

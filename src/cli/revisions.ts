@@ -156,8 +156,9 @@ export function defineRollback(program: Command, io: Io): void {
   command.action(async (given, flags) => {
     const session = await open(io, flags)
     const { api, signal } = session
-    const { data } = await api.GET('/v1/revisions', { params: { query: { limit: 2 } }, signal })
-    const [deployed, before] = data!.revisions
+    const { data } = await api.GET('/v1/revisions', { params: { query: { limit: 200 } }, signal })
+    // Newer ones have been taken back.
+    const [deployed, before] = data!.revisions.slice(data!.revisions.findIndex(one => one.deployed))
     const revision = given ?? before?.revision
     if (!deployed || revision === undefined) {
       throw new Failure(exitCodes.failed, 'there is no revision before the deployed one')
