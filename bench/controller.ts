@@ -49,6 +49,8 @@ export async function startController(
   const [port, agentPort] = ports ?? (await Promise.all([freePort(), freePort()]))
   const all = {
     ...unlimited,
+    // As Zeek's own controller does.
+    'controller-deploy-strategy': 'at_once',
     'management-log-level': 'error',
     'management-state-dir': directory,
     'controller-name': 'controller',

@@ -116,8 +116,9 @@ function summary({ screen: { style, symbols } }: Session, { state, results }: Cl
   const revision = results.at(-1)?.data?.revision
   const as = revision === undefined ? '' : `, revision ${revision}`
   if (state === 'succeeded') return style('good', `${symbols.done} deployed: ${nodes} nodes${as}`)
-  if (results.at(-1)?.data?.reverted === true)
+  if (results.at(-1)?.data?.reverted === true) {
     return style('bad', `${symbols.failed} reverted: deployed is what was before${as}`)
+  }
   const failed = results.filter(({ success, node }) => !success && node !== undefined).length
   return style('bad', `${symbols.failed} ${failed > 0 ? `${failed} of ${nodes} nodes have failed` : 'not deployed'}`)
 }

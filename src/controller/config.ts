@@ -114,7 +114,7 @@ export const controllerSettings = {
     description: 'seconds that a deployment waits for an instance that is not connected'
   }),
   controller_deploy_strategy: Strategy({
-    default: 'at_once',
+    default: 'by_role',
     description:
       'at_once, by_role or rolling: how a deployment goes over the nodes of a cluster that is deployed, unless it says so itself'
   }),

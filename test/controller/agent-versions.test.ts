@@ -47,7 +47,7 @@ const requests = [
 
 for (const version of [9]) {
   await t.test(`the controller works with an agent of version ${version}, as it was recorded`, async t => {
-    const controller = await startTestController(t)
+    const controller = await startTestController(t, { 'controller-deploy-strategy': 'by_role' })
     const [hello, ...answers] = recorded(version)
     const lacking = 'diagnose'
     const handlers: Handlers = {}
@@ -75,8 +75,18 @@ for (const version of [9]) {
     const { id } = await controller.controller.keepFeed('tor', Readable.from([feed]), {})
     t.match(await controller.ask('set_intel', { name: 'tor', bundle: id }), { state: 'succeeded' })
     t.match((await controller.ask('deploy', { strategy: 'rolling' })).results, [
-      { success: false, error: /^the agent of instance agent-1 is of an earlier version, which cannot deploy in steps/ }
+      {
+        success: false,
+        error: /^the agent of instance agent-1 is of an earlier version, which cannot deploy in steps: /
+      }
     ])
+    t.match(
+      (await controller.ask('deploy')).warnings,
+      [
+        /^it was deployed at once: the agent of instance agent-1 is of an earlier version, which cannot deploy in steps$/
+      ],
+      'unless it is asked for'
+    )
     await t.rejects(link.ask('nothing', {}, options), { code: 'not_found', message: 'there is no method nothing' })
   })
 }

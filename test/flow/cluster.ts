@@ -65,6 +65,7 @@ export class Cluster {
       'controller-port': String(agents),
       'controller-name': 'controller',
       'controller-connect-grace': '1.5',
+      'controller-deploy-strategy': 'at_once',
       'agent-controller': `127.0.0.1:${agents}`,
       'agent-restart-delay': '0.3',
       'management-heartbeat': '0.5',

@@ -30,6 +30,8 @@ export async function startTestController(
     'controller-health-interval': '0',
     // Nor does the machine decide what is refused.
     'controller-requests-work-max': '0',
+    // Steps take their time: whose subject they are asks for them.
+    'controller-deploy-strategy': 'at_once',
     ...portFlags(),
     ...flags
   })

@@ -10,9 +10,9 @@ import type { ControllerSettings } from '../config.js'
 import { timesOf, toRestart } from '../work/durations.js'
 import type { Fleet, Member } from '../fleet.js'
 import { expanded, type Expanded } from '../../groups/expansion.js'
-import { changesOf } from '../rollout/changes.js'
+import { changesOf, whyNoSteps } from '../rollout/changes.js'
 import { Rollout, type RolloutPlan } from '../rollout/rollout.js'
-import { strategyOf } from '../rollout/strategy.js'
+import { isInSteps, strategyOf } from '../rollout/strategy.js'
 import type { Cluster, DeploymentRecord } from './cluster.js'
 import { whyOutdated } from './outdated.js'
 import { plan, type Plan } from './plan.js'
@@ -116,7 +116,7 @@ export class Deployer {
   }
 
   async #deploy(configuration: ClusterConfiguration, args: Arguments<'deploy'>, task: Task): Promise<Answer> {
-    const { cluster, settings } = this.#options
+    const { cluster, fleet, settings } = this.#options
     const { force = false, check = true, revision, comment } = args
     // There is nothing to go over where nothing runs yet.
     const strategy = cluster.deployment ? strategyOf(args, settings.controller_deploy_strategy) : 'at_once'
@@ -145,7 +145,12 @@ export class Deployer {
       }
       const warnings = this.#options.checks.warnings(shares)
       if (strategy !== 'at_once') {
-        return { ...(await this.#roll(shares, { record, args, strategy, skipped: checked.failed }, task)), warnings }
+        const why = whyNoSteps(fleet, new Set([...cluster.shares!.names, ...shares.names]))
+        if (why === undefined) {
+          return { ...(await this.#roll(shares, { record, args, strategy, skipped: checked.failed }, task)), warnings }
+        }
+        if (isInSteps(args)) return failed(`${why}: upgrade it, or deploy at once`)
+        warnings.push(`it was deployed at once: ${why}`)
       }
       const made = await cluster.deploy(shares, record)
       this.#met()

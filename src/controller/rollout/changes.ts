@@ -1,6 +1,6 @@
 import type { PlannedAction } from '../../../schemas/operations.js'
 import type { ClusterNode, Outcome } from '../../../schemas/types.js'
-import { failed, type Answer, type Task } from '../../requests/task.js'
+import type { Answer, Task } from '../../requests/task.js'
 import { addTo } from '../../quota.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Shares } from '../cluster/shares.js'
@@ -10,6 +10,12 @@ import type { RolloutPlan } from './rollout.js'
 
 /** The version of the agent's API since which a share may hold nodes. */
 const holdsSince = 10
+
+/** Returns why a deployment cannot go in steps; undefined when it can. */
+export function whyNoSteps(fleet: Fleet, instances: ReadonlySet<string>): string | undefined {
+  const old = fleet.connected().find(({ name, hello }) => instances.has(name) && hello.api_version < holdsSince)
+  return old && `the agent of instance ${old.name} is of an earlier version, which cannot deploy in steps`
+}
 
 /**
  * Asks agents which nodes a deployment would change. Those of instances that are away are not among them, nor among the
@@ -23,15 +29,6 @@ export async function changesOf(
 ): Promise<Pick<RolloutPlan, 'changes' | 'unchanged'> | { answer: Answer }> {
   const before = cluster.deployment!.configuration.nodes
   const nodes = after.deployment.configuration.nodes
-  const places = new Set([...before, ...nodes].map(({ instance }) => instance))
-  const old = fleet.connected().find(({ name, hello }) => places.has(name) && hello.api_version < holdsSince)
-  if (old) {
-    return {
-      answer: failed(
-        `the agent of instance ${old.name} is of an earlier version, which cannot deploy in steps: upgrade it, or deploy at once`
-      )
-    }
-  }
   const was = new Map(before.map(node => [node.name, node]))
   const isHere = ({ instance }: ClusterNode) => fleet.member(instance) !== undefined
   const here = nodes.filter(node => !skipped.has(node.name) && isHere(node) && isHere(was.get(node.name) ?? node))

@@ -6,6 +6,11 @@ import type { Pace } from './steps.js'
 /** The arguments that only mean something when a deployment goes in steps. */
 const ofSteps = (Object.keys(rolloutArguments) as (keyof typeof rolloutArguments)[]).filter(name => name !== 'strategy')
 
+/** Returns whether the arguments of a deployment say that it goes in steps: then it does not go otherwise. */
+export function isInSteps(args: RequestArguments): boolean {
+  return strategyOf(args, 'at_once') !== 'at_once'
+}
+
 /** Returns how a deployment goes over the nodes: in steps where its arguments say anything of them. */
 export function strategyOf(args: RequestArguments, byDefault: DeployStrategy): DeployStrategy {
   return args.strategy ?? (ofSteps.some(name => args[name] !== undefined) ? 'rolling' : byDefault)
