@@ -65,7 +65,7 @@ export class Cluster {
   /** Returns what names a bundle. */
   usersOf(bundle: string): BundleUser[] {
     const named = {
-      deployed: [this.deployment?.configuration.bundle],
+      deployed: this.#shares?.bundles ?? [],
       staged: [this.staged?.bundle],
       intel: this.feeds.all.map(feed => feed.bundle)
     }
@@ -186,8 +186,10 @@ export class Cluster {
 
   /** Returns the packed layout with this digest, for an agent that lacks it. Throws `not_found` when there is none. */
   async layout(digest: string): Promise<string> {
-    const known = [this.#shares, ...this.#offered].find(shares => shares?.digest === digest)
-    if (!known) throw new AppError('not_found', 'no such layout is deployed')
-    return await known.packed()
+    for (const shares of [this.#shares, ...this.#offered]) {
+      const packed = shares?.packed(digest)
+      if (packed) return await packed
+    }
+    throw new AppError('not_found', 'no such layout is deployed')
   }
 }

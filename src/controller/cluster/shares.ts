@@ -19,6 +19,7 @@ export class Shares {
   #reachable: Set<string>
   #located: Set<string>
   #held: Set<string>
+  #before: Shares | undefined
   #packed: Promise<string> | undefined
 
   constructor(deployment: Deployment) {
@@ -36,6 +37,7 @@ export class Shares {
     this.#reachable = new Set(layout.nodes.map(({ name }) => name))
     this.#located = new Set(located)
     this.#held = new Set(deployment.held)
+    this.#before = deployment.before && new Shares(deployment.before)
   }
 
   /** Returns whether a node is configured. */
@@ -72,6 +74,7 @@ export class Shares {
    * the nodes that are as they were before; where `only` is given, all but these.
    */
   of(instance: string, stopped: ReadonlySet<string>, only?: ReadonlySet<string>): SentShare {
+    if (!only && this.#before && this.#isUntouched(instance, this.#before)) return this.#before.of(instance, stopped)
     // One that is as it was before need not be in the new layout.
     const nodes = this.nodes(instance).filter(({ name }) => this.#reachable.has(name) || this.#held.has(name))
     const held = nodes.map(({ name }) => name).filter(name => (only ? !only.has(name) : this.#held.has(name)))
@@ -84,8 +87,23 @@ export class Shares {
     }
   }
 
-  /** Returns the packed layout. */
-  packed(): Promise<string> {
+  /** Returns the packed layout that has a digest; undefined when none of these shares has it. */
+  packed(digest: string): Promise<string> | undefined {
+    if (digest !== this.digest) return this.#before?.packed(digest)
     return (this.#packed ??= packLayout(this.deployment.layout))
+  }
+
+  /** The bundles that the shares name. */
+  get bundles(): string[] {
+    const { bundle } = this.deployment.configuration
+    return [...(bundle === undefined ? [] : [bundle]), ...(this.#before?.bundles ?? [])]
+  }
+
+  /** Returns whether an instance has exactly the nodes that it had before, and all are as they were. */
+  #isUntouched(instance: string, before: Shares): boolean {
+    const now = this.nodes(instance)
+    return (
+      now.length > 0 && now.length === before.nodes(instance).length && now.every(({ name }) => this.#held.has(name))
+    )
   }
 }
