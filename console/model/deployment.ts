@@ -177,7 +177,8 @@ export const isPlanRefused = (request: ClusterRequest): boolean =>
   request.results.every(({ node }) => node === undefined)
 
 /** Returns the number of the revision that a deployment has become; undefined where it has become none, or not yet. */
-export const revisionOf = ({ results }: ClusterRequest): number | undefined => results.at(-1)?.data?.revision
+export const revisionOf = ({ results }: ClusterRequest): number | undefined =>
+  results.findLast(({ success, data }) => success && data?.revision !== undefined)?.data?.revision
 
 /** Whether a deployment has changed anything: one whose check has failed, or that was refused, has not. */
 export const hasDeployed = ({ results }: ClusterRequest): boolean =>

@@ -110,4 +110,5 @@ await t.test('a deployment has what was chosen, and is one of the plan only wher
   t.notOk(isPlanRefused(request({ arguments: planned, state: 'pending' })))
   t.equal(revisionOf(request({ results: [whole, { reqid: 'r', success: true, data: { revision: 7 } }] })), 7)
   t.equal(revisionOf(request({ results: [whole] })), undefined)
+  t.equal(revisionOf(request({ results: [{ ...whole, data: { revision: 6 } }] })), undefined, 'the one it went back to')
 })
