@@ -19,6 +19,8 @@ const Hosts = later(async () => (await import('./pages/hosts.js')).Hosts)
 const Host = later(async () => (await import('./pages/host.js')).Host)
 const Groups = later(async () => (await import('./pages/groups.js')).GroupsPage)
 const Deploy = later(async () => (await import('./pages/deploy.js')).Deploy)
+const Revisions = later(async () => (await import('./pages/revisions.js')).Revisions)
+const RevisionPage = later(async () => (await import('./pages/revision.js')).RevisionPage)
 const Content = later(async () => (await import('./pages/content.js')).Content)
 const BundlePage = later(async () => (await import('./pages/bundle.js')).BundlePage)
 const Options = later(async () => (await import('./pages/options.js')).Options)
@@ -35,6 +37,7 @@ const pages = [
   { path: '/hosts', name: 'Hosts' },
   { path: '/groups', name: 'Groups' },
   { path: '/deploy', name: 'Deploy' },
+  { path: '/revisions', name: 'Revisions' },
   { path: '/content', name: 'Content' },
   { path: '/options', name: 'Options' },
   { path: '/intel', name: 'Intelligence' },
@@ -94,6 +97,12 @@ function SignedIn({ stream }: { stream: Stream }) {
           <Route path="/deploy">
             <Deploy />
           </Route>
+          <Route path="/revisions">
+            <Revisions />
+          </Route>
+          <Route path="/revisions/:revision">
+            {({ revision }) => <RevisionPage key={revision} revision={revision} />}
+          </Route>
           <Route path="/content">
             <Content />
           </Route>
@@ -150,6 +159,7 @@ function Shell({ children }: { children: ComponentChildren }) {
   useLinks()
   // A reader with a screen reader hears of the new page; a sighted one sees its top.
   useEffect(() => {
+    document.querySelector('.bar nav [aria-current]')?.scrollIntoView({ inline: 'nearest', block: 'nearest' })
     window.scrollTo(0, 0)
   }, [location])
   return (

@@ -1,42 +1,13 @@
-import { useMemo } from 'preact/hooks'
 import { api } from '../context.js'
-import {
-  changesOf,
-  choiceOf,
-  earlierOf,
-  isFeedOnly,
-  shownRef,
-  summaryOf,
-  type Bundle,
-  type FileChange
-} from '../model/bundles.js'
+import { choiceOf, earlierOf, isFeedOnly, shownRef, summaryOf, type Bundle } from '../model/bundles.js'
 import { plain } from '../model/format.js'
-import { LongTable, type LongColumn } from '../parts/long-table.js'
 import { useQuery } from '../parts/query.js'
 import { useRead } from '../parts/read.js'
+import { FileChanges } from './file-changes.js'
 import { useNewUse } from './uses.js'
 
 /** From so many of the newest one can be chosen; any can be in the URL. */
 const choicesMax = 1000
-
-const signs = { added: '+', removed: '−', changed: '~' }
-const columns: readonly LongColumn<FileChange>[] = [
-  {
-    title: 'Path',
-    width: 'minmax(0, 1fr)',
-    cell: ({ kind, path }) => (
-      <>
-        <span class={`sign ${kind}`} aria-hidden="true">
-          {signs[kind]}
-        </span>{' '}
-        {plain(path)}
-      </>
-    )
-  },
-  { title: 'Change', width: '5rem', cell: ({ kind }) => kind },
-  { title: 'Size', width: '10rem', isNumber: true, cell: ({ size }) => size },
-  { title: 'What', width: '14rem', cell: ({ what }) => what }
-]
 
 /** What is different in a bundle from another one, which can be chosen; it is in the URL then. */
 export function Difference({ of: { id } }: { of: Bundle }) {
@@ -81,15 +52,12 @@ function Changes({ from, to }: { from: string; to: string }) {
     const params = { path: { bundle: to }, query: { from } }
     return (await api.GET('/v1/bundles/{bundle}/diff', { params, signal })).data!
   })
-  const changes = useMemo(() => (value ? changesOf(value) : []), [value])
   if (failure) return <NotRead what="The difference" failure={failure} />
   if (!value) return <p aria-busy="true">Comparing…</p>
   return (
     <>
       <p role="status">{summaryOf(value)}</p>
-      {changes.length > 0 && (
-        <LongTable name="Files that differ" columns={columns} rows={changes} keyOf={({ path }) => path} />
-      )}
+      <FileChanges of={value} />
     </>
   )
 }

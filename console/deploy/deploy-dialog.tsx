@@ -1,12 +1,13 @@
-import { useContext, useMemo, useState } from 'preact/hooks'
+import { useContext, useMemo } from 'preact/hooks'
 import { useCluster } from '../context.js'
 import type { Changed } from '../model/configuration-difference.js'
-import { consequencesOf, stagedSince, summaryOf, type Consequence } from '../model/deployment.js'
+import { argsOf, consequencesOf, stagedSince, summaryOf, type Consequence } from '../model/deployment.js'
 import { counted, plain } from '../model/format.js'
 import { Dialog, DialogButtons } from '../parts/dialog.js'
 import { StateMark } from '../parts/state-mark.js'
 import type { Tone } from '../model/states.js'
 import { DeskContext, useDesk, type Intent } from './desk.js'
+import { HowFields, useHow } from './how.js'
 import type { Work } from './work.js'
 import { Table } from '../parts/table.js'
 
@@ -33,8 +34,8 @@ const tones: Record<Consequence['kind'], Tone> = {
 function Question({ intent, work }: { intent: Intent; work: Work }) {
   const desk = useContext(DeskContext)
   const { configuration, difference, before, staged } = intent
-  const [force, setForce] = useState(false)
-  const [check, setCheck] = useState(true)
+  const [how, change] = useHow()
+  const { force } = how
   const groups = useCluster(({ nodes }) => nodes)
   const instances = useCluster(cluster => cluster.instances)
   const health = useCluster(cluster => cluster.health)
@@ -47,7 +48,7 @@ function Question({ intent, work }: { intent: Intent; work: Work }) {
   }, [intent, groups, instances, health, force])
   const go = (event: Event) => {
     event.preventDefault()
-    void work.deploy(intent, { ...(force ? { force } : {}), ...(check ? {} : { check }) })
+    void work.deploy(intent, argsOf(how))
   }
   return (
     <form onSubmit={go}>
@@ -66,17 +67,7 @@ function Question({ intent, work }: { intent: Intent; work: Work }) {
           {plain(warning)}
         </p>
       ))}
-      <fieldset>
-        <legend>How</legend>
-        <label>
-          <input type="checkbox" checked={check} onChange={() => setCheck(!check)} /> Check the nodes first; if one
-          fails, nothing is changed
-        </label>
-        <label>
-          <input type="checkbox" checked={force} onChange={() => setForce(!force)} /> Restart nodes that do not differ,
-          too
-        </label>
-      </fieldset>
+      <HowFields how={how} onChange={change} />
       {other && (
         <p role="alert" class="notice bad">
           Somebody has staged another configuration meanwhile: that one would be deployed. Close this, and deploy again.

@@ -2,26 +2,29 @@ import { useMemo } from 'preact/hooks'
 import { Link } from '../parts/link.js'
 import { useCluster } from '../context.js'
 import type { TrackedRequest } from '../model/cluster.js'
-import { hasDeployed, stepsOf, type NodeStep } from '../model/deployment.js'
+import { hasDeployed, isPlanRefused, revisionOf, stepsOf, type NodeStep } from '../model/deployment.js'
 import { plain } from '../model/format.js'
 import type { Node } from '../model/types.js'
 import { RequestProgress, useRequest } from '../parts/request-progress.js'
 import { StateMark } from '../parts/state-mark.js'
 import { More, useMore } from './more.js'
 import { useArrival, useDesk, type Accepted } from './desk.js'
+import type { Work } from './work.js'
 
 /** What becomes of a deployment. */
-export function Deployment() {
+export function Deployment({ work }: { work: Work }) {
   const deployment = useDesk(({ state }) => state.deployment)
-  return deployment ? <Progress key={deployment.request.reqid} deployment={deployment} /> : null
+  return deployment ? <Progress key={deployment.request.reqid} deployment={deployment} work={work} /> : null
 }
 
-function Progress({ deployment: { request: accepted, nodes } }: { deployment: Accepted }) {
+function Progress({ deployment: { request: accepted, nodes }, work }: { deployment: Accepted; work: Work }) {
   const request: TrackedRequest = useRequest(accepted.reqid, accepted) ?? accepted
   const heading = useArrival(accepted.reqid)
   const now = useNodesByName()
   const steps = useMemo(() => stepsOf(request, nodes, now), [request, nodes, now])
   const isChecked = (request.arguments as { check?: boolean } | undefined)?.check !== false
+  const revision = revisionOf(request)
+  const isBusy = useDesk(({ state }) => state.busy !== undefined)
   const asked = Date.parse(request.created_at)
   const hasBegun =
     request.results.length > 0 ||
@@ -41,10 +44,24 @@ function Progress({ deployment: { request: accepted, nodes } }: { deployment: Ac
           <StateMark tone="good" /> All nodes are as the configuration says. <Link href="/nodes">Nodes</Link>
         </p>
       )}
-      {request.state !== 'pending' && !hasDeployed(request) ? (
+      {revision !== undefined && (
         <p>
-          <strong>Nothing was changed:</strong> what runs goes on as before.
+          It is <Link href={`/revisions/${revision}`}>revision {revision}</Link>.
         </p>
+      )}
+      {request.state !== 'pending' && !hasDeployed(request) ? (
+        <>
+          <p>
+            <strong>Nothing was changed:</strong> what runs goes on as before.
+          </p>
+          {isPlanRefused(request) && (
+            <p class="buttons">
+              <button type="button" aria-disabled={isBusy} onClick={() => work.plan()}>
+                Plan anew
+              </button>
+            </p>
+          )}
+        </>
       ) : (
         <Steps steps={steps} />
       )}

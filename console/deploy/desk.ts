@@ -42,6 +42,8 @@ export interface DeskState {
   /** What the viewer is asked before it is deployed. */
   asked: Intent | undefined
   check: Accepted | undefined
+  /** The request that has asked what deploying what is staged would do. */
+  plan: ClusterRequest | undefined
   deployment: Accepted | undefined
   /** The request that was just accepted: what comes of it is looked at next. */
   fresh: string | undefined
@@ -56,6 +58,7 @@ const empty: DeskState = {
   staged: undefined,
   asked: undefined,
   check: undefined,
+  plan: undefined,
   deployment: undefined,
   fresh: undefined
 }
@@ -81,6 +84,11 @@ export class Desk {
   set(change: Partial<DeskState>): void {
     this.#state = { ...this.#state, ...change }
     this.#tell()
+  }
+
+  /** Notes that a deployment was accepted: what was asked before it, and planned, is done with. */
+  deployed(deployment: Accepted): void {
+    this.set({ asked: undefined, plan: undefined, deployment, fresh: deployment.request.reqid, news: undefined })
   }
 
   subscribe(listener: () => void): () => void {

@@ -5,7 +5,7 @@ import type { Cluster } from '../model/cluster.js'
 import { differenceOf } from '../model/configuration-difference.js'
 import { exampleOn, formatConfiguration, onInstance, unwrapped, type FileForm } from '../model/configuration-form.js'
 import { problemOfField, problemOfFile, problemsOfStaging } from '../model/configuration-replies.js'
-import { stagedSince } from '../model/deployment.js'
+import { stagedSince, type argsOf } from '../model/deployment.js'
 import { counted } from '../model/format.js'
 import type { ClusterRequest } from '../model/types.js'
 import { configurationOf, converted, over, undefinedIfNone } from './asking.js'
@@ -104,7 +104,16 @@ export class Work {
     })
   }
 
-  /** Stages the text, unless that is done, and finds out what deploying it would do. */
+  /** Stages the text, unless that is done, and has the hosts say what deploying it would do. */
+  async plan(): Promise<void> {
+    await this.#do('Asking for a plan…', async () => {
+      if (!(await this.#staged())) return
+      const plan = await this.#post('plan', {})
+      this.#desk.set({ plan, fresh: plan.reqid, news: undefined })
+    })
+  }
+
+  /** Stages the text, unless that is done, and compares it with what is deployed. */
   async prepare(): Promise<void> {
     await this.#do('Comparing with what is deployed…', async () => {
       const staged = await this.#staged()
@@ -119,11 +128,11 @@ export class Work {
   }
 
   /** Deploys what was asked for. Returns whether that was accepted. */
-  async deploy({ configuration, difference }: Intent, args: { force?: boolean; check?: boolean }): Promise<boolean> {
+  async deploy({ configuration, difference }: Intent, args: ReturnType<typeof argsOf>): Promise<boolean> {
     return await this.#do('Deploying…', async () => {
       const request = await this.#post('deploy', args)
       const nodes = [...configuration.nodes.map(({ name }) => name), ...difference.nodes.removed]
-      this.#desk.set({ asked: undefined, deployment: { request, nodes }, fresh: request.reqid, news: undefined })
+      this.#desk.deployed({ request, nodes })
     })
   }
 
@@ -177,6 +186,7 @@ export class Work {
       this.#desk.set({
         staged,
         check: undefined,
+        plan: undefined,
         news: `Staged: ${counted(analysis.nodes, 'node')}. Nothing runs of it yet.`
       })
       return staged

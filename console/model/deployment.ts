@@ -157,6 +157,29 @@ export function stagedSince(
   )
 }
 
+/** How something is deployed. */
+export interface How {
+  check: boolean
+  force: boolean
+  comment: string
+}
+
+/** Returns the arguments of a deployment: what is as it would be without them is left out. */
+export function argsOf({ check, force, comment }: How): { check?: boolean; force?: boolean; comment?: string } {
+  const text = comment.trim()
+  return { ...(force ? { force } : {}), ...(check ? {} : { check }), ...(text === '' ? {} : { comment: text }) }
+}
+
+/** Whether a deployment was refused that was to do what a plan has told, and nothing else. */
+export const isPlanRefused = (request: ClusterRequest): boolean =>
+  request.arguments.plan !== undefined &&
+  request.state === 'failed' &&
+  request.results.every(({ node }) => node === undefined)
+
+/** Returns the number of the revision that a deployment has become; undefined where it has become none, or not yet. */
+export const revisionOf = ({ results }: ClusterRequest): number | undefined =>
+  results.findLast(({ success, data }) => success && data?.revision !== undefined)?.data?.revision
+
 /** Whether a deployment has changed anything: one whose check has failed, or that was refused, has not. */
 export const hasDeployed = ({ results }: ClusterRequest): boolean =>
   results.some(({ success, node, data }) => success && node === undefined && data?.id !== undefined)

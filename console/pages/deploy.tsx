@@ -5,6 +5,7 @@ import { ConfigurationEditor } from '../deploy/configuration-editor.js'
 import { DeployDialog } from '../deploy/deploy-dialog.js'
 import { Deployment } from '../deploy/deployment.js'
 import { DeskContext, deskOf, useDesk } from '../deploy/desk.js'
+import { Plan } from '../deploy/plan.js'
 import { Problems } from '../deploy/problems.js'
 import { Notes, Remedies, Sources } from '../deploy/sources.js'
 import { Work } from '../deploy/work.js'
@@ -30,7 +31,7 @@ export function Deploy() {
             <Keys />
           </section>
           <section class="act" aria-labelledby="act">
-            <h2 id="act">Stage, check, deploy</h2>
+            <h2 id="act">Stage, check, plan, deploy</h2>
             <Actions work={work} mayAct={mayAct} />
             <Said />
             <Remedies work={work} />
@@ -38,7 +39,8 @@ export function Deploy() {
             <Problems />
           </section>
         </div>
-        <Deployment />
+        <Deployment work={work} />
+        <Plan work={work} />
         <Checks />
         <DeployDialog work={work} />
       </Page>
@@ -94,6 +96,9 @@ function Actions({ work, mayAct }: { work: Work; mayAct: boolean }) {
           <button {...button} onClick={() => work.check()}>
             Check
           </button>
+          <button {...button} onClick={() => work.plan()}>
+            What would it do?
+          </button>
           <button {...button} class="primary" onClick={() => work.prepare()}>
             Deploy…
           </button>
@@ -101,7 +106,7 @@ function Actions({ work, mayAct }: { work: Work; mayAct: boolean }) {
       </div>
       <p class="aside">
         {mayAct
-          ? 'Staging validates and keeps it, and changes nothing that runs. Checking has each host try its nodes. Deploying stages it, says what it would do, and asks before it does.'
+          ? 'Staging validates and keeps it, and changes nothing that runs. Checking has each host try its nodes. What it would do is told by the hosts, node by node. Deploying stages it, compares it with what is deployed, and asks before it does.'
           : 'To stage, check and deploy takes the role operator.'}
       </p>
     </>

@@ -16,6 +16,7 @@ const types = [
   'deploy',
   'stage_configuration',
   'check',
+  'plan',
   'start',
   'stop',
   'restart',

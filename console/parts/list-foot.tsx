@@ -1,8 +1,19 @@
+import type { ComponentChildren } from 'preact'
 import type { Paged } from './pages.js'
 import { Ago } from './time.js'
 
-/** The end of a list: what went wrong, how old it is, and more of it. */
-export function ListFoot({ list, what, isLive }: { list: Paged<unknown>; what: string; isLive: boolean }) {
+/** The end of a list: what went wrong, how old it is, and more of it. `none`: what is said where it is empty. */
+export function ListFoot({
+  list,
+  what,
+  isLive,
+  none = `No ${what.toLowerCase()} that fit are kept.`
+}: {
+  list: Paged<unknown>
+  what: string
+  isLive: boolean
+  none?: ComponentChildren
+}) {
   const { items, readAt, hasMore, isBusy, failure, more, again } = list
   return (
     <div class="list-foot" aria-busy={isBusy}>
@@ -11,7 +22,7 @@ export function ListFoot({ list, what, isLive }: { list: Paged<unknown>; what: s
           {what} could not be read: {failure}
         </p>
       )}
-      {!isBusy && failure === undefined && items.length === 0 && <p>No {what.toLowerCase()} that fit are kept.</p>}
+      {!isBusy && failure === undefined && items.length === 0 && <p>{none}</p>}
       <p class="buttons">
         {hasMore && (
           <button type="button" onClick={more} disabled={isBusy}>

@@ -17,7 +17,9 @@ export function useRequest(reqid: string, accepted?: ClusterRequest): TrackedReq
   const [read, setRead] = useState<ClusterRequest | undefined>(accepted)
   const isOver = (request: ClusterRequest | undefined) => request !== undefined && request.state !== 'pending'
   useEffect(() => {
-    if (isOver(tracked) || isOver(read)) return
+    // It stays known when the stream begins anew.
+    if (isOver(tracked)) return setRead(tracked)
+    if (isOver(read)) return
     // Also when the stream has begun anew: its snapshot holds only what is pending.
     const closing = new AbortController()
     const timer = setTimeout(

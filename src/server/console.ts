@@ -14,6 +14,8 @@ export const consolePaths = [
   '/hosts/:instance',
   '/groups',
   '/deploy',
+  '/revisions',
+  '/revisions/:revision',
   '/content',
   '/content/:bundle',
   '/options',

@@ -1,0 +1,50 @@
+import { useState } from 'preact/hooks'
+import type { How } from '../model/deployment.js'
+
+/** More the controller does not take. */
+const commentMax = 500
+
+/** Returns how something is deployed unless something else is chosen, and what chooses. */
+export function useHow(): [How, (part: Partial<How>) => void] {
+  const [how, setHow] = useState<How>({ check: true, force: false, comment: '' })
+  return [how, part => setHow(before => ({ ...before, ...part }))]
+}
+
+/** Where it is chosen how something is deployed. `isPlanned`: a plan has said what is restarted. */
+export function HowFields({
+  how: { check, force, comment },
+  onChange,
+  isPlanned = false,
+  placeholder = 'what it is for'
+}: {
+  how: How
+  onChange: (part: Partial<How>) => void
+  isPlanned?: boolean
+  placeholder?: string
+}) {
+  return (
+    <fieldset class="how">
+      <legend>How</legend>
+      <label>
+        <input type="checkbox" checked={check} onChange={() => onChange({ check: !check })} /> Check the nodes first; if
+        one fails, nothing is changed
+      </label>
+      {!isPlanned && (
+        <label>
+          <input type="checkbox" checked={force} onChange={() => onChange({ force: !force })} /> Restart nodes that do
+          not differ, too
+        </label>
+      )}
+      <label>
+        Comment
+        <input
+          type="text"
+          value={comment}
+          maxLength={commentMax}
+          placeholder={placeholder}
+          onInput={event => onChange({ comment: event.currentTarget.value })}
+        />
+      </label>
+    </fieldset>
+  )
+}
