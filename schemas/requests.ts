@@ -1,6 +1,7 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import type { NeededRole } from './access.js'
 import { BundleRef } from './bundles.js'
+import { Labels } from './groups.js'
 import { FeedName } from './intel.js'
 import { DeployStrategy, OnCheckFailure, rolloutArguments } from './rollouts.js'
 import { OptionName, OptionValue } from './runtime-options.js'
@@ -513,6 +514,7 @@ export const RequestArguments = Type.Object(
     nodes: Type.Optional(Type.Array(Type.String())),
     roles: Type.Optional(Type.Array(Ref(ClusterRole))),
     instances: Type.Optional(Type.Array(Type.String())),
+    labels: Type.Optional(Ref(Labels)),
     strategy: Type.Optional(Ref(DeployStrategy)),
     max_parallel: Type.Optional(Type.Integer()),
     max_parallel_percent: Type.Optional(Type.Integer()),

@@ -1,5 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { closed, Enum, Name, OpenEnum, Ref, RevisionNumber, Time } from './basics.js'
+import { Labels } from './groups.js'
 
 export const DeployStrategy = Enum(
   'DeployStrategy',
@@ -27,6 +28,13 @@ export type RolloutAction = keyof typeof rolloutActions
 
 /** The arguments of a deployment that say how it goes over the nodes. */
 export const rolloutArguments = {
+  instances: Type.Optional(
+    Type.Array(Name, {
+      maxItems: 10_000,
+      description: 'Only nodes on these instances are changed; the others stay as they are until another deployment.'
+    })
+  ),
+  labels: Type.Optional({ ...Ref(Labels), description: 'Only nodes on instances that have all of these labels.' }),
   strategy: Type.Optional(Ref(DeployStrategy)),
   max_parallel: Type.Optional(
     Type.Integer({

@@ -3,7 +3,7 @@ import { exitCodes, Failure } from '../client/failure.js'
 import { defined } from '../util.js'
 import { withExamples } from './examples.js'
 import { print, printJson, type Io } from './io.js'
-import { ofController, positive, toJson, wholeFrom } from './options.js'
+import { nameList, ofController, positive, toJson, wholeFrom } from './options.js'
 import { open, type Session } from './session.js'
 
 const strategies = ['at_once', 'by_role', 'rolling'] as const
@@ -20,6 +20,8 @@ export function goesInSteps<A extends unknown[], O extends OptionValues>(
 }
 
 const stepOptions = (): Option[] => [
+  new Option('--on <instances>', 'only on these instances; the others stay as they are').argParser(nameList),
+  new Option('--on-label <label=value>', 'only on instances with this label; several: with all').argParser(labelOf),
   new Option('--strategy <strategy>', 'all nodes at once, by role, or rolling: a few at a time').choices(strategies),
   new Option('--max-parallel <number>', 'how many at a time, or so many % of a role; default: 1').argParser(
     numberOrPercent
@@ -43,6 +45,8 @@ const stepOptions = (): Option[] => [
 ]
 
 export type StepFlags = {
+  on?: string[] | undefined
+  onLabel?: Record<string, string> | undefined
   strategy?: (typeof strategies)[number] | undefined
   maxParallel?: { number: number } | { percent: number } | undefined
   maxPerInstance?: number | undefined
@@ -61,6 +65,8 @@ export type StepFlags = {
 /** Returns the arguments of a deployment that say how it goes over the nodes. */
 export const stepArguments = ({ maxParallel, autoRevert, skipFailed, ...flags }: StepFlags) =>
   defined({
+    instances: flags.on,
+    labels: flags.onLabel,
     strategy: flags.strategy,
     max_parallel: maxParallel && 'number' in maxParallel ? maxParallel.number : undefined,
     max_parallel_percent: maxParallel && 'percent' in maxParallel ? maxParallel.percent : undefined,
@@ -80,6 +86,12 @@ function notNegative(text: string): number {
   const value = Number(text)
   if (!(value >= 0) || text.trim() === '') throw new InvalidArgumentError('It is a number from 0.')
   return value
+}
+
+function labelOf(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const [, label, value] = /^([^=]+)=(.*)$/.exec(text) ?? []
+  if (label === undefined || value === undefined) throw new InvalidArgumentError('It is a label, = and its value.')
+  return { ...before, [label]: value }
 }
 
 function numberOrPercent(text: string): { number: number } | { percent: number } {

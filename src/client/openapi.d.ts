@@ -2274,6 +2274,7 @@ export interface components {
             nodes?: string[];
             roles?: components["schemas"]["ClusterRole"][];
             instances?: string[];
+            labels?: components["schemas"]["Labels"];
             strategy?: components["schemas"]["DeployStrategy"];
             max_parallel?: number;
             max_parallel_percent?: number;
@@ -2967,6 +2968,9 @@ export interface components {
              * @example 12
              */
             revision?: number;
+            /** @description Only nodes on these instances are changed; the others stay as they are until another deployment. */
+            instances?: string[];
+            labels?: components["schemas"]["Labels"];
             strategy?: components["schemas"]["DeployStrategy"];
             /** @description How many nodes are changed at a time, when rolling. Default: 1. */
             max_parallel?: number;

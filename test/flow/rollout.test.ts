@@ -370,3 +370,41 @@ await t.test('arguments that exclude each other are refused by name', async t =>
   t.match(await refused({ max_parallel: 1, max_parallel_percent: 10 }), [{ field: 'body/max_parallel_percent' }])
   t.match(await refused({ auto_promote: true }), [{ field: 'body/auto_promote' }])
 })
+
+await t.test('a deployment that is limited to some instances leaves the others with what they have', async t => {
+  const { ask, stage, pids, deployed, url } = await startCluster(t)
+  const before = await pids()
+  const blue = configured({ COLOUR: 'blue' })
+  await stage({
+    ...blue,
+    instances: blue.instances.map(({ name }) => ({ name, labels: { site: name === 'sensor-2' ? 'north' : 'south' } }))
+  })
+  t.match((await ask('deploy', { ...quick, instances: ['sensor-9'] })).results, [
+    { error: 'unknown instance sensor-9' }
+  ])
+  t.match((await ask('deploy', { ...quick, labels: { site: 'x' } })).results, [
+    { error: 'no instance has these labels' }
+  ])
+  t.match(await ask('deploy', { labels: { site: 'north' }, min_healthy_seconds: 0 }), { state: 'succeeded' })
+  t.same(changed(before, await pids()), ['worker-1', 'worker-3', 'worker-5'])
+  const { configuration, revision } = await deployed()
+  t.equal(revision, 2)
+  t.same(
+    configuration.nodes.filter(({ env }: any) => env?.COLOUR === 'blue').map(({ instance }: any) => instance),
+    ['sensor-2', 'sensor-2', 'sensor-2']
+  )
+  t.notOk((await getJson(`${url}/v1/health`)).reasons.some(({ code }: any) => code === 'rollout_interrupted'))
+  const then = await pids()
+  t.match(await ask('deploy', { instances: ['sensor-3'], strategy: 'by_role', min_healthy_seconds: 0 }), {
+    state: 'succeeded'
+  })
+  t.same(changed(then, await pids()), ['worker-2', 'worker-4', 'worker-6'])
+})
+
+await t.test('the first deployment is of all instances', async t => {
+  const { ask } = await startTestController(t)
+  t.match(await ask('stage_configuration', { config: configured() }), { state: 'succeeded' })
+  t.match((await ask('deploy', { instances: ['sensor-1'] })).results, [
+    { error: 'the first deployment is of all instances' }
+  ])
+})

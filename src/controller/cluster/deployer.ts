@@ -12,6 +12,7 @@ import type { Fleet, Member } from '../fleet.js'
 import { expanded, type Expanded } from '../../groups/expansion.js'
 import { changesOf, whyNoSteps } from '../rollout/changes.js'
 import { Rollout, type RolloutPlan } from '../rollout/rollout.js'
+import { isLimited, outOfScope } from '../rollout/scope.js'
 import { isInSteps, strategyOf } from '../rollout/strategy.js'
 import type { Cluster, DeploymentRecord } from './cluster.js'
 import { whyOutdated } from './outdated.js'
@@ -120,6 +121,7 @@ export class Deployer {
     const { force = false, check = true, revision, comment } = args
     // There is nothing to go over where nothing runs yet.
     const strategy = cluster.deployment ? strategyOf(args, settings.controller_deploy_strategy) : 'at_once'
+    if (!cluster.deployment && isLimited(args)) return failed('the first deployment is of all instances')
     const { signal: grace, clear } = within(task.signal, this.#options.settings.controller_connect_grace * 1000)
     try {
       this.#dial(configuration)
@@ -130,8 +132,12 @@ export class Deployer {
       if (task.signal.aborted) return timedOut()
       if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }
       const shares = new Shares(deployment)
+      const others = isLimited(args)
+        ? outOfScope(args, cluster.deployment!.configuration, deployment.configuration)
+        : new Set<string>()
+      if (typeof others === 'string') return failed(others)
       const skips = strategy !== 'at_once' && args.on_check_failure === 'skip'
-      const checked = check ? await this.#check(shares, skips, task) : { failed: new Set<string>() }
+      const checked = check ? await this.#check(shares, { skips, others }, task) : { failed: others }
       if ('answer' in checked) return checked.answer
       const record: DeploymentRecord = {
         configuration,
@@ -207,16 +213,18 @@ export class Deployer {
   }
 
   /**
-   * Checks the nodes of connected instances. Reports those that fail as progress, and returns their names if the
-   * deployment goes on without them; returns an answer if it must not go on.
+   * Checks the nodes of connected instances, but for others. Reports those that fail as progress, and returns their names,
+   * and of those others, if the deployment goes on without them; returns an answer if it must not go on.
    */
   async #check(
     shares: Shares,
-    skips: boolean,
+    { skips, others }: { skips: boolean; others: ReadonlySet<string> },
     task: Task
   ): Promise<{ failed: ReadonlySet<string> } | { answer: Answer }> {
     const { fleet, checks } = this.#options
-    const nodes = shares.names.flatMap(instance => (fleet.member(instance) ? shares.nodes(instance) : []))
+    const nodes = shares.names
+      .flatMap(instance => (fleet.member(instance) ? shares.nodes(instance) : []))
+      .filter(({ name }) => !others.has(name))
     const failed = new Set<string>()
     const late = await checks.run(shares, nodes, {
       ...task,
@@ -229,7 +237,7 @@ export class Deployer {
     })
     if (failed.size > 0 && !skips) return { answer: { results: [], timedOut: late } }
     // The request has ended: its client would not learn of this deployment.
-    return task.signal.aborted ? { answer: timedOut() } : { failed }
+    return task.signal.aborted ? { answer: timedOut() } : { failed: new Set([...others, ...failed]) }
   }
 
   /** Sends each instance its share as soon as it is connected. Resolves with whether one did not answer in time. */

@@ -35,7 +35,7 @@ export async function changesOf(
   const { actions, failures } = await actionsOf({ cluster, fleet }, { shares: after, nodes: here, force }, task)
   for (const [instance, outcomes] of failures) task.progress(instance, outcomes)
   if (failures.size > 0) return { answer: { results: [] } }
-  const gone = before.filter(node => !after.has(node.name) && isHere(node))
+  const gone = before.filter(node => !after.has(node.name) && !skipped.has(node.name) && isHere(node))
   return {
     changes: inTurns([...here.filter(({ name }) => actions.get(name)?.action !== 'none'), ...gone]),
     unchanged: here.map(({ name }) => name).filter(name => actions.get(name)?.action === 'none')

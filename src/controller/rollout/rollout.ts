@@ -260,8 +260,9 @@ export class Rollout {
   /** All nodes are changed: what is deployed is no mixture any more, but for nodes that were skipped. */
   async #complete(): Promise<Answer> {
     const { after, record, skipped } = this.#plan
-    const rest = after.configuration.nodes.filter(({ name }) => !skipped.has(name)).map(({ name }) => name)
-    const whole = skipped.size === 0 ? after : mixtureOf(this.#before, after, new Set([...this.#touched, ...rest]))
+    const all = [...this.#before.configuration.nodes, ...after.configuration.nodes].map(({ name }) => name)
+    const changed = new Set(all.filter(name => !skipped.has(name)))
+    const whole = skipped.size === 0 ? after : mixtureOf(this.#before, after, changed)
     const shares = new Shares(whole)
     await this.#commit(shares, record)
     for (const [instance, outcomes] of groupBy([...this.#outcomes.values()], outcome => outcome.instance ?? '')) {

@@ -5,6 +5,8 @@ import type { Pace } from './steps.js'
 
 /** The arguments that only mean something when a deployment goes in steps. */
 const ofSteps = (Object.keys(rolloutArguments) as (keyof typeof rolloutArguments)[]).filter(name => name !== 'strategy')
+/** Those of them that only say where. */
+const ofScope: readonly string[] = ['instances', 'labels']
 
 /** Returns whether the arguments of a deployment say that it goes in steps: then it does not go otherwise. */
 export function isInSteps(args: RequestArguments): boolean {
@@ -13,7 +15,10 @@ export function isInSteps(args: RequestArguments): boolean {
 
 /** Returns how a deployment goes over the nodes: in steps where its arguments say anything of them. */
 export function strategyOf(args: RequestArguments, byDefault: DeployStrategy): DeployStrategy {
-  return args.strategy ?? (ofSteps.some(name => args[name] !== undefined) ? 'rolling' : byDefault)
+  const given = ofSteps.filter(name => args[name] !== undefined)
+  if (args.strategy !== undefined) return args.strategy
+  if (given.some(name => !ofScope.includes(name))) return 'rolling'
+  return given.length > 0 && byDefault === 'at_once' ? 'by_role' : byDefault
 }
 
 /** Throws `invalid_request` where arguments of a deployment exclude each other. */
