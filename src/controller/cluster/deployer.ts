@@ -117,56 +117,75 @@ export class Deployer {
   }
 
   async #deploy(configuration: ClusterConfiguration, args: Arguments<'deploy'>, task: Task): Promise<Answer> {
-    const { cluster, fleet, settings } = this.#options
-    const { force = false, check = true, revision, comment } = args
-    // There is nothing to go over where nothing runs yet.
-    const strategy = cluster.deployment ? strategyOf(args, settings.controller_deploy_strategy) : 'at_once'
-    if (!cluster.deployment && isLimited(args)) return failed('the first deployment is of all instances')
-    const { signal: grace, clear } = within(task.signal, this.#options.settings.controller_connect_grace * 1000)
+    const { fleet, settings } = this.#options
+    const { signal: grace, clear } = within(task.signal, settings.controller_connect_grace * 1000)
     try {
       this.#dial(configuration)
       await this.#locate(configuration, grace)
-      if (check) await Promise.all(configuration.instances.map(({ name }) => this.#options.fleet.when(name, grace)))
+      if (args.check !== false) await Promise.all(configuration.instances.map(({ name }) => fleet.when(name, grace)))
       const { errors, reasons: _reasons, ...deployment } = await this.plan(configuration)
       // The request has ended: its client would not learn of this deployment.
       if (task.signal.aborted) return timedOut()
       if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }
-      const shares = new Shares(deployment)
-      const others = isLimited(args)
-        ? outOfScope(args, cluster.deployment!.configuration, deployment.configuration)
-        : new Set<string>()
-      if (typeof others === 'string') return failed(others)
-      const skips = strategy !== 'at_once' && args.on_check_failure === 'skip'
-      const checked = check ? await this.#check(shares, { skips, others }, task) : { failed: others }
-      if ('answer' in checked) return checked.answer
-      const record: DeploymentRecord = {
-        configuration,
-        time: this.#options.now(),
-        who: task.who,
-        comment: comment ?? (revision === undefined ? undefined : `revision ${revision} again`),
-        reqid: task.reqid,
-        nodes: deployment.configuration.nodes.length,
-        // Else the next deployment would bring back what this one takes back.
-        stages: revision !== undefined
-      }
-      const warnings = this.#options.checks.warnings(shares)
-      if (strategy !== 'at_once') {
-        const why = whyNoSteps(fleet, new Set([...cluster.shares!.names, ...shares.names]))
-        if (why === undefined) {
-          return { ...(await this.#roll(shares, { record, args, strategy, skipped: checked.failed }, task)), warnings }
-        }
-        if (isInSteps(args)) return failed(`${why}: upgrade it, or deploy at once`)
-        warnings.push(`it was deployed at once: ${why}`)
-      }
-      const made = await cluster.deploy(shares, record)
-      this.#met()
-      const late = await this.#distribute(shares, force, grace, task)
-      return { results: [{ success: true, data: { id: configuration.id, revision: made } }], timedOut: late, warnings }
+      return await this.#switch(new Shares(deployment), { configuration, args, grace }, task)
     } finally {
       clear()
       // Whether it succeeded or not: only the instances of the current deployment are dialled.
       this.#dial()
     }
+  }
+
+  /** Makes these shares what is deployed, unless nodes fail their check. */
+  async #switch(
+    shares: Shares,
+    {
+      configuration,
+      args,
+      grace
+    }: { configuration: ClusterConfiguration; args: Arguments<'deploy'>; grace: AbortSignal },
+    task: Task
+  ): Promise<Answer> {
+    const { cluster, fleet, checks, settings } = this.#options
+    const { force = false, check = true, revision, comment } = args
+    const others = this.#othersThan(shares, args)
+    if (typeof others === 'string') return failed(others)
+    // There is nothing to go over where nothing runs yet.
+    const strategy = cluster.deployment ? strategyOf(args, settings.controller_deploy_strategy) : 'at_once'
+    const skips = strategy !== 'at_once' && args.on_check_failure === 'skip'
+    const checked = check ? await this.#check(shares, { skips, others }, task) : { failed: others }
+    if ('answer' in checked) return checked.answer
+    const record: DeploymentRecord = {
+      configuration,
+      time: this.#options.now(),
+      who: task.who,
+      comment: comment ?? (revision === undefined ? undefined : `revision ${revision} again`),
+      reqid: task.reqid,
+      nodes: shares.deployment.configuration.nodes.length,
+      // Else the next deployment would bring back what this one takes back.
+      stages: revision !== undefined
+    }
+    const warnings = checks.warnings(shares)
+    if (strategy !== 'at_once') {
+      const why = whyNoSteps(fleet, new Set([...cluster.shares!.names, ...shares.names]))
+      if (why === undefined) {
+        return { ...(await this.#roll(shares, { record, args, strategy, skipped: checked.failed }, task)), warnings }
+      }
+      if (isInSteps(args)) return failed(`${why}: upgrade it, or deploy at once`)
+      warnings.push(`it was deployed at once: ${why}`)
+    }
+    const made = await cluster.deploy(shares, record)
+    this.#met()
+    const timedOut = await this.#distribute(shares, force, grace, task)
+    return { results: [{ success: true, data: { id: configuration.id, revision: made } }], timedOut, warnings }
+  }
+
+  /** Returns the names of the nodes that a deployment is not about, or why it is about none. */
+  #othersThan(shares: Shares, args: Arguments<'deploy'>): ReadonlySet<string> | string {
+    const { deployment } = this.#options.cluster
+    if (!isLimited(args)) return new Set()
+    return deployment
+      ? outOfScope(args, deployment.configuration, shares.deployment.configuration)
+      : 'the first deployment is of all instances'
   }
 
   /** What is deployed has changed: what was wrong with it is over, and others are not in it any more. */
