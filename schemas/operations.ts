@@ -58,9 +58,10 @@ export const PlannedAction = noun(
   'What a deployment would do to a node, and why.',
   {
     action: Ref(NodeAction),
-    reason: optional(Text(2048, { description: 'Why it is stopped or restarted, as `notify_change` would say.' }))
+    reason: optional(Text(2048, { description: 'Why it is stopped or restarted, as `notify_change` would say.' })),
+    step: optional(Count('In which step, counted from 1.'))
   },
-  { action: 'restart', reason: 'scripts changed: local.zeek' }
+  { action: 'restart', step: 1, reason: 'scripts changed: local.zeek' }
 )
 export type PlannedAction = Static<typeof PlannedAction>
 

@@ -250,7 +250,8 @@ export const requests = {
             default: false,
             description: 'As for deploy: also restart nodes that already are as they should be.'
           })
-        )
+        ),
+        ...rolloutArguments
       },
       { $id: 'PlanArguments', ...closed, description: 'How it would be deployed.', examples: [{}] }
     ),
@@ -259,7 +260,7 @@ export const requests = {
     timeout: 60,
     summary: 'Tell what a deployment would do',
     description:
-      'What `deploy` would do now with the staged configuration: one result per node, whose data has the action and why, and one for each node that it would stop since it is not in the configuration any more; then one with the id of the configuration. `deploy` with the reqid as `plan` does just this. Agents fetch what they lack of its bundle and compare it with what runs; no node is touched. An instance that is not connected is a failure: its nodes get there when it connects.'
+      'What `deploy` would do now with the staged configuration: one result per node, whose data has the action, why, and in which step, and one for each node that it would stop since it is not in the configuration any more; then one with the id of the configuration. `deploy` with the reqid as `plan` does just this, with the arguments that the plan was given. Agents fetch what they lack of its bundle and compare it with what runs; no node is touched. An instance that is not connected is a failure: its nodes get there when it connects.'
   },
   check: {
     arguments: Type.Object(

@@ -175,7 +175,7 @@ export interface paths {
         put?: never;
         /**
          * Tell what a deployment would do
-         * @description What `deploy` would do now with the staged configuration: one result per node, whose data has the action and why, and one for each node that it would stop since it is not in the configuration any more; then one with the id of the configuration. `deploy` with the reqid as `plan` does just this. Agents fetch what they lack of its bundle and compare it with what runs; no node is touched. An instance that is not connected is a failure: its nodes get there when it connects. It times out after `timeout`; without, after the setting controller_timeout_plan, else 60 seconds.
+         * @description What `deploy` would do now with the staged configuration: one result per node, whose data has the action, why, and in which step, and one for each node that it would stop since it is not in the configuration any more; then one with the id of the configuration. `deploy` with the reqid as `plan` does just this, with the arguments that the plan was given. Agents fetch what they lack of its bundle and compare it with what runs; no node is touched. An instance that is not connected is a failure: its nodes get there when it connects. It times out after `timeout`; without, after the setting controller_timeout_plan, else 60 seconds.
          */
         post: operations["request_plan"];
         delete?: never;
@@ -1315,6 +1315,7 @@ export interface components {
          * @description What a deployment would do to a node, and why.
          * @example {
          *       "action": "restart",
+         *       "step": 1,
          *       "reason": "scripts changed: local.zeek"
          *     }
          */
@@ -1322,6 +1323,11 @@ export interface components {
             action: components["schemas"]["NodeAction"];
             /** @description Why it is stopped or restarted, as `notify_change` would say. */
             reason?: string;
+            /**
+             * Format: int64
+             * @description In which step, counted from 1.
+             */
+            step?: number;
         };
         /**
          * @description One process of a node, from its start to its end.
@@ -3085,6 +3091,36 @@ export interface components {
              * @default false
              */
             force: boolean;
+            /** @description Only nodes on these instances are changed; the others stay as they are until another deployment. */
+            instances?: string[];
+            labels?: components["schemas"]["Labels"];
+            strategy?: components["schemas"]["DeployStrategy"];
+            /** @description How many nodes are changed at a time, when rolling. Default: 1. */
+            max_parallel?: number;
+            /** @description The same, of the nodes of a role that are to be changed: instead of max_parallel. */
+            max_parallel_percent?: number;
+            /** @description How many of them on one instance, at most. */
+            max_parallel_per_instance?: number;
+            /** @description For how long the nodes of a step must run before the next step. Default: 5. */
+            min_healthy_seconds?: number;
+            /** @description How many of its packets a changed worker may drop; one that dropped more before, as many as then. */
+            max_drop_percent?: number;
+            /** @description How far behind a changed worker may be; or as far as before. */
+            max_lag_seconds?: number;
+            /**
+             * Format: int64
+             * @description How much memory a changed node may use; or as much as before.
+             */
+            max_memory_bytes?: number;
+            /** @description Whether the nodes that were changed go back to what they were when a step fails, the default; else they stay. */
+            auto_revert?: boolean;
+            /** @description How many workers are changed first. Then it waits until someone promotes or reverts it. */
+            canary?: number;
+            /** @description How long it waits for that. Default: 600. */
+            canary_seconds?: number;
+            /** @description Whether it is promoted then, when nobody has decided; else, the default, it is reverted. */
+            auto_promote?: boolean;
+            on_check_failure?: components["schemas"]["OnCheckFailure"];
         };
         /**
          * @description Which nodes, of which configuration.

@@ -43,7 +43,7 @@ import type { Intel } from './work/intel.js'
 import type { Options } from './work/options.js'
 import { nodeMetrics, targetsOf, type Reached } from './cluster/prometheus.js'
 import { timeoutOf } from './work/timeouts.js'
-import type { Plans } from './work/plans.js'
+import { argumentsOf, type Plans } from './work/plans.js'
 import type { Queries } from './work/queries.js'
 import { secretNames, type IsSecret } from '../security/secret-names.js'
 import { mask, masked, maskedFieldsOf, maskedIdOutcome, maskedOutcome } from '../security/secrets.js'
@@ -350,7 +350,10 @@ export class Controller {
     start: args => task => this.#parts.operations.start(args, task),
     stop: args => task => this.#parts.operations.stop(args, task),
     restart: args => task => this.#parts.operations.restart(args, task),
-    plan: args => task => this.#parts.plans.plan(this.#configuration('staged'), args, task),
+    plan: args => {
+      checkStrategy(args)
+      return task => this.#parts.plans.plan(this.#configuration('staged'), args, task)
+    },
     check: args => task => this.#check(args, task),
     set_option: args => task => this.#setOption(args, task),
     unset_option: args => task => this.#unsetOption(args, task),
@@ -377,7 +380,11 @@ export class Controller {
     const plan = requests.find(reqid)
     const why = plan ? await plans.deviation(plan, configuration, task) : `there is no plan ${reqid}`
     return why === undefined
-      ? await deployer.deploy(configuration, { ...args, force: plan!.arguments.force === true }, task)
+      ? await deployer.deploy(
+          configuration,
+          { ...argumentsOf(plan!.arguments), ...args, force: plan!.arguments.force === true },
+          task
+        )
       : failed(why)
   }
 

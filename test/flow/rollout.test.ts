@@ -408,3 +408,27 @@ await t.test('the first deployment is of all instances', async t => {
     { error: 'the first deployment is of all instances' }
   ])
 })
+
+await t.test('a plan tells the steps, and its deployment takes them', async t => {
+  const { url, ask, stage } = await startCluster(t)
+  await stage(configured({ COLOUR: 'blue' }, ['worker-1', 'worker-2', 'worker-3', 'worker-7']))
+  const plan = await ask('plan', { ...quick, max_parallel: 2, canary: 1, canary_seconds: 0.1, auto_promote: true })
+  t.equal(plan.state, 'succeeded')
+  const planned = plan.results
+    .flatMap(({ node, data }) => (data?.plan?.step === undefined ? [] : [[data.plan.step, node!] as const]))
+    .sort(([a, one], [b, other]) => a - b || (one < other ? -1 : 1))
+  t.same(
+    plan.results.filter(({ data }) => data?.plan?.action === 'none').map(({ data }) => data?.plan),
+    [],
+    'managers and loggers learn of another worker'
+  )
+  const stream = await openStream(t, `${url}/v1/events?types=rollout_progress,deploy_response`)
+  await stream.next('hello')
+  const { state, results } = await ask('deploy', { plan: plan.reqid })
+  t.equal(state, 'succeeded', JSON.stringify(results))
+  const steps = (await stream.collect(({ type }) => type === 'deploy_response'))
+    .filter(({ json }) => json.phase === 'changing')
+    .flatMap(({ json }) => [...json.nodes].sort().map((node: string) => [json.step, node]))
+  t.same(steps, planned)
+  t.ok(steps.length === 9 && steps.at(-1)![0] >= 5, JSON.stringify(steps))
+})

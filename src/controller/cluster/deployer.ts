@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
-import type { Arguments } from '../../../schemas/api.js'
+import type { Arguments, RequestArguments } from '../../../schemas/api.js'
+import type { DeployStrategy } from '../../../schemas/rollouts.js'
 import { type ClusterConfiguration, clusterRoles } from '../../../schemas/types.js'
 import { messageOf } from '../../errors.js'
 import { failed, timedOut, type Answer, type Task } from '../../requests/task.js'
@@ -12,7 +13,7 @@ import type { Fleet, Member } from '../fleet.js'
 import { expanded, type Expanded } from '../../groups/expansion.js'
 import { changesOf, whyNoSteps } from '../rollout/changes.js'
 import { Rollout, type RolloutPlan } from '../rollout/rollout.js'
-import { isLimited, outOfScope } from '../rollout/scope.js'
+import { isLimited, outOfScope, type Scope } from '../rollout/scope.js'
 import { isInSteps, strategyOf } from '../rollout/strategy.js'
 import type { Cluster, DeploymentRecord } from './cluster.js'
 import { whyOutdated } from './outdated.js'
@@ -145,12 +146,11 @@ export class Deployer {
     }: { configuration: ClusterConfiguration; args: Arguments<'deploy'>; grace: AbortSignal },
     task: Task
   ): Promise<Answer> {
-    const { cluster, fleet, checks, settings } = this.#options
+    const { cluster, fleet, checks } = this.#options
     const { force = false, check = true, revision, comment } = args
-    const others = this.#othersThan(shares, args)
+    const others = this.othersThan(shares, args)
     if (typeof others === 'string') return failed(others)
-    // There is nothing to go over where nothing runs yet.
-    const strategy = cluster.deployment ? strategyOf(args, settings.controller_deploy_strategy) : 'at_once'
+    const strategy = this.strategyOf(args)
     const skips = strategy !== 'at_once' && args.on_check_failure === 'skip'
     const checked = check ? await this.#check(shares, { skips, others }, task) : { failed: others }
     if ('answer' in checked) return checked.answer
@@ -179,8 +179,14 @@ export class Deployer {
     return { results: [{ success: true, data: { id: configuration.id, revision: made } }], timedOut, warnings }
   }
 
+  /** Returns how a deployment with these arguments would go: there is nothing to go over where nothing is deployed. */
+  strategyOf(args: RequestArguments): DeployStrategy {
+    const { cluster, settings } = this.#options
+    return cluster.deployment ? strategyOf(args, settings.controller_deploy_strategy) : 'at_once'
+  }
+
   /** Returns the names of the nodes that a deployment is not about, or why it is about none. */
-  #othersThan(shares: Shares, args: Arguments<'deploy'>): ReadonlySet<string> | string {
+  othersThan(shares: Shares, args: Scope): ReadonlySet<string> | string {
     const { deployment } = this.#options.cluster
     if (!isLimited(args)) return new Set()
     return deployment

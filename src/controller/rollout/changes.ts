@@ -43,7 +43,7 @@ export async function changesOf(
 }
 
 /** Returns nodes in an order that takes one of each instance, then the next ones: few at a time are not all of one host. */
-function inTurns(nodes: readonly ClusterNode[]): ClusterNode[] {
+export function inTurns(nodes: readonly ClusterNode[]): ClusterNode[] {
   const turns = new Map<string, number>()
   const turnOf = nodes.map(({ instance, role }) => addTo(turns, `${role} ${instance}`, 1))
   return [...nodes.keys()].sort((a, b) => turnOf[a]! - turnOf[b]! || a - b).map(n => nodes[n]!)
