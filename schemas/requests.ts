@@ -58,6 +58,8 @@ export interface RequestDefinition {
   timeout: number
   /** The largest timeout in seconds, where it is less than for other requests. */
   timeoutMax?: number
+  /** The configuration whose entity tag `If-Match` is compared with, before the request is accepted. */
+  ifMatch?: 'staged' | 'deployed'
   /** The steps that the timeout is derived from. */
   takes?: string
   summary: string
@@ -93,6 +95,7 @@ export const requests = {
     changes: true,
     role: 'operator',
     timeout: 10,
+    ifMatch: 'staged',
     summary: 'Stage a configuration',
     description:
       "Validates the configuration and keeps it, as sent (staged) and with addresses and ports filled in (ready). The running cluster is not touched. One result with the configuration's id, or every error that was found."
@@ -149,6 +152,7 @@ export const requests = {
     changes: true,
     role: 'operator',
     timeout: 10,
+    ifMatch: 'deployed',
     takes:
       'controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes',
     summary: 'Deploy the staged configuration, or that of a revision',

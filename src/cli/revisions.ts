@@ -5,7 +5,7 @@ import { itemsOf } from '../client/pages.js'
 import { printableLine, type Screen } from '../terminal/screen.js'
 import { tableOf } from '../terminal/table.js'
 import { fileLines, shortId } from './bundle.js'
-import { deployRevision, deploys } from './deploy.js'
+import { deployRevision, deploys, revisionsOf, tagOf } from './deploy.js'
 import { withExamples } from './examples.js'
 import { print, printJson, remark, type Io } from './io.js'
 import { ofController, submits, toJson, wholeFrom, type Parent } from './options.js'
@@ -155,17 +155,17 @@ export function defineRollback(program: Command, io: Io): void {
   )
   command.action(async (given, flags) => {
     const session = await open(io, flags)
-    const { api, signal } = session
-    const { data } = await api.GET('/v1/revisions', { params: { query: { limit: 200 } }, signal })
-    // Newer ones have been taken back.
-    const [deployed, before] = data!.revisions.slice(data!.revisions.findIndex(one => one.deployed))
+    const revisions = await revisionsOf(session)
+    const at = revisions.findIndex(({ deployed }) => deployed)
+    const [deployed, before] = at < 0 ? [] : revisions.slice(at)
     const revision = given ?? before?.revision
     if (!deployed || revision === undefined) {
       throw new Failure(exitCodes.failed, 'there is no revision before the deployed one')
     }
     const difference = await differenceOf(session, revision, deployed.revision)
     if (flags.json !== true) remark(io, `revision ${revision} instead of ${deployed.revision}: ${countsOf(difference)}`)
-    await deployRevision(session, revision, flags)
+    // What it takes back is what was told: not what somebody deploys meanwhile.
+    await deployRevision(session, revision, { ...flags, ifMatch: tagOf(deployed.revision) })
   })
 }
 

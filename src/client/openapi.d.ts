@@ -577,7 +577,7 @@ export interface paths {
         };
         /**
          * Get a configuration
-         * @description As JSON, or as zeek-client's file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments. For people and dashboards; the request `get_configuration` is for zeek-client, and for who wants the answer as an event.
+         * @description As JSON, or as zeek-client's file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments. `ETag` of the staged and the deployed one is for `If-Match`, so that nobody overwrites unseen what another one has put there. For people and dashboards; the request `get_configuration` is for zeek-client, and for who wants the answer as an event.
          */
         get: operations["get_configuration_by_state"];
         put?: never;
@@ -2747,7 +2747,7 @@ export interface components {
             field: string;
             message: string;
         };
-        /** @description Says for programs what is wrong: invalid_request, unauthorized, forbidden, not_found, method_not_allowed, not_acceptable, request_timeout, conflict, payload_too_large, unsupported_media_type, idempotency_key_reused, upgrade_required, too_many_requests, headers_too_large, internal, unavailable, timeout. Stable; there may be more of them. */
+        /** @description Says for programs what is wrong: invalid_request, unauthorized, forbidden, not_found, method_not_allowed, not_acceptable, request_timeout, conflict, precondition_failed, payload_too_large, unsupported_media_type, idempotency_key_reused, upgrade_required, too_many_requests, headers_too_large, internal, unavailable, timeout. Stable; there may be more of them. */
         ProblemCode: string;
         /**
          * @description Every error answer (RFC 9457).
@@ -5016,6 +5016,24 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `If-Match` does not hold: nothing is changed, and no request is made. `detail` says what is there now, and who has put it there, and when, where that is known. */
+        PreconditionFailed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Precondition Failed",
+                 *       "status": 412,
+                 *       "code": "precondition_failed",
+                 *       "detail": "the deployed configuration is \"13\" now: revision 13, deployed by ops at 2026-11-29T10:00:00.000Z"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The events, one after the other. */
         EventStream: {
             headers: {
@@ -5140,6 +5158,8 @@ export interface operations {
                 Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description Only if the deployed configuration has one of these entity tags now; `*`: if there is one. `GET /v1/configurations/deployed` tells it, as `ETag`. */
+                "If-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -5158,6 +5178,7 @@ export interface operations {
         responses: {
             200: components["responses"]["RequestFinished"];
             202: components["responses"]["RequestAccepted"];
+            412: components["responses"]["PreconditionFailed"];
             default: components["responses"]["Problem"];
         };
     };
@@ -5716,6 +5737,8 @@ export interface operations {
                 Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description Only if the staged configuration has one of these entity tags now; `*`: if there is one. `GET /v1/configurations/staged` tells it, as `ETag`. */
+                "If-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -5776,6 +5799,7 @@ export interface operations {
         responses: {
             200: components["responses"]["RequestFinished"];
             202: components["responses"]["RequestAccepted"];
+            412: components["responses"]["PreconditionFailed"];
             default: components["responses"]["Problem"];
         };
     };
@@ -6169,6 +6193,8 @@ export interface operations {
             /** @description The configuration. */
             200: {
                 headers: {
+                    /** @description Of the staged one: changes when it does. Of the deployed one: its revision, or its id where it has none. Absent of the ready one. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -37,6 +37,7 @@ import { Options } from './work/options.js'
 import { Pruning } from './pruning.js'
 import { Plans } from './work/plans.js'
 import { Queries } from './work/queries.js'
+import { EntityTags } from './entity-tags.js'
 import { Revisions } from './revisions.js'
 import { secretNames } from '../security/secret-names.js'
 import { createServer } from '../server/server.js'
@@ -179,6 +180,7 @@ export async function startController({
       isSecret: secretNames(settings.management_secrets),
       deployed: () => cluster.revision
     }),
+    tags: new EntityTags({ cluster, revisions: revisionTable, requests }),
     checks,
     deployer,
     queries: new Queries(fleet),

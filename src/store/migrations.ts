@@ -196,5 +196,10 @@ export const migrations = [
     configuration TEXT NOT NULL
   ) STRICT;
   CREATE INDEX revisions_of_bundle ON revisions (bundle) WHERE bundle IS NOT NULL;
+`,
+  `
+  -- When the staged one was staged, and by whom; null where an earlier version has staged it.
+  ALTER TABLE configurations ADD COLUMN time INTEGER;
+  ALTER TABLE configurations ADD COLUMN who TEXT;
 `
 ]

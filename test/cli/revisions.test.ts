@@ -9,7 +9,7 @@ import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
 
 await t.test('what was deployed is shown, compared, and deployed again', async t => {
-  const { url, settings } = await startTestController(t)
+  const { url, settings, ask } = await startTestController(t)
   await fakeAgent(t, settings.controller_port)
   const directory = directoryOf(t)
   const run = async (line: string | string[], surroundings: Surroundings = {}) =>
@@ -93,8 +93,49 @@ await t.test('what was deployed is shown, compared, and deployed again', async t
     t.match(await run('rollback 6 --no-check'), { stderr: /^revision 6 instead of 6: nothing differs\n/ })
   })
 
+  await t.test('what somebody else has changed meanwhile is left alone', async t => {
+    const [staged, deployed] = ['config get staged', 'revisions list -n 1 --json']
+    const before = await Promise.all([run(staged), run(deployed)])
+    t.match(before[0].stderr, /^tag: [0-9a-f]{32}\n$/)
+    const tag = before[0].stderr.slice('tag: '.length).trim()
+    const stale = await run(['deploy', fileOf('stale.json', changed), '--no-check', '--if-revision', '6'])
+    t.match(stale, { code: 1, stdout: '', stderr: /^zeek-cluster: revision 7 is deployed, since \S+Z by anyone\n$/ })
+    t.match(await run('deploy --no-check --if-revision 6'), {
+      code: 1,
+      stderr: /^zeek-cluster: the deployed configuration is "7" now: revision 7, deployed by anyone at \S+Z\n$/
+    })
+    t.match(await run(['config', 'stage', fileOf('other.json', changed), '--if-match', 'abc']), {
+      code: 1,
+      stdout: '',
+      stderr: new RegExp(`the staged configuration is "${tag}" now: `)
+    })
+    t.same(await Promise.all([run(staged), run(deployed)]), before, 'nothing is changed')
+
+    const staging = await run(['config', 'stage', fileOf('mine.json', changed), '--if-match', tag])
+    t.match(staging, { code: 0, stdout: 'new\n' })
+    t.equal((await run(['config', 'stage', fileOf('old.json', old), '--if-match', `"x", "${tag}"`])).code, 1)
+    t.match(await run(['deploy', fileOf('old.json', old), '--no-check', '--if-revision', '7']), {
+      code: 0,
+      stderr: /revision 8\n$/
+    })
+  })
+
+  await t.test('a rollback takes back what it has told, and nothing that came meanwhile', async t => {
+    const { fetch } = globalThis
+    t.teardown(() => {
+      globalThis.fetch = fetch
+    })
+    globalThis.fetch = async (asked, init) => {
+      if (asked instanceof Request && asked.url.includes('/revisions/7/diff')) await ask('deploy', { check: false })
+      return await fetch(asked, init)
+    }
+    const { code, stderr } = await run('rollback 7 --no-check')
+    t.equal(code, 1)
+    t.match(stderr, /^revision 7 instead of 8: .*\n.*the deployed configuration is "9" now: revision 9, /)
+  })
+
   await t.test('deploy takes a revision in place of a file', async t => {
-    t.match(await run('deploy --revision 2 --no-check'), { code: 0, stderr: /deployed: 3 nodes, revision 8\n$/ })
+    t.match(await run('deploy --revision 2 --no-check'), { code: 0, stderr: /deployed: 3 nodes, revision 10\n$/ })
     t.match(await run('deploy --revision 99'), { code: 1, stderr: /there is no revision 99/ })
     t.match(await run(['deploy', join(directory, 'old.json'), '--revision', '2']), {
       code: 2,
