@@ -110,7 +110,7 @@ function defineDiff(command: Parent, io: Io): void {
         .command('diff')
         .summary('compare a revision with an earlier one')
         .description(
-          'Tells which instances, nodes, groups and files of the bundle a revision has more (+), less (-), and otherwise (~) than an earlier one. Secrets are masked. Ends with 1 where anything differs.'
+          'Tells which instances, nodes, groups and files of the bundle a revision has more (+), less (-), and otherwise (~) than an earlier one, and what is different in files that are small texts. Secrets of configurations are masked; texts are shown as they are. Ends with 1 where anything differs.'
         )
         .argument('<revision>', 'its number', wholeFrom(1))
         .option('--from <number>', 'the earlier one; default: the one before', wholeFrom(1))

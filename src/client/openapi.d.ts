@@ -645,7 +645,7 @@ export interface paths {
         };
         /**
          * Compare a bundle with an earlier one
-         * @description By paths, contents and modes: times and owners are no part of a bundle.
+         * @description By paths, contents and modes: times and owners are no part of a bundle. Of texts of at most 64 KiB, until they have 1 MiB together, there is a unified diff.
          */
         get: operations["diff_bundle"];
         put?: never;
@@ -705,7 +705,7 @@ export interface paths {
         };
         /**
          * Compare a revision with an earlier one
-         * @description Instances, nodes and groups as they were staged, by their names, and the files of the bundles. A secret that differs is told, and masked.
+         * @description Instances, nodes and groups as they were staged, by their names, and the files of the bundles, small texts with a unified diff. A secret of the configuration that differs is told, and masked; texts are shown as they are.
          */
         get: operations["diff_revision"];
         put?: never;
@@ -3538,6 +3538,8 @@ export interface components {
             bundles: components["schemas"]["Bundle"][];
             next?: string;
         };
+        /** @description Why it is not shown how the content differs: the file is over 64 KiB, or the files before it have over 1 MiB together (`too_large`); it is no text in UTF-8 (`binary`); the content of a bundle is gone (`unavailable`). */
+        DiffOmission: string;
         /**
          * @description A file of two bundles that has another content, or mode, in the later one.
          * @example {
@@ -3549,15 +3551,19 @@ export interface components {
          *       },
          *       "after": {
          *         "path": "scripts/local.zeek",
-         *         "executable": true,
-         *         "size": 27,
-         *         "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-         *       }
+         *         "executable": false,
+         *         "size": 37,
+         *         "sha256": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071"
+         *       },
+         *       "diff": "--- a/scripts/local.zeek\n+++ b/scripts/local.zeek\n@@ -1,1 +1,1 @@\n-@load misc/loaded-scripts\n+@load policy/tuning/json-logs\n"
          *     }
          */
         BundleChange: {
             before: components["schemas"]["BundleFile"];
             after: components["schemas"]["BundleFile"];
+            /** @description How the content of a text differs: a unified diff. Absent where only the mode does, or where that is not shown. */
+            diff?: string;
+            diff_omitted?: components["schemas"]["DiffOmission"];
         };
         /**
          * @description What is different between two bundles, sorted by path.

@@ -55,7 +55,7 @@ export class Revisions {
   }
 
   /** Returns what is different in a revision since an earlier one; since the one before it. Throws `not_found`. */
-  difference(n: number, from?: number): RevisionDifference {
+  async difference(n: number, from?: number): Promise<RevisionDifference> {
     const { table, isSecret } = this.#options
     const deployed = this.#options.deployed()
     const to = this.#stored(n)
@@ -65,13 +65,13 @@ export class Revisions {
       from: shown(earlier, deployed),
       to: shown(to, deployed),
       ...configurationDifference(this.#configuration(earlier.n), this.#configuration(n), isSecret),
-      ...this.#bundleDifference(earlier.bundle, to.bundle)
+      ...(await this.#bundleDifference(earlier.bundle, to.bundle))
     }
   }
 
-  #bundleDifference(from: string | null, to: string | null): Pick<RevisionDifference, 'bundle'> {
+  async #bundleDifference(from: string | null, to: string | null): Promise<Pick<RevisionDifference, 'bundle'>> {
     if (from === null || to === null || !this.#hasBundle(from) || !this.#hasBundle(to)) return {}
-    return { bundle: this.#options.bundles.difference(from, to) }
+    return { bundle: await this.#options.bundles.difference(from, to) }
   }
 
   #configuration(n: number): ClusterConfiguration {

@@ -88,7 +88,11 @@ await t.test('what was deployed is shown, compared, and deployed again', async t
 
   await t.test('files of bundles are compared', async t => {
     await run(['deploy', fileOf('same.json', { ...old, bundle: await upload('print 22;') }), '--no-check'])
-    t.match(await run('revisions diff 5 --from 1'), { code: 1, stdout: '~ file scripts/local.zeek (8 B -> 9 B)\n' })
+    t.match(await run('revisions diff 5 --from 1'), {
+      code: 1,
+      stdout:
+        '~ file scripts/local.zeek (8 B -> 9 B)\n  @@ -1,1 +1,1 @@\n  -print 1;\n  \\ No newline at end of file\n  +print 22;\n  \\ No newline at end of file\n'
+    })
     t.match(await run('rollback 1 --no-check'), { stderr: /^revision 1 instead of 5: 1 file changed\n/ })
     t.match(await run('rollback 6 --no-check'), { stderr: /^revision 6 instead of 6: nothing differs\n/ })
   })
