@@ -140,6 +140,12 @@ export const requests = {
           description:
             'Deploy the configuration of this revision, which becomes the staged one, too; without it, the staged one.'
         }),
+        last_good: Type.Optional(
+          Type.Boolean({
+            description:
+              'Deploy the newest revision that is marked good, other than the deployed one, as `revision` would: without that.'
+          })
+        ),
         ...rolloutArguments
       },
       {
@@ -511,6 +517,7 @@ export const RequestArguments = Type.Object(
     plan: Type.Optional(Type.String()),
     comment: Type.Optional(Type.String()),
     revision: Type.Optional(Type.Integer()),
+    last_good: Type.Optional(Type.Boolean()),
     id: Type.Optional(Type.String()),
     name: Type.Optional(Type.String()),
     value: Type.Optional(Type.String()),

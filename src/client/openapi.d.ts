@@ -2267,6 +2267,7 @@ export interface components {
             plan?: string;
             comment?: string;
             revision?: number;
+            last_good?: boolean;
             id?: string;
             name?: string;
             value?: string;
@@ -2968,6 +2969,8 @@ export interface components {
              * @example 12
              */
             revision?: number;
+            /** @description Deploy the newest revision that is marked good, other than the deployed one, as `revision` would: without that. */
+            last_good?: boolean;
             /** @description Only nodes on these instances are changed; the others stay as they are until another deployment. */
             instances?: string[];
             labels?: components["schemas"]["Labels"];
@@ -3668,6 +3671,7 @@ export interface components {
          *       "deployed": true,
          *       "outcome": "succeeded",
          *       "created_at": "2026-11-29T10:00:00.000Z",
+         *       "good_at": "2026-11-29T10:05:12.000Z",
          *       "created_by": "ops",
          *       "comment": "more workers on sensor-2",
          *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -3690,6 +3694,12 @@ export interface components {
              * @example 2026-11-22T14:48:56.123Z
              */
             created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was marked good: the cluster was healthy with it for controller_good_after without a break. Absent where that never was.
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            good_at?: string;
             /** @description Who has deployed it. */
             created_by?: string;
             /**
@@ -3724,6 +3734,7 @@ export interface components {
          *           "deployed": true,
          *           "outcome": "succeeded",
          *           "created_at": "2026-11-29T10:00:00.000Z",
+         *           "good_at": "2026-11-29T10:05:12.000Z",
          *           "created_by": "ops",
          *           "comment": "more workers on sensor-2",
          *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -3755,6 +3766,7 @@ export interface components {
          *       "deployed": true,
          *       "outcome": "succeeded",
          *       "created_at": "2026-11-29T10:00:00.000Z",
+         *       "good_at": "2026-11-29T10:05:12.000Z",
          *       "created_by": "ops",
          *       "comment": "more workers on sensor-2",
          *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -3803,6 +3815,12 @@ export interface components {
              * @example 2026-11-22T14:48:56.123Z
              */
             created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was marked good: the cluster was healthy with it for controller_good_after without a break. Absent where that never was.
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            good_at?: string;
             /** @description Who has deployed it. */
             created_by?: string;
             /**
@@ -3913,6 +3931,7 @@ export interface components {
          *         "deployed": false,
          *         "outcome": "succeeded",
          *         "created_at": "2026-11-29T10:00:00.000Z",
+         *         "good_at": "2026-11-29T10:05:12.000Z",
          *         "created_by": "ops",
          *         "comment": "the first of this week",
          *         "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -3924,6 +3943,7 @@ export interface components {
          *         "deployed": true,
          *         "outcome": "succeeded",
          *         "created_at": "2026-11-29T10:00:00.000Z",
+         *         "good_at": "2026-11-29T10:05:12.000Z",
          *         "created_by": "ops",
          *         "comment": "more workers on sensor-2",
          *         "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -6529,6 +6549,7 @@ export interface operations {
                      *           "deployed": true,
                      *           "outcome": "succeeded",
                      *           "created_at": "2026-11-29T10:00:00.000Z",
+                     *           "good_at": "2026-11-29T10:05:12.000Z",
                      *           "created_by": "ops",
                      *           "comment": "more workers on sensor-2",
                      *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -6573,6 +6594,7 @@ export interface operations {
                      *       "deployed": true,
                      *       "outcome": "succeeded",
                      *       "created_at": "2026-11-29T10:00:00.000Z",
+                     *       "good_at": "2026-11-29T10:05:12.000Z",
                      *       "created_by": "ops",
                      *       "comment": "more workers on sensor-2",
                      *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -6643,6 +6665,7 @@ export interface operations {
                      *         "deployed": false,
                      *         "outcome": "succeeded",
                      *         "created_at": "2026-11-29T10:00:00.000Z",
+                     *         "good_at": "2026-11-29T10:05:12.000Z",
                      *         "created_by": "ops",
                      *         "comment": "the first of this week",
                      *         "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -6654,6 +6677,7 @@ export interface operations {
                      *         "deployed": true,
                      *         "outcome": "succeeded",
                      *         "created_at": "2026-11-29T10:00:00.000Z",
+                     *         "good_at": "2026-11-29T10:05:12.000Z",
                      *         "created_by": "ops",
                      *         "comment": "more workers on sensor-2",
                      *         "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",

@@ -17,7 +17,7 @@ import type { RolloutAction } from '../../schemas/rollouts.js'
 import type { IntelFeed } from '../../schemas/intel.js'
 import type { SetOption } from '../../schemas/runtime-options.js'
 import type { ClusterConfiguration, ConfigurationState, Outcome } from '../../schemas/types.js'
-import { AppError } from '../errors.js'
+import { AppError, invalid } from '../errors.js'
 import { checkedIndicators } from '../formats/intel/intel.js'
 import type { Expanded } from '../groups/expansion.js'
 import type { ControlEvent } from '../../schemas/events.js'
@@ -342,9 +342,17 @@ export class Controller {
   }
 
   /** Returns what a deployment would deploy, with the nodes that its groups would have now; undefined for nothing. */
-  #deploying({ revision }: Pick<RequestArguments, 'revision'>): ClusterConfiguration | undefined {
-    const configuration = revision === undefined ? this.#configuration('staged') : this.revisions.find(revision)
+  #deploying(args: Pick<RequestArguments, 'revision' | 'last_good'>): ClusterConfiguration | undefined {
+    const again = this.#again(args)
+    if (again === undefined) return undefined
+    const configuration = again === 'staged' ? this.#configuration('staged') : this.revisions.find(again)
     return configuration && this.withoutGroups(configuration)
+  }
+
+  /** Returns which revision a deployment deploys again; undefined where there is none that is good. */
+  #again({ revision, last_good: lastGood }: Pick<RequestArguments, 'revision' | 'last_good'>) {
+    if (lastGood === true) return this.revisions.lastGood(this.#parts.cluster.revision)
+    return revision ?? 'staged'
   }
 
   /** The handlers of all request types. */
@@ -354,6 +362,7 @@ export class Controller {
     get_configuration: args => ({ now: () => this.#getConfiguration(args) }),
     deploy: args => {
       checkStrategy(args)
+      refuseTogether(args)
       return task => this.#deploy(args, task)
     },
     get_nodes: () => ({ now: () => this.#parts.state.getNodes() }),
@@ -381,10 +390,15 @@ export class Controller {
   /** Deploys the staged configuration, or that of a revision; with a plan, only if that does what it has told. */
   async #deploy(args: Arguments<'deploy'>, task: Task): Promise<Answer> {
     const { deployer, plans, requests } = this.#parts
-    const { revision, plan: reqid } = args
-    const configuration = revision === undefined ? this.#configuration('staged') : this.revisions.toDeploy(revision)
-    if (reqid === undefined) return await deployer.deploy(configuration, args, task)
-    if (revision !== undefined) return failed('a plan is of the staged configuration, not of a revision')
+    const { plan: reqid } = args
+    const again = this.#again(args)
+    if (again === undefined) return failed('no revision is good but the deployed one')
+    const isAgain = again !== 'staged'
+    const configuration = isAgain ? this.revisions.toDeploy(again) : this.#configuration('staged')
+    if (reqid === undefined) {
+      return await deployer.deploy(configuration, isAgain ? { ...args, revision: again } : args, task)
+    }
+    if (isAgain) return failed('a plan is of the staged configuration, not of a revision')
     const plan = requests.find(reqid)
     const why = plan ? await plans.deviation(plan, configuration, task) : `there is no plan ${reqid}`
     return why === undefined
@@ -490,4 +504,13 @@ export class Controller {
     await new Promise(resolve => task.signal.addEventListener('abort', resolve, { once: true }))
     return timedOut()
   }
+}
+
+/** Throws `invalid_request` for arguments of which each says something else. */
+function refuseTogether({ revision, last_good: lastGood }: RequestArguments): void {
+  if (revision === undefined || lastGood !== true) return
+  throw invalid([
+    { field: 'body/last_good', message: 'excludes revision' },
+    { field: 'body/revision', message: 'excludes last_good' }
+  ])
 }

@@ -44,6 +44,11 @@ export class Revisions {
     return this.#options.table.configuration(n)
   }
 
+  /** Returns the number of the newest good revision, but for the deployed one; undefined where there is none. */
+  lastGood(deployed: number | undefined): number | undefined {
+    return this.#options.table.lastGood(deployed)
+  }
+
   /** Returns the configuration of a revision that is to be deployed. Throws `not_found`, also when its bundle is gone. */
   toDeploy(n: number): ClusterConfiguration {
     const configuration = this.#configuration(n)
@@ -92,7 +97,7 @@ export class Revisions {
 }
 
 function shown(
-  { n, time, who, comment, reqid, outcome, config_id: configId, bundle, nodes }: StoredRevision,
+  { n, time, who, comment, reqid, outcome, config_id: configId, bundle, nodes, good_at: goodAt }: StoredRevision,
   deployed: number | undefined
 ): Revision {
   return {
@@ -100,6 +105,7 @@ function shown(
     deployed: n === deployed,
     outcome: outcome ?? 'pending',
     created_at: new Date(time).toISOString(),
+    ...(goodAt === null ? {} : { good_at: new Date(goodAt).toISOString() }),
     ...(who === null ? {} : { created_by: who }),
     ...(comment === null ? {} : { comment }),
     reqid,

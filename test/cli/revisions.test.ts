@@ -2,11 +2,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { tarOf } from '../bundles/tar.js'
-import { configurationOf, fakeAgent, manager, worker } from '../controller/fake-agent.js'
+import { configurationOf, fakeAgent, manager, status, worker } from '../controller/fake-agent.js'
 import { answerOf } from '../support/client.js'
 import { runCommand, type Surroundings } from '../support/command.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
+import { until } from '../support/until.js'
 
 await t.test('what was deployed is shown, compared, and deployed again', async t => {
   const { url, settings, ask } = await startTestController(t)
@@ -50,7 +51,7 @@ await t.test('what was deployed is shown, compared, and deployed again', async t
   await t.test('they are listed, and each is a file that can be staged', async t => {
     const { stdout } = await run('revisions list', { columns: 200 })
     const lines = stdout.split('\n')
-    t.match(lines[0], /^REVISION {2}TIME +BY +OUTCOME +NODES {2}BUNDLE +COMMENT$/)
+    t.match(lines[0], /^REVISION {2}TIME +BY +OUTCOME +GOOD {2}NODES {2}BUNDLE +COMMENT$/)
     t.match(lines[1], /^ +2 {2}\S+Z {2}anyone {2}succeeded, deployed +3 +two lines$/)
     t.match(lines[2], new RegExp(`^ +1 {2}\\S+Z {2}anyone {2}succeeded +2 {2}${bundle.slice(0, 12)} {2}as it was$`))
     t.match(JSON.parse((await run('revisions list -n 1 --json')).stdout), { revisions: [{ revision: 2 }] })
@@ -146,4 +147,32 @@ await t.test('what was deployed is shown, compared, and deployed again', async t
       stderr: /a file and --revision exclude each other/
     })
   })
+})
+
+await t.test('one that has worked is marked, and found again', async t => {
+  const { url, settings } = await startTestController(t, {
+    'controller-health-interval': '0.02',
+    'controller-good-after': '0'
+  })
+  await fakeAgent(t, settings.controller_port, {
+    hello: { nodes: [status('manager', 'RUNNING', { cluster_role: 'MANAGER' })] }
+  })
+  const run = async (line: string, stdin = '') =>
+    await runCommand(line.split(' '), { stdin, columns: 200, env: { ZEEK_CLUSTER_URL: url } })
+  const none = { code: 1, stderr: 'zeek-cluster: no revision is good but the deployed one\n' }
+  t.match(await run('rollback --last-good'), none)
+  const configuration = configurationOf(['agent-a'], [manager()], 'good')
+  await run('deploy - --no-check', JSON.stringify(configuration))
+  await until(async () => (await run('revisions list')).stdout.includes('yes'), 'it is good')
+  t.match((await run('revisions list')).stdout, /\n +1 .* succeeded, deployed {2}yes +1\n/)
+  t.match((await run('revisions show 1')).stderr, /succeeded, deployed, good at \S+Z\n$/)
+  t.match(await run('rollback --last-good'), none)
+  for (const id of ['bad', 'worse']) {
+    await run('deploy - --no-check --timeout 5', JSON.stringify({ ...configuration, id, nodes: [manager(), worker()] }))
+  }
+  t.match(await run('rollback --last-good --no-check'), {
+    code: 0,
+    stderr: /^revision 1 instead of 3: 1 node removed\n[^]*deployed: 1 nodes, revision 4\n$/
+  })
+  t.match(await run('rollback 1 --last-good'), { code: 2, stderr: /a revision and --last-good exclude each other/ })
 })
