@@ -63,6 +63,23 @@ export const problems = {
   })
 }
 
+/** The answer where `If-Match` does not hold. */
+export const preconditionFailed = {
+  412: answer({
+    description:
+      '`If-Match` does not hold: nothing is changed, and no request is made. `detail` says what is there now, and who has put it there, and when, where that is known.',
+    content: { 'application/problem+json': Ref(Problem) },
+    example: {
+      type: 'about:blank',
+      title: 'Precondition Failed',
+      status: 412,
+      code: 'precondition_failed',
+      detail: 'the deployed configuration is "13" now: revision 13, deployed by ops at 2026-11-29T10:00:00.000Z'
+    },
+    shared: 'PreconditionFailed'
+  })
+}
+
 /** The longest that a client may wait for a response, in seconds: proxies in between give up not much later. */
 export const maxWaitSeconds = 30
 export const Wait = Type.Optional(

@@ -103,13 +103,14 @@ export const bundleRoutes: FastifyPluginAsyncTypebox<{ controller: Controller }>
         ...needs('operator'),
         tags,
         summary: 'Compare a bundle with an earlier one',
-        description: 'By paths, contents and modes: times and owners are no part of a bundle.',
+        description:
+          'By paths, contents and modes: times and owners are no part of a bundle. Of texts of at most 64 KiB, until they have 1 MiB together, there is a unified diff.',
         params,
         querystring: Type.Object({ from: BundleRef }, { additionalProperties: false }),
         response: { 200: json('What is different.', Ref(BundleDifference)), ...problems }
       }
     },
-    async request => bundles.difference(request.query.from, request.params.bundle)
+    async request => await bundles.difference(request.query.from, request.params.bundle)
   )
 
   app.delete(

@@ -86,10 +86,19 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
         summary: 'Get a configuration',
         params: Type.Object({ state: Ref(ConfigurationState) }),
         description:
-          "As JSON, or as zeek-client's file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments. For people and dashboards; the request `get_configuration` is for zeek-client, and for who wants the answer as an event.",
+          "As JSON, or as zeek-client's file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments. `ETag` of the staged and the deployed one is for `If-Match`, so that nobody overwrites unseen what another one has put there. For people and dashboards; the request `get_configuration` is for zeek-client, and for who wants the answer as an event.",
         response: {
           200: answer({
             description: 'The configuration.',
+            headers: {
+              ETag: Type.Optional(
+                Type.String({
+                  description:
+                    'Of the staged one: changes when it does. Of the deployed one: its revision, or its id where it has none. Absent of the ready one.',
+                  examples: ['"12"']
+                })
+              )
+            },
             content: { 'application/json': Ref(ConfigurationDocument), ...clusterCfgContent }
           }),
           ...problems
@@ -97,10 +106,11 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
       }
     },
     async ({ params: { state }, headers: { accept }, principal }, reply) => {
-      const { configuration, placements, revision } = controller.document(state)
+      const { configuration, placements, revision, tag } = controller.document(state)
       // It may hold secrets.
       access.audit.done('get_configuration', principal, state)
       reply.header('vary', 'Accept')
+      if (tag !== undefined) reply.header('etag', tag)
       if (!wantsClusterCfg(accept)) {
         return {
           state,

@@ -3,7 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ClusterRequest, requests, type Arguments, type RequestDefinition, type RequestType } from '../schemas/api.js'
 import { openapiKeyword, Ref, reqidExample } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
-import { json, maxWaitSeconds, needs, problems } from './answers.js'
+import { json, maxWaitSeconds, needs, preconditionFailed, problems } from './answers.js'
+import { ifMatchIn, ifMatchOf } from './if-match.js'
 
 /** The longest time that a timer supports. */
 const maxTimeoutSeconds = 2_147_483
@@ -19,7 +20,7 @@ const headers = {
   )
 }
 
-const postHeaders = Type.Object({
+const postHeaders = {
   prefer: Type.Optional(
     Type.String({
       maxLength: 256,
@@ -37,7 +38,7 @@ const postHeaders = Type.Object({
       [openapiKeyword]: { name: 'Idempotency-Key', shared: 'IdempotencyKey' }
     })
   )
-})
+}
 
 /** Returns the schema of `timeout`, for requests that may have at most so many seconds. */
 function timeoutOf(maximum?: number) {
@@ -60,14 +61,14 @@ function preferredWait(prefer: string | undefined): number | undefined {
 
 /** Returns the part of a route's schema that all have which submit a request of this type. */
 export function submits(type: RequestType) {
-  const { role, timeout, timeoutMax, takes }: RequestDefinition = requests[type]
+  const { role, timeout, timeoutMax, takes, ifMatch }: RequestDefinition = requests[type]
   const byDefault = takes === undefined ? `${timeout} seconds` : `what its steps may take, ${takes}`
   return {
     /** The last sentence of the route's description. */
     timesOut: `It times out after \`timeout\`; without, after the setting controller_timeout_${type}, else ${byDefault}.`,
     schema: {
       ...needs(role),
-      headers: postHeaders,
+      headers: Type.Object({ ...postHeaders, ...(ifMatch ? { 'if-match': ifMatchOf(ifMatch) } : {}) }),
       querystring: Type.Object({ timeout: timeoutOf(timeoutMax) }, { additionalProperties: false }),
       response: {
         200: json('The request has finished.', Ref(ClusterRequest), { headers, shared: 'RequestFinished' }),
@@ -75,6 +76,7 @@ export function submits(type: RequestType) {
           headers,
           shared: 'RequestAccepted'
         }),
+        ...(ifMatch ? preconditionFailed : {}),
         ...problems
       }
     }
@@ -84,7 +86,11 @@ export function submits(type: RequestType) {
 /** What a request over HTTP says of the request that it submits. */
 type Submission = Pick<FastifyRequest, 'principal' | 'signal'> & {
   query: { timeout?: number | undefined }
-  headers: { prefer?: string | undefined; 'idempotency-key'?: string | undefined }
+  headers: {
+    prefer?: string | undefined
+    'idempotency-key'?: string | undefined
+    'if-match'?: string | undefined
+  }
 }
 
 /** Submits a request of a type, and answers as a client asks: at once, or when it is finished. */
@@ -101,7 +107,12 @@ export function submission(controller: Controller, closing: AbortSignal) {
       request: started,
       replayed,
       own
-    } = await controller.request(type, args, { timeout, by: request.principal, idempotencyKey: key })
+    } = await controller.request(type, args, {
+      timeout,
+      by: request.principal,
+      idempotencyKey: key,
+      ifMatch: ifMatchIn(request.headers['if-match'])
+    })
     const wait = preferredWait(request.headers.prefer)
     // Stop waiting when the client has disconnected.
     const finished =

@@ -278,6 +278,7 @@ export const problemCodes = [
   'not_acceptable',
   'request_timeout',
   'conflict',
+  'precondition_failed',
   'payload_too_large',
   'unsupported_media_type',
   'idempotency_key_reused',

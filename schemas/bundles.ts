@@ -123,15 +123,38 @@ export type BundleList = Static<typeof BundleList>
 
 const Paths = (description: string) => ListOf(BundleFile, { maxItems: bundleFilesMax, description })
 
+export const DiffOmission = OpenEnum(
+  'DiffOmission',
+  ['too_large', 'binary', 'unavailable'],
+  'Why it is not shown how the content differs: the file is over 64 KiB, or the files before it have over 1 MiB together (`too_large`); it is no text in UTF-8 (`binary`); the content of a bundle is gone (`unavailable`).'
+)
+
 export const BundleChange = Type.Object(
-  { before: Ref(BundleFile), after: Ref(BundleFile) },
+  {
+    before: Ref(BundleFile),
+    after: Ref(BundleFile),
+    diff: Type.Optional(
+      Type.String({
+        description:
+          'How the content of a text differs: a unified diff. Absent where only the mode does, or where that is not shown.'
+      })
+    ),
+    diff_omitted: Type.Optional(Ref(DiffOmission))
+  },
   {
     $id: 'BundleChange',
     ...closed,
     description: 'A file of two bundles that has another content, or mode, in the later one.',
-    examples: [{ before: BundleFile.examples[0], after: { ...BundleFile.examples[0], executable: true } }]
+    examples: [
+      {
+        before: BundleFile.examples[0],
+        after: { ...BundleFile.examples[0], size: 37, sha256: exampleId },
+        diff: '--- a/scripts/local.zeek\n+++ b/scripts/local.zeek\n@@ -1,1 +1,1 @@\n-@load misc/loaded-scripts\n+@load policy/tuning/json-logs\n'
+      }
+    ]
   }
 )
+export type BundleChange = Static<typeof BundleChange>
 
 export const BundleDifference = Type.Object(
   {
@@ -159,6 +182,7 @@ export const bundleComponents = [
   Bundle,
   BundleContent,
   BundleList,
+  DiffOmission,
   BundleChange,
   BundleDifference
 ]

@@ -58,6 +58,8 @@ export interface RequestDefinition {
   timeout: number
   /** The largest timeout in seconds, where it is less than for other requests. */
   timeoutMax?: number
+  /** The configuration whose entity tag `If-Match` is compared with, before the request is accepted. */
+  ifMatch?: 'staged' | 'deployed'
   /** The steps that the timeout is derived from. */
   takes?: string
   summary: string
@@ -93,6 +95,7 @@ export const requests = {
     changes: true,
     role: 'operator',
     timeout: 10,
+    ifMatch: 'staged',
     summary: 'Stage a configuration',
     description:
       "Validates the configuration and keeps it, as sent (staged) and with addresses and ports filled in (ready). The running cluster is not touched. One result with the configuration's id, or every error that was found."
@@ -137,6 +140,12 @@ export const requests = {
           description:
             'Deploy the configuration of this revision, which becomes the staged one, too; without it, the staged one.'
         }),
+        last_good: Type.Optional(
+          Type.Boolean({
+            description:
+              'Deploy the newest revision that is marked good, other than the deployed one, as `revision` would: without that.'
+          })
+        ),
         ...rolloutArguments
       },
       {
@@ -149,6 +158,7 @@ export const requests = {
     changes: true,
     role: 'operator',
     timeout: 10,
+    ifMatch: 'deployed',
     takes:
       'controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes',
     summary: 'Deploy the staged configuration, or that of a revision',
@@ -508,6 +518,7 @@ export const RequestArguments = Type.Object(
     plan: Type.Optional(Type.String()),
     comment: Type.Optional(Type.String()),
     revision: Type.Optional(Type.Integer()),
+    last_good: Type.Optional(Type.Boolean()),
     id: Type.Optional(Type.String()),
     name: Type.Optional(Type.String()),
     value: Type.Optional(Type.String()),

@@ -24,6 +24,11 @@ const known = {
     description: 'How its deployment has ended: the state of the request, pending while it is under way.'
   },
   created_at: Time,
+  good_at: Type.Optional({
+    ...Time,
+    description:
+      'When it was marked good: the cluster was healthy with it for controller_good_after without a break. Absent where that never was.'
+  }),
   created_by: Type.Optional(Type.String({ description: 'Who has deployed it.' })),
   comment: Type.Optional(DeploymentComment),
   reqid: { ...RequestId, description: 'The request that has deployed it.' },
@@ -37,6 +42,7 @@ const example = {
   deployed: true,
   outcome: 'succeeded',
   created_at: '2026-11-29T10:00:00.000Z',
+  good_at: '2026-11-29T10:05:12.000Z',
   created_by: 'ops',
   comment: 'more workers on sensor-2',
   reqid: reqidExample,

@@ -15,6 +15,7 @@ import { controllerSettings } from '../../src/controller/config.js'
 import { Checks } from '../../src/controller/work/checks.js'
 import { Controller } from '../../src/controller/controller.js'
 import { Bundles } from '../../src/controller/bundles.js'
+import { EntityTags } from '../../src/controller/entity-tags.js'
 import { Revisions } from '../../src/controller/revisions.js'
 import { BundleTable } from '../../src/store/bundles.js'
 import { Cluster } from '../../src/controller/cluster/cluster.js'
@@ -127,6 +128,7 @@ const controller = new Controller({
   fleet,
   bundles,
   revisions: new Revisions({ table: revisionTable, bundles, isSecret: () => false, deployed: () => 1 }),
+  tags: new EntityTags({ cluster, revisions: revisionTable, requests }),
   checks,
   deployer,
   queries: new Queries(fleet),

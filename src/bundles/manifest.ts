@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { BundleDifference, BundleFile } from '../../schemas/bundles.js'
+import type { BundleFile } from '../../schemas/bundles.js'
 import { compare } from '../util.js'
 
 /** Returns the files of a bundle in the order in which they make its id: by path. */
@@ -15,16 +15,20 @@ export function idOf(files: readonly BundleFile[]): string {
   return hash.digest('hex')
 }
 
+/** Files that only the later of two bundles has, only the earlier one, and both, with another content or mode. */
+export interface ManifestDifference<F extends BundleFile> {
+  added: F[]
+  removed: F[]
+  changed: { before: F; after: F }[]
+}
+
 const isSame = (a: BundleFile, b: BundleFile) => a.sha256 === b.sha256 && a.executable === b.executable
 
 /** Returns what is different between two bundles. */
-export function differenceOf(
-  before: readonly BundleFile[],
-  after: readonly BundleFile[]
-): Omit<BundleDifference, 'from' | 'to'> {
+export function differenceOf<F extends BundleFile>(before: readonly F[], after: readonly F[]): ManifestDifference<F> {
   const [old, now] = [before, after].map(files => new Map(files.map(file => [file.path, file]))) as [
-    Map<string, BundleFile>,
-    Map<string, BundleFile>
+    Map<string, F>,
+    Map<string, F>
   ]
   return {
     added: inOrder(after.filter(({ path }) => !old.has(path))),

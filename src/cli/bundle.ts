@@ -2,7 +2,7 @@ import type { Command } from '@commander-js/extra-typings'
 import type { Api, Schema } from '../client/connection.js'
 import { exitCodes, Failure } from '../client/failure.js'
 import { itemsOf } from '../client/pages.js'
-import type { Screen } from '../terminal/screen.js'
+import { printable, printableLine, type Screen } from '../terminal/screen.js'
 import { tableOf } from '../terminal/table.js'
 import { bytes } from '../terminal/units.js'
 import { archiveOf } from './bundle-archive.js'
@@ -155,7 +155,7 @@ function defineDiff(command: Parent, io: Io): void {
         .command('diff')
         .summary('compare two bundles')
         .description(
-          'Tells which files the later one has more (+), less (-), and with another content (~). Ends with 1 where there are any.'
+          'Tells which files the later one has more (+), less (-), and with another content (~), and what is different in those that are small texts. Ends with 1 where there are any.'
         )
         .argument('<from>', 'the earlier one: a name, or an ID')
         .argument('<to>', 'the later one')
@@ -178,7 +178,7 @@ function defineDiff(command: Parent, io: Io): void {
   })
 }
 
-/** Returns a line for each file that is different; `what` stands before its path. */
+/** Returns lines for each file that is different; `what` stands before its path. */
 export function fileLines(
   { added, removed, changed }: Schema['BundleDifference'],
   { style }: Pick<Screen, 'style'>,
@@ -187,8 +187,27 @@ export function fileLines(
   return [
     ...removed.map(({ path }) => style('bad', `- ${what}${path}`)),
     ...added.map(({ path, size }) => style('good', `+ ${what}${path} (${bytes(size)})`)),
-    ...changed.map(({ before, after }) => `~ ${what}${after.path} (${bytes(before.size)} -> ${bytes(after.size)})`)
+    ...changed.flatMap(({ before, after, diff, diff_omitted: omitted }) => [
+      `~ ${what}${after.path} (${bytes(before.size)} -> ${bytes(after.size)}${omitted === undefined ? '' : `, ${printableLine(omitted.replaceAll('_', ' '))}`})`,
+      ...diffLines(diff, style)
+    ])
   ]
+}
+
+/** Returns the lines of a unified diff, but for those that name the file. */
+function diffLines(diff: string | undefined, style: Screen['style']): string[] {
+  const lines = (diff ?? '').split('\n')
+  const tones = { '-': 'bad', '+': 'good', '@': 'quiet', '\\': 'quiet' } as const
+  return lines
+    .slice(
+      lines.findIndex(line => line.startsWith('@@')),
+      -1
+    )
+    .map(line => {
+      const tone = tones[line[0] as keyof typeof tones]
+      const text = printable(line.replaceAll('\r', '^M'))
+      return `  ${tone === undefined ? text : style(tone, text)}`
+    })
 }
 
 function defineDelete(command: Parent, io: Io): void {

@@ -23,7 +23,7 @@ export function defineConfig(program: Command, io: Io): void {
       .command('get')
       .summary('print a configuration')
       .description(
-        'Prints a configuration as it can be staged again; of the ready one also, on stderr, why workers of groups run where they do. It takes the role operator.'
+        'Prints a configuration as it can be staged again; of the ready one also, on stderr, why workers of groups run where they do; of the staged one the tag for `config stage --if-match`. It takes the role operator.'
       )
       .addArgument(
         new Argument('[state]', 'staged; ready: staged, with addresses and ports; deployed')
@@ -42,13 +42,24 @@ export function defineConfig(program: Command, io: Io): void {
   getting.action(async (state, { output, ...options }) => {
     const { api, signal } = await open(io, options)
     const params = { path: { state } }
+    const tellTag = ({ headers }: Response) => {
+      const tag = state === 'staged' ? headers.get('etag') : null
+      if (tag !== null) remark(io, printableLine(`tag: ${tag.replaceAll('"', '')}`))
+    }
     if (output === 'ini') {
       const headers = { accept: 'text/x-ini' }
-      const { data } = await api.GET('/v1/configurations/{state}', { params, headers, parseAs: 'text', signal })
+      const { data, response } = await api.GET('/v1/configurations/{state}', {
+        params,
+        headers,
+        parseAs: 'text',
+        signal
+      })
+      tellTag(response)
       print(io, String(data).trimEnd())
       return
     }
-    const { data } = await api.GET('/v1/configurations/{state}', { params, signal })
+    const { data, response } = await api.GET('/v1/configurations/{state}', { params, signal })
+    tellTag(response)
     if (typeof data === 'object') {
       remark(io, ...(data.placements ?? []).map(({ node, reason }) => printableLine(`${node}: ${reason}`)))
     }
@@ -63,14 +74,17 @@ export function defineConfig(program: Command, io: Io): void {
         '<file>',
         'JSON or YAML, or cluster.cfg, node.cfg or zeek.conf, or the directory of ZeekControl; -: standard input'
       )
+      .option('--if-match <tag>', 'only while the staged one is that which `config get` has shown with this tag')
   )
   withExamples(
     staging,
     ['zeek-cluster config stage cluster.yaml', 'from a file'],
-    ['zeek-cluster config stage - < node.cfg', 'from standard input']
+    ['zeek-cluster config stage - < node.cfg', 'from standard input'],
+    ['zeek-cluster config stage cluster.yaml --if-match 2f1f9a1c6a0d8b4e', 'unless somebody has staged another one']
   )
-  staging.action(async (file, options) => {
+  staging.action(async (file, { ifMatch: tag, ...options }) => {
     const configuration = await readConfiguration(file, io)
-    print(io, await stage(await open(io, options), configuration))
+    const ifMatch = tag === undefined || /^(\*|.*".*)$/.test(tag) ? tag : `"${tag}"`
+    print(io, await stage(await open(io, options), configuration, { ifMatch }))
   })
 }

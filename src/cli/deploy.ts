@@ -1,6 +1,7 @@
 import type { Command, OptionValues } from '@commander-js/extra-typings'
 import type { Schema } from '../client/connection.js'
 import { exitCodes, Failure } from '../client/failure.js'
+import { itemsOf } from '../client/pages.js'
 import { ask, type ClusterRequest } from '../client/requests.js'
 import { printableLine } from '../terminal/screen.js'
 import { defined } from '../util.js'
@@ -31,6 +32,7 @@ export function defineDeploy(program: Command, io: Io): void {
         )
           .option('--plan <id>', 'only what this plan has told: fail when it would be anything else now')
           .option('--revision <number>', 'deploy what this revision was instead, and stage it', wholeFrom(1))
+          .option('--if-revision <number>', 'only while this revision is the deployed one', wholeFrom(1))
       )
     )
   )
@@ -42,9 +44,11 @@ export function defineDeploy(program: Command, io: Io): void {
     ['zeek-cluster deploy --force', 'what is staged, all nodes anew'],
     ['zeek-cluster deploy cluster.json --max-parallel 25% --max-drop 5', 'a quarter of the workers at a time'],
     ['zeek-cluster deploy cluster.json --canary 1', 'one worker first: then `rollout promote` or `rollout revert`'],
-    ['zeek-cluster deploy --revision 12', 'what was deployed before']
+    ['zeek-cluster deploy --revision 12', 'what was deployed before'],
+    ['zeek-cluster deploy cluster.json --if-revision 12', 'unless somebody has deployed since']
   )
-  command.action(async (file, { revision, plan, ...flags }) => {
+  command.action(async (file, { revision, ifRevision, plan, ...given }) => {
+    const flags = { ...given, ifMatch: ifRevision === undefined ? undefined : tagOf(ifRevision) }
     if (file !== undefined && revision !== undefined) command.error('error: a file and --revision exclude each other')
     if (plan !== undefined && (file !== undefined || revision !== undefined || flags.force === true)) {
       command.error('error: --plan has its own configuration, and --force: it excludes these, and --revision')
@@ -52,11 +56,39 @@ export function defineDeploy(program: Command, io: Io): void {
     const configuration = file === undefined ? undefined : await readConfiguration(file, io)
     const session = await open(io, flags)
     if (revision !== undefined) return await deployRevision(session, revision, flags)
-    if (configuration) await stage(session, configuration)
+    if (configuration) {
+      // Else it would be staged, and then not deployed.
+      if (ifRevision !== undefined) await demandRevision(session, ifRevision)
+      await stage(session, configuration)
+    }
     const names = await readyNames(session)
     await deploy(session, { ...flags, plan }, { names, count: names.length })
   })
 }
+
+/** Returns all revisions, newest first. The newest need not be the deployed one: a deployment in steps can be reverted. */
+export async function revisionsOf({ api, signal }: Session): Promise<Schema['Revision'][]> {
+  return await itemsOf({ pageMax: 1000 }, async query => {
+    const { data } = await api.GET('/v1/revisions', { params: { query }, signal })
+    return { items: data!.revisions, next: data!.next }
+  })
+}
+
+/** Throws a Failure unless this revision is the deployed one now. */
+async function demandRevision(session: Session, revision: number): Promise<void> {
+  const deployed = (await revisionsOf(session)).find(({ deployed }) => deployed)
+  if (deployed?.revision === revision) return
+  const { created_at: at, created_by: by } = deployed ?? {}
+  throw new Failure(
+    exitCodes.failed,
+    deployed
+      ? printableLine(`revision ${deployed.revision} is deployed, since ${at}${by === undefined ? '' : ` by ${by}`}`)
+      : 'no revision is deployed'
+  )
+}
+
+/** Returns the entity tag of the deployed configuration while a revision is it. */
+export const tagOf = (revision: number): string => `"${revision}"`
 
 /** Adds the options that say how something is deployed. */
 export function deploys<A extends unknown[], O extends OptionValues>(command: Command<A, O>) {
@@ -124,11 +156,15 @@ function summary({ screen: { style, symbols } }: Session, { state, results }: Cl
 }
 
 /** Stages a configuration. Returns its ID. Throws a Failure with every error that it has. */
-export async function stage(session: Session, { config, notes }: ConfigurationFile): Promise<string> {
+export async function stage(
+  session: Session,
+  { config, notes }: ConfigurationFile,
+  options: Pick<SubmitFlags, 'ifMatch'> = {}
+): Promise<string> {
   const { api, signal } = session
   warn(session, notes)
   const whole = namesInstances(config) ? config : onOneInstance(config, await connectedInstances(session))
-  const { results, warnings } = await ask(api, 'stage_configuration', { config: whole }, { signal })
+  const { results, warnings } = await ask(api, 'stage_configuration', { config: whole }, { signal, ...options })
   warn(session, warnings)
   const errors = results.flatMap(({ success, error = 'refused' }) => (success ? [] : [printableLine(error)]))
   if (errors.length > 0) {

@@ -16,6 +16,8 @@ export interface SubmitFlags {
   timeout?: number | undefined
   /** False with `--no-wait`. */
   wait?: boolean | undefined
+  /** The entity tag that the configuration must have which is changed. */
+  ifMatch?: string | undefined
 }
 
 /** Says how to come back to a request, when it is left. */
@@ -39,9 +41,9 @@ async function submitted(
   { io, api, signal }: Session,
   type: RequestType,
   args: object,
-  { timeout, wait }: SubmitFlags
+  { timeout, wait, ifMatch }: SubmitFlags
 ): Promise<ClusterRequest | undefined> {
-  const accepted = await submit(api, type, args, { signal, timeout })
+  const accepted = await submit(api, type, args, { signal, timeout, ifMatch })
   if (wait !== false) return accepted
   print(io, accepted.reqid)
   return undefined

@@ -5,7 +5,7 @@ import { itemsOf } from '../client/pages.js'
 import { printableLine, type Screen } from '../terminal/screen.js'
 import { tableOf } from '../terminal/table.js'
 import { fileLines, shortId } from './bundle.js'
-import { deployRevision, deploys } from './deploy.js'
+import { deployRevision, deploys, revisionsOf, tagOf } from './deploy.js'
 import { withExamples } from './examples.js'
 import { print, printJson, remark, type Io } from './io.js'
 import { ofController, submits, toJson, wholeFrom, type Parent } from './options.js'
@@ -64,6 +64,11 @@ function defineList(command: Parent, io: Io): void {
             text: ({ outcome, deployed }) => (deployed ? `${outcome}, deployed` : outcome),
             tone: ({ deployed }) => (deployed ? 'strong' : undefined)
           },
+          {
+            title: 'GOOD',
+            text: ({ good_at: at }) => (at === undefined ? '' : 'yes'),
+            tone: ({ good_at: at }) => (at === undefined ? undefined : 'good')
+          },
           { title: 'NODES', text: ({ nodes }) => String(nodes), isNumber: true },
           { title: 'BUNDLE', text: ({ bundle = '' }) => bundle.slice(0, shortId) },
           { title: 'COMMENT', text: ({ comment }) => comment ?? '', isLong: true }
@@ -96,8 +101,13 @@ function defineShow(command: Parent, io: Io): void {
     const { api, signal } = await open(io, options)
     const { data } = await api.GET('/v1/revisions/{revision}', { params: { path: { revision } }, signal })
     if (options.json === true) return printJson(io, data)
-    const { created_at: at, created_by: by, outcome, comment, deployed } = data!
-    remark(io, printableLine(`${at}${by === undefined ? '' : ` by ${by}`}: ${outcome}${deployed ? ', deployed' : ''}`))
+    const { created_at: at, created_by: by, good_at: good, outcome, comment, deployed } = data!
+    remark(
+      io,
+      printableLine(
+        `${at}${by === undefined ? '' : ` by ${by}`}: ${outcome}${deployed ? ', deployed' : ''}${good === undefined ? '' : `, good at ${good}`}`
+      )
+    )
     if (comment !== undefined) remark(io, printableLine(comment))
     printJson(io, data!.configuration)
   })
@@ -110,7 +120,7 @@ function defineDiff(command: Parent, io: Io): void {
         .command('diff')
         .summary('compare a revision with an earlier one')
         .description(
-          'Tells which instances, nodes, groups and files of the bundle a revision has more (+), less (-), and otherwise (~) than an earlier one. Secrets are masked. Ends with 1 where anything differs.'
+          'Tells which instances, nodes, groups and files of the bundle a revision has more (+), less (-), and otherwise (~) than an earlier one, and what is different in files that are small texts. Secrets of configurations are masked; texts are shown as they are. Ends with 1 where anything differs.'
         )
         .argument('<revision>', 'its number', wholeFrom(1))
         .option('--from <number>', 'the earlier one; default: the one before', wholeFrom(1))
@@ -144,28 +154,33 @@ export function defineRollback(program: Command, io: Io): void {
               'Deploys what was deployed before, with its bundle, and stages it: a revision of its own. Ends with 0 only when all of it has succeeded.'
             )
             .argument('[revision]', 'its number; default: the one before the deployed one', wholeFrom(1))
-        )
+        ).option('--last-good', 'the newest one with which the cluster was healthy for long, but the deployed one')
       )
     )
   )
   withExamples(
     command,
     ['zeek-cluster rollback', 'the one before the deployed one'],
+    ['zeek-cluster rollback --last-good', 'the newest one that has worked'],
     ["zeek-cluster rollback 12 --comment 'lost packets'", 'a certain one, and why']
   )
-  command.action(async (given, flags) => {
+  command.action(async (given, { lastGood, ...flags }) => {
+    if (given !== undefined && lastGood === true) command.error('error: a revision and --last-good exclude each other')
     const session = await open(io, flags)
-    const { api, signal } = session
-    const { data } = await api.GET('/v1/revisions', { params: { query: { limit: 200 } }, signal })
-    // Newer ones have been taken back.
-    const [deployed, before] = data!.revisions.slice(data!.revisions.findIndex(one => one.deployed))
-    const revision = given ?? before?.revision
+    const revisions = await revisionsOf(session)
+    const at = revisions.findIndex(({ deployed }) => deployed)
+    const [deployed, before] = at < 0 ? [] : revisions.slice(at)
+    const good = revisions.find(({ good_at: at, deployed }) => at !== undefined && !deployed)
+    const revision = given ?? (lastGood === true ? good : before)?.revision
     if (!deployed || revision === undefined) {
-      throw new Failure(exitCodes.failed, 'there is no revision before the deployed one')
+      const what =
+        lastGood === true ? 'no revision is good but the deployed one' : 'there is no revision before the deployed one'
+      throw new Failure(exitCodes.failed, what)
     }
     const difference = await differenceOf(session, revision, deployed.revision)
     if (flags.json !== true) remark(io, `revision ${revision} instead of ${deployed.revision}: ${countsOf(difference)}`)
-    await deployRevision(session, revision, flags)
+    // What it takes back is what was told: not what somebody deploys meanwhile.
+    await deployRevision(session, revision, { ...flags, ifMatch: tagOf(deployed.revision) })
   })
 }
 

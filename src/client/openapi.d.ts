@@ -577,7 +577,7 @@ export interface paths {
         };
         /**
          * Get a configuration
-         * @description As JSON, or as zeek-client's file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments. For people and dashboards; the request `get_configuration` is for zeek-client, and for who wants the answer as an event.
+         * @description As JSON, or as zeek-client's file for `Accept: text/x-ini`: without the id, and with what that file cannot say as comments. `ETag` of the staged and the deployed one is for `If-Match`, so that nobody overwrites unseen what another one has put there. For people and dashboards; the request `get_configuration` is for zeek-client, and for who wants the answer as an event.
          */
         get: operations["get_configuration_by_state"];
         put?: never;
@@ -645,7 +645,7 @@ export interface paths {
         };
         /**
          * Compare a bundle with an earlier one
-         * @description By paths, contents and modes: times and owners are no part of a bundle.
+         * @description By paths, contents and modes: times and owners are no part of a bundle. Of texts of at most 64 KiB, until they have 1 MiB together, there is a unified diff.
          */
         get: operations["diff_bundle"];
         put?: never;
@@ -705,7 +705,7 @@ export interface paths {
         };
         /**
          * Compare a revision with an earlier one
-         * @description Instances, nodes and groups as they were staged, by their names, and the files of the bundles. A secret that differs is told, and masked.
+         * @description Instances, nodes and groups as they were staged, by their names, and the files of the bundles, small texts with a unified diff. A secret of the configuration that differs is told, and masked; texts are shown as they are.
          */
         get: operations["diff_revision"];
         put?: never;
@@ -2273,6 +2273,7 @@ export interface components {
             plan?: string;
             comment?: string;
             revision?: number;
+            last_good?: boolean;
             id?: string;
             name?: string;
             value?: string;
@@ -2753,7 +2754,7 @@ export interface components {
             field: string;
             message: string;
         };
-        /** @description Says for programs what is wrong: invalid_request, unauthorized, forbidden, not_found, method_not_allowed, not_acceptable, request_timeout, conflict, payload_too_large, unsupported_media_type, idempotency_key_reused, upgrade_required, too_many_requests, headers_too_large, internal, unavailable, timeout. Stable; there may be more of them. */
+        /** @description Says for programs what is wrong: invalid_request, unauthorized, forbidden, not_found, method_not_allowed, not_acceptable, request_timeout, conflict, precondition_failed, payload_too_large, unsupported_media_type, idempotency_key_reused, upgrade_required, too_many_requests, headers_too_large, internal, unavailable, timeout. Stable; there may be more of them. */
         ProblemCode: string;
         /**
          * @description Every error answer (RFC 9457).
@@ -2974,6 +2975,8 @@ export interface components {
              * @example 12
              */
             revision?: number;
+            /** @description Deploy the newest revision that is marked good, other than the deployed one, as `revision` would: without that. */
+            last_good?: boolean;
             /** @description Only nodes on these instances are changed; the others stay as they are until another deployment. */
             instances?: string[];
             labels?: components["schemas"]["Labels"];
@@ -3574,6 +3577,8 @@ export interface components {
             bundles: components["schemas"]["Bundle"][];
             next?: string;
         };
+        /** @description Why it is not shown how the content differs: the file is over 64 KiB, or the files before it have over 1 MiB together (`too_large`); it is no text in UTF-8 (`binary`); the content of a bundle is gone (`unavailable`). */
+        DiffOmission: string;
         /**
          * @description A file of two bundles that has another content, or mode, in the later one.
          * @example {
@@ -3585,15 +3590,19 @@ export interface components {
          *       },
          *       "after": {
          *         "path": "scripts/local.zeek",
-         *         "executable": true,
-         *         "size": 27,
-         *         "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-         *       }
+         *         "executable": false,
+         *         "size": 37,
+         *         "sha256": "7d3a8c0b5f5f4a2e9f1f9a1c6a0d8b4e2c7f3b1a9d5e6c8f0a1b2c3d4e5f6071"
+         *       },
+         *       "diff": "--- a/scripts/local.zeek\n+++ b/scripts/local.zeek\n@@ -1,1 +1,1 @@\n-@load misc/loaded-scripts\n+@load policy/tuning/json-logs\n"
          *     }
          */
         BundleChange: {
             before: components["schemas"]["BundleFile"];
             after: components["schemas"]["BundleFile"];
+            /** @description How the content of a text differs: a unified diff. Absent where only the mode does, or where that is not shown. */
+            diff?: string;
+            diff_omitted?: components["schemas"]["DiffOmission"];
         };
         /**
          * @description What is different between two bundles, sorted by path.
@@ -3698,6 +3707,7 @@ export interface components {
          *       "deployed": true,
          *       "outcome": "succeeded",
          *       "created_at": "2026-11-29T10:00:00.000Z",
+         *       "good_at": "2026-11-29T10:05:12.000Z",
          *       "created_by": "ops",
          *       "comment": "more workers on sensor-2",
          *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -3720,6 +3730,12 @@ export interface components {
              * @example 2026-11-22T14:48:56.123Z
              */
             created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was marked good: the cluster was healthy with it for controller_good_after without a break. Absent where that never was.
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            good_at?: string;
             /** @description Who has deployed it. */
             created_by?: string;
             /**
@@ -3754,6 +3770,7 @@ export interface components {
          *           "deployed": true,
          *           "outcome": "succeeded",
          *           "created_at": "2026-11-29T10:00:00.000Z",
+         *           "good_at": "2026-11-29T10:05:12.000Z",
          *           "created_by": "ops",
          *           "comment": "more workers on sensor-2",
          *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -3785,6 +3802,7 @@ export interface components {
          *       "deployed": true,
          *       "outcome": "succeeded",
          *       "created_at": "2026-11-29T10:00:00.000Z",
+         *       "good_at": "2026-11-29T10:05:12.000Z",
          *       "created_by": "ops",
          *       "comment": "more workers on sensor-2",
          *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -3833,6 +3851,12 @@ export interface components {
              * @example 2026-11-22T14:48:56.123Z
              */
             created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was marked good: the cluster was healthy with it for controller_good_after without a break. Absent where that never was.
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            good_at?: string;
             /** @description Who has deployed it. */
             created_by?: string;
             /**
@@ -3943,6 +3967,7 @@ export interface components {
          *         "deployed": false,
          *         "outcome": "succeeded",
          *         "created_at": "2026-11-29T10:00:00.000Z",
+         *         "good_at": "2026-11-29T10:05:12.000Z",
          *         "created_by": "ops",
          *         "comment": "the first of this week",
          *         "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -3954,6 +3979,7 @@ export interface components {
          *         "deployed": true,
          *         "outcome": "succeeded",
          *         "created_at": "2026-11-29T10:00:00.000Z",
+         *         "good_at": "2026-11-29T10:05:12.000Z",
          *         "created_by": "ops",
          *         "comment": "more workers on sensor-2",
          *         "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -5052,6 +5078,24 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `If-Match` does not hold: nothing is changed, and no request is made. `detail` says what is there now, and who has put it there, and when, where that is known. */
+        PreconditionFailed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Precondition Failed",
+                 *       "status": 412,
+                 *       "code": "precondition_failed",
+                 *       "detail": "the deployed configuration is \"13\" now: revision 13, deployed by ops at 2026-11-29T10:00:00.000Z"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The events, one after the other. */
         EventStream: {
             headers: {
@@ -5176,6 +5220,8 @@ export interface operations {
                 Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description Only if the deployed configuration has one of these entity tags now; `*`: if there is one. `GET /v1/configurations/deployed` tells it, as `ETag`. */
+                "If-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -5194,6 +5240,7 @@ export interface operations {
         responses: {
             200: components["responses"]["RequestFinished"];
             202: components["responses"]["RequestAccepted"];
+            412: components["responses"]["PreconditionFailed"];
             default: components["responses"]["Problem"];
         };
     };
@@ -5752,6 +5799,8 @@ export interface operations {
                 Prefer?: components["parameters"]["Prefer"];
                 /** @description The same key with the same payload is the same request. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description Only if the staged configuration has one of these entity tags now; `*`: if there is one. `GET /v1/configurations/staged` tells it, as `ETag`. */
+                "If-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -5812,6 +5861,7 @@ export interface operations {
         responses: {
             200: components["responses"]["RequestFinished"];
             202: components["responses"]["RequestAccepted"];
+            412: components["responses"]["PreconditionFailed"];
             default: components["responses"]["Problem"];
         };
     };
@@ -6205,6 +6255,8 @@ export interface operations {
             /** @description The configuration. */
             200: {
                 headers: {
+                    /** @description Of the staged one: changes when it does. Of the deployed one: its revision, or its id where it has none. Absent of the ready one. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6533,6 +6585,7 @@ export interface operations {
                      *           "deployed": true,
                      *           "outcome": "succeeded",
                      *           "created_at": "2026-11-29T10:00:00.000Z",
+                     *           "good_at": "2026-11-29T10:05:12.000Z",
                      *           "created_by": "ops",
                      *           "comment": "more workers on sensor-2",
                      *           "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -6577,6 +6630,7 @@ export interface operations {
                      *       "deployed": true,
                      *       "outcome": "succeeded",
                      *       "created_at": "2026-11-29T10:00:00.000Z",
+                     *       "good_at": "2026-11-29T10:05:12.000Z",
                      *       "created_by": "ops",
                      *       "comment": "more workers on sensor-2",
                      *       "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -6647,6 +6701,7 @@ export interface operations {
                      *         "deployed": false,
                      *         "outcome": "succeeded",
                      *         "created_at": "2026-11-29T10:00:00.000Z",
+                     *         "good_at": "2026-11-29T10:05:12.000Z",
                      *         "created_by": "ops",
                      *         "comment": "the first of this week",
                      *         "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",
@@ -6658,6 +6713,7 @@ export interface operations {
                      *         "deployed": true,
                      *         "outcome": "succeeded",
                      *         "created_at": "2026-11-29T10:00:00.000Z",
+                     *         "good_at": "2026-11-29T10:05:12.000Z",
                      *         "created_by": "ops",
                      *         "comment": "more workers on sensor-2",
                      *         "reqid": "0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44",

@@ -92,9 +92,10 @@ export async function failureOfAnswer(
     return new Failure(exitCodes.unavailable, `${url} ${why}: zeek-cluster login ${url}`, { code })
   }
   const lines = errors.length > 1 ? errors.map(({ field, message }) => `\n  ${field}: ${message}`).join('') : ''
+  const isRefuted = code === 'not_found' || code === 'precondition_failed'
   const unavailable = response.status >= 500 || code === 'forbidden' || code === 'too_many_requests'
   return new Failure(
-    unavailable ? exitCodes.unavailable : code === 'not_found' ? exitCodes.failed : exitCodes.usage,
+    unavailable ? exitCodes.unavailable : isRefuted ? exitCodes.failed : exitCodes.usage,
     lines === '' ? detail : `what was sent is refused:${lines}`,
     { code }
   )

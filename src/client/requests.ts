@@ -25,6 +25,8 @@ export interface SubmitOptions {
   timeout?: number | undefined
   /** Seconds that the answer may wait for the request to be finished. */
   wait?: number | undefined
+  /** The entity tag that the configuration must have which the request changes. */
+  ifMatch?: string | undefined
 }
 
 /**
@@ -35,13 +37,17 @@ export async function submit(
   api: Api,
   type: RequestType,
   args: object,
-  { signal, key = crypto.randomUUID(), timeout, wait }: SubmitOptions = {}
+  { signal, key = crypto.randomUUID(), timeout, wait, ifMatch }: SubmitOptions = {}
 ): Promise<ClusterRequest> {
   // Which arguments a type takes is for its schema to say, at the controller.
   const { data } = await (api.POST as PostAny)(`/v1/requests/${type}`, {
     params: {
       query: timeout === undefined ? {} : { timeout },
-      header: { 'Idempotency-Key': key, ...(wait === undefined ? {} : { Prefer: `wait=${wait}` }) }
+      header: {
+        'Idempotency-Key': key,
+        ...(wait === undefined ? {} : { Prefer: `wait=${wait}` }),
+        ...(ifMatch === undefined ? {} : { 'If-Match': ifMatch })
+      }
     },
     body: args,
     signal

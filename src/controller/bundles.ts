@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createReadStream, existsSync } from 'node:fs'
-import { mkdir, open, readdir, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type {
@@ -14,6 +14,7 @@ import type {
 import { readArchive, type ArchiveLimits } from '../bundles/archive.js'
 import { differenceOf, idOf, inOrder } from '../bundles/manifest.js'
 import { chunkBytes, PackWriter, type PackedFile } from '../bundles/pack.js'
+import { textDifferences } from '../bundles/text-difference.js'
 import { AppError, isOfSystem, messageOf } from '../errors.js'
 import { auditEntry, auditKinds } from '../requests/audit-entry.js'
 import type { Caller } from '../requests/caller.js'
@@ -131,14 +132,39 @@ export class Bundles {
   /** Returns a bundle with its files. Throws `not_found`. */
   get(ref: string): BundleContent {
     const stored = this.#stored(ref)
-    const content = this.files(stored.id).map(({ offset: _, ...file }): BundleFile => file)
-    return { ...this.#shown(stored), content }
+    return { ...this.#shown(stored), content: this.files(stored.id).map(shownFile) }
   }
 
-  /** Returns what is different in a bundle since an earlier one. Throws `not_found`. */
-  difference(from: string, to: string): BundleDifference {
-    const [before, after] = [this.get(from), this.get(to)]
-    return { from: before.id, to: after.id, ...differenceOf(before.content, after.content) }
+  /** Returns what is different in a bundle since an earlier one, and in the texts of both. Throws `not_found`. */
+  async difference(from: string, to: string): Promise<BundleDifference> {
+    const [before, after] = [this.#stored(from), this.#stored(to)]
+    const { added, removed, changed } = differenceOf(this.files(before.id), this.files(after.id))
+    const packs = { before: await this.#open(before), after: await this.#open(after) }
+    try {
+      const texts = await textDifferences(changed, async (side, { offset, size }) => {
+        const pack = packs[side]
+        return pack && (await readPart(pack, offset, size))
+      })
+      return {
+        from: before.id,
+        to: after.id,
+        added: added.map(shownFile),
+        removed: removed.map(shownFile),
+        changed: changed.map(({ before, after }, n) => ({
+          before: shownFile(before),
+          after: shownFile(after),
+          ...texts[n]
+        }))
+      }
+    } finally {
+      await packs.before?.close()
+      await packs.after?.close()
+    }
+  }
+
+  /** Opens the pack of a bundle; undefined where that is gone. */
+  async #open({ pack }: StoredBundle): Promise<FileHandle | undefined> {
+    return await open(join(this.#options.directory, pack)).catch(() => undefined)
   }
 
   /** Deletes a bundle. Throws `not_found`, and `conflict` while something names it. */
@@ -285,6 +311,8 @@ interface Ownership {
   by: Partial<Caller>
 }
 
+const shownFile = ({ offset: _, ...file }: PackedFile): BundleFile => file
+
 const noBundle = (ref: string) => new AppError('not_found', `there is no bundle ${ref}`)
 
 /** Returns what comes. Throws `request_timeout` when nothing comes for long: an upload has no other limit of time. */
@@ -321,13 +349,18 @@ async function* limited(chunks: AsyncIterable<Buffer>, most: number): AsyncGener
 
 const isNoRoom = (error: unknown) => isOfSystem(error) && (error as NodeJS.ErrnoException).syscall !== 'read'
 
+/** Returns a part of a file; undefined where the file is shorter. */
+async function readPart(file: FileHandle, offset: number, length: number): Promise<Buffer | undefined> {
+  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(length), position: offset })
+  return bytesRead < length ? undefined : buffer
+}
+
 async function readChunk(path: string, offset: number, size: number): Promise<string> {
   const file = await open(path, 'r')
   try {
-    const length = Math.max(0, Math.min(chunkBytes, size - offset))
-    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(length), position: offset })
-    if (bytesRead < length) throw new AppError('unavailable', `${path} is shorter than it was`)
-    return buffer.toString('base64')
+    const part = await readPart(file, offset, Math.max(0, Math.min(chunkBytes, size - offset)))
+    if (!part) throw new AppError('unavailable', `${path} is shorter than it was`)
+    return part.toString('base64')
   } finally {
     await file.close()
   }

@@ -282,7 +282,12 @@ export const controllerSettings = {
     minimum: 0,
     maximum: 315_360_000,
     description:
-      'seconds that a revision is kept; the deployed one and the one before it are, however old; 0: only their number counts'
+      'seconds that a revision is kept; the deployed one, the one before it and the last good one are, however old; 0: only their number counts'
+  }),
+  controller_good_after: Seconds({
+    default: 300,
+    description:
+      'seconds that the cluster must be healthy without a break, as this controller sees it, until the deployed revision counts as good; looked at every controller_health_interval'
   }),
   controller_messages_timeout_max: Seconds({
     default: 18,

@@ -1,21 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import type {
-  Arguments,
-  ClusterRequest,
-  InstanceNode,
-  InstanceStatus,
-  PrometheusTarget,
-  RequestArguments,
-  RequestType,
-  WorkerPlacement
+import {
+  requests as definitions,
+  type Arguments,
+  type ClusterRequest,
+  type InstanceNode,
+  type InstanceStatus,
+  type PrometheusTarget,
+  type RequestArguments,
+  type RequestDefinition,
+  type RequestType,
+  type WorkerPlacement
 } from '../../schemas/api.js'
 import type { Bundle } from '../../schemas/bundles.js'
 import type { RolloutAction } from '../../schemas/rollouts.js'
 import type { IntelFeed } from '../../schemas/intel.js'
 import type { SetOption } from '../../schemas/runtime-options.js'
 import type { ClusterConfiguration, ConfigurationState, Outcome } from '../../schemas/types.js'
-import { AppError } from '../errors.js'
+import { AppError, invalid } from '../errors.js'
 import { checkedIndicators } from '../formats/intel/intel.js'
 import type { Expanded } from '../groups/expansion.js'
 import type { ControlEvent } from '../../schemas/events.js'
@@ -26,9 +28,10 @@ import type { RequestOptions, Requests, Started } from '../requests/requests.js'
 import type { Cluster } from './cluster/cluster.js'
 import type { RequestFilter } from '../store/requests.js'
 import type { Store } from '../store/store.js'
-import { failed, timedOut, type Answer, type Task, type Work } from '../requests/task.js'
+import { failed, timedOut, type Answer, type Submitted, type Task, type Work } from '../requests/task.js'
 import { controllerPorts, type ControllerSettings } from './config.js'
 import type { Bundles } from './bundles.js'
+import type { EntityTags, IfMatch } from './entity-tags.js'
 import type { Revisions } from './revisions.js'
 import type { Checks } from './work/checks.js'
 import type { Deployer } from './cluster/deployer.js'
@@ -62,6 +65,7 @@ export interface ControllerParts {
   fleet: Fleet
   bundles: Bundles
   revisions: Revisions
+  tags: EntityTags
   checks: Checks
   deployer: Deployer
   queries: Queries
@@ -74,9 +78,11 @@ export interface ControllerParts {
 }
 
 /** `timeout` is in seconds; calls with the same `idempotencyKey` and arguments make one request. */
-interface AskOptions extends Omit<RequestOptions, 'timeoutMs' | 'idempotency'> {
+interface AskOptions extends Omit<RequestOptions, 'timeoutMs' | 'idempotency' | 'precondition'> {
   timeout?: number | undefined
   idempotencyKey?: string | undefined
+  /** Which entity tags the configuration may have that the request changes, where its type has one. */
+  ifMatch?: IfMatch | undefined
 }
 
 /** A handler for each type of request, by its arguments: a missing one does not compile. */
@@ -173,9 +179,9 @@ export class Controller {
   async request<T extends RequestType>(
     type: T,
     args: Arguments<T>,
-    { timeout, idempotencyKey: key, by, ...options }: AskOptions = {}
+    { timeout, idempotencyKey: key, ifMatch, by, ...options }: AskOptions = {}
   ): Promise<Started> {
-    const { settings, requests } = this.#parts
+    const { settings, requests, tags } = this.#parts
     const seconds = timeout ?? this.patience(type, args)
     if (timeout !== undefined && timeout > settings.controller_timeout_max) {
       throw new AppError('invalid_request', `the timeout is at most ${settings.controller_timeout_max} seconds`, {
@@ -184,7 +190,9 @@ export class Controller {
     }
     const kept = this.#keptOf(args)
     const idempotency = key === undefined ? undefined : idempotencyOf(by?.client ?? '', key, [type, timeout, args])
-    const all = { timeoutMs: seconds * 1000, idempotency, by, ...options }
+    const { ifMatch: state }: RequestDefinition = definitions[type]
+    const precondition = state && ifMatch && (() => tags.demand(state, ifMatch))
+    const all = { timeoutMs: seconds * 1000, idempotency, precondition, by, ...options }
     return await requests.start(type, kept, all, this.#handlers[type](args))
   }
 
@@ -283,20 +291,23 @@ export class Controller {
 
   /**
    * Returns a configuration; of the ready one also why each worker of a group runs where it does, of the deployed one
-   * its revision. Throws `not_found`.
+   * its revision, of the staged and the deployed one the entity tag. Throws `not_found`.
    */
   document(state: ConfigurationState): {
     configuration: ClusterConfiguration
     placements: WorkerPlacement[]
     revision?: number | undefined
+    tag?: string | undefined
   } {
-    const { deployer, cluster } = this.#parts
+    const { deployer, cluster, tags } = this.#parts
     // The ready one is the staged one as it would be deployed now.
     const held = state === 'ready' ? 'staged' : state
     const configuration = this.#configuration(held)
     if (!configuration) throw new AppError('not_found', `no ${held} configuration available`)
-    if (state === 'staged') return { configuration, placements: [] }
-    if (state === 'deployed') return { configuration, placements: [], revision: cluster.revision }
+    if (state !== 'ready') {
+      const revision = state === 'deployed' ? cluster.revision : undefined
+      return { configuration, placements: [], revision, tag: tags.of(state) }
+    }
     const plan = deployer.preview(configuration)
     return {
       configuration: plan.configuration,
@@ -331,18 +342,27 @@ export class Controller {
   }
 
   /** Returns what a deployment would deploy, with the nodes that its groups would have now; undefined for nothing. */
-  #deploying({ revision }: Pick<RequestArguments, 'revision'>): ClusterConfiguration | undefined {
-    const configuration = revision === undefined ? this.#configuration('staged') : this.revisions.find(revision)
+  #deploying(args: Pick<RequestArguments, 'revision' | 'last_good'>): ClusterConfiguration | undefined {
+    const again = this.#again(args)
+    if (again === undefined) return undefined
+    const configuration = again === 'staged' ? this.#configuration('staged') : this.revisions.find(again)
     return configuration && this.withoutGroups(configuration)
+  }
+
+  /** Returns which revision a deployment deploys again; undefined where there is none that is good. */
+  #again({ revision, last_good: lastGood }: Pick<RequestArguments, 'revision' | 'last_good'>) {
+    if (lastGood === true) return this.revisions.lastGood(this.#parts.cluster.revision)
+    return revision ?? 'staged'
   }
 
   /** The handlers of all request types. */
   readonly #handlers: RequestHandlers = {
     get_instances: () => ({ now: () => this.#parts.state.getInstances() }),
-    stage_configuration: args => ({ now: () => this.#stage(args) }),
+    stage_configuration: args => ({ now: submitted => this.#stage(args, submitted) }),
     get_configuration: args => ({ now: () => this.#getConfiguration(args) }),
     deploy: args => {
       checkStrategy(args)
+      refuseTogether(args)
       return task => this.#deploy(args, task)
     },
     get_nodes: () => ({ now: () => this.#parts.state.getNodes() }),
@@ -373,10 +393,15 @@ export class Controller {
   /** Deploys the staged configuration, or that of a revision; with a plan, only if that does what it has told. */
   async #deploy(args: Arguments<'deploy'>, task: Task): Promise<Answer> {
     const { deployer, plans, requests } = this.#parts
-    const { revision, plan: reqid } = args
-    const configuration = revision === undefined ? this.#configuration('staged') : this.revisions.toDeploy(revision)
-    if (reqid === undefined) return await deployer.deploy(configuration, args, task)
-    if (revision !== undefined) return failed('a plan is of the staged configuration, not of a revision')
+    const { plan: reqid } = args
+    const again = this.#again(args)
+    if (again === undefined) return failed('no revision is good but the deployed one')
+    const isAgain = again !== 'staged'
+    const configuration = isAgain ? this.revisions.toDeploy(again) : this.#configuration('staged')
+    if (reqid === undefined) {
+      return await deployer.deploy(configuration, isAgain ? { ...args, revision: again } : args, task)
+    }
+    if (isAgain) return failed('a plan is of the staged configuration, not of a revision')
     const plan = requests.find(reqid)
     const why = plan ? await plans.deviation(plan, configuration, task) : `there is no plan ${reqid}`
     return why === undefined
@@ -433,7 +458,7 @@ export class Controller {
   }
 
   /** Stages a configuration. Only inside of a `write`: the request, what it stages and its response are one write. */
-  #stage({ config }: Arguments<'stage_configuration'>): Answer {
+  #stage({ config }: Arguments<'stage_configuration'>, submitted: Submitted): Answer {
     const { settings, cluster, deployer } = this.#parts
     // Each of their workers would say so, too.
     const hidden = maskedFieldsOf('group', config.groups)
@@ -452,7 +477,7 @@ export class Controller {
     const warnings = [...grouped.warnings, ...found.warnings]
     if (config.bundle !== undefined && bundle === undefined) errors.push(`there is no bundle ${config.bundle}`)
     if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })), warnings }
-    cluster.stage(staged)
+    cluster.stage(staged, submitted)
     const obstacles = this.#obstacles(staged, grouped)
     return {
       results: [{ success: true, data: { id: staged.id } }],
@@ -486,4 +511,13 @@ export class Controller {
     await new Promise(resolve => task.signal.addEventListener('abort', resolve, { once: true }))
     return timedOut()
   }
+}
+
+/** Throws `invalid_request` for arguments of which each says something else. */
+function refuseTogether({ revision, last_good: lastGood }: RequestArguments): void {
+  if (revision === undefined || lastGood !== true) return
+  throw invalid([
+    { field: 'body/last_good', message: 'excludes revision' },
+    { field: 'body/revision', message: 'excludes last_good' }
+  ])
 }

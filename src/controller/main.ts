@@ -37,6 +37,8 @@ import { Options } from './work/options.js'
 import { Pruning } from './pruning.js'
 import { Plans } from './work/plans.js'
 import { Queries } from './work/queries.js'
+import { EntityTags } from './entity-tags.js'
+import { Probation } from './probation.js'
 import { Revisions } from './revisions.js'
 import { secretNames } from '../security/secret-names.js'
 import { createServer } from '../server/server.js'
@@ -154,6 +156,15 @@ export async function startController({
     ready: instances => notifications.agentsReady(instances)
   })
   const state = new State(fleet, cluster)
+  const probation = new Probation({
+    store,
+    table: revisionTable,
+    cluster,
+    settings,
+    log,
+    now,
+    elapsed: () => performance.now()
+  })
   const health = new Health({
     settings,
     fleet,
@@ -161,6 +172,9 @@ export async function startController({
     isDeployed: () => cluster.deployment !== undefined,
     outdated: () => deployer.outdated,
     interrupted: () => deployer.interrupted,
+    looked: ({ ready }) => {
+      void probation.look(ready)
+    },
     changed: health => notifications.healthChanged(health)
   })
   const controller = new Controller({
@@ -179,6 +193,7 @@ export async function startController({
       isSecret: secretNames(settings.management_secrets),
       deployed: () => cluster.revision
     }),
+    tags: new EntityTags({ cluster, revisions: revisionTable, requests }),
     checks,
     deployer,
     queries: new Queries(fleet),
@@ -196,6 +211,7 @@ export async function startController({
   await bundles.open()
   await requests.recover()
 
+  probation.open()
   notifications.watch(fleet)
   deployer.open()
 

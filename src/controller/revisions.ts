@@ -44,6 +44,11 @@ export class Revisions {
     return this.#options.table.configuration(n)
   }
 
+  /** Returns the number of the newest good revision, but for the deployed one; undefined where there is none. */
+  lastGood(deployed: number | undefined): number | undefined {
+    return this.#options.table.lastGood(deployed)
+  }
+
   /** Returns the configuration of a revision that is to be deployed. Throws `not_found`, also when its bundle is gone. */
   toDeploy(n: number): ClusterConfiguration {
     const configuration = this.#configuration(n)
@@ -55,7 +60,7 @@ export class Revisions {
   }
 
   /** Returns what is different in a revision since an earlier one; since the one before it. Throws `not_found`. */
-  difference(n: number, from?: number): RevisionDifference {
+  async difference(n: number, from?: number): Promise<RevisionDifference> {
     const { table, isSecret } = this.#options
     const deployed = this.#options.deployed()
     const to = this.#stored(n)
@@ -65,13 +70,13 @@ export class Revisions {
       from: shown(earlier, deployed),
       to: shown(to, deployed),
       ...configurationDifference(this.#configuration(earlier.n), this.#configuration(n), isSecret),
-      ...this.#bundleDifference(earlier.bundle, to.bundle)
+      ...(await this.#bundleDifference(earlier.bundle, to.bundle))
     }
   }
 
-  #bundleDifference(from: string | null, to: string | null): Pick<RevisionDifference, 'bundle'> {
+  async #bundleDifference(from: string | null, to: string | null): Promise<Pick<RevisionDifference, 'bundle'>> {
     if (from === null || to === null || !this.#hasBundle(from) || !this.#hasBundle(to)) return {}
-    return { bundle: this.#options.bundles.difference(from, to) }
+    return { bundle: await this.#options.bundles.difference(from, to) }
   }
 
   #configuration(n: number): ClusterConfiguration {
@@ -92,7 +97,7 @@ export class Revisions {
 }
 
 function shown(
-  { n, time, who, comment, reqid, outcome, config_id: configId, bundle, nodes }: StoredRevision,
+  { n, time, who, comment, reqid, outcome, config_id: configId, bundle, nodes, good_at: goodAt }: StoredRevision,
   deployed: number | undefined
 ): Revision {
   return {
@@ -100,6 +105,7 @@ function shown(
     deployed: n === deployed,
     outcome: outcome ?? 'pending',
     created_at: new Date(time).toISOString(),
+    ...(goodAt === null ? {} : { good_at: new Date(goodAt).toISOString() }),
     ...(who === null ? {} : { created_by: who }),
     ...(comment === null ? {} : { comment }),
     reqid,

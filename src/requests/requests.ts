@@ -29,6 +29,11 @@ export interface RequestOptions {
   reqid?: string | undefined
   idempotency?: Idempotency | undefined
   /**
+   * Throws why the request must not be accepted. Called inside of the write that accepts it, so that nothing changes
+   * in between; not for one that was accepted before, with the same idempotency key.
+   */
+  precondition?: (() => void) | undefined
+  /**
    * Called with the answer before it is written down, for a read-only request that every viewer may make and whose
    * answer is known at once.
    */
@@ -122,7 +127,7 @@ export class Requests {
   /**
    * Accepts a request: resolves once it is written down, and starts the work. With a key that was used before for the
    * same payload, returns that earlier request. Throws `idempotency_key_reused`; `unavailable` or `too_many_requests`
-   * when too many are pending.
+   * when too many are pending; what its precondition throws.
    */
   async start(type: RequestType, args: RequestArguments, options: RequestOptions, work: Work): Promise<Started> {
     const started = this.#start({
@@ -154,8 +159,10 @@ export class Requests {
         transient,
         (append, record) => {
           const replayed = this.#replay(asked.idempotency)
-          if (!replayed) full?.()
-          return replayed ?? this.#accept(asked, early, { append, record })
+          if (replayed) return replayed
+          full?.()
+          asked.precondition?.()
+          return this.#accept(asked, early, { append, record })
         },
         { unhurried: early !== undefined }
       )
@@ -175,10 +182,10 @@ export class Requests {
   }
 
   /** Answers a read-only request that every viewer may make before it is written down, if there is an `onAnswer`. */
-  #answerEarly({ type, work, onAnswer }: Asked): Answer | undefined {
+  #answerEarly({ type, work, onAnswer, created, by }: Asked): Answer | undefined {
     if (!onAnswer || !('now' in work) || !this.#journal.isOpen) return undefined
     if (definitions[type].changes || definitions[type].role !== 'viewer') return undefined
-    const answer = work.now()
+    const answer = work.now({ time: created, who: by?.name })
     onAnswer(answer)
     return answer
   }
@@ -220,7 +227,7 @@ export class Requests {
       write()
       return { request, replayed: false }
     }
-    const answer = early ?? work.now()
+    const answer = early ?? work.now({ time: created, who: by?.name })
     const finished = this.#conclude({ request, answer, by }, logs, write)
     return { request, replayed: false, finished, own: answer.own }
   }

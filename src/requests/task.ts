@@ -44,8 +44,14 @@ export const noCluster = 'no active cluster deployment'
 export const failed = (error: string): Answer => ({ results: [{ success: false, error }] })
 export const timedOut = (): Answer => ({ ...failed(requestTimedOut), timedOut: true })
 
+/** When a request was submitted, and by whom, where that is known. */
+export interface Submitted {
+  time: number
+  who?: string | undefined
+}
+
 /** The work for a request: `now`, where all is known here, is written down together with it; else a task is run. */
-export type Work = { now: () => Answer } | ((task: Task) => Promise<Answer>)
+export type Work = { now: (submitted: Submitted) => Answer } | ((task: Task) => Promise<Answer>)
 
 /** Returns the final state of a request. Results of nodes count more than those that stand for the whole. */
 export function stateOf(results: readonly ResultWithoutReqid[]): RequestState {

@@ -25,6 +25,12 @@ export interface InstanceAddress {
   machine: string
 }
 
+/** When something was staged, and by whom, where that is known. */
+export interface Staging {
+  time: number
+  who?: string | undefined
+}
+
 /** The configurations, and the last known addresses of instances. Call writing methods only inside of a `write`. */
 export class ConfigurationTable {
   #store: Store
@@ -41,8 +47,17 @@ export class ConfigurationTable {
     return this.#read<Deployment>('deployed')
   }
 
-  stage(configuration: ClusterConfiguration): void {
+  /** How the staged configuration came there; undefined where an earlier version has staged it, or nothing is. */
+  get staging(): Staging | undefined {
+    const row = this.#store.get<{ time: number | null; who: string | null }>(
+      "SELECT time, who FROM configurations WHERE state = 'staged'"
+    )
+    return row && row.time !== null ? { time: row.time, who: row.who ?? undefined } : undefined
+  }
+
+  stage(configuration: ClusterConfiguration, { time, who }: Staging): void {
     this.#write('staged', configuration)
+    this.#store.run("UPDATE configurations SET time = ?, who = ? WHERE state = 'staged'", time, who ?? null)
   }
 
   deploy(deployment: Deployment): void {
@@ -88,7 +103,7 @@ export class ConfigurationTable {
 
   #write(state: 'staged' | 'deployed', body: object): void {
     this.#store.run(
-      'INSERT INTO configurations VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body',
+      'INSERT INTO configurations (state, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body',
       state,
       JSON.stringify(body)
     )

@@ -196,5 +196,17 @@ export const migrations = [
     configuration TEXT NOT NULL
   ) STRICT;
   CREATE INDEX revisions_of_bundle ON revisions (bundle) WHERE bundle IS NOT NULL;
+`,
+  `
+  -- When the staged one was staged, and by whom; null where an earlier version has staged it.
+  ALTER TABLE configurations ADD COLUMN time INTEGER;
+  ALTER TABLE configurations ADD COLUMN who TEXT;
+`,
+  `
+  -- Revisions with which the cluster was healthy for long enough. Not a column: it would be behind the configuration.
+  CREATE TABLE good_revisions (
+    n INTEGER PRIMARY KEY REFERENCES revisions (n) ON DELETE CASCADE,
+    time INTEGER NOT NULL
+  ) STRICT;
 `
 ]

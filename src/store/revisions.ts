@@ -28,9 +28,13 @@ export interface StoredRevision {
   config_id: string
   bundle: string | null
   nodes: number
+  /** When it was marked good; null where it was not. */
+  good_at: number | null
 }
 
-const columns = 'n, time, who, comment, reqid, outcome, config_id, bundle, nodes'
+const columns =
+  'n, revisions.time, who, comment, reqid, outcome, config_id, bundle, nodes, good_revisions.time AS good_at'
+const from = 'revisions LEFT JOIN good_revisions USING (n)'
 
 /** The revisions: what was deployed, the newest now. Call writing methods only inside of a `write`. */
 export class RevisionTable {
@@ -54,8 +58,22 @@ export class RevisionTable {
     this.#store.run('UPDATE revisions SET outcome = ? WHERE reqid = ?', outcome, reqid)
   }
 
+  /** Marks a revision as good, once. */
+  markGood(n: number, time: number): void {
+    this.#store.run(
+      'INSERT INTO good_revisions SELECT n, ? FROM revisions WHERE n = ? ON CONFLICT DO NOTHING',
+      ...[time, n]
+    )
+  }
+
+  /** Returns the number of the newest good revision, but for one. */
+  lastGood(butFor = 0): number | undefined {
+    const sql = 'SELECT n FROM good_revisions WHERE n <> ? ORDER BY n DESC LIMIT 1'
+    return this.#store.get<{ n: number }>(sql, butFor)?.n
+  }
+
   get(n: number): StoredRevision | undefined {
-    return this.#store.get<StoredRevision>(`SELECT ${columns} FROM revisions WHERE n = ?`, n)
+    return this.#store.get<StoredRevision>(`SELECT ${columns} FROM ${from} WHERE n = ?`, n)
   }
 
   /** Returns the configuration of a revision, as it was staged. */
@@ -67,7 +85,7 @@ export class RevisionTable {
   /** Returns revisions, newest first: those before `n`. */
   list(limit: number, before = Number.MAX_SAFE_INTEGER): StoredRevision[] {
     return this.#store.all<StoredRevision>(
-      `SELECT ${columns} FROM revisions WHERE n < ? ORDER BY n DESC LIMIT ?`,
+      `SELECT ${columns} FROM ${from} WHERE n < ? ORDER BY n DESC LIMIT ?`,
       before,
       limit
     )
@@ -83,11 +101,15 @@ export class RevisionTable {
     return this.#store.get('SELECT 1 FROM revisions WHERE bundle = ? LIMIT 1', bundle) !== undefined
   }
 
-  /** Drops the oldest beyond a number, and those from before a time: never the two newest, nor those that are in use. */
+  /**
+   * Drops the oldest beyond a number, and those from before a time: never the two newest, the two newest good ones, nor
+   * those that are in use.
+   */
   prune({ maxCount, before, keeps }: { maxCount: number; before: number; keeps: readonly number[] }): void {
     this.#store.run(
       `DELETE FROM revisions
       WHERE n NOT IN (SELECT n FROM revisions ORDER BY n DESC LIMIT 2)
+      AND n NOT IN (SELECT n FROM good_revisions ORDER BY n DESC LIMIT 2)
       AND n NOT IN (SELECT value FROM json_each(?))
       AND (time < ? OR n NOT IN (SELECT n FROM revisions ORDER BY n DESC LIMIT ?))`,
       JSON.stringify(keeps),

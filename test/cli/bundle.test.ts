@@ -10,7 +10,7 @@ await t.test('what nodes load is uploaded, listed and compared', async t => {
   const { url } = await startTestController(t)
   const run = async (...args: string[]) =>
     await runCommand(['bundle', ...args], { env: { ZEEK_CLUSTER_URL: url }, columns: 100 })
-  const make = (files: Record<string, string>) => {
+  const make = (files: Record<string, string | Buffer>) => {
     const directory = directoryOf(t)
     for (const [path, content] of Object.entries(files)) {
       mkdirSync(dirname(join(directory, path)), { recursive: true })
@@ -53,13 +53,32 @@ await t.test('what nodes load is uploaded, listed and compared', async t => {
     t.match(await run('diff', id.slice(0, 12), 'site'), {
       code: 1,
       stdout:
-        /^- packages\/hello\/__load__.zeek\n- scripts\/linked.zeek\n- scripts\/more\/__load__.zeek\n\+ intel\/a \(3 B\)\n~ scripts\/local.zeek \(13 B -> 1 B\)\n$/
+        /^- packages\/hello\/__load__.zeek\n- scripts\/linked.zeek\n- scripts\/more\/__load__.zeek\n\+ intel\/a \(3 B\)\n~ scripts\/local.zeek \(13 B -> 1 B\)\n {2}@@ -1,1 \+1,1 @@\n {2}-@load .\/more\n {2}\+x\n {2}\\ No newline at end of file\n$/
     })
     t.match(await run('diff', 'site', 'site'), { code: 0, stdout: '' })
     const [head, first, second] = (await run('list')).stdout.split('\n')
     t.match(head, /^ID +NAMES +FILES +SIZE +UPLOADED +BY/)
     t.match(first, /^[0-9a-f]{12} +site +2 +4 B +\S+Z +anyone/)
     t.match(second, new RegExp(`^${id.slice(0, 12)} `))
+  })
+
+  await t.test('what is different in a text is shown, in colours, and can do a terminal no harm', async t => {
+    const odd = make({ 'scripts/local.zeek': 'x\n\tindented  twice\r\n\x1b[31m\n', 'intel/a': Buffer.alloc(3) })
+    const plain = make({ 'scripts/local.zeek': 'x', 'intel/a': 'abc' })
+    const [from, to] = [(await run('push', plain)).stdout.trim(), (await run('push', odd)).stdout.trim()]
+    const env = { ZEEK_CLUSTER_URL: url, NO_COLOR: '' }
+    const shown = await runCommand(['bundle', 'diff', from, to], { env, columns: 100 })
+    t.same(shown.stdout.split('\n'), [
+      '~ intel/a (3 B -> 3 B, binary)',
+      '~ scripts/local.zeek (1 B -> 26 B)',
+      '  \x1b[2m@@ -1,1 +1,3 @@\x1b[22m',
+      '  \x1b[31m-x\x1b[39m',
+      '  \x1b[2m\\ No newline at end of file\x1b[22m',
+      '  \x1b[32m+x\x1b[39m',
+      '  \x1b[32m+\tindented  twice^M\x1b[39m',
+      '  \x1b[32m+\\u001b[31m\x1b[39m',
+      ''
+    ])
   })
 
   await t.test('what cannot be is said', async t => {

@@ -76,7 +76,7 @@ await t.test('revisions over HTTP', async t => {
         to: bundles[1],
         added: [],
         removed: [],
-        changed: [{ after: { path: 'scripts/local.zeek' } }]
+        changed: [{ after: { path: 'scripts/local.zeek' }, diff: /\n-print 1;\n[^]*\n\+print 2;\n/ }]
       }
     })
     const back = (await get('/1/diff?from=3')).json

@@ -29,6 +29,9 @@ await t.test('revisions are kept, with what is known of each, also after a resta
   await store.write('synced', () => {
     table.conclude('request of a', 'partial')
     table.conclude('request of nobody', 'failed')
+    table.markGood(2, 7000)
+    table.markGood(2, 8000)
+    table.markGood(99, 8000)
   })
   close()
 
@@ -45,9 +48,10 @@ await t.test('revisions are kept, with what is known of each, also after a resta
       outcome: null,
       config_id: 'b',
       bundle: 'x',
-      nodes: 2
+      nodes: 2,
+      good_at: 7000
     },
-    { n: 1, time: 1000, ...nothing, reqid: 'request of a', outcome: 'partial', config_id: 'a', nodes: 2 }
+    { n: 1, time: 1000, ...nothing, reqid: 'request of a', outcome: 'partial', config_id: 'a', nodes: 2, good_at: null }
   ]
   t.strictSame(
     again.list(10).map(row => ({ ...row })),
@@ -86,6 +90,24 @@ await t.test(
     t.equal(await store.write('written', () => table.insert(revision('z'))), 9)
   }
 )
+
+await t.test('the newest good ones stay: the deployed one may be one of them', async t => {
+  const { store } = openStore(t)
+  const table = new RevisionTable(store)
+  t.equal(table.lastGood(), undefined)
+  await store.write('written', () => {
+    for (let n = 1; n <= 8; n++) table.insert(revision(String(n), { time: n * 1000 }))
+    for (const n of [1, 3, 8]) table.markGood(n, 9000)
+  })
+  t.same([table.lastGood(), table.lastGood(8), table.lastGood(3)], [8, 3, 8])
+  await store.write('written', () => table.prune({ maxCount: 2, before: 1e9, keeps: [] }))
+  t.same(
+    table.list(100).map(({ n }) => n),
+    [8, 7, 3]
+  )
+  await store.write('written', () => store.run('DELETE FROM revisions WHERE n = 3'))
+  t.equal(table.lastGood(8), undefined, 'what is gone is not good')
+})
 
 await t.test('a write that fails leaves no revision', async t => {
   const { store } = openStore(t)

@@ -5,7 +5,7 @@ import { AppError } from '../../errors.js'
 import type { NamedTable } from '../../store/named-table.js'
 import type { StoredFeed } from '../../store/feeds.js'
 import type { StoredOption } from '../../store/runtime-options.js'
-import type { ConfigurationTable, Deployment, InstanceAddress } from '../../store/configurations.js'
+import type { ConfigurationTable, Deployment, InstanceAddress, Staging } from '../../store/configurations.js'
 import type { NewRevision, RevisionTable } from '../../store/revisions.js'
 import type { Store } from '../../store/store.js'
 import { defined } from '../../util.js'
@@ -57,9 +57,14 @@ export class Cluster {
     return this.#configurations.staged
   }
 
+  /** How the staged configuration came there, where that is known. */
+  get staging(): Staging | undefined {
+    return this.#configurations.staging
+  }
+
   /** Stages a configuration. Call it only inside of a write to the store. */
-  stage(configuration: ClusterConfiguration): void {
-    this.#configurations.stage(configuration)
+  stage(configuration: ClusterConfiguration, staging: Staging): void {
+    this.#configurations.stage(configuration, staging)
   }
 
   /** Returns what names a bundle. */
@@ -96,7 +101,7 @@ export class Cluster {
   /** Makes this the current deployment, and a revision of it. Resolves with its number once that is on disk. */
   async deploy(shares: Shares, { stages, ...record }: DeploymentRecord): Promise<number> {
     return await this.#commit(shares, () => {
-      if (stages) this.#configurations.stage(record.configuration)
+      if (stages) this.#configurations.stage(record.configuration, record)
       return this.#revisions.insert(record)
     })
   }

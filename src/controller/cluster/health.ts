@@ -165,6 +165,8 @@ export interface HealthOptions {
   outdated: () => ReadonlyMap<string, string>
   /** Where a deployment in steps has stopped on its way; undefined when none has. */
   interrupted: () => string | undefined
+  /** Called with each look, whatever it finds. */
+  looked?: (health: ClusterHealth) => void
   /** Called when the cluster becomes ready or stops being ready, or when the reasons change. */
   changed: (health: ClusterHealth) => void
 }
@@ -223,9 +225,10 @@ export class Health {
     return isTold ? splitsOf(this.#options.state.deployedNodes(), this.#reports) : []
   }
 
-  /** Reports a change of health. Figures change all the time, so only codes, instances and nodes are compared. */
+  /** Looks, and reports a change of health. Figures change all the time, so only codes, instances and nodes are compared. */
   #tell(): void {
     const health = this.now
+    this.#options.looked?.(health)
     const subjects = health.reasons
       .map(({ code, instance, node }) => [code, instance, node].join(' ').trim())
       .join('\n')
