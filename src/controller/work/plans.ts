@@ -37,7 +37,9 @@ export class Plans {
     if (typeof others === 'string') return failed(others)
     const nodes = deployment.configuration.nodes.filter(({ name }) => !others.has(name))
     const told = new Map<string, readonly Outcome[]>()
-    const progress = (instance: string, outcomes: readonly Outcome[]) => void told.set(instance, outcomes)
+    const progress = (instance: string, outcomes: readonly Outcome[]) => {
+      told.set(instance, outcomes)
+    }
     // Agents that lack the layout of these shares ask for it.
     const timedOut = await cluster.offering(shares, () =>
       askNodes(fleet, { ...task, progress }, nodes, {
