@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Deploy the staged configuration, or that of a revision
-         * @description Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id, and the number of the revision that this deployment has become. In steps (`strategy`) it goes on only while what has been changed is healthy, and else brings back what was; `rollout_progress` events tell of each step. It times out after `timeout`; without, after the setting controller_timeout_deploy, else what its steps may take, controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes.
+         * @description Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id, and the number of the revision that this deployment has become. In steps (`strategy`) it goes on only while what has been changed is healthy, and else brings back what was; `rollout_progress` events tell of each step. It times out after `timeout`; without, after the setting controller_timeout_deploy, else what its steps may take, controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes; in steps as long as each of them, with what nodes must stay healthy and a canary waits, and to go back.
          */
         post: operations["request_deploy"];
         delete?: never;

@@ -145,10 +145,10 @@ async function direct(url: string, reqid: string, action: string) {
 }
 
 /** Submits a deployment, and resolves with its request once it has come to a phase of a step. */
-async function deployUntil(t: Test, url: string, args: object, phase: string, step?: number) {
+async function deployUntil(t: Test, url: string, args: object, phase: string, step?: number, query = '') {
   const stream = await openStream(t, `${url}/v1/events?types=rollout_progress,deploy_response`)
   await stream.next('hello')
-  const response = await fetch(`${url}/v1/requests/deploy`, {
+  const response = await fetch(`${url}/v1/requests/deploy${query}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(args)
@@ -431,4 +431,23 @@ await t.test('a plan tells the steps, and its deployment takes them', async t =>
     .flatMap(({ json }) => [...json.nodes].sort().map((node: string) => [json.step, node]))
   t.same(steps, planned)
   t.ok(steps.length === 9 && steps.at(-1)![0] >= 5, JSON.stringify(steps))
+})
+
+await t.test('a rollout whose time is over stays where it is, and says so', async t => {
+  const { url, stage, deployed } = await startCluster(t)
+  await stage(configured({ COLOUR: 'blue' }))
+  const { reqid, finished } = await deployUntil(t, url, quick, 'watching', 1, '?timeout=6')
+  t.match(await direct(url, reqid, 'pause'), { status: 200 })
+  const request = await finished()
+  t.match(request, { state: 'timed_out' })
+  t.match(
+    request.results.map(({ node, success }) => [node, success]),
+    [
+      ['worker-1', true],
+      [undefined, false]
+    ]
+  )
+  t.equal((await deployed()).revision, 2)
+  const { reasons } = await getJson(`${url}/v1/health`)
+  t.ok(reasons.some(({ code }: any) => code === 'rollout_interrupted'))
 })

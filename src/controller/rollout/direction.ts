@@ -60,6 +60,11 @@ export class Direction {
     this.#end({ kind: 'cancel', why: `${who} has cancelled it` })
   }
 
+  /** It ends by itself: nothing can be said of it any more. */
+  close(why: string): void {
+    this.#stop ??= { kind: 'cancel', why }
+  }
+
   /** Resolves when it is not paused, or is to end. */
   async resumed(signal: AbortSignal): Promise<void> {
     while (this.#paused !== undefined && !this.#stop && !signal.aborted) {

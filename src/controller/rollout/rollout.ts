@@ -9,7 +9,7 @@ import { defined, groupBy } from '../../util.js'
 import type { DeploymentRecord } from '../cluster/cluster.js'
 import { Shares } from '../cluster/shares.js'
 import { askInstance, askNodes } from '../work/ask.js'
-import { timesOf, type Times, toRestart } from '../work/durations.js'
+import { timesOf, toRestart } from '../work/durations.js'
 import { bring, type BringingParts } from './bringing.js'
 import { Direction } from './direction.js'
 import { hasLimits, whyBroken } from './gates.js'
@@ -42,18 +42,14 @@ interface Stop {
 const defaultHealthySeconds = 5
 const defaultCanarySeconds = 600
 
-/** Returns how long these steps may take, in seconds, with the wait at a canary. */
-export function rolloutSeconds(
+/** Returns how long so many steps wait for nodes to stay healthy, and one for its canary, in seconds. */
+export function waitingSeconds(
   { min_healthy_seconds: healthy = defaultHealthySeconds, canary, canary_seconds: waits }: RequestArguments,
-  steps: readonly (readonly ClusterNode[])[],
-  times: (instance: string) => Times
+  steps: number
 ): number {
-  const waiting = canary === undefined ? 0 : (waits ?? defaultCanarySeconds)
-  return steps.reduce((sum, step) => sum + toRestart(step, times) + healthy, planSeconds + waiting)
+  return steps * healthy + (canary === undefined ? 0 : (waits ?? defaultCanarySeconds))
 }
 
-/** How long agents may take to tell what is to be done, in seconds. */
-const planSeconds = 60
 /** How long an agent may take to tell figures, in milliseconds. */
 const statsMs = 10_000
 
@@ -106,7 +102,10 @@ export class Rollout {
   /** Goes over the nodes. Returns the answer of its request, without what was reported as progress. */
   async run(): Promise<Answer> {
     for (const [n, step] of this.#steps.entries()) {
-      const stop = (await this.#resumed()) ?? (await this.#take(step, n)) ?? (await this.#promoted(step))
+      const resumed = await this.#resumed()
+      // Its time is over: no other step may begin.
+      if (this.#task.signal.aborted) return this.#timedOut()
+      const stop = resumed ?? (await this.#take(step, n)) ?? (await this.#promoted(step))
       if (this.#task.signal.aborted) return this.#timedOut()
       if (stop) return await this.#end(stop)
     }
@@ -259,6 +258,7 @@ export class Rollout {
 
   /** All nodes are changed: what is deployed is no mixture any more, but for nodes that were skipped. */
   async #complete(): Promise<Answer> {
+    this.direction.close('all nodes are changed')
     const { after, record, skipped } = this.#plan
     const all = [...this.#before.configuration.nodes, ...after.configuration.nodes].map(({ name }) => name)
     const changed = new Set(all.filter(name => !skipped.has(name)))
@@ -315,6 +315,7 @@ export class Rollout {
 
   /** Makes the nodes of all steps so far what they were before. */
   async #revert(why: string): Promise<Answer> {
+    this.direction.close(why)
     const { cluster } = this.#parts
     const from = cluster.deployment!.configuration.nodes
     const shares = new Shares(this.#before)

@@ -1,10 +1,10 @@
 import { requests, type RequestArguments, type RequestDefinition, type RequestType } from '../../../schemas/api.js'
-import type { ClusterConfiguration } from '../../../schemas/types.js'
+import type { ClusterConfiguration, ClusterNode } from '../../../schemas/types.js'
 import type { ControllerSettings } from '../config.js'
 import { timesOf, toRestart, toStart, toStop } from './durations.js'
 import type { Fleet } from '../fleet.js'
 import { restartSteps } from './operations.js'
-import { rolloutSeconds } from '../rollout/rollout.js'
+import { waitingSeconds } from '../rollout/rollout.js'
 import { stepsOf } from '../rollout/steps.js'
 import { paceOf, strategyOf } from '../rollout/strategy.js'
 import { select } from '../cluster/selection.js'
@@ -23,26 +23,46 @@ export function timeoutOf(type: RequestType, args: RequestArguments, circumstanc
   const { timeout, takes }: RequestDefinition = requests[type]
   const set = settings[`controller_timeout_${type}`]
   if (takes === undefined) return (set ?? timeout) + (args.follow || args.watch ? (args.duration ?? 60) : 0)
-  // In a rolling restart, the setting applies to each step.
+  // In steps, the setting applies to each of them.
   const steps =
-    type === 'restart' && deployed ? Math.max(1, restartSteps(args, select(args, deployed).selected).length) : 1
-  const seconds = set === undefined ? Math.max(timeout, expectedSeconds(type, args, circumstances)) : set * steps
+    type === 'restart' && deployed
+      ? restartSteps(args, select(args, deployed).selected)
+      : deploySteps(type, args, circumstances)
+  const seconds =
+    set === undefined
+      ? Math.max(timeout, expectedSeconds(type, args, circumstances))
+      : set * Math.max(1, steps.length) +
+        (type === 'deploy' && steps.length > 0 ? waitingSeconds(args, steps.length) : 0)
   return Math.min(settings.controller_timeout_max, seconds)
+}
+
+/** Returns the steps that a deployment may have: none, where it is at once. */
+function deploySteps(
+  type: RequestType,
+  args: RequestArguments,
+  { settings, deployed, staged }: TimeoutInputs
+): ClusterNode[][] {
+  const strategy = deployed ? strategyOf(args, settings.controller_deploy_strategy) : 'at_once'
+  if (type !== 'deploy' || strategy === 'at_once') return []
+  const nodes = [...(deployed?.nodes ?? []), ...(staged?.nodes ?? [])]
+  return stepsOf([...new Map(nodes.map(node => [node.name, node])).values()], paceOf(args, strategy))
 }
 
 function expectedSeconds(type: RequestType, args: RequestArguments, circumstances: TimeoutInputs): number {
   const { settings, fleet, deployed, staged } = circumstances
   const times = timesOf(fleet)
+  const inSteps = (steps: readonly (readonly ClusterNode[])[]) =>
+    steps.reduce((sum, step) => sum + toRestart(step, times), 0)
   if (type === 'deploy') {
     const checking = args.check === false ? 0 : settings.controller_timeout_check
     const nodes = [...(deployed?.nodes ?? []), ...(staged?.nodes ?? [])]
-    const changes = [...new Map(nodes.map(node => [node.name, node])).values()]
-    const strategy = deployed ? strategyOf(args, settings.controller_deploy_strategy) : 'at_once'
-    const changing = strategy === 'at_once' ? 0 : rolloutSeconds(args, stepsOf(changes, paceOf(args, strategy)), times)
+    const steps = deploySteps(type, args, circumstances)
+    const changing =
+      steps.length === 0 ? 0 : requests.plan.timeout + inSteps(steps) + waitingSeconds(args, steps.length)
     // At once, or back again.
     return settings.controller_connect_grace + checking + changing + toRestart(nodes, times)
   }
   const selected = deployed ? select(args, deployed).selected : []
-  if (type === 'restart') return restartSteps(args, selected).reduce((sum, step) => sum + toRestart(step, times), 0)
+  if (type === 'restart') return inSteps(restartSteps(args, selected))
   return (type === 'stop' ? toStop : toStart)(selected, times)
 }

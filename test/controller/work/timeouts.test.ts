@@ -67,16 +67,32 @@ await t.test('a rolling restart has the time of all its steps', async t => {
 await t.test(
   'a deployment has the time to find agents, to check, to stop what was and to start what is to be',
   async t => {
-    t.equal(given('deploy', {}), 5 + 120 + 4 * 20 + 60 + 5)
-    t.equal(given('deploy', { check: false }), 5 + 4 * 20 + 60 + 5)
+    const strategy = 'at_once' as const
+    t.equal(given('deploy', { strategy }), 5 + 120 + 4 * 20 + 60 + 5)
+    t.equal(given('deploy', { strategy, check: false }), 5 + 4 * 20 + 60 + 5)
     const before = { ...deployed, nodes: [node('m', 'MANAGER')] }
     t.equal(
-      given('deploy', { check: false }, { deployed: before, staged: { ...deployed, nodes: [node('w', 'WORKER')] } }),
+      given(
+        'deploy',
+        { strategy, check: false },
+        { deployed: before, staged: { ...deployed, nodes: [node('w', 'WORKER')] } }
+      ),
       5 + 2 * 20 + 60 + 5
     )
     t.equal(given('deploy', { check: false }, { deployed: undefined, staged: { ...deployed, nodes: [] } }), 10)
   }
 )
+
+await t.test('a deployment in steps has the time to plan, of each step, to wait, and to go back', async t => {
+  const step = 20 + 60 + 5
+  const back = 5 + 4 * 20 + 60 + 5
+  t.equal(given('deploy', { check: false }), 60 + 4 * (step + 5) + back, 'by role')
+  t.equal(given('deploy', { check: false, strategy: 'rolling' }), 60 + 6 * (step + 5) + back)
+  t.equal(
+    given('deploy', { check: false, max_parallel: 3, min_healthy_seconds: 1, canary: 1, canary_seconds: 100 }),
+    60 + 5 * (step + 1) + 100 + back
+  )
+})
 
 await t.test('what is set counts, for each step where it is rolling, and nothing is longer than may be', async t => {
   const flags = {
@@ -85,7 +101,12 @@ await t.test('what is set counts, for each step where it is rolling, and nothing
     'controller-timeout-deploy': '9',
     'controller-timeout-max': '65'
   }
-  t.same([given('stop', {}, { flags }), given('restart', {}, { flags }), given('deploy', {}, { flags })], [7, 3, 9])
+  const strategy = 'at_once' as const
+  t.same(
+    [given('stop', {}, { flags }), given('restart', {}, { flags }), given('deploy', { strategy }, { flags })],
+    [7, 3, 9]
+  )
+  t.equal(given('deploy', {}, { flags }), 4 * (9 + 5))
   t.equal(given('restart', { strategy: 'rolling' }, { flags }), 18)
   t.equal(given('restart', { strategy: 'rolling' }, { flags: { 'controller-timeout-max': '65' } }), 65)
 })
