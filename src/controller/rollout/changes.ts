@@ -1,4 +1,3 @@
-import type { PlannedAction } from '../../../schemas/operations.js'
 import type { ClusterNode, Outcome } from '../../../schemas/types.js'
 import type { Answer, Task } from '../../requests/task.js'
 import { addTo } from '../../quota.js'
@@ -32,13 +31,16 @@ export async function changesOf(
   const was = new Map(before.map(node => [node.name, node]))
   const isHere = ({ instance }: ClusterNode) => fleet.member(instance) !== undefined
   const here = nodes.filter(node => !skipped.has(node.name) && isHere(node) && isHere(was.get(node.name) ?? node))
-  const { actions, failures } = await actionsOf({ cluster, fleet }, { shares: after, nodes: here, force }, task)
-  for (const [instance, outcomes] of failures) task.progress(instance, outcomes)
-  if (failures.size > 0) return { answer: { results: [] } }
+  const { told } = await askPlans({ cluster, fleet }, { shares: after, nodes: here, force }, task)
+  const outcomes = [...told.values()].flat()
+  const failures = outcomes.filter(({ success }) => !success)
+  if (failures.length > 0) return { answer: { results: failures } }
+  const unchanged = outcomes.flatMap(({ node, data }) => (data?.plan?.action === 'none' ? node! : []))
+  const isUnchanged = new Set(unchanged)
   const gone = before.filter(node => !after.has(node.name) && !skipped.has(node.name) && isHere(node))
   return {
-    changes: inTurns([...here.filter(({ name }) => actions.get(name)?.action !== 'none'), ...gone]),
-    unchanged: here.map(({ name }) => name).filter(name => actions.get(name)?.action === 'none')
+    changes: inTurns([...here.filter(({ name }) => !isUnchanged.has(name)), ...gone]),
+    unchanged
   }
 }
 
@@ -49,25 +51,22 @@ export function inTurns(nodes: readonly ClusterNode[]): ClusterNode[] {
   return [...nodes.keys()].sort((a, b) => turnOf[a]! - turnOf[b]! || a - b).map(n => nodes[n]!)
 }
 
-/** Asks agents what a deployment would do to some nodes. */
-async function actionsOf(
+/** Asks agents what a deployment would do to some nodes. Returns what they say, by instance. */
+export async function askPlans(
   { cluster, fleet }: { cluster: Cluster; fleet: Fleet },
   { shares, nodes, force }: { shares: Shares; nodes: readonly ClusterNode[]; force: boolean },
   task: Task
-): Promise<{ actions: Map<string, PlannedAction>; failures: Map<string, Outcome[]> }> {
-  const actions = new Map<string, PlannedAction>()
-  const failures = new Map<string, Outcome[]>()
+): Promise<{ told: ReadonlyMap<string, readonly Outcome[]>; timedOut: boolean }> {
+  const told = new Map<string, readonly Outcome[]>()
   const progress = (instance: string, outcomes: readonly Outcome[]) => {
-    for (const { node, data } of outcomes) if (node !== undefined && data?.plan) actions.set(node, data.plan)
-    const lost = outcomes.filter(({ success }) => !success)
-    if (lost.length > 0) failures.set(instance, lost)
+    told.set(instance, outcomes)
   }
   // Agents that lack the layout of these shares ask for it.
-  await cluster.offering(shares, () =>
+  const timedOut = await cluster.offering(shares, () =>
     askNodes(fleet, { ...task, progress }, nodes, {
       method: 'plan',
       params: (_names, instance) => ({ share: cluster.shareOf(shares, instance), force, refresh: true })
     })
   )
-  return { actions, failures }
+  return { told, timedOut }
 }

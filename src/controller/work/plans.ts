@@ -6,11 +6,10 @@ import type { Cluster } from '../cluster/cluster.js'
 import type { Deployer } from '../cluster/deployer.js'
 import { Shares } from '../cluster/shares.js'
 import type { Fleet } from '../fleet.js'
-import { inTurns } from '../rollout/changes.js'
+import { askPlans, inTurns } from '../rollout/changes.js'
 import { stepsOf } from '../rollout/steps.js'
 import { paceOf } from '../rollout/strategy.js'
 import { defined } from '../../util.js'
-import { askNodes } from './ask.js'
 
 interface PlansParts {
   cluster: Cluster
@@ -36,21 +35,7 @@ export class Plans {
     const others = deployer.othersThan(shares, args)
     if (typeof others === 'string') return failed(others)
     const nodes = deployment.configuration.nodes.filter(({ name }) => !others.has(name))
-    const told = new Map<string, readonly Outcome[]>()
-    const progress = (instance: string, outcomes: readonly Outcome[]) => {
-      told.set(instance, outcomes)
-    }
-    // Agents that lack the layout of these shares ask for it.
-    const timedOut = await cluster.offering(shares, () =>
-      askNodes(fleet, { ...task, progress }, nodes, {
-        method: 'plan',
-        params: (_names, instance) => ({
-          share: cluster.shareOf(shares, instance),
-          force: args.force === true,
-          refresh: true
-        })
-      })
-    )
+    const { told, timedOut } = await askPlans({ cluster, fleet }, { shares, nodes, force: args.force === true }, task)
     const leaving = this.#leaving(shares).filter(({ node }) => !others.has(node!))
     const stepOf = this.#stepsOf(nodes, args, [...told.values(), leaving].flat())
     for (const [instance, outcomes] of told) task.progress(instance, outcomes.map(stepOf))
