@@ -145,10 +145,10 @@ async function direct(url: string, reqid: string, action: string) {
 }
 
 /** Submits a deployment, and resolves with its request once it has come to a phase of a step. */
-async function deployUntil(t: Test, url: string, args: object, phase: string, step?: number) {
+async function deployUntil(t: Test, url: string, args: object, phase: string, step?: number, query = '') {
   const stream = await openStream(t, `${url}/v1/events?types=rollout_progress,deploy_response`)
   await stream.next('hello')
-  const response = await fetch(`${url}/v1/requests/deploy`, {
+  const response = await fetch(`${url}/v1/requests/deploy${query}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(args)
@@ -231,6 +231,25 @@ await t.test('a rollout that is paused waits before its next step', async t => {
   t.same(changed(before, await pids()), ['worker-1', 'worker-2'])
   t.match(await direct(url, reqid, 'resume'), { status: 200 })
   t.match(await finished(), { state: 'succeeded' })
+})
+
+await t.test('a rollout that is paused until its time is over takes no further step', async t => {
+  const { url, stage, pids } = await startCluster(t)
+  const before = await pids()
+  await stage(configured({ COLOUR: 'blue' }))
+  const { reqid, finished } = await deployUntil(
+    t,
+    url,
+    { ...quick, min_healthy_seconds: 0.5, max_parallel: 3, auto_revert: false },
+    'watching',
+    1,
+    '?timeout=10'
+  )
+  t.match(await direct(url, reqid, 'pause'), { status: 200 })
+  t.match(await finished(), { state: 'timed_out' })
+  t.same(changed(before, await pids()), workers.slice(0, 3))
+  const { reasons } = await getJson(`${url}/v1/health`)
+  t.match(reasons.find(({ code }: any) => code === 'rollout_interrupted')?.message, /up to step 1 of 2/)
 })
 
 for (const step of [1, 3, 6]) {

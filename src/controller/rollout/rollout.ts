@@ -136,6 +136,8 @@ export class Rollout {
 
   /** Changes the nodes of a step, and watches them. Returns why it must not go on. */
   async #take(step: readonly ClusterNode[], n: number): Promise<Stop | undefined> {
+    // It may have waited until its time was over.
+    if (this.#task.signal.aborted) return undefined
     const { cluster } = this.#parts
     const { after, record, args, unchanged } = this.#plan
     const names = new Set(step.map(({ name }) => name))
