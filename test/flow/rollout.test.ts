@@ -252,6 +252,16 @@ await t.test('a rollout that is paused until its time is over takes no further s
   t.match(reasons.find(({ code }: any) => code === 'rollout_interrupted')?.message, /up to step 1 of 2/)
 })
 
+await t.test('a rollout that goes back is directed no more', async t => {
+  const { url, stage } = await startCluster(t)
+  await stage(configured({ STAND_IN: 'exit=1' }))
+  const { reqid, finished } = await deployUntil(t, url, { ...quick, check: false }, 'reverting')
+  for (const action of ['pause', 'cancel', 'revert']) {
+    t.match(await direct(url, reqid, action), { status: 409, json: { detail: /^the rollout is ending: worker-1: / } })
+  }
+  t.match(await finished(), { state: 'failed' })
+})
+
 for (const step of [1, 3, 6]) {
   await t.test(`a rollout that is cancelled in step ${step} takes back what it has changed`, async t => {
     const { url, stage, pids, deployed } = await startCluster(t)

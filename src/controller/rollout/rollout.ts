@@ -261,6 +261,7 @@ export class Rollout {
 
   /** All nodes are changed: what is deployed is no mixture any more, but for nodes that were skipped. */
   async #complete(): Promise<Answer> {
+    this.direction.close('has changed all nodes')
     const { after, record, skipped } = this.#plan
     const rest = after.configuration.nodes.filter(({ name }) => !skipped.has(name)).map(({ name }) => name)
     const whole = skipped.size === 0 ? after : mixtureOf(this.#before, after, new Set([...this.#touched, ...rest]))
@@ -297,6 +298,7 @@ export class Rollout {
   }
 
   async #end({ why, reverts }: Stop): Promise<Answer> {
+    this.direction.close(`is ending: ${why}`)
     if (this.#progress.revision === 0) return failed(`${why}: nothing was changed`)
     if (reverts) return await this.#revert(why)
     const { revision, done, total } = this.#progress
