@@ -384,6 +384,26 @@ await t.test('nodes that fail their check are skipped, where that is asked for',
   t.notOk((await deployed()).configuration.nodes.find(({ name }: any) => name === 'worker-2').scripts)
 })
 
+await t.test('nodes of an instance that is away go also when others are skipped', async t => {
+  const { ask, agents, stage, url, deployed } = await startCluster(t)
+  await agents.get('sensor-3')!.close()
+  await until(async () => !(await getJson(`${url}/v1/instances`)).instances.at(-1).connected, 'it is lost')
+  const { nodes } = configured({ COLOUR: 'blue' })
+  await stage({
+    ...base,
+    nodes: nodes
+      .filter(({ name }) => name !== 'worker-2')
+      .map(node => (node.name === 'worker-1' ? { ...node, scripts: ['nosuchscript'] } : node))
+  })
+  const request = await ask('deploy', { ...quick, max_parallel: 6, on_check_failure: 'skip' })
+  t.match(request, { state: 'partial' })
+  const names = (await deployed()).configuration.nodes.map(({ name }: any) => name)
+  t.same(
+    names.filter((name: string) => name.startsWith('worker')).sort(),
+    workers.filter(name => name !== 'worker-2')
+  )
+})
+
 await t.test('arguments that exclude each other are refused by name', async t => {
   const { url } = await startTestController(t)
   const refused = async (args: object) => {

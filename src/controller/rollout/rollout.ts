@@ -263,8 +263,10 @@ export class Rollout {
   async #complete(): Promise<Answer> {
     this.direction.close('has changed all nodes')
     const { after, record, skipped } = this.#plan
-    const rest = after.configuration.nodes.filter(({ name }) => !skipped.has(name)).map(({ name }) => name)
-    const whole = skipped.size === 0 ? after : mixtureOf(this.#before, after, new Set([...this.#touched, ...rest]))
+    // Those of instances that are away, too, whether they change or go.
+    const names = [...this.#before.configuration.nodes, ...after.configuration.nodes].map(({ name }) => name)
+    const changed = new Set(names.filter(name => !skipped.has(name)))
+    const whole = skipped.size === 0 ? after : mixtureOf(this.#before, after, changed)
     const shares = new Shares(whole)
     await this.#commit(shares, record)
     for (const [instance, outcomes] of groupBy([...this.#outcomes.values()], outcome => outcome.instance ?? '')) {
