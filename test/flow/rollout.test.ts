@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { DatabaseSync } from '@photostructure/sqlite'
 import t, { type Test } from 'tap'
 import type { ClusterRequest } from '../../schemas/api.js'
 import { startTestAgent } from '../support/agent.js'
@@ -260,6 +262,35 @@ await t.test('a rollout that goes back is directed no more', async t => {
     t.match(await direct(url, reqid, action), { status: 409, json: { detail: /^the rollout is ending: worker-1: / } })
   }
   t.match(await finished(), { state: 'failed' })
+})
+
+await t.test('what goes back to a deployment without a revision is of none, also after a restart', async t => {
+  const first = await startCluster(t)
+  await first.close()
+  // As a version left it that kept no revisions.
+  const database = new DatabaseSync(join(first.settings.management_state_dir, 'controller.sqlite'))
+  database.exec(`DELETE FROM revisions; UPDATE configurations SET body = json_remove(body, '$.revision')`)
+  database.close()
+  const flags = {
+    'management-state-dir': first.settings.management_state_dir,
+    'controller-websocket-port': String(first.settings.controller_websocket_port),
+    'controller-port': String(first.settings.controller_port)
+  }
+  const second = await startTestController(t, flags)
+  await until(
+    async () => (await getJson(`${second.url}/v1/instances`)).instances.every((one: any) => one.connected),
+    ''
+  )
+  t.match(await second.ask('stage_configuration', { config: configured({ STAND_IN: 'exit=1' }) }), { success: true })
+  t.match(whole(await second.ask('deploy', { ...quick, check: false }))?.error, /^reverted to what was deployed before/)
+  const told = async (url: string) => ({
+    revision: (await getJson(`${url}/v1/configurations/deployed`)).revision,
+    deployed: (await getJson(`${url}/v1/revisions`)).revisions.map(({ deployed }: any) => deployed)
+  })
+  t.same(await told(second.url), { revision: undefined, deployed: [false] })
+  await second.close()
+  const third = await startTestController(t, flags)
+  t.same(await told(third.url), { revision: undefined, deployed: [false] })
 })
 
 for (const step of [1, 3, 6]) {
