@@ -29,7 +29,8 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   cli: () => import('./cli.js'),
   console: () => import('./console.js'),
   bundles: () => import('./bundles.js'),
-  groups: () => import('./groups.js')
+  groups: () => import('./groups.js'),
+  rollout: () => import('./rollout.js')
 }
 
 const {

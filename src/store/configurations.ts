@@ -10,8 +10,8 @@ export interface Deployment {
   located?: string[]
   /** By host, ports that foreign processes held and that were left to them: later deployments skip them, too. */
   skipped?: Record<string, number[]>
-  /** The revision that it is of. Earlier versions did not store it: then it is of the newest. */
-  revision?: number
+  /** The revision that it is of; null where that is none. Earlier versions did not store it: then it is of the newest. */
+  revision?: number | null
   /** Names of the nodes that are as they were before that revision. */
   held?: string[]
   /** What was deployed before, where an instance has only nodes that are as they were: it goes on with that. */

@@ -35,21 +35,22 @@ export async function startTestAgent(
     bin: standIn,
     ...flags
   })
-  const { supervisor, programs } = supervisorIn(directory)
+  const { supervisor, programs, connect } = supervisorIn(directory)
   await supervisor.recover()
-  const agent = await startAgent({
-    settings,
-    env: cleanEnv,
-    programs,
-    controllerPort,
-    log: silent,
-    host
-  })
+  const start = (client = programs) =>
+    startAgent({ settings, env: cleanEnv, programs: client, controllerPort, log: silent, host })
+  let agent = await start()
   let closed: Promise<void> | undefined
   const close = () => (closed ??= agent.close())
+  /** Another agent in place of this one, which is closed: the nodes and their supervisor go on. */
+  const again = async () => {
+    await close()
+    agent = await start(connect())
+    closed = undefined
+  }
   t.teardown(async () => {
     await close()
     await supervisor.close()
   })
-  return { ...agent, close, supervisor, settings }
+  return { ...agent, close, again, supervisor, settings }
 }

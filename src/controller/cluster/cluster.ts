@@ -8,7 +8,6 @@ import type { StoredOption } from '../../store/runtime-options.js'
 import type { ConfigurationTable, Deployment, InstanceAddress, Staging } from '../../store/configurations.js'
 import type { NewRevision, RevisionTable } from '../../store/revisions.js'
 import type { Store } from '../../store/store.js'
-import { defined } from '../../util.js'
 import { Kept } from './kept.js'
 import { whyOutdated } from './outdated.js'
 import { Shares } from './shares.js'
@@ -48,7 +47,8 @@ export class Cluster {
     this.feeds = new Kept(store, feeds)
     const { deployment } = configurations
     this.#shares = deployment && new Shares(deployment)
-    this.#revision = deployment && (deployment.revision ?? revisions.latest)
+    const { revision = revisions.latest } = deployment ?? { revision: null }
+    this.#revision = revision ?? undefined
     this.#stopped = configurations.stopped()
     this.#addresses = configurations.addresses()
   }
@@ -114,7 +114,7 @@ export class Cluster {
   async #commit<R extends number | undefined>(shares: Shares, revisionOf: () => R): Promise<R> {
     const revision = await this.#store.write('synced', () => {
       const revision = revisionOf()
-      this.#configurations.deploy({ ...shares.deployment, ...defined({ revision }) })
+      this.#configurations.deploy({ ...shares.deployment, revision: revision ?? null })
       return revision
     })
     this.#shares = shares

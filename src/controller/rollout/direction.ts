@@ -18,6 +18,7 @@ export class Direction {
   #promoted = false
   #atCanary = false
   #stop: Stop | undefined
+  #closed: string | undefined
 
   /** Aborted once it is to end before its time. */
   get ending(): AbortSignal {
@@ -60,9 +61,9 @@ export class Direction {
     this.#end({ kind: 'cancel', why: `${who} has cancelled it` })
   }
 
-  /** It ends by itself: nothing can be said of it any more. */
-  close(why: string): void {
-    this.#stop ??= { kind: 'cancel', why }
+  /** From now on all is refused: the rollout does what this says. */
+  close(what: string): void {
+    this.#closed ??= what
   }
 
   /** Resolves when it is not paused, or is to end. */
@@ -92,6 +93,7 @@ export class Direction {
   }
 
   #mustGoOn(): void {
-    if (this.#stop) throw new AppError('conflict', `the rollout is ending: ${this.#stop.why}`)
+    const what = this.#stop ? `is ending: ${this.#stop.why}` : this.#closed
+    if (what !== undefined) throw new AppError('conflict', `the rollout ${what}`)
   }
 }

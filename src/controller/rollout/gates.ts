@@ -30,6 +30,13 @@ const gates = {
 export const hasLimits = (limits: GateLimits): boolean =>
   (Object.keys(gates) as (keyof GateLimits)[]).some(name => limits[name] !== undefined)
 
+/** Returns whether a node has told all that there is a limit for. */
+export const isMeasured = (limits: GateLimits, figures: NodeStats | undefined): boolean =>
+  figures !== undefined &&
+  (Object.keys(gates) as (keyof GateLimits)[]).every(
+    name => limits[name] === undefined || gates[name].figure(figures) !== undefined
+  )
+
 /**
  * Returns why a node does not pass; undefined when it does. `before`: its figures before it was changed, if it ran: what
  * was as bad then is not the fault of the change.

@@ -12,7 +12,7 @@ import { askInstance, askNodes } from '../work/ask.js'
 import { timesOf, toRestart } from '../work/durations.js'
 import { bring, type BringingParts } from './bringing.js'
 import { Direction } from './direction.js'
-import { hasLimits, whyBroken } from './gates.js'
+import { hasLimits, isMeasured, whyBroken } from './gates.js'
 import { mixtureOf } from './mixture.js'
 import { stepsOf } from './steps.js'
 import { paceOf } from './strategy.js'
@@ -102,10 +102,7 @@ export class Rollout {
   /** Goes over the nodes. Returns the answer of its request, without what was reported as progress. */
   async run(): Promise<Answer> {
     for (const [n, step] of this.#steps.entries()) {
-      const resumed = await this.#resumed()
-      // Its time is over: no other step may begin.
-      if (this.#task.signal.aborted) return this.#timedOut()
-      const stop = resumed ?? (await this.#take(step, n)) ?? (await this.#promoted(step))
+      const stop = (await this.#resumed()) ?? (await this.#take(step, n)) ?? (await this.#promoted(step))
       if (this.#task.signal.aborted) return this.#timedOut()
       if (stop) return await this.#end(stop)
     }
@@ -135,6 +132,8 @@ export class Rollout {
 
   /** Changes the nodes of a step, and watches them. Returns why it must not go on. */
   async #take(step: readonly ClusterNode[], n: number): Promise<Stop | undefined> {
+    // It may have waited until its time was over.
+    if (this.#task.signal.aborted) return undefined
     const { cluster } = this.#parts
     const { after, record, args, unchanged } = this.#plan
     const names = new Set(step.map(({ name }) => name))
@@ -211,12 +210,16 @@ export class Rollout {
       for (const { data } of outcomes) if (data?.stats) figures.set(data.stats.node, data.stats)
     }
     const remainingMs = () => Math.min(statsMs, this.#task.remainingMs())
-    await askNodes(
-      fleet,
-      { ...this.#task, remainingMs, progress: () => {} },
-      nodes.filter(({ instance }) => fleet.member(instance)),
-      { method: 'get_node_stats', params: names => ({ nodes: names }), heard: note }
-    )
+    const here = nodes.filter(({ instance }) => fleet.member(instance))
+    // A busy node may take too long to tell: it is asked once more.
+    for (let tries = 0; tries < 2; tries++) {
+      const lacking = here.filter(({ name }) => !isMeasured(this.#plan.args, figures.get(name)))
+      await askNodes(fleet, { ...this.#task, remainingMs, progress: () => {} }, lacking, {
+        method: 'get_node_stats',
+        params: names => ({ nodes: names }),
+        heard: note
+      })
+    }
     return figures
   }
 
@@ -258,10 +261,11 @@ export class Rollout {
 
   /** All nodes are changed: what is deployed is no mixture any more, but for nodes that were skipped. */
   async #complete(): Promise<Answer> {
-    this.direction.close('all nodes are changed')
+    this.direction.close('has changed all nodes')
     const { after, record, skipped } = this.#plan
-    const all = [...this.#before.configuration.nodes, ...after.configuration.nodes].map(({ name }) => name)
-    const changed = new Set(all.filter(name => !skipped.has(name)))
+    // Those of instances that are away, too, whether they change or go.
+    const names = [...this.#before.configuration.nodes, ...after.configuration.nodes].map(({ name }) => name)
+    const changed = new Set(names.filter(name => !skipped.has(name)))
     const whole = skipped.size === 0 ? after : mixtureOf(this.#before, after, changed)
     const shares = new Shares(whole)
     await this.#commit(shares, record)
@@ -296,6 +300,7 @@ export class Rollout {
   }
 
   async #end({ why, reverts }: Stop): Promise<Answer> {
+    this.direction.close(`is ending: ${why}`)
     if (this.#progress.revision === 0) return failed(`${why}: nothing was changed`)
     if (reverts) return await this.#revert(why)
     const { revision, done, total } = this.#progress
@@ -315,7 +320,6 @@ export class Rollout {
 
   /** Makes the nodes of all steps so far what they were before. */
   async #revert(why: string): Promise<Answer> {
-    this.direction.close(why)
     const { cluster } = this.#parts
     const from = cluster.deployment!.configuration.nodes
     const shares = new Shares(this.#before)
