@@ -1,24 +1,32 @@
 import { useState } from 'preact/hooks'
 import type { How } from '../model/deployment.js'
+import { noStepFields } from '../model/strategy.js'
+import type { Schema } from '../model/types.js'
+import { StrategyFields } from './strategy.js'
 
 /** More the controller does not take. */
 const commentMax = 500
 
 /** Returns how something is deployed unless something else is chosen, and what chooses. */
 export function useHow(): [How, (part: Partial<How>) => void] {
-  const [how, setHow] = useState<How>({ check: true, force: false, comment: '' })
+  const [how, setHow] = useState<How>({ check: true, force: false, comment: '', steps: noStepFields })
   return [how, part => setHow(before => ({ ...before, ...part }))]
 }
 
-/** Where it is chosen how something is deployed. `isPlanned`: a plan has said what is restarted. */
+/**
+ * Where it is chosen how something is deployed. `faults`: what the controller has said of the fields; `isPlanned`: a plan has
+ * said what is restarted.
+ */
 export function HowFields({
-  how: { check, force, comment },
+  how: { check, force, comment, steps },
   onChange,
+  faults = [],
   isPlanned = false,
   placeholder = 'what it is for'
 }: {
   how: How
   onChange: (part: Partial<How>) => void
+  faults?: readonly Schema['FieldError'][] | undefined
   isPlanned?: boolean
   placeholder?: string
 }) {
@@ -35,6 +43,7 @@ export function HowFields({
           not differ, too
         </label>
       )}
+      <StrategyFields steps={steps} faults={faults} onChange={part => onChange({ steps: { ...steps, ...part } })} />
       <label>
         Comment
         <input
