@@ -68,7 +68,7 @@ function Question({ intent, work }: { intent: Intent; work: Work }) {
           {plain(warning)}
         </p>
       ))}
-      <HowFields how={how} onChange={change} faults={faults} />
+      <HowFields how={how} onChange={change} faults={faults} isFirst={before === undefined} />
       {other && (
         <p role="alert" class="notice bad">
           Somebody has staged another configuration meanwhile: that one would be deployed. Close this, and deploy again.

@@ -14,19 +14,21 @@ export function useHow(): [How, (part: Partial<How>) => void] {
 }
 
 /**
- * Where it is chosen how something is deployed. `faults`: what the controller has said of the fields; `isPlanned`: a plan has
- * said what is restarted.
+ * Where it is chosen how something is deployed. `faults`: what the controller has said of the fields; `isFirst`: there
+ * are no nodes yet to go over; `isPlanned`: a plan has said what is restarted.
  */
 export function HowFields({
   how: { check, force, comment, steps },
   onChange,
   faults = [],
+  isFirst = false,
   isPlanned = false,
   placeholder = 'what it is for'
 }: {
   how: How
   onChange: (part: Partial<How>) => void
   faults?: readonly Schema['FieldError'][] | undefined
+  isFirst?: boolean
   isPlanned?: boolean
   placeholder?: string
 }) {
@@ -43,7 +45,9 @@ export function HowFields({
           not differ, too
         </label>
       )}
-      <StrategyFields steps={steps} faults={faults} onChange={part => onChange({ steps: { ...steps, ...part } })} />
+      {!isFirst && (
+        <StrategyFields steps={steps} faults={faults} onChange={part => onChange({ steps: { ...steps, ...part } })} />
+      )}
       <label>
         Comment
         <input

@@ -1,6 +1,5 @@
 import type { ComponentChildren } from 'preact'
 import { useId } from 'preact/hooks'
-import { useCluster } from '../context.js'
 import { plain } from '../model/format.js'
 import type { StepFields, StepNumber, Strategy } from '../model/strategy.js'
 import type { Schema } from '../model/types.js'
@@ -24,16 +23,15 @@ const strategies: readonly [Strategy | '', string][] = [
 /** Where it is chosen how a deployment goes over the nodes: in which steps, and what must hold before the next one. */
 export function StrategyFields(chosen: Chosen) {
   const { steps, onChange, faults } = chosen
-  const isFirst = useCluster(({ health }) => health?.reasons.some(({ code }) => code === 'not_deployed') === true)
-  // Where nothing is deployed there is nothing to go over.
-  if (isFirst) return null
+  const id = useId()
   const isInSteps = steps.strategy === 'by_role' || steps.strategy === 'rolling'
   const fault = faultOf(faults, 'strategy')
   return (
     <>
-      <label>
-        Nodes are changed
+      <div class="line">
+        <label for={id}>Nodes are changed</label>
         <select
+          id={id}
           value={steps.strategy ?? ''}
           onChange={event => onChange({ strategy: (event.currentTarget.value || undefined) as Strategy | undefined })}
         >
@@ -43,7 +41,7 @@ export function StrategyFields(chosen: Chosen) {
             </option>
           ))}
         </select>
-      </label>
+      </div>
       {fault !== undefined && <p class="fault text">{plain(fault)}</p>}
       {steps.strategy === 'rolling' && <Pace {...chosen} />}
       {isInSteps && (
@@ -181,7 +179,7 @@ function NumberField({
   const fault = faultOf(faults, name)
   return (
     <>
-      <div class="number">
+      <div class="line">
         <label for={`${id}-field`}>{label}</label>
         <input
           id={`${id}-field`}
