@@ -76,8 +76,7 @@ export type RolloutAction = 'pause' | 'resume' | 'promote' | 'revert' | 'cancel'
 export function actionsIn(phase: string, isPausing: boolean): RolloutAction[] {
   if (phase === 'reverting') return []
   const goesOn: RolloutAction = isPausing || phase === 'paused' ? 'resume' : 'pause'
-  if (phase === 'canary') return ['promote', ...(isPausing ? [goesOn] : []), 'revert', 'cancel']
-  return [goesOn, 'revert', 'cancel']
+  return [...(phase === 'canary' ? (['promote'] as const) : []), goesOn, 'revert', 'cancel']
 }
 
 type Args = ClusterRequest['arguments']

@@ -53,7 +53,8 @@ export function RolloutActions({ reqid, rollout, args }: Directed) {
       <div role="group" aria-label="Direct this deployment">
         {actions.map(action => (
           <button
-            key={action}
+            // Who presses one keeps the focus on what takes its place.
+            key={action === 'pause' || action === 'resume' ? 'wait' : action}
             type="button"
             aria-disabled={submission.isBusy}
             onClick={() => {
@@ -127,11 +128,11 @@ function Ask({
 
 function effectOf(action: Asking, { done, total, step, of, revision }: Rollout, args: Directed['args']): string {
   if (action === 'promote') return `The other ${counted(total - done, 'node')} are changed, too, step by step.`
+  const nodes = `The nodes of ${step === 1 ? 'step 1' : `steps 1 to ${step}`}`
   if (action === 'cancel' && args.auto_revert === false) {
-    return `The nodes of step 1 to ${step} stay as they are now, the others as they were, until revision ${revision} or another one is deployed.`
+    return `${nodes} stay as they are now, the others as they were, until revision ${revision} or another one is deployed.`
   }
-  const nodes = step === of ? 'All nodes that were to be changed' : `The nodes of step 1 to ${step}`
-  return `${nodes} restart, as they were before. The others are left alone.`
+  return `${nodes} restart, as they were before.${step < of ? ' The others are left alone.' : ''}`
 }
 
 function Failure({ of: { failure } }: { of: Pick<Submission, 'failure'> }) {

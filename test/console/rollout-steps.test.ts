@@ -93,7 +93,7 @@ await t.test('a phase allows what makes sense in it', async t => {
   t.same(actionsIn('watching', false), ['pause', 'revert', 'cancel'])
   t.same(actionsIn('changing', true), ['resume', 'revert', 'cancel'])
   t.same(actionsIn('paused', false), ['resume', 'revert', 'cancel'])
-  t.same(actionsIn('canary', false), ['promote', 'revert', 'cancel'])
+  t.same(actionsIn('canary', false), ['promote', 'pause', 'revert', 'cancel'])
   t.same(actionsIn('canary', true), ['promote', 'resume', 'revert', 'cancel'])
   t.same(actionsIn('reverting', true), [])
 })

@@ -107,7 +107,7 @@ await t.test(
       await dialog.getByLabel('At a time', { exact: true }).fill('0')
       await dialog.getByLabel('Canary: workers that come first').fill('1')
       await dialog.getByText('What must hold').click()
-      await dialog.getByLabel('Healthy for').fill('2')
+      await dialog.getByLabel('Healthy for').fill('4')
       await dialog.getByLabel('Drop at most').fill('500')
       await isFine(t, page)
       await dialog.getByLabel('Drop at most').press('Enter')
@@ -132,7 +132,7 @@ await t.test(
         strategy: 'rolling',
         max_parallel_percent: 50,
         canary: 1,
-        min_healthy_seconds: 2,
+        min_healthy_seconds: 4,
         max_drop_percent: 90
       })
     })
@@ -144,13 +144,13 @@ await t.test(
         await here.step(/Step 1 canary: worker-1$/).waitFor()
         await here.step(/Steps 2 to 3 3 nodes to come$/).waitFor()
         t.same([await here.bar.getAttribute('value'), await here.bar.getAttribute('max')], ['1', '4'])
-        await page.getByText('Before the next step: healthy for 2 s, drop at most 90% or as before').waitFor()
+        await page.getByText('Before the next step: healthy for 4 s, drop at most 90% or as before').waitFor()
         await page.getByText(/It waits to be promoted\. At .* it is taken back when nobody has decided\./).waitFor()
         await page
           .getByRole('list', { name: 'Nodes of this step' })
           .getByText(/^RUNNING · drop \d/)
           .waitFor()
-        t.same(await here.buttons.getByRole('button').allInnerTexts(), ['Promote…', 'Revert…', 'Cancel…'])
+        t.same(await here.buttons.getByRole('button').allInnerTexts(), ['Promote…', 'Pause', 'Revert…', 'Cancel…'])
         await isFine(t, page)
         await other.getByRole('heading', { name: 'A deployment is under way' }).waitFor()
         await isFine(t, other)
@@ -164,6 +164,11 @@ await t.test(
     )
 
     await t.test('one promotes it and the other shows that; who is too late is told so', async t => {
+      await here.button('Pause').focus()
+      await page.keyboard.press('Enter')
+      await here.buttons.getByText('It waits before its next step.').waitFor()
+      await here.button('Resume').waitFor()
+      t.equal(await page.evaluate('document.activeElement.textContent'), 'Resume', 'the focus stays')
       await here.button('Promote…').focus()
       await page.keyboard.press('Enter')
       const question = page.getByRole('dialog', { name: 'Promote the canary?' })
@@ -171,7 +176,7 @@ await t.test(
       await isFine(t, page)
       await there.button('Promote…').click()
       await other.getByRole('dialog').getByRole('button', { name: 'Promote' }).click()
-      await here.line(/step 2 of 3, worker-2 — /).waitFor()
+      await there.line(/^Revision 2: step 1 of 3, worker-1 — paused$/).waitFor()
       await question.getByRole('button', { name: 'Promote' }).click()
       await question.getByRole('alert').getByText('the rollout does not wait at a canary').waitFor()
       await isFine(t, page)
@@ -179,9 +184,6 @@ await t.test(
     })
 
     await t.test('it is paused, and resumed by the other, who has opened the page meanwhile', async t => {
-      await here.button('Pause').focus()
-      await page.keyboard.press('Enter')
-      await here.buttons.getByText('It waits before its next step.').waitFor()
       await here.line(/ — paused$/).waitFor()
       await page
         .getByRole('alert')
@@ -192,6 +194,12 @@ await t.test(
       await there.step(/Step 1 done: worker-1$/).waitFor()
       t.same(await there.buttons.getByRole('button').allInnerTexts(), ['Resume', 'Revert…', 'Cancel…'])
       await isFine(t, other)
+      await there.button('Resume').click()
+      await there.button('Pause').click()
+      await there.line(/step 2 of 3, worker-2, worker-3 — paused$/).waitFor()
+      await other.reload()
+      await there.step(/Step 1 done: worker-1$/).waitFor()
+      await there.step(/Step 2 done: worker-2, worker-3$/).waitFor()
       await there.button('Resume').click()
       await deployment.getByText('All nodes are as the configuration says.').waitFor()
       await deployment.getByRole('link', { name: 'revision 2' }).waitFor()
@@ -238,7 +246,7 @@ await t.test(
       await here.button('Revert…').focus()
       await page.keyboard.press('Enter')
       const question = page.getByRole('dialog', { name: 'Go back to what was before?' })
-      await question.getByText('The nodes of step 1 to 1 restart, as they were before.').waitFor()
+      await question.getByText('The nodes of step 1 restart, as they were before.').waitFor()
       await isFine(t, page)
       await page.keyboard.press('Escape')
       await question.waitFor({ state: 'hidden' })
@@ -256,7 +264,7 @@ await t.test(
         await deployWith({ 'Healthy for': '0.2', 'Canary: workers': '1' }, ['When a step fails'])
         await here.line(/ — canary$/).waitFor()
         await here.button('Cancel…').click()
-        await dialog.getByText(/^The nodes of step 1 to 1 stay as they are now/).waitFor()
+        await dialog.getByText(/^The nodes of step 1 stay as they are now/).waitFor()
         await isFine(t, page)
         await dialog.getByRole('button', { name: 'Cancel the deployment' }).click()
         await deployment.getByText('It has stopped on its way:').waitFor()
