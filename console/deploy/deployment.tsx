@@ -29,7 +29,6 @@ export function Deployment({ work }: { work: Work }) {
           id="rollout"
           title="Deployment in steps"
           deployment={{ request: other, nodes: [] }}
-          work={work}
         />
       )}
     </>
@@ -45,7 +44,8 @@ function Progress({
   id: string
   title: string
   deployment: Accepted
-  work: Work
+  /** Undefined where it is not of the text that is edited. */
+  work?: Work
 }) {
   const request: TrackedRequest = useRequest(accepted.reqid, accepted) ?? accepted
   const heading = useArrival(accepted.reqid)
@@ -73,12 +73,12 @@ function Progress({
         <p>The nodes are checked first: nothing is changed until all of them have passed.</p>
       )}
       <DeploymentEnding request={request}>
-        {isPlanRefused(request) && (
+        {work && isPlanRefused(request) && (
           <button type="button" aria-disabled={isBusy} onClick={() => work.plan()}>
             Plan anew
           </button>
         )}
-        {hasStopped && mayAct && (
+        {work && hasStopped && mayAct && (
           <button type="button" aria-disabled={isBusy} onClick={() => work.prepare()}>
             Deploy again…
           </button>

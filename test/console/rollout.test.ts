@@ -71,7 +71,6 @@ await t.test(
       await page.keyboard.press('ControlOrMeta+a')
       await page.keyboard.insertText(JSON.stringify(config, null, 2))
     }
-    for (const tab of [page, other]) tab.setDefaultTimeout(20_000) // XX
     const dialog = page.getByRole('dialog')
     const deployment = page.getByRole('region', { name: 'Deployment', exact: true })
     const here = rolloutOn(page)
