@@ -130,8 +130,9 @@ export function stepsOf(
     const now = nodes.get(node)?.state
     const [result, step] = [told.get(node), busy.get(node)]
     // Why is told with its outputs.
-    if (result && isTakenBack(result))
+    if (result && isTakenBack(result)) {
       return { node, phase: 'done', tone: 'doubt', text: `${now ?? 'gone'}, as before` }
+    }
     if (result && !result.success) return { node, phase: 'failed', tone: 'bad', text: now ?? 'failed' }
     if (result) return { node, phase: 'done', tone: 'good', text: now ?? 'done' }
     if (step && state === 'pending') {
