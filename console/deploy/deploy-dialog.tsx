@@ -42,6 +42,7 @@ function Question({ intent, work }: { intent: Intent; work: Work }) {
   const other = useCluster(({ requests }) => stagedSince(requests, staged.request))
   const isBusy = useDesk(({ state }) => state.busy !== undefined)
   const failure = useDesk(({ state }) => state.failure)
+  const faults = useDesk(({ state }) => state.faults)
   const consequences = useMemo(() => {
     const nodes = new Map([...groups.values()].flat().map(node => [node.node, node]))
     return consequencesOf({ difference, configuration, nodes, instances, health, force })
@@ -67,7 +68,7 @@ function Question({ intent, work }: { intent: Intent; work: Work }) {
           {plain(warning)}
         </p>
       ))}
-      <HowFields how={how} onChange={change} />
+      <HowFields how={how} onChange={change} faults={faults} isFirst={before === undefined} />
       {other && (
         <p role="alert" class="notice bad">
           Somebody has staged another configuration meanwhile: that one would be deployed. Close this, and deploy again.

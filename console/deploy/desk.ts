@@ -2,7 +2,7 @@ import { createContext } from 'preact'
 import { useContext, useEffect, useReducer, useRef, type MutableRef } from 'preact/hooks'
 import type { Problem } from '../model/configuration-problems.js'
 import type { Difference, Configuration } from '../model/configuration-difference.js'
-import type { ClusterRequest } from '../model/types.js'
+import type { ClusterRequest, Schema } from '../model/types.js'
 import { Draft } from './draft.js'
 
 /** A configuration that is staged. */
@@ -38,6 +38,8 @@ export interface DeskState {
   /** What was done last. */
   news: string | undefined
   failure: string | undefined
+  /** What the controller has said of single fields, where it has refused what was sent. */
+  faults: readonly Schema['FieldError'][]
   staged: Staged | undefined
   /** What the viewer is asked before it is deployed. */
   asked: Intent | undefined
@@ -55,6 +57,7 @@ const empty: DeskState = {
   busy: undefined,
   news: undefined,
   failure: undefined,
+  faults: [],
   staged: undefined,
   asked: undefined,
   check: undefined,

@@ -1,24 +1,34 @@
 import { useState } from 'preact/hooks'
 import type { How } from '../model/deployment.js'
+import { noStepFields } from '../model/strategy.js'
+import type { Schema } from '../model/types.js'
+import { StrategyFields } from './strategy.js'
 
 /** More the controller does not take. */
 const commentMax = 500
 
 /** Returns how something is deployed unless something else is chosen, and what chooses. */
 export function useHow(): [How, (part: Partial<How>) => void] {
-  const [how, setHow] = useState<How>({ check: true, force: false, comment: '' })
+  const [how, setHow] = useState<How>({ check: true, force: false, comment: '', steps: noStepFields })
   return [how, part => setHow(before => ({ ...before, ...part }))]
 }
 
-/** Where it is chosen how something is deployed. `isPlanned`: a plan has said what is restarted. */
+/**
+ * Where it is chosen how something is deployed. `faults`: what the controller has said of the fields; `isFirst`: there
+ * are no nodes yet to go over; `isPlanned`: a plan has said what is restarted.
+ */
 export function HowFields({
-  how: { check, force, comment },
+  how: { check, force, comment, steps },
   onChange,
+  faults = [],
+  isFirst = false,
   isPlanned = false,
   placeholder = 'what it is for'
 }: {
   how: How
   onChange: (part: Partial<How>) => void
+  faults?: readonly Schema['FieldError'][] | undefined
+  isFirst?: boolean
   isPlanned?: boolean
   placeholder?: string
 }) {
@@ -34,6 +44,9 @@ export function HowFields({
           <input type="checkbox" checked={force} onChange={() => onChange({ force: !force })} /> Restart nodes that do
           not differ, too
         </label>
+      )}
+      {!isFirst && (
+        <StrategyFields steps={steps} faults={faults} onChange={part => onChange({ steps: { ...steps, ...part } })} />
       )}
       <label>
         Comment

@@ -6,7 +6,7 @@ import type { ClusterRequest } from '../model/types.js'
 import { Link } from '../parts/link.js'
 import { RequestProgress, useRequest } from '../parts/request-progress.js'
 import { StateMark } from '../parts/state-mark.js'
-import { useSubmit } from '../parts/submit.js'
+import { faultsIn, useSubmit } from '../parts/submit.js'
 import { Table } from '../parts/table.js'
 import { DeskContext, useArrival, useDesk } from './desk.js'
 import { HowFields, useHow } from './how.js'
@@ -108,7 +108,7 @@ function Next({
   return (
     <form onSubmit={go}>
       {isWhole ? (
-        <HowFields how={how} onChange={change} isPlanned />
+        <HowFields how={how} onChange={change} faults={faultsIn(failure)} isPlanned />
       ) : (
         <p>Not all hosts have told what is to be done: only a plan of all of them can be deployed exactly.</p>
       )}

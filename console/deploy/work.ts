@@ -139,12 +139,15 @@ export class Work {
   /** Does something, and tells why it failed. Returns whether it did not. */
   async #do(busy: string, act: () => void | Promise<void>): Promise<boolean> {
     if (this.#desk.state.busy !== undefined) return false
-    this.#desk.set({ busy, failure: undefined })
+    this.#desk.set({ busy, failure: undefined, faults: [] })
     try {
       await act()
       return true
     } catch (error) {
-      this.#desk.set({ failure: (error as Error).message })
+      this.#desk.set({
+        failure: (error as Error).message,
+        faults: error instanceof Refusal ? error.errors : []
+      })
       return false
     } finally {
       this.#desk.set({ busy: undefined })

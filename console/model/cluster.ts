@@ -1,9 +1,12 @@
+import { stepsAfter, type StepNodes } from './rollout.js'
 import { noTotals, withStats, type Totals } from './totals.js'
 import type { ClusterRequest, DomainEvent, Health, Instance, Node, NodeStats, Schema, Snapshot } from './types.js'
 
-/** A request, and what it waits for while it is pending. */
+/** A request, and what the stream tells of it while it is pending. */
 export interface TrackedRequest extends ClusterRequest {
   waiting?: readonly Schema['NodeStep'][] | undefined
+  /** The steps that are known of a deployment that goes over the nodes in steps. */
+  steps?: StepNodes | undefined
 }
 
 /**
@@ -193,8 +196,10 @@ function requestAfter(before: TrackedRequest | undefined, event: DomainEvent): T
   switch (event.type) {
     case 'request_progress':
       return before && withProgress(before, event)
+    case 'rollout_progress':
+      return before && withRollout(before, event)
     case 'request_expired':
-      return before && { ...before, state: 'expired', finished_at: event.time }
+      return before && { ...over(before), state: 'expired', finished_at: event.time }
     default:
   }
   if ('arguments' in event) {
@@ -214,7 +219,7 @@ function requestAfter(before: TrackedRequest | undefined, event: DomainEvent): T
   }
   if ('success' in event && before) {
     const { state, success, results, warnings, time } = event
-    return { ...before, state, success, results, warnings, finished_at: time, waiting: [] }
+    return { ...over(before), state, success, results, warnings, finished_at: time, waiting: [] }
   }
   return before
 }
@@ -226,4 +231,24 @@ function withProgress(
   const told = new Set([...results, ...waiting].map(({ node }) => node))
   const still = (before.waiting ?? []).filter(({ node }) => !told.has(node))
   return { ...before, results: [...before.results, ...results], waiting: [...still, ...waiting] }
+}
+
+function withRollout(
+  before: TrackedRequest,
+  {
+    type: _type,
+    cursor: _cursor,
+    time: _time,
+    reqid: _reqid,
+    ...rollout
+  }: Extract<DomainEvent, { type: 'rollout_progress' }>
+): TrackedRequest {
+  const known = before.steps ?? (before.rollout ? stepsAfter(new Map(), before.rollout) : new Map())
+  // Its nodes have results only when all of it is over.
+  return { ...before, rollout, steps: stepsAfter(known, rollout), waiting: [] }
+}
+
+/** Returns a request without what is told of it only while it is pending. */
+function over({ rollout: _rollout, steps: _steps, ...request }: TrackedRequest): TrackedRequest {
+  return request
 }

@@ -2,7 +2,8 @@ import type { Configuration, Difference } from './configuration-difference.js'
 import { counted, plain } from './format.js'
 import { named } from './selection.js'
 import { toneOf, type Tone } from './states.js'
-import type { ClusterRequest, Health, Instance, Node } from './types.js'
+import { stepArguments, type StepFields } from './strategy.js'
+import type { ClusterRequest, Health, Instance, Node, RequestResult } from './types.js'
 import type { TrackedRequest } from './cluster.js'
 
 /** What a deployment does to some nodes. */
@@ -129,6 +130,9 @@ export function stepsOf(
     const now = nodes.get(node)?.state
     const [result, step] = [told.get(node), busy.get(node)]
     // Why is told with its outputs.
+    if (result && isTakenBack(result)) {
+      return { node, phase: 'done', tone: 'doubt', text: `${now ?? 'gone'}, as before` }
+    }
     if (result && !result.success) return { node, phase: 'failed', tone: 'bad', text: now ?? 'failed' }
     if (result) return { node, phase: 'done', tone: 'good', text: now ?? 'done' }
     if (step && state === 'pending') {
@@ -162,24 +166,74 @@ export interface How {
   check: boolean
   force: boolean
   comment: string
+  steps: StepFields
 }
 
 /** Returns the arguments of a deployment: what is as it would be without them is left out. */
-export function argsOf({ check, force, comment }: How): { check?: boolean; force?: boolean; comment?: string } {
+export function argsOf({ check, force, comment, steps }: How): Partial<ClusterRequest['arguments']> {
   const text = comment.trim()
-  return { ...(force ? { force } : {}), ...(check ? {} : { check }), ...(text === '' ? {} : { comment: text }) }
+  return {
+    ...(force ? { force } : {}),
+    ...(check ? {} : { check }),
+    ...(text === '' ? {} : { comment: text }),
+    ...stepArguments(steps)
+  }
 }
 
 /** Whether a deployment was refused that was to do what a plan has told, and nothing else. */
-export const isPlanRefused = (request: ClusterRequest): boolean =>
-  request.arguments.plan !== undefined &&
-  request.state === 'failed' &&
-  request.results.every(({ node }) => node === undefined)
+export const isPlanRefused = ({ arguments: { plan }, state, results }: ClusterRequest): boolean =>
+  plan !== undefined &&
+  state === 'failed' &&
+  results.every(({ node }) => node === undefined) &&
+  // One that was cancelled before its first step is as short.
+  results.some(({ error = '' }) => error.includes(plan))
+
+/**
+ * What has come of a deployment that is over. `deployed`: it has gone over all nodes, `stopped`: over some, and what was
+ * changed stays; both as a revision. `reverted`: what was before is deployed, with the number of that revision.
+ * `nothing`: nothing was changed. `unknown`: the controller has not seen its end.
+ */
+export interface Ending {
+  kind: 'deployed' | 'stopped' | 'reverted' | 'nothing' | 'unknown'
+  revision?: number | undefined
+}
+
+/** Returns what has come of a deployment; undefined while it is pending. */
+export function endingOf({ state, results }: ClusterRequest): Ending | undefined {
+  if (state === 'pending') return undefined
+  const whole = results.findLast(
+    ({ node, data }) => node === undefined && (data?.id !== undefined || data?.revision !== undefined)
+  )
+  const { revision, reverted } = whole?.data ?? {}
+  if (whole?.success) return { kind: 'deployed', revision }
+  if (reverted) return { kind: 'reverted', revision }
+  if (whole && revision !== undefined) return { kind: 'stopped', revision }
+  return { kind: ['failed', 'partial', 'succeeded'].includes(state) ? 'nothing' : 'unknown' }
+}
 
 /** Returns the number of the revision that a deployment has become; undefined where it has become none, or not yet. */
-export const revisionOf = ({ results }: ClusterRequest): number | undefined =>
-  results.findLast(({ success, data }) => success && data?.revision !== undefined)?.data?.revision
+export function revisionOf(request: ClusterRequest): number | undefined {
+  const ending = endingOf(request)
+  return ending?.kind === 'deployed' || ending?.kind === 'stopped' ? ending.revision : undefined
+}
 
-/** Whether a deployment has changed anything: one whose check has failed, or that was refused, has not. */
-export const hasDeployed = ({ results }: ClusterRequest): boolean =>
-  results.some(({ success, node, data }) => success && node === undefined && data?.id !== undefined)
+/** Whether a deployment may have changed anything: one whose check has failed, or that was refused, has not. */
+export function hasDeployed(request: ClusterRequest): boolean {
+  const ending = endingOf(request)
+  return ending !== undefined && ending.kind !== 'nothing'
+}
+
+/** Whether a node has failed at nothing itself: it has gone back with the others. */
+export const isTakenBack = ({ success, node, error }: RequestResult): boolean =>
+  !success && node !== undefined && error === 'reverted'
+
+/** Returns the name of the node for which a deployment has ended; undefined where it was for none. */
+export function culpritOf({ results }: ClusterRequest): string | undefined {
+  const failed = results.filter(({ success, node }) => !success && node !== undefined)
+  const own = failed.find(result => !isTakenBack(result))
+  if (own) return own.node
+  const why = results.findLast(({ node }) => node === undefined)?.error ?? ''
+  // Its figures were told there, or that it has ended while it was watched.
+  const subject = /^(?:reverted to .*?: )?([^ :]+)[ :]/.exec(why)?.[1]
+  return failed.find(({ node }) => node === subject)?.node
+}

@@ -1,4 +1,5 @@
 import { plain } from './format.js'
+import { named } from './selection.js'
 import { toneOf, toneOfRequest, type Tone } from './states.js'
 import type { DomainEvent } from './types.js'
 
@@ -60,7 +61,7 @@ function ofType(event: DomainEvent): Pick<EventWords, 'tone' | 'text'> {
 
 function ofRollout({ phase, step, of, nodes, reason }: Extract<DomainEvent, { type: 'rollout_progress' }>): string {
   const why = reason === undefined ? '' : `: ${reason}`
-  return plain(`Step ${step} of ${of}, ${nodes.join(', ')}: ${phase}${why}`)
+  return plain(`Step ${step} of ${of}, ${named(nodes.map(node => ({ node })))}: ${phase}${why}`)
 }
 
 function ofProgress({

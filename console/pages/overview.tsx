@@ -1,6 +1,7 @@
 import { Link } from '../parts/link.js'
 import { useCluster, useStatsWatch } from '../context.js'
 import { bytes, count, counted, lag, percent, plain } from '../model/format.js'
+import { lineOf } from '../model/rollout.js'
 import { countStates, toneOf } from '../model/states.js'
 import type { Health } from '../model/types.js'
 import { EventLine } from '../parts/event-line.js'
@@ -17,6 +18,7 @@ export function Overview() {
   return (
     <Page title="Overview" help="operating#health">
       <HealthCard />
+      <UnderWay />
       <Totals />
       <section aria-labelledby="map">
         <h2 id="map">Hosts and nodes</h2>
@@ -24,6 +26,24 @@ export function Overview() {
       </section>
       <Last />
     </Page>
+  )
+}
+
+/** A deployment in steps that is under way: the line leads to it. */
+function UnderWay() {
+  const request = useCluster(({ requests }) => [...requests.values()].find(({ rollout }) => rollout !== undefined))
+  if (!request?.rollout) return null
+  const { reqid, rollout } = request
+  return (
+    <section aria-labelledby="under-way">
+      <h2 id="under-way">
+        <StateMark tone={rollout.phase === 'reverting' ? 'bad' : 'busy'} /> A deployment is under way
+      </h2>
+      <p class="text" aria-live="polite">
+        <Link href={`/requests/${reqid}`}>{lineOf(rollout)}</Link>
+      </p>
+      <progress max={rollout.total} value={rollout.done} aria-label="Nodes that are changed, and healthy" />
+    </section>
   )
 }
 
@@ -62,6 +82,7 @@ function Reasons({ reasons }: Pick<Health, 'reasons'>) {
       {plain(message)} {node !== undefined && <Link href={`/nodes/${node}`}>Show {node}</Link>}
       {node === undefined && instance !== undefined && <Link href={`/hosts/${instance}`}>Show {instance}</Link>}
       {code === 'not_deployed' && <Link href="/deploy">Deploy a configuration</Link>}
+      {code === 'rollout_interrupted' && <Link href="/revisions">Revisions</Link>}
       {code === 'redeploy_needed' && <Link href="/deploy">Deploy again</Link>}
     </li>
   ))

@@ -4,6 +4,7 @@ import { nameOf } from '../model/event-words.js'
 import { plain, span } from '../model/format.js'
 import { toneOfRequest } from '../model/states.js'
 import type { DomainEvent, RequestResult } from '../model/types.js'
+import { DeploymentEnding } from '../parts/deployment-ending.js'
 import { EventLine } from '../parts/event-line.js'
 import { Json } from '../parts/json.js'
 import { ListFoot } from '../parts/list-foot.js'
@@ -66,6 +67,11 @@ export function RequestPage({ reqid }: { reqid: string }) {
         </dl>
         <Json name="Arguments" value={args} />
         <RequestProgress accepted={request} nodes={args.nodes ?? []} />
+        {type === 'deploy' && (
+          <DeploymentEnding request={request}>
+            {state !== 'succeeded' && <Link href="/deploy">Deploy again</Link>}
+          </DeploymentEnding>
+        )}
       </section>
       <section aria-labelledby="results">
         <h2 id="results">Results</h2>

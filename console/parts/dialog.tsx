@@ -1,13 +1,15 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 
-/** The buttons at the end of a form that asks: to do it, and not to. */
+/** The buttons at the end of a form that asks: to do it, and not to. `back`: what is said where it is to cancel something. */
 export function DialogButtons({
   label,
+  back = 'Cancel',
   isDisabled,
   onCancel
 }: {
   label: string
+  back?: string
   isDisabled: boolean
   onCancel: () => void
 }) {
@@ -17,7 +19,7 @@ export function DialogButtons({
         {label}
       </button>
       <button type="button" onClick={onCancel}>
-        Cancel
+        {back}
       </button>
     </p>
   )

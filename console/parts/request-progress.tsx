@@ -1,13 +1,16 @@
 import { useEffect, useState } from 'preact/hooks'
 import { Link } from './link.js'
 import { api, useCluster, useShared } from '../context.js'
+import { isTakenBack } from '../model/deployment.js'
 import { nameOf } from '../model/event-words.js'
 import { counted, plain } from '../model/format.js'
+import { named } from '../model/selection.js'
 import { toneOfRequest } from '../model/states.js'
 import type { TrackedRequest } from '../model/cluster.js'
 import type { ClusterRequest, RequestResult } from '../model/types.js'
 import { Findings } from './findings.js'
 import { Output } from './output.js'
+import { RolloutProgress } from './rollout.js'
 import { StateMark } from './state-mark.js'
 
 /** Returns a request as the stream tells of it; one that it does not know any more is read once. */
@@ -53,7 +56,7 @@ export function RequestProgress({
   hasTable?: boolean
 }) {
   const request: TrackedRequest = useRequest(accepted.reqid, accepted) ?? accepted
-  const { state, results, waiting = [], warnings } = request
+  const { state, results, waiting = [], warnings, rollout } = request
   const ofNodes = results.filter(({ node }) => node !== undefined)
   const total = Math.max(nodes.length, new Set(ofNodes.map(({ node }) => node)).size)
   const done = new Set(ofNodes.map(({ node }) => node)).size
@@ -61,12 +64,14 @@ export function RequestProgress({
     <div class={`progress ${toneOfRequest(state)}`}>
       <p role="status">
         <StateMark tone={toneOfRequest(state)} /> {nameOf(request.type)}: <strong>{state}</strong>
-        {total > 0 && `, ${done} of ${counted(total, 'node')}`} <Link href={`/requests/${request.reqid}`}>Request</Link>
+        {total > 0 && !rollout && `, ${done} of ${counted(total, 'node')}`}{' '}
+        <Link href={`/requests/${request.reqid}`}>Request</Link>
       </p>
-      {state === 'pending' && total > 0 && (
+      {state === 'pending' && rollout && <RolloutProgress request={request} rollout={rollout} />}
+      {state === 'pending' && !rollout && total > 0 && (
         <progress max={total} value={done} aria-label={`${nameOf(request.type)}: nodes that are done`} />
       )}
-      {state === 'pending' && waiting.length > 0 && (
+      {state === 'pending' && !rollout && waiting.length > 0 && (
         <p>
           Waits for{' '}
           {waiting
@@ -86,9 +91,10 @@ export function RequestProgress({
 
 const failuresShown = 20
 
-/** What has failed, with the last outputs of nodes that have. */
+/** What has failed, with the last outputs of nodes that have; those that only went back with the others in a line. */
 export function Failures({ results }: { results: readonly RequestResult[] }) {
-  const failed = results.filter(({ success }) => !success)
+  const failed = results.filter(result => !result.success && !isTakenBack(result))
+  const back = results.filter(isTakenBack)
   if (failed.length === 0) return null
   return (
     <ul class="failures">
@@ -103,6 +109,12 @@ export function Failures({ results }: { results: readonly RequestResult[] }) {
         </li>
       ))}
       {failed.length > failuresShown && <li>and {failed.length - failuresShown} more</li>}
+      {back.length > 0 && (
+        <li>
+          <StateMark tone="doubt" /> {counted(back.length, 'node')} taken back:{' '}
+          <span class="text">{named(back.map(({ node = '' }) => ({ node })))}</span>
+        </li>
+      )}
     </ul>
   )
 }

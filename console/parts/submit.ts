@@ -52,6 +52,10 @@ export function useSubmission<Args>(send: (args: Args, key: string) => Promise<C
   return { request, isBusy, failure, submit: submitOnce, reset }
 }
 
+/** Returns what a refusal says of single fields. */
+export const faultsIn = (failure: Submission['failure']): Refusal['errors'] =>
+  failure && 'errors' in failure ? failure.errors : []
+
 const waitSeconds = 30
 
 /**

@@ -1,13 +1,13 @@
 import { useState } from 'preact/hooks'
 import { HowFields, useHow } from '../deploy/how.js'
-import { argsOf, revisionOf } from '../model/deployment.js'
+import { argsOf } from '../model/deployment.js'
 import { plain } from '../model/format.js'
 import { summaryOf, type Revision } from '../model/revisions.js'
 import type { ClusterRequest } from '../model/types.js'
+import { DeploymentEnding } from '../parts/deployment-ending.js'
 import { Dialog, DialogButtons } from '../parts/dialog.js'
-import { Link } from '../parts/link.js'
 import { RequestProgress, useRequest } from '../parts/request-progress.js'
-import { useSubmit, type Submission } from '../parts/submit.js'
+import { faultsIn, useSubmit, type Submission } from '../parts/submit.js'
 import { useDifference } from './read.js'
 
 /** A button that deploys a revision again, after it has asked, and what comes of it. `deployed`: the one that is. */
@@ -67,7 +67,7 @@ function Ask({
           <li>It becomes a revision of its own, and is staged, in place of what is staged now.</li>
           <li>Options, feeds of intelligence, and which nodes an operator has stopped, stay as they are.</li>
         </ul>
-        <HowFields how={how} onChange={change} placeholder={`revision ${revision} again`} />
+        <HowFields how={how} onChange={change} faults={faultsIn(failure)} placeholder={`revision ${revision} again`} />
         {failure && (
           <p role="alert" class="notice bad text">
             {plain(failure.message)}
@@ -98,15 +98,10 @@ function Instead({ revision, deployed }: { revision: number; deployed: number | 
 
 function Outcome({ accepted }: { accepted: ClusterRequest }) {
   const request = useRequest(accepted.reqid, accepted) ?? accepted
-  const made = revisionOf(request)
   return (
     <>
       <RequestProgress accepted={accepted} nodes={[]} />
-      {made !== undefined && (
-        <p>
-          It is <Link href={`/revisions/${made}`}>revision {made}</Link> now.
-        </p>
-      )}
+      <DeploymentEnding request={request} />
     </>
   )
 }

@@ -7,6 +7,7 @@ import {
   withHistory,
   withLists
 } from '../../console/model/cluster.js'
+import type { Rollout } from '../../console/model/rollout.js'
 import type { ClusterRequest, DomainEvent, Node, Snapshot } from '../../console/model/types.js'
 
 const time = '2026-11-22T14:48:56.123Z'
@@ -114,6 +115,42 @@ await t.test('a request is followed from its event to its response', async t => 
   cluster = step(cluster, { type: 'restart_response', reqid, state: 'partial', success: false, results, warnings: [] })
   t.match(cluster.requests.get(reqid), { state: 'partial', results, waiting: [], finished_at: time })
   t.equal(step(cluster, { type: 'request_progress', reqid: 'other', results: [] }).requests, cluster.requests)
+})
+
+await t.test('a deployment in steps is followed, also from its middle', async t => {
+  const rollout: Rollout = { revision: 12, phase: 'watching', step: 2, of: 3, nodes: ['w-2'], done: 1, total: 4 }
+  const deploy = { ...pending('d'), type: 'deploy' as const, rollout }
+  let cluster = clusterOf([snapshot({ requests: [deploy] })], nothingKnown)
+  const tell = (more: object) => {
+    cluster = afterEvent(cluster, stamped({ type: 'rollout_progress', reqid: 'd', ...rollout, ...more }))
+    return cluster.requests.get('d')!
+  }
+  cluster = afterEvent(
+    cluster,
+    stamped({
+      type: 'request_progress',
+      reqid: 'd',
+      results: [],
+      waiting: [{ node: 'w-2', state: 'starting', seconds: 5 }]
+    })
+  )
+  const next = { phase: 'changing', step: 3, nodes: ['w-3', 'w-4'], done: 2 }
+  const then = tell(next)
+  t.same(then.rollout, { ...rollout, ...next }, 'without what is of the event')
+  t.same(then.waiting, [], 'those of the step before have no results yet')
+  t.same(
+    [...then.steps!],
+    [
+      [2, ['w-2']],
+      [3, ['w-3', 'w-4']]
+    ]
+  )
+  const back = tell({ ...next, phase: 'reverting', nodes: ['w-1', 'w-2', 'w-3', 'w-4'], reason: 'w-3: exited' })
+  t.equal(back.rollout!.reason, 'w-3: exited')
+  t.same(back.steps!.get(3), ['w-3', 'w-4'])
+  const answer = { state: 'failed', success: false, results: [], warnings: [] }
+  cluster = afterEvent(cluster, stamped({ type: 'deploy_response', reqid: 'd', ...answer }))
+  t.notOk(cluster.requests.get('d')!.rollout ?? cluster.requests.get('d')!.steps, 'it is not under way any more')
 })
 
 await t.test('of a watch that has ended nothing is kept: consoles begin one after the other all day', t => {

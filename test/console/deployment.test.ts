@@ -1,6 +1,16 @@
 import t from 'tap'
 import { differenceOf, type Configuration } from '../../console/model/configuration-difference.js'
-import { consequencesOf, hasDeployed, stagedSince, stepsOf, summaryOf } from '../../console/model/deployment.js'
+import {
+  consequencesOf,
+  culpritOf,
+  endingOf,
+  hasDeployed,
+  isPlanRefused,
+  revisionOf,
+  stagedSince,
+  stepsOf,
+  summaryOf
+} from '../../console/model/deployment.js'
 import type { ClusterRequest, Node } from '../../console/model/types.js'
 
 const before: Configuration = {
@@ -170,6 +180,82 @@ await t.test('a deployment that was refused has changed nothing', async t => {
   const failed = { reqid: 'r', success: false, node: 'w-1', error: 'no such interface' }
   t.notOk(hasDeployed(request({ state: 'failed', results: [failed] })))
   t.ok(hasDeployed(request({ state: 'partial', results: [failed, { reqid: 'r', success: true, data: { id: '1' } }] })))
+})
+
+await t.test('of a deployment in steps it is told where it has ended', async t => {
+  const whole = (error: string, data?: object) => ({ reqid: 'r', success: false, error, ...(data && { data }) })
+  const back = (node: string, error = 'reverted') => ({ reqid: 'r', success: false, node, instance: 'b', error })
+  const told = (state: string, ...results: object[]) => {
+    const one = request({ state: state as never, results: results as never, arguments: { plan: 'p' } })
+    const { kind, revision } = endingOf(one)!
+    return [kind, revision, revisionOf(one), hasDeployed(one), culpritOf(one), isPlanRefused(one)]
+  }
+  const reverted = { id: '1', revision: 11, reverted: true }
+  t.same(told('succeeded', { reqid: 'r', success: true, data: { id: '1', revision: 12 } }), [
+    'deployed',
+    12,
+    12,
+    true,
+    undefined,
+    false
+  ])
+  t.same(
+    told('failed', back('w-1'), back('w-2', 'exited with code 1'), whole('reverted to revision 11: w-2: …', reverted)),
+    ['reverted', 11, undefined, true, 'w-2', false]
+  )
+  t.same(
+    told('failed', back('w-1'), back('w-2'), whole('reverted to revision 11: w-2 drops 30 % of its packets', reverted)),
+    ['reverted', 11, undefined, true, 'w-2', false],
+    'its figures were told at the end only'
+  )
+  t.same(
+    told(
+      'failed',
+      back('w-1'),
+      whole('reverted to what was deployed before: ada has reverted it', { id: '1', reverted: true })
+    ),
+    ['reverted', undefined, undefined, true, undefined, false]
+  )
+  t.same(
+    told(
+      'partial',
+      { reqid: 'r', success: true, node: 'w-1' },
+      back('w-2', 'exited'),
+      whole('w-2: exited: 1 of 2 nodes are changed', { revision: 12 })
+    ),
+    ['stopped', 12, 12, true, 'w-2', false]
+  )
+  t.same(told('failed', whole('ada has cancelled it: nothing was changed')), [
+    'nothing',
+    undefined,
+    undefined,
+    false,
+    undefined,
+    false
+  ])
+  t.same(told('failed', whole('what is to be done has changed since plan p: w-1')), [
+    'nothing',
+    undefined,
+    undefined,
+    false,
+    undefined,
+    true
+  ])
+  t.match(told('interrupted', whole('request interrupted')), ['unknown', undefined, undefined, true])
+  t.match(told('timed_out', whole('request timed out', { revision: 12 })), ['stopped', 12, 12, true])
+  t.equal(endingOf(request({})), undefined)
+})
+
+await t.test('a node that went back with the others has not failed', async t => {
+  const results = [
+    { reqid: 'r', success: false, node: 'w-1', error: 'reverted' },
+    { reqid: 'r', success: false, node: 'w-2', error: 'exited' }
+  ]
+  const nodes = new Map([['w-1', { node: 'w-1', state: 'RUNNING' } as Node]])
+  t.match(stepsOf(request({ state: 'failed', results }), ['w-1', 'w-2'], nodes), [
+    { node: 'w-2', phase: 'failed' },
+    { node: 'w-1', phase: 'done', tone: 'doubt', text: 'RUNNING, as before' }
+  ])
 })
 
 await t.test('who stages after somebody else is told of', async t => {

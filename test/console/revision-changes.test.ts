@@ -1,5 +1,6 @@
 import t from 'tap'
 import { argsOf, isPlanRefused, revisionOf } from '../../console/model/deployment.js'
+import { noStepFields } from '../../console/model/strategy.js'
 import {
   changesOf,
   choiceOf,
@@ -98,11 +99,12 @@ await t.test('a URL names a revision, or none', async t => {
 })
 
 await t.test('a deployment has what was chosen, and is one of the plan only where that was asked', async t => {
-  t.same(argsOf({ check: true, force: false, comment: ' \n' }), {})
-  t.same(argsOf({ check: false, force: true, comment: ' why ' }), { check: false, force: true, comment: 'why' })
+  const steps = noStepFields
+  t.same(argsOf({ check: true, force: false, comment: ' \n', steps }), {})
+  t.same(argsOf({ check: false, force: true, comment: ' why ', steps }), { check: false, force: true, comment: 'why' })
   const request = (more: Partial<ClusterRequest>) =>
     ({ state: 'failed', arguments: {}, results: [], ...more }) as ClusterRequest
-  const whole = { reqid: 'r', success: false, error: 'what is to be done has changed' }
+  const whole = { reqid: 'r', success: false, error: 'what is to be done has changed since plan p: w-1' }
   const planned = { plan: 'p' }
   t.ok(isPlanRefused(request({ arguments: planned, results: [whole] })))
   t.notOk(isPlanRefused(request({ results: [whole] })))
@@ -110,5 +112,9 @@ await t.test('a deployment has what was chosen, and is one of the plan only wher
   t.notOk(isPlanRefused(request({ arguments: planned, state: 'pending' })))
   t.equal(revisionOf(request({ results: [whole, { reqid: 'r', success: true, data: { revision: 7 } }] })), 7)
   t.equal(revisionOf(request({ results: [whole] })), undefined)
-  t.equal(revisionOf(request({ results: [{ ...whole, data: { revision: 6 } }] })), undefined, 'the one it went back to')
+  t.equal(
+    revisionOf(request({ results: [{ ...whole, data: { revision: 6, reverted: true } }] })),
+    undefined,
+    'the one it went back to'
+  )
 })
