@@ -172,7 +172,8 @@ export const generators: readonly Generator[] = [
     tools: [goTools],
     remarks: [
       { text: /^INFO/, reason: 'what it leaves out as it is told to' },
-      { text: /Ensuring "status" matching HTTP status code will not be enforced/, reason: 'a member of every Problem' }
+      { text: /Ensuring "status" matching HTTP status code will not be enforced/, reason: 'a member of every Problem' },
+      { text: /original_name": "ETag", "canonical_name": "Etag"/, reason: 'as RFC 9110 writes it' }
     ]
   },
   {
