@@ -72,7 +72,11 @@ export class Model {
   async check(world: World): Promise<void> {
     await eventually(async () => assert.deepEqual((await world.connected()).sort(), [...hosts]))
     if (this.asked) await this.#learn(world, this.asked)
-    await eventually(() => this.#checkNow(world))
+    await eventually(() => this.#checkNow(world)).catch(async (error: Error) => {
+      const last = await world.request(world.reqids.at(-1)!)
+      error.message += `\nafter ${this.endings.join(', ')}; the last request: ${JSON.stringify(last)}; deployed: ${JSON.stringify(this.deployed.configuration.nodes)}`
+      throw error
+    })
     // It stays so.
     await sleep(300)
     await this.#checkNow(world)
@@ -143,7 +147,8 @@ export class Model {
       const { name, instance, env } = node
       const own = processes.filter(one => one.node === name)
       const isWanted = !this.stopped.has(name)
-      const seen = `${name}: ${JSON.stringify(own.map(one => [one.pid, one.instance, one.env['COLOUR']]))}`
+      const { state, reason } = statuses.get(name) ?? {}
+      const seen = `${name} (${state}: ${reason}; ${JSON.stringify(own.map(one => [one.pid, one.instance, one.env['COLOUR']]))})`
       assert.equal(statuses.get(name)?.desired_state, isWanted ? 'RUNNING' : 'STOPPED', name)
       assert.ok(
         own.every(one => one.instance === instance),

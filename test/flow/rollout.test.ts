@@ -143,11 +143,18 @@ async function direct(url: string, reqid: string, action: string) {
   return { status: response.status, json: (await response.json()) as any }
 }
 
+/** Flags of a controller that takes the place of another one. */
+const sameAs = (settings: Awaited<ReturnType<typeof startTestController>>['settings']) => ({
+  'management-state-dir': settings.management_state_dir,
+  'controller-websocket-port': String(settings.controller_websocket_port),
+  'controller-port': String(settings.controller_port)
+})
+
 /** Submits a deployment, and resolves with its request once it has come to a phase of a step. */
-async function deployUntil(t: Test, url: string, args: object, phase: string, step?: number, query = '') {
+async function deployUntil(t: Test, url: string, args: object, phase: string, step?: number) {
   const stream = await openStream(t, `${url}/v1/events?types=rollout_progress,deploy_response`)
   await stream.next('hello')
-  const response = await fetch(`${url}/v1/requests/deploy${query}`, {
+  const response = await fetch(`${url}/v1/requests/deploy`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(args)
@@ -232,23 +239,43 @@ await t.test('a rollout that is paused waits before its next step', async t => {
   t.match(await finished(), { state: 'succeeded' })
 })
 
-await t.test('a rollout that is paused until its time is over takes no further step', async t => {
-  const { url, stage, pids } = await startCluster(t)
+await t.test(
+  'nodes that an operator restarts, or stops and starts, while they are watched do not have it reverted',
+  async t => {
+    const { url, ask, stage } = await startCluster(t)
+    await stage(configured({ COLOUR: 'blue' }))
+    const { finished } = await deployUntil(t, url, { ...quick, min_healthy_seconds: 5, max_parallel: 6 }, 'watching', 1)
+    t.match(await ask('restart', { nodes: ['worker-1'] }), { state: 'succeeded' })
+    t.match(await ask('stop', { nodes: ['worker-2'] }), { state: 'succeeded' })
+    t.match(await ask('start', { nodes: ['worker-2'] }), { state: 'succeeded' })
+    t.match(await finished(), { state: 'succeeded' })
+  }
+)
+
+await t.test('a rollout that is paused when its controller is stopped takes no further step', async t => {
+  const { url, stage, pids, close, settings } = await startCluster(t)
   const before = await pids()
   await stage(configured({ COLOUR: 'blue' }))
-  const { reqid, finished } = await deployUntil(
-    t,
-    url,
-    { ...quick, min_healthy_seconds: 3, max_parallel: 3, auto_revert: false },
-    'watching',
-    1,
-    '?timeout=14'
-  )
+  const { reqid } = await deployUntil(t, url, { ...quick, min_healthy_seconds: 3, max_parallel: 3 }, 'watching', 1)
   t.match(await direct(url, reqid, 'pause'), { status: 200 })
-  t.match(await finished(), { state: 'timed_out' })
-  t.same(changed(before, await pids()), workers.slice(0, 3))
-  const { reasons } = await getJson(`${url}/v1/health`)
+  await until(async () => (await getJson(`${url}/v1/requests/${reqid}`)).rollout.phase === 'paused', 'it is paused')
+  const then = await pids()
+  t.same(changed(before, then), workers.slice(0, 3))
+  await close()
+  const { url: again } = await startTestController(t, sameAs(settings))
+  await until(
+    async () => (await getJson(`${again}/v1/instances`)).instances.every(({ connected }: any) => connected),
+    'all are connected again'
+  )
+  t.match(await getJson(`${again}/v1/requests/${reqid}`), { state: 'interrupted' })
+  const { reasons } = await getJson(`${again}/v1/health`)
   t.match(reasons.find(({ code }: any) => code === 'rollout_interrupted')?.message, /up to step 1 of 2/)
+  const { nodes } = await getJson(`${again}/v1/nodes?role=WORKER`)
+  t.same(
+    nodes.filter(({ node, pid }: any) => then[node] !== pid),
+    [],
+    'none is another process'
+  )
 })
 
 await t.test('a rollout that goes back is directed no more', async t => {
@@ -268,11 +295,7 @@ await t.test('what goes back to a deployment without a revision is of none, also
   const database = new DatabaseSync(join(first.settings.management_state_dir, 'controller.sqlite'))
   database.exec(`DELETE FROM revisions; UPDATE configurations SET body = json_remove(body, '$.revision')`)
   database.close()
-  const flags = {
-    'management-state-dir': first.settings.management_state_dir,
-    'controller-websocket-port': String(first.settings.controller_websocket_port),
-    'controller-port': String(first.settings.controller_port)
-  }
+  const flags = sameAs(first.settings)
   const second = await startTestController(t, flags)
   await until(
     async () => (await getJson(`${second.url}/v1/instances`)).instances.every((one: any) => one.connected),

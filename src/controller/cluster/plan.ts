@@ -1,5 +1,5 @@
 import type { ClusterBackend } from '../../../schemas/agent.js'
-import type { ClusterConfiguration } from '../../../schemas/types.js'
+import type { ClusterConfiguration, Instance } from '../../../schemas/types.js'
 import { canonicalHost, mixedAddresses } from '../../addresses.js'
 import type { Deployment } from '../../store/configurations.js'
 import { assignPorts, type PortRules } from './ports.js'
@@ -20,16 +20,16 @@ export function plan(
   backend: ClusterBackend
 ): Plan {
   // Canonical, since addresses are compared as texts from here on.
-  const places = new Map(
-    configuration.instances.flatMap(({ name, host = known.get(name)?.host }) =>
-      host === undefined ? [] : [[name, canonicalHost(host)] as const]
-    )
-  )
+  const placeOf = ({ name, host = known.get(name)?.host }: Instance) =>
+    host === undefined ? [] : [[name, canonicalHost(host)] as const]
+  const places = new Map(configuration.instances.flatMap(placeOf))
+  // An instance that goes has its ports for as long as its nodes run.
+  const before = new Map(rules.deployed?.configuration.instances.flatMap(placeOf))
   // Each instance with an unknown address counts as a host of its own.
   const { nodes, hub, skipped } = assignPorts(
     configuration.instances,
     configuration.nodes,
-    name => places.get(name) ?? `unknown host of ${name}`,
+    name => places.get(name) ?? before.get(name) ?? `unknown host of ${name}`,
     rules
   )
   const hosts = new Map(

@@ -154,3 +154,29 @@ await t.test('planning does not change the configuration', async t => {
   plan(given, known({ a: '10.0.0.1' }), rules, 'zeromq')
   t.same(given, two())
 })
+
+await t.test(
+  'the ports of an instance that goes are given to no other of its host: its nodes may end later',
+  async t => {
+    const addresses = known({ a: '10.0.0.1', b: '10.0.0.1' })
+    const { errors: _errors, ...deployed } = plan(two(), addresses, rules, 'zeromq')
+    const ports = ({ configuration }: Pick<typeof deployed, 'configuration'>) =>
+      configuration.nodes.map(({ name, metrics_port: port }) => [name, port])
+    t.same(ports(deployed), [
+      ['manager', 9000],
+      ['worker', 9001]
+    ])
+    const moved: ClusterConfiguration = {
+      id: 'c2',
+      instances: [{ name: 'a' }],
+      nodes: [
+        { name: 'manager', instance: 'a', role: 'MANAGER' },
+        { name: 'other', instance: 'a', role: 'WORKER' }
+      ]
+    }
+    t.same(ports(plan(moved, addresses, { ...rules, deployed }, 'zeromq')), [
+      ['manager', 9000],
+      ['other', 9002]
+    ])
+  }
+)

@@ -52,7 +52,7 @@ await t.test('nodes that run for long enough are healthy, and nobody listens any
   t.equal(fleet.listenerCount('change'), 0)
 })
 
-for (const state of ['CRASHED', 'FAILED', 'STOPPED', 'PENDING'] as const) {
+for (const state of ['CRASHED', 'FAILED'] as const) {
   await t.test(`one that is ${state} is not, at once`, async t => {
     const { becomes, fate } = watched(t)
     await becomes('w2', state)
@@ -66,14 +66,25 @@ await t.test('one that is not when it begins is not', async t => {
   t.equal(fate.why, 'w1 is FAILED: so it is')
 })
 
-await t.test('one whose agent is away may be, for as long as the grace', async t => {
-  const { tick, becomes, fate } = watched(t)
-  await becomes('w1', 'UNKNOWN')
+for (const state of ['UNKNOWN', 'STOPPED', 'PENDING'] as const) {
+  await t.test(`one that is ${state}, its agent away or restarted, may be for as long as the grace`, async t => {
+    const { tick, becomes, fate } = watched(t)
+    await becomes('w1', state)
+    await tick(1000)
+    await tick(1999)
+    t.equal(fate.why, 'it is watched')
+    await tick(1)
+    t.equal(fate.why, `w1 is ${state}: so it is`)
+  })
+}
+
+await t.test('one that an operator stops while it is not known counts for nothing', async t => {
+  const { tick, becomes, fate, stopped } = watched(t)
+  await becomes('w1', 'PENDING')
+  stopped.add('w1')
+  await becomes('w1', 'STOPPED')
   await tick(1000)
-  await tick(1999)
-  t.equal(fate.why, 'it is watched')
-  await tick(1)
-  t.equal(fate.why, 'w1 is UNKNOWN: so it is')
+  t.equal(fate.why, undefined)
 })
 
 await t.test('one that is back in time is healthy; all must be', async t => {
