@@ -32,6 +32,6 @@ await t.test(`deployments in steps, seed ${seed}`, { timeout: 0 }, async t => {
       })
       if (failure) throw failure
     }),
-    { seed, numRuns: setting('ROLLOUT_RUNS', 6), endOnFailure: true, path: process.env['ROLLOUT_PATH'] ?? '' }
+    { seed, numRuns: setting('ROLLOUT_RUNS', 15), endOnFailure: true, path: process.env['ROLLOUT_PATH'] ?? '' }
   )
 })
