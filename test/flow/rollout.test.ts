@@ -531,4 +531,9 @@ await t.test('a plan tells the steps, and its deployment takes them', async t =>
     .flatMap(({ json }) => [...json.nodes].sort().map((node: string) => [json.step, node]))
   t.same(steps, planned)
   t.ok(steps.length === 9 && steps.at(-1)![0] >= 5, JSON.stringify(steps))
+  t.match(
+    steps.filter(([, node]) => node === 'worker-4' || node === 'worker-6').map(([step]) => step),
+    steps.slice(-2).map(([step]) => step),
+    'those that go are last, and no canaries'
+  )
 })

@@ -39,13 +39,22 @@ export async function changesOf(
   const isUnchanged = new Set(unchanged)
   const gone = before.filter(node => !after.has(node.name) && !skipped.has(node.name) && isHere(node))
   return {
-    changes: inTurns([...here.filter(({ name }) => !isUnchanged.has(name)), ...gone]),
+    changes: inOrder(
+      here.filter(({ name }) => !isUnchanged.has(name)),
+      gone
+    ),
     unchanged
   }
 }
 
+/** Returns the nodes that are changed in the order of their turns, then those that go: none of these can be a canary. */
+export const inOrder = (changed: readonly ClusterNode[], gone: readonly ClusterNode[]): ClusterNode[] => [
+  ...inTurns(changed),
+  ...inTurns(gone)
+]
+
 /** Returns nodes in an order that takes one of each instance, then the next ones: few at a time are not all of one host. */
-export function inTurns(nodes: readonly ClusterNode[]): ClusterNode[] {
+function inTurns(nodes: readonly ClusterNode[]): ClusterNode[] {
   const turns = new Map<string, number>()
   const turnOf = nodes.map(({ instance, role }) => addTo(turns, `${role} ${instance}`, 1))
   return [...nodes.keys()].sort((a, b) => turnOf[a]! - turnOf[b]! || a - b).map(n => nodes[n]!)

@@ -6,7 +6,7 @@ import type { Cluster } from '../cluster/cluster.js'
 import type { Deployer } from '../cluster/deployer.js'
 import { Shares } from '../cluster/shares.js'
 import type { Fleet } from '../fleet.js'
-import { askPlans, inTurns } from '../rollout/changes.js'
+import { askPlans, inOrder } from '../rollout/changes.js'
 import { stepsOf } from '../rollout/steps.js'
 import { paceOf } from '../rollout/strategy.js'
 import { defined } from '../../util.js'
@@ -56,9 +56,10 @@ export class Plans {
     )
     const next = new Set(nodes.map(({ name }) => name))
     const gone = cluster.deployment?.configuration.nodes.filter(({ name }) => !next.has(name)) ?? []
-    const changes = [...nodes, ...gone].filter(({ name }) => isChanged.has(name))
+    const [changed, going] = [nodes, gone].map(some => some.filter(({ name }) => isChanged.has(name)))
+    const changes = inOrder(changed!, going!)
     const strategy = deployer.strategyOf(args)
-    const steps = strategy === 'at_once' ? [changes] : stepsOf(inTurns(changes), paceOf(args, strategy))
+    const steps = strategy === 'at_once' ? [changes] : stepsOf(changes, paceOf(args, strategy))
     const places = new Map(steps.flatMap((step, n) => step.map(({ name }) => [name, n + 1] as const)))
     return outcome => {
       const { node = '', data } = outcome
