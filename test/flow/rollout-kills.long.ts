@@ -102,15 +102,15 @@ await t.test('a deployment in steps outlives every kill', { timeout: 400_000 }, 
         const events = await openStream(t, `${cluster.url}/v1/events?from=${cursor}&types=deploy_response`)
         t.equal((await events.next('deploy_response'))?.json.state, state)
         events.close()
-        await until(
-          async () => (await cluster.nodes()).every(node => node.state === 'RUNNING'),
-          'all nodes run again'
-        )
+        await until(async () => (await cluster.nodes()).every(node => node.state === 'RUNNING'), 'all nodes run again')
         const then = await deployed()
         t.same(await colours(), then.colours, 'what is deployed is what runs')
         const after = await cluster.pids()
         if (state === 'succeeded') {
-          t.same(then.colours, workers.map(() => colour))
+          t.same(
+            then.colours,
+            workers.map(() => colour)
+          )
           t.equal(then.revision, revision + 1)
         } else {
           t.equal(state, 'interrupted')
@@ -138,7 +138,10 @@ await t.test('a deployment in steps outlives every kill', { timeout: 400_000 }, 
             t.equal((await cluster.deploy(configured(colour))).state, 'succeeded')
           }
         }
-        t.same(await colours(), workers.map(() => colour))
+        t.same(
+          await colours(),
+          workers.map(() => colour)
+        )
       })
     }
   }
