@@ -507,6 +507,11 @@ await t.test('the first deployment is of all instances', async t => {
   t.match((await ask('deploy', { instances: ['sensor-1'] })).results, [
     { error: 'the first deployment is of all instances' }
   ])
+  t.notMatch(
+    (await ask('deploy', { instances: [], labels: {} })).results,
+    [{ error: 'the first deployment is of all instances' }],
+    'empty ones, as generated clients send them, count as not given'
+  )
 })
 
 await t.test('a plan tells the steps, and its deployment takes them', async t => {

@@ -4,25 +4,26 @@ import type { ClusterConfiguration } from '../../../schemas/types.js'
 /** What a deployment is limited to. */
 export type Scope = Pick<RequestArguments, 'instances' | 'labels'>
 
-/** Returns whether a deployment is limited to some instances. */
-export const isLimited = ({ instances, labels }: Scope): boolean => instances !== undefined || labels !== undefined
+/** Returns whether a deployment is limited to some instances. Empty ones count as not given: generated clients send them. */
+export const isLimited = ({ instances = [], labels = {} }: Scope): boolean =>
+  instances.length > 0 || Object.keys(labels).length > 0
 
 /**
  * Returns the names of nodes that a deployment does not touch: those that are, or would be, on another instance than the
  * selected ones. Returns why nothing is selected, as an error.
  */
 export function outOfScope(
-  { instances: names, labels }: Scope,
+  { instances: names = [], labels = {} }: Scope,
   before: ClusterConfiguration,
   after: ClusterConfiguration
 ): ReadonlySet<string> | string {
   const known = new Map([...before.instances, ...after.instances].map(instance => [instance.name, instance]))
-  const unknown = names?.find(name => !known.has(name))
+  const unknown = names.find(name => !known.has(name))
   if (unknown !== undefined) return `unknown instance ${unknown}`
   const selected = [...known.values()].filter(
     instance =>
-      (names?.includes(instance.name) ?? true) &&
-      Object.entries(labels ?? {}).every(([label, value]) => instance.labels?.[label] === value)
+      (names.length === 0 || names.includes(instance.name)) &&
+      Object.entries(labels).every(([label, value]) => instance.labels?.[label] === value)
   )
   if (selected.length === 0) return 'no instance has these labels'
   const inScope = new Set(selected.map(({ name }) => name))

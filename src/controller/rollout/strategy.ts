@@ -1,12 +1,17 @@
 import type { RequestArguments } from '../../../schemas/api.js'
 import { type DeployStrategy, rolloutArguments } from '../../../schemas/rollouts.js'
 import { invalid } from '../../errors.js'
+import { isLimited } from './scope.js'
 import type { Pace } from './steps.js'
 
 /** The arguments that only mean something when a deployment goes in steps. */
 const ofSteps = (Object.keys(rolloutArguments) as (keyof typeof rolloutArguments)[]).filter(name => name !== 'strategy')
 /** Those of them that only say where. */
 const ofScope: readonly string[] = ['instances', 'labels']
+
+/** Returns those of them that are given. */
+const givenIn = (args: RequestArguments) =>
+  ofSteps.filter(name => (ofScope.includes(name) ? isLimited({ [name]: args[name] }) : args[name] !== undefined))
 
 /** Returns whether the arguments of a deployment say that it goes in steps: then it does not go otherwise. */
 export function isInSteps(args: RequestArguments): boolean {
@@ -15,7 +20,7 @@ export function isInSteps(args: RequestArguments): boolean {
 
 /** Returns how a deployment goes over the nodes: in steps where its arguments say anything of them. */
 export function strategyOf(args: RequestArguments, byDefault: DeployStrategy): DeployStrategy {
-  const given = ofSteps.filter(name => args[name] !== undefined)
+  const given = givenIn(args)
   if (args.strategy !== undefined) return args.strategy
   if (given.some(name => !ofScope.includes(name))) return 'rolling'
   return given.length > 0 && byDefault === 'at_once' ? 'by_role' : byDefault
@@ -23,7 +28,7 @@ export function strategyOf(args: RequestArguments, byDefault: DeployStrategy): D
 
 /** Throws `invalid_request` where arguments of a deployment exclude each other. */
 export function checkStrategy(args: RequestArguments): void {
-  const useless = args.strategy === 'at_once' ? ofSteps.filter(name => args[name] !== undefined) : []
+  const useless = args.strategy === 'at_once' ? givenIn(args) : []
   const errors = [
     ...useless.map(name => ({ field: `body/${name}`, message: 'has no meaning when all nodes are changed at once' })),
     ...(args.max_parallel !== undefined && args.max_parallel_percent !== undefined

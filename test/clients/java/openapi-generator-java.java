@@ -38,9 +38,9 @@ public class Program {
         .addNodesItem(
             new ClusterNodeInput().name("worker-1").instance("agent-1").role(ClusterRole.WORKER)._interface("lo"));
     var staged = requests.requestStageConfiguration(
-        new StageConfigurationArguments().config(config), null, "wait=30", null);
+        new StageConfigurationArguments().config(config), null, "wait=30", null, null);
     System.out.println(staged.getType() + " " + staged.getState());
-    var deployed = requests.requestDeploy(null, "wait=30", null, new DeployArguments());
+    var deployed = requests.requestDeploy(null, "wait=30", null, null, new DeployArguments());
     System.out.println(deployed.getType() + " " + deployed.getState());
 
     var roles = List.of(ClusterRole.MANAGER, ClusterRole.LOGGER, ClusterRole.WORKER);

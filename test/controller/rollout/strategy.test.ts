@@ -48,6 +48,7 @@ await t.test('what is said decides; else an argument of steps; else the setting'
     t.equal(strategyOf({ [name]: value }, 'by_role'), isScope ? 'by_role' : 'rolling', name)
     t.equal(isInSteps({ [name]: value }), true, name)
   }
+  t.equal(strategyOf({ instances: [], labels: {} }, 'at_once'), 'at_once', 'empty ones say nothing')
   t.equal(isInSteps({}), false, 'the setting does not count')
   t.equal(isInSteps({ strategy: 'at_once' }), false)
   t.equal(isInSteps({ strategy: 'by_role' }), true)
@@ -61,6 +62,7 @@ await t.test('arguments that exclude each other are named', async t => {
   t.strictSame(fieldsOf({ canary_seconds: 1, auto_promote: true }), ['body/canary_seconds', 'body/auto_promote'])
   t.strictSame(fieldsOf({ canary: 1, canary_seconds: 1, auto_promote: true }), [])
   t.strictSame(fieldsOf({}), [])
+  t.strictSame(fieldsOf({ strategy: 'at_once', instances: [], labels: {} }), [])
 })
 
 await t.test('the pace', async t => {
