@@ -14,7 +14,7 @@ export interface Deployment {
   revision?: number | null
   /** Names of the nodes that are as they were before that revision. */
   held?: string[]
-  /** What was deployed before, where an instance has only nodes that are as they were: it goes on with that. */
+  /** What was deployed before, where instances go on with that: those with exactly the nodes that they had, all held. */
   before?: Deployment
   /** How far it has come, when it goes over the nodes in steps, and what was deployed before. */
   rollout?: { step: number; of: number; before?: number }

@@ -3,6 +3,7 @@ import type { ClusterNode, Instance } from '../../../schemas/types.js'
 import type { Deployment } from '../../store/configurations.js'
 import { compare, defined, groupBy } from '../../util.js'
 import { digestOf, packLayout } from '../../protocol/packed-layout.js'
+import { untouchedIn } from '../rollout/mixture.js'
 
 /**
  * The share of each instance of a deployment. Built once for all of them, since instances and nodes may be many.
@@ -19,8 +20,7 @@ export class Shares {
   #reachable: Set<string>
   #located: Set<string>
   #held: Set<string>
-  #before: Shares | undefined
-  #packed: Promise<string> | undefined
+  #earlier: { shares: Shares; untouched: ReadonlySet<string> } | undefined
 
   constructor(deployment: Deployment) {
     const {
@@ -37,7 +37,6 @@ export class Shares {
     this.#reachable = new Set(layout.nodes.map(({ name }) => name))
     this.#located = new Set(located)
     this.#held = new Set(deployment.held)
-    this.#before = deployment.before && new Shares(deployment.before)
   }
 
   /** Returns whether a node is configured. */
@@ -74,7 +73,8 @@ export class Shares {
    * the nodes that are as they were before; where `only` is given, all but these.
    */
   of(instance: string, stopped: ReadonlySet<string>, only?: ReadonlySet<string>): SentShare {
-    if (!only && this.#before && this.#isUntouched(instance, this.#before)) return this.#before.of(instance, stopped)
+    const before = only ? undefined : this.#before
+    if (before?.untouched.has(instance)) return before.shares.of(instance, stopped)
     // One that is as it was before need not be in the new layout.
     const nodes = this.nodes(instance).filter(({ name }) => this.#reachable.has(name) || this.#held.has(name))
     const held = nodes.map(({ name }) => name).filter(name => (only ? !only.has(name) : this.#held.has(name)))
@@ -89,21 +89,18 @@ export class Shares {
 
   /** Returns the packed layout that has a digest; undefined when none of these shares has it. */
   packed(digest: string): Promise<string> | undefined {
-    if (digest !== this.digest) return this.#before?.packed(digest)
-    return (this.#packed ??= packLayout(this.deployment.layout))
+    return digest === this.digest ? packLayout(this.deployment.layout) : this.#before?.shares.packed(digest)
   }
 
   /** The bundles that the shares name. */
   get bundles(): string[] {
     const { bundle } = this.deployment.configuration
-    return [...(bundle === undefined ? [] : [bundle]), ...(this.#before?.bundles ?? [])]
+    return [...(bundle === undefined ? [] : [bundle]), ...(this.#before?.shares.bundles ?? [])]
   }
 
-  /** Returns whether an instance has exactly the nodes that it had before, and all are as they were. */
-  #isUntouched(instance: string, before: Shares): boolean {
-    const now = this.nodes(instance)
-    return (
-      now.length > 0 && now.length === before.nodes(instance).length && now.every(({ name }) => this.#held.has(name))
-    )
+  /** The shares of what was deployed before, and the instances that go on with theirs. Made when one is asked for. */
+  get #before() {
+    const { before } = this.deployment
+    return (this.#earlier ??= before && { shares: new Shares(before), untouched: untouchedIn(this.deployment, before) })
   }
 }

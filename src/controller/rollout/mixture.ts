@@ -1,4 +1,5 @@
 import type { Deployment } from '../../store/configurations.js'
+import { groupBy } from '../../util.js'
 
 /**
  * Returns what is deployed when these nodes are as `after` has them, and all others still as `before` had them. They have
@@ -10,7 +11,7 @@ export function mixtureOf(before: Deployment, after: Deployment, changed: Readon
   const places = new Set(nodes.map(({ instance }) => instance))
   const known = new Set(after.configuration.instances.map(({ name }) => name))
   const leaving = before.configuration.instances.filter(({ name }) => !known.has(name) && places.has(name))
-  return {
+  const mixture = {
     ...after,
     configuration: {
       ...after.configuration,
@@ -18,13 +19,29 @@ export function mixtureOf(before: Deployment, after: Deployment, changed: Readon
       nodes
     },
     located: [...(after.located ?? []), ...(before.located ?? []).filter(name => !known.has(name))],
-    held: held.map(({ name }) => name),
-    ...(held.length > 0 ? { before: trimmed(before, new Set(held.map(({ name }) => name))) } : {})
+    held: held.map(({ name }) => name)
   }
+  const untouched = untouchedIn(mixture, before)
+  return untouched.size > 0 ? { ...mixture, before: trimmed(before, untouched) } : mixture
 }
 
-/** Returns a deployment without what was before it, where no node is held any more that it held. */
-function trimmed({ before, ...deployment }: Deployment, held: ReadonlySet<string>): Deployment {
-  const isNeeded = before !== undefined && (deployment.held ?? []).some(name => held.has(name))
+/** Returns the instances that have exactly the nodes which they had before, and all of them as they were. */
+export function untouchedIn(
+  { configuration, held }: Pick<Deployment, 'configuration' | 'held'>,
+  before: Deployment
+): ReadonlySet<string> {
+  const isHeld = new Set(held)
+  const were = groupBy(before.configuration.nodes, ({ instance }) => instance)
+  const are = [...groupBy(configuration.nodes, ({ instance }) => instance)]
+  return new Set(
+    are.flatMap(([instance, nodes]) =>
+      nodes.length === were.get(instance)?.length && nodes.every(({ name }) => isHeld.has(name)) ? instance : []
+    )
+  )
+}
+
+/** Returns a deployment without what was before it, where none of these instances goes on with that. */
+function trimmed({ before, ...deployment }: Deployment, instances: ReadonlySet<string>): Deployment {
+  const isNeeded = before !== undefined && [...untouchedIn(deployment, before)].some(name => instances.has(name))
   return isNeeded ? { ...deployment, before } : deployment
 }
