@@ -19,50 +19,49 @@ export interface TimeoutInputs {
 
 /** Returns the default timeout of a request in seconds: that of the settings, else what its steps may take. */
 export function timeoutOf(type: RequestType, args: RequestArguments, circumstances: TimeoutInputs): number {
-  const { settings, deployed } = circumstances
+  const { settings } = circumstances
   const { timeout, takes }: RequestDefinition = requests[type]
   const set = settings[`controller_timeout_${type}`]
   if (takes === undefined) return (set ?? timeout) + (args.follow || args.watch ? (args.duration ?? 60) : 0)
+  const steps = stepsTaken(type, args, circumstances)
+  const waiting = type === 'deploy' && steps.length > 0 ? waitingSeconds(args, steps.length) : 0
   // In steps, the setting applies to each of them.
-  const steps =
-    type === 'restart' && deployed
-      ? restartSteps(args, select(args, deployed).selected)
-      : deploySteps(type, args, circumstances)
   const seconds =
     set === undefined
-      ? Math.max(timeout, expectedSeconds(type, args, circumstances))
-      : set * Math.max(1, steps.length) +
-        (type === 'deploy' && steps.length > 0 ? waitingSeconds(args, steps.length) : 0)
+      ? Math.max(timeout, expectedSeconds(type, args, circumstances, steps) + waiting)
+      : set * Math.max(1, steps.length) + waiting
   return Math.min(settings.controller_timeout_max, seconds)
 }
 
-/** Returns the steps that a deployment may have: none, where it is at once. */
-function deploySteps(
+/** Returns the steps of a restart, and those that a deployment may have: none, where it is at once. */
+function stepsTaken(
   type: RequestType,
   args: RequestArguments,
   { settings, deployed, staged }: TimeoutInputs
 ): ClusterNode[][] {
-  const strategy = deployed ? strategyOf(args, settings.controller_deploy_strategy) : 'at_once'
+  if (!deployed) return []
+  if (type === 'restart') return restartSteps(args, select(args, deployed).selected)
+  const strategy = strategyOf(args, settings.controller_deploy_strategy)
   if (type !== 'deploy' || strategy === 'at_once') return []
-  const nodes = [...(deployed?.nodes ?? []), ...(staged?.nodes ?? [])]
+  const nodes = [...deployed.nodes, ...(staged?.nodes ?? [])]
   return stepsOf([...new Map(nodes.map(node => [node.name, node])).values()], paceOf(args, strategy))
 }
 
-function expectedSeconds(type: RequestType, args: RequestArguments, circumstances: TimeoutInputs): number {
-  const { settings, fleet, deployed, staged } = circumstances
+function expectedSeconds(
+  type: RequestType,
+  args: RequestArguments,
+  { settings, fleet, deployed, staged }: TimeoutInputs,
+  steps: readonly (readonly ClusterNode[])[]
+): number {
   const times = timesOf(fleet)
-  const inSteps = (steps: readonly (readonly ClusterNode[])[]) =>
-    steps.reduce((sum, step) => sum + toRestart(step, times), 0)
+  const inSteps = steps.reduce((sum, step) => sum + toRestart(step, times), 0)
+  if (type === 'restart') return inSteps
   if (type === 'deploy') {
     const checking = args.check === false ? 0 : settings.controller_timeout_check
-    const nodes = [...(deployed?.nodes ?? []), ...(staged?.nodes ?? [])]
-    const steps = deploySteps(type, args, circumstances)
-    const changing =
-      steps.length === 0 ? 0 : requests.plan.timeout + inSteps(steps) + waitingSeconds(args, steps.length)
+    const planning = steps.length === 0 ? 0 : requests.plan.timeout
     // At once, or back again.
-    return settings.controller_connect_grace + checking + changing + toRestart(nodes, times)
+    const whole = toRestart([...(deployed?.nodes ?? []), ...(staged?.nodes ?? [])], times)
+    return settings.controller_connect_grace + checking + planning + inSteps + whole
   }
-  const selected = deployed ? select(args, deployed).selected : []
-  if (type === 'restart') return inSteps(restartSteps(args, selected))
-  return (type === 'stop' ? toStop : toStart)(selected, times)
+  return (type === 'stop' ? toStop : toStart)(deployed ? select(args, deployed).selected : [], times)
 }
