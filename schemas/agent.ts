@@ -30,7 +30,7 @@ import {
  * absent: so each end works with the version before its own, and a method that the other end does not know fails with
  * `not_found`.
  */
-export const agentApiVersion = 10
+export const agentApiVersion = 11
 
 /** Returns whether this end works with an end of that version. */
 export function isSpoken(version: unknown): boolean {

@@ -1,6 +1,16 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { closed, Name, Ref } from './basics.js'
-import { Interface, MemoryMax, Nice, NodeEnvironment, NodeOptions, Scripts, StringMap, plain } from './node-fields.js'
+import {
+  Interface,
+  LoadLocal,
+  MemoryMax,
+  Nice,
+  NodeEnvironment,
+  NodeOptions,
+  Scripts,
+  StringMap,
+  plain
+} from './node-fields.js'
 import { NumaNode } from './topology.js'
 
 /** The word for what the controller chooses itself. */
@@ -71,7 +81,8 @@ const members = {
   nice: Type.Optional(Nice),
   scripts: Type.Optional(Scripts),
   options: Type.Optional(Ref(NodeOptions)),
-  env: Type.Optional(Ref(NodeEnvironment))
+  env: Type.Optional(Ref(NodeEnvironment)),
+  load_local: Type.Optional(LoadLocal)
 }
 
 /** Exactly one of `instance`, `instances` and `labels` is there: expandGroups() says so where it is not. */

@@ -44,6 +44,9 @@ const Script = Type.String({
   'x-expected': 'the name of a script: without white space, "=" and "::", and no flag',
   examples: ['policy/tuning/json-logs']
 })
+export const LoadLocal = Type.Boolean({
+  description: 'Whether it loads `scripts/local.zeek` of the bundle. Default: true.'
+})
 export const Scripts = Type.Array(Script, { maxItems: 1000, description: 'Loaded in this order.' })
 
 export const Interface = Type.String({

@@ -18,7 +18,7 @@ import {
 } from './basics.js'
 import { BundleId, BundleRef } from './bundles.js'
 import { Group, Labels } from './groups.js'
-import { Interface, MemoryMax, Nice, NodeEnvironment, NodeOptions, Scripts } from './node-fields.js'
+import { Interface, LoadLocal, MemoryMax, Nice, NodeEnvironment, NodeOptions, Scripts } from './node-fields.js'
 import {
   Diagnosis,
   Finding,
@@ -77,7 +77,8 @@ export const ClusterNode = Type.Object(
     nice: Type.Optional(Nice),
     scripts: Type.Optional(Scripts),
     options: Type.Optional(Ref(NodeOptions)),
-    env: Type.Optional(Ref(NodeEnvironment))
+    env: Type.Optional(Ref(NodeEnvironment)),
+    load_local: Type.Optional(LoadLocal)
   },
   {
     $id: 'ClusterNode',

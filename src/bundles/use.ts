@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { BundleFile } from '../../schemas/bundles.js'
+import type { ClusterNode } from '../../schemas/types.js'
 import { groupBy } from '../util.js'
 import { inOrder } from './manifest.js'
 
@@ -7,7 +8,7 @@ import { inOrder } from './manifest.js'
 export interface BundleUse {
   /** Where it is. */
   directory: string
-  /** What every node loads of it, in this order. */
+  /** What nodes load of it, in this order. */
   loads: readonly string[]
   /** A digest of its plugins; undefined where it has none. */
   plugins: string | undefined
@@ -15,6 +16,8 @@ export interface BundleUse {
   data: Readonly<Record<string, string>>
 }
 
+/** The site's own script, as `loads` names it. */
+const localScript = 'local.zeek'
 const script = /\.(zeek|bro)$/
 const digestOf = (files: readonly BundleFile[]) =>
   createHash('sha256')
@@ -28,12 +31,18 @@ export function useOf(directory: string, files: readonly BundleFile[]): BundleUs
   const data = files.filter(({ path }) => /^(scripts|packages)\//.test(path) && !script.test(path))
   return {
     directory,
-    loads: [...packagesOf(paths), ...(paths.has('scripts/local.zeek') ? ['local.zeek'] : [])],
+    loads: [...packagesOf(paths), ...(paths.has('scripts/local.zeek') ? [localScript] : [])],
     plugins: plugins.length === 0 ? undefined : digestOf(plugins),
     data: Object.fromEntries(
       [...groupBy(data, ({ path }) => placeOf(path))].map(([place, of]) => [place, digestOf(of)])
     )
   }
+}
+
+/** Returns what a node loads beside what comes with Zeek and with this program, in this order. */
+export function loadsOf(node: Pick<ClusterNode, 'load_local' | 'scripts'>, bundle: BundleUse | undefined): string[] {
+  const { load_local: loadsLocal = true, scripts = [] } = node
+  return [...(bundle?.loads ?? []).filter(name => loadsLocal || name !== localScript), ...scripts]
 }
 
 /** Returns the names under which packages are loaded: of all together, where zkg has left that, else of each. */

@@ -1235,6 +1235,8 @@ export interface components {
             scripts?: string[];
             options?: components["schemas"]["NodeOptions"];
             env?: components["schemas"]["NodeEnvironment"];
+            /** @description Whether it loads `scripts/local.zeek` of the bundle. Default: true. */
+            load_local?: boolean;
         };
         /**
          * @description What a node does in the cluster. Nodes start in this order.
@@ -1908,6 +1910,8 @@ export interface components {
             scripts?: string[];
             options?: components["schemas"]["NodeOptions"];
             env?: components["schemas"]["NodeEnvironment"];
+            /** @description Whether it loads `scripts/local.zeek` of the bundle. Default: true. */
+            load_local?: boolean;
         };
         /**
          * @description One Zeek process.
@@ -1962,6 +1966,8 @@ export interface components {
             scripts?: string[];
             options?: components["schemas"]["NodeOptions"];
             env?: components["schemas"]["NodeEnvironment"];
+            /** @description Whether it loads `scripts/local.zeek` of the bundle. Default: true. */
+            load_local?: boolean;
         };
         /**
          * @description Workers that differ by number, instance and CPU only. Exactly one of instance, instances and labels says where they are.
@@ -2018,6 +2024,8 @@ export interface components {
             scripts?: string[];
             options?: components["schemas"]["NodeOptions"];
             env?: components["schemas"]["NodeEnvironment"];
+            /** @description Whether it loads `scripts/local.zeek` of the bundle. Default: true. */
+            load_local?: boolean;
         };
         /**
          * @description A configuration as a client sends it. The controller makes the id when there is none. A field that is null counts as absent.

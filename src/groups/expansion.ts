@@ -136,7 +136,7 @@ function giveFanOutIds(parts: readonly Part[], nodes: readonly ClusterNode[]): v
 
 /** Makes the workers of a part, unless their names are taken, or too long. `owners`: by name, whose node it is. */
 function addWorkers({ group, instance, placements, fanOut }: Part, owners: Map<string, string>, to: Expansion): void {
-  const { name, interface: source, memory_max: memoryMax, nice, scripts, env } = group
+  const { name, interface: source, memory_max: memoryMax, nice, scripts, env, load_local: loadsLocal } = group
   const prefix = group.instance === undefined ? `${name}-${instance}` : name
   const names = placements.map((_placement, index) => `${prefix}-${index + 1}`)
   const long = names.findLast(worker => !isName.test(worker))
@@ -151,7 +151,7 @@ function addWorkers({ group, instance, placements, fanOut }: Part, owners: Map<s
     instance,
     role: 'WORKER' as const,
     interface: source,
-    ...defined({ memory_max: memoryMax, nice, scripts, options, env })
+    ...defined({ memory_max: memoryMax, nice, scripts, options, env, load_local: loadsLocal })
   }
   for (const [index, { cpu, reason }] of placements.entries()) {
     const worker = names[index]!

@@ -34,8 +34,8 @@ function zeromqOptions(node: AssignedNode, { hub }: Layout): string[] {
 }
 
 /**
- * Returns a node's command line. `loads`: what every node loads of its bundle, before its own scripts. The backend and
- * our defaults come first, so that the node's scripts can change what they set. The node's options override the rest:
+ * Returns a node's command line. `loads`: what it loads beside our scripts. The backend and our defaults come first, so
+ * that its scripts can change what they set. The node's options override the rest:
  * code (-e) is what Zeek reads last, after all scripts and arguments. They are in a script, since every user of a host
  * can see the command lines of all.
  */
@@ -43,7 +43,7 @@ export function renderCommand(
   node: AssignedNode,
   layout: Layout,
   executable: string,
-  loads: readonly string[] = []
+  loads: readonly string[] = node.scripts ?? []
 ): string[] {
   return [
     ...(node.cpu_affinity === undefined ? [] : ['taskset', '-c', String(node.cpu_affinity)]),
@@ -52,7 +52,6 @@ export function renderCommand(
     defaultsScript,
     ...(node.interface === undefined ? [] : ['-i', node.interface]),
     ...loads,
-    ...(node.scripts ?? []),
     nodeScript,
     ...(layout.backend === 'zeromq' ? zeromqOptions(node, layout) : []),
     ...(hasOptions(node) ? ['-e', `@load ${optionsScript(node.name)}`] : [])

@@ -17,7 +17,9 @@ await t.test('what nodes load comes to every host with a deployment', async t =>
   const packs = join(settings.management_state_dir, 'bundles')
   const contents = agents.map(({ settings }) => join(settings.management_state_dir, 'content'))
   const files: Record<string, string> = {
-    'scripts/local.zeek': '@load ./inner\n',
+    'scripts/local.zeek':
+      '@load ./inner\n@if ( Cluster::local_node_type() == Cluster::MANAGER )\n@load ./central\n@endif\n',
+    'scripts/central.zeek': 'event zeek_init() { }\n',
     'scripts/inner.zeek': 'event zeek_init() { }\n',
     'scripts/special.zeek': 'event zeek_init() { }\n',
     'scripts/site.sig': 'signature a { }\n',
@@ -37,7 +39,10 @@ await t.test('what nodes load comes to every host with a deployment', async t =>
     return json.id
   }
   const config = {
-    ...configurationOf(sensors, [{ name: 'worker-1', scripts: ['special.zeek'] }]),
+    ...configurationOf(sensors, [
+      { name: 'worker-1', scripts: ['special.zeek'] },
+      { name: 'worker-2', load_local: false }
+    ]),
     bundle: 'site'
   }
   /** Deploys what the name points to now. Returns why which nodes were started. */
@@ -61,6 +66,7 @@ await t.test('what nodes load comes to every host with a deployment', async t =>
     )
   const current = (path: string) => contents.map(content => readFileSync(join(content, 'current', path), 'utf8'))
   const all = ['logger-1', 'manager', 'worker-1', 'worker-2']
+  const withLocal = all.filter(name => name !== 'worker-2')
 
   await t.test('the first time every node starts with it', async t => {
     const id = await push({})
@@ -72,10 +78,13 @@ await t.test('what nodes load comes to every host with a deployment', async t =>
       t.same(readdirSync(content).sort(), [id, `${id}.json`, 'current'].sort())
       t.equal(statSync(join(content, 'current/scripts/local.zeek')).mode & 0o777, 0o444)
     }
-    const [pid] = Object.values(await pids())
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    const running = await pids()
+    const commandOf = (name: string) => readFileSync(`/proc/${running[name]}/cmdline`, 'utf8').split('\0')
+    const command = commandOf('manager')
     t.ok(command.indexOf('packages/hello') < command.indexOf('local.zeek'), command.join(' '))
     t.ok(command.indexOf('local.zeek') > 0)
+    t.ok(commandOf('worker-2').includes('packages/hello'))
+    t.notOk(commandOf('worker-2').includes('local.zeek'), 'but for the one that is not to')
   })
 
   await t.test('again, nobody is restarted', async t => {
@@ -91,7 +100,13 @@ await t.test('what nodes load comes to every host with a deployment', async t =>
       ['worker-1'],
       'scripts changed: special.zeek'
     ],
-    ['that all load', { 'scripts/inner.zeek': 'event zeek_done() { }\n' }, all, 'scripts changed: inner.zeek'],
+    ['of all', { 'scripts/inner.zeek': 'event zeek_done() { }\n' }, withLocal, 'scripts changed: inner.zeek'],
+    [
+      'that one of them alone has loaded',
+      { 'scripts/central.zeek': '@load ./inner\n' },
+      ['manager'],
+      'scripts changed: central.zeek'
+    ],
     [
       'of a package',
       { 'packages/hello/__load__.zeek': 'event zeek_done() { }\n' },

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import type { AssignedNode, Layout, Share } from '../../../schemas/agent.js'
 import type { Finding } from '../../../schemas/operations.js'
 import type { Outcome } from '../../../schemas/types.js'
-import type { BundleUse } from '../../bundles/use.js'
+import { loadsOf, type BundleUse } from '../../bundles/use.js'
 import { messageOf } from '../../errors.js'
 import { secretNames, type IsSecret } from '../../security/secret-names.js'
 import { hideHalves, secretsOf } from '../../security/secret-values.js'
@@ -167,7 +167,7 @@ export class NodeChecks {
         return {
           node,
           env,
-          scripts: await this.#files.find([...(bundle?.loads ?? []), ...(node.scripts ?? [])], {
+          scripts: await this.#files.find(loadsOf(node, bundle), {
             cwd: directories(settings).node(node.name),
             zeekPath: env.ZEEKPATH!
           })
@@ -196,7 +196,7 @@ export class NodeChecks {
     { layout, zeek, scripts, bundle, signal }: ParseContext
   ): Promise<{ findings: Finding[]; ms: number }> {
     const begun = performance.now()
-    const [executable, ...args] = renderCommand(node, layout, zeek.path, bundle?.loads)
+    const [executable, ...args] = renderCommand(node, layout, zeek.path, loadsOf(node, bundle))
     const own = directories(this.#context.settings).node(node.name)
     const cwd = await stat(own).then(
       () => own,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { clusterRoles } from '../../../schemas/types.js'
 import type { AssignedNode, Layout, Share } from '../../../schemas/agent.js'
-import type { BundleUse } from '../../bundles/use.js'
+import { loadsOf, type BundleUse } from '../../bundles/use.js'
 import type { Limits, Program } from '../../supervisor/program.js'
 import { renderChannel, renderCommand, renderEnvironment, renderRotation, type Rotation } from '../../zeek/command.js'
 import type { Executable } from '../../zeek/executable.js'
@@ -81,7 +81,7 @@ function tagOf(
   const rotation = rotationOf(node, share.layout, settings)
   const limits = limitsOf(node)
   const inputs = [
-    renderCommand(node, share.layout, zeek.path, bundle?.loads),
+    renderCommand(node, share.layout, zeek.path, loadsOf(node, bundle)),
     Object.entries(node.env ?? {}).sort(),
     renderEnvironment(node, { scripts, zeekPath: zeek.zeekPath, bundle }, env, rotation).ZEEKPATH,
     layoutOf(share, part),
@@ -108,7 +108,7 @@ export function programOf(node: AssignedNode, share: Share, zeek: Executable, co
     name: node.name,
     kind: 'detached',
     tag: tagOf(node, share, zeek, { ...context, part: neededLayout(node, share.layout) }),
-    command: renderCommand(node, share.layout, zeek.path, bundle?.loads),
+    command: renderCommand(node, share.layout, zeek.path, loadsOf(node, bundle)),
     cwd: directory(node.name),
     env: { ...environment, ...renderChannel(channelOf(directory(node.name))) },
     stopOrder: clusterRoles.indexOf(node.role),

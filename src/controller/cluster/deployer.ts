@@ -11,10 +11,10 @@ import type { ControllerSettings } from '../config.js'
 import { timesOf, toRestart } from '../work/durations.js'
 import type { Fleet, Member } from '../fleet.js'
 import { expanded, type Expanded } from '../../groups/expansion.js'
-import { changesOf, whyNoSteps } from '../rollout/changes.js'
+import { changesOf } from '../rollout/changes.js'
 import { Rollout, type RolloutPlan } from '../rollout/rollout.js'
 import { isLimited, outOfScope, type Scope } from '../rollout/scope.js'
-import { isInSteps, strategyOf } from '../rollout/strategy.js'
+import { strategyOf } from '../rollout/strategy.js'
 import type { Cluster, DeploymentRecord } from './cluster.js'
 import { whyOutdated } from './outdated.js'
 import { plan, type Plan } from './plan.js'
@@ -146,7 +146,7 @@ export class Deployer {
     }: { configuration: ClusterConfiguration; args: Arguments<'deploy'>; grace: AbortSignal },
     task: Task
   ): Promise<Answer> {
-    const { cluster, fleet, checks } = this.#options
+    const { cluster, checks } = this.#options
     const { force = false, check = true, revision, comment } = args
     const others = this.othersThan(shares, args)
     if (typeof others === 'string') return failed(others)
@@ -166,12 +166,7 @@ export class Deployer {
     }
     const warnings = checks.warnings(shares)
     if (strategy !== 'at_once') {
-      const why = whyNoSteps(fleet, new Set([...cluster.shares!.names, ...shares.names]))
-      if (why === undefined) {
-        return { ...(await this.#roll(shares, { record, args, strategy, skipped: checked.failed }, task)), warnings }
-      }
-      if (isInSteps(args)) return failed(`${why}: upgrade it, or deploy at once`)
-      warnings.push(`it was deployed at once: ${why}`)
+      return { ...(await this.#roll(shares, { record, args, strategy, skipped: checked.failed }, task)), warnings }
     }
     const made = await cluster.deploy(shares, record)
     this.#met()

@@ -7,15 +7,6 @@ import type { Fleet } from '../fleet.js'
 import { askNodes } from '../work/ask.js'
 import type { RolloutPlan } from './rollout.js'
 
-/** The version of the agent's API since which a share may hold nodes. */
-const holdsSince = 10
-
-/** Returns why a deployment cannot go in steps; undefined when it can. */
-export function whyNoSteps(fleet: Fleet, instances: ReadonlySet<string>): string | undefined {
-  const old = fleet.connected().find(({ name, hello }) => instances.has(name) && hello.api_version < holdsSince)
-  return old && `the agent of instance ${old.name} is of an earlier version, which cannot deploy in steps`
-}
-
 /**
  * Asks agents which nodes a deployment would change. Those of instances that are away are not among them, nor among the
  * unchanged ones: they change when their agent is back. Returns an answer if it must not go on.

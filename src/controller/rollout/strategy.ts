@@ -13,11 +13,6 @@ const ofScope: readonly string[] = ['instances', 'labels']
 const givenIn = (args: RequestArguments) =>
   ofSteps.filter(name => (ofScope.includes(name) ? isLimited({ [name]: args[name] }) : args[name] !== undefined))
 
-/** Returns whether the arguments of a deployment say that it goes in steps: then it does not go otherwise. */
-export function isInSteps(args: RequestArguments): boolean {
-  return strategyOf(args, 'at_once') !== 'at_once'
-}
-
 /** Returns how a deployment goes over the nodes: in steps where its arguments say anything of them. */
 export function strategyOf(args: RequestArguments, byDefault: DeployStrategy): DeployStrategy {
   const given = givenIn(args)

@@ -10,6 +10,9 @@ import type { Plan } from '../cluster/plan.js'
 import { select } from '../cluster/selection.js'
 import { Shares } from '../cluster/shares.js'
 
+/** The version of the agent's API since which a node may not load `local.zeek`. */
+const loadLocalSince = 11
+
 /** Has the agents check whether nodes would run. Running nodes are not touched. */
 export class Checks {
   #fleet: Fleet
@@ -46,18 +49,26 @@ export class Checks {
     )
   }
 
-  /** Returns a warning of nodes of different versions, which may not understand each other. */
-  warnings({ names }: Shares): string[] {
-    const members = names.flatMap(name => this.#fleet.member(name)?.hello ?? [])
+  /**
+   * Returns warnings of nodes of different versions, which may not understand each other, and of agents that do not
+   * know what they are told.
+   */
+  warnings(shares: Shares): string[] {
+    const { nodes } = shares.deployment.configuration
+    const members = shares.names.flatMap(name => this.#fleet.member(name)?.hello ?? [])
+    const loading = new Set(nodes.filter(node => node.load_local === false).map(({ instance }) => instance))
+    const old = members.filter(({ name, api_version: version }) => version < loadLocalSince && loading.has(name))
     const versions = groupBy(
       members.filter(({ zeek_version: version }) => version !== undefined),
       ({ zeek_version: version }) => version
     )
-    return versions.size > 1
-      ? [
-          `instances have different versions of Zeek: ${[...versions].map(([version, of]) => `${version} (${of.map(({ name }) => name).join(', ')})`).join(', ')}`
-        ]
-      : []
+    const each = [...versions].map(([version, of]) => `${version} (${of.map(({ name }) => name).join(', ')})`)
+    return [
+      ...(each.length > 1 ? [`instances have different versions of Zeek: ${each.join(', ')}`] : []),
+      ...old.map(
+        ({ name }) => `the agent of instance ${name} is of an earlier version: its nodes load local.zeek in any case`
+      )
+    ]
   }
 }
 

@@ -42,6 +42,7 @@ export const nodeKeys = [
   'scripts',
   'options',
   'env',
+  'load_local',
   'state'
 ] as const
 
@@ -72,6 +73,14 @@ export function readNode(section: Section, values: Values, errors: Fault[]): Nod
       complain(entry.key, `${key.replace('_', ' ')} ${shown(entry.value)} outside valid range`)
     }
     return Number(entry.value)
+  }
+
+  function boolean(key: string): boolean | undefined {
+    const entry = get(key)
+    if (!entry) return undefined
+    if (!['true', 'false'].includes(entry.value))
+      complain(entry.key, `${key} ${shown(entry.value)} is not true or false`)
+    return entry.value === 'true'
   }
 
   /** Returns the words of a value, each as `parse` returns it; undefined when there are none. */
@@ -117,7 +126,8 @@ export function readNode(section: Section, values: Values, errors: Fault[]): Nod
     nice: integer('nice'),
     scripts: words('scripts', word => word),
     options: pairs('options'),
-    env: pairs('env')
+    env: pairs('env'),
+    load_local: boolean('load_local')
   }
   const node = {
     name: nodeOfSection(section.name),

@@ -32,6 +32,7 @@ function nodeLines(node: ClusterNode): string[] {
     ['memory_max', node.memory_max],
     ['nice', node.nice],
     ['env', assignments(node.env)],
+    ['load_local', node.load_local === undefined ? undefined : String(node.load_local)],
     ['metrics_port', node.metrics_port]
   ]
   return values.flatMap(([key, value]) => (value === undefined || value === '' ? [] : [line(key, String(value))]))
@@ -39,7 +40,7 @@ function nodeLines(node: ClusterNode): string[] {
 
 /**
  * Returns the configuration as zeek-client writes it, sorted by name, without its id. Names must be unique. What that
- * format cannot express is in `options`, `memory_max` and `nice`, which zeek-client ignores, and in comments.
+ * format cannot express is in `options`, `memory_max`, `nice` and `load_local`, which zeek-client ignores, and in comments.
  */
 export function formatClusterCfg({ instances, nodes }: ClusterConfigurationInput): string {
   const sections = [...nodes].sort(byName).map(node => [`[${sectionOfNode(node.name)}]`, ...nodeLines(node)])

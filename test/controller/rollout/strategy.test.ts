@@ -2,7 +2,7 @@ import t from 'tap'
 import type { RequestArguments } from '../../../schemas/api.js'
 import { rolloutArguments } from '../../../schemas/rollouts.js'
 import type { AppError } from '../../../src/errors.js'
-import { checkStrategy, isInSteps, paceOf, strategyOf } from '../../../src/controller/rollout/strategy.js'
+import { checkStrategy, paceOf, strategyOf } from '../../../src/controller/rollout/strategy.js'
 
 /** A value for each argument that only means something in steps. */
 const ofSteps: Omit<Required<Pick<RequestArguments, keyof typeof rolloutArguments>>, 'strategy'> = {
@@ -46,12 +46,8 @@ await t.test('what is said decides; else an argument of steps; else the setting'
     const isScope = name === 'instances' || name === 'labels'
     t.equal(strategyOf({ [name]: value }, 'at_once'), isScope ? 'by_role' : 'rolling', name)
     t.equal(strategyOf({ [name]: value }, 'by_role'), isScope ? 'by_role' : 'rolling', name)
-    t.equal(isInSteps({ [name]: value }), true, name)
   }
   t.equal(strategyOf({ instances: [], labels: {} }, 'at_once'), 'at_once', 'empty ones say nothing')
-  t.equal(isInSteps({}), false, 'the setting does not count')
-  t.equal(isInSteps({ strategy: 'at_once' }), false)
-  t.equal(isInSteps({ strategy: 'by_role' }), true)
 })
 
 await t.test('arguments that exclude each other are named', async t => {

@@ -146,6 +146,7 @@ await t.test('each key has its type; what is empty is absent', async t => {
       'cpu_affinity = 3',
       'memory_max = 1073741824',
       'nice = -5',
+      'load_local = false',
       'env = A=1 B="x y" C= D=a=b',
       'options = "Foo::s=hello world" Foo::n=5',
       'state = PENDING'
@@ -157,6 +158,7 @@ await t.test('each key has its type; what is empty is absent', async t => {
       cpu_affinity: 3,
       memory_max: 1_073_741_824,
       nice: -5,
+      load_local: false,
       env: { A: '1', B: 'x y', C: '', D: 'a=b' },
       options: { 'Foo::s': 'hello world', 'Foo::n': '5' }
     }
@@ -345,7 +347,8 @@ const node = fc.record(
     nice: fc.integer({ min: -20, max: 19 }),
     scripts: fc.array(like((ClusterNode.properties.scripts as any).items)),
     options: map(NodeOptions),
-    env: map(NodeEnvironment)
+    env: map(NodeEnvironment),
+    load_local: fc.boolean()
   },
   { requiredKeys: ['name', 'instance', 'role'] }
 )
