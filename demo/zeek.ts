@@ -28,6 +28,7 @@ keepStatus(args.statusFile)
 const name = process.env['CLUSTER_NODE'] ?? ''
 const scripts = new Scripts()
 const layout: Layout = name === '' ? { nodes: new Map(), redefs: new Map() } : readLayout(scripts)
+scripts.nodeType = layout.nodes.get(name)?.type
 for (const script of args.scripts) scripts.load(script)
 
 const isOurs = scripts.last(/(?:^|\/)(zeek-cluster-controller)(?:\.zeek)?$/) !== undefined
@@ -57,7 +58,7 @@ if (args.parseOnly) process.exit(0)
 const found = scripts.last(/(?:cluster\/backend|misc)\/(zeromq|broker)(?:-multi-host-auto-setup)?$/)
 const backend = isManaged ? 'broker' : (found as 'zeromq' | 'broker' | undefined)
 
-await run({ name, args, layout, options, backend })
+await run({ name, args, layout, options, backend, scripts: scripts.files })
 
 function tell(asked: boolean, text: string): void {
   if (!asked) return

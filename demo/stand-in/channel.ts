@@ -11,6 +11,8 @@ const HEARTBEAT_MS = 100
 
 export interface ChannelOptions {
   directory: string
+  /** The paths of what was loaded. */
+  scripts: readonly string[]
   peers: Peers
   /** Undefined for a node that is to be mute. */
   identifiers: Identifiers | undefined
@@ -31,7 +33,7 @@ export class Channel {
   readonly #originals = new Map<string, unknown>()
 
   constructor(options: ChannelOptions) {
-    const { directory, peers, beatMs } = options
+    const { directory, scripts, peers, beatMs } = options
     this.#options = options
     this.#joined = peers.isManager() || ![...peers.layout.nodes.keys()].some(name => peers.isManager(name))
     peers.on('up', name => {
@@ -39,6 +41,7 @@ export class Channel {
       this.#joined = true
       this.#beat()
     })
+    this.#write('loaded', writeFileSync, { invocation: this.#invocation, scripts })
     this.#beat()
     setInterval(() => this.#beat(), beatMs)
     this.#source = new RawReader(join(directory, 'ask'))

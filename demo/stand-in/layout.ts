@@ -25,6 +25,7 @@ const LOADED_BY = `${HOME}/base/frameworks/cluster/__load__.zeek, line 36`
 export function readLayout(scripts: Scripts): Layout {
   const file = findScript('cluster-layout')
   if (file === undefined) fatal("can't find cluster-layout", LOADED_BY)
+  scripts.note(file)
   const tokens = new Tokens(file, readFileSync(file, 'utf8'))
   const layout: Layout = { nodes: new Map(), redefs: new Map() }
   while (!tokens.done) readStatement(tokens, layout, scripts)

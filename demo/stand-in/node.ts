@@ -28,10 +28,12 @@ export interface Program {
   layout: Layout
   options: Options
   backend: 'zeromq' | 'broker' | undefined
+  /** The paths of what was loaded. */
+  scripts: readonly string[]
 }
 
 /** Runs what Zeek runs between parsing and the end, in the order of zeek_init's priorities. */
-export async function run({ name, args, layout, options, backend }: Program): Promise<void> {
+export async function run({ name, args, layout, options, backend, scripts }: Program): Promise<void> {
   const misbehaviour = readMisbehaviour()
   misbehave(misbehaviour)
   if (args.interface !== undefined) openInterface(args.interface)
@@ -73,7 +75,7 @@ export async function run({ name, args, layout, options, backend }: Program): Pr
     const identifiers = misbehaviour.mute
       ? undefined
       : new Identifiers(name, backend, layout, { options, runtime, intel })
-    void new Channel({ directory, peers, identifiers, options: runtime, intel, beatMs })
+    void new Channel({ directory, scripts, peers, identifiers, options: runtime, intel, beatMs })
   }
   if (ending) return
   const loggers = [...layout.nodes.values()].filter(({ type }) => type === 'LOGGER').length

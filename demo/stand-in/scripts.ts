@@ -28,10 +28,25 @@ export function findScript(name: string): string | undefined {
   return undefined
 }
 
+/** The only condition that is decided: of any other both branches are loaded. */
+const CONDITION = /^\s*@if\s*\(\s*Cluster::local_node_type\(\)\s*([!=])=\s*Cluster::([A-Z]+)\s*\)/
+
 /** The scripts that were loaded, with those that they load in turn. */
 export class Scripts {
+  /** What Cluster::local_node_type() returns. */
+  nodeType: string | undefined
   readonly #names: string[] = []
   readonly #files = new Set<string>()
+
+  /** Their paths, as zeek_script_loaded() tells them; without those that Zeek ships. */
+  get files(): string[] {
+    return [...this.#files]
+  }
+
+  /** Counts a script that is read elsewhere. */
+  note(file: string): void {
+    this.#files.add(file)
+  }
 
   load(name: string, where?: string, beside = '.'): void {
     if (name === '-') return
@@ -42,10 +57,20 @@ export class Scripts {
     this.#files.add(file)
     const text = readFileSync(file, 'utf8')
     checkBrackets(file, text)
+    const conditions: (boolean | undefined)[] = []
     for (const [index, line] of text.split('\n').entries()) {
+      if (/^\s*@if/.test(line)) conditions.push(this.#holds(line))
+      if (/^\s*@endif/.test(line)) conditions.pop()
+      if (/^\s*@else/.test(line)) conditions.push(negated(conditions.pop()))
       const next = /^\s*@load\s+([^\s;#]+)/.exec(line)?.[1]
-      if (next !== undefined) this.load(next, `${file}, line ${index + 1}`, dirname(file))
+      if (next !== undefined && !conditions.includes(false))
+        this.load(next, `${file}, line ${index + 1}`, dirname(file))
     }
+  }
+
+  #holds(line: string): boolean | undefined {
+    const [, operator, type] = CONDITION.exec(line) ?? []
+    return type === undefined ? undefined : (this.nodeType === type) === (operator === '=')
   }
 
   /** What the pattern's group says about the last script that matches. */
@@ -53,3 +78,5 @@ export class Scripts {
     return this.#names.map(name => pattern.exec(name)?.[1]).findLast(found => found !== undefined)
   }
 }
+
+const negated = (holds: boolean | undefined) => (holds === undefined ? undefined : !holds)

@@ -20,6 +20,8 @@ const Answer = Type.Object({
   value: Type.Optional(Type.String()),
   error: Type.Optional(Type.String())
 })
+/** The scripts that a process was made from, as Zeek has found them. */
+const Loaded = Type.Object({ invocation: Type.String({ minLength: 1 }), scripts: Type.Array(Type.String()) })
 
 export type Beat = Static<typeof Beat>
 
@@ -29,14 +31,15 @@ const pollMs = 1000
 const longAnswersBytes = 1024 * 1024
 /** Maximum size of one answer; and of all of them, beyond which no more is asked until the file is emptied. */
 const maxAnswerBytes = 64 * 1024 * 1024
-/** Large enough for the names of a hundred thousand nodes. */
-const maxBeatBytes = 8 * 1024 * 1024
+/** Largest beat, and list of scripts: large enough for the names of a hundred thousand nodes. */
+const maxReportBytes = 8 * 1024 * 1024
 
 const filesOf = (directory: string) => ({
   ask: join(directory, 'ask'),
   options: join(directory, 'options'),
   tell: join(directory, 'tell'),
-  beat: join(directory, 'beat')
+  beat: join(directory, 'beat'),
+  loaded: join(directory, 'loaded')
 })
 
 /**
@@ -76,7 +79,23 @@ function reader<T extends TSchema>(schema: T): (text: string) => Static<T> | und
 
 const readBeat = reader(Beat)
 const readAnswer = reader(Answer)
+const readLoaded = reader(Loaded)
 const readComplaints = reader(Type.Array(Type.String()))
+
+/**
+ * Returns the paths of the scripts that a process has loaded, in the order in which it has; undefined where it has not told,
+ * as one that was started by an earlier version. `directory`: that of its channel.
+ */
+export async function loadedScripts(directory: string, invocation: string): Promise<string[] | undefined> {
+  const loaded = readLoaded(await readReport(filesOf(directory).loaded))
+  return loaded?.invocation === invocation ? loaded.scripts : undefined
+}
+
+/** Returns what a node has reported in a file; nothing where there is none, or it is too long. */
+async function readReport(path: string): Promise<string> {
+  const { size } = await stat(path).catch(() => ({ size: 0 }))
+  return size > maxReportBytes ? '' : await readFile(path, 'utf8').catch(() => '')
+}
 
 interface Question {
   /** The identifier; undefined when it is about the file of options. */
@@ -210,7 +229,7 @@ export class Channel {
     const found = await stat(path).catch(() => undefined)
     // If the whole directory was deleted, it is made again, and the node makes its files anew.
     if (!found && !this.#closed) await mkdir(this.#directory, { recursive: true, mode: 0o700 }).catch(() => {})
-    if (!found || found.size > maxBeatBytes) return
+    if (!found || found.size > maxReportBytes) return
     const { ino, mtimeMs, size } = found
     const version = [ino, mtimeMs, size].join(' ')
     const isFirst = this.#lastBeat === undefined

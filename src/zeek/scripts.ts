@@ -38,13 +38,18 @@ export class ScriptFiles {
 
   /**
    * Returns the scripts of a node by path: the named ones, as far as they exist, and what they load. Scripts that come
-   * with Zeek are left out unless they are named: they change with its executable.
+   * with Zeek are left out unless they are named: they change with its executable. `without`: paths of scripts that are
+   * not loaded, whoever names them.
    */
-  async find(names: readonly string[], place: ScriptPlace): Promise<Map<string, Script>> {
+  async find(
+    names: readonly string[],
+    place: ScriptPlace,
+    without: ReadonlySet<string> = new Set()
+  ): Promise<Map<string, Script>> {
     const found = new Map<string, Script>()
     const load = async (name: string, beside: string, isNamed: boolean) => {
       const path = await this.#locate(name, beside, place, isNamed)
-      if (path === undefined || found.has(path) || found.size >= maxFiles) return
+      if (path === undefined || found.has(path) || without.has(path) || found.size >= maxFiles) return
       const script = await this.read(path)
       if (!script) return
       found.set(path, script)

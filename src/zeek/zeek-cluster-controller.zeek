@@ -3,7 +3,7 @@
 ##! whom it does not see there, learns the values of its identifiers, and changes
 ##! its options.
 ##!
-##! They talk through four files, in a directory of the node's own. A listener of
+##! They talk through five files, in a directory of the node's own. A listener of
 ##! the node would not do: with ZeroMQ a client of a node that receives logs is
 ##! never served, since its backend binds what the node itself holds.
 ##!
@@ -12,6 +12,7 @@
 ##!          last of them options_read. The agent replaces the file.
 ##! tell:    answers, a JSON object a line. The node appends; the agent empties it.
 ##! beat:    a JSON object. The node writes it anew every few seconds.
+##! loaded:  a JSON object. The node writes it once, before its first beat.
 
 @load base/frameworks/cluster
 @load base/frameworks/config
@@ -44,6 +45,14 @@ export {
 		joined: bool;
 		## Who should be seen and is not: by a manager anyone, by others managers.
 		unseen: set[string];
+	};
+
+	## The scripts that the node was made from. Another one is no reason to
+	## restart it.
+	type Loaded: record {
+		invocation: string;
+		## Their paths, as they were found.
+		scripts: vector of string;
 	};
 
 	## A line of "ask".
@@ -86,6 +95,8 @@ const invocation = getenv("INVOCATION_ID");
 
 global joined = F;
 global beats = 0;
+# Until the first beat.
+global loaded: vector of string;
 # The question that was answered last. Their numbers grow.
 global answered = 0;
 
@@ -277,8 +288,22 @@ event reporter_warning(t: time, msg: string, location: string)
 		complain(msg[|origin| :]);
 	}
 
+# Each of them is after zeek_init(), and before the beat that it begins.
+event zeek_script_loaded(path: string, level: count)
+	{
+	if ( directory != "" )
+		loaded += path;
+	}
+
 event ZeekClusterController::beat()
 	{
+	if ( beats == 0 )
+		{
+		write(open(directory + "/loaded"), to_json(Loaded($invocation=invocation,
+		    $scripts=loaded)) + "\n");
+		loaded = vector();
+		}
+
 	write_beat();
 	schedule beat_interval { ZeekClusterController::beat() };
 	}

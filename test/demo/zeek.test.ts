@@ -310,6 +310,10 @@ await t.test('a cluster', async t => {
     joined: false,
     unseen: ['manager']
   })
+  t.same(JSON.parse(readFileSync(`${cwd}/worker-1-channel/loaded`, 'utf8')), {
+    invocation: 'run of worker-1',
+    scripts: ['cluster-layout', 'zeek-cluster-controller', 'zeek-cluster-intel'].map(name => join(cwd, `${name}.zeek`))
+  })
   ask(cwd, 'worker-1', '1 Cluster::node\n')
   t.same(
     await answer(cwd, 'worker-1', 1),

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { AppError } from '../../src/errors.js'
-import { Channel, prepareChannel, type Beat } from '../../src/zeek/channel.js'
+import { Channel, loadedScripts, prepareChannel, type Beat } from '../../src/zeek/channel.js'
 import { directoryOf } from '../support/directory.js'
 import { until } from '../support/until.js'
 import { NodeEnd } from './node-end.js'
@@ -33,9 +33,9 @@ await t.test('the files are empty, but for the options, and for nobody else, wha
   for (const what of ['nothing', 'of a process before']) {
     await prepareChannel(directory)
     t.equal(statSync(directory).mode & 0o777, 0o700)
-    t.same(modes(directory), ['ask 600', 'beat 600', 'options 600', 'tell 600'])
+    t.same(modes(directory), ['ask 600', 'beat 600', 'loaded 600', 'options 600', 'tell 600'])
     t.equal(readFileSync(join(directory, 'options'), 'utf8'), 'ZeekClusterController::options_read 0\n')
-    for (const name of ['ask', 'beat', 'tell']) {
+    for (const name of ['ask', 'beat', 'loaded', 'tell']) {
       t.equal(statSync(join(directory, name)).size, 0)
       writeFileSync(join(directory, name), what)
     }
@@ -75,6 +75,22 @@ await t.test('what another process says is not believed', async t => {
     heard.filter(beat => beat),
     []
   )
+})
+
+await t.test('a process tells once which scripts it has loaded; what another one has told is not believed', async t => {
+  const { node, directory, path } = await open(t)
+  t.equal(await loadedScripts(directory, 'run-1'), undefined, 'nothing before')
+  node.load('/a.zeek', './b.zeek')
+  t.same(await loadedScripts(directory, 'run-1'), ['/a.zeek', './b.zeek'])
+  t.equal(await loadedScripts(directory, 'run-2'), undefined)
+  for (const text of ['{"invocation":"run-1","scripts":["/a.z', '{"invocation":"run-1","scripts":[1]}', '[]']) {
+    writeFileSync(path('loaded'), text)
+    t.equal(await loadedScripts(directory, 'run-1'), undefined, text)
+  }
+  node.load('x'.repeat(9_000_000))
+  t.equal(await loadedScripts(directory, 'run-1'), undefined, 'nor so much')
+  rmSync(path('loaded'))
+  t.equal(await loadedScripts(directory, 'run-1'), undefined)
 })
 
 await t.test('values are texts as the node has written them', async t => {

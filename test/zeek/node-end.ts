@@ -18,6 +18,10 @@ export class NodeEnd {
     )
   }
 
+  load(...scripts: string[]): void {
+    writeFileSync(join(this.directory, 'loaded'), `${JSON.stringify({ invocation: this.invocation, scripts })}\n`)
+  }
+
   tell(text: string): void {
     appendFileSync(join(this.directory, 'tell'), text)
   }

@@ -68,6 +68,17 @@ await t.test('what a script loads counts, each file once, but not what comes wit
   t.same(await find('shipped'), ['policy/shipped.zeek', 'policy/beside.zeek'], 'unless it is named')
 })
 
+await t.test('what is left out is not loaded, and nothing that only it would load', async t => {
+  const { scripts, place, root } = make(t, {
+    'a.zeek': '@load ./b\n@load ./c',
+    'b.zeek': '@load ./d',
+    'c.zeek': '',
+    'd.zeek': ''
+  })
+  const found = await scripts.find(['a'], place, new Set([join(root, 'b.zeek')]))
+  t.same([...found.keys()], [join(root, 'a.zeek'), join(root, 'c.zeek')])
+})
+
 await t.test('another content is another digest, whatever its times say; another time is not', async t => {
   const { scripts, root, write } = make(t, { 'a.zeek': 'one' })
   const path = join(root, 'a.zeek')

@@ -95,6 +95,11 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
     }
   }
 
+  /** Identifies its process; undefined where there is none. */
+  get invocation(): string | undefined {
+    return this.#invocation
+  }
+
   /** Seconds since it came into its state. */
   get seconds(): number {
     return Math.round((performance.now() - this.#changedAt) / 1000)

@@ -1,12 +1,15 @@
+import { basename, resolve } from 'node:path'
 import type { AssignedNode } from '../../../schemas/agent.js'
 import type { HealthReport } from '../../../schemas/operations.js'
 import type { Program, UnitStatus } from '../../supervisor/program.js'
-import type { BundleUse } from '../../bundles/use.js'
+import { loadsOf, type BundleUse } from '../../bundles/use.js'
+import { loadedScripts } from '../../zeek/channel.js'
 import { defaultsScript, nodeScript } from '../../zeek/command.js'
 import { findZeek, stampOf } from '../../zeek/executable.js'
 import { ScriptFiles } from '../../zeek/scripts.js'
 import type { AgentContext } from '../config.js'
 import type { ManagedNode } from './managed-node.js'
+import { channelOf } from './zeek-program.js'
 
 /**
  * What a program was made from when its agent started it last. It is kept apart from what the program was asked to be
@@ -46,16 +49,24 @@ export class Origins {
     this.#place = place
   }
 
-  /** Returns what the program of a node would be made from now; undefined when there is no zeek. */
-  async of({ scripts = [] }: AssignedNode, { cwd, env }: Pick<Program, 'cwd' | 'env'>): Promise<Origin | undefined> {
+  /**
+   * Returns what the program of a node would be made from now; undefined when there is no zeek. `without`: scripts that
+   * it does not load, by path.
+   */
+  async of(
+    node: AssignedNode,
+    { cwd, env }: Pick<Program, 'cwd' | 'env'>,
+    without: ReadonlySet<string> = new Set()
+  ): Promise<Origin | undefined> {
     const zeek = await findZeek(this.#context.settings.bin, this.#context.env).catch(() => undefined)
     const stamp = zeek && (await stampOf(zeek.path))
     if (!zeek || stamp === undefined) return undefined
     const bundle = this.#bundle()
-    const found = await this.#files.find([defaultsScript, ...(bundle?.loads ?? []), ...scripts, nodeScript], {
-      cwd,
-      zeekPath: moved(env.ZEEKPATH ?? '', bundle?.directory, this.#place)
-    })
+    const found = await this.#files.find(
+      [defaultsScript, ...loadsOf(node, bundle), nodeScript],
+      { cwd, zeekPath: moved(env.ZEEKPATH ?? '', bundle?.directory, this.#place) },
+      new Set([...without].map(path => moved(path, bundle?.directory, this.#place)))
+    )
     const named = (path: string) => moved(path, this.#place, bundle?.directory)
     return {
       zeek: { path: zeek.path, version: zeek.version, stamp },
@@ -79,11 +90,17 @@ export class Origins {
       if (unit?.state !== 'RUNNING') continue
       const changes = [
         ...(unit.tag === program.tag || unit.tag === formerTag(node) ? [] : ['configuration changed']),
-        ...(refresh ? differences(unit.origin as Origin | undefined, await this.of(node, program)) : [])
+        ...(refresh ? await this.#changed(node, program, unit) : [])
       ]
       if (changes.length > 0) reasons.set(node.name, changes.join('; '))
     }
     return reasons
+  }
+
+  /** Returns in words which files of a process have changed since it was started. */
+  async #changed(node: AssignedNode, program: Program, { origin, invocation }: UnitStatus): Promise<string[]> {
+    const before = await actualOrigin(origin as Origin | undefined, program.cwd, invocation)
+    return differences(before, await this.of(node, program, before?.passedOver))
   }
 
   /**
@@ -99,7 +116,8 @@ export class Origins {
     }
     return (
       await Promise.all(
-        [...nodes].map(async ({ status: { node, pid }, origin }) => {
+        [...nodes].map(async ({ status: { node, pid }, program, invocation, ...managed }) => {
+          const origin = await actualOrigin(managed.origin, program.cwd, invocation)
           if (pid === undefined || origin === undefined) return []
           const { zeek, scripts } = origin
           const files = await Promise.all([
@@ -113,6 +131,26 @@ export class Origins {
       )
     ).flat()
   }
+}
+
+/**
+ * Returns what a process was made from as it tells itself: of the scripts that it could load, those that it has loaded
+ * (an `@if` may have decided otherwise), and those that it has passed over. Where it does not tell, all of them count.
+ */
+async function actualOrigin(
+  origin: Origin | undefined,
+  cwd: string,
+  invocation: string | undefined
+): Promise<(Origin & { passedOver: ReadonlySet<string> }) | undefined> {
+  if (!origin) return undefined
+  const told = invocation === undefined ? undefined : await loadedScripts(channelOf(cwd), invocation)
+  const loaded = new Set(told?.map(path => resolve(cwd, path)))
+  const paths = Object.keys(origin.scripts)
+  // Each process loads our script: a list without it has other names than ours.
+  const isUsable = paths.some(path => basename(path) === nodeScript && loaded.has(path))
+  const passedOver = new Set(isUsable ? paths.filter(path => !loaded.has(path)) : [])
+  const scripts = Object.fromEntries(Object.entries(origin.scripts).filter(([path]) => !passedOver.has(path)))
+  return { ...origin, scripts, passedOver }
 }
 
 /** Returns paths with one directory in the place of another one. */

@@ -1,10 +1,11 @@
-import { rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { AssignedNode } from '../../../schemas/agent.js'
 import type { ManagedNode } from '../../../src/agent/nodes/managed-node.js'
 import { differences, Origins, type Origin } from '../../../src/agent/nodes/origin.js'
 import type { UnitStatus } from '../../../src/supervisor/program.js'
+import { nodeScript } from '../../../src/zeek/command.js'
 import { directoryOf } from '../../support/directory.js'
 import { cleanEnv } from '../../support/environment.js'
 import { settingsOf } from '../../support/settings.js'
@@ -44,9 +45,12 @@ async function running(t: Test) {
   const directory = directoryOf(t)
   const [bin, script] = [join(directory, 'zeek'), join(directory, 'a.zeek')]
   writeFileSync(bin, '#!/bin/sh\necho "zeek version 9.0.0"\necho "\\$ZEEKPATH | path (.)"\n', { mode: 0o755 })
+  const other = join(directory, 'b.zeek')
   writeFileSync(script, '')
+  writeFileSync(other, '')
+  writeFileSync(join(directory, nodeScript), '')
   const origins = new Origins({ settings: settingsOf({ bin }), env: cleanEnv })
-  const node = { name: 'w', instance: 'a', role: 'WORKER', scripts: ['a'] } as unknown as AssignedNode
+  const node = { name: 'w', instance: 'a', role: 'WORKER', scripts: ['a', 'b'] } as unknown as AssignedNode
   const program = { tag: 't', cwd: directory, env: { ZEEKPATH: `.:${directory}` } }
   const before = await origins.of(node, program)
   const managed = (more: object = {}) =>
@@ -58,8 +62,8 @@ async function running(t: Test) {
   return {
     bin,
     script,
-    managed,
-    unit,
+    other,
+    directory,
     drift: (more?: object) => origins.drift([managed(more)]),
     why: async (refresh: boolean, more?: object) =>
       (await origins.whyRestart([managed()], new Map([unit(more)]), { refresh, formerTag: () => 'former' })).get('w')
@@ -101,3 +105,25 @@ await t.test(
     t.same(await drift({ origin: undefined }), [])
   }
 )
+
+await t.test('a script that a process has not loaded is no reason to restart it, and no drift', async t => {
+  const { directory, other, script, why, drift } = await running(t)
+  const told = { invocation: 'run' }
+  mkdirSync(join(directory, 'channel'))
+  const tell = (...scripts: string[]) =>
+    writeFileSync(join(directory, 'channel', 'loaded'), JSON.stringify({ invocation: 'run', scripts }))
+  writeFileSync(other, 'x')
+  t.equal(await why(true, told), 'scripts changed: b.zeek', 'it has not told: all that it could load counts')
+  tell('a.zeek')
+  t.equal(await why(true, told), 'scripts changed: b.zeek', 'a list that cannot be of this process')
+  tell('./a.zeek', join(directory, nodeScript))
+  t.equal(await why(true, told), undefined)
+  t.same(await drift(told), [])
+  t.equal(await why(true, { invocation: 'the next' }), 'scripts changed: b.zeek', 'that of another process')
+  writeFileSync(other, '@load ./c')
+  writeFileSync(join(directory, 'c.zeek'), '')
+  t.equal(await why(true, told), undefined, 'nor what only that script loads')
+  writeFileSync(script, '@load ./c')
+  t.equal(await why(true, told), 'scripts changed: a.zeek, c.zeek')
+  t.match(await drift(told), [{ files: [script] }])
+})
