@@ -59,9 +59,12 @@ export const PlannedAction = noun(
   {
     action: Ref(NodeAction),
     reason: optional(Text(2048, { description: 'Why it is stopped or restarted, as `notify_change` would say.' })),
-    step: optional(Count('In which step, counted from 1.'))
+    step: optional(Count('In which step, counted from 1.')),
+    last_start_seconds: optional(
+      Amount('How long it took when it was last started, in seconds, until it had joined; as far as its agent knows.')
+    )
   },
-  { action: 'restart', step: 1, reason: 'scripts changed: local.zeek' }
+  { action: 'restart', step: 1, reason: 'scripts changed: local.zeek', last_start_seconds: 3.2 }
 )
 export type PlannedAction = Static<typeof PlannedAction>
 

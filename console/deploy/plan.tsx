@@ -1,6 +1,6 @@
 import { useContext, useMemo } from 'preact/hooks'
 import { argsOf } from '../model/deployment.js'
-import { plain } from '../model/format.js'
+import { lag, plain } from '../model/format.js'
 import { stepsOfPlan, summaryOfPlan, unknownOfPlan, type PlannedNode, type PlannedStep } from '../model/plan.js'
 import type { ClusterRequest } from '../model/types.js'
 import { Link } from '../parts/link.js'
@@ -58,7 +58,7 @@ function Step({ step: { action, tone, title, nodes } }: { step: PlannedStep }) {
       <summary>
         <StateMark tone={tone} /> {title}
       </summary>
-      <Table name={title} columns={['Node', 'Host', 'Why']}>
+      <Table name={title} columns={['Node', 'Host', 'Last start', 'Why']}>
         {nodes.slice(0, more.shown).map(one => (
           <Row key={`${one.instance} ${one.node}`} {...one} />
         ))}
@@ -68,12 +68,13 @@ function Step({ step: { action, tone, title, nodes } }: { step: PlannedStep }) {
   )
 }
 
-const Row = ({ node, instance, reason }: PlannedNode) => (
+const Row = ({ node, instance, lastStart, reason }: PlannedNode) => (
   <tr>
     <th scope="row">{plain(node)}</th>
     <td>
       <Link href={`/hosts/${encodeURIComponent(instance)}`}>{plain(instance)}</Link>
     </td>
+    <td>{lastStart !== undefined && lag(lastStart)}</td>
     <td class="text">{plain(reason)}</td>
   </tr>
 )

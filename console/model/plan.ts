@@ -9,6 +9,8 @@ export interface PlannedNode {
   instance: string
   /** Why; empty where that is no question. */
   reason: string
+  /** How long it took when it was last started, in seconds; undefined where nobody knows. */
+  lastStart: number | undefined
 }
 
 /** The nodes to which a deployment would do the same. */
@@ -34,9 +36,9 @@ export function stepsOfPlan(results: readonly RequestResult[]): PlannedStep[] {
   const nodes = new Map<string, PlannedNode[]>()
   for (const { node, instance = '', data } of results) {
     if (node === undefined || !data?.plan) continue
-    const { action, reason = '' } = data.plan
+    const { action, reason = '', last_start_seconds: lastStart } = data.plan
     const same = nodes.get(action) ?? []
-    same.push({ node, instance, reason })
+    same.push({ node, instance, reason, lastStart })
     nodes.set(action, same)
   }
   const rankOf = (action: string) => order.indexOf(order.includes(action) ? action : 'other')

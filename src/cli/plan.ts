@@ -19,6 +19,10 @@ type Action = Schema['NodeAction']
 const tones: Record<Exclude<Action, 'none'>, Tone> = { stop: 'bad', restart: 'warning', start: 'good' }
 
 const stepOf = ({ data }: Result): number => data?.plan?.step ?? 0
+const lastStartOf = ({ data }: Result): string => {
+  const seconds = data?.plan?.last_start_seconds
+  return seconds === undefined ? '' : `${seconds.toFixed(1)} s`
+}
 const actionOf = ({ data }: Result): Action => data?.plan?.action ?? 'none'
 
 export function definePlan(program: Command, io: Io): void {
@@ -71,6 +75,7 @@ export function definePlan(program: Command, io: Io): void {
             { title: 'ACTION', text: actionOf, tone: result => tones[actionOf(result) as keyof typeof tones] },
             { title: 'NODE', text: ({ node }) => node ?? '' },
             { title: 'INSTANCE', text: ({ instance }) => instance ?? '' },
+            { title: 'LAST START', text: lastStartOf, isNumber: true },
             { title: 'WHY', text: ({ data }) => data?.plan?.reason ?? '', isLong: true }
           ],
           changes,

@@ -1318,7 +1318,8 @@ export interface components {
          * @example {
          *       "action": "restart",
          *       "step": 1,
-         *       "reason": "scripts changed: local.zeek"
+         *       "reason": "scripts changed: local.zeek",
+         *       "last_start_seconds": 3.2
          *     }
          */
         PlannedAction: {
@@ -1330,6 +1331,8 @@ export interface components {
              * @description In which step, counted from 1.
              */
             step?: number;
+            /** @description How long it took when it was last started, in seconds, until it had joined; as far as its agent knows. */
+            last_start_seconds?: number;
         };
         /**
          * @description One process of a node, from its start to its end.

@@ -21,7 +21,7 @@ await t.test('what a deployment would do is a table, and nothing where there is 
           data: {
             plan:
               node === 'worker-1' && force
-                ? { action: 'restart', reason: 'forced' }
+                ? { action: 'restart', reason: 'forced', last_start_seconds: 3.2 }
                 : node === 'worker-2'
                   ? { action: 'start' }
                   : { action: 'none' }
@@ -41,9 +41,9 @@ await t.test('what a deployment would do is a table, and nothing where there is 
   t.match(
     stdout.split('\n').map(line => line.trim().split(/  +/)),
     [
-      ['ACTION', 'NODE', 'INSTANCE', 'WHY'],
+      ['ACTION', 'NODE', 'INSTANCE', 'LAST START', 'WHY'],
       ['stop', 'old', 'agent-a', 'not in the configuration'],
-      ['restart', 'worker-1', 'agent-a', 'forced'],
+      ['restart', 'worker-1', 'agent-a', '3.2 s', 'forced'],
       ['start', 'worker-2', 'agent-a']
     ]
   )

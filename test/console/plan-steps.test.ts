@@ -1,13 +1,14 @@
 import t from 'tap'
 import { stepsOfPlan, summaryOfPlan, unknownOfPlan } from '../../console/model/plan.js'
+import { defined } from '../../src/util.js'
 import type { RequestResult } from '../../console/model/types.js'
 
-const planned = (node: string, action: string, reason?: string): RequestResult => ({
+const planned = (node: string, action: string, reason?: string, lastStart?: number): RequestResult => ({
   reqid: 'r',
   success: true,
   instance: 'a',
   node,
-  data: { plan: { action: action as never, ...(reason === undefined ? {} : { reason }) } }
+  data: { plan: { action: action as never, ...defined({ reason, last_start_seconds: lastStart }) } }
 })
 const away = (node: string, instance = 'b'): RequestResult => ({
   reqid: 'r',
@@ -22,7 +23,7 @@ await t.test('nodes to which the same is done are together, what is lost first',
   const steps = stepsOfPlan([
     planned('manager', 'none'),
     planned('w-3', 'start'),
-    planned('w-1', 'restart', 'scripts changed: local.zeek'),
+    planned('w-1', 'restart', 'scripts changed: local.zeek', 3.2),
     planned('w-4', 'drain'),
     planned('w-9', 'stop', 'not in the configuration'),
     planned('w-2', 'restart', 'configuration changed'),
@@ -40,7 +41,7 @@ await t.test('nodes to which the same is done are together, what is lost first',
     ],
     'an action of a later version, too'
   )
-  t.same(steps[1]!.nodes[0], { node: 'w-1', instance: 'a', reason: 'scripts changed: local.zeek' })
+  t.same(steps[1]!.nodes[0], { node: 'w-1', instance: 'a', reason: 'scripts changed: local.zeek', lastStart: 3.2 })
   t.equal(summaryOfPlan(steps), 'It stops 1 node, restarts 2 nodes, starts 1 node, drain 1 node, leaves 1 node alone.')
   t.equal(summaryOfPlan(stepsOfPlan([planned('a', 'none')])), 'Nothing is to be done: it leaves 1 node alone.')
 })

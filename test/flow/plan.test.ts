@@ -67,6 +67,12 @@ await t.test('a plan tells what a deployment does then, and touches nothing', as
   const before = await pids()
   const edited = await plan()
   t.same(edited, { ...nothing, 'worker-1': 'restart: scripts changed: special.zeek' })
+  const told = await ask('plan')
+  t.match(
+    told.results.flatMap(({ data }) => data?.plan?.last_start_seconds ?? []),
+    [Number],
+    'and how long its last start took'
+  )
   t.same(await pids(), before)
   t.same(await deploy(), changesOf(edited))
   t.same(await plan(), nothing)

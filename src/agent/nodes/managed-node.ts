@@ -52,6 +52,8 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
   runtimeOptions: readonly RuntimeOption[] = []
   /** Nodes of the cluster that it should see and does not. */
   unseen: readonly string[] = []
+  /** How long it took when it was last started, until it had joined, in seconds; undefined when it was not. */
+  startSeconds: number | undefined
   #patience: Patience
   #state: NodeState = 'STOPPED'
   #reason = 'not started'
@@ -64,6 +66,8 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
   #invocation: string | undefined
   #restarts = 0
   #channel: Channel | undefined
+  /** Whether it was marked as about to be started, and has not come up since. */
+  #isExpected = false
   /** Whether its process has joined the cluster. */
   #joined = false
   /** When its process last gave a sign of life; undefined before the first one. */
@@ -146,6 +150,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
     this.#disconnect()
     this.#pid = undefined
     this.#restarts = 0
+    this.#isExpected = true
     this.#change('PENDING', reason)
   }
 
@@ -242,6 +247,10 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
   #change(state: NodeState, reason: string): void {
     const old = this.#state
     if (state === old && this.#pid === this.#toldPid) return
+    if (state === 'RUNNING' && this.#isExpected) {
+      this.startSeconds = Math.round((performance.now() - this.#changedAt) / 100) / 10
+    }
+    if (state !== 'PENDING') this.#isExpected = false
     if (state !== old) [this.#since, this.#changedAt] = [new Date(), performance.now()]
     this.#state = state
     this.#reason = reason

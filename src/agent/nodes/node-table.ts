@@ -8,7 +8,7 @@ import type { DesiredState, NodeState, NodeStatus, Outcome, RequestResultData } 
 import type { BundleUse } from '../../bundles/use.js'
 import { AppError, messageOf, requestTimedOut } from '../../errors.js'
 import type { UnitStatus } from '../../supervisor/program.js'
-import { aborted, Sequence, within } from '../../util.js'
+import { aborted, defined, Sequence, within } from '../../util.js'
 import { findZeek, type Executable } from '../../zeek/executable.js'
 import { secretNames } from '../../security/secret-names.js'
 import { digestOf } from '../../protocol/packed-layout.js'
@@ -187,7 +187,14 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     const origins = new Origins(this.#context, () => bundle, found?.directory)
     const zeek = await findZeek(this.#context.settings.bin, this.#context.env)
     const { plan } = await this.#compare(share, await this.#units(), how, { zeek, bundle, origins })
-    return [...plan].map(([name, action]) => ({ ...succeeded(this.#instance, name), data: { plan: action } }))
+    return [...plan].map(([name, planned]) => {
+      const isStarted = planned.action === 'start' || planned.action === 'restart'
+      const seconds = isStarted ? this.#nodes.get(name)?.startSeconds : undefined
+      return {
+        ...succeeded(this.#instance, name),
+        data: { plan: { ...planned, ...defined({ last_start_seconds: seconds }) } }
+      }
+    })
   }
 
   /** Stops every node and forgets them. */

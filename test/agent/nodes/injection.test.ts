@@ -349,7 +349,7 @@ await t.test('a process gets its arguments and variables as they are, and writes
           .filter(
             path =>
               path !== 'cluster/nodes' &&
-              !/^nodes\/[^/]+(\/((stdout|stderr)(\.\d)?|runs\.json|cmdline|environ|channel(\/(ask|options|tell|beat))?))?$/.test(
+              !/^nodes\/[^/]+(\/((stdout|stderr)(\.\d)?|runs\.json|cmdline|environ|channel(\/(ask|options|tell|beat|loaded))?))?$/.test(
                 path
               )
           )

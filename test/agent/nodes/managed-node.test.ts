@@ -133,6 +133,31 @@ await t.test('an exit is a crash, and another process has to join anew', async t
   ])
 })
 
+await t.test('how long a start took is known until the next one, and of no start that nobody asked for', async t => {
+  const { node, follow, is, process } = await open(t)
+  follow('RUNNING', 77)
+  process(77).beat()
+  await is('RUNNING')
+  t.equal(node.startSeconds, undefined, 'an agent that has found it running does not know')
+  node.expect()
+  follow('RUNNING', 78)
+  process(78).beat()
+  await is('RUNNING')
+  const first = node.startSeconds
+  t.type(first, 'number')
+  follow('CRASHED')
+  follow('RUNNING', 79)
+  process(79).beat()
+  await is('RUNNING')
+  t.equal(node.startSeconds, first)
+  node.expect()
+  follow('CRASHED')
+  follow('RUNNING', 80)
+  process(80).beat()
+  await is('RUNNING')
+  t.equal(node.startSeconds, first, 'one that needed two attempts has no time of its own')
+})
+
 await t.test('what is told twice changes nothing', async t => {
   const { node, follow, is, changes, process } = await open(t)
   follow('RUNNING', 77)
