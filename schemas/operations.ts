@@ -147,7 +147,8 @@ export const NodeStats = noun(
     packets_per_second: optional(Amount('Packets received.')),
     dropped_per_second: optional(Amount('Packets dropped.')),
     dropped_percent: optional(Amount('Packets dropped, of those received and dropped.')),
-    idle: optional(Amount('Seconds since it has received a packet.'))
+    idle: optional(Amount('Seconds since it has received a packet.')),
+    reporter_errors: optional(Count('Errors that Zeek has reported in it since its start, as those of scripts.'))
   },
   {
     node: 'worker-1',

@@ -535,6 +535,7 @@ export const RequestArguments = Type.Object(
     max_drop_percent: Type.Optional(Type.Number()),
     max_lag_seconds: Type.Optional(Type.Number()),
     max_memory_bytes: Type.Optional(Type.Integer()),
+    max_errors: Type.Optional(Type.Integer()),
     auto_revert: Type.Optional(Type.Boolean()),
     canary: Type.Optional(Type.Integer()),
     canary_seconds: Type.Optional(Type.Number()),

@@ -85,6 +85,13 @@ export const rolloutArguments = {
       description: 'How much memory a changed node may use; or as much as before.'
     })
   ),
+  max_errors: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'How many errors Zeek may report in a changed node; or as many as before in the same time.'
+    })
+  ),
   auto_revert: Type.Optional(
     Type.Boolean({
       description:

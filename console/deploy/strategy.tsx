@@ -87,6 +87,7 @@ const conditions: readonly { name: StepNumber; label: string; unit: string; plac
   { name: 'max_drop_percent', label: 'Drop at most', unit: '% of packets', placeholder: 'any' },
   { name: 'max_lag_seconds', label: 'Lag at most', unit: 's', placeholder: 'any' },
   { name: 'max_memory_bytes', label: 'Memory at most', unit: 'MiB', placeholder: 'any' },
+  { name: 'max_errors', label: 'Errors at most', unit: 'since the start of a node', placeholder: 'any' },
   { name: 'max_parallel_per_instance', label: 'On one host at most', unit: 'at a time', placeholder: 'any' },
   { name: 'canary_seconds', label: 'Canary waits for', unit: 's', placeholder: '600' }
 ]

@@ -1,4 +1,4 @@
-import { bytes, counted, lag, percent, plain } from './format.js'
+import { bytes, count, counted, lag, percent, plain } from './format.js'
 import { named } from './selection.js'
 import type { ClusterRequest, DomainEvent, NodeStats, Schema } from './types.js'
 
@@ -85,7 +85,8 @@ type Args = ClusterRequest['arguments']
 const gates = [
   { name: 'max_drop_percent', noun: 'drop', text: percent, figure: (stats: NodeStats) => stats.dropped_percent },
   { name: 'max_lag_seconds', noun: 'lag', text: lag, figure: (stats: NodeStats) => stats.packet_lag },
-  { name: 'max_memory_bytes', noun: 'memory', text: bytes, figure: (stats: NodeStats) => stats.memory_bytes }
+  { name: 'max_memory_bytes', noun: 'memory', text: bytes, figure: (stats: NodeStats) => stats.memory_bytes },
+  { name: 'max_errors', noun: 'errors', text: count, figure: (stats: NodeStats) => stats.reporter_errors }
 ] as const
 
 /** What the nodes must run for, unless the arguments say otherwise, in seconds. */

@@ -13,6 +13,7 @@ export type StepNumber =
   | 'max_drop_percent'
   | 'max_lag_seconds'
   | 'max_memory_bytes'
+  | 'max_errors'
   | 'canary'
   | 'canary_seconds'
 

@@ -13,6 +13,8 @@ export interface ChannelOptions {
   directory: string
   /** The paths of what was loaded. */
   scripts: readonly string[]
+  /** How many errors were reported. */
+  errors: number
   peers: Peers
   /** Undefined for a node that is to be mute. */
   identifiers: Identifiers | undefined
@@ -54,12 +56,13 @@ export class Channel {
   }
 
   #beat(): void {
-    const { peers } = this.#options
+    const { peers, errors } = this.#options
     this.#write('beat', writeFileSync, {
       invocation: this.#invocation,
       beat: ++this.#beats,
       joined: this.#joined,
-      unseen: peers.unseen()
+      unseen: peers.unseen(),
+      errors
     })
   }
 

@@ -10,6 +10,8 @@ export interface Misbehaviour {
   chatty?: number
   /** Of its packets, in percent. */
   drop?: number
+  /** Errors that it reports at its start. */
+  errors?: number
   /** How many times its share of the packets it gets. */
   heavy?: number
   deaf: boolean
@@ -22,6 +24,8 @@ export interface Misbehaviour {
   stallLogs: boolean
   ignoreTerm: boolean
 }
+
+type Amount = 'exit' | 'crash' | 'slow' | 'chatty' | 'drop' | 'errors' | 'heavy'
 
 /** From STAND_IN, and from a file of the working directory: that one can change between two starts. */
 export function readMisbehaviour(): Misbehaviour {
@@ -38,8 +42,8 @@ export function readMisbehaviour(): Misbehaviour {
     .join(',')
     .split(/[\s,]+/)
     .filter(word => word !== '')) {
-    const [, name, number] = /^(exit|crash|slow|chatty|drop|heavy)=(\d+)$/.exec(word) ?? []
-    if (name !== undefined) result[name as 'exit' | 'crash' | 'slow' | 'chatty' | 'drop' | 'heavy'] = Number(number)
+    const [, name, number] = /^(exit|crash|slow|chatty|drop|errors|heavy)=(\d+)$/.exec(word) ?? []
+    if (name !== undefined) result[name as Amount] = Number(number)
     else if (word === 'deaf') result.deaf = true
     else if (word === 'duplicate') result.duplicate = true
     else if (word === 'hang') result.hang = true

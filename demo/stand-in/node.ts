@@ -72,10 +72,12 @@ export async function run({ name, args, layout, options, backend, scripts }: Pro
   if (!checking && directory && beatMs > 0) {
     const runtime = new RuntimeOptions()
     const intel = new Intel()
+    const { errors = 0 } = misbehaviour
+    for (let n = 0; n < errors; n++) error('told to report an error')
     const identifiers = misbehaviour.mute
       ? undefined
       : new Identifiers(name, backend, layout, { options, runtime, intel })
-    void new Channel({ directory, scripts, peers, identifiers, options: runtime, intel, beatMs })
+    void new Channel({ directory, scripts, errors, peers, identifiers, options: runtime, intel, beatMs })
   }
   if (ending) return
   const loggers = [...layout.nodes.values()].filter(({ type }) => type === 'LOGGER').length

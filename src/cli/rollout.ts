@@ -35,6 +35,9 @@ const stepOptions = (): Option[] => [
     notNegative
   ),
   new Option('--max-memory <bytes>', 'memory that a node may use, unless it used more before').argParser(wholeFrom(1)),
+  new Option('--max-errors <number>', 'errors that a node may report, unless it reported more before').argParser(
+    wholeFrom(0)
+  ),
   new Option('--no-auto-revert', 'leave what was changed when a step fails'),
   new Option('--canary <number>', 'how many workers first; then `rollout promote` or `rollout revert`').argParser(
     wholeFrom(1)
@@ -54,6 +57,7 @@ export type StepFlags = {
   maxDrop?: number | undefined
   maxLag?: number | undefined
   maxMemory?: number | undefined
+  maxErrors?: number | undefined
   /** False with `--no-auto-revert`. */
   autoRevert?: boolean | undefined
   canary?: number | undefined
@@ -75,6 +79,7 @@ export const stepArguments = ({ maxParallel, autoRevert, skipFailed, ...flags }:
     max_drop_percent: flags.maxDrop,
     max_lag_seconds: flags.maxLag,
     max_memory_bytes: flags.maxMemory,
+    max_errors: flags.maxErrors,
     auto_revert: autoRevert === false ? false : undefined,
     canary: flags.canary,
     canary_seconds: flags.canaryTime,

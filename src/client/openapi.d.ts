@@ -1507,6 +1507,11 @@ export interface components {
             dropped_percent?: number;
             /** @description Seconds since it has received a packet. */
             idle?: number;
+            /**
+             * Format: int64
+             * @description Errors that Zeek has reported in it since its start, as those of scripts.
+             */
+            reporter_errors?: number;
         };
         /**
          * @description What a node used and saw at one time of the last hour. Rates are since the point before, or since its start.
@@ -2301,6 +2306,7 @@ export interface components {
             max_drop_percent?: number;
             max_lag_seconds?: number;
             max_memory_bytes?: number;
+            max_errors?: number;
             auto_revert?: boolean;
             canary?: number;
             canary_seconds?: number;
@@ -3009,6 +3015,11 @@ export interface components {
              * @description How much memory a changed node may use; or as much as before.
              */
             max_memory_bytes?: number;
+            /**
+             * Format: int64
+             * @description How many errors Zeek may report in a changed node; or as many as before in the same time.
+             */
+            max_errors?: number;
             /** @description Whether the nodes that were changed go back to what they were when a step fails, the default; else they stay. */
             auto_revert?: boolean;
             /** @description How many workers are changed first. Then it waits until someone promotes or reverts it. */
@@ -3126,6 +3137,11 @@ export interface components {
              * @description How much memory a changed node may use; or as much as before.
              */
             max_memory_bytes?: number;
+            /**
+             * Format: int64
+             * @description How many errors Zeek may report in a changed node; or as many as before in the same time.
+             */
+            max_errors?: number;
             /** @description Whether the nodes that were changed go back to what they were when a step fails, the default; else they stay. */
             auto_revert?: boolean;
             /** @description How many workers are changed first. Then it waits until someone promotes or reverts it. */

@@ -12,7 +12,8 @@ import { LineReader } from './line-reader.js'
 const Beat = Type.Object({
   invocation: Type.String({ minLength: 1 }),
   joined: Type.Boolean(),
-  unseen: Type.Array(Type.String())
+  unseen: Type.Array(Type.String()),
+  errors: Type.Optional(Type.Integer({ minimum: 0 }))
 })
 const Answer = Type.Object({
   invocation: Type.String(),

@@ -45,6 +45,8 @@ export {
 		joined: bool;
 		## Who should be seen and is not: by a manager anyone, by others managers.
 		unseen: set[string];
+		## How many errors were reported since it was started.
+		errors: count;
 	};
 
 	## The scripts that the node was made from. Another one is no reason to
@@ -95,6 +97,7 @@ const invocation = getenv("INVOCATION_ID");
 
 global joined = F;
 global beats = 0;
+global errors = 0;
 # Until the first beat.
 global loaded: vector of string;
 # The question that was answered last. Their numbers grow.
@@ -168,7 +171,8 @@ function write_beat()
 	{
 	++beats;
 	write(open(directory + "/beat"), to_json(Beat($invocation=invocation,
-	    $beat=beats, $joined=joined, $unseen=unseen())) + "\n");
+	    $beat=beats, $joined=joined, $unseen=unseen(), $errors=errors)) +
+	    "\n");
 	}
 
 function answer(number: count, id: string): Answer
@@ -293,6 +297,15 @@ event zeek_script_loaded(path: string, level: count)
 	{
 	if ( directory != "" )
 		loaded += path;
+	}
+
+event reporter_error(t: time, msg: string, location: string)
+	{
+	++errors;
+
+	# Who deploys may not wait for the next beat.
+	if ( errors == 1 && beats > 0 )
+		write_beat();
 	}
 
 event ZeekClusterController::beat()

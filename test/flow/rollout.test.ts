@@ -135,6 +135,16 @@ await t.test('a worker that drops more than is allowed, and more than before, ha
   t.equal(again.state, 'succeeded', `they dropped more before: ${whole(again)?.error}`)
 })
 
+await t.test('a worker that reports errors has it reverted, unless so many are allowed', async t => {
+  const { ask, stage, deployed } = await startCluster(t)
+  await stage(configured({ STAND_IN: 'errors=2' }))
+  const request = await ask('deploy', { ...quick, max_errors: 1 })
+  t.match(request, { state: 'failed' })
+  t.match(whole(request)?.error, /^reverted to revision 1: worker-1 has reported 2 errors, 1 is allowed, 0 before$/)
+  t.equal((await deployed()).revision, 1)
+  t.match(await ask('deploy', { ...quick, max_errors: 2 }), { state: 'succeeded' })
+})
+
 /** Directs a rollout. Returns the status of the answer and its JSON. */
 async function direct(url: string, reqid: string, action: string) {
   const response = await fetch(`${url}/v1/requests/${reqid}${action === 'cancel' ? '' : `/${action}`}`, {

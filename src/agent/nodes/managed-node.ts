@@ -52,6 +52,8 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
   runtimeOptions: readonly RuntimeOption[] = []
   /** Nodes of the cluster that it should see and does not. */
   unseen: readonly string[] = []
+  /** How many errors its process has reported; undefined where it has not told. */
+  errors: number | undefined
   /** How long it took when it was last started, until it had joined, in seconds; undefined when it was not. */
   startSeconds: number | undefined
   #patience: Patience
@@ -193,6 +195,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
     clearTimeout(this.#silence)
     if (beat) {
       this.unseen = beat.unseen
+      this.errors = beat.errors
       this.#joined ||= beat.joined
     }
     // An agent that has just been started must not trust a sign of life that is too old.
@@ -236,6 +239,7 @@ export class ManagedNode extends EventEmitter<{ changed: [Change]; stuck: [secon
     this.#heardAt = undefined
     this.#joined = false
     this.unseen = []
+    this.errors = undefined
     clearTimeout(this.#silence)
   }
 

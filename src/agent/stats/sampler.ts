@@ -158,7 +158,8 @@ export class Sampler {
         packets_dropped: count('packets_dropped'),
         packets_link: count('packets_link'),
         packet_lag: amount(metrics?.get(names.packet_lag)),
-        sessions: count('sessions')
+        sessions: count('sessions'),
+        reporter_errors: node.errors
       })
     }
     const idle = node.node.interface === undefined ? undefined : this.#idle(reading)

@@ -1,20 +1,39 @@
 import type { Arguments } from '../../../schemas/api.js'
+import type { ClusterNode } from '../../../schemas/types.js'
 import type { NodeStats } from '../../../schemas/operations.js'
 
 /** The limits that a changed node must keep to, as the arguments of a deployment name them. */
-export type GateLimits = Pick<Arguments<'deploy'>, 'max_drop_percent' | 'max_lag_seconds' | 'max_memory_bytes'>
+export type GateLimits = Pick<
+  Arguments<'deploy'>,
+  'max_drop_percent' | 'max_lag_seconds' | 'max_memory_bytes' | 'max_errors'
+>
 
 const rounded = (value: number) => String(Math.round(value * 100) / 100)
 const mebibytes = (bytes: number) => `${rounded(bytes / 1_048_576)} MiB`
 
+interface Gate {
+  /** Whether it is of the packets of an interface. */
+  ofPackets?: boolean
+  /** What is compared with the limit. */
+  figure: (now: NodeStats) => number | undefined
+  /** What it was before, where that is not just the figure of then. */
+  before?: (before: NodeStats, now: NodeStats) => number | undefined
+  /** Says what a node does. */
+  say: (value: number) => string
+  /** Says a figure. */
+  limit: (value: number) => string
+}
+
 /** What is measured, by the name of its limit. */
 const gates = {
   max_drop_percent: {
+    ofPackets: true,
     figure: ({ dropped_percent: percent }: NodeStats) => percent,
     say: (value: number) => `drops ${rounded(value)} % of its packets`,
     limit: (value: number) => `${rounded(value)} %`
   },
   max_lag_seconds: {
+    ofPackets: true,
     figure: ({ packet_lag: seconds }: NodeStats) => seconds,
     say: (value: number) => `is ${rounded(value)} s behind`,
     limit: (value: number) => `${rounded(value)} s`
@@ -23,19 +42,34 @@ const gates = {
     figure: ({ memory_bytes: bytes }: NodeStats) => bytes,
     say: (value: number) => `uses ${mebibytes(value)} of memory`,
     limit: mebibytes
+  },
+  max_errors: {
+    figure: ({ reporter_errors: errors }: NodeStats) => errors,
+    // They are counted from the start: what is compared is as long after it.
+    before: ({ reporter_errors: errors, uptime }: NodeStats, now: NodeStats) =>
+      errors === undefined || uptime <= now.uptime ? errors : (errors * now.uptime) / uptime,
+    say: (value: number) => `has reported ${rounded(value)} ${value === 1 ? 'error' : 'errors'}`,
+    limit: rounded
   }
-} satisfies Record<keyof GateLimits, unknown>
+} satisfies Record<keyof GateLimits, Gate>
 
 /** Returns whether there is a limit: else nothing need be measured. */
 export const hasLimits = (limits: GateLimits): boolean =>
   (Object.keys(gates) as (keyof GateLimits)[]).some(name => limits[name] !== undefined)
 
-/** Returns whether a node has told all that there is a limit for. */
-export const isMeasured = (limits: GateLimits, figures: NodeStats | undefined): boolean =>
-  figures !== undefined &&
-  (Object.keys(gates) as (keyof GateLimits)[]).every(
-    name => limits[name] === undefined || gates[name].figure(figures) !== undefined
+/** Returns whether a node has told all that there is a limit for. Only one with an interface can tell of packets. */
+export function isMeasured(
+  limits: GateLimits,
+  node: Pick<ClusterNode, 'interface'>,
+  figures: NodeStats | undefined
+): boolean {
+  return (Object.entries(gates) as [keyof GateLimits, Gate][]).every(
+    ([name, { figure, ofPackets = false }]) =>
+      limits[name] === undefined ||
+      (ofPackets && node.interface === undefined) ||
+      (figures !== undefined && figure(figures) !== undefined)
   )
+}
 
 /**
  * Returns why a node does not pass; undefined when it does. `before`: its figures before it was changed, if it ran: what
@@ -43,10 +77,10 @@ export const isMeasured = (limits: GateLimits, figures: NodeStats | undefined): 
  */
 export function whyBroken(limits: GateLimits, before: NodeStats | undefined, now: NodeStats): string | undefined {
   for (const name of Object.keys(gates) as (keyof GateLimits)[]) {
-    const { figure, say, limit } = gates[name]
+    const { figure, before: earlier = figure, say, limit }: Gate = gates[name]
     const allowed = limits[name]
     const value = figure(now)
-    const was = before && figure(before)
+    const was = before && earlier(before, now)
     if (allowed === undefined || value === undefined || value <= Math.max(allowed, was ?? 0)) continue
     const then = was === undefined ? '' : `, ${limit(was)} before`
     return `${now.node} ${say(value)}, ${limit(allowed)} is allowed${then}`

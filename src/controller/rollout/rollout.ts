@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Arguments, RequestArguments } from '../../../schemas/api.js'
 import type { NodeStats } from '../../../schemas/operations.js'
 import type { DeployStrategy, Rollout as Progress, RolloutPhase } from '../../../schemas/rollouts.js'
@@ -50,8 +51,10 @@ export function waitingSeconds(
   return steps * healthy + (canary === undefined ? 0 : (waits ?? defaultCanarySeconds))
 }
 
-/** How long an agent may take to tell figures, in milliseconds. */
+/** How long nodes may take to tell their figures, in milliseconds. */
 const statsMs = 10_000
+/** How long after an incomplete answer they are asked again, in milliseconds. */
+const againMs = 500
 
 /**
  * A deployment that goes over the nodes in steps, each only when the nodes before are healthy.
@@ -206,21 +209,30 @@ export class Rollout {
     const { fleet } = this.#parts
     const figures = new Map<string, NodeStats>()
     if (!hasLimits(this.#plan.args)) return figures
+    const silent = new Set<string>()
     const note = (outcomes: readonly Outcome[]) => {
-      for (const { data } of outcomes) if (data?.stats) figures.set(data.stats.node, data.stats)
+      for (const { node, data } of outcomes) {
+        if (data?.stats) figures.set(data.stats.node, data.stats)
+        else if (node !== undefined) silent.add(node)
+      }
     }
-    const remainingMs = () => Math.min(statsMs, this.#task.remainingMs())
-    const here = nodes.filter(({ instance }) => fleet.member(instance))
-    // A busy node may take too long to tell: it is asked once more.
-    for (let tries = 0; tries < 2; tries++) {
-      const lacking = here.filter(({ name }) => !isMeasured(this.#plan.args, figures.get(name)))
+    const end = performance.now() + Math.min(statsMs, this.#task.remainingMs())
+    const remainingMs = () => end - performance.now()
+    const isLacking = (node: ClusterNode) =>
+      fleet.member(node.instance) !== undefined &&
+      !silent.has(node.name) &&
+      !isMeasured(this.#plan.args, node, figures.get(node.name))
+    // A busy node may take too long to tell all of them: it is asked again.
+    for (;;) {
+      const lacking = nodes.filter(isLacking)
+      if (lacking.length === 0 || remainingMs() <= 0 || this.#task.signal.aborted) return figures
+      if (figures.size > 0) await sleep(againMs, undefined, { signal: this.#task.signal }).catch(() => {})
       await askNodes(fleet, { ...this.#task, remainingMs, progress: () => {} }, lacking, {
         method: 'get_node_stats',
         params: names => ({ nodes: names }),
         heard: note
       })
     }
-    return figures
   }
 
   /** Returns why a node does not keep to the limits; undefined when all do, or what cannot be measured is not over them. */

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { NodeStats } from '../../../schemas/operations.js'
-import { hasLimits, whyBroken } from '../../../src/controller/rollout/gates.js'
+import { hasLimits, isMeasured, whyBroken } from '../../../src/controller/rollout/gates.js'
 
 const stats = (more: Partial<NodeStats>): NodeStats => ({ node: 'w', ...more }) as NodeStats
 const mebi = 1_048_576
@@ -26,6 +26,13 @@ const cases = {
     over: 12.5 * mebi,
     worse: 13 * mebi,
     says: 'w uses 12.5 MiB of memory, 10 MiB is allowed'
+  },
+  max_errors: {
+    limit: 1,
+    of: (value?: number) => stats({ reporter_errors: value, uptime: 5 }),
+    over: 3,
+    worse: 4,
+    says: 'w has reported 3 errors, 1 is allowed'
   }
 } as const
 
@@ -46,6 +53,26 @@ for (const [name, { limit, of, over, worse, says }] of Object.entries(cases)) {
     t.equal(hasLimits({ [name]: 0 }), true, 'zero is a limit')
   })
 }
+
+await t.test('errors are compared with as many as there were in as much time', async t => {
+  const now = stats({ reporter_errors: 2, uptime: 10 })
+  const why = (before: Partial<NodeStats>) => whyBroken({ max_errors: 1 }, stats(before), now)
+  t.equal(why({ reporter_errors: 20, uptime: 1000 }), 'w has reported 2 errors, 1 is allowed, 0.2 before')
+  t.equal(why({ reporter_errors: 200, uptime: 1000 }), undefined)
+  t.equal(why({ reporter_errors: 2, uptime: 1 }), undefined, 'one that ran for less time has no more than it had')
+  t.match(whyBroken({ max_errors: 0 }, undefined, stats({ reporter_errors: 1, uptime: 1 })), /reported 1 error,/)
+})
+
+await t.test('a node has told all when it has told what there is a limit for, and can be told', async t => {
+  const [worker, manager] = [{ interface: 'eth0' }, {}]
+  const limits = { max_drop_percent: 5, max_errors: 0 }
+  t.equal(isMeasured(limits, worker, undefined), false)
+  t.equal(isMeasured(limits, worker, stats({ reporter_errors: 0 })), false)
+  t.equal(isMeasured(limits, worker, stats({ reporter_errors: 0, dropped_percent: 0 })), true)
+  t.equal(isMeasured(limits, manager, stats({ reporter_errors: 0 })), true)
+  t.equal(isMeasured(limits, manager, stats({ dropped_percent: 0 })), false)
+  t.equal(isMeasured({}, worker, undefined), true)
+})
 
 await t.test('each limit counts by itself', async t => {
   const now = stats({ dropped_percent: 50, packet_lag: 1, memory_bytes: mebi })

@@ -15,6 +15,7 @@ const ofSteps: Omit<Required<Pick<RequestArguments, keyof typeof rolloutArgument
   max_drop_percent: 0,
   max_lag_seconds: 0,
   max_memory_bytes: 1,
+  max_errors: 0,
   auto_revert: false,
   canary: 1,
   canary_seconds: 1,
