@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { ElasticGroupList } from '../schemas/groups.js'
 import { ConfigurationDocument, InstanceList, NodeList } from '../schemas/api.js'
 import { ClusterRole, clusterRoles, ConfigurationState, Name, namePattern, NodeState, Ref } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'
@@ -74,6 +75,22 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
       })
       return { ...page, event_cursor: controller.cursor }
     }
+  )
+
+  app.get(
+    '/elastic-groups',
+    {
+      schema: {
+        operationId: 'list_elastic_groups',
+        ...needs('viewer'),
+        tags,
+        summary: 'List elastic groups',
+        description:
+          'The groups of the deployed configuration that have min and max workers, each on each of its instances: which of its workers run, which are spares, and why one was last started or stopped.',
+        response: { 200: json('The groups.', Ref(ElasticGroupList)), ...problems }
+      }
+    },
+    async () => ({ groups: controller.elasticGroups(), event_cursor: controller.cursor })
   )
 
   app.get(

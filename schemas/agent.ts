@@ -68,8 +68,12 @@ export const Layout = Type.Object({
 })
 export type Layout = Static<typeof Layout>
 
-/** A node with its desired state: RUNNING when absent. */
-export const AssignedNode = Type.Object({ ...ClusterNode.properties, desired_state: Type.Optional(Ref(DesiredState)) })
+/** A node with its desired state, RUNNING when absent. `spare`: it is stopped until its elastic group needs it. */
+export const AssignedNode = Type.Object({
+  ...ClusterNode.properties,
+  desired_state: Type.Optional(Ref(DesiredState)),
+  spare: Type.Optional(Type.Boolean())
+})
 export type AssignedNode = Static<typeof AssignedNode>
 
 /** An instance's part of a configuration: what its agent should run. */

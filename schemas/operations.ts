@@ -389,7 +389,8 @@ export const healthCodes = [
   'imbalance',
   'redeploy_needed',
   'rollout_interrupted',
-  'drift'
+  'drift',
+  'elastic_exhausted'
 ] as const
 export const HealthCode = OpenEnum(
   'HealthCode',
@@ -399,7 +400,7 @@ export const HealthCode = OpenEnum(
     'node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. ' +
     'logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. ' +
     'imbalance: one of them counts many times as many as the others. ' +
-    'redeploy_needed: what is deployed is not true any more of an instance. rollout_interrupted: a deployment in steps has stopped on its way. drift: files of nodes have changed since they were started.'
+    'redeploy_needed: what is deployed is not true any more of an instance. rollout_interrupted: a deployment in steps has stopped on its way. drift: files of nodes have changed since they were started. elastic_exhausted: an elastic group drops packets though all of its workers run.'
 )
 export type HealthCode = Static<typeof HealthCode>
 

@@ -26,6 +26,12 @@ const selector = {
   instances: Type.Optional(Type.Array(Name, { maxItems: 10_000, description: 'Only nodes on these instances.' }))
 }
 export type Selector = Pick<RequestArguments, keyof typeof selector>
+
+/** The same for what starts or stops nodes, and why: kept with the request. */
+const selectorWithComment = {
+  ...selector,
+  comment: Type.Optional({ ...DeploymentComment, description: 'Why, for who looks at the request later.' })
+}
 const Duration = (what: string) =>
   Type.Optional(
     Type.Number({
@@ -199,10 +205,10 @@ export const requests = {
     description: 'One result per node, whose data holds the value as a JSON text.'
   },
   start: {
-    arguments: Type.Object(selector, {
+    arguments: Type.Object(selectorWithComment, {
       $id: 'StartArguments',
       ...closed,
-      description: 'Which nodes.',
+      description: 'Which nodes, and why.',
       examples: [{ roles: ['WORKER'], instances: ['agent-sensor-1'] }]
     }),
     changes: true,
@@ -214,10 +220,10 @@ export const requests = {
       'The nodes are to run from now on, whatever is restarted or deployed. One result per node, a success once it has joined the cluster; one that runs already is not touched.'
   },
   stop: {
-    arguments: Type.Object(selector, {
+    arguments: Type.Object(selectorWithComment, {
       $id: 'StopArguments',
       ...closed,
-      description: 'Which nodes.',
+      description: 'Which nodes, and why.',
       examples: [{ nodes: ['worker-1'] }]
     }),
     changes: true,

@@ -17,7 +17,7 @@ import {
   Text
 } from './basics.js'
 import { BundleId, BundleRef } from './bundles.js'
-import { Group, Labels } from './groups.js'
+import { Group, Labels, WorkerCountInput } from './groups.js'
 import { Interface, LoadLocal, MemoryMax, Nice, NodeEnvironment, NodeOptions, Scripts } from './node-fields.js'
 import {
   Diagnosis,
@@ -100,7 +100,10 @@ const exampleConfiguration = {
 }
 
 const bundleUse = 'The files that its nodes load.'
-export const GroupInput = inputOf(Group)
+export const GroupInput: typeof Group = inputOf({
+  ...Group,
+  properties: { ...Group.properties, workers: Ref(WorkerCountInput) }
+})
 
 const groupsUse = 'Workers that are alike. They are nodes of the ready and of the deployed configuration.'
 interface Shape {

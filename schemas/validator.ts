@@ -183,6 +183,8 @@ function* memberErrors(schema: TSchema, value: unknown, at: string): Generator<F
     if (whole.properties) yield* propertyErrors(whole, value, at)
     else if (whole.propertyNames) yield* entryErrors(whole, value, at)
   } else if (whole.items && Array.isArray(value)) yield* itemErrors(whole, value, at)
+  // Of a choice only one is an object.
+  else if (whole.anyOf && isObject(value)) for (const one of whole.anyOf) yield* memberErrors(one, value, at)
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -1,19 +1,32 @@
 import { useMemo, useRef, useState } from 'preact/hooks'
 import { useCluster } from '../context.js'
 import { counted, plain } from '../model/format.js'
-import { labelsText, nodesOf, pinnings, type GroupOfWorkers } from '../model/groups.js'
+import {
+  labelsText,
+  nodesOf,
+  pinnings,
+  runningText,
+  workersText,
+  type ElasticGroup,
+  type GroupOfWorkers
+} from '../model/groups.js'
 import { countStates, isAmiss, toneOf } from '../model/states.js'
 import type { Node } from '../model/types.js'
 import { Link } from '../parts/link.js'
 import { StateMark } from '../parts/state-mark.js'
+import { Ago } from '../parts/time.js'
 import { GroupWorkers } from './workers.js'
 
 const instancesShown = 4
 const pinningsShown = 3
 const amissShown = 5
+const elasticShown = 5
 
-/** A group in short: how its workers are, where they are and on which CPUs; and each of them, with why, behind a click. */
-export function GroupCard({ of }: { of: GroupOfWorkers }) {
+/**
+ * A group in short: how its workers are, where they are and on which CPUs; and each of them, with why, behind a click.
+ * `elastic`: how it is on the instances where not all of them need run.
+ */
+export function GroupCard({ of, elastic }: { of: GroupOfWorkers; elastic: readonly ElasticGroup[] }) {
   const { group, workers, byInstance } = of
   const nodes = useNodesOf(of)
   const pinned = useMemo(() => pinnings(workers), [workers])
@@ -50,7 +63,7 @@ export function GroupCard({ of }: { of: GroupOfWorkers }) {
         </dd>
         <dt>Of each host</dt>
         <dd>
-          {group.workers === 'auto' ? 'as many workers as free cores (auto)' : counted(group.workers, 'worker')}
+          {workersText(group, counted)}
           {group.numa !== undefined && `, on NUMA node ${group.numa}`}
         </dd>
         <dt>CPUs</dt>
@@ -66,6 +79,7 @@ export function GroupCard({ of }: { of: GroupOfWorkers }) {
           {pinned.length > pinningsShown && <div class="aside">and others on others</div>}
         </dd>
       </dl>
+      <Elastic of={elastic} />
       <Drift of={of} />
       <Workers of={of} />
     </li>
@@ -98,6 +112,31 @@ function Amiss({ nodes }: { nodes: readonly Node[] }) {
     </ul>
   )
 }
+
+/** How many workers run, and why one was last started or stopped: where that was last first. */
+function Elastic({ of }: { of: readonly ElasticGroup[] }) {
+  if (of.length === 0) return null
+  const latest = [...of].sort((a, b) => compareTimes(b.changed_at, a.changed_at))
+  return (
+    <ul class="oddities" aria-label="Workers by what there is to do">
+      {latest.slice(0, elasticShown).map(group => (
+        <li key={group.instance}>
+          <Link href={`/hosts/${encodeURIComponent(group.instance)}`}>{plain(group.instance)}</Link>:{' '}
+          {runningText(group)}
+          {group.changed_at !== undefined && group.reason !== undefined && (
+            <span class="aside">
+              {' '}
+              <Ago at={Date.parse(group.changed_at)} />: {plain(group.reason)}
+            </span>
+          )}
+        </li>
+      ))}
+      {latest.length > elasticShown && <li>and {latest.length - elasticShown} more hosts</li>}
+    </ul>
+  )
+}
+
+const compareTimes = (a = '', b = '') => Number(a > b) - Number(a < b)
 
 /** What a deployment now would make otherwise. */
 function Drift({ of: { workers, added, removed } }: { of: GroupOfWorkers }) {

@@ -1,5 +1,6 @@
+import { api } from '../context.js'
 import { documentOf, undefinedIfNone } from '../deploy/asking.js'
-import { groupsOf, type Groups } from '../model/groups.js'
+import { groupsOf, type ElasticGroup, type Groups } from '../model/groups.js'
 import { useAnswered } from '../parts/answered.js'
 import { useRead, type Read } from '../parts/read.js'
 
@@ -24,3 +25,12 @@ async function readGroups(signal: AbortSignal): Promise<Groups | undefined> {
   if ((staged.configuration.groups ?? []).length === 0) return { groups: [], isDeployed: false }
   return groupsOf(staged, ...(await Promise.all([read('ready'), read('deployed')])))
 }
+
+/** Reads the elastic groups, and again when workers were started or stopped. */
+export function useElastic(): readonly ElasticGroup[] {
+  const read = useRead('elastic', async signal => (await api.GET('/v1/elastic-groups', { signal })).data!.groups)
+  useAnswered(['deploy', 'start', 'stop'], read.again)
+  return read.value ?? none
+}
+
+const none: readonly ElasticGroup[] = []

@@ -2,6 +2,8 @@ import { compareNames } from './cluster.js'
 import type { Node, Schema } from './types.js'
 
 export type Group = Schema['Group']
+/** A group on one instance, of which not all workers need run. */
+export type ElasticGroup = Schema['ElasticGroupStatus']
 type Document = Schema['ConfigurationDocument']
 type ConfigurationNode = Document['configuration']['nodes'][number]
 
@@ -183,3 +185,13 @@ export function groupHas({ group, byInstance }: GroupOfWorkers, text: string): b
   const wanted = text.trim().toLowerCase()
   return [group.name, group.interface, ...byInstance.keys()].some(one => one.toLowerCase().includes(wanted))
 }
+
+/** Returns how many workers a group is to have on each host, in words; `counted` puts a number before a noun. */
+export function workersText({ workers }: Group, counted: (count: number, noun: string) => string): string {
+  if (typeof workers === 'object') return `${workers.min} to ${workers.max} workers, as many as there is work for`
+  return typeof workers === 'number' ? counted(workers, 'worker') : 'as many workers as free cores (auto)'
+}
+
+/** Returns how many workers of an elastic group run, as `3 of 2 to 8 run`. */
+export const runningText = ({ running, workers: { min, max } }: ElasticGroup): string =>
+  `${running.length} of ${min} to ${max} run`

@@ -1,7 +1,7 @@
 import { useMemo } from 'preact/hooks'
 import { useCluster, useMay } from '../context.js'
 import { GroupCard } from '../groups/card.js'
-import { useGroups } from '../groups/read.js'
+import { useElastic, useGroups } from '../groups/read.js'
 import { counted, plain } from '../model/format.js'
 import { groupHas, nodesOf, type Groups } from '../model/groups.js'
 import { isAmiss } from '../model/states.js'
@@ -60,6 +60,7 @@ const None = () => (
 function Cards({ of: { groups, isDeployed } }: { of: Groups }) {
   const [query, change] = useQuery()
   const text = query.get('text') ?? ''
+  const elastic = useElastic()
   const isShort = query.get('amiss') !== null
   const fitting = useMemo(() => groups.filter(group => groupHas(group, text)), [groups, text])
   // As text, which is the same while the names are: each card follows by itself what becomes of its workers.
@@ -107,7 +108,7 @@ function Cards({ of: { groups, isDeployed } }: { of: Groups }) {
       ) : (
         <ul class="group-cards" aria-label="Groups">
           {shown.map(one => (
-            <GroupCard key={one.group.name} of={one} />
+            <GroupCard key={one.group.name} of={one} elastic={elastic.filter(({ name }) => name === one.group.name)} />
           ))}
         </ul>
       )}

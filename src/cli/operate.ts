@@ -40,26 +40,36 @@ function define(program: Command, verb: Verb) {
   )
 }
 
+/** Adds why, to what starts or stops nodes. */
+const saysWhy = (command: ReturnType<typeof define>) =>
+  command.optionsGroup('How:').option('--comment <text>', 'why, for who looks at the request later')
+
+const whyOf = (comment: string | undefined) => (comment === undefined ? {} : { more: { comment } })
+
 export function defineStop(program: Command, io: Io): void {
-  const command = define(program, 'stop')
+  const command = saysWhy(define(program, 'stop'))
   withExamples(
     command,
     ['zeek-cluster stop worker-1', 'one node'],
-    ['zeek-cluster stop --instance sensor-2', 'all nodes of a host']
+    ["zeek-cluster stop --instance sensor-2 --comment 'a new disk'", 'all nodes of a host, and why']
   )
-  command.action(async (nodes, flags) => await operate(io, 'stop', nodes, flags))
+  command.action(
+    async (nodes, { comment, ...flags }) => await operate(io, 'stop', nodes, { ...flags, ...whyOf(comment) })
+  )
 }
 
 /** Defines `start` for nodes; without nodes it starts the server. */
 export function defineStartNodes(program: Command, io: Io): void {
-  const command = define(program, 'start')
+  const command = saysWhy(define(program, 'start'))
   withExamples(
     command,
     ['zeek-cluster start worker-1', 'one node'],
     ['zeek-cluster start --role worker', 'all workers that were stopped'],
     ['zeek-cluster start --controller --agent', 'the server on this host; zeek-cluster settings lists what it takes']
   )
-  command.action(async (nodes, flags) => await operate(io, 'start', nodes, flags))
+  command.action(
+    async (nodes, { comment, ...flags }) => await operate(io, 'start', nodes, { ...flags, ...whyOf(comment) })
+  )
 }
 
 export function defineRestart(program: Command, io: Io): void {

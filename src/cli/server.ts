@@ -6,7 +6,7 @@ import { withExamples } from './examples.js'
 import { print, type Io } from './io.js'
 
 /** Options of `start` that are about nodes; the others are of the server. */
-const ofNodes = /^--(role|instance|all|json|timeout|no-wait|url|context|token-file|ca|cert|key|help)(=|$)|^-h$/
+const ofNodes = /^--(role|instance|all|comment|json|timeout|no-wait|url|context|token-file|ca|cert|key|help)(=|$)|^-h$/
 
 /** Whether `start`, with these arguments, starts the server: it does unless nodes are named or selected. */
 export function startsServer(args: readonly string[]): boolean {

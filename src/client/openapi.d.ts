@@ -568,6 +568,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/elastic-groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List elastic groups
+         * @description The groups of the deployed configuration that have min and max workers, each on each of its instances: which of its workers run, which are spares, and why one was last started or stopped.
+         */
+        get: operations["list_elastic_groups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/configurations/{state}": {
         parameters: {
             query?: never;
@@ -1175,11 +1195,71 @@ export interface components {
             [key: string]: string;
         };
         /**
-         * @description Workers on each instance. auto: one for each free physical core of the NUMA node that the interface is on (of all nodes, where that is unknown) but the core of CPU 0; with a list in cpus, one for each of its CPUs. At least one, and no more than the CPU quota of the instance.
+         * @description How many workers of a group run on an instance: from min to max, by what they drop and use.
+         * @example {
+         *       "min": 2,
+         *       "max": 8
+         *     }
+         */
+        ElasticWorkers: {
+            /** @description As many run, whatever there is to do. */
+            min: number;
+            /** @description No more run: the group has this many, and those that need not run are spares. */
+            max: number;
+            /** @description One more is started when those that run drop more of their packets. Default: 1. */
+            max_drop_percent?: number;
+            /** @description One more is started when each of them uses more of a CPU, on average. Default: 80. */
+            max_cpu_percent?: number;
+            /** @description One is stopped when each of them uses less of a CPU, on average, and none has dropped a packet. Default: 30. */
+            min_cpu_percent?: number;
+            /** @description The seconds over which that is measured. Default: 60. */
+            window_seconds?: number;
+            /** @description The seconds from a change to the next one, at least. Default: 300. */
+            cooldown_seconds?: number;
+        };
+        /**
+         * @description How many workers of a group run on an instance: from min to max, by what they drop and use.
+         * @example {
+         *       "min": 2,
+         *       "max": 8
+         *     }
+         */
+        ElasticWorkersInput: {
+            /** @description As many run, whatever there is to do. */
+            min: number;
+            /** @description No more run: the group has this many, and those that need not run are spares. */
+            max: number;
+            /** @description One more is started when those that run drop more of their packets. Default: 1. */
+            max_drop_percent?: number;
+            /** @description One more is started when each of them uses more of a CPU, on average. Default: 80. */
+            max_cpu_percent?: number;
+            /** @description One is stopped when each of them uses less of a CPU, on average, and none has dropped a packet. Default: 30. */
+            min_cpu_percent?: number;
+            /** @description The seconds over which that is measured. Default: 60. */
+            window_seconds?: number;
+            /** @description The seconds from a change to the next one, at least. Default: 300. */
+            cooldown_seconds?: number;
+        };
+        /**
+         * @description Workers on each instance. auto: one for each free physical core of the NUMA node that the interface is on (of all nodes, where that is unknown) but the core of CPU 0; with a list in cpus, one for each of its CPUs. At least one, and no more than the CPU quota of the instance. min and max: as many as there is work for.
          * @example 14
          * @example auto
+         * @example {
+         *       "min": 2,
+         *       "max": 8
+         *     }
          */
-        WorkerCount: number | "auto";
+        WorkerCount: number | "auto" | components["schemas"]["ElasticWorkers"];
+        /**
+         * @description Workers on each instance. auto: one for each free physical core of the NUMA node that the interface is on (of all nodes, where that is unknown) but the core of CPU 0; with a list in cpus, one for each of its CPUs. At least one, and no more than the CPU quota of the instance. min and max: as many as there is work for.
+         * @example 14
+         * @example auto
+         * @example {
+         *       "min": 2,
+         *       "max": 8
+         *     }
+         */
+        WorkerCountInput: number | "auto" | components["schemas"]["ElasticWorkersInput"];
         /**
          * @description Workers that differ by number, instance and CPU only. Exactly one of instance, instances and labels says where they are.
          * @example {
@@ -1237,6 +1317,113 @@ export interface components {
             env?: components["schemas"]["NodeEnvironment"];
             /** @description Whether it loads `scripts/local.zeek` of the bundle. Default: true. */
             load_local?: boolean;
+        };
+        /**
+         * @description An elastic group on one instance, as it is deployed. A worker that an operator has stopped is neither running nor a spare.
+         * @example {
+         *       "name": "uplink",
+         *       "instance": "berlin-1",
+         *       "workers": {
+         *         "min": 2,
+         *         "max": 4,
+         *         "max_drop_percent": 1,
+         *         "max_cpu_percent": 80,
+         *         "min_cpu_percent": 30,
+         *         "window_seconds": 60,
+         *         "cooldown_seconds": 300
+         *       },
+         *       "nodes": [
+         *         "uplink-1",
+         *         "uplink-2",
+         *         "uplink-3",
+         *         "uplink-4"
+         *       ],
+         *       "running": [
+         *         "uplink-1",
+         *         "uplink-2",
+         *         "uplink-3"
+         *       ],
+         *       "spares": [
+         *         "uplink-4"
+         *       ],
+         *       "changed_at": "2026-11-22T14:48:56.123Z",
+         *       "reason": "uplink on berlin-1: dropped 4.2 % of its packets in 60 s, 1 % is allowed; 3 of 4 workers run"
+         *     }
+         */
+        ElasticGroupStatus: {
+            /**
+             * @description The name of the group.
+             * @example uplink
+             */
+            name: string;
+            /**
+             * @description The instance.
+             * @example berlin-1
+             */
+            instance: string;
+            workers: components["schemas"]["ElasticWorkers"];
+            /** @description All of its workers, spares included, in the order in which they are started. */
+            nodes: string[];
+            /** @description Those that are to run. */
+            running: string[];
+            /** @description Those that are stopped until they are needed. */
+            spares: string[];
+            /**
+             * Format: date-time
+             * @description When one was last started or stopped for it.
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            changed_at?: string;
+            /**
+             * @description Why, with the figures.
+             * @example uplink on berlin-1: dropped 4.2 % of its packets in 60 s, 1 % is allowed; 3 of 8 workers run
+             */
+            reason?: string;
+        };
+        /**
+         * @description The elastic groups that are deployed, each on each of its instances.
+         * @example {
+         *       "groups": [
+         *         {
+         *           "name": "uplink",
+         *           "instance": "berlin-1",
+         *           "workers": {
+         *             "min": 2,
+         *             "max": 4,
+         *             "max_drop_percent": 1,
+         *             "max_cpu_percent": 80,
+         *             "min_cpu_percent": 30,
+         *             "window_seconds": 60,
+         *             "cooldown_seconds": 300
+         *           },
+         *           "nodes": [
+         *             "uplink-1",
+         *             "uplink-2",
+         *             "uplink-3",
+         *             "uplink-4"
+         *           ],
+         *           "running": [
+         *             "uplink-1",
+         *             "uplink-2",
+         *             "uplink-3"
+         *           ],
+         *           "spares": [
+         *             "uplink-4"
+         *           ],
+         *           "changed_at": "2026-11-22T14:48:56.123Z",
+         *           "reason": "uplink on berlin-1: dropped 4.2 % of its packets in 60 s, 1 % is allowed; 3 of 4 workers run"
+         *         }
+         *       ],
+         *       "event_cursor": "k3v9q2.1042"
+         *     }
+         */
+        ElasticGroupList: {
+            groups: components["schemas"]["ElasticGroupStatus"][];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            event_cursor: string;
         };
         /**
          * @description What a node does in the cluster. Nodes start in this order.
@@ -1768,7 +1955,7 @@ export interface components {
             archive?: components["schemas"]["ArchiveStatus"];
             foreign: components["schemas"]["ForeignProcess"][];
         };
-        /** @description not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. imbalance: one of them counts many times as many as the others. redeploy_needed: what is deployed is not true any more of an instance. rollout_interrupted: a deployment in steps has stopped on its way. drift: files of nodes have changed since they were started. */
+        /** @description not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. imbalance: one of them counts many times as many as the others. redeploy_needed: what is deployed is not true any more of an instance. rollout_interrupted: a deployment in steps has stopped on its way. drift: files of nodes have changed since they were started. elastic_exhausted: an elastic group drops packets though all of its workers run. */
         HealthCode: string;
         /**
          * @description Why the cluster is not ready.
@@ -2008,7 +2195,7 @@ export interface components {
              * @example af_packet::eth0
              */
             interface: string;
-            workers: components["schemas"]["WorkerCount"];
+            workers: components["schemas"]["WorkerCountInput"];
             /**
              * @description The CPUs that the workers are pinned to, one each: of a list in its order; auto: physical cores of the NUMA node that the interface is on first. Without it none is pinned.
              * @example 2-15,18
@@ -3050,7 +3237,7 @@ export interface components {
             instances?: string[];
         };
         /**
-         * @description Which nodes.
+         * @description Which nodes, and why.
          * @example {
          *       "roles": [
          *         "WORKER"
@@ -3067,9 +3254,14 @@ export interface components {
             roles?: components["schemas"]["ClusterRole"][];
             /** @description Only nodes on these instances. */
             instances?: string[];
+            /**
+             * @description Why, for who looks at the request later.
+             * @example more workers on sensor-2
+             */
+            comment?: string;
         };
         /**
-         * @description Which nodes.
+         * @description Which nodes, and why.
          * @example {
          *       "nodes": [
          *         "worker-1"
@@ -3083,6 +3275,11 @@ export interface components {
             roles?: components["schemas"]["ClusterRole"][];
             /** @description Only nodes on these instances. */
             instances?: string[];
+            /**
+             * @description Why, for who looks at the request later.
+             * @example more workers on sensor-2
+             */
+            comment?: string;
         };
         /**
          * @description Which nodes, and how.
@@ -5343,7 +5540,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Which nodes. */
+        /** @description Which nodes, and why. */
         requestBody?: {
             content: {
                 /**
@@ -5380,7 +5577,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Which nodes. */
+        /** @description Which nodes, and why. */
         requestBody?: {
             content: {
                 /**
@@ -6259,6 +6456,63 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["NodeList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_elastic_groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The groups. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "groups": [
+                     *         {
+                     *           "name": "uplink",
+                     *           "instance": "berlin-1",
+                     *           "workers": {
+                     *             "min": 2,
+                     *             "max": 4,
+                     *             "max_drop_percent": 1,
+                     *             "max_cpu_percent": 80,
+                     *             "min_cpu_percent": 30,
+                     *             "window_seconds": 60,
+                     *             "cooldown_seconds": 300
+                     *           },
+                     *           "nodes": [
+                     *             "uplink-1",
+                     *             "uplink-2",
+                     *             "uplink-3",
+                     *             "uplink-4"
+                     *           ],
+                     *           "running": [
+                     *             "uplink-1",
+                     *             "uplink-2",
+                     *             "uplink-3"
+                     *           ],
+                     *           "spares": [
+                     *             "uplink-4"
+                     *           ],
+                     *           "changed_at": "2026-11-22T14:48:56.123Z",
+                     *           "reason": "uplink on berlin-1: dropped 4.2 % of its packets in 60 s, 1 % is allowed; 3 of 4 workers run"
+                     *         }
+                     *       ],
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ElasticGroupList"];
                 };
             };
             default: components["responses"]["Problem"];

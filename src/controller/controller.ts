@@ -14,6 +14,7 @@ import {
 } from '../../schemas/api.js'
 import type { Bundle } from '../../schemas/bundles.js'
 import type { RolloutAction } from '../../schemas/rollouts.js'
+import type { ElasticGroupStatus } from '../../schemas/groups.js'
 import type { IntelFeed } from '../../schemas/intel.js'
 import type { SetOption } from '../../schemas/runtime-options.js'
 import type { ClusterConfiguration, ConfigurationState, Outcome } from '../../schemas/types.js'
@@ -26,6 +27,7 @@ import type { Caller } from '../requests/caller.js'
 import { idempotencyOf } from '../requests/idempotency.js'
 import type { RequestOptions, Requests, Started } from '../requests/requests.js'
 import type { Cluster } from './cluster/cluster.js'
+import type { ElasticChange } from '../store/configurations.js'
 import type { RequestFilter } from '../store/requests.js'
 import type { Store } from '../store/store.js'
 import { failed, timedOut, type Answer, type Submitted, type Task, type Work } from '../requests/task.js'
@@ -83,10 +85,12 @@ interface AskOptions extends Omit<RequestOptions, 'timeoutMs' | 'idempotency' | 
   idempotencyKey?: string | undefined
   /** Which entity tags the configuration may have that the request changes, where its type has one. */
   ifMatch?: IfMatch | undefined
+  /** What has become of an elastic group, for whose sake its worker is started or stopped. Never a client's. */
+  elastic?: ElasticChange | undefined
 }
 
 /** A handler for each type of request, by its arguments: a missing one does not compile. */
-type RequestHandlers = { readonly [T in RequestType]: (args: Arguments<T>) => Work }
+type RequestHandlers = { readonly [T in RequestType]: (args: Arguments<T>, elastic?: ElasticChange) => Work }
 
 /** The interface of the controller for its clients. It delegates all work to its parts, and does none itself. */
 export class Controller {
@@ -179,7 +183,7 @@ export class Controller {
   async request<T extends RequestType>(
     type: T,
     args: Arguments<T>,
-    { timeout, idempotencyKey: key, ifMatch, by, ...options }: AskOptions = {}
+    { timeout, idempotencyKey: key, ifMatch, elastic, by, ...options }: AskOptions = {}
   ): Promise<Started> {
     const { settings, requests, tags } = this.#parts
     const seconds = timeout ?? this.patience(type, args)
@@ -193,7 +197,7 @@ export class Controller {
     const { ifMatch: state }: RequestDefinition = definitions[type]
     const precondition = state && ifMatch && (() => tags.demand(state, ifMatch))
     const all = { timeoutMs: seconds * 1000, idempotency, precondition, by, ...options }
-    return await requests.start(type, kept, all, this.#handlers[type](args))
+    return await requests.start(type, kept, all, this.#handlers[type](args, elastic))
   }
 
   /** Returns the arguments of a request as they are stored, and sent to others: without secrets. */
@@ -281,6 +285,9 @@ export class Controller {
   nodes(): InstanceNode[] {
     return this.#parts.state.nodes()
   }
+  elasticGroups(): ElasticGroupStatus[] {
+    return this.#parts.state.elasticGroups()
+  }
   listNodes(filter: NodeFilter): { nodes: InstanceNode[]; next?: string } {
     return pageOf(this.nodes(), filter)
   }
@@ -367,8 +374,8 @@ export class Controller {
     },
     get_nodes: () => ({ now: () => this.#parts.state.getNodes() }),
     get_id_value: args => task => this.#getIdValue(args, task),
-    start: args => task => this.#parts.operations.start(args, task),
-    stop: args => task => this.#parts.operations.stop(args, task),
+    start: (args, elastic) => task => this.#parts.operations.start(args, task, elastic),
+    stop: (args, elastic) => task => this.#parts.operations.stop(args, task, elastic),
     restart: args => task => this.#parts.operations.restart(args, task),
     plan: args => {
       checkStrategy(args)

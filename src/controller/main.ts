@@ -24,6 +24,7 @@ import { Checks } from './work/checks.js'
 import { Controller } from './controller.js'
 import { Cluster } from './cluster/cluster.js'
 import { Deployer } from './cluster/deployer.js'
+import { Elastic, elasticCaller } from './elastic/elastic.js'
 import { Fleet } from './fleet.js'
 import { Health } from './cluster/health.js'
 import { EventHistory } from '../requests/event-history.js'
@@ -172,6 +173,7 @@ export async function startController({
     isDeployed: () => cluster.deployment !== undefined,
     outdated: () => deployer.outdated,
     interrupted: () => deployer.interrupted,
+    exhausted: () => elastic.exhausted,
     looked: ({ ready }) => {
       void probation.look(ready)
     },
@@ -203,6 +205,18 @@ export async function startController({
     intel: new Intel({ cluster, fleet, deployer, bundles, now }),
     state,
     health
+  })
+  const elastic = new Elastic({
+    cluster,
+    fleet,
+    log,
+    now,
+    isBusy: () => deployer.isBusy,
+    act: async ({ action, node, reason }, change) => {
+      const args = { nodes: [node], comment: reason }
+      const { request } = await controller.request(action, args, { by: elasticCaller, elastic: change })
+      await controller.waitForRequest(request.reqid, settings.controller_timeout_max)
+    }
   })
   const messages = new Messages(controller, access, settings, log)
   metrics.observe({ controller, health, messages: messages.server, access, store, log: eventLog, hub })
@@ -248,6 +262,7 @@ export async function startController({
     controller,
     reload: () => access.certificates?.reload(),
     close: async () => {
+      elastic.close()
       await requests.close()
       await app.close()
       await fleet.close()

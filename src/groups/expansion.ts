@@ -1,4 +1,4 @@
-import { auto, type Group } from '../../schemas/groups.js'
+import { auto, type ElasticGroup, type Group } from '../../schemas/groups.js'
 import type { Topology } from '../../schemas/topology.js'
 import {
   ClusterConfigurationInput,
@@ -9,6 +9,7 @@ import {
 import { parseCpuList } from '../cpu-list.js'
 import { fanOutOption, listenerOf } from '../sharing.js'
 import { defined, groupBy } from '../util.js'
+import { faultsOf, isElastic, limitsOf } from './elastic.js'
 import { fanOutIds } from './fan-out-ids.js'
 import { Members, type LabelledInstance } from './membership.js'
 import { placeWorkers, type Placement } from './placement.js'
@@ -24,6 +25,8 @@ export interface Grouped {
 export interface Expansion {
   /** The workers of all groups that have no error: group by group, instance by instance, in ascending order. */
   nodes: ClusterNode[]
+  /** The groups among them of which not all workers need run, on each instance. */
+  elastic: ElasticGroup[]
   /** By the name of a worker, why it runs where it does, for people. */
   reasons: Map<string, string>
   /** With one of them the configuration cannot be deployed. */
@@ -60,13 +63,13 @@ export function expandGroups(
   { groups, instances, nodes }: Grouped,
   topologyOf: (instance: string) => Topology | undefined
 ): Expansion {
-  const expansion: Expansion = { nodes: [], reasons: new Map(), errors: [], obstacles: [], warnings: [] }
+  const expansion: Expansion = { nodes: [], elastic: [], reasons: new Map(), errors: [], obstacles: [], warnings: [] }
   const members = new Members(instances)
   const parts: Part[] = []
   for (const [name, [group, ...others]] of groupBy(groups, ({ name }) => name)) {
     if (others.length > 0) expansion.errors.push(`multiple groups named '${name}'`)
     const { instances: of, errors } = members.of(group!)
-    expansion.errors.push(...errors)
+    expansion.errors.push(...errors, ...faultsOf(name, group!.workers))
     parts.push(...of.map(instance => ({ group: group!, instance, placements: [] })))
     // Each has a worker at least.
     if (parts.length > maxNodes) return { ...expansion, errors: [...expansion.errors, tooMany] }
@@ -111,7 +114,9 @@ function place(
   const taken = new Set([...nodes.flatMap(({ cpu_affinity: cpu }) => cpu ?? []), ...listed])
   const isOpen = ({ group }: Part) => group.workers === auto
   for (const part of [...parts.filter(part => !isOpen(part)), ...parts.filter(isOpen)]) {
-    const plan = placeWorkers({ group: part.group, instance: part.instance, topology, taken })
+    const { workers } = part.group
+    const group = { ...part.group, workers: isElastic(workers) ? workers.max : workers }
+    const plan = placeWorkers({ group, instance: part.instance, topology, taken })
     if (plan.error !== undefined) {
       ;(plan.isUnknown === true ? obstacles : errors).push(plan.error)
       continue
@@ -159,6 +164,7 @@ function addWorkers({ group, instance, placements, fanOut }: Part, owners: Map<s
     to.reasons.set(worker, reason)
     to.nodes.push({ name: worker, ...common, ...(cpu === undefined ? {} : { cpu_affinity: cpu }) })
   }
+  if (isElastic(group.workers)) to.elastic.push({ name, instance, workers: limitsOf(group.workers), nodes: names })
 }
 
 /** Counts what groups become, so that a few words do not become as much as they like. */

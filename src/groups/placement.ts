@@ -28,7 +28,7 @@ interface Unplaced {
 export type Plan = Placed | Unplaced
 
 export interface PlacementTask {
-  group: Pick<Group, 'name' | 'interface' | 'workers' | 'cpus' | 'numa' | 'options'>
+  group: Pick<Group, 'name' | 'interface' | 'cpus' | 'numa' | 'options'> & { workers: number | typeof auto }
   instance: string
   /** Undefined: the instance has not told. */
   topology: Topology | undefined
@@ -143,7 +143,7 @@ function usableBy({ cpus, numa }: PlacementTask['group'], { cpus: all }: Topolog
 
 /** Returns how many workers there are, and why. */
 function countOf(
-  workers: Group['workers'],
+  workers: PlacementTask['group']['workers'],
   { site, home, choices }: { site: Site; home: number | undefined; choices: readonly Choice[] }
 ): { count: number; why: string; warnings: string[] } {
   if (workers !== auto) return { count: workers, why: '', warnings: [] }

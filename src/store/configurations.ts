@@ -1,3 +1,4 @@
+import type { ElasticGroup } from '../../schemas/groups.js'
 import type { ClusterConfiguration } from '../../schemas/types.js'
 import type { Layout } from '../../schemas/agent.js'
 import type { Store } from './store.js'
@@ -10,6 +11,10 @@ export interface Deployment {
   located?: string[]
   /** By host, ports that foreign processes held and that were left to them: later deployments skip them, too. */
   skipped?: Record<string, number[]>
+  /** Its groups of which not all workers need run, on each instance. */
+  elastic?: ElasticGroup[]
+  /** Their workers that are spares when it is deployed; what becomes of them then is not kept here. */
+  spares?: string[]
   /** The revision that it is of; null where that is none. Earlier versions did not store it: then it is of the newest. */
   revision?: number | null
   /** Names of the nodes that are as they were before that revision. */
@@ -18,6 +23,22 @@ export interface Deployment {
   before?: Deployment
   /** How far it has come, when it goes over the nodes in steps, and what was deployed before. */
   rollout?: { step: number; of: number; before?: number }
+}
+
+/** When a worker of an elastic group was last started or stopped for it, and why. */
+export interface ElasticChange {
+  name: string
+  instance: string
+  time: number
+  reason: string
+  /** How many packets a second each worker got when they last dropped too many: they cannot do with as many. */
+  overload?: number | undefined
+}
+
+/** Nodes that are to be stopped: spares of elastic groups, and those that an operator has stopped. */
+export interface Stopped {
+  spares: ReadonlySet<string>
+  byOperators: ReadonlySet<string>
 }
 
 export interface InstanceAddress {
@@ -60,22 +81,66 @@ export class ConfigurationTable {
     this.#store.run("UPDATE configurations SET time = ?, who = ? WHERE state = 'staged'", time, who ?? null)
   }
 
-  deploy(deployment: Deployment): void {
+  /** Makes this the deployment, with these of its nodes as spares. */
+  deploy(deployment: Deployment, spares: readonly string[]): void {
     this.#write('deployed', deployment)
+    const { configuration, elastic = [], rollout } = deployment
+    const open = JSON.stringify(elastic.flatMap(({ nodes }) => nodes))
+    const isOpen = 'name IN (SELECT value FROM json_each(?))'
+    this.#store.run(`DELETE FROM stopped_nodes WHERE spare = 1 AND ${isOpen}`, open)
+    for (const node of spares) this.#store.run('INSERT OR IGNORE INTO stopped_nodes (name, spare) VALUES (?, 1)', node)
     // Until its end nodes may come back.
-    if (deployment.rollout) return
-    const names = JSON.stringify(deployment.configuration.nodes.map(({ name }) => name))
+    if (rollout) return
+    const names = JSON.stringify(configuration.nodes.map(({ name }) => name))
     this.#store.run('DELETE FROM stopped_nodes WHERE name NOT IN (SELECT value FROM json_each(?))', names)
+    this.#store.run(`DELETE FROM stopped_nodes WHERE spare = 1 AND NOT ${isOpen}`, open)
+    const places = JSON.stringify(elastic.map(({ name, instance }) => `${instance} ${name}`))
+    this.#store.run(
+      "DELETE FROM elastic_changes WHERE instance || ' ' || name NOT IN (SELECT value FROM json_each(?))",
+      places
+    )
   }
 
   /** Returns the names of the nodes whose desired state is stopped. */
-  stopped(): Set<string> {
-    return new Set(this.#store.all<{ name: string }>('SELECT name FROM stopped_nodes').map(({ name }) => name))
+  stopped(): Stopped {
+    const rows = this.#store.all<{ name: string; spare: number }>('SELECT name, spare FROM stopped_nodes')
+    const named = (spare: number) => new Set(rows.filter(row => row.spare === spare).map(({ name }) => name))
+    return { spares: named(1), byOperators: named(0) }
   }
 
   setStopped(nodes: readonly string[], stopped: boolean): void {
-    const sql = stopped ? 'INSERT OR IGNORE INTO stopped_nodes VALUES (?)' : 'DELETE FROM stopped_nodes WHERE name = ?'
+    const sql = stopped
+      ? 'INSERT INTO stopped_nodes (name, spare) VALUES (?, 0) ON CONFLICT DO UPDATE SET spare = 0'
+      : 'DELETE FROM stopped_nodes WHERE name = ?'
     for (const node of nodes) this.#store.run(sql, node)
+  }
+
+  /** The same of a worker of an elastic group: one that an operator has stopped stays so. */
+  setSpare(node: string, spare: boolean): void {
+    const sql = spare
+      ? 'INSERT OR IGNORE INTO stopped_nodes (name, spare) VALUES (?, 1)'
+      : 'DELETE FROM stopped_nodes WHERE name = ? AND spare = 1'
+    this.#store.run(sql, node)
+  }
+
+  /** Returns the last change of each elastic group on each instance. */
+  elasticChanges(): ElasticChange[] {
+    return this.#store
+      .all<ElasticChange & { overload: number | null }>(
+        'SELECT name, instance, time, reason, overload FROM elastic_changes'
+      )
+      .map(({ overload, ...change }) => ({ ...change, overload: overload ?? undefined }))
+  }
+
+  setElasticChange({ name, instance, time, reason, overload }: ElasticChange): void {
+    this.#store.run(
+      'INSERT OR REPLACE INTO elastic_changes (name, instance, time, reason, overload) VALUES (?, ?, ?, ?, ?)',
+      name,
+      instance,
+      time,
+      reason,
+      overload ?? null
+    )
   }
 
   /** Returns the addresses by name of the instance. */

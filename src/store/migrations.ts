@@ -208,5 +208,19 @@ export const migrations = [
     n INTEGER PRIMARY KEY REFERENCES revisions (n) ON DELETE CASCADE,
     time INTEGER NOT NULL
   ) STRICT;
+`,
+  `
+  -- Whether it is a spare of an elastic group; an operator has stopped the others.
+  ALTER TABLE stopped_nodes ADD COLUMN spare INTEGER NOT NULL DEFAULT 0;
+  -- When a worker of an elastic group was last started or stopped for it, and why.
+  CREATE TABLE elastic_changes (
+    name TEXT NOT NULL,
+    instance TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    -- Packets a second of each worker with which they have dropped too many; null where they never have.
+    overload REAL,
+    PRIMARY KEY (instance, name)
+  ) STRICT, WITHOUT ROWID;
 `
 ]

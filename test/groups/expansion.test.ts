@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { Group } from '../../schemas/groups.js'
+import { elasticDefaults, type Group } from '../../schemas/groups.js'
 import type { Topology } from '../../schemas/topology.js'
 import { ClusterNode } from '../../schemas/types.js'
 import { checker } from '../../schemas/validator.js'
@@ -292,3 +292,32 @@ await t.test('more workers, instances and groups rename and move none', async ()
     { numRuns: runs(100) }
   )
 })
+
+await t.test(
+  'an elastic group has all of its workers on their CPUs, and says on each instance which are its',
+  async t => {
+    const { nodes, elastic, errors } = expand([
+      group('w', { instances: ['a', 'b'], workers: { min: 1, max: 2 }, cpus: '4-5' }),
+      group('v', { workers: 1 })
+    ])
+    t.same(errors, [])
+    t.same(
+      nodes.map(({ name, cpu_affinity: cpu }) => [name, cpu]),
+      [
+        ['w-a-1', 4],
+        ['w-a-2', 5],
+        ['w-b-1', 4],
+        ['w-b-2', 5],
+        ['v-1', undefined]
+      ]
+    )
+    const workers = { min: 1, max: 2, ...elasticDefaults }
+    t.strictSame(elastic, [
+      { name: 'w', instance: 'a', workers, nodes: ['w-a-1', 'w-a-2'] },
+      { name: 'w', instance: 'b', workers, nodes: ['w-b-1', 'w-b-2'] }
+    ])
+    t.same(errorsOf([group('w', { instances: ['a', 'b'], workers: { min: 2, max: 1 } })]), [
+      "group 'w': workers.min is 2, which is more than workers.max, 1"
+    ])
+  }
+)

@@ -25,7 +25,7 @@ await t.test('a group says how many workers, where, and on which CPUs', async t 
 })
 
 await t.test('what is wrong is told by its field, once', async t => {
-  const count = '/workers must be a number of workers from 1 to 4096, or "auto"'
+  const count = '/workers must be a number of workers from 1 to 4096, "auto", or an object with min and max'
   const list = '/cpus must be a list of CPUs as 2-15,18, or "auto"'
   for (const [more, fault] of [
     [{ workers: 0 }, count],

@@ -409,7 +409,9 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       done,
       reasons
     )
-    for (const node of wanted.values()) if (node.desired === 'STOPPED') node.tell('was stopped by an operator')
+    for (const node of wanted.values()) {
+      if (node.desired === 'STOPPED') node.tell(node.node.spare ? 'is a spare' : 'was stopped by an operator')
+    }
     return new Map()
   }
 

@@ -1,11 +1,20 @@
+import type { ElasticGroup } from '../../../schemas/groups.js'
 import type { SentShare } from '../../../schemas/agent.js'
 import type { BundleUser } from '../../../schemas/bundles.js'
 import type { ClusterConfiguration, DesiredState, Instance } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
+import { sparesOf } from '../../groups/elastic.js'
 import type { NamedTable } from '../../store/named-table.js'
 import type { StoredFeed } from '../../store/feeds.js'
 import type { StoredOption } from '../../store/runtime-options.js'
-import type { ConfigurationTable, Deployment, InstanceAddress, Staging } from '../../store/configurations.js'
+import type {
+  ConfigurationTable,
+  Deployment,
+  ElasticChange,
+  InstanceAddress,
+  Staging,
+  Stopped
+} from '../../store/configurations.js'
 import type { NewRevision, RevisionTable } from '../../store/revisions.js'
 import type { Store } from '../../store/store.js'
 import { Kept } from './kept.js'
@@ -35,7 +44,8 @@ export class Cluster {
   readonly feeds: Kept<StoredFeed>
   #shares: Shares | undefined
   #revision: number | undefined
-  #stopped: Set<string>
+  #stopped: Stopped
+  #elasticChanges: readonly ElasticChange[]
   #addresses: Map<string, InstanceAddress>
   #offered = new Set<Shares>()
 
@@ -50,6 +60,7 @@ export class Cluster {
     const { revision = revisions.latest } = deployment ?? { revision: null }
     this.#revision = revision ?? undefined
     this.#stopped = configurations.stopped()
+    this.#elasticChanges = configurations.elasticChanges()
     this.#addresses = configurations.addresses()
   }
 
@@ -114,12 +125,15 @@ export class Cluster {
   async #commit<R extends number | undefined>(shares: Shares, revisionOf: () => R): Promise<R> {
     const revision = await this.#store.write('synced', () => {
       const revision = revisionOf()
-      this.#configurations.deploy({ ...shares.deployment, revision: revision ?? null })
+      const { spares = [] } = shares.deployment
+      // What runs goes on, whatever was planned.
+      const idle = spares.filter(node => !this.#shares?.has(node) || this.#stopped.spares.has(node))
+      this.#configurations.deploy({ ...shares.deployment, revision: revision ?? null }, idle)
       return revision
     })
     this.#shares = shares
     this.#revision = revision
-    this.#stopped = this.#configurations.stopped()
+    this.#readStopped()
     return revision
   }
 
@@ -128,25 +142,70 @@ export class Cluster {
    * the nodes that are to become what it says; the others are held.
    */
   shareOf(shares: Shares, instance: string, only?: ReadonlySet<string>): SentShare {
+    const spares = this.#sparesOf(shares)
+    const share = shares.of(instance, new Set([...this.#stopped.byOperators, ...spares]), only)
     const options = this.options.all.map(({ name, value }) => ({ name, value }))
     const feeds = shares.hasManager(instance) ? this.feeds.all.map(({ name, bundle }) => ({ name, bundle })) : []
     return {
-      ...shares.of(instance, this.#stopped, only),
+      ...share,
+      nodes: share.nodes.map(node => (spares.has(node.name) ? { ...node, spare: true } : node)),
       ...(options.length > 0 ? { options } : {}),
       ...(feeds.length > 0 ? { feeds } : {})
     }
   }
 
+  /** Returns the spares among the nodes of shares; where these are not deployed, those that it would have. */
+  #sparesOf(shares: Shares): ReadonlySet<string> {
+    if (shares === this.#shares) return new Set([...this.#stopped.spares].filter(node => this.isSpare(node)))
+    return new Set(shares.deployment.spares?.filter(node => !this.#stopped.byOperators.has(node)))
+  }
+
   /** Returns the desired state of a node; undefined when it is not deployed. */
   desiredStateOf(node: string): DesiredState | undefined {
     if (!this.#shares?.has(node)) return undefined
-    return this.#stopped.has(node) ? 'STOPPED' : 'RUNNING'
+    return this.#stopped.byOperators.has(node) || this.isSpare(node) ? 'STOPPED' : 'RUNNING'
+  }
+
+  /** Returns whether a node is stopped until its elastic group needs it. */
+  isSpare(node: string): boolean {
+    // In a deployment in steps, one that was a spare may be none, and become one again.
+    return this.#stopped.spares.has(node) && this.#shares?.elasticGroupOf(node) !== undefined
+  }
+
+  /** Returns elastic groups as a deployment has them now, with their spares. */
+  elasticIn(groups: readonly ElasticGroup[] = []): Pick<Deployment, 'elastic' | 'spares'> {
+    if (groups.length === 0) return {}
+    const spares = sparesOf(groups, {
+      isThere: node => this.#shares?.has(node) === true,
+      isStopped: node => this.#stopped.byOperators.has(node),
+      isSpare: node => this.#stopped.spares.has(node)
+    })
+    return { elastic: [...groups], spares }
   }
 
   /** Stores the desired state of nodes, for as long as they are deployed. Resolves once that is on disk. */
   async setDesired(nodes: readonly string[], state: DesiredState): Promise<void> {
     await this.#store.write('synced', () => this.#configurations.setStopped(nodes, state === 'STOPPED'))
+    this.#readStopped()
+  }
+
+  /** The same of a worker of an elastic group, for what has become of that. One that an operator has stopped stays so. */
+  async setSpare(node: string, spare: boolean, change: ElasticChange): Promise<void> {
+    await this.#store.write('synced', () => {
+      this.#configurations.setSpare(node, spare)
+      this.#configurations.setElasticChange(change)
+    })
+    this.#readStopped()
+  }
+
+  /** Returns the last change of an elastic group on an instance. */
+  lastChangeOf({ name, instance }: ElasticGroup): ElasticChange | undefined {
+    return this.#elasticChanges.find(change => change.name === name && change.instance === instance)
+  }
+
+  #readStopped(): void {
     this.#stopped = this.#configurations.stopped()
+    this.#elasticChanges = this.#configurations.elasticChanges()
   }
 
   /** Current or last known addresses of instances, by name. */

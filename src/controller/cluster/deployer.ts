@@ -80,9 +80,9 @@ export class Deployer {
     const { settings, cluster } = this.#options
     const { deployment } = cluster
     const rules = portRules(settings, this.#survey.taken(deployment?.skipped), deployment)
-    const { configuration, errors, obstacles, reasons } = grouped
+    const { configuration, elastic, errors, obstacles, reasons } = grouped
     const made = plan(configuration, cluster.addresses, rules, settings.controller_cluster_backend)
-    return { ...made, errors: [...errors, ...obstacles, ...made.errors], reasons }
+    return { ...made, ...cluster.elasticIn(elastic), errors: [...errors, ...obstacles, ...made.errors], reasons }
   }
 
   /** Returns the same as `preview`, after asking agents which ports of their hosts are taken. */
@@ -216,6 +216,11 @@ export class Deployer {
       this.#rollout = undefined
       this.#met()
     }
+  }
+
+  /** Whether what is deployed, or what nodes set while they run, is being changed. */
+  get isBusy(): boolean {
+    return this.#pending !== undefined
   }
 
   /** The deployment in steps that is under way. */

@@ -20,6 +20,8 @@ export interface Vitals {
   outdated?: ReadonlyMap<string, string>
   /** Where a deployment in steps has stopped on its way, with what to do; undefined when none has. */
   interrupted?: string | undefined
+  /** Elastic groups that cannot do with what comes, each with the instance and the figures. */
+  exhausted?: readonly { instance: string; message: string }[]
   /** Returns for how many seconds two nodes have been split; when not given, it counts as 0. */
   lasting?: (split: Split) => number
 }
@@ -50,7 +52,7 @@ function bounded(reasons: readonly HealthReason[]): HealthReason[] {
 
 /** Returns why a cluster is not ready; empty when it is. Nodes whose desired state is STOPPED do not count. */
 export function assess(
-  { nodes, reports, lasting = () => 0, outdated = new Map(), interrupted }: Vitals,
+  { nodes, reports, lasting = () => 0, outdated = new Map(), interrupted, exhausted = [] }: Vitals,
   limits: HealthLimits
 ): HealthReason[] {
   if (!nodes) return [{ code: 'not_deployed', message: 'no cluster is deployed' }]
@@ -64,7 +66,8 @@ export function assess(
     ...hosts(reports, limits),
     ...redeployNeeded(outdated),
     ...(interrupted === undefined ? [] : [{ code: 'rollout_interrupted' as const, message: interrupted }]),
-    ...drifted(wanted, reports)
+    ...drifted(wanted, reports),
+    ...exhausted.map(reason => ({ code: 'elastic_exhausted' as const, ...reason }))
   ])
 }
 
@@ -165,6 +168,8 @@ export interface HealthOptions {
   outdated: () => ReadonlyMap<string, string>
   /** Where a deployment in steps has stopped on its way; undefined when none has. */
   interrupted: () => string | undefined
+  /** Elastic groups that cannot do with what comes. */
+  exhausted?: () => NonNullable<Vitals['exhausted']>
   /** Called with each look, whatever it finds. */
   looked?: (health: ClusterHealth) => void
   /** Called when the cluster becomes ready or stops being ready, or when the reasons change. */
@@ -197,14 +202,15 @@ export class Health {
   }
 
   get now(): ClusterHealth {
-    const { settings, state, isDeployed, outdated, interrupted } = this.#options
+    const { settings, state, isDeployed, outdated, interrupted, exhausted } = this.#options
     const reasons = assess(
       {
         nodes: isDeployed() ? state.deployedNodes() : undefined,
         reports: this.#reports,
         lasting: split => this.#splits.of(split),
         outdated: outdated(),
-        interrupted: interrupted()
+        interrupted: interrupted(),
+        exhausted: exhausted?.() ?? []
       },
       settings
     )

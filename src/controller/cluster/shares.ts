@@ -1,4 +1,5 @@
 import type { SentShare } from '../../../schemas/agent.js'
+import type { ElasticGroup } from '../../../schemas/groups.js'
 import type { ClusterNode, Instance } from '../../../schemas/types.js'
 import type { Deployment } from '../../store/configurations.js'
 import { compare, defined, groupBy } from '../../util.js'
@@ -20,13 +21,15 @@ export class Shares {
   #reachable: Set<string>
   #located: Set<string>
   #held: Set<string>
+  #elastic: Map<string, ElasticGroup>
   #earlier: { shares: Shares; untouched: ReadonlySet<string> } | undefined
 
   constructor(deployment: Deployment) {
     const {
       configuration: { instances, nodes },
       layout,
-      located
+      located,
+      elastic = []
     } = deployment
     this.deployment = deployment
     this.names = instances.map(({ name }) => name).sort(compare)
@@ -37,6 +40,7 @@ export class Shares {
     this.#reachable = new Set(layout.nodes.map(({ name }) => name))
     this.#located = new Set(located)
     this.#held = new Set(deployment.held)
+    this.#elastic = new Map(elastic.flatMap(group => group.nodes.map(node => [node, group] as const)))
   }
 
   /** Returns whether a node is configured. */
@@ -47,6 +51,11 @@ export class Shares {
   /** Returns the instance for which a node is configured. */
   ownerOf(node: string): string | undefined {
     return this.#owners.get(node)
+  }
+
+  /** Returns the elastic group that a node is a worker of. */
+  elasticGroupOf(node: string): ElasticGroup | undefined {
+    return this.#elastic.get(node)
   }
 
   instance(name: string): Instance | undefined {

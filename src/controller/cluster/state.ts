@@ -1,9 +1,14 @@
 import type { InstanceNode, InstanceStatus } from '../../../schemas/api.js'
+import type { ElasticGroupStatus } from '../../../schemas/groups.js'
 import type { Instance, NodeStatus } from '../../../schemas/types.js'
 import { failed, type Answer } from '../../requests/task.js'
 import { compare } from '../../util.js'
+import { workersOf } from '../elastic/workers.js'
 import type { Cluster } from './cluster.js'
 import type { Fleet } from '../fleet.js'
+
+/** Why a worker of an elastic group does not run, as its agent says it, too. */
+const spareReason = 'is a spare'
 
 /** What the controller knows now, from the deployment and from what agents have reported. It asks no agent. */
 export class State {
@@ -73,6 +78,18 @@ export class State {
     )
   }
 
+  /** Returns the elastic groups that are deployed, each on each of its instances. */
+  elasticGroups(): ElasticGroupStatus[] {
+    return (this.#cluster.deployment?.elastic ?? []).map(group => {
+      const last = this.#cluster.lastChangeOf(group)
+      return {
+        ...group,
+        ...workersOf(this.#cluster, group),
+        ...(last ? { changed_at: new Date(last.time).toISOString(), reason: last.reason } : {})
+      }
+    })
+  }
+
   /** Returns the answer to get_instances. */
   getInstances(): Answer {
     const ports = new Map(
@@ -98,9 +115,11 @@ export class State {
     }
   }
 
-  /** Adds a node's desired state, which the controller defines, not the agent. */
+  /** Adds a node's desired state, which the controller defines, not the agent; of a spare also that it is one. */
   #withDesiredState(status: NodeStatus): NodeStatus {
     const desired = status.mgmt_role === 'NODE' ? this.#cluster.desiredStateOf(status.node) : undefined
-    return desired ? { ...status, desired_state: desired } : status
+    if (!desired) return status
+    const isIdle = status.state === 'STOPPED' && this.#cluster.isSpare(status.node)
+    return { ...status, desired_state: desired, ...(isIdle ? { reason: spareReason } : {}) }
   }
 }

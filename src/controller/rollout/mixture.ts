@@ -1,3 +1,4 @@
+import { mixedGroups } from '../../groups/elastic.js'
 import type { Deployment } from '../../store/configurations.js'
 import { groupBy } from '../../util.js'
 
@@ -19,10 +20,26 @@ export function mixtureOf(before: Deployment, after: Deployment, changed: Readon
       nodes
     },
     located: [...(after.located ?? []), ...(before.located ?? []).filter(name => !known.has(name))],
-    held: held.map(({ name }) => name)
+    held: held.map(({ name }) => name),
+    ...elasticIn(before, after, changed)
   }
   const untouched = untouchedIn(mixture, before)
   return untouched.size > 0 ? { ...mixture, before: trimmed(before, untouched) } : mixture
+}
+
+/** Returns the elastic groups of a mixture, and their spares. */
+function elasticIn(
+  before: Deployment,
+  after: Deployment,
+  changed: ReadonlySet<string>
+): Pick<Deployment, 'elastic' | 'spares'> {
+  if (!before.elastic && !after.elastic) return {}
+  const isChanged = (node: string) => changed.has(node)
+  const isHeld = (node: string) => !changed.has(node)
+  return {
+    elastic: mixedGroups(before.elastic, after.elastic, { isChanged, isHeld }),
+    spares: [...(after.spares ?? []).filter(isChanged), ...(before.spares ?? []).filter(isHeld)]
+  }
 }
 
 /** Returns the instances that have exactly the nodes which they had before, and all of them as they were. */

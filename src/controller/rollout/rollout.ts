@@ -89,7 +89,9 @@ export class Rollout {
     this.#parts = parts
     this.#plan = plan
     this.#task = task
-    this.#before = parts.cluster.deployment!
+    const { deployment } = parts.cluster
+    // Its spares are those of now, so that it is brought back with these.
+    this.#before = { ...deployment!, ...parts.cluster.elasticIn(deployment!.elastic) }
     this.#beforeRevision = parts.cluster.revision
     this.#steps = stepsOf(plan.changes, paceOf(plan.args, plan.strategy))
     this.#canary = plan.args.canary === undefined ? undefined : this.#steps.find(([node]) => node!.role === 'WORKER')

@@ -1,5 +1,6 @@
 import type { Arguments, RequestArguments, Selector } from '../../../schemas/api.js'
 import type { ClusterNode, DesiredState, Outcome } from '../../../schemas/types.js'
+import type { ElasticChange } from '../../store/configurations.js'
 import { failed, noCluster, type Answer, type Task } from '../../requests/task.js'
 import { askNodes, tellsSteps } from './ask.js'
 import type { Cluster } from '../cluster/cluster.js'
@@ -26,11 +27,12 @@ export class Operations {
     this.#cluster = cluster
   }
 
-  start(selector: Selector, task: Task): Promise<Answer> {
-    return this.#setDesired('RUNNING', 'start', selector, task)
+  /** `elastic`: what has become of an elastic group, for whose sake its worker is started or stopped. */
+  start(selector: Selector, task: Task, elastic?: ElasticChange): Promise<Answer> {
+    return this.#setDesired({ desired: 'RUNNING', method: 'start', elastic }, selector, task)
   }
-  stop(selector: Selector, task: Task): Promise<Answer> {
-    return this.#setDesired('STOPPED', 'stop', selector, task)
+  stop(selector: Selector, task: Task, elastic?: ElasticChange): Promise<Answer> {
+    return this.#setDesired({ desired: 'STOPPED', method: 'stop', elastic }, selector, task)
   }
 
   /** Restarts nodes. Nodes that are to be stopped are left out, and reported as failed when the caller named them. */
@@ -42,12 +44,7 @@ export class Operations {
     const wanted = selected.filter(({ name }) => this.#cluster.desiredStateOf(name) === 'RUNNING')
     const stopped: Outcome[] = selected
       .filter(node => !wanted.includes(node) && args.nodes?.includes(node.name))
-      .map(({ name: node, instance }) => ({
-        success: false,
-        instance,
-        node,
-        error: `node ${node} was stopped by an operator`
-      }))
+      .map(node => (this.#cluster.isSpare(node.name) ? isSpare(node) : wasStopped(node)))
     return await this.#roll(restartSteps(args, wanted), [...unknown, ...stopped], task)
   }
 
@@ -86,21 +83,44 @@ export class Operations {
   }
 
   /** Stores the desired state before agents receive it: one that is not connected gets it when it connects. */
-  async #setDesired(desired: DesiredState, method: 'start' | 'stop', selector: Selector, task: Task): Promise<Answer> {
+  async #setDesired(
+    {
+      desired,
+      method,
+      elastic
+    }: { desired: DesiredState; method: 'start' | 'stop'; elastic: ElasticChange | undefined },
+    selector: Selector,
+    task: Task
+  ): Promise<Answer> {
     const { configuration } = this.#cluster.deployment ?? {}
     if (!configuration) return failed(noCluster)
     const { selected, unknown } = select(selector, configuration)
-    await this.#cluster.setDesired(
-      selected.map(({ name }) => name),
-      desired
-    )
+    const names = selected.map(({ name }) => name)
+    if (elastic) for (const name of names) await this.#cluster.setSpare(name, desired === 'STOPPED', elastic)
+    else await this.#cluster.setDesired(names, desired)
+    // One that an operator has stopped meanwhile stays so, whatever an elastic group needs.
+    const isLeft = ({ name }: ClusterNode) => elastic !== undefined && this.#cluster.desiredStateOf(name) !== desired
     return {
-      results: unknown,
-      timedOut: await askNodes(this.#fleet, task, selected, {
-        method,
-        params: nodes => ({ nodes }),
-        onPart: tellsSteps(this.#fleet, task)
-      })
+      results: [...unknown, ...selected.filter(isLeft).map(wasStopped)],
+      timedOut: await askNodes(
+        this.#fleet,
+        task,
+        selected.filter(node => !isLeft(node)),
+        { method, params: nodes => ({ nodes }), onPart: tellsSteps(this.#fleet, task) }
+      )
     }
   }
 }
+
+const wasStopped = ({ name: node, instance }: ClusterNode): Outcome => ({
+  success: false,
+  instance,
+  node,
+  error: `node ${node} was stopped by an operator`
+})
+const isSpare = ({ name: node, instance }: ClusterNode): Outcome => ({
+  success: false,
+  instance,
+  node,
+  error: `node ${node} is a spare: start it`
+})

@@ -45,6 +45,13 @@ const report = (more: Partial<HealthReport>): Map<string, HealthReport> =>
 const codes = (nodes: InstanceNode[], reports = report({}), more: Partial<HealthLimits> = {}) =>
   assess({ nodes, reports }, { ...limits, ...more }).map(({ code, node: name }) => [code, name].join(' ').trim())
 
+await t.test('an elastic group that cannot do with what comes is told as it is', async t => {
+  const exhausted = [{ instance: 'a', message: 'w on a: dropped 5 % of its packets' }]
+  t.same(assess({ nodes: [], reports: report({}), exhausted }, limits), [
+    { code: 'elastic_exhausted', ...exhausted[0] }
+  ])
+})
+
 await t.test('without a cluster it is not ready; with one whose nodes all run it is', async t => {
   t.match(assess({ nodes: undefined, reports: new Map() }, limits), [{ code: 'not_deployed' }])
   t.same(codes([node('manager', { cluster_role: 'MANAGER' }), node('worker')]), [])

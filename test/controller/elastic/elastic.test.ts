@@ -1,0 +1,175 @@
+import t, { type Test } from 'tap'
+import type { SentShare } from '../../../schemas/agent.js'
+import type { ElasticGroupStatus } from '../../../schemas/groups.js'
+import { getJson } from '../../support/client.js'
+import { startTestController } from '../../support/controller.js'
+import { until } from '../../support/until.js'
+import { fakeAgent, manager, stateDir, status } from '../fake-agent.js'
+
+const elastic = { min: 1, max: 4, window_seconds: 1, cooldown_seconds: 0 }
+const config = (workers: object | number) => ({
+  instances: [{ name: 'agent-a' }],
+  nodes: [manager()],
+  groups: [{ name: 'w', instance: 'agent-a', interface: 'lo', workers }]
+})
+
+/** A controller, and an agent that does what it is told. */
+async function start(t: Test, flags: Record<string, string> = {}) {
+  const controller = await startTestController(t, flags)
+  const running = new Set<string>()
+  /** Packets that workers drop of a hundred, and a worker that does not start. */
+  const world = { dropped: 0, packets: 100, broken: '', told: 0 }
+  let uptime = 0
+  const handlers = {
+    plan: ({ share }: { share: SentShare }) =>
+      share.nodes.map(({ name: node, desired_state: desired }) => ({
+        success: true,
+        node,
+        data: { plan: { action: desired === 'STOPPED' || running.has(node) ? 'none' : 'start' } }
+      })),
+    deploy: ({ share }: { share: SentShare }) =>
+      share.nodes.map(({ name: node, desired_state: desired }) => {
+        if (desired === 'STOPPED') running.delete(node)
+        else if (node === world.broken) return { success: false, node, error: 'it is broken' }
+        else running.add(node)
+        agent.change(node, 'PENDING', running.has(node) ? 'RUNNING' : 'STOPPED')
+        return { success: true, node }
+      }),
+    start: ({ nodes }: { nodes: string[] }) =>
+      nodes.map(node => {
+        running.add(node)
+        return { success: true, node }
+      }),
+    stop: ({ nodes }: { nodes: string[] }) =>
+      nodes.map(node => {
+        running.delete(node)
+        return { success: true, node }
+      }),
+    get_node_stats: ({ nodes }: { nodes: string[] }) => {
+      uptime++
+      world.told++
+      const [dropped, packets] = [world.dropped, world.packets].map(count => count * uptime) as [number, number]
+      return nodes.map(node => ({
+        success: true,
+        node,
+        data: {
+          stats: {
+            node,
+            time: new Date().toISOString(),
+            pid: 1,
+            uptime,
+            cpu_seconds: 0.5 * uptime,
+            memory_bytes: 1,
+            packets_received: packets - dropped,
+            packets_dropped: dropped
+          }
+        }
+      }))
+    }
+  }
+  const agent = await fakeAgent(t, controller.settings.controller_port, {
+    handlers,
+    hello: { nodes: [status('manager')] }
+  })
+  const deploy = async (workers: object | number, args: object = {}) => {
+    const staged = await controller.ask('stage_configuration', { config: config(workers) })
+    if (staged.state !== 'succeeded') throw new Error(JSON.stringify(staged.results))
+    return await controller.ask('deploy', args)
+  }
+  const group = async (): Promise<ElasticGroupStatus | undefined> =>
+    (await getJson(`${controller.url}/v1/elastic-groups`)).groups[0]
+  const namesOf = (what: ElasticGroupStatus | undefined) => [what?.running.join(' '), what?.spares.join(' ')]
+  return { ...controller, agent, running, world, deploy, group, namesOf }
+}
+
+const quiet = { ...elastic, window_seconds: 3600 }
+const steps = { strategy: 'rolling', min_healthy_seconds: 0 }
+
+await t.test('a deployment in steps that is taken back brings back the spares, too', async t => {
+  const { deploy, group, namesOf, running, world, ask, agent } = await start(t)
+  t.equal((await deploy(quiet)).state, 'succeeded')
+  const { share } = await agent.question('deploy')
+  t.same(
+    share.nodes.map(({ name, desired_state: desired, spare }: any) => [name, desired, spare].join(' ').trim()),
+    ['manager', 'w-1', 'w-2 STOPPED true', 'w-3 STOPPED true', 'w-4 STOPPED true']
+  )
+  t.equal((await ask('start', { nodes: ['w-2'] })).state, 'succeeded')
+  t.equal((await ask('stop', { nodes: ['w-4'] })).state, 'succeeded')
+  t.same(namesOf(await group()), ['w-1 w-2', 'w-3'], 'what operators say counts')
+
+  world.broken = 'w-3'
+  t.equal((await deploy(4, steps)).state, 'failed')
+  t.same(namesOf(await group()), ['w-1 w-2', 'w-3'])
+  t.same([...running].sort(), ['manager', 'w-1', 'w-2'])
+
+  world.broken = ''
+  t.equal((await deploy(4, steps)).state, 'succeeded')
+  t.equal(await group(), undefined)
+  t.same([...running].sort(), ['manager', 'w-1', 'w-2', 'w-3'], 'but for what an operator has stopped')
+
+  t.equal((await ask('deploy', { revision: 1 })).state, 'succeeded')
+  t.same(namesOf(await group()), ['w-1 w-2 w-3', ''], 'going back stops nothing that runs')
+})
+
+await t.test('in steps a new group starts as many as must run; a plan says so', async t => {
+  const { deploy, group, namesOf, running, ask } = await start(t)
+  t.equal((await deploy(1)).state, 'succeeded')
+  await ask('stage_configuration', { config: config({ ...quiet, min: 2 }) })
+  const { results } = await ask('plan')
+  t.same(
+    results.flatMap(({ node, data }) => (data?.plan?.action === 'start' ? node : [])),
+    ['w-2']
+  )
+  t.equal((await ask('deploy', steps)).state, 'succeeded')
+  t.same(namesOf(await group()), ['w-1 w-2', 'w-3 w-4'])
+  t.same([...running].sort(), ['manager', 'w-1', 'w-2'])
+})
+
+await t.test(
+  'it starts and stops workers by their figures, and a controller that is started again goes on',
+  async t => {
+    const flags = { 'management-state-dir': stateDir(t) }
+    const first = await start(t, flags)
+    const { world, deploy, group, namesOf } = first
+    t.equal((await deploy({ ...elastic, max: 2, cooldown_seconds: 86_400 })).state, 'succeeded')
+    world.dropped = 50
+    const grown = await until(async () => {
+      const now = await group()
+      return now?.running.length === 2 && now
+    }, 'another one runs')
+    t.equal(grown.reason, 'w on agent-a: dropped 50 % of its packets in 1 s, 1 % is allowed; 1 of 2 workers run')
+    const exhausted = async ({ url }: { url: string }) =>
+      (await getJson(`${url}/v1/health`)).reasons.find(({ code }: { code: string }) => code === 'elastic_exhausted')
+    const why = await until(() => exhausted(first), 'it has no more workers')
+    t.match(why, { instance: 'agent-a', message: /^w on agent-a: dropped 50 % .* 2 of 2 workers run$/ })
+    await first.close()
+
+    const second = await start(t, flags)
+    t.same(await second.group(), grown)
+    second.world.packets = 0
+    await until(() => second.world.told > 3, 'it has been looked at')
+    t.same(namesOf(await second.group()), ['w-1 w-2', ''], 'it is not time yet')
+  }
+)
+
+await t.test('what is wrong with it is told by its name', async t => {
+  const { ask, url } = await start(t)
+  t.match((await ask('stage_configuration', { config: config({ min: 3, max: 2 }) })).results, [
+    { error: "group 'w': workers.min is 3, which is more than workers.max, 2" }
+  ])
+  const errorsOf = async (workers: unknown) => {
+    const response = await fetch(`${url}/v1/requests/stage_configuration`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ config: config(workers as object) })
+    })
+    return ((await response.json()) as any).errors
+  }
+  const field = 'body/config/groups/0/workers'
+  t.same(await errorsOf({ min: 1 }), [{ field: `${field}/max`, message: 'is required' }])
+  t.same(await errorsOf({ min: 0, max: 2 }), [{ field: `${field}/min`, message: 'must be >= 1' }])
+  t.match(await errorsOf({ min: 1, max: 2, cooldown: 3 }), [{ field: `${field}/cooldown` }])
+  t.match(await errorsOf('many'), [
+    { field, message: /^must be a number of workers from 1 to 4096, "auto", or an object/ }
+  ])
+})
