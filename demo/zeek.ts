@@ -1,18 +1,17 @@
 /**
  * A stand-in for Zeek's executable: it takes the same arguments, fails with the
  * same words, joins its cluster, talks with its agent and serves the same metrics,
- * but reads no packets and runs no scripts.
+ * but runs no scripts, and reads no packets but those of a file.
  */
-import { existsSync } from 'node:fs'
 import { parseArguments } from './stand-in/arguments.js'
 import { readLayout, type Layout } from './stand-in/layout.js'
 import { run } from './stand-in/node.js'
 import { Options } from './stand-in/options.js'
 import { runCode } from './stand-in/options-script.js'
-import { fatal } from './stand-in/report.js'
 import { Scripts } from './stand-in/scripts.js'
 import { keepStatus } from './stand-in/status.js'
 import { PLUGINS, usage, VERSION } from './stand-in/usage.js'
+import { readTrace } from './stand-in/trace.js'
 import { setUpMultiHost } from './stand-in/zeromq.js'
 
 // Whoever reads our output may be gone before us.
@@ -49,10 +48,10 @@ const isManaged = scripts.last(/frameworks\/management(\/|$)/) !== undefined
 if (isManaged) options.set('Log::default_rotation_dir', '/opt/zeek/spool/log-queue')
 options.assign(args.assignments)
 if (args.code !== undefined) runCode(args.code, options)
-if (args.pcap !== undefined && args.pcap !== '-' && !existsSync(args.pcap)) {
-  fatal(`problem with trace file ${args.pcap} (${args.pcap}: No such file or directory)`)
-}
 if (args.parseOnly) process.exit(0)
+if (args.pcap !== undefined) {
+  await readTrace(args.pcap, new Set(scripts.said(/Log::disable_stream\((\w+)::LOG\)/g)), options)
+}
 
 // The one that is loaded last decides.
 const found = scripts.last(/(?:cluster\/backend|misc)\/(zeromq|broker)(?:-multi-host-auto-setup)?$/)

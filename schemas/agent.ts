@@ -1,5 +1,6 @@
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { BundleFile, bundleFilesMax, BundleId } from './bundles.js'
+import { CaptureFile, Replay } from './captures.js'
 import { FeedName, Feeds } from './intel.js'
 import { HealthReport, NodeStats, NodeStep } from './operations.js'
 import { NodeOutputStream } from './requests.js'
@@ -148,8 +149,11 @@ export const Hello = Type.Object(
     directory: Type.Optional(Type.String({ maxLength: 128 })),
     /** The configuration that the agent runs. */
     config_id: Type.Optional(Type.String({ maxLength: 64 })),
-    /** Seconds that each of the agent's nodes may take to stop and to start: requests wait as long. */
-    times: Type.Optional(Type.Object({ stop: Patience, start: Patience }, closed)),
+    /**
+     * Seconds that each of the agent's nodes may take to stop and to start, and one reading of a capture: requests wait
+     * as long.
+     */
+    times: Type.Optional(Type.Object({ stop: Patience, start: Patience, capture: Type.Optional(Patience) }, closed)),
     nodes: ListOf(NodeStatus, { maxItems: instanceNodesMax }),
     /** What decides where workers run best on its host. */
     topology: Type.Optional(Topology)
@@ -277,6 +281,14 @@ export const agentMethods = {
       { text: Type.String({ maxLength: 4_194_304 }), content_type: Type.String({ maxLength: 256 }) },
       closed
     )
+  },
+  /**
+   * Has Zeek read a capture of a bundle with what a node of a share loads, which need be neither deployed nor of that
+   * bundle. No process of a node is touched.
+   */
+  replay: {
+    params: Type.Object({ share: SentShare, node: Name, bundle: BundleId, file: CaptureFile }),
+    answer: Replay
   }
 } satisfies Record<string, { params: TSchema; answer: TSchema; part?: TSchema }>
 

@@ -1,5 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { roles } from './access.js'
+import { Capture, captureComponents } from './captures.js'
 import { HealthReason, operationComponents } from './operations.js'
 import {
   NodeOutputStream,
@@ -12,6 +13,7 @@ import {
 import { Rollout } from './rollouts.js'
 import { OptionSetting, SetOption, SetOptionList } from './runtime-options.js'
 import {
+  CaptureInput,
   closed,
   ClusterConfiguration,
   ClusterConfigurationInput,
@@ -406,6 +408,7 @@ export const apiComponents = [
   RestartStrategy,
   NodeOutputStream,
   ...operationComponents,
+  ...captureComponents,
   ConfigurationState,
   RequestTypeName,
   RequestState,
@@ -416,6 +419,8 @@ export const apiComponents = [
   ClusterNode,
   ClusterNodeInput,
   GroupInput,
+  Capture,
+  CaptureInput,
   ClusterConfigurationInput,
   SentConfiguration,
   ClusterConfiguration,

@@ -7,7 +7,8 @@ export const bundleParts = {
   packages: 'Zeek packages, as zkg installs them; every node loads them',
   plugins: 'on ZEEK_PLUGIN_PATH',
   intel: 'files that nodes read while they run',
-  config: 'files that nodes read while they run'
+  config: 'files that nodes read while they run',
+  checks: 'pcap files that a check reads; nodes do not'
 } as const
 export type BundlePart = keyof typeof bundleParts
 

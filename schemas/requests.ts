@@ -1,6 +1,7 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import type { NeededRole } from './access.js'
 import { BundleRef } from './bundles.js'
+import { CheckRequirement } from './captures.js'
 import { Labels } from './groups.js'
 import { FeedName } from './intel.js'
 import { DeployStrategy, OnCheckFailure, rolloutArguments } from './rollouts.js'
@@ -152,7 +153,8 @@ export const requests = {
               'Deploy the newest revision that is marked good, other than the deployed one, as `revision` would: without that.'
           })
         ),
-        ...rolloutArguments
+        ...rolloutArguments,
+        require: Type.Optional(Ref(CheckRequirement))
       },
       {
         $id: 'DeployArguments',
@@ -166,7 +168,7 @@ export const requests = {
     timeout: 10,
     ifMatch: 'deployed',
     takes:
-      'controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes; in steps as long as each of them, with what nodes must stay healthy and a canary waits, and to go back',
+      'controller_connect_grace, controller_timeout_check and the time of its captures unless nothing is checked, and as long as a restart of all the nodes; in steps as long as each of them, with what nodes must stay healthy and a canary waits, and to go back',
     summary: 'Deploy the staged configuration, or that of a revision',
     description:
       "Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id, and the number of the revision that this deployment has become. In steps (`strategy`) it goes on only while what has been changed is healthy, and else brings back what was; `rollout_progress` events tell of each step."
@@ -284,7 +286,8 @@ export const requests = {
         ...selector,
         deployed: Type.Optional(
           Type.Boolean({ default: false, description: 'Of the deployed configuration, instead of the staged one.' })
-        )
+        ),
+        require: Type.Optional(Ref(CheckRequirement))
       },
       { $id: 'CheckArguments', ...closed, description: 'Which nodes, of which configuration.', examples: [{}] }
     ),
@@ -293,7 +296,7 @@ export const requests = {
     timeout: 120,
     summary: 'Check nodes before they are deployed',
     description:
-      'Each node is parsed (`zeek -a`) on its own instance, with its arguments, environment and layout, and its host is looked at: interface, ports, CPU, executable, disk, capabilities. One result per node, with what was found.'
+      'Each node is parsed (`zeek -a`) on its own instance, with its arguments, environment and layout, and its host is looked at: interface, ports, CPU, executable, disk, capabilities. One result per node, with what was found. Where the configuration has captures, one instance reads them, with what is deployed and with what is checked, and has a result that tells what differs.'
   },
   set_option: {
     arguments: Type.Object(
@@ -557,7 +560,8 @@ export const RequestArguments = Type.Object(
     interval: Type.Optional(Type.Number()),
     history: Type.Optional(Type.Boolean()),
     remove: Type.Optional(Type.Boolean()),
-    with_state: Type.Optional(Type.Boolean())
+    with_state: Type.Optional(Type.Boolean()),
+    require: Type.Optional(Ref(CheckRequirement))
   },
   {
     $id: 'RequestArguments',

@@ -17,6 +17,7 @@ import {
   Text
 } from './basics.js'
 import { BundleId, BundleRef } from './bundles.js'
+import { Capture, CaptureResult, capturesMax } from './captures.js'
 import { Group, Labels, WorkerCountInput } from './groups.js'
 import { Interface, LoadLocal, MemoryMax, Nice, NodeEnvironment, NodeOptions, Scripts } from './node-fields.js'
 import {
@@ -104,19 +105,23 @@ export const GroupInput: typeof Group = inputOf({
   ...Group,
   properties: { ...Group.properties, workers: Ref(WorkerCountInput) }
 })
+export const CaptureInput = inputOf(Capture)
 
 const groupsUse = 'Workers that are alike. They are nodes of the ready and of the deployed configuration.'
+const capturesUse = 'Packets that Zeek reads when it is checked.'
 interface Shape {
   instance: typeof Instance
   node: typeof ClusterNode
   group: typeof Group
   bundle: typeof BundleRef
+  capture: typeof Capture
 }
-const shapeOf = ({ instance, node, group, bundle }: Shape) => ({
+const shapeOf = ({ instance, node, group, bundle, capture }: Shape) => ({
   bundle: Type.Optional({ ...bundle, description: bundleUse }),
   instances: ListOf(instance, { maxItems: 10_000 }),
   nodes: ListOf(node, { maxItems: 100_000 }),
-  groups: Type.Optional(ListOf(group, { maxItems: 1000, description: groupsUse }))
+  groups: Type.Optional(ListOf(group, { maxItems: 1000, description: groupsUse })),
+  captures: Type.Optional(ListOf(capture, { maxItems: capturesMax, description: capturesUse }))
 })
 
 /** The ID of a configuration. */
@@ -125,7 +130,13 @@ const ConfigurationId = { ...RequestId, description: 'Identifies the configurati
 export const ClusterConfigurationInput = Type.Object(
   {
     id: Type.Optional(ConfigurationId),
-    ...shapeOf({ instance: InstanceInput, node: ClusterNodeInput, group: GroupInput, bundle: BundleRef })
+    ...shapeOf({
+      instance: InstanceInput,
+      node: ClusterNodeInput,
+      group: GroupInput,
+      bundle: BundleRef,
+      capture: CaptureInput
+    })
   },
   {
     $id: 'ClusterConfigurationInput',
@@ -140,7 +151,7 @@ export type ClusterConfigurationInput = Static<typeof ClusterConfigurationInput>
 export const SentConfiguration = Type.Object(
   {
     id: Type.Optional(ConfigurationId),
-    ...shapeOf({ instance: Instance, node: ClusterNode, group: Group, bundle: BundleRef })
+    ...shapeOf({ instance: Instance, node: ClusterNode, group: Group, bundle: BundleRef, capture: Capture })
   },
   {
     $id: 'SentConfiguration',
@@ -151,7 +162,10 @@ export const SentConfiguration = Type.Object(
 )
 
 export const ClusterConfiguration = Type.Object(
-  { id: ConfigurationId, ...shapeOf({ instance: Instance, node: ClusterNode, group: Group, bundle: BundleId }) },
+  {
+    id: ConfigurationId,
+    ...shapeOf({ instance: Instance, node: ClusterNode, group: Group, bundle: BundleId, capture: Capture })
+  },
   {
     $id: 'ClusterConfiguration',
     additionalProperties: false,
@@ -222,7 +236,8 @@ export const RequestResultData = Type.Object(
     ),
     instance_stats: Type.Optional(Ref(InstanceStats)),
     plan: Type.Optional(Ref(PlannedAction)),
-    leftovers: Type.Optional(ListOf(Leftover, { maxItems: leftoversMax }))
+    leftovers: Type.Optional(ListOf(Leftover, { maxItems: leftoversMax })),
+    captures: Type.Optional(ListOf(CaptureResult, { maxItems: capturesMax }))
   },
   {
     $id: 'RequestResultData',

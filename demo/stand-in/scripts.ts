@@ -77,6 +77,12 @@ export class Scripts {
   last(pattern: RegExp): string | undefined {
     return this.#names.map(name => pattern.exec(name)?.[1]).findLast(found => found !== undefined)
   }
+
+  /** What the pattern's group says wherever it matches in what was loaded. The pattern is global. */
+  said(pattern: RegExp): string[] {
+    const texts = [...this.#files].map(file => readFileSync(file, 'utf8'))
+    return texts.flatMap(text => [...text.matchAll(pattern)].map(([, found]) => found!))
+  }
 }
 
 const negated = (holds: boolean | undefined) => (holds === undefined ? undefined : !holds)

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import { nodeTimes, nodeTimeMax } from '../../schemas/agent.js'
+import { captureSeconds } from '../../schemas/captures.js'
 import { nameExpected, namePattern } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
 import { Count, File, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
@@ -139,6 +140,17 @@ export const agentSettings = {
     maximum: 99,
     description:
       "percent of the archive's file system that is kept free, by deleting the oldest archived logs; 0: whatever is free"
+  }),
+  agent_capture_timeout: Seconds({
+    default: captureSeconds,
+    minimum: 0.1,
+    maximum: nodeTimeMax,
+    description: 'seconds that zeek may take to read a capture of a check'
+  }),
+  agent_capture_memory_max: Count({
+    default: 2_147_483_648,
+    minimum: 1,
+    description: 'memory, in bytes, beyond which zeek is killed while it reads a capture of a check'
   }),
   bin: Type.String({ default: 'zeek', minLength: 1, description: 'the zeek executable, a path or a name on the PATH' })
 }

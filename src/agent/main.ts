@@ -10,6 +10,7 @@ import type { UnitStatus } from '../supervisor/program.js'
 import { hostPort, packageVersion } from '../util.js'
 import { Archiver, prepareQueue } from './logs/archiver.js'
 import { NodeChecks } from './check/check.js'
+import { Replays } from './check/replays.js'
 import type { AgentContext } from './config.js'
 import { hostProbes as thisHost, type HostProbes } from './check/host-probes.js'
 import { StatsHistory } from './stats/history.js'
@@ -76,7 +77,8 @@ export async function startAgent({
     ? new Archiver({ ...context, log, notify: (method, params) => session.notify(method, params) })
     : undefined
   const instance = new LocalInstance(context, table, nodeHealth, archiver)
-  const checks = new NodeChecks(context, host, id => table.content.look(id))
+  const look = (id: string) => table.content.look(id)
+  const checks = new NodeChecks(context, host, look)
   await checks.clean()
   const dialled = settings.agent_controller === 'none'
 
@@ -118,7 +120,17 @@ export async function startAgent({
   const session: Session = new Session({
     heartbeatMs: settings.management_heartbeat * 1000,
     retryMaxMs: settings.management_retry_max * 1000,
-    handlers: methodsOf({ ...context, table, checks, sampler, history, instance, host, log }),
+    handlers: methodsOf({
+      ...context,
+      table,
+      checks,
+      replays: new Replays(context, look),
+      sampler,
+      history,
+      instance,
+      host,
+      log
+    }),
     log,
     certificates,
     connected: report,
@@ -140,7 +152,11 @@ export async function startAgent({
       ),
       config_id: table.share?.config_id,
       topology: await readTopology(),
-      times: { stop: settings.agent_stop_timeout, start: settings.agent_start_timeout },
+      times: {
+        stop: settings.agent_stop_timeout,
+        start: settings.agent_start_timeout,
+        capture: settings.agent_capture_timeout
+      },
       nodes: statuses()
     })
   })

@@ -6,6 +6,7 @@ import type { Handlers, Link } from '../link/link.js'
 import { serve } from '../protocol/methods.js'
 import { unpackLayout } from '../protocol/packed-layout.js'
 import type { NodeChecks } from './check/check.js'
+import type { Replays } from './check/replays.js'
 import type { AgentSettings } from './config.js'
 import { getIdValue } from './outputs/id-values.js'
 import { askController } from './session.js'
@@ -46,6 +47,7 @@ export interface Workers {
   env: NodeJS.ProcessEnv
   table: NodeTable
   checks: NodeChecks
+  replays: Replays
   sampler: Sampler
   history: StatsHistory
   instance: LocalInstance
@@ -54,7 +56,18 @@ export interface Workers {
 }
 
 /** Returns the agent's handlers for its controller's questions, by method. */
-export function methodsOf({ settings, env, table, checks, sampler, history, instance, host, log }: Workers): Handlers {
+export function methodsOf({
+  settings,
+  env,
+  table,
+  checks,
+  replays,
+  sampler,
+  history,
+  instance,
+  host,
+  log
+}: Workers): Handlers {
   const telling = (
     nodes: readonly string[],
     { part }: { part: (steps: NodeStep[]) => void },
@@ -76,6 +89,16 @@ export function methodsOf({ settings, env, table, checks, sampler, history, inst
         await table.resolveShare(share, lackingFrom(link, signal)),
         nodes,
         () => ownOf(table, processes),
+        signal
+      ),
+    replay: async ({ share, ...what }, { signal, link }) =>
+      await replays.replay(
+        async () => {
+          const lacking = lackingFrom(link, signal)
+          await table.content.ensure(what.bundle, lacking.bundles)
+          return await table.resolveShare(share, lacking)
+        },
+        what,
         signal
       ),
     get_taken_ports: async ({ host: address, processes }) => ({

@@ -19,6 +19,8 @@ export interface GroupOptions {
   signal: AbortSignal
   /** How much of the output is kept: the end, in characters. Default: nothing. */
   maxOutput?: number
+  /** Called with the process id of the leader once it has one. */
+  onStart?: (pid: number) => void
   /** Called with all of the output as it comes. */
   onOutput?: (text: string) => void
   /**
@@ -40,9 +42,10 @@ export interface GroupEnd {
 /** Runs a command as the leader of a process group, until it has ended. Rejects when it cannot be started. */
 export async function runGroup(
   [program, ...args]: readonly string[],
-  { cwd, env, stdio, timeoutMs, signal, maxOutput = 0, onOutput, killRest = false }: GroupOptions
+  { cwd, env, stdio, timeoutMs, signal, maxOutput = 0, onStart, onOutput, killRest = false }: GroupOptions
 ): Promise<GroupEnd> {
   const child = spawn(program!, args, { cwd, env, stdio, detached: true })
+  if (child.pid !== undefined) onStart?.(child.pid)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {

@@ -5,6 +5,7 @@ import { itemsOf } from '../client/pages.js'
 import { ask, type ClusterRequest } from '../client/requests.js'
 import { printableLine } from '../terminal/screen.js'
 import { defined } from '../util.js'
+import { requireCaptures } from './captures.js'
 import { namesInstances, onOneInstance, readConfiguration, type ConfigurationFile } from './configuration-file.js'
 import { withExamples } from './examples.js'
 import { remark, type Io } from './io.js'
@@ -96,6 +97,7 @@ export function deploys<A extends unknown[], O extends OptionValues>(command: Co
     command
       .option('--force', 'restart nodes that do not differ, too')
       .option('--no-check', 'do not check the nodes first')
+      .option('--require-captures', requireCaptures)
       .option('--comment <text>', 'what it is for: it is kept with the revision')
   )
 }
@@ -104,6 +106,7 @@ export interface DeployFlags extends SubmitFlags, StepFlags {
   force?: true | undefined
   /** False with `--no-check`. */
   check: boolean
+  requireCaptures?: true | undefined
   comment?: string | undefined
   /** The request that has planned it. */
   plan?: string | undefined
@@ -129,16 +132,17 @@ export async function deployRevision(session: Session, revision: number, flags: 
 /** Deploys, with the progress of each node, and shows what has come of it. */
 async function deploy(
   session: Session,
-  { force, check, comment, plan, ...flags }: DeployFlags,
+  { force, check, requireCaptures: isRequired, comment, plan, ...flags }: DeployFlags,
   { revision, names, count }: Deployed
 ): Promise<void> {
   const { io } = session
   const how = stepArguments(flags)
-  const args = { ...defined({ force, check: check ? undefined : false, comment, plan, revision }), ...how }
+  const require = isRequired && 'captures'
+  const args = { ...defined({ force, check: check ? undefined : false, require, comment, plan, revision }), ...how }
   const finished = await requestWithProgress(session, 'deploy', args, { ...flags, names })
   if (!finished) return
-  const failed = finished.results.filter(({ success }) => !success)
   // Of hundreds of nodes, those that have failed are what is looked for.
+  const failed = finished.results.filter(({ success, data }) => !success || data?.captures)
   io.exitCode = showOutcome(session, { ...finished, results: flags.json === true ? finished.results : failed }, flags)
   if (flags.json !== true) remark(io, summary(session, finished, count))
 }

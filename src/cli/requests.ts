@@ -3,6 +3,7 @@ import { exitCodes, Failure, type ExitCode } from '../client/failure.js'
 import { followed, submit, type ClusterRequest, type RequestType } from '../client/requests.js'
 import type { Schema } from '../client/connection.js'
 import { printable, printableLine, type Screen } from '../terminal/screen.js'
+import { differingLogs } from './captures.js'
 import { print, printJson, remark, type Io } from './io.js'
 import { showingProgress } from './progress.js'
 import type { Session } from './session.js'
@@ -106,14 +107,16 @@ export function showOutcome(
 /** Lines of an output that are shown of a node that has failed. */
 const tailLines = 10
 
-/** Returns what a result says: a mark, whose it is, why it has failed, what was found, and its last lines. */
-export function lineOf({ success, node, instance, error, data }: Result, { style, symbols }: Screen): string[] {
-  const name = node ?? instance
+/** Returns what a result says: a mark, whose it is, why it has failed, what was found, which logs of captures differ,
+ * and its last lines. */
+export function lineOf(result: Result, screen: Screen): string[] {
+  const { success, error, data } = result
+  const { style, symbols } = screen
   const mark = success ? style('good', symbols.done) : style('bad', symbols.failed)
   const found = data?.findings ?? []
   // The error of a check is the first of what was found.
   const isFound = found.some(({ level }) => level === 'error')
-  const text = [name, error === undefined || isFound ? undefined : printableLine(error)].filter(
+  const text = [ownerOf(result), error === undefined || isFound ? undefined : printableLine(error)].filter(
     part => part !== undefined
   )
   const findings = found.map(({ level, message, file, line }) => {
@@ -121,7 +124,12 @@ export function lineOf({ success, node, instance, error, data }: Result, { style
     return `  ${style(level === 'error' ? 'bad' : 'warning', level)}: ${printableLine(`${place}${message}`)}`
   })
   const outputs = success ? [] : [data?.stderr, data?.stdout].flatMap(output => tailOf(output, style))
-  return [`${mark} ${text.join(': ') || (success ? 'done' : 'failed')}`, ...findings, ...outputs]
+  const differing = differingLogs(data?.captures ?? [], screen)
+  return [`${mark} ${text.join(': ') || (success ? 'done' : 'failed')}`, ...findings, ...differing, ...outputs]
+}
+
+function ownerOf({ node, instance, data }: Result): string | undefined {
+  return data?.captures ? `captures${instance === undefined ? '' : ` on ${instance}`}` : (node ?? instance)
 }
 
 function tailOf(output: string | undefined, style: Screen['style']): string[] {

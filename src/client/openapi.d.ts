@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Deploy the staged configuration, or that of a revision
-         * @description Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id, and the number of the revision that this deployment has become. In steps (`strategy`) it goes on only while what has been changed is healthy, and else brings back what was; `rollout_progress` events tell of each step. It times out after `timeout`; without, after the setting controller_timeout_deploy, else what its steps may take, controller_connect_grace, controller_timeout_check unless nothing is checked, and as long as a restart of all the nodes; in steps as long as each of them, with what nodes must stay healthy and a canary waits, and to go back.
+         * @description Has each agent make its nodes match the configuration; nodes that do not differ are left alone. One result per node; one that failed carries its last outputs. Then one success with the configuration's id, and the number of the revision that this deployment has become. In steps (`strategy`) it goes on only while what has been changed is healthy, and else brings back what was; `rollout_progress` events tell of each step. It times out after `timeout`; without, after the setting controller_timeout_deploy, else what its steps may take, controller_connect_grace, controller_timeout_check and the time of its captures unless nothing is checked, and as long as a restart of all the nodes; in steps as long as each of them, with what nodes must stay healthy and a canary waits, and to go back.
          */
         post: operations["request_deploy"];
         delete?: never;
@@ -195,7 +195,7 @@ export interface paths {
         put?: never;
         /**
          * Check nodes before they are deployed
-         * @description Each node is parsed (`zeek -a`) on its own instance, with its arguments, environment and layout, and its host is looked at: interface, ports, CPU, executable, disk, capabilities. One result per node, with what was found. It times out after `timeout`; without, after the setting controller_timeout_check, else 120 seconds.
+         * @description Each node is parsed (`zeek -a`) on its own instance, with its arguments, environment and layout, and its host is looked at: interface, ports, CPU, executable, disk, capabilities. One result per node, with what was found. Where the configuration has captures, one instance reads them, with what is deployed and with what is checked, and has a result that tells what differs. It times out after `timeout`; without, after the setting controller_timeout_check, else 120 seconds.
          */
         post: operations["request_check"];
         delete?: never;
@@ -623,7 +623,7 @@ export interface paths {
         put?: never;
         /**
          * Upload a bundle
-         * @description A tar archive, also compressed by gzip, read as it comes: the settings controller_bundle_max_bytes and controller_bundle_max_files are its limits. At its top it has any of `scripts/` (on ZEEKPATH; every node loads scripts/local.zeek), `packages/` (Zeek packages, as zkg installs them; every node loads them), `plugins/` (on ZEEK_PLUGIN_PATH), `intel/` (files that nodes read while they run), `config/` (files that nodes read while they run), and nothing else; it holds files and directories, no links. The same content is one bundle, however it is packed: 200 when it is there already, so that no Idempotency-Key is needed. Times and owners do not count, of modes only whether a file is executable. A `Problem` names the entry that no bundle may have; nothing is kept then.
+         * @description A tar archive, also compressed by gzip, read as it comes: the settings controller_bundle_max_bytes and controller_bundle_max_files are its limits. At its top it has any of `scripts/` (on ZEEKPATH; every node loads scripts/local.zeek), `packages/` (Zeek packages, as zkg installs them; every node loads them), `plugins/` (on ZEEK_PLUGIN_PATH), `intel/` (files that nodes read while they run), `config/` (files that nodes read while they run), `checks/` (pcap files that a check reads; nodes do not), and nothing else; it holds files and directories, no links. The same content is one bundle, however it is packed: 200 when it is there already, so that no Idempotency-Key is needed. Times and owners do not count, of modes only whether a file is executable. A `Problem` names the entry that no bundle may have; nothing is kept then.
          */
         post: operations["upload_bundle"];
         delete?: never;
@@ -1973,6 +1973,98 @@ export interface components {
             node?: string;
         };
         /**
+         * @description How many lines each log is to have, by the path that Zeek has for the log.
+         * @example {
+         *       "conn": 34,
+         *       "http": 12
+         *     }
+         */
+        ExpectedLogs: {
+            [key: string]: number;
+        };
+        /**
+         * @description captures: no log of a capture has fewer lines than expected, or than before. Without it, that is a warning.
+         * @enum {string}
+         */
+        CheckRequirement: "captures";
+        /**
+         * @description How many lines a log has of a capture.
+         * @example {
+         *       "log": "http",
+         *       "before": 12,
+         *       "now": 0,
+         *       "expected": 12,
+         *       "lost": true
+         *     }
+         */
+        LogLines: {
+            /** @description The path that Zeek has for the log: `conn`. */
+            log: string;
+            /**
+             * Format: int64
+             * @description Its lines with what is deployed; absent where that was not tried.
+             */
+            before?: number;
+            /**
+             * Format: int64
+             * @description Its lines with what is checked.
+             */
+            now: number;
+            /**
+             * Format: int64
+             * @description The lines that the configuration expects.
+             */
+            expected?: number;
+            /** @description Whether lines are lost: fewer than expected, or else than before. */
+            lost: boolean;
+        };
+        /**
+         * @description What Zeek makes of a capture, beside what it made of it before.
+         * @example {
+         *       "file": "checks/http.pcap",
+         *       "logs": [
+         *         {
+         *           "log": "http",
+         *           "before": 12,
+         *           "now": 0,
+         *           "expected": 12,
+         *           "lost": true
+         *         }
+         *       ],
+         *       "findings": [],
+         *       "seconds": 1.9,
+         *       "seconds_before": 1.8,
+         *       "memory_bytes": 135000000,
+         *       "memory_bytes_before": 134000000
+         *     }
+         */
+        CaptureResult: {
+            /**
+             * @description A pcap file of the bundle, in `checks/`.
+             * @example checks/http.pcap
+             */
+            file: string;
+            logs: components["schemas"]["LogLines"][];
+            /** @description What Zeek has reported, and not before. */
+            findings: components["schemas"]["Finding"][];
+            /** @description Why Zeek has not read it to its end. */
+            error?: string;
+            /** @description How long it has taken. */
+            seconds: number;
+            /** @description How long with what is deployed. */
+            seconds_before?: number;
+            /**
+             * Format: int64
+             * @description The most memory that it has used.
+             */
+            memory_bytes: number;
+            /**
+             * Format: int64
+             * @description The same with what is deployed.
+             */
+            memory_bytes_before?: number;
+        };
+        /**
          * @description staged: as the client sent it. ready: the same as a deployment would make it now, with addresses and ports filled in. deployed: as it was sent to the agents.
          * @enum {string}
          */
@@ -2223,6 +2315,42 @@ export interface components {
             load_local?: boolean;
         };
         /**
+         * @description Packets that a check has Zeek read. Logs that are not expected are compared with what the deployed configuration makes of it.
+         * @example {
+         *       "file": "checks/http.pcap",
+         *       "expected": {
+         *         "conn": 34,
+         *         "http": 12
+         *       }
+         *     }
+         */
+        Capture: {
+            /**
+             * @description A pcap file of the bundle, in `checks/`.
+             * @example checks/http.pcap
+             */
+            file: string;
+            expected?: components["schemas"]["ExpectedLogs"];
+        };
+        /**
+         * @description Packets that a check has Zeek read. Logs that are not expected are compared with what the deployed configuration makes of it.
+         * @example {
+         *       "file": "checks/http.pcap",
+         *       "expected": {
+         *         "conn": 34,
+         *         "http": 12
+         *       }
+         *     }
+         */
+        CaptureInput: {
+            /**
+             * @description A pcap file of the bundle, in `checks/`.
+             * @example checks/http.pcap
+             */
+            file: string;
+            expected?: components["schemas"]["ExpectedLogs"];
+        };
+        /**
          * @description A configuration as a client sends it. The controller makes the id when there is none. A field that is null counts as absent.
          * @example {
          *       "instances": [
@@ -2265,6 +2393,8 @@ export interface components {
             nodes: components["schemas"]["ClusterNodeInput"][];
             /** @description Workers that are alike. They are nodes of the ready and of the deployed configuration. */
             groups?: components["schemas"]["GroupInput"][];
+            /** @description Packets that Zeek reads when it is checked. */
+            captures?: components["schemas"]["CaptureInput"][];
         };
         /**
          * @description A configuration as a client has sent it: without an id, where it has given none.
@@ -2309,6 +2439,8 @@ export interface components {
             nodes: components["schemas"]["ClusterNode"][];
             /** @description Workers that are alike. They are nodes of the ready and of the deployed configuration. */
             groups?: components["schemas"]["Group"][];
+            /** @description Packets that Zeek reads when it is checked. */
+            captures?: components["schemas"]["Capture"][];
         };
         /**
          * @description Instances and the nodes on them.
@@ -2354,6 +2486,8 @@ export interface components {
             nodes: components["schemas"]["ClusterNode"][];
             /** @description Workers that are alike. They are nodes of the ready and of the deployed configuration. */
             groups?: components["schemas"]["Group"][];
+            /** @description Packets that Zeek reads when it is checked. */
+            captures?: components["schemas"]["Capture"][];
         };
         /**
          * @description What is true of one process: a Zeek node, an agent, or a controller.
@@ -2438,6 +2572,7 @@ export interface components {
             instance_stats?: components["schemas"]["InstanceStats"];
             plan?: components["schemas"]["PlannedAction"];
             leftovers?: components["schemas"]["Leftover"][];
+            captures?: components["schemas"]["CaptureResult"][];
         };
         /**
          * @description One outcome of a request.
@@ -2510,6 +2645,7 @@ export interface components {
             history?: boolean;
             remove?: boolean;
             with_state?: boolean;
+            require?: components["schemas"]["CheckRequirement"];
         };
         /**
          * @description A request and what is known of its outcome. The events after event_cursor tell all of its story.
@@ -3216,6 +3352,7 @@ export interface components {
             /** @description Whether it is promoted then, when nobody has decided; else, the default, it is reverted. */
             auto_promote?: boolean;
             on_check_failure?: components["schemas"]["OnCheckFailure"];
+            require?: components["schemas"]["CheckRequirement"];
         };
         /**
          * @description Which identifier, of which nodes.
@@ -3365,6 +3502,7 @@ export interface components {
              * @default false
              */
             deployed: boolean;
+            require?: components["schemas"]["CheckRequirement"];
         };
         /**
          * @description Which option, and its value.

@@ -13,6 +13,7 @@ import {
   type WorkerPlacement
 } from '../../schemas/api.js'
 import type { Bundle } from '../../schemas/bundles.js'
+import type { Capture } from '../../schemas/captures.js'
 import type { RolloutAction } from '../../schemas/rollouts.js'
 import type { ElasticGroupStatus } from '../../schemas/groups.js'
 import type { IntelFeed } from '../../schemas/intel.js'
@@ -54,7 +55,7 @@ import { secretNames, type IsSecret } from '../security/secret-names.js'
 import { mask, masked, maskedFieldsOf, maskedIdOutcome, maskedOutcome } from '../security/secrets.js'
 import { defined } from '../util.js'
 import type { State } from './cluster/state.js'
-import { validate } from './cluster/validation.js'
+import { missingCaptures, validate } from './cluster/validation.js'
 
 export interface ControllerParts {
   settings: ControllerSettings
@@ -239,8 +240,9 @@ export class Controller {
   /** Returns the default timeout of a request, in seconds: for a caller who sets none. */
   patience(type: RequestType, args: RequestArguments): number {
     const { settings, fleet } = this.#parts
-    const deploying = type === 'deploy' ? this.#deploying(args) : undefined
-    return timeoutOf(type, args, { settings, fleet, deployed: this.deployed(), staged: deploying })
+    const staged =
+      type === 'check' ? this.#configuration('staged') : type === 'deploy' ? this.#deploying(args) : undefined
+    return timeoutOf(type, args, { settings, fleet, deployed: this.deployed(), staged })
   }
 
   /** Returns a request. Throws `not_found`. */
@@ -370,6 +372,7 @@ export class Controller {
     deploy: args => {
       checkStrategy(args)
       refuseTogether(args)
+      refuseUnchecked(args)
       return task => this.#deploy(args, task)
     },
     get_nodes: () => ({ now: () => this.#parts.state.getNodes() }),
@@ -464,6 +467,13 @@ export class Controller {
     return await checks.check(plan, selector, task)
   }
 
+  /** Returns what is wrong with the captures of a configuration that has this bundle. */
+  #captureErrors(captures: readonly Capture[], bundle: string | undefined): string[] {
+    if (captures.length === 0) return []
+    if (bundle === undefined) return ['captures: they are files of a bundle, and there is none']
+    return missingCaptures(captures, new Set(this.bundles.files(bundle).map(({ path }) => path)))
+  }
+
   /** Stages a configuration. Only inside of a `write`: the request, what it stages and its response are one write. */
   #stage({ config }: Arguments<'stage_configuration'>, submitted: Submitted): Answer {
     const { settings, cluster, deployer } = this.#parts
@@ -480,7 +490,7 @@ export class Controller {
       autoAssignBrokerPorts: settings.controller_auto_assign_broker_ports,
       dialsSecurely: settings.controller_tls_cert !== undefined
     })
-    const errors = [...grouped.errors, ...found.errors]
+    const errors = [...grouped.errors, ...found.errors, ...this.#captureErrors(config.captures ?? [], bundle)]
     const warnings = [...grouped.warnings, ...found.warnings]
     if (config.bundle !== undefined && bundle === undefined) errors.push(`there is no bundle ${config.bundle}`)
     if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })), warnings }
@@ -527,4 +537,9 @@ function refuseTogether({ revision, last_good: lastGood }: RequestArguments): vo
     { field: 'body/last_good', message: 'excludes revision' },
     { field: 'body/revision', message: 'excludes last_good' }
   ])
+}
+
+function refuseUnchecked({ require, check }: RequestArguments): void {
+  if (require === undefined || check !== false) return
+  throw invalid([{ field: 'body/require', message: 'has no meaning when nothing is checked' }])
 }

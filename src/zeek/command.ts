@@ -33,6 +33,8 @@ function zeromqOptions(node: AssignedNode, { hub }: Layout): string[] {
   ]
 }
 
+const optionsCode = (node: AssignedNode) => (hasOptions(node) ? ['-e', `@load ${optionsScript(node.name)}`] : [])
+
 /**
  * Returns a node's command line. `loads`: what it loads beside our scripts. The backend and our defaults come first, so
  * that its scripts can change what they set. The node's options override the rest:
@@ -54,7 +56,29 @@ export function renderCommand(
     ...loads,
     nodeScript,
     ...(layout.backend === 'zeromq' ? zeromqOptions(node, layout) : []),
-    ...(hasOptions(node) ? ['-e', `@load ${optionsScript(node.name)}`] : [])
+    ...optionsCode(node)
+  ]
+}
+
+/**
+ * Returns the command line by which Zeek reads a capture with what a node loads, and its options, but as no node of a
+ * cluster. Checksums do not matter: where packets are recorded, they are often not filled in yet.
+ */
+export function renderReplay(
+  node: AssignedNode,
+  capture: string,
+  executable: string,
+  loads: readonly string[] = node.scripts ?? []
+): string[] {
+  return [
+    executable,
+    '-C',
+    '-r',
+    capture,
+    defaultsScript,
+    ...loads,
+    nodeScript,
+    ...optionsCode(node)
   ]
 }
 

@@ -29,7 +29,7 @@ const maxKinds = 1000
 const parseMs = 60_000
 
 /** Environment variables that keep zeek, and ZeekControl's scripts, from listening. */
-const harmless = { ZEEKCTL_CHECK_CONFIG: '1', ZEEKCTL_DISABLE_LISTEN: '1' }
+export const harmless = { ZEEKCTL_CHECK_CONFIG: '1', ZEEKCTL_DISABLE_LISTEN: '1' }
 
 /** What the parses of one check share. */
 interface ParseContext {
@@ -239,7 +239,7 @@ export class NodeChecks {
 }
 
 /** Returns how a file is told: one of the bundle by its path there. */
-function nameOf(file: string, scripts: string, bundle: string | undefined): string {
+export function nameOf(file: string, scripts: string, bundle: string | undefined): string {
   if (file.startsWith(scripts)) return basename(file)
   return bundle !== undefined && file.startsWith(`${bundle}/`) ? file.slice(bundle.length + 1) : file
 }

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Arguments, RequestArguments } from '../../../schemas/api.js'
 import type { DeployStrategy } from '../../../schemas/rollouts.js'
-import { type ClusterConfiguration, clusterRoles } from '../../../schemas/types.js'
+import { type ClusterConfiguration, clusterRoles, type Outcome } from '../../../schemas/types.js'
 import { messageOf } from '../../errors.js'
 import { failed, timedOut, type Answer, type Task } from '../../requests/task.js'
 import { within } from '../../util.js'
@@ -152,7 +152,8 @@ export class Deployer {
     if (typeof others === 'string') return failed(others)
     const strategy = this.strategyOf(args)
     const skips = strategy !== 'at_once' && args.on_check_failure === 'skip'
-    const checked = check ? await this.#check(shares, { skips, others }, task) : { failed: others }
+    const how = { skips, others, isRequired: args.require === 'captures' }
+    const checked = check ? await this.#check(shares, how, task) : { failed: others, replayed: [] }
     if ('answer' in checked) return checked.answer
     const record: DeploymentRecord = {
       configuration,
@@ -166,12 +167,14 @@ export class Deployer {
     }
     const warnings = checks.warnings(shares)
     if (strategy !== 'at_once') {
-      return { ...(await this.#roll(shares, { record, args, strategy, skipped: checked.failed }, task)), warnings }
+      const rolled = await this.#roll(shares, { record, args, strategy, skipped: checked.failed }, task)
+      return { ...rolled, results: [...checked.replayed, ...rolled.results], warnings }
     }
     const made = await cluster.deploy(shares, record)
     this.#met()
     const timedOut = await this.#distribute(shares, force, grace, task)
-    return { results: [{ success: true, data: { id: configuration.id, revision: made } }], timedOut, warnings }
+    const whole: Outcome = { success: true, data: { id: configuration.id, revision: made } }
+    return { results: [...checked.replayed, whole], timedOut, warnings }
   }
 
   /** Returns how a deployment with these arguments would go: there is nothing to go over where nothing is deployed. */
@@ -238,14 +241,15 @@ export class Deployer {
   }
 
   /**
-   * Checks the nodes of connected instances, but for others. Reports those that fail as progress, and returns their names,
-   * and of those others, if the deployment goes on without them; returns an answer if it must not go on.
+   * Checks the nodes of connected instances, but for others, and has captures read as one that passes. Reports those that
+   * fail as progress, and returns their names, and of those others, if the deployment goes on without them; returns an
+   * answer if it must not go on.
    */
   async #check(
     shares: Shares,
-    { skips, others }: { skips: boolean; others: ReadonlySet<string> },
+    { skips, others, isRequired }: { skips: boolean; others: ReadonlySet<string>; isRequired: boolean },
     task: Task
-  ): Promise<{ failed: ReadonlySet<string> } | { answer: Answer }> {
+  ): Promise<{ failed: ReadonlySet<string>; replayed: Outcome[] } | { answer: Answer }> {
     const { fleet, checks } = this.#options
     const nodes = shares.names
       .flatMap(instance => (fleet.member(instance) ? shares.nodes(instance) : []))
@@ -261,8 +265,12 @@ export class Deployer {
       }
     })
     if (failed.size > 0 && !skips) return { answer: { results: [], timedOut: late } }
+    const passing = nodes.filter(({ name }) => !failed.has(name))
+    const replayed = task.signal.aborted ? [] : await checks.replay(shares, passing, isRequired, task)
     // The request has ended: its client would not learn of this deployment.
-    return task.signal.aborted ? { answer: timedOut() } : { failed: new Set([...others, ...failed]) }
+    if (task.signal.aborted) return { answer: timedOut() }
+    if (replayed.some(({ success }) => !success)) return { answer: { results: replayed } }
+    return { failed: new Set([...others, ...failed]), replayed }
   }
 
   /** Sends each instance its share as soon as it is connected. Resolves with whether one did not answer in time. */

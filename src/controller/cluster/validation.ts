@@ -1,3 +1,4 @@
+import type { Capture } from '../../../schemas/captures.js'
 import type { ClusterConfigurationInput, ClusterNode } from '../../../schemas/types.js'
 import { oddPlaces } from '../../addresses.js'
 import { maskedFieldsOf } from '../../security/secrets.js'
@@ -54,6 +55,14 @@ export function validate({ instances, nodes }: ClusterConfigurationInput, rules:
     ...shared.warnings
   ]
   return { errors: [...new Set(errors)].sort(compare), warnings }
+}
+
+/** Returns an error for each capture that is no file of the bundle, or is named before. */
+export function missingCaptures(captures: readonly Capture[], files: ReadonlySet<string>): string[] {
+  return captures.flatMap(({ file }, n) => {
+    if (!files.has(file)) return [`captures/${n}/file: the bundle has no ${file}`]
+    return captures.findIndex(other => other.file === file) < n ? [`captures/${n}/file: ${file} is named before`] : []
+  })
 }
 
 function collisions(instanceNames: Set<string>, nodes: readonly ClusterNode[]): string[] {

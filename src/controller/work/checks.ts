@@ -1,9 +1,10 @@
-import type { Selector } from '../../../schemas/api.js'
-import type { ClusterNode } from '../../../schemas/types.js'
+import type { Arguments } from '../../../schemas/api.js'
+import type { ClusterNode, Outcome } from '../../../schemas/types.js'
 import type { Deployment } from '../../store/configurations.js'
 import { failed, type Answer, type Task } from '../../requests/task.js'
 import { groupBy } from '../../util.js'
 import { askNodes } from './ask.js'
+import { Replays } from './replays.js'
 import type { Fleet } from '../fleet.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Plan } from '../cluster/plan.js'
@@ -17,21 +18,37 @@ const loadLocalSince = 11
 export class Checks {
   #fleet: Fleet
   #cluster: Cluster
+  #replays: Replays
 
   constructor(fleet: Fleet, cluster: Cluster) {
     this.#fleet = fleet
     this.#cluster = cluster
+    this.#replays = new Replays(fleet, cluster)
   }
 
-  /** Checks the selected nodes, as planned or as deployed. */
-  async check(plan: Plan | Deployment | undefined, selector: Selector, task: Task): Promise<Answer> {
+  /** Checks the selected nodes, as planned or as deployed, and has captures read as one that passes. */
+  async check(
+    plan: Plan | Deployment | undefined,
+    { require, ...selector }: Omit<Arguments<'check'>, 'deployed'>,
+    task: Task
+  ): Promise<Answer> {
     if (!plan) return failed('no configuration available to check')
     if ('errors' in plan && plan.errors.length > 0) {
       return { results: plan.errors.map(error => ({ success: false, error })) }
     }
     const { selected, unknown } = select(selector, plan.configuration)
     const shares = new Shares(plan)
-    return { results: unknown, timedOut: await this.run(shares, selected, task), warnings: this.warnings(shares) }
+    const failing = new Set<string | undefined>()
+    const timedOut = await this.run(shares, selected, {
+      ...task,
+      progress: (instance, outcomes) => {
+        for (const { node, success } of outcomes) if (!success) failing.add(node)
+        task.progress(instance, outcomes)
+      }
+    })
+    const passing = selected.filter(({ name }) => !failing.has(name))
+    const replayed = task.signal.aborted ? [] : await this.replay(shares, passing, require === 'captures', task)
+    return { results: [...unknown, ...replayed], timedOut, warnings: this.warnings(shares) }
   }
 
   /** Checks nodes, reporting one outcome each as progress. Resolves with whether an instance did not answer in time. */
@@ -47,6 +64,11 @@ export class Checks {
         })
       })
     )
+  }
+
+  /** Has captures read as one of these nodes. Returns the outcome, if there is any. */
+  async replay(shares: Shares, nodes: readonly ClusterNode[], isRequired: boolean, task: Task): Promise<Outcome[]> {
+    return await this.#replays.run(shares, nodes, isRequired, task)
   }
 
   /**

@@ -1,4 +1,5 @@
 import { requests, type RequestArguments, type RequestDefinition, type RequestType } from '../../../schemas/api.js'
+import { captureSeconds } from '../../../schemas/captures.js'
 import type { ClusterConfiguration, ClusterNode } from '../../../schemas/types.js'
 import type { ControllerSettings } from '../config.js'
 import { timesOf, toRestart, toStart, toStop } from './durations.js'
@@ -22,6 +23,12 @@ export function timeoutOf(type: RequestType, args: RequestArguments, circumstanc
   const { settings } = circumstances
   const { timeout, takes }: RequestDefinition = requests[type]
   const set = settings[`controller_timeout_${type}`]
+  if (type === 'check') {
+    return Math.min(
+      settings.controller_timeout_max,
+      (set ?? timeout) + toReplay(args.deployed ? circumstances.deployed : circumstances.staged, circumstances)
+    )
+  }
   if (takes === undefined) return (set ?? timeout) + (args.follow || args.watch ? (args.duration ?? 60) : 0)
   const steps = stepsTaken(type, args, circumstances)
   const waiting = type === 'deploy' && steps.length > 0 ? waitingSeconds(args, steps.length) : 0
@@ -47,6 +54,12 @@ function stepsTaken(
   return stepsOf([...new Map(nodes.map(node => [node.name, node])).values()], paceOf(args, strategy))
 }
 
+/** Returns how long it may take to read the captures of a configuration, each twice, in seconds. */
+function toReplay(configuration: ClusterConfiguration | undefined, { fleet }: Pick<TimeoutInputs, 'fleet'>): number {
+  const said = fleet.known().map(({ hello }) => hello.times?.capture ?? captureSeconds)
+  return 2 * (configuration?.captures?.length ?? 0) * Math.max(captureSeconds, ...said)
+}
+
 function expectedSeconds(
   type: RequestType,
   args: RequestArguments,
@@ -57,7 +70,7 @@ function expectedSeconds(
   const inSteps = steps.reduce((sum, step) => sum + toRestart(step, times), 0)
   if (type === 'restart') return inSteps
   if (type === 'deploy') {
-    const checking = args.check === false ? 0 : settings.controller_timeout_check
+    const checking = args.check === false ? 0 : settings.controller_timeout_check + toReplay(staged, { fleet })
     const planning = steps.length === 0 ? 0 : requests.plan.timeout
     // At once, or back again.
     const whole = toRestart([...(deployed?.nodes ?? []), ...(staged?.nodes ?? [])], times)

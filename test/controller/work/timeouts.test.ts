@@ -16,7 +16,7 @@ const nodes = [
 ]
 const deployed = { id: 'c', instances: [{ name: 'a' }, { name: 'b' }], nodes }
 /** As agents have said; those that are not named have said nothing. */
-const fleetOf = (times: Record<string, { stop: number; start: number }>) =>
+const fleetOf = (times: Record<string, { stop: number; start: number; capture?: number }>) =>
   ({ known: () => Object.entries(times).map(([name, times]) => ({ name, hello: { times } })) }) as unknown as Pick<
     Fleet,
     'known'
@@ -24,7 +24,7 @@ const fleetOf = (times: Record<string, { stop: number; start: number }>) =>
 
 interface Given {
   flags?: Record<string, string>
-  times?: Record<string, { stop: number; start: number }>
+  times?: Record<string, { stop: number; start: number; capture?: number }>
   deployed?: typeof deployed | undefined
   staged?: typeof deployed
 }
@@ -120,3 +120,17 @@ await t.test(
     t.equal(given('get_node_output', { follow: true, duration: 5 }), 15)
   }
 )
+
+await t.test('a check has the time of its captures, and so has a deployment that checks', async t => {
+  const captures = { ...deployed, captures: [{ file: 'checks/a.pcap' }, { file: 'checks/b.pcap' }] }
+  const times = { a: { stop: 20, start: 60, capture: 100 } }
+  t.equal(given('check', {}, { staged: captures }), 120 + 2 * 2 * 60)
+  t.equal(given('check', {}, { staged: captures, times }), 120 + 2 * 2 * 100)
+  t.equal(given('check', { deployed: true }, { staged: captures }), 120)
+  const more = given('deploy', {}, { staged: captures }) - given('deploy', {}, { staged: deployed })
+  t.equal(more, 2 * 2 * 60)
+  t.equal(
+    given('deploy', { check: false }, { staged: captures }),
+    given('deploy', { check: false }, { staged: deployed })
+  )
+})
