@@ -244,6 +244,7 @@ export async function startController({
   })
   const agents = await listenToAgents(settings, access, fleet)
   access.limits.watch(agents.server)
+  elastic.open()
   const pruning = new Pruning({
     settings,
     store,

@@ -49,10 +49,14 @@ export class Elastic {
   #watched = new Map<string, Watched>()
   /** Instances that are being asked, or where a worker is being started or stopped. */
   #occupied = new Set<string>()
-  #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout | undefined
 
   constructor(options: ElasticOptions) {
     this.#options = options
+  }
+
+  /** Begins to look at the groups. */
+  open(): void {
     this.#timer = setInterval(() => this.#look(), lookMs)
   }
 
