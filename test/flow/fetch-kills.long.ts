@@ -2,14 +2,12 @@
  * Whoever is killed while a bundle is on its way: nodes go on with what they had, and the next deployment brings the new
  * one, whole. What had come before the kill is not fetched again.
  */
-import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { isAlive, readIdentity } from '../../src/supervisor/process.js'
-import { tarOf } from '../bundles/tar.js'
-import { answerOf } from '../support/client.js'
+import { hasBlob, pushBlob, type Blob } from '../support/blob.js'
 import { until } from '../support/until.js'
 import { Cluster, configurationOf } from './cluster.js'
 
@@ -28,21 +26,8 @@ await t.test('a bundle that is being fetched outlives every kill', { timeout: 40
   const current = () => readlinkSync(join(content, 'current'))
   const config = { ...configurationOf(['sensor-1', 'sensor-2']), bundle: 'site' }
 
-  const push = async () => {
-    const blob = randomBytes(size)
-    const { json } = await answerOf(
-      await fetch(`${cluster.url}/v1/bundles?name=site`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-tar' },
-        body: new Uint8Array(tarOf({ path: 'intel/blob', content: blob }))
-      })
-    )
-    return { id: json.id as string, digest: createHash('sha256').update(blob).digest('hex') }
-  }
-  const hasWhole = ({ id, digest }: { id: string; digest: string }) =>
-    createHash('sha256')
-      .update(readFileSync(join(content, id, 'intel', 'blob')))
-      .digest('hex') === digest
+  const push = async () => await pushBlob(cluster.url, 'site', size)
+  const hasWhole = (blob: Blob) => hasBlob(content, blob)
   const processOf = (state: string, program: string): number => {
     const identity = readIdentity(join(state, 'supervisor', `${program}.pid`))
     if (!identity || !isAlive(identity)) throw new Error(`${program} does not run`)

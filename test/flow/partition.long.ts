@@ -3,11 +3,13 @@
  * end,
  * with clocks that jump. It runs in a network of its own, and has another one for the far side.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { readIdentity } from '../../src/supervisor/process.js'
+import { hasBlob, pushBlob } from '../support/blob.js'
 import { openStream } from '../support/client.js'
 import { isRunning } from '../support/running.js'
 import { until } from '../support/until.js'
@@ -19,6 +21,7 @@ import { fixture } from '../support/environment.js'
 const clock = fixture('flow', 'clock.mjs')
 const three = ['sensor-1', 'sensor-2', 'sensor-3'] as const
 const lost = 'notify_agent_lost'
+const megabyte = 1024 * 1024
 
 if (process.env['OWN_NETWORK']) await t.test('what is lost between two networks', { timeout: 390_000 }, partition)
 else {
@@ -193,6 +196,30 @@ async function partition(t: Test): Promise<void> {
       t.match((await stream.next())?.json, { type: 'restart_response' })
     }
     t.same({ ...(await whole()), 'worker-1': 0 }, { ...before, 'worker-1': 0 })
+  })
+
+  await t.test('a bundle whose link is cut on its way goes on where it was, and no node notices', async t => {
+    const content = join(cluster.stateDir('sensor-2'), 'content')
+    const withBundle = { ...config, bundle: 'site' }
+    const first = await pushBlob(cluster.url, 'site', 1)
+    t.equal((await cluster.deploy(withBundle)).state, 'succeeded')
+    const before = await whole()
+    const blob = await pushBlob(cluster.url, 'site', 96 * megabyte)
+    const fetched = () => statSync(join(content, `${blob.id}.part`), { throwIfNoEntry: false })?.size ?? 0
+    const deploying = cluster.deploy(withBundle)
+    while (fetched() < 4 * megabyte) await turn()
+    network.cut()
+    t.match((await deploying).results, [{ success: false, error: /^the link is closed: / }])
+    const half = fetched()
+    t.ok(half >= 4 * megabyte && half < 96 * megabyte, `${Math.round(half / megabyte)} of 96 MiB had come`)
+    t.equal(readlinkSync(join(content, 'current')), first.id)
+    network.heal()
+    await cluster.connected(...three)
+    t.ok(fetched() >= half, 'what has come is kept')
+    await until(async () => (await cluster.ask('deploy')).state === 'succeeded', 'it is deployed')
+    t.equal(readlinkSync(join(content, 'current')), blob.id)
+    t.ok(hasBlob(content, blob))
+    t.same(await whole(), before)
   })
 
   await t.test('of two agents of one name the second is refused, and the first keeps its nodes', async t => {
