@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { openAsBlob } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -10,8 +10,11 @@ import { create } from 'tar'
 import { controllerMethods } from '../schemas/agent.js'
 import { Content, type BundleSource } from '../src/agent/content.js'
 import { asking } from '../src/protocol/methods.js'
+import { packageRoot } from '../src/util.js'
 import { SimulatedAgent } from './agents.js'
+import { clusterOf, eventsOf, post } from './cluster.js'
 import { startController, type RunningController } from './controller.js'
+import { start, stop } from './process.js'
 import { median, quantiles, type Bench } from './row.js'
 
 const run = promisify(execFile)
@@ -97,9 +100,75 @@ export const bench: Bench = async function* ({ quick, say }) {
     )
     yield { what: `${files} files to a host`, figure: 'ms', ours: fetchingMany, baseline: 'tar -x', theirs: unpacking }
     await Promise.all(agents.map(agent => agent.close()))
+    say('deployments that change nothing, with and without it')
+    const names = ['host-1', 'host-2', 'host-3']
+    const hosts = names.map(name => startAgent(name, join(directory, name), controller.agentPort))
+    try {
+      const without = { ...clusterOf(names.length, 'without', { each: 3 }) }
+      const config = {
+        instances: names.map(name => ({ name })),
+        nodes: without.nodes.map(({ instance, interface: _interface, ...node }) => ({
+          ...node,
+          instance: names[Number(instance.slice('sensor-'.length)) - 1]!,
+          ...(node.role === 'WORKER' ? { interface: 'lo' } : {})
+        }))
+      }
+      const times: Record<'with' | 'without', number[]> = { with: [], without: [] }
+      for (const kind of ['without', 'with'] as const) {
+        await redeploy(controller, kind === 'with' ? { ...config, bundle: id } : config)
+        for (let round = 0; round < (quick ? 1 : 5); round++) times[kind].push(await redeploy(controller))
+      }
+      yield {
+        what: `a deployment that changes nothing, with ${megabytes} MB at each of three hosts`,
+        figure: 'ms',
+        ours: median(times.with),
+        baseline: 'without a bundle',
+        theirs: median(times.without),
+        aim: { atMost: 1.15 }
+      }
+    } finally {
+      for (const host of hosts) await stop(host)
+    }
   } finally {
     await controller.stop()
     await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** Starts an agent as anyone would, whose nodes are the stand-in's. */
+function startAgent(name: string, directory: string, port: number): ChildProcess {
+  const { NODE_OPTIONS: _options, ...env } = process.env
+  const flags = {
+    'agent-name': name,
+    'agent-controller': `127.0.0.1:${port}`,
+    'management-state-dir': directory,
+    'management-log-level': 'error',
+    bin: join(packageRoot, 'demo', 'zeek')
+  }
+  return start(
+    1,
+    process.execPath,
+    [
+      join(packageRoot, 'dist/src/main.js'),
+      'start',
+      '--agent',
+      ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)
+    ],
+    ['ignore', 'ignore', 'inherit'],
+    env
+  )
+}
+
+/** Deploys a configuration, or what is staged. Returns how long that took, in milliseconds, once it has succeeded. */
+async function redeploy(controller: RunningController, config?: object): Promise<number> {
+  if (config) await eventsOf(controller, (await post(controller, 'stage_configuration', { config })).reqid)
+  for (let tries = 0; ; tries++) {
+    const begun = performance.now()
+    const response = (await eventsOf(controller, (await post(controller, 'deploy', {})).reqid)).at(-1)
+    if (response?.success === true) return performance.now() - begun
+    // The agents may not be there yet.
+    if (tries > 20) throw new Error(`it was not deployed: ${JSON.stringify(response).slice(0, 1000)}`)
+    await sleep(500)
   }
 }
 
