@@ -3,6 +3,7 @@ import { Link } from '../parts/link.js'
 import { plain } from '../model/format.js'
 import type { RequestResult } from '../model/types.js'
 import { RequestProgress, useRequest } from '../parts/request-progress.js'
+import { Captures } from '../parts/captures.js'
 import { Findings } from '../parts/findings.js'
 import { StateMark } from '../parts/state-mark.js'
 import { More, useMore } from './more.js'
@@ -39,7 +40,18 @@ function CheckResults({ check: { request: accepted, nodes } }: { check: Accepted
         </Table>
       )}
       <More {...more} total={ofNodes.length} step={rowsShown} what="nodes" />
+      {results.map(({ data }, index) => data?.captures && <CaptureResults key={index} {...data} />)}
     </section>
+  )
+}
+
+function CaptureResults({ captures = [], findings = [] }: NonNullable<RequestResult['data']>) {
+  return (
+    <>
+      <h3>Captures</h3>
+      {captures.length > 0 && <Captures captures={captures} />}
+      {findings.length > 0 && <Findings findings={findings} />}
+    </>
   )
 }
 

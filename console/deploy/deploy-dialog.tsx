@@ -68,7 +68,13 @@ function Question({ intent, work }: { intent: Intent; work: Work }) {
           {plain(warning)}
         </p>
       ))}
-      <HowFields how={how} onChange={change} faults={faults} isFirst={before === undefined} />
+      <HowFields
+        how={how}
+        onChange={change}
+        faults={faults}
+        isFirst={before === undefined}
+        hasCaptures={(configuration.captures ?? []).length > 0}
+      />
       {other && (
         <p role="alert" class="notice bad">
           Somebody has staged another configuration meanwhile: that one would be deployed. Close this, and deploy again.

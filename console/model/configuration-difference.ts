@@ -1,6 +1,6 @@
 import type { Schema } from './types.js'
 
-export type Configuration = Pick<Schema['ClusterConfiguration'], 'instances' | 'nodes'>
+export type Configuration = Pick<Schema['ClusterConfiguration'], 'instances' | 'nodes' | 'captures'>
 type ConfiguredNode = Configuration['nodes'][number]
 
 /** A field that is another one. Undefined: it is not there. */

@@ -164,17 +164,20 @@ export function stagedSince(
 /** How something is deployed. */
 export interface How {
   check: boolean
+  /** Whether a capture that loses lines of a log fails the check. */
+  requiresCaptures: boolean
   force: boolean
   comment: string
   steps: StepFields
 }
 
 /** Returns the arguments of a deployment: what is as it would be without them is left out. */
-export function argsOf({ check, force, comment, steps }: How): Partial<ClusterRequest['arguments']> {
+export function argsOf({ check, requiresCaptures, force, comment, steps }: How): Partial<ClusterRequest['arguments']> {
   const text = comment.trim()
   return {
     ...(force ? { force } : {}),
     ...(check ? {} : { check }),
+    ...(check && requiresCaptures ? { require: 'captures' as const } : {}),
     ...(text === '' ? {} : { comment: text }),
     ...stepArguments(steps)
   }

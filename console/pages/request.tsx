@@ -4,6 +4,7 @@ import { nameOf } from '../model/event-words.js'
 import { plain, span } from '../model/format.js'
 import { toneOfRequest } from '../model/states.js'
 import type { DomainEvent, RequestResult } from '../model/types.js'
+import { Captures } from '../parts/captures.js'
 import { DeploymentEnding } from '../parts/deployment-ending.js'
 import { EventLine } from '../parts/event-line.js'
 import { Json } from '../parts/json.js'
@@ -121,6 +122,7 @@ function Result({ result: { success, node, instance, error, data } }: { result: 
           {plain(message)}
         </p>
       ))}
+      {data?.captures && data.captures.length > 0 && <Captures captures={data.captures} />}
       <Output name={`stderr of ${node ?? instance ?? 'it'}`} text={data?.stderr} />
       <Output name={`stdout of ${node ?? instance ?? 'it'}`} text={data?.stdout} />
       {data !== undefined && <Json name="Data" value={data} />}

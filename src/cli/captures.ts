@@ -1,3 +1,4 @@
+import { differingLogs } from '../client/captures.js'
 import type { Schema } from '../client/connection.js'
 import type { Screen } from '../terminal/screen.js'
 import { tableOf } from '../terminal/table.js'
@@ -5,11 +6,9 @@ import { tableOf } from '../terminal/table.js'
 /** What the option says that has a check, or a deployment, require captures. */
 export const requireCaptures = 'fail when a capture loses lines of a log; else it is a warning'
 
-type LogLines = Schema['LogLines']
-
 /** Returns as a table which logs of captures are others than before, or than expected; nothing where none is. */
-export function differingLogs(captures: readonly Schema['CaptureResult'][], screen: Screen): string[] {
-  const rows = captures.flatMap(({ file, logs }) => logs.filter(differs).map(lines => ({ file, ...lines })))
+export function captureTable(captures: readonly Schema['CaptureResult'][], screen: Screen): string[] {
+  const rows = differingLogs(captures)
   if (rows.length === 0) return []
   const table = tableOf(
     [
@@ -24,8 +23,5 @@ export function differingLogs(captures: readonly Schema['CaptureResult'][], scre
   )
   return table.split('\n').map(line => `  ${line}`)
 }
-
-const differs = ({ before, now, expected }: LogLines) =>
-  (before !== undefined && before !== now) || (expected !== undefined && expected !== now)
 
 const textOf = (lines: number | undefined) => (lines === undefined ? '-' : String(lines))

@@ -3,7 +3,7 @@ import { exitCodes, Failure, type ExitCode } from '../client/failure.js'
 import { followed, submit, type ClusterRequest, type RequestType } from '../client/requests.js'
 import type { Schema } from '../client/connection.js'
 import { printable, printableLine, type Screen } from '../terminal/screen.js'
-import { differingLogs } from './captures.js'
+import { captureTable } from './captures.js'
 import { print, printJson, remark, type Io } from './io.js'
 import { showingProgress } from './progress.js'
 import type { Session } from './session.js'
@@ -124,7 +124,7 @@ export function lineOf(result: Result, screen: Screen): string[] {
     return `  ${style(level === 'error' ? 'bad' : 'warning', level)}: ${printableLine(`${place}${message}`)}`
   })
   const outputs = success ? [] : [data?.stderr, data?.stdout].flatMap(output => tailOf(output, style))
-  const differing = differingLogs(data?.captures ?? [], screen)
+  const differing = captureTable(data?.captures ?? [], screen)
   return [`${mark} ${text.join(': ') || (success ? 'done' : 'failed')}`, ...findings, ...differing, ...outputs]
 }
 

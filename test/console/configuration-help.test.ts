@@ -17,14 +17,33 @@ function suggested(marked: string, connected: readonly string[] = []) {
 }
 
 await t.test('keys are those that the object has not', async t => {
-  t.same(suggested('{|}'), ['"instances": []', '"nodes": []', '"id": ""', '"bundle": ""', '"groups": []'])
-  t.same(suggested('{"nodes": [], "|"}'), ['"instances": []', '"id": ""', '"bundle": ""', '"groups": []'])
+  t.same(suggested('{|}'), [
+    '"instances": []',
+    '"nodes": []',
+    '"id": ""',
+    '"bundle": ""',
+    '"groups": []',
+    '"captures": []'
+  ])
+  t.same(suggested('{"nodes": [], "|"}'), [
+    '"instances": []',
+    '"id": ""',
+    '"bundle": ""',
+    '"groups": []',
+    '"captures": []'
+  ])
   t.same(suggested('{"instances": [{"|", "host": "x"}]}'), ['"name": ""', '"listen_port": ', '"labels": {}'])
-  t.same(suggested('{"config": {"nodes": [], |}}'), ['"instances": []', '"id": ""', '"bundle": ""', '"groups": []'])
+  t.same(suggested('{"config": {"nodes": [], |}}'), [
+    '"instances": []',
+    '"id": ""',
+    '"bundle": ""',
+    '"groups": []',
+    '"captures": []'
+  ])
 })
 
 await t.test('a key that has its value gets no other one', async t => {
-  t.same(suggested('{"inst|": [], "nodes": []}'), ['"instances"', '"id"', '"bundle"', '"groups"'])
+  t.same(suggested('{"inst|": [], "nodes": []}'), ['"instances"', '"id"', '"bundle"', '"groups"', '"captures"'])
 })
 
 await t.test('values are those that fit', async t => {

@@ -1,9 +1,11 @@
 import t from 'tap'
+import { tarOf } from '../bundles/tar.js'
 import { configurationOf } from '../flow/cluster.js'
 import { startTestAgent } from '../support/agent.js'
 import { barriersOf, inBrowser, startBrowser } from '../support/browser.js'
-import { getJson } from '../support/client.js'
+import { answerOf, getJson } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
+import { pcapOf } from '../support/pcap.js'
 import { until } from '../support/until.js'
 import { isLive, openContext, openTab, troubleOf } from './console.js'
 
@@ -54,6 +56,42 @@ await t.test('a configuration is deployed from the page', { ...inBrowser, timeou
       async () => (await getJson(`${url}/v1/requests?type=deploy`)).requests[0]?.state !== 'pending',
       'it is answered'
     )
+    t.same(await barriersOf(page), [])
+  })
+
+  await t.test('what a capture has lost is shown by its log, and refused where that is asked', async t => {
+    const file = 'checks/dns.pcap'
+    const entries = [
+      { path: 'scripts/local.zeek', content: 'event zeek_init() { Log::disable_stream(Conn::LOG); }\n' },
+      { path: file, content: pcapOf(3) }
+    ]
+    const { json: bundle } = await answerOf(
+      await fetch(`${url}/v1/bundles`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-tar' },
+        body: new Uint8Array(tarOf(...entries))
+      })
+    )
+    const { nodes, ...rest } = configurationOf(['sensor-1'])
+    const worker = { name: 'worker-1', instance: 'sensor-1', role: 'WORKER', interface: 'lo' }
+    const captures = [{ file, expected: { conn: 3 } }]
+    await write(JSON.stringify({ ...rest, nodes: [...nodes, worker], bundle: bundle.id, captures }, null, 2))
+    await page.getByRole('button', { name: 'Check', exact: true }).click()
+    await page.getByRole('region', { name: 'Captures' }).getByText(file).waitFor()
+    const lost = page.getByRole('region', { name: 'Logs that differ' }).getByRole('row').last()
+    t.same(
+      (await lost.innerText()).split('\t').map(text => text.trim()),
+      [file, 'conn', '–', '0', '3']
+    )
+    t.same(await barriersOf(page), [])
+    await page.getByRole('button', { name: 'Deploy…' }).click()
+    await page.getByRole('dialog').getByLabel('Nor when a capture loses lines of a log').check()
+    t.same(await barriersOf(page), [])
+    await page
+      .getByRole('dialog')
+      .getByRole('button', { name: /^Deploy/ })
+      .click()
+    await page.locator('.failures').getByText('conn.log has no line, 3 expected').first().waitFor()
     t.same(await barriersOf(page), [])
   })
 

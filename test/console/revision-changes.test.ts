@@ -100,8 +100,14 @@ await t.test('a URL names a revision, or none', async t => {
 
 await t.test('a deployment has what was chosen, and is one of the plan only where that was asked', async t => {
   const steps = noStepFields
-  t.same(argsOf({ check: true, force: false, comment: ' \n', steps }), {})
-  t.same(argsOf({ check: false, force: true, comment: ' why ', steps }), { check: false, force: true, comment: 'why' })
+  const none = { check: true, requiresCaptures: false, force: false, comment: ' \n', steps }
+  t.same(argsOf(none), {})
+  t.same(argsOf({ ...none, requiresCaptures: true }), { require: 'captures' })
+  t.same(argsOf({ check: false, requiresCaptures: true, force: true, comment: ' why ', steps }), {
+    check: false,
+    force: true,
+    comment: 'why'
+  })
   const request = (more: Partial<ClusterRequest>) =>
     ({ state: 'failed', arguments: {}, results: [], ...more }) as ClusterRequest
   const whole = { reqid: 'r', success: false, error: 'what is to be done has changed since plan p: w-1' }
