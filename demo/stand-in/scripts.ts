@@ -63,8 +63,9 @@ export class Scripts {
       if (/^\s*@endif/.test(line)) conditions.pop()
       if (/^\s*@else/.test(line)) conditions.push(negated(conditions.pop()))
       const next = /^\s*@load\s+([^\s;#]+)/.exec(line)?.[1]
-      if (next !== undefined && !conditions.includes(false))
+      if (next !== undefined && !conditions.includes(false)) {
         this.load(next, `${file}, line ${index + 1}`, dirname(file))
+      }
     }
   }
 

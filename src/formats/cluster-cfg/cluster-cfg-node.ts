@@ -78,8 +78,9 @@ export function readNode(section: Section, values: Values, errors: Fault[]): Nod
   function boolean(key: string): boolean | undefined {
     const entry = get(key)
     if (!entry) return undefined
-    if (!['true', 'false'].includes(entry.value))
+    if (!['true', 'false'].includes(entry.value)) {
       complain(entry.key, `${key} ${shown(entry.value)} is not true or false`)
+    }
     return entry.value === 'true'
   }
 
