@@ -91,8 +91,20 @@ export class Elastic {
         instance,
         here.map(group => ({ group, ...workersOf(cluster, group) }))
       )
-        .catch(error => log.warn(`elastic groups of ${instance}: ${messageOf(error)}`))
+        .catch(error => {
+          log.warn(`elastic groups of ${instance}: ${messageOf(error)}`)
+          this.#putOff(here)
+        })
         .finally(() => this.#occupied.delete(instance))
+    }
+  }
+
+  /** Has groups that could not be looked at wait for as long as a window again: what is wrong may last. */
+  #putOff(groups: readonly ElasticGroup[]): void {
+    const at = performance.now()
+    for (const group of groups) {
+      const { sample } = this.#watched.get(keyOf(group)) ?? { sample: new Map() }
+      this.#watched.set(keyOf(group), { at, sample })
     }
   }
 

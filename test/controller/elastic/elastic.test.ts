@@ -1,10 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pino, type Logger } from 'pino'
 import t, { type Test } from 'tap'
 import type { SentShare } from '../../../schemas/agent.js'
 import type { ElasticGroupStatus } from '../../../schemas/groups.js'
 import { getJson } from '../../support/client.js'
 import { startTestController } from '../../support/controller.js'
+import { silent } from '../../support/log.js'
 import { until } from '../../support/until.js'
-import { fakeAgent, manager, stateDir, status } from '../fake-agent.js'
+import { fakeAgent, manager, never, stateDir, status } from '../fake-agent.js'
 
 const elastic = { min: 1, max: 4, window_seconds: 1, cooldown_seconds: 0 }
 const config = (workers: object | number) => ({
@@ -14,11 +17,11 @@ const config = (workers: object | number) => ({
 })
 
 /** A controller, and an agent that does what it is told. */
-async function start(t: Test, flags: Record<string, string> = {}) {
-  const controller = await startTestController(t, flags)
+async function start(t: Test, flags: Record<string, string> = {}, log: Logger = silent) {
+  const controller = await startTestController(t, flags, { log })
   const running = new Set<string>()
-  /** Packets that workers drop of a hundred, and a worker that does not start. */
-  const world = { dropped: 0, packets: 100, broken: '', told: 0 }
+  /** Packets that workers drop of a hundred; a worker that does not start, and one that takes for ever to. */
+  const world = { dropped: 0, packets: 100, broken: '', told: 0, isMute: false, hangs: '' }
   let uptime = 0
   const handlers = {
     plan: ({ share }: { share: SentShare }) =>
@@ -27,27 +30,37 @@ async function start(t: Test, flags: Record<string, string> = {}) {
         node,
         data: { plan: { action: desired === 'STOPPED' || running.has(node) ? 'none' : 'start' } }
       })),
-    deploy: ({ share }: { share: SentShare }) =>
-      share.nodes.map(({ name: node, desired_state: desired }) => {
+    deploy: async ({ share }: { share: SentShare }) => {
+      const starting = share.nodes.filter(
+        ({ name, desired_state: desired }) => desired !== 'STOPPED' && !running.has(name)
+      )
+      if (starting.some(({ name }) => name === world.hangs)) await never()
+      return share.nodes.map(({ name: node, desired_state: desired }) => {
         if (desired === 'STOPPED') running.delete(node)
         else if (node === world.broken) return { success: false, node, error: 'it is broken' }
         else running.add(node)
         agent.change(node, 'PENDING', running.has(node) ? 'RUNNING' : 'STOPPED')
         return { success: true, node }
-      }),
-    start: ({ nodes }: { nodes: string[] }) =>
-      nodes.map(node => {
+      })
+    },
+    start: async ({ nodes }: { nodes: string[] }) => {
+      await until(() => !nodes.includes(world.hangs), 'it starts')
+      return nodes.map(node => {
         running.add(node)
+        agent.change(node, 'PENDING', 'RUNNING')
         return { success: true, node }
-      }),
+      })
+    },
     stop: ({ nodes }: { nodes: string[] }) =>
       nodes.map(node => {
         running.delete(node)
+        agent.change(node, 'RUNNING', 'STOPPED')
         return { success: true, node }
       }),
     get_node_stats: ({ nodes }: { nodes: string[] }) => {
       uptime++
       world.told++
+      if (world.isMute) throw new Error('it says nothing')
       const [dropped, packets] = [world.dropped, world.packets].map(count => count * uptime) as [number, number]
       return nodes.map(node => ({
         success: true,
@@ -151,6 +164,21 @@ await t.test(
     t.same(namesOf(await second.group()), ['w-1 w-2', ''], 'it is not time yet')
   }
 )
+
+await t.test('an agent that tells no figures is asked again only when the next window is over', async t => {
+  const lines: string[] = []
+  const log = pino({ level: 'warn' }, { write: line => lines.push(line) })
+  const { world, deploy } = await start(t, {}, log)
+  world.isMute = true
+  t.equal((await deploy(quiet)).state, 'succeeded')
+  await until(() => world.told > 0, 'it is asked')
+  await sleep(3000)
+  t.equal(world.told, 1)
+  t.match(
+    lines.filter(line => line.includes('elastic groups of agent-a')),
+    { length: 1 }
+  )
+})
 
 await t.test('what is wrong with it is told by its name', async t => {
   const { ask, url } = await start(t)
