@@ -60,9 +60,10 @@ export class Elastic {
     this.#timer = setInterval(() => this.#look(), lookMs)
   }
 
-  /** The groups that drop packets though all of their workers run. */
+  /** The groups that drop packets though all of their workers run, but of instances that are away: it was long ago. */
   get exhausted(): Exhausted[] {
     return this.#groups.flatMap(group => {
+      if (!this.#options.fleet.member(group.instance)) return []
       const message = this.#watched.get(keyOf(group))?.exhausted
       return message === undefined ? [] : [{ instance: group.instance, message: `${placeOf(group)}: ${message}` }]
     })

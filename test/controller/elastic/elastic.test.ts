@@ -180,6 +180,17 @@ await t.test('an agent that tells no figures is asked again only when the next w
   )
 })
 
+await t.test('a group is not exhausted while its instance is away', async t => {
+  const { world, deploy, url, agent } = await start(t)
+  t.equal((await deploy({ ...elastic, max: 1 })).state, 'succeeded')
+  world.dropped = 50
+  const codes = async () => (await getJson(`${url}/v1/health`)).reasons.map(({ code }: { code: string }) => code)
+  await until(async () => (await codes()).includes('elastic_exhausted'), 'it is exhausted')
+  agent.close()
+  await until(async () => (await codes()).includes('workers_missing'), 'the instance is away')
+  t.notOk((await codes()).includes('elastic_exhausted'))
+})
+
 await t.test('what is wrong with it is told by its name', async t => {
   const { ask, url } = await start(t)
   t.match((await ask('stage_configuration', { config: config({ min: 3, max: 2 }) })).results, [
