@@ -174,6 +174,7 @@ export async function startController({
     outdated: () => deployer.outdated,
     interrupted: () => deployer.interrupted,
     exhausted: () => elastic.exhausted,
+    starting: () => elastic.starting,
     looked: ({ ready }) => {
       void probation.look(ready)
     },

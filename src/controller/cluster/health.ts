@@ -3,6 +3,7 @@ import type { HealthReason, HealthReport } from '../../../schemas/operations.js'
 import { cut } from '../../../schemas/cut.js'
 import { Allowance } from '../../allowance.js'
 import { addTo } from '../../quota.js'
+import { defined } from '../../util.js'
 import type { ControllerSettings } from '../config.js'
 import type { Fleet } from '../fleet.js'
 import { apart, fanOut, isSilent, logsStalled, namesOf, silent } from './liveness.js'
@@ -22,6 +23,8 @@ export interface Vitals {
   interrupted?: string | undefined
   /** Elastic groups that cannot do with what comes, each with the instance and the figures. */
   exhausted?: readonly { instance: string; message: string }[]
+  /** Workers that are being started beside others, with which their elastic group has done until now. */
+  starting?: ReadonlySet<string>
   /** Returns for how many seconds two nodes have been split; when not given, it counts as 0. */
   lasting?: (split: Split) => number
 }
@@ -50,13 +53,19 @@ function bounded(reasons: readonly HealthReason[]): HealthReason[] {
     .map(reason => ({ ...reason, message: cut(reason.message, messageLength) }))
 }
 
-/** Returns why a cluster is not ready; empty when it is. Nodes whose desired state is STOPPED do not count. */
+/**
+ * Returns why a cluster is not ready; empty when it is. Nodes whose desired state is STOPPED do not count, nor do those
+ * that an elastic group starts before they run.
+ */
 export function assess(
-  { nodes, reports, lasting = () => 0, outdated = new Map(), interrupted, exhausted = [] }: Vitals,
+  { nodes, reports, lasting = () => 0, outdated = new Map(), interrupted, exhausted = [], starting }: Vitals,
   limits: HealthLimits
 ): HealthReason[] {
   if (!nodes) return [{ code: 'not_deployed', message: 'no cluster is deployed' }]
-  const wanted = nodes.filter(({ desired_state: desired }) => desired === 'RUNNING')
+  const wanted = nodes.filter(
+    ({ node, state, desired_state: desired }) =>
+      desired === 'RUNNING' && (state === 'RUNNING' || starting?.has(node) !== true)
+  )
   return bounded([
     ...notRunning(wanted, limits),
     ...apart(wanted, reports, lasting, limits),
@@ -170,6 +179,8 @@ export interface HealthOptions {
   interrupted: () => string | undefined
   /** Elastic groups that cannot do with what comes. */
   exhausted?: () => NonNullable<Vitals['exhausted']>
+  /** Workers that an elastic group is starting. */
+  starting?: () => ReadonlySet<string>
   /** Called with each look, whatever it finds. */
   looked?: (health: ClusterHealth) => void
   /** Called when the cluster becomes ready or stops being ready, or when the reasons change. */
@@ -202,7 +213,7 @@ export class Health {
   }
 
   get now(): ClusterHealth {
-    const { settings, state, isDeployed, outdated, interrupted, exhausted } = this.#options
+    const { settings, state, isDeployed, outdated, interrupted, exhausted, starting } = this.#options
     const reasons = assess(
       {
         nodes: isDeployed() ? state.deployedNodes() : undefined,
@@ -210,7 +221,7 @@ export class Health {
         lasting: split => this.#splits.of(split),
         outdated: outdated(),
         interrupted: interrupted(),
-        exhausted: exhausted?.() ?? []
+        ...defined({ exhausted: exhausted?.(), starting: starting?.() })
       },
       settings
     )

@@ -49,6 +49,7 @@ export class Elastic {
   #watched = new Map<string, Watched>()
   /** Instances that are being asked, or where a worker is being started or stopped. */
   #occupied = new Set<string>()
+  #starting = new Set<string>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: ElasticOptions) {
@@ -67,6 +68,11 @@ export class Elastic {
       const message = this.#watched.get(keyOf(group))?.exhausted
       return message === undefined ? [] : [{ instance: group.instance, message: `${placeOf(group)}: ${message}` }]
     })
+  }
+
+  /** Workers that are being started beside those that run: nothing is amiss while they take their time. */
+  get starting(): ReadonlySet<string> {
+    return this.#starting
   }
 
   close(): void {
@@ -146,9 +152,14 @@ export class Elastic {
       return
     }
     const { name, instance } = group
-    const { overload } = verdict
+    const { action, node, overload } = verdict
     const reason = `${placeOf(group)}: ${verdict.reason}`
-    await act({ ...verdict, reason }, { name, instance, time, reason, ...defined({ overload }) })
+    if (action === 'start' && running.length >= limits.min) this.#starting.add(node)
+    try {
+      await act({ ...verdict, reason }, { name, instance, time, reason, ...defined({ overload }) })
+    } finally {
+      this.#starting.delete(node)
+    }
   }
 }
 

@@ -165,6 +165,29 @@ await t.test(
   }
 )
 
+await t.test('a cluster that grows is ready meanwhile', async t => {
+  const { world, deploy, group, url, ask } = await start(t)
+  t.equal((await deploy({ ...elastic, max: 2 })).state, 'succeeded')
+  world.hangs = 'w-2'
+  world.dropped = 50
+  await until(async () => (await group())?.running.length === 2, 'another one is started')
+  const health = async () => await getJson(`${url}/v1/health`)
+  t.same((await health()).reasons, [])
+  world.hangs = ''
+  await until(
+    async () => (await getJson(`${url}/v1/requests?type=start`)).requests[0].state === 'succeeded',
+    'it is started'
+  )
+  t.equal((await ask('stop', { nodes: ['w-2'] })).state, 'succeeded')
+  world.hangs = 'w-2'
+  void ask('start', { nodes: ['w-2'] })
+  await until(
+    async () => (await health()).reasons.some(({ code }: { code: string }) => code === 'workers_missing'),
+    'one that an operator starts is missed'
+  )
+  world.hangs = ''
+})
+
 await t.test('an agent that tells no figures is asked again only when the next window is over', async t => {
   const lines: string[] = []
   const log = pino({ level: 'warn' }, { write: line => lines.push(line) })
