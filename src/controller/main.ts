@@ -212,7 +212,8 @@ export async function startController({
     fleet,
     log,
     now,
-    isBusy: () => deployer.isBusy,
+    // Nodes of a deployment that has stopped on its way stay as they are, until another one goes on.
+    isBusy: () => deployer.isBusy || deployer.interrupted !== undefined,
     act: async ({ action, node, reason }, change) => {
       const args = { nodes: [node], comment: reason }
       const { request } = await controller.request(action, args, { by: elasticCaller, elastic: change })

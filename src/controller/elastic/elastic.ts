@@ -29,7 +29,7 @@ export interface ElasticOptions {
   log: Logger
   /** Returns milliseconds since 1970. */
   now: () => number
-  /** Returns whether a deployment is under way. */
+  /** Returns whether a deployment is under way, or has stopped on its way. */
   isBusy: () => boolean
   /** Starts or stops a node as an operator would. Resolves once that is done. */
   act: (decision: Decision, change: ElasticChange) => Promise<void>

@@ -214,6 +214,28 @@ await t.test('a group is not exhausted while its instance is away', async t => {
   t.notOk((await codes()).includes('elastic_exhausted'))
 })
 
+await t.test(
+  'a deployment in steps that was interrupted is left as it is, and going back stops nothing that runs',
+  async t => {
+    const flags = { 'management-state-dir': stateDir(t) }
+    const first = await start(t, flags)
+    t.equal((await first.deploy(elastic)).state, 'succeeded')
+    first.world.hangs = 'w-3'
+    const rolling = first.deploy(4, steps).catch(() => {})
+    await until(() => first.agent.count('deploy') === 3 && first.running.has('w-2'), 'it is at its second step')
+    await first.close()
+    await rolling
+
+    const second = await start(t, flags)
+    for (const node of first.running) second.running.add(node)
+    await until(() => second.agent.count('deploy') > 0, 'it is told what is deployed')
+    second.world.dropped = 50
+    await sleep(3000)
+    t.equal(second.agent.count('start'), 0)
+    t.same((await getJson(`${second.url}/v1/requests?type=start`)).requests, [])
+  }
+)
+
 await t.test('what is wrong with it is told by its name', async t => {
   const { ask, url } = await start(t)
   t.match((await ask('stage_configuration', { config: config({ min: 3, max: 2 }) })).results, [
