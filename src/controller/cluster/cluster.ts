@@ -178,7 +178,7 @@ export class Cluster {
     const spares = sparesOf(groups, {
       isThere: node => this.#shares?.has(node) === true,
       isStopped: node => this.#stopped.byOperators.has(node),
-      isSpare: node => this.#stopped.spares.has(node)
+      isSpare: node => this.isSpare(node)
     })
     return { elastic: [...groups], spares }
   }

@@ -233,6 +233,9 @@ await t.test(
     await sleep(3000)
     t.equal(second.agent.count('start'), 0)
     t.same((await getJson(`${second.url}/v1/requests?type=start`)).requests, [])
+
+    t.equal((await second.ask('deploy', { revision: 1 })).state, 'succeeded')
+    t.match((await second.group())?.running.slice(0, 2), ['w-1', 'w-2'])
   }
 )
 
