@@ -98,10 +98,11 @@ export class Operations {
     const names = selected.map(({ name }) => name)
     if (elastic) for (const name of names) await this.#cluster.setSpare(name, desired === 'STOPPED', elastic)
     else await this.#cluster.setDesired(names, desired)
-    // One that an operator has stopped meanwhile stays so, whatever an elastic group needs.
+    // One that an operator has stopped meanwhile stays so, whatever an elastic group needs; so does one of no such group.
     const isLeft = ({ name }: ClusterNode) => elastic !== undefined && this.#cluster.desiredStateOf(name) !== desired
+    const why = desired === 'RUNNING' ? wasStopped : isNoSpare
     return {
-      results: [...unknown, ...selected.filter(isLeft).map(wasStopped)],
+      results: [...unknown, ...selected.filter(isLeft).map(why)],
       timedOut: await askNodes(
         this.#fleet,
         task,
@@ -123,4 +124,10 @@ const isSpare = ({ name: node, instance }: ClusterNode): Outcome => ({
   instance,
   node,
   error: `node ${node} is a spare: start it`
+})
+const isNoSpare = ({ name: node, instance }: ClusterNode): Outcome => ({
+  success: false,
+  instance,
+  node,
+  error: `node ${node} is in no elastic group any more`
 })
