@@ -22,7 +22,7 @@ import { ManagedNode, type Change } from './managed-node.js'
 import type { ShareFile } from './share-file.js'
 import { readsFeeds, setFeeds, setOptions } from './setting-outcome.js'
 import { Origins, type How } from './origin.js'
-import { planOf } from './plan.js'
+import { planOf, whyStopped } from './plan.js'
 import { directories, formerTagOf, programOf } from './zeek-program.js'
 import type { SupervisorClient } from './supervisor-client.js'
 import { Runner } from './runner.js'
@@ -410,7 +410,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
       reasons
     )
     for (const node of wanted.values()) {
-      if (node.desired === 'STOPPED') node.tell(node.node.spare ? 'is a spare' : 'was stopped by an operator')
+      if (node.desired === 'STOPPED') node.tell(whyStopped(node.node))
     }
     return new Map()
   }

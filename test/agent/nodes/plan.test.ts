@@ -5,7 +5,7 @@ import { planOf } from '../../../src/agent/nodes/plan.js'
 await t.test('what is done to a node, and why', async t => {
   const plan = (desired: 'RUNNING' | 'STOPPED', state: string | undefined, reason?: string, force = false) =>
     planOf(
-      new Map([['n', { desired }]]),
+      new Map([['n', { desired, node: {} }]]),
       new Map(state === undefined ? [] : [['n', { state: state as 'RUNNING' }]]),
       new Map(reason === undefined ? [] : [['n', reason]]),
       { force }
@@ -20,12 +20,20 @@ await t.test('what is done to a node, and why', async t => {
   t.same(plan('STOPPED', undefined), { action: 'none' })
 })
 
+await t.test('a spare that runs is stopped as one', async t => {
+  const wanted = new Map([['n', { desired: 'STOPPED' as const, node: { spare: true } }]])
+  t.same(planOf(wanted, new Map([['n', { state: 'RUNNING' as const }]]), new Map(), {}).get('n'), {
+    action: 'stop',
+    reason: 'is a spare'
+  })
+})
+
 await t.test('a node that is held goes on, however it differs; one that does not run is started', async t => {
   const wanted = new Map([
-    ['runs', { desired: 'RUNNING' as const }],
-    ['stopped', { desired: 'STOPPED' as const }],
-    ['gone', { desired: 'RUNNING' as const }],
-    ['other', { desired: 'RUNNING' as const }]
+    ['runs', { desired: 'RUNNING' as const, node: {} }],
+    ['stopped', { desired: 'STOPPED' as const, node: {} }],
+    ['gone', { desired: 'RUNNING' as const, node: {} }],
+    ['other', { desired: 'RUNNING' as const, node: {} }]
   ])
   const units = new Map(['runs', 'stopped', 'other'].map(name => [name, { state: 'RUNNING' as const }]))
   const reasons = new Map([...wanted.keys()].map(name => [name, 'differs']))
@@ -46,7 +54,7 @@ await t.test('after what was planned is done, nothing is left to be done', async
   })
   fc.assert(
     fc.property(fc.dictionary(fc.string(), node), fc.boolean(), (nodes, force) => {
-      const wanted = new Map(Object.entries(nodes))
+      const wanted = new Map(Object.entries(nodes).map(([name, one]) => [name, { ...one, node: {} }]))
       const units = new Map([...wanted].flatMap(([name, { state }]) => (state ? [[name, { state }]] : [])))
       const reasons = new Map([...wanted].flatMap(([name, { differs }]) => (differs ? [[name, 'differs']] : [])))
       const plan = planOf(wanted, units as never, reasons as never, { force })
