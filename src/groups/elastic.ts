@@ -18,6 +18,9 @@ export function faultsOf(name: string, workers: WorkerCount): string[] {
   ]
 }
 
+/** Returns what a group on an instance is told from the others by. */
+export const elasticKeyOf = ({ name, instance }: Pick<ElasticGroup, 'name' | 'instance'>) => `${instance} ${name}`
+
 /** What is known of workers when something is deployed. */
 export interface Workers {
   /** Whether a node was deployed before. */
@@ -50,13 +53,12 @@ export function mixedGroups(
   after: readonly ElasticGroup[] = [],
   { isChanged, isHeld }: { isChanged: (node: string) => boolean; isHeld: (node: string) => boolean }
 ): ElasticGroup[] {
-  const keyOf = ({ name, instance }: ElasticGroup) => `${instance} ${name}`
   const mixed = new Map<string, ElasticGroup>()
   const only = (groups: readonly ElasticGroup[], isIn: (node: string) => boolean) =>
     groups.map(group => ({ ...group, nodes: group.nodes.filter(isIn) })).filter(({ nodes }) => nodes.length > 0)
   for (const group of [...only(after, isChanged), ...only(before, isHeld)]) {
-    const other = mixed.get(keyOf(group))
-    mixed.set(keyOf(group), other ? { ...other, nodes: [...other.nodes, ...group.nodes].sort(byNumber) } : group)
+    const other = mixed.get(elasticKeyOf(group))
+    mixed.set(elasticKeyOf(group), other ? { ...other, nodes: [...other.nodes, ...group.nodes].sort(byNumber) } : group)
   }
   return [...mixed.values()]
 }

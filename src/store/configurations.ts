@@ -37,8 +37,8 @@ export interface ElasticChange {
 
 /** Nodes that are to be stopped: spares of elastic groups, and those that an operator has stopped. */
 export interface Stopped {
-  spares: ReadonlySet<string>
-  byOperators: ReadonlySet<string>
+  spares: Set<string>
+  byOperators: Set<string>
 }
 
 export interface InstanceAddress {
@@ -121,6 +121,11 @@ export class ConfigurationTable {
       ? 'INSERT OR IGNORE INTO stopped_nodes (name, spare) VALUES (?, 1)'
       : 'DELETE FROM stopped_nodes WHERE name = ? AND spare = 1'
     this.#store.run(sql, node)
+  }
+
+  /** Returns whether a node is stored as a spare. */
+  isSpare(node: string): boolean {
+    return this.#store.get('SELECT 1 FROM stopped_nodes WHERE name = ? AND spare = 1', node) !== undefined
   }
 
   /** Returns the last change of each elastic group on each instance. */

@@ -3,7 +3,7 @@ import type { SentShare } from '../../../schemas/agent.js'
 import type { BundleUser } from '../../../schemas/bundles.js'
 import type { ClusterConfiguration, DesiredState, Instance } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
-import { sparesOf } from '../../groups/elastic.js'
+import { elasticKeyOf, sparesOf } from '../../groups/elastic.js'
 import type { NamedTable } from '../../store/named-table.js'
 import type { StoredFeed } from '../../store/feeds.js'
 import type { StoredOption } from '../../store/runtime-options.js'
@@ -45,7 +45,8 @@ export class Cluster {
   #shares: Shares | undefined
   #revision: number | undefined
   #stopped: Stopped
-  #elasticChanges: readonly ElasticChange[]
+  /** By the key of the group. */
+  #elasticChanges: Map<string, ElasticChange>
   #addresses: Map<string, InstanceAddress>
   #offered = new Set<Shares>()
 
@@ -60,7 +61,7 @@ export class Cluster {
     const { revision = revisions.latest } = deployment ?? { revision: null }
     this.#revision = revision ?? undefined
     this.#stopped = configurations.stopped()
-    this.#elasticChanges = configurations.elasticChanges()
+    this.#elasticChanges = keyed(configurations.elasticChanges())
     this.#addresses = configurations.addresses()
   }
 
@@ -142,22 +143,18 @@ export class Cluster {
    * the nodes that are to become what it says; the others are held.
    */
   shareOf(shares: Shares, instance: string, only?: ReadonlySet<string>): SentShare {
-    const spares = this.#sparesOf(shares)
-    const share = shares.of(instance, new Set([...this.#stopped.byOperators, ...spares]), only)
+    const { byOperators } = this.#stopped
+    const isSpare = (node: string) =>
+      shares === this.#shares ? this.isSpare(node) : shares.isSpare(node) && !byOperators.has(node)
+    const share = shares.of(instance, { has: node => byOperators.has(node) || isSpare(node) }, only)
     const options = this.options.all.map(({ name, value }) => ({ name, value }))
     const feeds = shares.hasManager(instance) ? this.feeds.all.map(({ name, bundle }) => ({ name, bundle })) : []
     return {
       ...share,
-      nodes: share.nodes.map(node => (spares.has(node.name) ? { ...node, spare: true } : node)),
+      nodes: share.nodes.map(node => (isSpare(node.name) ? { ...node, spare: true } : node)),
       ...(options.length > 0 ? { options } : {}),
       ...(feeds.length > 0 ? { feeds } : {})
     }
-  }
-
-  /** Returns the spares among the nodes of shares; where these are not deployed, those that it would have. */
-  #sparesOf(shares: Shares): ReadonlySet<string> {
-    if (shares === this.#shares) return new Set([...this.#stopped.spares].filter(node => this.isSpare(node)))
-    return new Set(shares.deployment.spares?.filter(node => !this.#stopped.byOperators.has(node)))
   }
 
   /** Returns the desired state of a node; undefined when it is not deployed. */
@@ -195,17 +192,20 @@ export class Cluster {
       this.#configurations.setSpare(node, spare)
       this.#configurations.setElasticChange(change)
     })
-    this.#readStopped()
+    // All of them would take long to read: there are many spares, and many may change at a time.
+    if (this.#configurations.isSpare(node)) this.#stopped.spares.add(node)
+    else this.#stopped.spares.delete(node)
+    this.#elasticChanges.set(elasticKeyOf(change), change)
   }
 
   /** Returns the last change of an elastic group on an instance. */
-  lastChangeOf({ name, instance }: ElasticGroup): ElasticChange | undefined {
-    return this.#elasticChanges.find(change => change.name === name && change.instance === instance)
+  lastChangeOf(group: ElasticGroup): ElasticChange | undefined {
+    return this.#elasticChanges.get(elasticKeyOf(group))
   }
 
   #readStopped(): void {
     this.#stopped = this.#configurations.stopped()
-    this.#elasticChanges = this.#configurations.elasticChanges()
+    this.#elasticChanges = keyed(this.#configurations.elasticChanges())
   }
 
   /** Current or last known addresses of instances, by name. */
@@ -257,3 +257,5 @@ export class Cluster {
     throw new AppError('not_found', 'no such layout is deployed')
   }
 }
+
+const keyed = (changes: readonly ElasticChange[]) => new Map(changes.map(change => [elasticKeyOf(change), change]))

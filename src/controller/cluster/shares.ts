@@ -22,6 +22,7 @@ export class Shares {
   #located: Set<string>
   #held: Set<string>
   #elastic: Map<string, ElasticGroup>
+  #spares: Set<string>
   #earlier: { shares: Shares; untouched: ReadonlySet<string> } | undefined
 
   constructor(deployment: Deployment) {
@@ -29,7 +30,8 @@ export class Shares {
       configuration: { instances, nodes },
       layout,
       located,
-      elastic = []
+      elastic = [],
+      spares
     } = deployment
     this.deployment = deployment
     this.names = instances.map(({ name }) => name).sort(compare)
@@ -40,6 +42,7 @@ export class Shares {
     this.#reachable = new Set(layout.nodes.map(({ name }) => name))
     this.#located = new Set(located)
     this.#held = new Set(deployment.held)
+    this.#spares = new Set(spares)
     this.#elastic = new Map(elastic.flatMap(group => group.nodes.map(node => [node, group] as const)))
   }
 
@@ -56,6 +59,11 @@ export class Shares {
   /** Returns the elastic group that a node is a worker of. */
   elasticGroupOf(node: string): ElasticGroup | undefined {
     return this.#elastic.get(node)
+  }
+
+  /** Returns whether a node is a spare when this is deployed; what becomes of it then is not known here. */
+  isSpare(node: string): boolean {
+    return this.#spares.has(node)
   }
 
   instance(name: string): Instance | undefined {
@@ -81,7 +89,7 @@ export class Shares {
    * Returns an instance's share, without nodes that no other could reach. Nodes in `stopped` are to be stopped. Held are
    * the nodes that are as they were before; where `only` is given, all but these.
    */
-  of(instance: string, stopped: ReadonlySet<string>, only?: ReadonlySet<string>): SentShare {
+  of(instance: string, stopped: Pick<ReadonlySet<string>, 'has'>, only?: ReadonlySet<string>): SentShare {
     const before = only ? undefined : this.#before
     if (before?.untouched.has(instance)) return before.shares.of(instance, stopped)
     // One that is as it was before need not be in the new layout.

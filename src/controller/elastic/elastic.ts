@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { ElasticGroup, ElasticGroupStatus } from '../../../schemas/groups.js'
 import { messageOf } from '../../errors.js'
+import { elasticKeyOf } from '../../groups/elastic.js'
 import type { Caller } from '../../requests/caller.js'
 import type { ElasticChange } from '../../store/configurations.js'
 import { defined, groupBy } from '../../util.js'
@@ -65,7 +66,7 @@ export class Elastic {
   get exhausted(): Exhausted[] {
     return this.#groups.flatMap(group => {
       if (!this.#options.fleet.member(group.instance)) return []
-      const message = this.#watched.get(keyOf(group))?.exhausted
+      const message = this.#watched.get(elasticKeyOf(group))?.exhausted
       return message === undefined ? [] : [{ instance: group.instance, message: `${placeOf(group)}: ${message}` }]
     })
   }
@@ -87,7 +88,7 @@ export class Elastic {
   #look(): void {
     const { cluster, fleet, log, isBusy } = this.#options
     const groups = this.#groups
-    const keys = new Set(groups.map(keyOf))
+    const keys = new Set(groups.map(elasticKeyOf))
     for (const key of this.#watched.keys()) if (!keys.has(key)) this.#watched.delete(key)
     if (isBusy()) return
     const due = groups.filter(group => performance.now() >= this.#endOf(group))
@@ -110,14 +111,14 @@ export class Elastic {
   #putOff(groups: readonly ElasticGroup[]): void {
     const at = performance.now()
     for (const group of groups) {
-      const { sample } = this.#watched.get(keyOf(group)) ?? { sample: new Map() }
-      this.#watched.set(keyOf(group), { at, sample })
+      const { sample } = this.#watched.get(elasticKeyOf(group)) ?? { sample: new Map() }
+      this.#watched.set(elasticKeyOf(group), { at, sample })
     }
   }
 
   /** When the window of a group is over. */
   #endOf(group: ElasticGroup): number {
-    const watched = this.#watched.get(keyOf(group))
+    const watched = this.#watched.get(elasticKeyOf(group))
     return watched ? watched.at + group.workers.window_seconds * 1000 : 0
   }
 
@@ -135,8 +136,8 @@ export class Elastic {
 
   async #judge(group: ElasticGroup, now: Watched): Promise<void> {
     const { cluster, isBusy, act } = this.#options
-    const before = this.#watched.get(keyOf(group))
-    this.#watched.set(keyOf(group), now)
+    const before = this.#watched.get(elasticKeyOf(group))
+    this.#watched.set(elasticKeyOf(group), now)
     // It may have begun, or something else may be deployed, since the question.
     if (isBusy() || !this.#groups.includes(group)) return
     const { workers: limits } = group
@@ -148,7 +149,7 @@ export class Elastic {
     const since = last && time >= last.time ? (time - last.time) / 1000 : undefined
     const verdict = decide({ limits, running, spares }, load, { since, overload: last?.overload })
     if (verdict.action === 'none') {
-      this.#watched.set(keyOf(group), { ...now, ...defined({ exhausted: verdict.exhausted }) })
+      this.#watched.set(elasticKeyOf(group), { ...now, ...defined({ exhausted: verdict.exhausted }) })
       return
     }
     const { name, instance } = group
@@ -163,5 +164,4 @@ export class Elastic {
   }
 }
 
-const keyOf = ({ name, instance }: ElasticGroup) => `${instance} ${name}`
 const placeOf = ({ name, instance }: ElasticGroup) => `${name} on ${instance}`
