@@ -331,7 +331,9 @@ export class Controller {
 
   /** Returns where Prometheus finds the metrics of each node, for a client that reaches the controller like this. */
   metricsTargets(reached: Reached, proxy?: boolean): PrometheusTarget[] {
-    return targetsOf(this.#parts.cluster.deployment, reached, proxy)
+    const { cluster } = this.#parts
+    // Whoever watches would take a spare, which serves nothing, for one that has failed.
+    return targetsOf(cluster.deployment, reached, proxy).filter(({ labels }) => !cluster.isSpare(labels.node))
   }
 
   /** Returns what a node's metrics endpoint serves. Throws `not_found` or `unavailable`. */

@@ -209,7 +209,7 @@ await t.test('a group is not exhausted while its instance is away', async t => {
   world.dropped = 50
   const codes = async () => (await getJson(`${url}/v1/health`)).reasons.map(({ code }: { code: string }) => code)
   await until(async () => (await codes()).includes('elastic_exhausted'), 'it is exhausted')
-  agent.close()
+  await agent.close()
   await until(async () => (await codes()).includes('workers_missing'), 'the instance is away')
   t.notOk((await codes()).includes('elastic_exhausted'))
 })
@@ -238,6 +238,16 @@ await t.test(
     t.match((await second.group())?.running.slice(0, 2), ['w-1', 'w-2'])
   }
 )
+
+await t.test('Prometheus is not told of spares', async t => {
+  const { deploy, ask, url } = await start(t)
+  t.equal((await deploy({ ...quiet, max: 2 })).state, 'succeeded')
+  const targets = async () =>
+    (await getJson(`${url}/v1/prometheus/targets`)).map(({ labels }: { labels: { node: string } }) => labels.node)
+  t.same(await targets(), ['manager', 'w-1'])
+  await ask('start', { nodes: ['w-2'] })
+  t.same(await targets(), ['manager', 'w-1', 'w-2'])
+})
 
 await t.test('what is wrong with it is told by its name', async t => {
   const { ask, url } = await start(t)
