@@ -249,6 +249,19 @@ await t.test('Prometheus is not told of spares', async t => {
   t.same(await targets(), ['manager', 'w-1', 'w-2'])
 })
 
+await t.test('a worker that is in no elastic group any more is not stopped for one', async t => {
+  const { deploy, controller, ask, running } = await start(t)
+  t.equal((await deploy(2)).state, 'succeeded')
+  const change = { name: 'w', instance: 'agent-a', time: 1, reason: 'it was idle' }
+  const { request } = await controller.request('stop', { nodes: ['w-2'] }, { elastic: change })
+  t.match(await controller.waitForRequest(request.reqid, 60), {
+    state: 'failed',
+    results: [{ node: 'w-2', error: 'node w-2 is in no elastic group any more' }]
+  })
+  t.ok(running.has('w-2'))
+  t.equal((await ask('plan')).results.filter(({ data }) => data?.plan && data.plan.action !== 'none').length, 0)
+})
+
 await t.test('what is wrong with it is told by its name', async t => {
   const { ask, url } = await start(t)
   t.match((await ask('stage_configuration', { config: config({ min: 3, max: 2 }) })).results, [
