@@ -85,15 +85,15 @@ export class ConfigurationTable {
   deploy(deployment: Deployment, spares: readonly string[]): void {
     this.#write('deployed', deployment)
     const { configuration, elastic = [], rollout } = deployment
-    const open = JSON.stringify(elastic.flatMap(({ nodes }) => nodes))
-    const isOpen = 'name IN (SELECT value FROM json_each(?))'
-    this.#store.run(`DELETE FROM stopped_nodes WHERE spare = 1 AND ${isOpen}`, open)
     for (const node of spares) this.#store.run('INSERT OR IGNORE INTO stopped_nodes (name, spare) VALUES (?, 1)', node)
-    // Until its end nodes may come back.
+    // Until its end nodes may come back, and may be spares again.
     if (rollout) return
     const names = JSON.stringify(configuration.nodes.map(({ name }) => name))
     this.#store.run('DELETE FROM stopped_nodes WHERE name NOT IN (SELECT value FROM json_each(?))', names)
-    this.#store.run(`DELETE FROM stopped_nodes WHERE spare = 1 AND NOT ${isOpen}`, open)
+    this.#store.run(
+      'DELETE FROM stopped_nodes WHERE spare = 1 AND name NOT IN (SELECT value FROM json_each(?))',
+      JSON.stringify(spares)
+    )
     const places = JSON.stringify(elastic.map(({ name, instance }) => `${instance} ${name}`))
     this.#store.run(
       "DELETE FROM elastic_changes WHERE instance || ' ' || name NOT IN (SELECT value FROM json_each(?))",

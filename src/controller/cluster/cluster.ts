@@ -165,8 +165,10 @@ export class Cluster {
 
   /** Returns whether a node is stopped until its elastic group needs it. */
   isSpare(node: string): boolean {
+    const shares = this.#shares
+    if (!this.#stopped.spares.has(node) || !shares?.elasticGroupOf(node)) return false
     // In a deployment in steps, one that was a spare may be none, and become one again.
-    return this.#stopped.spares.has(node) && this.#shares?.elasticGroupOf(node) !== undefined
+    return !shares.deployment.rollout || shares.isSpare(node)
   }
 
   /** Returns elastic groups as a deployment has them now, with their spares. */

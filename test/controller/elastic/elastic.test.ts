@@ -115,6 +115,10 @@ await t.test('a deployment in steps that is taken back brings back the spares, t
   t.same(namesOf(await group()), ['w-1 w-2', 'w-3'])
   t.same([...running].sort(), ['manager', 'w-1', 'w-2'])
 
+  t.equal((await deploy({ ...quiet, min: 3 }, steps)).state, 'failed')
+  t.same(namesOf(await group()), ['w-1 w-2', 'w-3'], 'also one that its group was to have run')
+  t.same([...running].sort(), ['manager', 'w-1', 'w-2'])
+
   world.broken = ''
   t.equal((await deploy(4, steps)).state, 'succeeded')
   t.equal(await group(), undefined)
