@@ -5,7 +5,7 @@ import type { AssignedNode, Share } from '../../../schemas/agent.js'
 import { captureFindingsMax, type Replay } from '../../../schemas/captures.js'
 import type { Finding } from '../../../schemas/operations.js'
 import { loadsOf, type BundleUse } from '../../bundles/use.js'
-import { messageOf, requestTimedOut } from '../../errors.js'
+import { AppError, messageOf, requestTimedOut } from '../../errors.js'
 import { secretNames, type IsSecret } from '../../security/secret-names.js'
 import { hideHalves, secretsOf } from '../../security/secret-values.js'
 import { describeExit } from '../../supervisor/program.js'
@@ -73,12 +73,13 @@ export class Replays {
     return await this.#sequence.run(async () => {
       let directory: string | undefined
       try {
-        if (signal.aborted) return failed(requestTimedOut)
+        if (signal.aborted) throw givenUp()
         const resolved = await share()
         await mkdir(this.#directory, { recursive: true })
         directory = await mkdtemp(join(this.#directory, 'replay-'))
         return await this.#run(resolved, reading, directory, signal)
       } catch (error) {
+        if (signal.aborted) throw givenUp()
         return failed(messageOf(error))
       } finally {
         if (directory !== undefined) await rm(directory, { recursive: true, force: true })
@@ -115,6 +116,7 @@ export class Replays {
       text => reports.push(text),
       signal
     )
+    if (signal.aborted) throw givenUp()
     const findings = distinct(
       reports.findings().map(({ message, file: where, ...finding }) => ({
         ...finding,
@@ -172,6 +174,7 @@ interface Run {
   used: Pick<Replay, 'seconds' | 'memory_bytes'>
 }
 
+const givenUp = () => new AppError('timeout', requestTimedOut)
 const failed = (error: string): Replay => ({ logs: [], findings: [], error, seconds: 0, memory_bytes: 0 })
 
 /** Returns a node with the options that it has while it reads a capture. */
@@ -192,13 +195,12 @@ function giveWay(pid: number): void {
 
 /** Returns why Zeek has not read the capture to its end; undefined when it has. */
 function whyEnded(
-  { end: { code, by, givenUp }, exceeded }: Run,
+  { end: { code, by, givenUp: why }, exceeded }: Run,
   reports: Reports,
   { agent_capture_timeout: seconds, agent_capture_memory_max: memoryMax }: AgentContext['settings']
 ): string | undefined {
   if (exceeded) return `zeek uses more than ${memoryMax} bytes of memory (agent_capture_memory_max)`
-  if (givenUp === 'abort') return requestTimedOut
-  if (givenUp === 'timeout') return `zeek has not ended within ${seconds} seconds (agent_capture_timeout)`
+  if (why === 'timeout') return `zeek has not ended within ${seconds} seconds (agent_capture_timeout)`
   if (code === 0) return undefined
   const end = describeExit({ code: code ?? undefined, signal: by ?? undefined })
   const error = reports.findings().find(({ level }) => level === 'error')?.message ?? reports.lastLines

@@ -249,7 +249,7 @@ export class Deployer {
     shares: Shares,
     { skips, others, isRequired }: { skips: boolean; others: ReadonlySet<string>; isRequired: boolean },
     task: Task
-  ): Promise<{ failed: ReadonlySet<string>; replayed: Outcome[] } | { answer: Answer }> {
+  ): Promise<{ failed: ReadonlySet<string>; replayed: readonly Outcome[] } | { answer: Answer }> {
     const { fleet, checks } = this.#options
     const nodes = shares.names
       .flatMap(instance => (fleet.member(instance) ? shares.nodes(instance) : []))
@@ -266,11 +266,12 @@ export class Deployer {
     })
     if (failed.size > 0 && !skips) return { answer: { results: [], timedOut: late } }
     const passing = nodes.filter(({ name }) => !failed.has(name))
-    const replayed = task.signal.aborted ? [] : await checks.replay(shares, passing, isRequired, task)
+    if (task.signal.aborted) return { answer: timedOut() }
+    const answer = await checks.replay(shares, passing, isRequired, task)
+    if (answer.results.some(({ success }) => !success)) return { answer }
     // The request has ended: its client would not learn of this deployment.
     if (task.signal.aborted) return { answer: timedOut() }
-    if (replayed.some(({ success }) => !success)) return { answer: { results: replayed } }
-    return { failed: new Set([...others, ...failed]), replayed }
+    return { failed: new Set([...others, ...failed]), replayed: answer.results }
   }
 
   /** Sends each instance its share as soon as it is connected. Resolves with whether one did not answer in time. */

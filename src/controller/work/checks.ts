@@ -1,5 +1,5 @@
 import type { Arguments } from '../../../schemas/api.js'
-import type { ClusterNode, Outcome } from '../../../schemas/types.js'
+import type { ClusterNode } from '../../../schemas/types.js'
 import type { Deployment } from '../../store/configurations.js'
 import { failed, type Answer, type Task } from '../../requests/task.js'
 import { groupBy } from '../../util.js'
@@ -39,7 +39,7 @@ export class Checks {
     const { selected, unknown } = select(selector, plan.configuration)
     const shares = new Shares(plan)
     const failing = new Set<string | undefined>()
-    const timedOut = await this.run(shares, selected, {
+    const late = await this.run(shares, selected, {
       ...task,
       progress: (instance, outcomes) => {
         for (const { node, success } of outcomes) if (!success) failing.add(node)
@@ -47,8 +47,10 @@ export class Checks {
       }
     })
     const passing = selected.filter(({ name }) => !failing.has(name))
-    const replayed = task.signal.aborted ? [] : await this.replay(shares, passing, require === 'captures', task)
-    return { results: [...unknown, ...replayed], timedOut, warnings: this.warnings(shares) }
+    const { results, timedOut = false } = task.signal.aborted
+      ? { results: [] }
+      : await this.replay(shares, passing, require === 'captures', task)
+    return { results: [...unknown, ...results], timedOut: late || timedOut, warnings: this.warnings(shares) }
   }
 
   /** Checks nodes, reporting one outcome each as progress. Resolves with whether an instance did not answer in time. */
@@ -66,8 +68,8 @@ export class Checks {
     )
   }
 
-  /** Has captures read as one of these nodes. Returns the outcome, if there is any. */
-  async replay(shares: Shares, nodes: readonly ClusterNode[], isRequired: boolean, task: Task): Promise<Outcome[]> {
+  /** Has captures read as one of these nodes. Returns the result, if there is any. */
+  async replay(shares: Shares, nodes: readonly ClusterNode[], isRequired: boolean, task: Task): Promise<Answer> {
     return await this.#replays.run(shares, nodes, isRequired, task)
   }
 

@@ -3,7 +3,7 @@ import type { Capture, CaptureResult, Replay } from '../../../schemas/captures.j
 import type { Finding } from '../../../schemas/operations.js'
 import type { ClusterNode, Outcome } from '../../../schemas/types.js'
 import { AppError, messageOf, requestTimedOut } from '../../errors.js'
-import type { Task } from '../../requests/task.js'
+import type { Answer, Task } from '../../requests/task.js'
 import { compare, groupBy } from '../../util.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Shares } from '../cluster/shares.js'
@@ -30,14 +30,16 @@ export class Replays {
   }
 
   /**
-   * Has the captures of shares read as one of these nodes. Returns one outcome, of the instance that has read them; none
-   * where there are no captures and none are required. What is lost fails it where they are required.
+   * Has the captures of shares read as one of these nodes. Returns one result, of the instance that has read them; none
+   * where there are no captures and none are required. What is lost fails it where they are required; what was not read
+   * in time, or was lost with its agent, in any case.
    */
-  async run(shares: Shares, nodes: readonly ClusterNode[], isRequired: boolean, task: Task): Promise<Outcome[]> {
+  async run(shares: Shares, nodes: readonly ClusterNode[], isRequired: boolean, task: Task): Promise<Answer> {
     const { captures = [], bundle } = shares.deployment.configuration
-    const level = isRequired ? 'error' : 'warning'
+    const level: Finding['level'] = isRequired ? 'error' : 'warning'
     if (captures.length === 0 || bundle === undefined) {
-      return isRequired ? [outcomeOf([], [{ level, message: 'require: the configuration has no captures' }])] : []
+      const missing = outcomeOf([], [{ level, message: 'require: the configuration has no captures' }])
+      return { results: isRequired ? [missing] : [] }
     }
     const readers = this.#readers(shares, nodes)
     let why = 'no worker that passes its check is on an instance that is connected'
@@ -46,16 +48,21 @@ export class Replays {
       try {
         const results = await this.#readAll(shares, captures, reader, task)
         const losses = results.flatMap(lossesOf).map((message): Finding => ({ level, message }))
-        return [outcomeOf(results, [...losses, ...results.flatMap(remarksOf)], instance)]
+        return { results: [outcomeOf(results, [...losses, ...results.flatMap(remarksOf)], instance)] }
       } catch (error) {
         if (!isUnknownMethod(error)) {
-          const message = error instanceof AppError && error.code === 'timeout' ? requestTimedOut : messageOf(error)
-          return [outcomeOf([], [{ level, message: `captures were not read: ${message}` }], instance)]
+          const [isLate, isLost] = ['timeout', 'unavailable'].map(
+            code => error instanceof AppError && error.code === code
+          )
+          const message = `captures were not read: ${isLate ? requestTimedOut : messageOf(error)}`
+          const finding = { level: isLate || isLost ? 'error' : level, message } as const
+          return { results: [outcomeOf([], [finding], instance)], timedOut: isLate! }
         }
         why = `the agent of instance ${instance} is of an earlier version`
       }
     }
-    return [outcomeOf([], [{ level, message: `captures cannot be read: ${why}` }], readers[0]?.worker.instance)]
+    const unread = { level, message: `captures cannot be read: ${why}` }
+    return { results: [outcomeOf([], [unread], readers[0]?.worker.instance)] }
   }
 
   /** Returns a worker of each connected instance; those first that can be compared with what is deployed. */

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
+import { AppError } from '../../../src/errors.js'
 import { tarOf } from '../../bundles/tar.js'
 import { startTestController } from '../../support/controller.js'
 import { configurationOf, fakeAgent, manager, never, worker, type FakeAgentOptions } from '../fake-agent.js'
@@ -82,8 +83,26 @@ await t.test('a worker that fails its check reads nothing', async t => {
   t.equal(agents[0]!.count('replay'), 0)
 })
 
-await t.test('what does not end in time changes nothing', async t => {
+await t.test('what does not end in time changes nothing, whoever gives it up', async t => {
+  const late = () => {
+    throw new AppError('timeout', 'request timed out')
+  }
+  for (const replay of [never, late]) {
+    const { ask, agents, controller } = await start(t, [{ name: 'agent-a', handlers: { replay } }])
+    const message = 'captures were not read: request timed out'
+    const { state, results } = await ask('deploy', {}, '?timeout=2')
+    t.equal(state, 'timed_out')
+    if (replay === late) t.match(results, [{ instance: 'agent-a', success: false, error: message }])
+    t.same([agents[0]!.count('deploy'), controller.deployed()], [0, undefined])
+    t.equal((await ask('check', {}, '?timeout=2')).state, 'timed_out')
+  }
+})
+
+await t.test('an agent that is lost while it reads ends the deployment', async t => {
   const { ask, agents, controller } = await start(t, [{ name: 'agent-a', handlers: { replay: never } }])
-  t.equal((await ask('deploy', {}, '?timeout=2')).state, 'timed_out')
-  t.same([agents[0]!.count('deploy'), controller.deployed()], [0, undefined])
+  const asking = ask('deploy')
+  await agents[0]!.question('replay')
+  await agents[0]!.close()
+  t.match(await asking, { state: 'failed', results: [{ error: /^captures were not read: the link is closed/ }] })
+  t.equal(controller.deployed(), undefined)
 })
