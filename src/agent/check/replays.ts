@@ -32,14 +32,20 @@ export interface Reading {
 }
 
 /**
- * Options of a node that reads a capture, over its own: its logs are where it runs, as text, for as long as it runs; it
- * ends with the capture, and listens nowhere.
+ * Options of a node that reads a capture, over its own: its logs are where it runs, as text, for as long as it runs, and
+ * those that a filter rotates are not archived; its stores are there, too, and no node's; it ends with the capture, and
+ * listens nowhere.
  */
 const ofReplay = {
+  'Cluster::default_store_dir': '.',
   'Log::default_logdir': '',
+  'Log::default_rotation_dir': '',
   'Log::default_rotation_interval': '0sec',
+  'Log::default_rotation_postprocessor_cmd': '',
   'Log::default_writer': 'Log::WRITER_ASCII',
   'LogAscii::gzip_level': '0',
+  'LogAscii::meta_prefix': '#',
+  'LogAscii::output_to_stdout': 'F',
   exit_only_after_terminate: 'F',
   'Telemetry::metrics_port': '0/unknown'
 }

@@ -99,6 +99,28 @@ await t.test('it is no node of the cluster, reads no interface, and has others g
   t.ok(Number(rest.at(-1)) >= 10)
 })
 
+await t.test('logs that are rotated and stores stay where it reads, whatever the node has', async t => {
+  const seen = join(directoryOf(t), 'seen')
+  const { replay } = start(t, {
+    bin: zeek(t, `cat "$(echo $ZEEKPATH | cut -d: -f1)/nodes/worker-1/options.zeek" > ${seen}`)
+  })
+  const options = {
+    'Cluster::default_store_dir': '/var/stores',
+    'Log::default_rotation_dir': '/var/log-queue',
+    'Log::default_rotation_postprocessor_cmd': 'archive'
+  }
+  t.equal((await replay(undefined, { options })).error, undefined)
+  const set = [...readFileSync(seen, 'utf8').matchAll(/^redef (\S+) = "(.*)";$/gm)].map(([, name, value]) => [
+    name,
+    value
+  ])
+  t.match(Object.fromEntries(set), {
+    'Cluster::default_store_dir': '.',
+    'Log::default_rotation_dir': /^$/,
+    'Log::default_rotation_postprocessor_cmd': /^$/
+  })
+})
+
 await t.test('what keeps Zeek from reading it is its error', async t => {
   const files = { 'checks/text.pcap': 'no packets at all', 'checks/cut.pcap': pcapOf(2).subarray(0, 100) }
   const { replay, left } = start(t, { files })
