@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
 import type { AssignedNode, Layout, Share } from '../../../schemas/agent.js'
@@ -15,6 +15,7 @@ import { ScriptFiles } from '../../zeek/scripts.js'
 import { writeClusterScripts } from '../nodes/cluster-scripts.js'
 import type { AgentContext } from '../config.js'
 import type { HostProbes } from './host-probes.js'
+import { killLoading, removals } from './leftover-processes.js'
 import type { Own } from './listeners.js'
 import { parse } from './parse.js'
 import { groupsOf, slowestFirst, type Parsed } from './parse-groups.js'
@@ -82,17 +83,8 @@ export class NodeChecks {
   /** Removes what a killed agent has left: processes first, since they would go on for ever. */
   async clean(): Promise<void> {
     if (!(await stat(this.#directory).catch(() => undefined))) return
-    const mark = `ZEEKPATH=${this.#directory}/`
-    for (const pid of await readdir('/proc')) {
-      const environment = /^\d+$/.test(pid) ? await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '') : ''
-      if (!environment.split('\0').some(entry => entry.startsWith(mark))) continue
-      try {
-        process.kill(Number(pid), 'SIGKILL')
-      } catch {
-        // It has ended by itself.
-      }
-    }
-    await rm(this.#directory, { recursive: true, force: true })
+    await killLoading(this.#directory)
+    await rm(this.#directory, { recursive: true, force: true, maxRetries: removals })
   }
 
   /**

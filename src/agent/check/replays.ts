@@ -18,6 +18,7 @@ import { writeClusterScripts } from '../nodes/cluster-scripts.js'
 import { directories } from '../nodes/zeek-program.js'
 import { runGroup, type GroupEnd } from '../run-group.js'
 import { harmless, nameOf } from './check.js'
+import { killLoading, removals } from './leftover-processes.js'
 import { logLines, logSuffix } from './log-lines.js'
 import { MemoryWatch } from './memory-watch.js'
 
@@ -88,7 +89,11 @@ export class Replays {
         if (signal.aborted) throw givenUp()
         return failed(messageOf(error))
       } finally {
-        if (directory !== undefined) await rm(directory, { recursive: true, force: true })
+        if (directory !== undefined) {
+          // A command of a script may have left the group of Zeek, which is over.
+          await killLoading(directory)
+          await rm(directory, { recursive: true, force: true, maxRetries: removals })
+        }
       }
     })
   }

@@ -161,6 +161,17 @@ await t.test('it ends at its limits, with what it has started', async t => {
   t.same(large.left(), [])
 })
 
+await t.test('what Zeek has started ends with it, wherever it is', async t => {
+  const pid = join(directoryOf(t), 'pid')
+  const command = `while :; do echo line >> "$0.$$"; done`
+  const { replay, left } = start(t, {
+    bin: zeek(t, `setsid sh -c '${command}' "$PWD/more" > /dev/null 2>&1 & echo $! > ${pid}; sleep 0.2`)
+  })
+  t.equal((await replay()).error, undefined)
+  await until(() => !existsSync(`/proc/${readFileSync(pid, 'utf8').trim()}`), 'it is gone')
+  t.same(left(), [])
+})
+
 await t.test('it ends with its request, and so does one that waits for its turn', async t => {
   const { replay, left } = start(t, { bin: zeek(t, 'sleep 600') })
   const [first, second] = [new AbortController(), new AbortController()]
