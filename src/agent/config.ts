@@ -152,6 +152,11 @@ export const agentSettings = {
     minimum: 1,
     description: 'memory, in bytes, beyond which zeek is killed while it reads a capture of a check'
   }),
+  agent_capture_disk_max: Count({
+    default: 1_073_741_824,
+    minimum: 1,
+    description: 'bytes of logs and other files beyond which zeek is killed while it reads a capture of a check'
+  }),
   bin: Type.String({ default: 'zeek', minLength: 1, description: 'the zeek executable, a path or a name on the PATH' })
 }
 

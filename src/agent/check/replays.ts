@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, statfs } from 'node:fs/promises'
 import { constants, getPriority, setPriority } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { AssignedNode, Share } from '../../../schemas/agent.js'
@@ -20,7 +20,7 @@ import { runGroup, type GroupEnd } from '../run-group.js'
 import { harmless, nameOf } from './check.js'
 import { killLoading, removals } from './leftover-processes.js'
 import { logLines, logSuffix } from './log-lines.js'
-import { MemoryWatch } from './memory-watch.js'
+import { diskOf, memoryOf, UsageWatch } from './usage.js'
 
 /** Reports of Zeek that are kept until those that say the same are left out: a script may report every packet. */
 const reportsMax = 10 * captureFindingsMax
@@ -152,8 +152,15 @@ export class Replays {
     signal: AbortSignal
   ): Promise<Run> {
     const { agent_capture_timeout: seconds, agent_capture_memory_max: memoryMax } = this.#context.settings
+    const diskMax = await roomFor(where.cwd, this.#context.settings)
     const limit = new AbortController()
-    let watch: MemoryWatch | undefined
+    const exceed = () => limit.abort()
+    const disk = async () => {
+      const now = await diskOf(Buffer.from(where.cwd))
+      return { now, peak: now }
+    }
+    let memory: UsageWatch | undefined
+    const written = new UsageWatch(disk, diskMax, exceed)
     const begun = performance.now()
     try {
       const end = await runGroup(command, {
@@ -164,25 +171,40 @@ export class Replays {
         onOutput,
         onStart: pid => {
           giveWay(pid)
-          watch = new MemoryWatch(pid, memoryMax, () => limit.abort())
+          memory = new UsageWatch(() => memoryOf(pid), memoryMax, exceed)
         }
       })
+      const exceeded = [
+        ...(memory?.exceeded === true
+          ? [`uses more than ${memoryMax} bytes of memory (agent_capture_memory_max)`]
+          : []),
+        ...(written.exceeded
+          ? [`writes more than ${diskMax} bytes (agent_capture_disk_max, or half of what is free)`]
+          : [])
+      ]
       return {
         end,
-        exceeded: watch?.exceeded ?? false,
-        used: { seconds: Math.round(performance.now() - begun) / 1000, memory_bytes: watch?.peak ?? 0 }
+        exceeded: exceeded[0],
+        used: { seconds: Math.round(performance.now() - begun) / 1000, memory_bytes: memory?.peak ?? 0 }
       }
     } finally {
-      watch?.close()
+      memory?.close()
+      written.close()
     }
   }
 }
 
 interface Run {
   end: GroupEnd
-  /** Whether it used more memory than it may. */
-  exceeded: boolean
+  /** The limit that it has exceeded, if it has. */
+  exceeded: string | undefined
   used: Pick<Replay, 'seconds' | 'memory_bytes'>
+}
+
+/** Returns how many bytes may be written in a directory: never so much that the nodes of this host have no room. */
+async function roomFor(directory: string, { agent_capture_disk_max: max }: AgentContext['settings']): Promise<number> {
+  const { bavail, bsize } = await statfs(directory)
+  return Math.min(max, Math.floor((bavail * bsize) / 2))
 }
 
 const givenUp = () => new AppError('timeout', requestTimedOut)
@@ -208,9 +230,9 @@ function giveWay(pid: number): void {
 function whyEnded(
   { end: { code, by, givenUp: why }, exceeded }: Run,
   reports: Reports,
-  { agent_capture_timeout: seconds, agent_capture_memory_max: memoryMax }: AgentContext['settings']
+  { agent_capture_timeout: seconds }: AgentContext['settings']
 ): string | undefined {
-  if (exceeded) return `zeek uses more than ${memoryMax} bytes of memory (agent_capture_memory_max)`
+  if (exceeded !== undefined) return `zeek ${exceeded}`
   if (why === 'timeout') return `zeek has not ended within ${seconds} seconds (agent_capture_timeout)`
   if (code === 0) return undefined
   const end = describeExit({ code: code ?? undefined, signal: by ?? undefined })

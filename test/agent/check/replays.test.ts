@@ -161,6 +161,28 @@ await t.test('it ends at its limits, with what it has started', async t => {
   t.same(large.left(), [])
 })
 
+await t.test('what a script of zeek has started counts as its memory', async t => {
+  const bin = zeek(t, `${standIn} "$@" & wait`)
+  const { replay } = start(t, { bin, flags: { 'agent-capture-memory-max': '20000000' } })
+  t.match(
+    (await replay(undefined, { env: { STAND_IN: 'hang' } })).error,
+    /^zeek uses more than 20000000 bytes of memory/
+  )
+})
+
+await t.test('it writes no more than it may, wherever in its directory, and however it is called', async t => {
+  const flags = { 'agent-capture-disk-max': '3000000', 'agent-capture-timeout': '30' }
+  const many = 'for i in $(seq 1000); do : > $i.txt; done; sleep 60'
+  for (const script of ['yes > conn.log', 'mkdir more; yes > more/$(printf "\\377")', many]) {
+    const { replay, left } = start(t, { bin: zeek(t, script), flags })
+    t.equal(
+      (await replay()).error,
+      'zeek writes more than 3000000 bytes (agent_capture_disk_max, or half of what is free)'
+    )
+    t.same(left(), [])
+  }
+})
+
 await t.test('what Zeek has started ends with it, wherever it is', async t => {
   const pid = join(directoryOf(t), 'pid')
   const command = `while :; do echo line >> "$0.$$"; done`
