@@ -138,7 +138,7 @@ export class Replays {
     const error = whyEnded(run, reports, settings)
     return {
       ...run.used,
-      logs: await logLines(logs),
+      logs: await logLines(logs, signal),
       findings,
       ...(error === undefined ? {} : { error: hideHalves(error, secrets) })
     }

@@ -183,6 +183,23 @@ await t.test('it writes no more than it may, wherever in its directory, and howe
   }
 })
 
+await t.test('only files are logs, and any name is one', async t => {
+  const script =
+    'mkdir a.log; mkfifo b.log; ln -s /dev/zero c.log; echo 1 > "$(printf "d\\377").log"; echo 1 > "e f.log"'
+  t.match(await start(t, { bin: zeek(t, script) }).replay(), {
+    error: undefined,
+    logs: [
+      { log: 'd\ufffd', lines: 1 },
+      { log: 'e f', lines: 1 }
+    ]
+  })
+})
+
+await t.test('logs that cannot all be told are an error: one that is left out would look lost', async t => {
+  const { replay } = start(t, { bin: zeek(t, 'for i in $(seq 1001); do echo 1 > $i.log; done') })
+  t.match(await replay(), { error: 'zeek has written 1001 logs: 1000 can be compared', logs: [] })
+})
+
 await t.test('what Zeek has started ends with it, wherever it is', async t => {
   const pid = join(directoryOf(t), 'pid')
   const command = `while :; do echo line >> "$0.$$"; done`
