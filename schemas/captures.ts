@@ -81,6 +81,9 @@ export const CaptureResult = Type.Object(
       description: 'What Zeek has reported, and not before.'
     }),
     error: Type.Optional(Text(8192, { description: 'Why Zeek has not read it to its end.' })),
+    error_before: Type.Optional(
+      Text(8192, { description: 'Why Zeek has not with what is deployed: nothing is compared with that.' })
+    ),
     seconds: Seconds('How long it has taken.'),
     seconds_before: Type.Optional(Seconds('How long with what is deployed.')),
     memory_bytes: Count('The most memory that it has used.'),

@@ -2049,6 +2049,8 @@ export interface components {
             findings: components["schemas"]["Finding"][];
             /** @description Why Zeek has not read it to its end. */
             error?: string;
+            /** @description Why Zeek has not with what is deployed: nothing is compared with that. */
+            error_before?: string;
             /** @description How long it has taken. */
             seconds: number;
             /** @description How long with what is deployed. */

@@ -1,6 +1,6 @@
 import type { Capture, CaptureResult, LogLines, Replay } from '../../../schemas/captures.js'
 import type { Finding } from '../../../schemas/operations.js'
-import { compare } from '../../util.js'
+import { compare, defined } from '../../util.js'
 
 /** Logs of Zeek's own working: how many lines they have says nothing of what it sees. */
 const ofZeekItself = new Set([
@@ -31,7 +31,7 @@ export function compareReplays({ file, expected = {} }: Capture, now: Replay, be
     file,
     logs: linesOf(expected, now, earlier),
     findings: now.findings.filter(finding => !known.has(textOf(finding))),
-    ...(now.error === undefined ? {} : { error: now.error }),
+    ...defined({ error: now.error, error_before: before?.error }),
     seconds: now.seconds,
     ...(earlier ? { seconds_before: earlier.seconds } : {}),
     memory_bytes: now.memory_bytes,
@@ -64,9 +64,17 @@ export function lossesOf({ file, logs, error }: CaptureResult): string[] {
 }
 
 /** Returns what else someone should look at. */
-export function remarksOf({ file, logs, findings, error, ...used }: CaptureResult): Finding[] {
+export function remarksOf({
+  file,
+  logs,
+  findings,
+  error,
+  error_before: errorBefore,
+  ...used
+}: CaptureResult): Finding[] {
   const others = logs.filter(({ now, expected }) => error === undefined && expected !== undefined && now > expected)
   return [
+    ...(errorBefore === undefined ? [] : [warning(`${file}: not compared with what is deployed: ${errorBefore}`)]),
     ...others.map(lines => warning(`${file}: ${lines.log}.log has ${countsOf(lines)}`)),
     ...findings
       .filter(({ message }) => error?.endsWith(message) !== true)
