@@ -51,6 +51,8 @@ export class Content {
   #directory: string
   #work = new Sequence()
   #current: BundleUse | undefined
+  /** Bundles that jobs need, as often as they do. */
+  #held: string[] = []
 
   constructor(directory: string) {
     this.#directory = directory
@@ -116,6 +118,16 @@ export class Content {
     })
   }
 
+  /** Does a job during which bundles stay here, once they are, whoever drops them: what is checked nobody uses yet. */
+  async holding<T>(ids: readonly string[], job: () => Promise<T>): Promise<T> {
+    this.#held.push(...ids)
+    try {
+      return await job()
+    } finally {
+      for (const id of ids) this.#held.splice(this.#held.indexOf(id), 1)
+    }
+  }
+
   /**
    * Removes bundles that nobody uses, and what was interrupted; but for the fetch that was interrupted last, which goes on
    * where it was: an agent that comes back gets the share of before first.
@@ -127,7 +139,8 @@ export class Content {
       const last = await this.#lastFetch(names)
       for (const name of names) {
         const id = /^[0-9a-f]{64}/.exec(name)?.[0]
-        if (id !== undefined && id !== used && !kept.includes(id) && name !== last) await this.#remove(name)
+        if (id === undefined || id === used || name === last) continue
+        if (!kept.includes(id) && !this.#held.includes(id)) await this.#remove(name)
       }
     })
   }

@@ -14,7 +14,7 @@ import { diagnose } from './outputs/diagnosis.js'
 import type { HostProbes } from './check/host-probes.js'
 import type { LocalInstance } from './stats/instance.js'
 import type { StatsHistory } from './stats/history.js'
-import type { Lacking, NodeTable } from './nodes/node-table.js'
+import { bundlesOf, type Lacking, type NodeTable } from './nodes/node-table.js'
 import { getNodeOutput } from './outputs/outputs.js'
 import { withProgress } from './nodes/progress.js'
 import type { Sampler } from './stats/sampler.js'
@@ -85,22 +85,24 @@ export function methodsOf({
     },
     plan: async ({ share, ...how }, { link, signal }) => await table.plan(share, lackingFrom(link, signal), how),
     check: async ({ share, nodes, processes }, { signal, link }) =>
-      await checks.check(
-        await table.resolveShare(share, lackingFrom(link, signal)),
-        nodes,
-        () => ownOf(table, processes),
-        signal
+      await table.content.holding(bundlesOf(share), async () =>
+        checks.check(
+          await table.resolveShare(share, lackingFrom(link, signal)),
+          nodes,
+          () => ownOf(table, processes),
+          signal
+        )
       ),
-    replay: async ({ share, ...what }, { signal, link }) =>
-      await replays.replay(
-        async () => {
-          const lacking = lackingFrom(link, signal)
-          await table.content.ensure(what.bundle, lacking.bundles)
-          return await table.resolveShare(share, lacking)
-        },
-        what,
-        signal
-      ),
+    replay: async ({ share, ...what }, { signal, link }) => {
+      const resolved = async () => {
+        const lacking = lackingFrom(link, signal)
+        await table.content.ensure(what.bundle, lacking.bundles)
+        return await table.resolveShare(share, lacking)
+      }
+      return await table.content.holding([what.bundle, ...bundlesOf(share)], () =>
+        replays.replay(resolved, what, signal)
+      )
+    },
     get_taken_ports: async ({ host: address, processes }) => ({
       ports: await takenPorts(host, address, () => ownOf(table, processes))
     }),

@@ -123,6 +123,28 @@ await t.test('bundles that nobody uses are removed', async t => {
   t.notOk(existsSync(join(directory, 'current')))
 })
 
+await t.test('a bundle that a job needs is not removed before its end', async t => {
+  const content = new Content(directoryOf(t))
+  const { id, source } = bundleOf({ 'scripts/x': '1' })
+  const isThere = async () =>
+    await content.look(id).then(
+      () => true,
+      () => false
+    )
+  await content.holding([id], async () => {
+    await content.ensure(id, source)
+    await t.rejects(
+      content.holding([id], async () => {
+        throw new Error('another one that needs it has failed')
+      })
+    )
+    await content.drop([])
+    t.ok(await isThere())
+  })
+  await content.drop([])
+  t.notOk(await isThere())
+})
+
 await t.test('of what was interrupted the last fetch is kept for a day', async t => {
   const directory = directoryOf(t)
   const content = new Content(directory)

@@ -52,7 +52,7 @@ export interface Lacking {
 }
 
 /** Returns the ids of the bundles that nodes of a share use. */
-const bundlesOf = ({ bundle, feeds = [] }: Pick<SentShare, 'bundle' | 'feeds'>): string[] => [
+export const bundlesOf = ({ bundle, feeds = [] }: Pick<SentShare, 'bundle' | 'feeds'>): string[] => [
   ...(bundle === undefined ? [] : [bundle]),
   ...feeds.map(feed => feed.bundle)
 ]
