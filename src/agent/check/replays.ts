@@ -7,7 +7,7 @@ import type { Finding } from '../../../schemas/operations.js'
 import { loadsOf, type BundleUse } from '../../bundles/use.js'
 import { AppError, messageOf, requestTimedOut } from '../../errors.js'
 import { secretNames, type IsSecret } from '../../security/secret-names.js'
-import { hideHalves, secretsOf } from '../../security/secret-values.js'
+import { hide, hideHalves, secretsOf } from '../../security/secret-values.js'
 import { describeExit } from '../../supervisor/program.js'
 import { Sequence } from '../../util.js'
 import { renderEnvironment, renderReplay } from '../../zeek/command.js'
@@ -140,7 +140,7 @@ export class Replays {
       ...run.used,
       logs: await logLines(logs, signal),
       findings,
-      ...(error === undefined ? {} : { error: hideHalves(error, secrets) })
+      ...(error === undefined ? {} : { error: hideInLines(error, secrets) })
     }
   }
 
@@ -238,6 +238,14 @@ function whyEnded(
   const end = describeExit({ code: code ?? undefined, signal: by ?? undefined })
   const error = reports.findings().find(({ level }) => level === 'error')?.message ?? reports.lastLines
   return [`zeek ${/^killed/.test(end) ? 'was ' : ''}${end}`, error].filter(part => part !== '').join(': ')
+}
+
+/** Returns a text of several lines, each of which may have been cut, with secrets masked. */
+function hideInLines(text: string, secrets: readonly string[]): string {
+  return hide(text, secrets)
+    .split('\n')
+    .map(line => hideHalves(line, secrets))
+    .join('\n')
 }
 
 /** Returns findings without those that say the same: what a script reports, it may report of every packet. */

@@ -161,6 +161,13 @@ await t.test('it ends at its limits, with what it has started', async t => {
   t.same(large.left(), [])
 })
 
+await t.test('half of a secret in a line that was cut is not told either', async t => {
+  const { replay } = start(t, { bin: zeek(t, `printf '%4090sverysecret\\nthe end\\n' '' >&2; exit 1`) })
+  const { error } = await replay(undefined, { options: { 'Demo::api_key': 'verysecret' } })
+  t.match(error, /\*{8}\nthe end$/)
+  t.notMatch(error, 'verys')
+})
+
 await t.test('what a script of zeek has started counts as its memory', async t => {
   const bin = zeek(t, `${standIn} "$@" & wait`)
   const { replay } = start(t, { bin, flags: { 'agent-capture-memory-max': '20000000' } })
