@@ -68,7 +68,7 @@ export const revisionRoutes: FastifyPluginAsyncTypebox<{
         tags,
         summary: 'Compare a revision with an earlier one',
         description:
-          'Instances, nodes and groups as they were staged, by their names, and the files of the bundles, small texts with a unified diff. A secret of the configuration that differs is told, and masked; texts are shown as they are.',
+          'Instances, nodes, groups and captures as they were staged, by their names, and the files of the bundles, small texts with a unified diff. A secret of the configuration that differs is told, and masked; texts are shown as they are.',
         params,
         querystring: Type.Object(
           { from: Type.Optional({ ...RevisionNumber, description: 'The earlier one; the one before, if not given.' }) },

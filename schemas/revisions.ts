@@ -5,7 +5,6 @@ import {
   Cursor,
   DeploymentComment,
   ListOf,
-  Name,
   Next,
   Ref,
   reqidExample,
@@ -13,7 +12,7 @@ import {
   RevisionNumber,
   Time
 } from './basics.js'
-import { BundleDifference, BundleId } from './bundles.js'
+import { BundleDifference, BundleId, bundlePath } from './bundles.js'
 import { ClusterConfiguration } from './types.js'
 
 const known = {
@@ -100,12 +99,15 @@ export const FieldChange = Type.Object(
 )
 export type FieldChange = Static<typeof FieldChange>
 
+/** A capture has the name of its file. */
+const PartName = Type.String({ maxLength: bundlePath.bytes, examples: ['worker-1'] })
+
 export const PartChange = Type.Object(
-  { name: Name, fields: ListOf(FieldChange, { description: 'Sorted by name.' }) },
+  { name: PartName, fields: ListOf(FieldChange, { description: 'Sorted by name.' }) },
   {
     $id: 'PartChange',
     ...closed,
-    description: 'An instance, a node or a group of both revisions, with what is different in it.',
+    description: 'An instance, a node, a group or a capture of both revisions, with what is different in it.',
     examples: [{ name: 'worker-1', fields: FieldChange.examples }]
   }
 )
@@ -113,14 +115,15 @@ export type PartChange = Static<typeof PartChange>
 
 export const PartDifference = Type.Object(
   {
-    added: Type.Array(Name, { description: 'Names of those that only the later revision has.' }),
-    removed: Type.Array(Name, { description: 'Names of those that only the earlier revision has.' }),
+    added: Type.Array(PartName, { description: 'Names of those that only the later revision has.' }),
+    removed: Type.Array(PartName, { description: 'Names of those that only the earlier revision has.' }),
     changed: ListOf(PartChange)
   },
   {
     $id: 'PartDifference',
     ...closed,
-    description: 'What is different between the instances, the nodes or the groups of two revisions, sorted by name.',
+    description:
+      'What is different between the instances, the nodes, the groups or the captures of two revisions, sorted by name.',
     examples: [{ added: ['worker-2'], removed: [], changed: PartChange.examples }]
   }
 )
@@ -132,7 +135,8 @@ const nothing = { added: [], removed: [], changed: [] }
 export const configurationDifference = {
   instances: Ref(PartDifference),
   nodes: Ref(PartDifference),
-  groups: Ref(PartDifference)
+  groups: Ref(PartDifference),
+  captures: Type.Optional({ ...Ref(PartDifference), description: 'By file. Absent where neither has captures.' })
 }
 
 export const RevisionDifference = Type.Object(

@@ -6,9 +6,10 @@ import type { Schema } from './types.js'
 export type Revision = Schema['Revision']
 export type RevisionDifference = Schema['RevisionDifference']
 
-const parts = { instances: 'instance', nodes: 'node', groups: 'group' } as const
+const parts = { instances: 'instance', nodes: 'node', groups: 'group', captures: 'capture' } as const
+const nothing = { added: [], removed: [], changed: [] }
 
-/** An instance, a node or a group that only one of two revisions has; or a field of one that both have. */
+/** An instance, a node, a group or a capture that only one of two revisions has; or a field of one that both have. */
 export interface PartChange {
   kind: 'added' | 'removed' | 'changed'
   /** For example `node`. */
@@ -20,10 +21,10 @@ export interface PartChange {
   change: string
 }
 
-/** Returns what is different between two revisions but for their bundles: instances, nodes, groups, each by name. */
+/** Returns what is different between two revisions but for their bundles: instances, nodes, groups, captures, each by name. */
 export function changesOf(difference: RevisionDifference): PartChange[] {
   return Object.entries(parts).flatMap(([list, noun]) => {
-    const { added, removed, changed } = difference[list as keyof typeof parts]
+    const { added, removed, changed } = difference[list as keyof typeof parts] ?? nothing
     const whole = (kind: 'added' | 'removed') => (name: string) => ({ kind, noun, name, field: '', change: kind })
     const ofFields = changed.flatMap(({ name, fields }) =>
       fields.map(({ field, before = 'none', after = 'none' }): PartChange => {
@@ -38,7 +39,7 @@ export function changesOf(difference: RevisionDifference): PartChange[] {
 /** Returns how much is different, as `1 node added, 2 nodes changed, another bundle.` */
 export function summaryOf({ from, to, bundle, ...difference }: RevisionDifference): string {
   const counts = [
-    ...Object.entries(parts).map(([list, noun]) => [noun, difference[list as keyof typeof parts]] as const),
+    ...Object.entries(parts).map(([list, noun]) => [noun, difference[list as keyof typeof parts] ?? nothing] as const),
     ...(bundle ? [['file', bundle] as const] : [])
   ].flatMap(([noun, kinds]) =>
     (['added', 'removed', 'changed'] as const).flatMap(kind =>

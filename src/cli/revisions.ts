@@ -120,7 +120,7 @@ function defineDiff(command: Parent, io: Io): void {
         .command('diff')
         .summary('compare a revision with an earlier one')
         .description(
-          'Tells which instances, nodes, groups and files of the bundle a revision has more (+), less (-), and otherwise (~) than an earlier one, and what is different in files that are small texts. Secrets of configurations are masked; texts are shown as they are. Ends with 1 where anything differs.'
+          'Tells which instances, nodes, groups, captures and files of the bundle a revision has more (+), less (-), and otherwise (~) than an earlier one, and what is different in files that are small texts. Secrets of configurations are masked; texts are shown as they are. Ends with 1 where anything differs.'
         )
         .argument('<revision>', 'its number', wholeFrom(1))
         .option('--from <number>', 'the earlier one; default: the one before', wholeFrom(1))
@@ -192,13 +192,14 @@ async function differenceOf({ api, signal }: Session, revision: number, from?: n
   return data!
 }
 
-const parts = ['instances', 'nodes', 'groups'] as const
-const singular = { instances: 'instance', nodes: 'node', groups: 'group' }
+const parts = ['instances', 'nodes', 'groups', 'captures'] as const
+const singular = { instances: 'instance', nodes: 'node', groups: 'group', captures: 'capture' }
+const nothing = { added: [], removed: [], changed: [] }
 
 /** Returns how much differs, in a line. */
 function countsOf({ from, to, bundle, ...difference }: Difference): string {
   const all = [
-    ...parts.map(part => [singular[part], difference[part]] as const),
+    ...parts.map(part => [singular[part], difference[part] ?? nothing] as const),
     ...(bundle ? ([['file', bundle]] as const) : [])
   ]
   const counts = all.flatMap(([noun, kinds]) =>
@@ -217,10 +218,10 @@ function countsOf({ from, to, bundle, ...difference }: Difference): string {
 function linesOf({ from, to, bundle, ...difference }: Difference, screen: Screen): string[] {
   const { style } = screen
   const ofParts = parts.flatMap(part => {
-    const [{ added, removed, changed }, noun] = [difference[part], singular[part]]
+    const [{ added, removed, changed }, noun] = [difference[part] ?? nothing, singular[part]]
     return [
-      ...removed.map(name => style('bad', `- ${noun} ${name}`)),
-      ...added.map(name => style('good', `+ ${noun} ${name}`)),
+      ...removed.map(name => style('bad', printableLine(`- ${noun} ${name}`))),
+      ...added.map(name => style('good', printableLine(`+ ${noun} ${name}`))),
       ...changed.flatMap(({ name, fields }) =>
         fields.map(({ field, before = 'none', after = 'none' }) =>
           printableLine(`~ ${noun} ${name} ${field}: ${before} -> ${after}`)

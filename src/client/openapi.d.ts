@@ -725,7 +725,7 @@ export interface paths {
         };
         /**
          * Compare a revision with an earlier one
-         * @description Instances, nodes and groups as they were staged, by their names, and the files of the bundles, small texts with a unified diff. A secret of the configuration that differs is told, and masked; texts are shown as they are.
+         * @description Instances, nodes, groups and captures as they were staged, by their names, and the files of the bundles, small texts with a unified diff. A secret of the configuration that differs is told, and masked; texts are shown as they are.
          */
         get: operations["diff_revision"];
         put?: never;
@@ -4274,7 +4274,7 @@ export interface components {
             after?: string;
         };
         /**
-         * @description An instance, a node or a group of both revisions, with what is different in it.
+         * @description An instance, a node, a group or a capture of both revisions, with what is different in it.
          * @example {
          *       "name": "worker-1",
          *       "fields": [
@@ -4287,16 +4287,13 @@ export interface components {
          *     }
          */
         PartChange: {
-            /**
-             * @description The name of an instance or a node.
-             * @example worker-1
-             */
+            /** @example worker-1 */
             name: string;
             /** @description Sorted by name. */
             fields: components["schemas"]["FieldChange"][];
         };
         /**
-         * @description What is different between the instances, the nodes or the groups of two revisions, sorted by name.
+         * @description What is different between the instances, the nodes, the groups or the captures of two revisions, sorted by name.
          * @example {
          *       "added": [
          *         "worker-2"
@@ -4386,6 +4383,7 @@ export interface components {
             instances: components["schemas"]["PartDifference"];
             nodes: components["schemas"]["PartDifference"];
             groups: components["schemas"]["PartDifference"];
+            captures?: components["schemas"]["PartDifference"];
             bundle?: components["schemas"]["BundleDifference"];
         };
         /**

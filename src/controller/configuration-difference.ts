@@ -5,11 +5,11 @@ import { looksSecret, type IsSecret } from '../security/secret-names.js'
 import { mask } from '../security/secrets.js'
 import { compare } from '../util.js'
 
-/** The parts of a configuration that have names. */
-type Parts = Pick<ClusterConfiguration, 'instances' | 'nodes' | 'groups'>
+/** The parts of a configuration that have names; captures have files. */
+type Parts = Pick<ClusterConfiguration, 'instances' | 'nodes' | 'groups' | 'captures'>
 
 /** Fields that are maps: their members are compared one by one. */
-const maps = ['env', 'labels', 'options'] as const
+const maps = ['env', 'expected', 'labels', 'options'] as const
 /** Those of them whose members can be secret. */
 const keepers: readonly string[] = ['env', 'options']
 
@@ -22,10 +22,14 @@ export function configurationDifference(
   after: Parts,
   isSecret: IsSecret = looksSecret
 ): Pick<RevisionDifference, keyof Parts> {
+  const [earlier, later] = [before, after].map(({ captures }) =>
+    captures?.map(({ file: name, ...capture }) => ({ name, ...capture }))
+  )
   return {
     instances: differenceOf(before.instances, after.instances, isSecret),
     nodes: differenceOf(before.nodes, after.nodes, isSecret),
-    groups: differenceOf(before.groups ?? [], after.groups ?? [], isSecret)
+    groups: differenceOf(before.groups ?? [], after.groups ?? [], isSecret),
+    ...(earlier || later ? { captures: differenceOf(earlier ?? [], later ?? [], isSecret) } : {})
   }
 }
 

@@ -171,3 +171,25 @@ await t.test('a secret that differs is told, and masked, of nodes and groups', a
     { name: 'g', fields: [{ field: 'options.A::password', before: masked, after: masked }] }
   ])
 })
+
+await t.test('captures are told by their files, what is expected log by log', async t => {
+  const none = of(node({}))
+  const http = { file: 'checks/http.pcap', expected: { conn: 34, http: 12 } }
+  const some = { ...none, captures: [http, { file: 'checks/dns.pcap' }] }
+  const other = { ...none, captures: [{ ...http, expected: { conn: 34, http: 11, dns: 1 } }] }
+  t.notOk('captures' in configurationDifference(none, none))
+  t.match(configurationDifference(none, some), { captures: { added: ['checks/dns.pcap', http.file], removed: [] } })
+  t.strictSame(configurationDifference(some, other).captures, {
+    added: [],
+    removed: ['checks/dns.pcap'],
+    changed: [
+      {
+        name: http.file,
+        fields: [
+          { field: 'expected.dns', after: '1' },
+          { field: 'expected.http', before: '12', after: '11' }
+        ]
+      }
+    ]
+  })
+})
