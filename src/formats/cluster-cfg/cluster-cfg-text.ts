@@ -42,11 +42,13 @@ function nodeLines(node: ClusterNode): string[] {
  * Returns the configuration as zeek-client writes it, sorted by name, without its id. Names must be unique. What that
  * format cannot express is in `options`, `memory_max`, `nice` and `load_local`, which zeek-client ignores, and in comments.
  */
-export function formatClusterCfg({ instances, nodes }: ClusterConfigurationInput): string {
+export function formatClusterCfg({ instances, nodes, bundle, captures = [] }: ClusterConfigurationInput): string {
+  const lost = [...(bundle === undefined ? [] : ['bundle']), ...(captures.length > 0 ? ['captures'] : [])]
   const sections = [...nodes].sort(byName).map(node => [`[${sectionOfNode(node.name)}]`, ...nodeLines(node)])
   // Without this section, nodes would declare their instances.
   if (instances.length > 0 || nodes.length > 0) {
     sections.unshift(['[instances]', ...[...instances].sort(byName).flatMap(instanceLines)])
   }
+  if (lost.length > 0) sections.unshift([`# This format has no place for: ${lost.join(', ')}.`])
   return sections.map(lines => `${lines.join('\n')}\n\n`).join('')
 }

@@ -167,6 +167,11 @@ await t.test('each key has its type; what is empty is absent', async t => {
   t.same(await keysOf('env =', '  A=1', '', '  B=2'), { env: { A: '1', B: '2' } })
 })
 
+await t.test('what has no place is told', async t => {
+  const configuration = { instances: [{ name: 'a' }], nodes: [], bundle: 'site', captures: [{ file: 'checks/a.pcap' }] }
+  t.equal(formatClusterCfg(configuration), '# This format has no place for: bundle, captures.\n\n[instances]\na\n\n')
+})
+
 await t.test('roles are known in any case, with a scope, and under the name of type', async t => {
   for (const role of clusterRoles) {
     for (const text of [role, role.toLowerCase(), `Supervisor::${role}`, `ClusterRole.${role}`]) {
