@@ -47,9 +47,12 @@ export class Checks {
       }
     })
     const passing = selected.filter(({ name }) => !failing.has(name))
-    const { results, timedOut = false } = task.signal.aborted
-      ? { results: [] }
-      : await this.replay(shares, passing, require === 'captures', task)
+    // Who checks managers alone does not ask for captures.
+    const isWanted = require !== undefined || selected.some(({ role }) => role === 'WORKER')
+    const { results, timedOut = false } =
+      task.signal.aborted || !isWanted
+        ? { results: [] }
+        : await this.replay(shares, passing, require === 'captures', task)
     return { results: [...unknown, ...results], timedOut: late || timedOut, warnings: this.warnings(shares) }
   }
 

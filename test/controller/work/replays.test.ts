@@ -81,6 +81,7 @@ await t.test('a worker that fails its check reads nothing', async t => {
     { data: { findings: [{ message: /^captures cannot be read: no worker that passes its check is on an instance/ }] } }
   ])
   t.equal(agents[0]!.count('replay'), 0)
+  t.same(ofCaptures((await ask('check', { roles: ['MANAGER'] })).results), [], 'nor does one that was not meant')
 })
 
 await t.test('what does not end in time changes nothing, whoever gives it up', async t => {
