@@ -70,16 +70,7 @@ export function renderReplay(
   executable: string,
   loads: readonly string[] = node.scripts ?? []
 ): string[] {
-  return [
-    executable,
-    '-C',
-    '-r',
-    capture,
-    defaultsScript,
-    ...loads,
-    nodeScript,
-    ...optionsCode(node)
-  ]
+  return [executable, '-C', '-r', capture, defaultsScript, ...loads, nodeScript, ...optionsCode(node)]
 }
 
 export interface ZeekPaths {
