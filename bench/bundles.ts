@@ -104,19 +104,19 @@ export const bench: Bench = async function* ({ quick, say }) {
     const names = ['host-1', 'host-2', 'host-3']
     const hosts = names.map(name => startAgent(name, join(directory, name), controller.agentPort))
     try {
-      const without = { ...clusterOf(names.length, 'without', { each: 3 }) }
+      const { nodes } = clusterOf(names.length, 'without', { each: 3 })
       const config = {
         instances: names.map(name => ({ name })),
-        nodes: without.nodes.map(({ instance, interface: _interface, ...node }) => ({
+        nodes: nodes.map(({ instance, interface: _interface, ...node }) => ({
           ...node,
           instance: names[Number(instance.slice('sensor-'.length)) - 1]!,
           ...(node.role === 'WORKER' ? { interface: 'lo' } : {})
         }))
       }
       const times: Record<'with' | 'without', number[]> = { with: [], without: [] }
-      for (const kind of ['without', 'with'] as const) {
+      for (const kind of ['without', 'with', 'without', 'with'] as const) {
         await redeploy(controller, kind === 'with' ? { ...config, bundle: id } : config)
-        for (let round = 0; round < (quick ? 1 : 5); round++) times[kind].push(await redeploy(controller))
+        for (let round = 0; round < (quick ? 1 : 6); round++) times[kind].push(await redeploy(controller))
       }
       yield {
         what: `a deployment that changes nothing, with ${megabytes} MB at each of three hosts`,

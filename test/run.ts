@@ -38,7 +38,15 @@ const { values, positionals } = parseArgs({
 const timeoutSeconds = Number(values.timeout)
 
 /** Those first that take long, a process for each folder of theirs; others share one with the folders that they are in. */
-const long = ['test/flow', 'test/demo', 'test/server', 'test/controller', 'test/agent', 'test/supervisor']
+const long = [
+  'test/console',
+  'test/flow',
+  'test/demo',
+  'test/server',
+  'test/controller',
+  'test/agent',
+  'test/supervisor'
+]
 const rank = (file: string) => (long.findIndex(folder => file.startsWith(folder)) + long.length + 1) % (long.length + 1)
 
 /** Files that one process runs. */
