@@ -99,8 +99,9 @@ export class Origins {
 
   /** Returns in words which files of a process have changed since it was started. */
   async #changed(node: AssignedNode, program: Program, { origin, invocation }: UnitStatus): Promise<string[]> {
-    const before = await actualOrigin(origin as Origin | undefined, program.cwd, invocation)
-    return differences(before, await this.of(node, program, before?.passedOver))
+    const before = origin as Origin | undefined
+    const without = await passedOver(before, program.cwd, invocation)
+    return differences(before, await this.of(node, program, without), without)
   }
 
   /**
@@ -116,8 +117,7 @@ export class Origins {
     }
     return (
       await Promise.all(
-        [...nodes].map(async ({ status: { node, pid }, program, invocation, ...managed }) => {
-          const origin = await actualOrigin(managed.origin, program.cwd, invocation)
+        [...nodes].map(async ({ status: { node, pid }, program, invocation, origin }) => {
           if (pid === undefined || origin === undefined) return []
           const { zeek, scripts } = origin
           const files = await Promise.all([
@@ -126,7 +126,12 @@ export class Origins {
               (await look(path, async at => (await this.#files.read(at))?.digest)) === digest ? [] : path
             )
           ])
-          return files.flat().length === 0 ? [] : [{ node, pid, files: files.flat().slice(0, filesMax) }]
+          const changed = files.flat()
+          if (changed.length === 0) return []
+          // This is asked for every few seconds: what a process has loaded is read only where something has changed.
+          const without = await passedOver(origin, program.cwd, invocation)
+          const loaded = changed.filter(path => !without.has(path))
+          return loaded.length === 0 ? [] : [{ node, pid, files: loaded.slice(0, filesMax) }]
         })
       )
     ).flat()
@@ -134,33 +139,36 @@ export class Origins {
 }
 
 /**
- * Returns what a process was made from as it tells itself: of the scripts that it could load, those that it has loaded
- * (an `@if` may have decided otherwise), and those that it has passed over. Where it does not tell, all of them count.
+ * Returns which of the scripts that a process could load it has not loaded, as it tells itself: an `@if` may have decided
+ * so. None where it does not tell.
  */
-async function actualOrigin(
+async function passedOver(
   origin: Origin | undefined,
   cwd: string,
   invocation: string | undefined
-): Promise<(Origin & { passedOver: ReadonlySet<string> }) | undefined> {
-  if (!origin) return undefined
+): Promise<ReadonlySet<string>> {
   const told = invocation === undefined ? undefined : await loadedScripts(channelOf(cwd), invocation)
   const loaded = new Set(told?.map(path => resolve(cwd, path)))
-  const paths = Object.keys(origin.scripts)
+  const paths = Object.keys(origin?.scripts ?? {})
   // Each process loads our script: a list without it has other names than ours.
   const isUsable = paths.some(path => basename(path) === nodeScript && loaded.has(path))
-  const passedOver = new Set(isUsable ? paths.filter(path => !loaded.has(path)) : [])
-  const scripts = Object.fromEntries(Object.entries(origin.scripts).filter(([path]) => !passedOver.has(path)))
-  return { ...origin, scripts, passedOver }
+  return new Set(isUsable ? paths.filter(path => !loaded.has(path)) : [])
 }
 
 /** Returns paths with one directory in the place of another one. */
 const moved = (paths: string, from: string | undefined, to: string | undefined) =>
   from === undefined || to === undefined ? paths : paths.replaceAll(from, to)
 
-/** Returns in words what is different; nothing when one of the two is not known. */
-export function differences(before: Origin | undefined, now: Origin | undefined): string[] {
+/**
+ * Returns in words what is different, but for some scripts, by path; nothing when one of the two is not known.
+ */
+export function differences(
+  before: Origin | undefined,
+  now: Origin | undefined,
+  without: ReadonlySet<string> = new Set()
+): string[] {
   if (!before || !now) return []
-  const paths = differing(before.scripts, now.scripts)
+  const paths = differing(before.scripts, now.scripts).filter(path => !without.has(path))
   const data = differing(before.data ?? {}, now.data ?? {})
   const isSameZeek = before.zeek.path === now.zeek.path && before.zeek.stamp === now.zeek.stamp
   const versions =
