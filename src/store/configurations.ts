@@ -85,7 +85,7 @@ export class ConfigurationTable {
   deploy(deployment: Deployment, spares: readonly string[]): void {
     this.#write('deployed', deployment)
     const { configuration, elastic = [], rollout } = deployment
-    for (const node of spares) this.#store.run('INSERT OR IGNORE INTO stopped_nodes (name, spare) VALUES (?, 1)', node)
+    for (const node of spares) this.setSpare(node, true)
     // Until its end nodes may come back, and may be spares again.
     if (rollout) return
     const names = JSON.stringify(configuration.nodes.map(({ name }) => name))

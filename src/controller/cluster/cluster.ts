@@ -134,7 +134,8 @@ export class Cluster {
     })
     this.#shares = shares
     this.#revision = revision
-    this.#readStopped()
+    this.#stopped = this.#configurations.stopped()
+    this.#elasticChanges = keyed(this.#configurations.elasticChanges())
     return revision
   }
 
@@ -185,7 +186,7 @@ export class Cluster {
   /** Stores the desired state of nodes, for as long as they are deployed. Resolves once that is on disk. */
   async setDesired(nodes: readonly string[], state: DesiredState): Promise<void> {
     await this.#store.write('synced', () => this.#configurations.setStopped(nodes, state === 'STOPPED'))
-    this.#readStopped()
+    this.#stopped = this.#configurations.stopped()
   }
 
   /** The same of a worker of an elastic group, for what has become of that. One that an operator has stopped stays so. */
@@ -203,11 +204,6 @@ export class Cluster {
   /** Returns the last change of an elastic group on an instance. */
   lastChangeOf(group: ElasticGroup): ElasticChange | undefined {
     return this.#elasticChanges.get(elasticKeyOf(group))
-  }
-
-  #readStopped(): void {
-    this.#stopped = this.#configurations.stopped()
-    this.#elasticChanges = keyed(this.#configurations.elasticChanges())
   }
 
   /** Current or last known addresses of instances, by name. */

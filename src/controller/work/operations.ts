@@ -29,10 +29,10 @@ export class Operations {
 
   /** `elastic`: what has become of an elastic group, for whose sake its worker is started or stopped. */
   start(selector: Selector, task: Task, elastic?: ElasticChange): Promise<Answer> {
-    return this.#setDesired({ desired: 'RUNNING', method: 'start', elastic }, selector, task)
+    return this.#setDesired('start', selector, task, elastic)
   }
   stop(selector: Selector, task: Task, elastic?: ElasticChange): Promise<Answer> {
-    return this.#setDesired({ desired: 'STOPPED', method: 'stop', elastic }, selector, task)
+    return this.#setDesired('stop', selector, task, elastic)
   }
 
   /** Restarts nodes. Nodes that are to be stopped are left out, and reported as failed when the caller named them. */
@@ -44,7 +44,7 @@ export class Operations {
     const wanted = selected.filter(({ name }) => this.#cluster.desiredStateOf(name) === 'RUNNING')
     const stopped: Outcome[] = selected
       .filter(node => !wanted.includes(node) && args.nodes?.includes(node.name))
-      .map(node => (this.#cluster.isSpare(node.name) ? isSpare(node) : wasStopped(node)))
+      .map(node => refusal(node, this.#cluster.isSpare(node.name) ? 'is a spare: start it' : wasStopped))
     return await this.#roll(restartSteps(args, wanted), [...unknown, ...stopped], task)
   }
 
@@ -84,14 +84,12 @@ export class Operations {
 
   /** Stores the desired state before agents receive it: one that is not connected gets it when it connects. */
   async #setDesired(
-    {
-      desired,
-      method,
-      elastic
-    }: { desired: DesiredState; method: 'start' | 'stop'; elastic: ElasticChange | undefined },
+    method: 'start' | 'stop',
     selector: Selector,
-    task: Task
+    task: Task,
+    elastic: ElasticChange | undefined
   ): Promise<Answer> {
+    const desired: DesiredState = method === 'start' ? 'RUNNING' : 'STOPPED'
     const { configuration } = this.#cluster.deployment ?? {}
     if (!configuration) return failed(noCluster)
     const { selected, unknown } = select(selector, configuration)
@@ -100,9 +98,9 @@ export class Operations {
     else await this.#cluster.setDesired(names, desired)
     // One that an operator has stopped meanwhile stays so, whatever an elastic group needs; so does one of no such group.
     const isLeft = ({ name }: ClusterNode) => elastic !== undefined && this.#cluster.desiredStateOf(name) !== desired
-    const why = desired === 'RUNNING' ? wasStopped : isNoSpare
+    const why = method === 'start' ? wasStopped : 'is in no elastic group any more'
     return {
-      results: [...unknown, ...selected.filter(isLeft).map(why)],
+      results: [...unknown, ...selected.filter(isLeft).map(node => refusal(node, why))],
       timedOut: await askNodes(
         this.#fleet,
         task,
@@ -113,21 +111,11 @@ export class Operations {
   }
 }
 
-const wasStopped = ({ name: node, instance }: ClusterNode): Outcome => ({
+/** Returns the failure of a node for which nothing is done. */
+const refusal = ({ name: node, instance }: ClusterNode, why: string): Outcome => ({
   success: false,
   instance,
   node,
-  error: `node ${node} was stopped by an operator`
+  error: `node ${node} ${why}`
 })
-const isSpare = ({ name: node, instance }: ClusterNode): Outcome => ({
-  success: false,
-  instance,
-  node,
-  error: `node ${node} is a spare: start it`
-})
-const isNoSpare = ({ name: node, instance }: ClusterNode): Outcome => ({
-  success: false,
-  instance,
-  node,
-  error: `node ${node} is in no elastic group any more`
-})
+const wasStopped = 'was stopped by an operator'

@@ -51,12 +51,11 @@ export class Replays {
         return { results: [outcomeOf(results, [...losses, ...results.flatMap(remarksOf)], instance)] }
       } catch (error) {
         if (!isUnknownMethod(error)) {
-          const [isLate, isLost] = ['timeout', 'unavailable'].map(
-            code => error instanceof AppError && error.code === code
-          )
+          const code = error instanceof AppError ? error.code : undefined
+          const isLate = code === 'timeout'
           const message = `captures were not read: ${isLate ? requestTimedOut : messageOf(error)}`
-          const finding = { level: isLate || isLost ? 'error' : level, message } as const
-          return { results: [outcomeOf([], [finding], instance)], timedOut: isLate! }
+          const finding = { level: isLate || code === 'unavailable' ? 'error' : level, message } as const
+          return { results: [outcomeOf([], [finding], instance)], timedOut: isLate }
         }
         why = `the agent of instance ${instance} is of an earlier version`
       }
