@@ -174,17 +174,14 @@ export class Replays {
           memory = new UsageWatch(() => memoryOf(pid), memoryMax, exceed)
         }
       })
-      const exceeded = [
-        ...(memory?.exceeded === true
-          ? [`uses more than ${memoryMax} bytes of memory (agent_capture_memory_max)`]
-          : []),
-        ...(written.exceeded
-          ? [`writes more than ${diskMax} bytes (agent_capture_disk_max, or half of what is free)`]
-          : [])
-      ]
       return {
         end,
-        exceeded: exceeded[0],
+        exceeded:
+          memory?.exceeded === true
+            ? `uses more than ${memoryMax} bytes of memory (agent_capture_memory_max)`
+            : written.exceeded
+              ? `writes more than ${diskMax} bytes (agent_capture_disk_max, or half of what is free)`
+              : undefined,
         used: { seconds: Math.round(performance.now() - begun) / 1000, memory_bytes: memory?.peak ?? 0 }
       }
     } finally {

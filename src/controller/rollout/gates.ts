@@ -25,37 +25,37 @@ interface Gate {
 }
 
 /** What is measured, by the name of its limit. */
-const gates = {
+const gates: Record<keyof GateLimits, Gate> = {
   max_drop_percent: {
     ofPackets: true,
-    figure: ({ dropped_percent: percent }: NodeStats) => percent,
-    say: (value: number) => `drops ${rounded(value)} % of its packets`,
-    limit: (value: number) => `${rounded(value)} %`
+    figure: ({ dropped_percent: percent }) => percent,
+    say: value => `drops ${rounded(value)} % of its packets`,
+    limit: value => `${rounded(value)} %`
   },
   max_lag_seconds: {
     ofPackets: true,
-    figure: ({ packet_lag: seconds }: NodeStats) => seconds,
-    say: (value: number) => `is ${rounded(value)} s behind`,
-    limit: (value: number) => `${rounded(value)} s`
+    figure: ({ packet_lag: seconds }) => seconds,
+    say: value => `is ${rounded(value)} s behind`,
+    limit: value => `${rounded(value)} s`
   },
   max_memory_bytes: {
-    figure: ({ memory_bytes: bytes }: NodeStats) => bytes,
-    say: (value: number) => `uses ${mebibytes(value)} of memory`,
+    figure: ({ memory_bytes: bytes }) => bytes,
+    say: value => `uses ${mebibytes(value)} of memory`,
     limit: mebibytes
   },
   max_errors: {
-    figure: ({ reporter_errors: errors }: NodeStats) => errors,
+    figure: ({ reporter_errors: errors }) => errors,
     // They are counted from the start: what is compared is as long after it.
-    before: ({ reporter_errors: errors, uptime }: NodeStats, now: NodeStats) =>
+    before: ({ reporter_errors: errors, uptime }, now) =>
       errors === undefined || uptime <= now.uptime ? errors : (errors * now.uptime) / uptime,
-    say: (value: number) => `has reported ${rounded(value)} ${value === 1 ? 'error' : 'errors'}`,
+    say: value => `has reported ${rounded(value)} ${value === 1 ? 'error' : 'errors'}`,
     limit: rounded
   }
-} satisfies Record<keyof GateLimits, Gate>
+}
+const named = Object.entries(gates) as [keyof GateLimits, Gate][]
 
 /** Returns whether there is a limit: else nothing need be measured. */
-export const hasLimits = (limits: GateLimits): boolean =>
-  (Object.keys(gates) as (keyof GateLimits)[]).some(name => limits[name] !== undefined)
+export const hasLimits = (limits: GateLimits): boolean => named.some(([name]) => limits[name] !== undefined)
 
 /** Returns whether a node has told all that there is a limit for. Only one with an interface can tell of packets. */
 export function isMeasured(
@@ -63,7 +63,7 @@ export function isMeasured(
   node: Pick<ClusterNode, 'interface'>,
   figures: NodeStats | undefined
 ): boolean {
-  return (Object.entries(gates) as [keyof GateLimits, Gate][]).every(
+  return named.every(
     ([name, { figure, ofPackets = false }]) =>
       limits[name] === undefined ||
       (ofPackets && node.interface === undefined) ||
@@ -76,8 +76,7 @@ export function isMeasured(
  * was as bad then is not the fault of the change.
  */
 export function whyBroken(limits: GateLimits, before: NodeStats | undefined, now: NodeStats): string | undefined {
-  for (const name of Object.keys(gates) as (keyof GateLimits)[]) {
-    const { figure, before: earlier = figure, say, limit }: Gate = gates[name]
+  for (const [name, { figure, before: earlier = figure, say, limit }] of named) {
     const allowed = limits[name]
     const value = figure(now)
     const was = before && earlier(before, now)

@@ -228,12 +228,12 @@ export class Rollout {
     for (;;) {
       const lacking = nodes.filter(isLacking)
       if (lacking.length === 0 || remainingMs() <= 0 || this.#task.signal.aborted) return figures
-      if (figures.size > 0) await sleep(againMs, undefined, { signal: this.#task.signal }).catch(() => {})
       await askNodes(fleet, { ...this.#task, remainingMs, progress: () => {} }, lacking, {
         method: 'get_node_stats',
         params: names => ({ nodes: names }),
         heard: note
       })
+      if (nodes.some(isLacking)) await sleep(againMs, undefined, { signal: this.#task.signal }).catch(() => {})
     }
   }
 
