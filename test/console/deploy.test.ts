@@ -1,9 +1,9 @@
 import t from 'tap'
-import { tarOf } from '../bundles/tar.js'
 import { configurationOf } from '../flow/cluster.js'
 import { startTestAgent } from '../support/agent.js'
 import { barriersOf, inBrowser, startBrowser } from '../support/browser.js'
-import { answerOf, getJson } from '../support/client.js'
+import { pushBundle } from '../support/bundles.js'
+import { getJson } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { pcapOf } from '../support/pcap.js'
 import { until } from '../support/until.js'
@@ -65,17 +65,11 @@ await t.test('a configuration is deployed from the page', { ...inBrowser, timeou
       { path: 'scripts/local.zeek', content: 'event zeek_init() { Log::disable_stream(Conn::LOG); }\n' },
       { path: file, content: pcapOf(3) }
     ]
-    const { json: bundle } = await answerOf(
-      await fetch(`${url}/v1/bundles`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-tar' },
-        body: new Uint8Array(tarOf(...entries))
-      })
-    )
+    const bundle = await pushBundle(url, entries)
     const { nodes, ...rest } = configurationOf(['sensor-1'])
     const worker = { name: 'worker-1', instance: 'sensor-1', role: 'WORKER', interface: 'lo' }
     const captures = [{ file, expected: { conn: 3 } }]
-    await write(JSON.stringify({ ...rest, nodes: [...nodes, worker], bundle: bundle.id, captures }, null, 2))
+    await write(JSON.stringify({ ...rest, nodes: [...nodes, worker], bundle, captures }, null, 2))
     await page.getByRole('button', { name: 'Check', exact: true }).click()
     await page.getByRole('region', { name: 'Captures' }).getByText(file).waitFor()
     const lost = page.getByRole('region', { name: 'Logs that differ' }).getByRole('row').last()

@@ -1,9 +1,10 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { tarOf, type TarEntry } from '../bundles/tar.js'
+import type { TarEntry } from '../bundles/tar.js'
 import { startTestAgent } from '../support/agent.js'
-import { answerOf, getJson, openStream } from '../support/client.js'
+import { pushBundle } from '../support/bundles.js'
+import { getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { until } from '../support/until.js'
 import { configurationOf } from './cluster.js'
@@ -29,14 +30,7 @@ await t.test('what nodes load comes to every host with a deployment', async t =>
   const push = async (changes: Record<string, string>, ...more: TarEntry[]): Promise<string> => {
     Object.assign(files, changes)
     const entries = Object.entries(files).map(([path, content]) => ({ path, content }))
-    const { json } = await answerOf(
-      await fetch(`${url}/v1/bundles?name=site`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-tar' },
-        body: new Uint8Array(tarOf(...entries, ...more))
-      })
-    )
-    return json.id
+    return await pushBundle(url, [...entries, ...more], 'site')
   }
   const config = {
     ...configurationOf(sensors, [

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { tarOf } from '../bundles/tar.js'
 import { startTestAgent } from '../support/agent.js'
+import { pushBundle } from '../support/bundles.js'
 import { answerOf, getJson } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { pcapOf } from '../support/pcap.js'
@@ -23,14 +23,8 @@ await t.test('a deployment that loses a log is told before anything is changed',
       { path: 'scripts/local.zeek', content: local },
       { path: file, content: pcapOf(3) }
     ]
-    const { json } = await answerOf(
-      await fetch(`${url}/v1/bundles`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-tar' },
-        body: new Uint8Array(tarOf(...entries))
-      })
-    )
-    return await ask('stage_configuration', { config: { ...configurationOf(sensors), bundle: json.id, captures } })
+    const bundle = await pushBundle(url, entries)
+    return await ask('stage_configuration', { config: { ...configurationOf(sensors), bundle, captures } })
   }
   const all = async () => ({
     pids: (await getJson(`${url}/v1/nodes?role=MANAGER,LOGGER,WORKER`)).nodes.map(({ pid }: { pid: number }) => pid),

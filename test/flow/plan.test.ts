@@ -1,6 +1,6 @@
 import t from 'tap'
-import { tarOf } from '../bundles/tar.js'
 import { startTestAgent } from '../support/agent.js'
+import { pushBundle } from '../support/bundles.js'
 import { getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { until } from '../support/until.js'
@@ -12,12 +12,8 @@ await t.test('a plan tells what a deployment does then, and touches nothing', as
   const agents = await Promise.all(sensors.map(async name => await startTestAgent(t, name, settings.controller_port)))
   await until(async () => (await getJson(`${url}/v1/instances`)).instances.length === 3, 'all are connected')
   const push = async (files: Record<string, string>) => {
-    const response = await fetch(`${url}/v1/bundles?name=site`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-tar' },
-      body: new Uint8Array(tarOf(...Object.entries(files).map(([path, content]) => ({ path, content }))))
-    })
-    t.ok(response.ok)
+    const entries = Object.entries(files).map(([path, content]) => ({ path, content }))
+    t.ok(await pushBundle(url, entries, 'site'))
   }
   const base = { ...configurationOf(sensors, [{ name: 'worker-1', scripts: ['special.zeek'] }]), bundle: 'site' }
   const stage = async (config: object) =>

@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { tarOf } from '../bundles/tar.js'
-import { answerOf } from './client.js'
+import { pushBundle } from './bundles.js'
 
 /** A bundle of one large file, which restarts nobody. */
 export interface Blob {
@@ -16,14 +15,7 @@ const sha256 = (content: Buffer) => createHash('sha256').update(content).digest(
 /** Uploads a bundle of so many bytes, of which none repeat, under a name. */
 export async function pushBlob(url: string, name: string, size: number): Promise<Blob> {
   const content = randomBytes(size)
-  const { json } = await answerOf(
-    await fetch(`${url}/v1/bundles?name=${name}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-tar' },
-      body: new Uint8Array(tarOf({ path, content }))
-    })
-  )
-  return { id: json.id, digest: sha256(content) }
+  return { id: await pushBundle(url, [{ path, content }], name), digest: sha256(content) }
 }
 
 /** Whether it is whole in a host's directory of bundles. */
