@@ -289,6 +289,7 @@ export const problemCodes = [
   'headers_too_large',
   'internal',
   'unavailable',
+  'not_leader',
   'timeout'
 ] as const
 export const ProblemCode = OpenEnum(

@@ -20,6 +20,7 @@ export const statusOf = {
   headers_too_large: 431,
   internal: 500,
   unavailable: 503,
+  not_leader: 503,
   timeout: 504
 } as const satisfies Record<ProblemCode, number>
 

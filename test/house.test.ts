@@ -54,13 +54,14 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/link': { value: ground, type: ['src/security'] },
   'src/formats': { value: [...ground, 'src/groups'] },
   'src/security': { value: ground, type: ['src/store'] },
+  'src/replication': { value: [...ground, 'src/store'] },
   'src/requests': { value: [...ground, 'src/events'], type: ['src/store'] },
   routes: { value: ['schemas', 'src/errors.ts', 'src/events', 'src/formats'], type: ['src/controller', 'src/server'] },
   'src/server': { value: [...ground, ...leaves, 'src/requests', 'src/security', 'routes'], type: ['src/controller'] },
   // It puts the controller together.
   'src/controller/main.ts': { value: ['schemas', 'src'] },
   'src/controller/own-agent.ts': { value: ground, type: ['src/agent', 'src/controller'] },
-  'src/controller': { value: [...ground, ...leaves, 'src/requests', 'src/security'] },
+  'src/controller': { value: [...ground, ...leaves, 'src/replication', 'src/requests', 'src/security'] },
   'src/agent': { value: [...ground, ...leaves, 'src/security'] },
   'src/host.ts': { value: ['schemas', 'src'] },
   // What speaks with a controller knows nothing of one: it is what any client could be.

@@ -3096,7 +3096,7 @@ export interface components {
             field: string;
             message: string;
         };
-        /** @description Says for programs what is wrong: invalid_request, unauthorized, forbidden, not_found, method_not_allowed, not_acceptable, request_timeout, conflict, precondition_failed, payload_too_large, unsupported_media_type, idempotency_key_reused, upgrade_required, too_many_requests, headers_too_large, internal, unavailable, timeout. Stable; there may be more of them. */
+        /** @description Says for programs what is wrong: invalid_request, unauthorized, forbidden, not_found, method_not_allowed, not_acceptable, request_timeout, conflict, precondition_failed, payload_too_large, unsupported_media_type, idempotency_key_reused, upgrade_required, too_many_requests, headers_too_large, internal, unavailable, not_leader, timeout. Stable; there may be more of them. */
         ProblemCode: string;
         /**
          * @description Every error answer (RFC 9457).
