@@ -1,5 +1,5 @@
 import { watch, type FSWatcher } from 'node:fs'
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import type { RuntimeOption } from '../../schemas/runtime-options.js'
@@ -271,10 +271,17 @@ export class Channel {
   }
 }
 
-/** Replaces a file, so that the node never reads half a line. */
+/**
+ * Replaces a file, so that the node never reads half a line. Zeek's readers tell a new file by its inode and the second of
+ * its last change; a file system gives the inode of the last but one out again, so that each needs a second of its own.
+ */
 async function replaceFile(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.new`, text, { mode: 0o600 })
-  await rename(`${path}.new`, path)
+  const fresh = `${path}.new`
+  await writeFile(fresh, text, { mode: 0o600 })
+  const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 }))
+  const second = Math.floor(Math.max(Date.now(), mtimeMs + 1000) / 1000)
+  await utimes(fresh, second, second)
+  await rename(fresh, path)
 }
 
 const timedOut = () => new AppError('unavailable', requestTimedOut)

@@ -236,6 +236,24 @@ await t.test('options are told in a file that is replaced, and done when the nod
   await t.rejects(channel.setOptions(options, never), { code: 'unavailable', message: /^cannot be told: E/ })
 })
 
+await t.test(
+  'files that are replaced within a second have each a second of their own, by which Zeek tells them',
+  async t => {
+    const { channel, path } = await open(t)
+    const giveUp = new AbortController()
+    const read = () => readFileSync(path('options'), 'utf8')
+    const seconds = [Math.floor(statSync(path('options')).mtimeMs / 1000)]
+    for (const value of ['1', '2', '3', '4']) {
+      channel.setOptions([{ name: 'A::b', value }], giveUp.signal).catch(() => {})
+      await until(() => read().includes(`A::b ${value}`), `${value} is told`)
+      seconds.push(Math.floor(statSync(path('options')).mtimeMs / 1000))
+    }
+    giveUp.abort()
+    t.equal(new Set(seconds).size, 5, seconds.join(' '))
+    t.same(seconds, [...seconds].sort())
+  }
+)
+
 await t.test('an agent that comes after another asks with higher numbers', async t => {
   const directory = join(directoryOf(t), 'channel')
   await prepareChannel(directory)
