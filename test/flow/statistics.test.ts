@@ -14,6 +14,8 @@ await t.test('the statistics of a cluster', { timeout: 170_000 }, async t => {
   const stats = async (node = 'worker-1') => (await statsOf(node))!
 
   await t.test('tell what each node uses and sees', async t => {
+    // Rates need two samples of the node's own figures.
+    await until(async () => (await stats()).packets_per_second !== undefined, 'the worker has told its figures twice')
     const { state, results } = await cluster.ask('get_node_stats')
     t.equal(state, 'succeeded')
     const pids = await cluster.pids()
