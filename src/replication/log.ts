@@ -40,7 +40,7 @@ export interface Log {
 
 /**
  * The lease of the leader: who has it writes it again and again. It decides who tries to lead; that there is one leader is
- * what `append` makes sure of.
+ * what `append` makes sure of. Both reject when there is no answer for some seconds: what was written then is not known.
  */
 export interface Lease {
   /** Returns who has written it last; `revision` changes with each write. Undefined before the first. */

@@ -42,6 +42,11 @@ export function openDatabase(path: string, lockMs: number): Database {
   }
 }
 
+/** Opens a database that is open already, for what is committed in it. */
+export function openReader(path: string): Database {
+  return new DatabaseSync(path, { readOnly: true })
+}
+
 /**
  * Throws when the database is damaged. For 100,000 events this takes less than a tenth of a second, and they are read
  * at the start anyway.

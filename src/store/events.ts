@@ -61,7 +61,7 @@ export class EventLog<Name extends LogName = 'events'> {
     this.#store = store
     this.#table = table
     this.#insert = `INSERT INTO ${table} (time, type, reqid, instance, node, transient, body) VALUES (?, ?, ?, ?, ?, ?, ?)`
-    this.#epoch = this.#meta(this.#epochName) ?? ''
+    this.#epoch = this.#stored('meta', this.#epochName) ?? ''
     this.#head = Number(store.get('SELECT seq FROM sqlite_sequence WHERE name = ?', table)?.seq ?? 0)
     if (this.#epoch !== '') this.distrust = this.#judge()
     if (this.#epoch === '' || this.distrust !== undefined) this.#epoch = newEpoch()
@@ -110,7 +110,7 @@ export class EventLog<Name extends LogName = 'events'> {
 
   /** Call it last: from then on the log is complete, whatever happens to the machine. */
   async close(): Promise<void> {
-    await this.#store.write('synced', () => this.#store.run("DELETE FROM meta WHERE name = 'boot'"))
+    await this.#store.write('synced', () => this.#store.run("DELETE FROM local WHERE name = 'boot'"))
   }
 
   /** Appends an event. Call it only inside of a `write`. Returns the event as stored in the log. */
@@ -240,7 +240,10 @@ export class EventLog<Name extends LogName = 'events'> {
     const { mark } = this.#store
     const place = mark?.of(this.#table)
     // Commits that were not synced may be lost then.
-    if (this.#meta('boot') !== undefined && this.#meta('boot') !== bootId) return 'the machine has crashed'
+    // What a replica has lost it gets again from the others, before anyone reads of it.
+    if (this.#store.isReplica) return undefined
+    const boot = this.#stored('local', 'boot')
+    if (boot !== undefined && boot !== bootId) return 'the machine has crashed'
     if (mark === undefined) return undefined
     if (place === undefined) return 'nothing says how far it was'
     return place.epoch === this.#epoch && place.seq <= this.#head
@@ -252,17 +255,17 @@ export class EventLog<Name extends LogName = 'events'> {
     return this.#table === 'events' ? 'epoch' : `${this.#table}_epoch`
   }
 
-  #meta(name: string): string | undefined {
-    return this.#store.get<{ value: string }>('SELECT value FROM meta WHERE name = ?', name)?.value
+  #stored(table: 'meta' | 'local', name: string): string | undefined {
+    return this.#store.get<{ value: string }>(`SELECT value FROM ${table} WHERE name = ?`, name)?.value
   }
 
   #remember(epoch: string): void {
-    for (const [name, value] of [
-      [this.#epochName, epoch],
-      ['boot', bootId]
-    ] as const) {
-      this.#store.run('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value', name, value)
-    }
+    this.#keep('meta', this.#epochName, epoch)
+    if (!this.#store.isReplica) this.#keep('local', 'boot', bootId)
+  }
+
+  #keep(table: 'meta' | 'local', name: string, value: string): void {
+    this.#store.run(`INSERT INTO ${table} VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value`, name, value)
   }
 }
 

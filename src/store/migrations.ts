@@ -1,4 +1,8 @@
-/** Statements that turn a database of version n into one of version n + 1. Never changed, only added to. */
+/**
+ * Statements that turn a database of version n into one of version n + 1. Never changed, only added to. What is added must
+ * only create tables and indexes, and add columns with defaults: a replica of the version before writes for those that have
+ * been upgraded already.
+ */
 export const migrations = [
   `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -222,5 +226,11 @@ export const migrations = [
     overload REAL,
     PRIMARY KEY (instance, name)
   ) STRICT, WITHOUT ROWID;
+`,
+  `
+  -- What is this machine's alone, and not its replicas'.
+  CREATE TABLE local (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO local SELECT name, value FROM meta WHERE name IN ('boot', 'probe');
+  DELETE FROM meta WHERE name IN ('boot', 'probe');
 `
 ]

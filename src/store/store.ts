@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { AppError, messageOf } from '../errors.js'
-import { openDatabase, type Database, type Row } from './database.js'
+import { openDatabase, openReader, type Database, type Row } from './database.js'
 import { faultIn, StoreFault } from './fault.js'
 import { DatabaseFile } from './file.js'
 import { Mark } from './mark.js'
+import { ReplicaDatabase, type Changes, type Position } from './replica.js'
 
 export type { Row } from './database.js'
 type Parameter = string | number | null
@@ -21,12 +22,37 @@ export interface WriteOptions {
   unhurried?: boolean
 }
 
+/** What a database is for one of several controllers. */
+export interface ReplicaOptions {
+  /** Whether it is one of several: it begins as a follower, which writes nothing but what it applies. */
+  isReplica?: boolean
+}
+
+/** The duties of a store that leads. */
+export interface Leading {
+  /**
+   * Makes changes known to all replicas. Resolves with where they are in the log once they cannot be lost: then they are
+   * committed. When it rejects, this store has written for the last time.
+   */
+  publish: (changes: Changes) => Promise<Position>
+  /** Called when the store no longer leads: from then on nothing is written, and what is announced was committed before. */
+  ended: (why: string) => void
+}
+
 interface Job {
   durability: Durability
   insists: boolean
   /** Runs the job, and returns a function that resolves its promise, to be called after the commit. */
   run: () => () => void
   reject: (error: unknown) => void
+}
+
+/** Jobs that have run within a transaction, which is open. */
+interface Transaction {
+  jobs: Job[]
+  /** Resolve their promises. */
+  settle: (() => void)[]
+  began: number
 }
 
 /** How long writes wait for another process that holds the lock. Nothing else waits with them. */
@@ -39,6 +65,9 @@ const gatherMax = 128
 const probeMs = 500
 /** Number of these intervals between two trials of a working store, which may not have been written to for long. */
 const idleProbes = 20
+/** What is said of a write that may be in the log of all replicas, or not. */
+const uncertain =
+  'this controller lost the lead while it wrote: ask the new leader whether it was accepted, or repeat it with its Idempotency-Key'
 /** As much as most requests write: with less room, the next request would fail again. */
 const markBytes = 32_768
 
@@ -54,11 +83,20 @@ export class Store {
   /** How far its logs have got, as recorded outside of the database; undefined where there is nothing to restore. */
   readonly mark: Mark | undefined
   #db: Database
+  /** Where statements read: what is committed, while a transaction of a replica waits; within a job, what it writes. */
+  #reading: Database
+  #reader: Database
+  #replica: ReplicaDatabase | undefined
+  #leading: Leading | undefined
+  /** Number of changes of others that were applied. */
+  #applied = 0
   #file: DatabaseFile | undefined
   #onChange: (failure: string | undefined) => void
   #onCommit: (seconds: number, jobs: number) => void
-  #statements = new Map<string, ReturnType<Database['prepare']>>()
+  #statements = new Map<Database, Map<string, ReturnType<Database['prepare']>>>()
   #jobs: Job[] = []
+  /** A transaction that is open until the log of all replicas has what it changes. */
+  #publishing: Transaction | undefined
   /** Whether the next commit is already scheduled. */
   #scheduled = false
   /** Starts the commit at the latest, if nobody waits for it. */
@@ -80,13 +118,17 @@ export class Store {
   constructor(
     path: string,
     onChange: (failure: string | undefined) => void = () => {},
-    onCommit: (seconds: number, jobs: number) => void = () => {}
+    onCommit: (seconds: number, jobs: number) => void = () => {},
+    { isReplica = false }: ReplicaOptions = {}
   ) {
     this.#onChange = onChange
     this.#onCommit = onCommit
     this.#db = openDatabase(path, lockMs)
+    if (isReplica) this.#replica = new ReplicaDatabase(this.#db)
+    this.#reading = this.#reader = isReplica ? openReader(path) : this.#db
     if (path !== ':memory:') this.#file = new DatabaseFile(path)
-    if (path !== ':memory:') this.mark = Mark.open(`${path}.mark`)
+    // What a replica has lost it gets again from the others.
+    if (path !== ':memory:' && !isReplica) this.mark = Mark.open(`${path}.mark`)
     this.#prober = setInterval(() => this.#probe(), probeMs).unref()
   }
 
@@ -95,19 +137,52 @@ export class Store {
     return this.#fault?.message
   }
 
-  /** Runs a statement that only reads, and returns its rows. `T`: the columns that it selects. */
-  all<T extends object = Row>(sql: string, ...parameters: Parameter[]): T[] {
+  /** Whether it is the store of one of several controllers. */
+  get isReplica(): boolean {
+    return this.#replica !== undefined
+  }
+
+  /** How far a replica is in the log of all; undefined before it has got anything of it. */
+  get position(): Position | undefined {
+    return this.#replica?.position
+  }
+
+  /** Changes whenever another process, or another replica, has changed the database. */
+  get version(): string {
+    const [row] = this.#all<{ data_version: number }>(this.#db, 'PRAGMA data_version')
+    return `${row!.data_version}.${this.#applied}`
+  }
+
+  /** Applies what the leader has changed. Throws Diverged, or what the database throws; then nothing is applied. */
+  apply(changes: Changes, position: Position): void {
     try {
-      return this.#prepare(sql).all(...parameters) as T[]
+      this.#replica!.apply(changes, position)
     } catch (error) {
       throw this.#blame(error)
     }
+    this.#applied++
+  }
+
+  /** Has a replica's store lead: from now on it can be written. */
+  lead(leading: Leading): void {
+    this.#replica!.checkReferences(true)
+    this.#leading = leading
+  }
+
+  /** Returns changes that change nothing, as the first of a term. */
+  noChanges(): Changes {
+    return this.#replica!.nothing()
+  }
+
+  /** Runs a statement that only reads, and returns its rows. `T`: the columns that it selects. */
+  all<T extends object = Row>(sql: string, ...parameters: Parameter[]): T[] {
+    return this.#all<T>(this.#reading, sql, ...parameters)
   }
 
   /** Runs a statement that only reads, and returns its first row; undefined when there is none. */
   get<T extends object = Row>(sql: string, ...parameters: Parameter[]): T | undefined {
     try {
-      return this.#prepare(sql).get(...parameters) as T | undefined
+      return this.#prepare(sql, this.#reading).get(...parameters) as T | undefined
     } catch (error) {
       throw this.#blame(error)
     }
@@ -117,7 +192,7 @@ export class Store {
   run(sql: string, ...parameters: Parameter[]): number {
     this.#hasWritten = true
     try {
-      return Number(this.#prepare(sql).run(...parameters).lastInsertRowid)
+      return Number(this.#prepare(sql, this.#db).run(...parameters).lastInsertRowid)
     } catch (error) {
       throw this.#blame(error)
     }
@@ -144,31 +219,33 @@ export class Store {
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#closed) return reject(new AppError('unavailable', 'the store is closed'))
+      if (this.#replica && !this.#leading) return reject(new AppError('not_leader', 'this controller does not lead'))
       if (this.#fault && !insists) return reject(this.#fault)
       const run = () => {
         const value = job()
         return () => resolve(value)
       }
       this.#jobs.push({ durability, insists, run, reject })
-      // Otherwise the commit that waits for a lock, or for the end of a fault, includes this job.
-      if (this.#fault || this.#scheduled) return
+      // Otherwise the commit that waits for a lock, for other replicas, or for the end of a fault, includes this job.
+      if (this.#fault || this.#scheduled || this.#publishing) return
       if (unhurried && this.#jobs.length < gatherMax) {
         this.#gathering ??= setTimeout(() => this.#commit(), gatherMs)
         return
       }
-      this.#scheduled = true
-      setImmediate(() => this.#commit())
+      this.#schedule()
     })
   }
 
   /** Commits the waiting writes, if that is possible now, and closes: the file is then complete without its log. */
   close(): void {
     clearInterval(this.#prober)
+    if (this.#publishing) this.#end(new Error('the store is closed'))
     this.#commit(true)
     this.#closed = true
+    this.#statements.clear()
+    if (this.#reader !== this.#db) this.#reader.close()
     // SQLite would do so, were it not for statements that are not collected yet: everything should be in the one file.
     if (!this.#fault) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    this.#statements.clear()
     this.#db.close()
     this.mark?.close()
   }
@@ -178,7 +255,7 @@ export class Store {
    * works again.
    */
   #commit(isLast = false): void {
-    if (this.#closed) return
+    if (this.#closed || this.#publishing) return
     this.#scheduled = false
     clearTimeout(this.#gathering)
     this.#gathering = undefined
@@ -186,6 +263,7 @@ export class Store {
     try {
       this.#commitJobs(jobs)
     } catch (error) {
+      this.#reading = this.#reader
       this.#rollBack()
       this.#postpone(jobs, faultIn(error) ?? new StoreFault('failing', messageOf(error), error), isLast)
     }
@@ -196,8 +274,7 @@ export class Store {
     if (this.#fault?.kind === 'damaged') throw this.#fault
     this.#file?.check()
     const began = performance.now()
-    while ((jobs.length > 0 || this.#fault) && !this.#transact(jobs));
-    if (jobs.length > 0) this.#onCommit((performance.now() - began) / 1000, jobs.length)
+    while ((jobs.length > 0 || this.#fault) && !this.#transact(jobs, began));
     this.#lockedSince = undefined
     this.#turn(undefined)
   }
@@ -230,17 +307,35 @@ export class Store {
   }
 
   /**
-   * Runs and commits the jobs. A job that throws is rejected and removed; if it had written something, everything is
-   * rolled back and the others must run again: that is rare, and a savepoint for each would cost more than most jobs
-   * do. Returns whether the jobs are committed.
+   * Runs the jobs, and commits them; those of a replica once what they change is published. Returns false when they must
+   * run again.
    */
-  #transact(jobs: Job[]): boolean {
-    // In WAL mode FULL syncs the log at each commit and NORMAL leaves that to the kernel. It cannot be changed within a
-    // transaction.
-    this.#sync(this.#fault || jobs.some(({ durability }) => durability === 'synced') ? 'FULL' : 'NORMAL')
+  #transact(jobs: Job[], began: number): boolean {
+    // In WAL mode FULL syncs the log at each commit and NORMAL leaves that to the kernel, as is enough for what the log of
+    // all replicas has. It cannot be changed within a transaction.
+    const isSynced = !this.#replica && (this.#fault || jobs.some(({ durability }) => durability === 'synced'))
+    this.#sync(isSynced ? 'FULL' : 'NORMAL')
     this.run('BEGIN IMMEDIATE')
     // That a transaction can begin does not mean that it can be written.
     if (this.#fault) this.#leaveMark(markBytes)
+    this.#replica?.record()
+    this.#reading = this.#db
+    const settle = this.#run(jobs)
+    this.#reading = this.#reader
+    if (!settle) return false
+    const transaction = { jobs, settle, began }
+    const changes = this.#replica?.take()
+    if (changes) this.#publish(changes, transaction)
+    else this.#conclude(transaction)
+    return true
+  }
+
+  /**
+   * Runs jobs within a transaction. A job that throws is rejected and removed; if it had written something, everything is
+   * rolled back and the others must run again: that is rare, and a savepoint for each would cost more than most jobs
+   * do. Returns what resolves their promises, or undefined when they must run again.
+   */
+  #run(jobs: Job[]): (() => void)[] | undefined {
     const settle: (() => void)[] = []
     for (const job of [...jobs]) {
       this.#hasWritten = false
@@ -253,18 +348,61 @@ export class Store {
         job.reject(error)
         if (!this.#hasWritten) continue
         this.run('ROLLBACK')
-        return false
+        return undefined
       }
     }
+    return settle
+  }
+
+  #conclude({ jobs, settle, began }: Transaction): void {
     this.run('COMMIT')
     for (const resolve of settle) resolve()
-    return true
+    if (jobs.length > 0) this.#onCommit((performance.now() - began) / 1000, jobs.length)
+  }
+
+  /** Publishes what a transaction has changed, which stays open, and commits it then. */
+  #publish(changes: Changes, transaction: Transaction): void {
+    this.#publishing = transaction
+    this.#leading!.publish(changes)
+      .then(position => {
+        // The store was closed meanwhile.
+        if (this.#publishing !== transaction) return
+        this.#replica!.move(position)
+        this.#conclude(transaction)
+        this.#publishing = undefined
+        if (this.#jobs.length > 0) this.#schedule()
+      })
+      .catch((error: unknown) => {
+        if (this.#publishing === transaction) this.#end(error)
+      })
+  }
+
+  /**
+   * Ends the lead: nothing is written any more. What was being published may be in the log, or not; what others have, this
+   * database gets from there at the next start.
+   */
+  #end(error: unknown): void {
+    const why = messageOf(error)
+    const { jobs } = this.#publishing!
+    const leading = this.#leading!
+    this.#publishing = this.#leading = undefined
+    this.#rollBack()
+    for (const job of jobs) job.reject(new AppError('unavailable', `${uncertain}: ${why}`))
+    for (const job of this.#jobs.splice(0)) {
+      job.reject(new AppError('not_leader', `this controller no longer leads: ${why}`))
+    }
+    leading.ended(why)
+  }
+
+  #schedule(): void {
+    this.#scheduled = true
+    setImmediate(() => this.#commit())
   }
 
   /** Detects without a write of others that the store fails, and that it works again. */
   #probe(): void {
     if (this.#scheduled || this.#fault?.kind === 'damaged') return
-    if (!this.#fault && ++this.#probes % idleProbes === 0) {
+    if (!this.#fault && !this.#replica && ++this.#probes % idleProbes === 0) {
       this.write('written', () => this.#leaveMark(8)).catch(() => {})
     } else this.#commit()
   }
@@ -272,7 +410,7 @@ export class Store {
   /** Writes a different value each time: SQLite does not write what is there already. */
   #leaveMark(bytes: number): void {
     this.run(
-      "INSERT INTO meta VALUES ('probe', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+      "INSERT INTO local VALUES ('probe', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
       randomBytes(bytes).toString('hex')
     )
   }
@@ -290,9 +428,19 @@ export class Store {
     this.#synchronous = mode
   }
 
-  #prepare(sql: string): ReturnType<Database['prepare']> {
-    let statement = this.#statements.get(sql)
-    if (!statement) this.#statements.set(sql, (statement = this.#db.prepare(sql)))
+  #all<T extends object>(db: Database, sql: string, ...parameters: Parameter[]): T[] {
+    try {
+      return this.#prepare(sql, db).all(...parameters) as T[]
+    } catch (error) {
+      throw this.#blame(error)
+    }
+  }
+
+  #prepare(sql: string, db: Database): ReturnType<Database['prepare']> {
+    let statements = this.#statements.get(db)
+    if (!statements) this.#statements.set(db, (statements = new Map()))
+    let statement = statements.get(sql)
+    if (!statement) statements.set(sql, (statement = db.prepare(sql)))
     return statement
   }
 }

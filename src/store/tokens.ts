@@ -93,9 +93,4 @@ export class TokenTable {
   delete(id: string): boolean {
     return this.#store.runReturning('DELETE FROM tokens WHERE id = ? RETURNING id', id).length > 0
   }
-
-  /** Changes whenever another process has changed the database. */
-  get version(): number {
-    return Number(this.#store.get('PRAGMA data_version')?.data_version)
-  }
 }

@@ -80,7 +80,7 @@ await t.test('after a crash of the machine the epoch is another, and stays so', 
   await first.append('a')
   first.close()
   const db = new DatabaseSync(first.path)
-  db.exec("UPDATE meta SET value = 'an earlier boot' WHERE name = 'boot'")
+  db.exec("UPDATE local SET value = 'an earlier boot' WHERE name = 'boot'")
   db.close()
   const second = await openLog(t, first.directory)
   t.not(second.log.epoch, first.log.epoch)
@@ -93,7 +93,7 @@ await t.test('after a clean end the machine may boot without a new epoch', async
   const first = await openLog(t)
   await first.log.close()
   const { store } = first
-  t.equal(store.get("SELECT value FROM meta WHERE name = 'boot'"), undefined)
+  t.equal(store.get("SELECT value FROM local WHERE name = 'boot'"), undefined)
   t.equal(new EventLog(store).epoch, first.log.epoch)
 })
 

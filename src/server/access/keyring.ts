@@ -15,9 +15,9 @@ export class Keyring {
   #now: () => number
   #onChange: () => void
   #tokens = new Map<string, StoredToken>()
-  #version = -1
+  #version = ''
 
-  /** `onChange` is called when another process has changed the store. */
+  /** `onChange` is called when another process, or another replica, has changed the store. */
   constructor(store: Store, now: () => number, onChange: () => void) {
     this.#store = store
     this.#table = new TokenTable(store)
@@ -72,9 +72,9 @@ export class Keyring {
     this.#forget(token => token.id === id || token.parent === id)
   }
 
-  /** Reads the tokens again if another process has changed them; this process's own writes do not count. */
+  /** Reads the tokens again if others have changed them; this process's own writes do not count. */
   refresh(): void {
-    const { version } = this.#table
+    const { version } = this.#store
     if (version === this.#version) return
     this.#read()
     this.#onChange()

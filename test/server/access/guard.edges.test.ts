@@ -43,10 +43,12 @@ await t.test('while tokens cannot be read those that are known count, until they
   const { store, clock, open } = await start(t)
   const stream = open()
   let reads = 0
-  store.get = () => {
-    reads++
-    throw new Error('disk I/O error')
-  }
+  Object.defineProperty(store, 'version', {
+    get: () => {
+      reads++
+      throw new Error('disk I/O error')
+    }
+  })
   clock.now = 1001
   // The timer of the guard does not keep the process.
   const alive = setTimeout(() => {}, 20_000)

@@ -1,0 +1,130 @@
+import { constants } from '@photostructure/sqlite'
+import type { Database, Row } from './database.js'
+import { migrations } from './migrations.js'
+
+/** What a transaction has changed, as another replica needs it. */
+export interface Changes {
+  /** The number of migrations of the database. */
+  schema: number
+  /** The last numbers that tables have given out: SQLite's sessions do not record these. */
+  sequences: Record<string, number>
+  /** A patchset of SQLite's session extension. Empty where nothing is changed. */
+  patchset: Uint8Array
+}
+
+/** How far a replica is in the log of all. */
+export interface Position {
+  /** The identity of the log. */
+  log: string
+  /** The place of the last frame that is committed here. */
+  place: number
+  /** The digest of that frame. */
+  frame: string
+  /** The term that it is of, and who led then. */
+  term: number
+  leader: string
+}
+
+/** A replica has not what changes presuppose: it cannot go on. */
+export class Diverged extends Error {}
+
+/** The table of what is this machine's alone. */
+const localTable = 'local'
+
+/** What replication needs of a database: what transactions change, to apply that, and how far it is. */
+export class ReplicaDatabase {
+  #db: Database
+  #session: ReturnType<Database['createSession']> | undefined
+
+  constructor(db: Database) {
+    this.#db = db
+    // What a row takes with it is in the changes already.
+    this.checkReferences(false)
+  }
+
+  /** Whether references between tables are checked: only the leader's own changes are. Not within a transaction. */
+  checkReferences(checks: boolean): void {
+    this.#db.exec(`PRAGMA foreign_keys = ${checks ? 'ON' : 'OFF'}`)
+  }
+
+  /** Returns how far it is; undefined for a database that has never been a replica. */
+  get position(): Position | undefined {
+    const row = this.#db.prepare(`SELECT value FROM ${localTable} WHERE name = 'position'`).get() as Row | undefined
+    return row && JSON.parse(row.value as string)
+  }
+
+  /** Stores how far it is. Only within the transaction that brings it there. */
+  move(position: Position): void {
+    this.#db
+      .prepare(`INSERT INTO ${localTable} VALUES ('position', ?) ON CONFLICT DO UPDATE SET value = excluded.value`)
+      .run(JSON.stringify(position))
+  }
+
+  /** Begins to record what the present transaction changes. */
+  record(): void {
+    this.stop()
+    this.#session = this.#db.createSession()
+  }
+
+  /** Ends the recording, and returns what was changed; undefined when nothing was. */
+  take(): Changes | undefined {
+    const patchset = this.#session!.patchset()
+    this.stop()
+    return patchset.length === 0 ? undefined : { ...this.#unrecorded(), patchset }
+  }
+
+  /** Ends the recording, if there is one. */
+  stop(): void {
+    this.#session?.close()
+    this.#session = undefined
+  }
+
+  /** Returns changes that change nothing. */
+  nothing(): Changes {
+    return { ...this.#unrecorded(), patchset: new Uint8Array() }
+  }
+
+  /**
+   * Applies what another replica has changed, all or nothing, and stores how far it is then. Throws Diverged when this
+   * database is not what the changes were made of.
+   */
+  apply({ schema, sequences, patchset }: Changes, position: Position): void {
+    // SQLite says nothing of tables and columns that are not there: the rows would be missing.
+    if (schema > migrations.length) {
+      throw new Diverged(
+        `the leader's version has a newer database (${schema}) than this one (${migrations.length}): upgrade this controller`
+      )
+    }
+    this.#db.exec('BEGIN IMMEDIATE')
+    try {
+      let conflict: number | undefined
+      const applied =
+        patchset.length === 0 ||
+        this.#db.applyChangeset(patchset, {
+          filter: table => table !== localTable,
+          onConflict: kind => {
+            conflict = kind
+            return constants.SQLITE_CHANGESET_ABORT
+          }
+        })
+      if (!applied) throw new Diverged(`a row is not as it was at the leader (conflict ${conflict})`)
+      for (const [table, last] of Object.entries(sequences)) this.#count(table, last)
+      this.move(position)
+      this.#db.exec('COMMIT')
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  #unrecorded(): Omit<Changes, 'patchset'> {
+    const rows = this.#db.prepare('SELECT name, seq FROM sqlite_sequence').all() as { name: string; seq: number }[]
+    return { schema: migrations.length, sequences: Object.fromEntries(rows.map(({ name, seq }) => [name, seq])) }
+  }
+
+  /** Sets the last number that a table has given out. The table `sqlite_sequence` has no key. */
+  #count(table: string, last: number): void {
+    const { changes } = this.#db.prepare('UPDATE sqlite_sequence SET seq = ? WHERE name = ?').run(last, table)
+    if (Number(changes) === 0) this.#db.prepare('INSERT INTO sqlite_sequence VALUES (?, ?)').run(table, last)
+  }
+}
