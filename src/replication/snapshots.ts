@@ -1,0 +1,80 @@
+import { rename, rm } from 'node:fs/promises'
+import type { Position } from '../store/replica.js'
+import { readSnapshot, writeSnapshot } from '../store/snapshot.js'
+import { AppError } from '../errors.js'
+import type { Files, Log } from './log.js'
+
+/** Snapshots that are kept: a replica that is getting the one before the newest is not disturbed. */
+const kept = 2
+/** How much the log may hold beyond the newest snapshot. */
+const entriesMax = 10_000
+const bytesMax = 128 * 1024 * 1024
+
+const prefix = 'snapshot-'
+const nameOf = (place: number) => `${prefix}${String(place).padStart(16, '0')}`
+
+/** Copies of the whole database at the log's side: from there a new replica begins, and the log need not go back further. */
+export class Snapshots {
+  #log: Pick<Log, 'identity' | 'extent' | 'trim'>
+  #files: Files
+
+  constructor({ log, files }: { log: Pick<Log, 'identity' | 'extent' | 'trim'>; files: Files }) {
+    this.#log = log
+    this.#files = files
+  }
+
+  /** Takes a snapshot of a database if the log holds enough since the one before it. Returns whether it has. */
+  async takeIfDue(database: string): Promise<boolean> {
+    const { entries, bytes } = await this.#log.extent()
+    if (entries < entriesMax * kept && bytes < bytesMax * kept) return false
+    await this.take(database)
+    return true
+  }
+
+  /** Stores a copy of a replica's database, and drops what no replica needs any more. Resolves with how far the copy is. */
+  async take(database: string): Promise<Position> {
+    const path = `${database}.snapshot`
+    try {
+      const position = await writeSnapshot(database, path)
+      await this.#files.put(nameOf(position.place), path)
+      await this.#drop()
+      return position
+    } finally {
+      await rm(path, { force: true })
+    }
+  }
+
+  /**
+   * Makes the newest snapshot a database. Throws `unavailable` when there is none, or it is damaged; what was at the path is
+   * as it was then.
+   */
+  async restore(database: string): Promise<Position> {
+    const newest = (await this.#names()).at(-1)
+    const path = `${database}.snapshot`
+    try {
+      if (newest === undefined || !(await this.#files.get(newest, path))) {
+        throw new AppError('unavailable', 'the log has no snapshot: zeek-cluster replication init makes the first one')
+      }
+      const position = await readSnapshot(path)
+      if (position.log !== this.#log.identity) {
+        throw new AppError('unavailable', `${newest} is of another log (${position.log}), not of ${this.#log.identity}`)
+      }
+      for (const end of ['', '-wal', '-shm', '.mark']) await rm(database + end, { force: true })
+      await rename(path, database)
+      return position
+    } finally {
+      await rm(path, { force: true })
+    }
+  }
+
+  async #drop(): Promise<void> {
+    const names = await this.#names()
+    for (const name of names.slice(0, -kept)) await this.#files.delete(name)
+    const oldest = names.at(-kept)
+    if (oldest !== undefined) await this.#log.trim(Number(oldest.slice(prefix.length)))
+  }
+
+  async #names(): Promise<string[]> {
+    return (await this.#files.names(prefix)).sort()
+  }
+}
