@@ -7,10 +7,13 @@ import type { Entry, Log } from './log.js'
 export class Follower {
   #store: Store
   #log: Log
-  #applied: () => void
+  #applied: (tables: ReadonlySet<string>) => void
 
-  /** `applied` is called after each frame that was applied. The store has a position in this log. */
-  constructor(store: Store, log: Log, applied: () => void) {
+  /**
+   * `applied` is called after each frame that was applied, with the names of the tables that it concerns. The store has a
+   * position in this log.
+   */
+  constructor(store: Store, log: Log, applied: (tables: ReadonlySet<string>) => void) {
     this.#store = store
     this.#log = log
     this.#applied = applied
@@ -43,7 +46,6 @@ export class Follower {
     if (term < before.term || (term === before.term && leader !== before.leader)) {
       throw new Diverged(`${leader} wrote at ${place} in term ${term}, which ${before.leader} has in ${before.term}`)
     }
-    this.#store.apply(frame, { log: before.log, place, frame: digest, term, leader })
-    this.#applied()
+    this.#applied(this.#store.apply(frame, { log: before.log, place, frame: digest, term, leader }))
   }
 }

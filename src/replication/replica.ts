@@ -34,8 +34,8 @@ export interface ReplicaOptions {
   /** How long a leader may be silent until another one tries to lead. */
   leaseMs: number
   log: Logger
-  /** Called after each change of the leader's that was applied. */
-  applied: () => void
+  /** Called after each change of the leader's that was applied, with the names of the tables that it concerns. */
+  applied: (tables: ReadonlySet<string>) => void
   /** Called once this replica leads: its store can be written. */
   leads: (term: number) => void
   /** Called when it leads no longer: the process ends then, and begins again as a follower. */
@@ -68,9 +68,9 @@ export class Replica {
   constructor(options: ReplicaOptions) {
     const { store, replication, clock, applied } = options
     this.#options = options
-    this.#follower = new Follower(store, replication.log, () => {
+    this.#follower = new Follower(store, replication.log, tables => {
       this.#position = this.#follower.position
-      applied()
+      applied(tables)
     })
     this.#position = this.#follower.position
     this.#levelAt = clock.now()

@@ -108,10 +108,10 @@ export class EventJournal {
     }
   }
 
-  /** Announces what another process has written into the audit log. */
+  /** Announces what another process has written into the audit log, or the leader into both logs. */
   catchUp(): void {
-    const events = this.#audit.log.unseen()
-    if (events.length > 0) announce(this.#audit, events)
+    catchUp(this.#audit)
+    catchUp(this.#events)
   }
 
   lastOf(reqid: string): { seq: number; type: string } | undefined {
@@ -126,6 +126,12 @@ export class EventJournal {
   get head(): string {
     return this.cursorOf(this.#events.log.head)
   }
+}
+
+/** Announces what others have written. */
+function catchUp<Name extends LogName>(channel: Channel<Name>): void {
+  const events = channel.log.unseen()
+  if (events.length > 0) announce(channel, events)
 }
 
 /** Announces events. What another process wrote in between is announced in its place, and nothing twice. */

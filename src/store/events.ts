@@ -65,11 +65,7 @@ export class EventLog<Name extends LogName = 'events'> {
     this.#head = Number(store.get('SELECT seq FROM sqlite_sequence WHERE name = ?', table)?.seq ?? 0)
     if (this.#epoch !== '') this.distrust = this.#judge()
     if (this.#epoch === '' || this.distrust !== undefined) this.#epoch = newEpoch()
-    for (const { transient, count, bytes } of store.all<{ transient: number; count: number; bytes: number }>(
-      `SELECT transient, count(*) AS count, sum(octet_length(body)) AS bytes FROM ${table} GROUP BY transient`
-    )) {
-      tally(this.#kept, transient, count, bytes)
-    }
+    this.#count()
   }
 
   get epoch(): string {
@@ -98,6 +94,22 @@ export class EventLog<Name extends LogName = 'events'> {
     this.#earliest ??=
       this.#store.get<{ seq: number | null }>(`SELECT min(seq) AS seq FROM ${this.#table}`)?.seq ?? undefined
     return this.#earliest ?? this.#head + 1
+  }
+
+  /** Takes in what the leader has written and dropped: what was announced is counted, what was dropped is not. */
+  reload(): void {
+    this.#earliest = undefined
+    this.#count()
+  }
+
+  #count(): void {
+    this.#kept = []
+    for (const { transient, count, bytes } of this.#store.all<{ transient: number; count: number; bytes: number }>(
+      `SELECT transient, count(*) AS count, sum(octet_length(body)) AS bytes FROM ${this.#table} WHERE seq <= ? GROUP BY transient`,
+      this.#head
+    )) {
+      tally(this.#kept, transient, count, bytes)
+    }
   }
 
   /** Stores the epoch of this log. Call it once, before anything is appended. */

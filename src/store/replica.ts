@@ -85,23 +85,28 @@ export class ReplicaDatabase {
   }
 
   /**
-   * Applies what another replica has changed, all or nothing, and stores how far it is then. Throws Diverged when this
-   * database is not what the changes were made of.
+   * Applies what another replica has changed, all or nothing, and stores how far it is then. Returns the names of the tables
+   * that it concerns. Throws Diverged when this database is not what the changes were made of.
    */
-  apply({ schema, sequences, patchset }: Changes, position: Position): void {
+  apply({ schema, sequences, patchset }: Changes, position: Position): ReadonlySet<string> {
     // SQLite says nothing of tables and columns that are not there: the rows would be missing.
     if (schema > migrations.length) {
       throw new Diverged(
         `the leader's version has a newer database (${schema}) than this one (${migrations.length}): upgrade this controller`
       )
     }
+    const tables = new Set<string>()
     this.#db.exec('BEGIN IMMEDIATE')
     try {
       let conflict: number | undefined
       const applied =
         patchset.length === 0 ||
         this.#db.applyChangeset(patchset, {
-          filter: table => table !== localTable,
+          filter: table => {
+            if (table === localTable) return false
+            tables.add(table)
+            return true
+          },
           onConflict: kind => {
             conflict = kind
             return constants.SQLITE_CHANGESET_ABORT
@@ -111,6 +116,7 @@ export class ReplicaDatabase {
       for (const [table, last] of Object.entries(sequences)) this.#count(table, last)
       this.move(position)
       this.#db.exec('COMMIT')
+      return tables
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
       throw error

@@ -153,14 +153,18 @@ export class Store {
     return `${row!.data_version}.${this.#applied}`
   }
 
-  /** Applies what the leader has changed. Throws Diverged, or what the database throws; then nothing is applied. */
-  apply(changes: Changes, position: Position): void {
+  /**
+   * Applies what the leader has changed. Returns the names of the tables that it concerns. Throws Diverged, or what the
+   * database throws; then nothing is applied.
+   */
+  apply(changes: Changes, position: Position): ReadonlySet<string> {
     try {
-      this.#replica!.apply(changes, position)
+      return this.#replica!.apply(changes, position)
     } catch (error) {
       throw this.#blame(error)
+    } finally {
+      this.#applied++
     }
-    this.#applied++
   }
 
   /** Has a replica's store lead: from now on it can be written. */

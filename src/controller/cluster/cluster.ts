@@ -44,10 +44,10 @@ export class Cluster {
   readonly feeds: Kept<StoredFeed>
   #shares: Shares | undefined
   #revision: number | undefined
-  #stopped: Stopped
+  #stopped!: Stopped
   /** By the key of the group. */
-  #elasticChanges: Map<string, ElasticChange>
-  #addresses: Map<string, InstanceAddress>
+  #elasticChanges!: Map<string, ElasticChange>
+  #addresses!: Map<string, InstanceAddress>
   #offered = new Set<Shares>()
 
   constructor(store: Store, configurations: ConfigurationTable, { options, feeds, revisions }: ClusterTables) {
@@ -56,13 +56,21 @@ export class Cluster {
     this.#revisions = revisions
     this.options = new Kept(store, options)
     this.feeds = new Kept(store, feeds)
+    this.reload()
+  }
+
+  /** Reads what is stored; again where another replica has changed it. */
+  reload(): void {
+    const configurations = this.#configurations
     const { deployment } = configurations
     this.#shares = deployment && new Shares(deployment)
-    const { revision = revisions.latest } = deployment ?? { revision: null }
+    const { revision = this.#revisions.latest } = deployment ?? { revision: null }
     this.#revision = revision ?? undefined
     this.#stopped = configurations.stopped()
     this.#elasticChanges = keyed(configurations.elasticChanges())
     this.#addresses = configurations.addresses()
+    this.options.reload()
+    this.feeds.reload()
   }
 
   get staged(): ClusterConfiguration | undefined {

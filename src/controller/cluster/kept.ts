@@ -17,6 +17,11 @@ export class Kept<T extends { name: string }> {
     return this.#all
   }
 
+  /** Reads them again: another replica has changed them. */
+  reload(): void {
+    this.#all = this.#table.list()
+  }
+
   /** Stores all that there are. Resolves once that is on disk. */
   async replace(all: readonly T[]): Promise<void> {
     await this.#store.write('synced', () => this.#table.replace(this.#all, all))
