@@ -93,7 +93,7 @@ export async function startController({
     journal.record(entry, kind).catch(error => log.debug(`an audit entry is lost: ${messageOf(error)}`))
   })
   const writeAudited: WriteAudited = job => journal.write('synced', false, (_append, record) => job(record))
-  const access = await createAccess({
+  const access = createAccess({
     settings,
     store,
     audit,
@@ -223,14 +223,36 @@ export async function startController({
   const messages = new Messages(controller, access, settings, log)
   metrics.observe({ controller, health, messages: messages.server, access, store, log: eventLog, hub })
 
-  await openLogs({ events: eventLog, audit: auditLog }, path, log)
-  await bundles.open()
-  await requests.recover()
+  const pruning = new Pruning({
+    settings,
+    store,
+    events: eventLog,
+    audit: auditLog,
+    requests: table,
+    revisions: revisionTable,
+    keeps: () => cluster.revisionsToKeep,
+    bundles,
+    log,
+    now
+  })
 
-  probation.open()
-  notifications.watch(fleet)
-  deployer.open()
+  // What only one controller does at a time: to write, to accept requests, and to command agents.
+  const recover = async () => {
+    await openLogs({ events: eventLog, audit: auditLog }, path, log)
+    await access.open()
+    await bundles.open()
+    await requests.recover()
+    probation.open()
+    notifications.watch(fleet)
+    deployer.open()
+    health.open()
+  }
+  const act = () => {
+    elastic.open()
+    pruning.open()
+  }
 
+  await recover()
   const app = await createServer({
     controller,
     metrics,
@@ -246,20 +268,7 @@ export async function startController({
   })
   const agents = await listenToAgents(settings, access, fleet)
   access.limits.watch(agents.server)
-  elastic.open()
-  const pruning = new Pruning({
-    settings,
-    store,
-    events: eventLog,
-    audit: auditLog,
-    requests: table,
-    revisions: revisionTable,
-    keeps: () => cluster.revisionsToKeep,
-    bundles,
-    log,
-    now
-  })
-
+  act()
   return {
     url: `http${access.certificates ? 's' : ''}://${hostPort(host, port)}`,
     controller,

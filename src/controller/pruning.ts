@@ -28,17 +28,20 @@ export interface PruningOptions {
 
 /**
  * Removes events, audit entries, requests and revisions that are too many or too old, and bundles that are of no use,
- * from its construction until it is closed.
+ * from when it is opened until it is closed.
  */
 export class Pruning {
   #options: PruningOptions
-  #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout | undefined
   /** The run in progress: there is one at a time. */
   #running: Promise<void> | undefined
   #bundlesAt = -Infinity
 
   constructor(options: PruningOptions) {
     this.#options = options
+  }
+
+  open(): void {
     this.#timer = setInterval(() => {
       this.#running ??= this.#run()
     }, intervalMs)

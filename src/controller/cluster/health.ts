@@ -198,7 +198,7 @@ export class Health {
 
   constructor(options: HealthOptions) {
     this.#options = options
-    const { fleet, settings } = options
+    const { fleet } = options
     fleet.on('health', (instance, report) => {
       this.#reports.set(instance, report)
       this.#splits.note(this.#apart(), instance, performance.now())
@@ -207,9 +207,12 @@ export class Health {
       this.#reports.delete(name)
       this.#splits.note(this.#apart(), name, performance.now())
     })
-    if (settings.controller_health_interval > 0) {
-      this.#timer = setInterval(() => this.#tell(), settings.controller_health_interval * 1000)
-    }
+  }
+
+  /** Begins to look, and to tell of changes. */
+  open(): void {
+    const { controller_health_interval: seconds } = this.#options.settings
+    if (seconds > 0) this.#timer = setInterval(() => this.#tell(), seconds * 1000)
   }
 
   get now(): ClusterHealth {

@@ -30,6 +30,8 @@ export interface Access {
    * of that name.
    */
   dialAgent(name: string, address: string, signal: AbortSignal): Promise<WebSocketTransport>
+  /** Stores the tokens that the settings ask for. Throws an AppError that names the setting. Call it once it leads. */
+  open(): Promise<void>
   close(): void
 }
 
@@ -52,18 +54,8 @@ export interface AccessOptions {
 }
 
 /** Creates the access control of the settings. Throws an AppError that names the setting. */
-export async function createAccess({
-  settings,
-  store,
-  audit,
-  write,
-  onChange,
-  now,
-  agent
-}: AccessOptions): Promise<Access> {
+export function createAccess({ settings, store, audit, write, onChange, now, agent }: AccessOptions): Access {
   const certificates = Certificates.of('controller', settings)
-  await keepBootstrapToken(settings, store, now())
-  if (agent) await giveToken(agent, store, now())
   const names = namesOf(settings.controller_hosts)
   const isOutside = !isLoopback(settings.controller_websocket_addr)
   const site = new OriginPolicy({
@@ -134,6 +126,11 @@ export async function createAccess({
               : new Error(`the certificate is of ${role} ${its}, not of agent ${name}`)
         }
       })
+    },
+    open: async () => {
+      await keepBootstrapToken(settings, store, now())
+      if (agent) await giveToken(agent, store, now())
+      keyring.reload()
     },
     close: () => guard.close()
   }

@@ -49,7 +49,7 @@ export class Keyring {
     if (!(await this.#store.write('written', () => this.#table.insertSession(session.kept, sessionsMax)))) {
       return undefined
     }
-    this.#read()
+    this.reload()
     return { ...session, lifetimeMs }
   }
 
@@ -76,7 +76,7 @@ export class Keyring {
   refresh(): void {
     const { version } = this.#store
     if (version === this.#version) return
-    this.#read()
+    this.reload()
     this.#onChange()
     // Not before: what fails is tried again.
     this.#version = version
@@ -86,7 +86,8 @@ export class Keyring {
     for (const token of this.#tokens.values()) if (isGone(token)) this.#tokens.delete(token.id)
   }
 
-  #read(): void {
+  /** Reads the tokens again. */
+  reload(): void {
     this.#tokens = new Map(this.#table.list().map(token => [token.id, token]))
   }
 }

@@ -16,10 +16,10 @@ import { until } from '../../support/until.js'
 import { openRaw, upgradeText } from '../../support/zeek-websocket.js'
 
 /** The site that settings describe. */
-async function siteOf(t: Test, flags: Record<string, string>): Promise<OriginPolicy> {
+function siteOf(t: Test, flags: Record<string, string>): OriginPolicy {
   const store = new Store(':memory:')
   const audit = { repeated: () => {}, refused: () => {} } as unknown as Audit
-  const access = await createAccess({
+  const access = createAccess({
     settings: settingsOf(flags),
     store,
     audit,
