@@ -56,6 +56,7 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
   app.get(
     '/v1/health',
     {
+      config: { isOfLeader: true },
       schema: {
         operationId: 'get_health',
         ...needs('viewer'),

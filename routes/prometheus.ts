@@ -16,6 +16,7 @@ export const prometheusRoutes: FastifyPluginAsyncTypebox<{
   app.get(
     '/prometheus/targets',
     {
+      config: { isOfLeader: true },
       schema: {
         operationId: 'list_prometheus_targets',
         ...needs('viewer'),
@@ -44,6 +45,7 @@ export const prometheusRoutes: FastifyPluginAsyncTypebox<{
   app.get(
     '/nodes/:node/metrics',
     {
+      config: { isOfLeader: true },
       schema: {
         operationId: 'get_node_metrics',
         ...needs('viewer'),

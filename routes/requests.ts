@@ -88,6 +88,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
   app.get(
     '/requests',
     {
+      config: { isOfLeader: true },
       schema: {
         operationId: 'list_requests',
         ...needs('viewer'),
@@ -121,6 +122,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
   app.get(
     '/requests/:reqid',
     {
+      config: { isOfLeader: true },
       schema: {
         operationId: 'get_request',
         ...needs('viewer'),

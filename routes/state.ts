@@ -26,6 +26,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
   app.get(
     '/instances',
     {
+      config: { isOfLeader: true },
       schema: {
         operationId: 'list_instances',
         ...needs('viewer'),
@@ -42,6 +43,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
   app.get(
     '/nodes',
     {
+      config: { isOfLeader: true },
       schema: {
         operationId: 'list_nodes',
         ...needs('viewer'),
@@ -80,6 +82,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
   app.get(
     '/elastic-groups',
     {
+      config: { isOfLeader: true },
       schema: {
         operationId: 'list_elastic_groups',
         ...needs('viewer'),

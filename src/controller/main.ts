@@ -14,7 +14,7 @@ import { RevisionTable } from '../store/revisions.js'
 import { feedTable } from '../store/feeds.js'
 import { runtimeOptionTable } from '../store/runtime-options.js'
 import { Store } from '../store/store.js'
-import { hostPort } from '../util.js'
+import { hostPort, packageVersion } from '../util.js'
 import { createAccess, type Access, type OwnAgent } from '../server/access/access.js'
 import type { WriteAudited } from '../server/access/tokens.js'
 import { Audit } from '../requests/audit.js'
@@ -22,7 +22,7 @@ import type { ControllerSettings } from './config.js'
 import { Bundles } from './bundles.js'
 import { Checks } from './work/checks.js'
 import { Controller } from './controller.js'
-import { Cluster } from './cluster/cluster.js'
+import { Cluster, clusterTables } from './cluster/cluster.js'
 import { Deployer } from './cluster/deployer.js'
 import { Elastic, elasticCaller } from './elastic/elastic.js'
 import { Fleet } from './fleet.js'
@@ -43,6 +43,8 @@ import { Probation } from './probation.js'
 import { Revisions } from './revisions.js'
 import { secretNames } from '../security/secret-names.js'
 import { createServer } from '../server/server.js'
+import { systemClock } from '../replication/clock.js'
+import { Replica, type ReplicaOptions } from '../replication/replica.js'
 import { State } from './cluster/state.js'
 
 export interface RunningController {
@@ -62,7 +64,14 @@ export interface ControllerOptions {
   agent?: OwnAgent | undefined
   /** Where the files of the web console and the guide are; where a build puts them, unless a test has its own. */
   pages?: string | undefined
+  /** What this controller has in common with others, of which one leads; undefined for one that is alone. */
+  replication?: ReplicationOptions | undefined
   now?: () => number
+}
+
+export interface ReplicationOptions extends Pick<ReplicaOptions, 'replication' | 'leaseMs' | 'url'> {
+  /** Called when this controller leads no longer, or cannot: the process ends then. */
+  ended: (why: string) => void
 }
 
 /** Runs a controller. Resolves once it listens. Throws an AppError that names the setting when it cannot. */
@@ -71,6 +80,7 @@ export async function startController({
   log,
   agent,
   pages,
+  replication,
   now = Date.now
 }: ControllerOptions): Promise<RunningController> {
   const path = join(settings.management_state_dir, 'controller.sqlite')
@@ -78,7 +88,8 @@ export async function startController({
   const store = new Store(
     path,
     failure => (failure === undefined ? log.warn('the store can be used again') : log.error(failure)),
-    (seconds, writes) => metrics.committed(seconds, writes)
+    (seconds, writes) => metrics.committed(seconds, writes),
+    { isReplica: replication !== undefined }
   )
   const createHub = (log: EventLog | EventLog<'audit'>) =>
     new Hub(log, {
@@ -252,12 +263,14 @@ export async function startController({
     pruning.open()
   }
 
-  await recover()
+  let isLeading = replication === undefined
+  if (isLeading) await recover()
   const app = await createServer({
     controller,
     metrics,
     messages,
     access,
+    leads: () => isLeading,
     bodyLimit: settings.controller_body_limit,
     pages,
     log
@@ -268,7 +281,37 @@ export async function startController({
   })
   const agents = await listenToAgents(settings, access, fleet)
   access.limits.watch(agents.server)
-  act()
+  const leaving = new AbortController()
+  let running: Promise<void> | undefined
+  if (replication) {
+    const replica = new Replica({
+      ...replication,
+      name: settings.controller_name,
+      version: packageVersion,
+      store,
+      clock: systemClock,
+      log,
+      applied: tables => {
+        journal.catchUp()
+        if (clusterTables.some(table => tables.has(table))) cluster.reload()
+      },
+      leads: () => {
+        for (const one of [eventLog, auditLog]) one.reload()
+        recover().then(
+          () => {
+            isLeading = true
+            act()
+          },
+          error => replication.ended(messageOf(error))
+        )
+      },
+      ended: why => {
+        isLeading = false
+        replication.ended(why)
+      }
+    })
+    running = replica.run(leaving.signal)
+  } else act()
   return {
     url: `http${access.certificates ? 's' : ''}://${hostPort(host, port)}`,
     controller,
@@ -285,6 +328,8 @@ export async function startController({
       await pruning.close()
       // The log has reported its failure itself.
       await eventLog.close().catch(() => {})
+      leaving.abort('the controller is stopping')
+      await running
       store.close()
     }
   }

@@ -2,7 +2,14 @@ import { setMaxListeners } from 'node:events'
 import type { Server } from 'node:http'
 import type { Server as TlsServer } from 'node:tls'
 import type { TSchema } from '@sinclair/typebox'
-import { fastify, LogController, type FastifyInstance, type FastifyReply, type FastifySchema } from 'fastify'
+import {
+  fastify,
+  LogController,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifySchema
+} from 'fastify'
 import type { Logger } from 'pino'
 import { routes } from '../../routes/index.js'
 import type { NeededRole } from '../../schemas/access.js'
@@ -26,6 +33,10 @@ import { limitReceiving } from './receiving.js'
 import { countWork } from './work.js'
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether only the controller answers that leads, though nothing is changed. */
+    isOfLeader?: boolean
+  }
   interface FastifyRequest {
     /** The authenticated caller. */
     principal: Principal
@@ -37,6 +48,8 @@ export interface ServerOptions {
   metrics: Metrics
   messages: Pick<Messages, 'upgrade' | 'close'>
   access: Access
+  /** Returns whether this controller leads: others answer what the database has, and nothing else. */
+  leads: () => boolean
   bodyLimit: number
   /** Where the files of the web console and the guide are; where a build puts them, unless a test has its own. */
   pages?: string | undefined
@@ -57,6 +70,7 @@ export async function createServer({
   metrics,
   messages,
   access,
+  leads,
   bodyLimit,
   pages = pagesDirectory,
   log
@@ -109,6 +123,7 @@ export async function createServer({
         roleOf(request.routeOptions),
         takesTicket(request.routeOptions) ? ticket : undefined
       )
+      if (!leads() && isOfLeader(request)) throw noLeader()
       guard.hold(request.principal, reply.raw)
       reply.raw.once('close', limits.open.take(request.principal))
     } catch (error) {
@@ -118,7 +133,11 @@ export async function createServer({
   })
   takeUpgrades(
     app.server as Server,
-    (request, socket, head) => messages.upgrade(request, socket, head, guard.admit(request, 'viewer')),
+    (request, socket, head) => {
+      const principal = guard.admit(request, 'viewer')
+      if (!leads()) throw noLeader()
+      messages.upgrade(request, socket, head, principal)
+    },
     log
   )
   const closing = endGracefully(app, [controller.hub, access.audit.hub], messages)
@@ -129,6 +148,15 @@ export async function createServer({
   await app.register(routes, { controller, metrics, access, closing })
   await app.ready()
   return app
+}
+
+/** Returns whether only the controller can answer that leads: one that changes something, or tells what agents say. */
+function isOfLeader({ method, query, routeOptions: { config } }: FastifyRequest): boolean {
+  return !['GET', 'HEAD'].includes(method) || config.isOfLeader === true || 'snapshot' in (query as object)
+}
+
+function noLeader(): AppError {
+  return new AppError('not_leader', 'this controller does not lead: ask the one that does')
 }
 
 /** Returns the role that a route needs. Pages that show the document, and unknown routes, are open to anyone. */

@@ -122,7 +122,9 @@ export class EventLog<Name extends LogName = 'events'> {
 
   /** Call it last: from then on the log is complete, whatever happens to the machine. */
   async close(): Promise<void> {
-    await this.#store.write('synced', () => this.#store.run("DELETE FROM local WHERE name = 'boot'"))
+    // A replica's is empty: it waits for what is being written.
+    const sql = "DELETE FROM local WHERE name = 'boot'"
+    await this.#store.write('synced', () => (this.#store.isReplica ? 0 : this.#store.run(sql)))
   }
 
   /** Appends an event. Call it only inside of a `write`. Returns the event as stored in the log. */

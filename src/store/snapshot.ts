@@ -26,11 +26,9 @@ export async function readSnapshot(path: string): Promise<Position> {
 
 function inThread(order: Order): Promise<Position> {
   return new Promise((resolve, reject) => {
-    new Worker(new URL(import.meta.url), { workerData: order })
-      .once('message', resolve)
-      .once('error', error => {
-        reject(new AppError('unavailable', `${order.to} is no copy of a replica: ${error.message}`, { cause: error }))
-      })
+    new Worker(new URL(import.meta.url), { workerData: order }).once('message', resolve).once('error', error => {
+      reject(new AppError('unavailable', `${order.to} is no copy of a replica: ${error.message}`, { cause: error }))
+    })
   })
 }
 

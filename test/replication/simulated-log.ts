@@ -7,14 +7,19 @@ import {
   type Peers,
   type ReplicaStatus
 } from '../../src/replication/log.js'
-import type { VirtualClock } from './virtual-clock.js'
 
-const identity = 'simulated'
+/** A clock, virtual or not. */
+interface WorldClock {
+  sleep: (ms: number, signal?: AbortSignal) => Promise<void>
+  random: () => number
+}
+
+export const identity = 'simulated'
 const never = new Promise<never>(() => {})
 
 /** What all replicas of a simulation share: a log, a lease, and the ways between them, all worse than JetStream's. */
-export class SimulatedWorld {
-  readonly clock: VirtualClock
+export class SimulatedWorld<C extends WorldClock = WorldClock> {
+  readonly clock: C
   readonly names: readonly string[]
   /** What is in the log; undefined for what was written of a frame whose writer died. */
   entries: (Uint8Array | undefined)[] = []
@@ -30,7 +35,7 @@ export class SimulatedWorld {
   #lease: { holder: string; revision: number } | undefined
   #answers = new Map<string, () => ReplicaStatus>()
 
-  constructor(clock: VirtualClock, names: readonly string[]) {
+  constructor(clock: C, names: readonly string[]) {
     this.clock = clock
     this.names = names
   }

@@ -61,13 +61,19 @@ class Witness {
 class Machine {
   readonly name: string
   readonly path: string
-  #world: SimulatedWorld
+  #world: SimulatedWorld<VirtualClock>
   #witness: Witness
   #fail: (violation: unknown) => void
   #running: { store: Store; replica: Replica; dead: AbortController } | undefined
   #copies = 0
 
-  constructor(path: string, name: string, world: SimulatedWorld, witness: Witness, fail: (violation: unknown) => void) {
+  constructor(
+    path: string,
+    name: string,
+    world: SimulatedWorld<VirtualClock>,
+    witness: Witness,
+    fail: (violation: unknown) => void
+  ) {
     this.path = path
     this.name = name
     this.#world = world
@@ -294,7 +300,7 @@ export async function simulate(seed: number, seconds = 60): Promise<Report> {
 }
 
 /** Compares what all replicas have in the end with each other, and with what clients were told. */
-function compare(machines: readonly Machine[], world: SimulatedWorld, witness: Witness): void {
+function compare(machines: readonly Machine[], world: SimulatedWorld<VirtualClock>, witness: Witness): void {
   const alive = machines.filter(({ store }) => store !== undefined)
   if (alive.length < 2) throw new Violation(`only ${alive.length} replicas came back`)
   for (const { name, status } of alive) {

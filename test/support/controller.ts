@@ -15,8 +15,9 @@ export async function startTestController(
     log = silent,
     now = Date.now,
     agent,
-    pages
-  }: Partial<Pick<ControllerOptions, 'log' | 'now' | 'agent' | 'pages'>> = {}
+    pages,
+    replication
+  }: Partial<Pick<ControllerOptions, 'log' | 'now' | 'agent' | 'pages' | 'replication'>> = {}
 ) {
   const [http, agents] = await freePorts(2)
   const settings = settingsOf({
@@ -35,7 +36,7 @@ export async function startTestController(
     ...portFlags(),
     ...flags
   })
-  const running = await startController({ settings, log, now, agent, pages })
+  const running = await startController({ settings, log, now, agent, pages, replication })
   let closed: Promise<void> | undefined
   const close = () => (closed ??= running.close())
   t.teardown(close)

@@ -30,6 +30,17 @@ interface ClusterTables {
 /** What a deployment records of itself. `stages`: whether its configuration becomes the staged one, too. */
 export type DeploymentRecord = NewRevision & { stages: boolean }
 
+/** The tables that it reads. */
+export const clusterTables = [
+  'configurations',
+  'revisions',
+  'stopped_nodes',
+  'elastic_changes',
+  'instances',
+  'runtime_options',
+  'intel_feeds'
+]
+
 /**
  * The known state of the cluster: the staged and the deployed configuration, the desired state of nodes, the addresses
  * of instances, and the layouts that agents may ask for. It survives restarts of the controller, and asks no agent.
