@@ -64,7 +64,8 @@ await t.test('what is no frame, or has a header that this version does not know,
   for (const part of wrong) {
     t.throws(() => decodeFrame(encodeFrame({ ...frame, ...part }).bytes), diverged, JSON.stringify(part))
   }
-  for (const text of ['', '\n', '\n\n', '{}', '{}\n', 'garbage'])
+  for (const text of ['', '\n', '\n\n', '{}', '{}\n', 'garbage']) {
     t.throws(() => decodeFrame(Buffer.from(text)), diverged, text)
+  }
   t.doesNotThrow(() => decodeFrame(encodeFrame(frame).bytes))
 })

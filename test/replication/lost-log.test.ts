@@ -30,7 +30,7 @@ function start(t: Test) {
       replication: world.connect(name, dead.signal),
       clock,
       leaseMs: 4000,
-      log: pino({ level: 'warn' }, { write: line => void warnings.push(JSON.parse(line).msg) }),
+      log: pino({ level: 'warn' }, { write: line => warnings.push(JSON.parse(line).msg) }),
       applied: () => {},
       leads: () => {},
       ended: () => down(name)
