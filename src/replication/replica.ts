@@ -203,6 +203,8 @@ export class Replica {
       })
       if (obstacle !== undefined) throw new Error(obstacle)
       await this.#beginTerm(last, holding)
+      // Nobody would be told of a lease that was lost meanwhile.
+      holding.throwIfAborted()
     } catch (error) {
       lost.abort()
       await this.#release(await keeping)
@@ -218,6 +220,7 @@ export class Replica {
     log.info(`${name} leads in term ${this.#position.term}`)
     leads(this.#position.term)
     const why = await over
+    this.#role = 'follower'
     lost.abort(why)
     if (!signal.aborted) ended(why)
     await this.#release(await keeping)
@@ -255,17 +258,19 @@ export class Replica {
   /** Renews the lease until the signal aborts, or it is lost. Resolves with why, and its last revision that was ours. */
   async #keep(held: number, signal: AbortSignal): Promise<{ why: string; revision: number | undefined }> {
     const { clock, leaseMs, replication, name } = this.#options
+    const isTaken = { why: 'another replica has taken the lead', revision: undefined }
     let revision = held
     let renewed = clock.now()
     let isSure = true
     for (;;) {
       await clock.sleep(leaseMs / renewals, signal)
       if (signal.aborted) return { why: String(signal.reason), revision }
+      const wasSure = isSure
       try {
         if (!isSure) {
           // Written, perhaps, without our having learned of it.
           const lease = await replication.lease.read()
-          if (readClaim(lease?.holder ?? '')?.name !== name) throw new Superseded()
+          if (readClaim(lease?.holder ?? '')?.name !== name) return isTaken
           revision = lease!.revision
         }
         isSure = false
@@ -273,7 +278,8 @@ export class Replica {
         isSure = true
         renewed = clock.now()
       } catch (error) {
-        if (error instanceof Superseded) return { why: 'another replica has taken the lead', revision: undefined }
+        // Else it may be what was written before, and came late: that is read next.
+        if (error instanceof Superseded && wasSure) return isTaken
         if (clock.now() - renewed > leaseMs) {
           return { why: `the lease cannot be renewed: ${messageOf(error)}`, revision }
         }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { constants } from '@photostructure/sqlite'
 import type { Database, Row } from './database.js'
 import { migrations } from './migrations.js'
@@ -35,6 +36,8 @@ const localTable = 'local'
 export class ReplicaDatabase {
   #db: Database
   #session: ReturnType<Database['createSession']> | undefined
+  /** The last numbers that were given out before the recording. */
+  #sequences: Changes['sequences'] = {}
 
   constructor(db: Database) {
     this.#db = db
@@ -63,6 +66,7 @@ export class ReplicaDatabase {
   /** Begins to record what the present transaction changes. */
   record(): void {
     this.stop()
+    this.#sequences = this.#unrecorded().sequences
     this.#session = this.#db.createSession()
   }
 
@@ -70,7 +74,10 @@ export class ReplicaDatabase {
   take(): Changes | undefined {
     const patchset = this.#session!.patchset()
     this.stop()
-    return patchset.length === 0 ? undefined : { ...this.#unrecorded(), patchset }
+    const unrecorded = this.#unrecorded()
+    // Rows that come and go change nothing but the numbers that are left.
+    const isSame = patchset.length === 0 && isDeepStrictEqual(unrecorded.sequences, this.#sequences)
+    return isSame ? undefined : { ...unrecorded, patchset }
   }
 
   /** Ends the recording, if there is one. */

@@ -240,10 +240,13 @@ export class Store {
     })
   }
 
-  /** Commits the waiting writes, if that is possible now, and closes: the file is then complete without its log. */
+  /**
+   * Commits the waiting writes, if that is possible now, and closes: the file is then complete without its log. A store that
+   * leads rejects them: to publish them would take a while.
+   */
   close(): void {
     clearInterval(this.#prober)
-    if (this.#publishing) this.#end(new Error('the store is closed'))
+    if (this.#leading) this.#end(new Error('the store is closed'))
     this.#commit(true)
     this.#closed = true
     this.#statements.clear()
@@ -387,7 +390,7 @@ export class Store {
    */
   #end(error: unknown): void {
     const why = messageOf(error)
-    const { jobs } = this.#publishing!
+    const jobs = this.#publishing?.jobs ?? []
     const leading = this.#leading!
     this.#publishing = this.#leading = undefined
     this.#rollBack()

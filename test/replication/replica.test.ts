@@ -1,0 +1,169 @@
+import { pino } from 'pino'
+import t, { type Test } from 'tap'
+import { Superseded, type Replication } from '../../src/replication/log.js'
+import { Replica } from '../../src/replication/replica.js'
+import { Store } from '../../src/store/store.js'
+import { directoryOf } from '../support/directory.js'
+import { SimulatedWorld } from './simulated-log.js'
+import { makeDatabase } from './simulation.js'
+import { randomOf, VirtualClock } from './virtual-clock.js'
+
+type Ends = Pick<Replication, 'log' | 'lease' | 'peers'>
+
+const leaseMs = 4000
+
+/** A replica that is alone, whose ends a test may change, and what it has said. */
+function start(t: Test, change: (ends: Ends, world: SimulatedWorld) => Partial<Ends> = () => ({})) {
+  const path = `${directoryOf(t)}/a.sqlite`
+  makeDatabase(path)
+  const clock = new VirtualClock(randomOf(1))
+  const world = new SimulatedWorld(clock, ['a'])
+  world.isCalm = true
+  const store = new Store(path, undefined, undefined, { isReplica: true })
+  const dead = new AbortController()
+  const stop = new AbortController()
+  const ends = world.connect('a', dead.signal)
+  const said: string[] = []
+  const replica = new Replica({
+    name: 'a',
+    url: 'http://a',
+    version: '1',
+    store,
+    replication: { ...ends, ...change(ends, world) },
+    clock,
+    leaseMs,
+    log: pino({ enabled: false }),
+    applied: () => {},
+    leads: term => said.push(`leads in ${term}`),
+    ended: why => said.push(why)
+  })
+  let isOver = false
+  void replica.run(stop.signal).then(() => {
+    isOver = true
+  })
+  t.teardown(async () => {
+    stop.abort()
+    await clock.pass(60_000)
+    store.close()
+  })
+  return { clock, world, replica, said, stop, ends, isOver: () => isOver }
+}
+
+await t.test('a leader that stops gives the lease away, and says that it leads no longer', async t => {
+  const { clock, replica, said, stop, ends, isOver } = start(t)
+  await clock.pass(5000)
+  t.same(said, ['leads in 1'])
+  t.equal(replica.status.role, 'leader')
+  t.same(replica.leader, { name: 'a', url: 'http://a' })
+  stop.abort()
+  await clock.pass(1000)
+  t.ok(isOver())
+  t.equal(replica.status.role, 'follower')
+  t.equal(replica.leader, undefined)
+  t.same(said, ['leads in 1'], 'nobody is told of the end who has asked for it')
+  const lease = ends.lease.read()
+  await clock.pass(1000)
+  t.equal((await lease)?.holder, '')
+})
+
+await t.test('a replica that is to stop while it becomes the leader does not lead', async t => {
+  const { clock, world, said, stop, isOver } = start(t, ({ log }) => ({
+    log: {
+      ...log,
+      append: async (...args) => {
+        const place = await log.append(...args)
+        // It is in the log, and the answer comes late.
+        stop.abort('enough')
+        return place
+      }
+    }
+  }))
+  await clock.pass(20_000)
+  t.equal(world.entries.length, 1)
+  t.same(said, [])
+  t.ok(isOver())
+})
+
+await t.test('a leader whose renewal was written, and not answered, leads on', async t => {
+  let fails = 0
+  const { clock, replica, said } = start(t, ({ lease }) => ({
+    lease: {
+      read: () => lease.read(),
+      write: async (holder, revision) => {
+        const written = await lease.write(holder, revision)
+        if (revision > 1 && ++fails % 2 === 1) throw new Error('no answer')
+        return written
+      }
+    }
+  }))
+  await clock.pass(30_000)
+  t.ok(fails > 5)
+  t.equal(replica.status.role, 'leader')
+  t.same(said, ['leads in 1'])
+})
+
+await t.test('a leader whose renewal comes late, after it was believed to be lost, leads on', async t => {
+  let writes = 0
+  let late = () => Promise.resolve(0)
+  const { clock, replica, said } = start(t, ({ lease }) => ({
+    lease: {
+      read: () => lease.read(),
+      write: async (holder, revision) => {
+        if (++writes === 4) {
+          late = () => lease.write(holder, revision)
+          throw new Error('no answer')
+        }
+        // After the lease was read, and just before the next one comes.
+        if (writes === 5) await late()
+        return await lease.write(holder, revision)
+      }
+    }
+  }))
+  await clock.pass(30_000)
+  t.ok(writes > 10)
+  t.equal(replica.status.role, 'leader')
+  t.same(said, ['leads in 1'])
+})
+
+await t.test('a leader that cannot renew the lease ends once it is over', async t => {
+  let isBroken = false
+  const { clock, said, replica, isOver } = start(t, ({ lease }) => ({
+    lease: {
+      read: () => lease.read(),
+      write: async (holder, revision) => {
+        if (isBroken) throw new Error('no answer')
+        return await lease.write(holder, revision)
+      }
+    }
+  }))
+  await clock.pass(5000)
+  isBroken = true
+  await clock.pass(leaseMs * 0.7)
+  t.equal(replica.status.role, 'leader')
+  await clock.pass(leaseMs)
+  t.same(said, ['leads in 1', 'the lease cannot be renewed: no answer'])
+  t.equal(replica.status.role, 'follower')
+  t.ok(isOver())
+})
+
+await t.test('a leader whose lease another one has ends, and leaves it to that one', async t => {
+  const { clock, said, replica, ends, isOver } = start(t)
+  await clock.pass(5000)
+  const taken = (async () => {
+    for (;;) {
+      const claim = JSON.stringify({ name: 'b', url: 'http://b', term: 1, place: 1 })
+      try {
+        return await ends.lease.write(claim, (await ends.lease.read())!.revision)
+      } catch (error) {
+        if (!(error instanceof Superseded)) throw error
+      }
+    }
+  })()
+  await clock.pass(3000)
+  t.same(said, ['leads in 1', 'another replica has taken the lead'])
+  t.equal(replica.status.role, 'follower')
+  t.ok(isOver())
+  const lease = ends.lease.read()
+  await clock.pass(1000)
+  t.match(await lease, { holder: /"name":"b"/, revision: await taken })
+})
