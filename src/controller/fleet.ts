@@ -185,7 +185,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
           const said = readHello(params, expected)
           if ('why' in said) this.#refuse(link, said)
           member = this.#welcome(link, said.hello, peerAddress)
-          return defined({ controller: controllerName, term: leadership?.term }) satisfies AnswerOf<typeof controllerMethods.hello>
+          return defined({ controller: controllerName, term: leadership?.term }) satisfies AnswerOf<
+            typeof controllerMethods.hello
+          >
         },
         ...serve(
           told,
