@@ -31,7 +31,7 @@ import {
  * absent: so each end works with the version before its own, and a method that the other end does not know fails with
  * `not_found`.
  */
-export const agentApiVersion = 11
+export const agentApiVersion = 12
 
 /** Returns whether this end works with an end of that version. */
 export function isSpoken(version: unknown): boolean {
@@ -161,6 +161,9 @@ export const Hello = Type.Object(
   closed
 )
 export type Hello = Static<typeof Hello>
+
+/** Counts the times that a controller has begun to lead: the higher one is newer. */
+export const Term = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 
 const nodes = Type.Array(Name)
 const Outcomes = outcomesWith()
@@ -293,11 +296,12 @@ export const agentMethods = {
 } satisfies Record<string, { params: TSchema; answer: TSchema; part?: TSchema }>
 
 /**
- * Methods that the agent calls on the controller. `hello` is a question, answered with the controller's name; so is
- * `layout`, answered with the layout as packLayout() packs it; the others are notifications.
+ * Methods that the agent calls on the controller. `hello` is a question, answered with the controller's name, and its
+ * term unless it is alone; one of several that does not lead fails it with `not_leader`. `layout` is a question, too,
+ * answered with the layout as packLayout() packs it; the others are notifications.
  */
 export const controllerMethods = {
-  hello: { params: Hello, answer: Type.Object({ controller: Name }, closed) },
+  hello: { params: Hello, answer: Type.Object({ controller: Name, term: Type.Optional(Term) }, closed) },
   layout: {
     params: Type.Object({ digest: LayoutDigest }, closed),
     answer: Type.Object({ packed: Type.String() }, closed)

@@ -90,6 +90,8 @@ await t.test('what is wrong stops the start, with where it is and what it is', a
     [{ env: { ZEEK_AGENT_NAME: '../x' } }, /^ZEEK_AGENT_NAME must be a name of 1 to 64 letters/],
     [{ env: { ZEEK_MANAGEMENT_LOG_LEVEL: 'loud' } }, /^ZEEK_MANAGEMENT_LOG_LEVEL must be one of debug, info/],
     [{ env: { ZEEK_AGENT_CONTROLLER: 'host' } }, /^ZEEK_AGENT_CONTROLLER must match pattern/],
+    [{ env: { ZEEK_AGENT_CONTROLLER: 'a:1,none' } }, /^ZEEK_AGENT_CONTROLLER must match pattern/],
+    [{ env: { ZEEK_AGENT_CONTROLLER: 'a:1,' } }, /^ZEEK_AGENT_CONTROLLER must match pattern/],
     [
       { env: { ZEEK_CONTROLLER_AUTO_ASSIGN_METRICS_PORTS: 'maybe' } },
       /^ZEEK_CONTROLLER_AUTO_ASSIGN_METRICS_PORTS must be boolean/

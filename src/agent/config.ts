@@ -19,10 +19,10 @@ export const agentSettings = {
     description: 'the name of the agent and its instance'
   }),
   agent_controller: Type.String({
-    pattern: '^(none|[^\\s/]+:[0-9]{1,5})$',
+    pattern: '^(none|[^\\s/,]+:[0-9]{1,5}(, *[^\\s/,]+:[0-9]{1,5})*)$',
     default: '127.0.0.1:2150',
     description:
-      'host:port of the controller to dial, unless one runs in the same zeek-cluster: then that, as it listens and with what it asks; none: listen, and be dialled'
+      'host:port of the controller to dial, or of several, with commas, of which one leads; unless one runs in the same zeek-cluster: then that, as it listens and with what it asks; none: listen, and be dialled'
   }),
   agent_token_file: File(
     'a file with the token that the agent shows to its controller; with a controller in the same zeek-cluster, one that this makes (agent.token in the state directory)'
@@ -171,19 +171,26 @@ export interface AgentContext {
   umask?: number | undefined
 }
 
+/** Returns where the agent dials controllers, each as host:port; none when it is dialled. */
+export function controllersOf({ agent_controller: controllers }: Pick<AgentSettings, 'agent_controller'>): string[] {
+  return controllers === 'none' ? [] : controllers.split(/, */)
+}
+
 /** Throws an AppError when others than its controller could command the agent, or read its token. */
 export function refuseExposure(settings: AgentSettings): void {
-  const { agent_addr: addr, agent_tls_cert: cert, agent_controller: controller } = settings
+  const { agent_addr: addr, agent_tls_cert: cert } = settings
   if (!isLoopback(addr) && cert === undefined) {
     throw new AppError(
       'invalid_request',
       `ZEEK_AGENT_ADDR is ${addr}: whoever reaches it could run anything; set ZEEK_AGENT_TLS_CERT, ZEEK_AGENT_TLS_KEY and ZEEK_AGENT_TLS_CA, or a loopback address`
     )
   }
-  if (controller === 'none' || isLoopback(hostOf(controller)) || settings.agent_tls_by_proxy) return
+  const controllers = controllersOf(settings)
+  const exposed = controllers.find(controller => !isLoopback(hostOf(controller)))
+  if (exposed === undefined || settings.agent_tls_by_proxy) return
   if (settings.agent_tls_ca !== undefined || settings.agent_tls_pin !== undefined) return
   throw new AppError(
     'invalid_request',
-    `ZEEK_AGENT_CONTROLLER is ${controller}: whoever answers there could run anything; set ZEEK_AGENT_TLS_CA or ZEEK_AGENT_TLS_PIN, or ZEEK_AGENT_TLS_BY_PROXY=true where something else encrypts the way`
+    `ZEEK_AGENT_CONTROLLER ${controllers.length > 1 ? 'names' : 'is'} ${exposed}: whoever answers there could run anything; set ZEEK_AGENT_TLS_CA or ZEEK_AGENT_TLS_PIN, or ZEEK_AGENT_TLS_BY_PROXY=true where something else encrypts the way`
   )
 }

@@ -11,7 +11,7 @@ import { hostPort, packageVersion } from '../util.js'
 import { Archiver, prepareQueue } from './logs/archiver.js'
 import { NodeChecks } from './check/check.js'
 import { Replays } from './check/replays.js'
-import type { AgentContext } from './config.js'
+import { controllersOf, type AgentContext } from './config.js'
 import { hostProbes as thisHost, type HostProbes } from './check/host-probes.js'
 import { StatsHistory } from './stats/history.js'
 import { LocalInstance } from './stats/instance.js'
@@ -23,6 +23,7 @@ import { directories } from './nodes/zeek-program.js'
 import type { SupervisorClient } from './nodes/supervisor-client.js'
 import { Sampler } from './stats/sampler.js'
 import { Session } from './session.js'
+import { Term } from './term.js'
 import { readTopology } from './stats/topology.js'
 
 /** What an agent needs to run. */
@@ -80,7 +81,8 @@ export async function startAgent({
   const look = (id: string) => table.content.look(id)
   const checks = new NodeChecks(context, host, look)
   await checks.clean()
-  const dialled = settings.agent_controller === 'none'
+  const addresses = controllersOf(settings)
+  const dialled = addresses.length === 0
 
   /** Controllers of this host, as the supervisor has reported them, by name. */
   const controllers = new Map<string, UnitStatus>()
@@ -133,6 +135,7 @@ export async function startAgent({
     }),
     log,
     certificates,
+    term: await Term.read(join(settings.management_state_dir, 'term'), log),
     connected: report,
     // Read each time, so that a new token needs no restart.
     headers: async () =>
@@ -192,7 +195,7 @@ export async function startAgent({
   }
   const archiving = archiver?.run(closing.signal)
   const reporting = setInterval(report, settings.agent_stats_interval * 1000)
-  const dialling = dialled ? undefined : session.dial(settings.agent_controller, closing.signal)
+  const dialling = dialled ? undefined : session.dial(addresses, closing.signal)
   return {
     notifyLog: (level, message) => session.notify('log', { level, message: table.hidden(message) }),
     reload: () => certificates?.reload(),

@@ -1,14 +1,14 @@
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { agentPath, controllerMethods, type Hello } from '../../schemas/agent.js'
 import { bearerOf, type Certificates } from '../security/certificates.js'
-import { AppError, messageOf } from '../errors.js'
+import { AppError, messageOf, requestTimedOut } from '../errors.js'
 import { Link, type Handlers } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import { dial, listen } from '../link/websocket.js'
 import { asking, notifying, type ParamsOf } from '../protocol/methods.js'
-import { backoff } from '../util.js'
+import { aborted, backoff } from '../util.js'
+import type { Term } from './term.js'
 
 const retryMs = 500
 const helloMs = 10_000
@@ -30,13 +30,21 @@ export interface SessionOptions {
   headers: () => Promise<{ authorization?: string }>
   /** For TLS with the controller; undefined without. */
   certificates: Certificates | undefined
+  /** The highest term of a controller so far: one of a lower term is refused. */
+  term: Term
   log: Logger
 }
 
-/** Agent's end of its link with the controller, whichever side dials. There is at most one link. */
+/**
+ * Agent's end of its link with the controller, whichever side dials. At most one controller is obeyed: the one that was
+ * accepted last.
+ */
 export class Session {
   #options: SessionOptions
-  #link: Link | undefined
+  /** Open links, with those of controllers that are not accepted yet. */
+  #links = new Set<Link>()
+  /** The link of the controller that is obeyed. */
+  #obeyed: Link | undefined
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -44,27 +52,38 @@ export class Session {
 
   /** Sends a notification to the controller; it is lost when there is no link, as the next hello reports everything. */
   notify<M extends keyof ControllerMethods>(method: M, params: ParamsOf<ControllerMethods[M]>): void {
-    if (this.#link) notifyController(this.#link, method, params)
+    // A controller that has heard the hello, and is not accepted yet, would miss what changes meanwhile.
+    for (const link of this.#links) notifyController(link, method, params)
   }
 
-  /** Dials the controller until the signal aborts, again whenever the link is lost. Never rejects. */
-  async dial(address: string, signal: AbortSignal): Promise<void> {
+  /**
+   * Dials the controllers in turn until the signal aborts: the next one at once when one cannot be reached or does not
+   * lead, and again, after a while, when none can or the link is lost. Never rejects.
+   */
+  async dial(addresses: readonly string[], signal: AbortSignal): Promise<void> {
     const { log, retryMaxMs } = this.#options
-    for (let attempt = 1; !signal.aborted; attempt++) {
+    let round = 1
+    let failures: string[] = []
+    for (let turn = 0; !signal.aborted; turn++) {
+      const address = addresses[turn % addresses.length]!
       try {
         const link = await this.#greet(await this.#open(address, signal), signal)
-        attempt = 0
-        if (!link.closed.aborted) await once(link.closed, 'abort')
+        round = 0
+        failures = []
+        await aborted(link.closed)
         if (!signal.aborted) log.warn(`lost the controller: ${link.closed.reason}`)
       } catch (error) {
-        if (!signal.aborted) {
-          log[attempt === 1 ? 'warn' : 'debug'](`cannot reach the controller at ${address}: ${messageOf(error)}`)
-        }
+        failures.push(`${address}: ${messageOf(error)}`)
+        if (failures.length < addresses.length || signal.aborted) continue
+        const which = addresses.length > 1 ? 'any controller: ' : 'the controller at '
+        log[round === 1 ? 'warn' : 'debug'](`cannot reach ${which}${failures.join('; ')}`)
+        failures = []
       }
       // Spread out: after a restart of the controller all agents come at once.
-      await sleep(backoff(attempt, retryMs, retryMaxMs) * (0.5 + Math.random() / 2), undefined, { signal }).catch(
+      await sleep(backoff(round, retryMs, retryMaxMs) * (0.5 + Math.random() / 2), undefined, { signal }).catch(
         () => {}
       )
+      round++
     }
   }
 
@@ -94,6 +113,24 @@ export class Session {
     )
   }
 
+  /**
+   * Returns the handlers for a link whose controller is not accepted yet: its questions wait until it is. They fail when
+   * it is not, and when another one has taken over: that link may take a while to close.
+   */
+  #obeying(accepted: Promise<void>): Handlers {
+    return Object.fromEntries(
+      Object.entries(this.#options.handlers).map(([method, handle]): [string, Handlers[string]] => [
+        method,
+        async (params, context) => {
+          await accepted
+          if (context.signal.aborted) throw new AppError('timeout', requestTimedOut)
+          if (this.#obeyed !== context.link) throw new AppError('not_leader', 'another connection has taken over')
+          return await handle(params, context)
+        }
+      ])
+    )
+  }
+
   async #open(address: string, signal: AbortSignal): Promise<Transport> {
     const { certificates, headers } = this.#options
     // Reloaded each time, so that new certificates need no restart.
@@ -105,11 +142,21 @@ export class Session {
   }
 
   async #greet(transport: Transport, signal: AbortSignal): Promise<Link> {
-    const { handlers, heartbeatMs, hello, connected, log } = this.#options
-    const link = new Link(transport, handlers, {
+    const { heartbeatMs, hello, connected, term, log } = this.#options
+    let accept = () => {}
+    let refuse: (error: unknown) => void = () => {}
+    const accepted = new Promise<void>((resolve, reject) => {
+      accept = resolve
+      refuse = reject
+    })
+    // It may be that the controller asks nothing.
+    accepted.catch(() => {})
+    const link = new Link(transport, this.#obeying(accepted), {
       heartbeatMs,
       onError: error => log.error(`link: ${messageOf(error)}`)
     })
+    if (!link.closed.aborted) this.#links.add(link)
+    link.closed.addEventListener('abort', () => this.#links.delete(link), { once: true })
     signal.addEventListener(
       'abort',
       () => {
@@ -118,15 +165,19 @@ export class Session {
       { once: true, signal: link.closed }
     )
     try {
+      const said = await askController(link, 'hello', await hello(), { timeoutMs: helloMs, signal })
+      await term.accept(said.term)
+      if (link.closed.aborted) throw new AppError('unavailable', `the link is closed: ${link.closed.reason}`)
       // Of two links the newer one is the one that works.
-      const before = this.#link
-      this.#link = link
+      const before = this.#obeyed
+      this.#obeyed = link
+      accept()
       await before?.close('another connection has taken over')
-      const { controller } = await askController(link, 'hello', await hello(), { timeoutMs: helloMs, signal })
-      log.info(`connected with ${controller}`)
+      log.info(`connected with ${said.controller}`)
       connected()
       return link
     } catch (error) {
+      refuse(error)
       await link.close(messageOf(error))
       throw error
     }

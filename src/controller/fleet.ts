@@ -6,12 +6,12 @@ import type { HealthReport } from '../../schemas/operations.js'
 import type { Instance, NodeState, NodeStatus, Outcome } from '../../schemas/types.js'
 import { canonicalHost } from '../addresses.js'
 import { Allowance } from '../allowance.js'
-import { AppError, messageOf } from '../errors.js'
+import { AppError, messageOf, type Code } from '../errors.js'
 import { Link, type LinkReply } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import { asking, serve, type AnswerOf, type AskOptions, type ParamsOf } from '../protocol/methods.js'
 import { Waiting } from '../requests/waiting.js'
-import { compare, hostPort, maxTimerMs } from '../util.js'
+import { compare, defined, hostPort, maxTimerMs } from '../util.js'
 import { dated, lost } from './cluster/node-status.js'
 import { ownReport } from './cluster/own-report.js'
 import type { Bundles } from './bundles.js'
@@ -70,6 +70,8 @@ export interface FleetOptions {
   retryMaxMs: number
   log: Logger
   now: () => number
+  /** Returns whether this controller leads now, and its term, where it is one of several. One that is alone leads. */
+  leadership?: () => { leads: boolean; term: number }
   /** Returns the instance that is configured to run a node; undefined when none is. */
   ownerOf: (node: string) => string | undefined
   /** Returns the packed layout with a digest. Throws an AppError. */
@@ -177,10 +179,15 @@ export class Fleet extends EventEmitter<FleetEvents> {
       {
         hello: params => {
           if (member) throw new AppError('invalid_request', 'hello came twice')
+          const leadership = this.#options.leadership?.()
+          // Nothing that needs an operator: one that dials several controllers goes on to the next.
+          if (leadership?.leads === false) this.#decline(link, 'not_leader', `${controllerName} does not lead`)
           const said = readHello(params, expected)
           if ('why' in said) this.#refuse(link, said)
           member = this.#welcome(link, said.hello, peerAddress)
-          return { controller: controllerName } satisfies AnswerOf<typeof controllerMethods.hello>
+          return defined({ controller: controllerName, term: leadership?.term }) satisfies AnswerOf<
+            typeof controllerMethods.hello
+          >
         },
         ...serve(
           told,
@@ -271,10 +278,15 @@ export class Fleet extends EventEmitter<FleetEvents> {
   /** Ends the link of an agent that cannot be accepted, and reports why. */
   #refuse(link: Link, { name, why }: Refusal): never {
     this.emit('fault', why, name, undefined)
+    this.#decline(link, 'invalid_request', why)
+  }
+
+  /** Fails the hello of an agent, and ends its link once that is answered. */
+  #decline(link: Link, code: Code, why: string): never {
     setImmediate(() => {
       void link.close(why)
     })
-    throw new AppError('invalid_request', why)
+    throw new AppError(code, why)
   }
 
   #welcome(link: Link, hello: Hello, peerAddress: string): Member {

@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { mock } from 'node:test'
+import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { silent } from '../support/log.js'
 import { until } from '../support/until.js'
 import { agentApiVersion, agentPath } from '../../schemas/agent.js'
-import { Fleet } from '../../src/controller/fleet.js'
+import { Fleet, type FleetOptions } from '../../src/controller/fleet.js'
 import { Link } from '../../src/link/link.js'
 import { memoryPair } from '../../src/link/transport.js'
 import { dial } from '../../src/link/websocket.js'
@@ -24,7 +25,7 @@ const nodeStates = (controller: Controller) =>
   Object.fromEntries(controller.controller.nodes().map(({ node, state }) => [node, state]))
 
 /** A fleet in memory, and a way to connect to it. */
-function startFleet(t: Test) {
+function startFleet(t: Test, options: Partial<FleetOptions> = {}) {
   const fleet = new Fleet({
     controllerName: 'controller',
     heartbeatMs: 0,
@@ -36,7 +37,8 @@ function startFleet(t: Test) {
     bundles: { files: () => [], chunk: async () => '' },
     dial: async () => {
       throw new Error('nobody is dialled')
-    }
+    },
+    ...options
   })
   t.teardown(() => fleet.close())
   const connect = async (hello: object = {}, peer = '10.0.0.1') => {
@@ -58,6 +60,31 @@ await t.test("an agent that says hello is greeted with the controller's name", a
   t.same((await connect()).answer, { controller: 'controller' })
   t.match(fleet.connected(), [{ name: 'a', host: '10.0.0.1', machine: 'm', connectedAt: 1000 }])
 })
+
+await t.test(
+  'one of several controllers answers hello with its term while it leads, and refuses it otherwise',
+  async t => {
+    let leadership = { leads: false, term: 3 }
+    const lines: string[] = []
+    const log = pino({ level: 'info' }, { write: line => lines.push(line) })
+    const { fleet, connect } = startFleet(t, { leadership: () => leadership, log })
+    const faults: string[] = []
+    fleet.on('fault', message => faults.push(message))
+    const [ours, theirs] = memoryPair()
+    fleet.accept(theirs, '10.0.0.1')
+    const link = new Link(ours, {})
+    // Whoever it is: that is for the leader to judge.
+    for (const hello of [{}, { api_version: 1 }]) {
+      await t.rejects(connect(hello), { code: 'not_leader', message: 'controller does not lead' })
+    }
+    await t.rejects(link.ask('hello', {}, { timeoutMs: 5000 }), { code: 'not_leader' })
+    await until(() => link.closed.aborted, 'its link is closed')
+    t.equal(link.closed.reason, 'controller does not lead')
+    t.same([fleet.known(), faults, lines], [[], [], []])
+    leadership = { leads: true, term: 4 }
+    t.same((await connect()).answer, { controller: 'controller', term: 4 })
+  }
+)
 
 await t.test(
   'an advertised address wins over that of the peer, and mapped IPv4 addresses are taken as IPv4',

@@ -115,6 +115,17 @@ await t.test('an agent dials a controller elsewhere over TLS only', t => {
   t.end()
 })
 
+await t.test('of several controllers each address is looked at', t => {
+  const of = (controllers: string, more = {}) =>
+    why(() => refuseAgentExposure(settingsOf({ 'agent-controller': controllers, ...more })))
+  t.equal(of('127.0.0.1:2150,[::1]:2150, localhost:2151'), undefined)
+  for (const controllers of ['127.0.0.1:2150,10.0.0.1:2150', '10.0.0.1:2150, localhost:2150']) {
+    t.match(of(controllers), /^ZEEK_AGENT_CONTROLLER names 10\.0\.0\.1:2150: whoever answers there/)
+    t.equal(of(controllers, { 'agent-tls-ca': 'ca' }), undefined)
+  }
+  t.end()
+})
+
 await t.test('the command says in one line what to do, and each role heeds its own rules', async t => {
   const directory = directoryOf(t)
   const state = `--management-state-dir=${directory}/state`

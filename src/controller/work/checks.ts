@@ -11,9 +11,6 @@ import type { Plan } from '../cluster/plan.js'
 import { select } from '../cluster/selection.js'
 import { Shares } from '../cluster/shares.js'
 
-/** The version of the agent's API since which a node may not load `local.zeek`. */
-const loadLocalSince = 11
-
 /** Has the agents check whether nodes would run. Running nodes are not touched. */
 export class Checks {
   #fleet: Fleet
@@ -76,26 +73,15 @@ export class Checks {
     return await this.#replays.run(shares, nodes, isRequired, task)
   }
 
-  /**
-   * Returns warnings of nodes of different versions, which may not understand each other, and of agents that do not
-   * know what they are told.
-   */
+  /** Returns warnings of nodes of different versions, which may not understand each other. */
   warnings(shares: Shares): string[] {
-    const { nodes } = shares.deployment.configuration
     const members = shares.names.flatMap(name => this.#fleet.member(name)?.hello ?? [])
-    const loading = new Set(nodes.filter(node => node.load_local === false).map(({ instance }) => instance))
-    const old = members.filter(({ name, api_version: version }) => version < loadLocalSince && loading.has(name))
     const versions = groupBy(
       members.filter(({ zeek_version: version }) => version !== undefined),
       ({ zeek_version: version }) => version
     )
     const each = [...versions].map(([version, of]) => `${version} (${of.map(({ name }) => name).join(', ')})`)
-    return [
-      ...(each.length > 1 ? [`instances have different versions of Zeek: ${each.join(', ')}`] : []),
-      ...old.map(
-        ({ name }) => `the agent of instance ${name} is of an earlier version: its nodes load local.zeek in any case`
-      )
-    ]
+    return each.length > 1 ? [`instances have different versions of Zeek: ${each.join(', ')}`] : []
   }
 }
 
