@@ -1,0 +1,57 @@
+import { AppError, messageOf } from '../errors.js'
+import { connectToNats, unavailable, type NatsOptions } from './jetstream-connection.js'
+import { JetStreamFiles } from './jetstream-files.js'
+import { JetStreamLease } from './jetstream-lease.js'
+import { JetStreamLog } from './jetstream-log.js'
+import { JetStreamPeers } from './jetstream-peers.js'
+import { check, create, namesOf, type CreateOptions } from './jetstream-setup.js'
+import type { Replication } from './log.js'
+
+/** Which log, and how it is reached. */
+export interface LogOptions extends NatsOptions {
+  /** What the log is called. Several clusters may share NATS. */
+  name: string
+}
+
+export interface ReplicationOptions extends LogOptions {
+  /** The name of this replica. */
+  self: string
+  /** How many servers keep the log, at least. Fewer than three are for tests. Default: 3. */
+  copies?: number
+}
+
+/**
+ * Makes the log, the lease and the store of files. Returns the identity of the log. Throws AppError: `conflict` when one
+ * of them exists.
+ */
+export async function createReplicationLog(options: LogOptions, contents: CreateOptions): Promise<string> {
+  const names = namesOf(options.name)
+  const connection = await connectToNats(options, 'zeek-cluster replication init')
+  try {
+    return await create(connection, names, contents)
+  } finally {
+    await connection.nats.close()
+  }
+}
+
+/** Opens what `createReplicationLog` has made. Throws AppError where something is not as it has to be. */
+export async function connectReplication(options: ReplicationOptions): Promise<Replication> {
+  const { log, self } = options
+  const names = namesOf(options.name)
+  const connection = await connectToNats(options, `zeek-cluster ${self}`)
+  const { nats, jetstream } = connection
+  try {
+    const metadata = await check(connection, names, options)
+    const others = metadata.replicas.filter(replica => replica !== self)
+    return {
+      log: new JetStreamLog(connection, names, metadata, log),
+      lease: await JetStreamLease.open(jetstream, names.lease),
+      peers: new JetStreamPeers(nats, names.peers, others, log),
+      files: await JetStreamFiles.open(connection, names),
+      close: () => nats.close()
+    }
+  } catch (error) {
+    await nats.close()
+    throw error instanceof AppError ? error : unavailable(`JetStream does not answer: ${messageOf(error)}`, error)
+  }
+}
