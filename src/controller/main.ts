@@ -145,7 +145,10 @@ export async function startController({
     now,
     usedBy: id => cluster.usersOf(id)
   })
+  let isLeading = replication === undefined
+  let replica: Replica | undefined
   const fleet = new Fleet({
+    ...(replication && { leadership: () => ({ leads: isLeading, term: replica?.status.term ?? 0 }) }),
     controllerName: settings.controller_name,
     heartbeatMs: settings.management_heartbeat * 1000,
     retryMaxMs: settings.management_retry_max * 1000,
@@ -263,7 +266,6 @@ export async function startController({
     pruning.open()
   }
 
-  let isLeading = replication === undefined
   if (isLeading) await recover()
   const app = await createServer({
     controller,
@@ -284,7 +286,7 @@ export async function startController({
   const leaving = new AbortController()
   let running: Promise<void> | undefined
   if (replication) {
-    const replica = new Replica({
+    replica = new Replica({
       ...replication,
       name: settings.controller_name,
       version: packageVersion,
