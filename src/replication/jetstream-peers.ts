@@ -22,7 +22,8 @@ const Answer = Type.Object(
     term: count,
     place: count,
     frame: text(128),
-    diverged: Type.Optional(text(4096))
+    diverged: Type.Optional(text(4096)),
+    obstacle: Type.Optional(text(4096))
   },
   closed
 )

@@ -65,6 +65,8 @@ export interface ReplicaStatus {
   frame: string
   /** Why it cannot go on with the log; undefined while it can. */
   diverged?: string
+  /** Why it could not lead when it last tried; undefined since another one does. */
+  obstacle?: string
 }
 
 /** The other replicas. */

@@ -3,8 +3,9 @@ import type { Logger } from 'pino'
 import { Name } from '../../schemas/basics.js'
 import { checker } from '../../schemas/validator.js'
 import { invalid, messageOf } from '../errors.js'
-import { Diverged, type Changes, type Position } from '../store/replica.js'
+import { Diverged, schemaVersion, type Changes, type Position } from '../store/replica.js'
 import type { Store } from '../store/store.js'
+import { defined } from '../util.js'
 import { obstacleToLead } from './candidacy.js'
 import type { Clock } from './clock.js'
 import { Follower } from './follower.js'
@@ -58,6 +59,8 @@ export class Replica {
   #follower: Follower
   #role: ReplicaStatus['role'] = 'follower'
   #diverged: string | undefined
+  /** Why it could not lead when it last tried. */
+  #obstacle: string | undefined
   /** How far the leader is: its position is stored only once it has been committed. */
   #position: Position
   /** What the lease has said last, and since when. */
@@ -77,18 +80,18 @@ export class Replica {
   }
 
   get status(): ReplicaStatus {
-    const { name, url, version, store } = this.#options
+    const { name, url, version } = this.#options
     const { term, place, frame } = this.#position
     return {
       name,
       role: this.#role,
       url,
       version,
-      schema: store.noChanges().schema,
+      schema: schemaVersion,
       term,
       place,
       frame,
-      ...(this.#diverged === undefined ? {} : { diverged: this.#diverged })
+      ...defined({ diverged: this.#diverged, obstacle: this.#obstacle })
     }
   }
 
@@ -119,7 +122,8 @@ export class Replica {
       try {
         if (await this.#campaign(revision, signal)) return
       } catch (error) {
-        if (!signal.aborted) log.warn(`cannot lead: ${messageOf(error)}`)
+        this.#obstacle = messageOf(error)
+        if (!signal.aborted) log.warn(`cannot lead: ${this.#obstacle}`)
       }
       this.#role = 'follower'
       // Not all at the same time again.
@@ -143,12 +147,12 @@ export class Replica {
 
   #diverge(error: Error): void {
     this.#diverged = error.message
-    this.#options.log.error(`this replica cannot go on: ${error.message}; zeek-cluster replication rebuild begins anew`)
+    this.#options.log.error(`this replica cannot go on: ${error.message}`)
   }
 
   /** Resolves with the revision of a lease that nobody has renewed for long enough; undefined when the signal aborts. */
   async #vacancy(signal: AbortSignal): Promise<number | undefined> {
-    const { clock, leaseMs, replication, log } = this.#options
+    const { clock, leaseMs, replication, log, name } = this.#options
     const patienceMs = leaseMs * (1 + clock.random() / renewals)
     // What was seen earlier may be from before a break of the connection.
     let seen: { revision: number; at: number } | undefined
@@ -160,7 +164,10 @@ export class Replica {
           seen = { revision, at: now }
           this.#claim = { claim: readClaim(holder), since: now }
         }
-        if (this.#position.place >= (this.#claim?.claim?.place ?? Infinity)) this.#levelAt = now
+        const { claim, since } = this.#claim!
+        if (claim && claim.name !== name) this.#obstacle = undefined
+        // It has all that the leader had when that wrote the lease; of what came later nothing is known.
+        if (claim && this.#position.place >= claim.place) this.#levelAt = since
         const isVacant = holder === '' || now - seen.at > patienceMs
         if (isVacant && this.#diverged === undefined) return revision
       } catch (error) {
@@ -193,8 +200,7 @@ export class Replica {
     try {
       const others = await peers.ask(leaseMs / 2)
       const { last } = await replication.log.extent()
-      await this.#follower.follow({ until: last, signal: holding })
-      holding.throwIfAborted()
+      await this.#catchUp(last, holding)
       const obstacle = obstacleToLead({
         own: this.#position,
         last,
@@ -217,6 +223,7 @@ export class Replica {
       holding.addEventListener('abort', () => resolve(String(holding.reason)), { once: true })
     })
     this.#role = 'leader'
+    this.#obstacle = undefined
     log.info(`${name} leads in term ${this.#position.term}`)
     leads(this.#position.term)
     const why = await over
@@ -225,6 +232,20 @@ export class Replica {
     if (!signal.aborted) ended(why)
     await this.#release(await keeping)
     return true
+  }
+
+  /** Applies the log until a place. Throws when that takes too long: a replica that is not so far behind should lead. */
+  async #catchUp(last: number, signal: AbortSignal): Promise<void> {
+    const { clock, leaseMs } = this.#options
+    const [late, done] = [new AbortController(), new AbortController()]
+    void clock.sleep(leaseMs, AbortSignal.any([signal, done.signal])).then(() => late.abort())
+    try {
+      await this.#follower.follow({ until: last, signal: AbortSignal.any([signal, late.signal]) })
+    } finally {
+      done.abort()
+    }
+    signal.throwIfAborted()
+    if (late.signal.aborted) throw new Error(`it is too far behind: at ${this.#position.place} of ${last}`)
   }
 
   /** Writes the first frame of a term: with it this replica leads, or another one was faster, which throws Superseded. */

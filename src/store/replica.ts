@@ -29,6 +29,9 @@ export interface Position {
 /** A replica has not what changes presuppose: it cannot go on. */
 export class Diverged extends Error {}
 
+/** What databases of this version are like: the number of their migrations. */
+export const schemaVersion = migrations.length
+
 /** The table of what is this machine's alone. */
 const localTable = 'local'
 
@@ -97,9 +100,9 @@ export class ReplicaDatabase {
    */
   apply({ schema, sequences, patchset }: Changes, position: Position): ReadonlySet<string> {
     // SQLite says nothing of tables and columns that are not there: the rows would be missing.
-    if (schema > migrations.length) {
+    if (schema > schemaVersion) {
       throw new Diverged(
-        `the leader's version has a newer database (${schema}) than this one (${migrations.length}): upgrade this controller`
+        `the leader's version has a newer database (${schema}) than this one (${schemaVersion}): upgrade this controller`
       )
     }
     const tables = new Set<string>()
@@ -132,7 +135,7 @@ export class ReplicaDatabase {
 
   #unrecorded(): Omit<Changes, 'patchset'> {
     const rows = this.#db.prepare('SELECT name, seq FROM sqlite_sequence').all() as { name: string; seq: number }[]
-    return { schema: migrations.length, sequences: Object.fromEntries(rows.map(({ name, seq }) => [name, seq])) }
+    return { schema: schemaVersion, sequences: Object.fromEntries(rows.map(({ name, seq }) => [name, seq])) }
   }
 
   /** Sets the last number that a table has given out. The table `sqlite_sequence` has no key. */

@@ -97,6 +97,7 @@ for (const [what, kept] of [
       t.equal(leader(), undefined)
     }
     t.equal(world.entries.length, kept, 'nothing is written')
+    for (const { replica } of running.values()) t.match(replica.status.obstacle, /^(the log ends at|replica [bc] has) /)
     t.equal(count(running.get('b')!.store), 6)
     t.equal(count(running.get('c')!.store), 6)
     const said = warnings.join('\n')
