@@ -167,3 +167,52 @@ await t.test('a leader whose lease another one has ends, and leaves it to that o
   await clock.pass(1000)
   t.match(await lease, { holder: /"name":"b"/, revision: await taken })
 })
+
+await t.test('a replica that is too far behind gives the lease away, and says so', async t => {
+  const { clock, replica, said, ends } = start(t, ({ log }, world) => ({
+    log: {
+      ...log,
+      extent: async () => ({ last: 1_000_000, entries: 1_000_000, bytes: 0 }),
+      entries: async function* (_after, { signal }) {
+        await world.clock.sleep(1e9, signal)
+      }
+    }
+  }))
+  await clock.pass(20_000)
+  t.equal(replica.status.obstacle, 'it is too far behind: at 0 of 1000000')
+  t.same(said, [])
+  let isFree = false
+  for (let look = 0; look < 10 && !isFree; look++) {
+    const lease = ends.lease.read()
+    await clock.pass(500)
+    isFree = (await lease)?.holder === ''
+  }
+  t.ok(isFree, 'another one may try')
+})
+
+await t.test('how far a follower lags is told by the lease', async t => {
+  let revision = 0
+  let place = 0
+  const { clock, replica } = start(t, () => ({
+    lease: {
+      read: async () => ({ holder: JSON.stringify({ name: 'b', url: 'http://b', term: 1, place }), revision }),
+      write: async () => {
+        throw new Superseded()
+      }
+    }
+  }))
+  const renewed = async (times: number) => {
+    for (let time = 0; time < times; time++) {
+      revision++
+      await clock.pass(1000)
+    }
+  }
+  await renewed(10)
+  t.equal(replica.leader?.name, 'b')
+  t.ok(replica.lagMs <= leaseMs, `${replica.lagMs} ms while it has all`)
+  place = 7
+  await renewed(10)
+  t.ok(replica.lagMs >= 9000, `${replica.lagMs} ms while it lacks what the leader has`)
+  await clock.pass(leaseMs + 1000)
+  t.equal(replica.leader, undefined, 'a leader that is silent is none')
+})
