@@ -12,6 +12,8 @@ import type { Term } from './term.js'
 
 const retryMs = 500
 const helloMs = 10_000
+/** Within which agents that have lost their leader dial the others: each at another moment. */
+const spreadMs = 250
 
 export const askController = asking(controllerMethods)
 const notifyController = notifying(controllerMethods)
@@ -58,7 +60,8 @@ export class Session {
 
   /**
    * Dials the controllers in turn until the signal aborts: the next one at once when one cannot be reached or does not
-   * lead, and again, after a while, when none can or the link is lost. Never rejects.
+   * lead, and all again, after a while, when none can. When the link is lost, the others are dialled without delay: one of
+   * them leads soon. Never rejects.
    */
   async dial(addresses: readonly string[], signal: AbortSignal): Promise<void> {
     const { log, retryMaxMs } = this.#options
@@ -80,9 +83,11 @@ export class Session {
         failures = []
       }
       // Spread out: after a restart of the controller all agents come at once.
-      await sleep(backoff(round, retryMs, retryMaxMs) * (0.5 + Math.random() / 2), undefined, { signal }).catch(
-        () => {}
-      )
+      const pauseMs =
+        round === 0 && addresses.length > 1
+          ? Math.random() * spreadMs
+          : backoff(round, retryMs, retryMaxMs) * (0.5 + Math.random() / 2)
+      await sleep(pauseMs, undefined, { signal }).catch(() => {})
       round++
     }
   }
@@ -114,8 +119,8 @@ export class Session {
   }
 
   /**
-   * Returns the handlers for a link whose controller is not accepted yet: its questions wait until it is. They fail when
-   * it is not, and when another one has taken over: that link may take a while to close.
+   * Returns the handlers for a link whose controller is not accepted yet: its questions wait until it is, and fail when
+   * it is not, or the link has ended.
    */
   #obeying(accepted: Promise<void>): Handlers {
     return Object.fromEntries(
@@ -124,7 +129,6 @@ export class Session {
         async (params, context) => {
           await accepted
           if (context.signal.aborted) throw new AppError('timeout', requestTimedOut)
-          if (this.#obeyed !== context.link) throw new AppError('not_leader', 'another connection has taken over')
           return await handle(params, context)
         }
       ])
@@ -172,7 +176,8 @@ export class Session {
       const before = this.#obeyed
       this.#obeyed = link
       accept()
-      await before?.close('another connection has taken over')
+      // Not closed only once the other end has heard it: until then that could still ask, and answer.
+      before?.breakOff('another connection has taken over')
       log.info(`connected with ${said.controller}`)
       connected()
       return link

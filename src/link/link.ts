@@ -154,13 +154,13 @@ export class Link {
 
   #beat(): void {
     // Beats are counted, not time: after a pause of this process itself the other end gets its chance.
-    if (++this.#missed > 3) return this.#breakOff('heartbeat missed')
+    if (++this.#missed > 3) return this.breakOff('heartbeat missed')
     this.#release()
     this.#sendText(ping)
   }
 
-  /** Ends the link at once: what still arrives is not looked at. */
-  #breakOff(reason: string): void {
+  /** Ends the link at once: what still arrives is not looked at, and what is being served or asked is given up. */
+  breakOff(reason: string): void {
     this.#cancel()
     void this.#transport.close(reason)
     this.#end(reason)
@@ -181,7 +181,7 @@ export class Link {
     } catch (error) {
       // The other end speaks another protocol, or means harm; what comes next could be anything.
       this.#onError(error)
-      this.#breakOff(messageOf(error))
+      this.breakOff(messageOf(error))
     }
   }
 
