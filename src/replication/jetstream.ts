@@ -1,5 +1,5 @@
 import { AppError, messageOf } from '../errors.js'
-import { connectToNats, unavailable, type NatsOptions } from './jetstream-connection.js'
+import { Connection, unavailable, type NatsOptions } from './jetstream-connection.js'
 import { JetStreamFiles } from './jetstream-files.js'
 import { JetStreamLease } from './jetstream-lease.js'
 import { JetStreamLog } from './jetstream-log.js'
@@ -26,7 +26,7 @@ export interface ReplicationOptions extends LogOptions {
  */
 export async function createReplicationLog(options: LogOptions, contents: CreateOptions): Promise<string> {
   const names = namesOf(options.name)
-  const connection = await connectToNats(options, 'zeek-cluster replication init')
+  const connection = await Connection.open(options, 'zeek-cluster replication init')
   try {
     return await create(connection, names, contents)
   } finally {
@@ -38,14 +38,14 @@ export async function createReplicationLog(options: LogOptions, contents: Create
 export async function connectReplication(options: ReplicationOptions): Promise<Replication> {
   const { log, self } = options
   const names = namesOf(options.name)
-  const connection = await connectToNats(options, `zeek-cluster ${self}`)
-  const { nats, jetstream } = connection
+  const connection = await Connection.open(options, `zeek-cluster ${self}`)
+  const { nats } = connection
   try {
     const metadata = await check(connection, names, options)
     const others = metadata.replicas.filter(replica => replica !== self)
     return {
       log: new JetStreamLog(connection, names, metadata, log),
-      lease: await JetStreamLease.open(jetstream, names.lease),
+      lease: await JetStreamLease.open(connection, names.lease),
       peers: new JetStreamPeers(nats, names.peers, others, log),
       files: await JetStreamFiles.open(connection, names),
       close: () => nats.close()
