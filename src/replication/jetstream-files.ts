@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
-import { Objm, setSha256Backend, type ObjectInfo, type ObjectStore } from '@nats-io/obj'
+import { Base64UrlPaddedCodec as Base64, Objm, setSha256Backend, type ObjectInfo, type ObjectStore } from '@nats-io/obj'
 import { syncDirectory } from '../util.js'
 import type { Connection } from './jetstream-connection.js'
 import type { Names } from './jetstream-setup.js'
@@ -11,8 +11,6 @@ import type { Files } from './log.js'
 
 /** How large the pieces are in which files are stored. */
 const chunkBytes = 512 * 1024
-
-const base64 = (text: string) => Buffer.from(text).toString('base64url')
 
 /** Files in an object store. Other clients of NATS can read them, too. */
 export class JetStreamFiles implements Files {
@@ -96,7 +94,7 @@ export class JetStreamFiles implements Files {
       subjects_filter: `${subjects}>`
     })
     return Object.keys(state.subjects ?? {})
-      .map(subject => Buffer.from(subject.slice(subjects.length), 'base64url').toString())
+      .map(subject => Base64.decode(subject.slice(subjects.length), false) as string)
       .filter(name => name.startsWith(prefix))
       .sort()
   }
@@ -106,8 +104,7 @@ export class JetStreamFiles implements Files {
     const info = await this.#store.info(name)
     if (!info) return
     const { files, filesStream } = this.#names
-    const padded = base64(name).padEnd(Math.ceil(base64(name).length / 4) * 4, '=')
-    for (const subject of [`$O.${files}.M.${padded}`, `$O.${files}.C.${info.nuid}`]) {
+    for (const subject of [`$O.${files}.M.${Base64.encode(name)}`, `$O.${files}.C.${info.nuid}`]) {
       await this.#connection.manager.streams.purge(filesStream, { filter: subject })
     }
   }

@@ -95,20 +95,27 @@ export class JetStreamLog implements Log {
 
   /** Writes a message to a place. */
   async #write(id: string, data: Uint8Array, place: number, signal: AbortSignal): Promise<void> {
+    const connection = this.#connection
     const { stream, subject } = this.#names
     await this.#insist(`writing ${place}`, signal, async () => {
       try {
-        const { seq } = await this.#connection.jetstream.publish(subject, data, {
-          msgID: id,
-          expect: { lastSequence: place - 1, streamName: stream }
-        })
+        const { seq } = await connection.ask(
+          () =>
+            connection.jetstream.publish(subject, data, {
+              msgID: id,
+              expect: { lastSequence: place - 1, streamName: stream }
+            }),
+          signal
+        )
         // Also of a message that an earlier try has brought there. Elsewhere it is only if the servers broke their word.
         if (seq === place) return
         throw new Superseded(`${id} was written to ${seq} instead of ${place}`)
       } catch (error) {
         if (error instanceof Superseded) throw error
         // Also when the place is said to be taken: it may have been taken by an earlier try.
-        const isThere = await this.#insist(`looking at ${place}`, signal, () => this.#has(id, place))
+        const isThere = await this.#insist(`looking at ${place}`, signal, () =>
+          connection.ask(() => this.#has(id, place), signal)
+        )
         // It is written again then. A try that is under way still does no harm: both have the same place and id.
         if (!isThere) throw error
       }
@@ -143,6 +150,7 @@ export class JetStreamLog implements Log {
   async *#messages(next: number, signal: AbortSignal): AsyncGenerator<JsMsg, void> {
     let failures = 0
     while (!signal.aborted) {
+      await this.#connection.regained(signal)
       try {
         for await (const message of this.#read(next, signal)) {
           next = message.seq + 1
@@ -192,25 +200,23 @@ export class JetStreamLog implements Log {
 
   /** Yields the next messages: some of those that there are, or those of the next seconds. */
   async *#batch(consumer: Consumer, signal: AbortSignal): AsyncGenerator<JsMsg, void> {
-    const { losses } = this.#connection
     const messages = await consumer.fetch({ max_messages: readAhead, expires: 10_000, idle_heartbeat: 1000 })
     const stop = () => messages.stop()
-    const fail = () => messages.stop(new Error('the connection was lost'))
+    const forget = this.#connection.onLost(() => messages.stop(new Error('the connection was lost')))
     signal.addEventListener('abort', stop)
-    losses.on('lost', fail)
     try {
       if (signal.aborted) stop()
       yield* messages
     } finally {
       signal.removeEventListener('abort', stop)
-      losses.off('lost', fail)
+      forget()
     }
   }
 
   /** Returns the state of the stream, as its leader has it. Throws AppError when it is another one than it was. */
   async #state(): Promise<StreamState> {
     const { stream } = this.#names
-    const { config, state } = await this.#connection.manager.streams.info(stream)
+    const { config, state } = await this.#connection.ask(() => this.#connection.manager.streams.info(stream))
     const { identity } = metadataOf(config)
     if (identity !== this.identity) throw wrong(`the log ${stream} was made anew: its identity is ${identity}`)
     return state

@@ -12,7 +12,7 @@ import {
 import { Kvm } from '@nats-io/kv'
 import { Objm } from '@nats-io/obj'
 import { AppError, messageOf } from '../errors.js'
-import { unavailable, wrong, type Connection } from './jetstream-connection.js'
+import { requestMs, unavailable, wrong, type Connection } from './jetstream-connection.js'
 
 /** Of a replicated log: how many servers keep it. */
 const defaultServers = 3
@@ -186,4 +186,19 @@ function faultOfLog(config: StreamConfig): string | undefined {
   const limits = [config.max_age, config.max_msgs, config.max_msgs_per_subject]
   if (limits.some(limit => limit > 0)) return 'drops what is old: it needs no limit but max_bytes'
   return undefined
+}
+
+/**
+ * Returns whether the server with a monitor at a URL writes everything to disk before it acknowledges it; undefined
+ * when nobody can tell.
+ */
+export async function syncsAlways(monitor: string): Promise<boolean | undefined> {
+  try {
+    const response = await fetch(new URL('/varz', monitor), { signal: AbortSignal.timeout(requestMs) })
+    const { jetstream } = (await response.json()) as { jetstream?: { config?: { sync_always?: boolean } } }
+    // The member is left out where it is false.
+    return jetstream?.config && jetstream.config.sync_always === true
+  } catch {
+    return undefined
+  }
 }

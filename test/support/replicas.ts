@@ -18,6 +18,7 @@ export async function makeLog(t: Test, nats: Nats) {
       ...options,
       self,
       copies: servers,
+      monitors: nats.monitors,
       ...more
     })
     t.teardown(() => opened.close())
