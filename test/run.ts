@@ -37,7 +37,9 @@ const { values, positionals } = parseArgs({
 })
 const timeoutSeconds = Number(values.timeout)
 
-/** Those first that take long, a process for each folder of theirs; others share one with the folders that they are in. */
+/**
+ * Those first that take long, a process for each folder of theirs; others share one with the folders that they are in.
+ */
 const long = [
   'test/console',
   'test/flow',

@@ -60,8 +60,8 @@ export class Session {
 
   /**
    * Dials the controllers in turn until the signal aborts: the next one at once when one cannot be reached or does not
-   * lead, and all again, after a while, when none can. When the link is lost, the others are dialled without delay: one of
-   * them leads soon. Never rejects.
+   * lead, and all again, after a while, when none can. When the link is lost, the others are dialled without delay: one
+   * of them leads soon. Never rejects.
    */
   async dial(addresses: readonly string[], signal: AbortSignal): Promise<void> {
     const { log, retryMaxMs } = this.#options

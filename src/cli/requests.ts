@@ -108,8 +108,8 @@ export function showOutcome(
 const tailLines = 10
 
 /**
- * Returns what a result says: a mark, whose it is, why it has failed, what was found, which logs of captures differ, and
- * its last lines.
+ * Returns what a result says: a mark, whose it is, why it has failed, what was found, which logs of captures differ,
+ * and its last lines.
  */
 export function lineOf(result: Result, screen: Screen): string[] {
   const { success, error, data } = result

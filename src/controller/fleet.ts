@@ -70,7 +70,9 @@ export interface FleetOptions {
   retryMaxMs: number
   log: Logger
   now: () => number
-  /** Returns whether this controller leads now, and in which term, where it is one of several. One that is alone leads. */
+  /**
+   * Returns whether this controller leads now, and in which term, where it is one of several. One that is alone leads.
+   */
   leadership?: () => { leads: boolean; term?: number }
   /** Returns the instance that is configured to run a node; undefined when none is. */
   ownerOf: (node: string) => string | undefined

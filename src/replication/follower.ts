@@ -10,8 +10,8 @@ export class Follower {
   #applied: (tables: ReadonlySet<string>) => void
 
   /**
-   * `applied` is called after each frame that was applied, with the names of the tables that it concerns. The store has a
-   * position in this log.
+   * `applied` is called after each frame that was applied, with the names of the tables that it concerns. The store has
+   * a position in this log.
    */
   constructor(store: Store, log: Log, applied: (tables: ReadonlySet<string>) => void) {
     this.#store = store
@@ -20,8 +20,8 @@ export class Follower {
   }
 
   /**
-   * Applies what is in the log: until a place, or what comes until the signal aborts. Throws Diverged and Trimmed, which
-   * last; and what the database throws, after which it can be called again.
+   * Applies what is in the log: until a place, or what comes until the signal aborts. Throws Diverged and Trimmed,
+   * which last; and what the database throws, after which it can be called again.
    */
   async follow(options: { until?: number; signal: AbortSignal }): Promise<void> {
     for await (const entry of this.#log.entries(this.position.place, options)) {

@@ -24,8 +24,8 @@ export type Frame = Static<typeof Header> & Changes
 const checkHeader = checker(Header, invalid)
 
 /**
- * Returns a frame as it is in the log, and its digest. It has a line with the digest of what follows, the header as a line of
- * JSON, and the patchset.
+ * Returns a frame as it is in the log, and its digest. It has a line with the digest of what follows, the header as a
+ * line of JSON, and the patchset.
  */
 export function encodeFrame({ patchset, ...header }: Frame): { bytes: Uint8Array; digest: string } {
   const line = Buffer.from(`${JSON.stringify(header)}\n`)

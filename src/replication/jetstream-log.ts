@@ -35,7 +35,9 @@ function partOf(id: string | undefined): Part | undefined {
   return match ? { frame: match[1]!, number: Number(match[2]), count: Number(match[3]) } : undefined
 }
 
-/** Puts frames together. A frame whose parts do not follow each other is dropped: its writer was superseded or killed. */
+/**
+ * Puts frames together. A frame whose parts do not follow each other is dropped: its writer was superseded or killed.
+ */
 export class Assembly {
   #frame: string | undefined
   #parts: Uint8Array[] = []
@@ -60,8 +62,8 @@ export class Assembly {
 }
 
 /**
- * The log as a stream of JetStream. A place is the sequence of a frame's last part. What decides is read from the leader
- * of the stream alone: others may be behind.
+ * The log as a stream of JetStream. A place is the sequence of a frame's last part. What decides is read from the
+ * leader of the stream alone: others may be behind.
  */
 export class JetStreamLog implements Log {
   readonly identity: string
@@ -107,7 +109,8 @@ export class JetStreamLog implements Log {
             }),
           signal
         )
-        // Also of a message that an earlier try has brought there. Elsewhere it is only if the servers broke their word.
+        // Also of a message that an earlier try has brought there. Elsewhere it is only if the servers broke their
+        // word.
         if (seq === place) return
         throw new Superseded(`${id} was written to ${seq} instead of ${place}`)
       } catch (error) {

@@ -25,8 +25,8 @@ export interface ReplicationOptions extends LogOptions {
 }
 
 /**
- * Makes the log, the lease and the store of files. Returns the identity of the log. Throws AppError: `conflict` when one
- * of them exists.
+ * Makes the log, the lease and the store of files. Returns the identity of the log. Throws AppError: `conflict` when
+ * one of them exists.
  */
 export async function createReplicationLog(options: LogOptions, contents: CreateOptions): Promise<string> {
   const names = namesOf(options.name)

@@ -21,17 +21,19 @@ export interface Log {
   readonly identity: string
   /** The names of all replicas, sorted. */
   readonly replicas: readonly string[]
-  /** Returns the place of the newest entry, and how much the log holds. A frame of which only a part was written counts. */
+  /**
+   * Returns the place of the newest entry, and how much the log holds. A frame of which only a part was written counts.
+   */
   extent(): Promise<{ last: number; entries: number; bytes: number }>
   /**
-   * Appends a frame if nothing has been written after the place `after`, which is the `last` of the log. Resolves with the
-   * frame's place once it is on the disks of most servers. Throws Superseded when something else is there. Tries again
-   * until the outcome is known; throws only once the signal aborts, and then nobody knows.
+   * Appends a frame if nothing has been written after the place `after`, which is the `last` of the log. Resolves with
+   * the frame's place once it is on the disks of most servers. Throws Superseded when something else is there. Tries
+   * again until the outcome is known; throws only once the signal aborts, and then nobody knows.
    */
   append(frame: Uint8Array, after: number, signal: AbortSignal): Promise<number>
   /**
-   * Returns the entries after a place in order: those until `until`, or without it also those that come, until the signal
-   * aborts. Goes on by itself after lost connections. Throws Trimmed when the log no longer holds them all.
+   * Returns the entries after a place in order: those until `until`, or without it also those that come, until the
+   * signal aborts. Goes on by itself after lost connections. Throws Trimmed when the log no longer holds them all.
    */
   entries(after: number, options: { until?: number; signal: AbortSignal }): AsyncIterable<Entry>
   /** Drops the entries up to a place, which a snapshot covers. */
@@ -39,8 +41,9 @@ export interface Log {
 }
 
 /**
- * The lease of the leader: who has it writes it again and again. It decides who tries to lead; that there is one leader is
- * what `append` makes sure of. Both reject when there is no answer for some seconds: what was written then is not known.
+ * The lease of the leader: who has it writes it again and again. It decides who tries to lead; that there is one leader
+ * is what `append` makes sure of. Both reject when there is no answer for some seconds: what was written then is not
+ * known.
  */
 export interface Lease {
   /** Returns who has written it last; `revision` changes with each write. Undefined before the first. */

@@ -47,8 +47,8 @@ export interface ReplicaOptions {
 const renewals = 4
 
 /**
- * One of several controllers: follows the one that leads, and leads when there is none. Who leads is decided by the log:
- * the lease only says when to try.
+ * One of several controllers: follows the one that leads, and leads when there is none. Who leads is decided by the
+ * log: the lease only says when to try.
  *
  *   follower ---> candidate ---> leader ---> (end of the process)
  *      ^              |
@@ -150,7 +150,9 @@ export class Replica {
     this.#options.log.error(`this replica cannot go on: ${error.message}`)
   }
 
-  /** Resolves with the revision of a lease that nobody has renewed for long enough; undefined when the signal aborts. */
+  /**
+   * Resolves with the revision of a lease that nobody has renewed for long enough; undefined when the signal aborts.
+   */
   async #vacancy(signal: AbortSignal): Promise<number | undefined> {
     const { clock, leaseMs, replication, log, name } = this.#options
     const patienceMs = leaseMs * (1 + clock.random() / renewals)
@@ -234,7 +236,9 @@ export class Replica {
     return true
   }
 
-  /** Applies the log until a place. Throws when that takes too long: a replica that is not so far behind should lead. */
+  /**
+   * Applies the log until a place. Throws when that takes too long: a replica that is not so far behind should lead.
+   */
   async #catchUp(last: number, signal: AbortSignal): Promise<void> {
     const { clock, leaseMs } = this.#options
     const [late, done] = [new AbortController(), new AbortController()]
@@ -248,7 +252,9 @@ export class Replica {
     if (late.signal.aborted) throw new Error(`it is too far behind: at ${this.#position.place} of ${last}`)
   }
 
-  /** Writes the first frame of a term: with it this replica leads, or another one was faster, which throws Superseded. */
+  /**
+   * Writes the first frame of a term: with it this replica leads, or another one was faster, which throws Superseded.
+   */
   async #beginTerm(last: number, signal: AbortSignal): Promise<void> {
     const { store, name } = this.#options
     const frame = { ...store.noChanges(), previous: this.#position.frame, term: this.#position.term + 1, leader: name }
@@ -276,7 +282,9 @@ export class Replica {
     return await replication.lease.write(JSON.stringify({ name, url, term, place } satisfies Claim), revision)
   }
 
-  /** Renews the lease until the signal aborts, or it is lost. Resolves with why, and its last revision that was ours. */
+  /**
+   * Renews the lease until the signal aborts, or it is lost. Resolves with why, and its last revision that was ours.
+   */
   async #keep(held: number, signal: AbortSignal): Promise<{ why: string; revision: number | undefined }> {
     const { clock, leaseMs, replication, name } = this.#options
     const isTaken = { why: 'another replica has taken the lead', revision: undefined }

@@ -13,7 +13,10 @@ const bytesMax = 128 * 1024 * 1024
 const prefix = 'snapshot-'
 const nameOf = (place: number) => `${prefix}${String(place).padStart(16, '0')}`
 
-/** Copies of the whole database at the log's side: from there a new replica begins, and the log need not go back further. */
+/**
+ * Copies of the whole database at the log's side: from there a new replica begins, and the log need not go back
+ * further.
+ */
 export class Snapshots {
   #log: Pick<Log, 'identity' | 'extent' | 'trim'>
   #files: Files
@@ -31,7 +34,9 @@ export class Snapshots {
     return true
   }
 
-  /** Stores a copy of a replica's database, and drops what no replica needs any more. Resolves with how far the copy is. */
+  /**
+   * Stores a copy of a replica's database, and drops what no replica needs any more. Resolves with how far the copy is.
+   */
   async take(database: string): Promise<Position> {
     const path = `${database}.snapshot`
     try {
@@ -45,8 +50,8 @@ export class Snapshots {
   }
 
   /**
-   * Makes the newest snapshot a database. Throws `unavailable` when there is none, or it is damaged; what was at the path is
-   * as it was then.
+   * Makes the newest snapshot a database. Throws `unavailable` when there is none, or it is damaged; what was at the
+   * path is as it was then.
    */
   async restore(database: string): Promise<Position> {
     const newest = (await this.#names()).at(-1)

@@ -15,11 +15,15 @@ export interface Deployment {
   elastic?: ElasticGroup[]
   /** Their workers that are spares when it is deployed; what becomes of them then is not kept here. */
   spares?: string[]
-  /** The revision that it is of; null where that is none. Earlier versions did not store it: then it is of the newest. */
+  /**
+   * The revision that it is of; null where that is none. Earlier versions did not store it: then it is of the newest.
+   */
   revision?: number | null
   /** Names of the nodes that are as they were before that revision. */
   held?: string[]
-  /** What was deployed before, where instances go on with that: those with exactly the nodes that they had, all held. */
+  /**
+   * What was deployed before, where instances go on with that: those with exactly the nodes that they had, all held.
+   */
   before?: Deployment
   /** How far it has come, when it goes over the nodes in steps, and what was deployed before. */
   rollout?: { step: number; of: number; before?: number }

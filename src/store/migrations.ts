@@ -1,7 +1,7 @@
 /**
- * Statements that turn a database of version n into one of version n + 1. Never changed, only added to. What is added must
- * only create tables and indexes, and add columns with defaults: a replica of the version before writes for those that have
- * been upgraded already.
+ * Statements that turn a database of version n into one of version n + 1. Never changed, only added to. What is added
+ * must only create tables and indexes, and add columns with defaults: a replica of the version before writes for those
+ * that have been upgraded already.
  */
 export const migrations = [
   `

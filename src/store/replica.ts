@@ -95,8 +95,8 @@ export class ReplicaDatabase {
   }
 
   /**
-   * Applies what another replica has changed, all or nothing, and stores how far it is then. Returns the names of the tables
-   * that it concerns. Throws Diverged when this database is not what the changes were made of.
+   * Applies what another replica has changed, all or nothing, and stores how far it is then. Returns the names of the
+   * tables that it concerns. Throws Diverged when this database is not what the changes were made of.
    */
   apply({ schema, sequences, patchset }: Changes, position: Position): ReadonlySet<string> {
     // SQLite says nothing of tables and columns that are not there: the rows would be missing.

@@ -12,8 +12,8 @@ interface Order {
 }
 
 /**
- * Writes a copy of a replica's database, which may be in use, to a path. Resolves with how far the copy is. Works in a thread
- * of its own, since it takes seconds for a large database.
+ * Writes a copy of a replica's database, which may be in use, to a path. Resolves with how far the copy is. Works in a
+ * thread of its own, since it takes seconds for a large database.
  */
 export async function writeSnapshot(from: string, to: string): Promise<Position> {
   return await inThread({ from, to })

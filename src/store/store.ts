@@ -31,11 +31,13 @@ export interface ReplicaOptions {
 /** The duties of a store that leads. */
 export interface Leading {
   /**
-   * Makes changes known to all replicas. Resolves with where they are in the log once they cannot be lost: then they are
-   * committed. When it rejects, this store has written for the last time.
+   * Makes changes known to all replicas. Resolves with where they are in the log once they cannot be lost: then they
+   * are committed. When it rejects, this store has written for the last time.
    */
   publish: (changes: Changes) => Promise<Position>
-  /** Called when the store no longer leads: from then on nothing is written, and what is announced was committed before. */
+  /**
+   * Called when the store no longer leads: from then on nothing is written, and what is announced was committed before.
+   */
   ended: (why: string) => void
 }
 
@@ -241,8 +243,8 @@ export class Store {
   }
 
   /**
-   * Commits the waiting writes, if that is possible now, and closes: the file is then complete without its log. A store that
-   * leads rejects them: to publish them would take a while.
+   * Commits the waiting writes, if that is possible now, and closes: the file is then complete without its log. A store
+   * that leads rejects them: to publish them would take a while.
    */
   close(): void {
     clearInterval(this.#prober)
@@ -314,12 +316,12 @@ export class Store {
   }
 
   /**
-   * Runs the jobs, and commits them; those of a replica once what they change is published. Returns false when they must
-   * run again.
+   * Runs the jobs, and commits them; those of a replica once what they change is published. Returns false when they
+   * must run again.
    */
   #transact(jobs: Job[], began: number): boolean {
-    // In WAL mode FULL syncs the log at each commit and NORMAL leaves that to the kernel, as is enough for what the log of
-    // all replicas has. It cannot be changed within a transaction.
+    // In WAL mode FULL syncs the log at each commit and NORMAL leaves that to the kernel, as is enough for what the log
+    // of all replicas has. It cannot be changed within a transaction.
     const isSynced = !this.#replica && (this.#fault || jobs.some(({ durability }) => durability === 'synced'))
     this.#sync(isSynced ? 'FULL' : 'NORMAL')
     this.run('BEGIN IMMEDIATE')
@@ -338,8 +340,8 @@ export class Store {
   }
 
   /**
-   * Runs jobs within a transaction. A job that throws is rejected and removed; if it had written something, everything is
-   * rolled back and the others must run again: that is rare, and a savepoint for each would cost more than most jobs
+   * Runs jobs within a transaction. A job that throws is rejected and removed; if it had written something, everything
+   * is rolled back and the others must run again: that is rare, and a savepoint for each would cost more than most jobs
    * do. Returns what resolves their promises, or undefined when they must run again.
    */
   #run(jobs: Job[]): (() => void)[] | undefined {
@@ -385,8 +387,8 @@ export class Store {
   }
 
   /**
-   * Ends the lead: nothing is written any more. What was being published may be in the log, or not; what others have, this
-   * database gets from there at the next start.
+   * Ends the lead: nothing is written any more. What was being published may be in the log, or not; what others have,
+   * this database gets from there at the next start.
    */
   #end(error: unknown): void {
     const why = messageOf(error)

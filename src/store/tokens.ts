@@ -36,8 +36,8 @@ export class TokenTable {
   }
 
   /**
-   * Stores a token that is no session, replacing expired ones. Returns false, and does nothing, when there are `max` that
-   * have not expired.
+   * Stores a token that is no session, replacing expired ones. Returns false, and does nothing, when there are `max`
+   * that have not expired.
    */
   insertWithin(token: StoredToken, max: number): boolean {
     const { created_at: now } = token

@@ -84,8 +84,8 @@ const readLoaded = reader(Loaded)
 const readComplaints = reader(Type.Array(Type.String()))
 
 /**
- * Returns the paths of the scripts that a process has loaded, in the order in which it has; undefined where it has not told,
- * as one that was started by an earlier version. `directory`: that of its channel.
+ * Returns the paths of the scripts that a process has loaded, in the order in which it has; undefined where it has not
+ * told, as one that was started by an earlier version. `directory`: that of its channel.
  */
 export async function loadedScripts(directory: string, invocation: string): Promise<string[] | undefined> {
   const loaded = readLoaded(await readReport(filesOf(directory).loaded))
@@ -272,8 +272,9 @@ export class Channel {
 }
 
 /**
- * Replaces a file, so that the node never reads half a line. Zeek's readers tell a new file by its inode and the second of
- * its last change; a file system gives the inode of the last but one out again, so that each needs a second of its own.
+ * Replaces a file, so that the node never reads half a line. Zeek's readers tell a new file by its inode and the second
+ * of its last change; a file system gives the inode of the last but one out again, so that each needs a second of its
+ * own.
  */
 async function replaceFile(path: string, text: string): Promise<void> {
   const fresh = `${path}.new`

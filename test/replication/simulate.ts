@@ -1,6 +1,6 @@
 /**
- * Runs schedules of the simulation: `simulate.js FIRST COUNT`. Ends with 0 when no promise was broken, with 3 at the first one
- * that was.
+ * Runs schedules of the simulation: `simulate.js FIRST COUNT`. Ends with 0 when no promise was broken, with 3 at the
+ * first one that was.
  */
 import { simulate, Violation } from './simulation.js'
 

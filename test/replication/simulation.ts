@@ -228,8 +228,8 @@ export function makeDatabase(path: string): void {
 }
 
 /**
- * Runs three replicas for some minutes of virtual time, while machines crash, are cut off and come back. Everything follows
- * from the seed. Throws Violation when a promise is broken.
+ * Runs three replicas for some minutes of virtual time, while machines crash, are cut off and come back. Everything
+ * follows from the seed. Throws Violation when a promise is broken.
  */
 export async function simulate(seed: number, seconds = 60): Promise<Report> {
   const random = randomOf(seed)

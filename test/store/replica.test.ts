@@ -12,7 +12,8 @@ import { runs } from '../support/runs.js'
 const at = (place: number): Position => ({ log: 'test', place, frame: '', term: 1, leader: 'a' })
 
 /**
- * What a job does. Not among it: rows that exchange unique values, which SQLite cannot apply and nothing does. A statement of one kind, with a few values that come again, so that rows meet.
+ * What a job does. Not among it: rows that exchange unique values, which SQLite cannot apply and nothing does. A
+ * statement of one kind, with a few values that come again, so that rows meet.
  */
 type Statement = [kind: keyof typeof statements, id: number, text: string]
 

@@ -43,7 +43,9 @@ await t.test('there are no triggers, which followers would run again, and no vir
   }
 })
 
-/** Returns what makes a migration one that replicas of the version before cannot write for; undefined when nothing does. */
+/**
+ * Returns what makes a migration one that replicas of the version before cannot write for; undefined when nothing does.
+ */
 function unfit(migration: string): string | undefined {
   const statements = migration
     .replace(/--.*$/gm, '')

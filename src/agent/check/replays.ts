@@ -33,9 +33,9 @@ export interface Reading {
 }
 
 /**
- * Options of a node that reads a capture, over its own: its logs are where it runs, as text, for as long as it runs, and
- * those that a filter rotates are not archived; its stores are there, too, and no node's; it ends with the capture, and
- * listens nowhere.
+ * Options of a node that reads a capture, over its own: its logs are where it runs, as text, for as long as it runs,
+ * and those that a filter rotates are not archived; its stores are there, too, and no node's; it ends with the capture,
+ * and listens nowhere.
  */
 const ofReplay = {
   'Cluster::default_store_dir': '.',
@@ -72,9 +72,9 @@ export class Replays {
   }
 
   /**
-   * Has Zeek read a capture with what a node of a share loads; `share` gets it, and what it names, to this host. Returns
-   * what has come of it. Never rejects: what keeps Zeek from reading it is its error. Zeek is killed when it exceeds a
-   * limit, or when the signal aborts.
+   * Has Zeek read a capture with what a node of a share loads; `share` gets it, and what it names, to this host.
+   * Returns what has come of it. Never rejects: what keeps Zeek from reading it is its error. Zeek is killed when it
+   * exceeds a limit, or when the signal aborts.
    */
   async replay(share: () => Promise<Share>, reading: Reading, signal: AbortSignal): Promise<Replay> {
     return await this.#sequence.run(async () => {

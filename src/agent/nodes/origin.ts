@@ -40,8 +40,8 @@ export class Origins {
   #files = new ScriptFiles()
 
   /**
-   * `bundle` returns what nodes use; `place` is the directory where its files are read, if it is not that in which nodes
-   * find them.
+   * `bundle` returns what nodes use; `place` is the directory where its files are read, if it is not that in which
+   * nodes find them.
    */
   constructor(context: AgentContext, bundle: () => BundleUse | undefined = () => undefined, place?: string) {
     this.#bundle = bundle
@@ -139,8 +139,8 @@ export class Origins {
 }
 
 /**
- * Returns which of the scripts that a process could load it has not loaded, as it tells itself: an `@if` may have decided
- * so. None where it does not tell.
+ * Returns which of the scripts that a process could load it has not loaded, as it tells itself: an `@if` may have
+ * decided so. None where it does not tell.
  */
 async function passedOver(
   origin: Origin | undefined,

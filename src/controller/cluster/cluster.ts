@@ -208,7 +208,9 @@ export class Cluster {
     this.#stopped = this.#configurations.stopped()
   }
 
-  /** The same of a worker of an elastic group, for what has become of that. One that an operator has stopped stays so. */
+  /**
+   * The same of a worker of an elastic group, for what has become of that. One that an operator has stopped stays so.
+   */
   async setSpare(node: string, spare: boolean, change: ElasticChange): Promise<void> {
     await this.#store.write('synced', () => {
       this.#configurations.setSpare(node, spare)

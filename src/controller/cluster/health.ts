@@ -245,7 +245,10 @@ export class Health {
     return isTold ? splitsOf(this.#options.state.deployedNodes(), this.#reports) : []
   }
 
-  /** Looks, and reports a change of health. Figures change all the time, so only codes, instances and nodes are compared. */
+  /**
+   * Looks, and reports a change of health. Figures change all the time, so only codes, instances and nodes are
+   * compared.
+   */
   #tell(): void {
     const health = this.now
     this.#options.looked?.(health)

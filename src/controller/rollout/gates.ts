@@ -72,8 +72,8 @@ export function isMeasured(
 }
 
 /**
- * Returns why a node does not pass; undefined when it does. `before`: its figures before it was changed, if it ran: what
- * was as bad then is not the fault of the change.
+ * Returns why a node does not pass; undefined when it does. `before`: its figures before it was changed, if it ran:
+ * what was as bad then is not the fault of the change.
  */
 export function whyBroken(limits: GateLimits, before: NodeStats | undefined, now: NodeStats): string | undefined {
   for (const [name, { figure, before: earlier = figure, say, limit }] of named) {

@@ -237,7 +237,9 @@ export class Rollout {
     }
   }
 
-  /** Returns why a node does not keep to the limits; undefined when all do, or what cannot be measured is not over them. */
+  /**
+   * Returns why a node does not keep to the limits; undefined when all do, or what cannot be measured is not over them.
+   */
   async #whyBroken(nodes: readonly ClusterNode[], before: ReadonlyMap<string, NodeStats>): Promise<string | undefined> {
     if (this.#task.signal.aborted || this.#ordered) return undefined
     const now = await this.#figures(nodes)
@@ -248,7 +250,10 @@ export class Rollout {
     return undefined
   }
 
-  /** Returns how long the nodes of a step may take, in milliseconds, so that time is left for the others, and to go back. */
+  /**
+   * Returns how long the nodes of a step may take, in milliseconds, so that time is left for the others, and to go
+   * back.
+   */
   #timeOf(n: number): number {
     const times = timesOf(this.#parts.fleet)
     const { args, changes } = this.#plan
@@ -292,8 +297,8 @@ export class Rollout {
   }
 
   /**
-   * Tells every instance what is deployed now, so that none holds what it need not hold any more, and reports the outcomes
-   * of some nodes. Returns whether one did not answer in time.
+   * Tells every instance what is deployed now, so that none holds what it need not hold any more, and reports the
+   * outcomes of some nodes. Returns whether one did not answer in time.
    */
   async #settle(shares: Shares, isReported: (node: string) => boolean, task: Task): Promise<boolean> {
     const { cluster, fleet } = this.#parts

@@ -96,7 +96,8 @@ export class Operations {
     const names = selected.map(({ name }) => name)
     if (elastic) for (const name of names) await this.#cluster.setSpare(name, desired === 'STOPPED', elastic)
     else await this.#cluster.setDesired(names, desired)
-    // One that an operator has stopped meanwhile stays so, whatever an elastic group needs; so does one of no such group.
+    // One that an operator has stopped meanwhile stays so, whatever an elastic group needs; so does one of no such
+    // group.
     const isLeft = ({ name }: ClusterNode) => elastic !== undefined && this.#cluster.desiredStateOf(name) !== desired
     const why = method === 'start' ? wasStopped : 'is in no elastic group any more'
     return {
