@@ -7,11 +7,12 @@ import { Session } from '../../src/agent/session.js'
 import { Term } from '../../src/agent/term.js'
 import { AppError } from '../../src/errors.js'
 import { Link, type Handlers } from '../../src/link/link.js'
-import { dial, listen } from '../../src/link/websocket.js'
+import { dial } from '../../src/link/websocket.js'
 import { startTestAgent } from '../support/agent.js'
 import { directoryOf } from '../support/directory.js'
 import { silent } from '../support/log.js'
 import { freePorts } from '../support/ports.js'
+import { listenForLinks } from '../support/link-listener.js'
 import { until } from '../support/until.js'
 
 const patience = { timeoutMs: 10_000 }
@@ -22,18 +23,10 @@ const notLeading = () => {
 /** A controller that agents dial, with its answer to their hello. */
 async function controllerOf(t: Test, hello: (link: Link) => unknown) {
   const links: Link[] = []
-  const [port] = await freePorts(1)
-  const listener = await listen({
-    host: '127.0.0.1',
-    port: port!,
-    path: agentPath,
-    admit: () => {},
-    onTransport: transport => {
-      links.push(new Link(transport, { hello: (_params, { link }) => hello(link) }))
-    }
+  const { address } = await listenForLinks(t, transport => {
+    links.push(new Link(transport, { hello: (_params, { link }) => hello(link) }))
   })
-  t.teardown(() => listener.close())
-  return { address: `127.0.0.1:${port}`, links }
+  return { address, links }
 }
 
 /** The agent's end, which answers `standby`, with what it logs and its file of the term. */

@@ -6,8 +6,9 @@ import { agentApiVersion, agentPath } from '../../schemas/agent.js'
 import { Session } from '../../src/agent/session.js'
 import { Term } from '../../src/agent/term.js'
 import { Link, type Handlers } from '../../src/link/link.js'
-import { dial, listen } from '../../src/link/websocket.js'
+import { dial } from '../../src/link/websocket.js'
 import { directoryOf } from '../support/directory.js'
+import { listenForLinks } from '../support/link-listener.js'
 import { silent } from '../support/log.js'
 import { freePorts } from '../support/ports.js'
 import { until } from '../support/until.js'
@@ -34,27 +35,19 @@ await t.test('of several controllers the next is dialled without delay when one 
   let lost = 0
   const addresses: string[] = []
   for (let i = 0; i < 2; i++) {
-    const [port] = await freePorts(1)
-    const server = await listen({
-      host: '127.0.0.1',
-      port: port!,
-      path: agentPath,
-      admit: () => {},
-      onTransport: transport => {
-        if (lost) delays.push(performance.now() - lost)
-        const link: Link = new Link(transport, {
-          hello: () => {
-            setTimeout(() => {
-              lost = performance.now()
-              void link.close('x')
-            }, 30)
-            return { controller: 'c', term: 1 }
-          }
-        })
-      }
+    const { address } = await listenForLinks(t, transport => {
+      if (lost) delays.push(performance.now() - lost)
+      const link: Link = new Link(transport, {
+        hello: () => {
+          setTimeout(() => {
+            lost = performance.now()
+            void link.close('x')
+          }, 30)
+          return { controller: 'c', term: 1 }
+        }
+      })
     })
-    t.teardown(() => server.close())
-    addresses.push(`127.0.0.1:${port}`)
+    addresses.push(address)
   }
   const { made, signal } = await session(t, {})
   void made.dial(addresses, signal)

@@ -1,11 +1,13 @@
 import t from 'tap'
 import { openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
+import { listenForLinks } from '../support/link-listener.js'
 import { freePorts } from '../support/ports.js'
 import { until } from '../support/until.js'
 import { agentApiVersion, agentPath } from '../../schemas/agent.js'
 import { Link } from '../../src/link/link.js'
-import { dial, listen } from '../../src/link/websocket.js'
+import { dial } from '../../src/link/websocket.js'
+import type { Transport } from '../../src/link/transport.js'
 import { small } from './fake-agent.js'
 
 // The agent's hello may come in the packet that opens the socket. The link hands it on while it is being made, when
@@ -17,33 +19,26 @@ await t.test(
     const [port] = await freePorts(1)
     const serve = async () => {
       const deploys: any[] = []
-      const listener = await listen({
-        host: '127.0.0.1',
-        port: port!,
-        path: agentPath,
-        admit: () => {},
-        onTransport: transport => {
-          const link = new Link(transport, {
-            deploy: params => {
-              deploys.push(params)
-              return params.share.nodes.map(({ name }: { name: string }) => ({
-                success: true,
-                instance: 'agent-a',
-                node: name
-              }))
-            }
-          })
-          link
-            .ask(
-              'hello',
-              { api_version: agentApiVersion, name: 'agent-a', version: '1', machine: 'm', nodes: [] },
-              { timeoutMs: 5000 }
-            )
-            .catch(() => {})
-        }
-      })
-      t.teardown(() => listener.close())
-      return { listener, deploys }
+      const onTransport = (transport: Transport) => {
+        const link = new Link(transport, {
+          deploy: params => {
+            deploys.push(params)
+            return params.share.nodes.map(({ name }: { name: string }) => ({
+              success: true,
+              instance: 'agent-a',
+              node: name
+            }))
+          }
+        })
+        link
+          .ask(
+            'hello',
+            { api_version: agentApiVersion, name: 'agent-a', version: '1', machine: 'm', nodes: [] },
+            { timeoutMs: 5000 }
+          )
+          .catch(() => {})
+      }
+      return { listener: await listenForLinks(t, onTransport, port), deploys }
     }
     const first = await serve()
     const config = { ...small(), instances: [{ name: 'agent-a', host: '127.0.0.1', listen_port: port }] }

@@ -6,13 +6,12 @@ import { agentApiVersion, agentMethods, agentPath, controllerMethods, type Hello
 import { requests as requestTypes, type RequestType } from '../../schemas/api.js'
 import { ClusterEvent } from '../../schemas/events.js'
 import { checker } from '../../schemas/validator.js'
-import { listen } from '../../src/link/websocket.js'
 import { configurationOf, fakeAgent, manager, worker } from '../controller/fake-agent.js'
 import { startTestAgent } from '../support/agent.js'
 import { openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { nasty } from '../support/nasty.js'
-import { freePorts } from '../support/ports.js'
+import { listenForLinks } from '../support/link-listener.js'
 import { runs } from '../support/runs.js'
 import { almostFitting } from '../support/schema-values.js'
 import { until } from '../support/until.js'
@@ -156,28 +155,20 @@ await t.test('a controller takes from parts and answers only what it has asked f
 })
 
 await t.test('an agent outlives whatever a controller sends', async t => {
-  const [port] = await freePorts(1)
   let frames: readonly string[] = []
   let ended = () => {}
-  const listener = await listen({
-    host: '127.0.0.1',
-    port: port!,
-    path: agentPath,
-    admit: () => {},
-    onTransport: transport => {
-      transport.receive({
-        message: text => {
-          const frame = JSON.parse(text)
-          if (frame.method !== 'hello') return
-          transport.send(JSON.stringify({ answer: frame.ask, result: { controller: 'controller' } }))
-          for (const each of frames) transport.send(each)
-          void transport.close('that was all')
-        },
-        closed: () => ended()
-      })
-    }
+  const { port } = await listenForLinks(t, transport => {
+    transport.receive({
+      message: text => {
+        const frame = JSON.parse(text)
+        if (frame.method !== 'hello') return
+        transport.send(JSON.stringify({ answer: frame.ask, result: { controller: 'controller' } }))
+        for (const each of frames) transport.send(each)
+        void transport.close('that was all')
+      },
+      closed: () => ended()
+    })
   })
-  t.teardown(() => listener.close())
   let connections = 0
   const closed = () =>
     new Promise<void>(resolve => {
@@ -186,7 +177,7 @@ await t.test('an agent outlives whatever a controller sends', async t => {
         resolve()
       }
     })
-  const agent = await startTestAgent(t, 'agent-b', port!, { 'management-retry-max': '0.01' })
+  const agent = await startTestAgent(t, 'agent-b', port, { 'management-retry-max': '0.01' })
   await fc.assert(
     fc.asyncProperty(fc.array(anyFrame(agentMethods), { minLength: 1, maxLength: 8 }), async some => {
       frames = some
