@@ -1,35 +1,15 @@
-import { Type } from '@sinclair/typebox'
 import { createInbox, type Msg, type NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
-import { closed, Name } from '../../schemas/basics.js'
 import { checker } from '../../schemas/validator.js'
 import { invalid, messageOf } from '../errors.js'
-import type { Peers, ReplicaStatus } from './log.js'
+import type { Peers } from './log.js'
+import { ReplicaStatus } from './status.js'
 
 /** Much more than an answer of ours has. */
 const answerMax = 16_384
 
-const count = Type.Integer({ minimum: 0 })
-const text = (maxLength: number) => Type.String({ maxLength })
-
-const Answer = Type.Object(
-  {
-    name: Name,
-    role: Type.Union([Type.Literal('leader'), Type.Literal('candidate'), Type.Literal('follower')]),
-    url: Type.String({ pattern: '^https?://', maxLength: 2048 }),
-    version: text(64),
-    schema: count,
-    term: count,
-    place: count,
-    frame: text(128),
-    diverged: Type.Optional(text(4096)),
-    obstacle: Type.Optional(text(4096))
-  },
-  closed
-)
-
 // A newer version may tell more.
-const checkAnswer = checker(Answer, invalid, 'drop')
+const checkAnswer = checker(ReplicaStatus, invalid, 'drop')
 
 /** The other replicas, who are asked on a subject. Clients of other programs may know it, too. */
 export class JetStreamPeers implements Peers {

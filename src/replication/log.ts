@@ -3,6 +3,8 @@
  * files. `jetstream.ts` has it of NATS JetStream, `memory-log.ts` in memory, for tests.
  */
 
+import type { ReplicaStatus } from './status.js'
+
 /** A frame in the log. `place` grows from frame to frame, with gaps. */
 export interface Entry {
   place: number
@@ -50,26 +52,6 @@ export interface Lease {
   read(): Promise<{ holder: string; revision: number } | undefined>
   /** Writes it if its revision is still this one (0: before the first). Returns the new one. Throws Superseded. */
   write(holder: string, revision: number): Promise<number>
-}
-
-/** How far a replica is, as it says itself. */
-export interface ReplicaStatus {
-  name: string
-  role: 'leader' | 'candidate' | 'follower'
-  /** URL at which the others, and clients, reach it. */
-  url: string
-  version: string
-  /** Number of migrations of its database. */
-  schema: number
-  /** Of the last frame that it has committed. */
-  term: number
-  place: number
-  /** Digest of that frame. */
-  frame: string
-  /** Why it cannot go on with the log; undefined while it can. */
-  diverged?: string
-  /** Why it could not lead when it last tried; undefined since another one does. */
-  obstacle?: string
 }
 
 /** The other replicas. */

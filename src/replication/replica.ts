@@ -1,6 +1,4 @@
-import { Type, type Static } from '@sinclair/typebox'
 import type { Logger } from 'pino'
-import { Name } from '../../schemas/basics.js'
 import { checker } from '../../schemas/validator.js'
 import { invalid, messageOf } from '../errors.js'
 import { Diverged, schemaVersion, type Changes, type Position } from '../store/replica.js'
@@ -10,18 +8,10 @@ import { obstacleToLead } from './candidacy.js'
 import type { Clock } from './clock.js'
 import { Follower } from './follower.js'
 import { encodeFrame, type Frame } from './frame.js'
-import { Superseded, Trimmed, type ReplicaStatus, type Replication } from './log.js'
+import { Superseded, Trimmed, type Replication } from './log.js'
+import { Claim, type ReplicaStatus } from './status.js'
 
-/** What the leader says of itself in the lease. */
-const Claim = Type.Object({
-  name: Name,
-  url: Type.String({ maxLength: 512 }),
-  term: Type.Integer({ minimum: 0 }),
-  place: Type.Integer({ minimum: 0 })
-})
-export type Claim = Static<typeof Claim>
-
-const checkClaim = checker(Claim, invalid)
+const checkClaim = checker(Claim, invalid, 'drop')
 
 export interface ReplicaOptions {
   name: string

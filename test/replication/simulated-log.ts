@@ -1,12 +1,5 @@
-import {
-  Superseded,
-  Trimmed,
-  type Entry,
-  type Lease,
-  type Log,
-  type Peers,
-  type ReplicaStatus
-} from '../../src/replication/log.js'
+import { Superseded, Trimmed, type Entry, type Lease, type Log, type Peers } from '../../src/replication/log.js'
+import type { ReplicaStatus } from '../../src/replication/status.js'
 
 /** A clock, virtual or not. */
 interface WorldClock {
