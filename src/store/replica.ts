@@ -38,12 +38,24 @@ const localTable = 'local'
 /** What replication needs of a database: what transactions change, to apply that, and how far it is. */
 export class ReplicaDatabase {
   #db: Database
+  /** Prepared once: they run with every transaction. */
+  #statements: Record<'position' | 'move' | 'sequences' | 'count' | 'countFirst', ReturnType<Database['prepare']>>
   #session: ReturnType<Database['createSession']> | undefined
   /** The last numbers that were given out before the recording. */
   #sequences: Changes['sequences'] = {}
 
   constructor(db: Database) {
     this.#db = db
+    this.#statements = {
+      position: db.prepare(`SELECT value FROM ${localTable} WHERE name = 'position'`),
+      move: db.prepare(
+        `INSERT INTO ${localTable} VALUES ('position', ?) ON CONFLICT DO UPDATE SET value = excluded.value`
+      ),
+      sequences: db.prepare('SELECT name, seq FROM sqlite_sequence'),
+      // The table has no key.
+      count: db.prepare('UPDATE sqlite_sequence SET seq = ? WHERE name = ?'),
+      countFirst: db.prepare('INSERT INTO sqlite_sequence VALUES (?, ?)')
+    }
     // What a row takes with it is in the changes already.
     this.checkReferences(false)
   }
@@ -55,15 +67,13 @@ export class ReplicaDatabase {
 
   /** Returns how far it is; undefined for a database that has never been a replica. */
   get position(): Position | undefined {
-    const row = this.#db.prepare(`SELECT value FROM ${localTable} WHERE name = 'position'`).get() as Row | undefined
+    const row = this.#statements.position.get() as Row | undefined
     return row && JSON.parse(row.value as string)
   }
 
   /** Stores how far it is. Only within the transaction that brings it there. */
   move(position: Position): void {
-    this.#db
-      .prepare(`INSERT INTO ${localTable} VALUES ('position', ?) ON CONFLICT DO UPDATE SET value = excluded.value`)
-      .run(JSON.stringify(position))
+    this.#statements.move.run(JSON.stringify(position))
   }
 
   /** Begins to record what the present transaction changes. */
@@ -134,13 +144,13 @@ export class ReplicaDatabase {
   }
 
   #unrecorded(): Omit<Changes, 'patchset'> {
-    const rows = this.#db.prepare('SELECT name, seq FROM sqlite_sequence').all() as { name: string; seq: number }[]
+    const rows = this.#statements.sequences.all() as { name: string; seq: number }[]
     return { schema: schemaVersion, sequences: Object.fromEntries(rows.map(({ name, seq }) => [name, seq])) }
   }
 
-  /** Sets the last number that a table has given out. The table `sqlite_sequence` has no key. */
+  /** Sets the last number that a table has given out. */
   #count(table: string, last: number): void {
-    const { changes } = this.#db.prepare('UPDATE sqlite_sequence SET seq = ? WHERE name = ?').run(last, table)
-    if (Number(changes) === 0) this.#db.prepare('INSERT INTO sqlite_sequence VALUES (?, ?)').run(table, last)
+    const { changes } = this.#statements.count.run(last, table)
+    if (Number(changes) === 0) this.#statements.countFirst.run(table, last)
   }
 }
