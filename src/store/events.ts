@@ -122,9 +122,7 @@ export class EventLog<Name extends LogName = 'events'> {
 
   /** Call it last: from then on the log is complete, whatever happens to the machine. */
   async close(): Promise<void> {
-    // A replica's is empty: it waits for what is being written.
-    const sql = "DELETE FROM local WHERE name = 'boot'"
-    await this.#store.write('synced', () => (this.#store.isReplica ? 0 : this.#store.run(sql)))
+    await this.#store.write('synced', () => this.#store.run("DELETE FROM local WHERE name = 'boot'"))
   }
 
   /** Appends an event. Call it only inside of a `write`. Returns the event as stored in the log. */

@@ -272,7 +272,6 @@ export class Store {
     try {
       this.#commitJobs(jobs)
     } catch (error) {
-      this.#reading = this.#reader
       this.#rollBack()
       this.#postpone(jobs, faultIn(error) ?? new StoreFault('failing', messageOf(error), error), isLast)
     }
@@ -328,9 +327,7 @@ export class Store {
     // That a transaction can begin does not mean that it can be written.
     if (this.#fault) this.#leaveMark(markBytes)
     this.#replica?.record()
-    this.#reading = this.#db
     const settle = this.#run(jobs)
-    this.#reading = this.#reader
     if (!settle) return false
     const transaction = { jobs, settle, began }
     const changes = this.#replica?.take()
@@ -348,6 +345,7 @@ export class Store {
     const settle: (() => void)[] = []
     for (const job of [...jobs]) {
       this.#hasWritten = false
+      this.#reading = this.#db
       try {
         settle.push(job.run())
       } catch (error) {
@@ -358,6 +356,8 @@ export class Store {
         if (!this.#hasWritten) continue
         this.run('ROLLBACK')
         return undefined
+      } finally {
+        this.#reading = this.#reader
       }
     }
     return settle
