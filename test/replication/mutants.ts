@@ -60,7 +60,7 @@ export const mutants: Mutant[] = [
   {
     rule: 'a candidate applies the whole log first',
     file: 'src/replication/replica.js',
-    text: 'await this.#follower.follow({ until: last, signal: holding });',
+    text: 'await this.#catchUp(last, holding);',
     without: ''
   }
 ]
