@@ -250,6 +250,8 @@ await t.test(
       await page.keyboard.press('Escape')
       await question.waitFor({ state: 'hidden' })
       t.equal((await last()).state, 'pending', 'nothing is done')
+      const isFocused = () => here.button('Revert…').evaluate(button => button === button.ownerDocument.activeElement)
+      await until(isFocused, 'the focus is where it was')
       await page.keyboard.press('Enter')
       await question.getByRole('button', { name: 'Revert' }).focus()
       await page.keyboard.press('Enter')
