@@ -60,7 +60,8 @@ await t.test('the lines of each log are counted, and nothing is left', async t =
     ],
     findings: []
   })
-  t.ok(seconds > 0 && memory > 1_000_000, `${seconds} s, ${memory} bytes`)
+  // A short one may have been looked at only in its first moments.
+  t.ok(seconds > 0 && memory > 0, `${seconds} s, ${memory} bytes`)
   t.same(left(), [])
 })
 
