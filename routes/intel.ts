@@ -55,7 +55,7 @@ export const intelRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; cl
     async (request, reply) =>
       await reply
         .type('text/tab-separated-values; charset=utf-8')
-        .send(controller.readFeed(request.params.feed) as never)
+        .send((await controller.readFeed(request.params.feed)) as never)
   )
 
   const setting = submits('set_intel')

@@ -17,6 +17,7 @@ import { Controller } from '../../src/controller/controller.js'
 import { Bundles } from '../../src/controller/bundles.js'
 import { EntityTags } from '../../src/controller/entity-tags.js'
 import { Revisions } from '../../src/controller/revisions.js'
+import { Packs } from '../../src/bundles/packs.js'
 import { BundleTable } from '../../src/store/bundles.js'
 import { Cluster } from '../../src/controller/cluster/cluster.js'
 import { Deployer } from '../../src/controller/cluster/deployer.js'
@@ -89,10 +90,11 @@ const fleet = new Fleet({
   }
 })
 const bundles = new Bundles({
-  directory: 'none',
+  packs: new Packs('none'),
   table: new BundleTable(store),
   limits: { bytes: 0, files: 0 },
   write: job => journal.write('synced', false, (_append, record) => job(record)),
+  log,
   now,
   usedBy: () => []
 })

@@ -38,6 +38,7 @@ const commands: Record<string, () => Promise<Define>> = {
   complete: async () => (await import('./completion.js')).defineComplete,
   convert: async () => (await import('./convert.js')).defineConvert,
   settings: async () => (await import('./server.js')).defineSettings,
+  replication: async () => (await import('./replication.js')).defineReplication,
   archive: async () => (await import('./server.js')).defineArchive,
   version: async () => (await import('./server.js')).defineVersion
 }

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import type { Logger } from 'pino'
 import { refuseExposure as refuseAgentExposure } from '../agent/config.js'
 import { refuseExposure as refuseControllerExposure } from '../controller/config.js'
 import { agentInNeed, refuseClash } from '../controller/own-agent.js'
@@ -9,9 +10,13 @@ import { Link } from '../link/link.js'
 import { roleMethods, supervisorMethods } from '../../schemas/supervisor.js'
 import { createLog } from '../log.js'
 import { notifying, serve } from '../protocol/methods.js'
+import { replicaConfigOf } from '../replication/config.js'
 import { agreeWithSupervisor } from '../protocol/supervisor.js'
-import { hostPort } from '../util.js'
+import { aborted, hostPort } from '../util.js'
 import { parseFlags, readSettings, runTogether, type Settings } from './flags.js'
+
+/** How long a controller that leads no longer may take to end. */
+const endMs = 5_000
 
 interface Start {
   settings: Settings
@@ -52,7 +57,10 @@ function untilStopped(signals: Partial<Record<NodeJS.Signals, string>>): AbortSi
 
 async function runSupervisor({ settings, roles, command, env, umask }: Start): Promise<number> {
   // Hosts may share one settings file: problems of a role that does not run here do not matter.
-  if (roles.includes('CONTROLLER')) refuseControllerExposure(settings)
+  if (roles.includes('CONTROLLER')) {
+    refuseControllerExposure(settings)
+    replicaConfigOf(settings)
+  }
   if (roles.includes('AGENT')) refuseAgentExposure(settings)
   if (runTogether(roles)) refuseClash(settings)
   const log = createLog({ node: `supervisor-${hostname()}`, role: 'NONE', level: settings.management_log_level })
@@ -80,6 +88,9 @@ async function runRole(role: string, { settings, roles, env, umask }: Start): Pr
   // Signals to the whole process group, such as Ctrl-C, are for the supervisor, which stops all in order.
   for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => {})
   const stopped = untilStopped({ SIGTERM: 'stop' })
+  // Nothing is served yet: there is nothing to end in order.
+  const giveUp = () => process.exit(0)
+  stopped.addEventListener('abort', giveUp)
   const isAgent = role === 'AGENT'
   let onLine: (level: string, message: string) => void = () => {}
   const log = createLog({
@@ -89,17 +100,18 @@ async function runRole(role: string, { settings, roles, env, umask }: Start): Pr
     directory: settings.management_state_dir,
     onLine: (level, message) => onLine(level, message)
   })
-  const { supervisor, line, close } = await (isAgent ? agentRole : controllerRole)()
+  const { supervisor, line, close, ended } = await (isAgent ? agentRole : controllerRole)()
+  stopped.removeEventListener('abort', giveUp)
   notifying(supervisorMethods)(supervisor, 'ready', { line })
-  await new Promise(resolve => {
-    stopped.addEventListener('abort', resolve, { once: true })
-    supervisor.closed.addEventListener('abort', resolve, { once: true })
-    if (stopped.aborted || supervisor.closed.aborted) resolve(undefined)
-  })
-  log.info('stopping')
+  await aborted(AbortSignal.any([stopped, supervisor.closed, ...(ended ? [ended] : [])]))
+  if (ended?.aborted === true && !stopped.aborted) {
+    log.warn(`beginning anew: ${ended.reason}`)
+    // What it could still tell anyone is another one's to tell.
+    setTimeout(() => process.exit(1), endMs).unref()
+  } else log.info('stopping')
   await close()
   await supervisor.close('done')
-  return 0
+  return ended?.aborted === true ? 1 : 0
 
   // Each process loads only what its role needs.
   async function agentRole() {
@@ -118,13 +130,15 @@ async function runRole(role: string, { settings, roles, env, umask }: Start): Pr
     return {
       supervisor: programs.link,
       line: `${settings.agent_name} is an agent of ${settings.agent_controller}`,
-      close: agent.close
+      close: agent.close,
+      ended: undefined
     }
   }
 
   async function controllerRole() {
     const { startController } = await import('../controller/main.js')
     const controller: { starting?: ReturnType<typeof startController> } = {}
+    const ended = new AbortController()
     const link = new Link(
       new IpcTransport(process),
       serve(roleMethods, { changed: () => {}, reload: () => reloadWith(controller.starting) })
@@ -133,13 +147,15 @@ async function runRole(role: string, { settings, roles, env, umask }: Start): Pr
     controller.starting = startController({
       settings,
       log,
-      agent: runTogether(roles) ? agentInNeed(settings) : undefined
+      agent: runTogether(roles) ? agentInNeed(settings) : undefined,
+      replication: await replicationOf(settings, log, ended)
     })
     const { url, close } = await controller.starting
     return {
       supervisor: link,
       line: `${settings.controller_name} listens on ${url}, for agents on ${hostPort(settings.controller_addr, settings.controller_port)}`,
-      close
+      close,
+      ended: ended.signal
     }
   }
 
@@ -154,4 +170,14 @@ async function runRole(role: string, { settings, roles, env, umask }: Start): Pr
       log.error(`the certificates stay as they were: ${messageOf(error)}`)
     }
   }
+}
+
+/** Returns how a controller is one of several, which `ended` is aborted by; undefined for one that is alone. */
+async function replicationOf(settings: Settings, log: Logger, ended: AbortController) {
+  const config = replicaConfigOf(settings)
+  if (!config) return undefined
+  const { connectReplication } = await import('../replication/jetstream.js')
+  const { self, url, leaseMs, nats } = config
+  const connect = () => connectReplication({ ...nats, self, log })
+  return { connect, url, leaseMs, ended: (why: string) => ended.abort(why) }
 }

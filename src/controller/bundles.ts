@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
-import { mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
+import { createReadStream } from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import type { Logger } from 'pino'
 import type {
   Bundle,
   BundleContent,
@@ -14,6 +13,7 @@ import type {
 import { readArchive, type ArchiveLimits } from '../bundles/archive.js'
 import { differenceOf, idOf, inOrder } from '../bundles/manifest.js'
 import { chunkBytes, PackWriter, type PackedFile } from '../bundles/pack.js'
+import type { Packs } from '../bundles/packs.js'
 import { textDifferences } from '../bundles/text-difference.js'
 import { AppError, isOfSystem, messageOf } from '../errors.js'
 import { auditEntry, auditKinds } from '../requests/audit-entry.js'
@@ -24,11 +24,12 @@ import { syncDirectory } from '../util.js'
 
 export interface BundlesOptions {
   /** Where the contents are, a file for each bundle. */
-  directory: string
+  packs: Packs
   table: BundleTable
   limits: ArchiveLimits
   /** Writes what a job does together with the audit entries that it appends. */
   write: <T>(job: (record: AppendEntry) => T) => Promise<T>
+  log: Logger
   /** Returns milliseconds since 1970. */
   now: () => number
   /** Returns what names a bundle: configurations, feeds, revisions. */
@@ -59,11 +60,24 @@ export class Bundles {
 
   /** Removes what an upload has left that did not end. */
   async open(): Promise<void> {
-    const { directory, table } = this.#options
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const { packs, table, log } = this.#options
     const kept = table.packs()
-    for (const file of await readdir(directory)) {
-      if (!kept.has(file)) await rm(join(directory, file), { recursive: true, force: true })
+    await packs.keepOnly(kept)
+    // Nothing waits for it: a controller that has just begun to lead has more urgent things to do.
+    packs
+      .shareOnly(kept)
+      .catch(error => log.debug(`files of bundles that are gone are still shared: ${messageOf(error)}`))
+  }
+
+  /** Has what another controller has brought, and drops what it has dropped. Never rejects. */
+  async follow(): Promise<void> {
+    const { packs, table, log } = this.#options
+    try {
+      const kept = table.packs()
+      await packs.keepOnly(kept)
+      for (const pack of kept) await packs.path(pack)
+    } catch (error) {
+      log.warn(messageOf(error))
     }
   }
 
@@ -92,22 +106,22 @@ export class Bundles {
     { name, by }: Ownership,
     fill: (writer: PackWriter) => Promise<void>
   ): Promise<{ bundle: Bundle; isNew: boolean }> {
-    const { directory } = this.#options
+    const { packs } = this.#options
     if (this.#uploads >= uploadsMax) {
       throw new AppError('too_many_requests', `${uploadsMax} bundles are being uploaded: try again when one is done`)
     }
     this.#uploads++
-    const pack = `${randomUUID()}.pack`
+    const { pack, path } = packs.create()
     let isKept = false
     try {
-      const writer = await PackWriter.create(join(directory, pack))
+      const writer = await PackWriter.create(path)
       try {
         await fill(writer)
         await writer.sync()
       } finally {
         await writer.close()
       }
-      await syncDirectory(directory)
+      await syncDirectory(packs.directory)
       const { isKept: kept, ...answer } = await this.#keep(pack, writer, { name, by })
       isKept = kept
       return answer
@@ -115,7 +129,7 @@ export class Bundles {
       throw isNoRoom(error) ? new AppError('unavailable', `the bundle cannot be kept: ${messageOf(error)}`) : error
     } finally {
       this.#uploads--
-      if (!isKept) await rm(join(directory, pack), { force: true })
+      if (!isKept) await packs.remove(pack)
     }
   }
 
@@ -139,10 +153,10 @@ export class Bundles {
   async difference(from: string, to: string): Promise<BundleDifference> {
     const [before, after] = [this.#stored(from), this.#stored(to)]
     const { added, removed, changed } = differenceOf(this.files(before.id), this.files(after.id))
-    const packs = { before: await this.#open(before), after: await this.#open(after) }
+    const opened = { before: await this.#open(before), after: await this.#open(after) }
     try {
       const texts = await textDifferences(changed, async (side, { offset, size }) => {
-        const pack = packs[side]
+        const pack = opened[side]
         return pack && (await readPart(pack, offset, size))
       })
       return {
@@ -157,19 +171,22 @@ export class Bundles {
         }))
       }
     } finally {
-      await packs.before?.close()
-      await packs.after?.close()
+      await opened.before?.close()
+      await opened.after?.close()
     }
   }
 
   /** Opens the pack of a bundle; undefined where that is gone. */
   async #open({ pack }: StoredBundle): Promise<FileHandle | undefined> {
-    return await open(join(this.#options.directory, pack)).catch(() => undefined)
+    return await this.#options.packs
+      .path(pack)
+      .then(open)
+      .catch(() => undefined)
   }
 
   /** Deletes a bundle. Throws `not_found`, and `conflict` while something names it. */
   async remove(ref: string, by: Partial<Caller>): Promise<void> {
-    const { directory, write, table, usedBy } = this.#options
+    const { packs, write, table, usedBy } = this.#options
     const pack = await write(record => {
       const { id, pack } = this.#stored(ref)
       const [user] = usedBy(id)
@@ -181,19 +198,19 @@ export class Bundles {
       record(auditEntry('delete_bundle', 'succeeded', by, { detail: [id, ...names].join(' ') }), auditKinds.change)
       return pack
     })
-    await rm(join(directory, pack), { force: true })
+    await packs.remove(pack)
   }
 
   /** Deletes a bundle, unless it has a name, or something names it. */
   async deleteUnused(id: string): Promise<void> {
-    const { directory, table, write, usedBy } = this.#options
+    const { packs, table, write, usedBy } = this.#options
     const pack = await write(() => {
       const stored = table.get(id)
       if (!stored || table.namesOf(id).length > 0 || usedBy(id).length > 0) return undefined
       table.delete(id)
       return stored.pack
     })
-    if (pack !== undefined) await rm(join(directory, pack), { force: true })
+    if (pack !== undefined) await packs.remove(pack)
   }
 
   /**
@@ -201,8 +218,8 @@ export class Bundles {
    * looked at before can have been of use: call it often in that time.
    */
   async prune(maxAgeMs: number): Promise<void> {
-    const { directory, write, table, usedBy, now } = this.#options
-    const packs = await write(record => {
+    const { packs, write, table, usedBy, now } = this.#options
+    const unused = await write(record => {
       const used = table.list(Number.MAX_SAFE_INTEGER).filter(({ id }) => usedBy(id).length > 0)
       table.touch(
         used.map(({ id }) => id),
@@ -214,7 +231,7 @@ export class Bundles {
         return pack
       })
     })
-    for (const pack of packs) await rm(join(directory, pack), { force: true })
+    for (const pack of unused) await packs.remove(pack)
   }
 
   /** Returns the id of a bundle by its name or id; undefined when there is none. */
@@ -231,12 +248,12 @@ export class Bundles {
   }
 
   /** Returns the content of a file of a bundle. Throws `not_found`. */
-  read(id: string, path: string): Readable {
+  async read(id: string, path: string): Promise<Readable> {
     const file = this.files(id).find(one => one.path === path)
     if (!file) throw new AppError('not_found', `there is no ${path} in bundle ${id}`)
     if (file.size === 0) return Readable.from([])
     const { offset, size } = file
-    return createReadStream(join(this.#options.directory, this.#stored(id).pack), {
+    return createReadStream(await this.#options.packs.path(this.#stored(id).pack), {
       start: offset,
       end: offset + size - 1
     })
@@ -248,7 +265,7 @@ export class Bundles {
     const key = `${pack} ${offset}`
     const known = this.#chunks.get(key)
     if (known) return await known
-    const reading = readChunk(join(this.#options.directory, pack), offset, size)
+    const reading = this.#options.packs.path(pack).then(path => readChunk(path, offset, size))
     this.#chunks.set(key, reading)
     const forget = () => this.#chunks.delete(key)
     reading.then(() => setTimeout(forget, chunkMs).unref(), forget)
@@ -262,14 +279,16 @@ export class Bundles {
     { files, size: packSize }: PackWriter,
     { name, by }: { name?: string | undefined; by: Partial<Caller> }
   ): Promise<{ bundle: Bundle; isNew: boolean; isKept: boolean }> {
-    const { directory, table, write, now } = this.#options
+    const { packs, table, write, now } = this.#options
     const content = inOrder(files)
     const id = idOf(content)
     const packed = { pack, pack_size: packSize }
+    const known = table.get(id)
+    const isGone = known !== undefined && (await packs.isLost(known.pack))
+    await packs.share(pack)
     const { isNew, isKept } = await write(record => {
       const before = table.get(id)
-      // Its file can be gone: who restores a backup may have only the database.
-      const isLost = before !== undefined && !existsSync(join(directory, before.pack))
+      const isLost = isGone && before?.pack === known.pack
       if (isLost) table.repack(id, packed, JSON.stringify(content))
       if (!before) {
         const size = content.reduce((sum, file) => sum + file.size, 0)

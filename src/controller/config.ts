@@ -6,6 +6,7 @@ import { bundleFilesMax } from '../../schemas/bundles.js'
 import { DeployStrategy } from '../../schemas/rollouts.js'
 import { nameExpected, namePattern } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
+import { replicationSettings } from '../replication/config.js'
 import {
   Count,
   environmentName,
@@ -326,7 +327,8 @@ export const controllerSettings = {
     default: 16_777_216,
     minimum: 1024,
     description: 'bytes that may wait for one such client to read them; with more it is cut off'
-  })
+  }),
+  ...replicationSettings
 }
 
 export type ControllerSettings = Static<TObject<typeof managementSettings & typeof controllerSettings>>

@@ -231,10 +231,10 @@ export class Controller {
   }
 
   /** Returns the file of a feed of intelligence. Throws `not_found`. */
-  readFeed(name: string): Readable {
+  async readFeed(name: string): Promise<Readable> {
     const feed = this.#parts.cluster.feeds.all.find(one => one.name === name)
     if (!feed) throw new AppError('not_found', `feed ${name} is not set`)
-    return this.bundles.read(feed.bundle, this.bundles.files(feed.bundle)[0]!.path)
+    return await this.bundles.read(feed.bundle, this.bundles.files(feed.bundle)[0]!.path)
   }
 
   /** Returns the default timeout of a request, in seconds: for a caller who sets none. */

@@ -14,11 +14,12 @@ import { RevisionTable } from '../store/revisions.js'
 import { feedTable } from '../store/feeds.js'
 import { runtimeOptionTable } from '../store/runtime-options.js'
 import { Store } from '../store/store.js'
-import { hostPort, packageVersion } from '../util.js'
+import { hostPort } from '../util.js'
 import { createAccess, type Access, type OwnAgent } from '../server/access/access.js'
 import type { WriteAudited } from '../server/access/tokens.js'
 import { Audit } from '../requests/audit.js'
 import type { ControllerSettings } from './config.js'
+import { Packs } from '../bundles/packs.js'
 import { Bundles } from './bundles.js'
 import { Checks } from './work/checks.js'
 import { Controller } from './controller.js'
@@ -44,7 +45,7 @@ import { Revisions } from './revisions.js'
 import { secretNames } from '../security/secret-names.js'
 import { createServer } from '../server/server.js'
 import { systemClock } from '../replication/clock.js'
-import { Replica, type ReplicaOptions } from '../replication/replica.js'
+import { Group, type GroupOptions } from '../replication/group.js'
 import { State } from './cluster/state.js'
 
 export interface RunningController {
@@ -64,14 +65,9 @@ export interface ControllerOptions {
   agent?: OwnAgent | undefined
   /** Where the files of the web console and the guide are; where a build puts them, unless a test has its own. */
   pages?: string | undefined
-  /** What this controller has in common with others, of which one leads; undefined for one that is alone. */
-  replication?: ReplicationOptions | undefined
+  /** How this controller is one of several; undefined for one that is alone. */
+  replication?: Pick<GroupOptions, 'connect' | 'url' | 'leaseMs' | 'ended'> | undefined
   now?: () => number
-}
-
-export interface ReplicationOptions extends Pick<ReplicaOptions, 'replication' | 'leaseMs' | 'url'> {
-  /** Called when this controller leads no longer, or cannot: the process ends then. */
-  ended: (why: string) => void
 }
 
 /** Runs a controller. Resolves once it listens. Throws an AppError that names the setting when it cannot. */
@@ -84,13 +80,21 @@ export async function startController({
   now = Date.now
 }: ControllerOptions): Promise<RunningController> {
   const path = join(settings.management_state_dir, 'controller.sqlite')
+  const group =
+    replication &&
+    (await Group.enter({ ...replication, name: settings.controller_name, database: path, clock: systemClock, log }))
+  const leads = () => group?.leads ?? true
   const metrics = new Metrics()
   const store = new Store(
     path,
     failure => (failure === undefined ? log.warn('the store can be used again') : log.error(failure)),
     (seconds, writes) => metrics.committed(seconds, writes),
-    { isReplica: replication !== undefined }
+    { isReplica: group !== undefined }
   )
+  if (group && store.position === undefined) {
+    const ways = 'zeek-cluster replication init makes it the first of several, rebuild has it replaced by theirs'
+    throw new AppError('conflict', `${path} is that of a single controller: ${ways}`)
+  }
   const createHub = (log: EventLog | EventLog<'audit'>) =>
     new Hub(log, {
       heartbeatMs: settings.controller_events_heartbeat * 1000,
@@ -138,17 +142,16 @@ export async function startController({
     revisions: revisionTable
   })
   const bundles = new Bundles({
-    directory: join(settings.management_state_dir, 'bundles'),
+    packs: new Packs(join(settings.management_state_dir, 'bundles'), () => group?.files),
     table: new BundleTable(store),
     limits: { bytes: settings.controller_bundle_max_bytes, files: settings.controller_bundle_max_files },
     write: writeAudited,
+    log,
     now,
     usedBy: id => cluster.usersOf(id)
   })
-  let isLeading = replication === undefined
-  let replica: Replica | undefined
   const fleet = new Fleet({
-    ...(replication && { leadership: () => ({ leads: isLeading, term: replica?.status.term ?? 0 }) }),
+    ...(group && { leadership: () => ({ leads: group.leads, term: group.term }) }),
     controllerName: settings.controller_name,
     heartbeatMs: settings.management_heartbeat * 1000,
     retryMaxMs: settings.management_retry_max * 1000,
@@ -266,13 +269,13 @@ export async function startController({
     pruning.open()
   }
 
-  if (isLeading) await recover()
+  if (!group) await recover()
   const app = await createServer({
     controller,
     metrics,
     messages,
     access,
-    leads: () => isLeading,
+    leads,
     bodyLimit: settings.controller_body_limit,
     pages,
     log
@@ -283,37 +286,23 @@ export async function startController({
   })
   const agents = await listenToAgents(settings, access, fleet)
   access.limits.watch(agents.server)
-  const leaving = new AbortController()
-  let running: Promise<void> | undefined
-  if (replication) {
-    replica = new Replica({
-      ...replication,
-      name: settings.controller_name,
-      version: packageVersion,
-      store,
-      clock: systemClock,
-      log,
-      applied: tables => {
-        journal.catchUp()
-        if (clusterTables.some(table => tables.has(table))) cluster.reload()
-      },
-      leads: () => {
-        for (const one of [eventLog, auditLog]) one.reload()
-        recover().then(
-          () => {
-            isLeading = true
-            act()
-          },
-          error => replication.ended(messageOf(error))
-        )
-      },
-      ended: why => {
-        isLeading = false
-        replication.ended(why)
-      }
-    })
-    running = replica.run(leaving.signal)
-  } else act()
+  group?.run({
+    store,
+    connected: () => {
+      void bundles.follow()
+    },
+    applied: tables => {
+      journal.catchUp()
+      if (clusterTables.some(table => tables.has(table))) cluster.reload()
+      if (tables.has('bundles')) void bundles.follow()
+    },
+    leads: async () => {
+      for (const one of [eventLog, auditLog]) one.reload()
+      await recover()
+      act()
+    }
+  })
+  if (!group) act()
   return {
     url: `http${access.certificates ? 's' : ''}://${hostPort(host, port)}`,
     controller,
@@ -330,8 +319,7 @@ export async function startController({
       await pruning.close()
       // The log has reported its failure itself.
       await eventLog.close().catch(() => {})
-      leaving.abort('the controller is stopping')
-      await running
+      await group?.close()
       store.close()
     }
   }

@@ -12,10 +12,16 @@ const tokenFileIn = (settings: Settings) => join(settings.management_state_dir, 
 /**
  * Returns the defaults of an agent that runs with a controller, unless `agent_controller` is given: it dials that
  * controller where it listens, recognizes it by its exact certificate (whatever names are in that), and shows a token
- * that the controller gives it.
+ * that the controller gives it. Throws an AppError where that controller is one of several.
  */
 export const ownController: DerivedDefaults<Settings> = (settings, isGiven) => {
   if (isGiven('agent_controller')) return {}
+  if (settings.controller_nats !== undefined) {
+    throw new AppError(
+      'invalid_request',
+      'ZEEK_AGENT_CONTROLLER must name all controllers, with commas: with ZEEK_CONTROLLER_NATS this one leads only at times'
+    )
+  }
   const {
     controller_addr: addr,
     controller_port: port,

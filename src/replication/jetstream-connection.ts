@@ -33,6 +33,9 @@ const pingMs = 1000
 export const wrong = (text: string, cause?: unknown) =>
   new AppError('invalid_request', `controller_nats: ${text}`, { cause })
 
+/** Returns the error for servers, or a log, with which acknowledged writes could be lost. */
+export const unfit = (text: string) => new AppError('conflict', `controller_nats: ${text}`)
+
 /** Returns the error for what may be all right later. */
 export const unavailable = (text: string, cause?: unknown) =>
   new AppError('unavailable', `controller_nats: ${text}`, { cause })

@@ -11,8 +11,8 @@ import {
 } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
 import { Objm } from '@nats-io/obj'
-import { AppError, messageOf } from '../errors.js'
-import { requestMs, unavailable, wrong, type Connection } from './jetstream-connection.js'
+import { messageOf } from '../errors.js'
+import { requestMs, unavailable, unfit, wrong, type Connection } from './jetstream-connection.js'
 
 /** Of a replicated log: how many servers keep it. */
 const defaultServers = 3
@@ -86,9 +86,7 @@ export async function create(
   { replicas, servers = defaultServers, maxBytes = -1 }: CreateOptions
 ): Promise<string> {
   for (const stream of [names.stream, names.leaseStream, names.filesStream]) {
-    if (await configOf(manager, stream)) {
-      throw new AppError('conflict', `controller_nats: there is a stream ${stream} already`)
-    }
+    if (await configOf(manager, stream)) throw unfit(`there is a stream ${stream} already`)
   }
   const identity = randomUUID()
   const sorted = [...new Set(replicas)].sort()
@@ -126,7 +124,17 @@ export interface Demands {
   copies?: number
 }
 
-/** Checks what is demanded of the servers and of what `create` has made. Throws AppError. */
+/** Deletes what `create` has made, as far as it is there. */
+export async function destroy({ manager }: Connection, names: Names): Promise<void> {
+  for (const stream of [names.filesStream, names.leaseStream, names.stream]) {
+    if (await configOf(manager, stream)) await manager.streams.delete(stream)
+  }
+}
+
+/**
+ * Checks what is demanded of the servers and of what `create` has made. Throws AppError: `conflict` for what must be
+ * another way, `unavailable` where it cannot be told now.
+ */
 export async function check(
   { nats, manager }: Connection,
   names: Names,
@@ -135,23 +143,23 @@ export async function check(
   const info = nats.info
   if (!info) throw unavailable('the connection was lost')
   const fault = faultOfServer(info)
-  if (fault !== undefined) throw unavailable(`the server ${info.server_name} ${fault}`)
+  if (fault !== undefined) throw unfit(`the server ${info.server_name} ${fault}`)
   const configs = []
   for (const stream of [names.stream, names.leaseStream, names.filesStream]) {
     const config = await configOf(manager, stream)
-    if (!config) throw unavailable(`there is no stream ${stream}: "zeek-cluster replication init" makes it`)
+    if (!config) throw unfit(`there is no stream ${stream}: "zeek-cluster replication init" makes it`)
     const fault = faultOfStream(config, copies)
-    if (fault !== undefined) throw unavailable(`the stream ${stream} ${fault}`)
+    if (fault !== undefined) throw unfit(`the stream ${stream} ${fault}`)
     configs.push(config)
   }
   const fate = faultOfLog(configs[0]!)
-  if (fate !== undefined) throw unavailable(`the stream ${names.stream} ${fate}`)
+  if (fate !== undefined) throw unfit(`the stream ${names.stream} ${fate}`)
   const { identity, replicas } = metadataOf(configs[0]!)
   if (identity === undefined || replicas === undefined) {
-    throw unavailable(`the stream ${names.stream} was not made by "zeek-cluster replication init"`)
+    throw unfit(`the stream ${names.stream} was not made by "zeek-cluster replication init"`)
   }
   if (!replicas.includes(self)) {
-    throw unavailable(`"${self}" is none of the replicas of ${names.stream}: ${replicas.join(', ')}`)
+    throw unfit(`"${self}" is none of the replicas of ${names.stream}: ${replicas.join(', ')}`)
   }
   return { identity, replicas }
 }

@@ -1,10 +1,10 @@
 import { AppError, messageOf } from '../errors.js'
-import { Connection, unavailable, type NatsOptions } from './jetstream-connection.js'
+import { Connection, unavailable, unfit, type NatsOptions } from './jetstream-connection.js'
 import { JetStreamFiles } from './jetstream-files.js'
 import { JetStreamLease } from './jetstream-lease.js'
 import { JetStreamLog } from './jetstream-log.js'
 import { JetStreamPeers } from './jetstream-peers.js'
-import { check, create, namesOf, syncsAlways, type CreateOptions } from './jetstream-setup.js'
+import { check, create, destroy, namesOf, syncsAlways, type CreateOptions } from './jetstream-setup.js'
 import type { Replication } from './log.js'
 
 /** Which log, and how it is reached. */
@@ -38,6 +38,17 @@ export async function createReplicationLog(options: LogOptions, contents: Create
   }
 }
 
+/** Deletes what `createReplicationLog` has made, as far as it is there. Throws AppError. */
+export async function deleteReplicationLog(options: LogOptions): Promise<void> {
+  const names = namesOf(options.name)
+  const connection = await Connection.open(options, 'zeek-cluster replication')
+  try {
+    await destroy(connection, names)
+  } finally {
+    await connection.nats.close()
+  }
+}
+
 /** Opens what `createReplicationLog` has made. Throws AppError where something is not as it has to be. */
 export async function connectReplication(options: ReplicationOptions): Promise<Replication> {
   const { log, self } = options
@@ -66,7 +77,7 @@ async function checkSyncs({ monitors = [], log, warn = text => log.warn(text) }:
   const answers = await Promise.all(monitors.map(async monitor => ({ monitor, isSure: await syncsAlways(monitor) })))
   for (const { monitor, isSure } of answers) {
     if (isSure === false) {
-      throw unavailable(`the server at ${monitor} acknowledges what is not on its disk: set "sync_interval: always"`)
+      throw unfit(`the server at ${monitor} acknowledges what is not on its disk: set "sync_interval: always"`)
     }
   }
   const silent = answers.filter(({ isSure }) => isSure === undefined).map(({ monitor }) => monitor)

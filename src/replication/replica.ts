@@ -27,14 +27,19 @@ export interface ReplicaOptions {
   log: Logger
   /** Called after each change of the leader's that was applied, with the names of the tables that it concerns. */
   applied: (tables: ReadonlySet<string>) => void
+  /** Called once the log no longer has what this one needs: only a snapshot helps. */
+  trimmed?: () => void
   /** Called once this replica leads: its store can be written. */
   leads: (term: number) => void
   /** Called when it leads no longer: the process ends then, and begins again as a follower. */
   ended: (why: string) => void
 }
 
-/** How many times the leader renews the lease, and the others look at it, in the time that it lasts. */
+/** How many times the leader renews the lease in the time that it lasts, and how many times the others look at it. */
 const renewals = 4
+const looks = 8
+/** Part of that time that the others have to answer a candidate: one of them is the leader that was lost. */
+const answers = 6
 
 /**
  * One of several controllers: follows the one that leads, and leads when there is none. Who leads is decided by the
@@ -62,11 +67,19 @@ export class Replica {
     const { store, replication, clock, applied } = options
     this.#options = options
     this.#follower = new Follower(store, replication.log, tables => {
+      const { term } = this.#position
       this.#position = this.#follower.position
+      if (this.#position.term !== term) this.#obstacle = undefined
       applied(tables)
     })
     this.#position = this.#follower.position
     this.#levelAt = clock.now()
+    const { log } = this.#position
+    if (log !== replication.log.identity) {
+      this.#diverge(
+        new Diverged(`its database is of another log (${log}): zeek-cluster replication rebuild replaces it`)
+      )
+    }
   }
 
   get status(): ReplicaStatus {
@@ -138,14 +151,15 @@ export class Replica {
   #diverge(error: Error): void {
     this.#diverged = error.message
     this.#options.log.error(`this replica cannot go on: ${error.message}`)
+    if (error instanceof Trimmed) this.#options.trimmed?.()
   }
 
   /**
    * Resolves with the revision of a lease that nobody has renewed for long enough; undefined when the signal aborts.
    */
   async #vacancy(signal: AbortSignal): Promise<number | undefined> {
-    const { clock, leaseMs, replication, log, name } = this.#options
-    const patienceMs = leaseMs * (1 + clock.random() / renewals)
+    const { clock, leaseMs, replication, log } = this.#options
+    const patienceMs = leaseMs * (1 + clock.random() / looks)
     // What was seen earlier may be from before a break of the connection.
     let seen: { revision: number; at: number } | undefined
     while (!signal.aborted) {
@@ -157,7 +171,6 @@ export class Replica {
           this.#claim = { claim: readClaim(holder), since: now }
         }
         const { claim, since } = this.#claim!
-        if (claim && claim.name !== name) this.#obstacle = undefined
         // It has all that the leader had when that wrote the lease; of what came later nothing is known.
         if (claim && this.#position.place >= claim.place) this.#levelAt = since
         const isVacant = holder === '' || now - seen.at > patienceMs
@@ -166,7 +179,7 @@ export class Replica {
         seen = undefined
         log.debug(`the lease cannot be read: ${messageOf(error)}`)
       }
-      await clock.sleep(leaseMs / renewals, signal)
+      await clock.sleep(leaseMs / looks, signal)
     }
     return undefined
   }
@@ -190,7 +203,7 @@ export class Replica {
       return revision
     })
     try {
-      const others = await peers.ask(leaseMs / 2)
+      const others = await peers.ask(leaseMs / answers)
       const { last } = await replication.log.extent()
       await this.#catchUp(last, holding)
       const obstacle = obstacleToLead({

@@ -1,7 +1,12 @@
+import { existsSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Logger } from 'pino'
 import type { Position } from '../store/replica.js'
 import { readSnapshot, writeSnapshot } from '../store/snapshot.js'
-import { AppError } from '../errors.js'
+import { AppError, messageOf } from '../errors.js'
+import { syncDirectory } from '../util.js'
+import type { Clock } from './clock.js'
 import type { Files, Log } from './log.js'
 
 /** Snapshots that are kept: a replica that is getting the one before the newest is not disturbed. */
@@ -10,8 +15,30 @@ const kept = 2
 const entriesMax = 10_000
 const bytesMax = 128 * 1024 * 1024
 
+/** How often is looked whether a snapshot is due. */
+const intervalMs = 60_000
+
+interface Keeping {
+  clock: Pick<Clock, 'sleep'>
+  log: Pick<Logger, 'warn'>
+  signal: AbortSignal
+}
+
 const prefix = 'snapshot-'
 const nameOf = (place: number) => `${prefix}${String(place).padStart(16, '0')}`
+
+const nextOf = (database: string) => `${database}.next`
+
+/** Makes a snapshot that was fetched the database, which must not be in use. Returns whether there was one. */
+export async function adopt(database: string): Promise<boolean> {
+  const next = nextOf(database)
+  if (!existsSync(next)) return false
+  // Once begun it is done at the next start at the latest: the snapshot goes last.
+  for (const end of ['', '-wal', '-shm', '.mark']) await rm(database + end, { force: true })
+  await rename(next, database)
+  await syncDirectory(dirname(database))
+  return true
+}
 
 /**
  * Copies of the whole database at the log's side: from there a new replica begins, and the log need not go back
@@ -24,6 +51,18 @@ export class Snapshots {
   constructor({ log, files }: { log: Pick<Log, 'identity' | 'extent' | 'trim'>; files: Files }) {
     this.#log = log
     this.#files = files
+  }
+
+  /** Takes snapshots of the leader's database, whenever one is due, until the signal aborts. Never rejects. */
+  async keepTaking(database: string, { clock, log, signal }: Keeping): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.takeIfDue(database)
+      } catch (error) {
+        log.warn(`there is no new snapshot: ${messageOf(error)}`)
+      }
+      await clock.sleep(intervalMs, signal)
+    }
   }
 
   /** Takes a snapshot of a database if the log holds enough since the one before it. Returns whether it has. */
@@ -50,10 +89,10 @@ export class Snapshots {
   }
 
   /**
-   * Makes the newest snapshot a database. Throws `unavailable` when there is none, or it is damaged; what was at the
-   * path is as it was then.
+   * Gets the newest snapshot, for `adopt` to take at the next start. Throws `unavailable` when there is none, or it is
+   * damaged; what was fetched earlier is as it was then.
    */
-  async restore(database: string): Promise<Position> {
+  async fetch(database: string): Promise<Position> {
     const newest = (await this.#names()).at(-1)
     const path = `${database}.snapshot`
     try {
@@ -64,8 +103,8 @@ export class Snapshots {
       if (position.log !== this.#log.identity) {
         throw new AppError('unavailable', `${newest} is of another log (${position.log}), not of ${this.#log.identity}`)
       }
-      for (const end of ['', '-wal', '-shm', '.mark']) await rm(database + end, { force: true })
-      await rename(path, database)
+      await rename(path, nextOf(database))
+      await syncDirectory(dirname(database))
       return position
     } finally {
       await rm(path, { force: true })

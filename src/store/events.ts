@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AuditEvent, DomainEvent, LoggedEvent } from '../../schemas/events.js'
 import { bootId } from '../proc.js'
+import type { Database } from './database.js'
 import type { Store } from './store.js'
 
 /**
@@ -298,6 +299,11 @@ function sum(kept: readonly Amount[]): Amount {
     count: 0,
     bytes: 0
   })
+}
+
+/** Has the streams of all logs begin anew, at the next start: what clients have seen may not be in the database. */
+export function forgetEpochs(db: Database): void {
+  db.exec("DELETE FROM meta WHERE name IN ('epoch', 'audit_epoch')")
 }
 
 function newEpoch(): string {

@@ -35,6 +35,19 @@ export const schemaVersion = migrations.length
 /** The table of what is this machine's alone. */
 const localTable = 'local'
 
+const selectPosition = `SELECT value FROM ${localTable} WHERE name = 'position'`
+
+/** Returns how far a database is in the log of all; undefined for that of a single controller. */
+export function positionIn(db: Database, select = db.prepare(selectPosition)): Position | undefined {
+  const row = select.get() as Row | undefined
+  return row && JSON.parse(row.value as string)
+}
+
+/** Has a database be that of a single controller. Returns whether it was that of one of several. */
+export function forgetPosition(db: Database): boolean {
+  return Number(db.prepare(`DELETE FROM ${localTable} WHERE name = 'position'`).run().changes) > 0
+}
+
 /** What replication needs of a database: what transactions change, to apply that, and how far it is. */
 export class ReplicaDatabase {
   #db: Database
@@ -47,7 +60,7 @@ export class ReplicaDatabase {
   constructor(db: Database) {
     this.#db = db
     this.#statements = {
-      position: db.prepare(`SELECT value FROM ${localTable} WHERE name = 'position'`),
+      position: db.prepare(selectPosition),
       move: db.prepare(
         `INSERT INTO ${localTable} VALUES ('position', ?) ON CONFLICT DO UPDATE SET value = excluded.value`
       ),
@@ -67,8 +80,7 @@ export class ReplicaDatabase {
 
   /** Returns how far it is; undefined for a database that has never been a replica. */
   get position(): Position | undefined {
-    const row = this.#statements.position.get() as Row | undefined
-    return row && JSON.parse(row.value as string)
+    return positionIn(this.#db, this.#statements.position)
   }
 
   /** Stores how far it is. Only within the transaction that brings it there. */

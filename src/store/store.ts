@@ -4,7 +4,7 @@ import { openDatabase, openReader, type Database, type Row } from './database.js
 import { faultIn, StoreFault } from './fault.js'
 import { DatabaseFile } from './file.js'
 import { Mark } from './mark.js'
-import { ReplicaDatabase, type Changes, type Position } from './replica.js'
+import { positionIn, ReplicaDatabase, type Changes, type Position } from './replica.js'
 
 export type { Row } from './database.js'
 type Parameter = string | number | null
@@ -70,6 +70,9 @@ const idleProbes = 20
 /** What is said of a write that may be in the log of all replicas, or not. */
 const uncertain =
   'this controller lost the lead while it wrote: ask the new leader whether it was accepted, or repeat it with its Idempotency-Key'
+/** What to do with the database of a replica where a single controller's is wanted. */
+const otherWays =
+  'set ZEEK_CONTROLLER_NATS, ask one that runs, or have this one be alone again (zeek-cluster replication leave)'
 /** As much as most requests write: with less room, the next request would fail again. */
 const markBytes = 32_768
 
@@ -115,7 +118,8 @@ export class Store {
   /**
    * Opens the database and migrates it to the current version. `onChange` is called when it begins to fail, and when
    * that is over; `onCommit` with how long each commit took, and of how many writes. Throws `unavailable` with a line
-   * that names the file.
+   * that names the file; `conflict` for that of one of several controllers, unless it is opened as one: what is written
+   * past their log the others never get.
    */
   constructor(
     path: string,
@@ -127,6 +131,10 @@ export class Store {
     this.#onCommit = onCommit
     this.#db = openDatabase(path, lockMs)
     if (isReplica) this.#replica = new ReplicaDatabase(this.#db)
+    else if (positionIn(this.#db)) {
+      this.#db.close()
+      throw new AppError('conflict', `${path} is that of one of several controllers: ${otherWays}`)
+    }
     this.#reading = this.#reader = isReplica ? openReader(path) : this.#db
     if (path !== ':memory:') this.#file = new DatabaseFile(path)
     // What a replica has lost it gets again from the others.

@@ -1,10 +1,12 @@
-import { copyFileSync, mkdirSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { openDatabase } from '../../src/store/database.js'
 import { ReplicaDatabase } from '../../src/store/replica.js'
+import { directoryFiles } from '../replication/directory-files.js'
 import { identity, SimulatedWorld } from '../replication/simulated-log.js'
+import { pushBundle } from '../support/bundles.js'
 import { getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
@@ -35,7 +37,7 @@ async function startReplicas(t: Test) {
   }
   const world = new SimulatedWorld(clock, names)
   world.isCalm = true
-  const path = await firstDatabase(t)
+  const [path, files] = [await firstDatabase(t), directoryFiles(directoryOf(t))]
   const start = async (name: string) => {
     const directory = join(directoryOf(t), name)
     mkdirSync(directory)
@@ -47,14 +49,14 @@ async function startReplicas(t: Test) {
       { 'management-state-dir': directory, 'controller-name': name },
       {
         replication: {
-          replication: world.connect(name, dead.signal),
+          connect: async () => ({ ...world.connect(name, dead.signal), files, close: async () => {} }),
           leaseMs: 800,
           url: `http://${name}`,
           ended: why => ended.push(why)
         }
       }
     )
-    return { ...controller, name, ended }
+    return { ...controller, name, directory, ended }
   }
   const replicas = await Promise.all(names.map(start))
   const leads = async ({ url }: { url: string }) => (await fetch(`${url}/v1/nodes`)).status === 200
@@ -64,6 +66,12 @@ async function startReplicas(t: Test) {
       return among[found.indexOf(true)]
     }, 'one leads'))!
   return { world, replicas, leader }
+}
+
+/** Returns the contents of bundles that a controller has. */
+function packsIn(directory: string): string[] {
+  const bundles = join(directory, 'bundles')
+  return existsSync(bundles) ? readdirSync(bundles).filter(file => file.endsWith('.pack')) : []
 }
 
 const refusal = async (asked: Promise<unknown>) => await asked.then(String, (error: Error) => error.message)
@@ -120,4 +128,17 @@ await t.test('a leader that is cut off ends, and what it was asked then is nowhe
   await until(() => first.ended.length > 0, 'it is told to end')
   t.same((await getJson(`${second.url}/v1/requests`)).requests, [])
   t.equal(first.ended.length, 1)
+})
+
+await t.test('the contents of bundles are at all of them', async t => {
+  const { replicas, leader } = await startReplicas(t)
+  const first = await leader(replicas)
+  const others = replicas.filter(one => one !== first)
+  const id = await pushBundle(first.url, [{ path: 'scripts/local.zeek', content: 'global a = 1;' }])
+  for (const { directory } of others) {
+    await until(() => packsIn(directory).length === 1, 'it has the content')
+    t.same(readFileSync(join(directory, 'bundles', packsIn(directory)[0]!), 'utf8'), 'global a = 1;')
+  }
+  t.equal((await fetch(`${first.url}/v1/bundles/${encodeURIComponent(id)}`, { method: 'DELETE' })).status, 204)
+  for (const { directory } of others) await until(() => packsIn(directory).length === 0, 'it is gone')
 })

@@ -46,10 +46,10 @@ await t.test('how servers of NATS are reached, and which are good enough', { ski
     const old = await fakeServer(t, '2.12.2')
     await t.rejects(
       connect({ servers: [old] }),
-      refused('the server old has version 2.12.2: 2.12.3 at least is needed', 'unavailable')
+      refused('the server old has version 2.12.2: 2.12.3 at least is needed', 'conflict')
     )
     const older = await fakeServer(t, '2.9.10')
-    await t.rejects(connect({ servers: [older] }), refused(/2\.9\.10/, 'unavailable'))
+    await t.rejects(connect({ servers: [older] }), refused(/2\.9\.10/, 'conflict'))
     const newer = await fakeServer(t, '3.0.0-preview')
     await t.rejects(
       connect({ servers: [newer] }),
@@ -118,10 +118,7 @@ async function testSyncs(t: Test, nats: Nats) {
     const [monitor] = lazy.monitors
     await t.rejects(
       open('a', { monitors: [...nats.monitors, monitor!] }),
-      refused(
-        `the server at ${monitor} acknowledges what is not on its disk: set "sync_interval: always"`,
-        'unavailable'
-      )
+      refused(`the server at ${monitor} acknowledges what is not on its disk: set "sync_interval: always"`, 'conflict')
     )
   })
 }

@@ -11,7 +11,7 @@ import { noNats, startNats } from '../support/nats.js'
 import { bytes, gather, makeLog, never, openStranger, readAll, textOf, write } from '../support/replicas.js'
 import { until } from '../support/until.js'
 
-const refused = (message: RegExp) => ({ code: 'unavailable', message })
+const refused = (message: RegExp) => ({ code: 'conflict', message })
 
 await t.test('what replication refuses at its start', { skip: noNats }, async t => {
   const nats = await startNats(t)
@@ -58,7 +58,7 @@ await t.test('what replication refuses at its start', { skip: noNats }, async t 
     await t.rejects(connectReplication({ ...options, servers: small.urls }), refused(/has max_payload 921600/))
     await small.servers[0]!.stop()
     const connecting = connectReplication({ ...options, servers: small.urls })
-    await t.rejects(connecting, refused(/cannot connect to 127.0.0.1:\d+: /))
+    await t.rejects(connecting, { code: 'unavailable', message: /cannot connect to 127.0.0.1:\d+: / })
   })
 })
 

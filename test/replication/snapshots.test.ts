@@ -1,25 +1,17 @@
-import { copyFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { Files } from '../../src/replication/log.js'
-import { Snapshots } from '../../src/replication/snapshots.js'
+import { adopt, Snapshots } from '../../src/replication/snapshots.js'
 import { Store } from '../../src/store/store.js'
 import { directoryOf } from '../support/directory.js'
+import { directoryFiles } from './directory-files.js'
 import { makeDatabase } from './simulation.js'
 
 /** A replica's database, and files and a log in which its snapshots go. */
 function start(t: Test, identity = 'simulated') {
   const [database, kept] = [join(directoryOf(t), 'controller.sqlite'), directoryOf(t)]
   makeDatabase(database)
-  const files: Files = {
-    put: async (name, path) => copyFileSync(path, join(kept, name)),
-    get: async (name, path) => {
-      copyFileSync(join(kept, name), path)
-      return true
-    },
-    names: async prefix => readdirSync(kept).filter(name => name.startsWith(prefix)),
-    delete: async name => rmSync(join(kept, name))
-  }
+  const files = directoryFiles(kept)
   const trimmed: number[] = []
   const extent = { last: 0, entries: 0, bytes: 0 }
   const log = {
@@ -51,7 +43,10 @@ await t.test('a snapshot is a database with its place; two are kept, and the log
   t.equal(readdirSync(kept).length, 2)
   t.same(trimmed, [0, 7])
   const fresh = join(directoryOf(t), 'controller.sqlite')
-  t.match(await snapshots.restore(fresh), { place: 20, frame: 'of 20' })
+  t.equal(await adopt(fresh), false)
+  t.match(await snapshots.fetch(fresh), { place: 20, frame: 'of 20' })
+  t.notOk(existsSync(fresh), 'a database that may be in use is left alone')
+  t.equal(await adopt(fresh), true)
   const store = new Store(fresh, undefined, undefined, { isReplica: true })
   t.match(store.position, { place: 20, term: 1, leader: 'a' })
   store.close()
@@ -60,12 +55,12 @@ await t.test('a snapshot is a database with its place; two are kept, and the log
 
 await t.test('what is no snapshot of this log replaces nothing', async t => {
   const { database, kept, snapshots } = start(t)
-  await t.rejects(snapshots.restore(database), { code: 'unavailable', message: /^the log has no snapshot/ })
+  await t.rejects(snapshots.fetch(database), { code: 'unavailable', message: /^the log has no snapshot/ })
   writeFileSync(join(kept, 'snapshot-9'), 'garbage'.repeat(1000))
-  await t.rejects(snapshots.restore(database), { code: 'unavailable', message: /is no copy of a replica/ })
+  await t.rejects(snapshots.fetch(database), { code: 'unavailable', message: /is no copy of a replica/ })
   const other = start(t, 'another')
   await other.snapshots.take(other.database)
-  await t.rejects(other.snapshots.restore(other.database), { message: /is of another log \(simulated\)/ })
+  await t.rejects(other.snapshots.fetch(other.database), { message: /is of another log \(simulated\)/ })
   apply(database, 3)
   const store = new Store(database, undefined, undefined, { isReplica: true })
   t.match(store.position, { place: 3 })
