@@ -23,7 +23,7 @@ export async function renderOpenapi(): Promise<string> {
       limits: { watch: () => {} },
       audit: { hub: controller.hub }
     } as unknown as Access,
-    leads: () => true,
+    group: undefined,
     bodyLimit: 1024,
     log: pino({ level: 'silent' })
   })

@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { rootCertificates } from 'node:tls'
 import type { Logger } from 'pino'
 import { refuseExposure as refuseAgentExposure } from '../agent/config.js'
 import { refuseExposure as refuseControllerExposure } from '../controller/config.js'
 import { agentInNeed, refuseClash } from '../controller/own-agent.js'
-import { messageOf } from '../errors.js'
+import { AppError, messageOf } from '../errors.js'
 import { nodesStay, runHost, type Role } from '../host.js'
 import { IpcTransport } from '../link/ipc.js'
 import { Link } from '../link/link.js'
@@ -178,6 +180,16 @@ async function replicationOf(settings: Settings, log: Logger, ended: AbortContro
   if (!config) return undefined
   const { connectReplication } = await import('../replication/jetstream.js')
   const { self, url, leaseMs, nats } = config
+  const ca = config.ca === undefined ? undefined : authoritiesIn(config.ca)
   const connect = () => connectReplication({ ...nats, self, log })
-  return { connect, url, leaseMs, ended: (why: string) => ended.abort(why) }
+  return { connect, url, ca, leaseMs, ended: (why: string) => ended.abort(why) }
+}
+
+/** Returns the authorities of a file beside those that Node knows. Throws an AppError that names the setting. */
+function authoritiesIn(file: string): string[] {
+  try {
+    return [...rootCertificates, readFileSync(file, 'utf8')]
+  } catch (error) {
+    throw new AppError('invalid_request', `ZEEK_CONTROLLER_URL_CA: ${messageOf(error)}`, { cause: error })
+  }
 }

@@ -66,7 +66,7 @@ export interface ControllerOptions {
   /** Where the files of the web console and the guide are; where a build puts them, unless a test has its own. */
   pages?: string | undefined
   /** How this controller is one of several; undefined for one that is alone. */
-  replication?: Pick<GroupOptions, 'connect' | 'url' | 'leaseMs' | 'ended'> | undefined
+  replication?: Pick<GroupOptions, 'connect' | 'url' | 'leaseMs' | 'ca' | 'ended'> | undefined
   now?: () => number
 }
 
@@ -83,7 +83,6 @@ export async function startController({
   const group =
     replication &&
     (await Group.enter({ ...replication, name: settings.controller_name, database: path, clock: systemClock, log }))
-  const leads = () => group?.leads ?? true
   const metrics = new Metrics()
   const store = new Store(
     path,
@@ -275,7 +274,7 @@ export async function startController({
     metrics,
     messages,
     access,
-    leads,
+    group,
     bodyLimit: settings.controller_body_limit,
     pages,
     log

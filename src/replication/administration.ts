@@ -36,7 +36,7 @@ const databaseIn = ({ stateDirectory }: Site) => join(stateDirectory, 'controlle
  */
 export async function initialize(
   site: Site,
-  { self, nats }: ReplicaConfig,
+  { self, nats }: Pick<ReplicaConfig, 'self' | 'nats'>,
   { controllers, replaces = false }: { controllers: readonly string[]; replaces?: boolean }
 ): Promise<Position> {
   if (!controllers.includes(self)) {
@@ -76,7 +76,7 @@ export async function initialize(
 }
 
 /** Replaces this controller's database by what the others have. */
-export async function rebuild(site: Site, { self, nats }: ReplicaConfig): Promise<Position> {
+export async function rebuild(site: Site, { self, nats }: Pick<ReplicaConfig, 'self' | 'nats'>): Promise<Position> {
   return await alone(site, async () => {
     const replication = await connectReplication({ ...nats, self, log: site.log })
     try {

@@ -1,7 +1,7 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import { AppError } from '../errors.js'
 import { Count, environmentName, File, Seconds } from '../settings.js'
-import { defined, hostPort, reachableAt } from '../util.js'
+import { defined, hostPort, isLoopback, reachableAt } from '../util.js'
 
 /** The settings of a controller that is one of several. */
 export const replicationSettings = {
@@ -35,12 +35,15 @@ export const replicationSettings = {
   }),
   controller_url: Type.Optional(
     Type.String({
-      pattern: '^https?://[^/]+$',
+      pattern: '^https?://[^/@?#]+$',
       'x-expected': 'a URL without a path, such as https://zeek1.example.com:2149',
       maxLength: 512,
       description:
         'URL at which the other controllers reach this one; default: the address at which it listens for clients'
     })
+  ),
+  controller_url_ca: File(
+    'authorities (PEM) of the certificates that the other controllers show; default: those of controller_tls_ca, else those that Node knows'
   ),
   controller_lease: Seconds({
     default: 3,
@@ -54,6 +57,8 @@ export const replicationSettings = {
 export interface ReplicaConfig {
   self: string
   url: string
+  /** Path of the authorities of the other controllers' certificates. */
+  ca: string | undefined
   leaseMs: number
   nats: {
     name: string
@@ -70,6 +75,7 @@ type Settings = Static<TObject<typeof replicationSettings>> & {
   controller_websocket_addr: string
   controller_websocket_port: number
   controller_tls_cert?: string
+  controller_tls_ca?: string
   controller_tls_by_proxy: boolean
 }
 
@@ -86,7 +92,8 @@ export function replicaConfigOf(settings: Settings): ReplicaConfig | undefined {
   const tls = defined({ ca: settings.controller_nats_tls_ca, cert, key })
   return {
     self: settings.controller_name,
-    url: settings.controller_url ?? ownUrl(settings),
+    url: settings.controller_url === undefined ? ownUrl(settings) : secure(settings.controller_url),
+    ca: settings.controller_url_ca ?? settings.controller_tls_ca,
     leaseMs: settings.controller_lease * 1000,
     nats: {
       name: settings.controller_nats_name,
@@ -97,6 +104,13 @@ export function replicaConfigOf(settings: Settings): ReplicaConfig | undefined {
       ...(Object.keys(tls).length > 0 && { tls })
     }
   }
+}
+
+/** Returns a URL. Throws when what is forwarded there could be read on its way. */
+function secure(url: string): string {
+  const { protocol, hostname } = new URL(url)
+  if (protocol === 'https:' || isLoopback(hostname.replace(/^\[|\]$/g, ''))) return url
+  throw new AppError('invalid_request', `ZEEK_CONTROLLER_URL is ${url}: tokens could be read on their way; use https`)
 }
 
 /** Returns the URL at which a controller listens. Throws when others cannot know it. */

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { existsSync } from 'node:fs'
 import type { Logger } from 'pino'
 import { AppError, messageOf } from '../errors.js'
@@ -14,6 +15,8 @@ export interface GroupOptions {
   name: string
   url: string
   leaseMs: number
+  /** Authorities (PEM) of the certificates that the other controllers show; undefined for those that Node knows. */
+  ca?: readonly string[] | undefined
   /** Path of this controller's database. */
   database: string
   clock: Clock
@@ -32,6 +35,8 @@ export type Duties = Pick<ReplicaOptions, 'store' | 'applied'> & {
 
 /** How often is tried to reach what is shared, or to get a snapshot, in milliseconds. */
 const retryMs = 2_000
+/** How long is waited for what another one has told to be there, in milliseconds. */
+const reachMs = 2_000
 /** How long the others have to say how far they are, in milliseconds. */
 const answerMs = 1_000
 
@@ -43,6 +48,7 @@ export class Group {
   #replication: Replication | undefined
   #replica: Replica | undefined
   #leads = false
+  #progress = new EventEmitter<{ applied: [] }>().setMaxListeners(0)
   #running: Promise<void> | undefined
 
   private constructor(options: GroupOptions, onRetry: () => void) {
@@ -83,6 +89,21 @@ export class Group {
     return this.#replica?.leader
   }
 
+  /** Milliseconds since this one was known to have all that the leader had. */
+  get lagMs(): number {
+    return this.#replica?.lagMs ?? performance.now()
+  }
+
+  /** Until which place of the log this one has everything. */
+  get place(): number {
+    return this.#replica?.status.place ?? 0
+  }
+
+  /** Authorities (PEM) of the certificates of the other controllers; undefined for those that Node knows. */
+  get ca(): readonly string[] | undefined {
+    return this.#options.ca
+  }
+
   get term(): number {
     return this.#replica?.status.term ?? 0
   }
@@ -95,6 +116,15 @@ export class Group {
   /** Follows, and leads when it can, until it is closed. */
   run(duties: Duties): void {
     this.#running = this.#run(duties).catch(error => this.#options.ended(messageOf(error)))
+  }
+
+  /** Resolves once this one has everything until a place of the log; after a while also when it has not. */
+  async reached(place: number): Promise<void> {
+    if (this.place >= place) return
+    const late = AbortSignal.any([this.#leaving.signal, AbortSignal.timeout(reachMs)])
+    while (this.place < place && !late.aborted) {
+      await once(this.#progress, 'applied', { signal: late }).catch(() => {})
+    }
   }
 
   /** Returns how far this one is, and what the others answer. */
@@ -135,7 +165,11 @@ export class Group {
       ended(why)
     }
     this.#replica = new Replica({
-      ...{ name, url, version: packageVersion, store, replication, clock, leaseMs, log, applied },
+      ...{ name, url, version: packageVersion, store, replication, clock, leaseMs, log },
+      applied: tables => {
+        applied(tables)
+        this.#progress.emit('applied')
+      },
       trimmed: () => {
         void this.#begin(snapshots)
       },

@@ -59,7 +59,7 @@ export class Replica {
   /** How far the leader is: its position is stored only once it has been committed. */
   #position: Position
   /** What the lease has said last, and since when. */
-  #claim: { claim: Claim | undefined; since: number } | undefined
+  #claim: { claim: Claim | undefined; revision: number; since: number } | undefined
   /** When this one was last known to have all that the leader had. */
   #levelAt: number
 
@@ -115,10 +115,11 @@ export class Replica {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, leaseMs, replication, log } = this.#options
     replication.peers.answer(() => this.status)
+    let pauseMs = 0
     while (!signal.aborted) {
       const ending = new AbortController()
       const following = this.#follow(AbortSignal.any([signal, ending.signal]))
-      const revision = await this.#vacancy(signal)
+      const revision = await this.#vacancy(pauseMs, signal)
       ending.abort()
       await following
       if (revision === undefined) continue
@@ -130,7 +131,7 @@ export class Replica {
       }
       this.#role = 'follower'
       // Not all at the same time again.
-      await clock.sleep((leaseMs / renewals) * (1 + clock.random()), signal)
+      pauseMs = (leaseMs / renewals) * (1 + clock.random())
     }
   }
 
@@ -155,26 +156,26 @@ export class Replica {
   }
 
   /**
-   * Resolves with the revision of a lease that nobody has renewed for long enough; undefined when the signal aborts.
+   * Resolves with the revision of a lease that nobody has renewed for long enough, after a pause; undefined when the
+   * signal aborts.
    */
-  async #vacancy(signal: AbortSignal): Promise<number | undefined> {
+  async #vacancy(pauseMs: number, signal: AbortSignal): Promise<number | undefined> {
     const { clock, leaseMs, replication, log } = this.#options
     const patienceMs = leaseMs * (1 + clock.random() / looks)
+    const paused = clock.now() + pauseMs
     // What was seen earlier may be from before a break of the connection.
     let seen: { revision: number; at: number } | undefined
     while (!signal.aborted) {
       try {
         const { holder, revision } = (await replication.lease.read()) ?? { holder: '', revision: 0 }
         const now = clock.now()
-        if (seen?.revision !== revision) {
-          seen = { revision, at: now }
-          this.#claim = { claim: readClaim(holder), since: now }
-        }
-        const { claim, since } = this.#claim!
+        if (seen?.revision !== revision) seen = { revision, at: now }
+        if (this.#claim?.revision !== revision) this.#claim = { claim: readClaim(holder), revision, since: now }
+        const { claim, since } = this.#claim
         // It has all that the leader had when that wrote the lease; of what came later nothing is known.
         if (claim && this.#position.place >= claim.place) this.#levelAt = since
         const isVacant = holder === '' || now - seen.at > patienceMs
-        if (isVacant && this.#diverged === undefined) return revision
+        if (isVacant && now >= paused && this.#diverged === undefined) return revision
       } catch (error) {
         seen = undefined
         log.debug(`the lease cannot be read: ${messageOf(error)}`)

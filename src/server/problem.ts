@@ -15,11 +15,12 @@ function foreseen(error: unknown): AppError | undefined {
 }
 
 /** Returns the headers of an error response, such as how long to wait or how to authenticate. */
-export function headersOf({ status }: Problem): Record<string, string> {
+export function headersOf({ status, code }: Problem): Record<string, string> {
   return {
     'content-type': 'application/problem+json',
     ...(status === 429 ? { 'retry-after': '1' } : {}),
-    ...(status === 503 ? { 'retry-after': '5' } : {}),
+    // Another controller leads within seconds.
+    ...(status === 503 ? { 'retry-after': code === 'not_leader' ? '1' : '5' } : {}),
     ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {})
   }
 }

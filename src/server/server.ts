@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Server as TlsServer } from 'node:tls'
 import type { TSchema } from '@sinclair/typebox'
 import {
@@ -17,10 +17,13 @@ import type { Problem } from '../../schemas/api.js'
 import { checker, components } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
 import type { Hub } from '../events/hub.js'
+import type { Group } from '../replication/group.js'
 import type { Access } from './access/access.js'
 import { acceptJsonOnly } from './body.js'
 import type { Controller } from '../controller/controller.js'
 import { withoutSecrets } from '../security/token.js'
+import { forwardedHeader } from './access/forwarded.js'
+import { Forwarder, placeHeader } from './forwarder.js'
 import { serveDocument } from './document.js'
 import type { Principal } from './access/guard.js'
 import type { Messages } from './messages.js'
@@ -48,8 +51,8 @@ export interface ServerOptions {
   metrics: Metrics
   messages: Pick<Messages, 'upgrade' | 'close'>
   access: Access
-  /** Returns whether this controller leads: others answer what the database has, and nothing else. */
-  leads: () => boolean
+  /** How this controller is one of several; undefined for one that is alone. */
+  group: Pick<Group, 'leads' | 'leader' | 'lagMs' | 'place' | 'reached' | 'ca'> | undefined
   bodyLimit: number
   /** Where the files of the web console and the guide are; where a build puts them, unless a test has its own. */
   pages?: string | undefined
@@ -70,7 +73,7 @@ export async function createServer({
   metrics,
   messages,
   access,
-  leads,
+  group,
   bodyLimit,
   pages = pagesDirectory,
   log
@@ -112,6 +115,22 @@ export async function createServer({
   certificates?.serve(app.server as unknown as TlsServer)
   limits.watch(app.server)
   emitCloseOfQueuedResponses(app.server as Server)
+  const forwarder =
+    group &&
+    new Forwarder({
+      leader: () => group.leader,
+      reached: place => group.reached(place),
+      sign: request => access.signForwarded(request),
+      ca: group.ca
+    })
+  const passOn = async (request: FastifyRequest, reply: FastifyReply, refuse: (error: Error) => void) => {
+    try {
+      refuseSecondHop(request)
+      await forwarder!.forward(request, reply)
+    } catch (error) {
+      refuse(error as Error)
+    }
+  }
   app.decorateRequest('principal')
   app.addHook('onRequest', (request, reply, done) => {
     let refused: Error | undefined
@@ -123,19 +142,37 @@ export async function createServer({
         roleOf(request.routeOptions),
         takesTicket(request.routeOptions) ? ticket : undefined
       )
-      if (!leads() && isOfLeader(request)) throw noLeader()
       guard.hold(request.principal, reply.raw)
       reply.raw.once('close', limits.open.take(request.principal))
+      if (group && !group.leads) {
+        if (isOfLeader(request)) {
+          void passOn(request, reply, done)
+          return
+        }
+        reply.header('zeek-replica-lag', Math.round(group.lagMs))
+      }
     } catch (error) {
       refused = error as Error
     }
     done(refused)
   })
+  if (group) {
+    app.addHook<unknown>('onSend', (request, reply, payload, done) => {
+      if (request.headers[forwardedHeader] !== undefined && group.leads) reply.header(placeHeader, group.place)
+      done(null, payload)
+    })
+  }
+  app.addHook('onClose', async () => await forwarder?.close())
   takeUpgrades(
     app.server as Server,
-    (request, socket, head) => {
+    (request, socket, head, refuse) => {
       const principal = guard.admit(request, 'viewer')
-      if (!leads()) throw noLeader()
+      if (forwarder && !group!.leads) {
+        refuseSecondHop(request)
+        guard.hold(principal, socket)
+        forwarder.upgrade(request, socket, head, refuse).catch(refuse)
+        return
+      }
       messages.upgrade(request, socket, head, principal)
     },
     log
@@ -152,11 +189,17 @@ export async function createServer({
 
 /** Returns whether only the controller can answer that leads: one that changes something, or tells what agents say. */
 function isOfLeader({ method, query, routeOptions: { config } }: FastifyRequest): boolean {
-  return !['GET', 'HEAD'].includes(method) || config.isOfLeader === true || 'snapshot' in (query as object)
+  return (
+    !['GET', 'HEAD'].includes(method) ||
+    config.isOfLeader === true ||
+    // Tickets are in the memory of who has given them.
+    ['snapshot', 'ticket'].some(name => name in (query as object))
+  )
 }
 
-function noLeader(): AppError {
-  return new AppError('not_leader', 'this controller does not lead: ask the one that does')
+/** Throws for what another controller has forwarded already: this one has led a moment ago. */
+function refuseSecondHop({ headers }: Pick<IncomingMessage, 'headers'>): void {
+  if (headers[forwardedHeader] !== undefined) throw new AppError('not_leader', 'this controller leads no longer')
 }
 
 /** Returns the role that a route needs. Pages that show the document, and unknown routes, are open to anyone. */

@@ -8,12 +8,13 @@ import { headersOf, problemOf } from './problem.js'
 const ignore = () => {}
 
 /**
- * Hands connections that ask for a WebSocket to `accept`, which may throw an AppError to refuse them. Upgrades to other
+ * Hands connections that ask for a WebSocket to `accept`, which may throw an AppError to refuse them, or do so later by
+ * the function that it gets. Upgrades to other
  * protocols (Java's client sends "Upgrade: h2c" by itself) are ignored, as HTTP allows.
  */
 export function takeUpgrades(
   server: Server,
-  accept: (request: IncomingMessage, socket: Socket, head: Buffer) => void,
+  accept: (request: IncomingMessage, socket: Socket, head: Buffer, refuse: (error: unknown) => void) => void,
   log: Logger
 ): void {
   server.on('upgrade', (request, socket: Socket, head) => {
@@ -25,7 +26,7 @@ export function takeUpgrades(
       return
     }
     try {
-      accept(request, socket, head)
+      accept(request, socket, head, error => refuse(socket, error, log))
     } catch (error) {
       refuse(socket, error, log)
     }

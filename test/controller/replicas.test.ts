@@ -10,7 +10,9 @@ import { pushBundle } from '../support/bundles.js'
 import { getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
+import { freePorts } from '../support/ports.js'
 import { until } from '../support/until.js'
+import { openClient, requestFrame } from '../support/zeek-websocket.js'
 
 const names = ['a', 'b', 'c']
 
@@ -28,7 +30,7 @@ async function firstDatabase(t: Test): Promise<string> {
 }
 
 /** Three controllers in this process, on one log. */
-async function startReplicas(t: Test) {
+async function startReplicas(t: Test, flags: Record<string, string> = {}) {
   const clock = {
     sleep: async (ms: number, signal?: AbortSignal) => {
       await wait(ms, undefined, signal ? { signal } : {}).catch(() => {})
@@ -44,14 +46,21 @@ async function startReplicas(t: Test) {
     copyFileSync(path, join(directory, 'controller.sqlite'))
     const dead = new AbortController()
     const ended: string[] = []
+    const [port] = await freePorts(1)
     const controller = await startTestController(
       t,
-      { 'management-state-dir': directory, 'controller-name': name },
+      {
+        'management-state-dir': directory,
+        'controller-name': name,
+        'controller-websocket-port': String(port),
+        ...flags
+      },
       {
         replication: {
           connect: async () => ({ ...world.connect(name, dead.signal), files, close: async () => {} }),
-          leaseMs: 800,
-          url: `http://${name}`,
+          // Long enough for three controllers in one busy process.
+          leaseMs: 3000,
+          url: `http://127.0.0.1:${port}`,
           ended: why => ended.push(why)
         }
       }
@@ -59,7 +68,8 @@ async function startReplicas(t: Test) {
     return { ...controller, name, directory, ended }
   }
   const replicas = await Promise.all(names.map(start))
-  const leads = async ({ url }: { url: string }) => (await fetch(`${url}/v1/nodes`)).status === 200
+  const leads = async ({ url }: { url: string }) =>
+    !(await fetch(`${url}/openapi.yaml`)).headers.has('zeek-replica-lag')
   const leader = async (among: readonly (typeof replicas)[number][]) =>
     (await until(async () => {
       const found = await Promise.all(among.map(leads))
@@ -95,10 +105,7 @@ await t.test('of several controllers one leads, and all tell the same', async t 
   for (const event of events) t.same(event, events[0], 'the same event, of the same cursor')
 
   const history = async (url: string) => await getJson(`${url}/v1/events/history?limit=2`)
-  for (const { url, ask } of others) {
-    t.equal((await fetch(`${url}/v1/instances`)).status, 503)
-    t.equal((await fetch(`${url}/v1/events?snapshot=true`)).status, 503)
-    t.match(await refusal(ask('deploy')), /^503 .*"code":"not_leader"/)
+  for (const { url } of others) {
     t.same(await history(url), await history(first.url))
     t.equal((await getJson(`${url}/v1/revisions`)).revisions.length, 0)
   }
@@ -141,4 +148,70 @@ await t.test('the contents of bundles are at all of them', async t => {
   }
   t.equal((await fetch(`${first.url}/v1/bundles/${encodeURIComponent(id)}`, { method: 'DELETE' })).status, 204)
   for (const { directory } of others) await until(() => packsIn(directory).length === 0, 'it is gone')
+})
+
+await t.test('what only the leader can do is forwarded to it, and is there then', async t => {
+  const { replicas, leader } = await startReplicas(t)
+  const first = await leader(replicas)
+  for (const { url, ask } of replicas.filter(one => one !== first)) {
+    t.same(await getJson(`${url}/v1/instances`), await getJson(`${first.url}/v1/instances`))
+    const { reqid, state } = await ask('deploy')
+    t.equal(state, 'failed')
+    t.match(await getJson(`${url}/v1/requests/${reqid}`), { reqid, state }, 'read here, at once')
+    const { status, headers } = await fetch(`${url}/v1/revisions`)
+    t.match([status, headers.get('zeek-replica-lag')], [200, /^\d+$/])
+    const stream = await openStream(t, `${url}/v1/events?snapshot=true`)
+    await stream.next('snapshot-end')
+    const id = await pushBundle(url, [{ path: 'scripts/local.zeek', content: `global at = "${url}";` }])
+    t.match(await getJson(`${url}/v1/bundles/${encodeURIComponent(id)}`), { id })
+    t.equal((await fetch(`${url}/v1/requests/nonsense`, { method: 'POST' })).status, 404, 'as it was answered')
+  }
+})
+
+await t.test('who asks is known to the leader: the token, the address, and nobody who only says so', async t => {
+  const { replicas, leader } = await startReplicas(t, { 'controller-trusted-proxies': '127.0.0.1' })
+  const first = await leader(replicas)
+  const other = replicas.find(one => one !== first)!
+  const post = async (url: string, headers: Record<string, string>) =>
+    await fetch(`${url}/v1/requests/deploy`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-forwarded-for': '192.0.2.7', ...headers },
+      body: '{}'
+    })
+  const { reqid } = (await (await post(other.url, {})).json()) as { reqid: string }
+  const entry = await until(async () => {
+    const { entries } = await getJson(`${first.url}/v1/audit?limit=20`)
+    return entries.find((entry: { reqid?: string }) => entry.reqid === reqid)
+  }, 'it is in the audit log')
+  t.match(entry, { address: '192.0.2.7' })
+  for (const { url } of replicas) {
+    t.equal((await post(url, { 'zeek-forwarded': 'e30.AAAA' })).status, 403)
+  }
+})
+
+await t.test('zeek-client speaks with the leader through any of them', async t => {
+  const { replicas, leader } = await startReplicas(t)
+  await leader(replicas)
+  for (const { url } of replicas) {
+    const client = await openClient(t, Number(new URL(url).port))
+    client.send(requestFrame('get_instances', url))
+    let event = await client.event()
+    while (event !== undefined && event[0] !== 'get_instances_response') event = await client.event()
+    t.equal(event?.[0], 'get_instances_response')
+  }
+})
+
+await t.test('without a leader what only it can do is refused, and nothing is lost', async t => {
+  const { replicas, leader, world } = await startReplicas(t)
+  const first = await leader(replicas)
+  const [second, third] = replicas.filter(one => one !== first)
+  for (const { name } of replicas) world.cut.add(name)
+  await until(() => first.ended.length > 0, 'the leader ends')
+  await until(
+    async () => (await refusal(second!.ask('deploy'))).includes('none of the controllers leads'),
+    'it is known'
+  )
+  const response = await fetch(`${third!.url}/v1/nodes`)
+  t.match([response.status, response.headers.get('retry-after')], [503, '1'])
+  t.equal((await fetch(`${third!.url}/v1/revisions`)).status, 200, 'what is known is told')
 })

@@ -21,8 +21,6 @@ function start(t: Test, nats: Nats) {
   const name = `administration-${++last}`
   const configOf = (self: string) => ({
     self,
-    url: 'http://127.0.0.1:1',
-    leaseMs: 1000,
     nats: { name, servers: nats.urls, copies: 1, monitors: nats.monitors }
   })
   const site = () => ({ stateDirectory: directoryOf(t), log: silent })

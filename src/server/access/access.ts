@@ -1,15 +1,18 @@
 import { readFile } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import { agentPath } from '../../../schemas/agent.js'
-import { Certificates } from '../../security/certificates.js'
+import { bearerOf, Certificates } from '../../security/certificates.js'
 import { AppError, messageOf } from '../../errors.js'
 import { dial, fromAgent, type WebSocketTransport } from '../../link/websocket.js'
 import type { Store } from '../../store/store.js'
+import { SharedSecret } from '../../store/shared-secret.js'
 import { TokenTable } from '../../store/tokens.js'
 import { bootstrapToken, createToken } from '../../security/token.js'
 import { hostOf, isLoopback, writeFileAtomically } from '../../util.js'
 import type { Audit } from '../../requests/audit.js'
 import type { ControllerSettings } from '../../controller/config.js'
+import { Forwarded } from './forwarded.js'
 import { Guard } from './guard.js'
 import { Keyring } from './keyring.js'
 import { Limits } from './limits.js'
@@ -25,6 +28,8 @@ export interface Access {
   guard: Guard
   tokens: Tokens
   audit: Audit
+  /** Returns the header with which a request is forwarded to the controller that leads: it says who has asked. */
+  signForwarded(request: IncomingMessage): string
   /**
    * Opens a link to an agent that is dialled: over TLS if the controller has certificates, and then only to the agent
    * of that name.
@@ -57,12 +62,15 @@ export interface AccessOptions {
 export function createAccess({ settings, store, audit, write, onChange, now, agent }: AccessOptions): Access {
   const certificates = Certificates.of('controller', settings)
   const names = namesOf(settings.controller_hosts)
+  const secret = new SharedSecret(store)
+  const forwarded = new Forwarded(() => secret.text, now)
   const isOutside = !isLoopback(settings.controller_websocket_addr)
   const site = new OriginPolicy({
     // A foreign page can have a name point here, but not an address: addresses are safe to allow.
     isNamed: host => names.includes(host) || certificates?.isFor(host) === true || (isOutside && isIP(host) !== 0),
     isSecure: certificates !== undefined || settings.controller_tls_by_proxy,
-    proxies: networksOf(settings.controller_trusted_proxies, 'ZEEK_CONTROLLER_TRUSTED_PROXIES')
+    proxies: networksOf(settings.controller_trusted_proxies, 'ZEEK_CONTROLLER_TRUSTED_PROXIES'),
+    forwarded
   })
   const limits = new Limits({
     rate: settings.controller_requests_rate_max,
@@ -87,6 +95,7 @@ export function createAccess({ settings, store, audit, write, onChange, now, age
     keyring,
     tickets: new Tickets(limits.tickets, now),
     site,
+    forwarded,
     limits,
     audit,
     sessionMs: settings.controller_session_lifetime * 1000,
@@ -111,6 +120,10 @@ export function createAccess({ settings, store, audit, write, onChange, now, age
     guard,
     tokens,
     audit,
+    signForwarded: request => {
+      const bearer = bearerOf(request)
+      return forwarded.sign(request, { address: site.addressOf(request), ...(bearer && { bearer }) })
+    },
     dialAgent: async (name, address, signal) => {
       if (!certificates) {
         refuseToDialInClear(name, hostOf(address))
@@ -128,6 +141,7 @@ export function createAccess({ settings, store, audit, write, onChange, now, age
       })
     },
     open: async () => {
+      if (store.isReplica) await secret.open()
       await keepBootstrapToken(settings, store, now())
       if (agent) await giveToken(agent, store, now())
       keyring.reload()

@@ -6,6 +6,7 @@ import { clientAddress } from '../../addresses.js'
 import { AppError } from '../../errors.js'
 import type { StoredToken } from '../../store/tokens.js'
 import type { Audit } from '../../requests/audit.js'
+import type { Forwarded } from './forwarded.js'
 import type { Keyring } from './keyring.js'
 import type { Limits } from './limits.js'
 import type { OriginPolicy } from './origin-policy.js'
@@ -43,6 +44,7 @@ export interface GuardOptions {
   keyring: Keyring
   tickets: Tickets<Principal>
   site: OriginPolicy
+  forwarded: Forwarded
   limits: Limits
   audit: Pick<Audit, 'repeated' | 'refused'>
   /** Lifetime of a session. */
@@ -189,7 +191,8 @@ export class Guard {
     }
     const session = this.#sessionOf(cookie)
     if (session !== undefined) return this.#identifyBySession(session, request, address)
-    const bearer = bearerOf(request)
+    const forwarded = this.#options.forwarded.of(request)
+    const bearer = forwarded ? forwarded.bearer : bearerOf(request)
     if (bearer) return this.#identifyByCertificate(bearer, address)
     return this.#refuse(address, 'a token is needed: Authorization: Bearer …')
   }

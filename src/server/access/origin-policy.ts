@@ -3,6 +3,7 @@ import { BlockList, isIP, isIPv6 } from 'node:net'
 import { authorityOf, type Addressed } from '../../authority.js'
 import { AppError } from '../../errors.js'
 import { hostOf, isLoopback } from '../../util.js'
+import type { Forwarded, Origin } from './forwarded.js'
 
 export interface OriginPolicyOptions {
   /** Returns whether clients know the controller by this name or address; loopback names are always allowed. */
@@ -11,6 +12,8 @@ export interface OriginPolicyOptions {
   isSecure: boolean
   /** Proxies whose information about their clients is trusted. */
   proxies: BlockList
+  /** Tells who has asked another controller, which forwards it: that has looked at the rest. */
+  forwarded: Forwarded
 }
 
 /** Decides which hosts and origins are the controller's own, and which address a client has. */
@@ -40,7 +43,8 @@ export class OriginPolicy {
    * Refuses requests from web pages of other sites: those that say so (Origin, Sec-Fetch-Site), and those whose name
    * was made to point here (Host). Throws `forbidden`, or `invalid_request` for several Host headers.
    */
-  refuseForeigner(request: Addressed): void {
+  refuseForeigner(request: Addressed & Pick<IncomingMessage, 'headers' | 'method' | 'url'>): void {
+    if (this.#options.forwarded.of(request)) return
     const { origin, 'sec-fetch-site': from, 'sec-fetch-mode': mode } = request.headers
     const host = this.hostOf(request)
     if (host !== this.#host) {
@@ -62,8 +66,11 @@ export class OriginPolicy {
     }
   }
 
-  /** Returns the address of a client, as the last trusted proxy reports it. */
-  addressOf({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>): string {
+  /** Returns the address of a client, as another controller or the last trusted proxy reports it. */
+  addressOf(request: Pick<IncomingMessage, 'headers' | 'socket' | 'method' | 'url'>): string {
+    const { headers, socket } = request
+    const forwarded = this.#forwarded(request)
+    if (forwarded) return forwarded.address
     const plain = (text: string) => text.trim().replace(/^::ffff:(?=\d+\.)/i, '')
     const hops = String(headers['x-forwarded-for'] ?? '')
       .split(',')
@@ -72,6 +79,15 @@ export class OriginPolicy {
     // Hops are read from the right; an entry that is not an address, and all left of it, cannot be trusted.
     while (isIP(hops.at(-1) ?? '') !== 0 && this.#isBelieved(address)) address = hops.pop()!
     return address
+  }
+
+  /** Returns who has asked another controller; undefined also where nobody is to be believed who says so. */
+  #forwarded(request: Pick<IncomingMessage, 'headers' | 'method' | 'url'>): Origin | undefined {
+    try {
+      return this.#options.forwarded.of(request)
+    } catch {
+      return undefined
+    }
   }
 
   #isBelieved(address: string): boolean {

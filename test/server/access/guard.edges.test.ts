@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import { BlockList } from 'node:net'
 import t, { type Test } from 'tap'
+import { Forwarded } from '../../../src/server/access/forwarded.js'
 import { Guard } from '../../../src/server/access/guard.js'
 import { Keyring } from '../../../src/server/access/keyring.js'
 import { Limits } from '../../../src/server/access/limits.js'
@@ -20,11 +21,13 @@ async function start(t: Test) {
   const one = { total: 1, perClient: 1 }
   const limits = new Limits({ rate: 1, work: 0, streams: one, messages: one, connections: one, now })
   const keyring = new Keyring(store, now, () => {})
+  const forwarded = new Forwarded(() => undefined, now)
   const guard = new Guard({
     authentication: 'token',
     keyring,
     tickets: new Tickets(limits.tickets, now),
-    site: new OriginPolicy({ isNamed: () => true, isSecure: false, proxies: new BlockList() }),
+    site: new OriginPolicy({ isNamed: () => true, isSecure: false, proxies: new BlockList(), forwarded }),
+    forwarded,
     limits,
     audit: { repeated: () => {}, refused: () => {} },
     sessionMs: 1000,

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { Forwarded } from '../../../src/server/access/forwarded.js'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
@@ -219,7 +220,12 @@ await t.test('an address is what the last proxy says that is believed', t => {
     forwarded: string | undefined,
     proxies = '127.0.0.1, 10.0.0.0/8, 2001:db8::/32'
   ) =>
-    new OriginPolicy({ isNamed: () => false, isSecure: false, proxies: networksOf(proxies, 'S') }).addressOf({
+    new OriginPolicy({
+      isNamed: () => false,
+      isSecure: false,
+      proxies: networksOf(proxies, 'S'),
+      forwarded: new Forwarded(() => undefined, Date.now)
+    }).addressOf({
       headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded },
       socket: { remoteAddress } as never
     })

@@ -1,0 +1,178 @@
+import { request as requestHttp, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import type { Socket } from 'node:net'
+import { pipeline } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Agent, errors, type Dispatcher } from 'undici'
+import { AppError, messageOf } from '../errors.js'
+import { forwardedHeader } from './access/forwarded.js'
+
+export interface ForwarderOptions {
+  /** Returns the controller that leads, as far as it is known. */
+  leader: () => { name: string; url: string } | undefined
+  /** Resolves once this controller has what was written until a place of the log, or after a while. */
+  reached: (place: number) => Promise<void>
+  /** Returns the header that says who has asked. */
+  sign: (request: IncomingMessage) => string
+  /** Authorities (PEM) of the certificates that other controllers show; undefined for those that Node knows. */
+  ca: readonly string[] | undefined
+}
+
+/** The header of an answer that says until which place of the log it tells. */
+export const placeHeader = 'zeek-log-place'
+
+/** How long is waited for one that leads, and how often is looked, in milliseconds. */
+const patienceMs = 1_000
+const retryMs = 50
+/** How long a connection to the leader may take, in milliseconds. */
+const connectMs = 2_000
+/** How often is looked whether the one that was asked still leads, in milliseconds. */
+const lookMs = 500
+/** What is between two machines only (RFC 9110, 7.6.1), and what no client may say. */
+const ownHeaders = new Set([
+  ...['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect'],
+  ...[forwardedHeader, placeHeader]
+])
+
+/**
+ * Passes requests on to the controller that leads, and its answers back, as they come: what another controller cannot
+ * answer. Never further than that: one that does not lead when it arrives there is refused.
+ */
+export class Forwarder {
+  #options: ForwarderOptions
+  #agent: Agent
+
+  constructor(options: ForwarderOptions) {
+    this.#options = options
+    // What is waited for, and what comes on streams, may take long.
+    this.#agent = new Agent({
+      connect: { timeout: connectMs, ...(options.ca && { ca: [...options.ca] }) },
+      headersTimeout: 0,
+      bodyTimeout: 0
+    })
+  }
+
+  /** Forwards a request whose body is not read yet. Throws `not_leader` where that did nothing. */
+  async forward({ raw }: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { url } = await this.#leader()
+    const hasBody = raw.headers['transfer-encoding'] !== undefined || raw.headers['content-length'] !== undefined
+    const gone = new AbortController()
+    const forget = this.#watch(url, () => gone.abort())
+    reply.raw.once('close', () => gone.abort())
+    let answer: Dispatcher.ResponseData
+    try {
+      answer = await this.#agent.request({
+        origin: url,
+        path: raw.url!,
+        method: raw.method as Dispatcher.HttpMethod,
+        headers: { ...passedOn(raw.headers), [forwardedHeader]: this.#options.sign(raw) },
+        body: hasBody ? raw : null,
+        signal: gone.signal
+      })
+    } catch (error) {
+      throw failureOf(error, raw)
+    } finally {
+      forget()
+    }
+    const { [placeHeader]: place, ...headers } = answer.headers
+    // Whoever writes here, and reads here then, finds what was written.
+    if (place !== undefined) await this.#options.reached(Number(place))
+    // From here on, what goes wrong ends the connection.
+    void reply.code(answer.statusCode).headers(passedOn(headers)).send(answer.body)
+  }
+
+  /** Forwards what asks for a WebSocket. Throws `not_leader`; `refuse` is called with what goes wrong later. */
+  async upgrade(
+    request: IncomingMessage,
+    socket: Socket,
+    head: Buffer,
+    refuse: (error: unknown) => void
+  ): Promise<void> {
+    const { url } = await this.#leader()
+    const { ca } = this.#options
+    const target = new URL(request.url!, url)
+    const headers = {
+      ...passedOn(request.headers),
+      connection: 'upgrade',
+      upgrade: 'websocket',
+      [forwardedHeader]: this.#options.sign(request)
+    }
+    const out =
+      target.protocol === 'https:'
+        ? requestHttps(target, { headers, ...(ca && { ca: [...ca] }), agent: false })
+        : requestHttp(target, { headers, agent: false })
+    out.setTimeout(connectMs, () => out.destroy(new Error('no answer')))
+    socket.once('close', () => out.destroy())
+    out.on('upgrade', (response, upstream, first) => {
+      upstream.setTimeout(0)
+      socket.write(headOf(response))
+      socket.write(first)
+      upstream.write(head)
+      const forget = this.#watch(url, () => upstream.destroy())
+      pipeline(socket, upstream, socket, forget)
+    })
+    out.on('response', response => {
+      socket.write(headOf(response, 'connection: close\r\n'))
+      pipeline(response, socket, () => socket.destroy())
+    })
+    out.on('error', error => refuse(failureOf(error, request)))
+    out.end()
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy()
+  }
+
+  /** Returns the controller that leads, which may be about to. */
+  async #leader(): Promise<{ name: string; url: string }> {
+    for (let waited = 0; waited < patienceMs; waited += retryMs) {
+      const leader = this.#options.leader()
+      if (leader) return leader
+      await sleep(retryMs)
+    }
+    throw new AppError('not_leader', 'none of the controllers leads at the moment')
+  }
+
+  /** Calls a function once the controller at a URL leads no longer: what it was asked it may never answer. */
+  #watch(url: string, lost: () => void): () => void {
+    const timer = setInterval(() => {
+      if (this.#options.leader()?.url === url) return
+      clearInterval(timer)
+      lost()
+    }, lookMs)
+    return () => clearInterval(timer)
+  }
+}
+
+/** Returns the headers that go through. */
+function passedOn(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined || ownHeaders.has(name) ? [] : [[name, value] as const]
+    )
+  )
+}
+
+/** Returns the first lines of an answer, as they came. */
+function headOf({ statusCode, statusMessage, rawHeaders }: IncomingMessage, more = ''): string {
+  const lines = rawHeaders.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${rawHeaders[at + 1]}\r\n`] : []))
+  const kept = more === '' ? lines : lines.filter(line => !/^(connection|keep-alive|transfer-encoding):/i.test(line))
+  return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${kept.join('')}${more}\r\n`
+}
+
+const notSent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN'])
+
+/** Returns what to say of a request that has got no answer. */
+function failureOf(error: unknown, { method }: IncomingMessage): AppError {
+  const { code = '' } = error as NodeJS.ErrnoException
+  if (error instanceof AppError) return error
+  const isUnsent = notSent.has(code) || error instanceof errors.ConnectTimeoutError || /CERT|TLS|SSL|VERIFY/.test(code)
+  if (isUnsent || method === 'GET' || method === 'HEAD') {
+    return new AppError('not_leader', `the controller that leads cannot be reached: ${messageOf(error)}`)
+  }
+  return new AppError(
+    'unavailable',
+    'the controller that leads has not answered: ask whether it accepted this, or repeat it with its Idempotency-Key'
+  )
+}
