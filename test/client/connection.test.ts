@@ -100,6 +100,17 @@ await t.test('all are asked again, after a while, when none of them leads', asyn
   t.same(only.asked, [token, token])
 })
 
+await t.test('that has an end', async t => {
+  const one = await controller(t, [notLeader])
+  const two = await controller(t, [notLeader])
+  await t.rejects((await connect({ urls: [one.url, two.url] })).POST('/v1/tokens', { body }), {
+    exitCode: 3,
+    code: 'not_leader',
+    message: new RegExp(`(${one.url}|${two.url}): says not_leader; (${one.url}|${two.url}): says not_leader$`)
+  })
+  t.same([one.asked.length, two.asked.length], [5, 5])
+})
+
 await t.test('what changes something and has no key is sent to nobody else when its answer is lost', async t => {
   const first = await controller(t, [lost])
   const second = await controller(t, [done])
