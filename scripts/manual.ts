@@ -91,7 +91,7 @@ const fixed = [
   ...item('3', 'The controller could not be asked: it is not reached, or takes no such credentials.'),
   ...item('130', 'Ended by Ctrl-C. A request that was waited for goes on.'),
   '.SH ENVIRONMENT',
-  ...item('ZEEK_CLUSTER_URL', 'The controller.'),
+  ...item('ZEEK_CLUSTER_URL', 'The controller, or several, with commas between them.'),
   ...item('ZEEK_CLUSTER_TOKEN', 'The token.'),
   ...item('ZEEK_CLUSTER_CA', 'A file of certificates of authorities.'),
   ...item('ZEEK_CLUSTER_CONTEXT', 'The context.'),

@@ -6,7 +6,7 @@ import { suggestion } from '../../schemas/nearest.js'
 import { connect } from '../client/connection.js'
 import { contextsFile, readContexts, writeContexts, type Contexts } from '../client/contexts.js'
 import { exitCodes, Failure } from '../client/failure.js'
-import { parseUrl, readNamed, refuseClearToken } from '../client/target.js'
+import { parseUrls, readNamed, refuseClearToken } from '../client/target.js'
 import { tableOf } from '../terminal/table.js'
 import { readStdin } from './configuration-file.js'
 import { withExamples } from './examples.js'
@@ -21,8 +21,8 @@ export function defineLogin(program: Command, io: Io): void {
     .description(
       'Asks the controller whether it takes a token, and keeps both as a context, in a file that only its owner can read. The token is asked for, or read from standard input or a file: as an argument, others would see it.'
     )
-    .argument('<url>', 'the controller, as https://controller:2149')
-    .option('--name <name>', "the context's name; default: the controller's host")
+    .argument('<url>', 'the controller, as https://controller:2149; several, of which one leads, with commas')
+    .option('--name <name>', "the context's name; default: the host of the first controller")
     .option('--token-file <file>', 'a file with the token')
     .option('--ca <file>', 'certificates of authorities, for a controller with one of its own')
     .option('--no-token', 'for a controller that asks for none')
@@ -32,18 +32,19 @@ export function defineLogin(program: Command, io: Io): void {
     ['zeek-cluster login https://10.0.0.1:2149 --ca ca.pem --token-file token', 'without questions']
   )
   command.action(async (text, { name, tokenFile, ca, token: hasToken }) => {
-    const url = parseUrl(text)
+    const urls = parseUrls(text)
     const token = hasToken ? await readToken(io, tokenFile) : undefined
-    refuseClearToken({ url, token })
+    refuseClearToken({ urls, token })
     const api = await connect({
-      url,
+      urls,
       token,
       ca: await readNamed('--ca', ca)
     })
     const { data: session } = await api.GET('/v1/session', { signal: io.interrupted })
     const file = contextsFile(io.env)
     const { contexts } = await readContexts(file)
-    const key = name ?? new URL(url).hostname
+    const key = name ?? new URL(urls[0]!).hostname
+    const url = urls.join(',')
     const context = { url, ...(token === undefined ? {} : { token }), ...(ca === undefined ? {} : { ca: resolve(ca) }) }
     await writeContexts(file, { current: key, contexts: { ...contexts, [key]: context } })
     print(io, `context ${key}: ${url}, as ${session!.name} (${session!.role})`)

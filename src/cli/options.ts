@@ -15,7 +15,10 @@ export const controllerGroup = 'Controller:'
 export function ofController<A extends unknown[], O extends OptionValues>(command: Command<A, O>) {
   return command
     .optionsGroup(controllerGroup)
-    .option('--url <url>', 'the controller; default: ZEEK_CLUSTER_URL, else the context, else this host')
+    .option(
+      '--url <url>',
+      'the controller, or several, with commas; default: ZEEK_CLUSTER_URL, else the context, else this host'
+    )
     .option('--context <name>', 'one that `login` has kept; default: ZEEK_CLUSTER_CONTEXT, else the current one')
     .option('--token-file <file>', 'a file with a token; default: ZEEK_CLUSTER_TOKEN, else that of the context')
     .option('--ca <file>', 'certificates of authorities, for a controller with one of its own')

@@ -7,7 +7,6 @@ import { remark, screenFor, type Io } from './io.js'
 export interface Session {
   io: Io
   api: Api
-  url: string
   screen: Screen
   /** Aborted by Ctrl-C. */
   signal: AbortSignal
@@ -15,13 +14,11 @@ export interface Session {
   onConnection: (lost: string | undefined) => void
 }
 
-/** Opens a session with the controller that the options name. */
+/** Opens a session with the controllers that the options name. */
 export async function open(io: Io, options: TargetOptions): Promise<Session> {
-  const target = await findTarget(options, io.env)
   return {
     io,
-    api: await connect(target),
-    url: target.url,
+    api: await connect(await findTarget(options, io.env)),
     screen: screenFor(io),
     signal: io.interrupted,
     onConnection: lost => remark(io, lost === undefined ? 'connected again' : `connection lost (${lost}); trying again`)

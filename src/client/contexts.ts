@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { writeFileAtomically } from '../util.js'
 import { exitCodes, Failure } from './failure.js'
 
-/** A controller, and how to be known there. */
+/** A controller, or several of which one leads, and how to be known there. */
 export interface Context {
+  /** Several have commas between them. */
   url: string
   token?: string | undefined
   /** Path of a file of certificates, absolute. */

@@ -38,7 +38,8 @@ const retryMaxMs = 5_000
 /**
  * Follows a stream of events over lost connections: it goes on from the last cursor, so that no event is missing and
  * none comes twice. Ends when the controller says that it is over, and with the signal. Throws a Failure when the first
- * connection fails to a controller that is not known, for what it refuses, and when it is away for too long.
+ * connection fails to a controller that is not known, unless it is only silent, for what it refuses, and when it is away
+ * for too long.
  */
 export async function* follow(
   open: OpenStream,
@@ -51,6 +52,7 @@ export async function* follow(
     try {
       for await (const event of connection.events(cursor)) {
         outage.end()
+        isKnown = true
         cursor = cursorAfter(event) ?? cursor
         if (event.type === 'goodbye' && !event.reconnect) return
         if (isControl(event)) onControl(event)
@@ -60,7 +62,8 @@ export async function* follow(
       outage.begin('the connection has ended')
     } catch (error) {
       if (signal.aborted) return
-      if ((cursor === undefined && !isKnown) || !isTransient(error)) throw error
+      // One that is silent is there, or another one answers the next time.
+      if ((!isKnown && !connection.isSilent) || !isTransient(error)) throw error
       outage.begin((error as Error).message)
     } finally {
       connection.close()
@@ -126,6 +129,11 @@ class Connection {
     this.#open = open
     this.#silenceMs = openMs
     this.#signal = AbortSignal.any([signal, this.#closing.signal])
+  }
+
+  /** Whether nothing has come for too long. */
+  get isSilent(): boolean {
+    return this.#closing.signal.aborted
   }
 
   async *events(after: string | undefined): AsyncGenerator<StreamEvent> {

@@ -10,17 +10,49 @@ export function failureOfNetwork(error: unknown, url: string): Failure {
   })
 }
 
+/** Returns why none of several controllers has done what was asked. */
+export function failureOfAll(failures: readonly Failure[]): Failure {
+  const [first] = failures
+  if (failures.length === 1) return first!
+  return new Failure(exitCodes.unavailable, failures.map(({ message }) => message).join('; '), {
+    ...(first?.code !== undefined && { code: first.code }),
+    cause: new AggregateError(failures)
+  })
+}
+
+/** Whether there was no connection: nothing was sent. */
+export function isUnreached({ cause }: Failure): boolean {
+  const { code, syscall, errors } = innermost(cause ?? {})
+  return (
+    code === 'UND_ERR_CONNECT_TIMEOUT' || ['connect', 'getaddrinfo'].includes(syscall ?? errors?.[0]?.syscall ?? '')
+  )
+}
+
+/** Whether nothing was done: there was no connection, or no leader. */
+export const isUndone = (error: unknown): error is Failure =>
+  error instanceof Failure && (error.code === 'not_leader' || isUnreached(error))
+
 /** Whether a connection was lost, as it happens when a controller is restarted; what was sent may have arrived. */
-export const isLost = (error: unknown): boolean =>
+export const isLost = (error: unknown): error is Failure =>
   error instanceof Failure && ['ECONNRESET', 'UND_ERR_SOCKET', 'EPIPE'].includes(error.code ?? '')
 
+interface Cause {
+  code?: string
+  /** Which call of the system has failed. */
+  syscall?: string
+  message: string
+  cause?: unknown
+  /** Where several addresses were tried, why each has failed. */
+  errors?: Cause[]
+}
+
 /** The cause that names what has happened: `fetch` says only that it has failed. */
-function innermost(error: unknown): { code?: string; message: string } {
-  let inner = error as { code?: string; message: string; cause?: unknown; errors?: unknown[] }
+function innermost(error: unknown): Cause {
+  let inner = error as Cause
   for (let depth = 0; depth < 5; depth++) {
     const next = inner.cause ?? inner.errors?.[0]
     if (next === undefined || inner.code !== undefined) break
-    inner = next as typeof inner
+    inner = next as Cause
   }
   return inner
 }
@@ -76,7 +108,7 @@ function remedy(code: string, url: string): string | undefined {
 /** Returns why a controller has refused, in lines that say what to do. */
 export async function failureOfAnswer(
   response: Response,
-  { url, hasToken }: { url: string; hasToken: boolean }
+  { url, urls, hasToken }: { url: string; urls: readonly string[]; hasToken: boolean }
 ): Promise<Failure> {
   const problem = await problemOf(response)
   if (!problem) {
@@ -89,8 +121,9 @@ export async function failureOfAnswer(
   const { code, detail, errors = [] } = problem
   if (code === 'unauthorized') {
     const why = hasToken ? 'does not take this token' : 'asks for a token'
-    return new Failure(exitCodes.unavailable, `${url} ${why}: zeek-cluster login ${url}`, { code })
+    return new Failure(exitCodes.unavailable, `${url} ${why}: zeek-cluster login ${urls.join(',')}`, { code })
   }
+  if (code === 'not_leader') return new Failure(exitCodes.unavailable, `${url}: ${detail}`, { code })
   const lines = errors.length > 1 ? errors.map(({ field, message }) => `\n  ${field}: ${message}`).join('') : ''
   const isRefuted = code === 'not_found' || code === 'precondition_failed'
   const unavailable = response.status >= 500 || code === 'forbidden' || code === 'too_many_requests'

@@ -3,10 +3,10 @@ import { isLoopback } from '../util.js'
 import { contextsFile, readContexts } from './contexts.js'
 import { exitCodes, Failure } from './failure.js'
 
-/** Which controller is asked, and how to be known there. */
+/** Which controllers are asked, and how to be known there. */
 export interface Target {
-  /** Without a slash at its end. */
-  url: string
+  /** Where each of them is, without a slash at its end; not empty. */
+  urls: readonly string[]
   token?: string | undefined
   /** PEM texts: the authorities of the controller, and a certificate of one's own. */
   ca?: string | undefined
@@ -16,6 +16,7 @@ export interface Target {
 
 /** What the command line may say of the controller. A token is never an argument: others would see it in `ps`. */
 export interface TargetOptions {
+  /** Several have commas between them. */
   url?: string | undefined
   context?: string | undefined
   tokenFile?: string | undefined
@@ -27,7 +28,7 @@ export interface TargetOptions {
 export const defaultUrl = 'http://127.0.0.1:2149'
 
 /**
- * Finds the controller to ask: named by the command line, else by the environment, else by the context. A token is sent
+ * Finds the controllers to ask: named by the command line, else by the environment, else by the context. A token is sent
  * only to where it belongs: one of a context never to a URL that comes from elsewhere. Throws a Failure.
  */
 export async function findTarget(options: TargetOptions, env: NodeJS.ProcessEnv): Promise<Target> {
@@ -36,7 +37,7 @@ export async function findTarget(options: TargetOptions, env: NodeJS.ProcessEnv)
   const named = url ?? (context === undefined ? env['ZEEK_CLUSTER_URL'] : undefined)
   const kept = named === undefined ? await findContext(context ?? env['ZEEK_CLUSTER_CONTEXT'], env) : undefined
   const target: Target = {
-    url: parseUrl(named ?? kept?.url ?? defaultUrl),
+    urls: parseUrls(named ?? kept?.url ?? defaultUrl),
     token: await tokenOf(options, env['ZEEK_CLUSTER_TOKEN'] ?? kept?.token),
     ca: await readNamed('--ca', options.ca ?? env['ZEEK_CLUSTER_CA'] ?? kept?.ca),
     cert: await readNamed('--cert', options.cert),
@@ -87,6 +88,16 @@ export async function readNamed(option: string, file: string | undefined): Promi
   }
 }
 
+/** More than anyone has. */
+const urlsMax = 16
+
+/** Returns the URLs of controllers, which have commas between them, each as it is used. Throws a Failure. */
+export function parseUrls(text: string): string[] {
+  const urls = text.split(',')
+  if (urls.length > urlsMax) throw new Failure(exitCodes.usage, `${urls.length} URLs are too many: at most ${urlsMax}`)
+  return urls.map(url => parseUrl(url.trim()))
+}
+
 /** Returns a controller's URL as it is used: with its scheme, without what is after its path. */
 export function parseUrl(text: string): string {
   const url = URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`)
@@ -94,16 +105,23 @@ export function parseUrl(text: string): string {
     throw new Failure(exitCodes.usage, `${text} is no URL of a controller, as ${defaultUrl} is one`)
   }
   if (url.username !== '' || url.password !== '') {
-    throw new Failure(exitCodes.usage, 'a URL holds no credentials: others would see them; log in with a token')
+    throw new Failure(
+      exitCodes.usage,
+      `a URL holds no credentials, as that of ${url.host} does: others would see them; log in with a token`
+    )
   }
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
 }
 
 /** Throws when a token would be sent over a network for everyone to read. */
-export function refuseClearToken({ url, token }: Pick<Target, 'url' | 'token'>): void {
+export function refuseClearToken({ urls, token }: Pick<Target, 'urls' | 'token'>): void {
+  const clear = token === undefined ? undefined : urls.find(isClear)
+  if (clear === undefined) return
+  throw new Failure(exitCodes.usage, `the token would be sent in clear to ${clear}: use https, or an ssh tunnel`)
+}
+
+function isClear(url: string): boolean {
   const { protocol, hostname } = new URL(url)
-  if (token === undefined || protocol === 'https:') return
   // The name of an IPv6 address in a URL has brackets.
-  if (isLoopback(hostname.replace(/^\[|\]$/g, ''))) return
-  throw new Failure(exitCodes.usage, `the token would be sent in clear to ${url}: use https, or an ssh tunnel`)
+  return protocol !== 'https:' && !isLoopback(hostname.replace(/^\[|\]$/g, ''))
 }

@@ -25,7 +25,7 @@ async function scripted(t: Test, ...answers: Answer[]) {
     server.close()
   })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return { api: await connect({ url }), asked, keys, url }
+  return { api: await connect({ urls: [url] }), asked, keys, url, server }
 }
 
 const frame = (event: object) => `data: ${JSON.stringify(event)}\n\n`
@@ -129,6 +129,41 @@ await t.test('a connection on which no answer begins is left for another one', a
   t.same(events, ['e.2'])
   t.same(said, ['the controller is silent', 'again'])
 })
+
+await t.test('of several controllers another one goes on from the same cursor', async t => {
+  const first = await scripted(t, response => stream(response, hello('e.1'), change('e.2')))
+  const second = await scripted(t, response => stream(response, hello('e.2'), change('e.3'), goodbye).end())
+  const api = await connect({ urls: [first.url, second.url] })
+  const told = []
+  for await (const event of follow(eventStream(api), options(t))) {
+    told.push('node' in event && event.node)
+    first.server.close()
+    first.server.closeAllConnections()
+  }
+  t.same(told, ['e.2', 'e.3'])
+  t.same([first.asked, second.asked], [['GET /v1/events'], ['GET /v1/events e.2']])
+})
+
+await t.test(
+  'of several controllers another one is asked after one that is silent, from the first time on',
+  async t => {
+    const dumb = await scripted(t, () => {})
+    const second = await scripted(
+      t,
+      response => stream(response, hello('e.1'), change('e.2')).end(),
+      () => {}
+    )
+    const third = await scripted(t, response => stream(response, hello('e.2'), change('e.3'), goodbye).end())
+    const api = await connect({ urls: [dumb.url, second.url, third.url] })
+    const { said, ...rest } = options(t)
+    t.same(await collect(follow(eventStream(api), { ...rest, openMs: 1000 })), ['e.2', 'e.3'])
+    t.same(said, ['the controller is silent', 'again', 'the connection has ended', 'again'])
+    t.same(
+      [dumb.asked, second.asked, third.asked],
+      [['GET /v1/events'], ['GET /v1/events', 'GET /v1/events e.2'], ['GET /v1/events e.2']]
+    )
+  }
+)
 
 await t.test('a controller that is restarted says goodbye, and is asked again', async t => {
   const { api } = await scripted(

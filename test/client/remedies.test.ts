@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { connect } from '../../src/client/connection.js'
 import { Failure } from '../../src/client/failure.js'
-import { failureOfNetwork } from '../../src/client/remedies.js'
+import { failureOfNetwork, isUndone } from '../../src/client/remedies.js'
 import type { Target } from '../../src/client/target.js'
 import { createAuthority, type Issued } from '../support/certificates.js'
 import { directoryOf } from '../support/directory.js'
@@ -31,7 +31,7 @@ async function refusal(target: Target): Promise<string> {
     return 'nothing was thrown'
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    return `${error.exitCode} ${error.message.replaceAll(target.url, 'URL')}`
+    return `${error.exitCode} ${error.message.replaceAll(target.urls[0]!, 'URL')}`
   }
 }
 
@@ -67,14 +67,14 @@ await t.test('what a proxy answers with is not taken for an answer of a controll
     ]
   ]
   for (const [listener, expected] of cases) {
-    t.equal(await refusal({ url: `http://${await serving(t, listener)}` }), expected)
+    t.equal(await refusal({ urls: [`http://${await serving(t, listener)}`] }), expected)
   }
 })
 
 await t.test('a problem is told with what to do, and where a body is wrong', async t => {
   const unauthorized = `http://${await serving(t, problem(401, { code: 'unauthorized', detail: 'who are you?' }))}`
-  t.equal(await refusal({ url: unauthorized }), '3 URL asks for a token: zeek-cluster login URL')
-  t.equal(await refusal({ url: unauthorized, token: 'x' }), '3 URL does not take this token: zeek-cluster login URL')
+  t.equal(await refusal({ urls: [unauthorized] }), '3 URL asks for a token: zeek-cluster login URL')
+  t.equal(await refusal({ urls: [unauthorized], token: 'x' }), '3 URL does not take this token: zeek-cluster login URL')
   const errors = [
     { field: 'body/config/nodes/0/role', message: 'must be one of MANAGER' },
     { field: 'body/config/nodes/1', message: 'must have a name' }
@@ -93,14 +93,14 @@ await t.test('a problem is told with what to do, and where a body is wrong', asy
     ]
   ]
   for (const [listener, expected] of cases) {
-    t.equal(await refusal({ url: `http://${await serving(t, listener)}` }), expected)
+    t.equal(await refusal({ urls: [`http://${await serving(t, listener)}`] }), expected)
   }
 })
 
 await t.test('who is not there is told with what to do', async t => {
   const [port] = await freePorts(1)
   t.equal(
-    await refusal({ url: `http://127.0.0.1:${port}` }),
+    await refusal({ urls: [`http://127.0.0.1:${port}`] }),
     '3 no controller listens at URL: start one (zeek-cluster start), or name another (--url, or zeek-cluster login URL)'
   )
   const of = (code: string, url = 'https://zeek.example:2149') =>
@@ -119,6 +119,34 @@ await t.test('who is not there is told with what to do', async t => {
   t.match(failureOfNetwork(aggregate, 'http://a').message, /^no controller listens/)
 })
 
+await t.test('nothing was sent where there was no connection, and only there', async t => {
+  const failed = (cause: object) => failureOfNetwork(new TypeError('fetch failed', { cause }), 'http://a')
+  const error = (code: string, syscall?: string) => Object.assign(new Error('why'), { code, syscall })
+  const several = (...errors: Error[]) => Object.assign(new AggregateError(errors), { code: 'ETIMEDOUT' })
+  for (const cause of [
+    error('ECONNREFUSED', 'connect'),
+    error('ETIMEDOUT', 'connect'),
+    error('EHOSTUNREACH', 'connect'),
+    error('ENOTFOUND', 'getaddrinfo'),
+    error('EAI_AGAIN', 'getaddrinfo'),
+    error('UND_ERR_CONNECT_TIMEOUT'),
+    several(error('ETIMEDOUT', 'connect'), error('ECONNREFUSED', 'connect'))
+  ]) {
+    t.ok(isUndone(failed(cause)), cause.code)
+  }
+  for (const cause of [
+    error('ECONNRESET', 'read'),
+    error('ETIMEDOUT', 'read'),
+    error('EHOSTUNREACH', 'read'),
+    error('EPIPE', 'write'),
+    error('UND_ERR_SOCKET'),
+    error('UND_ERR_HEADERS_TIMEOUT'),
+    new Error('bad port')
+  ]) {
+    t.notOk(isUndone(failed(cause)), cause.message)
+  }
+})
+
 await t.test('what is wrong with certificates is told with what to do', async t => {
   const directory = directoryOf(t)
   const authority = createAuthority(directory)
@@ -132,25 +160,28 @@ await t.test('what is wrong with certificates is told with what to do', async t 
   const strict = await serving(t, ok, { ...ours, ca, requestCert: true, rejectUnauthorized: true })
   const plain = await serving(t, ok)
 
-  t.equal(await refusal({ url: `https://${good}`, ca }), 'nothing was thrown')
+  t.equal(await refusal({ urls: [`https://${good}`], ca }), 'nothing was thrown')
   t.equal(
-    await refusal({ url: `https://${strict}`, ca, ...read(authority.issue('viewer', 'me')) }),
+    await refusal({ urls: [`https://${strict}`], ca, ...read(authority.issue('viewer', 'me')) }),
     'nothing was thrown'
   )
   t.equal(
-    await refusal({ url: `https://${good}` }),
+    await refusal({ urls: [`https://${good}`] }),
     "3 the certificate of URL is from an authority that is not known here: name the authority's with --ca FILE"
   )
   const stranger = createAuthority(directory, 'stranger')
-  t.match(await refusal({ url: `https://${good}`, ca: readFileSync(stranger.ca, 'utf8') }), /--ca FILE$/)
+  t.match(await refusal({ urls: [`https://${good}`], ca: readFileSync(stranger.ca, 'utf8') }), /--ca FILE$/)
   t.equal(
-    await refusal({ url: `https://${expired}`, ca }),
+    await refusal({ urls: [`https://${expired}`], ca }),
     "3 the certificate of URL has expired: renew it on the controller's host"
   )
-  t.equal(await refusal({ url: `https://${other}`, ca }), '3 the certificate of URL is for another name than 127.0.0.1')
-  t.match(await refusal({ url: `https://${plain}`, ca }), /^3 URL speaks no TLS: try http:/)
-  t.match(await refusal({ url: `http://${good}` }), /^3 URL has closed the connection: does it want https\?$/)
-  t.match(await refusal({ url: `https://${strict}`, ca }), /^3 URL .* certificate of yours \(--cert, --key\)$/)
+  t.equal(
+    await refusal({ urls: [`https://${other}`], ca }),
+    '3 the certificate of URL is for another name than 127.0.0.1'
+  )
+  t.match(await refusal({ urls: [`https://${plain}`], ca }), /^3 URL speaks no TLS: try http:/)
+  t.match(await refusal({ urls: [`http://${good}`] }), /^3 URL has closed the connection: does it want https\?$/)
+  t.match(await refusal({ urls: [`https://${strict}`], ca }), /^3 URL .* certificate of yours \(--cert, --key\)$/)
 })
 
 await t.test('files that are no certificates are told', async t => {
@@ -162,6 +193,6 @@ await t.test('files that are no certificates are told', async t => {
   ]
   const read = (file: string) => readFileSync(file, 'utf8')
   const expected = '3 the files of --cert and --key are no certificate and its key, as PEM'
-  t.equal(await refusal({ url, cert: 'nonsense', key: 'nonsense' }), expected)
-  t.equal(await refusal({ url, cert: read(one.cert), key: read(other.key) }), expected)
+  t.equal(await refusal({ urls: [url], cert: 'nonsense', key: 'nonsense' }), expected)
+  t.equal(await refusal({ urls: [url], cert: read(one.cert), key: read(other.key) }), expected)
 })

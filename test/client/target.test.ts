@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { contextsFile, readContexts, writeContexts } from '../../src/client/contexts.js'
 import { Failure } from '../../src/client/failure.js'
-import { defaultUrl, findTarget, parseUrl, type TargetOptions } from '../../src/client/target.js'
+import { defaultUrl, findTarget, parseUrl, parseUrls, type TargetOptions } from '../../src/client/target.js'
 
 /** What is thrown, as it is told: `2 there is no context x`. */
 async function refusal(work: () => unknown): Promise<string> {
@@ -31,8 +31,8 @@ const home = t.testdir({
 })
 const env = { XDG_CONFIG_HOME: home }
 const found = async (options: TargetOptions, more: NodeJS.ProcessEnv = {}) => {
-  const { url, token, ca } = await findTarget(options, { ...env, ...more })
-  return [url, token, ca]
+  const { urls, token, ca } = await findTarget(options, { ...env, ...more })
+  return [urls.join(), token, ca]
 }
 
 await t.test('the controller is the one of the command line, else of the environment, else of the context', async t => {
@@ -48,7 +48,7 @@ await t.test('the controller is the one of the command line, else of the environ
     (await found({ url: 'https://four.example' }, { ZEEK_CLUSTER_URL: 'https://three.example' }))[0],
     'https://four.example'
   )
-  t.same((await findTarget({}, { XDG_CONFIG_HOME: join(home, 'none') })).url, defaultUrl)
+  t.same((await findTarget({}, { XDG_CONFIG_HOME: join(home, 'none') })).urls, [defaultUrl])
 })
 
 await t.test('the token of a context goes to the URL of the context only', async t => {
@@ -116,6 +116,33 @@ await t.test('a context that there is not is told, with those that there are', a
     await refusal(() => found({ url: 'http://a', context: 'site-1' })),
     /^2 --url and --context exclude each other/
   )
+})
+
+await t.test('a token goes to no list in which one of the URLs would have it in clear', async t => {
+  const list = 'http://127.0.0.1:2149,https://a.example,http://b.example:2149'
+  const expected = '2 the token would be sent in clear to http://b.example:2149: use https, or an ssh tunnel'
+  t.equal(await refusal(() => found({ url: list }, { ZEEK_CLUSTER_TOKEN: 'secret' })), expected)
+  t.equal(await refusal(() => found({}, { ZEEK_CLUSTER_URL: list, ZEEK_CLUSTER_TOKEN: 'secret' })), expected)
+  t.equal(await refusal(() => found({ url: list })), 'nothing was thrown')
+})
+
+await t.test('there may be several controllers, in each place that names one', async t => {
+  const urls = ['https://one.example:2149', 'http://two.example', 'http://[::1]:2149']
+  const list = ' https://one.example:2149/, two.example ,[::1]:2149'
+  t.same(parseUrls(list), urls)
+  t.same((await findTarget({ url: list }, env)).urls, urls)
+  t.same((await findTarget({}, { ...env, ZEEK_CLUSTER_URL: list })).urls, urls)
+  const file = contextsFile({ XDG_CONFIG_HOME: t.testdir() })
+  await writeContexts(file, { current: 'all', contexts: { all: { url: list } } })
+  t.same((await findTarget({}, { XDG_CONFIG_HOME: t.testdirName })).urls, urls)
+
+  t.equal(await refusal(() => parseUrls('a,ftp://b,c')), `2 ftp://b is no URL of a controller, as ${defaultUrl} is one`)
+  t.match(await refusal(() => parseUrls('a,https://user:secret@b:1,c')), /^2 a URL holds .* b:1 (?!.*secret)/)
+  for (const list of ['', ',', 'a,', ',a', 'a,,b', 'a, ,b']) {
+    t.match(await refusal(() => parseUrls(list)), /^2 .* is no URL of a controller/, list)
+  }
+  t.equal(parseUrls(Array(16).fill('a').join()).length, 16)
+  t.equal(await refusal(() => parseUrls(Array(17).fill('a').join())), '2 17 URLs are too many: at most 16')
 })
 
 await t.test('URLs are taken as people write them', async t => {
