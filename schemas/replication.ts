@@ -18,6 +18,8 @@ export const ReplicaStatus = Type.Object(
     version: Type.String({ maxLength: 64 }),
     /** Number of migrations of its database. */
     schema: Count,
+    /** The identity of the log that its database is of. */
+    log: Type.String({ maxLength: 64 }),
     /** Of the last frame that it has committed. */
     term: Count,
     place: Count,

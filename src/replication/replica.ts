@@ -84,13 +84,14 @@ export class Replica {
 
   get status(): ReplicaStatus {
     const { name, url, version } = this.#options
-    const { term, place, frame } = this.#position
+    const { log, term, place, frame } = this.#position
     return {
       name,
       role: this.#role,
       url,
       version,
       schema: schemaVersion,
+      log,
       term,
       place,
       frame,
@@ -205,7 +206,8 @@ export class Replica {
       return revision
     })
     try {
-      const others = await peers.ask(leaseMs / answers)
+      // What is of another log says nothing of this one.
+      const others = (await peers.ask(leaseMs / answers)).filter(({ log }) => log === replication.log.identity)
       const { last } = await replication.log.extent()
       await this.#catchUp(last, holding)
       const obstacle = obstacleToLead({

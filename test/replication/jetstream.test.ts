@@ -30,6 +30,7 @@ const status = (name: string): ReplicaStatus => ({
   url: 'http://127.0.0.1:2149',
   version: '0.1.0',
   schema: 12,
+  log: 'l',
   term: 3,
   place: 40,
   frame: 'f'.repeat(64)
