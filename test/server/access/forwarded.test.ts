@@ -63,7 +63,11 @@ await t.test('who has asked is told to the leader, for that method and URL only'
     { url: '/v1/requests/%64eploy?a=1' },
     { method: 'POST /v1', url: '/requests/deploy?a=1' }
   ]) {
-    t.equal(refusal(() => leader.of(request(header, other))), 'forbidden', JSON.stringify(other))
+    t.equal(
+      refusal(() => leader.of(request(header, other))),
+      'forbidden',
+      JSON.stringify(other)
+    )
   }
   t.end()
 })
@@ -95,10 +99,20 @@ await t.test('what another one has signed, or was changed, is refused', t => {
     [header, header],
     []
   ]) {
-    t.equal(refusal(() => leader.of(request(bad))), 'forbidden', String(bad).slice(0, 60))
+    t.equal(
+      refusal(() => leader.of(request(bad))),
+      'forbidden',
+      String(bad).slice(0, 60)
+    )
   }
-  t.equal(refusal(() => ends({ theirs: 'another' }).leader.of(request(header))), 'forbidden')
-  t.equal(refusal(() => ends({ theirs: undefined }).leader.of(request(header))), 'forbidden')
+  t.equal(
+    refusal(() => ends({ theirs: 'another' }).leader.of(request(header))),
+    'forbidden'
+  )
+  t.equal(
+    refusal(() => ends({ theirs: undefined }).leader.of(request(header))),
+    'forbidden'
+  )
   t.end()
 })
 
@@ -112,7 +126,11 @@ await t.test('a header is good for a while only, as all clocks agree', t => {
     [-300_001, 'forbidden']
   ] as const) {
     clock.ahead = ahead
-    t.equal(refusal(() => leader.of(request(header))), expected, String(ahead))
+    t.equal(
+      refusal(() => leader.of(request(header))),
+      expected,
+      String(ahead)
+    )
   }
   t.end()
 })
@@ -123,7 +141,11 @@ await t.test('a request that was admitted stays so while it is served', t => {
   leader.of(asked)
   clock.ahead = 1e9
   t.match(leader.of(asked), origin)
-  t.equal(refusal(() => leader.of({ ...asked })), 'forbidden', 'this one only')
+  t.equal(
+    refusal(() => leader.of({ ...asked })),
+    'forbidden',
+    'this one only'
+  )
   t.end()
 })
 
@@ -132,7 +154,10 @@ await t.test('nobody forwards before a controller has led', t => {
     () => undefined,
     () => start
   )
-  t.equal(refusal(() => forwarded.sign(request(), origin)), 'not_leader')
+  t.equal(
+    refusal(() => forwarded.sign(request(), origin)),
+    'not_leader'
+  )
   t.end()
 })
 
@@ -167,7 +192,11 @@ await t.test('what is signed but makes no sense is forbidden, and no error of th
       { bearer: { ...origin.bearer, tokenId: 'x' } }
     ].map(more => JSON.stringify({ ...good, ...more }))
   ]) {
-    t.equal(refusal(() => leader.of(request(signed(text)))), 'forbidden', String(text).slice(0, 60))
+    t.equal(
+      refusal(() => leader.of(request(signed(text)))),
+      'forbidden',
+      String(text).slice(0, 60)
+    )
   }
   t.end()
 })
