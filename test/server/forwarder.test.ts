@@ -297,15 +297,15 @@ await t.test('a client that leaves while nobody leads is not forwarded', async t
     asked++
     response.end()
   })
-  let leader: typeof one | undefined
-  const { url, forwarded, sockets } = await startFollower(t, { leader: () => leader })
+  const known: { leader?: typeof one } = {}
+  const { url, forwarded, sockets } = await startFollower(t, { leader: () => known.leader })
   const { request } = begin(url, post)
   request.on('error', () => {})
   request.end('{}')
   await until(() => forwarded.length > 0, 'it is asked')
   request.destroy()
   await until(() => sockets[0]!.destroyed, 'it is gone')
-  leader = one
+  known.leader = one
   await t.rejects(forwarded[0]!)
   t.equal(asked, 0)
 })
