@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ClusterHealth, ControllerHealth } from '../schemas/api.js'
 import { Ref } from '../schemas/types.js'
+import { ReplicaList } from '../schemas/replication.js'
 import type { Controller } from '../src/controller/controller.js'
 import type { Metrics } from '../src/server/metrics.js'
 import { json, metricsText, needs, problems } from './answers.js'
@@ -74,6 +75,22 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
       const health = controller.health
       return await reply.code(health.ready ? 200 : 503).send({ ...health, event_cursor: controller.cursor })
     }
+  )
+
+  app.get(
+    '/v1/replication',
+    {
+      schema: {
+        operationId: 'get_replication',
+        ...needs('viewer'),
+        tags,
+        summary: 'Get how far several controllers are',
+        description:
+          'As the one that is asked knows it, and as the others answer it within a second: the only answer that is never forwarded.',
+        response: { 200: json('All of them.', Ref(ReplicaList)), ...problems }
+      }
+    },
+    async () => ({ replicas: await controller.replicas(), event_cursor: controller.cursor })
   )
 
   app.get(

@@ -390,7 +390,9 @@ export const healthCodes = [
   'redeploy_needed',
   'rollout_interrupted',
   'drift',
-  'elastic_exhausted'
+  'elastic_exhausted',
+  'controller_missing',
+  'controller_diverged'
 ] as const
 export const HealthCode = OpenEnum(
   'HealthCode',
@@ -400,7 +402,8 @@ export const HealthCode = OpenEnum(
     'node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. ' +
     'logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. ' +
     'imbalance: one of them counts many times as many as the others. ' +
-    'redeploy_needed: what is deployed is not true any more of an instance. rollout_interrupted: a deployment in steps has stopped on its way. drift: files of nodes have changed since they were started. elastic_exhausted: an elastic group drops packets though all of its workers run.'
+    'redeploy_needed: what is deployed is not true any more of an instance. rollout_interrupted: a deployment in steps has stopped on its way. drift: files of nodes have changed since they were started. elastic_exhausted: an elastic group drops packets though all of its workers run. ' +
+    'controller_missing: one of several controllers does not answer. controller_diverged: one of them cannot go on with the log.'
 )
 export type HealthCode = Static<typeof HealthCode>
 

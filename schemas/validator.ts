@@ -10,6 +10,7 @@ import { suggestion } from './nearest.js'
 import { bundleComponents } from './bundles.js'
 import { groupComponents } from './groups.js'
 import { intelComponents } from './intel.js'
+import { replicationComponents } from './replication.js'
 import { revisionComponents } from './revisions.js'
 import { rolloutComponents } from './rollouts.js'
 import { tokenComponents } from './tokens.js'
@@ -22,6 +23,7 @@ export const components = [
   ...bundleComponents,
   ...intelComponents,
   ...revisionComponents,
+  ...replicationComponents,
   ...rolloutComponents,
   ...eventComponents
 ]

@@ -139,7 +139,8 @@ const controller = new Controller({
   options: new Options({ cluster, fleet, deployer, now }),
   intel: new Intel({ cluster, fleet, deployer, bundles, now }),
   state,
-  health
+  health,
+  group: undefined
 })
 await auditLog.open()
 await eventLog.open()

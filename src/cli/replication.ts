@@ -1,8 +1,11 @@
 import type { Command } from '@commander-js/extra-typings'
 import type { Position } from '../store/replica.js'
+import { exitCodes } from '../client/failure.js'
+import { tableOf } from '../terminal/table.js'
 import { withExamples } from './examples.js'
-import { print, remark, type Io } from './io.js'
-import { nameList, type Parent } from './options.js'
+import { print, printJson, remark, type Io } from './io.js'
+import { nameList, ofController, toJson, type Parent } from './options.js'
+import { open } from './session.js'
 
 export function defineReplication(program: Command, io: Io): void {
   const command = program
@@ -68,6 +71,8 @@ export function defineReplication(program: Command, io: Io): void {
     ['zeek-cluster replication leave --management-state-dir /var/lib/zeek-cluster', 'of another one']
   )
 
+  defineReplicationStatus(command, io)
+
   const begins = ({ place, term }: Position) =>
     `the log begins in term ${term}, at ${place}: start this controller, then the others`
   initializing.action(async ({ controllers }, { args }) => {
@@ -89,6 +94,56 @@ export function defineReplication(program: Command, io: Io): void {
   })
 }
 
+function defineReplicationStatus(command: Parent, io: Io): void {
+  const showing = ofController(
+    toJson(
+      command
+        .command('status')
+        .summary('show how far all of them are')
+        .description(
+          'Shows which controller leads, and how far the others are. It ends with 1 when one of them does not answer, cannot go on, or none leads.'
+        )
+    )
+  )
+  withExamples(
+    showing,
+    ['zeek-cluster replication status', 'as a table'],
+    ['zeek-cluster replication status --json', 'for a program']
+  )
+  showing.action(async ({ json, ...options }) => {
+    const { api, signal, screen } = await open(io, options)
+    const { data } = await api.GET('/v1/replication', { signal })
+    const { replicas } = data!
+    const isWhole = replicas.every(({ answers, diverged }) => answers && diverged === undefined)
+    if (!isWhole || (replicas.length > 0 && !replicas.some(({ role }) => role === 'leader'))) {
+      io.exitCode = exitCodes.failed
+    }
+    if (json === true) return printJson(io, data)
+    if (replicas.length === 0) return remark(io, 'this controller is alone')
+    print(
+      io,
+      tableOf(
+        [
+          { title: 'CONTROLLER', text: ({ name }) => name },
+          { title: 'ROLE', text: ({ answers, role = '' }) => (answers ? role : 'no answer') },
+          { title: 'TERM', text: ({ term = '' }) => String(term), isNumber: true },
+          { title: 'PLACE', text: ({ place = '' }) => String(place), isNumber: true },
+          {
+            title: 'LAG',
+            text: ({ lag_seconds: lag }) => (lag === undefined ? '' : `${lag.toFixed(1)} s`),
+            isNumber: true
+          },
+          { title: 'VERSION', text: ({ version = '' }) => version },
+          { title: 'URL', text: ({ url = '' }) => url },
+          { title: 'PROBLEM', text: ({ diverged, obstacle }) => diverged ?? obstacle ?? '', isLong: true }
+        ],
+        replicas,
+        screen
+      )
+    )
+  })
+}
+
 /** Defines a command that takes every setting of the server. */
 const onSite = (parent: Parent, name: string) =>
   parent.command(name).usage('[options] [settings of the server]').allowUnknownOption().allowExcessArguments()
@@ -98,8 +153,8 @@ async function administration(io: Io, args: readonly string[]) {
   const [{ parseFlags, readSettings }, { replicaConfigOf }, functions, { createLog }, { AppError }] = await Promise.all(
     [
       import('./flags.js'),
-      import('../replication/config.js'),
-      import('../replication/administration.js'),
+      import('../controller/replica-config.js'),
+      import('../controller/replication.js'),
       import('../log.js'),
       import('../errors.js')
     ]

@@ -1160,6 +1160,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/replication": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how far several controllers are
+         * @description As the one that is asked knows it, and as the others answer it within a second: the only answer that is never forwarded.
+         */
+        get: operations["get_replication"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -1955,7 +1975,7 @@ export interface components {
             archive?: components["schemas"]["ArchiveStatus"];
             foreign: components["schemas"]["ForeignProcess"][];
         };
-        /** @description not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. imbalance: one of them counts many times as many as the others. redeploy_needed: what is deployed is not true any more of an instance. rollout_interrupted: a deployment in steps has stopped on its way. drift: files of nodes have changed since they were started. elastic_exhausted: an elastic group drops packets though all of its workers run. */
+        /** @description not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. imbalance: one of them counts many times as many as the others. redeploy_needed: what is deployed is not true any more of an instance. rollout_interrupted: a deployment in steps has stopped on its way. drift: files of nodes have changed since they were started. elastic_exhausted: an elastic group drops packets though all of its workers run. controller_missing: one of several controllers does not answer. controller_diverged: one of them cannot go on with the log. */
         HealthCode: string;
         /**
          * @description Why the cluster is not ready.
@@ -4385,6 +4405,70 @@ export interface components {
             groups: components["schemas"]["PartDifference"];
             captures?: components["schemas"]["PartDifference"];
             bundle?: components["schemas"]["BundleDifference"];
+        };
+        /** @description leader: writes, commands agents, and answers for all. follower: has what the leader has written, and passes on what it cannot answer. candidate: tries to lead. */
+        ReplicaRole: string;
+        /**
+         * @description One of several controllers.
+         * @example {
+         *       "name": "controller-1",
+         *       "answers": true,
+         *       "role": "leader",
+         *       "url": "https://zeek1.example.com:2149",
+         *       "version": "0.1.0",
+         *       "term": 1796029553,
+         *       "place": 5120,
+         *       "lag_seconds": 0
+         *     }
+         */
+        Replica: {
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
+            name: string;
+            /** @description Whether it has answered the one that was asked; of itself it knows. */
+            answers: boolean;
+            role?: components["schemas"]["ReplicaRole"];
+            /** @description Where the others reach it. */
+            url?: string;
+            version?: string;
+            /** @description Of the leader whose last frame it has: it grows with each one. */
+            term?: number;
+            /** @description Until which place of the log it has everything. */
+            place?: number;
+            /** @description How long ago it was known to have all that the leader had. */
+            lag_seconds?: number;
+            /** @description Why it cannot go on with the log. */
+            diverged?: string;
+            /** @description Why it could not lead when it last tried. */
+            obstacle?: string;
+        };
+        /**
+         * @description Every one of several controllers, sorted by name; empty where there is one alone.
+         * @example {
+         *       "replicas": [
+         *         {
+         *           "name": "controller-1",
+         *           "answers": true,
+         *           "role": "leader",
+         *           "url": "https://zeek1.example.com:2149",
+         *           "version": "0.1.0",
+         *           "term": 1796029553,
+         *           "place": 5120,
+         *           "lag_seconds": 0
+         *         }
+         *       ],
+         *       "event_cursor": "k3v9q2.1042"
+         *     }
+         */
+        ReplicaList: {
+            replicas: components["schemas"]["Replica"][];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            event_cursor: string;
         };
         /**
          * @description at_once: all nodes together. by_role: managers, then loggers, proxies and workers, each when the nodes before are healthy. rolling: the same, and a few of a role at a time.
@@ -8224,6 +8308,44 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["ClusterHealth"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_replication: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "replicas": [
+                     *         {
+                     *           "name": "controller-1",
+                     *           "answers": true,
+                     *           "role": "leader",
+                     *           "url": "https://zeek1.example.com:2149",
+                     *           "version": "0.1.0",
+                     *           "term": 1796029553,
+                     *           "place": 5120,
+                     *           "lag_seconds": 0
+                     *         }
+                     *       ],
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReplicaList"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -6,7 +6,7 @@ import { bundleFilesMax } from '../../schemas/bundles.js'
 import { DeployStrategy } from '../../schemas/rollouts.js'
 import { nameExpected, namePattern } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
-import { replicationSettings } from '../replication/config.js'
+import { replicationSettings } from './replica-config.js'
 import {
   Count,
   environmentName,

@@ -17,6 +17,7 @@ import type { Capture } from '../../schemas/captures.js'
 import type { RolloutAction } from '../../schemas/rollouts.js'
 import type { ElasticGroupStatus } from '../../schemas/groups.js'
 import type { IntelFeed } from '../../schemas/intel.js'
+import type { ReplicaList } from '../../schemas/replication.js'
 import type { SetOption } from '../../schemas/runtime-options.js'
 import type { ClusterConfiguration, ConfigurationState, Outcome } from '../../schemas/types.js'
 import { AppError, invalid } from '../errors.js'
@@ -24,6 +25,7 @@ import { checkedIndicators } from '../formats/intel/intel.js'
 import type { Expanded } from '../groups/expansion.js'
 import type { ControlEvent } from '../../schemas/events.js'
 import type { Hub, Start } from '../events/hub.js'
+import type { Group } from '../replication/group.js'
 import type { Caller } from '../requests/caller.js'
 import { idempotencyOf } from '../requests/idempotency.js'
 import type { RequestOptions, Requests, Started } from '../requests/requests.js'
@@ -78,6 +80,8 @@ export interface ControllerParts {
   intel: Intel
   state: State
   health: Health
+  /** How this controller is one of several; undefined for one that is alone. */
+  group: Group | undefined
 }
 
 /** `timeout` is in seconds; calls with the same `idempotencyKey` and arguments make one request. */
@@ -343,8 +347,13 @@ export class Controller {
 
   /** Returns what keeps the controller from doing its work. */
   problems(): string[] {
-    const { failure } = this.#parts.store
-    return failure === undefined ? [] : [failure]
+    const { store, group } = this.#parts
+    return [store.failure, group?.diverged].filter(problem => problem !== undefined)
+  }
+
+  /** Returns how far all of several controllers are; empty for one that is alone. */
+  async replicas(): Promise<ReplicaList['replicas']> {
+    return (await this.#parts.group?.look()) ?? []
   }
 
   #configuration(state: 'staged' | 'deployed'): ClusterConfiguration | undefined {

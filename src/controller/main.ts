@@ -191,6 +191,7 @@ export async function startController({
     interrupted: () => deployer.interrupted,
     exhausted: () => elastic.exhausted,
     starting: () => elastic.starting,
+    ...(group && { replicas: () => group.faults }),
     looked: ({ ready }) => {
       void probation.look(ready)
     },
@@ -221,7 +222,8 @@ export async function startController({
     options: new Options({ cluster, fleet, deployer, now }),
     intel: new Intel({ cluster, fleet, deployer, bundles, now }),
     state,
-    health
+    health,
+    group
   })
   const elastic = new Elastic({
     cluster,
@@ -237,7 +239,7 @@ export async function startController({
     }
   })
   const messages = new Messages(controller, access, settings, log)
-  metrics.observe({ controller, health, messages: messages.server, access, store, log: eventLog, hub })
+  metrics.observe({ controller, health, messages: messages.server, access, store, log: eventLog, hub, group })
 
   const pruning = new Pruning({
     settings,

@@ -1,5 +1,5 @@
 import type { Position } from '../store/replica.js'
-import type { ReplicaStatus } from './status.js'
+import type { ReplicaStatus } from '../../schemas/replication.js'
 
 /** What a replica knows that wants to lead, and has applied the whole log. */
 export interface Candidacy {

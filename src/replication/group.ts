@@ -2,12 +2,13 @@ import { EventEmitter, once } from 'node:events'
 import { existsSync } from 'node:fs'
 import type { Logger } from 'pino'
 import { AppError, messageOf } from '../errors.js'
-import { packageVersion } from '../util.js'
+import { defined, packageVersion } from '../util.js'
 import type { Clock } from './clock.js'
 import type { Files, Replication } from './log.js'
 import { Replica, type ReplicaOptions } from './replica.js'
 import { adopt, Snapshots } from './snapshots.js'
-import type { ReplicaStatus } from './status.js'
+import type { HealthReason } from '../../schemas/operations.js'
+import type { ReplicaList, ReplicaStatus } from '../../schemas/replication.js'
 
 export interface GroupOptions {
   /** Reaches what all controllers share. Throws an AppError: `unavailable` for what may be all right later. */
@@ -37,6 +38,9 @@ export type Duties = Pick<ReplicaOptions, 'store' | 'applied'> & {
 const retryMs = 2_000
 /** How long is waited for what another one has told to be there, in milliseconds. */
 const reachMs = 2_000
+/** How often all are asked how far they are, in milliseconds, and how often in a row one may not answer. */
+const lookMs = 2_000
+const missesMax = 3
 /** How long the others have to say how far they are, in milliseconds. */
 const answerMs = 1_000
 
@@ -48,6 +52,9 @@ export class Group {
   #replication: Replication | undefined
   #replica: Replica | undefined
   #leads = false
+  /** What all have said last, and how often in a row each has not answered. */
+  #seen: ReplicaList['replicas'] = []
+  #misses = new Map<string, number>()
   #progress = new EventEmitter<{ applied: [] }>().setMaxListeners(0)
   #running: Promise<void> | undefined
 
@@ -127,20 +134,32 @@ export class Group {
     }
   }
 
-  /** Returns how far this one is, and what the others answer. */
-  async statuses(): Promise<{
-    own: ReplicaStatus | undefined
-    lagMs: number
-    others: ReplicaStatus[]
-    names: string[]
-  }> {
-    const replication = this.#replication
-    return {
-      own: this.#replica?.status,
-      lagMs: this.#replica?.lagMs ?? Infinity,
-      others: (await replication?.peers.ask(answerMs)) ?? [],
-      names: [...(replication?.log.replicas ?? [this.#options.name])]
-    }
+  /** Asks all how far they are. */
+  async look(): Promise<ReplicaList['replicas']> {
+    const others = (await this.#replication?.peers.ask(answerMs)) ?? []
+    const own = this.#replica?.status
+    const answers = new Map([...others, ...(own ? [own] : [])].map(status => [status.name, status]))
+    return this.#names.map(name => stateOf(name, answers.get(name)))
+  }
+
+  /** What is wrong with the others, as far as they were asked. */
+  get faults(): HealthReason[] {
+    return this.#seen.flatMap(({ name, answers, diverged }): HealthReason[] => {
+      if (!answers && (this.#misses.get(name) ?? 0) >= missesMax) {
+        return [{ code: 'controller_missing', message: `${name}, one of several controllers, does not answer` }]
+      }
+      if (diverged === undefined) return []
+      return [{ code: 'controller_diverged', message: `${name} cannot go on: ${diverged}` }]
+    })
+  }
+
+  /** Why this one cannot go on with the log; undefined while it can. */
+  get diverged(): string | undefined {
+    return this.#replica?.status.diverged
+  }
+
+  get #names(): readonly string[] {
+    return this.#replication?.log.replicas ?? [this.#options.name]
   }
 
   /** Leaves the group: another one leads at once, if this one did. */
@@ -184,7 +203,26 @@ export class Group {
       },
       ended: ends
     })
+    void this.#watch()
     await this.#replica.run(signal)
+  }
+
+  /** Asks again and again how far all are. */
+  async #watch(): Promise<void> {
+    const { clock, log } = this.#options
+    const { signal } = this.#leaving
+    while (!signal.aborted) {
+      await clock.sleep(lookMs, signal)
+      if (signal.aborted) return
+      try {
+        this.#seen = await this.look()
+      } catch (error) {
+        log.debug(messageOf(error))
+      }
+      for (const { name, answers } of this.#seen) {
+        this.#misses.set(name, answers ? 0 : (this.#misses.get(name) ?? 0) + 1)
+      }
+    }
   }
 
   /** Has this controller begin anew, with the newest snapshot. */
@@ -219,5 +257,22 @@ export class Group {
       onRetry()
       await clock.sleep(retryMs, signal)
     }
+  }
+}
+
+/** Returns what is told of a replica. */
+function stateOf(name: string, status: ReplicaStatus | undefined): ReplicaList['replicas'][number] {
+  if (!status) return { name, answers: false }
+  const { role, url, version, term, place, lag_ms: lag, diverged, obstacle } = status
+  const seconds = lag === undefined ? undefined : lag / 1000
+  return {
+    name,
+    answers: true,
+    role,
+    url,
+    version,
+    term,
+    place,
+    ...defined({ lag_seconds: seconds, diverged, obstacle })
   }
 }

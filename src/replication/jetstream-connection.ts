@@ -14,7 +14,7 @@ import { defined } from '../util.js'
 
 /** How NATS is reached. */
 export interface NatsOptions {
-  /** URLs of servers, nats:// or tls://: some of those that there are. */
+  /** URLs of servers, nats:// or tls://: some of those that there are. One may have a user and a password. */
   servers: readonly string[]
   /** Path of a credentials file: a JWT and the seed of its key. It is read again for each connection. */
   credentialsFile?: string
@@ -128,8 +128,11 @@ export class Connection {
 
 function connectionOptions({ servers, credentialsFile, tls }: NatsOptions, name: string): NodeConnectionOptions {
   const isTls = tls !== undefined || servers.some(server => server.startsWith('tls://'))
+  // The client knows no users in URLs.
+  const user = servers.map(server => URL.parse(server)).find(url => url?.username)
   return {
-    servers: [...servers],
+    servers: servers.map(server => server.replace(/^([a-z]+:\/\/)[^/]*@/, '$1')),
+    ...(user && { user: decodeURIComponent(user.username), pass: decodeURIComponent(user.password) }),
     name,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { checker } from '../../schemas/validator.js'
 import { invalid, messageOf } from '../errors.js'
 import type { Peers } from './log.js'
-import { ReplicaStatus } from './status.js'
+import { ReplicaStatus } from '../../schemas/replication.js'
 
 /** Much more than an answer of ours has. */
 const answerMax = 16_384

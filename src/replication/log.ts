@@ -3,7 +3,7 @@
  * files. `jetstream.ts` has it of NATS JetStream, `memory-log.ts` in memory, for tests.
  */
 
-import type { ReplicaStatus } from './status.js'
+import type { ReplicaStatus } from '../../schemas/replication.js'
 
 /** A frame in the log. `place` grows from frame to frame, with gaps. */
 export interface Entry {

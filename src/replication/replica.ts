@@ -9,7 +9,7 @@ import type { Clock } from './clock.js'
 import { Follower } from './follower.js'
 import { encodeFrame, type Frame } from './frame.js'
 import { Superseded, Trimmed, type Replication } from './log.js'
-import { Claim, type ReplicaStatus } from './status.js'
+import { Claim, type ReplicaStatus } from '../../schemas/replication.js'
 
 const checkClaim = checker(Claim, invalid, 'drop')
 
@@ -94,6 +94,7 @@ export class Replica {
       term,
       place,
       frame,
+      lag_ms: Math.round(this.lagMs),
       ...defined({ diverged: this.#diverged, obstacle: this.#obstacle })
     }
   }

@@ -170,10 +170,10 @@ export class Forwarder {
     throw new AppError('not_leader', 'none of the controllers leads at the moment')
   }
 
-  /** Calls a function once the controller at a URL leads no longer: what it was asked it may never answer. */
+  /** Calls a function once another controller leads than that at a URL: what that was asked it may never answer. */
   #watch(url: string, lost: () => void): () => void {
     const timer = setInterval(() => {
-      if (this.#options.leader()?.url === url) return
+      if ((this.#options.leader()?.url ?? url) === url) return
       clearInterval(timer)
       lost()
     }, lookMs)

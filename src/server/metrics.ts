@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { ClusterRequest, InstanceNode } from '../../schemas/api.js'
 import { healthCodes, type ArchiveStatus } from '../../schemas/operations.js'
 import type { Hub } from '../events/hub.js'
+import type { Group } from '../replication/group.js'
 import type { EventLog } from '../store/events.js'
 import type { Store } from '../store/store.js'
 import type { Access } from './access/access.js'
@@ -16,6 +17,7 @@ export interface Observed {
   store: Pick<Store, 'failure'>
   log: Pick<EventLog, 'head' | 'kept' | 'oldest'>
   hub: Hub
+  group: Pick<Group, 'leads' | 'term' | 'place' | 'lagMs' | 'diverged'> | undefined
 }
 
 /** Returns a function that makes something once in a turn of the event loop: several metrics are made of it. */
@@ -64,10 +66,14 @@ export class Metrics {
   }
 
   /** Registers the metrics that are read at each scrape. */
-  observe({ controller, health, messages, access: { limits, certificates }, store, log, hub }: Observed): void {
+  observe({ controller, health, messages, access: { limits, certificates }, store, log, hub, group }: Observed): void {
     const registers = [this.registry]
-    const nodes = onceInATurn(() => controller.nodes().filter(({ mgmt_role: role }) => role === 'NODE'))
-    const healthNow = onceInATurn(() => health.now)
+    // Of several controllers the one that leads knows of the cluster; the others have no values, rather than wrong ones.
+    const leads = () => group?.leads ?? true
+    const nodes = onceInATurn(() =>
+      leads() ? controller.nodes().filter(({ mgmt_role: role }) => role === 'NODE') : []
+    )
+    const healthNow = onceInATurn(() => (leads() ? health.now : undefined))
     const gauge = (name: string, help: string, read: () => number | undefined) =>
       new Gauge({
         name: `zeek_cluster_${name}`,
@@ -87,10 +93,8 @@ export class Metrics {
           this.inc(read())
         }
       })
-    gauge(
-      'agents_connected',
-      'Agents that are connected',
-      () => controller.instances().filter(({ connected }) => connected).length
+    gauge('agents_connected', 'Agents that are connected', () =>
+      leads() ? controller.instances().filter(({ connected }) => connected).length : undefined
     )
     gauge('requests_pending', 'Requests without a response yet', () => controller.pendingRequests)
     gauge('websocket_clients', 'Clients of the WebSocket API', () => messages.size)
@@ -109,8 +113,21 @@ export class Metrics {
     )
     gauge('store_failing', 'Whether the store cannot be written: 1 if so', () => Number(store.failure !== undefined))
     gauge('ready', 'Whether the cluster does its work, as GET /v1/health says: 1 if so', () =>
-      Number(healthNow().ready)
+      leads() ? Number(healthNow()?.ready) : undefined
     )
+    if (group) {
+      gauge('replica_leads', 'Whether this one of several controllers leads: 1 if so', () => Number(group.leads))
+      gauge('replica_term', 'Term of the leader whose last frame this controller has', () => group.term)
+      gauge('replica_place', 'Until which place of the log this controller has everything', () => group.place)
+      gauge(
+        'replica_lag_seconds',
+        'How long ago this controller was known to have all that the leader had',
+        () => group.lagMs / 1000
+      )
+      gauge('replica_diverged', 'Whether this controller cannot go on with the log: 1 if so', () =>
+        Number(group.diverged !== undefined)
+      )
+    }
     if (certificates) {
       gauge(
         'certificate_expires_seconds',
@@ -148,8 +165,11 @@ export class Metrics {
       labelNames: ['code'],
       registers,
       collect() {
+        reasons.reset()
+        const now = healthNow()
+        if (!now) return
         for (const code of healthCodes) reasons.set({ code }, 0)
-        for (const { code } of healthNow().reasons) reasons.inc({ code })
+        for (const { code } of now.reasons) reasons.inc({ code })
       }
     })
   }

@@ -11,6 +11,7 @@ import { pushBundle } from '../support/bundles.js'
 import { getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
+import type { Replica } from '../../schemas/replication.js'
 import { freePorts } from '../support/ports.js'
 import { until } from '../support/until.js'
 import { openClient, requestFrame } from '../support/zeek-websocket.js'
@@ -261,4 +262,28 @@ await t.test('one that forwards a WebSocket closes nevertheless, and ends it', a
   const client = await openClient(t, Number(new URL(other.url).port))
   await other.close()
   t.match(await client.closed, { code: 1006 })
+})
+
+await t.test('each tells how far all are, and the leader that one is missing', async t => {
+  const { replicas, leader, world } = await startReplicas(t)
+  const first = await leader(replicas)
+  const others = replicas.filter(one => one !== first)
+  for (const { url } of replicas) {
+    const { replicas: told } = await getJson(`${url}/v1/replication`)
+    t.same(
+      told.map(({ name, answers, role }: Replica) => [name, answers, role === 'leader']),
+      names.map(name => [name, true, name === first.name])
+    )
+    t.equal((await fetch(`${url}/readyz`)).status, 200)
+    const metrics = await (await fetch(`${url}/metrics`)).text()
+    t.match(metrics, new RegExp(`^zeek_cluster_replica_leads ${url === first.url ? 1 : 0}$`, 'm'))
+    t.match(metrics, /^zeek_cluster_replica_diverged 0$/m)
+    t.match(metrics, url === first.url ? /^zeek_cluster_ready 0$/m : /^zeek_cluster_ready Nan$/m)
+  }
+  world.cut.add(others[0]!.name)
+  const { reasons } = await until(async () => {
+    const health = await getJson(`${others[1]!.url}/v1/health`)
+    return health.reasons.length > 1 && health
+  }, 'it is missed')
+  t.match(reasons[1], { code: 'controller_missing', message: new RegExp(`^${others[0]!.name}, `) })
 })

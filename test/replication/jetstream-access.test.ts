@@ -42,6 +42,23 @@ await t.test('how servers of NATS are reached, and which are good enough', { ski
     )
   })
 
+  await t.test('a user and a password in a URL', async t => {
+    const { urls } = await startNats(t, {
+      extra: 'accounts { Z { jetstream: enabled, users: [ { user: "zeek", password: "a/b" } ] } }'
+    })
+    const options = (user: string) => ({
+      servers: urls.map(url => url.replace('://', `://${user}@`)),
+      name: 'log',
+      log: silent
+    })
+    const contents = { replicas: ['a'], servers: 1 }
+    await t.rejects(
+      createReplicationLog(options('zeek:wrong'), contents),
+      refused(/^controller_nats: the servers refuse/)
+    )
+    t.type(await createReplicationLog(options('zeek:a%2Fb'), contents), 'string')
+  })
+
   await t.test('a server that is too old, that is none, that is not there', async t => {
     const old = await fakeServer(t, '2.12.2')
     await t.rejects(

@@ -1,5 +1,5 @@
 import { Superseded, Trimmed, type Entry, type Lease, type Log, type Peers } from '../../src/replication/log.js'
-import type { ReplicaStatus } from '../../src/replication/status.js'
+import type { ReplicaStatus } from '../../schemas/replication.js'
 
 /** A clock, virtual or not. */
 interface WorldClock {
@@ -65,7 +65,7 @@ export class SimulatedWorld<C extends WorldClock = WorldClock> {
     const write = (frame: Uint8Array, after: number): number | undefined => {
       if (world.entries.length !== after) return undefined
       // In parts: only the last one is a frame.
-      const parts = clock.random() < 0.1 ? 2 + Math.floor(clock.random() * 2) : 1
+      const parts = !world.isCalm && clock.random() < 0.1 ? 2 + Math.floor(clock.random() * 2) : 1
       for (let part = 1; part < parts; part++) {
         world.entries.push(undefined)
         if (clock.random() < 0.1) return undefined
@@ -91,7 +91,7 @@ export class SimulatedWorld<C extends WorldClock = WorldClock> {
             if (mine >= 0) return mine + 1
             // Something else, or a part of this frame: its writer gives up.
             if (this.entries.length !== after) throw new Superseded()
-            const late = clock.random() < 0.05
+            const late = !world.isCalm && clock.random() < 0.05
             if (late) {
               // It arrives when nobody waits for it any more.
               void clock.sleep(clock.random() * 8000).then(() => write(frame, after))
@@ -117,7 +117,7 @@ export class SimulatedWorld<C extends WorldClock = WorldClock> {
           const frame = world.entries[place - 1]
           if (frame) yield { place, frame }
           // Told twice.
-          if (last && clock.random() < 0.05) yield last
+          if (last && !world.isCalm && clock.random() < 0.05) yield last
           if (frame) last = { place, frame }
           place++
         }
@@ -155,7 +155,7 @@ export class SimulatedWorld<C extends WorldClock = WorldClock> {
         await this.#way(name, dead)
         const statuses: ReplicaStatus[] = []
         for (const [other, status] of this.#answers) {
-          if (other === name || this.cut.has(other) || this.clock.random() < 0.05) continue
+          if (other === name || this.cut.has(other) || (!this.isCalm && this.clock.random() < 0.05)) continue
           statuses.push(status())
         }
         await this.clock.sleep(statuses.length < this.names.length - 1 ? timeoutMs : 10)

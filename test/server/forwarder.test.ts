@@ -328,11 +328,12 @@ await t.test('a leader that dies after it was asked may have done what was asked
 await t.test('the wait for an answer ends when another one leads', async t => {
   let asked = signal<ServerResponse>()
   const old = await startLeader(t, (_request, response) => asked.give(response))
-  let leader: typeof old | undefined = old
+  let leader = old
   const { url } = await startFollower(t, { leader: () => leader })
   const refused = refusal(ask(url, { ...post, body: '{}' }))
   await asked.come
-  leader = { ...old, url: 'http://127.0.0.1:1' }
+  const next = { ...old, url: 'http://127.0.0.1:1' }
+  leader = next
   t.match(await refused, { code: 'unavailable' })
 
   leader = old
@@ -342,7 +343,7 @@ await t.test('the wait for an answer ends when another one leads', async t => {
   const stream = await asked.come
   stream.write('event: hello\n\n')
   const response = await answer
-  leader = undefined
+  leader = next
   t.equal(await endOf(response), 'ECONNRESET', 'also that for the rest of one')
 })
 
@@ -488,7 +489,7 @@ await t.test('a WebSocket ends with either of its ends', async t => {
     socket.write(`${switching}\r\n`)
     opened.give(socket)
   })
-  let known: typeof leader | undefined = leader
+  let known = leader
   const { port, forwarder } = await startFollower(t, { leader: () => known })
   const open = async () => {
     opened = signal()
@@ -507,7 +508,7 @@ await t.test('a WebSocket ends with either of its ends', async t => {
   other.upstream.destroy()
   await other.raw.ended
   const lost = await open()
-  known = undefined
+  known = { ...leader, url: 'http://127.0.0.1:1' }
   await lost.raw.ended
   known = leader
   const closed = await open()

@@ -10,9 +10,9 @@ import { EventLog, forgetEpochs } from '../store/events.js'
 import { lockDirectory } from '../store/lock.js'
 import { forgetPosition, ReplicaDatabase, type Position } from '../store/replica.js'
 import { Store } from '../store/store.js'
-import type { ReplicaConfig } from './config.js'
-import { connectReplication, createReplicationLog, deleteReplicationLog } from './jetstream.js'
-import { adopt, Snapshots } from './snapshots.js'
+import type { ReplicaConfig } from './replica-config.js'
+import { connectReplication, createReplicationLog, deleteReplicationLog } from '../replication/jetstream.js'
+import { adopt, Snapshots } from '../replication/snapshots.js'
 
 /** On whose controller something is done, which must not run meanwhile. */
 export interface Site {

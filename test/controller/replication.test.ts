@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { initialize, leave, rebuild } from '../../src/replication/administration.js'
+import { initialize, leave, rebuild } from '../../src/controller/replication.js'
 import { connectReplication } from '../../src/replication/jetstream.js'
 import { BundleTable } from '../../src/store/bundles.js'
 import { openDatabase } from '../../src/store/database.js'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { replicaConfigOf } from '../../src/replication/config.js'
+import { replicaConfigOf } from '../../src/controller/replica-config.js'
 import { readSettings } from '../../src/cli/flags.js'
 
 const read = (flags: Record<string, string>) =>
