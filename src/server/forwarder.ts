@@ -1,10 +1,10 @@
 import { request as requestHttp, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import type { Socket } from 'node:net'
-import { pipeline } from 'node:stream'
+import { isIP, type Socket } from 'node:net'
+import { PassThrough, pipeline } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Agent, errors, type Dispatcher } from 'undici'
+import { Agent, buildConnector, errors, type Dispatcher } from 'undici'
 import { AppError, messageOf } from '../errors.js'
 import { forwardedHeader } from './access/forwarded.js'
 
@@ -42,12 +42,20 @@ const ownHeaders = new Set([
 export class Forwarder {
   #options: ForwarderOptions
   #agent: Agent
+  /** The clients whose WebSockets are open. */
+  #upgraded = new Set<Socket>()
 
   constructor(options: ForwarderOptions) {
     this.#options = options
-    // What is waited for, and what comes on streams, may take long.
+    const connect = buildConnector({ timeout: connectMs, ...(options.ca && { ca: [...options.ca] }) })
     this.#agent = new Agent({
-      connect: { timeout: connectMs, ...(options.ca && { ca: [...options.ca] }) },
+      connect: (target, done) =>
+        // The certificate is to be that of the leader, and not of the host that the client has named.
+        connect({ ...target, servername: undefined }, (...[error, socket]) => {
+          if (error) done(unreached(error), null)
+          else done(null, socket)
+        }),
+      // What is waited for, and what comes on streams, may take long.
       headersTimeout: 0,
       bodyTimeout: 0
     })
@@ -55,31 +63,37 @@ export class Forwarder {
 
   /** Forwards a request whose body is not read yet. Throws `not_leader` where that did nothing. */
   async forward({ raw }: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const gone = new AbortController()
+    reply.raw.once('close', () => gone.abort())
     const { url } = await this.#leader()
     const hasBody = raw.headers['transfer-encoding'] !== undefined || raw.headers['content-length'] !== undefined
-    const gone = new AbortController()
+    const sent = this.#options.sign(raw)
+    const body = hasBody ? bodyOf(raw) : null
     const forget = this.#watch(url, () => gone.abort())
-    reply.raw.once('close', () => gone.abort())
     let answer: Dispatcher.ResponseData
     try {
       answer = await this.#agent.request({
         origin: url,
         path: raw.url!,
         method: raw.method as Dispatcher.HttpMethod,
-        headers: { ...passedOn(raw.headers), [forwardedHeader]: this.#options.sign(raw) },
-        body: hasBody ? raw : null,
+        headers: { ...passedOn(raw.headers), [forwardedHeader]: sent },
+        body,
         signal: gone.signal
       })
     } catch (error) {
-      throw failureOf(error, raw)
-    } finally {
       forget()
+      body?.destroy()
+      throw failureOf(error, raw)
     }
+    answer.body.once('close', forget)
     const { [placeHeader]: place, ...headers } = answer.headers
     // Whoever writes here, and reads here then, finds what was written.
     if (place !== undefined) await this.#options.reached(Number(place))
     // From here on, what goes wrong ends the connection.
-    void reply.code(answer.statusCode).headers(passedOn(headers)).send(answer.body)
+    reply.raw.writeHead(answer.statusCode, passedOn(headers))
+    reply.hijack()
+    reply.raw.flushHeaders()
+    pipeline(answer.body, reply.raw, () => {})
   }
 
   /** Forwards what asks for a WebSocket. Throws `not_leader`; `refuse` is called with what goes wrong later. */
@@ -90,37 +104,59 @@ export class Forwarder {
     refuse: (error: unknown) => void
   ): Promise<void> {
     const { url } = await this.#leader()
+    if (socket.destroyed) return
     const { ca } = this.#options
-    const target = new URL(request.url!, url)
-    const headers = {
-      ...passedOn(request.headers),
-      connection: 'upgrade',
-      upgrade: 'websocket',
-      [forwardedHeader]: this.#options.sign(request)
+    const { protocol, hostname, port } = new URL(url)
+    const host = hostname.replace(/^\[|\]$/g, '')
+    const target = {
+      host,
+      port,
+      // What a client asks for may be a whole URL, too: it goes to the leader nevertheless.
+      path: request.url!,
+      headers: {
+        ...passedOn(request.headers),
+        connection: 'upgrade',
+        upgrade: 'websocket',
+        [forwardedHeader]: this.#options.sign(request)
+      },
+      agent: false
     }
     const out =
-      target.protocol === 'https:'
-        ? requestHttps(target, { headers, ...(ca && { ca: [...ca] }), agent: false })
-        : requestHttp(target, { headers, agent: false })
+      protocol === 'https:'
+        ? requestHttps({ ...target, servername: isIP(host) === 0 ? host : '', ...(ca && { ca: [...ca] }) })
+        : requestHttp(target)
     out.setTimeout(connectMs, () => out.destroy(new Error('no answer')))
     socket.once('close', () => out.destroy())
+    let isAnswered = false
     out.on('upgrade', (response, upstream, first) => {
-      upstream.setTimeout(0)
+      isAnswered = true
+      // From here on, either may be silent.
+      for (const end of [socket, upstream]) end.setTimeout(0)
       socket.write(headOf(response))
       socket.write(first)
       upstream.write(head)
       const forget = this.#watch(url, () => upstream.destroy())
-      pipeline(socket, upstream, socket, forget)
+      this.#upgraded.add(socket)
+      pipeline(socket, upstream, socket, () => {
+        forget()
+        this.#upgraded.delete(socket)
+      })
     })
     out.on('response', response => {
+      isAnswered = true
       socket.write(headOf(response, 'connection: close\r\n'))
       pipeline(response, socket, () => socket.destroy())
     })
-    out.on('error', error => refuse(failureOf(error, request)))
+    out.on('error', error => {
+      if (isAnswered) socket.destroy()
+      else refuse(failureOf(error, request))
+    })
     out.end()
   }
 
+  /** Ends what is forwarded. */
   async close(): Promise<void> {
+    for (const socket of this.#upgraded) socket.destroy()
     await this.#agent.destroy()
   }
 
@@ -145,13 +181,27 @@ export class Forwarder {
   }
 }
 
-/** Returns the headers that go through. */
+/** Returns the headers that go through: not those either that are named to be for the next machine only. */
 function passedOn(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+  const named = String(headers.connection ?? '')
+    .toLowerCase()
+    .split(/[ \t,]+/)
   return Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) =>
-      value === undefined || ownHeaders.has(name) ? [] : [[name, value] as const]
+      value === undefined || ownHeaders.has(name) || named.includes(name) ? [] : [[name, value] as const]
     )
   )
+}
+
+/**
+ * Returns the body of a request. Whoever destroys it has the rest of it thrown away: the client's connection goes on,
+ * and it is answered.
+ */
+function bodyOf(raw: IncomingMessage): PassThrough {
+  const body = raw.pipe(new PassThrough())
+  body.on('error', () => {})
+  body.once('close', () => raw.resume())
+  return body
 }
 
 /** Returns the first lines of an answer, as they came. */
@@ -161,16 +211,17 @@ function headOf({ statusCode, statusMessage, rawHeaders }: IncomingMessage, more
   return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${kept.join('')}${more}\r\n`
 }
 
-const notSent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN'])
+/** Returns the error for a leader to which nothing was sent. */
+function unreached(error: unknown): AppError {
+  return new AppError('not_leader', `the controller that leads cannot be reached: ${messageOf(error)}`)
+}
 
 /** Returns what to say of a request that has got no answer. */
 function failureOf(error: unknown, { method }: IncomingMessage): AppError {
-  const { code = '' } = error as NodeJS.ErrnoException
   if (error instanceof AppError) return error
-  const isUnsent = notSent.has(code) || error instanceof errors.ConnectTimeoutError || /CERT|TLS|SSL|VERIFY/.test(code)
-  if (isUnsent || method === 'GET' || method === 'HEAD') {
-    return new AppError('not_leader', `the controller that leads cannot be reached: ${messageOf(error)}`)
-  }
+  if (error instanceof errors.InvalidArgumentError) return new AppError('invalid_request', messageOf(error))
+  // To ask again changes nothing.
+  if (method === 'GET' || method === 'HEAD') return unreached(error)
   return new AppError(
     'unavailable',
     'the controller that leads has not answered: ask whether it accepted this, or repeat it with its Idempotency-Key'

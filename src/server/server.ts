@@ -136,21 +136,21 @@ export async function createServer({
     let refused: Error | undefined
     try {
       reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
-      const { ticket } = request.query as { ticket?: string }
-      request.principal = guard.admit(
-        request.raw,
-        roleOf(request.routeOptions),
-        takesTicket(request.routeOptions) ? ticket : undefined
-      )
+      const { ticket: given } = request.query as { ticket?: string }
+      const ticket = takesTicket(request.routeOptions) ? given : undefined
+      const isPassedOn = group !== undefined && !group.leads && isOfLeader(request)
+      request.principal =
+        isPassedOn && ticket !== undefined
+          ? // Only the leader knows whose it is.
+            guard.admit(request.raw, 'anyone')
+          : guard.admit(request.raw, roleOf(request.routeOptions), ticket)
       guard.hold(request.principal, reply.raw)
       reply.raw.once('close', limits.open.take(request.principal))
-      if (group && !group.leads) {
-        if (isOfLeader(request)) {
-          void passOn(request, reply, done)
-          return
-        }
-        reply.header('zeek-replica-lag', Math.round(group.lagMs))
+      if (isPassedOn) {
+        void passOn(request, reply, done)
+        return
       }
+      if (group && !group.leads) reply.header('zeek-replica-lag', Math.round(group.lagMs))
     } catch (error) {
       refused = error as Error
     }
@@ -162,7 +162,6 @@ export async function createServer({
       done(null, payload)
     })
   }
-  app.addHook('onClose', async () => await forwarder?.close())
   takeUpgrades(
     app.server as Server,
     (request, socket, head, refuse) => {
@@ -178,6 +177,8 @@ export async function createServer({
     log
   )
   const closing = endGracefully(app, [controller.hub, access.audit.hub], messages)
+  // Node waits for WebSockets, too, before it is closed.
+  app.addHook('preClose', async () => await forwarder?.close())
   answerWithProblems(app, log)
   for (const component of components) app.addSchema(component)
   await serveDocument(app)

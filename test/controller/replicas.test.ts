@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from '
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { tokenCommand } from '../../src/cli/offline-tokens.js'
 import { openDatabase } from '../../src/store/database.js'
 import { ReplicaDatabase } from '../../src/store/replica.js'
 import { directoryFiles } from '../replication/directory-files.js'
@@ -18,8 +19,7 @@ import { openClient, requestFrame } from '../support/zeek-websocket.js'
 const names = ['a', 'b', 'c']
 
 /** A database that a controller has opened once, as the first one of several. */
-async function firstDatabase(t: Test): Promise<string> {
-  const directory = directoryOf(t)
+async function firstDatabase(t: Test, directory: string): Promise<string> {
   const alone = await startTestController(t, { 'management-state-dir': directory })
   await alone.close()
   const path = join(directory, 'controller.sqlite')
@@ -31,7 +31,7 @@ async function firstDatabase(t: Test): Promise<string> {
 }
 
 /** Three controllers in this process, on one log. */
-async function startReplicas(t: Test, flags: Record<string, string> = {}) {
+async function startReplicas(t: Test, flags: Record<string, string> = {}, first = directoryOf(t)) {
   const clock = {
     sleep: async (ms: number, signal?: AbortSignal) => {
       await wait(ms, undefined, signal ? { signal } : {}).catch(() => {})
@@ -40,7 +40,7 @@ async function startReplicas(t: Test, flags: Record<string, string> = {}) {
   }
   const world = new SimulatedWorld(clock, names)
   world.isCalm = true
-  const [path, files] = [await firstDatabase(t), directoryFiles(directoryOf(t))]
+  const [path, files] = [await firstDatabase(t, first), directoryFiles(directoryOf(t))]
   const start = async (name: string) => {
     const directory = join(directoryOf(t), name)
     mkdirSync(directory)
@@ -215,6 +215,53 @@ await t.test('without a leader what only it can do is refused, and nothing is lo
   const response = await fetch(`${third!.url}/v1/nodes`)
   t.match([response.status, response.headers.get('retry-after')], [503, '1'])
   t.equal((await fetch(`${third!.url}/v1/revisions`)).status, 200, 'what is known is told')
+})
+
+await t.test('a session and a ticket are good at all of them', async t => {
+  const directory = directoryOf(t)
+  const token = await tokenCommand(['create'], { role: 'admin', name: 'ana' }, directory)
+  const { replicas, leader } = await startReplicas(t, { 'controller-authentication': 'token' }, directory)
+  const first = await leader(replicas)
+  const [one, other] = replicas.filter(replica => replica !== first)
+  const post = async (url: string, headers: Record<string, string>, body: object = {}) =>
+    await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body)
+    })
+
+  const opened = await post(`${one!.url}/v1/session`, {}, { token })
+  t.equal(opened.status, 200)
+  const [set] = opened.headers.getSetCookie()
+  t.match(set, /HttpOnly; SameSite=Strict/)
+  const cookie = set!.split(';')[0]!
+  t.match(await getJson(`${one!.url}/v1/session`, { cookie }), { name: 'ana', role: 'admin' }, 'read here, at once')
+  const page = { cookie, origin: one!.url }
+  t.equal((await post(`${one!.url}/v1/requests/get_instances`, page)).status, 202)
+  t.equal((await post(`${one!.url}/v1/requests/get_instances`, { cookie })).status, 403, 'which page asks is not said')
+  t.equal((await post(`${one!.url}/v1/requests/get_instances`, { cookie, origin: first.url })).status, 403)
+
+  const { ticket } = (await (await post(`${one!.url}/v1/tickets`, page)).json()) as { ticket: string }
+  const stream = await openStream(t, `${other!.url}/v1/events?ticket=${ticket}`)
+  t.equal((await stream.next())?.event, 'hello')
+  for (const { url } of replicas) {
+    t.equal((await fetch(`${url}/v1/events?ticket=${ticket}`)).status, 401, 'it is used')
+    t.equal((await fetch(`${url}/v1/nodes?ticket=${ticket}`)).status, 401, 'it is for a stream only')
+  }
+  stream.close()
+
+  const closed = await fetch(`${other!.url}/v1/session`, { method: 'DELETE', headers: { cookie, origin: other!.url } })
+  t.equal(closed.status, 204)
+  t.equal((await fetch(`${other!.url}/v1/session`, { headers: { cookie } })).status, 401)
+})
+
+await t.test('one that forwards a WebSocket closes nevertheless, and ends it', async t => {
+  const { replicas, leader } = await startReplicas(t)
+  const first = await leader(replicas)
+  const other = replicas.find(one => one !== first)!
+  const client = await openClient(t, Number(new URL(other.url).port))
+  await other.close()
+  t.match(await client.closed, { code: 1006 })
 })
 
 await t.test('each tells how far all are, and the leader that one is missing', async t => {

@@ -77,7 +77,11 @@ export class Forwarded {
     if (secret === undefined) return undefined
     const [expected, given] = [signatureOf(text, request, secret), Buffer.from(signature, 'base64url')]
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
-    return checkOrigin(JSON.parse(text), forwardedHeader)
+    try {
+      return checkOrigin(JSON.parse(text), forwardedHeader)
+    } catch {
+      return undefined
+    }
   }
 }
 

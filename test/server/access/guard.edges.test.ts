@@ -1,8 +1,10 @@
 import { EventEmitter, once } from 'node:events'
-import { BlockList } from 'node:net'
+import { BlockList, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
+import type { NeededRole } from '../../../schemas/access.js'
+import type { Bearer } from '../../../src/security/certificates.js'
 import { Forwarded } from '../../../src/server/access/forwarded.js'
-import { Guard } from '../../../src/server/access/guard.js'
+import { Guard, type Asking } from '../../../src/server/access/guard.js'
 import { Keyring } from '../../../src/server/access/keyring.js'
 import { Limits } from '../../../src/server/access/limits.js'
 import { OriginPolicy } from '../../../src/server/access/origin-policy.js'
@@ -19,9 +21,9 @@ async function start(t: Test) {
   const clock = { now: 0 }
   const now = () => clock.now
   const one = { total: 1, perClient: 1 }
-  const limits = new Limits({ rate: 1, work: 0, streams: one, messages: one, connections: one, now })
+  const limits = new Limits({ rate: 100, work: 0, streams: one, messages: one, connections: one, now })
   const keyring = new Keyring(store, now, () => {})
-  const forwarded = new Forwarded(() => undefined, now)
+  const forwarded = new Forwarded(() => 'known to all controllers', now)
   const guard = new Guard({
     authentication: 'token',
     keyring,
@@ -39,7 +41,7 @@ async function start(t: Test) {
     guard.hold({ name: 'a', role: 'viewer', address: '', client: kept.id, tokenId: kept.id }, stream)
     return stream
   }
-  return { store, clock, guard, keyring, kept, open }
+  return { store, clock, guard, keyring, kept, forwarded, open }
 }
 
 await t.test('while tokens cannot be read those that are known count, until they expire', async t => {
@@ -68,4 +70,29 @@ await t.test('what is open ends with its token, but for an answer that is whole'
   keyring.drop(kept.id)
   guard.sweep()
   await ended
+})
+
+await t.test('the certificate that was shown to another controller has its role here', async t => {
+  const { guard, clock, forwarded } = await start(t)
+  const plain = { method: 'POST', url: '/v1/requests/deploy', headers: {}, rawHeaders: [], socket: {} as Socket }
+  const from = (bearer?: Bearer, headers = {}) => ({
+    ...plain,
+    headers: {
+      host: 'cluster.example',
+      origin: 'https://cluster.example',
+      ...headers,
+      'zeek-forwarded': forwarded.sign(plain, { address: '192.0.2.7', ...(bearer && { bearer }) })
+    }
+  })
+  const ana = { name: 'ana', role: 'operator', expires: 1000 }
+  t.match(guard.admit(from(ana), 'operator'), { ...ana, address: '192.0.2.7', client: 'certificate of ana' })
+  const refused = (request: Asking, needed: NeededRole, code: string) =>
+    t.throws(() => guard.admit(request, needed), { code }, `${needed}: ${code}`)
+  refused(from(ana), 'admin', 'forbidden')
+  refused(from({ ...ana, role: 'nobody' }), 'viewer', 'forbidden')
+  refused(from(ana, { authorization: 'Bearer x' }), 'viewer', 'unauthorized')
+  refused(from(), 'viewer', 'unauthorized')
+  refused({ ...from(ana), url: '/v1/requests/stop' }, 'viewer', 'forbidden')
+  clock.now = 1000
+  refused(from(ana), 'viewer', 'unauthorized')
 })
