@@ -60,7 +60,7 @@ async function startReplicas(t: Test, flags: Record<string, string> = {}, first 
         replication: {
           connect: async () => ({ ...world.connect(name, dead.signal), files, close: async () => {} }),
           // Long enough for three controllers in one busy process.
-          leaseMs: 3000,
+          leaseMs: 10_000,
           url: `http://127.0.0.1:${port}`,
           ended: why => ended.push(why)
         }

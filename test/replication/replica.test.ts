@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
+import type { ReplicaStatus } from '../../schemas/replication.js'
 import { Superseded, type Replication } from '../../src/replication/log.js'
 import { Replica } from '../../src/replication/replica.js'
 import { Store } from '../../src/store/store.js'
@@ -215,4 +216,32 @@ await t.test('how far a follower lags is told by the lease', async t => {
   t.ok(replica.lagMs >= 9000, `${replica.lagMs} ms while it lacks what the leader has`)
   await clock.pass(leaseMs + 1000)
   t.equal(replica.leader, undefined, 'a leader that is silent is none')
+})
+
+await t.test('a replica of another log is no hindrance, and no help', async t => {
+  const foreign = (name: string): ReplicaStatus => ({
+    ...{
+      name,
+      role: 'follower',
+      url: 'http://b',
+      version: '1',
+      schema: 1,
+      log: 'another',
+      term: 9,
+      place: 97,
+      frame: 'f'
+    }
+  })
+  const own = (name: string): ReplicaStatus => ({ ...foreign(name), log: 'simulated', term: 0, place: 0, frame: '' })
+  let answers = [foreign('b'), foreign('c')]
+  const { clock, replica, said } = start(t, (ends, { names }) => {
+    ;(names as string[]).push('b', 'c')
+    return { peers: { ...ends.peers, ask: async () => answers } }
+  })
+  await clock.pass(20_000)
+  t.same(said, [])
+  t.equal(replica.status.obstacle, 'only 1 of 3 replicas answer, and 2 must')
+  answers = [own('b'), foreign('c')]
+  await clock.pass(20_000)
+  t.same(said, ['leads in 1'])
 })
