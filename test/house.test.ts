@@ -57,7 +57,10 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/replication': { value: [...ground, 'src/store'] },
   'src/requests': { value: [...ground, 'src/events'], type: ['src/store'] },
   routes: { value: ['schemas', 'src/errors.ts', 'src/events', 'src/formats'], type: ['src/controller', 'src/server'] },
-  'src/server': { value: [...ground, ...leaves, 'src/requests', 'src/security', 'routes'], type: ['src/controller', 'src/replication'] },
+  'src/server': {
+    value: [...ground, ...leaves, 'src/requests', 'src/security', 'routes'],
+    type: ['src/controller', 'src/replication']
+  },
   // It puts the controller together.
   'src/controller/main.ts': { value: ['schemas', 'src'] },
   'src/controller/own-agent.ts': { value: ground, type: ['src/agent', 'src/controller'] },
