@@ -74,12 +74,16 @@ export async function startController(
   )
   const [line] = await Promise.race([once(createInterface(host.stdout!), 'line'), once(host, 'exit')])
   if (typeof line !== 'string') throw new Error('the controller did not start')
-  const pid = childrenOf(host.pid!)[0]!
+  // Another one once it was started again.
+  const pidNow = () => childrenOf(host.pid!)[0]!
+  const pid = pidNow()
   return {
     url: `http://127.0.0.1:${port}`,
     port,
     agentPort,
-    pid,
+    get pid() {
+      return pidNow()
+    },
     directory,
     cpu: () => cpuOf(pid),
     resident: () => residentOf(pid),

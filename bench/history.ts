@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { EventLog, type StoredEvent } from '../src/store/events.js'
-import { Store } from '../src/store/store.js'
+import { Store, type ReplicaOptions } from '../src/store/store.js'
 
 /** Flags of a controller that drops nothing. */
 export const keepsAll = {
@@ -10,8 +10,8 @@ export const keepsAll = {
 }
 
 /** Everything in the log that a controller has left, in order. */
-export function* eventsIn(directory: string): Generator<StoredEvent> {
-  const store = new Store(join(directory, 'controller.sqlite'))
+export function* eventsIn(directory: string, options: ReplicaOptions = {}): Generator<StoredEvent> {
+  const store = new Store(join(directory, 'controller.sqlite'), undefined, undefined, options)
   try {
     const log = new EventLog(store)
     let seq = 0

@@ -30,7 +30,8 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   console: () => import('./console.js'),
   bundles: () => import('./bundles.js'),
   groups: () => import('./groups.js'),
-  rollout: () => import('./rollout.js')
+  rollout: () => import('./rollout.js'),
+  replicated: () => import('./replicated.js')
 }
 
 const {

@@ -16,6 +16,9 @@ const config = {
   ]
 }
 
+/** Staging, as it is asked for. */
+export const stagingJob = { path: `/v1/requests/${type}`, body: JSON.stringify({ config }) }
+
 /**
  * A POST until its 202. Staging is what is asked for: it changes something, so that it is on the disk before, and
  * nobody else
@@ -24,7 +27,7 @@ const config = {
 export const bench: Bench = async function* ({ quick, say }) {
   const rounds = quick ? 1 : 5
   const ms = quick ? 300 : 3000
-  const job = { path: `/v1/requests/${type}`, body: JSON.stringify({ config }), connections: 64 }
+  const job = { ...stagingJob, connections: 64 }
   const controller = await startController(keepsAll)
   const load = startOurs(1, './loads/posts.js')
   const bare = startOurs(0, './baselines/posts.js')
@@ -95,7 +98,7 @@ export const bench: Bench = async function* ({ quick, say }) {
 }
 
 /** Throws unless each request is in the log with one request event, and then one response. */
-function check(reqids: readonly string[], events: Iterable<{ type: string; reqid: string | null }>): void {
+export function check(reqids: readonly string[], events: Iterable<{ type: string; reqid: string | null }>): void {
   const told = new Map<string, string>()
   for (const { type, reqid } of events) if (reqid !== null) told.set(reqid, `${told.get(reqid) ?? ''} ${type}`)
   if (new Set(reqids).size !== reqids.length) throw new Error('an ID was given twice')

@@ -21,6 +21,11 @@ export function start(
   return spawn(file!, rest, { stdio, env })
 }
 
+/** Has a process that runs go on on a core. */
+export function pin(pid: number, core: Core): void {
+  if (canPin) spawnSync('taskset', ['-a', '-p', '-c', String(core), String(pid)])
+}
+
 /** A compiled program of this folder, with a channel over which it is told and tells. */
 export function startOurs(
   core: Core,

@@ -81,7 +81,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   console: { value: ['console', 'src/client'] },
   scripts: { value: ['src'] },
   demo: { value: [] },
-  bench: { value: ['schemas', 'src'] }
+  bench: { value: ['schemas', 'src', 'test/support'] }
 }
 
 const roomOf = (file: string) => Object.keys(picture).find(room => file === room || file.startsWith(`${room}/`))

@@ -58,7 +58,7 @@ process.once('exit', () => {
 
 /** Starts servers on loopback, which end with the test. */
 export async function startNats(
-  t: Test,
+  t: Pick<Test, 'teardown'>,
   { count = 1, extra = '', syncInterval = 'always' }: NatsOptions = {}
 ): Promise<Nats> {
   const directory = mkdtempSync(join(tmpdir(), 'zeek-cluster-nats-'))
