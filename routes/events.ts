@@ -1,7 +1,7 @@
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { ClusterEvent, domainEventTypes, EventList } from '../schemas/events.js'
+import { ClusterEvent, domainEventTypes, EventList, type ControlEvent } from '../schemas/events.js'
 import { Name, Ref, RequestId } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'
 import type { Controller } from '../src/controller/controller.js'
@@ -41,10 +41,24 @@ const pageMost = { lookedThrough: 5_000, bytes: 1_048_576 }
 
 const isTerminal = ({ type }: { type: string }) => type.endsWith('_response') || type === 'request_expired'
 
+/** Returns the state as events, of the controller that leads. */
+export type TakeSnapshot = (request: FastifyRequest) => Promise<readonly ControlEvent[]>
+
+/** Where controllers that follow get it. */
+export const snapshotPath = '/events/snapshot'
+
+/** Where a stream goes on after a snapshot. */
+const cursorIn = (snapshot: readonly ControlEvent[]) => (snapshot.at(-1) as { cursor: string }).cursor
+
 export const eventRoutes: FastifyPluginAsyncTypebox<{
   controller: Controller
   access: Pick<Access, 'limits'>
-}> = async (app, { controller, access }) => {
+  snapshot: TakeSnapshot
+}> = async (app, { controller, access, snapshot: takeSnapshot }) => {
+  app.get(snapshotPath, { config: { isOfLeader: true }, schema: { hide: true, ...needs('viewer') } }, async () =>
+    controller.snapshot()
+  )
+
   const query = Type.Object(
     {
       ...filters,
@@ -87,7 +101,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
         ...fields
       } = request.query
       const start = controller.hub.startAt(request.headers['last-event-id'] ?? lastEventId ?? from ?? 'latest')
-      // The snapshot is taken in the tick in which the stream starts, so that it holds no later event.
+      const opening = withSnapshot === true ? await takeSnapshot(request) : undefined
       streamTo(
         request,
         reply,
@@ -95,8 +109,9 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
         {
           type,
           fields: { ...fields, types: namesIn(types) },
-          ...(withSnapshot === true
-            ? { start: controller.hub.startAt('latest'), opening: controller.snapshot() }
+          // What comes after the snapshot goes on from where it was taken.
+          ...(opening
+            ? { start: { ...controller.hub.startAt(cursorIn(opening)), resumed: false }, opening }
             : { start })
         }
       )

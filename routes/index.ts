@@ -7,7 +7,7 @@ import { bundleRoutes } from './bundles.js'
 import { optionRoutes } from './options.js'
 import { conversionRoutes } from './conversions.js'
 import { intelRoutes } from './intel.js'
-import { eventRoutes } from './events.js'
+import { eventRoutes, type TakeSnapshot } from './events.js'
 import { messageRoutes } from './messages.js'
 import { monitoringRoutes } from './monitoring.js'
 import { prometheusRoutes } from './prometheus.js'
@@ -24,9 +24,10 @@ export const routes: FastifyPluginAsync<{
   metrics: Metrics
   access: Access
   closing: AbortSignal
-}> = async (app, { controller, metrics, access, closing }) => {
+  snapshot: TakeSnapshot
+}> = async (app, { controller, metrics, access, closing, snapshot }) => {
   await app.register(requestRoutes, { prefix: '/v1', controller, closing })
-  await app.register(eventRoutes, { prefix: '/v1', controller, access })
+  await app.register(eventRoutes, { prefix: '/v1', controller, access, snapshot })
   await app.register(stateRoutes, { prefix: '/v1', controller, access })
   await app.register(bundleRoutes, { prefix: '/v1', controller })
   await app.register(revisionRoutes, { prefix: '/v1', controller, access })

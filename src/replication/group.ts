@@ -125,13 +125,14 @@ export class Group {
     this.#running = this.#run(duties).catch(error => this.#options.ended(messageOf(error)))
   }
 
-  /** Resolves once this one has everything until a place of the log; after a while also when it has not. */
-  async reached(place: number): Promise<void> {
-    if (this.place >= place) return
+  /** Resolves once this one has everything until a place of the log, or after a while: with whether it has. */
+  async reached(place: number): Promise<boolean> {
+    if (this.place >= place) return true
     const late = AbortSignal.any([this.#leaving.signal, AbortSignal.timeout(reachMs)])
     while (this.place < place && !late.aborted) {
       await once(this.#progress, 'applied', { signal: late }).catch(() => {})
     }
+    return this.place >= place
   }
 
   /** Asks all how far they are. */

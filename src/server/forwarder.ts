@@ -5,16 +5,18 @@ import { PassThrough, pipeline } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Agent, buildConnector, errors, type Dispatcher } from 'undici'
+import type { Problem } from '../../schemas/api.js'
 import { AppError, messageOf } from '../errors.js'
+import { defined } from '../util.js'
 import { forwardedHeader } from './access/forwarded.js'
 
 export interface ForwarderOptions {
   /** Returns the controller that leads, as far as it is known. */
   leader: () => { name: string; url: string } | undefined
-  /** Resolves once this controller has what was written until a place of the log, or after a while. */
-  reached: (place: number) => Promise<void>
+  /** Resolves once this controller has what was written until a place of the log, or after a while; with whether it has. */
+  reached: (place: number) => Promise<boolean>
   /** Returns the header that says who has asked. */
-  sign: (request: IncomingMessage) => string
+  sign: (request: IncomingMessage, path?: string) => string
   /** Authorities (PEM) of the certificates that other controllers show; undefined for those that Node knows. */
   ca: readonly string[] | undefined
 }
@@ -27,6 +29,8 @@ const patienceMs = 1_000
 const retryMs = 50
 /** How long a connection to the leader may take, in milliseconds. */
 const connectMs = 2_000
+/** How long the leader may take to answer what it has at hand, in milliseconds. */
+const answerMs = 10_000
 /** How often is looked whether the one that was asked still leads, in milliseconds. */
 const lookMs = 500
 /** What is between two machines only (RFC 9110, 7.6.1), and what no client may say. */
@@ -94,6 +98,31 @@ export class Forwarder {
     reply.hijack()
     reply.raw.flushHeaders()
     pipeline(answer.body, reply.raw, () => {})
+  }
+
+  /**
+   * Asks the leader for something on behalf of a client, and resolves with what that answers once this controller has
+   * what it tells of. Throws what the leader refuses, `not_leader`, and `unavailable` while this one is behind.
+   */
+  async get(raw: IncomingMessage, path: string, signal: AbortSignal): Promise<unknown> {
+    const { url } = await this.#leader()
+    const { authorization, cookie } = raw.headers
+    try {
+      const answer = await this.#agent.request({
+        origin: url,
+        path,
+        method: 'GET',
+        headers: { ...defined({ authorization, cookie }), [forwardedHeader]: this.#options.sign(raw, path) },
+        headersTimeout: answerMs,
+        signal
+      })
+      const told = await answer.body.json()
+      if (answer.statusCode !== 200) throw refusalIn(told)
+      if (await this.#options.reached(Number(answer.headers[placeHeader]))) return told
+    } catch (error) {
+      throw failureOf(error, { method: 'GET' })
+    }
+    throw new AppError('unavailable', 'this controller is behind the one that leads')
   }
 
   /** Forwards what asks for a WebSocket. Throws `not_leader`; `refuse` is called with what goes wrong later. */
@@ -216,8 +245,14 @@ function unreached(error: unknown): AppError {
   return new AppError('not_leader', `the controller that leads cannot be reached: ${messageOf(error)}`)
 }
 
+/** Returns the error that the leader has answered. */
+function refusalIn(told: unknown): AppError {
+  const { code, detail } = told as Partial<Problem>
+  return new AppError(code ?? 'unavailable', detail ?? 'the controller that leads has not said why it refuses')
+}
+
 /** Returns what to say of a request that has got no answer. */
-function failureOf(error: unknown, { method }: IncomingMessage): AppError {
+function failureOf(error: unknown, { method }: Pick<IncomingMessage, 'method'>): AppError {
   if (error instanceof AppError) return error
   if (error instanceof errors.InvalidArgumentError) return new AppError('invalid_request', messageOf(error))
   // To ask again changes nothing.

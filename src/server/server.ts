@@ -11,9 +11,11 @@ import {
   type FastifySchema
 } from 'fastify'
 import type { Logger } from 'pino'
+import { snapshotPath } from '../../routes/events.js'
 import { routes } from '../../routes/index.js'
 import type { NeededRole } from '../../schemas/access.js'
 import type { Problem } from '../../schemas/api.js'
+import type { ControlEvent } from '../../schemas/events.js'
 import { checker, components } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
 import type { Hub } from '../events/hub.js'
@@ -120,7 +122,7 @@ export async function createServer({
     new Forwarder({
       leader: () => group.leader,
       reached: place => group.reached(place),
-      sign: request => access.signForwarded(request),
+      sign: (request, path) => access.signForwarded(request, path),
       ca: group.ca
     })
   const passOn = async (request: FastifyRequest, reply: FastifyReply, refuse: (error: Error) => void) => {
@@ -144,12 +146,13 @@ export async function createServer({
           ? // Only the leader knows whose it is.
             guard.admit(request.raw, 'anyone')
           : guard.admit(request.raw, roleOf(request.routeOptions), ticket)
-      guard.hold(request.principal, reply.raw)
       reply.raw.once('close', limits.open.take(request.principal))
       if (isPassedOn) {
+        // The leader ends it when the token is no longer valid, and not before it has answered who has revoked it.
         void passOn(request, reply, done)
         return
       }
+      guard.hold(request.principal, reply.raw)
       if (group && !group.leads) reply.header('zeek-replica-lag', Math.round(group.lagMs))
     } catch (error) {
       refused = error as Error
@@ -168,7 +171,6 @@ export async function createServer({
       const principal = guard.admit(request, 'viewer')
       if (forwarder && !group!.leads) {
         refuseSecondHop(request)
-        guard.hold(principal, socket)
         forwarder.upgrade(request, socket, head, refuse).catch(refuse)
         return
       }
@@ -183,7 +185,11 @@ export async function createServer({
   for (const component of components) app.addSchema(component)
   await serveDocument(app)
   await servePages(app, pages)
-  await app.register(routes, { controller, metrics, access, closing })
+  const snapshot = async ({ raw }: FastifyRequest): Promise<readonly ControlEvent[]> => {
+    if (!forwarder || group!.leads) return controller.snapshot()
+    return (await forwarder.get(raw, `/v1${snapshotPath}`, closing)) as ControlEvent[]
+  }
+  await app.register(routes, { controller, metrics, access, closing, snapshot })
   await app.ready()
   return app
 }
@@ -194,7 +200,7 @@ function isOfLeader({ method, query, routeOptions: { config } }: FastifyRequest)
     !['GET', 'HEAD'].includes(method) ||
     config.isOfLeader === true ||
     // Tickets are in the memory of who has given them.
-    ['snapshot', 'ticket'].some(name => name in (query as object))
+    'ticket' in (query as object)
   )
 }
 

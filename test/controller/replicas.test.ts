@@ -161,8 +161,6 @@ await t.test('what only the leader can do is forwarded to it, and is there then'
     t.match(await getJson(`${url}/v1/requests/${reqid}`), { reqid, state }, 'read here, at once')
     const { status, headers } = await fetch(`${url}/v1/revisions`)
     t.match([status, headers.get('zeek-replica-lag')], [200, /^\d+$/])
-    const stream = await openStream(t, `${url}/v1/events?snapshot=true`)
-    await stream.next('snapshot-end')
     const id = await pushBundle(url, [{ path: 'scripts/local.zeek', content: `global at = "${url}";` }])
     t.match(await getJson(`${url}/v1/bundles/${encodeURIComponent(id)}`), { id })
     t.equal((await fetch(`${url}/v1/requests/nonsense`, { method: 'POST' })).status, 404, 'as it was answered')
@@ -286,4 +284,22 @@ await t.test('each tells how far all are, and the leader that one is missing', a
     return health.reasons.length > 1 && health
   }, 'it is missed')
   t.match(reasons[1], { code: 'controller_missing', message: new RegExp(`^${others[0]!.name}, `) })
+})
+
+await t.test('a stream with the state is of the controller that is asked, and goes on from that state', async t => {
+  const { replicas, leader } = await startReplicas(t)
+  const first = await leader(replicas)
+  const others = replicas.filter(one => one !== first)
+  const read = async (url: string) => {
+    const stream = await openStream(t, `${url}/v1/events?snapshot=true&types=deploy_response`)
+    const { cursor } = (await stream.next('snapshot-end'))!.json
+    return { stream, cursor }
+  }
+  const own = await read(first.url)
+  const streams = [own, ...(await Promise.all(others.map(async ({ url }) => await read(url))))]
+  for (const { cursor } of streams) t.equal(cursor, own.cursor)
+  const metrics = await (await fetch(`${first.url}/metrics`)).text()
+  t.match(metrics, /^zeek_cluster_event_streams 1$/m, 'the leader has one of them')
+  const { reqid } = await others[0]!.ask('deploy')
+  for (const { stream } of streams) t.equal((await stream.next('deploy_response'))!.json.reqid, reqid)
 })

@@ -17,7 +17,8 @@ import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { fastify } from 'fastify'
 import t, { type Test } from 'tap'
-import { Forwarder, type ForwarderOptions } from '../../src/server/forwarder.js'
+import { forwardedHeader } from '../../src/server/access/forwarded.js'
+import { Forwarder, placeHeader, type ForwarderOptions } from '../../src/server/forwarder.js'
 import { headersOf, problemOf } from '../../src/server/problem.js'
 import { takeUpgrades } from '../../src/server/upgrade.js'
 import { createAuthority } from '../support/certificates.js'
@@ -52,7 +53,7 @@ const startLeader = async (t: Test, handler: Handler) => await listen(t, createS
 
 /** One that does not lead, and forwards all that it is asked. */
 async function startFollower(t: Test, options: Partial<ForwarderOptions> & Pick<ForwarderOptions, 'leader'>) {
-  const forwarder = new Forwarder({ reached: async () => {}, sign: () => 'signed', ca: undefined, ...options })
+  const forwarder = new Forwarder({ reached: async () => true, sign: () => 'signed', ca: undefined, ...options })
   const app = fastify()
   const forwarded: Promise<void>[] = []
   const sockets: Socket[] = []
@@ -209,6 +210,7 @@ await t.test('an answer is as the leader has given it', async t => {
     leader: () => leader,
     reached: async place => {
       places.push(place)
+      return true
     }
   })
   const { request, answer } = begin(url, post)
@@ -378,6 +380,7 @@ await t.test('a leader that dies while its place is waited for ends the connecti
       const socket = await dead.come
       socket.resetAndDestroy()
       await once(socket, 'close')
+      return true
     }
   })
   const { request, answer } = begin(url, post)
@@ -562,3 +565,44 @@ await t.test('a WebSocket goes to the leader, whatever host its target names', a
   t.same(targets, asked, 'as it was signed')
   t.equal(strange, 0)
 })
+
+await t.test(
+  'what is asked on behalf of a client is told once it is here, and refused as the leader refuses it',
+  async t => {
+    const asked: (string | undefined)[][] = []
+    const leader = await startLeader(t, (request, response) => {
+      const { url, headers } = request
+      asked.push([url, headers.authorization, headers.cookie, headers[forwardedHeader] as string, headers.accept])
+      if (url === '/refused') response.statusCode = 403
+      response.setHeader('content-type', 'application/json')
+      if (url !== '/refused') response.setHeader(placeHeader, '7')
+      response.end(url === '/refused' ? '{"code":"forbidden","detail":"no"}' : '[1]')
+    })
+    let isHere = true
+    const places: number[] = []
+    const forwarder = new Forwarder({
+      leader: () => ({ name: 'a', url: leader.url }),
+      reached: async place => {
+        places.push(place)
+        return isHere
+      },
+      sign: (_request, path) => `signed for ${path}`,
+      ca: undefined
+    })
+    t.teardown(() => forwarder.close())
+    const raw = {
+      headers: { authorization: 'Bearer a', accept: 'text/event-stream' },
+      url: '/stream'
+    } as IncomingMessage
+    const get = async (path: string) => await forwarder.get(raw, path, new AbortController().signal)
+    t.same(await get('/told'), [1])
+    t.same(asked, [['/told', 'Bearer a', undefined, 'signed for /told', undefined]])
+    await t.rejects(get('/refused'), { code: 'forbidden', message: 'no' })
+    isHere = false
+    await t.rejects(get('/told'), { code: 'unavailable', message: /is behind/ })
+    t.same(places, [7, 7])
+    leader.server.closeAllConnections()
+    leader.server.close()
+    await t.rejects(get('/told'), { code: 'not_leader' })
+  }
+)

@@ -28,8 +28,11 @@ export interface Access {
   guard: Guard
   tokens: Tokens
   audit: Audit
-  /** Returns the header with which a request is forwarded to the controller that leads: it says who has asked. */
-  signForwarded(request: IncomingMessage): string
+  /**
+   * Returns the header with which a request, or what it needs of another path, is asked of the controller that leads: it
+   * says who has asked.
+   */
+  signForwarded(request: IncomingMessage, path?: string): string
   /**
    * Opens a link to an agent that is dialled: over TLS if the controller has certificates, and then only to the agent
    * of that name.
@@ -120,9 +123,12 @@ export function createAccess({ settings, store, audit, write, onChange, now, age
     guard,
     tokens,
     audit,
-    signForwarded: request => {
+    signForwarded: (request, path = request.url!) => {
       const bearer = bearerOf(request)
-      return forwarded.sign(request, { address: site.addressOf(request), ...(bearer && { bearer }) })
+      return forwarded.sign(
+        { method: request.method, url: path },
+        { address: site.addressOf(request), ...(bearer && { bearer }) }
+      )
     },
     dialAgent: async (name, address, signal) => {
       if (!certificates) {

@@ -49,7 +49,7 @@ export class Forwarded {
   }
 
   /** Returns the header for a request. Throws `not_leader` while there is no secret. */
-  sign(request: Request, origin: Omit<Origin, 'at'>): string {
+  sign(request: Pick<Request, 'method' | 'url'>, origin: Omit<Origin, 'at'>): string {
     const secret = this.#secret()
     if (secret === undefined) throw new AppError('not_leader', 'no controller has led yet')
     const text = JSON.stringify({ at: this.#now(), ...origin } satisfies Origin)
@@ -86,5 +86,5 @@ export class Forwarded {
 }
 
 /** The signature is of one method and path only, as they are sent. */
-const signatureOf = (text: string, { method, url }: Request, secret: string) =>
+const signatureOf = (text: string, { method, url }: Pick<Request, 'method' | 'url'>, secret: string) =>
   createHmac('sha256', secret).update(`${text}\n${method} ${url}`).digest()
