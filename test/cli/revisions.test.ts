@@ -131,7 +131,8 @@ await t.test('what was deployed is shown, compared, and deployed again', async t
       globalThis.fetch = fetch
     })
     globalThis.fetch = async (asked, init) => {
-      if (asked instanceof Request && asked.url.includes('/revisions/7/diff')) await ask('deploy', { check: false })
+      const url = asked instanceof Request ? asked.url : String(asked)
+      if (url.includes('/revisions/7/diff')) await ask('deploy', { check: false })
       return await fetch(asked, init)
     }
     const { code, stderr } = await run('rollback 7 --no-check')

@@ -237,7 +237,7 @@ await t.test('what agents tell of their nodes is health, and goes by itself', as
   const metrics = async () =>
     (await (await fetch(`${controller.url}/metrics`)).text())
       .split('\n')
-      .filter(line => /^zeek_cluster_(node_|health_reasons.*(silent|missing|split))/.test(line))
+      .filter(line => /^zeek_cluster_(node_|health_reasons.*(silent|workers_missing|split))/.test(line))
   t.same(
     await metrics(),
     [

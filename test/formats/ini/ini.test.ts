@@ -149,7 +149,9 @@ await t.test('time grows with the length of the text, not with its square', asyn
     return process.cpuUsage().user - user
   }
   timeOf(5_000)
-  const times = [timeOf(25_000), timeOf(100_000)] as const
+  // What the compiler and the collector do is in some of them.
+  const best = (length: number) => Math.min(...[1, 2, 3].map(() => timeOf(length)))
+  const times = [best(25_000), best(100_000)] as const
   // Four times as long: with the square it would be sixteen times.
   t.ok(times[1] < 10 * times[0], `${times.join(' and ')} µs`)
 })
