@@ -106,7 +106,8 @@ export class SimulatedWorld<C extends WorldClock = WorldClock> {
         let last: Entry | undefined
         const end = until ?? Infinity
         for (let place = after + 1; !signal.aborted && place <= end;) {
-          await clock.sleep(clock.random() * 10, signal)
+          // Now and then a reader is late, so that it has not all that there is when it wants to lead.
+          await clock.sleep(clock.random() * (!world.isCalm && clock.random() < 0.02 ? 8000 : 10), signal)
           if (dead.aborted) await never
           if (signal.aborted) return
           if (place <= world.#trimmed) throw new Trimmed()
