@@ -1,14 +1,14 @@
 import { EventEmitter, once } from 'node:events'
 import { existsSync } from 'node:fs'
 import type { Logger } from 'pino'
+import type { HealthReason } from '../../schemas/operations.js'
+import type { ReplicaList, ReplicaStatus } from '../../schemas/replication.js'
 import { AppError, messageOf } from '../errors.js'
 import { defined, packageVersion } from '../util.js'
 import type { Clock } from './clock.js'
 import type { Files, Replication } from './log.js'
 import { Replica, type ReplicaOptions } from './replica.js'
 import { adopt, Snapshots } from './snapshots.js'
-import type { HealthReason } from '../../schemas/operations.js'
-import type { ReplicaList, ReplicaStatus } from '../../schemas/replication.js'
 
 export interface GroupOptions {
   /** Reaches what all controllers share. Throws an AppError: `unavailable` for what may be all right later. */
@@ -74,9 +74,8 @@ export class Group {
     const fails = new Promise<void>(resolve => (retries = resolve))
     const group = new Group(options, () => retries())
     await adopt(database)
-    const connected = group.#connecting.then(() => {})
-    await Promise.race([connected, fails])
-    if (existsSync(database)) connected.catch(error => options.ended(messageOf(error)))
+    await Promise.race([group.#connecting, fails])
+    if (existsSync(database)) group.#connecting.catch(error => options.ended(messageOf(error)))
     else {
       const snapshots = new Snapshots(await group.#connecting)
       const { place } = await snapshots.fetch(database)
@@ -103,7 +102,7 @@ export class Group {
 
   /** Until which place of the log this one has everything. */
   get place(): number {
-    return this.#replica?.status.place ?? 0
+    return this.#replica?.position.place ?? 0
   }
 
   /** Authorities (PEM) of the certificates of the other controllers; undefined for those that Node knows. */
@@ -112,7 +111,7 @@ export class Group {
   }
 
   get term(): number {
-    return this.#replica?.status.term ?? 0
+    return this.#replica?.position.term ?? 0
   }
 
   /** The files that all share; undefined while they cannot be reached. */
@@ -156,7 +155,7 @@ export class Group {
 
   /** Why this one cannot go on with the log; undefined while it can. */
   get diverged(): string | undefined {
-    return this.#replica?.status.diverged
+    return this.#replica?.diverged
   }
 
   get #names(): readonly string[] {

@@ -82,6 +82,16 @@ export class Replica {
     }
   }
 
+  /** How far this one is. */
+  get position(): Position {
+    return this.#position
+  }
+
+  /** Why it cannot go on with the log; undefined while it can. */
+  get diverged(): string | undefined {
+    return this.#diverged
+  }
+
   get status(): ReplicaStatus {
     const { name, url, version } = this.#options
     const { log, term, place, frame } = this.#position

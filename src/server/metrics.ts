@@ -68,7 +68,7 @@ export class Metrics {
   /** Registers the metrics that are read at each scrape. */
   observe({ controller, health, messages, access: { limits, certificates }, store, log, hub, group }: Observed): void {
     const registers = [this.registry]
-    // Of several controllers the one that leads knows of the cluster; the others have no values, rather than wrong ones.
+    // Of several controllers the one that leads knows of the cluster; the others have no values, not wrong ones.
     const leads = () => group?.leads ?? true
     const nodes = onceInATurn(() =>
       leads() ? controller.nodes().filter(({ mgmt_role: role }) => role === 'NODE') : []
@@ -112,9 +112,10 @@ export class Metrics {
       () => (log.oldest === undefined ? undefined : log.oldest / 1000)
     )
     gauge('store_failing', 'Whether the store cannot be written: 1 if so', () => Number(store.failure !== undefined))
-    gauge('ready', 'Whether the cluster does its work, as GET /v1/health says: 1 if so', () =>
-      leads() ? Number(healthNow()?.ready) : undefined
-    )
+    gauge('ready', 'Whether the cluster does its work, as GET /v1/health says: 1 if so', () => {
+      const now = healthNow()
+      return now && Number(now.ready)
+    })
     if (group) {
       gauge('replica_leads', 'Whether this one of several controllers leads: 1 if so', () => Number(group.leads))
       gauge('replica_term', 'Term of the leader whose last frame this controller has', () => group.term)
