@@ -85,8 +85,7 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
         ...needs('viewer'),
         tags,
         summary: 'Get how far several controllers are',
-        description:
-          'As the one that is asked knows it, and as the others answer it within a second: the only answer that is never forwarded.',
+        description: 'As the one that is asked knows of itself, and as the others answer it within a second.',
         response: { 200: json('All of them.', Ref(ReplicaList)), ...problems }
       }
     },

@@ -1169,7 +1169,7 @@ export interface paths {
         };
         /**
          * Get how far several controllers are
-         * @description As the one that is asked knows it, and as the others answer it within a second: the only answer that is never forwarded.
+         * @description As the one that is asked knows of itself, and as the others answer it within a second.
          */
         get: operations["get_replication"];
         put?: never;
