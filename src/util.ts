@@ -108,6 +108,12 @@ export function hostOf(address: string): string {
   return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
 }
 
+/** Returns whether what goes to a URL can be read on its way. */
+export function isInClear(url: string): boolean {
+  const { protocol, hostname } = new URL(url)
+  return protocol !== 'https:' && !isLoopback(hostOf(hostname))
+}
+
 /** Groups items by a key, in the order of their first appearance. */
 export function groupBy<T, K>(items: Iterable<T>, key: (item: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>()

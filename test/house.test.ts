@@ -49,6 +49,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/state-directory.ts': { value: ['src/errors.ts', 'src/permission.ts'] },
   'src/log.ts': { value: ['src/errors.ts'], type: ['schemas'] },
   ...Object.fromEntries(leaves.map(leaf => [leaf, { value: ground }])),
+  'src/bundles': { value: ground, type: ['src/replication'] },
   // The language of the links: what their ends ask of each other.
   'src/protocol': { value: ground, type: ['src/link'] },
   'src/link': { value: ground, type: ['src/security'] },

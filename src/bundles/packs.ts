@@ -3,15 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, messageOf } from '../errors.js'
-
-/** Files that several controllers share, by name. */
-export interface SharedFiles {
-  put(name: string, path: string): Promise<void>
-  /** Returns false when there is none of this name. */
-  get(name: string, path: string): Promise<boolean>
-  names(prefix: string): Promise<string[]>
-  delete(name: string): Promise<void>
-}
+import type { Files } from '../replication/log.js'
 
 /** What a pack's name begins with among the files that several controllers share. */
 const prefix = 'bundle-'
@@ -22,11 +14,13 @@ const prefix = 'bundle-'
  */
 export class Packs {
   readonly directory: string
-  #shared: () => SharedFiles | undefined
+  #shared: () => Files | undefined
   #fetching = new Map<string, Promise<void>>()
 
-  /** `shared`: returns the files of all controllers, as soon as they can be reached; undefined for one that is alone. */
-  constructor(directory: string, shared?: () => SharedFiles | undefined) {
+  /**
+   * `shared`: returns the files of all controllers, as soon as they can be reached; undefined for one that is alone.
+   */
+  constructor(directory: string, shared?: () => Files | undefined) {
     this.directory = directory
     this.#shared = shared ?? (() => undefined)
   }

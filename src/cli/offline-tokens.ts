@@ -1,9 +1,9 @@
 import { userInfo } from 'node:os'
-import { join } from 'node:path'
 import { TokenInput } from '../../schemas/tokens.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError } from '../errors.js'
 import { Tokens } from '../server/access/tokens.js'
+import { databaseIn } from '../store/database.js'
 import { EventLog } from '../store/events.js'
 import { Store } from '../store/store.js'
 import { TokenTable } from '../store/tokens.js'
@@ -40,7 +40,7 @@ export async function tokenCommand(
   stateDir: string
 ): Promise<string> {
   const [verb, ...rest] = words
-  const store = new Store(join(stateDir, 'controller.sqlite'))
+  const store = new Store(databaseIn(stateDir))
   const audit = new EventLog(store, 'audit')
   const tokens = new Tokens({
     table: new TokenTable(store),

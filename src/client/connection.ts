@@ -28,9 +28,9 @@ class Question {
 }
 
 /**
- * Returns the API of controllers, of which the one that has answered last is asked. When it has not done what was asked,
- * the next one is: always where nothing was sent, or there is no leader; where only the answer is lost, if to ask again
- * changes nothing. Nothing is sent yet.
+ * Returns the API of controllers, of which the one that has answered last is asked. When it has not done what was
+ * asked, the next one is: always where nothing was sent, or there is no leader; where only the answer is lost, if to
+ * ask again changes nothing. Nothing is sent yet.
  */
 export async function connect(target: Target): Promise<Api> {
   const { urls, token } = target

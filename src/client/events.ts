@@ -8,7 +8,9 @@ type StreamEvent = Schema['ClusterEvent'] | Schema['AuditStreamEvent']
 const controls = ['hello', 'heartbeat', 'goodbye', 'snapshot', 'snapshot-end'] as const
 /** An event of the connection, or of the state at its start. */
 export type Control = Extract<StreamEvent, { type: (typeof controls)[number] }>
-/** An event that tells of the cluster; or `reset`: what was before is not known any more, the state is to be read anew. */
+/**
+ * An event that tells of the cluster; or `reset`: what was before is not known any more, the state is to be read anew.
+ */
 export type Followed = Exclude<StreamEvent, Control>
 
 export interface FollowOptions {
@@ -38,8 +40,8 @@ const retryMaxMs = 5_000
 /**
  * Follows a stream of events over lost connections: it goes on from the last cursor, so that no event is missing and
  * none comes twice. Ends when the controller says that it is over, and with the signal. Throws a Failure when the first
- * connection fails to a controller that is not known, unless it is only silent, for what it refuses, and when it is away
- * for too long.
+ * connection fails to a controller that is not known, unless it is only silent, for what it refuses, and when it is
+ * away for too long.
  */
 export async function* follow(
   open: OpenStream,

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { isLoopback } from '../util.js'
+import { isInClear } from '../util.js'
 import { contextsFile, readContexts } from './contexts.js'
 import { exitCodes, Failure } from './failure.js'
 
@@ -28,8 +28,8 @@ export interface TargetOptions {
 export const defaultUrl = 'http://127.0.0.1:2149'
 
 /**
- * Finds the controllers to ask: named by the command line, else by the environment, else by the context. A token is sent
- * only to where it belongs: one of a context never to a URL that comes from elsewhere. Throws a Failure.
+ * Finds the controllers to ask: named by the command line, else by the environment, else by the context. A token is
+ * sent only to where it belongs: one of a context never to a URL that comes from elsewhere. Throws a Failure.
  */
 export async function findTarget(options: TargetOptions, env: NodeJS.ProcessEnv): Promise<Target> {
   const { url, context } = options
@@ -115,13 +115,7 @@ export function parseUrl(text: string): string {
 
 /** Throws when a token would be sent over a network for everyone to read. */
 export function refuseClearToken({ urls, token }: Pick<Target, 'urls' | 'token'>): void {
-  const clear = token === undefined ? undefined : urls.find(isClear)
+  const clear = token === undefined ? undefined : urls.find(isInClear)
   if (clear === undefined) return
   throw new Failure(exitCodes.usage, `the token would be sent in clear to ${clear}: use https, or an ssh tunnel`)
-}
-
-function isClear(url: string): boolean {
-  const { protocol, hostname } = new URL(url)
-  // The name of an IPv6 address in a URL has brackets.
-  return protocol !== 'https:' && !isLoopback(hostname.replace(/^\[|\]$/g, ''))
 }

@@ -13,6 +13,7 @@ import { RequestTable } from '../store/requests.js'
 import { RevisionTable } from '../store/revisions.js'
 import { feedTable } from '../store/feeds.js'
 import { runtimeOptionTable } from '../store/runtime-options.js'
+import { databaseIn } from '../store/database.js'
 import { Store } from '../store/store.js'
 import { hostPort } from '../util.js'
 import { createAccess, type Access, type OwnAgent } from '../server/access/access.js'
@@ -79,7 +80,7 @@ export async function startController({
   replication,
   now = Date.now
 }: ControllerOptions): Promise<RunningController> {
-  const path = join(settings.management_state_dir, 'controller.sqlite')
+  const path = databaseIn(settings.management_state_dir)
   const group =
     replication &&
     (await Group.enter({ ...replication, name: settings.controller_name, database: path, clock: systemClock, log }))

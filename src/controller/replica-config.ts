@@ -1,7 +1,7 @@
 import { Type, type Static, type TObject } from '@sinclair/typebox'
 import { AppError } from '../errors.js'
 import { Count, environmentName, File, Seconds } from '../settings.js'
-import { defined, hostPort, isLoopback, reachableAt } from '../util.js'
+import { defined, hostPort, isInClear, reachableAt } from '../util.js'
 
 /** The settings of a controller that is one of several. */
 export const replicationSettings = {
@@ -108,8 +108,7 @@ export function replicaConfigOf(settings: Settings): ReplicaConfig | undefined {
 
 /** Returns a URL. Throws when what is forwarded there could be read on its way. */
 function secure(url: string): string {
-  const { protocol, hostname } = new URL(url)
-  if (protocol === 'https:' || isLoopback(hostname.replace(/^\[|\]$/g, ''))) return url
+  if (!isInClear(url)) return url
   throw new AppError('invalid_request', `ZEEK_CONTROLLER_URL is ${url}: tokens could be read on their way; use https`)
 }
 

@@ -5,9 +5,10 @@ import type { Logger } from 'pino'
 import { Packs } from '../bundles/packs.js'
 import { AppError } from '../errors.js'
 import { BundleTable } from '../store/bundles.js'
-import { openDatabase, type Database } from '../store/database.js'
+import { databaseIn, openDatabase, type Database } from '../store/database.js'
 import { EventLog, forgetEpochs } from '../store/events.js'
 import { lockDirectory } from '../store/lock.js'
+import { markOf } from '../store/mark.js'
 import { forgetPosition, ReplicaDatabase, type Position } from '../store/replica.js'
 import { Store } from '../store/store.js'
 import type { ReplicaConfig } from './replica-config.js'
@@ -22,11 +23,6 @@ export interface Site {
 
 /** How long another process may keep the database locked, in milliseconds. */
 const lockMs = 5_000
-
-/** What says how far the logs of a single controller are: several ask each other. */
-const markOf = (database: string) => `${database}.mark`
-
-const databaseIn = ({ stateDirectory }: Site) => join(stateDirectory, 'controller.sqlite')
 
 /**
  * Makes this controller's database, or an empty one, the first of several: makes their log, and puts a snapshot there
@@ -46,7 +42,7 @@ export async function initialize(
     )
   }
   return await alone(site, async () => {
-    const path = databaseIn(site)
+    const path = databaseIn(site.stateDirectory)
     const options = { ...nats, self, log: site.log }
     if (replaces) {
       await deleteReplicationLog(options)
@@ -62,6 +58,7 @@ export async function initialize(
         change(path, db => new ReplicaDatabase(db).move({ log, place: 0, frame: '', term, leader: '' }))
         await shareBundles(site, new Packs(join(site.stateDirectory, 'bundles'), () => replication.files))
         const position = await new Snapshots(replication).take(path)
+        // Several ask each other how far their logs are.
         await rm(markOf(path), { force: true })
         return position
       } finally {
@@ -80,8 +77,8 @@ export async function rebuild(site: Site, { self, nats }: Pick<ReplicaConfig, 's
   return await alone(site, async () => {
     const replication = await connectReplication({ ...nats, self, log: site.log })
     try {
-      const position = await new Snapshots(replication).fetch(databaseIn(site))
-      await adopt(databaseIn(site))
+      const position = await new Snapshots(replication).fetch(databaseIn(site.stateDirectory))
+      await adopt(databaseIn(site.stateDirectory))
       return position
     } finally {
       await replication.close()
@@ -95,7 +92,7 @@ export async function rebuild(site: Site, { self, nats }: Pick<ReplicaConfig, 's
  */
 export async function leave(site: Site): Promise<void> {
   await alone(site, async () => {
-    if (!forget(databaseIn(site))) throw new AppError('conflict', 'this controller is none of several')
+    if (!forget(databaseIn(site.stateDirectory))) throw new AppError('conflict', 'this controller is none of several')
   })
 }
 
@@ -147,7 +144,7 @@ function change<T>(path: string, work: (db: Database) => T): T {
 
 /** Gives the contents of all bundles to all. */
 async function shareBundles(site: Site, packs: Packs): Promise<void> {
-  const store = new Store(databaseIn(site), undefined, undefined, { isReplica: true })
+  const store = new Store(databaseIn(site.stateDirectory), undefined, undefined, { isReplica: true })
   try {
     for (const pack of new BundleTable(store).packs()) {
       if (existsSync(join(packs.directory, pack))) await packs.share(pack)

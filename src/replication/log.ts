@@ -1,6 +1,6 @@
 /**
  * What replication needs of the system that keeps the log: frames in one order, a lease, words between replicas, and
- * files. `jetstream.ts` has it of NATS JetStream, `memory-log.ts` in memory, for tests.
+ * files. `jetstream.ts` has it of NATS JetStream.
  */
 
 import type { ReplicaStatus } from '../../schemas/replication.js'

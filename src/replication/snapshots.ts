@@ -3,6 +3,7 @@ import { rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Logger } from 'pino'
 import type { Position } from '../store/replica.js'
+import { markOf } from '../store/mark.js'
 import { readSnapshot, writeSnapshot } from '../store/snapshot.js'
 import { AppError, messageOf } from '../errors.js'
 import { syncDirectory } from '../util.js'
@@ -34,7 +35,7 @@ export async function adopt(database: string): Promise<boolean> {
   const next = nextOf(database)
   if (!existsSync(next)) return false
   // Once begun it is done at the next start at the latest: the snapshot goes last.
-  for (const end of ['', '-wal', '-shm', '.mark']) await rm(database + end, { force: true })
+  for (const file of [database, `${database}-wal`, `${database}-shm`, markOf(database)]) await rm(file, { force: true })
   await rename(next, database)
   await syncDirectory(dirname(database))
   return true

@@ -7,13 +7,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Agent, buildConnector, errors, type Dispatcher } from 'undici'
 import type { Problem } from '../../schemas/api.js'
 import { AppError, messageOf } from '../errors.js'
-import { defined } from '../util.js'
+import { defined, hostOf } from '../util.js'
 import { forwardedHeader } from './access/forwarded.js'
 
 export interface ForwarderOptions {
   /** Returns the controller that leads, as far as it is known. */
   leader: () => { name: string; url: string } | undefined
-  /** Resolves once this controller has what was written until a place of the log, or after a while; with whether it has. */
+  /** Resolves once this controller has everything until a place of the log, or after a while: with whether it has. */
   reached: (place: number) => Promise<boolean>
   /** Returns the header that says who has asked. */
   sign: (request: IncomingMessage, path?: string) => string
@@ -136,7 +136,7 @@ export class Forwarder {
     if (socket.destroyed) return
     const { ca } = this.#options
     const { protocol, hostname, port } = new URL(url)
-    const host = hostname.replace(/^\[|\]$/g, '')
+    const host = hostOf(hostname)
     const target = {
       host,
       port,

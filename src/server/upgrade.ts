@@ -9,8 +9,8 @@ const ignore = () => {}
 
 /**
  * Hands connections that ask for a WebSocket to `accept`, which may throw an AppError to refuse them, or do so later by
- * the function that it gets. Upgrades to other
- * protocols (Java's client sends "Upgrade: h2c" by itself) are ignored, as HTTP allows.
+ * the function that it gets. Upgrades to other protocols (Java's client sends "Upgrade: h2c" by itself) are ignored, as
+ * HTTP allows.
  */
 export function takeUpgrades(
   server: Server,

@@ -1,5 +1,5 @@
 import { chmodSync, mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from '@photostructure/sqlite'
 import { AppError, messageOf } from '../errors.js'
 import { obstacleTo } from '../permission.js'
@@ -8,6 +8,9 @@ import { migrations } from './migrations.js'
 
 export type Row = Record<string, unknown>
 export type Database = InstanceType<typeof DatabaseSync>
+
+/** Returns the path of a controller's database. */
+export const databaseIn = (stateDirectory: string): string => join(stateDirectory, 'controller.sqlite')
 
 /**
  * Opens a database, checks it and migrates it to the current version; waits up to `lockMs` milliseconds for another

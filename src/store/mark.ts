@@ -14,6 +14,9 @@ export interface LogPosition {
 const logs = ['events', 'audit'] as const
 const lineLength = 64
 
+/** Returns the path of a database's mark. */
+export const markOf = (database: string): string => `${database}.mark`
+
 /**
  * The positions of a database's logs, in a file beside it: what is committed is recorded here before anyone learns of
  * it, and never before it is committed. So a database that is behind its mark is an older one, a restored backup.

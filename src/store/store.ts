@@ -3,7 +3,7 @@ import { AppError, messageOf } from '../errors.js'
 import { openDatabase, openReader, type Database, type Row } from './database.js'
 import { faultIn, StoreFault } from './fault.js'
 import { DatabaseFile } from './file.js'
-import { Mark } from './mark.js'
+import { Mark, markOf } from './mark.js'
 import { positionIn, ReplicaDatabase, type Changes, type Position } from './replica.js'
 
 export type { Row } from './database.js'
@@ -138,7 +138,7 @@ export class Store {
     this.#reading = this.#reader = isReplica ? openReader(path) : this.#db
     if (path !== ':memory:') this.#file = new DatabaseFile(path)
     // What a replica has lost it gets again from the others.
-    if (path !== ':memory:' && !isReplica) this.mark = Mark.open(`${path}.mark`)
+    if (path !== ':memory:' && !isReplica) this.mark = Mark.open(markOf(path))
     this.#prober = setInterval(() => this.#probe(), probeMs).unref()
   }
 

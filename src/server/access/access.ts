@@ -29,8 +29,8 @@ export interface Access {
   tokens: Tokens
   audit: Audit
   /**
-   * Returns the header with which a request, or what it needs of another path, is asked of the controller that leads: it
-   * says who has asked.
+   * Returns the header with which a request, or what it needs of another path, is asked of the controller that leads:
+   * it says who has asked.
    */
   signForwarded(request: IncomingMessage, path?: string): string
   /**
