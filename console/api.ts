@@ -1,5 +1,6 @@
 import createClient from 'openapi-fetch'
 import { exitCodes, Failure } from '../src/client/failure.js'
+import { Freshness } from '../src/client/freshness.js'
 import type { paths } from '../src/client/openapi.js'
 import type { Schema } from './model/types.js'
 
@@ -22,11 +23,14 @@ export class Refusal extends Failure {
  * Refusal what the controller says, as an Error when it was not reached.
  */
 export function createApi(baseUrl: string) {
+  const freshness = new Freshness()
   return createClient<paths>({
     baseUrl: baseUrl.replace(/\/$/, ''),
     credentials: 'same-origin',
     fetch: async request => {
+      freshness.ask(request.headers)
       const response = await send(request)
+      freshness.note(response.headers)
       // A cluster that is not ready is an answer.
       if (response.ok || (response.status === 503 && new URL(request.url).pathname.endsWith('/v1/health'))) {
         return response

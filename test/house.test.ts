@@ -18,6 +18,7 @@ const ground = [
   'src/allowance.ts',
   'src/authority.ts',
   'src/cpu-list.ts',
+  'src/log-place.ts',
   'src/quota.ts',
   'src/sharing.ts',
   'src/settings.ts'
@@ -42,6 +43,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/allowance.ts': { value: [] },
   'src/authority.ts': { value: ['src/errors.ts'] },
   'src/cpu-list.ts': { value: ['schemas'] },
+  'src/log-place.ts': { value: [] },
   'src/addresses.ts': { value: ['src/util.ts'], type: ['schemas'] },
   'src/quota.ts': { value: ['schemas', 'src/errors.ts'] },
   'src/sharing.ts': { value: ['src/util.ts'], type: ['schemas'] },
@@ -70,7 +72,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/host.ts': { value: ['schemas', 'src'] },
   // What speaks with a controller knows nothing of one: it is what any client could be.
   'src/terminal': { value: [] },
-  'src/client': { value: ['src/util.ts'] },
+  'src/client': { value: ['src/util.ts', 'src/log-place.ts'] },
   'src/cli': { value: ['schemas', 'src'] },
   'src/main.ts': { value: ['src/cli', 'src/errors.ts', 'src/util.ts'] },
   // The console is a client in a browser, and what it decides needs none.

@@ -1,6 +1,7 @@
 import { counted } from '../model/format.js'
 import { odditiesOf, versionsOf } from '../model/hosts.js'
 import { HostCard } from '../hosts/card.js'
+import { Controllers } from '../hosts/controllers.js'
 import { RefreshLine } from '../hosts/refresh-line.js'
 import { useHosts, useHostStats } from '../hosts/stats.js'
 import { Page } from '../parts/page.js'
@@ -25,6 +26,7 @@ export function Hosts() {
         </p>
         <RefreshLine {...how} />
       </div>
+      <Controllers />
       {hosts.length === 0 ? (
         <section aria-label="Hosts">
           <p>

@@ -3,6 +3,7 @@ import createClient, { type Client } from 'openapi-fetch'
 import type { components, paths } from './openapi.js'
 import type { Failure } from './failure.js'
 import { failureOfAll, failureOfAnswer, failureOfNetwork, isLost, isUndone, isUnreached } from './remedies.js'
+import { Freshness } from './freshness.js'
 import type { Target } from './target.js'
 
 export type Schema = components['schemas']
@@ -38,9 +39,11 @@ export async function connect(target: Target): Promise<Api> {
   /** Which URL is asked first: the one that has answered last. */
   let preferred = 0
   let isKnown = false
+  const freshness = new Freshness()
 
   const askOne = async ({ path, init }: Question, index: number): Promise<Response> => {
     const url = urls[index]!
+    freshness.ask(init.headers)
     let response: Response
     try {
       response = await send(`${url}${path}`, init)
@@ -52,6 +55,7 @@ export async function connect(target: Target): Promise<Api> {
     }
     preferred = index
     isKnown = true
+    freshness.note(response.headers)
     if (isExpected(path, response)) return response
     throw await failureOfAnswer(response, { url, urls, hasToken: token !== undefined })
   }

@@ -151,7 +151,7 @@ export async function startController({
     usedBy: id => cluster.usersOf(id)
   })
   const fleet = new Fleet({
-    ...(group && { leadership: () => ({ leads: group.leads, term: group.term }) }),
+    ...(group && { leadership: () => ({ leads: group.leads, term: group.position.term }) }),
     controllerName: settings.controller_name,
     heartbeatMs: settings.management_heartbeat * 1000,
     retryMaxMs: settings.management_retry_max * 1000,

@@ -8,6 +8,7 @@ import { defined, packageVersion } from '../util.js'
 import type { Clock } from './clock.js'
 import type { Files, Replication } from './log.js'
 import { Replica, type ReplicaOptions } from './replica.js'
+import { isAt, type LogPlace } from '../log-place.js'
 import { adopt, Snapshots } from './snapshots.js'
 
 export interface GroupOptions {
@@ -100,18 +101,14 @@ export class Group {
     return this.#replica?.lagMs ?? performance.now()
   }
 
-  /** Until which place of the log this one has everything. */
-  get place(): number {
-    return this.#replica?.position.place ?? 0
+  /** Until where in the log this one has everything. */
+  get position(): LogPlace {
+    return this.#replica?.position ?? { term: 0, place: 0 }
   }
 
   /** Authorities (PEM) of the certificates of the other controllers; undefined for those that Node knows. */
   get ca(): readonly string[] | undefined {
     return this.#options.ca
-  }
-
-  get term(): number {
-    return this.#replica?.position.term ?? 0
   }
 
   /** The files that all share; undefined while they cannot be reached. */
@@ -125,13 +122,13 @@ export class Group {
   }
 
   /** Resolves once this one has everything until a place of the log, or after a while: with whether it has. */
-  async reached(place: number): Promise<boolean> {
-    if (this.place >= place) return true
+  async reached(place: LogPlace): Promise<boolean> {
+    if (isAt(this.position, place)) return true
     const late = AbortSignal.any([this.#leaving.signal, AbortSignal.timeout(reachMs)])
-    while (this.place < place && !late.aborted) {
+    while (!isAt(this.position, place) && !late.aborted) {
       await once(this.#progress, 'applied', { signal: late }).catch(() => {})
     }
-    return this.place >= place
+    return isAt(this.position, place)
   }
 
   /** Asks all how far they are. */

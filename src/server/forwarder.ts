@@ -7,6 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Agent, buildConnector, errors, type Dispatcher } from 'undici'
 import type { Problem } from '../../schemas/api.js'
 import { AppError, messageOf } from '../errors.js'
+import { parsePlace, placeHeader, type LogPlace } from '../log-place.js'
 import { defined, hostOf } from '../util.js'
 import { forwardedHeader } from './access/forwarded.js'
 
@@ -14,15 +15,12 @@ export interface ForwarderOptions {
   /** Returns the controller that leads, as far as it is known. */
   leader: () => { name: string; url: string } | undefined
   /** Resolves once this controller has everything until a place of the log, or after a while: with whether it has. */
-  reached: (place: number) => Promise<boolean>
+  reached: (place: LogPlace) => Promise<boolean>
   /** Returns the header that says who has asked. */
   sign: (request: IncomingMessage, path?: string) => string
   /** Authorities (PEM) of the certificates that other controllers show; undefined for those that Node knows. */
   ca: readonly string[] | undefined
 }
-
-/** The header of an answer that says until which place of the log it tells. */
-export const placeHeader = 'zeek-log-place'
 
 /** How long is waited for one that leads, and how often is looked, in milliseconds. */
 const patienceMs = 1_000
@@ -36,7 +34,7 @@ const lookMs = 500
 /** What is between two machines only (RFC 9110, 7.6.1), and what no client may say. */
 const ownHeaders = new Set([
   ...['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect'],
-  ...[forwardedHeader, placeHeader]
+  forwardedHeader
 ])
 
 /**
@@ -90,11 +88,10 @@ export class Forwarder {
       throw failureOf(error, raw)
     }
     answer.body.once('close', forget)
-    const { [placeHeader]: place, ...headers } = answer.headers
     // Whoever writes here, and reads here then, finds what was written.
-    if (place !== undefined) await this.#options.reached(Number(place))
+    await this.#reached(answer.headers)
     // From here on, what goes wrong ends the connection.
-    reply.raw.writeHead(answer.statusCode, passedOn(headers))
+    reply.raw.writeHead(answer.statusCode, passedOn(answer.headers))
     reply.hijack()
     reply.raw.flushHeaders()
     pipeline(answer.body, reply.raw, () => {})
@@ -118,7 +115,7 @@ export class Forwarder {
       })
       const told = await answer.body.json()
       if (answer.statusCode !== 200) throw refusalIn(told)
-      if (await this.#options.reached(Number(answer.headers[placeHeader]))) return told
+      if (await this.#reached(answer.headers)) return told
     } catch (error) {
       throw failureOf(error, { method: 'GET' })
     }
@@ -187,6 +184,12 @@ export class Forwarder {
   async close(): Promise<void> {
     for (const socket of this.#upgraded) socket.destroy()
     await this.#agent.destroy()
+  }
+
+  /** Resolves once this controller has what an answer of the leader tells of, or after a while: with whether it has. */
+  async #reached({ [placeHeader]: told }: IncomingHttpHeaders): Promise<boolean> {
+    const place = parsePlace(String(told))
+    return place === undefined || (await this.#options.reached(place))
   }
 
   /** Returns the controller that leads, which may be about to. */

@@ -17,7 +17,7 @@ export interface Observed {
   store: Pick<Store, 'failure'>
   log: Pick<EventLog, 'head' | 'kept' | 'oldest'>
   hub: Hub
-  group: Pick<Group, 'leads' | 'term' | 'place' | 'lagMs' | 'diverged'> | undefined
+  group: Pick<Group, 'leads' | 'position' | 'lagMs' | 'diverged'> | undefined
 }
 
 /** Returns a function that makes something once in a turn of the event loop: several metrics are made of it. */
@@ -118,8 +118,8 @@ export class Metrics {
     })
     if (group) {
       gauge('replica_leads', 'Whether this one of several controllers leads: 1 if so', () => Number(group.leads))
-      gauge('replica_term', 'Term of the leader whose last frame this controller has', () => group.term)
-      gauge('replica_place', 'Until which place of the log this controller has everything', () => group.place)
+      gauge('replica_term', 'Term of the leader whose last frame this controller has', () => group.position.term)
+      gauge('replica_place', 'Until which place of the log this controller has everything', () => group.position.place)
       gauge(
         'replica_lag_seconds',
         'How long ago this controller was known to have all that the leader had',

@@ -20,12 +20,13 @@ import { checker, components } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
 import type { Hub } from '../events/hub.js'
 import type { Group } from '../replication/group.js'
+import { formatPlace, parsePlace, placeHeader } from '../log-place.js'
 import type { Access } from './access/access.js'
 import { acceptJsonOnly } from './body.js'
 import type { Controller } from '../controller/controller.js'
 import { withoutSecrets } from '../security/token.js'
 import { forwardedHeader } from './access/forwarded.js'
-import { Forwarder, placeHeader } from './forwarder.js'
+import { Forwarder } from './forwarder.js'
 import { serveDocument } from './document.js'
 import type { Principal } from './access/guard.js'
 import type { Messages } from './messages.js'
@@ -54,7 +55,7 @@ export interface ServerOptions {
   messages: Pick<Messages, 'upgrade' | 'close'>
   access: Access
   /** How this controller is one of several; undefined for one that is alone. */
-  group: Pick<Group, 'leads' | 'leader' | 'lagMs' | 'place' | 'reached' | 'ca'> | undefined
+  group: Pick<Group, 'leads' | 'leader' | 'lagMs' | 'position' | 'reached' | 'ca'> | undefined
   bodyLimit: number
   /** Where the files of the web console and the guide are; where a build puts them, unless a test has its own. */
   pages?: string | undefined
@@ -154,6 +155,11 @@ export async function createServer({
       }
       guard.hold(request.principal, reply.raw)
       if (group && !group.leads) reply.header('zeek-replica-lag', Math.round(group.lagMs))
+      const told = request.headers[placeHeader]
+      if (group && told !== undefined) {
+        catchUp(group, String(told)).then(() => done(), done)
+        return
+      }
     } catch (error) {
       refused = error as Error
     }
@@ -161,7 +167,7 @@ export async function createServer({
   })
   if (group) {
     app.addHook<unknown>('onSend', (request, reply, payload, done) => {
-      if (request.headers[forwardedHeader] !== undefined && group.leads) reply.header(placeHeader, group.place)
+      reply.header(placeHeader, formatPlace(group.position))
       done(null, payload)
     })
   }
@@ -202,6 +208,17 @@ function isOfLeader({ method, query, routeOptions: { config } }: FastifyRequest)
     // Tickets are in the memory of who has given them.
     'ticket' in (query as object)
   )
+}
+
+/**
+ * Resolves once this controller has what a client was told by one of the others. Throws `invalid_request`, and
+ * `unavailable` when that takes too long.
+ */
+async function catchUp(group: Pick<Group, 'reached'>, told: string): Promise<void> {
+  const place = parsePlace(told)
+  if (!place) throw invalid([{ field: placeHeader, message: 'is not as an answer has it' }])
+  if (await group.reached(place)) return
+  throw new AppError('unavailable', 'this controller has not yet got what another one has told')
 }
 
 /** Throws for what another controller has forwarded already: this one has led a moment ago. */

@@ -7,10 +7,12 @@ import { openDatabase } from '../../src/store/database.js'
 import { ReplicaDatabase } from '../../src/store/replica.js'
 import { directoryFiles } from '../replication/directory-files.js'
 import { identity, SimulatedWorld } from '../replication/simulated-log.js'
+import { barriersOf, complaintsOf, inBrowser, startBrowser } from '../support/browser.js'
 import { pushBundle } from '../support/bundles.js'
 import { getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
+import type { Problem } from '../../schemas/api.js'
 import type { Replica } from '../../schemas/replication.js'
 import { freePorts } from '../support/ports.js'
 import { until } from '../support/until.js'
@@ -167,6 +169,36 @@ await t.test('what only the leader can do is forwarded to it, and is there then'
   }
 })
 
+await t.test('whoever goes from one controller to another finds there what was told', async t => {
+  const { replicas, leader, world } = await startReplicas(t)
+  const first = await leader(replicas)
+  const [other] = replicas.filter(one => one !== first)
+  world.cut.add(other!.name)
+  const id = await pushBundle(first.url, [{ path: 'scripts/local.zeek', content: 'global a = 1;' }])
+  const path = `/v1/bundles/${encodeURIComponent(id)}`
+  const place = (await fetch(`${first.url}${path}`)).headers.get('zeek-log-place')!
+  const read = async (place?: string) =>
+    await fetch(`${other!.url}${path}`, { headers: place === undefined ? {} : { 'zeek-log-place': place } })
+  t.equal((await read()).status, 404, 'it is behind')
+  const late = await read(place)
+  t.match([late.status, late.headers.get('retry-after')], [503, '5'])
+  t.match(await late.json(), { code: 'unavailable' })
+
+  const waits = read(place)
+  world.cut.clear()
+  const found = await waits
+  t.equal(found.status, 200)
+  t.equal(found.headers.get('zeek-log-place'), place)
+
+  for (const { url } of replicas) {
+    const wrong = await fetch(`${url}/v1/revisions`, { headers: { 'zeek-log-place': 'x' } })
+    t.equal(wrong.status, 400)
+    t.match(((await wrong.json()) as Problem).errors, [{ field: 'zeek-log-place' }])
+  }
+  const [term] = place.split('.').map(Number)
+  t.equal((await read(`${term! - 1}.999999`)).status, 200, 'places of a log before are no more')
+})
+
 await t.test('who asks is known to the leader: the token, the address, and nobody who only says so', async t => {
   const { replicas, leader } = await startReplicas(t, { 'controller-trusted-proxies': '127.0.0.1' })
   const first = await leader(replicas)
@@ -284,6 +316,23 @@ await t.test('each tells how far all are, and the leader that one is missing', a
     return health.reasons.length > 1 && health
   }, 'it is missed')
   t.match(reasons[1], { code: 'controller_missing', message: new RegExp(`^${others[0]!.name}, `) })
+})
+
+await t.test('the console of each shows which one leads, and which one is missing', inBrowser, async t => {
+  const { replicas, leader, world } = await startReplicas(t)
+  const first = await leader(replicas)
+  const [missing, asked] = replicas.filter(one => one !== first)
+  world.cut.add(missing!.name)
+  const browser = await startBrowser(t)
+  const page = await browser.newPage()
+  const complaints = complaintsOf(page)
+  await page.goto(`${asked!.url}/hosts`)
+  const row = (name: string) => page.getByRole('region', { name: 'How far controllers are' }).getByRole('row', { name })
+  await row(`${first.name} leader`).waitFor()
+  await row(`${asked!.name} follower`).waitFor()
+  await row(`${missing!.name} does not answer`).waitFor()
+  t.same(await barriersOf(page), [])
+  t.same(complaints, [])
 })
 
 await t.test('a stream with the state is of the controller that is asked, and goes on from that state', async t => {

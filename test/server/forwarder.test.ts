@@ -17,8 +17,9 @@ import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { fastify } from 'fastify'
 import t, { type Test } from 'tap'
+import { placeHeader, type LogPlace } from '../../src/log-place.js'
 import { forwardedHeader } from '../../src/server/access/forwarded.js'
-import { Forwarder, placeHeader, type ForwarderOptions } from '../../src/server/forwarder.js'
+import { Forwarder, type ForwarderOptions } from '../../src/server/forwarder.js'
 import { headersOf, problemOf } from '../../src/server/problem.js'
 import { takeUpgrades } from '../../src/server/upgrade.js'
 import { createAuthority } from '../support/certificates.js'
@@ -201,11 +202,11 @@ await t.test('an answer is as the leader has given it', async t => {
         'x-hop': 'only here',
         'proxy-connection': 'keep-alive',
         'zeek-forwarded': 'signed',
-        'zeek-log-place': '7'
+        'zeek-log-place': '2.7'
       })
       .end(body)
   })
-  const places: number[] = []
+  const places: LogPlace[] = []
   const { url } = await startFollower(t, {
     leader: () => leader,
     reached: async place => {
@@ -227,10 +228,10 @@ await t.test('an answer is as the leader has given it', async t => {
     'set-cookie': ['a=1; Path=/', 'b=2; Path=/'],
     location: '/v1/requests/1'
   })
-  for (const name of ['x-hop', 'proxy-connection', 'zeek-forwarded', 'zeek-log-place', 'transfer-encoding']) {
+  for (const name of ['x-hop', 'proxy-connection', 'zeek-forwarded', 'transfer-encoding']) {
     t.notOk(name in headers, name)
   }
-  t.same(places, [7])
+  t.same(places, [{ term: 2, place: 7 }])
 })
 
 await t.test('the leader gets what the client has said, and nothing that is for the next machine only', async t => {
@@ -254,7 +255,7 @@ await t.test('the leader gets what the client has said, and nothing that is for 
     'proxy-connection': 'keep-alive',
     'x-hop': 'only here',
     'zeek-forwarded': ['forged', 'twice'],
-    'zeek-log-place': '9'
+    'zeek-log-place': '2.9'
   }
   const { request, answer } = begin(`${url}/v1/requests/deploy?a=%2F..&b=%C3%A4`, { method: 'POST', headers })
   await once(request, 'continue')
@@ -272,7 +273,7 @@ await t.test('the leader gets what the client has said, and nothing that is for 
     'zeek-forwarded': 'signed'
   })
   t.equal(rawHeaders.filter(name => /^zeek-forwarded$/i.test(name)).length, 1)
-  for (const name of ['expect', 'te', 'keep-alive', 'proxy-connection', 'x-hop', 'zeek-log-place']) {
+  for (const name of ['expect', 'te', 'keep-alive', 'proxy-connection', 'x-hop']) {
     t.notOk(name in got, name)
   }
 })
@@ -371,7 +372,7 @@ await t.test('an answer that breaks off ends the connection, and never looks who
 await t.test('a leader that dies while its place is waited for ends the connection', async t => {
   const dead = signal<Socket>()
   const leader = await startLeader(t, (_request, response) => {
-    response.writeHead(202, { 'zeek-log-place': '1', 'content-length': '100' }).flushHeaders()
+    response.writeHead(202, { 'zeek-log-place': '2.1', 'content-length': '100' }).flushHeaders()
     dead.give(response.socket!)
   })
   const { url } = await startFollower(t, {
@@ -575,11 +576,11 @@ await t.test(
       asked.push([url, headers.authorization, headers.cookie, headers[forwardedHeader] as string, headers.accept])
       if (url === '/refused') response.statusCode = 403
       response.setHeader('content-type', 'application/json')
-      if (url !== '/refused') response.setHeader(placeHeader, '7')
+      if (url !== '/refused') response.setHeader(placeHeader, '2.7')
       response.end(url === '/refused' ? '{"code":"forbidden","detail":"no"}' : '[1]')
     })
     let isHere = true
-    const places: number[] = []
+    const places: LogPlace[] = []
     const forwarder = new Forwarder({
       leader: () => ({ name: 'a', url: leader.url }),
       reached: async place => {
@@ -600,7 +601,10 @@ await t.test(
     await t.rejects(get('/refused'), { code: 'forbidden', message: 'no' })
     isHere = false
     await t.rejects(get('/told'), { code: 'unavailable', message: /is behind/ })
-    t.same(places, [7, 7])
+    t.same(places, [
+      { term: 2, place: 7 },
+      { term: 2, place: 7 }
+    ])
     leader.server.closeAllConnections()
     leader.server.close()
     await t.rejects(get('/told'), { code: 'not_leader' })
