@@ -150,12 +150,15 @@ export class Replica {
   /** Applies what the leader writes until the signal aborts. */
   async #follow(signal: AbortSignal): Promise<void> {
     const { clock, leaseMs, log } = this.#options
+    let told: string | undefined
     while (!signal.aborted && this.#diverged === undefined) {
       try {
         await this.#follower.follow({ signal })
       } catch (error) {
+        const why = messageOf(error)
         if (error instanceof Diverged || error instanceof Trimmed) this.#diverge(error)
-        else log.warn(`cannot follow the leader: ${messageOf(error)}`)
+        else if (why !== told) log.warn(`cannot follow the leader: ${why}`)
+        told = why
       }
       if (!signal.aborted) await clock.sleep(leaseMs / renewals, signal)
     }
@@ -201,6 +204,7 @@ export class Replica {
   async #campaign(revision: number, signal: AbortSignal): Promise<boolean> {
     const { store, replication, leaseMs, leads, ended, log, name } = this.#options
     const { peers } = replication
+    if (store.failure !== undefined) throw new Error(store.failure)
     this.#role = 'candidate'
     const lost = new AbortController()
     const holding = AbortSignal.any([signal, lost.signal])

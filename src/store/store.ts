@@ -300,7 +300,9 @@ export class Store {
     if (fault.kind === 'locked') this.#lockedSince ??= performance.now()
     const isPatient = fault.kind === 'locked' && !this.#fault && performance.now() - this.#lockedSince! < lockMs
     if (!isPatient) this.#turn(fault)
-    const waits = (job: Job) => !isLast && (isPatient || job.insists)
+    // Of a replica that leads no longer, the next leader ends what was under way.
+    const isOver = isLast || (this.#replica !== undefined && !this.#leading)
+    const waits = (job: Job) => !isOver && (isPatient || job.insists)
     this.#jobs.unshift(...jobs.filter(waits))
     for (const job of jobs) if (!waits(job)) job.reject(fault)
     if (!isPatient) return
@@ -320,6 +322,8 @@ export class Store {
     const before = this.#fault
     this.#fault = fault
     if (fault?.message !== before?.message) this.#onChange(fault?.message)
+    // Another one may be able to write.
+    if (fault && this.#leading) this.#end(fault)
   }
 
   /**
@@ -334,11 +338,12 @@ export class Store {
     this.run('BEGIN IMMEDIATE')
     // That a transaction can begin does not mean that it can be written.
     if (this.#fault) this.#leaveMark(markBytes)
-    this.#replica?.record()
+    if (this.#leading) this.#replica!.record()
     const settle = this.#run(jobs)
     if (!settle) return false
     const transaction = { jobs, settle, began }
-    const changes = this.#replica?.take()
+    // What else a replica writes is for itself: whether its disk works.
+    const changes = this.#leading && this.#replica!.take()
     if (changes) this.#publish(changes, transaction)
     else this.#conclude(transaction)
     return true

@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import type { ReplicaStatus } from '../../schemas/replication.js'
@@ -5,6 +6,7 @@ import { Superseded, type Replication } from '../../src/replication/log.js'
 import { Replica } from '../../src/replication/replica.js'
 import { Store } from '../../src/store/store.js'
 import { directoryOf } from '../support/directory.js'
+import { until } from '../support/until.js'
 import { SimulatedWorld } from './simulated-log.js'
 import { makeDatabase } from './simulation.js'
 import { randomOf, VirtualClock } from './virtual-clock.js'
@@ -47,7 +49,7 @@ function start(t: Test, change: (ends: Ends, world: SimulatedWorld) => Partial<E
     await clock.pass(60_000)
     store.close()
   })
-  return { clock, world, replica, said, stop, ends, isOver: () => isOver }
+  return { path, store, clock, world, replica, said, stop, ends, isOver: () => isOver }
 }
 
 await t.test('a leader that stops gives the lease away, and says that it leads no longer', async t => {
@@ -65,6 +67,19 @@ await t.test('a leader that stops gives the lease away, and says that it leads n
   const lease = ends.lease.read()
   await clock.pass(1000)
   t.equal((await lease)?.holder, '')
+})
+
+await t.test('a replica whose disk fails does not try to lead, and leads once it works', async t => {
+  const { path, store, clock, world, replica, said } = start(t)
+  renameSync(path, `${path}.away`)
+  await until(() => store.failure, 'it has found out')
+  await clock.pass(20_000)
+  t.match(replica.status, { role: 'follower', obstacle: /the database file was removed/ })
+  t.equal(world.entries.length, 0)
+  renameSync(`${path}.away`, path)
+  await until(() => store.failure === undefined, 'it has found out')
+  await clock.pass(20_000)
+  t.same(said, ['leads in 1'])
 })
 
 await t.test('a replica that is to stop while it becomes the leader does not lead', async t => {

@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { DatabaseSync } from '@photostructure/sqlite'
 import t, { type Test } from 'tap'
@@ -59,6 +60,66 @@ function watch(promise: Promise<unknown>): { state: string; error?: any } {
 const turns = async () => {
   for (let n = 0; n < 20; n++) await turn()
 }
+
+/** Has a store find its disk full: its database cannot grow, until it may. */
+const fill = (store: Store) => store.run('PRAGMA max_page_count = 1')
+const makeRoom = (store: Store) => store.run('PRAGMA max_page_count = 1000000')
+const large = 'x'.repeat(100_000)
+
+await t.test('a leader whose disk is full leads no longer, and nothing waits for it', async t => {
+  const { store, published, publications, ended } = openLeading(t)
+  const before = store.write('synced', () => insert(store, 'a'))
+  ;(await published(1)).resolve(at(1))
+  await before
+  fill(store)
+  const writes = [
+    store.write('synced', () => insert(store, 'b', large)),
+    store.write('synced', () => insert(store, 'c'), { insists: true })
+  ].map(watch)
+  await until(() => ended.length > 0, 'it ends')
+  await turns()
+  t.same(ended, ['the store cannot be used: database or disk is full'])
+  t.match(writes, [
+    { state: 'rejected', error: { code: 'unavailable' } },
+    { state: 'rejected', error: { code: 'unavailable' } }
+  ])
+  t.equal(publications.length, 1)
+  t.same(names(store), ['a'])
+  await t.rejects(
+    store.write('synced', () => insert(store, 'd')),
+    { code: 'not_leader' }
+  )
+})
+
+await t.test('what a leader was publishing when a read found its disk broken is uncertain', async t => {
+  const { store, path, published, ended } = openLeading(t)
+  const write = watch(store.write('synced', () => insert(store, 'a')))
+  const { resolve } = await published(1)
+  renameSync(path, `${path}.away`)
+  t.teardown(() => renameSync(`${path}.away`, path))
+  const next = watch(store.write('synced', () => insert(store, 'b')))
+  resolve(at(1))
+  await until(() => ended.length > 0, 'it ends')
+  await turns()
+  t.match(ended, [/^the store cannot be used: the database file was removed/])
+  t.match([write.state, next.state], ['fulfilled', 'rejected'])
+  t.match(next.error, { code: 'unavailable' })
+})
+
+await t.test('a follower whose disk was full goes on once there is room', async t => {
+  const leader = openLeading(t)
+  watch(leader.store.write('synced', () => insert(leader.store, 'a', large)))
+  const { changes } = await leader.published(1)
+  const { store } = open(t)
+  fill(store)
+  t.throws(() => store.apply(changes, at(1)), { code: 'unavailable', message: /database or disk is full/ })
+  t.match(store.failure, /database or disk is full/)
+  t.equal(store.position, undefined)
+  makeRoom(store)
+  await until(() => store.failure === undefined, 'it has found out')
+  store.apply(changes, at(1))
+  t.same(names(store), ['a'])
+})
 
 await t.test('a write is neither readable nor resolved before it is published', async t => {
   const { store, path, published } = openLeading(t)
