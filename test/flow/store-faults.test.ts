@@ -9,7 +9,7 @@ import { until } from '../support/until.js'
 import { fakeAgent, idOfManager, small, stateDir } from '../controller/fake-agent.js'
 import { string } from '../../src/zeek/websocket/value.js'
 import { openClient, requestFrame, set } from '../support/zeek-websocket.js'
-import { lock, noDisk, startStoredController, type StoredController } from './stored-controller.js'
+import { fillDisk, lock, noDisk, startStoredController, type StoredController } from './stored-controller.js'
 
 const post = async (url: string, type: string, body: object = {}, wait = 0) => {
   const response = await fetch(`${url}/v1/requests/${type}`, {
@@ -18,21 +18,6 @@ const post = async (url: string, type: string, body: object = {}, wait = 0) => {
     body: JSON.stringify(body)
   })
   return { status: response.status, headers: response.headers, body: (await response.json()) as any }
-}
-
-/** Writes until there is no room left. Returns what makes room again. */
-function fillDisk(directory: string): () => void {
-  const path = join(directory, 'filler')
-  const file = openSync(path, 'w')
-  for (let size = 1_048_576; size >= 1; size /= 4) {
-    try {
-      for (;;) writeSync(file, Buffer.alloc(size))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-    }
-  }
-  closeSync(file)
-  return () => rmSync(path)
 }
 
 /** No file of the process can grow beyond what the log of its database has now. Returns what takes the limit away. */

@@ -1,5 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { getJson } from '../support/client.js'
@@ -15,15 +16,33 @@ export const noDisk =
     ? undefined
     : 'a mount namespace cannot be made here'
 
-const onDisk = [
+/** In front of a command: gives it a directory that is a disk of its own, of a size (`8m`). Others do not see it. */
+export const onDiskOf = (size: string, directory: string): readonly string[] => [
   'unshare',
   '--mount',
   '--map-root-user',
   'sh',
   '-c',
   'mount -t tmpfs -o "size=$1" none "$2" && shift 2 && exec "$@"',
-  'sh'
+  'sh',
+  size,
+  directory
 ]
+
+/** Writes until there is no room left. Returns what makes room again. */
+export function fillDisk(directory: string): () => void {
+  const path = join(directory, 'filler')
+  const file = openSync(path, 'w')
+  for (let size = 1_048_576; size >= 1; size /= 4) {
+    try {
+      for (;;) writeSync(file, Buffer.alloc(size))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+    }
+  }
+  closeSync(file)
+  return () => rmSync(path)
+}
 
 export interface StoredController {
   child: ChildProcess
@@ -61,7 +80,7 @@ export async function startStoredController(
     ...portFlags()
   }
   const [command, ...args] = [
-    ...(size === undefined ? [] : [...onDisk, size, inside]),
+    ...(size === undefined ? [] : onDiskOf(size, inside)),
     process.execPath,
     mainProgram,
     'start',

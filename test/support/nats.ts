@@ -46,6 +46,8 @@ export interface Nats {
 
 export interface NatsOptions {
   count?: 1 | 3
+  /** Where each of them runs, and what runs it there. Default: here, on loopback. */
+  places?: readonly { address: string; prefix?: readonly string[] }[]
   /** Lines for the configuration of each. */
   extra?: string
   syncInterval?: string
@@ -56,15 +58,17 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-/** Starts servers on loopback, which end with the test. */
+/** Starts servers, which end with the test. */
 export async function startNats(
   t: Pick<Test, 'teardown'>,
-  { count = 1, extra = '', syncInterval = 'always' }: NatsOptions = {}
+  { count = 1, places = [], extra = '', syncInterval = 'always' }: NatsOptions = {}
 ): Promise<Nats> {
   const directory = mkdtempSync(join(tmpdir(), 'zeek-cluster-nats-'))
   const ports = await freePorts(count * 3)
-  const routes = ports.slice(0, count).map(port => `nats://127.0.0.1:${port}`)
+  const placeOf = (index: number) => places[index] ?? { address: '127.0.0.1' }
+  const routes = ports.slice(0, count).map((port, index) => `nats://${placeOf(index).address}:${port}`)
   const servers = routes.map((_, index) => {
+    const { address, prefix = [] } = placeOf(index)
     const name = `n${index + 1}`
     const home = join(directory, name)
     mkdirSync(home)
@@ -73,14 +77,14 @@ export async function startNats(
       join(home, 'nats.conf'),
       [
         `server_name: ${name}`,
-        `listen: "127.0.0.1:${port}"`,
-        `http: "127.0.0.1:${monitorPort}"`,
+        `listen: "${address}:${port}"`,
+        `http: "${address}:${monitorPort}"`,
         `jetstream { store_dir: "${home}", sync_interval: ${syncInterval}, max_file_store: 4GB, max_memory_store: 64MB }`,
-        ...(count > 1 ? [`cluster { name: test, listen: "127.0.0.1:${route}", routes: [${routes.join(', ')}] }`] : []),
+        ...(count > 1 ? [`cluster { name: test, listen: "${address}:${route}", routes: [${routes.join(', ')}] }`] : []),
         extra
       ].join('\n')
     )
-    return createServer({ name, home, port, monitorPort })
+    return createServer({ name, home, address, prefix, port, monitorPort })
   })
   t.teardown(async () => {
     await Promise.all(servers.map(server => server.kill()))
@@ -99,17 +103,26 @@ export async function startNats(
   return nats
 }
 
-function createServer(place: { name: string; home: string; port: number; monitorPort: number }): NatsServer {
+interface ServerPlace {
+  name: string
+  home: string
+  address: string
+  prefix: readonly string[]
+  port: number
+  monitorPort: number
+}
+
+function createServer(place: ServerPlace): NatsServer {
   let child: ChildProcess | undefined
   const end = async (signal: NodeJS.Signals) => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return
     child.kill(signal)
     await once(child, 'exit')
   }
-  const monitor = `http://127.0.0.1:${place.monitorPort}`
+  const monitor = `http://${place.address}:${place.monitorPort}`
   return {
     name: place.name,
-    url: `nats://127.0.0.1:${place.port}`,
+    url: `nats://${place.address}:${place.port}`,
     monitor,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
@@ -117,7 +130,8 @@ function createServer(place: { name: string; home: string; port: number; monitor
     thaw: () => child!.kill('SIGCONT'),
     start: () => {
       const log = openSync(join(place.home, 'log'), 'a')
-      const started = spawn(binary, ['-c', join(place.home, 'nats.conf')], { stdio: ['ignore', log, log] })
+      const [command, ...args] = [...place.prefix, binary, '-c', join(place.home, 'nats.conf')]
+      const started = spawn(command!, args, { stdio: ['ignore', log, log] })
       closeSync(log)
       running.add(started)
       started.once('exit', () => running.delete(started))
