@@ -1,0 +1,222 @@
+/** The packages as operators have them: made twice, looked at, and a life of the Debian one in a root of its own. */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { packageRoot, packageVersion } from '../../src/util.js'
+import { directoryOf } from '../support/directory.js'
+import { cleanEnv } from '../support/environment.js'
+import { freePorts, portFlags } from '../support/ports.js'
+import { until } from '../support/until.js'
+
+const has = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
+const isRoot = process.getuid?.() === 0
+const lacking = (...commands: string[]) => {
+  const missing = commands.filter(command => !has(command))
+  return missing.length > 0 && `there is no ${missing.join(', ')}`
+}
+const next = `${packageVersion}+next`
+
+/** Runs a command to its end. Throws with what it has said when it fails. */
+function run(command: string, ...args: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { env: cleanEnv, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? ''}${stdout}${stderr}`)
+  return stdout
+}
+
+await t.test('packages', { skip: lacking('dpkg-deb', 'xz'), timeout: 850_000 }, async t => {
+  const [first, second] = [directoryOf(t), directoryOf(t)]
+  const node = fetchNode(directoryOf(t))
+  if (node === undefined) return t.pass('', { skip: "npm's registry is not reached" })
+  const build = (out: string) => {
+    run(process.execPath, join(packageRoot, 'dist/scripts/package.js'), '--fast', '--node', node, '--out', out)
+    return readdirSync(out).sort()
+  }
+  const files = build(first)
+  const [tarball, deb] = files as [string, string]
+  t.match(files, [/-linux-(x64|arm64)\.tar\.xz$/, /_(amd64|arm64)\.deb$/])
+
+  await t.test('are the same whenever they are made', async t => {
+    t.same(build(second), files)
+    for (const file of files) t.ok(readFileSync(join(first, file)).equals(readFileSync(join(second, file))), file)
+  })
+
+  await t.test('have no error that Debian knows of', { skip: lacking('lintian') }, async t => {
+    const { stdout } = spawnSync('lintian', ['--no-cfg', '--tag-display-limit=0', join(first, deb)], {
+      env: cleanEnv,
+      encoding: 'utf8'
+    })
+    t.same(
+      stdout.split('\n').filter(line => line.startsWith('E:')),
+      []
+    )
+  })
+
+  await t.test('the tarball runs where it is unpacked, with its own Node', async t => {
+    const place = directoryOf(t)
+    run('tar', '-xf', join(first, tarball), '-C', place)
+    const [top] = readdirSync(place)
+    t.equal(run(join(place, top!, 'bin/zeek-cluster'), '--version').trim(), packageVersion)
+    t.ok(existsSync(join(place, top!, 'packaging/systemd/zeek-cluster-agent.service')))
+  })
+
+  const skip = lacking('debootstrap') || (!isRoot && 'only root can have a root of its own')
+  await t.test(
+    'the Debian package is installed, upgraded under a cluster that runs, removed and purged',
+    { skip },
+    async t => {
+      await liveIn(t, makeRoot(t), join(first, deb))
+    }
+  )
+})
+
+/** Fetches the Node that is inside. Returns the path; undefined where it cannot be had. */
+function fetchNode(directory: string): string | undefined {
+  const { version } = JSON.parse(readFileSync(join(packageRoot, 'packaging/node.json'), 'utf8')) as { version: string }
+  const args = ['pack', `node-linux-${process.arch}@${version}`, '--pack-destination', directory]
+  const { status, stdout } = spawnSync('npm', args, { cwd: directory, env: cleanEnv, encoding: 'utf8' })
+  return status === 0 ? join(directory, stdout.trim()) : undefined
+}
+
+/** Makes a root with no more than Debian has at least, a systemd that only notes what it is asked, and a Zeek. */
+function makeRoot(t: Test): string {
+  const root = join(directoryOf(t), 'root')
+  run('debootstrap', '--variant=minbase', '--include=adduser', 'bookworm', root)
+  mkdirSync(join(root, 'run/systemd/system'), { recursive: true })
+  writeFileSync(
+    join(root, 'usr/local/bin/systemctl'),
+    `#!/bin/sh
+echo "$*" >>/run/asked
+case $1 in
+show) cat /run/agent.pid 2>/dev/null || echo 0 ;;
+disable) touch /run/disabled && kill $(cat /run/agent.pid /run/controller.pid) ;;
+esac
+`
+  )
+  chmodSync(join(root, 'usr/local/bin/systemctl'), 0o755)
+  const zeek = join(root, 'opt/zeek')
+  mkdirSync(join(zeek, 'bin'), { recursive: true })
+  for (const part of ['demo', 'dist/demo', 'dist/src', 'dist/schemas', 'package.json']) {
+    cpSync(join(packageRoot, part), join(zeek, part), { recursive: true })
+  }
+  symlinkSync('/usr/lib/zeek-cluster-controller/node_modules', join(zeek, 'node_modules'))
+  writeFileSync(
+    join(zeek, 'bin/zeek'),
+    '#!/bin/sh\nexec /usr/lib/zeek-cluster-controller/bin/node /opt/zeek/demo/zeek "$@"\n'
+  )
+  chmodSync(join(zeek, 'bin/zeek'), 0o755)
+  return root
+}
+
+async function liveIn(t: Test, root: string, deb: string): Promise<void> {
+  const inside = ['--mount', 'sh', '-c', 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"', root]
+  const within = (...command: string[]) => run('unshare', ...inside, ...command)
+  const asked = () => readFileSync(join(root, 'run/asked'), 'utf8')
+  const install = (file: string) => {
+    cpSync(file, join(root, 'package.deb'))
+    within('dpkg', '-i', '/package.deb')
+  }
+  /** Keeps a service running, as systemd does. */
+  const serve = (user: string, pidFile: string, command: string) => {
+    const script = `while [ ! -e /run/disabled ]; do runuser -u ${user} -- sh -c 'echo $$ >/run/${pidFile}; exec ${command}'; done`
+    const child = spawn('unshare', [...inside, 'sh', '-c', script], { env: cleanEnv, stdio: 'ignore', detached: true })
+    const ended = once(child, 'exit')
+    t.teardown(async () => {
+      writeFileSync(join(root, 'run/disabled'), '')
+      if (child.exitCode === null) process.kill(-child.pid!, 'SIGTERM')
+      await ended
+    })
+    return ended
+  }
+
+  install(deb)
+  t.equal(within('zeek-cluster', '--version').trim(), packageVersion)
+  t.match(within('getent', 'passwd', 'zeek-cluster', 'zeek'), /zeek-cluster.*nologin\nzeek:.*nologin\n/)
+  t.match(asked(), /^daemon-reload\n$/, 'neither service is started')
+
+  const [http, agents] = await freePorts(2)
+  const url = `http://127.0.0.1:${http}`
+  for (const [user, role] of [
+    ['zeek-cluster', 'controller'],
+    ['zeek', 'agent']
+  ]) {
+    within('install', '-d', '-m', '0700', '-o', user!, `/var/lib/zeek-cluster-${role}`)
+    writeFileSync(join(root, 'run', `${role}.pid`), '0')
+    within('chown', user!, `/run/${role}.pid`)
+  }
+  const ports = Object.entries(portFlags()).map(([name, value]) => `--${name}=${value}`)
+  const bare = `ZEEK_MANAGEMENT_STATE_DIR=/var/lib/zeek-cluster`
+  const controller = serve(
+    'zeek-cluster',
+    'controller.pid',
+    `env ${bare}-controller zeek-cluster start --controller --config /etc/zeek-cluster/controller.yaml --controller-authentication none --controller-websocket-port ${http} --controller-port ${agents} ${ports.join(' ')}`
+  )
+  const agent = serve(
+    'zeek',
+    'agent.pid',
+    `env ${bare}-agent zeek-cluster start --agent --agent-name sensor --agent-controller 127.0.0.1:${agents} --agent-archive-dir /var/lib/zeek-cluster-agent/archive --bin /opt/zeek/bin/zeek`
+  )
+  const config = { instances: [{ name: 'sensor' }], nodes: [{ name: 'manager', instance: 'sensor', role: 'MANAGER' }] }
+  writeFileSync(join(root, 'cluster.json'), JSON.stringify(config))
+  const command = (...args: string[]) => within('zeek-cluster', ...args, '--url', url)
+  const tries = async (...args: string[]) =>
+    await until(() => {
+      try {
+        return command(...args)
+      } catch {
+        return undefined
+      }
+    }, `${args[0]} succeeds`)
+  await tries('instances')
+  command('deploy', '/cluster.json')
+  const node = () => {
+    // It ends with 1 where something is not as it should be.
+    const { stdout } = spawnSync('unshare', [...inside, 'zeek-cluster', 'status', '--json', '--url', url], {
+      encoding: 'utf8'
+    })
+    const { nodes = [] } = JSON.parse(stdout || '{}') as { nodes?: { node: string; pid?: number; state: string }[] }
+    return nodes.find(({ node }) => node === 'manager')
+  }
+  const before = node()
+  t.match(before, { state: 'RUNNING', pid: Number })
+
+  const newer = join(root, '..', 'newer')
+  run('dpkg-deb', '-R', deb, newer)
+  run('sed', '-i', `s/^Version: .*/Version: ${next}/`, join(newer, 'DEBIAN/control'))
+  run('dpkg-deb', '-Znone', '--root-owner-group', '-b', newer, `${newer}.deb`)
+  const supervisor = readFileSync(join(root, 'run/agent.pid'), 'utf8')
+  install(`${newer}.deb`)
+  t.match(asked(), /^try-restart zeek-cluster-controller\.service$/m)
+  await until(() => readFileSync(join(root, 'run/agent.pid'), 'utf8') !== supervisor, 'the agent is started anew')
+  await until(() => node()?.state === 'RUNNING', 'the node is known again')
+  t.equal(node()?.pid, before?.pid, 'no node has noticed the upgrade')
+
+  command('stop', 'manager')
+  t.equal(node()?.state, 'STOPPED')
+  within('dpkg', '-r', 'zeek-cluster-controller')
+  t.match(asked(), /^disable --now zeek-cluster-agent\.service zeek-cluster-controller\.service$/m)
+  await Promise.all([controller, agent])
+  t.notOk(existsSync(join(root, 'usr/bin/zeek-cluster')))
+  t.ok(existsSync(join(root, 'etc/zeek-cluster/agent.yaml')), 'settings stay')
+  within('dpkg', '-P', 'zeek-cluster-controller')
+  t.same(
+    [
+      'etc/zeek-cluster',
+      'usr/lib/zeek-cluster-controller',
+      'var/lib/zeek-cluster-controller',
+      'var/lib/zeek-cluster-agent'
+    ].filter(path => existsSync(join(root, path))),
+    [],
+    'nothing is left'
+  )
+}
