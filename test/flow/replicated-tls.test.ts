@@ -54,10 +54,13 @@ await t.test('with certificates on every way', { skip: noNats, timeout: 240_000 
     }, 'one leads, and all answer')
   const first = await leader()
   const followers = replicas.names.filter(name => name !== first).map(name => replicas.urlOf(name))
-  await until(async () => {
-    const { stdout } = await run('viewer', followers, 'instances', '--json')
-    return stdout.includes('sensor-1') && stdout.includes('sensor-2')
-  }, 'agents are connected to the leader')
+  const connected = async () =>
+    await until(async () => {
+      const { stdout } = await run('viewer', followers, 'instances', '--json')
+      const { instances = [] } = JSON.parse(stdout || '{}') as { instances?: { name: string; connected: boolean }[] }
+      return sensors.every(sensor => instances.some(({ name, connected }) => name === sensor && connected))
+    }, 'agents are connected to the leader')
+  await connected()
 
   const file = join(directory, 'cluster.json')
   writeFileSync(file, JSON.stringify(configurationOf(sensors)))
@@ -72,6 +75,7 @@ await t.test('with certificates on every way', { skip: noNats, timeout: 240_000 
   await replicas.kill(first)
   const second = await leader(first)
   t.not(second, first)
+  await connected()
   const checked = await run('admin', urls, 'check')
   t.equal(checked.code, 0, checked.stderr)
 })
