@@ -150,14 +150,15 @@ export class Replica {
   /** Applies what the leader writes until the signal aborts. */
   async #follow(signal: AbortSignal): Promise<void> {
     const { clock, leaseMs, log } = this.#options
-    let told: string | undefined
+    /** What was said last, and where: the same is said again only once something was applied. */
+    let told = ''
     while (!signal.aborted && this.#diverged === undefined) {
       try {
         await this.#follower.follow({ signal })
       } catch (error) {
-        const why = messageOf(error)
+        const why = `at ${this.#position.place}: ${messageOf(error)}`
         if (error instanceof Diverged || error instanceof Trimmed) this.#diverge(error)
-        else if (why !== told) log.warn(`cannot follow the leader: ${why}`)
+        else if (why !== told) log.warn(`cannot follow the leader ${why}`)
         told = why
       }
       if (!signal.aborted) await clock.sleep(leaseMs / renewals, signal)
