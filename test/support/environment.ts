@@ -12,6 +12,10 @@ if (onSpawn) onSpawn.listeners = []
 /** The path of a fixture. Fixtures are not compiled: they are used where they are. */
 export const fixture = (...path: string[]) => join(packageRoot, 'test', 'fixtures', ...path)
 
+/** Settings as arguments of the command line. */
+export const argumentsOf = (flags: Readonly<Record<string, string>>): string[] =>
+  Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
+
 /** The environment without what tap has put into it, and without settings. */
 export const cleanEnv: NodeJS.ProcessEnv = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^(NODE_OPTIONS|TAP|_TAP|ZEEK)/.test(name))

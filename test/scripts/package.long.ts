@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { packageRoot, packageVersion } from '../../src/util.js'
 import { directoryOf } from '../support/directory.js'
-import { cleanEnv } from '../support/environment.js'
+import { argumentsOf, cleanEnv } from '../support/environment.js'
 import { freePorts, portFlags } from '../support/ports.js'
 import { until } from '../support/until.js'
 
@@ -128,7 +128,8 @@ async function liveIn(t: Test, root: string, deb: string): Promise<void> {
   }
   /** Keeps a service running, as systemd does. */
   const serve = (user: string, pidFile: string, command: string) => {
-    const script = `while [ ! -e /run/disabled ]; do runuser -u ${user} -- sh -c 'echo $$ >/run/${pidFile}; exec ${command}'; done`
+    const launch = `runuser -u ${user} -- sh -c 'echo $$ >/run/${pidFile}; exec ${command}'`
+    const script = `while [ ! -e /run/disabled ]; do ${launch}; done`
     const child = spawn('unshare', [...inside, 'sh', '-c', script], { env: cleanEnv, stdio: 'ignore', detached: true })
     const ended = once(child, 'exit')
     t.teardown(async () => {
@@ -154,17 +155,31 @@ async function liveIn(t: Test, root: string, deb: string): Promise<void> {
     writeFileSync(join(root, 'run', `${role}.pid`), '0')
     within('chown', user!, `/run/${role}.pid`)
   }
-  const ports = Object.entries(portFlags()).map(([name, value]) => `--${name}=${value}`)
-  const bare = `ZEEK_MANAGEMENT_STATE_DIR=/var/lib/zeek-cluster`
+  const start = (role: 'controller' | 'agent', flags: Record<string, string>) =>
+    [
+      `env ZEEK_MANAGEMENT_STATE_DIR=/var/lib/zeek-cluster-${role}`,
+      `zeek-cluster start --${role} --config /etc/zeek-cluster/${role}.yaml`,
+      ...argumentsOf(flags)
+    ].join(' ')
   const controller = serve(
     'zeek-cluster',
     'controller.pid',
-    `env ${bare}-controller zeek-cluster start --controller --config /etc/zeek-cluster/controller.yaml --controller-authentication none --controller-websocket-port ${http} --controller-port ${agents} ${ports.join(' ')}`
+    start('controller', {
+      'controller-authentication': 'none',
+      'controller-websocket-port': String(http),
+      'controller-port': String(agents),
+      ...portFlags()
+    })
   )
   const agent = serve(
     'zeek',
     'agent.pid',
-    `env ${bare}-agent zeek-cluster start --agent --agent-name sensor --agent-controller 127.0.0.1:${agents} --agent-archive-dir /var/lib/zeek-cluster-agent/archive --bin /opt/zeek/bin/zeek`
+    start('agent', {
+      'agent-name': 'sensor',
+      'agent-controller': `127.0.0.1:${agents}`,
+      'agent-archive-dir': '/var/lib/zeek-cluster-agent/archive',
+      bin: '/opt/zeek/bin/zeek'
+    })
   )
   const config = { instances: [{ name: 'sensor' }], nodes: [{ name: 'manager', instance: 'sensor', role: 'MANAGER' }] }
   writeFileSync(join(root, 'cluster.json'), JSON.stringify(config))
