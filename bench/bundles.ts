@@ -13,6 +13,7 @@ import { startController, type RunningController } from './controller.js'
 import type { HostJob, HostReport } from './loads/host.js'
 import { start, startOurs, stop, told } from './process.js'
 import { median, quantiles, type Bench } from './row.js'
+import { timed } from './schedule.js'
 
 const run = promisify(execFile)
 const rounds = 3
@@ -186,12 +187,6 @@ async function redeploy(controller: RunningController, config?: object): Promise
     if (tries > 20) throw new Error(`it was not deployed: ${JSON.stringify(response).slice(0, 1000)}`)
     await sleep(500)
   }
-}
-
-async function timed(job: () => Promise<void>): Promise<number> {
-  const begun = performance.now()
-  await job()
-  return performance.now() - begun
 }
 
 /** Makes an archive of so many files of so many bytes, in which nothing repeats. */

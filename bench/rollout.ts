@@ -10,6 +10,7 @@ import { paceOf } from '../src/controller/rollout/strategy.js'
 import type { Deployment } from '../src/store/configurations.js'
 import { clusterOf, hostOf, instanceOf } from './cluster.js'
 import { median, type Bench } from './row.js'
+import { timed } from './schedule.js'
 
 const none: ReadonlySet<string> = new Set()
 
@@ -107,10 +108,4 @@ async function planOf(before: Deployment, after: Deployment): Promise<ClusterNod
   const answer = await changesOf({ cluster, fleet }, new Shares(after), { args: {}, skipped: none }, task)
   if ('answer' in answer) throw new Error(JSON.stringify(answer))
   return stepsOf(answer.changes, paceOf({ max_parallel_percent: 25 }, 'rolling'))
-}
-
-async function timed(job: () => Promise<unknown>): Promise<number> {
-  const begun = performance.now()
-  await job()
-  return performance.now() - begun
 }

@@ -12,3 +12,10 @@ export async function atRate(rate: number, count: number, call: (scheduled: numb
     call(scheduled)
   }
 }
+
+/** Resolves with how long a job takes, in milliseconds. */
+export async function timed(job: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now()
+  await job()
+  return performance.now() - begun
+}

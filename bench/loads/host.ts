@@ -4,6 +4,7 @@ import { controllerMethods } from '../../schemas/agent.js'
 import { Content, type BundleSource } from '../../src/agent/content.js'
 import { asking } from '../../src/protocol/methods.js'
 import { SimulatedAgent } from '../agents.js'
+import { timed } from '../schedule.js'
 
 export type HostJob =
   /** Asks so many questions, one after the other. */
@@ -27,12 +28,6 @@ const source: BundleSource = {
   files: async id => (await ask(link, 'bundle', { id }, { timeoutMs })).files,
   chunk: async (id, offset) =>
     Buffer.from((await ask(link, 'bundle_chunk', { id, offset }, { timeoutMs })).data, 'base64')
-}
-
-async function timed(job: () => Promise<unknown>): Promise<number> {
-  const begun = performance.now()
-  await job()
-  return performance.now() - begun
 }
 
 async function askUntil(isOver: (asked: number) => boolean): Promise<number[]> {
