@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { cleanEnv, fixture, mainProgram } from '../support/environment.js'
+import { argumentsOf, cleanEnv, fixture, mainProgram } from '../support/environment.js'
 import { untilReady } from '../support/role.js'
 import type { Dice, Run } from './run.js'
 
@@ -59,7 +59,7 @@ export class Controllers {
   }
 
   #spawn(): ChildProcess {
-    const args = Object.entries(this.#flags).map(([name, value]) => `--${name}=${value}`)
+    const args = argumentsOf(this.#flags)
     return spawn(process.execPath, ['--import', gate, mainProgram, 'start', '--controller', ...args], {
       env: { ...cleanEnv, ZEEK_MANAGEMENT_NODE: 'CONTROLLER' },
       stdio: ['ignore', this.#log, this.#log, 'ipc']

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { startTestAgent } from '../support/agent.js'
 import { startCommand } from '../support/command.js'
 import { directoryOf } from '../support/directory.js'
 import { startHost } from '../support/host.js'
 import { freePorts, portFlags } from '../support/ports.js'
+import { childrenOf } from '../support/running.js'
 import { until } from '../support/until.js'
 
 const configuration = {
@@ -36,8 +36,8 @@ await t.test('a controller that is killed and restarted', { timeout: 300_000 }, 
   const deploying = start('deploy - --no-check', JSON.stringify(configuration))
   await until(() => deploying.written.stderr.includes('manager: RUNNING'), 'it is under way')
   // Of the supervisor, which starts another.
-  const [controller] = readFileSync(`/proc/${first.pid}/task/${first.pid}/children`, 'utf8').split(' ')
-  process.kill(Number(controller), 'SIGKILL')
+  const [controller] = childrenOf(first.pid)
+  process.kill(controller!, 'SIGKILL')
 
   const { code, stdout, stderr } = await deploying.ended
   t.equal(code, 1, stderr)

@@ -9,7 +9,7 @@ import { directoryFiles } from '../replication/directory-files.js'
 import { identity, SimulatedWorld } from '../replication/simulated-log.js'
 import { barriersOf, complaintsOf, inBrowser, startBrowser } from '../support/browser.js'
 import { pushBundle } from '../support/bundles.js'
-import { getJson, openStream } from '../support/client.js'
+import { begin, getJson, openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
 import type { Problem } from '../../schemas/api.js'
@@ -88,13 +88,6 @@ function packsIn(directory: string): string[] {
 }
 
 const refusal = async (asked: Promise<unknown>) => await asked.then(String, (error: Error) => error.message)
-/** Starts a request whose answer nobody waits for. */
-const start = async (url: string, type: string, args: object) => {
-  const headers = { 'content-type': 'application/json' }
-  const response = await fetch(`${url}/v1/requests/${type}`, { method: 'POST', headers, body: JSON.stringify(args) })
-  return (await response.json()) as { reqid: string }
-}
-
 await t.test('of several controllers one leads, and all tell the same', async t => {
   const { replicas, leader } = await startReplicas(t)
   const first = await leader(replicas)
@@ -118,7 +111,7 @@ await t.test('when the leader goes another one leads, and knows what was asked',
   const { replicas, leader } = await startReplicas(t)
   const first = await leader(replicas)
   const others = replicas.filter(one => one !== first)
-  const { reqid } = await start(first.url, 'test_timeout?timeout=60', { with_state: true })
+  const reqid = await begin(first.url, 'test_timeout', { with_state: true }, '?timeout=60')
   const stream = await openStream(t, `${others[0]!.url}/v1/events?types=test_timeout_response&from=earliest`)
   await first.close()
   t.match((await stream.next('test_timeout_response'))?.json, { reqid, state: 'interrupted' })

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import type { ClusterRequest, InstanceNode, RequestType } from '../../schemas/api.js'
+import type { ClusterRequest, InstanceNode, InstanceStatus, RequestType } from '../../schemas/api.js'
 import type { ClusterConfiguration, ClusterNode } from '../../schemas/types.js'
 import { ask, getJson } from '../support/client.js'
 import { directoryOf } from '../support/directory.js'
@@ -32,6 +32,19 @@ export function configurationOf(
     instances: instances.map(name => ({ name })),
     nodes: all.map(node => ({ ...node, ...nodes.find(({ name }) => name === node.name) }))
   }
+}
+
+/** Waits until a controller tells that instances are connected. */
+export async function untilConnected(url: string, names: readonly string[]): Promise<void> {
+  await until(
+    async () => {
+      const { instances = [] } = (await getJson(`${url}/v1/instances`).catch(() => ({}))) as {
+        instances?: InstanceStatus[]
+      }
+      return names.every(name => instances.some(instance => instance.name === name && instance.connected))
+    },
+    `${names.join(', ')} are connected`
+  )
 }
 
 /** Runs zeek-cluster where it is expected not to start. */
@@ -125,17 +138,7 @@ export class Cluster {
   }
 
   async connected(...names: string[]): Promise<void> {
-    await until(
-      async () => {
-        const { instances } = await getJson(`${this.url}/v1/instances`).catch(() => ({ instances: [] }))
-        return names.every(name =>
-          instances.some(
-            (instance: { name: string; connected: boolean }) => instance.name === name && instance.connected
-          )
-        )
-      },
-      `${names.join(', ')} are connected`
-    )
+    await untilConnected(this.url, names)
   }
 
   async reaches(name: string, state: string, pidNot?: number): Promise<InstanceNode> {

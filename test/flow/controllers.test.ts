@@ -1,8 +1,9 @@
-import { copyFileSync, mkdirSync, readFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { startHost } from '../support/host.js'
 import { freePorts } from '../support/ports.js'
+import { childrenOf } from '../support/running.js'
 import { Cluster, configurationOf } from './cluster.js'
 
 const name = 'sensor-1'
@@ -35,10 +36,10 @@ await t.test(
     const [http] = await freePorts(1)
     await controller('b', { 'controller-port': String(second), 'controller-websocket-port': String(http) })
 
-    const [pid] = readFileSync(`/proc/${leader.pid}/task/${leader.pid}/children`, 'utf8').trim().split(' ')
+    const [pid] = childrenOf(leader.pid)
     // So that its supervisor does not start it again.
     leader.child.kill('SIGSTOP')
-    process.kill(Number(pid), 'SIGKILL')
+    process.kill(pid!, 'SIGKILL')
     await leader.stop('SIGKILL')
 
     cluster.url = `http://127.0.0.1:${http}`

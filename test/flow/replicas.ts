@@ -1,24 +1,17 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import type { Problem } from '../../schemas/api.js'
 import type { Replica } from '../../schemas/replication.js'
 import { getJson } from '../support/client.js'
 import { directoryOf } from '../support/directory.js'
-import { cleanEnv, mainProgram } from '../support/environment.js'
-import type { Nats } from '../support/nats.js'
+import { argumentsOf, cleanEnv, mainProgram } from '../support/environment.js'
+import { here, type Nats, type Place } from '../support/nats.js'
 import { freePorts, portFlags } from '../support/ports.js'
+import { childrenOf } from '../support/running.js'
 import { until } from '../support/until.js'
+import { untilConnected } from './cluster.js'
 import { Service } from './service.js'
-
-/** Where something runs. */
-export interface Place {
-  address: string
-  /** What is to run it there. */
-  prefix?: readonly string[]
-}
-
-export const here: Place = { address: '127.0.0.1' }
 
 interface Member {
   url: string
@@ -132,8 +125,7 @@ export class Replicas {
   async pidOf(name: string): Promise<number> {
     return await until(() => {
       const supervisor = this.supervisorOf(name)
-      if (supervisor === undefined) return undefined
-      return Number(readFileSync(`/proc/${supervisor}/task/${supervisor}/children`, 'utf8').trim()) || undefined
+      return supervisor === undefined ? undefined : childrenOf(supervisor)[0]
     }, `${name} runs`)
   }
 
@@ -169,17 +161,27 @@ export class Replicas {
     }, 'all are level')
   }
 
+  /** Resolves once one of them says that nobody leads, and all tell what is known. */
+  async onlyTell(via: string): Promise<void> {
+    // The one that led is away until it has begun anew.
+    const send = async (url: string, init: RequestInit = {}) =>
+      await fetch(url, { ...init, signal: AbortSignal.timeout(5_000) }).catch(() => undefined)
+    await until(async () => {
+      const refusal = await send(`${this.urlOf(via)}/v1/requests/get_instances`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{}'
+      })
+      return refusal?.status === 503 && ((await refusal.json()) as Problem).code === 'not_leader'
+    }, 'nobody leads')
+    for (const name of this.names) {
+      await until(async () => (await send(`${this.urlOf(name)}/v1/revisions`))?.status === 200, `${name} tells`)
+    }
+  }
+
   /** Resolves once agents are connected to the leader. */
   async connected(agents: readonly string[], via: string): Promise<void> {
-    await until(
-      async () => {
-        const { instances } = await getJson(`${this.urlOf(via)}/v1/instances`).catch(() => ({ instances: [] }))
-        return agents.every(agent =>
-          instances?.some(({ name, connected }: { name: string; connected: boolean }) => name === agent && connected)
-        )
-      },
-      `${agents.join(', ')} are connected`
-    )
+    await untilConnected(this.urlOf(via), agents)
   }
 
   /** Name, process id and state of each node, as the leader knows them. */
@@ -188,6 +190,3 @@ export class Replicas {
     return nodes.map(({ node, pid, state }: Record<string, unknown>) => [node, pid, state])
   }
 }
-
-const argumentsOf = (flags: Record<string, string>) =>
-  Object.entries(flags).map(([name, value]) => `--${name}=${value}`)

@@ -4,10 +4,10 @@ import t, { type Test } from 'tap'
 import { createAuthority } from '../support/certificates.js'
 import { runCommand } from '../support/command.js'
 import { directoryOf } from '../support/directory.js'
-import { noNats, startNats } from '../support/nats.js'
+import { here, noNats, startNats } from '../support/nats.js'
 import { until } from '../support/until.js'
 import { configurationOf } from './cluster.js'
-import { here, Replicas } from './replicas.js'
+import { Replicas } from './replicas.js'
 
 const sensors = ['sensor-1', 'sensor-2']
 
@@ -26,7 +26,10 @@ await t.test('with certificates on every way', { skip: noNats, timeout: 240_000 
   const natsAuthority = createAuthority(directory, 'nats-ca')
   const server = natsAuthority.issue('server', 'n1')
   const nats = await startNats(t, {
-    extra: `tls { cert_file: "${server.cert}", key_file: "${server.key}", ca_file: "${natsAuthority.ca}", verify: true }`
+    extra: `tls {
+      cert_file: "${server.cert}", key_file: "${server.key}"
+      ca_file: "${natsAuthority.ca}", verify: true
+    }`
   })
   const replicas = await Replicas.create(t, nats, { c1: here, c2: here, c3: here }, name => ({
     ...shown('controller', authority.issue('controller', name), ca),

@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { ask, getJson, openStream } from '../support/client.js'
+import { ask, begin, getJson, openStream } from '../support/client.js'
 import { noNats, startNats } from '../support/nats.js'
 import { until } from '../support/until.js'
 import { configurationOf } from './cluster.js'
@@ -79,7 +79,7 @@ async function outlive(t: Test): Promise<void> {
     const before = await replicas.pidOf('c1')
     const stream = await openStream(t, `${url}/v1/events?types=test_timeout_response`)
     await stream.next('hello')
-    const { reqid } = await post(url, 'test_timeout?timeout=60', { with_state: true })
+    const reqid = await begin(url, 'test_timeout', { with_state: true }, '?timeout=60')
     network.cut()
     const second = await replicas.leader({ among: reached, besides: 'c1' })
     t.ok(reached.includes(second))
@@ -130,18 +130,7 @@ async function outlive(t: Test): Promise<void> {
     await second!.kill()
     await writes()
     third!.freeze()
-    await until(async () => {
-      const told = await fetch(`${url}/v1/requests/deploy`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: '{}',
-        signal: AbortSignal.timeout(5_000)
-      }).catch(() => undefined)
-      return told?.status === 503 && ((await told.json()) as { code: string }).code === 'not_leader'
-    }, 'nobody leads')
-    const told = async (name: string) =>
-      (await fetch(`${replicas.urlOf(name)}/v1/revisions`).catch(() => undefined))?.ok
-    for (const name of replicas.names) await until(async () => await told(name), 'what is known is told')
+    await replicas.onlyTell('c2')
     third!.thaw()
     second!.start()
     await writes()
@@ -195,15 +184,6 @@ async function outlive(t: Test): Promise<void> {
   const wrong = [...accepted.values()].filter(reqid => requests.get(reqid) !== 1 || responses.get(reqid) !== 1)
   t.same(wrong, [], 'what was accepted has one response')
   t.equal(new Set(accepted.values()).size, accepted.size, 'each key is one request')
-}
-
-async function post(url: string, type: string, args: object): Promise<{ reqid: string }> {
-  const response = await fetch(`${url}/v1/requests/${type}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(args)
-  })
-  return (await response.json()) as { reqid: string }
 }
 
 interface Told {

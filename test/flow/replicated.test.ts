@@ -1,9 +1,9 @@
 import t from 'tap'
-import { ask, getJson, openStream } from '../support/client.js'
-import { noNats, startNats } from '../support/nats.js'
+import { ask, begin, getJson, openStream } from '../support/client.js'
+import { here, noNats, startNats } from '../support/nats.js'
 import { until } from '../support/until.js'
 import { configurationOf } from './cluster.js'
-import { here, Replicas } from './replicas.js'
+import { Replicas } from './replicas.js'
 
 const sensors = ['sensor-1', 'sensor-2']
 
@@ -24,12 +24,7 @@ await t.test('three controllers, two sensors', { skip: noNats, timeout: 240_000 
   await t.test('a leader that is killed: one response to what was under way, nodes run on', async t => {
     const stream = await openStream(t, `${url}/v1/events?types=test_timeout_response`)
     await stream.next('hello')
-    const started = await fetch(`${url}/v1/requests/test_timeout?timeout=60`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: '{"with_state": true}'
-    })
-    const { reqid } = (await started.json()) as { reqid: string }
+    const reqid = await begin(url, 'test_timeout', { with_state: true }, '?timeout=60')
     await replicas.kill(first)
     const second = await replicas.leader({ besides: first })
     t.not(second, first)
@@ -44,21 +39,7 @@ await t.test('three controllers, two sensors', { skip: noNats, timeout: 240_000 
 
   await t.test('without NATS nothing is written, and everything is told', async t => {
     await nats.servers[0]!.kill()
-    await until(async () => {
-      // The one that led is away until it has begun anew.
-      const response = await fetch(`${url}/v1/requests/get_instances`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: '{}'
-      }).catch(() => undefined)
-      return response?.status === 503 && ((await response.json()) as { code: string }).code === 'not_leader'
-    }, 'there is no leader')
-    for (const name of replicas.names) {
-      await until(
-        async () => (await fetch(`${replicas.urlOf(name)}/v1/revisions`).catch(() => undefined))?.status === 200,
-        'it is told'
-      )
-    }
+    await replicas.onlyTell(other)
     nats.servers[0]!.start()
     await until(async () => (await ask(url, 'get_nodes').catch(() => undefined))?.state === 'succeeded', 'it goes on')
     await replicas.connected(sensors, other)

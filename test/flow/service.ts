@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Test } from 'tap'
-import { cleanEnv, mainProgram, standIn } from '../support/environment.js'
+import { argumentsOf, cleanEnv, mainProgram, standIn } from '../support/environment.js'
 import { until } from '../support/until.js'
 
 interface ServiceOptions {
@@ -22,14 +22,7 @@ export class Service {
     { prefix = [], env = {} }: ServiceOptions
   ) {
     this.#env = { ...cleanEnv, ZEEK_BIN: standIn, ...env }
-    this.#command = [
-      ...prefix,
-      process.execPath,
-      mainProgram,
-      'start',
-      ...roles,
-      ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
-    ]
+    this.#command = [...prefix, process.execPath, mainProgram, 'start', ...roles, ...argumentsOf(flags)]
     this.#start()
   }
 

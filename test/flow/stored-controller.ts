@@ -4,7 +4,7 @@ import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { getJson } from '../support/client.js'
-import { cleanEnv, mainProgram } from '../support/environment.js'
+import { argumentsOf, cleanEnv, mainProgram } from '../support/environment.js'
 import { freePorts, portFlags } from '../support/ports.js'
 import { untilReady } from '../support/role.js'
 import { until } from '../support/until.js'
@@ -85,7 +85,7 @@ export async function startStoredController(
     mainProgram,
     'start',
     '--controller',
-    ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
+    ...argumentsOf(flags)
   ]
   const child = spawn(command!, args, {
     env: { ...cleanEnv, ZEEK_MANAGEMENT_NODE: 'CONTROLLER' },

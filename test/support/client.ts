@@ -14,6 +14,16 @@ export async function ask(url: string, type: RequestType, args: object = {}, que
   return body
 }
 
+/** POSTs a request, and returns its id: its response is not waited for. */
+export async function begin(url: string, type: RequestType, args: object = {}, query = ''): Promise<string> {
+  const response = await fetch(`${url}/v1/requests/${type}${query}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(args)
+  })
+  return ((await response.json()) as ClusterRequest).reqid
+}
+
 export async function getJson(url: string, headers: Record<string, string> = {}): Promise<any> {
   return await (await fetch(url, { headers })).json()
 }

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import type { Test } from 'tap'
-import { cleanEnv, mainProgram, standIn } from './environment.js'
+import { argumentsOf, cleanEnv, mainProgram, standIn } from './environment.js'
 import { until } from './until.js'
 
 /** The real thing: a supervisor in a process of its own. Resolves when it says that it is ready. */
@@ -11,8 +11,7 @@ export async function startHost(
   roles: readonly ('--controller' | '--agent')[] = [],
   env: NodeJS.ProcessEnv = {}
 ) {
-  const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
-  const child = spawn(process.execPath, [mainProgram, 'start', ...roles, ...args], {
+  const child = spawn(process.execPath, [mainProgram, 'start', ...roles, ...argumentsOf(flags)], {
     env: { ...cleanEnv, ZEEK_BIN: standIn, ...env },
     stdio: ['ignore', 'pipe', 'pipe']
   })

@@ -44,10 +44,19 @@ export interface Nats {
   isReady(): Promise<void>
 }
 
+/** Where something runs. */
+export interface Place {
+  address: string
+  /** What is to run it there. */
+  prefix?: readonly string[]
+}
+
+export const here: Place = { address: '127.0.0.1' }
+
 export interface NatsOptions {
   count?: 1 | 3
   /** Where each of them runs, and what runs it there. Default: here, on loopback. */
-  places?: readonly { address: string; prefix?: readonly string[] }[]
+  places?: readonly Place[]
   /** Lines for the configuration of each. */
   extra?: string
   syncInterval?: string
@@ -65,10 +74,10 @@ export async function startNats(
 ): Promise<Nats> {
   const directory = mkdtempSync(join(tmpdir(), 'zeek-cluster-nats-'))
   const ports = await freePorts(count * 3)
-  const placeOf = (index: number) => places[index] ?? { address: '127.0.0.1' }
+  const placeOf = (index: number) => places[index] ?? here
   const routes = ports.slice(0, count).map((port, index) => `nats://${placeOf(index).address}:${port}`)
   const servers = routes.map((_, index) => {
-    const { address, prefix = [] } = placeOf(index)
+    const { address } = placeOf(index)
     const name = `n${index + 1}`
     const home = join(directory, name)
     mkdirSync(home)
@@ -84,7 +93,7 @@ export async function startNats(
         extra
       ].join('\n')
     )
-    return createServer({ name, home, address, prefix, port, monitorPort })
+    return createServer({ ...placeOf(index), name, home, port, monitorPort })
   })
   t.teardown(async () => {
     await Promise.all(servers.map(server => server.kill()))
@@ -103,11 +112,9 @@ export async function startNats(
   return nats
 }
 
-interface ServerPlace {
+interface ServerPlace extends Place {
   name: string
   home: string
-  address: string
-  prefix: readonly string[]
   port: number
   monitorPort: number
 }
@@ -130,7 +137,7 @@ function createServer(place: ServerPlace): NatsServer {
     thaw: () => child!.kill('SIGCONT'),
     start: () => {
       const log = openSync(join(place.home, 'log'), 'a')
-      const [command, ...args] = [...place.prefix, binary, '-c', join(place.home, 'nats.conf')]
+      const [command, ...args] = [...(place.prefix ?? []), binary, '-c', join(place.home, 'nats.conf')]
       const started = spawn(command!, args, { stdio: ['ignore', log, log] })
       closeSync(log)
       running.add(started)
