@@ -31,7 +31,7 @@ import {
  * absent: so each end works with the version before its own, and a method that the other end does not know fails with
  * `not_found`.
  */
-export const agentApiVersion = 12
+export const agentApiVersion = 13
 
 /** Returns whether this end works with an end of that version. */
 export function isSpoken(version: unknown): boolean {
@@ -318,7 +318,7 @@ export const controllerMethods = {
       closed
     )
   },
-  /** A part of a bundle's pack, in base64: as long as `chunkBytes` says, but for the last one. */
+  /** A part of a bundle's pack, in base64: `chunkBytes` of it, or what it has left. */
   bundle_chunk: {
     params: Type.Object({ id: BundleId, offset: Bytes }, closed),
     answer: Type.Object({ data: Type.String({ maxLength: 1_048_576 }) }, closed)

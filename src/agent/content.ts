@@ -25,7 +25,7 @@ import { Sequence, Slots, writeFileAtomically } from '../util.js'
 /** Where bundles come from: the controller. */
 export interface BundleSource {
   files: (id: string) => Promise<PackedFile[]>
-  /** Returns up to `chunkBytes` of a bundle's pack. */
+  /** Returns `chunkBytes` of a bundle's pack, or what it has left; earlier controllers return more. */
   chunk: (id: string, offset: number) => Promise<Buffer>
 }
 
@@ -205,8 +205,8 @@ export class Content {
           chunk.catch(() => {})
           coming.push(chunk)
         }
-        const chunk = await coming.shift()!
         const wanted = Math.min(chunkBytes, size - at)
+        const chunk = (await coming.shift()!).subarray(0, wanted)
         if (chunk.length !== wanted) throw damaged(id, `${chunk.length} bytes came instead of ${wanted}`)
         await pack.appendFile(chunk)
         at += chunk.length

@@ -12,7 +12,7 @@ import type {
 } from '../../schemas/bundles.js'
 import { readArchive, type ArchiveLimits } from '../bundles/archive.js'
 import { differenceOf, idOf, inOrder } from '../bundles/manifest.js'
-import { chunkBytes, PackWriter, type PackedFile } from '../bundles/pack.js'
+import { PackWriter, type PackedFile } from '../bundles/pack.js'
 import type { Packs } from '../bundles/packs.js'
 import { textDifferences } from '../bundles/text-difference.js'
 import { AppError, isOfSystem, messageOf } from '../errors.js'
@@ -41,7 +41,7 @@ const uploadsMax = 4
 /** An upload that pauses for so long is given up. */
 const pauseMs = 30_000
 /** Chunks that are kept in memory for the other agents that ask for the same, and for how long: 11 MB. */
-const chunksKept = 64
+const chunksKept = 256
 const chunkMs = 2_000
 
 /**
@@ -260,12 +260,13 @@ export class Bundles {
   }
 
   /** Returns a chunk of a bundle's pack, in base64. Throws `not_found`. */
-  async chunk(id: string, offset: number): Promise<string> {
+  async chunk(id: string, offset: number, bytes: number): Promise<string> {
     const { pack, pack_size: size } = this.#stored(id)
-    const key = `${pack} ${offset}`
+    const length = Math.max(0, Math.min(bytes, size - offset))
+    const key = `${pack} ${offset} ${length}`
     const known = this.#chunks.get(key)
     if (known) return await known
-    const reading = this.#options.packs.path(pack).then(path => readChunk(path, offset, size))
+    const reading = this.#options.packs.path(pack).then(path => readChunk(path, offset, length))
     this.#chunks.set(key, reading)
     const forget = () => this.#chunks.delete(key)
     reading.then(() => setTimeout(forget, chunkMs).unref(), forget)
@@ -374,10 +375,10 @@ async function readPart(file: FileHandle, offset: number, length: number): Promi
   return bytesRead < length ? undefined : buffer
 }
 
-async function readChunk(path: string, offset: number, size: number): Promise<string> {
+async function readChunk(path: string, offset: number, length: number): Promise<string> {
   const file = await open(path, 'r')
   try {
-    const part = await readPart(file, offset, Math.max(0, Math.min(chunkBytes, size - offset)))
+    const part = await readPart(file, offset, length)
     if (!part) throw new AppError('unavailable', `${path} is shorter than it was`)
     return part.toString('base64')
   } finally {

@@ -6,6 +6,7 @@ import type { HealthReport } from '../../schemas/operations.js'
 import type { Instance, NodeState, NodeStatus, Outcome } from '../../schemas/types.js'
 import { canonicalHost } from '../addresses.js'
 import { Allowance } from '../allowance.js'
+import { chunkBytes, formerChunkBytes } from '../bundles/pack.js'
 import { AppError, messageOf, type Code } from '../errors.js'
 import { Link, type LinkReply } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
@@ -207,7 +208,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
               if (chunks >= chunksMax) throw new AppError('too_many_requests', 'chunks are asked for too often')
               chunks++
               try {
-                return { data: await this.#options.bundles.chunk(id, offset) }
+                const bytes = member.hello.api_version < 13 ? formerChunkBytes : chunkBytes
+                return { data: await this.#options.bundles.chunk(id, offset, bytes) }
               } finally {
                 chunks--
               }

@@ -45,7 +45,7 @@ const requests = [
   ['plan', {}]
 ] as const
 
-for (const version of [11]) {
+for (const version of [12]) {
   await t.test(`the controller works with an agent of version ${version}, as it was recorded`, async t => {
     const controller = await startTestController(t, { 'controller-deploy-strategy': 'by_role' })
     const [hello, ...answers] = recorded(version)

@@ -61,6 +61,18 @@ await t.test("an agent that says hello is greeted with the controller's name", a
   t.match(fleet.connected(), [{ name: 'a', host: '10.0.0.1', machine: 'm', connectedAt: 1000 }])
 })
 
+await t.test('an agent of the version before gets chunks of a bundle as long as it knows them', async t => {
+  const { connect } = startFleet(t, {
+    bundles: { files: () => [], chunk: async (_id, _at, bytes) => String(bytes) }
+  })
+  const chunkFor = async (version: number) => {
+    const { link } = await connect({ api_version: version })
+    return await link.ask('bundle_chunk', { id: '0'.repeat(64), offset: 0 }, { timeoutMs: 5000 })
+  }
+  t.same(await chunkFor(12), { data: '131072' })
+  t.same(await chunkFor(13), { data: '32768' })
+})
+
 await t.test(
   'one of several controllers answers hello with its term while it leads, and refuses it otherwise',
   async t => {
