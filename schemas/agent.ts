@@ -37,6 +37,9 @@ export const agentApiVersion = 13
 export function isSpoken(version: unknown): boolean {
   return typeof version === 'number' && version >= agentApiVersion - 1 && version <= agentApiVersion + 1
 }
+/** Returns whether an agent of that version gives nodes the keys of their share. */
+export const takesKeys = (version: number): boolean => version >= 13
+
 /** The path of the link, at the controller and at an agent that is dialled. */
 export const agentPath = '/v1/agent'
 
@@ -65,9 +68,24 @@ export const ZeromqProxy = Type.Object({ node: Name, host: Host, xpub_port: Port
 export const Layout = Type.Object({
   backend: ClusterBackend,
   nodes: Type.Array(LayoutNode),
-  hub: Type.Optional(ZeromqProxy)
+  hub: Type.Optional(ZeromqProxy),
+  /** Where nodes serve their metrics, instead of at their own address. */
+  metrics_host: Type.Optional(Host)
 })
 export type Layout = Static<typeof Layout>
+
+/** A key of CURVE: 32 bytes in Z85 (https://rfc.zeromq.org/spec/32/). */
+const CurveKey = Type.String({ pattern: '^[0-9A-Za-z.:+=^!/*?&<>()[\\]{}@%$#-]{40}$' })
+
+/**
+ * The two pairs of keys that all nodes of a cluster share, as Zeek's ZeroMQ backend has them: with the server's those
+ * listen that others connect to, with the client's all connect.
+ */
+export const CurveKeys = Type.Object(
+  { server_publickey: CurveKey, server_secretkey: CurveKey, client_publickey: CurveKey, client_secretkey: CurveKey },
+  closed
+)
+export type CurveKeys = Static<typeof CurveKeys>
 
 /** A node with its desired state, RUNNING when absent. `spare`: it is stopped until its elastic group needs it. */
 export const AssignedNode = Type.Object({
@@ -83,6 +101,8 @@ export const Share = Type.Object({
   layout: Layout,
   nodes: Type.Array(AssignedNode),
   bundle: Type.Optional(BundleId),
+  /** With these nodes encrypt what they say to each other; agents before version 13 do not know them. */
+  curve: Type.Optional(CurveKeys),
   /** Options that nodes have set while they run. */
   options: Type.Optional(RuntimeOptions),
   /** Feeds of intelligence that the manager reads while it runs; only where it is one of the nodes. */

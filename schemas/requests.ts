@@ -43,6 +43,12 @@ const Duration = (what: string) =>
     })
   )
 
+/** New keys for what nodes say to each other. */
+const RotateKeys = Type.Boolean({
+  description:
+    'Give the nodes new keys of CURVE, with which they encrypt what they say to each other. All of them restart at once: those with other keys are not let in.'
+})
+
 export const RestartStrategy = Enum(
   'RestartStrategy',
   ['at_once', 'rolling'],
@@ -128,6 +134,7 @@ export const requests = {
     arguments: Type.Object(
       {
         force: Type.Optional(Type.Boolean({ default: false, description: 'Restart nodes that do not differ, too.' })),
+        rotate_keys: Type.Optional(RotateKeys),
         check: Type.Optional(
           Type.Boolean({
             default: true,
@@ -269,6 +276,7 @@ export const requests = {
             description: 'As for deploy: also restart nodes that already are as they should be.'
           })
         ),
+        rotate_keys: Type.Optional(RotateKeys),
         ...rolloutArguments
       },
       { $id: 'PlanArguments', ...closed, description: 'How it would be deployed.', examples: [{}] }
@@ -523,6 +531,7 @@ export const RequestArguments = Type.Object(
     config: Type.Optional(Ref(SentConfiguration)),
     deployed: Type.Optional(Type.Boolean()),
     force: Type.Optional(Type.Boolean()),
+    rotate_keys: Type.Optional(Type.Boolean()),
     check: Type.Optional(Type.Boolean()),
     plan: Type.Optional(Type.String()),
     comment: Type.Optional(Type.String()),

@@ -13,11 +13,11 @@ export function info(text: string): void {
   process.stderr.write(`${time}${text}\n`)
 }
 
-export function warning(text: string): void {
-  info(prefixed('warning', text))
+/** `where` is the script that the real Zeek names, as in "/a/b.zeek, line 5". */
+export function warning(text: string, where?: string): void {
+  info(prefixed('warning', text, where))
 }
 
-/** `where` is the script that the real Zeek names, as in "/a/b.zeek, line 5". */
 export function error(text: string, where?: string): void {
   errors++
   info(prefixed('error', text, where))

@@ -93,6 +93,20 @@ export const controllerSettings = {
     default: 'zeromq',
     description: 'zeromq or broker: what carries events between Zeek nodes'
   },
+  controller_cluster_encryption: Type.Unsafe<'auto' | 'always' | 'never'>({
+    type: 'string',
+    enum: ['auto', 'always', 'never'],
+    default: 'auto',
+    description:
+      'whether nodes that use ZeroMQ get keys of CURVE with which they encrypt what they say to each other; auto: when they are on several hosts'
+  }),
+  controller_metrics_listen: Type.Unsafe<'loopback' | 'host'>({
+    type: 'string',
+    enum: ['loopback', 'host'],
+    default: 'loopback',
+    description:
+      'where nodes serve their metrics: on loopback, for their agent, through which the controller serves them; or at the address of their host'
+  }),
   controller_auto_assign_broker_ports: Type.Boolean({
     default: true,
     description: 'whether managers, loggers and proxies without a port get one'

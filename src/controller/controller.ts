@@ -425,13 +425,10 @@ export class Controller {
     if (isAgain) return failed('a plan is of the staged configuration, not of a revision')
     const plan = requests.find(reqid)
     const why = plan ? await plans.deviation(plan, configuration, task) : `there is no plan ${reqid}`
-    return why === undefined
-      ? await deployer.deploy(
-          configuration,
-          { ...argumentsOf(plan!.arguments), ...args, force: plan!.arguments.force === true },
-          task
-        )
-      : failed(why)
+    if (why !== undefined) return failed(why)
+    const planned = argumentsOf(plan!.arguments)
+    const { force, rotate_keys: rotate } = planned
+    return await deployer.deploy(configuration, { ...planned, ...args, force, rotate_keys: rotate }, task)
   }
 
   /** Asks for values, and masks what is secret in them: an agent of an earlier version does not. */
@@ -516,7 +513,7 @@ export class Controller {
   /** Returns why a deployment would be refused now, as far as that is known without asking agents. */
   #obstacles(staged: ClusterConfiguration, grouped: Expanded<ClusterConfiguration>): string[] {
     try {
-      return this.#parts.deployer.preview(staged, grouped).errors
+      return this.#parts.deployer.preview(staged, {}, grouped).errors
     } catch (error) {
       if (error instanceof AppError) return [error.message]
       throw error

@@ -1,12 +1,14 @@
 import type { ElasticGroup } from '../../schemas/groups.js'
 import type { ClusterConfiguration } from '../../schemas/types.js'
-import type { Layout } from '../../schemas/agent.js'
+import type { CurveKeys, Layout } from '../../schemas/agent.js'
 import type { Store } from './store.js'
 
 /** A deployment: the configuration, and what every node knows of the cluster. */
 export interface Deployment {
   configuration: ClusterConfiguration
   layout: Layout
+  /** With these its nodes encrypt what they say to each other; without, they do not, or have keys of their own. */
+  curve?: CurveKeys
   /** Instances whose address is the one that their agent had at the time. Earlier versions did not store it. */
   located?: string[]
   /** By host, ports that foreign processes held and that were left to them: later deployments skip them, too. */

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net'
-import type { AssignedNode, Layout } from '../../schemas/agent.js'
+import type { AssignedNode, CurveKeys, Layout } from '../../schemas/agent.js'
 import { hasOptions, optionsScript } from './options.js'
 
 /** Our script, which each node loads; in the repository it is beside this file. */
@@ -100,6 +100,24 @@ export function renderRotation({ queue, interval }: Rotation): Record<string, st
  */
 export function renderChannel(directory: string): Record<string, string> {
   return { ZEEK_CLUSTER_CONTROLLER_CHANNEL: directory }
+}
+
+/** What the variables are called from which Zeek's ZeroMQ backend reads its keys, and the options. */
+const curveVariable = 'ZEEK_CLUSTER_BACKEND_ZEROMQ_CURVE_'
+const curveOption = 'Cluster::Backend::ZeroMQ::curve_'
+
+/** Returns whether a node has keys of CURVE in its configuration: Zeek ends where it finds others in its environment. */
+export const hasCurveKeys = ({ env = {}, options = {} }: Pick<AssignedNode, 'env' | 'options'>): boolean =>
+  Object.keys(env).some(name => name.startsWith(curveVariable)) ||
+  Object.keys(options).some(name => name.startsWith(curveOption))
+
+/** Returns the variables that give a node its keys: the server's secret only where others connect to it. */
+export function renderCurve(keys: CurveKeys, isServer: boolean): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(keys)
+      .filter(([name]) => isServer || name !== 'server_secretkey')
+      .map(([name, key]) => [curveVariable + name.toUpperCase(), key])
+  )
 }
 
 /** Returns the part of our own environment that a program started by us gets. */

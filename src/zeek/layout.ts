@@ -21,11 +21,14 @@ export function writesLogs(role: LayoutNode['role'], layout: Layout): boolean {
   return role === 'LOGGER' || (role === 'MANAGER' && !hasLogger(layout))
 }
 
+/** Returns where nodes at an address serve their metrics. */
+export const metricsHostOf = ({ metrics_host: host }: Layout, own: string): string => host ?? own
+
 /**
- * Returns the text of cluster-layout.zeek, as Zeek's documentation "Spawning a Cluster" shows it. Nodes that read it
- * serve their metrics at `metricsHost`, the address of their instance.
+ * Returns the text of cluster-layout.zeek, as Zeek's documentation "Spawning a Cluster" shows it. `own`: the address of
+ * the instance whose nodes read it.
  */
-export function renderLayout(layout: Layout, metricsHost: string): string {
+export function renderLayout(layout: Layout, own: string): string {
   const manager = layout.nodes.find(node => node.role === 'MANAGER')?.name
   return [
     '# Written by zeek-cluster-controller; the next deployment overwrites it.',
@@ -36,7 +39,7 @@ export function renderLayout(layout: Layout, metricsHost: string): string {
     '',
     ...(hasLogger(layout) ? ['redef Cluster::manager_is_logger = F;', ''] : []),
     '@load base/frameworks/telemetry/options',
-    `redef Telemetry::metrics_address = "${address(metricsHost)}";`,
+    `redef Telemetry::metrics_address = "${address(metricsHostOf(layout, own))}";`,
     'redef Telemetry::metrics_port = Cluster::local_node_metrics_port();',
     ''
   ].join('\n')

@@ -14,8 +14,10 @@ import {
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import type { CurveKeys } from '../../schemas/agent.js'
 import { packageRoot } from '../../src/util.js'
-import { ourScripts } from '../../src/zeek/command.js'
+import { ourScripts, renderCurve } from '../../src/zeek/command.js'
+import { createCurveKeys } from '../../src/zeek/curve-keys.js'
 import { renderOptions } from '../../src/zeek/options.js'
 import { until } from '../support/until.js'
 
@@ -289,6 +291,48 @@ await t.test('crossed endpoints', async t => {
     `Cluster::Backend::ZeroMQ::connect_xsub_endpoint=${address}${ports.xsub}`
   ])
   await end(t, manager, 1, /^fatal error: ZeroMQ: handshake failed: tcp:/m)
+})
+
+await t.test('keys that do not fit, as a real Zeek takes them', async t => {
+  const { cwd, ports } = await cluster(t)
+  const [keys, others] = [createCurveKeys(), createCurveKeys()]
+  const worker = (mine: Partial<CurveKeys>, name = 'worker-1') =>
+    start(t, cwd, ports, name, ['-i', 'lo'], renderCurve({ ...keys, ...mine }, false))
+  const failed = (event: string) =>
+    new RegExp(`fatal error in .*: Handshake for socket tcp:.* failed: event=${event}$`, 'm')
+  const curve = 'Cluster::Backend::ZeroMQ::curve_client_publickey'
+  await Promise.all([
+    end(
+      t,
+      start(t, cwd, ports, 'logger', [`${curve}=x`], renderCurve(keys, true)),
+      1,
+      /CURVE configured via script variable redefinitions and environment variables at the same time\.$/m
+    ),
+    end(
+      t,
+      start(t, cwd, ports, 'logger', [], renderCurve({ ...keys, client_publickey: 'short' }, true)),
+      1,
+      /ZAP: client public key has unexpected size 5 'short'$/m
+    )
+  ])
+  start(t, cwd, ports, 'manager', [], renderCurve(keys, true))
+  const { client_publickey: client, client_secretkey: secret } = others
+  await end(t, worker({ client_publickey: client, client_secretkey: secret }), 1, failed('0x4000 value=400'))
+  await end(t, start(t, cwd, ports, 'worker-1', ['-i', 'lo']), 1, failed('0x2000 value=285212674'))
+  const stranger = worker({ server_publickey: others.server_publickey })
+  await stranger.says(/warning in .*Handshake for socket .* failed: event=0x800 value=32$/m)
+  await says(cwd, 'worker-1', ({ joined }) => !joined, 'it runs, and has not joined')
+  stranger.child.kill('SIGKILL')
+  await stranger.ended
+  worker({})
+  await says(cwd, 'worker-1', ({ joined }) => joined, 'with the keys of the others it joins')
+})
+
+await t.test('a node with keys, and a hub without', async t => {
+  const { cwd, ports } = await cluster(t)
+  start(t, cwd, ports, 'manager')
+  const worker = start(t, cwd, ports, 'worker-1', ['-i', 'lo'], renderCurve(createCurveKeys(), false))
+  await end(t, worker, 1, /fatal error in .*Handshake for socket .* failed: event=0x2000 value=285212674$/m)
 })
 
 await t.test('a cluster', async t => {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AssignedNode, Layout } from '../../../schemas/agent.js'
 import type { Finding } from '../../../schemas/operations.js'
 import type { Executable } from '../../zeek/executable.js'
+import { metricsHostOf } from '../../zeek/layout.js'
 import { limitsOf } from '../nodes/zeek-program.js'
 import type { HostProbes } from './host-probes.js'
 import { isInTheWay, isOurs, type Listener, type Own } from './listeners.js'
@@ -103,7 +104,8 @@ async function devices({ interface: name }: AssignedNode, { host, zeek, maySniff
   ]
 }
 
-function portsOf(node: AssignedNode, { backend, nodes, hub }: Layout) {
+function portsOf(node: AssignedNode, layout: Layout) {
+  const { backend, nodes, hub } = layout
   const address = nodes.find(({ name }) => name === node.name)?.host ?? '127.0.0.1'
   return [
     // With ZeroMQ only scripts of the site could use this port.
@@ -112,7 +114,7 @@ function portsOf(node: AssignedNode, { backend, nodes, hub }: Layout) {
       : [{ what: 'port', port: node.port, address, complain: backend === 'broker' ? error : warning }]),
     ...(node.metrics_port === undefined
       ? []
-      : [{ what: 'metrics port', port: node.metrics_port, address, complain: error }]),
+      : [{ what: 'metrics port', port: node.metrics_port, address: metricsHostOf(layout, address), complain: error }]),
     ...(hub?.node === node.name
       ? [hub.xpub_port, hub.xsub_port].map(port => ({ what: 'ZeroMQ port', port, address: hub.host, complain: error }))
       : [])

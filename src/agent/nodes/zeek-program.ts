@@ -4,7 +4,14 @@ import { clusterRoles } from '../../../schemas/types.js'
 import type { AssignedNode, Layout, Share } from '../../../schemas/agent.js'
 import { loadsOf, type BundleUse } from '../../bundles/use.js'
 import type { Limits, Program } from '../../supervisor/program.js'
-import { renderChannel, renderCommand, renderEnvironment, renderRotation, type Rotation } from '../../zeek/command.js'
+import {
+  renderChannel,
+  renderCommand,
+  renderCurve,
+  renderEnvironment,
+  renderRotation,
+  type Rotation
+} from '../../zeek/command.js'
 import type { Executable } from '../../zeek/executable.js'
 import { hasOptions, renderOptions } from '../../zeek/options.js'
 import { defined } from '../../util.js'
@@ -64,12 +71,18 @@ export function rotationOf({ role }: AssignedNode, layout: Layout, settings: Age
     : undefined
 }
 
+/** Returns the variables with a node's keys; none where it has none, or has its own. */
+function curveOf({ name, role }: AssignedNode, { curve, layout }: Share): Record<string, string> {
+  // Others connect to the hub, and send logs to who writes them.
+  return curve ? renderCurve(curve, name === layout.hub?.node || writesLogs(role, layout)) : {}
+}
+
 type ProgramContext = AgentContext & { bundle?: BundleUse | undefined }
 
 /**
- * Returns a hash of what a node is made of: command line, options, its own environment, limits, a part of the layout, and
- * where its logs go. What it merely inherits (PATH, TZ …) does not count, so that a supervisor that is started from
- * another shell leaves the nodes alone.
+ * Returns a hash of what a node is made of: command line, options, its own environment, limits, a part of the layout,
+ * where its logs go, and its keys. What it merely inherits (PATH, TZ …) does not count, so that a supervisor that is
+ * started from another shell leaves the nodes alone.
  */
 function tagOf(
   node: AssignedNode,
@@ -88,7 +101,8 @@ function tagOf(
     rotation && renderRotation(rotation),
     ...(limits ? [limits] : []),
     ...(hasOptions(node) ? [renderOptions(node.options)] : []),
-    ...(bundle?.plugins === undefined ? [] : [bundle.plugins])
+    ...(bundle?.plugins === undefined ? [] : [bundle.plugins]),
+    ...(share.curve ? [curveOf(node, share)] : [])
   ]
   return createHash('sha256').update(JSON.stringify(inputs)).digest('hex')
 }
@@ -110,7 +124,7 @@ export function programOf(node: AssignedNode, share: Share, zeek: Executable, co
     tag: tagOf(node, share, zeek, { ...context, part: neededLayout(node, share.layout) }),
     command: renderCommand(node, share.layout, zeek.path, loadsOf(node, bundle)),
     cwd: directory(node.name),
-    env: { ...environment, ...renderChannel(channelOf(directory(node.name))) },
+    env: { ...environment, ...curveOf(node, share), ...renderChannel(channelOf(directory(node.name))) },
     stopOrder: clusterRoles.indexOf(node.role),
     stopTimeoutMs: settings.agent_stop_timeout * 1000,
     restart: {

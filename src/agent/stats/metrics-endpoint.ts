@@ -2,6 +2,7 @@ import { get } from 'node:http'
 import type { Share } from '../../../schemas/agent.js'
 import { AppError, messageOf } from '../../errors.js'
 import { hostPort } from '../../util.js'
+import { metricsHostOf } from '../../zeek/layout.js'
 
 const maxBytes = 4 * 1024 * 1024
 
@@ -14,7 +15,7 @@ export interface MetricsText {
 /** Returns where a node of the share serves its metrics, as host:port; undefined when it does not. */
 export function endpointOf({ layout }: Share, name: string): string | undefined {
   const node = layout.nodes.find(node => node.name === name)
-  return node?.metrics_port === undefined ? undefined : hostPort(node.host, node.metrics_port)
+  return node?.metrics_port === undefined ? undefined : hostPort(metricsHostOf(layout, node.host), node.metrics_port)
 }
 
 /** Reads a metrics endpoint, at most 4 MiB, within `timeoutMs`. Throws `unavailable`. */

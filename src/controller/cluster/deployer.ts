@@ -1,10 +1,11 @@
 import type { Logger } from 'pino'
+import { takesKeys } from '../../../schemas/agent.js'
 import type { Arguments, RequestArguments } from '../../../schemas/api.js'
 import type { DeployStrategy } from '../../../schemas/rollouts.js'
 import { type ClusterConfiguration, clusterRoles, type Outcome } from '../../../schemas/types.js'
 import { messageOf } from '../../errors.js'
 import { failed, timedOut, type Answer, type Task } from '../../requests/task.js'
-import { within } from '../../util.js'
+import { defined, within } from '../../util.js'
 import { askInstance, tellsSteps } from '../work/ask.js'
 import type { Checks } from '../work/checks.js'
 import type { ControllerSettings } from '../config.js'
@@ -14,16 +15,17 @@ import { expanded, type Expanded } from '../../groups/expansion.js'
 import { changesOf } from '../rollout/changes.js'
 import { Rollout, type RolloutPlan } from '../rollout/rollout.js'
 import { isLimited, outOfScope, type Scope } from '../rollout/scope.js'
-import { strategyOf } from '../rollout/strategy.js'
+import { isStepwise, strategyOf } from '../rollout/strategy.js'
 import type { Cluster, DeploymentRecord } from './cluster.js'
 import { whyOutdated } from './outdated.js'
 import { plan, type Plan } from './plan.js'
 import { portRules } from './ports.js'
 import { Shares } from './shares.js'
 import { Survey } from './survey.js'
+import { isSame, trafficOf, type Traffic } from './traffic.js'
 
 /** A plan for a configuration with groups: `reasons` says by the name of a worker why it runs where it does. */
-type Preview = Plan & Pick<Expanded<ClusterConfiguration>, 'reasons'>
+type Preview = Plan & Pick<Expanded<ClusterConfiguration>, 'reasons'> & Pick<Traffic, 'warnings'>
 
 export interface DeployerOptions {
   settings: ControllerSettings
@@ -75,20 +77,52 @@ export class Deployer {
     return expanded(configuration, name => topologies.get(name))
   }
 
-  /** Returns the nodes, addresses and ports that a deployment would use now; `grouped` where it is known already. */
-  preview(staged: ClusterConfiguration, grouped: Expanded<ClusterConfiguration> = this.expanded(staged)): Preview {
+  /**
+   * Returns the nodes, addresses, ports and keys that a deployment with these arguments would use now; `grouped` where it
+   * is known already.
+   */
+  preview(
+    staged: ClusterConfiguration,
+    args: RequestArguments = {},
+    grouped: Expanded<ClusterConfiguration> = this.expanded(staged)
+  ): Preview {
     const { settings, cluster } = this.#options
     const { deployment } = cluster
     const rules = portRules(settings, this.#survey.taken(deployment?.skipped), deployment)
     const { configuration, elastic, errors, obstacles, reasons } = grouped
     const made = plan(configuration, cluster.addresses, rules, settings.controller_cluster_backend)
-    return { ...made, ...cluster.elasticIn(elastic), errors: [...errors, ...obstacles, ...made.errors], reasons }
+    const traffic = this.#traffic(made, args)
+    return {
+      ...made,
+      layout: { ...made.layout, ...defined({ metrics_host: traffic.metricsHost }) },
+      ...defined({ curve: traffic.curve }),
+      ...cluster.elasticIn(elastic),
+      errors: [...errors, ...obstacles, ...made.errors, ...traffic.errors],
+      warnings: traffic.warnings,
+      reasons
+    }
   }
 
   /** Returns the same as `preview`, after asking agents which ports of their hosts are taken. */
-  async plan(configuration: ClusterConfiguration): Promise<Preview> {
+  async plan(configuration: ClusterConfiguration, args?: RequestArguments): Promise<Preview> {
     await this.#survey.look(configuration.instances, this.#options.cluster.hostOf)
-    return this.preview(configuration)
+    return this.preview(configuration, args)
+  }
+
+  #traffic(made: Plan, args: RequestArguments): Traffic {
+    const { settings, cluster, fleet } = this.#options
+    const configured = new Set(made.configuration.instances.map(({ name }) => name))
+    const unable = fleet.known().filter(({ name, hello }) => configured.has(name) && !takesKeys(hello.api_version))
+    return trafficOf(
+      made,
+      {
+        settings,
+        deployed: cluster.deployment,
+        machineOf: name => cluster.addresses.get(name)?.machine,
+        unable: unable.map(({ name }) => name)
+      },
+      { rotate: args.rotate_keys === true, isStepwise: isStepwise(args) }
+    )
   }
 
   /**
@@ -124,11 +158,11 @@ export class Deployer {
       this.#dial(configuration)
       await this.#locate(configuration, grace)
       if (args.check !== false) await Promise.all(configuration.instances.map(({ name }) => fleet.when(name, grace)))
-      const { errors, reasons: _reasons, ...deployment } = await this.plan(configuration)
+      const { errors, reasons: _reasons, warnings, ...deployment } = await this.plan(configuration, args)
       // The request has ended: its client would not learn of this deployment.
       if (task.signal.aborted) return timedOut()
       if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }
-      return await this.#switch(new Shares(deployment), { configuration, args, grace }, task)
+      return await this.#switch(new Shares(deployment), { configuration, args, grace, warnings }, task)
     } finally {
       clear()
       // Whether it succeeded or not: only the instances of the current deployment are dialled.
@@ -142,15 +176,21 @@ export class Deployer {
     {
       configuration,
       args,
-      grace
-    }: { configuration: ClusterConfiguration; args: Arguments<'deploy'>; grace: AbortSignal },
+      grace,
+      warnings: known
+    }: {
+      configuration: ClusterConfiguration
+      args: Arguments<'deploy'>
+      grace: AbortSignal
+      warnings: readonly string[]
+    },
     task: Task
   ): Promise<Answer> {
     const { cluster, checks } = this.#options
     const { force = false, check = true, revision, comment } = args
     const others = this.othersThan(shares, args)
     if (typeof others === 'string') return failed(others)
-    const strategy = this.strategyOf(args)
+    const strategy = this.strategyOf(args, shares)
     const skips = strategy !== 'at_once' && args.on_check_failure === 'skip'
     const how = { skips, others, isRequired: args.require === 'captures' }
     const checked = check ? await this.#check(shares, how, task) : { failed: others, replayed: [] }
@@ -165,7 +205,7 @@ export class Deployer {
       // Else the next deployment would bring back what this one takes back.
       stages: revision !== undefined
     }
-    const warnings = checks.warnings(shares)
+    const warnings = [...known, ...checks.warnings(shares)]
     if (strategy !== 'at_once') {
       const rolled = await this.#roll(shares, { record, args, strategy, skipped: checked.failed }, task)
       return { ...rolled, results: [...checked.replayed, ...rolled.results], warnings }
@@ -177,10 +217,18 @@ export class Deployer {
     return { results: [...checked.replayed, whole], timedOut, warnings }
   }
 
-  /** Returns how a deployment with these arguments would go: there is nothing to go over where nothing is deployed. */
-  strategyOf(args: RequestArguments): DeployStrategy {
-    const { cluster, settings } = this.#options
-    return cluster.deployment ? strategyOf(args, settings.controller_deploy_strategy) : 'at_once'
+  /**
+   * Returns how a deployment of these shares would go: there is nothing to go over where nothing is deployed, nor where
+   * all nodes get other keys.
+   */
+  strategyOf(args: RequestArguments, shares: Shares): DeployStrategy {
+    const {
+      cluster: { deployment },
+      settings
+    } = this.#options
+    return deployment && isSame(deployment.curve, shares.deployment.curve)
+      ? strategyOf(args, settings.controller_deploy_strategy)
+      : 'at_once'
   }
 
   /** Returns the names of the nodes that a deployment is not about, or why it is about none. */

@@ -3,6 +3,7 @@ import type { ClusterConfiguration } from '../../../schemas/types.js'
 import { AppError, messageOf } from '../../errors.js'
 import type { Deployment } from '../../store/configurations.js'
 import { hostPort, isLoopback } from '../../util.js'
+import { metricsHostOf } from '../../zeek/layout.js'
 import type { Fleet } from '../fleet.js'
 
 /** Timeout for fetching the metrics of a node through its agent. */
@@ -20,7 +21,7 @@ const pathOf = (node: string) => `/v1/nodes/${node}/metrics`
 
 /**
  * Returns where Prometheus finds the metrics of each node: at the node, or with `proxy` at the controller. If `proxy`
- * is not given, the controller serves those of nodes at loopback addresses, which no other host could reach.
+ * is not given, the controller serves those of nodes whose metrics are at loopback addresses, which no other host could reach.
  */
 export function targetsOf(
   deployment: Deployment | undefined,
@@ -30,8 +31,9 @@ export function targetsOf(
   const hosts = new Map(deployment?.layout.nodes.map(({ name, host }) => [name, host]))
   return (deployment?.configuration.nodes ?? []).flatMap(
     ({ name: node, instance, role, metrics_port: port }): PrometheusTarget[] => {
-      const host = hosts.get(node)
-      if (port === undefined || host === undefined) return []
+      const own = hosts.get(node)
+      if (port === undefined || own === undefined) return []
+      const host = metricsHostOf(deployment!.layout, own)
       const labels = { instance, node, role }
       return (proxy ?? isLoopback(host))
         ? [

@@ -98,7 +98,7 @@ export class Shares {
     return {
       config_id: this.deployment.configuration.id,
       layout: this.digest,
-      ...defined({ bundle: this.deployment.configuration.bundle }),
+      ...defined({ bundle: this.deployment.configuration.bundle, curve: this.deployment.curve }),
       nodes: nodes.map(node => ({ ...node, ...(stopped.has(node.name) ? { desired_state: 'STOPPED' } : {}) })),
       ...(held.length > 0 ? { held } : {})
     }

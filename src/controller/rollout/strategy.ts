@@ -13,6 +13,10 @@ const ofScope: readonly string[] = ['instances', 'labels']
 const givenIn = (args: RequestArguments) =>
   ofSteps.filter(name => (ofScope.includes(name) ? isLimited({ [name]: args[name] }) : args[name] !== undefined))
 
+/** Returns whether a deployment is asked to go in steps, or to leave nodes as they are. */
+export const isStepwise = (args: RequestArguments): boolean =>
+  args.strategy === undefined ? givenIn(args).length > 0 : args.strategy !== 'at_once'
+
 /** Returns how a deployment goes over the nodes: in steps where its arguments say anything of them. */
 export function strategyOf(args: RequestArguments, byDefault: DeployStrategy): DeployStrategy {
   const given = givenIn(args)
@@ -26,6 +30,9 @@ export function checkStrategy(args: RequestArguments): void {
   const useless = args.strategy === 'at_once' ? givenIn(args) : []
   const errors = [
     ...useless.map(name => ({ field: `body/${name}`, message: 'has no meaning when all nodes are changed at once' })),
+    ...(args.rotate_keys === true && isStepwise(args)
+      ? [{ field: 'body/rotate_keys', message: 'restarts all nodes at once: it excludes steps and instances' }]
+      : []),
     ...(args.max_parallel !== undefined && args.max_parallel_percent !== undefined
       ? [{ field: 'body/max_parallel_percent', message: 'excludes max_parallel' }]
       : []),

@@ -29,7 +29,7 @@ export class Plans {
   async plan(configuration: ClusterConfiguration | undefined, args: Arguments<'plan'>, task: Task): Promise<Answer> {
     const { cluster, fleet, deployer } = this.#parts
     if (!configuration) return failed('no configuration available to deploy')
-    const { errors, reasons: _reasons, ...deployment } = await deployer.plan(configuration)
+    const { errors, reasons: _reasons, warnings, ...deployment } = await deployer.plan(configuration, args)
     if (errors.length > 0) return { results: errors.map(error => ({ success: false, error })) }
     const shares = new Shares(deployment)
     const others = deployer.othersThan(shares, args)
@@ -37,13 +37,14 @@ export class Plans {
     const nodes = deployment.configuration.nodes.filter(({ name }) => !others.has(name))
     const { told, timedOut } = await askPlans({ cluster, fleet }, { shares, nodes, force: args.force === true }, task)
     const leaving = this.#leaving(shares).filter(({ node }) => !others.has(node!))
-    const stepOf = this.#stepsOf(nodes, args, [...told.values(), leaving].flat())
+    const stepOf = this.#stepsOf(shares, nodes, args, [...told.values(), leaving].flat())
     for (const [instance, outcomes] of told) task.progress(instance, outcomes.map(stepOf))
-    return { results: [...leaving.map(stepOf), { success: true, data: { id: configuration.id } }], timedOut }
+    return { results: [...leaving.map(stepOf), { success: true, data: { id: configuration.id } }], timedOut, warnings }
   }
 
   /** Returns a function that adds to the result of a node the step in which it would be changed. */
   #stepsOf(
+    shares: Shares,
     nodes: readonly ClusterNode[],
     args: Arguments<'plan'>,
     outcomes: readonly Outcome[]
@@ -58,7 +59,7 @@ export class Plans {
     const gone = cluster.deployment?.configuration.nodes.filter(({ name }) => !next.has(name)) ?? []
     const [changed, going] = [nodes, gone].map(some => some.filter(({ name }) => isChanged.has(name)))
     const changes = inOrder(changed!, going!)
-    const strategy = deployer.strategyOf(args)
+    const strategy = deployer.strategyOf(args, shares)
     const steps = strategy === 'at_once' ? [changes] : stepsOf(changes, paceOf(args, strategy))
     const places = new Map(steps.flatMap((step, n) => step.map(({ name }) => [name, n + 1] as const)))
     return outcome => {
@@ -100,10 +101,14 @@ export class Plans {
 }
 
 /** Returns the arguments of a plan, as a deployment that does what it has told takes them. */
-export function argumentsOf({ force, ...args }: RequestArguments): Arguments<'plan'> {
+export function argumentsOf({
+  force = false,
+  rotate_keys: rotate = false,
+  ...args
+}: RequestArguments): Required<Pick<Arguments<'plan'>, 'force' | 'rotate_keys'>> & Arguments<'plan'> {
   const names = Object.keys(rolloutArguments) as (keyof typeof rolloutArguments)[]
   const given = names.filter(name => args[name] !== undefined)
-  return { ...Object.fromEntries(given.map(name => [name, args[name]])), force: force === true }
+  return { ...Object.fromEntries(given.map(name => [name, args[name]])), force, rotate_keys: rotate }
 }
 
 /** Returns results of a plan as texts, by which two of them are compared. */

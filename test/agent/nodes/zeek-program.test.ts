@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { AssignedNode, Share } from '../../../schemas/agent.js'
 import { formerTagOf, inStartOrder, layoutOf, programOf } from '../../../src/agent/nodes/zeek-program.js'
+import { createCurveKeys } from '../../../src/zeek/curve-keys.js'
 import { settingsOf } from '../../support/settings.js'
 
 const worker: AssignedNode = {
@@ -115,9 +116,46 @@ await t.test('with ZeroMQ a worker needs none of the other workers, and all othe
   t.not(former({ ...share, ...with2('zeromq') }), former(share), 'before, the whole layout counted')
 })
 
-await t.test('the layout of an instance serves metrics at its own address', async t => {
+await t.test(
+  'nodes have the keys of their share in their environment, and the secret of the server where they listen',
+  async t => {
+    const curve = createCurveKeys()
+    const layoutWith = (...roles: AssignedNode['role'][]) => ({
+      ...share.layout,
+      nodes: roles.map(role => ({ name: role.toLowerCase(), role, host: '10.0.0.7' }))
+    })
+    const keysIn = (node: Partial<AssignedNode>, layout = layoutWith('MANAGER', 'LOGGER', 'PROXY', 'WORKER')) =>
+      Object.entries(make({ node, share: { layout, curve } }).env)
+        .filter(([name]) => name.includes('CURVE'))
+        .map(([name, key]) => [name.replace('ZEEK_CLUSTER_BACKEND_ZEROMQ_CURVE_', '').toLowerCase(), key])
+    const { server_secretkey: _secret, ...ofClients } = curve
+    for (const role of ['WORKER', 'PROXY', 'MANAGER'] as const) {
+      t.same(Object.fromEntries(keysIn({ name: role.toLowerCase(), role })), ofClients, role)
+    }
+    t.same(Object.fromEntries(keysIn({ name: 'logger', role: 'LOGGER' })), curve, 'a logger')
+    t.same(Object.fromEntries(keysIn({ role: 'MANAGER' }, layoutWith('MANAGER', 'WORKER'))), curve, 'without loggers')
+    const hub = { node: 'worker-1', host: '10.0.0.7', xpub_port: 5555, xsub_port: 5556 }
+    t.same(Object.fromEntries(keysIn({}, { ...share.layout, hub })), curve, 'the hub')
+    const inherited = { ZEEK_CLUSTER_BACKEND_ZEROMQ_CURVE_CLIENT_SECRETKEY: 'of the agent' }
+    t.match(make({ share: { curve }, env: inherited }).env, {
+      ZEEK_CLUSTER_BACKEND_ZEROMQ_CURVE_CLIENT_SECRETKEY: curve.client_secretkey
+    })
+    t.match(make({ env: inherited }).env, inherited)
+    t.notMatch(JSON.stringify(make({ share: { curve } }).command), 'CURVE')
+  }
+)
+
+await t.test('other keys are another program, and none leave it as it was', async t => {
+  const [one, other] = [createCurveKeys(), createCurveKeys()]
+  const tags = [{}, { curve: one }, { curve: other }].map(share => make({ share }).tag)
+  t.equal(new Set(tags).size, 3)
+  t.equal(make({ share: { curve: one } }).tag, tags[1])
+})
+
+await t.test('the layout of an instance serves metrics at its own address, or where it says', async t => {
   t.match(layoutOf(share), 'metrics_address = "10.0.0.7"')
   t.match(layoutOf({ ...share, nodes: [] }), 'metrics_address = "127.0.0.1"')
+  t.match(layoutOf({ ...share, layout: { ...share.layout, metrics_host: '127.0.0.1' } }), '_address = "127.0.0.1"')
 })
 
 await t.test('nodes start by role, each role in the order given', async t => {
