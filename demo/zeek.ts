@@ -5,6 +5,7 @@
  */
 import { parseArguments } from './stand-in/arguments.js'
 import { readLayout, type Layout } from './stand-in/layout.js'
+import { rotateLeftovers } from './stand-in/logs.js'
 import { run } from './stand-in/node.js'
 import { Options } from './stand-in/options.js'
 import { runCode } from './stand-in/options-script.js'
@@ -42,12 +43,15 @@ const { ZEEK_CLUSTER_CONTROLLER_LOG_QUEUE: queue, ZEEK_CLUSTER_CONTROLLER_ROTATI
 if (scripts.last(/(?:^|\/)(zeek-cluster-defaults)(?:\.zeek)?$/) !== undefined && queue) {
   options.set('Log::default_rotation_dir', queue)
   options.set('Log::default_rotation_interval', `${interval}sec`)
+  options.set('LogAscii::enable_leftover_log_rotation', 'T')
 }
 // Every script of the Management framework does that.
 const isManaged = scripts.last(/frameworks\/management(\/|$)/) !== undefined
 if (isManaged) options.set('Log::default_rotation_dir', '/opt/zeek/spool/log-queue')
 options.assign(args.assignments)
 if (args.code !== undefined) runCode(args.code, options)
+// As Zeek: also where it only parses, and whatever else runs in this directory.
+rotateLeftovers(name, layout, options)
 if (args.parseOnly) process.exit(0)
 if (args.pcap !== undefined) {
   await readTrace(args.pcap, new Set(scripts.said(/Log::disable_stream\((\w+)::LOG\)/g)), options)

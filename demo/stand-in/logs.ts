@@ -10,6 +10,7 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
+import type { Layout } from './layout.js'
 import type { Options } from './options.js'
 import { readMisbehaviour } from './misbehaviour.js'
 import { fatal, info } from './report.js'
@@ -37,28 +38,64 @@ function stamp(time: Date): string {
     .join('-')
 }
 
+/** Where a node leaves its finished logs, and what it calls them. */
+class Rotation {
+  readonly #metadata: string
+  readonly #directory: string
+
+  constructor(node: string, { nodes }: Layout, options: Options) {
+    const loggers = [...nodes.values()].filter(({ type }) => type === 'LOGGER').length
+    this.#metadata = loggers > 1 ? `log_suffix=${node.replaceAll('__', '_.')}__` : ''
+    this.#directory = options.get('Log::default_rotation_dir') || '.'
+  }
+
+  target(path: string, opened: Date, closed: Date): string {
+    mkdirSync(this.#directory, { recursive: true })
+    return join(this.#directory, `${path}__${stamp(opened)}__${stamp(closed)}__${this.#metadata}.${SUFFIX}`)
+  }
+}
+
+/** Rotates what a process before this one has left open, where that is asked for. */
+export function rotateLeftovers(node: string, layout: Layout, options: Options): void {
+  if (options.get('LogAscii::enable_leftover_log_rotation') !== 'T') return
+  const rotation = new Rotation(node, layout, options)
+  for (const shadow of readdirSync('.').filter(name => name.startsWith(SHADOW))) {
+    const name = shadow.slice(SHADOW.length)
+    const log = statSync(name, { throwIfNoEntry: false })
+    if (log === undefined) {
+      unlinkSync(shadow)
+      continue
+    }
+    const target = rotation.target(name.slice(0, -SUFFIX.length - 1), statSync(shadow).mtime, log.mtime)
+    try {
+      renameSync(name, target)
+    } catch (error) {
+      fatal(`Found leftover/unprocessed log '${name}', but failed to rotate it: ${textOf(error)}`)
+    }
+    unlinkSync(shadow)
+    info(`Rotated/postprocessed leftover log '${name}' -> '${target}' `)
+  }
+}
+
 /** The log of a node that writes logs: a line each second, in files that are rotated as Zeek rotates them. */
 export class Logs {
   readonly #node: string
-  readonly #metadata: string
-  readonly #directory: string
+  readonly #rotation: Rotation
   readonly #rotationMs: number
   #file: number | undefined
+  /** The thread of a log that could not be renamed ends: nobody writes that one any more. */
+  #isDead = false
   #opened = new Date()
 
-  private constructor(node: string, loggers: number, options: Options) {
+  private constructor(node: string, layout: Layout, options: Options) {
     this.#node = node
-    this.#metadata = loggers > 1 ? `log_suffix=${node.replaceAll('__', '_.')}__` : ''
-    this.#directory = options.get('Log::default_rotation_dir') || '.'
+    this.#rotation = new Rotation(node, layout, options)
     this.#rotationMs = (toSeconds(options.get('Log::default_rotation_interval')) ?? 0) * 1000
   }
 
-  static open(node: string, loggers: number, options: Options): Logs {
-    const logs = new Logs(node, loggers, options)
-    if (logs.#rotationMs > 0) {
-      logs.#rotateLeftovers()
-      logs.#schedule()
-    }
+  static open(node: string, layout: Layout, options: Options): Logs {
+    const logs = new Logs(node, layout, options)
+    if (logs.#rotationMs > 0) logs.#schedule()
     logs.#write('stand-in has started')
     setInterval(() => {
       if (!readMisbehaviour().stallLogs) logs.#write('stand-in runs')
@@ -72,6 +109,7 @@ export class Logs {
   }
 
   #write(message: string): void {
+    if (this.#isDead) return
     if (this.#file === undefined) {
       this.#opened = new Date()
       this.#file = openSync(FILE, 'w')
@@ -102,37 +140,14 @@ export class Logs {
     appendFileSync(this.#file, `#close\t${stamp(closed)}\n`)
     closeSync(this.#file)
     this.#file = undefined
-    const target = this.#target(PATH, this.#opened, closed)
+    const target = this.#rotation.target(PATH, this.#opened, closed)
     try {
       renameSync(FILE, target)
       unlinkSync(SHADOW + FILE)
     } catch (error) {
       info(`error: ${PATH}/Log::WRITER_ASCII: failed to rename ${FILE} to ${target}: ${textOf(error)}`)
+      info(`error: ${PATH}/Log::WRITER_ASCII: terminating thread`)
+      this.#isDead = true
     }
-  }
-
-  /** What a process before this one has left open. */
-  #rotateLeftovers(): void {
-    for (const shadow of readdirSync('.').filter(name => name.startsWith(SHADOW))) {
-      const name = shadow.slice(SHADOW.length)
-      const log = statSync(name, { throwIfNoEntry: false })
-      if (log === undefined) {
-        unlinkSync(shadow)
-        continue
-      }
-      const target = this.#target(name.slice(0, -SUFFIX.length - 1), statSync(shadow).mtime, log.mtime)
-      try {
-        renameSync(name, target)
-      } catch (error) {
-        fatal(`Found leftover/unprocessed log '${name}', but failed to rotate it: ${textOf(error)}`)
-      }
-      unlinkSync(shadow)
-      info(`Rotated/postprocessed leftover log '${name}' -> '${target}' `)
-    }
-  }
-
-  #target(path: string, opened: Date, closed: Date): string {
-    mkdirSync(this.#directory, { recursive: true })
-    return join(this.#directory, `${path}__${stamp(opened)}__${stamp(closed)}__${this.#metadata}.${SUFFIX}`)
   }
 }

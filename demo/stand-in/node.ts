@@ -80,10 +80,9 @@ export async function run({ name, args, layout, options, backend, scripts }: Pro
     void new Channel({ directory, scripts, errors, peers, identifiers, options: runtime, intel, beatMs })
   }
   if (ending) return
-  const loggers = [...layout.nodes.values()].filter(({ type }) => type === 'LOGGER').length
   const writesLogs =
     node?.type === 'LOGGER' || (node?.type === 'MANAGER' && options.get('Cluster::manager_is_logger') === 'T')
-  if (!checking && writesLogs) logs = Logs.open(name, loggers, options)
+  if (!checking && writesLogs) logs = Logs.open(name, layout, options)
   setStatus('RUNNING', 'run_loop')
   // A node stays until it is told to end; anything else has nothing to wait for.
   if (backend === undefined && args.interface === undefined) process.exit(0)

@@ -3,10 +3,20 @@ import type { Options } from './options.js'
 import { error, failed, fatal } from './report.js'
 import { findScript } from './scripts.js'
 
-/** `-e '@load FILE'`: the script of a node's options, which its agent has written. Any other code is passed over. */
+/**
+ * `-e CODE`: the lines of it that load the script of a node's options, which its agent has written, or that set an option.
+ * Any other code is passed over.
+ */
 export function runCode(code: string, options: Options): void {
-  const name = /^@load (\S+)$/.exec(code)?.[1]
-  if (name === undefined) return
+  for (const [index, line] of code.split('\n').entries()) {
+    const name = /^@load (\S+)$/.exec(line)?.[1]
+    if (name !== undefined) runScript(name, options)
+    else if (line.startsWith('redef ')) statement(line, options, `<command line>, line ${index + 1}`)
+  }
+  if (failed()) process.exit(1)
+}
+
+function runScript(name: string, options: Options): void {
   const file = findScript(name)
   if (file === undefined) fatal(`can't find ${name}`, '<command line>, line 1')
   /** Of each @if that has not ended, whether what follows is taken. */
@@ -20,7 +30,6 @@ export function runCode(code: string, options: Options): void {
     else if (line === '@endif') taken.pop()
     else if (line !== '' && taken.every(Boolean)) statement(line, options, `${file}, line ${index + 1}`)
   }
-  if (failed()) process.exit(1)
 }
 
 function statement(line: string, options: Options, where: string): void {

@@ -29,6 +29,7 @@ const KNOWN: Record<string, Option> = {
   exit_only_after_terminate: { type: 'bool', value: 'F' },
   'Log::default_logdir': { type: 'string', value: '' },
   'Log::default_writer': { type: 'any', value: 'Log::WRITER_ASCII' },
+  'LogAscii::enable_leftover_log_rotation': { type: 'bool', value: 'F' },
   'LogAscii::gzip_level': { type: 'any', value: '0' },
   'LogAscii::meta_prefix': { type: 'string', value: '#' },
   'LogAscii::output_to_stdout': { type: 'bool', value: 'F' },

@@ -61,6 +61,24 @@ export function renderCommand(
 }
 
 /**
+ * Returns the command line by which Zeek only parses what a node loads, in the directory of the node: a logger that runs
+ * there has its logs open, and Zeek would take them for what a crash has left, and rotate them (9.0). The code that keeps
+ * it from that is the last, so that no script and no option of the node can have it otherwise.
+ */
+export function renderParse(
+  { cpu_affinity: _, ...node }: AssignedNode,
+  layout: Layout,
+  executable: string,
+  loads?: readonly string[]
+): string[] {
+  const [, ...args] = renderCommand({ ...node, options: {} }, layout, executable, loads)
+  const [, code] = optionsCode(node)
+  return [executable, '-a', ...args, '-e', [...(code ? [code] : []), leavesLogs].join('\n')]
+}
+
+const leavesLogs = 'redef LogAscii::enable_leftover_log_rotation = F;'
+
+/**
  * Returns the command line by which Zeek reads a capture with what a node loads, and its options, but as no node of a
  * cluster. Checksums do not matter: where packets are recorded, they are often not filled in yet.
  */

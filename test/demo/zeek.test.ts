@@ -588,6 +588,25 @@ await t.test('misbehaviour', async t => {
   await hangs.ended
 })
 
+await t.test('leftover logs are rotated, also by one that only parses', async t => {
+  const { cwd, ports } = await cluster(t)
+  const leave = () => {
+    writeFileSync(`${cwd}/.shadow.conn.log`, '')
+    writeFileSync(`${cwd}/conn.log`, 'left')
+  }
+  const parse = async (...more: string[]) => {
+    leave()
+    await end(t, start(t, cwd, ports, 'manager', ['-a', ...more]), 0, /^/)
+    return existsSync(`${cwd}/conn.log`)
+  }
+  t.ok(await parse(), 'unless told to, it leaves them')
+  t.notOk(await parse('LogAscii::enable_leftover_log_rotation=T'))
+  t.ok(
+    await parse('LogAscii::enable_leftover_log_rotation=T', '-e', 'redef LogAscii::enable_leftover_log_rotation = F;'),
+    'code comes last'
+  )
+})
+
 await t.test('leftover logs that cannot be moved to another file system are fatal', async t => {
   const { cwd, ports } = await cluster(t)
   writeFileSync(
@@ -599,7 +618,7 @@ await t.test('leftover logs that cannot be moved to another file system are fata
   const other = mkdtempSync('/dev/shm/queue-')
   t.teardown(() => rmSync(other, { recursive: true }))
   const manager = start(t, cwd, ports, 'manager', [
-    'Log::default_rotation_interval=1hr',
+    'LogAscii::enable_leftover_log_rotation=T',
     `Log::default_rotation_dir=${other}`
   ])
   await end(

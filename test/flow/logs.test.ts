@@ -55,6 +55,26 @@ await t.test('logs are rotated by the logger, and archived by the agent', async 
   t.ok(existsSync(join(state, 'nodes/logger-1')))
 })
 
+await t.test('a check leaves the logs alone that a logger has open', async t => {
+  const { ask, archived, read, filesOf } = await start(t, { 'agent-rotation-interval': '3600' }, ['logger-1'])
+  await until(() => filesOf('nodes/logger-1').includes('cluster.log'), 'the logger writes')
+  const option = { name: 'logger-1', options: { 'LogAscii::enable_leftover_log_rotation': 'T' } }
+  const config = configOf('logger-1')
+  for (const nodes of [
+    config.nodes,
+    config.nodes.map(node => (node.name === option.name ? { ...node, ...option } : node))
+  ]) {
+    await ask('stage_configuration', { config: { ...config, nodes } })
+    t.match(await ask('check'), { state: 'succeeded' })
+    t.ok(filesOf('nodes/logger-1').includes('cluster.log'))
+  }
+  t.same([archived(), filesOf('spool/log-queue').filter(name => name.endsWith('.log'))], [[], []])
+  t.match(await ask('stop', { nodes: ['logger-1'] }), { state: 'succeeded' })
+  const [log] = await until(() => archived().length > 0 && archived(), 'its log is archived')
+  t.match(read(log!), /stand-in has started\n[^]*#close\t/)
+  t.equal(archived().length, 1)
+})
+
 await t.test("two loggers do not get into each other's way, whatever they are called", async t => {
   const { archived } = await start(t, {}, ['logger-1', 'logger__2'])
   await until(

@@ -9,7 +9,7 @@ import { messageOf } from '../../errors.js'
 import { secretNames, type IsSecret } from '../../security/secret-names.js'
 import { hideHalves, secretsOf } from '../../security/secret-values.js'
 import { defined, Slots } from '../../util.js'
-import { renderCommand, renderEnvironment } from '../../zeek/command.js'
+import { renderParse, renderEnvironment } from '../../zeek/command.js'
 import { findZeek, type Executable } from '../../zeek/executable.js'
 import { ScriptFiles } from '../../zeek/scripts.js'
 import { writeClusterScripts } from '../nodes/cluster-scripts.js'
@@ -182,20 +182,25 @@ export class NodeChecks {
     return found
   }
 
-  /** Runs the node's command line with `-a`, so that zeek only parses. */
+  /** Has zeek parse what a node would run. */
   async #parse(
-    { node: { cpu_affinity: _, ...node }, env }: Parsed,
+    { node, env }: Parsed,
     { layout, zeek, scripts, bundle, signal }: ParseContext
   ): Promise<{ findings: Finding[]; ms: number }> {
     const begun = performance.now()
-    const [executable, ...args] = renderCommand(node, layout, zeek.path, loadsOf(node, bundle))
     const own = directories(this.#context.settings).node(node.name)
     const cwd = await stat(own).then(
       () => own,
       () => scripts
     )
     const findings = await parse(
-      { command: [executable!, '-a', ...args], cwd, env, timeoutMs: this.#parseMs, max: maxFindings },
+      {
+        command: renderParse(node, layout, zeek.path, loadsOf(node, bundle)),
+        cwd,
+        env,
+        timeoutMs: this.#parseMs,
+        max: maxFindings
+      },
       signal
     ).catch((error): Finding[] => [{ level: 'error', message: messageOf(error) }])
     return {
