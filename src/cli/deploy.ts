@@ -43,16 +43,20 @@ export function defineDeploy(program: Command, io: Io): void {
     ['zeek-cluster deploy - < cluster.yaml', 'from standard input'],
     ["zeek-cluster deploy cluster.json --comment 'more workers'", 'what it is for: `revisions list` shows it'],
     ['zeek-cluster deploy --force', 'what is staged, all nodes anew'],
+    ['zeek-cluster deploy --rotate-keys', 'the same, with other keys between the nodes'],
     ['zeek-cluster deploy cluster.json --max-parallel 25% --max-drop 5', 'a quarter of the workers at a time'],
     ['zeek-cluster deploy cluster.json --canary 1', 'one worker first: then `rollout promote` or `rollout revert`'],
     ['zeek-cluster deploy --revision 12', 'what was deployed before'],
     ['zeek-cluster deploy cluster.json --if-revision 12', 'unless somebody has deployed since']
   )
-  command.action(async (file, { revision, ifRevision, plan, ...given }) => {
-    const flags = { ...given, ifMatch: ifRevision === undefined ? undefined : tagOf(ifRevision) }
+  command.action(async (file, { revision, ifRevision, plan, ...rest }) => {
+    const flags = { ...rest, ifMatch: ifRevision === undefined ? undefined : tagOf(ifRevision) }
     if (file !== undefined && revision !== undefined) command.error('error: a file and --revision exclude each other')
-    if (plan !== undefined && (file !== undefined || revision !== undefined || flags.force === true)) {
-      command.error('error: --plan has its own configuration, and --force: it excludes these, and --revision')
+    const given = [file, revision, flags.force, flags.rotateKeys]
+    if (plan !== undefined && given.some(value => value !== undefined)) {
+      command.error(
+        'error: --plan has its own configuration, --force and --rotate-keys: it excludes these, and --revision'
+      )
     }
     const configuration = file === undefined ? undefined : await readConfiguration(file, io)
     const session = await open(io, flags)
@@ -91,11 +95,14 @@ async function demandRevision(session: Session, revision: number): Promise<void>
 /** Returns the entity tag of the deployed configuration while a revision is it. */
 export const tagOf = (revision: number): string => `"${revision}"`
 
+export const rotateKeys = 'give nodes new keys with which they encrypt what they say to each other; all restart at once'
+
 /** Adds the options that say how something is deployed. */
 export function deploys<A extends unknown[], O extends OptionValues>(command: Command<A, O>) {
   return goesInSteps(
     command
       .option('--force', 'restart nodes that do not differ, too')
+      .option('--rotate-keys', rotateKeys)
       .option('--no-check', 'do not check the nodes first')
       .option('--require-captures', requireCaptures)
       .option('--comment <text>', 'what it is for: it is kept with the revision')
@@ -104,6 +111,7 @@ export function deploys<A extends unknown[], O extends OptionValues>(command: Co
 
 export interface DeployFlags extends SubmitFlags, StepFlags {
   force?: true | undefined
+  rotateKeys?: true | undefined
   /** False with `--no-check`. */
   check: boolean
   requireCaptures?: true | undefined
@@ -132,13 +140,16 @@ export async function deployRevision(session: Session, revision: number, flags: 
 /** Deploys, with the progress of each node, and shows what has come of it. */
 async function deploy(
   session: Session,
-  { force, check, requireCaptures: isRequired, comment, plan, ...flags }: DeployFlags,
+  { force, rotateKeys: rotate, check, requireCaptures: isRequired, comment, plan, ...flags }: DeployFlags,
   { revision, names, count }: Deployed
 ): Promise<void> {
   const { io } = session
   const how = stepArguments(flags)
   const require = isRequired && 'captures'
-  const args = { ...defined({ force, check: check ? undefined : false, require, comment, plan, revision }), ...how }
+  const args = {
+    ...defined({ force, rotate_keys: rotate, check: check ? undefined : false, require, comment, plan, revision }),
+    ...how
+  }
   const finished = await requestWithProgress(session, 'deploy', args, { ...flags, names })
   if (!finished) return
   // Of hundreds of nodes, those that have failed are what is looked for.

@@ -4,7 +4,7 @@ import type { Tone } from '../terminal/screen.js'
 import { tableOf } from '../terminal/table.js'
 import { defined } from '../util.js'
 import { readConfiguration } from './configuration-file.js'
-import { stage } from './deploy.js'
+import { rotateKeys, stage } from './deploy.js'
 import { withExamples } from './examples.js'
 import { print, remark, type Io } from './io.js'
 import { ofController, submits, toJson } from './options.js'
@@ -42,6 +42,7 @@ export function definePlan(program: Command, io: Io): void {
               'stage this configuration first, in any form that deploy takes; else what is staged is meant'
             )
             .option('--force', 'as deploy --force would')
+            .option('--rotate-keys', rotateKeys)
         )
       )
     )
@@ -52,11 +53,12 @@ export function definePlan(program: Command, io: Io): void {
     ['zeek-cluster plan --max-parallel 25% --canary 1', 'of what is staged, with the steps in which it would go'],
     ['zeek-cluster plan --json', 'of what is staged, for a program']
   )
-  command.action(async (file, { force, ...flags }) => {
+  command.action(async (file, { force, rotateKeys: rotate, ...flags }) => {
     const configuration = file === undefined ? undefined : await readConfiguration(file, io)
     const session = await open(io, flags)
     if (configuration) await stage(session, configuration)
-    const finished = await request(session, 'plan', { ...defined({ force }), ...stepArguments(flags) }, flags)
+    const how = { ...defined({ force, rotate_keys: rotate }), ...stepArguments(flags) }
+    const finished = await request(session, 'plan', how, flags)
     if (!finished) return
     const { screen } = session
     io.exitCode = showOutcome(session, finished, flags, result => (result.success ? [] : lineOf(result, screen)))

@@ -2629,6 +2629,7 @@ export interface components {
             config?: components["schemas"]["SentConfiguration"];
             deployed?: boolean;
             force?: boolean;
+            rotate_keys?: boolean;
             check?: boolean;
             plan?: string;
             comment?: string;
@@ -3316,6 +3317,8 @@ export interface components {
              * @default false
              */
             force: boolean;
+            /** @description Give the nodes new keys of CURVE, with which they encrypt what they say to each other. All of them restart at once: those with other keys are not let in. */
+            rotate_keys?: boolean;
             /**
              * @description Whether the nodes are checked first: if one fails, nothing is changed anywhere.
              * @default true
@@ -3472,6 +3475,8 @@ export interface components {
              * @default false
              */
             force: boolean;
+            /** @description Give the nodes new keys of CURVE, with which they encrypt what they say to each other. All of them restart at once: those with other keys are not let in. */
+            rotate_keys?: boolean;
             /** @description Only nodes on these instances are changed; the others stay as they are until another deployment. */
             instances?: string[];
             labels?: components["schemas"]["Labels"];

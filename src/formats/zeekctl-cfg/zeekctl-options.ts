@@ -149,7 +149,10 @@ export const zeekctlOptions: Readonly<Record<string, ZeekctlOption>> = {
   Debug: bool({ same: [false], settings: () => ({ management_log_level: 'debug' }) }),
 
   // What is otherwise here.
-  MetricsAddress: string({ advice: 'nodes serve their metrics at the address of their instance' }),
+  MetricsAddress: string({
+    same: ['127.0.0.1'],
+    advice: 'nodes serve their metrics on loopback, or where their host is with controller_metrics_listen: host'
+  }),
   CommandTimeout: int({
     same: [60],
     advice: 'requests have the time that their steps may take; --timeout of a command gives one more'
@@ -205,12 +208,9 @@ export const zeekctlOptions: Readonly<Record<string, ZeekctlOption>> = {
   ControlTopic: string({ same: ['zeek/control'], advice: "agents ask their nodes without events of Zeek's" }),
   SitePluginPath: string({ same: [''], advice: 'plugins of ZeekControl have no effect here' }),
   'cluster_backend_zeromq.use_curve_encryption': string({
-    advice:
-      'nodes take keys of CURVE from the environment of their agents: ZEEK_CLUSTER_BACKEND_ZEROMQ_CURVE_…; until then their events are sent in clear'
+    advice: 'nodes on several hosts get keys of CURVE by themselves; controller_cluster_encryption says otherwise'
   }),
-  'cluster_backend_zeromq.curve_dir': string({
-    advice: 'nodes take keys of CURVE from the environment of their agents: ZEEK_CLUSTER_BACKEND_ZEROMQ_CURVE_…'
-  }),
+  'cluster_backend_zeromq.curve_dir': string({ advice: 'the controller makes the keys of CURVE, and keeps them' }),
   'cluster_backend_zeromq.disable_unencrypted_warning': bool({ same: [true, false] }),
   'zeek_port_warning.disable': bool({ same: [true, false] }),
   ...Object.fromEntries(
