@@ -9,15 +9,16 @@ import { eventsIn, keepsAll } from './history.js'
 import type { PostsJob, PostsResult } from './loads/posts.js'
 import { pin, startOurs, told } from './process.js'
 import { check, stagingJob } from './post.js'
-import { median, quantiles, type Bench } from './row.js'
+import { median, quantiles, type Bench, type Row } from './row.js'
+import { startReaders } from './streamers.js'
 
 const names = ['c1', 'c2', 'c3']
 const leaseSeconds = 3
 
 /**
  * Three controllers on three servers of NATS that sync what they acknowledge, all on this machine, beside one that is
- * alone: POSTs until their 202, of the leader and through a follower; and how long it takes until another one accepts
- * requests when the leader is killed. What was answered is looked up in the logs of all three.
+ * alone: POSTs until their 202, of the leader and through a follower; what streams of the others cost the leader; and how
+ * long it takes until another one accepts requests when the leader is killed. What was answered is looked up in the logs of all three.
  */
 export const bench: Bench = async function* ({ quick, say }) {
   if (noNats !== false) return say(noNats)
@@ -65,6 +66,8 @@ export const bench: Bench = async function* ({ quick, say }) {
         detail: { latency: results[key].map(({ latency }) => latency) }
       }
     }
+    say('streams')
+    yield await streamsOf(group, quick)
     const takeovers: number[] = []
     for (let kill = 0; kill < kills; kill++) {
       say(`takeover ${kill + 1}`)
@@ -138,6 +141,48 @@ async function startGroup({ urls, monitors }: { urls: string[]; monitors: string
     await stopped
   }
   return { all, directory, leader, stop }
+}
+
+/** What the leader spends on events while many read them: they are connected with the others. */
+async function streamsOf({ all, leader }: Group, quick: boolean): Promise<Row> {
+  const [count, rate, ms, rounds] = quick ? [200, 5, 500, 1] : [5000, 5, 4000, 3]
+  const leading = await leader()
+  const serverOf = ({ port }: RunningController) => ({
+    port,
+    path: '/v1/events',
+    publish: { agentPort: leading.agentPort }
+  })
+  const readers = startReaders()
+  /** Microseconds of the leader for each event, with its one reader. */
+  const measure = async (): Promise<number[]> => {
+    const costs: number[] = []
+    for (let round = 0; round < rounds; round++) {
+      const { cpu, deliveries } = await readers.do({ do: 'run', pids: [leading.pid], rate, burst: 1, ms })
+      costs.push((cpu * deliveries) / ((rate * ms) / 1000))
+    }
+    return costs
+  }
+  try {
+    await readers.do({ do: 'open', server: serverOf(leading), count: 1 })
+    const without = await measure()
+    const others = all.filter(one => one !== leading)
+    for (const other of others) {
+      await readers.do({ do: 'open', server: serverOf(other), count: count / others.length })
+    }
+    const costs = await measure()
+    return {
+      what: `an event, with ${count} streams of the two others`,
+      figure: "CPU us of the leader's",
+      ours: median(costs),
+      baseline: 'with none',
+      theirs: median(without),
+      rounds: costs.map((cost, round) => cost / without[round]!),
+      aim: { atMost: 1.1 }
+    }
+  } finally {
+    await readers.do({ do: 'close' })
+    readers.stop()
+  }
 }
 
 /** Kills the leader. Resolves with the milliseconds until another one has accepted a request. */
