@@ -8,6 +8,7 @@ import { optionRoutes } from './options.js'
 import { conversionRoutes } from './conversions.js'
 import { intelRoutes } from './intel.js'
 import { eventRoutes, type TakeSnapshot } from './events.js'
+import { joinRoutes } from './joins.js'
 import { messageRoutes } from './messages.js'
 import { monitoringRoutes } from './monitoring.js'
 import { prometheusRoutes } from './prometheus.js'
@@ -38,6 +39,7 @@ export const routes: FastifyPluginAsync<{
   await app.register(auditRoutes, { prefix: '/v1', access })
   await app.register(sessionRoutes, { prefix: '/v1', guard: access.guard })
   await app.register(tokenRoutes, { prefix: '/v1', tokens: access.tokens })
+  await app.register(joinRoutes, { prefix: '/v1', controller })
   await app.register(messageRoutes, { prefix: '/v1' })
   await app.register(prometheusRoutes, { prefix: '/v1', controller, access })
   await app.register(monitoringRoutes, { controller, metrics })

@@ -33,7 +33,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
         tags,
         summary: 'List instances',
         description:
-          'Every instance that is connected or deployed, as the controller knows it now. For people and dashboards; the request `get_instances` is for zeek-client, and for who wants the answer as an event.',
+          'Every instance that is connected or deployed, or has joined and was not forgotten, as the controller knows it now. For people and dashboards; the request `get_instances` is for zeek-client, and for who wants the answer as an event.',
         response: { 200: json('The instances.', Ref(InstanceList)), ...problems }
       }
     },

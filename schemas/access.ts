@@ -1,5 +1,8 @@
-/** Roles. Each may do what those before it may; an agent may only act as an agent. */
-export const roles = ['viewer', 'operator', 'admin', 'agent'] as const
+/**
+ * Roles. Of the first three each may do what those before it may; an agent may only act as an agent, and who joins may
+ * only ask to become one.
+ */
+export const roles = ['viewer', 'operator', 'admin', 'agent', 'join'] as const
 export type Role = (typeof roles)[number]
 
 export function isRole(text: string): text is Role {
@@ -17,9 +20,11 @@ export const credentials: Record<string, string[]>[] = [{ bearerToken: [] }, { s
 export type NeededRole = 'anyone' | Exclude<Role, 'agent'>
 
 /** What can be required, from the least to the most. */
-export const ranks: readonly NeededRole[] = ['anyone', 'viewer', 'operator', 'admin']
+export const ranks: readonly NeededRole[] = ['anyone', 'join', 'viewer', 'operator', 'admin']
 
 /** Returns whether a role may do what requires the other. */
 export function covers(role: Role, needed: NeededRole): boolean {
-  return role === 'agent' ? needed === 'anyone' : ranks.indexOf(role) >= ranks.indexOf(needed)
+  if (needed === 'join') return role === 'join'
+  if (role === 'agent' || role === 'join') return needed === 'anyone'
+  return ranks.indexOf(role) >= ranks.indexOf(needed)
 }

@@ -2,6 +2,7 @@ import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { BundleFile, bundleFilesMax, BundleId } from './bundles.js'
 import { CaptureFile, Replay } from './captures.js'
 import { FeedName, Feeds } from './intel.js'
+import { CertificateRequest, CertificateText } from './joins.js'
 import { HealthReport, NodeStats, NodeStep } from './operations.js'
 import { NodeOutputStream } from './requests.js'
 import { OptionName, RuntimeOptions } from './runtime-options.js'
@@ -342,6 +343,14 @@ export const controllerMethods = {
   bundle_chunk: {
     params: Type.Object({ id: BundleId, offset: Bytes }, closed),
     answer: Type.Object({ data: Type.String({ maxLength: 1_048_576 }) }, closed)
+  },
+  /**
+   * A new certificate for the agent, for another key: a question, answered with the certificate (PEM). Fails with
+   * `forbidden` where the one is not the controller's with which the link was opened. Since version 13.
+   */
+  renew: {
+    params: Type.Object({ request: CertificateRequest }, closed),
+    answer: Type.Object({ certificate: CertificateText }, closed)
   },
   /** The status of a node has changed. When only its process ID has changed, both states are the same. */
   change: { params: Type.Object({ status: Ref(NodeStatus), old_state: Ref(NodeState), reason: Text(2048) }, closed) },

@@ -123,7 +123,11 @@ export const InstanceStatus = Type.Object(
     configured: Type.Boolean({ description: 'Whether the deployed configuration names it.' }),
     version: Type.Optional(Type.String({ description: 'Of the agent.' })),
     zeek_version: Type.Optional(Type.String()),
-    connected_at: Type.Optional(Time)
+    connected_at: Type.Optional(Time),
+    certificate_expires_at: Type.Optional({
+      ...Time,
+      description: 'Of an agent that has joined: when the certificate ends that it was given last.'
+    })
   },
   {
     $id: 'InstanceStatus',
@@ -148,7 +152,7 @@ export const InstanceList = Type.Object(
   {
     $id: 'InstanceList',
     ...closed,
-    description: 'Every instance that is connected or configured, sorted by name.',
+    description: 'Every instance that is connected or configured, or has joined, sorted by name.',
     examples: [{ instances: InstanceStatus.examples, event_cursor: cursorExample }]
   }
 )

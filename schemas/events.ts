@@ -1,5 +1,6 @@
 import { Type, type Static, type TProperties, type TSchema } from '@sinclair/typebox'
 import { HealthReason, NodeStats, NodeStep } from './operations.js'
+import { Fingerprint, JoinId, JoinStatus } from './joins.js'
 import { Rollout, rolloutProgress } from './rollouts.js'
 import {
   NodeOutputStream,
@@ -155,6 +156,28 @@ export const NotifyChangeEvent = domain(
     restarts: 0
   }
 )
+
+export const NotifyJoinEvent = domain(
+  'NotifyJoinEvent',
+  {
+    type: only('notify_join'),
+    instance: Type.String({ description: 'The name that it has asked for.' }),
+    status: Ref(JoinStatus),
+    join: Type.Optional(JoinId),
+    fingerprint: Type.Optional(Fingerprint),
+    address: Type.Optional(Type.String({ description: 'Where the host has asked from.' }))
+  },
+  'A host has asked to join, or it was decided; or an agent was forgotten.',
+  {
+    type: 'notify_join',
+    instance: 'sensor-1',
+    status: 'pending',
+    join: '5b0c3f1de9a2',
+    fingerprint: 'SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8',
+    address: '192.0.2.7'
+  }
+)
+export type NotifyJoin = Bare<Static<typeof NotifyJoinEvent>>
 
 export const NotifyErrorEvent = domain(
   'NotifyErrorEvent',
@@ -345,6 +368,7 @@ const domainEvents = [
   NotifyAgentHelloEvent,
   NotifyAgentLostEvent,
   NotifyAgentsReadyEvent,
+  NotifyJoinEvent,
   NotifyChangeEvent,
   NotifyErrorEvent,
   NotifyLogEvent,

@@ -16,6 +16,47 @@ export const TokenId = Type.String({
   examples: [example.id]
 })
 
+/** A day: whoever runs the command on a host does so soon. */
+export const joinTokenSeconds = day
+/** As many as agents may be. */
+export const joinUsesMax = tokensMax
+
+const joinFields = {
+  uses: Type.Integer({
+    minimum: 1,
+    maximum: joinUsesMax,
+    description: 'How many hosts may ask with it.',
+    examples: [1]
+  }),
+  accept: Type.Boolean({ description: 'Whether they are accepted at once, without an operator.', examples: [false] }),
+  agent: Type.Optional({ ...Name, description: 'The only name that they may ask for.', examples: ['sensor-1'] })
+}
+
+export const JoinGrant = Type.Object(
+  { ...joinFields, uses: Type.Optional(joinFields.uses), accept: Type.Optional(joinFields.accept) },
+  {
+    $id: 'JoinGrant',
+    ...closed,
+    description:
+      'What a token of role `join` is good for: one host, which an operator accepts, unless it says otherwise.',
+    examples: [{ uses: 20, accept: true }]
+  }
+)
+export type JoinGrant = Static<typeof JoinGrant>
+
+export const JoinGrantLeft = Type.Object(
+  {
+    ...joinFields,
+    uses: Type.Integer({ minimum: 0, description: 'How many hosts may still ask with it.', examples: [1] })
+  },
+  {
+    $id: 'JoinGrantLeft',
+    ...closed,
+    description: 'What a token of role `join` is still good for.',
+    examples: [{ uses: 20, accept: true }]
+  }
+)
+
 export const TokenInput = Type.Object(
   {
     role: Ref(RoleName),
@@ -31,16 +72,23 @@ export const TokenInput = Type.Object(
       Type.Integer({
         minimum: 60,
         maximum: 99_999 * day,
-        description: 'Seconds until it expires. Without it, the token is good until it is revoked.',
+        description:
+          'Seconds until it expires. Without it, the token is good until it is revoked; one of role `join` for a day.',
         examples: [30 * day]
       })
-    )
+    ),
+    join: Type.Optional(Ref(JoinGrant))
   },
   {
     $id: 'TokenInput',
     ...closed,
     if: { properties: { role: { const: 'agent' } }, required: ['role'] },
     then: { properties: { name: {} }, required: ['name'], 'x-expected': 'an agent can speak for no other' },
+    dependentSchemas: {
+      join: {
+        properties: { role: { const: 'join', 'x-expected': 'join, as what `join` says is of such tokens only' } }
+      }
+    },
     description: 'What a token is to be.',
     examples: [{ role: 'operator', name: 'ops', expires_in: 30 * day }]
   }
@@ -52,7 +100,8 @@ const known = {
   name: Name,
   role: Ref(RoleName),
   created_at: Time,
-  expires_at: Type.Optional(Time)
+  expires_at: Type.Optional(Time),
+  join: Type.Optional(Ref(JoinGrantLeft))
 }
 
 export const Token = Type.Object(
@@ -77,7 +126,14 @@ export const CreatedToken = Type.Object(
     token: Type.String({
       description: 'Its text, for `Authorization: Bearer`. It is told this once, and not kept.',
       examples: [`zcc_${example.id}_…`]
-    })
+    }),
+    fingerprint: Type.Optional(
+      Type.String({
+        description:
+          "Of role `join`: the fingerprint by which a host knows this controller. That of its authority's key, or of the last one of the certificates that it shows.",
+        examples: ['SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8']
+      })
+    )
   },
   {
     $id: 'CreatedToken',
@@ -88,4 +144,4 @@ export const CreatedToken = Type.Object(
 )
 export type CreatedToken = Static<typeof CreatedToken>
 
-export const tokenComponents = [TokenInput, Token, TokenList, CreatedToken]
+export const tokenComponents = [JoinGrant, JoinGrantLeft, TokenInput, Token, TokenList, CreatedToken]

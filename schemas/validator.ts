@@ -10,6 +10,7 @@ import { suggestion } from './nearest.js'
 import { bundleComponents } from './bundles.js'
 import { groupComponents } from './groups.js'
 import { intelComponents } from './intel.js'
+import { joinComponents } from './joins.js'
 import { replicationComponents } from './replication.js'
 import { revisionComponents } from './revisions.js'
 import { rolloutComponents } from './rollouts.js'
@@ -20,6 +21,7 @@ export const components = [
   ...groupComponents,
   ...apiComponents,
   ...tokenComponents,
+  ...joinComponents,
   ...bundleComponents,
   ...intelComponents,
   ...revisionComponents,

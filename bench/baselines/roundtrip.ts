@@ -25,6 +25,10 @@ import { Fleet } from '../../src/controller/fleet.js'
 import { Health } from '../../src/controller/cluster/health.js'
 import { EventHistory } from '../../src/requests/event-history.js'
 import { EventJournal } from '../../src/requests/journal.js'
+import { Joins } from '../../src/controller/joins.js'
+import { AgentCertificateTable } from '../../src/store/agent-certificates.js'
+import { JoinTable, JoinTokenTable } from '../../src/store/joins.js'
+import { TokenTable } from '../../src/store/tokens.js'
 import { Operations } from '../../src/controller/work/operations.js'
 import { Intel } from '../../src/controller/work/intel.js'
 import { Options } from '../../src/controller/work/options.js'
@@ -85,6 +89,7 @@ const fleet = new Fleet({
   ownerOf: () => undefined,
   layout: digest => cluster.layout(digest),
   bundles: { files: () => [], chunk: async () => '' },
+  joins: { isForgotten: () => false, renew: async () => 'none' },
   dial: async () => {
     throw new Error('nobody is dialled')
   }
@@ -97,6 +102,20 @@ const bundles = new Bundles({
   log,
   now,
   usedBy: () => []
+})
+const joins = new Joins({
+  issuing: undefined,
+  joins: new JoinTable(store),
+  joinTokens: new JoinTokenTable(store),
+  tokens: new TokenTable(store),
+  certificates: new AgentCertificateTable(store),
+  agentPort: 2150,
+  isConnected: () => false,
+  deployed: () => undefined,
+  disconnect: () => {},
+  write: job => journal.write('synced', false, (_append, record) => job(record)),
+  notify: () => {},
+  now
 })
 const checks = new Checks(fleet, cluster)
 const deployer = new Deployer({
@@ -130,6 +149,7 @@ const controller = new Controller({
   fleet,
   bundles,
   revisions: new Revisions({ table: revisionTable, bundles, isSecret: () => false, deployed: () => 1 }),
+  joins,
   tags: new EntityTags({ cluster, revisions: revisionTable, requests }),
   checks,
   deployer,

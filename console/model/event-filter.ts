@@ -7,7 +7,7 @@ type EventType = DomainEvent['type']
 export const eventKinds: Readonly<Record<string, { name: string; types: readonly EventType[] }>> = {
   nodes: { name: 'Changes of nodes', types: ['notify_change'] },
   health: { name: 'Health', types: ['notify_health'] },
-  agents: { name: 'Agents', types: ['notify_agent_hello', 'notify_agent_lost', 'notify_agents_ready'] },
+  agents: { name: 'Agents', types: ['notify_agent_hello', 'notify_agent_lost', 'notify_agents_ready', 'notify_join'] },
   trouble: { name: 'Errors and logs', types: ['notify_error', 'notify_log'] },
   changes: {
     name: 'What operators did',

@@ -38,6 +38,8 @@ function ofType(event: DomainEvent): Pick<EventWords, 'tone' | 'text'> {
       return { tone: 'good', text: plain(`The agent has connected from ${event.host}, version ${event.version}`) }
     case 'notify_agent_lost':
       return { tone: 'bad', text: `The agent is lost: ${plain(event.reason)}` }
+    case 'notify_join':
+      return ofJoin(event)
     case 'notify_agents_ready':
       return { tone: 'good', text: `All instances are connected: ${plain(event.instances.join(', '))}` }
     case 'node_output':
@@ -57,6 +59,18 @@ function ofType(event: DomainEvent): Pick<EventWords, 'tone' | 'text'> {
   const why = failed.length === 0 ? '' : `: ${plain(failed[0]!.error ?? 'failed')}`
   const more = failed.length > 1 ? ` (and ${failed.length - 1} more)` : ''
   return { tone: toneOfRequest(event.state), text: `${nameOf(event.type)} ${event.state}${why}${more}` }
+}
+
+function ofJoin({
+  instance,
+  status,
+  address,
+  fingerprint
+}: Extract<DomainEvent, { type: 'notify_join' }>): Pick<EventWords, 'tone' | 'text'> {
+  const who = plain(`${instance}${address === undefined ? '' : ` at ${address}`}`)
+  if (status === 'pending') return { tone: 'doubt', text: plain(`${who} asks to join, with the key ${fingerprint}`) }
+  if (status === 'forgotten') return { tone: 'doubt', text: `${who} was forgotten` }
+  return { tone: status === 'accepted' ? 'good' : 'bad', text: plain(`${who} was ${status}`) }
 }
 
 function ofRollout({ phase, step, of, nodes, reason }: Extract<DomainEvent, { type: 'rollout_progress' }>): string {

@@ -97,6 +97,8 @@ function whatOf(event: Exclude<Followed, { type: 'reset' }>): string {
       return event.reason
     case 'notify_agent_hello':
       return `${event.host} ${event.version}`
+    case 'notify_join':
+      return [event.status, event.fingerprint, event.address].filter(part => part !== undefined).join('  ')
     case 'notify_agents_ready':
       return event.instances.join(', ')
     case 'node_output':

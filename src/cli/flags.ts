@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { agentSettings } from '../agent/config.js'
+import { withAuthority } from '../controller/authority-config.js'
 import { controllerSettings } from '../controller/config.js'
 import { ownController } from '../controller/own-agent.js'
 import { AppError } from '../errors.js'
@@ -42,7 +43,10 @@ export function readSettings({
   roles = [],
   env
 }: Partial<CommandLine> & { flags: Record<string, string>; env: NodeJS.ProcessEnv }) {
-  const settings = loadSettings(allSettings, { flags, env, file }, runTogether(roles) ? ownController : undefined)
+  const settings = loadSettings(allSettings, { flags, env, file }, (given, isGiven) => {
+    const derived = withAuthority(given)
+    return { ...derived, ...(runTogether(roles) ? ownController({ ...given, ...derived }, isGiven) : {}) }
+  })
   return { ...settings, management_state_dir: resolve(settings.management_state_dir) }
 }
 

@@ -6,6 +6,7 @@ import { Tokens } from '../server/access/tokens.js'
 import { databaseIn } from '../store/database.js'
 import { EventLog } from '../store/events.js'
 import { Store } from '../store/store.js'
+import { JoinTokenTable } from '../store/joins.js'
 import { TokenTable } from '../store/tokens.js'
 import { exitCodes, type ExitCode } from '../client/failure.js'
 import { expirySeconds } from './expiry.js'
@@ -44,6 +45,9 @@ export async function tokenCommand(
   const audit = new EventLog(store, 'audit')
   const tokens = new Tokens({
     table: new TokenTable(store),
+    joins: new JoinTokenTable(store),
+    // It is the running controller that says how it is known.
+    fingerprint: () => undefined,
     write: job => store.write('synced', () => job((entry, kind) => audit.append(entry, kind, Date.now()))),
     now: Date.now
   })

@@ -7,6 +7,8 @@ import { remark, screenFor, type Io } from './io.js'
 export interface Session {
   io: Io
   api: Api
+  /** Where the controllers are that are asked. */
+  urls: readonly string[]
   screen: Screen
   /** Aborted by Ctrl-C. */
   signal: AbortSignal
@@ -16,9 +18,11 @@ export interface Session {
 
 /** Opens a session with the controllers that the options name. */
 export async function open(io: Io, options: TargetOptions): Promise<Session> {
+  const target = await findTarget(options, io.env)
   return {
     io,
-    api: await connect(await findTarget(options, io.env)),
+    api: await connect(target),
+    urls: target.urls,
     screen: screenFor(io),
     signal: io.interrupted,
     onConnection: lost => remark(io, lost === undefined ? 'connected again' : `connection lost (${lost}); trying again`)

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { rootCertificates } from 'node:tls'
 import type { Logger } from 'pino'
 import { refuseExposure as refuseAgentExposure } from '../agent/config.js'
+import { refuseAuthority } from '../controller/authority-config.js'
 import { refuseExposure as refuseControllerExposure } from '../controller/config.js'
 import { agentInNeed, refuseClash } from '../controller/own-agent.js'
 import { AppError, messageOf } from '../errors.js'
@@ -61,6 +62,7 @@ async function runSupervisor({ settings, roles, command, env, umask }: Start): P
   // Hosts may share one settings file: problems of a role that does not run here do not matter.
   if (roles.includes('CONTROLLER')) {
     refuseControllerExposure(settings)
+    refuseAuthority(settings)
     replicaConfigOf(settings)
   }
   if (roles.includes('AGENT')) refuseAgentExposure(settings)

@@ -1,12 +1,14 @@
+import { hostname } from 'node:os'
 import { Option, type Command } from '@commander-js/extra-typings'
 import { roles } from '../../schemas/access.js'
 import type { TargetOptions } from '../client/target.js'
 import { exitCodes, Failure } from '../client/failure.js'
 import { tableOf } from '../terminal/table.js'
+import { defined, hostOf, isLoopback } from '../util.js'
 import { withExamples } from './examples.js'
 import { expirySeconds } from './expiry.js'
 import { print, printJson, remark, type Io } from './io.js'
-import { ofController, toJson } from './options.js'
+import { ofController, toJson, wholeFrom } from './options.js'
 import { open, type Session } from './session.js'
 
 export function defineToken(program: Command, io: Io): void {
@@ -29,23 +31,34 @@ export function defineToken(program: Command, io: Io): void {
       .description('Prints a new token, once: only a hash is kept of it.')
       .addOption(new Option('--role <role>', 'what it is good for').choices(roles).makeOptionMandatory())
       .option('--name <name>', 'who its bearer is; of an agent, its name. Default: the role')
-      .option('--expires <time>', 'as 90m, 12h, 30d; default: never', expirySeconds)
+      .option('--expires <time>', 'as 90m, 12h, 30d; default: never, of role join a day', expirySeconds)
+      .optionsGroup('Of role join:')
+      .addOption(new Option('--uses <count>', 'how many hosts may join with it; default: 1').argParser(wholeFrom(1)))
+      .option('--accept', 'accept them at once, without an operator')
+      .option('--agent <name>', 'the only name that they may have; default: any')
+      .optionsGroup('Options:')
   )
   withExamples(
     creating,
     ['zeek-cluster token create --role operator --name ops --expires 30d', 'for a person'],
-    ['zeek-cluster token create --role agent --name sensor-1 > token', 'for an agent']
+    ['zeek-cluster token create --role agent --name sensor-1 > token', 'for an agent'],
+    ['zeek-cluster token create --role join --uses 20 --accept', 'prints the command to run on twenty hosts']
   )
-  creating.action(async ({ role, name, expires, ...options }) => {
-    await withHint(io, options, async ({ api, signal }) => {
+  creating.action(async ({ role, name, expires, uses, accept, agent, ...options }) => {
+    await withHint(io, options, async ({ api, signal, urls }) => {
+      const join = defined({ uses, accept, agent })
       const body = {
         role,
         ...(name === undefined ? {} : { name }),
-        ...(expires === undefined ? {} : { expires_in: expires })
+        ...(expires === undefined ? {} : { expires_in: expires }),
+        ...(Object.keys(join).length === 0 ? {} : { join })
       }
       const { data } = await api.POST('/v1/tokens', { body, signal })
       if (options.json === true) printJson(io, data)
-      else print(io, data!.token)
+      else if (data!.fingerprint !== undefined) {
+        remark(io, 'to be run on each host that joins:')
+        print(io, `zeek-cluster join ${reachable(urls)} --token ${data!.token} --fingerprint ${data!.fingerprint}`)
+      } else print(io, data!.token)
     })
   })
   const listing = withOffline(
@@ -65,6 +78,7 @@ export function defineToken(program: Command, io: Io): void {
             { title: 'ROLE', text: ({ role }) => role },
             { title: 'NAME', text: ({ name }) => name, isLong: true },
             { title: 'CREATED', text: ({ created_at: at }) => at },
+            { title: 'LEFT', isNumber: true, text: ({ join }) => (join ? String(join.uses) : '') },
             { title: 'EXPIRES', text: ({ expires_at: at }) => at ?? 'never' },
             { title: 'SESSION OF', text: ({ session_of: parent }) => parent ?? '' }
           ],
@@ -92,6 +106,16 @@ export function defineToken(program: Command, io: Io): void {
       remark(io, `revoked ${id}`)
     })
   })
+}
+
+/** Returns the URLs as other hosts reach them: a loopback address is no other host's. */
+function reachable(urls: readonly string[]): string {
+  const others = urls.map(text => {
+    const url = new URL(text)
+    if (isLoopback(hostOf(url.host))) url.hostname = hostname()
+    return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
+  })
+  return others.join(',')
 }
 
 // What comes with --offline is not parsed here: see program.ts.

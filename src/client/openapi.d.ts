@@ -537,7 +537,7 @@ export interface paths {
         };
         /**
          * List instances
-         * @description Every instance that is connected or deployed, as the controller knows it now. For people and dashboards; the request `get_instances` is for zeek-client, and for who wants the answer as an event.
+         * @description Every instance that is connected or deployed, or has joined and was not forgotten, as the controller knows it now. For people and dashboards; the request `get_instances` is for zeek-client, and for who wants the answer as an event.
          */
         get: operations["list_instances"];
         put?: never;
@@ -1055,6 +1055,90 @@ export interface paths {
          * @description At once, with all that was opened with it: sessions, tickets, streams, WebSockets, an agent's links. A session is revoked by its own id; a token that was made with this one stays. It may be one's own: this answer is its last one. 404 when there is no such token, or no more.
          */
         delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/joins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what hosts have asked for, oldest first
+         * @description All at once: 1,000 may wait at a time. Each is kept until the token ends with which it was asked. Compare the fingerprint with that which the host shows, then accept or deny it.
+         */
+        get: operations["list_joins"];
+        put?: never;
+        /**
+         * Ask to join
+         * @description What `zeek-cluster join` does on a host, with a token of role `join`, which is good for nothing else. The same key and name are asked for once, however often this is sent: each time the answer says what has become of it, so that a host which waits sends it again. The controller alone says what is in the certificate. 403 when the token is used up, or is for another name; 409 when the name belongs to another key, the key to another name, or the controller has no authority.
+         */
+        post: operations["ask_to_join"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/joins/{id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept a host
+         * @description It gets its certificate the next time that it asks. Who accepts what was accepted changes nothing. 409 when it was denied, or its name is taken meanwhile.
+         */
+        post: operations["accept_join"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/joins/{id}/deny": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deny a host
+         * @description It gets no certificate. Who denies what was denied changes nothing. 409 when it was accepted.
+         */
+        post: operations["deny_join"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/instances/{instance}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Forget an agent
+         * @description One that has joined: its certificates are not taken any more, its link ends at once, and its name is free. What it runs goes on: stop its nodes first. 404 when it has no certificate of this controller; 409 while what is deployed names it.
+         */
+        delete: operations["forget_instance"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2808,9 +2892,15 @@ export interface components {
              * @example 2026-11-22T14:48:56.123Z
              */
             connected_at?: string;
+            /**
+             * Format: date-time
+             * @description Of an agent that has joined: when the certificate ends that it was given last.
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            certificate_expires_at?: string;
         };
         /**
-         * @description Every instance that is connected or configured, sorted by name.
+         * @description Every instance that is connected or configured, or has joined, sorted by name.
          * @example {
          *       "instances": [
          *         {
@@ -3220,7 +3310,7 @@ export interface components {
          * @description What a token or a certificate is good for.
          * @enum {string}
          */
-        Role: "viewer" | "operator" | "admin" | "agent";
+        Role: "viewer" | "operator" | "admin" | "agent" | "join";
         /**
          * @description A token, for a session.
          * @example {
@@ -3725,6 +3815,54 @@ export interface components {
             with_state: boolean;
         };
         /**
+         * @description What a token of role `join` is good for: one host, which an operator accepts, unless it says otherwise.
+         * @example {
+         *       "uses": 20,
+         *       "accept": true
+         *     }
+         */
+        JoinGrant: {
+            /**
+             * @description How many hosts may ask with it.
+             * @example 1
+             */
+            uses?: number;
+            /**
+             * @description Whether they are accepted at once, without an operator.
+             * @example false
+             */
+            accept?: boolean;
+            /**
+             * @description The only name that they may ask for.
+             * @example sensor-1
+             */
+            agent?: string;
+        };
+        /**
+         * @description What a token of role `join` is still good for.
+         * @example {
+         *       "uses": 20,
+         *       "accept": true
+         *     }
+         */
+        JoinGrantLeft: {
+            /**
+             * @description How many hosts may still ask with it.
+             * @example 1
+             */
+            uses: number;
+            /**
+             * @description Whether they are accepted at once, without an operator.
+             * @example false
+             */
+            accept: boolean;
+            /**
+             * @description The only name that they may ask for.
+             * @example sensor-1
+             */
+            agent?: string;
+        };
+        /**
          * @description What a token is to be.
          * @example {
          *       "role": "operator",
@@ -3741,10 +3879,11 @@ export interface components {
             name?: string;
             /**
              * Format: int64
-             * @description Seconds until it expires. Without it, the token is good until it is revoked.
+             * @description Seconds until it expires. Without it, the token is good until it is revoked; one of role `join` for a day.
              * @example 2592000
              */
             expires_in?: number;
+            join?: components["schemas"]["JoinGrant"];
         };
         /**
          * @description What is known of a token, or of a session, which is a token of its own. Never its text.
@@ -3777,6 +3916,7 @@ export interface components {
              * @example 2026-11-22T14:48:56.123Z
              */
             expires_at?: string;
+            join?: components["schemas"]["JoinGrantLeft"];
             /**
              * @description The token that this session ends with.
              * @example 9448e9c83643
@@ -3831,11 +3971,157 @@ export interface components {
              * @example 2026-11-22T14:48:56.123Z
              */
             expires_at?: string;
+            join?: components["schemas"]["JoinGrantLeft"];
             /**
              * @description Its text, for `Authorization: Bearer`. It is told this once, and not kept.
              * @example zcc_9448e9c83643_…
              */
             token: string;
+            /**
+             * @description Of role `join`: the fingerprint by which a host knows this controller. That of its authority's key, or of the last one of the certificates that it shows.
+             * @example SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8
+             */
+            fingerprint?: string;
+        };
+        /** @description pending: an operator is to decide. accepted: it has its certificate. denied: it gets none. forgotten: it had one, which is not taken any more; told by events only. There may be more. */
+        JoinStatus: string;
+        /**
+         * @description As which agent a host is to join, and the key that it has made.
+         * @example {
+         *       "name": "sensor-1",
+         *       "request": "-----BEGIN CERTIFICATE REQUEST-----\n…\n-----END CERTIFICATE REQUEST-----\n"
+         *     }
+         */
+        JoinInput: {
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
+            name: string;
+            /**
+             * @description A request for a certificate (PKCS #10, PEM) for an ECDSA key on P-256, signed with it. Nothing else in it counts.
+             * @example -----BEGIN CERTIFICATE REQUEST-----
+             *     …
+             *     -----END CERTIFICATE REQUEST-----
+             */
+            request: string;
+        };
+        /**
+         * @description What has become of what a host has asked for.
+         * @example {
+         *       "id": "5b0c3f1de9a2",
+         *       "status": "pending",
+         *       "fingerprint": "SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8",
+         *       "expires_at": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        JoinAnswer: {
+            /**
+             * @description Identifies what a host has asked for.
+             * @example 5b0c3f1de9a2
+             */
+            id: string;
+            status: components["schemas"]["JoinStatus"];
+            /**
+             * @description SHA-256 of a public key, as `openssl pkey -pubin -outform der | openssl dgst -sha256` has it, in base64.
+             * @example SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8
+             */
+            fingerprint: string;
+            /**
+             * Format: date-time
+             * @description Until when it can be asked again: the end of the token.
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            expires_at?: string;
+            /**
+             * @description Once accepted: the certificate of the agent (PEM).
+             * @example -----BEGIN CERTIFICATE-----
+             *     …
+             *     -----END CERTIFICATE-----
+             */
+            certificate?: string;
+            /**
+             * @description Once accepted: the port at which the controller listens for agents.
+             * @example 2200
+             */
+            agent_port?: number;
+        };
+        /**
+         * @description What a host has asked for with a token of role `join`.
+         * @example {
+         *       "id": "5b0c3f1de9a2",
+         *       "name": "sensor-1",
+         *       "status": "pending",
+         *       "fingerprint": "SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8",
+         *       "address": "192.0.2.7",
+         *       "token": "9448e9c83643",
+         *       "created_at": "2026-11-22T14:48:56.123Z",
+         *       "expires_at": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        Join: {
+            /**
+             * @description Identifies what a host has asked for.
+             * @example 5b0c3f1de9a2
+             */
+            id: string;
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
+            name: string;
+            status: components["schemas"]["JoinStatus"];
+            /**
+             * @description Of the host's key: the host shows the same.
+             * @example SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8
+             */
+            fingerprint: string;
+            /**
+             * @description Where it has asked from.
+             * @example 192.0.2.7
+             */
+            address: string;
+            /**
+             * @description The id of the token that it has shown.
+             * @example 9448e9c83643
+             */
+            token: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Until when it is waited for: the end of that token.
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            expires_at: string;
+            /**
+             * @description Who has accepted or denied it.
+             * @example ops
+             */
+            decided_by?: string;
+        };
+        /**
+         * @description What hosts have asked for, oldest first, until the tokens end that they have shown.
+         * @example {
+         *       "joins": [
+         *         {
+         *           "id": "5b0c3f1de9a2",
+         *           "name": "sensor-1",
+         *           "status": "pending",
+         *           "fingerprint": "SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8",
+         *           "address": "192.0.2.7",
+         *           "token": "9448e9c83643",
+         *           "created_at": "2026-11-22T14:48:56.123Z",
+         *           "expires_at": "2026-11-22T14:48:56.123Z"
+         *         }
+         *       ]
+         *     }
+         */
+        JoinList: {
+            joins: components["schemas"]["Join"][];
         };
         /** @description What names a bundle: the `deployed` or the `staged` configuration, a feed of `intel`, or a `revision` that is kept. */
         BundleUser: string;
@@ -4809,6 +5095,51 @@ export interface components {
             time: string;
         };
         /**
+         * @description A host has asked to join, or it was decided; or an agent was forgotten.
+         * @example {
+         *       "type": "notify_join",
+         *       "instance": "sensor-1",
+         *       "status": "pending",
+         *       "join": "5b0c3f1de9a2",
+         *       "fingerprint": "SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8",
+         *       "address": "192.0.2.7",
+         *       "cursor": "k3v9q2.1042",
+         *       "time": "2026-11-22T14:48:56.123Z"
+         *     }
+         */
+        NotifyJoinEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "notify_join";
+            /** @description The name that it has asked for. */
+            instance: string;
+            status: components["schemas"]["JoinStatus"];
+            /**
+             * @description Identifies what a host has asked for.
+             * @example 5b0c3f1de9a2
+             */
+            join?: string;
+            /**
+             * @description SHA-256 of a public key, as `openssl pkey -pubin -outform der | openssl dgst -sha256` has it, in base64.
+             * @example SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8
+             */
+            fingerprint?: string;
+            /** @description Where the host has asked from. */
+            address?: string;
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            cursor: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            time: string;
+        };
+        /**
          * @description The state of a node has changed.
          * @example {
          *       "type": "notify_change",
@@ -5270,7 +5601,7 @@ export interface components {
          *       "time": "2026-11-22T14:48:56.123Z"
          *     }
          */
-        ClusterEvent: components["schemas"]["RequestEvent"] | components["schemas"]["ResponseEvent"] | components["schemas"]["RequestProgressEvent"] | components["schemas"]["RequestExpiredEvent"] | components["schemas"]["NotifyAgentHelloEvent"] | components["schemas"]["NotifyAgentLostEvent"] | components["schemas"]["NotifyAgentsReadyEvent"] | components["schemas"]["NotifyChangeEvent"] | components["schemas"]["NotifyErrorEvent"] | components["schemas"]["NotifyLogEvent"] | components["schemas"]["NotifyHealthEvent"] | components["schemas"]["NodeOutputEvent"] | components["schemas"]["NodeStatsEvent"] | components["schemas"]["RolloutProgressEvent"] | components["schemas"]["HelloEvent"] | components["schemas"]["HeartbeatEvent"] | components["schemas"]["SnapshotEvent"] | components["schemas"]["SnapshotEndEvent"] | components["schemas"]["ResetEvent"] | components["schemas"]["GoodbyeEvent"];
+        ClusterEvent: components["schemas"]["RequestEvent"] | components["schemas"]["ResponseEvent"] | components["schemas"]["RequestProgressEvent"] | components["schemas"]["RequestExpiredEvent"] | components["schemas"]["NotifyAgentHelloEvent"] | components["schemas"]["NotifyAgentLostEvent"] | components["schemas"]["NotifyAgentsReadyEvent"] | components["schemas"]["NotifyJoinEvent"] | components["schemas"]["NotifyChangeEvent"] | components["schemas"]["NotifyErrorEvent"] | components["schemas"]["NotifyLogEvent"] | components["schemas"]["NotifyHealthEvent"] | components["schemas"]["NodeOutputEvent"] | components["schemas"]["NodeStatsEvent"] | components["schemas"]["RolloutProgressEvent"] | components["schemas"]["HelloEvent"] | components["schemas"]["HeartbeatEvent"] | components["schemas"]["SnapshotEvent"] | components["schemas"]["SnapshotEndEvent"] | components["schemas"]["ResetEvent"] | components["schemas"]["GoodbyeEvent"];
         /**
          * @description Something that has happened, as event streams tell it: what their domain events hold.
          * @example {
@@ -5285,7 +5616,7 @@ export interface components {
          *       "time": "2026-11-22T14:48:56.123Z"
          *     }
          */
-        PastEvent: components["schemas"]["RequestEvent"] | components["schemas"]["ResponseEvent"] | components["schemas"]["RequestProgressEvent"] | components["schemas"]["RequestExpiredEvent"] | components["schemas"]["NotifyAgentHelloEvent"] | components["schemas"]["NotifyAgentLostEvent"] | components["schemas"]["NotifyAgentsReadyEvent"] | components["schemas"]["NotifyChangeEvent"] | components["schemas"]["NotifyErrorEvent"] | components["schemas"]["NotifyLogEvent"] | components["schemas"]["NotifyHealthEvent"] | components["schemas"]["NodeOutputEvent"] | components["schemas"]["NodeStatsEvent"] | components["schemas"]["RolloutProgressEvent"];
+        PastEvent: components["schemas"]["RequestEvent"] | components["schemas"]["ResponseEvent"] | components["schemas"]["RequestProgressEvent"] | components["schemas"]["RequestExpiredEvent"] | components["schemas"]["NotifyAgentHelloEvent"] | components["schemas"]["NotifyAgentLostEvent"] | components["schemas"]["NotifyAgentsReadyEvent"] | components["schemas"]["NotifyJoinEvent"] | components["schemas"]["NotifyChangeEvent"] | components["schemas"]["NotifyErrorEvent"] | components["schemas"]["NotifyLogEvent"] | components["schemas"]["NotifyHealthEvent"] | components["schemas"]["NodeOutputEvent"] | components["schemas"]["NodeStatsEvent"] | components["schemas"]["RolloutProgressEvent"];
         /**
          * @description A page of the event log, newest first.
          * @example {
@@ -6493,7 +6824,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of these event types; several with commas, or given several times. */
-                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats" | "rollout_progress")[];
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_join" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats" | "rollout_progress")[];
                 /** @description Only events of this request. */
                 reqid?: string;
                 /** @description Only events of this instance. */
@@ -6522,7 +6853,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of these event types; several with commas, or given several times. */
-                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats" | "rollout_progress")[];
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_join" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats" | "rollout_progress")[];
                 /** @description Only events of this request. */
                 reqid?: string;
                 /** @description Only events of this instance. */
@@ -8118,6 +8449,189 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description The token is revoked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_joins: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What hosts have asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "joins": [
+                     *         {
+                     *           "id": "5b0c3f1de9a2",
+                     *           "name": "sensor-1",
+                     *           "status": "pending",
+                     *           "fingerprint": "SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8",
+                     *           "address": "192.0.2.7",
+                     *           "token": "9448e9c83643",
+                     *           "created_at": "2026-11-22T14:48:56.123Z",
+                     *           "expires_at": "2026-11-22T14:48:56.123Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JoinList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    ask_to_join: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description As which agent a host is to join, and the key that it has made. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "sensor-1",
+                 *       "request": "-----BEGIN CERTIFICATE REQUEST-----\n…\n-----END CERTIFICATE REQUEST-----\n"
+                 *     }
+                 */
+                "application/json": components["schemas"]["JoinInput"];
+            };
+        };
+        responses: {
+            /** @description What has become of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "5b0c3f1de9a2",
+                     *       "status": "pending",
+                     *       "fingerprint": "SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8",
+                     *       "expires_at": "2026-11-22T14:48:56.123Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JoinAnswer"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    accept_join: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Identifies what a host has asked for.
+                 * @example 5b0c3f1de9a2
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is accepted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "5b0c3f1de9a2",
+                     *       "name": "sensor-1",
+                     *       "status": "pending",
+                     *       "fingerprint": "SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8",
+                     *       "address": "192.0.2.7",
+                     *       "token": "9448e9c83643",
+                     *       "created_at": "2026-11-22T14:48:56.123Z",
+                     *       "expires_at": "2026-11-22T14:48:56.123Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Join"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    deny_join: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Identifies what a host has asked for.
+                 * @example 5b0c3f1de9a2
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is denied. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "5b0c3f1de9a2",
+                     *       "name": "sensor-1",
+                     *       "status": "pending",
+                     *       "fingerprint": "SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8",
+                     *       "address": "192.0.2.7",
+                     *       "token": "9448e9c83643",
+                     *       "created_at": "2026-11-22T14:48:56.123Z",
+                     *       "expires_at": "2026-11-22T14:48:56.123Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Join"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    forget_instance: {
+        parameters: {
+            query?: {
+                /** @description Even while what is deployed names it. */
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The name of an instance or a node.
+                 * @example worker-1
+                 */
+                instance: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is forgotten. */
             204: {
                 headers: {
                     [name: string]: unknown;

@@ -6,6 +6,7 @@ import { bundleFilesMax } from '../../schemas/bundles.js'
 import { DeployStrategy } from '../../schemas/rollouts.js'
 import { nameExpected, namePattern } from '../../schemas/types.js'
 import { AppError } from '../errors.js'
+import { authoritySettings } from './authority-config.js'
 import { replicationSettings } from './replica-config.js'
 import {
   Count,
@@ -84,6 +85,7 @@ export const controllerSettings = {
     description:
       'whether a proxy in front speaks TLS with clients and agents, so that other addresses than loopback need none here'
   }),
+  ...authoritySettings,
   controller_trusted_proxies: Type.String({
     default: '',
     description: 'addresses and networks, with commas, whose X-Forwarded-For is believed'

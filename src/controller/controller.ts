@@ -40,6 +40,7 @@ import type { EntityTags, IfMatch } from './entity-tags.js'
 import type { Revisions } from './revisions.js'
 import type { Checks } from './work/checks.js'
 import type { Deployer } from './cluster/deployer.js'
+import type { Joins } from './joins.js'
 import type { Fleet } from './fleet.js'
 import { checkStrategy } from './rollout/strategy.js'
 import type { ClusterHealth, Health } from './cluster/health.js'
@@ -70,6 +71,7 @@ export interface ControllerParts {
   fleet: Fleet
   bundles: Bundles
   revisions: Revisions
+  joins: Joins
   tags: EntityTags
   checks: Checks
   deployer: Deployer
@@ -115,6 +117,11 @@ export class Controller {
   /** The deployments that are kept. */
   get revisions(): Revisions {
     return this.#parts.revisions
+  }
+
+  /** How hosts become agents. */
+  get joins(): Joins {
+    return this.#parts.joins
   }
 
   get hub(): Hub {

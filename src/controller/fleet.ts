@@ -16,6 +16,7 @@ import { compare, defined, hostPort, maxTimerMs } from '../util.js'
 import { dated, lost } from './cluster/node-status.js'
 import { ownReport } from './cluster/own-report.js'
 import type { Bundles } from './bundles.js'
+import type { Joins } from './joins.js'
 import { Dialling } from './dialling.js'
 import { EventAllowance } from './event-allowance.js'
 import { readHello, type Expected, type Refusal } from './hello.js'
@@ -82,7 +83,13 @@ export interface FleetOptions {
   /** Where agents get bundles from. Throws an AppError. */
   bundles: Pick<Bundles, 'files' | 'chunk'>
   /** Opens a link to an agent that is dialled. */
-  dial: (name: string, address: string, signal: AbortSignal) => Promise<Transport>
+  dial: (
+    name: string,
+    address: string,
+    signal: AbortSignal
+  ) => Promise<{ transport: Transport; serial?: string | undefined }>
+  /** Which certificates are not taken any more, and how others are renewed. Throws an AppError. */
+  joins: Pick<Joins, 'isForgotten' | 'renew'>
 }
 
 /** The agents: which are connected, what they last reported, and how to ask them. */
@@ -107,11 +114,14 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#dialling = new Dialling({
       retryMaxMs: options.retryMaxMs,
       log: options.log,
-      open: async (name, host, port, signal) =>
-        this.accept(await options.dial(name, hostPort(host, port), signal), host, {
+      open: async (name, host, port, signal) => {
+        const { transport, serial } = await options.dial(name, hostPort(host, port), signal)
+        return this.accept(transport, host, {
           name,
-          complaint: `at the address of instance ${name} there is`
-        }),
+          complaint: `at the address of instance ${name} there is`,
+          serial
+        })
+      },
       isOf: (name, link) => this.#members.get(name)?.link === link,
       onFault: (problem, name) => this.emit('fault', problem, name, undefined)
     })
@@ -187,6 +197,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
           if (leadership?.leads === false) this.#decline(link, 'not_leader', `${controllerName} does not lead`)
           const said = readHello(params, expected)
           if ('why' in said) this.#refuse(link, said)
+          if (expected?.serial !== undefined && this.#options.joins.isForgotten(expected.serial)) {
+            this.#refuse(link, {
+              name: expected.name,
+              why: `agent ${expected.name} was forgotten: it has to join anew`
+            })
+          }
           member = this.#welcome(link, said.hello, peerAddress)
           return defined({ controller: controllerName, term: leadership?.term }) satisfies AnswerOf<
             typeof controllerMethods.hello
@@ -213,6 +229,10 @@ export class Fleet extends EventEmitter<FleetEvents> {
               } finally {
                 chunks--
               }
+            },
+            renew: async ({ request }) => {
+              if (!member) throw new AppError('forbidden', 'hello comes first')
+              return { certificate: await this.#options.joins.renew(member.name, expected?.serial, request) }
             },
             change: ({ status, old_state: old, reason }) => {
               if (member) this.#note(member, status, reason, old)
@@ -271,6 +291,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
   /** Dials the instances that have a `listen_port`, again whenever they are lost, and no other instances. */
   dial(instances: readonly Instance[], hostOf: (instance: Instance) => string | undefined): void {
     this.#dialling.dial(instances, hostOf)
+  }
+
+  /** Ends the link of an agent. */
+  disconnect(name: string, why: string): void {
+    void this.member(name)?.link.close(why)
   }
 
   async close(): Promise<void> {

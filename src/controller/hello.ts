@@ -6,10 +6,14 @@ import { invalid, messageOf } from '../errors.js'
 const checkHello = checker(Hello, invalid, 'drop')
 const checkName = checker(Name, invalid)
 
-/** The only name that an agent at an address may have, and the start of the complaint about another one. */
+/**
+ * The only name that an agent may have, and the start of the complaint about another one. `serial`: the number of the
+ * certificate that it has shown, if it has.
+ */
 export interface Expected {
   name: string
   complaint: string
+  serial?: string | undefined
 }
 
 /** Why an agent is refused. `name`: of its instance, where that is known. */

@@ -6,9 +6,12 @@ import { AppError, messageOf } from '../errors.js'
 import { Hub } from '../events/hub.js'
 import { fromAgent, listen, type LinkServer } from '../link/websocket.js'
 import { Requests } from '../requests/requests.js'
+import { AgentCertificateTable } from '../store/agent-certificates.js'
+import { TokenTable } from '../store/tokens.js'
 import { ConfigurationTable } from '../store/configurations.js'
 import { BundleTable } from '../store/bundles.js'
 import { EventLog } from '../store/events.js'
+import { JoinTable, JoinTokenTable } from '../store/joins.js'
 import { RequestTable } from '../store/requests.js'
 import { RevisionTable } from '../store/revisions.js'
 import { feedTable } from '../store/feeds.js'
@@ -19,6 +22,7 @@ import { hostPort } from '../util.js'
 import { createAccess, type Access, type OwnAgent } from '../server/access/access.js'
 import type { WriteAudited } from '../server/access/tokens.js'
 import { Audit } from '../requests/audit.js'
+import { refuseAuthority } from './authority-config.js'
 import type { ControllerSettings } from './config.js'
 import { Packs } from '../bundles/packs.js'
 import { Bundles } from './bundles.js'
@@ -28,6 +32,8 @@ import { Cluster, clusterTables } from './cluster/cluster.js'
 import { Deployer } from './cluster/deployer.js'
 import { Elastic, elasticCaller } from './elastic/elastic.js'
 import { Fleet } from './fleet.js'
+import { openIssuing } from './issuing.js'
+import { Joins } from './joins.js'
 import { Health } from './cluster/health.js'
 import { EventHistory } from '../requests/event-history.js'
 import { EventJournal } from '../requests/journal.js'
@@ -108,6 +114,8 @@ export async function startController({
     journal.record(entry, kind).catch(error => log.debug(`an audit entry is lost: ${messageOf(error)}`))
   })
   const writeAudited: WriteAudited = job => journal.write('synced', false, (_append, record) => job(record))
+  refuseAuthority(settings)
+  const issuing = await openIssuing(settings, log, now)
   const access = createAccess({
     settings,
     store,
@@ -150,7 +158,7 @@ export async function startController({
     now,
     usedBy: id => cluster.usersOf(id)
   })
-  const fleet = new Fleet({
+  const fleet: Fleet = new Fleet({
     ...(group && { leadership: () => ({ leads: group.leads, term: group.position.term }) }),
     controllerName: settings.controller_name,
     heartbeatMs: settings.management_heartbeat * 1000,
@@ -160,7 +168,26 @@ export async function startController({
     ownerOf: node => cluster.shares?.ownerOf(node),
     layout: digest => cluster.layout(digest),
     bundles,
-    dial: (name, address, signal) => access.dialAgent(name, address, signal)
+    dial: (name, address, signal) => access.dialAgent(name, address, signal),
+    joins: { isForgotten: serial => joins.isForgotten(serial), renew: async (...what) => await joins.renew(...what) }
+  })
+  const joins: Joins = new Joins({
+    issuing,
+    joins: new JoinTable(store),
+    joinTokens: new JoinTokenTable(store),
+    tokens: new TokenTable(store),
+    certificates: new AgentCertificateTable(store),
+    agentPort: settings.controller_port,
+    isConnected: name => fleet.member(name) !== undefined,
+    deployed: name => {
+      const deployed = cluster.deployment?.configuration
+      if (deployed?.instances.every(instance => instance.name !== name) !== false) return undefined
+      return deployed.nodes.filter(({ instance }) => instance === name).map(node => node.name)
+    },
+    disconnect: (name, why) => fleet.disconnect(name, why),
+    write: writeAudited,
+    notify: event => notifications.note(event),
+    now
   })
   const checks = new Checks(fleet, cluster)
   const deployer = new Deployer({
@@ -173,7 +200,7 @@ export async function startController({
     complain: (message, instance) => notifications.complain(message, instance),
     ready: instances => notifications.agentsReady(instances)
   })
-  const state = new State(fleet, cluster)
+  const state = new State(fleet, cluster, () => joins.ends())
   const probation = new Probation({
     store,
     table: revisionTable,
@@ -214,6 +241,7 @@ export async function startController({
       isSecret: secretNames(settings.management_secrets),
       deployed: () => cluster.revision
     }),
+    joins,
     tags: new EntityTags({ cluster, revisions: revisionTable, requests }),
     checks,
     deployer,
@@ -288,6 +316,10 @@ export async function startController({
   })
   const agents = await listenToAgents(settings, access, fleet)
   access.limits.watch(agents.server)
+  issuing?.open(() => {
+    access.certificates!.reload()
+    log.info("the controller's certificate is renewed")
+  })
   group?.run({
     store,
     connected: () => {
@@ -316,6 +348,7 @@ export async function startController({
       await fleet.close()
       await agents.close()
       access.close()
+      issuing?.close()
       audit.close()
       health.close()
       await pruning.close()
@@ -362,14 +395,14 @@ async function listenToAgents(settings: ControllerSettings, access: Access, flee
     admit: request => {
       const { principal, name } = access.guard.admitAgent(request)
       access.guard.hold(principal, request.socket)
-      return { address: principal.address, name }
+      return { address: principal.address, name, serial: principal.serial }
     },
     // The address that a proxy forwards: the proxy's own is of no use to other instances.
-    onTransport: (transport, _peerAddress, { address, name }) => {
+    onTransport: (transport, _peerAddress, { address, name, serial }) => {
       fleet.accept(
         transport,
         address,
-        name === undefined ? undefined : { name, complaint: `the token or certificate of ${name} is shown by` }
+        name === undefined ? undefined : { name, complaint: `the token or certificate of ${name} is shown by`, serial }
       )
     }
   }).catch(error => {

@@ -10,11 +10,12 @@ import {
 } from 'node:tls'
 import { AppError, messageOf } from '../errors.js'
 import { environmentName } from '../settings.js'
+import { certificatesIn, fingerprintOfCertificate } from './fingerprint.js'
 
 type Side = 'controller' | 'agent'
 type Part = 'cert' | 'key' | 'ca' | 'pin'
 type Options = SecureContextOptions & Pick<ConnectionOptions, 'checkServerIdentity'>
-type Files = Partial<Record<`${Side}_tls_${Part}`, string>>
+type Files = Partial<Record<`${Side}_tls_${Part}` | 'controller_authority_cert', string>>
 
 /**
  * The identity in a certificate: as in Kubernetes, the organization (O) is the role and the common name (CN) the name.
@@ -24,6 +25,8 @@ export interface Bearer {
   role: string
   /** Milliseconds since 1970. */
   expires: number
+  /** The number that its authority has given the certificate: hexadecimal digits in upper case. */
+  serial?: string
 }
 
 /**
@@ -36,6 +39,7 @@ export class Certificates {
   #servers = new Set<Server>()
   #options!: Options
   #own: X509Certificate | undefined
+  #shown: readonly string[] = []
 
   /** Throws an AppError that names the setting. */
   constructor(side: Side, files: Files) {
@@ -64,6 +68,11 @@ export class Certificates {
     return this.#own && Date.parse(this.#own.validTo)
   }
 
+  /** The fingerprint of the last certificate that we show: its authority's, where this is in the file. */
+  get fingerprint(): string | undefined {
+    return this.#shown.length === 0 ? undefined : fingerprintOfCertificate(this.#shown.at(-1)!)
+  }
+
   /** Returns whether our own certificate is valid for this name. */
   isFor(host: string): boolean {
     // OpenSSL takes ".example.org" for every name under it.
@@ -78,8 +87,8 @@ export class Certificates {
 
   /** Reads the files again. Throws an AppError that names the setting; the files read before then stay in use. */
   reload(): void {
-    const read = (part: Part) => {
-      const setting = `${this.#side}_tls_${part}` as const
+    const read = (part: Part | 'authority') => {
+      const setting = part === 'authority' ? 'controller_authority_cert' : (`${this.#side}_tls_${part}` as const)
       const path = this.#files[setting]
       if (path === undefined) return undefined
       try {
@@ -93,7 +102,11 @@ export class Certificates {
         })
       }
     }
-    const [cert, key, ca, pin] = [read('cert'), read('key'), read('ca'), read('pin')]
+    const [cert, key, pin] = [read('cert'), read('key'), read('pin')]
+    const own = this.#side === 'controller' ? read('authority') : undefined
+    // The file of our own may hold its key, too.
+    const authorities = [read('ca')?.text, ...(own ? certificatesIn(String(own.text)) : [])]
+    const ca = authorities.filter(authority => authority !== undefined)
     const name = (part: Part) => environmentName(`${this.#side}_tls_${part}`)
     if ((cert === undefined) !== (key === undefined)) {
       throw new AppError('invalid_request', `${name('cert')} and ${name('key')} need each other`)
@@ -101,13 +114,13 @@ export class Certificates {
     if (this.#side === 'controller' && !cert) {
       throw new AppError('invalid_request', `${name('ca')} needs ${name('cert')}`)
     }
-    if (this.#side === 'agent' && !ca && !pin) {
+    if (this.#side === 'agent' && ca.length === 0 && !pin) {
       throw new AppError('invalid_request', `${name('cert')} needs ${name('ca')}: the authority of the controller`)
     }
     const options: Options = {
       minVersion: 'TLSv1.2',
       ...(cert && key ? { cert: cert.text, key: key.text } : {}),
-      ...(pin ? expecting(pin) : ca ? { ca: ca.text } : {})
+      ...(pin ? expecting(pin) : ca.length > 0 ? { ca } : {})
     }
     try {
       createSecureContext(options)
@@ -116,6 +129,7 @@ export class Certificates {
     }
     this.#options = options
     this.#own = cert?.certificate
+    this.#shown = cert ? certificatesIn(String(cert.text)) : []
     for (const server of this.#servers) server.setSecureContext(options)
   }
 }
@@ -135,8 +149,8 @@ function expecting({ text, certificate }: { text: Buffer; certificate: X509Certi
 /** Returns who opened this connection, by a certificate of our authority; undefined without one. */
 export function bearerOf({ socket }: Pick<IncomingMessage, 'socket'>): Bearer | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
-  const { subject, valid_to: expires } = socket.getPeerCertificate()
+  const { subject, valid_to: expires, serialNumber: serial } = socket.getPeerCertificate()
   // Without a name, or with several, the certificate identifies nobody.
   if (typeof subject?.CN !== 'string') return undefined
-  return { name: subject.CN, role: String(subject.O), expires: Date.parse(expires) }
+  return { name: subject.CN, role: String(subject.O), expires: Date.parse(expires), serial }
 }

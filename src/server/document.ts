@@ -34,6 +34,7 @@ const openapi: Parameters<typeof swagger>[1] = {
       { name: 'monitoring', description: 'Health and metrics' },
       { name: 'session', description: 'Browser sessions and tickets' },
       { name: 'tokens', description: 'Tokens of clients and agents' },
+      { name: 'joining', description: 'How hosts become agents' },
       { name: 'audit', description: 'Audit log' },
       { name: 'testing', description: 'For those who test clients' }
     ],

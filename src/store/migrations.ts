@@ -232,5 +232,46 @@ export const migrations = [
   CREATE TABLE local (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   INSERT INTO local SELECT name, value FROM meta WHERE name IN ('boot', 'probe');
   DELETE FROM meta WHERE name IN ('boot', 'probe');
+`,
+  `
+  -- What tokens are good for with which hosts join.
+  CREATE TABLE join_tokens (
+    id TEXT PRIMARY KEY REFERENCES tokens (id) ON DELETE CASCADE,
+    -- How many agents may still ask with it.
+    uses INTEGER NOT NULL,
+    -- Whether they are accepted at once.
+    accepts INTEGER NOT NULL,
+    -- The only one that may ask; null for any.
+    agent TEXT
+  ) STRICT, WITHOUT ROWID;
+
+  -- What hosts have asked for: each lasts as long as the token that it was asked with.
+  CREATE TABLE joins (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    -- The public key, PEM, and its fingerprint.
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    token TEXT NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,
+    address TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    decided_by TEXT,
+    -- PEM; null until it is accepted.
+    certificate TEXT
+  ) STRICT, WITHOUT ROWID;
+
+  -- Certificates that agents were given, until they end.
+  CREATE TABLE agent_certificates (
+    serial TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    issued_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    -- Whether its agent is to be an agent no more.
+    forgotten INTEGER NOT NULL DEFAULT 0
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX agent_certificates_of ON agent_certificates (name, expires_at);
 `
 ]

@@ -35,6 +35,7 @@ function startFleet(t: Test, options: Partial<FleetOptions> = {}) {
     ownerOf: () => undefined,
     layout: async digest => `packed ${digest}`,
     bundles: { files: () => [], chunk: async () => '' },
+    joins: { isForgotten: () => false, renew: async () => 'none' },
     dial: async () => {
       throw new Error('nobody is dialled')
     },

@@ -14,19 +14,24 @@ const spareReason = 'is a spare'
 export class State {
   #fleet: Fleet
   #cluster: Cluster
+  #certificateEnds: () => ReadonlyMap<string, number>
 
-  constructor(fleet: Fleet, cluster: Cluster) {
+  /** `certificateEnds`: returns when the certificates end of the agents that have joined. */
+  constructor(fleet: Fleet, cluster: Cluster, certificateEnds: () => ReadonlyMap<string, number> = () => new Map()) {
     this.#fleet = fleet
     this.#cluster = cluster
+    this.#certificateEnds = certificateEnds
   }
 
-  /** Returns every instance that is connected or deployed, sorted by name. */
+  /** Returns every instance that is connected or deployed, or has joined, sorted by name. */
   instances(): InstanceStatus[] {
     const configured = new Map(
       this.#cluster.deployment?.configuration.instances.map(instance => [instance.name, instance])
     )
     const connected = new Map(this.#fleet.connected().map(member => [member.name, member]))
-    return [...new Set([...configured.keys(), ...connected.keys()])].sort(compare).map(name => {
+    const ends = this.#certificateEnds()
+    return [...new Set([...configured.keys(), ...connected.keys(), ...ends.keys()])].sort(compare).map(name => {
+      const end = ends.get(name)
       const instance = configured.get(name)
       const member = connected.get(name)
       return {
@@ -36,7 +41,8 @@ export class State {
         connected: member !== undefined,
         configured: instance !== undefined,
         ...(member ? { version: member.hello.version, connected_at: new Date(member.connectedAt).toISOString() } : {}),
-        ...(member?.hello.zeek_version === undefined ? {} : { zeek_version: member.hello.zeek_version })
+        ...(member?.hello.zeek_version === undefined ? {} : { zeek_version: member.hello.zeek_version }),
+        ...(end === undefined ? {} : { certificate_expires_at: new Date(end).toISOString() })
       }
     })
   }

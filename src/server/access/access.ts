@@ -7,6 +7,7 @@ import { AppError, messageOf } from '../../errors.js'
 import { dial, fromAgent, type WebSocketTransport } from '../../link/websocket.js'
 import type { Store } from '../../store/store.js'
 import { SharedSecret } from '../../store/shared-secret.js'
+import { JoinTokenTable } from '../../store/joins.js'
 import { TokenTable } from '../../store/tokens.js'
 import { bootstrapToken, createToken } from '../../security/token.js'
 import { hostOf, isLoopback, writeFileAtomically } from '../../util.js'
@@ -35,9 +36,13 @@ export interface Access {
   signForwarded(request: IncomingMessage, path?: string): string
   /**
    * Opens a link to an agent that is dialled: over TLS if the controller has certificates, and then only to the agent
-   * of that name.
+   * of that name. `serial`: the number of the certificate that it has shown.
    */
-  dialAgent(name: string, address: string, signal: AbortSignal): Promise<WebSocketTransport>
+  dialAgent(
+    name: string,
+    address: string,
+    signal: AbortSignal
+  ): Promise<{ transport: WebSocketTransport; serial?: string | undefined }>
   /** Stores the tokens that the settings ask for. Throws an AppError that names the setting. Call it once it leads. */
   open(): Promise<void>
   close(): void
@@ -106,6 +111,11 @@ export function createAccess({ settings, store, audit, write, onChange, now, age
   })
   const tokens = new Tokens({
     table: new TokenTable(store),
+    joins: new JoinTokenTable(store),
+    fingerprint: () => {
+      if (settings.controller_authority_cert !== undefined) return certificates?.fingerprint
+      throw new AppError('conflict', 'no host can join: this controller has no authority (controller_authority)')
+    },
     write,
     now,
     keyring: {
@@ -127,24 +137,31 @@ export function createAccess({ settings, store, audit, write, onChange, now, age
       const bearer = bearerOf(request)
       return forwarded.sign(
         { method: request.method, url: path },
-        { address: site.addressOf(request), ...(bearer && { bearer }) }
+        {
+          address: site.addressOf(request),
+          ...(bearer && { bearer: { name: bearer.name, role: bearer.role, expires: bearer.expires } })
+        }
       )
     },
     dialAgent: async (name, address, signal) => {
       if (!certificates) {
         refuseToDialInClear(name, hostOf(address))
-        return await dial(`ws://${address}${agentPath}`, signal, { intake: fromAgent })
+        return { transport: await dial(`ws://${address}${agentPath}`, signal, { intake: fromAgent }) }
       }
-      return await dial(`wss://${address}${agentPath}`, signal, {
+      let serial: string | undefined
+      const transport = await dial(`wss://${address}${agentPath}`, signal, {
         intake: fromAgent,
         tls: {
           ...certificates.options,
-          checkServerIdentity: (_host, { subject: { O: role, CN: its } }) =>
-            role === 'agent' && its === name
+          checkServerIdentity: (_host, { subject: { O: role, CN: its }, serialNumber }) => {
+            serial = serialNumber
+            return role === 'agent' && its === name
               ? undefined
               : new Error(`the certificate is of ${role} ${its}, not of agent ${name}`)
+          }
         }
       })
+      return { transport, serial }
     },
     open: async () => {
       if (store.isReplica) await secret.open()

@@ -23,6 +23,8 @@ export interface Principal {
   tokenId?: string | undefined
   /** When the authentication expires; milliseconds since 1970. */
   expires?: number | undefined
+  /** The number of the certificate that was shown. */
+  serial?: string | undefined
 }
 
 /** The parts of a request that identify the caller. */
@@ -153,8 +155,8 @@ export class Guard {
     if (authentication === 'none') return { principal: anyoneAt(address) }
     const token = this.#telling(request, 'viewer', () => {
       const token = this.#tokenOf(text, address)
-      if (token.role !== 'agent') return token
-      throw new AppError('forbidden', `${token.name} is an agent: it has no use for a session`)
+      if (covers(token.role, 'viewer')) return token
+      throw new AppError('forbidden', `${token.name} is of role ${token.role}: it has no use for a session`)
     })
     const session = await keyring.openSession(token, sessionMs)
     if (!session) return this.#refuse(address, 'the token is revoked')
@@ -211,13 +213,14 @@ export class Guard {
     return this.#principal(token, address)
   }
 
-  #identifyByCertificate({ name, role, expires }: Bearer, address: string): Principal {
+  #identifyByCertificate({ name, role, expires, serial }: Bearer, address: string): Principal {
     // It was valid when this connection, or the one whose TLS session it resumes, began.
     if (expires <= this.#options.now()) return this.#refuse(address, 'the certificate has expired')
-    if (!isRole(role)) {
+    // Who has a certificate has joined.
+    if (!isRole(role) || role === 'join') {
       throw new AppError('forbidden', `the certificate of ${name} is of no role (O is ${role})`)
     }
-    return { name, role, address, client: `certificate of ${name}`, expires }
+    return { name, role, address, client: `certificate of ${name}`, expires, serial }
   }
 
   #refuseForeigner(request: Asking): void {

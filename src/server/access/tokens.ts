@@ -1,8 +1,9 @@
-import { tokensMax, type CreatedToken, type Token, type TokenInput } from '../../../schemas/tokens.js'
+import { joinTokenSeconds, tokensMax, type CreatedToken, type Token, type TokenInput } from '../../../schemas/tokens.js'
 import { AppError } from '../../errors.js'
 import { auditEntry, auditKinds } from '../../requests/audit-entry.js'
 import type { AppendEntry } from '../../requests/journal.js'
 import { createToken, withoutSecrets } from '../../security/token.js'
+import type { JoinTokenTable, StoredJoinToken } from '../../store/joins.js'
 import type { StoredToken, TokenTable } from '../../store/tokens.js'
 import type { Principal } from './guard.js'
 import type { Keyring } from './keyring.js'
@@ -12,6 +13,12 @@ export type WriteAudited = <T>(job: (record: AppendEntry) => T) => Promise<T>
 
 export interface TokensOptions {
   table: TokenTable
+  joins: JoinTokenTable
+  /**
+   * Returns the fingerprint by which hosts that join know this controller; undefined where that is not known here. Throws
+   * `conflict` where none can join.
+   */
+  fingerprint: () => string | undefined
   write: WriteAudited
   /** Returns milliseconds since 1970. */
   now: () => number
@@ -29,30 +36,40 @@ export class Tokens {
 
   /** Returns all tokens and sessions, oldest first. */
   list(): Token[] {
-    return this.#options.table.list().map(shown)
+    const { table, joins } = this.#options
+    const granted = new Map(joins.list().map(one => [one.id, one]))
+    return table.list().map(token => shown(token, granted.get(token.id)))
   }
 
-  /** Makes a token, and returns it with its text. Throws `conflict` when there are too many. */
-  async create({ role, name = role, expires_in: seconds }: TokenInput, by: Partial<Principal>): Promise<CreatedToken> {
-    const { table, now, keyring } = this.#options
+  /**
+   * Makes a token, and returns it with its text. Throws `conflict` when there are too many, or where no host can join.
+   */
+  async create(input: TokenInput, by: Partial<Principal>): Promise<CreatedToken> {
+    const { table, joins, now, keyring } = this.#options
+    const { role, name = role, expires_in: seconds = role === 'join' ? joinTokenSeconds : undefined } = input
     const lifetimeMs = seconds === undefined ? undefined : seconds * 1000
     const { kept, text } = createToken({ name, role, lifetimeMs, now: now() })
+    const grant = grantOf(kept.id, input)
+    const fingerprint = grant && this.#options.fingerprint()
     await this.#change('create_token', by, () => {
-      if (table.insertWithin(kept, tokensMax)) return describe(kept)
-      throw new AppError('conflict', `there are ${tokensMax} tokens, and may be no more: revoke those of no use`)
+      if (!table.insertWithin(kept, tokensMax)) {
+        throw new AppError('conflict', `there are ${tokensMax} tokens, and may be no more: revoke those of no use`)
+      }
+      if (grant) joins.insert(grant)
+      return describe(kept, grant)
     })
     keyring?.add(kept)
-    return { ...shown(kept), token: text }
+    return { ...shown(kept, grant), token: text, ...(fingerprint === undefined ? {} : { fingerprint }) }
   }
 
   /** Revokes a token with its sessions. Throws `not_found`. */
   async revoke(id: string, by: Partial<Principal>): Promise<void> {
-    const { table, keyring } = this.#options
+    const { table, joins, keyring } = this.#options
     await this.#change('revoke_token', by, () => {
       const token = table.get(id)
       if (!token) throw new AppError('not_found', `there is no token ${withoutSecrets(id)}`)
       table.delete(id)
-      return describe(token) + (id === by.tokenId || id === by.client ? ', its own' : '')
+      return describe(token, joins.get(id)) + (id === by.tokenId || id === by.client ? ', its own' : '')
     })
     keyring?.drop(id)
   }
@@ -70,19 +87,35 @@ export class Tokens {
 
 const timeOf = (ms: number) => new Date(ms).toISOString()
 
+/** Returns what a new token of role `join` is good for; undefined for one of another role. */
+function grantOf(id: string, { role, join = {} }: TokenInput): StoredJoinToken | undefined {
+  if (role !== 'join') return undefined
+  return { id, uses: join.uses ?? 1, accepts: join.accept === true ? 1 : 0, agent: join.agent ?? null }
+}
+
 /** Returns what admins may know of a token. */
-function shown({ id, name, role, created_at: created, expires_at: expires, parent }: StoredToken): Token {
+function shown(token: StoredToken, grant: StoredJoinToken | undefined): Token {
+  const { id, name, role, created_at: created, expires_at: expires, parent } = token
   return {
     id,
     name,
     role,
     created_at: timeOf(created),
     ...(expires === null ? {} : { expires_at: timeOf(expires) }),
-    ...(parent === null ? {} : { session_of: parent })
+    ...(parent === null ? {} : { session_of: parent }),
+    ...(grant && {
+      join: {
+        uses: grant.uses,
+        accept: grant.accepts === 1,
+        ...(grant.agent === null ? {} : { agent: grant.agent })
+      }
+    })
   }
 }
 
 /** Returns a token in words: later on its id alone would tell nothing. */
-function describe({ id, name, role, parent }: StoredToken): string {
-  return `${id}: ${role} ${name}${parent === null ? '' : `, session of ${parent}`}`
+function describe({ id, name, role, parent }: StoredToken, grant: StoredJoinToken | undefined): string {
+  const whom = grant?.agent == null ? 'any agent' : `agent ${grant.agent}`
+  const more = grant ? `, for ${whom}, uses left: ${grant.uses}${grant.accepts === 1 ? ', accepts at once' : ''}` : ''
+  return `${id}: ${role} ${name}${parent === null ? '' : `, session of ${parent}`}${more}`
 }

@@ -26,7 +26,8 @@ async function start(t: Test) {
     viewer: await make('viewer'),
     operator: await make('operator'),
     admin: await make('admin'),
-    agent: await make('agent', { name: 'agent-1' })
+    agent: await make('agent', { name: 'agent-1' }),
+    join: await make('join')
   }
   const controller = await startTestController(t, {
     'management-state-dir': directory,

@@ -3,6 +3,7 @@ import { tokensMax } from '../../../schemas/tokens.js'
 import { createToken } from '../../../src/security/token.js'
 import { Tokens } from '../../../src/server/access/tokens.js'
 import { EventLog } from '../../../src/store/events.js'
+import { JoinTokenTable } from '../../../src/store/joins.js'
 import { TokenTable } from '../../../src/store/tokens.js'
 import { openStore } from '../../store/open.js'
 
@@ -17,6 +18,8 @@ function start(t: Test) {
   const known: string[] = []
   const tokens = new Tokens({
     table,
+    joins: new JoinTokenTable(store),
+    fingerprint: () => 'SHA256:x',
     write: job =>
       store.write('synced', () =>
         job((entry, kind) => {
