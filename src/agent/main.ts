@@ -16,6 +16,7 @@ import { hostProbes as thisHost, type HostProbes } from './check/host-probes.js'
 import { StatsHistory } from './stats/history.js'
 import { LocalInstance } from './stats/instance.js'
 import { ShareFile } from './nodes/share-file.js'
+import { Identity, identityIn } from './identity.js'
 import { methodsOf } from './methods.js'
 import { NodeHealth } from './stats/node-health.js'
 import { NodeTable } from './nodes/node-table.js'
@@ -163,6 +164,10 @@ export async function startAgent({
       nodes: statuses()
     })
   })
+  const identity =
+    settings.agent_tls_cert === identityIn(settings.management_state_dir)
+      ? new Identity(settings.agent_tls_cert)
+      : undefined
   table.on('changed', change => {
     if (change.old_state !== change.status.state) {
       log.info(`node ${change.status.node}: ${change.old_state} -> ${change.status.state}: ${change.reason}`)
@@ -196,13 +201,23 @@ export async function startAgent({
   const archiving = archiver?.run(closing.signal)
   const reporting = setInterval(report, settings.agent_stats_interval * 1000)
   const dialling = dialled ? undefined : session.dial(addresses, closing.signal)
+  const renewing = identity?.keep({
+    name: settings.agent_name,
+    ask: request => session.renew(request),
+    renewed: async patienceMs => {
+      certificates?.reload()
+      await session.reopen(patienceMs)
+    },
+    log,
+    signal: closing.signal
+  })
   return {
     notifyLog: (level, message) => session.notify('log', { level, message: table.hidden(message) }),
     reload: () => certificates?.reload(),
     close: async () => {
       closing.abort()
       clearInterval(reporting)
-      await Promise.all([dialling, archiving])
+      await Promise.all([dialling, archiving, renewing])
     }
   }
 }

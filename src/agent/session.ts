@@ -12,6 +12,9 @@ import type { Term } from './term.js'
 
 const retryMs = 500
 const helloMs = 10_000
+const renewMs = 30_000
+/** How often it is looked whether questions are still being answered, in milliseconds. */
+const idleMs = 100
 /** Within which agents that have lost their leader dial the others: each at another moment. */
 const spreadMs = 250
 
@@ -47,6 +50,8 @@ export class Session {
   #links = new Set<Link>()
   /** The link of the controller that is obeyed. */
   #obeyed: Link | undefined
+  /** Aborted when a controller that was dialled is to be dialled anew, though the link is good. */
+  #anew = new AbortController()
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -56,6 +61,23 @@ export class Session {
   notify<M extends keyof ControllerMethods>(method: M, params: ParamsOf<ControllerMethods[M]>): void {
     // A controller that has heard the hello, and is not accepted yet, would miss what changes meanwhile.
     for (const link of this.#links) notifyController(link, method, params)
+  }
+
+  /** Returns a new certificate for a request for one. Throws an AppError: `unavailable` where no controller is obeyed. */
+  async renew(request: string): Promise<string> {
+    if (!this.#obeyed || this.#obeyed.closed.aborted) throw new AppError('unavailable', 'no controller is connected')
+    return (await askController(this.#obeyed, 'renew', { request }, { timeoutMs: renewMs })).certificate
+  }
+
+  /**
+   * Has the controller that was dialled be dialled anew, with the certificate that there is now; the link that there is
+   * lasts until then. Waits until no question is being answered, at most so long, in milliseconds.
+   */
+  async reopen(patienceMs: number): Promise<void> {
+    const link = this.#obeyed
+    const until = performance.now() + patienceMs
+    while (link?.isServing === true && !link.closed.aborted && performance.now() < until) await sleep(idleMs)
+    this.#anew.abort()
   }
 
   /**
@@ -70,10 +92,15 @@ export class Session {
     for (let turn = 0; !signal.aborted; turn++) {
       const address = addresses[turn % addresses.length]!
       try {
+        this.#anew = new AbortController()
         const link = await this.#greet(await this.#open(address, signal), signal)
         round = 0
         failures = []
-        await aborted(link.closed)
+        await aborted(AbortSignal.any([link.closed, this.#anew.signal]))
+        if (!link.closed.aborted) {
+          turn--
+          continue
+        }
         if (!signal.aborted) log.warn(`lost the controller: ${link.closed.reason}`)
       } catch (error) {
         failures.push(`${address}: ${messageOf(error)}`)

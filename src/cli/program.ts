@@ -33,6 +33,7 @@ const commands: Record<string, () => Promise<Define>> = {
   audit: async () => (await import('./events.js')).defineAudit,
   login: async () => (await import('./login.js')).defineLogin,
   context: async () => (await import('./login.js')).defineContext,
+  join: async () => (await import('./join.js')).defineJoin,
   token: async () => (await import('./token.js')).defineToken,
   completion: async () => (await import('./completion.js')).defineCompletion,
   complete: async () => (await import('./completion.js')).defineComplete,

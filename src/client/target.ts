@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import type { ConnectionOptions } from 'node:tls'
 import { isInClear } from '../util.js'
 import { contextsFile, readContexts } from './contexts.js'
 import { exitCodes, Failure } from './failure.js'
@@ -12,6 +13,8 @@ export interface Target {
   ca?: string | undefined
   cert?: string | undefined
   key?: string | undefined
+  /** How else it is known, for TLS. */
+  tls?: ConnectionOptions | undefined
 }
 
 /** What the command line may say of the controller. A token is never an argument: others would see it in `ps`. */

@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import { AppError, messageOf } from '../errors.js'
 import type { CertificateAuthority } from '../security/certificate-authority.js'
 import { certificatesIn } from '../security/fingerprint.js'
+import { renewalOf } from '../security/lifetime.js'
 import { environmentName } from '../settings.js'
 import { writeFileAtomically } from '../util.js'
 import { hasOwnCertificate } from './authority-config.js'
@@ -91,7 +92,7 @@ export class Issuing {
     const { controller_tls_cert: path, controller_name: name } = this.#settings
     if (path === undefined || !hasOwnCertificate(this.#settings)) return false
     const names = namesOf(this.#settings)
-    if (isGood(path, { names, name, authority: this.authority, lifetimeMs: this.lifetimeMs, now: this.#now() })) {
+    if (isGood(path, { names, name, authority: this.authority, now: this.#now() })) {
       return false
     }
     const { createKey, publicKeyOf } = await import('../security/certificate-authority.js')
@@ -111,13 +112,7 @@ export class Issuing {
 /** Returns whether a file holds a certificate of the authority for these names, which is not to be renewed yet. */
 function isGood(
   path: string,
-  {
-    names,
-    name,
-    authority,
-    lifetimeMs,
-    now
-  }: { names: string[]; name: string; authority: CertificateAuthority; lifetimeMs: number; now: number }
+  { names, name, authority, now }: { names: string[]; name: string; authority: CertificateAuthority; now: number }
 ): boolean {
   try {
     const text = readFileSync(path, 'utf8')
@@ -128,7 +123,7 @@ function isGood(
       own.subject === `O=controller\nCN=${name}` &&
       own.subjectAltName?.split(', ').length === names.length &&
       names.every(one => (isIP(one) === 0 ? own.checkHost(one) : own.checkIP(one)) !== undefined) &&
-      Date.parse(own.validTo) - now > lifetimeMs / 3
+      renewalOf(own) > now
     )
   } catch {
     return false

@@ -94,6 +94,11 @@ export class Link {
     return this.#closing.signal
   }
 
+  /** Whether a question of the other end is being answered. */
+  get isServing(): boolean {
+    return this.#serving.size + this.#held.size > 0
+  }
+
   /** Asks the other end. Rejects with an AppError: the other end's own, `timeout`, or `unavailable`. */
   async ask<R = unknown>(method: string, params: unknown, { timeoutMs, signal, onPart, late }: Asking): Promise<R> {
     const id = this.#next++

@@ -18,14 +18,13 @@ import {
 } from '@peculiar/x509'
 import { AppError, messageOf } from '../errors.js'
 import { certificatesIn, fingerprintOf } from './fingerprint.js'
+import { backdatedMs } from './lifetime.js'
 
 // Loaded only where certificates are made: the library takes a fifth of a second.
 
 const { subtle } = webcrypto
 const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
-/** How long before it is made a certificate is good, in milliseconds: clocks of hosts differ. */
-export const backdatedMs = 300_000
 const authorityMs = 3650 * 86_400_000
 /** The longest request for a certificate: one of ours has 350 characters. */
 export const requestMax = 2048
@@ -205,9 +204,13 @@ async function importKey(key: KeyObject): Promise<webcrypto.CryptoKey> {
   const curve = { prime256v1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' }[
     key.asymmetricKeyDetails?.namedCurve ?? ''
   ]
-  if (curve !== undefined) return await subtle.importKey('pkcs8', der, { name: 'ECDSA', namedCurve: curve }, true, ['sign'])
+  if (curve !== undefined)
+    return await subtle.importKey('pkcs8', der, { name: 'ECDSA', namedCurve: curve }, true, ['sign'])
   if (key.asymmetricKeyType === 'rsa') {
     return await subtle.importKey('pkcs8', der, { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }, true, ['sign'])
   }
-  throw new AppError('invalid_request', `its key is neither ECDSA on a NIST curve nor RSA, but ${key.asymmetricKeyType}`)
+  throw new AppError(
+    'invalid_request',
+    `its key is neither ECDSA on a NIST curve nor RSA, but ${key.asymmetricKeyType}`
+  )
 }

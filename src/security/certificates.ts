@@ -120,7 +120,11 @@ export class Certificates {
     const options: Options = {
       minVersion: 'TLSv1.2',
       ...(cert && key ? { cert: cert.text, key: key.text } : {}),
-      ...(pin ? expecting(pin) : ca.length > 0 ? { ca } : {})
+      ...(pin
+        ? exactly(pin.text, 'the controller shows another certificate than that of ZEEK_AGENT_TLS_PIN')
+        : ca.length > 0
+          ? { ca }
+          : {})
     }
     try {
       createSecureContext(options)
@@ -134,15 +138,16 @@ export class Certificates {
   }
 }
 
-/** Trusts exactly this certificate, and nothing that it, or a later certificate in the file, has signed. */
-function expecting({ text, certificate }: { text: Buffer; certificate: X509Certificate | undefined }): Options {
+/**
+ * Returns options that trust exactly this certificate (PEM), and nothing that it, or a later certificate in the text,
+ * has signed. `otherwise`: what to say of another one.
+ */
+export function exactly(text: string | Buffer, otherwise: string): Options {
+  const certificate = new X509Certificate(text)
   return {
     ca: text,
     allowPartialTrustChain: true,
-    checkServerIdentity: (_host, { raw }) =>
-      certificate?.raw.equals(raw)
-        ? undefined
-        : new Error('the controller shows another certificate than that of ZEEK_AGENT_TLS_PIN')
+    checkServerIdentity: (_host, { raw }) => (certificate.raw.equals(raw) ? undefined : new Error(otherwise))
   }
 }
 
