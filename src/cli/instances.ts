@@ -7,6 +7,7 @@ import { tableOf, type Column } from '../terminal/table.js'
 import { amount, bytes, duration } from '../terminal/units.js'
 import { withExamples } from './examples.js'
 import { print, printJson, type Io } from './io.js'
+import { defineJoins } from './joins.js'
 import { ofController, toJson } from './options.js'
 import { open } from './session.js'
 
@@ -23,7 +24,7 @@ export function defineInstances(program: Command, io: Io): void {
         .helpGroup('Nodes:')
         .summary('show the hosts and what they use')
         .description(
-          'Shows each instance (the agent of a host): whether it is connected, versions, load, memory and disks. Ends with 0 only when all that the configuration names are connected.'
+          'Shows each instance (the agent of a host): whether it is connected, when its certificate ends if it has joined, versions, load, memory and disks. Ends with 0 only when all that the configuration names are connected.'
         )
         .option('--interfaces', 'show the network interfaces of each host instead')
         .option('--processes', 'show the Zeek processes that are not of this cluster instead')
@@ -35,6 +36,9 @@ export function defineInstances(program: Command, io: Io): void {
     ['zeek-cluster instances --interfaces', 'what their interfaces receive'],
     ['zeek-cluster instances --json', 'all of it, for a program']
   )
+  // Options of the commands below are theirs, though this one has some of the same names.
+  command.enablePositionalOptions()
+  defineJoins(command, io)
   command.action(async options => {
     const { api, signal, screen } = await open(io, options)
     const [{ data }, { results }] = await Promise.all([
@@ -112,6 +116,14 @@ const columnsAt = (now: number): Column<InstanceRow>[] => {
       title: 'SINCE',
       isNumber: true,
       text: ({ status: { connected_at: at } }) => (at === undefined ? '-' : duration((now - Date.parse(at)) / 1000))
+    },
+    {
+      title: 'CERTIFICATE',
+      isNumber: true,
+      text: ({ status: { certificate_expires_at: at } }) =>
+        at === undefined ? '-' : duration((Date.parse(at) - now) / 1000),
+      tone: ({ status: { certificate_expires_at: at } }) =>
+        at !== undefined && Date.parse(at) - now < 86_400_000 ? 'warning' : 'quiet'
     },
     { title: 'AGENT', text: ({ status }) => printableLine(status.version ?? '-') },
     { title: 'ZEEK', text: ({ status }) => printableLine(status.zeek_version ?? '-') },
