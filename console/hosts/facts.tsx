@@ -67,6 +67,14 @@ export function Identity({ host, versions }: { host: Host; versions: Versions })
         <Version name="agent" value={agentOf(host)} isOther={versions.agent.others.has(name)} />,{' '}
         <Version name="Zeek" value={zeekOf(host)} isOther={versions.zeek.others.has(name)} />
       </dd>
+      {instance?.certificate_expires_at !== undefined && (
+        <>
+          <dt>Certificate</dt>
+          <dd>
+            until <Time at={instance.certificate_expires_at} form="day" />
+          </dd>
+        </>
+      )}
     </>
   )
 }

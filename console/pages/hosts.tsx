@@ -2,6 +2,7 @@ import { counted } from '../model/format.js'
 import { odditiesOf, versionsOf } from '../model/hosts.js'
 import { HostCard } from '../hosts/card.js'
 import { Controllers } from '../hosts/controllers.js'
+import { Joins } from '../hosts/joins.js'
 import { RefreshLine } from '../hosts/refresh-line.js'
 import { useHosts, useHostStats } from '../hosts/stats.js'
 import { Page } from '../parts/page.js'
@@ -26,11 +27,12 @@ export function Hosts() {
         </p>
         <RefreshLine {...how} />
       </div>
+      <Joins />
       <Controllers />
       {hosts.length === 0 ? (
         <section aria-label="Hosts">
           <p>
-            No agent has connected yet. <a href="docs/guide/deployment">How hosts are set up</a>
+            No agent has connected yet. <a href="docs/guide/fleet">How hosts join</a>
           </p>
         </section>
       ) : (

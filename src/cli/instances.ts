@@ -69,7 +69,20 @@ export function defineInstances(program: Command, io: Io): void {
           screen
         )
       )
-    } else print(io, rows.length === 0 ? 'no instances' : tableOf(columnsAt(Date.now()), rows, screen))
+    } else
+      print(
+        io,
+        rows.length === 0
+          ? 'no instances'
+          : tableOf(
+              columnsAt(
+                Date.now(),
+                rows.some(({ status }) => status.certificate_expires_at !== undefined)
+              ),
+              rows,
+              screen
+            )
+      )
     const isAway = rows.some(({ status: { configured, connected } }) => configured && !connected)
     io.exitCode = isAway ? exitCodes.failed : exitCodes.done
   })
@@ -102,7 +115,17 @@ const processColumns: Column<Part<Schema['ForeignProcess']>>[] = [
   { title: 'COMMAND', text: ({ part }) => printableLine(part.command), isLong: true }
 ]
 
-const columnsAt = (now: number): Column<InstanceRow>[] => {
+const certificateColumn = (now: number): Column<InstanceRow> => ({
+  title: 'CERTIFICATE',
+  isNumber: true,
+  text: ({ status: { certificate_expires_at: at } }) =>
+    at === undefined ? '-' : duration((Date.parse(at) - now) / 1000),
+  tone: ({ status: { certificate_expires_at: at } }) =>
+    at !== undefined && Date.parse(at) - now < 86_400_000 ? 'warning' : 'quiet'
+})
+
+/** `isJoined`: whether any of the agents has joined. */
+const columnsAt = (now: number, isJoined: boolean): Column<InstanceRow>[] => {
   const used = (whole: number, free: number) => `${Math.round((100 * (whole - free)) / Math.max(1, whole))}%`
   return [
     { title: 'INSTANCE', text: ({ status }) => status.name, tone: () => 'strong' },
@@ -117,14 +140,7 @@ const columnsAt = (now: number): Column<InstanceRow>[] => {
       isNumber: true,
       text: ({ status: { connected_at: at } }) => (at === undefined ? '-' : duration((now - Date.parse(at)) / 1000))
     },
-    {
-      title: 'CERTIFICATE',
-      isNumber: true,
-      text: ({ status: { certificate_expires_at: at } }) =>
-        at === undefined ? '-' : duration((Date.parse(at) - now) / 1000),
-      tone: ({ status: { certificate_expires_at: at } }) =>
-        at !== undefined && Date.parse(at) - now < 86_400_000 ? 'warning' : 'quiet'
-    },
+    ...(isJoined ? [certificateColumn(now)] : []),
     { title: 'AGENT', text: ({ status }) => printableLine(status.version ?? '-') },
     { title: 'ZEEK', text: ({ status }) => printableLine(status.zeek_version ?? '-') },
     { title: 'CPUS', isNumber: true, text: ({ stats }) => String(stats?.cpus ?? '-') },

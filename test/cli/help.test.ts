@@ -41,7 +41,7 @@ await t.test('every command says what it is, with examples that can be typed', a
   const parsing = async (words: string[]) => {
     const fresh: CommandUnknownOpts = await allCommands(fakeIo().io)
     const disarm = (command: CommandUnknownOpts) => {
-      if (command.commands.length === 0) command.action(() => {})
+      if (command !== fresh) command.action(() => {})
       command.commands.forEach(disarm)
     }
     disarm(fresh)

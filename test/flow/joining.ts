@@ -66,7 +66,6 @@ export async function startController(t: Test, flags: Record<string, string> = {
     Service.start(t, ['--agent'], {
       config: join(directory, name, 'agent.yaml'),
       'management-retry-max': '0.2',
-      'management-heartbeat': '0.5',
       ...more
     })
   const connected = async (name: string) =>

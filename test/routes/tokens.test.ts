@@ -121,7 +121,7 @@ await t.test('what a token cannot be is said by its field, and nothing is made',
   const bad: [unknown, string, RegExp][] = [
     [{}, 'body/role', /is required/],
     [{ role: null }, 'body/role', /must be string/],
-    [{ role: 'boss' }, 'body/role', /must be one of viewer, operator, admin, agent$/],
+    [{ role: 'boss' }, 'body/role', /must be one of viewer, operator, admin, agent, join$/],
     [{ role: ['admin'] }, 'body/role', /must be/],
     [{ role: 'Admin' }, 'body/role', /must be/],
     [{ role: '__proto__' }, 'body/role', /must be/],
