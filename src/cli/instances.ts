@@ -69,7 +69,7 @@ export function defineInstances(program: Command, io: Io): void {
           screen
         )
       )
-    } else
+    } else {
       print(
         io,
         rows.length === 0
@@ -83,6 +83,7 @@ export function defineInstances(program: Command, io: Io): void {
               screen
             )
       )
+    }
     const isAway = rows.some(({ status: { configured, connected } }) => configured && !connected)
     io.exitCode = isAway ? exitCodes.failed : exitCodes.done
   })

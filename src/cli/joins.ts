@@ -1,4 +1,3 @@
-import type { Command } from '@commander-js/extra-typings'
 import type { Schema } from '../client/connection.js'
 import { exitCodes, Failure } from '../client/failure.js'
 import { printableLine } from '../terminal/screen.js'

@@ -80,7 +80,7 @@ export class Issuing {
         this.#log.error(`the controller's certificate is not renewed: ${messageOf(error)}`)
       }
     }
-    this.#timer = setInterval(() => void look(), Math.min(lookMs, this.lifetimeMs / 10)).unref()
+    this.#timer = setInterval(look, Math.min(lookMs, this.lifetimeMs / 10)).unref()
   }
 
   close(): void {

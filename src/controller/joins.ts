@@ -120,7 +120,7 @@ export class Joins {
     const before = this.#get(id)
     if (before.status === 'accepted') return shown(before)
     const issued = await this.#issue(before.name, before.key)
-    return await this.#decide(id, 'accepted', by, issued.certificate, join => {
+    return await this.#decide(id, { status: 'accepted', by, certificate: issued.certificate }, join => {
       this.#refuseTaken(join.name, join.fingerprint)
       this.#keep(join.name, join.fingerprint, issued)
     })
@@ -128,7 +128,7 @@ export class Joins {
 
   /** Refuses a host. Throws `not_found`, or `conflict` when it was accepted. */
   async deny(id: string, by: Caller): Promise<Join> {
-    return await this.#decide(id, 'denied', by, null, () => {})
+    return await this.#decide(id, { status: 'denied', by, certificate: null })
   }
 
   /**
@@ -193,10 +193,8 @@ export class Joins {
 
   async #decide(
     id: string,
-    status: StoredStatus,
-    by: Caller,
-    certificate: string | null,
-    more: (join: StoredJoin) => void
+    { status, by, certificate }: { status: StoredStatus; by: Caller; certificate: string | null },
+    more: (join: StoredJoin) => void = () => {}
   ): Promise<Join> {
     const { joins, write } = this.#options
     const { join, isNew } = await write(record => {

@@ -204,8 +204,9 @@ async function importKey(key: KeyObject): Promise<webcrypto.CryptoKey> {
   const curve = { prime256v1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' }[
     key.asymmetricKeyDetails?.namedCurve ?? ''
   ]
-  if (curve !== undefined)
+  if (curve !== undefined) {
     return await subtle.importKey('pkcs8', der, { name: 'ECDSA', namedCurve: curve }, true, ['sign'])
+  }
   if (key.asymmetricKeyType === 'rsa') {
     return await subtle.importKey('pkcs8', der, { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }, true, ['sign'])
   }

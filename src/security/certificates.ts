@@ -87,26 +87,7 @@ export class Certificates {
 
   /** Reads the files again. Throws an AppError that names the setting; the files read before then stay in use. */
   reload(): void {
-    const read = (part: Part | 'authority') => {
-      const setting = part === 'authority' ? 'controller_authority_cert' : (`${this.#side}_tls_${part}` as const)
-      const path = this.#files[setting]
-      if (path === undefined) return undefined
-      try {
-        const text = readFileSync(path)
-        // A bad authority would otherwise only be noticed when it is needed.
-        if (part !== 'key') return { text, certificate: new X509Certificate(text) }
-        return { text, certificate: undefined }
-      } catch (error) {
-        throw new AppError('invalid_request', `${environmentName(setting)}: ${path}: ${messageOf(error)}`, {
-          cause: error
-        })
-      }
-    }
-    const [cert, key, pin] = [read('cert'), read('key'), read('pin')]
-    const own = this.#side === 'controller' ? read('authority') : undefined
-    // The file of our own may hold its key, too.
-    const authorities = [read('ca')?.text, ...(own ? certificatesIn(String(own.text)) : [])]
-    const ca = authorities.filter(authority => authority !== undefined)
+    const [cert, key, trusted] = [this.#read('cert'), this.#read('key'), this.#trusted()]
     const name = (part: Part) => environmentName(`${this.#side}_tls_${part}`)
     if ((cert === undefined) !== (key === undefined)) {
       throw new AppError('invalid_request', `${name('cert')} and ${name('key')} need each other`)
@@ -114,17 +95,13 @@ export class Certificates {
     if (this.#side === 'controller' && !cert) {
       throw new AppError('invalid_request', `${name('ca')} needs ${name('cert')}`)
     }
-    if (this.#side === 'agent' && ca.length === 0 && !pin) {
+    if (this.#side === 'agent' && !trusted) {
       throw new AppError('invalid_request', `${name('cert')} needs ${name('ca')}: the authority of the controller`)
     }
     const options: Options = {
       minVersion: 'TLSv1.2',
       ...(cert && key ? { cert: cert.text, key: key.text } : {}),
-      ...(pin
-        ? exactly(pin.text, 'the controller shows another certificate than that of ZEEK_AGENT_TLS_PIN')
-        : ca.length > 0
-          ? { ca }
-          : {})
+      ...trusted
     }
     try {
       createSecureContext(options)
@@ -135,6 +112,35 @@ export class Certificates {
     this.#own = cert?.certificate
     this.#shown = cert ? certificatesIn(String(cert.text)) : []
     for (const server of this.#servers) server.setSecureContext(options)
+  }
+
+  /** Returns the options by which the other side is known; undefined where nothing says how. */
+  #trusted(): Options | undefined {
+    const pin = this.#read('pin')
+    if (pin) {
+      return exactly(pin.text, 'the controller shows another certificate than that of ZEEK_AGENT_TLS_PIN')
+    }
+    const own = this.#side === 'controller' ? this.#read('authority') : undefined
+    // The file of our own may hold its key, too.
+    const ca = [this.#read('ca')?.text, ...(own ? certificatesIn(String(own.text)) : [])].filter(
+      authority => authority !== undefined
+    )
+    return ca.length > 0 ? { ca } : undefined
+  }
+
+  #read(part: Part | 'authority'): { text: Buffer; certificate: X509Certificate | undefined } | undefined {
+    const setting = part === 'authority' ? 'controller_authority_cert' : (`${this.#side}_tls_${part}` as const)
+    const path = this.#files[setting]
+    if (path === undefined) return undefined
+    try {
+      const text = readFileSync(path)
+      // A bad authority would otherwise only be noticed when it is needed.
+      return { text, certificate: part === 'key' ? undefined : new X509Certificate(text) }
+    } catch (error) {
+      throw new AppError('invalid_request', `${environmentName(setting)}: ${path}: ${messageOf(error)}`, {
+        cause: error
+      })
+    }
   }
 }
 
