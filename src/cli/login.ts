@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import type { Command } from '@commander-js/extra-typings'
@@ -9,7 +9,9 @@ import { exitCodes, Failure } from '../client/failure.js'
 import { parseUrls, readNamed, refuseClearToken } from '../client/target.js'
 import { tableOf } from '../terminal/table.js'
 import { readStdin } from './configuration-file.js'
+import { writeFileAtomically } from '../util.js'
 import { withExamples } from './examples.js'
+import { certificatesOf, withFingerprint } from './first-contact.js'
 import { print, printJson, remark, screenFor, type Io } from './io.js'
 import { toJson } from './options.js'
 
@@ -25,30 +27,43 @@ export function defineLogin(program: Command, io: Io): void {
     .option('--name <name>', "the context's name; default: the host of the first controller")
     .option('--token-file <file>', 'a file with the token')
     .option('--ca <file>', 'certificates of authorities, for a controller with one of its own')
+    .option('--fingerprint <fingerprint>', "instead: that of its authority's key, as SHA256:…; the authority is kept")
     .option('--no-token', 'for a controller that asks for none')
   withExamples(
     command,
     ['zeek-cluster login https://zeek.example.org:2149', 'asks for the token'],
-    ['zeek-cluster login https://10.0.0.1:2149 --ca ca.pem --token-file token', 'without questions']
+    ['zeek-cluster login https://10.0.0.1:2149 --ca ca.pem --token-file token', 'without questions'],
+    [
+      'zeek-cluster login https://zeek:2149 --fingerprint SHA256:jEaIzOW5ZKcyaXkvgcoI9mRWuIQVRYKSHZ9ESJSSmz8',
+      'a controller with an authority of its own'
+    ]
   )
-  command.action(async (text, { name, tokenFile, ca, token: hasToken }) => {
+  command.action(async (text, { name, tokenFile, ca, fingerprint, token: hasToken }) => {
     const urls = parseUrls(text)
     const token = hasToken ? await readToken(io, tokenFile) : undefined
     refuseClearToken({ urls, token })
-    const api = await connect({
-      urls,
-      token,
-      ca: await readNamed('--ca', ca)
-    })
-    const { data: session } = await api.GET('/v1/session', { signal: io.interrupted })
-    const file = contextsFile(io.env)
-    const { contexts } = await readContexts(file)
     const key = name ?? new URL(urls[0]!).hostname
+    const file = contextsFile(io.env)
+    const authority =
+      ca === undefined && fingerprint !== undefined ? await authorityOf(io, urls[0]!, fingerprint) : undefined
+    const api = await connect({ urls, token, ca: authority ?? (await readNamed('--ca', ca)) })
+    const { data: session } = await api.GET('/v1/session', { signal: io.interrupted })
+    const { contexts } = await readContexts(file)
     const url = urls.join(',')
-    const context = { url, ...(token === undefined ? {} : { token }), ...(ca === undefined ? {} : { ca: resolve(ca) }) }
+    const kept = authority === undefined ? ca && resolve(ca) : join(dirname(file), `${encodeURIComponent(key)}.pem`)
+    if (authority !== undefined) await writeFileAtomically(kept!, authority)
+    const context = { url, ...(token === undefined ? {} : { token }), ...(kept === undefined ? {} : { ca: kept }) }
     await writeContexts(file, { current: key, contexts: { ...contexts, [key]: context } })
     print(io, `context ${key}: ${url}, as ${session!.name} (${session!.role})`)
   })
+}
+
+/** Returns the authority with that fingerprint among what a controller shows. Throws a Failure. */
+async function authorityOf(io: Io, url: string, fingerprint: string): Promise<string> {
+  if (!url.startsWith('https:')) throw new Failure(exitCodes.usage, `--fingerprint: ${url} speaks no TLS`)
+  const { certificate, isOwn } = withFingerprint(url, await certificatesOf(url, io.interrupted), fingerprint)
+  if (!isOwn) return certificate
+  throw new Failure(exitCodes.usage, `--fingerprint: it is that of no authority, but of ${url} itself: name a --ca`)
 }
 
 async function readToken(io: Io, file: string | undefined): Promise<string> {

@@ -1,7 +1,10 @@
-import { userInfo } from 'node:os'
+import { readFileSync } from 'node:fs'
+import { hostname, userInfo } from 'node:os'
 import { TokenInput } from '../../schemas/tokens.js'
 import { checker } from '../../schemas/validator.js'
-import { AppError } from '../errors.js'
+import { AppError, messageOf } from '../errors.js'
+import { certificatesIn, fingerprintOfCertificate } from '../security/fingerprint.js'
+import { defined, hostPort } from '../util.js'
 import { Tokens } from '../server/access/tokens.js'
 import { databaseIn } from '../store/database.js'
 import { EventLog } from '../store/events.js'
@@ -10,9 +13,10 @@ import { JoinTokenTable } from '../store/joins.js'
 import { TokenTable } from '../store/tokens.js'
 import { exitCodes, type ExitCode } from '../client/failure.js'
 import { expirySeconds } from './expiry.js'
-import { parseFlags, readSettings } from './flags.js'
+import { parseFlags, readSettings, type Settings } from './flags.js'
+import { commandFor } from './join-command.js'
 
-const tokenFlags = ['role', 'name', 'expires']
+const tokenFlags = ['role', 'name', 'expires', 'uses', 'for', 'accept']
 
 /**
  * Creates, lists or revokes tokens in the database of a controller. Words come first, then flags: those of the command,
@@ -22,12 +26,28 @@ export async function runOfflineTokens(args: readonly string[], env: NodeJS.Proc
   // It may be what creates the store, which is for nobody else.
   process.umask(0o077)
   const words = args.findIndex(arg => arg.startsWith('--'))
-  const { file, flags } = parseFlags(words < 0 ? [] : args.slice(words))
+  // Alone among the flags, this one has no value.
+  const valued = args.map(arg => (arg === '--accept' ? '--accept=true' : arg))
+  const { file, flags } = parseFlags(words < 0 ? [] : valued.slice(words))
   const own = Object.fromEntries(Object.entries(flags).filter(([name]) => tokenFlags.includes(name)))
   const others = Object.fromEntries(Object.entries(flags).filter(([name]) => !tokenFlags.includes(name)))
-  const { management_state_dir: directory } = readSettings({ file, flags: others, env })
-  console.log(await tokenCommand(words < 0 ? args : args.slice(0, words), own, directory))
+  const settings = readSettings({ file, flags: others, env })
+  const isJoin = own['role'] === 'join' && settings.controller_authority_cert !== undefined
+  const fingerprint = isJoin ? fingerprintFor(settings) : undefined
+  const text = await tokenCommand(words < 0 ? args : args.slice(0, words), own, settings.management_state_dir)
+  const url = `https://${hostPort(hostname(), settings.controller_websocket_port)}`
+  console.log(fingerprint === undefined ? text : commandFor([url], text, fingerprint))
   return exitCodes.done
+}
+
+/** Returns by what hosts know the controller of these settings. Throws `unavailable` before its first start. */
+function fingerprintFor({ controller_tls_cert: cert }: Settings): string {
+  try {
+    return fingerprintOfCertificate(certificatesIn(readFileSync(cert!, 'utf8')).at(-1)!)
+  } catch (error) {
+    const why = 'start the controller first: it makes its authority then'
+    throw new AppError('unavailable', `${why} (${messageOf(error)})`, { cause: error })
+  }
 }
 
 /**
@@ -91,7 +111,20 @@ const checkInput = checker(
 )
 
 /** Returns the token that the flags ask for. Throws `invalid_request`. */
-function inputOf({ role = '', name, expires }: Record<string, string>): TokenInput {
+function inputOf({ role = '', name, expires, uses, for: agent, accept }: Record<string, string>): TokenInput {
   const seconds = expires === undefined ? undefined : expirySeconds(expires)
-  return checkInput({ role, name, ...(seconds === undefined ? {} : { expires_in: seconds }) }, '')
+  const join = defined({
+    uses: uses === undefined ? undefined : Number(uses),
+    agent,
+    accept: accept === undefined ? undefined : accept === 'true'
+  })
+  return checkInput(
+    {
+      role,
+      name,
+      ...(seconds === undefined ? {} : { expires_in: seconds }),
+      ...(Object.keys(join).length > 0 ? { join } : {})
+    },
+    ''
+  )
 }

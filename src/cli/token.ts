@@ -8,6 +8,7 @@ import { defined, hostOf, isLoopback } from '../util.js'
 import { withExamples } from './examples.js'
 import { expirySeconds } from './expiry.js'
 import { print, printJson, remark, type Io } from './io.js'
+import { commandFor } from './join-command.js'
 import { ofController, toJson, wholeFrom } from './options.js'
 import { open, type Session } from './session.js'
 
@@ -35,7 +36,7 @@ export function defineToken(program: Command, io: Io): void {
       .optionsGroup('Of role join:')
       .addOption(new Option('--uses <count>', 'how many hosts may join with it; default: 1').argParser(wholeFrom(1)))
       .option('--accept', 'accept them at once, without an operator')
-      .option('--agent <name>', 'the only name that they may have; default: any')
+      .option('--for <agent>', 'the only name that they may have; default: any')
       .optionsGroup('Options:')
   )
   withExamples(
@@ -44,7 +45,7 @@ export function defineToken(program: Command, io: Io): void {
     ['zeek-cluster token create --role agent --name sensor-1 > token', 'for an agent'],
     ['zeek-cluster token create --role join --uses 20 --accept', 'prints the command to run on twenty hosts']
   )
-  creating.action(async ({ role, name, expires, uses, accept, agent, ...options }) => {
+  creating.action(async ({ role, name, expires, uses, accept, for: agent, ...options }) => {
     await withHint(io, options, async ({ api, signal, urls }) => {
       const join = defined({ uses, accept, agent })
       const body = {
@@ -57,7 +58,7 @@ export function defineToken(program: Command, io: Io): void {
       if (options.json === true) printJson(io, data)
       else if (data!.fingerprint !== undefined) {
         remark(io, 'to be run on each host that joins:')
-        print(io, `zeek-cluster join ${reachable(urls)} --token ${data!.token} --fingerprint ${data!.fingerprint}`)
+        print(io, commandFor(reachable(urls), data!.token, data!.fingerprint))
       } else print(io, data!.token)
     })
   })
@@ -109,13 +110,12 @@ export function defineToken(program: Command, io: Io): void {
 }
 
 /** Returns the URLs as other hosts reach them: a loopback address is no other host's. */
-function reachable(urls: readonly string[]): string {
-  const others = urls.map(text => {
+function reachable(urls: readonly string[]): string[] {
+  return urls.map(text => {
     const url = new URL(text)
     if (isLoopback(hostOf(url.host))) url.hostname = hostname()
     return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
   })
-  return others.join(',')
 }
 
 // What comes with --offline is not parsed here: see program.ts.

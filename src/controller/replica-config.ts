@@ -43,7 +43,7 @@ export const replicationSettings = {
     })
   ),
   controller_url_ca: File(
-    'authorities (PEM) of the certificates that the other controllers show; default: those of controller_tls_ca, else those that Node knows'
+    'authorities (PEM) of the certificates that the other controllers show; default: those of controller_tls_ca, else controller_authority_cert, else those that Node knows'
   ),
   controller_lease: Seconds({
     default: 3,
@@ -76,6 +76,7 @@ type Settings = Static<TObject<typeof replicationSettings>> & {
   controller_websocket_port: number
   controller_tls_cert?: string
   controller_tls_ca?: string
+  controller_authority_cert?: string
   controller_tls_by_proxy: boolean
 }
 
@@ -93,7 +94,7 @@ export function replicaConfigOf(settings: Settings): ReplicaConfig | undefined {
   return {
     self: settings.controller_name,
     url: settings.controller_url === undefined ? ownUrl(settings) : secure(settings.controller_url),
-    ca: settings.controller_url_ca ?? settings.controller_tls_ca,
+    ca: settings.controller_url_ca ?? settings.controller_tls_ca ?? settings.controller_authority_cert,
     leaseMs: settings.controller_lease * 1000,
     nats: {
       name: settings.controller_nats_name,

@@ -7,11 +7,11 @@ import { createToken, findToken } from '../../src/security/token.js'
 
 const day = 86_400_000
 
-await t.test('a role may do what those before it may, and an agent nothing of it', async t => {
-  const needed: NeededRole[] = ['anyone', 'viewer', 'operator', 'admin']
+await t.test('a role may do what those before it may, an agent nothing of it, and who joins only that', async t => {
+  const needed: NeededRole[] = ['anyone', 'join', 'viewer', 'operator', 'admin']
   t.same(
     roles.map(role => needed.filter(each => covers(role, each)).length),
-    [2, 3, 4, 1]
+    [2, 3, 4, 1, 2]
   )
 })
 
@@ -77,7 +77,7 @@ await t.test('tokens are made, listed and revoked', async t => {
 await t.test('what a token cannot be is said, and nothing is made', async t => {
   const directory = t.testdir()
   const cases: [string[], Record<string, string>, RegExp][] = [
-    [['create'], {}, /^--role must be one of viewer, operator, admin, agent$/],
+    [['create'], {}, /^--role must be one of viewer, operator, admin, agent, join$/],
     [['create'], { role: 'boss' }, /^--role/],
     [['create'], { role: 'agent' }, /^--name is required: an agent can speak for no other$/],
     [['create'], { role: 'viewer', name: 'a b' }, /^--name/],
