@@ -84,11 +84,12 @@ export const TokenInput = Type.Object(
     ...closed,
     if: { properties: { role: { const: 'agent' } }, required: ['role'] },
     then: { properties: { name: {} }, required: ['name'], 'x-expected': 'an agent can speak for no other' },
-    dependentSchemas: {
-      join: {
-        properties: { role: { const: 'join', 'x-expected': 'join, as what `join` says is of such tokens only' } }
+    allOf: [
+      {
+        if: { properties: { join: {} }, required: ['join'] },
+        then: { properties: { role: { enum: ['join'] } } }
       }
-    },
+    ],
     description: 'What a token is to be.',
     examples: [{ role: 'operator', name: 'ops', expires_in: 30 * day }]
   }

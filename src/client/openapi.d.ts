@@ -3884,7 +3884,7 @@ export interface components {
              */
             expires_in?: number;
             join?: components["schemas"]["JoinGrant"];
-        };
+        } & unknown;
         /**
          * @description What is known of a token, or of a session, which is a token of its own. Never its text.
          * @example {

@@ -121,6 +121,8 @@ await t.test('what a token cannot be is said by its field, and nothing is made',
   const bad: [unknown, string, RegExp][] = [
     [{}, 'body/role', /is required/],
     [{ role: null }, 'body/role', /must be string/],
+    [{ role: 'viewer', join: {} }, 'body/role', /must be one of join$/],
+    [{ role: 'join', join: { uses: 0 } }, 'body/join/uses', />= 1/],
     [{ role: 'boss' }, 'body/role', /must be one of viewer, operator, admin, agent, join$/],
     [{ role: ['admin'] }, 'body/role', /must be/],
     [{ role: 'Admin' }, 'body/role', /must be/],
