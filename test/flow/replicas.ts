@@ -49,7 +49,7 @@ export class Replicas {
     for (const [name, place] of Object.entries(places)) {
       const [http, agents] = await freePorts(2)
       const own = flagsOf(name)
-      const url = `http${'controller-tls-cert' in own ? 's' : ''}://${place.address}:${http}`
+      const url = `http${'controller-tls-cert' in own || 'controller-authority-cert' in own ? 's' : ''}://${place.address}:${http}`
       members.set(name, {
         url,
         agents: `${place.address}:${agents}`,
@@ -85,6 +85,11 @@ export class Replicas {
     return [...this.#members.keys()]
   }
 
+  /** Where agents connect to each of them. */
+  get agentAddresses(): string[] {
+    return [...this.#members.values()].map(({ agents }) => agents)
+  }
+
   urlOf(name: string): string {
     return this.#members.get(name)!.url
   }
@@ -104,7 +109,7 @@ export class Replicas {
   }
 
   startAgent(name: string, place = here, own: Record<string, string> = {}): Service {
-    const controllers = [...this.#members.values()].map(({ agents }) => agents).join(',')
+    const controllers = this.agentAddresses.join(',')
     const directory = join(this.directory, name)
     const flags = {
       ...this.#all,
