@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import t, { type Test } from 'tap'
+import { parse } from 'yaml'
+import { run } from '../../src/cli/program.js'
+import { connect } from '../../src/client/connection.js'
+import { tokenCommand } from '../../src/cli/offline-tokens.js'
+import { fingerprintOfCertificate } from '../../src/security/fingerprint.js'
+import { createAuthority, selfSign } from '../support/certificates.js'
+import { startTestAgent } from '../support/agent.js'
+import { fakeIo, runCommand } from '../support/command.js'
+import { startTestController } from '../support/controller.js'
+import { directoryOf } from '../support/directory.js'
+import { until } from '../support/until.js'
+
+/** A controller with an authority, in this process, and a token with which one host joins at once. */
+async function start(t: Test, flags: Record<string, string> = { 'controller-authority': 'own' }) {
+  const directory = directoryOf(t)
+  const admin = await tokenCommand(['create'], { role: 'admin' }, directory)
+  const controller = await startTestController(t, {
+    'management-state-dir': directory,
+    'controller-authentication': 'token',
+    ...flags
+  })
+  const api = await connect({ urls: [controller.url], token: admin, tls: { rejectUnauthorized: false } })
+  const { data } = await api.POST('/v1/tokens', { body: { role: 'join', join: { accept: true } } })
+  const left = async () => (await api.GET('/v1/tokens')).data!.tokens.find(({ id }) => id === data!.id)?.join?.uses
+  const state = join(directory, 'sensor-1')
+  const words = ['join', controller.url, '--token', data!.token, '--name', 'sensor-1', '--state-dir', state]
+  return { ...controller, state, words, left, fingerprint: data!.fingerprint! }
+}
+
+await t.test('at a terminal it asks whether it is the controller, and sends nothing unless it is told so', async t => {
+  const { words, left, fingerprint } = await start(t)
+  const answering = async (answer: string) => {
+    const { io, written } = fakeIo()
+    const stdin = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => {} })
+    io.stdin = stdin
+    io.stderr.on('data', (chunk: Buffer) => {
+      if (chunk.toString().includes('yes/no')) setImmediate(() => stdin.write(`${answer}\n`))
+    })
+    const code = await run(words, io)
+    await new Promise(resolve => setImmediate(resolve))
+    return { code, stderr: written.stderr }
+  }
+  const no = await answering('no')
+  t.equal(no.code, 2)
+  t.ok(no.stderr.includes(`shows the fingerprint ${fingerprint}`), no.stderr)
+  t.equal(await left(), 1)
+  t.equal((await answering('yes')).code, 0)
+  t.equal(await left(), 0)
+})
+
+await t.test('a controller whose certificate is of no authority is known by that very one', async t => {
+  const directory = directoryOf(t)
+  const yours = createAuthority(directory, 'yours')
+  const files = { cert: join(directory, 'own.pem'), key: join(directory, 'own.key') }
+  selfSign('/CN=someone else', files)
+  const { words, fingerprint, settings, state, controller } = await start(t, {
+    'controller-authority-cert': yours.ca,
+    'controller-authority-key': yours.ca.replace('.pem', '.key'),
+    'controller-tls-cert': files.cert,
+    'controller-tls-key': files.key
+  })
+  t.equal(fingerprint, fingerprintOfCertificate(readFileSync(files.cert)))
+  const { code, stderr } = await runCommand([...words, '--fingerprint', fingerprint])
+  t.equal(code, 0, stderr)
+  const written = parse(readFileSync(join(state, 'agent.yaml'), 'utf8'))
+  t.match(written, { agent_tls_pin: join(state, 'controller-ca.pem'), agent_tls_ca: undefined })
+  const flags = Object.fromEntries(
+    Object.entries(written as Record<string, string>).map(([name, value]) => [name.replaceAll('_', '-'), value])
+  )
+  await startTestAgent(t, 'sensor-1', settings.controller_port, flags, state)
+  await until(() => controller.instances().some(({ connected }) => connected), 'it is connected')
+})
+
+await t.test('what is wrong with the command is said before anything is sent or made', async t => {
+  const { words, left, fingerprint, url } = await start(t)
+  const cases: [string[], RegExp][] = [
+    [['join', url, '--fingerprint', fingerprint], /either --token or --token-file/],
+    [[...words, '--token-file', 'x'], /either --token or --token-file/],
+    [[...words, '--fingerprint', fingerprint, '--ca', '/dev/null'], /exclude each other/],
+    [[...words, '--ca', '/dev/null'], /holds no certificate/],
+    [[...words, '--fingerprint', fingerprint, '--user', 'no-such-user'], /there is no user no-such-user/]
+  ]
+  for (const [args, message] of cases) t.match(await runCommand(args), { code: 2, stderr: message })
+  t.equal(await left(), 1)
+})
