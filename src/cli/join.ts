@@ -1,13 +1,10 @@
-import { execFileSync } from 'node:child_process'
 import { createPrivateKey } from 'node:crypto'
-import { constants } from 'node:fs'
-import { access, chmod, chown, mkdir, readFile, rm, stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Option, type Command } from '@commander-js/extra-typings'
-import { parseDocument } from 'yaml'
-import { Identity, identityIn } from '../agent/identity.js'
+import type { Identity } from '../agent/identity.js'
 import { connect, type Api, type Schema } from '../client/connection.js'
 import { exitCodes, Failure } from '../client/failure.js'
 import { parseUrls, readNamed } from '../client/target.js'
@@ -15,26 +12,20 @@ import { messageOf } from '../errors.js'
 import { certificatesIn, fingerprintOfKey, fingerprintPattern } from '../security/fingerprint.js'
 import { endOf } from '../security/lifetime.js'
 import { hostOf, hostPort, writeFileAtomically } from '../util.js'
+import { isThere, packaged, placeOf, writeSettings, type AgentPlace, type PlaceOptions } from './agent-place.js'
 import { withExamples } from './examples.js'
 import { certificatesOf, withFingerprint, type Trust } from './first-contact.js'
-import { readSettings, type Settings } from './flags.js'
 import { print, remark, type Io } from './io.js'
-
-/** The settings of an agent that a package has installed, and the user that runs it. */
-const packaged = { config: '/etc/zeek-cluster/agent.yaml', user: 'zeek' }
 
 /** How often a host that waits asks, in milliseconds: first, and at last. */
 const [askMs, askMaxMs] = [1_000, 10_000]
 
-interface JoinOptions {
+interface JoinOptions extends PlaceOptions {
   token?: string | undefined
   tokenFile?: string | undefined
   fingerprint?: string | undefined
   ca?: string | undefined
   name?: string | undefined
-  config?: string | undefined
-  stateDir?: string | undefined
-  user?: string | undefined
   controllers?: string | undefined
   anew?: true | undefined
 }
@@ -92,7 +83,7 @@ async function runJoin(io: Io, urls: readonly string[], options: JoinOptions): P
     throw new Failure(exitCodes.usage, '--fingerprint is SHA256: and 43 characters, as `token create` has printed it')
   }
   const token = await tokenOf(options)
-  const place = await placeOf(io, options)
+  const place = await placeOf(io.env, options)
   const { settings, identity, directory } = place
   const name = options.name ?? settings.agent_name
   if (options.anew !== true && (await isJoined(io, identity, name))) return
@@ -131,51 +122,6 @@ async function runJoin(io: Io, urls: readonly string[], options: JoinOptions): P
   print(io, `start it: ${start}`)
 }
 
-/** Where things of the agent are, and whose they are to be. */
-interface Place {
-  config: string
-  isPackaged: boolean
-  settings: Settings
-  directory: string
-  identity: Identity
-  /** Gives a file to the user that runs the agent. */
-  own: (path: string) => Promise<void>
-}
-
-async function placeOf({ env }: Io, options: JoinOptions): Promise<Place> {
-  const isPackaged = options.config === undefined && options.stateDir === undefined && (await isThere(packaged.config))
-  const given = options.config ?? (isPackaged ? packaged.config : undefined)
-  const file = given !== undefined && (await isThere(given)) ? given : undefined
-  const flags: Record<string, string> =
-    options.stateDir === undefined ? {} : { 'management-state-dir': options.stateDir }
-  const settings = readSettings({ file, flags, env })
-  const directory = settings.management_state_dir
-  const user = options.user ?? (isPackaged && process.getuid?.() === 0 ? packaged.user : undefined)
-  const ids = user === undefined ? undefined : idsOf(user)
-  const own = async (path: string) => {
-    if (ids) await chown(path, ids.uid, ids.gid)
-  }
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  await own(directory)
-  const config = resolve(given ?? join(directory, 'agent.yaml'))
-  return { config, isPackaged, settings, directory, identity: new Identity(identityIn(directory)), own }
-}
-
-const isThere = async (path: string) =>
-  await access(path, constants.R_OK).then(
-    () => true,
-    () => false
-  )
-
-function idsOf(user: string): { uid: number; gid: number } {
-  const id = (what: string) => Number(execFileSync('id', [what, '--', user], { stdio: ['ignore', 'pipe', 'ignore'] }))
-  try {
-    return { uid: id('-u'), gid: id('-g') }
-  } catch (error) {
-    throw new Failure(exitCodes.usage, `--user: there is no user ${user}`, { cause: error })
-  }
-}
-
 async function tokenOf({ token, tokenFile }: JoinOptions): Promise<string> {
   if ((token === undefined) === (tokenFile === undefined)) {
     throw new Failure(exitCodes.usage, 'either --token or --token-file: `token create --role join` makes a token')
@@ -206,7 +152,7 @@ async function isJoined(io: Io, identity: Identity, name: string): Promise<boole
 }
 
 /** Returns the key (PEM) that is asked with, which lasts until the host has joined. */
-async function keyIn(path: string, { own }: Place): Promise<string> {
+async function keyIn(path: string, { own }: AgentPlace): Promise<string> {
   try {
     const key = await readFile(path, 'utf8')
     createPrivateKey(key)
@@ -300,20 +246,3 @@ async function ask(io: Io, api: Api, name: string, key: string): Promise<Schema[
 /** Whether it may be another time: a controller that is restarted, or another one that comes to lead. */
 const isPassing = ({ exitCode, code }: Failure) =>
   exitCode === exitCodes.unavailable && !['unauthorized', 'forbidden'].includes(code ?? '')
-
-/** Writes settings into the file, in which all else stays as it is; undefined: the setting is taken out. */
-async function writeSettings(
-  { config, own }: Place,
-  settings: Partial<Record<keyof Settings, string | undefined>>
-): Promise<void> {
-  const before = await stat(config).catch(() => undefined)
-  const document = parseDocument(before ? await readFile(config, 'utf8') : '# Written by "zeek-cluster join".\n')
-  for (const [name, value] of Object.entries(settings)) {
-    if (value !== undefined) document.set(name, value)
-    else if (document.has(name)) document.delete(name)
-  }
-  await writeFileAtomically(config, String(document))
-  if (!before) return await own(config)
-  await chmod(config, before.mode & 0o7777)
-  await chown(config, before.uid, before.gid)
-}

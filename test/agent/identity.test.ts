@@ -5,13 +5,7 @@ import t from 'tap'
 import { Identity, identityIn } from '../../src/agent/identity.js'
 import { connect } from '../../src/client/connection.js'
 import { tokenCommand } from '../../src/cli/offline-tokens.js'
-import {
-  CertificateAuthority,
-  createKey,
-  createRequest,
-  publicKeyOf,
-  readRequest
-} from '../../src/security/certificate-authority.js'
+import { CertificateAuthority, createKey, publicKeyOf, readRequest } from '../../src/security/certificate-authority.js'
 import { certificatesIn } from '../../src/security/fingerprint.js'
 import { startTestAgent } from '../support/agent.js'
 import { runCommand } from '../support/command.js'
