@@ -143,7 +143,7 @@ await t.test('whenever a host is killed while it joins, the same command goes on
   const seen = new Set<string>()
   let ended: { code: number | null } | undefined
   // From before it has a key to after it has joined.
-  for (let patienceMs = 150; ended?.code !== 0; patienceMs += 150) {
+  for (let patienceMs = 150; ended?.code !== 0; patienceMs += 350) {
     const joining = joinAs(name, token)
     const timer = setTimeout(() => joining.child.kill('SIGKILL'), patienceMs)
     ended = await joining.ended
