@@ -68,7 +68,8 @@ export class View {
    * throws.
    */
   after(seq: number): Batch {
-    if (this.followers < 2) return this.#makeBatch(seq)
+    // Through a lens the same events may look different a moment later.
+    if (this.followers < 2 || this.#options.filter.lens) return this.#makeBatch(seq)
     const known = this.#batches.get(seq) ?? this.#pages.get(this.#options.cursorOf(seq))
     if (known) return known
     const batch = this.#makeBatch(seq)
@@ -127,8 +128,9 @@ export class View {
     const wanted = events.filter(event => filter.matches(event))
     const last = isLast ? wanted.findIndex(isLast) : -1
     if (last >= 0) wanted.length = last + 1
+    const seen = wanted.flatMap(event => filter.see(event) ?? [])
     const chunk =
-      wanted.length > 0 ? chunkOf(wanted.map(event => format.event(event, cursorOf(event.seq))).join('')) : undefined
-    return { upTo, isHead, isGap, count: wanted.length, isLast: last >= 0, chunk }
+      seen.length > 0 ? chunkOf(seen.map(event => format.event(event, cursorOf(event.seq))).join('')) : undefined
+    return { upTo, isHead, isGap, count: seen.length, isLast: last >= 0, chunk }
   }
 }

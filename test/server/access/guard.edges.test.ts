@@ -85,9 +85,9 @@ await t.test('the certificate that was shown to another controller has its role 
     }
   })
   const ana = { name: 'ana', role: 'operator', expires: 1000 }
-  t.match(guard.admit(from(ana), 'operator'), { ...ana, address: '192.0.2.7', client: 'certificate of ana' })
+  t.match(guard.admit(from(ana), { role: 'operator' }), { ...ana, address: '192.0.2.7', client: 'certificate of ana' })
   const refused = (request: Asking, needed: NeededRole, code: string) =>
-    t.throws(() => guard.admit(request, needed), { code }, `${needed}: ${code}`)
+    t.throws(() => guard.admit(request, { role: needed }), { code }, `${needed}: ${code}`)
   refused(from(ana), 'admin', 'forbidden')
   refused(from({ ...ana, role: 'nobody' }), 'viewer', 'forbidden')
   refused(from(ana, { authorization: 'Bearer x' }), 'viewer', 'unauthorized')
