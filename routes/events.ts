@@ -55,8 +55,10 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
   access: Pick<Access, 'limits'>
   snapshot: TakeSnapshot
 }> = async (app, { controller, access, snapshot: takeSnapshot }) => {
-  app.get(snapshotPath, { config: { isOfLeader: true }, schema: { hide: true, ...needs('viewer', { limited: true }) } }, async ({ principal }) =>
-    controller.seenBy(principal).snapshot()
+  app.get(
+    snapshotPath,
+    { config: { isOfLeader: true }, schema: { hide: true, ...needs('viewer', { limited: true }) } },
+    async ({ principal }) => controller.seenBy(principal).snapshot()
   )
 
   const query = Type.Object(

@@ -117,7 +117,9 @@ export function submission(controller: Controller, closing: AbortSignal) {
     const wait = preferredWait(request.headers.prefer)
     // Stop waiting when the client has disconnected.
     const finished =
-      wait === undefined ? seen.request(started) : await seen.waitForRequest(started.reqid, wait, closing, request.signal)
+      wait === undefined
+        ? seen.request(started)
+        : await seen.waitForRequest(started.reqid, wait, closing, request.signal)
     const whole =
       own && finished.state !== 'pending'
         ? { ...finished, results: own.map(outcome => ({ ...outcome, reqid: finished.reqid })) }

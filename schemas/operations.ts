@@ -415,7 +415,9 @@ export const HealthReason = noun(
     message: Type.String(),
     instance: optional(Type.String()),
     node: optional(Type.String()),
-    instances: optional(Type.Array(Type.String(), { description: 'Of workers_missing: where those are that do not run.' }))
+    instances: optional(
+      Type.Array(Type.String(), { description: 'Of workers_missing: where those are that do not run.' })
+    )
   },
   {
     code: 'packets_dropped',

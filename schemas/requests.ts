@@ -31,7 +31,8 @@ export type Selector = Pick<RequestArguments, keyof typeof selector>
 /** In a request, and in its first event. */
 export const LimitedTo = Type.Optional({
   ...Ref(Labels),
-  description: 'The labels that who has asked is limited to: the request has reached the instances that have all of them.'
+  description:
+    'The labels that who has asked is limited to: the request has reached the instances that have all of them.'
 })
 
 /** The same for what starts or stops nodes, and why: kept with the request. */

@@ -209,7 +209,8 @@ export class Controller {
       })
     }
     const kept = this.#keptOf(args)
-    const idempotency = key === undefined ? undefined : idempotencyOf(`${by?.client ?? ''}${scope.key}`, key, [type, timeout, args])
+    const idempotency =
+      key === undefined ? undefined : idempotencyOf(`${by?.client ?? ''}${scope.key}`, key, [type, timeout, args])
     const { ifMatch: state }: RequestDefinition = definitions[type]
     const precondition = state && ifMatch && (() => tags.demand(state, ifMatch))
     const all = { timeoutMs: seconds * 1000, idempotency, precondition, by, ...options }

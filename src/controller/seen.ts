@@ -105,7 +105,7 @@ export class Seen {
     const deployed = this.#scope.narrowed(this.#controller.deployed())
     const configuration = deployed && {
       state: 'deployed' as const,
-      configuration: this.#controller.withoutSecrets(deployed),
+      configuration: this.#scope.hidingOthers(this.#controller.withoutSecrets(deployed)),
       event_cursor: cursor
     }
     // No limit is needed: the settings limit how many may be pending.

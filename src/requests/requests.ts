@@ -229,7 +229,17 @@ export class Requests {
     }
     this.#options.audit?.accepted(request, by, logs.record)
     const { transient } = this.#kind(type)
-    const row = { reqid, type, arguments: args, created, expires, event_seq: seq, transient, limitedTo: by?.labels, idempotency }
+    const row = {
+      reqid,
+      type,
+      arguments: args,
+      created,
+      expires,
+      event_seq: seq,
+      transient,
+      limitedTo: by?.labels,
+      idempotency
+    }
     const write = (end?: RequestEnd) => this.#table.insert(row, end)
     if (!('now' in work)) {
       write()

@@ -1,4 +1,9 @@
-import { requests as definitions, type ClusterRequest, type RequestArguments } from '../../schemas/api.js'
+import {
+  requests as definitions,
+  type ClusterRequest,
+  type RequestArguments,
+  type RequestDefinition
+} from '../../schemas/api.js'
 import type { DomainEvent, LoggedEvent } from '../../schemas/events.js'
 import type { HealthReason } from '../../schemas/operations.js'
 import type { ResultWithoutReqid } from '../../schemas/types.js'
@@ -55,7 +60,9 @@ export class Sight implements Lens {
         if (!isOwn) return []
         const { instances } = data ?? {}
         if (!instances) return [result]
-        return [{ ...result, data: { ...data, instances: instances.filter(({ name }) => this.#scope.hasInstance(name)) } }]
+        return [
+          { ...result, data: { ...data, instances: instances.filter(({ name }) => this.#scope.hasInstance(name)) } }
+        ]
       }
       if (this.#scope.hasInstance(instance)) return [this.#scope.hidingOthers(result, named)]
       // That there is none of this name.
@@ -116,7 +123,11 @@ export class Sight implements Lens {
       return { ...rest, arguments: seen.arguments, ...defined({ limited_to: seen.limited_to }) }
     }
     if ('warnings' in body) {
-      return { ...body, results: this.results(body.results, request), warnings: this.#isOwn(request) ? body.warnings : [] }
+      return {
+        ...body,
+        results: this.results(body.results, request),
+        warnings: this.#isOwn(request) ? body.warnings : []
+      }
     }
     return body.type === 'request_expired' ? body : undefined
   }
@@ -136,12 +147,20 @@ export class Sight implements Lens {
     const { nodes = [], instances = [], labels = {} } = args
     if (nodes.length > 0) return nodes.some(node => scope.hasNode(node))
     if (instances.length > 0) return instances.some(this.hasInstance)
-    // Without any, it is of all.
-    return 'instances' in definitions[type as keyof typeof definitions].arguments.properties && scope.hasLabelled(labels)
+    // Without any, it is of all. Of a type of another version nothing is known.
+    const takes = (definitions as Partial<Record<string, RequestDefinition>>)[type]?.arguments.properties ?? {}
+    return 'instances' in takes && scope.hasLabelled(labels)
   }
 
   /** Returns arguments of others: with those names only that are seen, and no text that may have others. */
-  #arguments({ config: _config, labels: _labels, comment, nodes, instances, ...rest }: RequestArguments): RequestArguments {
+  #arguments({
+    config: _config,
+    labels: _labels,
+    comment,
+    nodes,
+    instances,
+    ...rest
+  }: RequestArguments): RequestArguments {
     const seen = {
       nodes: nodes?.filter(node => this.#scope.hasNode(node)),
       instances: instances?.filter(this.hasInstance)

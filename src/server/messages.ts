@@ -208,7 +208,10 @@ export class Messages {
           : args,
         ''
       )
-      const timeout = Math.min(this.#controller.patience(type, checked, from.owner), this.#settings.controller_messages_timeout_max)
+      const timeout = Math.min(
+        this.#controller.patience(type, checked, from.owner),
+        this.#settings.controller_messages_timeout_max
+      )
       const { own } = await this.#controller.request(type, checked, { timeout, reqid, by: from.owner, onAnswer })
       if (own) answer(own)
       await ended

@@ -11,7 +11,7 @@ import { openStream } from '../../support/client.js'
 import { startTestController } from '../../support/controller.js'
 import { directoryOf } from '../../support/directory.js'
 import { until } from '../../support/until.js'
-import { openClient, requestFrame, set } from '../../support/zeek-websocket.js'
+import { openClient, requestFrame, set, topic } from '../../support/zeek-websocket.js'
 import { string } from '../../../src/zeek/websocket/value.js'
 
 /** In every name of what is not seen, and its address; `turin` is in none. */
@@ -118,7 +118,10 @@ async function stir({ ask, berlin, paris, fetchAs }: World): Promise<void> {
     one.link.notify('log', { level: 'WARNING', message: 'no paris-w here' })
     one.link.notify('error', { message: 'paris-1 is not reached' })
   }
-  await until(async () => /paris-1 is not reached/.test(await (await fetchAs('viewer', '/v1/events/history')).text()), 'heard')
+  await until(
+    async () => /paris-1 is not reached/.test(await (await fetchAs('viewer', '/v1/events/history')).text()),
+    'heard'
+  )
 }
 
 interface Operation {
@@ -139,7 +142,8 @@ const operations: Operation[] = Object.entries(
     limited: operation['x-limited'] === true
   }))
 )
-const filled = (path: string) => path.replace('{id}', '000000000000').replace('{state}', 'deployed').replace(/{\w+}/, '1')
+const filled = (path: string) =>
+  path.replace('{id}', '000000000000').replace('{state}', 'deployed').replace(/{\w+}/, '1')
 
 await t.test('a limited caller reaches what says that it is limited, and nothing else', async t => {
   const { fetchAs } = await start(t)
@@ -221,7 +225,9 @@ const attempts: Record<string, (world: World, who: 'limitedViewer' | 'limitedOpe
     return JSON.stringify(events)
   },
   ...Object.fromEntries(
-    requestTypes.filter(type => (requests[type] as RequestDefinition).limited).map(type => [`request_${type}`, attemptOf(type)])
+    requestTypes
+      .filter(type => (requests[type] as RequestDefinition).limited)
+      .map(type => [`request_${type}`, attemptOf(type)])
   )
 }
 /** Returns what is answered for what is not seen, which must be what is answered for what is not there. */
@@ -267,14 +273,19 @@ function attemptOf(type: string) {
 }
 
 async function reqidsOf({ get }: World): Promise<string[]> {
-  const { requests } = JSON.parse((await get('operator', '/v1/requests?limit=200')).slice(4)) as { requests: ClusterRequest[] }
+  const { requests } = JSON.parse((await get('operator', '/v1/requests?limit=200')).slice(4)) as {
+    requests: ClusterRequest[]
+  }
   return requests.map(({ reqid }) => reqid)
 }
 
 await t.test('of what is not in its scope a limited caller is told nothing, whatever it asks', async t => {
   const world = await start(t)
   t.same(
-    operations.filter(({ limited }) => limited).map(({ id }) => id).sort(),
+    operations
+      .filter(({ limited }) => limited)
+      .map(({ id }) => id)
+      .sort(),
     Object.keys(attempts).sort(),
     'each operation that limited callers reach is tried here'
   )
@@ -287,4 +298,125 @@ await t.test('of what is not in its scope a limited caller is told nothing, what
       t.equal(/berlin-[1w]/.test(told), !tellsNothing(id, who), `${id} as ${who} tells of what is seen`)
     }
   }
+})
+
+await t.test('who sees everything is told of everything, as before', async t => {
+  const world = await start(t)
+  await stir(world)
+  for (const path of ['/v1/instances', '/v1/nodes', '/v1/requests', '/v1/events/history', '/v1/health']) {
+    t.match(await world.get('viewer', path), /paris-[1w]/, path)
+  }
+})
+
+await t.test('an instance whose labels change is seen no more, or is seen, at once: by open streams, too', async t => {
+  const world = await start(t)
+  const { url, bearer, berlin, paris, deploy, get } = world
+  const { cursor } = JSON.parse((await get('limitedViewer', '/v1/events/history?limit=1')).slice(4)).events[0]
+  const streams = await Promise.all(
+    Array.from({ length: 3 }, () => openStream(t, `${url}/v1/events`, bearer('limitedViewer')))
+  )
+  await Promise.all(streams.map(stream => stream.next('hello')))
+  const crash = (reason: string) => {
+    berlin.change('berlin-w', 'RUNNING', 'CRASHED', reason)
+    paris.change('paris-w', 'RUNNING', 'CRASHED', reason)
+  }
+  crash('before')
+  for (const stream of streams)
+    t.match((await stream.next('notify_change'))?.json, { node: 'berlin-w', reason: 'before' })
+  await deploy(sites('paris', 'berlin'))
+  crash('after')
+  const last = ({ reason }: any) => reason === 'after'
+  for (const events of await Promise.all(streams.map(stream => stream.collect(last)))) {
+    t.match(events.at(-1)?.json, { node: 'paris-w', reason: 'after' })
+    const ofBerlin = events.filter(({ json }) => json.instance === 'berlin-1' && json.reason === 'after')
+    t.same(ofBerlin, [], 'nothing of the other')
+  }
+  const replay = await openStream(t, `${url}/v1/events?from=${cursor}`, bearer('limitedViewer'))
+  const replayed = await replay.collect(last)
+  t.notMatch(JSON.stringify(replayed), /berlin-/, 'nor of its past')
+  t.match(JSON.stringify(replayed), /"before"/, 'the past of what is seen now')
+  const ids = replayed.flatMap(({ id }) => (id === undefined ? [] : [Number(id.split('.')[1])]))
+  t.same(
+    ids,
+    [...new Set(ids)].sort((a, b) => a - b),
+    'cursors only grow'
+  )
+  t.notMatch(await get('limitedViewer', '/v1/nodes'), /berlin-/)
+  await deploy(sites('rome', 'rome'))
+  for (const path of ['/v1/nodes', '/v1/instances', '/v1/events/history', '/v1/requests']) {
+    t.notMatch(await get('limitedViewer', path), /berlin-|paris-/, path)
+  }
+  t.match(await get('limitedViewer', '/v1/health'), /^503 .*not_deployed/)
+})
+
+await t.test('over the WebSocket a limited caller is answered what it asks, and hears nothing of others', async t => {
+  const world = await start(t)
+  const { settings, bearer, ask, paris } = world
+  const open = async (who: Parameters<typeof bearer>[0]) =>
+    await openClient(t, settings.controller_websocket_port, [topic, 'zeek/other'], { headers: bearer(who) })
+  const [limited, whole, third] = [await open('limitedOperator'), await open('operator'), await open('operator')]
+  await ask('operator', 'get_nodes')
+  t.match(await whole.event(), ['get_nodes_request'], 'others hear of it')
+  const asked = paris.asked.length
+  for (const type of ['get_instances', 'get_nodes', 'restart'])
+    limited.send(requestFrame(type, type, type === 'restart' ? [set([])] : []))
+  limited.send(requestFrame('get_id_value', 'named', [string('Cluster::nodes'), set([string('paris-w')])]))
+  limited.send(requestFrame('deploy', 'deploy'))
+  const told: Record<string, any> = {}
+  for (let n = 0; n < 5; n++) {
+    const [name, reqid, results] = await limited.event()
+    t.match(name, /_response$/)
+    told[reqid] = results
+  }
+  t.match(told.deploy, [['deploy', false, null, null, /limited to instances with site=berlin/]])
+  t.match(told.named, [['named', false]])
+  t.match(JSON.stringify(told.named), /unknown cluster node/)
+  for (const type of ['get_instances', 'get_nodes', 'restart']) t.match(JSON.stringify(told[type]), /berlin-1/, type)
+  delete told.named
+  t.notMatch(JSON.stringify(told), unseen)
+  t.equal(paris.asked.length, asked, 'nobody is asked in paris')
+  limited.send(requestFrame('get_nodes', 'whisper', [], 'zeek/other'), requestFrame('get_instances', 'read'))
+  t.match(await limited.event(), ['get_instances_response', 'read'])
+  third.send(requestFrame('get_nodes', 'loud', [], 'zeek/other'))
+  const heard: string[] = []
+  while (heard.at(-1) !== 'loud') heard.push((await whole.event())[1])
+  t.notOk(heard.includes('whisper'), 'nor do others hear what it says')
+})
+
+await t.test('a session of a limited token is limited, and a repeated request is that of the same caller', async t => {
+  const { url, tokens, post, get, fetchAs } = await start(t)
+  const opened = await fetch(`${url}/v1/session`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', origin: url },
+    body: JSON.stringify({ token: tokens.limitedViewer })
+  })
+  t.match(await opened.json(), { role: 'viewer', labels: { site: 'berlin', tap: 'uplink' } })
+  const cookie = opened.headers.getSetCookie()[0]!.split(';')[0]!
+  t.notMatch(await (await fetch(`${url}/v1/nodes`, { headers: { cookie } })).text(), unseen)
+  t.equal((await fetch(`${url}/v1/revisions`, { headers: { cookie } })).status, 403)
+  t.match(
+    JSON.parse((await get('admin', '/v1/tokens')).slice(4)).tokens.filter(({ session_of: parent }: any) => parent),
+    [{ labels: { site: 'berlin', tap: 'uplink' } }]
+  )
+  const again = async (who: 'viewer' | 'limitedViewer') => {
+    const response = await post(who, 'get_nodes', {}, { 'idempotency-key': 'k' })
+    return [response.headers.get('idempotent-replayed'), unseen.test(await response.text())]
+  }
+  t.same(
+    [await again('viewer'), await again('limitedViewer'), await again('limitedViewer'), await again('viewer')],
+    [
+      [null, true],
+      [null, false],
+      ['true', false],
+      ['true', true]
+    ]
+  )
+  const { requests } = (await (await fetchAs('viewer', '/v1/requests?type=get_nodes')).json()) as {
+    requests: ClusterRequest[]
+  }
+  t.same(
+    requests.map(({ limited_to: labels }) => labels),
+    [{ site: 'berlin', tap: 'uplink' }, undefined],
+    'which it has reached is told'
+  )
 })
