@@ -26,7 +26,7 @@ import type { Expanded } from '../groups/expansion.js'
 import type { Hub, Start } from '../events/hub.js'
 import type { Group } from '../replication/group.js'
 import type { Caller } from '../requests/caller.js'
-import { Scope } from '../requests/scope.js'
+import { keyOf, Scope } from '../requests/scope.js'
 import { Sight } from '../requests/sight.js'
 import { idempotencyOf } from '../requests/idempotency.js'
 import type { RequestOptions, Requests, Started } from '../requests/requests.js'
@@ -105,10 +105,15 @@ interface Circumstances {
   elastic?: ElasticChange | undefined
 }
 
+/** How many scopes are kept. */
+const scopesMax = 100
+
 /** The interface of the controller for its clients. It delegates all work to its parts, and does none itself. */
 export class Controller {
   #parts: ControllerParts
   #isSecret: IsSecret
+  /** By their keys: to find out what is in one takes as long as the cluster is large. */
+  #scopes = new Map<string, Scope>()
   /** What callers see who are not limited. */
   #everything: Seen
 
@@ -155,7 +160,14 @@ export class Controller {
   }
 
   #scopeOf(labels: Labels | undefined): Scope {
-    return new Scope(labels, () => this.deployed())
+    const key = keyOf(labels)
+    const known = this.#scopes.get(key)
+    if (known) return known
+    // Certificates can have any labels.
+    if (this.#scopes.size >= scopesMax) this.#scopes.clear()
+    const scope = new Scope(labels, () => this.deployed())
+    this.#scopes.set(key, scope)
+    return scope
   }
 
   /** Returns a configuration for display: without its secrets. */
@@ -356,8 +368,8 @@ export class Controller {
     return targetsOf(cluster.deployment, reached, proxy).filter(({ labels }) => !cluster.isSpare(labels.node))
   }
 
-  /** Returns what a node's metrics endpoint serves. Throws `not_found` or `unavailable`. */
-  nodeMetrics(node: string, deployed = this.deployed()): Promise<{ text: string; type: string }> {
+  /** Returns what a node's metrics endpoint serves, of one that is in what is given. Throws `not_found` or `unavailable`. */
+  nodeMetrics(node: string, deployed: ClusterConfiguration | undefined): Promise<{ text: string; type: string }> {
     return nodeMetrics(this.#parts.fleet, deployed, node)
   }
 

@@ -60,7 +60,8 @@ export class Seen {
 
   /** As the controller's own. */
   async nodeMetrics(node: string): Promise<{ text: string; type: string }> {
-    return await this.#controller.nodeMetrics(node, this.#scope.narrowed(this.#controller.deployed()))
+    const { text, type } = await this.#controller.nodeMetrics(node, this.#scope.narrowed(this.#controller.deployed()))
+    return { text: this.#scope.hidingOthers(text), type }
   }
 
   /** Returns a request as it is seen. Throws `not_found`. */

@@ -11,6 +11,8 @@ export interface FilterFields {
 export interface Lens {
   /** Equal for those that show the same. */
   readonly key: string
+  /** What it shows by: as long as that is the same, less is not shown. */
+  readonly basis: unknown
   /** Returns an event as it is seen now; undefined for one that is not. */
   see(event: LoggedEvent): LoggedEvent | undefined
 }

@@ -51,6 +51,7 @@ export class View {
    * other.
    */
   #pages = new Map<string, Batch>()
+  #basis: unknown
   #heartbeat?: { seq: number; now: number; chunk: Buffer }
 
   /** Returns a key that is equal for views that show the same. */
@@ -68,8 +69,8 @@ export class View {
    * throws.
    */
   after(seq: number): Batch {
-    // Through a lens the same events may look different a moment later.
-    if (this.followers < 2 || this.#options.filter.lens) return this.#makeBatch(seq)
+    if (this.followers < 2) return this.#makeBatch(seq)
+    this.#keepUp()
     const known = this.#batches.get(seq) ?? this.#pages.get(this.#options.cursorOf(seq))
     if (known) return known
     const batch = this.#makeBatch(seq)
@@ -78,6 +79,15 @@ export class View {
     if (!batch.isHead && !batch.isGap && (batch.chunk?.length ?? 0) <= pageBytes) this.#keep(seq, batch)
     else if (this.#batches.set(seq, batch).size === 1) this.#options.onShared(this)
     return batch
+  }
+
+  /** Forgets what was encoded when the lens did not show what it shows now. */
+  #keepUp(): void {
+    const basis = this.#options.filter.lens?.basis
+    if (basis === this.#basis) return
+    this.#basis = basis
+    this.forget()
+    this.tidy()
   }
 
   /** Keeps the most recent batches. */

@@ -42,6 +42,11 @@ export class Scope {
     return this.labels === undefined || this.#now.nodes.has(name)
   }
 
+  /** What is deployed: as long as that is the same, the same is in the scope. */
+  get basis(): unknown {
+    return this.#deployed()
+  }
+
   /** Whether nothing that is deployed is in the scope. */
   get isEmpty(): boolean {
     return this.#now.instances.size === 0

@@ -89,6 +89,10 @@ export class Sight implements Lens {
     })
   }
 
+  get basis(): unknown {
+    return this.#scope.basis
+  }
+
   readonly hasInstance = (name: string): boolean => this.#scope.hasInstance(name)
 
   /** Returns the body of an event whose instance, if it has one, is seen. What is not told here is not seen. */

@@ -45,7 +45,7 @@ const handlersOf = (instance: string) => {
     get_node_output: ({ nodes }: any) => each(nodes, { data: { outputs: [] } }),
     restart: ({ nodes }: any) =>
       nodes.map((node: string) => ({ success: false, instance, node, error: `${node}: waits for paris-w, paris-1.` })),
-    get_metrics: ({ node }: any) => ({ text: `# of ${node}\n`, content_type: 'text/plain' })
+    get_metrics: ({ node }: any) => ({ text: `x{endpoint="${node}",peer="paris-w"} 1\n`, content_type: 'text/plain' })
   }
 }
 
@@ -59,7 +59,8 @@ async function start(t: Test) {
     operator: await make('operator'),
     viewer: await make('viewer'),
     limitedOperator: await make('operator', 'site=berlin'),
-    limitedViewer: await make('viewer', 'site=berlin,tap=uplink')
+    limitedViewer: await make('viewer', 'site=berlin,tap=uplink'),
+    nowhere: await make('operator', 'site=rome')
   }
   const controller = await startTestController(t, {
     'management-state-dir': directory,
@@ -166,7 +167,9 @@ await t.test('a limited caller reaches what says that it is limited, and nothing
 })
 
 /** How each operation that limited callers reach is tried: returns all that they are told, which must not have the others. */
-const attempts: Record<string, (world: World, who: 'limitedViewer' | 'limitedOperator') => Promise<string>> = {
+type Limited = 'limitedViewer' | 'limitedOperator' | 'nowhere'
+
+const attempts: Record<string, (world: World, who: Limited) => Promise<string>> = {
   list_instances: async ({ get }, who) => await get(who, '/v1/instances'),
   list_nodes: async ({ get }, who) =>
     (await get(who, '/v1/nodes')) +
@@ -178,7 +181,8 @@ const attempts: Record<string, (world: World, who: 'limitedViewer' | 'limitedOpe
   list_prometheus_targets: async ({ get }, who) =>
     (await get(who, '/v1/prometheus/targets')) + (await get(who, '/v1/prometheus/targets?proxy=true')),
   get_node_metrics: async ({ get }, who) =>
-    (await same(who, get, name => `/v1/nodes/${name}-w/metrics`)) + (await get(who, '/v1/nodes/berlin-w/metrics')),
+    (await same(who, get, name => `/v1/nodes/${name}-w/metrics`)) +
+    (await get(who, '/v1/nodes/berlin-w/metrics')).replace('no node berlin-w', ''),
   list_requests: async ({ get }, who) => {
     let [texts, after] = ['', '']
     for (;;) {
@@ -201,14 +205,15 @@ const attempts: Record<string, (world: World, who: 'limitedViewer' | 'limitedOpe
     )
     return texts.join()
   },
-  stream_events: async ({ url, bearer, berlin }, who) => {
+  stream_events: async ({ url, bearer, ask, get }, who) => {
     const streams = await Promise.all(
       ['snapshot=true', 'from=earliest'].map(query => openStream(t, `${url}/v1/events?${query}`, bearer(who)))
     )
-    berlin.change('berlin-w', 'CRASHED', 'RUNNING', `the end for ${who}`)
-    const seen = await Promise.all(streams.map(one => one.collect(({ reason }) => reason === `the end for ${who}`)))
+    const { reqid: last } = await ask(who, 'get_instances')
+    const isLast = ({ reqid, type }: any) => reqid === last && type === 'get_instances_response'
+    const seen = await Promise.all(streams.map(one => one.collect(isLast)))
     for (const one of streams) one.close()
-    return JSON.stringify(seen)
+    return JSON.stringify(seen) + (await get(who, '/v1/events/snapshot'))
   },
   list_events: async ({ get }, who) => {
     const text = await get(who, '/v1/events/history?limit=1000')
@@ -231,11 +236,7 @@ const attempts: Record<string, (world: World, who: 'limitedViewer' | 'limitedOpe
   )
 }
 /** Returns what is answered for what is not seen, which must be what is answered for what is not there. */
-async function same(
-  who: 'limitedViewer' | 'limitedOperator',
-  get: World['get'],
-  path: (name: string) => string
-): Promise<string> {
+async function same(who: Limited, get: World['get'], path: (name: string) => string): Promise<string> {
   const [paris, turin] = [await get(who, path('paris')), await get(who, path('turin'))]
   t.equal(paris.replaceAll('paris', 'turin'), turin, path('paris'))
   return turin
@@ -243,11 +244,12 @@ async function same(
 
 /** Whether an attempt is not told of any instance: because of the role, or since there is nothing to tell. */
 const tellsNothing = (id: string, who: string) =>
+  who === 'nowhere' ||
   /replication|session|log_out|test_timeout/.test(id) ||
   (who === 'limitedViewer' && /request_(start|stop|restart|diagnose|cleanup)/.test(id))
 
 function attemptOf(type: string) {
-  return async ({ post, paris }: World, who: 'limitedViewer' | 'limitedOperator') => {
+  return async ({ post, paris }: World, who: Limited) => {
     if (!covers(who === 'limitedViewer' ? 'viewer' : 'operator', requests[type as 'start'].role)) return ''
     const asked = paris.asked.length
     const required = type === 'get_id_value' ? { id: 'Cluster::nodes' } : {}
@@ -290,10 +292,10 @@ await t.test('of what is not in its scope a limited caller is told nothing, what
     'each operation that limited callers reach is tried here'
   )
   await stir(world)
-  for (const who of ['limitedViewer', 'limitedOperator'] as const) {
+  for (const who of ['limitedViewer', 'limitedOperator', 'nowhere'] as const) {
     for (const [id, attempt] of Object.entries(attempts)) {
       const told = await attempt(world, who)
-      const slip = unseen.exec(told)
+      const slip = (who === 'nowhere' ? /paris|berlin-/ : unseen).exec(told)
       t.notOk(slip, `${id} as ${who}: ${slip && told.slice(Math.max(0, slip.index - 200), slip.index + 100)}`)
       t.equal(/berlin-[1w]/.test(told), !tellsNothing(id, who), `${id} as ${who} tells of what is seen`)
     }
