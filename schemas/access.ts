@@ -28,8 +28,9 @@ export const ranks: readonly NeededRole[] = ['anyone', 'viewer', 'operator', 'ad
 
 /** Returns why who has a role cannot be limited to instances with labels; undefined where that is possible. */
 export function whyNotLimited(role: Role, labels: Record<string, string>): string | undefined {
-  if (role === 'admin')
+  if (role === 'admin') {
     return 'limits nothing: an admin makes tokens of every kind, so give a viewer or an operator labels'
+  }
   if (role === 'agent') return 'limits nothing: an agent is its own instance, whatever labels that has'
   return Object.keys(labels).length === 0 ? 'names no label' : undefined
 }

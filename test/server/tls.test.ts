@@ -89,6 +89,15 @@ await t.test('a certificate is limited to the labels that its units are, and non
     detail: 'berlin is limited to instances with site=berlin: this is of the whole cluster'
   })
   t.notOk((await as('operator', [])).labels)
+  const again = async (units: string[]) => {
+    const certificate = read(authority.issue('viewer', 'noc', { units }))
+    const options = { method: 'POST', headers: { 'idempotency-key': 'k' }, ...certificate }
+    return JSON.parse((await ask('/v1/requests/get_nodes', options)).body)
+  }
+  const [whole, one, same] = [await again([]), await again(['site=berlin']), await again(['site=berlin'])]
+  t.match(one, { limited_to: { site: 'berlin' } })
+  t.not(one.reqid, whole.reqid, 'what was asked with other labels is not repeated')
+  t.equal(one.reqid, same.reqid)
   for (const [role, ...units] of [
     ['viewer', 'Network Operations'],
     ['viewer', 'site=berlin', 'Network Operations'],

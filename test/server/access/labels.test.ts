@@ -323,8 +323,9 @@ await t.test('an instance whose labels change is seen no more, or is seen, at on
     paris.change('paris-w', 'RUNNING', 'CRASHED', reason)
   }
   crash('before')
-  for (const stream of streams)
+  for (const stream of streams) {
     t.match((await stream.next('notify_change'))?.json, { node: 'berlin-w', reason: 'before' })
+  }
   await deploy(sites('paris', 'berlin'))
   crash('after')
   const last = ({ reason }: any) => reason === 'after'
@@ -360,8 +361,9 @@ await t.test('over the WebSocket a limited caller is answered what it asks, and 
   await ask('operator', 'get_nodes')
   t.match(await whole.event(), ['get_nodes_request'], 'others hear of it')
   const asked = paris.asked.length
-  for (const type of ['get_instances', 'get_nodes', 'restart'])
+  for (const type of ['get_instances', 'get_nodes', 'restart']) {
     limited.send(requestFrame(type, type, type === 'restart' ? [set([])] : []))
+  }
   limited.send(requestFrame('get_id_value', 'named', [string('Cluster::nodes'), set([string('paris-w')])]))
   limited.send(requestFrame('deploy', 'deploy'))
   const told: Record<string, any> = {}
