@@ -121,6 +121,7 @@ export class Seen {
   }
 
   #in<T extends { instance: string }>(all: readonly T[]): T[] {
+    if (!this.sight) return [...all]
     return all.filter(({ instance }) => this.#scope.hasInstance(instance)).map(one => this.#scope.hidingOthers(one))
   }
 }

@@ -138,7 +138,7 @@ export class View {
     const wanted = events.filter(event => filter.matches(event))
     const last = isLast ? wanted.findIndex(isLast) : -1
     if (last >= 0) wanted.length = last + 1
-    const seen = wanted.flatMap(event => filter.see(event) ?? [])
+    const seen = filter.lens ? wanted.flatMap(event => filter.see(event) ?? []) : wanted
     const chunk =
       seen.length > 0 ? chunkOf(seen.map(event => format.event(event, cursorOf(event.seq))).join('')) : undefined
     return { upTo, isHead, isGap, count: seen.length, isLast: last >= 0, chunk }
