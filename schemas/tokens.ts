@@ -1,6 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { RoleName } from './api.js'
 import { closed, ListOf, Name, Ref, Time } from './basics.js'
+import { Labels } from './groups.js'
 
 /** As many as agents may be. They are listed at once, and all are read again when another process changes one. */
 export const tokensMax = 10_000
@@ -34,7 +35,12 @@ export const TokenInput = Type.Object(
         description: 'Seconds until it expires. Without it, the token is good until it is revoked.',
         examples: [30 * day]
       })
-    )
+    ),
+    labels: Type.Optional({
+      ...Ref(Labels),
+      description:
+        'Limits a viewer or an operator to the instances that have all of these labels in what is deployed. Without it, nothing is limited.'
+    })
   },
   {
     $id: 'TokenInput',
@@ -52,7 +58,8 @@ const known = {
   name: Name,
   role: Ref(RoleName),
   created_at: Time,
-  expires_at: Type.Optional(Time)
+  expires_at: Type.Optional(Time),
+  labels: Type.Optional({ ...Ref(Labels), description: 'Of the instances that it is limited to.' })
 }
 
 export const Token = Type.Object(

@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os'
+import { textOfLabels } from '../../schemas/groups.js'
 import { TokenInput } from '../../schemas/tokens.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError } from '../errors.js'
@@ -9,9 +10,10 @@ import { Store } from '../store/store.js'
 import { TokenTable } from '../store/tokens.js'
 import { exitCodes, type ExitCode } from '../client/failure.js'
 import { expirySeconds } from './expiry.js'
+import { labelsIn } from './labels.js'
 import { parseFlags, readSettings } from './flags.js'
 
-const tokenFlags = ['role', 'name', 'expires']
+const tokenFlags = ['role', 'name', 'expires', 'labels']
 
 /**
  * Creates, lists or revokes tokens in the database of a controller. Words come first, then flags: those of the command,
@@ -30,7 +32,7 @@ export async function runOfflineTokens(args: readonly string[], env: NodeJS.Proc
 }
 
 /**
- * Runs `token create --role R [--name N] [--expires 30d]`, `token list` or `token revoke ID` on the store of a
+ * Runs `token create --role R [--name N] [--expires 30d] [--labels L=V,…]`, `token list` or `token revoke ID` on the store of a
  * controller, which may be running and applies the change within a second. Returns the text to print. Throws
  * `invalid_request`; `not_found` for an ID that there is not; `conflict` when there are too many tokens.
  */
@@ -53,8 +55,12 @@ export async function tokenCommand(
     if (verb === 'list' && rest.length === 0) {
       return tokens
         .list()
-        .map(({ id, role, name, created_at: created, expires_at: expires = 'never', session_of: parent }) =>
-          [id, role, name, created, expires, ...(parent === undefined ? [] : [`session of ${parent}`])].join('\t')
+        .map(({ id, role, name, labels, created_at: created, expires_at: expires = 'never', session_of: parent }) =>
+          [
+            ...[id, role, name, created, expires],
+            ...(labels === undefined ? [] : [`limited to ${textOfLabels(labels)}`]),
+            ...(parent === undefined ? [] : [`session of ${parent}`])
+          ].join('\t')
         )
         .join('\n')
     }
@@ -64,7 +70,7 @@ export async function tokenCommand(
     }
     throw new AppError(
       'invalid_request',
-      'token takes: create --role ROLE [--name NAME] [--expires 30d], list, or revoke ID'
+      'token takes: create --role ROLE [--name NAME] [--expires 30d] [--labels site=berlin], list, or revoke ID'
     )
   } finally {
     store.close()
@@ -87,7 +93,15 @@ const checkInput = checker(
 )
 
 /** Returns the token that the flags ask for. Throws `invalid_request`. */
-function inputOf({ role = '', name, expires }: Record<string, string>): TokenInput {
+function inputOf({ role = '', name, expires, labels }: Record<string, string>): TokenInput {
   const seconds = expires === undefined ? undefined : expirySeconds(expires)
-  return checkInput({ role, name, ...(seconds === undefined ? {} : { expires_in: seconds }) }, '')
+  return checkInput(
+    {
+      role,
+      name,
+      ...(seconds === undefined ? {} : { expires_in: seconds }),
+      ...(labels === undefined ? {} : { labels: labelsIn(labels) })
+    },
+    ''
+  )
 }

@@ -1,10 +1,12 @@
 import { Option, type Command } from '@commander-js/extra-typings'
 import { roles } from '../../schemas/access.js'
+import { textOfLabels } from '../../schemas/groups.js'
 import type { TargetOptions } from '../client/target.js'
 import { exitCodes, Failure } from '../client/failure.js'
 import { tableOf } from '../terminal/table.js'
 import { withExamples } from './examples.js'
 import { expirySeconds } from './expiry.js'
+import { labelsIn } from './labels.js'
 import { print, printJson, remark, type Io } from './io.js'
 import { ofController, toJson } from './options.js'
 import { open, type Session } from './session.js'
@@ -30,18 +32,25 @@ export function defineToken(program: Command, io: Io): void {
       .addOption(new Option('--role <role>', 'what it is good for').choices(roles).makeOptionMandatory())
       .option('--name <name>', 'who its bearer is; of an agent, its name. Default: the role')
       .option('--expires <time>', 'as 90m, 12h, 30d; default: never', expirySeconds)
+      .option(
+        '--labels <labels>',
+        'limits a viewer or an operator to instances with these labels, as site=berlin,tap=uplink',
+        labelsIn
+      )
   )
   withExamples(
     creating,
     ['zeek-cluster token create --role operator --name ops --expires 30d', 'for a person'],
-    ['zeek-cluster token create --role agent --name sensor-1 > token', 'for an agent']
+    ['zeek-cluster token create --role agent --name sensor-1 > token', 'for an agent'],
+    ['zeek-cluster token create --role operator --name berlin --labels site=berlin', 'for one site']
   )
-  creating.action(async ({ role, name, expires, ...options }) => {
+  creating.action(async ({ role, name, expires, labels, ...options }) => {
     await withHint(io, options, async ({ api, signal }) => {
       const body = {
         role,
         ...(name === undefined ? {} : { name }),
-        ...(expires === undefined ? {} : { expires_in: expires })
+        ...(expires === undefined ? {} : { expires_in: expires }),
+        ...(labels === undefined ? {} : { labels })
       }
       const { data } = await api.POST('/v1/tokens', { body, signal })
       if (options.json === true) printJson(io, data)
@@ -64,6 +73,7 @@ export function defineToken(program: Command, io: Io): void {
             { title: 'ID', text: ({ id }) => id },
             { title: 'ROLE', text: ({ role }) => role },
             { title: 'NAME', text: ({ name }) => name, isLong: true },
+            { title: 'LABELS', text: ({ labels }) => textOfLabels(labels ?? {}) },
             { title: 'CREATED', text: ({ created_at: at }) => at },
             { title: 'EXPIRES', text: ({ expires_at: at }) => at ?? 'never' },
             { title: 'SESSION OF', text: ({ session_of: parent }) => parent ?? '' }

@@ -232,5 +232,10 @@ export const migrations = [
   CREATE TABLE local (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   INSERT INTO local SELECT name, value FROM meta WHERE name IN ('boot', 'probe');
   DELETE FROM meta WHERE name IN ('boot', 'probe');
+`,
+  `
+  -- The labels of the instances that who has it is limited to, as JSON; null where nothing is limited.
+  ALTER TABLE tokens ADD COLUMN labels TEXT;
+  ALTER TABLE requests ADD COLUMN limited_to TEXT;
 `
 ]

@@ -1,9 +1,12 @@
+import { whyNotLimited, type Role } from '../../../schemas/access.js'
+import { textOfLabels, type Labels } from '../../../schemas/groups.js'
 import { tokensMax, type CreatedToken, type Token, type TokenInput } from '../../../schemas/tokens.js'
-import { AppError } from '../../errors.js'
+import { AppError, invalid } from '../../errors.js'
 import { auditEntry, auditKinds } from '../../requests/audit-entry.js'
 import type { AppendEntry } from '../../requests/journal.js'
-import { createToken, withoutSecrets } from '../../security/token.js'
+import { createToken, labelsOf, withoutSecrets } from '../../security/token.js'
 import type { StoredToken, TokenTable } from '../../store/tokens.js'
+import { defined } from '../../util.js'
 import type { Principal } from './guard.js'
 import type { Keyring } from './keyring.js'
 
@@ -32,11 +35,18 @@ export class Tokens {
     return this.#options.table.list().map(shown)
   }
 
-  /** Makes a token, and returns it with its text. Throws `conflict` when there are too many. */
-  async create({ role, name = role, expires_in: seconds }: TokenInput, by: Partial<Principal>): Promise<CreatedToken> {
+  /**
+   * Makes a token, and returns it with its text. Throws `conflict` when there are too many, `invalid_request` for labels that
+   * limit nothing.
+   */
+  async create(
+    { role, name = role, expires_in: seconds, labels }: TokenInput,
+    by: Partial<Principal>
+  ): Promise<CreatedToken> {
     const { table, now, keyring } = this.#options
+    if (labels) refuseLabels(role, labels)
     const lifetimeMs = seconds === undefined ? undefined : seconds * 1000
-    const { kept, text } = createToken({ name, role, lifetimeMs, now: now() })
+    const { kept, text } = createToken({ name, role, labels, lifetimeMs, now: now() })
     await this.#change('create_token', by, () => {
       if (table.insertWithin(kept, tokensMax)) return describe(kept)
       throw new AppError('conflict', `there are ${tokensMax} tokens, and may be no more: revoke those of no use`)
@@ -68,14 +78,21 @@ export class Tokens {
   }
 }
 
+/** Throws `invalid_request` for labels that a token of this role cannot be limited to. */
+function refuseLabels(role: Role, labels: Labels): void {
+  const why = whyNotLimited(role, labels)
+  if (why !== undefined) throw invalid([{ field: 'body/labels', message: why }])
+}
+
 const timeOf = (ms: number) => new Date(ms).toISOString()
 
 /** Returns what admins may know of a token. */
-function shown({ id, name, role, created_at: created, expires_at: expires, parent }: StoredToken): Token {
+function shown({ id, name, role, created_at: created, expires_at: expires, parent, ...token }: StoredToken): Token {
   return {
     id,
     name,
     role,
+    ...defined({ labels: labelsOf(token) }),
     created_at: timeOf(created),
     ...(expires === null ? {} : { expires_at: timeOf(expires) }),
     ...(parent === null ? {} : { session_of: parent })
@@ -83,6 +100,7 @@ function shown({ id, name, role, created_at: created, expires_at: expires, paren
 }
 
 /** Returns a token in words: later on its id alone would tell nothing. */
-function describe({ id, name, role, parent }: StoredToken): string {
-  return `${id}: ${role} ${name}${parent === null ? '' : `, session of ${parent}`}`
+function describe({ id, name, role, parent, ...token }: StoredToken): string {
+  const labels = labelsOf(token)
+  return `${id}: ${role} ${name}${labels ? `, limited to ${textOfLabels(labels)}` : ''}${parent === null ? '' : `, session of ${parent}`}`
 }
