@@ -88,7 +88,7 @@ await t.test('packages', { skip: lacking('dpkg-deb', 'xz'), timeout: 850_000 }, 
       []
     )
     for (const unit of ['agent', 'controller'])
-      t.ok(existsSync(join(root, `usr/lib/systemd/system/zeek-cluster-${unit}.service`)))
+      {t.ok(existsSync(join(root, `usr/lib/systemd/system/zeek-cluster-${unit}.service`)))}
   })
 
   const skip = lacking('debootstrap') || (!isRoot && 'only root can have a root of its own')
