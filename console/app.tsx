@@ -3,7 +3,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks'
 import { Route, Router, Switch, useLocation } from 'wouter-preact'
 import { Link, useLinks } from './parts/link.js'
 import { Refusal } from './api.js'
-import { api, basePath, baseUrl, SharedContext, useStream } from './context.js'
+import { api, basePath, baseUrl, SharedContext, useShared, useStream } from './context.js'
 import type { Schema } from './model/types.js'
 import { Account } from './parts/account.js'
 import { LinkBanner, LinkMark } from './parts/link-mark.js'
@@ -30,21 +30,28 @@ const Requests = later(async () => (await import('./pages/requests.js')).Request
 const RequestPage = later(async () => (await import('./pages/request.js')).RequestPage)
 const Audit = later(async () => (await import('./pages/audit.js')).Audit)
 
+interface PageLink {
+  path: string
+  name: string
+  /** Whether it is of the whole cluster, and so refused to who is limited to some instances. */
+  isOfCluster?: boolean
+}
+
 /** The pages, in the order of the navigation. */
-const pages = [
+const pages: readonly PageLink[] = [
   { path: '/', name: 'Overview' },
   { path: '/nodes', name: 'Nodes' },
   { path: '/hosts', name: 'Hosts' },
   { path: '/groups', name: 'Groups' },
-  { path: '/deploy', name: 'Deploy' },
-  { path: '/revisions', name: 'Revisions' },
-  { path: '/content', name: 'Content' },
-  { path: '/options', name: 'Options' },
-  { path: '/intel', name: 'Intelligence' },
+  { path: '/deploy', name: 'Deploy', isOfCluster: true },
+  { path: '/revisions', name: 'Revisions', isOfCluster: true },
+  { path: '/content', name: 'Content', isOfCluster: true },
+  { path: '/options', name: 'Options', isOfCluster: true },
+  { path: '/intel', name: 'Intelligence', isOfCluster: true },
   { path: '/events', name: 'Events' },
   { path: '/requests', name: 'Requests' },
   { path: '/audit', name: 'Audit' }
-] as const
+]
 
 export function App() {
   const stream = useMemo(() => new Stream(baseUrl), [])
@@ -156,6 +163,8 @@ function Connecting({ stream, isAsked }: { stream: Stream; isAsked: boolean }) {
 
 function Shell({ children }: { children: ComponentChildren }) {
   const [location] = useLocation()
+  const { session } = useShared()
+  const shown = pages.filter(({ isOfCluster }) => !isOfCluster || session.labels === undefined)
   useLinks()
   // A reader with a screen reader hears of the new page; a sighted one sees its top.
   useEffect(() => {
@@ -173,7 +182,7 @@ function Shell({ children }: { children: ComponentChildren }) {
         </Link>
         <nav aria-label="Pages">
           <ul>
-            {pages.map(({ path, name }) => (
+            {shown.map(({ path, name }) => (
               <li key={path}>
                 <Link href={path} aria-current={isUnder(location, path) ? 'page' : undefined}>
                   {name}

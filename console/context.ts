@@ -45,10 +45,13 @@ export function useStream<T>(stream: Stream, read: () => T): T {
 
 const powers: Record<string, number> = { viewer: 1, operator: 2, admin: 3 }
 
-/** Returns whether the viewer's role covers another one; the controller decides. */
-export function useMay(role: Role): boolean {
+/**
+ * Returns whether the viewer's role covers another one, for what is of the whole cluster; with `limited`, for what who is
+ * limited to some instances may do there, too. The controller decides.
+ */
+export function useMay(role: Role, { limited = false } = {}): boolean {
   const { session } = useShared()
-  return (powers[session.role] ?? 0) >= (powers[role] ?? 0)
+  return (powers[session.role] ?? 0) >= (powers[role] ?? 0) && (limited || session.labels === undefined)
 }
 
 /** Has statistics on the stream while the component is shown. */

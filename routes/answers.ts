@@ -1,5 +1,5 @@
 import { Type, type TSchema } from '@sinclair/typebox'
-import type { NeededRole } from '../schemas/access.js'
+import type { NeededRole, Needs } from '../schemas/access.js'
 import { Problem } from '../schemas/api.js'
 import { openapiKeyword, Ref, type InOpenapi } from '../schemas/types.js'
 
@@ -7,12 +7,18 @@ declare module 'fastify' {
   interface FastifySchema {
     /** The least role that may use the route. A route without one is for admins. */
     'x-role'?: NeededRole
+    /** Whether it is for callers who are limited to instances with labels, too: its answer is then of those only. */
+    'x-limited'?: boolean
   }
 }
 
-/** Returns the part of a route's schema with the role that it needs: it is checked, and OpenAPI shows it. */
-export function needs(role: NeededRole) {
-  return { 'x-role': role, ...(role === 'anyone' ? { security: [] } : {}) }
+/** Returns the part of a route's schema that says what it needs of a caller: it is checked, and OpenAPI shows it. */
+export function needs(role: NeededRole, { limited = false }: Omit<Needs, 'role'> = {}) {
+  return {
+    'x-role': role,
+    ...(limited ? { 'x-limited': true } : {}),
+    ...(role === 'anyone' ? { security: [] } : {})
+  }
 }
 
 interface Answer {

@@ -71,5 +71,5 @@ export const auditRoutes: FastifyPluginAsyncTypebox<{ access: Pick<Access, 'audi
     }
   })
 
-  answerHead(app, '/audit/events', 'admin')
+  answerHead(app, '/audit/events', { role: 'admin' })
 }

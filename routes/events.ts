@@ -55,8 +55,10 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
   access: Pick<Access, 'limits'>
   snapshot: TakeSnapshot
 }> = async (app, { controller, access, snapshot: takeSnapshot }) => {
-  app.get(snapshotPath, { config: { isOfLeader: true }, schema: { hide: true, ...needs('viewer') } }, async () =>
-    controller.snapshot()
+  app.get(
+    snapshotPath,
+    { config: { isOfLeader: true }, schema: { hide: true, ...needs('viewer', { limited: true }) } },
+    async ({ principal }) => controller.seenBy(principal).snapshot()
   )
 
   const query = Type.Object(
@@ -81,7 +83,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
     exposeHeadRoute: false,
     schema: {
       operationId: 'stream_events',
-      ...streamNeeds('viewer'),
+      ...streamNeeds('viewer', { limited: true }),
       tags,
       summary: 'Stream all events',
       description: `All events, or those that fit every parameter which is given. ${streamUse}`,
@@ -109,6 +111,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
         {
           type,
           fields: { ...fields, types: namesIn(types) },
+          lens: controller.seenBy(request.principal).sight,
           // What comes after the snapshot goes on from where it was taken.
           ...(opening
             ? { start: { ...controller.hub.startAt(cursorIn(opening)), resumed: false }, opening }
@@ -123,7 +126,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
     {
       schema: {
         operationId: 'list_events',
-        ...needs('viewer'),
+        ...needs('viewer', { limited: true }),
         tags,
         summary: 'List past events',
         description: `The events that are kept, or those that fit every parameter which is given: newest first, in pages. A page ends early, maybe without an event, once it has looked through ${pageMost.lookedThrough} events or has ${pageMost.bytes / 1_048_576} MiB of them.`,
@@ -135,10 +138,9 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
       },
       preValidation: joinRepeated('types')
     },
-    async ({ query: { types, after, ...options } }) => {
-      const { history } = controller
-      const before = placeIn(after, text => history.placeOf(text))
-      return history.page({ ...options, types: namesIn(types), before }, pageMost)
+    async ({ query: { types, after, ...options }, principal }) => {
+      const before = placeIn(after, text => controller.history.placeOf(text))
+      return controller.seenBy(principal).history({ ...options, types: namesIn(types), before }, pageMost)
     }
   )
 
@@ -148,7 +150,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
     exposeHeadRoute: false,
     schema: {
       operationId: 'stream_request_events',
-      ...streamNeeds('viewer'),
+      ...streamNeeds('viewer', { limited: true }),
       tags: ['requests'],
       summary: 'Stream the events of a request',
       description: `What has happened so far, then what comes; ends after the response. Resumed after that, the answer is 204, which keeps an EventSource from coming back. ${streamUse}`,
@@ -164,7 +166,8 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
       const type = mediaType(request)
       const { reqid } = request.params
       const cursor = request.headers['last-event-id'] ?? request.query.last_event_id ?? request.query.from
-      const start = controller.startOfRequest(reqid, cursor)
+      const seen = controller.seenBy(request.principal)
+      const start = seen.startOfRequest(reqid, cursor)
       if (!start) return await (reply as FastifyReply).code(204).send()
       streamTo(
         request,
@@ -174,14 +177,15 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
           type,
           start,
           fields: { reqid },
+          lens: seen.sight,
           isLast: isTerminal
         }
       )
     }
   })
 
-  answerHead(app, '/events', 'viewer')
-  answerHead(app, '/requests/:reqid/events', 'viewer', ({ params }) => {
-    controller.getRequest((params as { reqid: string }).reqid)
+  answerHead(app, '/events', { role: 'viewer', limited: true })
+  answerHead(app, '/requests/:reqid/events', { role: 'viewer', limited: true }, ({ params, principal }) => {
+    controller.seenBy(principal).getRequest((params as { reqid: string }).reqid)
   })
 }

@@ -60,7 +60,7 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
       config: { isOfLeader: true },
       schema: {
         operationId: 'get_health',
-        ...needs('viewer'),
+        ...needs('viewer', { limited: true }),
         tags,
         summary: 'Get the health of the cluster',
         description: 'As the thresholds in the settings say. Each change is a `notify_health` event.',
@@ -71,8 +71,8 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
         }
       }
     },
-    async (_request, reply) => {
-      const health = controller.health
+    async ({ principal }, reply) => {
+      const { health } = controller.seenBy(principal)
       return await reply.code(health.ready ? 200 : 503).send({ ...health, event_cursor: controller.cursor })
     }
   )
@@ -82,7 +82,7 @@ export const monitoringRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
     {
       schema: {
         operationId: 'get_replication',
-        ...needs('viewer'),
+        ...needs('viewer', { limited: true }),
         tags,
         summary: 'Get how far several controllers are',
         description: 'As the one that is asked knows of itself, and as the others answer it within a second.',

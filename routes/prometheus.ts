@@ -19,7 +19,7 @@ export const prometheusRoutes: FastifyPluginAsyncTypebox<{
       config: { isOfLeader: true },
       schema: {
         operationId: 'list_prometheus_targets',
-        ...needs('viewer'),
+        ...needs('viewer', { limited: true }),
         tags,
         summary: "List the nodes' metrics endpoints",
         description: "For Prometheus' HTTP service discovery.",
@@ -38,8 +38,8 @@ export const prometheusRoutes: FastifyPluginAsyncTypebox<{
         response: { 200: json('One target per node.', ListOf(PrometheusTarget)), ...problems }
       }
     },
-    async ({ raw, query: { proxy } }) =>
-      controller.metricsTargets({ host: site.hostOf(raw), isSecure: site.isSecure }, proxy)
+    async ({ raw, query: { proxy }, principal }) =>
+      controller.seenBy(principal).metricsTargets({ host: site.hostOf(raw), isSecure: site.isSecure }, proxy)
   )
 
   app.get(
@@ -48,7 +48,7 @@ export const prometheusRoutes: FastifyPluginAsyncTypebox<{
       config: { isOfLeader: true },
       schema: {
         operationId: 'get_node_metrics',
-        ...needs('viewer'),
+        ...needs('viewer', { limited: true }),
         tags,
         summary: "Get a node's metrics, for Prometheus",
         description: 'What its metrics endpoint serves, through its agent: as it is, at most 4 MiB, in 5 seconds.',
@@ -59,8 +59,8 @@ export const prometheusRoutes: FastifyPluginAsyncTypebox<{
         }
       }
     },
-    async ({ params: { node } }, reply) => {
-      const { text, type } = await controller.nodeMetrics(node)
+    async ({ params: { node }, principal }, reply) => {
+      const { text, type } = await controller.seenBy(principal).nodeMetrics(node)
       return await reply.type(type).send(text)
     }
   )

@@ -81,7 +81,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
     post(scope, 'stage_configuration')
   })
 
-  app.post('/requests/:type', { schema: { hide: true, ...needs('viewer') } }, async request => {
+  app.post('/requests/:type', { schema: { hide: true, ...needs('viewer', { limited: true }) } }, async request => {
     throw new AppError('not_found', `there is no request type ${(request.params as { type: string }).type}`)
   })
 
@@ -91,7 +91,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
       config: { isOfLeader: true },
       schema: {
         operationId: 'list_requests',
-        ...needs('viewer'),
+        ...needs('viewer', { limited: true }),
         tags,
         summary: 'List requests',
         description: 'The history, newest first, in pages.',
@@ -113,8 +113,8 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
         response: { 200: json('A page of requests.', Ref(ClusterRequestList)), ...problems }
       }
     },
-    async ({ query: { after, ...filter } }) => ({
-      ...controller.listRequests({ ...filter, before: placeIn(after, requestPlace) }, pageResults),
+    async ({ query: { after, ...filter }, principal }) => ({
+      ...controller.seenBy(principal).listRequests({ ...filter, before: placeIn(after, requestPlace) }, pageResults),
       event_cursor: controller.cursor
     })
   )
@@ -125,7 +125,7 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
       config: { isOfLeader: true },
       schema: {
         operationId: 'get_request',
-        ...needs('viewer'),
+        ...needs('viewer', { limited: true }),
         tags,
         summary: 'Get a request',
         description:
@@ -148,12 +148,9 @@ export const requestRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; 
       }
     },
     async (request, reply) => {
-      const found = await controller.waitForRequest(
-        request.params.reqid,
-        request.query.wait ?? 0,
-        closing,
-        request.signal
-      )
+      const found = await controller
+        .seenBy(request.principal)
+        .waitForRequest(request.params.reqid, request.query.wait ?? 0, closing, request.signal)
       if (found.state === 'pending') reply.header('retry-after', '1')
       return found
     }

@@ -12,9 +12,10 @@ const cookie = Type.String({
   examples: ['zeek-cluster-session=…; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200']
 })
 
-const sessionFor = ({ name, role, expires }: Principal) => ({
+const sessionFor = ({ name, role, expires, labels }: Principal) => ({
   name,
   role,
+  ...(labels === undefined ? {} : { labels }),
   ...(expires === undefined ? {} : { expires_at: new Date(expires).toISOString() })
 })
 
@@ -50,7 +51,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async 
     {
       schema: {
         operationId: 'get_session',
-        ...needs('viewer'),
+        ...needs('viewer', { limited: true }),
         tags,
         summary: 'Get the current session',
         description: 'As whom the controller knows who asks.',
@@ -65,7 +66,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async 
     {
       schema: {
         operationId: 'log_out',
-        ...needs('viewer'),
+        ...needs('viewer', { limited: true }),
         tags,
         summary: 'Close the session',
         description: 'The token with which it was opened stays good.',
@@ -87,7 +88,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ guard: Guard }> = async 
     {
       schema: {
         operationId: 'create_ticket',
-        ...needs('viewer'),
+        ...needs('viewer', { limited: true }),
         tags,
         summary: 'Create a ticket for one event stream',
         description: 'For an EventSource that has no session: `?ticket=` opens one stream, once, within 30 seconds.',

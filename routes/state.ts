@@ -29,7 +29,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
       config: { isOfLeader: true },
       schema: {
         operationId: 'list_instances',
-        ...needs('viewer'),
+        ...needs('viewer', { limited: true }),
         tags,
         summary: 'List instances',
         description:
@@ -37,7 +37,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
         response: { 200: json('The instances.', Ref(InstanceList)), ...problems }
       }
     },
-    async () => ({ instances: controller.instances(), event_cursor: controller.cursor })
+    async ({ principal }) => ({ instances: controller.seenBy(principal).instances(), event_cursor: controller.cursor })
   )
 
   app.get(
@@ -46,7 +46,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
       config: { isOfLeader: true },
       schema: {
         operationId: 'list_nodes',
-        ...needs('viewer'),
+        ...needs('viewer', { limited: true }),
         tags,
         summary: 'List nodes',
         description:
@@ -67,8 +67,8 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
       },
       preValidation: joinRepeated('instance', 'role', 'state')
     },
-    async ({ query: { instance, role, state, after, limit } }) => {
-      const page = controller.listNodes({
+    async ({ query: { instance, role, state, after, limit }, principal }) => {
+      const page = controller.seenBy(principal).listNodes({
         instances: namesIn(instance),
         roles: namesIn(role),
         states: namesIn(state),
@@ -85,7 +85,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
       config: { isOfLeader: true },
       schema: {
         operationId: 'list_elastic_groups',
-        ...needs('viewer'),
+        ...needs('viewer', { limited: true }),
         tags,
         summary: 'List elastic groups',
         description:
@@ -93,7 +93,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
         response: { 200: json('The groups.', Ref(ElasticGroupList)), ...problems }
       }
     },
-    async () => ({ groups: controller.elasticGroups(), event_cursor: controller.cursor })
+    async ({ principal }) => ({ groups: controller.seenBy(principal).elasticGroups(), event_cursor: controller.cursor })
   )
 
   app.get(

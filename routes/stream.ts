@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type, type TSchema } from '@sinclair/typebox'
-import { credentials, type NeededRole } from '../schemas/access.js'
+import { credentials, type NeededRole, type Needs } from '../schemas/access.js'
 import type { ControlEvent, LoggedEvent } from '../schemas/events.js'
 import { Cursor, openapiKeyword, Ref } from '../schemas/types.js'
 import type { Limits } from '../src/server/access/limits.js'
 import { AppError } from '../src/errors.js'
-import { Filter, type FilterFields } from '../src/events/filter.js'
+import { Filter, type FilterFields, type Lens } from '../src/events/filter.js'
 import { ndjson, sse } from '../src/events/frame.js'
 import type { Hub, Start } from '../src/events/hub.js'
 import { ResponseSink } from '../src/events/sink.js'
@@ -42,8 +42,8 @@ export const cursorHeaders = Type.Object({
 })
 
 /** Returns the role that a stream needs, and the credentials that it takes: a ticket, too. */
-export function streamNeeds(role: NeededRole) {
-  return { ...needs(role), security: [...credentials, { streamTicket: [] }] }
+export function streamNeeds(role: NeededRole, more: Omit<Needs, 'role'> = {}) {
+  return { ...needs(role, more), security: [...credentials, { streamTicket: [] }] }
 }
 
 /** What is said of a stream: OpenAPI has no words for it. */
@@ -85,6 +85,8 @@ interface StreamOptions {
   type: keyof typeof formats
   start: Start
   fields: FilterFields
+  /** How the client sees events; undefined for one who sees everything. */
+  lens?: Lens | undefined
   opening?: readonly ControlEvent[]
   isLast?: (event: LoggedEvent) => boolean
 }
@@ -94,7 +96,7 @@ export function streamTo(
   { principal }: FastifyRequest,
   reply: FastifyReply,
   { hub, limits }: { hub: Hub; limits: Limits },
-  { type, start, fields, opening = [], isLast }: StreamOptions
+  { type, start, fields, lens, opening = [], isLast }: StreamOptions
 ): void {
   // A client that has already disconnected would emit no further `close`, and its stream would never end.
   if (reply.raw.closed) return
@@ -114,7 +116,7 @@ export function streamTo(
   raw.flushHeaders()
   hub.follow(new ResponseSink(raw), {
     start,
-    filter: new Filter(fields),
+    filter: new Filter(fields, lens),
     format: formats[type],
     opening,
     isLast,
@@ -129,10 +131,10 @@ export function streamTo(
 export function answerHead(
   app: FastifyInstance,
   url: string,
-  role: NeededRole,
+  { role, ...more }: Needs,
   check: (request: FastifyRequest) => void = () => {}
 ): void {
-  app.head(url, { schema: { hide: true, ...needs(role) } }, async (request, reply) => {
+  app.head(url, { schema: { hide: true, ...needs(role, more) } }, async (request, reply) => {
     check(request)
     return await reply.headers(streamHeaders).type(mediaType(request)).send()
   })

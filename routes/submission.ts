@@ -61,13 +61,13 @@ function preferredWait(prefer: string | undefined): number | undefined {
 
 /** Returns the part of a route's schema that all have which submit a request of this type. */
 export function submits(type: RequestType) {
-  const { role, timeout, timeoutMax, takes, ifMatch }: RequestDefinition = requests[type]
+  const { role, limited, timeout, timeoutMax, takes, ifMatch }: RequestDefinition = requests[type]
   const byDefault = takes === undefined ? `${timeout} seconds` : `what its steps may take, ${takes}`
   return {
     /** The last sentence of the route's description. */
     timesOut: `It times out after \`timeout\`; without, after the setting controller_timeout_${type}, else ${byDefault}.`,
     schema: {
-      ...needs(role),
+      ...needs(role, { limited }),
       headers: Type.Object({ ...postHeaders, ...(ifMatch ? { 'if-match': ifMatchOf(ifMatch) } : {}) }),
       querystring: Type.Object({ timeout: timeoutOf(timeoutMax) }, { additionalProperties: false }),
       response: {
@@ -113,10 +113,13 @@ export function submission(controller: Controller, closing: AbortSignal) {
       idempotencyKey: key,
       ifMatch: ifMatchIn(request.headers['if-match'])
     })
+    const seen = controller.seenBy(request.principal)
     const wait = preferredWait(request.headers.prefer)
     // Stop waiting when the client has disconnected.
     const finished =
-      wait === undefined ? started : await controller.waitForRequest(started.reqid, wait, closing, request.signal)
+      wait === undefined
+        ? seen.request(started)
+        : await seen.waitForRequest(started.reqid, wait, closing, request.signal)
     const whole =
       own && finished.state !== 'pending'
         ? { ...finished, results: own.map(outcome => ({ ...outcome, reqid: finished.reqid })) }

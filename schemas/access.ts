@@ -19,8 +19,25 @@ export const credentials: Record<string, string[]>[] = [{ bearerToken: [] }, { s
 /** The role that a route or a request type requires of its caller. */
 export type NeededRole = 'anyone' | Exclude<Role, 'agent'>
 
+/** What a route or a request type requires of its caller. */
+export interface Needs {
+  role: NeededRole
+  /** Whether it is also for callers who are limited to instances with labels: what they get of it is of those only. */
+  limited?: boolean | undefined
+}
+
 /** What can be required, from the least to the most. */
 export const ranks: readonly NeededRole[] = ['anyone', 'join', 'viewer', 'operator', 'admin']
+
+/** Returns why who has a role cannot be limited to instances with labels; undefined where that is possible. */
+export function whyNotLimited(role: Role, labels: Record<string, string>): string | undefined {
+  if (role === 'admin') {
+    return 'limits nothing: an admin makes tokens of every kind, so give a viewer or an operator labels'
+  }
+  if (role === 'agent') return 'limits nothing: an agent is its own instance, whatever labels that has'
+  if (role === 'join') return 'limits nothing: who joins sees nothing'
+  return Object.keys(labels).length === 0 ? 'names no label' : undefined
+}
 
 /** Returns whether a role may do what requires the other. */
 export function covers(role: Role, needed: NeededRole): boolean {

@@ -2,7 +2,9 @@ import { Type, type Static } from '@sinclair/typebox'
 import { roles } from './access.js'
 import { Capture, captureComponents } from './captures.js'
 import { HealthReason, operationComponents } from './operations.js'
+import { Labels } from './groups.js'
 import {
+  LimitedTo,
   NodeOutputStream,
   RequestArguments,
   requests,
@@ -71,6 +73,7 @@ export const ClusterRequest = Type.Object(
     finished_at: Type.Optional(Time),
     expires_at: Time,
     rollout: Type.Optional(Ref(Rollout)),
+    limited_to: LimitedTo,
     event_cursor: Cursor
   },
   {
@@ -386,7 +389,12 @@ export const Login = Type.Object(
   { $id: 'Login', ...closed, description: 'A token, for a session.', examples: [{ token: 'zcc_9448e9c83643_…' }] }
 )
 export const Session = Type.Object(
-  { name: Type.String(), role: Ref(RoleName), expires_at: Type.Optional(Time) },
+  {
+    name: Type.String(),
+    role: Ref(RoleName),
+    expires_at: Type.Optional(Time),
+    labels: Type.Optional({ ...Ref(Labels), description: 'Of the instances that all is limited to.' })
+  },
   {
     $id: 'Session',
     ...closed,

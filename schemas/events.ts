@@ -11,6 +11,7 @@ import {
   InstanceNode,
   ClusterRequest,
   ConfigurationDocument,
+  LimitedTo,
   RoleName
 } from './api.js'
 import {
@@ -60,6 +61,7 @@ export const RequestEvent = domain(
     type: Ref(RequestEventType),
     reqid: RequestId,
     arguments: Ref(RequestArguments),
+    limited_to: LimitedTo,
     expires_at: Time
   },
   'A request was accepted.',

@@ -26,6 +26,19 @@ export const Labels = StringMap({
 })
 export type Labels = Static<typeof Labels>
 
+/** Returns whether an instance has all of these labels. */
+export function hasLabels({ labels: own = {} }: { labels?: Labels }, labels: Labels): boolean {
+  return Object.entries(labels).every(([name, value]) => own[name] === value)
+}
+
+/** Returns labels as a text, the same in whatever order they are: `site=berlin, tap=uplink`. */
+export function textOfLabels(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .sort()
+    .join(', ')
+}
+
 /** The most workers of a group on one instance: as many as a machine can have CPUs. */
 export const groupWorkersMax = 4096
 

@@ -414,7 +414,10 @@ export const HealthReason = noun(
     code: Ref(HealthCode),
     message: Type.String(),
     instance: optional(Type.String()),
-    node: optional(Type.String())
+    node: optional(Type.String()),
+    instances: optional(
+      Type.Array(Type.String(), { description: 'Of workers_missing: where those are that do not run.' })
+    )
   },
   {
     code: 'packets_dropped',

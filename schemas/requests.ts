@@ -28,6 +28,13 @@ const selector = {
 }
 export type Selector = Pick<RequestArguments, keyof typeof selector>
 
+/** In a request, and in its first event. */
+export const LimitedTo = Type.Optional({
+  ...Ref(Labels),
+  description:
+    'The labels that who has asked is limited to: the request has reached the instances that have all of them.'
+})
+
 /** The same for what starts or stops nodes, and why: kept with the request. */
 const selectorWithComment = {
   ...selector,
@@ -67,6 +74,8 @@ export interface RequestDefinition {
   changes: boolean
   /** The role required to submit the request. */
   role: NeededRole
+  /** Whether callers who are limited to instances with labels may submit it: it then reaches those only. */
+  limited?: boolean
   /** Default timeout in seconds; where it is derived from what its steps may take, the minimum. */
   timeout: number
   /** The largest timeout in seconds, where it is less than for other requests. */
@@ -90,6 +99,7 @@ export const requests = {
     ),
     changes: false,
     role: 'viewer',
+    limited: true,
     timeout: 10,
     summary: 'List connected instances',
     description:
@@ -184,6 +194,7 @@ export const requests = {
     arguments: Type.Object({}, { $id: 'GetNodesArguments', ...closed, description: 'No arguments.', examples: [{}] }),
     changes: false,
     role: 'viewer',
+    limited: true,
     timeout: 10,
     summary: 'List nodes, as their agents report them',
     description:
@@ -209,6 +220,7 @@ export const requests = {
     ),
     changes: false,
     role: 'viewer',
+    limited: true,
     timeout: 10,
     summary: 'Get the value of an identifier in Zeek nodes',
     description: 'One result per node, whose data holds the value as a JSON text.'
@@ -222,6 +234,7 @@ export const requests = {
     }),
     changes: true,
     role: 'operator',
+    limited: true,
     timeout: 10,
     takes: 'agent_start_timeout',
     summary: 'Start nodes',
@@ -237,6 +250,7 @@ export const requests = {
     }),
     changes: true,
     role: 'operator',
+    limited: true,
     timeout: 10,
     takes: 'agent_stop_timeout for each role that an instance has nodes of, since these stop one after the other',
     summary: 'Stop nodes',
@@ -261,6 +275,7 @@ export const requests = {
     ),
     changes: true,
     role: 'operator',
+    limited: true,
     timeout: 10,
     takes: 'as long as a stop and a start of its nodes; when rolling, for each step',
     summary: 'Restart nodes',
@@ -415,6 +430,7 @@ export const requests = {
     ),
     changes: false,
     role: 'viewer',
+    limited: true,
     timeout: 10,
     summary: 'Get the output of nodes',
     description:
@@ -429,6 +445,7 @@ export const requests = {
     }),
     changes: false,
     role: 'operator',
+    limited: true,
     timeout: 60,
     summary: 'Diagnose nodes',
     description:
@@ -453,6 +470,7 @@ export const requests = {
     ),
     changes: false,
     role: 'viewer',
+    limited: true,
     timeout: 10,
     summary: 'Get statistics of nodes',
     description:
@@ -470,6 +488,7 @@ export const requests = {
     ),
     changes: false,
     role: 'viewer',
+    limited: true,
     timeout: 10,
     summary: 'Get statistics of instances',
     description:
@@ -492,6 +511,7 @@ export const requests = {
     ),
     changes: true,
     role: 'operator',
+    limited: true,
     timeout: 60,
     summary: 'Tell, or remove, what nodes have left that are no longer deployed',
     description:
@@ -509,6 +529,7 @@ export const requests = {
     ),
     changes: false,
     role: 'viewer',
+    limited: true,
     timeout: 10,
     // It does nothing but take a place among the pending requests.
     timeoutMax: 60,

@@ -1,6 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { RoleName } from './api.js'
 import { closed, ListOf, Name, Ref, Time } from './basics.js'
+import { Labels } from './groups.js'
 
 /** As many as agents may be. They are listed at once, and all are read again when another process changes one. */
 export const tokensMax = 10_000
@@ -77,7 +78,12 @@ export const TokenInput = Type.Object(
         examples: [30 * day]
       })
     ),
-    join: Type.Optional(Ref(JoinGrant))
+    join: Type.Optional(Ref(JoinGrant)),
+    labels: Type.Optional({
+      ...Ref(Labels),
+      description:
+        'Limits a viewer or an operator to the instances that have all of these labels in what is deployed. Without it, nothing is limited.'
+    })
   },
   {
     $id: 'TokenInput',
@@ -102,7 +108,8 @@ const known = {
   role: Ref(RoleName),
   created_at: Time,
   expires_at: Type.Optional(Time),
-  join: Type.Optional(Ref(JoinGrantLeft))
+  join: Type.Optional(Ref(JoinGrantLeft)),
+  labels: Type.Optional({ ...Ref(Labels), description: 'Of the instances that it is limited to.' })
 }
 
 export const Token = Type.Object(

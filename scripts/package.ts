@@ -1,6 +1,6 @@
 /**
- * Makes packages that need nothing on the host where they are installed: Node is inside. A tarball, and a Debian
- * package, each the same byte for byte whenever it is made of the same commit.
+ * Makes packages that need nothing on the host where they are installed: Node is inside. A tarball, a Debian package,
+ * and one for RPM where there is rpmbuild, each the same byte for byte whenever it is made of the same commit.
  *
  *   npm run package                     for this architecture, into packages/
  *   npm run package -- --arch arm64
@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { packageRoot, packageVersion } from '../src/util.js'
 import { makeDebianPackage } from './debian.js'
+import { hasRpm, makeRpm } from './rpm.js'
 import {
   architectures,
   filesIn,
@@ -48,9 +49,11 @@ try {
   collect(home)
   const { out, maintainer } = options
   const packing = { home, work, out, arch, epoch, effort: options.fast ? 0 : 6, maintainer }
-  for (const file of [makeTarball(packing), makeDebianPackage(packing)]) {
+  for (const make of [makeTarball, makeDebianPackage, ...(hasRpm() ? [makeRpm] : [])]) {
+    const file = make(packing)
     console.log(`${createHash('sha256').update(readFileSync(file)).digest('hex')}  ${file}`)
   }
+  if (!hasRpm()) console.log('no package for RPM: there is no rpmbuild')
 } finally {
   rmSync(work, { recursive: true, force: true })
 }
@@ -86,7 +89,8 @@ function collect(home: string): void {
 /** Returns the path of an archive of Node, as npm's registry has it. Throws when it is another than the pinned one. */
 function nodeArchive(): string {
   const { version, integrity } = pinned
-  const file = options.node ?? join(work, run('npm', ['pack', `node-linux-${arch}@${version}`], work).trim())
+  const file =
+    options.node ?? join(work, run('npm', ['pack', '--loglevel=error', `node-linux-${arch}@${version}`], work).trim())
   const digest = `sha512-${createHash('sha512').update(readFileSync(file)).digest('base64')}`
   if (digest !== integrity[arch]) throw new Error(`${file} is not Node ${version} for ${arch}: ${digest}`)
   return file

@@ -3,8 +3,11 @@ import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSy
 import { join } from 'node:path'
 import { packageRoot } from '../src/util.js'
 
-/** Architectures as Node names them, and as Debian does. */
-export const architectures = { x64: 'amd64', arm64: 'arm64' } as const
+/** Architectures as Node names them, and as others do. */
+export const architectures = {
+  x64: { debian: 'amd64', rpm: 'x86_64' },
+  arm64: { debian: 'arm64', rpm: 'aarch64' }
+} as const
 export type Architecture = keyof typeof architectures
 
 export const name = 'zeek-cluster-controller'

@@ -12,7 +12,7 @@ import { Table } from '../parts/table.js'
 
 /** Has a node looked into on its host: how it is run, how its processes have ended, and where it has crashed. */
 export function Diagnose({ name }: { name: string }) {
-  const mayAct = useMay('operator')
+  const mayAct = useMay('operator', { limited: true })
   const { request, isBusy, failure, submit } = useSubmit('diagnose')
   return (
     <section aria-labelledby="diagnosis">

@@ -13,7 +13,7 @@ import { Page } from '../parts/page.js'
 /** All nodes: found, compared, and acted on. What is looked for is in the URL. */
 export function Nodes() {
   useStatsWatch()
-  const mayAct = useMay('operator')
+  const mayAct = useMay('operator', { limited: true })
   const nodes = useCluster(cluster => cluster.nodes)
   const stats = useCluster(cluster => cluster.stats)
   const query = useSearch()

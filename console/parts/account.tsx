@@ -50,6 +50,15 @@ export function Account() {
             </label>
           ))}
         </fieldset>
+        {session.labels !== undefined && (
+          <p>
+            Limited to instances with{' '}
+            {Object.entries(session.labels)
+              .map(([name, value]) => `${name}=${value}`)
+              .join(', ')}
+            .
+          </p>
+        )}
         {session.expires_at !== undefined && <p>The session ends at {exact(session.expires_at)}.</p>}
         {session.expires_at !== undefined && (
           <button type="button" onClick={logOut}>

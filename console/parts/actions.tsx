@@ -11,7 +11,7 @@ const titles: Record<Verb, string> = { start: 'Start', stop: 'Stop', restart: 'R
 
 /** Buttons that start, stop and restart nodes: each asks before, and shows what comes of it. */
 export function NodeActions({ of: selection }: { of: Selection }) {
-  const mayAct = useMay('operator')
+  const mayAct = useMay('operator', { limited: true })
   const [asked, setAsked] = useState<Verb>()
   const submissions: Record<Verb, Submission> = {
     start: useSubmit('start'),

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
+import { textOfLabels } from '../../schemas/groups.js'
 import { TokenInput } from '../../schemas/tokens.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, messageOf } from '../errors.js'
@@ -15,8 +16,9 @@ import { exitCodes, type ExitCode } from '../client/failure.js'
 import { expirySeconds } from './expiry.js'
 import { parseFlags, readSettings, type Settings } from './flags.js'
 import { commandFor } from './join-command.js'
+import { labelsIn } from './labels.js'
 
-const tokenFlags = ['role', 'name', 'expires', 'uses', 'for', 'accept']
+const tokenFlags = ['role', 'name', 'expires', 'labels', 'uses', 'for', 'accept']
 
 /**
  * Creates, lists or revokes tokens in the database of a controller. Words come first, then flags: those of the command,
@@ -51,7 +53,7 @@ function fingerprintFor({ controller_tls_cert: cert }: Settings): string {
 }
 
 /**
- * Runs `token create --role R [--name N] [--expires 30d]`, `token list` or `token revoke ID` on the store of a
+ * Runs `token create --role R [--name N] [--expires 30d] [--labels L=V,…]`, `token list` or `token revoke ID` on the store of a
  * controller, which may be running and applies the change within a second. Returns the text to print. Throws
  * `invalid_request`; `not_found` for an ID that there is not; `conflict` when there are too many tokens.
  */
@@ -77,8 +79,12 @@ export async function tokenCommand(
     if (verb === 'list' && rest.length === 0) {
       return tokens
         .list()
-        .map(({ id, role, name, created_at: created, expires_at: expires = 'never', session_of: parent }) =>
-          [id, role, name, created, expires, ...(parent === undefined ? [] : [`session of ${parent}`])].join('\t')
+        .map(({ id, role, name, labels, created_at: created, expires_at: expires = 'never', session_of: parent }) =>
+          [
+            ...[id, role, name, created, expires],
+            ...(labels === undefined ? [] : [`limited to ${textOfLabels(labels)}`]),
+            ...(parent === undefined ? [] : [`session of ${parent}`])
+          ].join('\t')
         )
         .join('\n')
     }
@@ -88,7 +94,7 @@ export async function tokenCommand(
     }
     throw new AppError(
       'invalid_request',
-      'token takes: create --role ROLE [--name NAME] [--expires 30d], list, or revoke ID'
+      'token takes: create --role ROLE [--name NAME] [--expires 30d] [--labels site=berlin], list, or revoke ID'
     )
   } finally {
     store.close()
@@ -111,7 +117,7 @@ const checkInput = checker(
 )
 
 /** Returns the token that the flags ask for. Throws `invalid_request`. */
-function inputOf({ role = '', name, expires, uses, for: agent, accept }: Record<string, string>): TokenInput {
+function inputOf({ role = '', name, expires, labels, uses, for: agent, accept }: Record<string, string>): TokenInput {
   const seconds = expires === undefined ? undefined : expirySeconds(expires)
   const join = defined({
     uses: uses === undefined ? undefined : Number(uses),
@@ -123,7 +129,8 @@ function inputOf({ role = '', name, expires, uses, for: agent, accept }: Record<
       role,
       name,
       ...(seconds === undefined ? {} : { expires_in: seconds }),
-      ...(Object.keys(join).length > 0 ? { join } : {})
+      ...(Object.keys(join).length > 0 ? { join } : {}),
+      ...(labels === undefined ? {} : { labels: labelsIn(labels) })
     },
     ''
   )

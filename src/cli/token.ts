@@ -1,12 +1,14 @@
 import { hostname } from 'node:os'
 import { Option, type Command } from '@commander-js/extra-typings'
 import { roles } from '../../schemas/access.js'
+import { textOfLabels } from '../../schemas/groups.js'
 import type { TargetOptions } from '../client/target.js'
 import { exitCodes, Failure } from '../client/failure.js'
 import { tableOf } from '../terminal/table.js'
 import { defined, hostOf, isLoopback } from '../util.js'
 import { withExamples } from './examples.js'
 import { expirySeconds } from './expiry.js'
+import { labelsIn } from './labels.js'
 import { print, printJson, remark, type Io } from './io.js'
 import { commandFor } from './join-command.js'
 import { ofController, toJson, wholeFrom } from './options.js'
@@ -33,6 +35,11 @@ export function defineToken(program: Command, io: Io): void {
       .addOption(new Option('--role <role>', 'what it is good for').choices(roles).makeOptionMandatory())
       .option('--name <name>', 'who its bearer is; of an agent, its name. Default: the role')
       .option('--expires <time>', 'as 90m, 12h, 30d; default: never, of role join a day', expirySeconds)
+      .option(
+        '--labels <labels>',
+        'limits a viewer or an operator to instances with these labels, as site=berlin,tap=uplink',
+        labelsIn
+      )
       .optionsGroup('Of role join:')
       .addOption(new Option('--uses <count>', 'how many hosts may join with it; default: 1').argParser(wholeFrom(1)))
       .option('--accept', 'accept them at once, without an operator')
@@ -43,16 +50,18 @@ export function defineToken(program: Command, io: Io): void {
     creating,
     ['zeek-cluster token create --role operator --name ops --expires 30d', 'for a person'],
     ['zeek-cluster token create --role agent --name sensor-1 > token', 'for an agent'],
+    ['zeek-cluster token create --role operator --name berlin --labels site=berlin', 'for one site'],
     ['zeek-cluster token create --role join --uses 20 --accept', 'prints the command to run on twenty hosts']
   )
-  creating.action(async ({ role, name, expires, uses, accept, for: agent, ...options }) => {
+  creating.action(async ({ role, name, expires, labels, uses, accept, for: agent, ...options }) => {
     await withHint(io, options, async ({ api, signal, urls }) => {
       const join = defined({ uses, accept, agent })
       const body = {
         role,
         ...(name === undefined ? {} : { name }),
         ...(expires === undefined ? {} : { expires_in: expires }),
-        ...(Object.keys(join).length === 0 ? {} : { join })
+        ...(Object.keys(join).length === 0 ? {} : { join }),
+        ...(labels === undefined ? {} : { labels })
       }
       const { data } = await api.POST('/v1/tokens', { body, signal })
       if (options.json === true) printJson(io, data)
@@ -78,6 +87,7 @@ export function defineToken(program: Command, io: Io): void {
             { title: 'ID', text: ({ id }) => id },
             { title: 'ROLE', text: ({ role }) => role },
             { title: 'NAME', text: ({ name }) => name, isLong: true },
+            { title: 'LABELS', text: ({ labels }) => textOfLabels(labels ?? {}) },
             { title: 'CREATED', text: ({ created_at: at }) => at },
             { title: 'LEFT', isNumber: true, text: ({ join }) => (join ? String(join.uses) : '') },
             { title: 'EXPIRES', text: ({ expires_at: at }) => at ?? 'never' },

@@ -2075,6 +2075,8 @@ export interface components {
             message: string;
             instance?: string;
             node?: string;
+            /** @description Of workers_missing: where those are that do not run. */
+            instances?: string[];
         };
         /**
          * @description How many lines each log is to have, by the path that Zeek has for the log.
@@ -2810,6 +2812,7 @@ export interface components {
              */
             expires_at: string;
             rollout?: components["schemas"]["Rollout"];
+            limited_to?: components["schemas"]["Labels"];
             /**
              * @description A place in the event log. Opaque.
              * @example k3v9q2.1042
@@ -3336,6 +3339,7 @@ export interface components {
              * @example 2026-11-22T14:48:56.123Z
              */
             expires_at?: string;
+            labels?: components["schemas"]["Labels"];
         };
         /**
          * @description Lets its bearer open one event stream.
@@ -3884,6 +3888,7 @@ export interface components {
              */
             expires_in?: number;
             join?: components["schemas"]["JoinGrant"];
+            labels?: components["schemas"]["Labels"];
         } & unknown;
         /**
          * @description What is known of a token, or of a session, which is a token of its own. Never its text.
@@ -3917,6 +3922,7 @@ export interface components {
              */
             expires_at?: string;
             join?: components["schemas"]["JoinGrantLeft"];
+            labels?: components["schemas"]["Labels"];
             /**
              * @description The token that this session ends with.
              * @example 9448e9c83643
@@ -3972,6 +3978,7 @@ export interface components {
              */
             expires_at?: string;
             join?: components["schemas"]["JoinGrantLeft"];
+            labels?: components["schemas"]["Labels"];
             /**
              * @description Its text, for `Authorization: Bearer`. It is told this once, and not kept.
              * @example zcc_9448e9c83643_…
@@ -4868,6 +4875,7 @@ export interface components {
              */
             reqid: string;
             arguments: components["schemas"]["RequestArguments"];
+            limited_to?: components["schemas"]["Labels"];
             /**
              * Format: date-time
              * @example 2026-11-22T14:48:56.123Z

@@ -15,7 +15,7 @@ import {
 import type { Bundle } from '../../schemas/bundles.js'
 import type { Capture } from '../../schemas/captures.js'
 import type { RolloutAction } from '../../schemas/rollouts.js'
-import type { ElasticGroupStatus } from '../../schemas/groups.js'
+import type { ElasticGroupStatus, Labels } from '../../schemas/groups.js'
 import type { IntelFeed } from '../../schemas/intel.js'
 import type { ReplicaList } from '../../schemas/replication.js'
 import type { SetOption } from '../../schemas/runtime-options.js'
@@ -23,10 +23,11 @@ import type { ClusterConfiguration, ConfigurationState, Outcome } from '../../sc
 import { AppError, invalid } from '../errors.js'
 import { checkedIndicators } from '../formats/intel/intel.js'
 import type { Expanded } from '../groups/expansion.js'
-import type { ControlEvent } from '../../schemas/events.js'
 import type { Hub, Start } from '../events/hub.js'
 import type { Group } from '../replication/group.js'
 import type { Caller } from '../requests/caller.js'
+import { keyOf, Scope } from '../requests/scope.js'
+import { Sight } from '../requests/sight.js'
 import { idempotencyOf } from '../requests/idempotency.js'
 import type { RequestOptions, Requests, Started } from '../requests/requests.js'
 import type { Cluster } from './cluster/cluster.js'
@@ -38,6 +39,7 @@ import { controllerPorts, type ControllerSettings } from './config.js'
 import type { Bundles } from './bundles.js'
 import type { EntityTags, IfMatch } from './entity-tags.js'
 import type { Revisions } from './revisions.js'
+import { Seen } from './seen.js'
 import type { Checks } from './work/checks.js'
 import type { Deployer } from './cluster/deployer.js'
 import type { Joins } from './joins.js'
@@ -97,16 +99,30 @@ interface AskOptions extends Omit<RequestOptions, 'timeoutMs' | 'idempotency' | 
 }
 
 /** A handler for each type of request, by its arguments: a missing one does not compile. */
-type RequestHandlers = { readonly [T in RequestType]: (args: Arguments<T>, elastic?: ElasticChange) => Work }
+type RequestHandlers = { readonly [T in RequestType]: (args: Arguments<T>, circumstances: Circumstances) => Work }
+
+interface Circumstances {
+  /** What the caller reaches. Types that do not heed it are not for callers who are limited (`limited` of a type). */
+  scope: Scope
+  elastic?: ElasticChange | undefined
+}
+
+/** How many scopes are kept. */
+const scopesMax = 100
 
 /** The interface of the controller for its clients. It delegates all work to its parts, and does none itself. */
 export class Controller {
   #parts: ControllerParts
   #isSecret: IsSecret
+  /** By their keys: to find out what is in one takes as long as the cluster is large. */
+  #scopes = new Map<string, Scope>()
+  /** What callers see who are not limited. */
+  #everything: Seen
 
   constructor(parts: ControllerParts) {
     this.#parts = parts
     this.#isSecret = secretNames(parts.settings.management_secrets)
+    this.#everything = this.#seenBy(this.#scopeOf(undefined))
   }
 
   /** The bundles that were uploaded. */
@@ -140,24 +156,30 @@ export class Controller {
     return this.#parts.requests.refused
   }
 
-  /** Returns the current state as events. Events after `cursor` on the event stream are not in it. */
-  snapshot(): ControlEvent[] {
-    const { cursor } = this
-    const deployed = this.deployed()
-    const configuration = deployed && {
-      state: 'deployed' as const,
-      configuration: masked(deployed, this.#isSecret),
-      event_cursor: cursor
-    }
-    // No limit is needed: the settings limit how many may be pending.
-    const { requests } = this.listRequests({ state: 'pending', limit: Number.MAX_SAFE_INTEGER })
-    return [
-      { type: 'snapshot', instances: this.instances() },
-      ...(configuration ? [{ type: 'snapshot' as const, configuration }] : []),
-      { type: 'snapshot', nodes: this.nodes() },
-      { type: 'snapshot', requests },
-      { type: 'snapshot-end', cursor }
-    ]
+  /** Returns what a caller sees of all of this. */
+  seenBy({ labels }: Pick<Caller, 'labels'>): Seen {
+    return labels === undefined ? this.#everything : this.#seenBy(this.#scopeOf(labels))
+  }
+
+  #seenBy(scope: Scope): Seen {
+    const sight = scope.labels && new Sight(scope, reqid => this.#parts.requests.find(reqid))
+    return new Seen(this, scope, sight)
+  }
+
+  #scopeOf(labels: Labels | undefined): Scope {
+    const key = keyOf(labels)
+    const known = this.#scopes.get(key)
+    if (known) return known
+    // Certificates can have any labels.
+    if (this.#scopes.size >= scopesMax) this.#scopes.clear()
+    const scope = new Scope(labels, () => this.deployed())
+    this.#scopes.set(key, scope)
+    return scope
+  }
+
+  /** Returns a configuration for display: without its secrets. */
+  withoutSecrets(configuration: ClusterConfiguration): ClusterConfiguration {
+    return masked(configuration, this.#isSecret)
   }
 
   /**
@@ -189,7 +211,7 @@ export class Controller {
 
   /**
    * Accepts a request and starts it; resolves once it is written down. `timeout` is in seconds. Throws an AppError
-   * when it cannot be accepted; everything else is reported in the response. What is stored of it, and sent to others,
+   * when it cannot be accepted; everything else is reported in the response. It reaches what the caller sees. What is stored of it, and sent to others,
    * has its secrets masked: `own` are the results for the caller, where they differ.
    */
   async request<T extends RequestType>(
@@ -198,18 +220,20 @@ export class Controller {
     { timeout, idempotencyKey: key, ifMatch, elastic, by, ...options }: AskOptions = {}
   ): Promise<Started> {
     const { settings, requests, tags } = this.#parts
-    const seconds = timeout ?? this.patience(type, args)
+    const scope = this.#scopeOf(by?.labels)
+    const seconds = timeout ?? this.patience(type, args, by)
     if (timeout !== undefined && timeout > settings.controller_timeout_max) {
       throw new AppError('invalid_request', `the timeout is at most ${settings.controller_timeout_max} seconds`, {
         errors: [{ field: 'querystring/timeout', message: `must be <= ${settings.controller_timeout_max}` }]
       })
     }
     const kept = this.#keptOf(args)
-    const idempotency = key === undefined ? undefined : idempotencyOf(by?.client ?? '', key, [type, timeout, args])
+    const idempotency =
+      key === undefined ? undefined : idempotencyOf(`${by?.client ?? ''}${scope.key}`, key, [type, timeout, args])
     const { ifMatch: state }: RequestDefinition = definitions[type]
     const precondition = state && ifMatch && (() => tags.demand(state, ifMatch))
     const all = { timeoutMs: seconds * 1000, idempotency, precondition, by, ...options }
-    return await requests.start(type, kept, all, this.#handlers[type](args, elastic))
+    return await requests.start(type, kept, all, this.#handlers[type](args, { scope, elastic }))
   }
 
   /** Returns the arguments of a request as they are stored, and sent to others: without secrets. */
@@ -249,11 +273,12 @@ export class Controller {
   }
 
   /** Returns the default timeout of a request, in seconds: for a caller who sets none. */
-  patience(type: RequestType, args: RequestArguments): number {
+  patience(type: RequestType, args: RequestArguments, by?: Pick<Caller, 'labels'>): number {
     const { settings, fleet } = this.#parts
+    const deployed = this.#scopeOf(by?.labels).narrowed(this.deployed())
     const staged =
       type === 'check' ? this.#configuration('staged') : type === 'deploy' ? this.#deploying(args) : undefined
-    return timeoutOf(type, args, { settings, fleet, deployed: this.deployed(), staged })
+    return timeoutOf(type, args, { settings, fleet, deployed, staged })
   }
 
   /** Returns a request. Throws `not_found`. */
@@ -284,9 +309,12 @@ export class Controller {
     return this.#withRollout(await this.#parts.requests.wait(reqid, seconds * 1000, ...signals))
   }
 
-  listRequests(filter: RequestFilter, maxResults?: number): { requests: ClusterRequest[]; next?: string } {
-    const { requests, ...page } = this.#parts.requests.list(filter, maxResults)
-    return { requests: requests.map(request => this.#withRollout(request)), ...page }
+  listRequests(
+    filter: RequestFilter,
+    maxResults?: number,
+    see: (request: ClusterRequest) => ClusterRequest | undefined = request => request
+  ): { requests: ClusterRequest[]; next?: string } {
+    return this.#parts.requests.list(filter, maxResults, request => see(this.#withRollout(request)))
   }
 
   get health(): ClusterHealth {
@@ -347,9 +375,9 @@ export class Controller {
     return targetsOf(cluster.deployment, reached, proxy).filter(({ labels }) => !cluster.isSpare(labels.node))
   }
 
-  /** Returns what a node's metrics endpoint serves. Throws `not_found` or `unavailable`. */
-  nodeMetrics(node: string): Promise<{ text: string; type: string }> {
-    return nodeMetrics(this.#parts.fleet, this.deployed(), node)
+  /** Returns what a node's metrics endpoint serves, of one that is in what is given. Throws `not_found` or `unavailable`. */
+  nodeMetrics(node: string, deployed: ClusterConfiguration | undefined): Promise<{ text: string; type: string }> {
+    return nodeMetrics(this.#parts.fleet, deployed, node)
   }
 
   /** Returns what keeps the controller from doing its work. */
@@ -384,7 +412,7 @@ export class Controller {
 
   /** The handlers of all request types. */
   readonly #handlers: RequestHandlers = {
-    get_instances: () => ({ now: () => this.#parts.state.getInstances() }),
+    get_instances: (_args, { scope }) => ({ now: () => this.#parts.state.getInstances(scope) }),
     stage_configuration: args => ({ now: submitted => this.#stage(args, submitted) }),
     get_configuration: args => ({ now: () => this.#getConfiguration(args) }),
     deploy: args => {
@@ -393,11 +421,23 @@ export class Controller {
       refuseUnchecked(args)
       return task => this.#deploy(args, task)
     },
-    get_nodes: () => ({ now: () => this.#parts.state.getNodes() }),
-    get_id_value: args => task => this.#getIdValue(args, task),
-    start: (args, elastic) => task => this.#parts.operations.start(args, task, elastic),
-    stop: (args, elastic) => task => this.#parts.operations.stop(args, task, elastic),
-    restart: args => task => this.#parts.operations.restart(args, task),
+    get_nodes: (_args, { scope }) => ({ now: () => this.#parts.state.getNodes(scope) }),
+    get_id_value:
+      (args, { scope }) =>
+      task =>
+        this.#getIdValue(args, scope.narrowed(this.deployed()), task),
+    start:
+      (args, { scope, elastic }) =>
+      task =>
+        this.#parts.operations.start(args, scope.narrowed(this.deployed()), task, elastic),
+    stop:
+      (args, { scope, elastic }) =>
+      task =>
+        this.#parts.operations.stop(args, scope.narrowed(this.deployed()), task, elastic),
+    restart:
+      (args, { scope }) =>
+      task =>
+        this.#parts.operations.restart(args, scope.narrowed(this.deployed()), task),
     plan: args => {
       checkStrategy(args)
       return task => this.#parts.plans.plan(this.#configuration('staged'), args, task)
@@ -407,14 +447,26 @@ export class Controller {
     unset_option: args => task => this.#unsetOption(args, task),
     set_intel: args => task => this.#parts.intel.set(args, task),
     unset_intel: args => task => this.#parts.intel.unset(args, task),
-    get_node_output: args => task => this.#parts.queries.getNodeOutput(args, this.deployed(), task),
-    diagnose: args => task => this.#parts.queries.diagnose(args, this.deployed(), task),
-    get_node_stats: args => task => this.#parts.queries.getNodeStats(args, this.deployed(), task),
-    get_instance_stats: args => task => this.#parts.queries.askEach('get_instance_stats', {}, args, task),
-    cleanup:
-      ({ remove = false, ...args }) =>
+    get_node_output:
+      (args, { scope }) =>
       task =>
-        this.#parts.queries.askEach('cleanup', { remove }, args, task),
+        this.#parts.queries.getNodeOutput(args, scope.narrowed(this.deployed()), task),
+    diagnose:
+      (args, { scope }) =>
+      task =>
+        this.#parts.queries.diagnose(args, scope.narrowed(this.deployed()), task),
+    get_node_stats:
+      (args, { scope }) =>
+      task =>
+        this.#parts.queries.getNodeStats(args, scope.narrowed(this.deployed()), task),
+    get_instance_stats:
+      ({ instances }, { scope }) =>
+      task =>
+        this.#parts.queries.askEach({ method: 'get_instance_stats', params: {} }, { instances, scope }, task),
+    cleanup:
+      ({ remove = false, instances }, { scope }) =>
+      task =>
+        this.#parts.queries.askEach({ method: 'cleanup', params: { remove } }, { instances, scope }, task),
     test_timeout: () => task => this.#timeOut(task)
   }
 
@@ -439,8 +491,11 @@ export class Controller {
   }
 
   /** Asks for values, and masks what is secret in them: an agent of an earlier version does not. */
-  async #getIdValue(args: Arguments<'get_id_value'>, task: Task): Promise<Answer> {
-    const deployed = this.deployed()
+  async #getIdValue(
+    args: Arguments<'get_id_value'>,
+    deployed: ClusterConfiguration | undefined,
+    task: Task
+  ): Promise<Answer> {
     const hide = this.#hidesValueOf(args.id)
     return await this.#parts.queries.getIdValue(args, deployed, {
       ...task,

@@ -92,6 +92,9 @@ export interface FleetOptions {
   joins: Pick<Joins, 'isForgotten' | 'renew'>
 }
 
+/** Returns why an instance that is not connected, or that there is not, cannot be asked. */
+export const notConnected = (instance: string) => `instance ${instance} is not connected`
+
 /** The agents: which are connected, what they last reported, and how to ask them. */
 export class Fleet extends EventEmitter<FleetEvents> {
   #options: FleetOptions
@@ -175,7 +178,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     { reqid, ...options }: AskOptions<AgentMethods[M]> & { reqid?: string }
   ): Promise<AnswerOf<AgentMethods[M]>> {
     const member = this.member(instance)
-    if (!member) throw new AppError('unavailable', `instance ${instance} is not connected`)
+    if (!member) throw new AppError('unavailable', notConnected(instance))
     const about = `${method}${reqid === undefined ? '' : ` of request ${reqid}`}`
     const late = (answer: LinkReply) =>
       this.emit('log', instance, 'WARNING', `late answer to ${about}: ${cut(describe(answer), lateLength)}`)

@@ -51,6 +51,7 @@ export class View {
    * other.
    */
   #pages = new Map<string, Batch>()
+  #basis: unknown
   #heartbeat?: { seq: number; now: number; chunk: Buffer }
 
   /** Returns a key that is equal for views that show the same. */
@@ -69,6 +70,7 @@ export class View {
    */
   after(seq: number): Batch {
     if (this.followers < 2) return this.#makeBatch(seq)
+    this.#keepUp()
     const known = this.#batches.get(seq) ?? this.#pages.get(this.#options.cursorOf(seq))
     if (known) return known
     const batch = this.#makeBatch(seq)
@@ -77,6 +79,15 @@ export class View {
     if (!batch.isHead && !batch.isGap && (batch.chunk?.length ?? 0) <= pageBytes) this.#keep(seq, batch)
     else if (this.#batches.set(seq, batch).size === 1) this.#options.onShared(this)
     return batch
+  }
+
+  /** Forgets what was encoded when the lens did not show what it shows now. */
+  #keepUp(): void {
+    const basis = this.#options.filter.lens?.basis
+    if (basis === this.#basis) return
+    this.#basis = basis
+    this.forget()
+    this.tidy()
   }
 
   /** Keeps the most recent batches. */
@@ -127,8 +138,9 @@ export class View {
     const wanted = events.filter(event => filter.matches(event))
     const last = isLast ? wanted.findIndex(isLast) : -1
     if (last >= 0) wanted.length = last + 1
+    const seen = filter.lens ? wanted.flatMap(event => filter.see(event) ?? []) : wanted
     const chunk =
-      wanted.length > 0 ? chunkOf(wanted.map(event => format.event(event, cursorOf(event.seq))).join('')) : undefined
-    return { upTo, isHead, isGap, count: wanted.length, isLast: last >= 0, chunk }
+      seen.length > 0 ? chunkOf(seen.map(event => format.event(event, cursorOf(event.seq))).join('')) : undefined
+    return { upTo, isHead, isGap, count: seen.length, isLast: last >= 0, chunk }
   }
 }

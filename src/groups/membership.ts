@@ -1,4 +1,4 @@
-import type { Group, Labels } from '../../schemas/groups.js'
+import { hasLabels, type Group, type Labels } from '../../schemas/groups.js'
 import { suggestion } from '../../schemas/nearest.js'
 import { groupBy } from '../util.js'
 
@@ -56,7 +56,7 @@ export class Members {
 
   #labelled(group: string, labels: Labels): Membership {
     const wanted = Object.entries(labels)
-    const found = this.#instances.filter(({ labels: own = {} }) => wanted.every(([key, value]) => own[key] === value))
+    const found = this.#instances.filter(instance => hasLabels(instance, labels))
     if (found.length > 0) return { instances: [...new Set(found.map(({ name }) => name))], errors: [] }
     const unknown = wanted.map(text).find(label => !this.#labels.has(label))
     return none(

@@ -1,4 +1,5 @@
 import type { Role } from '../../schemas/access.js'
+import type { Labels } from '../../schemas/groups.js'
 
 /** A client that submits requests, as limits and the audit log know it. */
 export interface Caller {
@@ -7,4 +8,6 @@ export interface Caller {
   address: string
   /** Key under which limits count this caller. */
   client: string
+  /** Limits the caller to the instances that have all of these labels; undefined: it is not limited. */
+  labels?: Labels | undefined
 }

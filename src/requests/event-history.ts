@@ -1,5 +1,6 @@
+import type { LoggedEvent } from '../../schemas/events.js'
 import { placeIn } from '../events/cursor.js'
-import { Filter, type FilterFields } from '../events/filter.js'
+import { Filter, type FilterFields, type Lens } from '../events/filter.js'
 import { withPlace } from '../events/frame.js'
 import type { EventHead } from '../store/events.js'
 import type { Channel } from './journal.js'
@@ -11,6 +12,8 @@ export interface EventPageOptions extends FilterFields {
   /** Only events before this place. */
   before?: number | undefined
   limit: number
+  /** How who asks sees events; undefined for one who sees everything. */
+  lens?: Lens | undefined
 }
 
 /** What a page may cost: an event can be as long as all results of a request, and few may fit. */
@@ -39,12 +42,12 @@ export class EventHistory {
    * more than `most`; `next` is there when there are more to look through.
    */
   page(
-    { before = Number.MAX_SAFE_INTEGER, limit, ...fields }: EventPageOptions,
+    { before = Number.MAX_SAFE_INTEGER, limit, lens, ...fields }: EventPageOptions,
     most: EventPageMost
   ): { events: unknown[]; next?: string; event_cursor: string } {
     const { log, hub } = this.#channel
-    const filter = new Filter(fields)
-    const found: number[] = []
+    const filter = new Filter(fields, lens)
+    const found: LoggedEvent[] = []
     let [lookedThrough, bytes, last, hasMore] = [0, 0, before, false]
     for (const head of this.#headsBefore(before, fields.reqid)) {
       const fits = filter.matches(head)
@@ -53,12 +56,13 @@ export class EventHistory {
       if (hasMore) break
       lookedThrough++
       last = head.seq
-      if (!fits) continue
-      found.push(head.seq)
+      const event = fits ? filter.see(log.get(head.seq)!) : undefined
+      if (!event) continue
+      found.push(event)
       bytes += head.bytes
     }
     return {
-      events: found.map(seq => JSON.parse(withPlace(log.get(seq)!, hub.cursorOf(seq)))),
+      events: found.map(event => JSON.parse(withPlace(event, hub.cursorOf(event.seq)))),
       ...(hasMore ? { next: hub.cursorOf(last) } : {}),
       event_cursor: hub.cursorOf(log.head)
     }

@@ -19,7 +19,7 @@ import { type Answer, concluded, type Task, type TaskEvent, timedOut, type Work 
 import { reportsOf } from './reports.js'
 import { storable } from './storable.js'
 import type { Holder } from '../quota.js'
-import { maxTimerMs, timeOrderedId } from '../util.js'
+import { defined, maxTimerMs, timeOrderedId } from '../util.js'
 import { Waiting } from './waiting.js'
 
 export interface RequestOptions {
@@ -87,8 +87,13 @@ export interface RequestsOptions extends PendingLimits {
 
 /** How many requests are read at a time where a page may end early. */
 const listStep = 5
+/** How many a page looks through for those that its reader sees. */
+const lookedThroughMax = 2_000
 /** How long after its deadline the work of a request may take to report which answers are missing. */
 const graceMs = 1_000
+
+/** Returns the error for a request that there is not, or that is not seen. */
+export const noRequest = (reqid: string) => new AppError('not_found', `there is no request ${reqid}`)
 
 /**
  * Keeps the state of requests: each gets exactly one response event, whatever becomes of the work.
@@ -208,7 +213,9 @@ export class Requests {
   ): Started & { finished?: ClusterRequest } {
     const expires = created + Math.ceil(timeoutMs)
     const times = { created_at: new Date(created).toISOString(), expires_at: new Date(expires).toISOString() }
-    const seq = logs.append({ type: `${type}_request`, reqid, arguments: args, expires_at: times.expires_at }) - 1
+    const limited = defined({ limited_to: by?.labels })
+    const seq =
+      logs.append({ type: `${type}_request`, reqid, arguments: args, ...limited, expires_at: times.expires_at }) - 1
     const request: ClusterRequest = {
       reqid,
       type,
@@ -216,12 +223,23 @@ export class Requests {
       arguments: args,
       results: [],
       warnings: [],
+      ...limited,
       ...times,
       event_cursor: this.#journal.cursorOf(seq)
     }
     this.#options.audit?.accepted(request, by, logs.record)
     const { transient } = this.#kind(type)
-    const row = { reqid, type, arguments: args, created, expires, event_seq: seq, transient, idempotency }
+    const row = {
+      reqid,
+      type,
+      arguments: args,
+      created,
+      expires,
+      event_seq: seq,
+      transient,
+      limitedTo: by?.labels,
+      idempotency
+    }
     const write = (end?: RequestEnd) => this.#table.insert(row, end)
     if (!('now' in work)) {
       write()
@@ -235,7 +253,7 @@ export class Requests {
   /** Returns a request. Throws `not_found`. */
   get(reqid: string): ClusterRequest {
     const request = this.find(reqid)
-    if (!request) throw new AppError('not_found', `there is no request ${reqid}`)
+    if (!request) throw noRequest(reqid)
     return request
   }
 
@@ -246,24 +264,28 @@ export class Requests {
   }
 
   /**
-   * Lists requests, newest first; `next` is the place where the next page starts. A page ends early once its requests
-   * have more than `maxResults` results.
+   * Lists requests, newest first, as `see` shows them, which returns undefined for one that is not in the list; `next` is
+   * the place where the next page starts. A page ends early once the requests that it has looked through have more than
+   * `maxResults` results, or are too many.
    */
-  list(filter: RequestFilter, maxResults = Infinity): { requests: ClusterRequest[]; next?: string } {
-    const page: StoredRequest[] = []
-    let isOver = false
-    for (let results = 0; !isOver && page.length < filter.limit && results <= maxResults;) {
+  list(
+    filter: RequestFilter,
+    maxResults = Infinity,
+    see: (request: ClusterRequest) => ClusterRequest | undefined = request => request
+  ): { requests: ClusterRequest[]; next?: string } {
+    const page: ClusterRequest[] = []
+    let [isOver, results, lookedThrough] = [false, 0, 0]
+    let last: number | undefined
+    while (!isOver && page.length < filter.limit && results <= maxResults && lookedThrough < lookedThroughMax) {
       const limit = maxResults === Infinity ? filter.limit : Math.min(listStep, filter.limit - page.length)
-      const more = this.#table.list({ ...filter, before: page.at(-1)?.n ?? filter.before, limit })
-      page.push(...more)
+      const more = this.#table.list({ ...filter, before: last ?? filter.before, limit })
+      page.push(...more.flatMap(request => see(this.#present(request)) ?? []))
       for (const { results: some } of more) results += some.length
+      lookedThrough += more.length
+      last = more.at(-1)?.n ?? last
       isOver = more.length < limit
     }
-    const last = page.at(-1)
-    return {
-      requests: page.map(request => this.#present(request)),
-      ...(last && !isOver ? { next: String(last.n) } : {})
-    }
+    return { requests: page, ...(last !== undefined && !isOver ? { next: String(last) } : {}) }
   }
 
   /** Resolves with the request once it is finished, the timeout has passed or a signal aborts. Throws `not_found`. */

@@ -8,7 +8,9 @@ import {
   type SecureContextOptions,
   type Server
 } from 'node:tls'
-import { AppError, messageOf } from '../errors.js'
+import { Labels } from '../../schemas/groups.js'
+import { checker } from '../../schemas/validator.js'
+import { AppError, invalid, messageOf } from '../errors.js'
 import { environmentName } from '../settings.js'
 import { certificatesIn, fingerprintOfCertificate } from './fingerprint.js'
 
@@ -23,6 +25,8 @@ type Files = Partial<Record<`${Side}_tls_${Part}` | 'controller_authority_cert',
 export interface Bearer {
   name: string
   role: string
+  /** The organizational units (OU). */
+  units?: string[]
   /** Milliseconds since 1970. */
   expires: number
   /** The number that its authority has given the certificate: hexadecimal digits in upper case. */
@@ -157,11 +161,41 @@ export function exactly(text: string | Buffer, otherwise: string): Options {
   }
 }
 
+const checkLabels = checker(Labels, invalid)
+
+/**
+ * Returns the labels that the organizational units of a client are, each as `site=berlin`; undefined where there are none.
+ * Throws `forbidden` for one that is no label, or says otherwise than another: what was to limit must not be passed over.
+ */
+export function labelsIn({ name, units = [] }: Pick<Bearer, 'name' | 'units'>): Labels | undefined {
+  if (units.length === 0) return undefined
+  const labels = new Map<string, string>()
+  for (const unit of units) {
+    const [, label, value] = /^([^=]+)=(.+)$/s.exec(unit) ?? []
+    if (label === undefined || value === undefined || (labels.get(label) ?? value) !== value) {
+      throw new AppError('forbidden', `the certificate of ${name} has units (OU) that are not labels as site=berlin`)
+    }
+    labels.set(label, value)
+  }
+  try {
+    return checkLabels(Object.fromEntries(labels), 'OU')
+  } catch (error) {
+    throw new AppError('forbidden', `the certificate of ${name}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
 /** Returns who opened this connection, by a certificate of our authority; undefined without one. */
 export function bearerOf({ socket }: Pick<IncomingMessage, 'socket'>): Bearer | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
   const { subject, valid_to: expires, serialNumber: serial } = socket.getPeerCertificate()
   // Without a name, or with several, the certificate identifies nobody.
   if (typeof subject?.CN !== 'string') return undefined
-  return { name: subject.CN, role: String(subject.O), expires: Date.parse(expires), serial }
+  const { OU: units } = subject as { OU?: string | string[] }
+  return {
+    name: subject.CN,
+    role: String(subject.O),
+    ...(units === undefined ? {} : { units: [units].flat() }),
+    expires: Date.parse(expires),
+    serial
+  }
 }

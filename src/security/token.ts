@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Role } from '../../schemas/access.js'
+import type { Labels } from '../../schemas/groups.js'
 import { AppError } from '../errors.js'
 import type { StoredToken } from '../store/tokens.js'
 
@@ -13,12 +14,14 @@ export function createToken({
   name,
   role,
   parent = null,
+  labels,
   lifetimeMs,
   now
 }: {
   name: string
   role: Role
   parent?: string | null
+  labels?: Labels | undefined
   lifetimeMs?: number | undefined
   now: number
 }): { kept: StoredToken; text: string } {
@@ -32,7 +35,8 @@ export function createToken({
       hash: hashOf(secret),
       created_at: now,
       expires_at: lifetimeMs === undefined ? null : now + lifetimeMs,
-      parent
+      parent,
+      labels: labels ? JSON.stringify(labels) : null
     },
     text: `zcc_${id}_${secret}`
   }
@@ -57,7 +61,8 @@ export function bootstrapToken(text: string, now: number): StoredToken {
     hash: hashOf(text),
     created_at: now,
     expires_at: null,
-    parent: null
+    parent: null,
+    labels: null
   }
 }
 
@@ -72,6 +77,11 @@ export function findToken(
   const token = tokens.get(id)
   if (!token || !timingSafeEqual(Buffer.from(token.hash), Buffer.from(hashOf(secret)))) return undefined
   return isExpired(token, now) ? undefined : token
+}
+
+/** Returns the labels of the instances that a token is limited to; undefined where nothing is limited. */
+export function labelsOf({ labels }: Pick<StoredToken, 'labels'>): Labels | undefined {
+  return labels === null ? undefined : (JSON.parse(labels) as Labels)
 }
 
 /** Returns a text in which no token can be read, with what says which one it was. */

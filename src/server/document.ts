@@ -44,7 +44,7 @@ const openapi: Parameters<typeof swagger>[1] = {
           type: 'http',
           scheme: 'bearer',
           description:
-            'Where controller_authentication is token: one that `zeek-cluster token create` has printed. `x-role` of an operation is the least role that may ask; `join` is for tokens of that role alone. A request needs neither a token nor a session where controller_authentication is none, or where the connection has a client certificate, whose O is the role.'
+            'Where controller_authentication is token: one that `zeek-cluster token create` has printed. `x-role` of an operation is the least role that may ask; `join` is for tokens of that role alone. Who is limited to instances with labels may ask only where `x-limited` is true, and is answered as if there were nothing but these. A request needs neither a token nor a session where controller_authentication is none, or where the connection has a client certificate, whose O is the role.'
         },
         sessionCookie: {
           type: 'apiKey',

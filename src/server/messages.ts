@@ -6,6 +6,7 @@ import {
   requestTypes,
   type ClusterRequest,
   type RequestArguments,
+  type RequestDefinition,
   type RequestType
 } from '../../schemas/api.js'
 import { covers } from '../../schemas/access.js'
@@ -91,13 +92,15 @@ export class Messages {
       handshakeMs,
       idleMs: settings.controller_messages_idle * 1000,
       pingMs,
+      // It is of the whole cluster.
+      hears: principal => !isLimited(principal),
       refusal: (bytes, principal) => this.#refusalOf(bytes, principal),
       onEvent: (topic, event, from) =>
         limits.measure(from.owner, () => {
           const request = decodeRequest(event)
           if (topic.startsWith(controllerTopic)) return this.#serve(request, from)
           // Others could take it for what the controller says.
-          if (covers(from.owner.role, 'operator')) this.server.publish(topic, event, from)
+          if (covers(from.owner.role, 'operator') && !isLimited(from.owner)) this.server.publish(topic, event, from)
           return undefined
         }),
       log
@@ -173,9 +176,11 @@ export class Messages {
     answered: () => void
   ): Promise<void> {
     const reqid = timeOrderedId()
+    const { sight } = this.#controller.seenBy(from.owner)
     const answer = (results: readonly ResultWithoutReqid[]) => {
       if (from.isSubscribedTo(controllerTopic)) {
-        const frame = encodeEvent(controllerTopic, encodeResponse(type, clientReqid, results))
+        const seen = sight ? sight.results(results, { arguments: args, limited_to: from.owner.labels }) : results
+        const frame = encodeEvent(controllerTopic, encodeResponse(type, clientReqid, seen))
         this.#limits.charge(from.owner, { sent: frame.length })
         from.send(frame)
       }
@@ -187,7 +192,8 @@ export class Messages {
       answered()
     }
     try {
-      this.#guard.allow(from.owner, definitions[type].role, type)
+      const { role, limited }: RequestDefinition = definitions[type]
+      this.#guard.allow(from.owner, { role, limited }, type)
       const ended = new Promise<void>(resolve => {
         asked.ended = resolve
       })
@@ -202,7 +208,10 @@ export class Messages {
           : args,
         ''
       )
-      const timeout = Math.min(this.#controller.patience(type, checked), this.#settings.controller_messages_timeout_max)
+      const timeout = Math.min(
+        this.#controller.patience(type, checked, from.owner),
+        this.#settings.controller_messages_timeout_max
+      )
       const { own } = await this.#controller.request(type, checked, { timeout, reqid, by: from.owner, onAnswer })
       if (own) answer(own)
       await ended
@@ -229,6 +238,8 @@ export class Messages {
     return { success: false, error: 'internal error' }
   }
 }
+
+const isLimited = ({ labels }: Principal) => labels !== undefined
 
 /** Returns the name of a field as its sender knows it: the index of an element of a set would mean nothing. */
 function nameOf(field: string, { config, nodes }: RequestArguments): string {

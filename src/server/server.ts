@@ -13,7 +13,7 @@ import {
 import type { Logger } from 'pino'
 import { snapshotPath } from '../../routes/events.js'
 import { routes } from '../../routes/index.js'
-import type { NeededRole } from '../../schemas/access.js'
+import type { Needs } from '../../schemas/access.js'
 import type { Problem } from '../../schemas/api.js'
 import type { ControlEvent } from '../../schemas/events.js'
 import { checker, components } from '../../schemas/validator.js'
@@ -145,8 +145,8 @@ export async function createServer({
       request.principal =
         isPassedOn && ticket !== undefined
           ? // Only the leader knows whose it is.
-            guard.admit(request.raw, 'anyone')
-          : guard.admit(request.raw, roleOf(request.routeOptions), ticket)
+            guard.admit(request.raw, { role: 'anyone' })
+          : guard.admit(request.raw, needsOf(request.routeOptions), ticket)
       reply.raw.once('close', limits.open.take(request.principal))
       if (isPassedOn) {
         // The leader ends it when the token is no longer valid, and not before it has answered who has revoked it.
@@ -174,7 +174,7 @@ export async function createServer({
   takeUpgrades(
     app.server as Server,
     (request, socket, head, refuse) => {
-      const principal = guard.admit(request, 'viewer')
+      const principal = guard.admit(request, { role: 'viewer', limited: true })
       if (forwarder && !group!.leads) {
         refuseSecondHop(request)
         forwarder.upgrade(request, socket, head, refuse).catch(refuse)
@@ -191,8 +191,8 @@ export async function createServer({
   for (const component of components) app.addSchema(component)
   await serveDocument(app)
   await servePages(app, pages)
-  const snapshot = async ({ raw }: FastifyRequest): Promise<readonly ControlEvent[]> => {
-    if (!forwarder || group!.leads) return controller.snapshot()
+  const snapshot = async ({ raw, principal }: FastifyRequest): Promise<readonly ControlEvent[]> => {
+    if (!forwarder || group!.leads) return controller.seenBy(principal).snapshot()
     return (await forwarder.get(raw, `/v1${snapshotPath}`, closing)) as ControlEvent[]
   }
   await app.register(routes, { controller, metrics, access, closing, snapshot })
@@ -226,10 +226,10 @@ function refuseSecondHop({ headers }: Pick<IncomingMessage, 'headers'>): void {
   if (headers[forwardedHeader] !== undefined) throw new AppError('not_leader', 'this controller leads no longer')
 }
 
-/** Returns the role that a route needs. Pages that show the document, and unknown routes, are open to anyone. */
-function roleOf({ url, schema }: { url?: string | undefined; schema?: FastifySchema | undefined }): NeededRole {
-  if (url === undefined || url === '/openapi.yaml' || /^\/docs(\/|$)/.test(url)) return 'anyone'
-  return schema?.['x-role'] ?? 'admin'
+/** Returns what a route needs. Pages that show the document, and unknown routes, are open to anyone. */
+function needsOf({ url, schema }: { url?: string | undefined; schema?: FastifySchema | undefined }): Needs {
+  if (url === undefined || url === '/openapi.yaml' || /^\/docs(\/|$)/.test(url)) return { role: 'anyone' }
+  return { role: schema?.['x-role'] ?? 'admin', limited: schema?.['x-limited'] }
 }
 
 /** Returns whether a route accepts a ticket, as its schema says. */

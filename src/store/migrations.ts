@@ -234,6 +234,11 @@ export const migrations = [
   DELETE FROM meta WHERE name IN ('boot', 'probe');
 `,
   `
+  -- The labels of the instances that who has it is limited to, as JSON; null where nothing is limited.
+  ALTER TABLE tokens ADD COLUMN labels TEXT;
+  ALTER TABLE requests ADD COLUMN limited_to TEXT;
+`,
+  `
   -- What tokens are good for with which hosts join.
   CREATE TABLE join_tokens (
     id TEXT PRIMARY KEY REFERENCES tokens (id) ON DELETE CASCADE,

@@ -1,4 +1,5 @@
 import type { ClusterRequest, RequestArguments, RequestState, RequestType } from '../../schemas/api.js'
+import type { Labels } from '../../schemas/groups.js'
 import type { RequestResult } from '../../schemas/types.js'
 import type { Store } from './store.js'
 
@@ -17,6 +18,8 @@ export interface NewRequest {
   expires: number
   event_seq: number
   transient: boolean
+  /** The labels of the instances that its caller is limited to. */
+  limitedTo?: Labels | undefined
   idempotency?: { key: string; fingerprint: string } | undefined
 }
 
@@ -49,6 +52,7 @@ interface RequestRow {
   finished_at: number | null
   expires_at: number
   event_seq: number
+  limited_to: string | null
 }
 
 /** Pruned in small steps, so that no commit takes long. */
@@ -67,8 +71,8 @@ export class RequestTable {
   /** Adds a request, either pending or already ended. */
   insert(request: NewRequest, end?: RequestEnd): void {
     this.#store.run(
-      `INSERT INTO requests (reqid, type, state, arguments, results, warnings, created_at, finished_at, expires_at, event_seq, transient, idempotency_key, fingerprint)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO requests (reqid, type, state, arguments, results, warnings, created_at, finished_at, expires_at, event_seq, transient, idempotency_key, fingerprint, limited_to)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       request.reqid,
       request.type,
       end?.state ?? 'pending',
@@ -81,7 +85,8 @@ export class RequestTable {
       request.event_seq,
       Number(request.transient),
       request.idempotency?.key ?? null,
-      request.idempotency?.fingerprint ?? null
+      request.idempotency?.fingerprint ?? null,
+      request.limitedTo ? JSON.stringify(request.limitedTo) : null
     )
   }
 
@@ -202,6 +207,7 @@ export class RequestTable {
       created_at: time(row.created_at),
       ...(row.finished_at === null ? {} : { finished_at: time(row.finished_at) }),
       expires_at: time(row.expires_at),
+      ...(row.limited_to === null ? {} : { limited_to: JSON.parse(row.limited_to) }),
       event_seq: row.event_seq
     }
   }

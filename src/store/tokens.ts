@@ -12,6 +12,8 @@ export interface StoredToken {
   expires_at: number | null
   /** The token that this is a session of: the session ends with it. */
   parent: string | null
+  /** The labels of the instances that it is limited to, as JSON; null where nothing is limited. */
+  labels: string | null
 }
 
 /** The tokens. Call writing methods only inside of a `write`. */
@@ -31,8 +33,19 @@ export class TokenTable {
     return this.#store.get<StoredToken>('SELECT * FROM tokens WHERE id = ?', id)
   }
 
-  insert({ id, name, role, hash, created_at: created, expires_at: expires, parent }: StoredToken): void {
-    this.#store.run('INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?)', id, name, role, hash, created, expires, parent)
+  insert({ id, name, role, hash, created_at: created, expires_at: expires, parent, labels }: StoredToken): void {
+    this.#store.run(
+      `INSERT INTO tokens (id, name, role, hash, created_at, expires_at, parent, labels)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      id,
+      name,
+      role,
+      hash,
+      created,
+      expires,
+      parent,
+      labels
+    )
   }
 
   /**

@@ -33,7 +33,9 @@ await t.test('who may see and do what', { ...inBrowser, timeout: 400_000 }, asyn
     ).json()) as { state: string }
   await startTestAgent(t, 'sensor-1', settings.controller_port, { 'agent-token-file': tokenFile })
   await until(async () => (await getJson(`${url}/v1/instances`, asAdmin)).instances.length === 1, 'it is connected')
-  await submit('stage_configuration', { config: configurationOf(['sensor-1']) })
+  const labels = { site: 'berlin' }
+  const config = { ...configurationOf(['sensor-1']), instances: [{ name: 'sensor-1', labels }] }
+  await submit('stage_configuration', { config })
   t.equal((await submit('deploy', { check: false })).state, 'succeeded')
   const browser = await startBrowser(t)
   const context = await openContext(t, browser)
@@ -101,6 +103,22 @@ await t.test('who may see and do what', { ...inBrowser, timeout: 400_000 }, asyn
         ).status
     )
     t.equal(answer, 403, 'the controller refuses what the page does not offer')
+  })
+
+  await t.test('who is limited to labels may act on what has them, and is offered nothing of the whole', async t => {
+    const limited = { role: 'operator', name: 'berlin', labels: 'site=berlin' }
+    const tab = await openTab(await openContext(t, browser), `${url}/nodes/manager`)
+    await logIn(await tokenCommand(['create'], limited, directory), tab)
+    await isLive(tab)
+    await tab.getByRole('heading', { name: 'manager', level: 1 }).waitFor()
+    t.ok(await tab.getByRole('button', { name: 'Restart', exact: true }).isEnabled())
+    t.same(await tab.locator('.bar nav').getByRole('link').allTextContents(), [
+      ...['Overview', 'Nodes', 'Hosts', 'Groups'],
+      ...['Events', 'Requests', 'Audit']
+    ])
+    await tab.getByText('berlin (operator)').click()
+    await tab.getByText('Limited to instances with site=berlin.').waitFor()
+    t.same(troubleOf(tab), [])
   })
 
   await t.test('under a path of a proxy it is the same', async t => {

@@ -16,6 +16,8 @@ export interface FakeAgentOptions {
   handlers?: Handlers
   /** Over the default first words. */
   hello?: object
+  /** What it shows, where the controller wants a token. */
+  token?: string
 }
 
 /** What the controller has asked, in order. */
@@ -51,7 +53,7 @@ export const status = (
 export async function fakeAgent(
   t: Test,
   port: number,
-  { name = 'agent-a', handlers = {}, hello = {} }: FakeAgentOptions = {}
+  { name = 'agent-a', handlers = {}, hello = {}, token }: FakeAgentOptions = {}
 ): Promise<FakeAgent> {
   const asked: Question[] = []
   const heard = new EventEmitter()
@@ -80,7 +82,11 @@ export async function fakeAgent(
       }
     ])
   )
-  const link: Link = new Link(await dial(`ws://127.0.0.1:${port}${agentPath}`, new AbortController().signal), recording)
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  const link: Link = new Link(
+    await dial(`ws://127.0.0.1:${port}${agentPath}`, new AbortController().signal, { headers }),
+    recording
+  )
   // One for each question.
   setMaxListeners(0, link.closed)
   t.teardown(() => link.close('the test is over'))

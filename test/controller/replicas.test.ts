@@ -240,6 +240,56 @@ await t.test('without a leader what only it can do is refused, and nothing is lo
   t.equal((await fetch(`${third!.url}/v1/revisions`)).status, 200, 'what is known is told')
 })
 
+await t.test('who is limited to labels sees as little at each of them', async t => {
+  const directory = directoryOf(t)
+  const whole = await tokenCommand(['create'], { role: 'operator', name: 'ops' }, directory)
+  const limited = await tokenCommand(['create'], { role: 'viewer', name: 'v', labels: 'site=berlin' }, directory)
+  const { replicas, leader } = await startReplicas(t, { 'controller-authentication': 'token' }, directory)
+  await leader(replicas)
+  const { url } = replicas[0]!
+  const headers = (token: string) => ({ authorization: `Bearer ${token}`, 'content-type': 'application/json' })
+  const ask = async (token: string, type: string, args: object, at = url) =>
+    await fetch(`${at}/v1/requests/${type}`, {
+      method: 'POST',
+      headers: { ...headers(token), prefer: 'wait=30' },
+      body: JSON.stringify(args)
+    })
+  const sites = ['berlin', 'paris']
+  const deploy = async (labels: readonly string[]) => {
+    const config = {
+      instances: sites.map((name, n) => ({ name: `${name}-1`, host: '127.0.0.1', labels: { site: labels[n] } })),
+      nodes: sites.map(name => ({ name: `${name}-w`, instance: `${name}-1`, role: 'PROXY' }))
+    }
+    await ask(whole, 'stage_configuration', { config })
+    return ((await (await ask(whole, 'deploy', { check: false })).json()) as { event_cursor: string }).event_cursor
+  }
+  await deploy(sites)
+  const streams = await Promise.all(
+    replicas.map(({ url }) => openStream(t, `${url}/v1/events?snapshot=true`, headers(limited)))
+  )
+  for (const stream of streams) {
+    const snapshot = JSON.stringify(await stream.collect(({ type }) => type === 'snapshot-end'))
+    t.match(snapshot, /berlin-w/)
+    t.notMatch(snapshot, /paris/)
+  }
+  for (const { url } of replicas) {
+    const get = async (path: string) => await (await fetch(url + path, { headers: headers(limited) })).text()
+    for (const path of ['/v1/nodes', '/v1/instances', '/v1/events/history', '/v1/requests']) {
+      t.match(await get(path), /berlin-1/, path)
+      t.notMatch(await get(path), /paris/, path)
+    }
+    t.match(await get('/v1/configurations/deployed'), /needs operator/)
+    t.match(await get('/v1/bundles'), /limited to instances with site=berlin/)
+    t.notMatch(await (await ask(limited, 'get_node_stats', {}, url)).text(), /paris/)
+  }
+  await deploy(['paris', 'berlin'])
+  for (const stream of streams) {
+    const last = (await stream.collect(({ type }) => type === 'deploy_response')).at(-1)
+    t.match(JSON.stringify(last), /paris-1/, 'what has the labels now')
+    t.notMatch(JSON.stringify(last), /berlin/, 'and not what had them')
+  }
+})
+
 await t.test('a session and a ticket are good at all of them', async t => {
   const directory = directoryOf(t)
   const token = await tokenCommand(['create'], { role: 'admin', name: 'ana' }, directory)

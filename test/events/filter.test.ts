@@ -22,6 +22,13 @@ await t.test('an event passes when it fits every field that is given', async t =
   t.ok(new Filter({ reqid: 'x' }).matches({ ...event, reqid: 'x' }))
 })
 
+await t.test('with a lens an event is seen as that shows it, and the key is another', async t => {
+  const lens = (key: string) => ({ key, basis: 1, see: (seen: typeof event) => ({ ...seen, body: key }) })
+  t.equal(new Filter({}, lens('x')).see(event)?.body, 'x')
+  t.equal(new Filter({}).see(event), event)
+  t.equal(new Set([new Filter({}), new Filter({}, lens('x')), new Filter({}, lens('y'))].map(({ key }) => key)).size, 3)
+})
+
 await t.test('filters that let the same through have the same key, others another', async t => {
   const key = (fields: FilterFields) => new Filter(fields).key
   t.equal(key({ types: ['a', 'b'] }), key({ types: ['b', 'a', 'b'] }))

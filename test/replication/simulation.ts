@@ -209,8 +209,15 @@ class Machine {
         )
       }
       if (kind === 4) {
-        store.run('INSERT INTO tokens VALUES (?, ?, ?, ?, 0, NULL, NULL)', id, id, 'admin', id)
-        store.run('INSERT INTO tokens VALUES (?, ?, ?, ?, 0, NULL, ?)', `${id}-s`, id, 'admin', id, id)
+        store.run('INSERT INTO tokens (id, name, role, hash, created_at) VALUES (?, ?, ?, ?, 0)', id, id, 'admin', id)
+        store.run(
+          'INSERT INTO tokens (id, name, role, hash, created_at, parent) VALUES (?, ?, ?, ?, 0, ?)',
+          `${id}-s`,
+          id,
+          'admin',
+          id,
+          id
+        )
       }
       if (kind === 5) store.run('DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE parent IS NULL LIMIT 1)')
       if (kind === 6 && seq % 3 === 0) throw new AppError('conflict', 'refused')

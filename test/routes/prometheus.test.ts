@@ -40,7 +40,7 @@ const direct = (host: string, start: number) =>
   Object.values(labels).map((labels, index) => ({ targets: [`${host}:${start + index}`], labels }))
 
 await t.test('Prometheus finds each node of the deployment where others can reach it', async t => {
-  const { url, ask, settings } = await startTestController(t)
+  const { url, ask, settings } = await startTestController(t, { 'controller-metrics-listen': 'host' })
   const targets = (query = '') => getJson(`${url}/v1/prometheus/targets${query}`)
   t.same(await targets(), [])
   await fakeAgent(t, settings.controller_port, { hello: { host: 'fd00::1' } })
@@ -62,6 +62,16 @@ await t.test(
     t.same(await withHost(targets, 'controller.example:8443'), proxied('controller.example:8443'))
     t.same(await getJson(`${targets}?proxy=false`), direct('127.0.0.1', start))
     t.match(await getJson(`${targets}?proxy=perhaps`), { status: 400, errors: [{ field: 'querystring/proxy' }] })
+  }
+)
+
+await t.test(
+  'Prometheus finds nodes of other hosts at the controller, as they serve their metrics on loopback',
+  async t => {
+    const { url, agent } = await deployed(t, { hello: { host: '10.0.0.7' } })
+    t.same(await getJson(`${url}/v1/prometheus/targets`), proxied(new URL(url).host))
+    const { metrics_host: host } = await agent.layoutOf((await agent.question('deploy')).share)
+    t.equal(host, '127.0.0.1')
   }
 )
 

@@ -135,6 +135,11 @@ await t.test('what a token cannot be is said by its field, and nothing is made',
     ...[0, 59, -60, 99_999 * day + 1, 1e300, 60.5, '3600', '30d', true, [60]].map(
       expires => [{ role: 'viewer', expires_in: expires }, 'body/expires_in', /must be/] as [unknown, string, RegExp]
     ),
+    [{ role: 'viewer', labels: {} }, 'body/labels', /^names no label$/],
+    [{ role: 'admin', labels: { site: 'berlin' } }, 'body/labels', /^limits nothing: an admin/],
+    [{ role: 'agent', name: 'a', labels: { site: 'berlin' } }, 'body/labels', /^limits nothing: an agent/],
+    [{ role: 'viewer', labels: { site: 1 } }, 'body/labels/site', /must be string/],
+    [{ role: 'viewer', labels: ['site=berlin'] }, 'body/labels', /must be object/],
     [{ role: 'viewer', expires: 60 }, 'body/expires', /is not known/],
     [{ role: 'viewer', id: '000000000000' }, 'body/id', /is not known/],
     [{ role: 'viewer', hash: 'x' }, 'body/hash', /is not known/]
@@ -151,6 +156,34 @@ await t.test('what a token cannot be is said by its field, and nothing is made',
   t.equal((await list()).length, 1)
   for (const good of [{ expires_in: 60 }, { expires_in: 99_999 * day }, { name: 'x'.repeat(64) }, { name: '_.-' }]) {
     t.equal((await create({ role: 'viewer', ...good })).status, 201, JSON.stringify(good))
+  }
+})
+
+await t.test('a token that is limited to labels says so wherever it is listed, and in the audit log', async t => {
+  const { create, list, entries, directory } = await start(t)
+  const labels = { site: 'berlin', tap: 'uplink' }
+  const { json } = await create({ role: 'operator', name: 'berlin', labels })
+  checkCreated(json, 'created')
+  t.same(json.labels, labels)
+  const offline = { role: 'viewer', name: 'b', labels: 'tap=uplink, site=berlin' }
+  const token = await tokenCommand(['create'], offline, directory)
+  t.same(
+    (await list()).slice(1).map(({ labels }) => labels),
+    [labels, labels]
+  )
+  t.match(await tokenCommand(['list'], {}, directory), /limited to site=berlin, tap=uplink/)
+  const made = (await entries()).filter(({ action }) => action === 'create_token').map(({ detail }) => detail)
+  t.match(made, [
+    `${idOf(token)}: viewer b, limited to site=berlin, tap=uplink`,
+    /operator berlin, limited to site=berlin/
+  ])
+  for (const [flags, message] of [
+    [{ role: 'admin', labels: 'site=berlin' }, /labels limits nothing: an admin/],
+    [{ role: 'viewer', labels: 'berlin' }, /^--labels must be labels with their values/],
+    [{ role: 'viewer', labels: '' }, /^--labels must be labels with their values/],
+    [{ role: 'viewer', labels: 'site=' }, /^--labels must be labels with their values/]
+  ] as const) {
+    await t.rejects(tokenCommand(['create'], flags, directory), { message })
   }
 })
 

@@ -43,8 +43,11 @@ await t.test('packages', { skip: lacking('dpkg-deb', 'xz'), timeout: 850_000 }, 
     return readdirSync(out).sort()
   }
   const files = build(first)
-  const [tarball, deb] = files as [string, string]
-  t.match(files, [/-linux-(x64|arm64)\.tar\.xz$/, /_(amd64|arm64)\.deb$/])
+  const find = (kind: RegExp) => files.find(file => kind.test(file))!
+  const [tarball, deb, rpm] = [/-linux-(x64|arm64)\.tar\.xz$/, /_(amd64|arm64)\.deb$/, /\.(x86_64|aarch64)\.rpm$/].map(
+    find
+  )
+  t.equal(files.length, lacking('rpmbuild') ? 2 : 3)
 
   await t.test('are the same whenever they are made', async t => {
     t.same(build(second), files)
@@ -52,7 +55,7 @@ await t.test('packages', { skip: lacking('dpkg-deb', 'xz'), timeout: 850_000 }, 
   })
 
   await t.test('have no error that Debian knows of', { skip: lacking('lintian') }, async t => {
-    const { stdout } = spawnSync('lintian', ['--no-cfg', '--tag-display-limit=0', join(first, deb)], {
+    const { stdout } = spawnSync('lintian', ['--no-cfg', '--tag-display-limit=0', join(first, deb!)], {
       env: cleanEnv,
       encoding: 'utf8'
     })
@@ -64,10 +67,28 @@ await t.test('packages', { skip: lacking('dpkg-deb', 'xz'), timeout: 850_000 }, 
 
   await t.test('the tarball runs where it is unpacked, with its own Node', async t => {
     const place = directoryOf(t)
-    run('tar', '-xf', join(first, tarball), '-C', place)
+    run('tar', '-xf', join(first, tarball!), '-C', place)
     const [top] = readdirSync(place)
     t.equal(run(join(place, top!, 'bin/zeek-cluster'), '--version').trim(), packageVersion)
     t.ok(existsSync(join(place, top!, 'packaging/systemd/zeek-cluster-agent.service')))
+  })
+
+  await t.test('the package for RPM puts the same where it belongs', { skip: lacking('rpmbuild', 'rpm') }, async t => {
+    const [file, root] = [join(first, rpm!), directoryOf(t)]
+    t.match(run('rpm', '-qp', '--conflicts', '--requires', file), /^glibc >= 2\.28$/m)
+    t.same(
+      run('rpm', '-qp', '--configfiles', file).trim().split('\n').sort(),
+      run('dpkg-deb', '--info', join(first, deb!), 'conffiles').trim().split('\n').sort()
+    )
+    run('rpm', '--install', '--nodeps', '--noscripts', '--dbpath', join(root, 'db'), '--root', root, file)
+    t.equal(run(join(root, 'usr/bin/zeek-cluster'), '--version').trim(), packageVersion)
+    const modes = run('rpm', '-qp', '--queryformat', '[%{FILEUSERNAME} %{FILENAMES}\n]', file).trim().split('\n')
+    t.same(
+      modes.filter(line => !line.startsWith('root /')),
+      []
+    )
+    for (const unit of ['agent', 'controller'])
+      {t.ok(existsSync(join(root, `usr/lib/systemd/system/zeek-cluster-${unit}.service`)))}
   })
 
   const skip = lacking('debootstrap') || (!isRoot && 'only root can have a root of its own')
@@ -75,7 +96,7 @@ await t.test('packages', { skip: lacking('dpkg-deb', 'xz'), timeout: 850_000 }, 
     'the Debian package is installed, upgraded under a cluster that runs, removed and purged',
     { skip },
     async t => {
-      await liveIn(t, makeRoot(t), join(first, deb))
+      await liveIn(t, makeRoot(t), join(first, deb!))
     }
   )
 })

@@ -74,6 +74,42 @@ await t.test('clients come over TLS, as what their certificate says', async t =>
   t.match(await client.event(), ['get_instances_response', 'a', ['a', true]])
 })
 
+await t.test('a certificate is limited to the labels that its units are, and none is passed over', async t => {
+  const { authority, ask } = await start(t)
+  const as = async (role: string, units: string[], path = '/v1/session') => {
+    const { status, body } = await ask(path, read(authority.issue(role, 'berlin', { units })))
+    return { status, ...JSON.parse(body) }
+  }
+  t.match(await as('operator', ['site=berlin', 'tap=a=b', 'site=berlin']), {
+    role: 'operator',
+    labels: { site: 'berlin', tap: 'a=b' }
+  })
+  t.match(await as('operator', ['site=berlin'], '/v1/revisions'), {
+    status: 403,
+    detail: 'berlin is limited to instances with site=berlin: this is of the whole cluster'
+  })
+  t.notOk((await as('operator', [])).labels)
+  const again = async (units: string[]) => {
+    const certificate = read(authority.issue('viewer', 'noc', { units }))
+    const options = { method: 'POST', headers: { 'idempotency-key': 'k' }, ...certificate }
+    return JSON.parse((await ask('/v1/requests/get_nodes', options)).body)
+  }
+  const [whole, one, same] = [await again([]), await again(['site=berlin']), await again(['site=berlin'])]
+  t.match(one, { limited_to: { site: 'berlin' } })
+  t.not(one.reqid, whole.reqid, 'what was asked with other labels is not repeated')
+  t.equal(one.reqid, same.reqid)
+  for (const [role, ...units] of [
+    ['viewer', 'Network Operations'],
+    ['viewer', 'site=berlin', 'Network Operations'],
+    ['viewer', 'site=berlin', 'site=paris'],
+    ['viewer', 'site='],
+    ['viewer', '-=x'],
+    ['admin', 'site=berlin']
+  ] as const) {
+    t.match(await as(role, units), { status: 403, code: 'forbidden', detail: /berlin.*OU/ }, `${role} ${units.join()}`)
+  }
+})
+
 await t.test('a resumed TLS session is of the same bearer', async t => {
   const { authority, ca, settings } = await start(t)
   const options = {

@@ -335,7 +335,13 @@ await t.test('references are checked where they are written, and not where they 
   const { store, published } = openLeading(t)
   const follower = open(t).store
   const token = (id: string, parent: string | null) =>
-    store.run("INSERT INTO tokens VALUES (?, ?, 'admin', ?, 0, NULL, ?)", id, id, id, parent)
+    store.run(
+      "INSERT INTO tokens (id, name, role, hash, created_at, parent) VALUES (?, ?, 'admin', ?, 0, ?)",
+      id,
+      id,
+      id,
+      parent
+    )
   await t.rejects(
     store.write('written', () => token('session', 'nobody')),
     { message: /FOREIGN KEY/ }

@@ -11,7 +11,7 @@ export interface Authority {
   /** The path of its own certificate. */
   ca: string
   /** Makes a certificate in the form of ours (O is the role, CN the name) and returns the paths of it and its key. */
-  issue(role: string, name: string, options?: { names?: string; days?: number }): Issued
+  issue(role: string, name: string, options?: { names?: string; days?: number; units?: readonly string[] }): Issued
 }
 
 export const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'ignore'] })
@@ -37,7 +37,7 @@ export function createAuthority(directory: string, name = 'ca'): Authority {
   selfSign(`/CN=${name}`, { cert: ca, key: caKey })
   return {
     ca,
-    issue: (role, subject, { names = 'IP:127.0.0.1,DNS:localhost', days = 1 } = {}) => {
+    issue: (role, subject, { names = 'IP:127.0.0.1,DNS:localhost', days = 1, units = [] } = {}) => {
       const it = `${subject}-${++last}`
       const [cert, key, request, extensions] = ['pem', 'key', 'csr', 'ext'].map(ending => path(`${it}.${ending}`)) as [
         string,
@@ -45,7 +45,8 @@ export function createAuthority(directory: string, name = 'ca'): Authority {
         string,
         string
       ]
-      requestCertificate(`/O=${role}/CN=${subject}`, { key, request })
+      const more = units.map(unit => `/OU=${unit}`).join('')
+      requestCertificate(`/O=${role}${more}/CN=${subject}`, { key, request })
       writeFileSync(extensions, `subjectAltName=${names}\n`)
       openssl(
         'x509',

@@ -110,7 +110,8 @@ function notRunning(
   if (away.length <= max) return reasons
   const names = namesOf(away.map(({ node, state }) => `${node} is ${state}`))
   const message = `${workers.length - away.length} of ${workers.length} workers run, ${max} ${max === 1 ? 'is' : 'are'} allowed to be missing: ${names}`
-  return [...reasons, { code: 'workers_missing', message }, ...away.filter(isSilent).map(silent)]
+  const instances = [...new Set(away.map(({ instance }) => instance))]
+  return [...reasons, { code: 'workers_missing', message, instances }, ...away.filter(isSilent).map(silent)]
 }
 
 /** Returns reasons about dropped or missing packets of workers that run; figures of the others say nothing new. */

@@ -1,11 +1,12 @@
 import type { InstanceNode, InstanceStatus } from '../../../schemas/api.js'
 import type { ElasticGroupStatus } from '../../../schemas/groups.js'
 import type { Instance, NodeStatus } from '../../../schemas/types.js'
+import type { Scope } from '../../requests/scope.js'
 import { failed, type Answer } from '../../requests/task.js'
 import { compare } from '../../util.js'
 import { workersOf } from '../elastic/workers.js'
 import type { Cluster } from './cluster.js'
-import type { Fleet } from '../fleet.js'
+import type { Fleet, Member } from '../fleet.js'
 
 /** Why a worker of an elastic group does not run, as its agent says it, too. */
 const spareReason = 'is a spare'
@@ -96,21 +97,24 @@ export class State {
     })
   }
 
-  /** Returns the answer to get_instances. */
-  getInstances(): Answer {
+  /** Returns the answer to get_instances, with the instances of a scope. */
+  getInstances(scope: Scope): Answer {
     const ports = new Map(
       this.#cluster.deployment?.configuration.instances.map(({ name, listen_port: port }) => [name, port])
     )
-    const instances = this.#fleet.connected().map(({ name, host }): Instance => {
+    const instances = this.#connectedIn(scope).map(({ name, host }): Instance => {
       const port = ports.get(name)
       return { name, host, ...(port === undefined ? {} : { listen_port: port }) }
     })
     return { results: [{ success: true, data: { instances } }] }
   }
 
-  /** Returns the answer to get_nodes. Agents report each change when it happens, and a silent one is soon lost. */
-  getNodes(): Answer {
-    const members = this.#fleet.connected()
+  /**
+   * Returns the answer to get_nodes, with the instances of a scope. Agents report each change when it happens, and a silent
+   * one is soon lost.
+   */
+  getNodes(scope: Scope): Answer {
+    const members = this.#connectedIn(scope)
     if (members.length === 0) return failed('no instances connected')
     return {
       results: members.map(({ name: instance, statuses }) => ({
@@ -119,6 +123,10 @@ export class State {
         data: { nodes: [...statuses.values()].map(status => this.#withDesiredState(status)) }
       }))
     }
+  }
+
+  #connectedIn(scope: Scope): Member[] {
+    return this.#fleet.connected().filter(({ name }) => scope.hasInstance(name))
   }
 
   /** Adds a node's desired state, which the controller defines, not the agent; of a spare also that it is one. */

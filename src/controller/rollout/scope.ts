@@ -1,4 +1,5 @@
 import type { RequestArguments } from '../../../schemas/api.js'
+import { hasLabels } from '../../../schemas/groups.js'
 import type { ClusterConfiguration } from '../../../schemas/types.js'
 
 /** What a deployment is limited to. */
@@ -21,9 +22,7 @@ export function outOfScope(
   const unknown = names.find(name => !known.has(name))
   if (unknown !== undefined) return `unknown instance ${unknown}`
   const selected = [...known.values()].filter(
-    instance =>
-      (names.length === 0 || names.includes(instance.name)) &&
-      Object.entries(labels).every(([label, value]) => instance.labels?.[label] === value)
+    instance => (names.length === 0 || names.includes(instance.name)) && hasLabels(instance, labels)
   )
   if (selected.length === 0) return 'no instance has these labels'
   const inScope = new Set(selected.map(({ name }) => name))

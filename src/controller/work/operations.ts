@@ -1,12 +1,12 @@
 import type { Arguments, RequestArguments, Selector } from '../../../schemas/api.js'
-import type { ClusterNode, DesiredState, Outcome } from '../../../schemas/types.js'
+import type { ClusterConfiguration, ClusterNode, DesiredState, Outcome } from '../../../schemas/types.js'
 import type { ElasticChange } from '../../store/configurations.js'
 import { failed, noCluster, type Answer, type Task } from '../../requests/task.js'
 import { askNodes, tellsSteps } from './ask.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { timesOf, toRestart } from './durations.js'
 import type { Fleet } from '../fleet.js'
-import { select } from '../cluster/selection.js'
+import { select, type Selection } from '../cluster/selection.js'
 import { stepsOf } from '../rollout/steps.js'
 
 /** Returns the steps of a restart: one with all nodes, unless it is rolling. */
@@ -16,6 +16,8 @@ export function restartSteps(
 ): ClusterNode[][] {
   return strategy === 'rolling' ? stepsOf(nodes, { most: () => maxParallel }) : [[...nodes]]
 }
+
+type Reached = ClusterConfiguration | undefined
 
 /** Starts, stops and restarts deployed nodes. */
 export class Operations {
@@ -27,20 +29,22 @@ export class Operations {
     this.#cluster = cluster
   }
 
-  /** `elastic`: what has become of an elastic group, for whose sake its worker is started or stopped. */
-  start(selector: Selector, task: Task, elastic?: ElasticChange): Promise<Answer> {
-    return this.#setDesired('start', selector, task, elastic)
+  /**
+   * `deployed`: what is deployed, as far as the caller reaches it. `elastic`: what has become of an elastic group, for whose
+   * sake its worker is started or stopped.
+   */
+  start(selector: Selector, deployed: Reached, task: Task, elastic?: ElasticChange): Promise<Answer> {
+    return this.#setDesired('start', deployed && select(selector, deployed), task, elastic)
   }
-  stop(selector: Selector, task: Task, elastic?: ElasticChange): Promise<Answer> {
-    return this.#setDesired('stop', selector, task, elastic)
+  stop(selector: Selector, deployed: Reached, task: Task, elastic?: ElasticChange): Promise<Answer> {
+    return this.#setDesired('stop', deployed && select(selector, deployed), task, elastic)
   }
 
   /** Restarts nodes. Nodes that are to be stopped are left out, and reported as failed when the caller named them. */
-  async restart(args: Arguments<'restart'>, task: Task): Promise<Answer> {
-    const { configuration } = this.#cluster.deployment ?? {}
+  async restart(args: Arguments<'restart'>, deployed: Reached, task: Task): Promise<Answer> {
     if (this.#fleet.connected().length === 0) return failed('no instances connected')
-    if (!configuration) return failed(noCluster)
-    const { selected, unknown } = select(args, configuration)
+    if (!deployed) return failed(noCluster)
+    const { selected, unknown } = select(args, deployed)
     const wanted = selected.filter(({ name }) => this.#cluster.desiredStateOf(name) === 'RUNNING')
     const stopped: Outcome[] = selected
       .filter(node => !wanted.includes(node) && args.nodes?.includes(node.name))
@@ -85,14 +89,13 @@ export class Operations {
   /** Stores the desired state before agents receive it: one that is not connected gets it when it connects. */
   async #setDesired(
     method: 'start' | 'stop',
-    selector: Selector,
+    selection: Selection | undefined,
     task: Task,
     elastic: ElasticChange | undefined
   ): Promise<Answer> {
     const desired: DesiredState = method === 'start' ? 'RUNNING' : 'STOPPED'
-    const { configuration } = this.#cluster.deployment ?? {}
-    if (!configuration) return failed(noCluster)
-    const { selected, unknown } = select(selector, configuration)
+    if (!selection) return failed(noCluster)
+    const { selected, unknown } = selection
     const names = selected.map(({ name }) => name)
     if (elastic) for (const name of names) await this.#cluster.setSpare(name, desired === 'STOPPED', elastic)
     else await this.#cluster.setDesired(names, desired)

@@ -1,10 +1,11 @@
 import { NodeOutputStream, type Arguments, type Selector } from '../../../schemas/api.js'
 import type { ClusterConfiguration, ClusterNode } from '../../../schemas/types.js'
+import type { Scope } from '../../requests/scope.js'
 import { failed, type Answer, type Task } from '../../requests/task.js'
 import { compare } from '../../util.js'
 import { askInstance, askNodes, type NodeQuestion, type OutcomeMethod } from './ask.js'
 import type { ParamsOf } from '../../protocol/methods.js'
-import type { AgentMethods, Fleet } from '../fleet.js'
+import { notConnected, type AgentMethods, type Fleet } from '../fleet.js'
 import { Ration } from './ration.js'
 import { select } from '../cluster/selection.js'
 
@@ -106,18 +107,25 @@ export class Queries {
     })
   }
 
-  /** Asks the named instances (all that are connected, when none is named), in the configuration or not, as a whole. */
+  /**
+   * Asks the named instances of a scope (all that are connected, when none is named), in the configuration or not, as a
+   * whole.
+   */
   async askEach<M extends 'get_instance_stats' | 'cleanup'>(
-    method: M,
-    params: ParamsOf<AgentMethods[M]>,
-    { instances = [] }: Pick<Selector, 'instances'>,
+    question: { method: M; params: ParamsOf<AgentMethods[M]> },
+    { instances = [], scope }: Pick<Selector, 'instances'> & { scope: Scope },
     task: Task
   ): Promise<Answer> {
-    const names =
+    const named =
       instances.length > 0 ? [...new Set(instances)].sort(compare) : this.#fleet.connected().map(({ name }) => name)
-    if (names.length === 0) return failed('no instances connected')
-    const late = await Promise.all(names.map(instance => askInstance(this.#fleet, task, { instance, method, params })))
-    return { results: [], timedOut: late.includes(true) }
+    const names = named.filter(name => scope.hasInstance(name))
+    const left = instances.length > 0 ? named.filter(name => !scope.hasInstance(name)) : []
+    if (names.length + left.length === 0) return failed('no instances connected')
+    const late = await Promise.all(names.map(instance => askInstance(this.#fleet, task, { instance, ...question })))
+    return {
+      results: left.map(instance => ({ success: false, instance, error: notConnected(instance) })),
+      timedOut: late.includes(true)
+    }
   }
 
   async #ask<M extends OutcomeMethod>(

@@ -134,13 +134,11 @@ export function createAccess({ settings, store, audit, write, onChange, now, age
     tokens,
     audit,
     signForwarded: (request, path = request.url!) => {
-      const bearer = bearerOf(request)
+      // The number of a certificate counts at the agents' port only, where nothing is forwarded.
+      const { serial: _own, ...bearer } = bearerOf(request) ?? {}
       return forwarded.sign(
         { method: request.method, url: path },
-        {
-          address: site.addressOf(request),
-          ...(bearer && { bearer: { name: bearer.name, role: bearer.role, expires: bearer.expires } })
-        }
+        { address: site.addressOf(request), ...('name' in bearer && { bearer }) }
       )
     },
     dialAgent: async (name, address, signal) => {

@@ -16,7 +16,12 @@ const Origin = Type.Object(
     /** Of the certificate that was shown, if one was. */
     bearer: Type.Optional(
       Type.Object(
-        { name: Type.String(), role: Type.String(), expires: Type.Integer() },
+        {
+          name: Type.String(),
+          role: Type.String(),
+          units: Type.Optional(Type.Array(Type.String())),
+          expires: Type.Integer()
+        },
         { additionalProperties: false }
       )
     )

@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http'
-import { covers, isRole, type NeededRole, type Role } from '../../../schemas/access.js'
-import { bearerOf, type Bearer } from '../../security/certificates.js'
-import { withoutSecrets } from '../../security/token.js'
+import { covers, isRole, whyNotLimited, type NeededRole, type Needs, type Role } from '../../../schemas/access.js'
+import { textOfLabels, type Labels } from '../../../schemas/groups.js'
+import { bearerOf, labelsIn, type Bearer } from '../../security/certificates.js'
+import { labelsOf, withoutSecrets } from '../../security/token.js'
 import { clientAddress } from '../../addresses.js'
 import { AppError } from '../../errors.js'
+import { defined } from '../../util.js'
 import type { StoredToken } from '../../store/tokens.js'
 import type { Audit } from '../../requests/audit.js'
 import type { Forwarded } from './forwarded.js'
@@ -20,6 +22,8 @@ export interface Principal {
   address: string
   /** Key under which limits count this caller. */
   client: string
+  /** Limits the caller to the instances that have all of these labels; undefined: it is not limited. */
+  labels?: Labels | undefined
   tokenId?: string | undefined
   /** When the authentication expires; milliseconds since 1970. */
   expires?: number | undefined
@@ -71,28 +75,28 @@ export class Guard {
 
   /**
    * Admits a caller whose role covers the needed one, possibly by a ticket. Throws `forbidden`, also for pages of other
-   * sites; `unauthorized`; or `too_many_requests`.
+   * sites, and where a limited caller would reach what is not limited; `unauthorized`; or `too_many_requests`.
    */
-  admit(request: Asking, needed: NeededRole, ticket?: string): Principal {
+  admit(request: Asking, needs: Needs, ticket?: string): Principal {
+    const { role: needed } = needs
     const principal = this.#telling<Principal>(request, needed, () => {
       this.#refuseForeigner(request)
       // Nobody has said who asks, so nothing is kept for it.
       if (needed === 'anyone') return { ...anyoneAt(this.#options.site.addressOf(request)), role: 'viewer' }
       return ticket === undefined ? this.#identify(request) : this.#redeem(ticket, request)
     })
-    this.allow(principal, needed, actionOf(request))
+    this.allow(principal, needs, actionOf(request))
     return principal
   }
 
-  /** Counts an action of a caller. Throws `too_many_requests`, or `forbidden` when the role is not enough. */
-  allow(principal: Principal, needed: NeededRole, action: string): void {
+  /** Counts an action of a caller. Throws `too_many_requests`, or `forbidden` when the role or the labels are not enough. */
+  allow(principal: Principal, needs: Needs, action: string): void {
     const { audit, limits } = this.#options
-    const { name, role, client } = principal
     limits.refuseToil(principal)
-    limits.spend(client)
-    if (covers(role, needed)) return
-    const why = `${name} is of role ${role}: this needs ${needed}`
-    audit.refused(action, principal, why, needed)
+    limits.spend(principal.client)
+    const why = whyForbidden(principal, needs)
+    if (why === undefined) return
+    audit.refused(action, principal, why, needs.role)
     throw new AppError('forbidden', why)
   }
 
@@ -213,14 +217,18 @@ export class Guard {
     return this.#principal(token, address)
   }
 
-  #identifyByCertificate({ name, role, expires, serial }: Bearer, address: string): Principal {
+  #identifyByCertificate({ name, role, units, expires, serial }: Bearer, address: string): Principal {
     // It was valid when this connection, or the one whose TLS session it resumes, began.
     if (expires <= this.#options.now()) return this.#refuse(address, 'the certificate has expired')
     // Who has a certificate has joined.
     if (!isRole(role) || role === 'join') {
       throw new AppError('forbidden', `the certificate of ${name} is of no role (O is ${role})`)
     }
-    return { name, role, address, client: `certificate of ${name}`, expires, serial }
+    // What units an agent is of is its owner's business.
+    const labels = role === 'agent' ? undefined : labelsIn({ name, ...defined({ units }) })
+    const why = labels && whyNotLimited(role, labels)
+    if (why !== undefined) throw new AppError('forbidden', `the certificate of ${name} has labels (OU), which ${why}`)
+    return { name, role, address, client: `certificate of ${name}`, ...defined({ labels }), expires, serial }
   }
 
   #refuseForeigner(request: Asking): void {
@@ -259,8 +267,16 @@ export class Guard {
   }
 
   /** Returns the principal of a token. The sessions of a token count with it as one client. */
-  #principal({ id, name, role, parent, expires_at: expires }: StoredToken, address: string): Principal {
-    return { name, role, address, client: parent ?? id, tokenId: id, ...(expires === null ? {} : { expires }) }
+  #principal({ id, name, role, parent, expires_at: expires, ...token }: StoredToken, address: string): Principal {
+    return {
+      name,
+      role,
+      address,
+      client: parent ?? id,
+      ...defined({ labels: labelsOf(token) }),
+      tokenId: id,
+      ...(expires === null ? {} : { expires })
+    }
   }
 
   #isGood({ tokenId, expires }: Principal): boolean {
@@ -278,6 +294,13 @@ export class Guard {
       if (!this.#isGood(principal) && !stream.writableEnded) stream.destroy()
     }
   }
+}
+
+/** Returns why a caller may not do what needs this; undefined when it may. */
+function whyForbidden({ name, role, labels }: Principal, { role: needed, limited = false }: Needs): string | undefined {
+  if (!covers(role, needed)) return `${name} is of role ${role}: this needs ${needed}`
+  if (labels === undefined || limited || needed === 'anyone') return undefined
+  return `${name} is limited to instances with ${textOfLabels(labels)}: this is of the whole cluster`
 }
 
 /** Returns the method and path of a request, as routes see them, without tokens and the query, which may hold secrets. */

@@ -1,6 +1,6 @@
 import type { Store } from '../../store/store.js'
 import { TokenTable, type StoredToken } from '../../store/tokens.js'
-import { createToken, findToken, isExpired } from '../../security/token.js'
+import { createToken, findToken, isExpired, labelsOf } from '../../security/token.js'
 
 /** Sessions per token; limited because all tokens are read again whenever one changes. */
 const sessionsMax = 100
@@ -40,12 +40,12 @@ export class Keyring {
 
   /** Opens a session of a token; returns it with its text. Undefined when the token was revoked since it was found. */
   async openSession(
-    { id, name, role, parent, expires_at: expires }: StoredToken,
+    { id, name, role, parent, expires_at: expires, ...token }: StoredToken,
     longestMs: number
   ): Promise<{ kept: StoredToken; text: string; lifetimeMs: number } | undefined> {
     const now = this.#now()
     const lifetimeMs = Math.min(longestMs, (expires ?? Infinity) - now)
-    const session = createToken({ name, role, parent: parent ?? id, lifetimeMs, now })
+    const session = createToken({ name, role, parent: parent ?? id, labels: labelsOf(token), lifetimeMs, now })
     if (!(await this.#store.write('written', () => this.#table.insertSession(session.kept, sessionsMax)))) {
       return undefined
     }

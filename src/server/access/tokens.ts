@@ -1,10 +1,13 @@
+import { whyNotLimited, type Role } from '../../../schemas/access.js'
+import { textOfLabels, type Labels } from '../../../schemas/groups.js'
 import { joinTokenSeconds, tokensMax, type CreatedToken, type Token, type TokenInput } from '../../../schemas/tokens.js'
-import { AppError } from '../../errors.js'
+import { AppError, invalid } from '../../errors.js'
 import { auditEntry, auditKinds } from '../../requests/audit-entry.js'
 import type { AppendEntry } from '../../requests/journal.js'
-import { createToken, withoutSecrets } from '../../security/token.js'
+import { createToken, labelsOf, withoutSecrets } from '../../security/token.js'
 import type { JoinTokenTable, StoredJoinToken } from '../../store/joins.js'
 import type { StoredToken, TokenTable } from '../../store/tokens.js'
+import { defined } from '../../util.js'
 import type { Principal } from './guard.js'
 import type { Keyring } from './keyring.js'
 
@@ -42,13 +45,16 @@ export class Tokens {
   }
 
   /**
-   * Makes a token, and returns it with its text. Throws `conflict` when there are too many, or where no host can join.
+   * Makes a token, and returns it with its text. Throws `conflict` when there are too many, or where no host can join, and
+   * `invalid_request` for labels that limit nothing.
    */
   async create(input: TokenInput, by: Partial<Principal>): Promise<CreatedToken> {
     const { table, joins, now, keyring } = this.#options
-    const { role, name = role, expires_in: seconds = role === 'join' ? joinTokenSeconds : undefined } = input
+    const { role, name = role, labels } = input
+    if (labels) refuseLabels(role, labels)
+    const { expires_in: seconds = role === 'join' ? joinTokenSeconds : undefined } = input
     const lifetimeMs = seconds === undefined ? undefined : seconds * 1000
-    const { kept, text } = createToken({ name, role, lifetimeMs, now: now() })
+    const { kept, text } = createToken({ name, role, labels, lifetimeMs, now: now() })
     const grant = grantOf(kept.id, input)
     const fingerprint = grant && this.#options.fingerprint()
     await this.#change('create_token', by, () => {
@@ -85,6 +91,12 @@ export class Tokens {
   }
 }
 
+/** Throws `invalid_request` for labels that a token of this role cannot be limited to. */
+function refuseLabels(role: Role, labels: Labels): void {
+  const why = whyNotLimited(role, labels)
+  if (why !== undefined) throw invalid([{ field: 'body/labels', message: why }])
+}
+
 const timeOf = (ms: number) => new Date(ms).toISOString()
 
 /** Returns what a new token of role `join` is good for; undefined for one of another role. */
@@ -94,12 +106,13 @@ function grantOf(id: string, { role, join = {} }: TokenInput): StoredJoinToken |
 }
 
 /** Returns what admins may know of a token. */
-function shown(token: StoredToken, grant: StoredJoinToken | undefined): Token {
-  const { id, name, role, created_at: created, expires_at: expires, parent } = token
+function shown(stored: StoredToken, grant: StoredJoinToken | undefined): Token {
+  const { id, name, role, created_at: created, expires_at: expires, parent, ...token } = stored
   return {
     id,
     name,
     role,
+    ...defined({ labels: labelsOf(token) }),
     created_at: timeOf(created),
     ...(expires === null ? {} : { expires_at: timeOf(expires) }),
     ...(parent === null ? {} : { session_of: parent }),
@@ -114,8 +127,10 @@ function shown(token: StoredToken, grant: StoredJoinToken | undefined): Token {
 }
 
 /** Returns a token in words: later on its id alone would tell nothing. */
-function describe({ id, name, role, parent }: StoredToken, grant: StoredJoinToken | undefined): string {
+function describe({ id, name, role, parent, ...token }: StoredToken, grant: StoredJoinToken | undefined): string {
+  const labels = labelsOf(token)
+  const limited = labels ? `, limited to ${textOfLabels(labels)}` : ''
   const whom = grant?.agent == null ? 'any agent' : `agent ${grant.agent}`
   const more = grant ? `, for ${whom}, uses left: ${grant.uses}${grant.accepts === 1 ? ', accepts at once' : ''}` : ''
-  return `${id}: ${role} ${name}${parent === null ? '' : `, session of ${parent}`}${more}`
+  return `${id}: ${role} ${name}${limited}${parent === null ? '' : `, session of ${parent}`}${more}`
 }

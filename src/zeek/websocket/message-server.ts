@@ -13,6 +13,8 @@ export interface MessageServerOptions<Owner = undefined> extends SubscriberLimit
   /** Maximum bytes of one message. */
   messageMax: number
   onEvent: SubscriberOptions<Owner>['onEvent']
+  /** Returns whether an owner hears what others publish; not given: all do. */
+  hears?: (owner: Owner) => boolean
   refusal?: SubscriberOptions<Owner>['refusal']
   log: { warn: (message: string) => void }
 }
@@ -55,18 +57,20 @@ export class MessageServer<Owner = undefined> {
 
   /** Returns whether the topic has a subscriber other than `from`. */
   isHeard(topic: string, from?: Subscriber<Owner>): boolean {
-    for (const subscriber of this.#subscribers) if (subscriber !== from && subscriber.isSubscribedTo(topic)) return true
-    return false
+    return this.#hearing(topic, from).length > 0
   }
 
   /** Sends an event to every subscriber of the topic except `from`, its sender. */
   publish(topic: string, event: ZeekEvent, from?: Subscriber<Owner>): void {
     let frame: string | undefined
-    for (const subscriber of this.#subscribers) {
-      if (subscriber !== from && subscriber.isSubscribedTo(topic)) {
-        subscriber.send((frame ??= encodeEvent(topic, event)))
-      }
-    }
+    for (const subscriber of this.#hearing(topic, from)) subscriber.send((frame ??= encodeEvent(topic, event)))
+  }
+
+  #hearing(topic: string, from: Subscriber<Owner> | undefined): Subscriber<Owner>[] {
+    const { hears = () => true } = this.#options
+    return [...this.#subscribers].filter(
+      subscriber => subscriber !== from && subscriber.isSubscribedTo(topic) && hears(subscriber.owner)
+    )
   }
 
   /** Closes all connections with a goodbye. Resolves when they are gone. */

@@ -83,7 +83,8 @@ await t.test('some workers may be missing, and those that are to be stopped do n
   )
   t.same(reason, {
     code: 'workers_missing',
-    message: '1 of 3 workers run, 1 is allowed to be missing: w1 is UNKNOWN, w2 is FAILED'
+    message: '1 of 3 workers run, 1 is allowed to be missing: w1 is UNKNOWN, w2 is FAILED',
+    instances: ['a']
   })
   const many = Array.from({ length: 30 }, (_, n) => node(`w${n}`, { state: 'CRASHED' }))
   t.ok(

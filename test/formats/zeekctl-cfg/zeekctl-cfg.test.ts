@@ -133,7 +133,6 @@ await t.test('the files that come with ZeekControl', async t => {
     'StatsLogEnable = 1: what nodes use and see is in their metrics, and of the last hour in `zeek-cluster status`',
     'LogDir = /opt/zeek/logs: set agent_archive_dir: /opt/zeek/logs in the settings of the agents',
     'SpoolDir = /opt/zeek/spool: all that runs, and all that must last, is in one directory: management_state_dir says which',
-    'MetricsAddress = 127.0.0.1: nodes serve their metrics at the address of their instance',
     'MetricsPort = 9991: set controller_auto_assign_metrics_start_port: 9991 in the settings of the controller',
     '[zeek] type = standalone: becomes a cluster of a manager, which writes the logs, and a worker',
     'host localhost is instance agent-localhost: start its agent with ZEEK_AGENT_NAME=agent-localhost; its address is the one that its agent has'

@@ -85,9 +85,13 @@ await t.test('the certificate that was shown to another controller has its role 
     }
   })
   const ana = { name: 'ana', role: 'operator', expires: 1000 }
-  t.match(guard.admit(from(ana), 'operator'), { ...ana, address: '192.0.2.7', client: 'certificate of ana' })
+  t.match(guard.admit(from(ana), { role: 'operator' }), { ...ana, address: '192.0.2.7', client: 'certificate of ana' })
   const refused = (request: Asking, needed: NeededRole, code: string) =>
-    t.throws(() => guard.admit(request, needed), { code }, `${needed}: ${code}`)
+    t.throws(() => guard.admit(request, { role: needed }), { code }, `${needed}: ${code}`)
+  const berlin = guard.admit(from({ ...ana, units: ['site=berlin'] }), { role: 'operator', limited: true })
+  t.same(berlin.labels, { site: 'berlin' }, 'limited as at the controller that it has asked')
+  refused(from({ ...ana, units: ['site=berlin'] }), 'viewer', 'forbidden')
+  refused(from({ ...ana, units: ['Berlin'] }), 'viewer', 'forbidden')
   refused(from(ana), 'admin', 'forbidden')
   refused(from({ ...ana, role: 'nobody' }), 'viewer', 'forbidden')
   refused(from(ana, { authorization: 'Bearer x' }), 'viewer', 'unauthorized')
