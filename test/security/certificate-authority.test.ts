@@ -110,26 +110,29 @@ await t.test('what is no authority, or not with its key, is refused', async t =>
   )
 })
 
-await t.test('a request is refused that is broken, too large, of another kind of key, or not signed with it', async t => {
-  const directory = directoryOf(t)
-  const good = await createRequest(await createKey())
-  await t.rejects(readRequest('nonsense'), refused(/cannot be read/))
-  await t.rejects(readRequest(good.slice(0, 120)), refused(/cannot be read/))
-  await t.rejects(readRequest(good.repeat(10)), refused(/more than 2048 characters/))
-  await t.rejects(readRequest((await authorityFor()).text), refused(/cannot be read/))
-  const der = Buffer.from(good.replace(/-----.*-----|\s/g, ''), 'base64')
-  for (let at = 0; at < der.length; at += 5) {
-    const broken = Buffer.from(der)
-    broken[at]! ^= 0xff
-    const text = `-----BEGIN CERTIFICATE REQUEST-----\n${broken.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`
-    await t.rejects(readRequest(text), { code: 'invalid_request' }, `byte ${at}`)
+await t.test(
+  'a request is refused that is broken, too large, of another kind of key, or not signed with it',
+  async t => {
+    const directory = directoryOf(t)
+    const good = await createRequest(await createKey())
+    await t.rejects(readRequest('nonsense'), refused(/cannot be read/))
+    await t.rejects(readRequest(good.slice(0, 120)), refused(/cannot be read/))
+    await t.rejects(readRequest(good.repeat(10)), refused(/more than 2048 characters/))
+    await t.rejects(readRequest((await authorityFor()).text), refused(/cannot be read/))
+    const der = Buffer.from(good.replace(/-----.*-----|\s/g, ''), 'base64')
+    for (let at = 0; at < der.length; at += 5) {
+      const broken = Buffer.from(der)
+      broken[at]! ^= 0xff
+      const text = `-----BEGIN CERTIFICATE REQUEST-----\n${broken.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`
+      await t.rejects(readRequest(text), { code: 'invalid_request' }, `byte ${at}`)
+    }
+    for (const [kind, options] of Object.entries({ rsa, p384, ed25519: ['ed25519'] })) {
+      const path = join(directory, `${kind}.csr`)
+      openssl('req', '-nodes', '-subj', '/CN=x', '-keyout', join(directory, 'key'), '-out', path, '-newkey', ...options)
+      await t.rejects(readRequest(readFileSync(path, 'utf8')), refused(/another kind of key/), kind)
+    }
   }
-  for (const [kind, options] of Object.entries({ rsa, p384, ed25519: ['ed25519'] })) {
-    const path = join(directory, `${kind}.csr`)
-    openssl('req', '-nodes', '-subj', '/CN=x', '-keyout', join(directory, 'key'), '-out', path, '-newkey', ...options)
-    await t.rejects(readRequest(readFileSync(path, 'utf8')), refused(/another kind of key/), kind)
-  }
-})
+)
 
 await t.test('a request that OpenSSL has made is taken, whatever else it asks for', async t => {
   const directory = directoryOf(t)
