@@ -263,6 +263,13 @@ export const controllerSettings = {
     default: 7200,
     description: 'seconds that a rotated log may wait to be archived; 0: any'
   }),
+  controller_notify_failing_max: Seconds({
+    default: 900,
+    description: 'seconds that a sink of notifications may take none of those it is sent; 0: any'
+  }),
+  controller_notify: File(
+    'a YAML or JSON file that says what operators are told of, and how: by webhook, mail or command'
+  ),
   controller_body_limit: Count({
     default: 8_388_608,
     minimum: 1024,

@@ -232,5 +232,18 @@ export const migrations = [
   CREATE TABLE local (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   INSERT INTO local SELECT name, value FROM meta WHERE name IN ('boot', 'probe');
   DELETE FROM meta WHERE name IN ('boot', 'probe');
+`,
+  `
+  -- Until where in the log of events a rule has told a sink. A rule with quiet hours has two: urgent is what is told
+  -- even then.
+  CREATE TABLE notification_places (
+    rule TEXT NOT NULL,
+    sink TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    -- When something was last told.
+    told_at INTEGER,
+    PRIMARY KEY (rule, sink, lane)
+  ) STRICT, WITHOUT ROWID;
 `
 ]
