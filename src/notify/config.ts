@@ -136,8 +136,9 @@ function contentOf(path: string, field: string): string {
 /** Returns a URL, of which what is wrong is told without it: it may be a secret. */
 function urlOf(text: string, field: string): URL {
   const url = URL.parse(text)
-  if (!url || !/^https?:$/.test(url.protocol))
-    {throw new AppError('invalid_request', `${field} must be a URL of http or https`)}
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    throw new AppError('invalid_request', `${field} must be a URL of http or https`)
+  }
   if (url.username !== '' || url.password !== '') {
     throw new AppError('invalid_request', `${field} must not hold a user or a password: use headers`)
   }

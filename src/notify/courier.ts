@@ -121,6 +121,7 @@ export class Courier {
   #occupy(work: Promise<void>): void {
     this.#current = work.finally(() => {
       this.#current = undefined
+      this.look()
     })
   }
 

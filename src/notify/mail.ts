@@ -4,7 +4,7 @@ import { linesOf, titleOf, type Teller } from './words.js'
 /** The longest line of a header, and of a body in base64. */
 const lineLength = 76
 /** How many bytes an encoded word of a subject has at most: with what is around it, it fits a line. */
-const wordBytes = 45
+const wordBytes = 42
 
 /**
  * Returns a notification as a mail, as sendmail takes it on its standard input. What others have written is encoded, so

@@ -11,8 +11,7 @@ import { LaneQueue } from './lane.js'
 import { Reader } from './reader.js'
 import type { Rule } from './rule.js'
 
-/** How often it looks what there is to tell, and how often it stores that there was nothing, in milliseconds. */
-const lookMs = 250
+/** How often it stores that there was nothing to tell, in milliseconds. */
 const storeMs = 60_000
 
 /** A line for the log of the process. */
@@ -34,13 +33,15 @@ export interface NotifierOptions {
   audit: (what: { sink: string; rule: string; outcome: 'succeeded' | 'given_up'; detail: string }) => void
   /** For how long a sink may fail until that is a reason of health, in milliseconds; 0: for ever. */
   failingMaxMs: number
+  /** How often it looks what there is to tell, in milliseconds. */
+  lookMs?: number
   now?: () => number
   elapsed?: () => number
 }
 
 /** What tells operators: it follows the log of events, and tells sinks what rules select. The log is its queue. */
 export class Notifier {
-  #options: NotifierOptions & Required<Pick<NotifierOptions, 'now' | 'elapsed'>>
+  #options: NotifierOptions & Required<Pick<NotifierOptions, 'now' | 'elapsed' | 'lookMs'>>
   #config: NotifyConfig
   #couriers: Courier[] = []
   #queues: LaneQueue[] = []
@@ -55,7 +56,7 @@ export class Notifier {
 
   /** Throws an AppError that names the file and the field. */
   constructor(options: NotifierOptions) {
-    this.#options = { now: Date.now, elapsed: () => performance.now(), ...options }
+    this.#options = { now: Date.now, elapsed: () => performance.now(), lookMs: 250, ...options }
     this.#config = this.#read()
   }
 
@@ -69,7 +70,7 @@ export class Notifier {
     if (!this.isConfigured) return
     this.#isOpen = true
     this.#begin()
-    this.#timer = setInterval(() => this.#look(), lookMs)
+    this.#timer = setInterval(() => this.#look(), this.#options.lookMs)
   }
 
   /** Ends. Resolves once it no longer uses the store. */
@@ -258,8 +259,9 @@ export class Notifier {
   #complain(sink: string, detail: string, isOver: boolean): void {
     const { say } = this.#options
     if (isOver) say.error(`a notification for ${sink} is given up: ${detail}`)
-    else if (this.#said.get(sink) !== detail)
-      {say.warn(`${sink} has not taken a notification, which is tried again: ${detail}`)}
+    else if (this.#said.get(sink) !== detail) {
+      say.warn(`${sink} has not taken a notification, which is tried again: ${detail}`)
+    }
     this.#said.set(sink, detail)
   }
 }

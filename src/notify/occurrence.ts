@@ -67,7 +67,22 @@ type What = Omit<Occurrence, 'seq' | 'time'>
 /** Returns what an event has to be told of, and brings up to date what is amiss. */
 export function occurrencesOf(event: StoredEvent, amiss: Amiss): Occurrence[] {
   const { seq, time } = event
-  return read(JSON.parse(event.body), amiss).map(one => ({ ...one, seq, time, text: cut(one.text, textLength) }))
+  const told = event.body === '' ? unread(event) : read(JSON.parse(event.body), amiss)
+  return told.map(one => ({ ...one, seq, time, text: cut(one.text, textLength) }))
+}
+
+/** Of an event whose text is too long to be read. */
+function unread({ type, reqid, instance, node }: StoredEvent): What[] {
+  const what = reqid === null ? type : `${type} of request ${reqid}`
+  return [
+    {
+      type,
+      severity: type.endsWith('_request') ? 'info' : 'warning',
+      ...(instance !== null && { instance }),
+      ...(node !== null && { node }),
+      text: `${what}: it is too long to be told here, look at the events`
+    }
+  ]
 }
 
 function read(event: DomainEvent, amiss: Amiss): What[] {

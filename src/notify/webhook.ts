@@ -122,6 +122,6 @@ function outcomeOf({ statusCode: status = 0, headers }: IncomingMessage, text: s
 export function retryAfterOf(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined
   if (/^\d{1,9}$/.test(header)) return Number(header) * 1000
-  const time = Date.parse(header)
+  const time = /^[A-Z][a-z]{2}, /.test(header) ? Date.parse(header) : NaN
   return Number.isNaN(time) ? undefined : Math.max(0, time - now)
 }
