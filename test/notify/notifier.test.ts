@@ -184,6 +184,7 @@ await t.test('a sink that hangs keeps no other from anything', async t => {
     await fail(message)
     await until(() => good.notifications.at(-1)?.occurrences[0].text === message, 'it is told')
   }
+  await until(() => notifier.counts[1]!.waiting === 0, 'all is told to the other')
   t.equal(hanging.received.length, 1, 'one at a time')
   t.match(notifier.counts, [
     { sink: 'a', delivered: 0, waiting: 3 },
