@@ -211,7 +211,7 @@ export const controllerSettings = {
   controller_audit_max_others: Count({
     default: 20_000,
     description:
-      "entries of the audit log that are kept of each other kind: requests that change nothing, refusals, logins, agents' connections"
+      "entries of the audit log that are kept of each other kind: requests that change nothing, refusals, logins, agents' connections, notifications"
   }),
   controller_audit_max_age: Seconds({
     default: 31_536_000,
