@@ -26,6 +26,7 @@ const BundlePage = later(async () => (await import('./pages/bundle.js')).BundleP
 const Options = later(async () => (await import('./pages/options.js')).Options)
 const Intel = later(async () => (await import('./pages/intel.js')).Intel)
 const Events = later(async () => (await import('./pages/events.js')).Events)
+const Notifications = later(async () => (await import('./pages/notifications.js')).Notifications)
 const Requests = later(async () => (await import('./pages/requests.js')).Requests)
 const RequestPage = later(async () => (await import('./pages/request.js')).RequestPage)
 const Audit = later(async () => (await import('./pages/audit.js')).Audit)
@@ -43,6 +44,7 @@ const pages = [
   { path: '/intel', name: 'Intelligence' },
   { path: '/events', name: 'Events' },
   { path: '/requests', name: 'Requests' },
+  { path: '/notifications', name: 'Notifications' },
   { path: '/audit', name: 'Audit' }
 ] as const
 
@@ -120,6 +122,9 @@ function SignedIn({ stream }: { stream: Stream }) {
             <Requests />
           </Route>
           <Route path="/requests/:reqid">{({ reqid }) => <RequestPage key={reqid} reqid={reqid} />}</Route>
+          <Route path="/notifications">
+            <Notifications />
+          </Route>
           <Route path="/audit">
             <Audit />
           </Route>
