@@ -12,9 +12,10 @@ export type Severity = (typeof severities)[number]
 const Severity = (description: string) =>
   Type.Unsafe<Severity>({ type: 'string', enum: [...severities], description, examples: ['error'] })
 
-/** Most sinks, and most rules: each pair of them has a place in the event log. */
+/** Most sinks, most rules, and most pairs of them: each has a place in the event log, and something in memory. */
 export const sinksMax = 16
 export const rulesMax = 32
+export const pairsMax = 64
 
 const isOfReader = (type: string) =>
   requestTypes.some(name => !requests[name].changes && (type === `${name}_request` || type === `${name}_response`))
@@ -224,7 +225,10 @@ export const NotificationQueue = Type.Object(
   {
     sink: Name,
     delivered_until: { ...Cursor, description: 'Until where in the event log everything is told.' },
-    waiting: Type.Integer({ minimum: 0, description: 'How much of what has happened since is yet to be told.' }),
+    waiting: Type.Integer({
+      minimum: 0,
+      description: 'How much of what has happened since is yet to be told; of very much, as far as the log is read.'
+    }),
     due: Type.Optional({ ...Time, description: 'When that is told: once it is grouped, and quiet hours are over.' }),
     last_success: Type.Optional(Time)
   },

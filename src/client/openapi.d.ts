@@ -4691,7 +4691,7 @@ export interface components {
              * @example k3v9q2.1042
              */
             delivered_until: string;
-            /** @description How much of what has happened since is yet to be told. */
+            /** @description How much of what has happened since is yet to be told; of very much, as far as the log is read. */
             waiting: number;
             /**
              * Format: date-time

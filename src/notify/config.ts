@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { X509Certificate } from 'node:crypto'
 import {
   NotifyFile,
+  pairsMax,
   type CommandSettings,
   type MailSettings,
   type RuleSettings,
@@ -43,10 +44,9 @@ export function readNotifyFile(path: string, circumstances: Circumstances): Noti
   try {
     const { parse } = createRequire(import.meta.url)('yaml') as typeof import('yaml')
     const { sinks, rules } = check(parse(readFileSync(path, 'utf8')), '')
-    const names = Object.keys(sinks)
     return {
       sinks: Object.entries(sinks).map(([name, settings]) => sinkOf(name, settings, circumstances)),
-      rules: rulesOf(rules ?? usualRules, names),
+      rules: rulesOf(rules ?? usualRules, Object.keys(sinks)),
       warnings: isOpen(path) ? [`${path} can be read by everyone on this host: it may hold secrets`] : []
     }
   } catch (error) {
@@ -59,21 +59,27 @@ const isOpen = (path: string) => (statSync(path).mode & 0o004) !== 0
 // A parser shows the lines where it fails, with what is in them.
 const oneLine = (text: string) => text.split('\n', 1)[0]!.replace(/:$/, '')
 
-function rulesOf(rules: readonly RuleSettings[], sinks: readonly string[]): Rule[] {
-  return rules.map((settings, at) => {
-    const field = `/rules/${at}`
-    if (rules.findIndex(({ name }) => name === settings.name) !== at) {
-      throw new AppError('invalid_request', `${field}/name is that of another rule: ${settings.name}`)
+function rulesOf(all: readonly RuleSettings[], sinks: readonly string[]): Rule[] {
+  const rules = all.map((settings, at) => ruleOf(settings, `/rules/${at}`, sinks))
+  for (const [at, { name }] of rules.entries()) {
+    if (rules.findIndex(rule => rule.name === name) !== at) {
+      throw new AppError('invalid_request', `/rules/${at}/name is that of another rule: ${name}`)
     }
-    const unknown = (settings.sinks ?? []).find(name => !sinks.includes(name))
-    if (unknown !== undefined) {
-      throw new AppError(
-        'invalid_request',
-        `${field}/sinks names ${unknown}, which is none of the sinks: ${sinks.join(', ')}`
-      )
-    }
-    return new Rule({ ...settings, ...(settings.sinks && { sinks: [...new Set(settings.sinks)] }) }, sinks, field)
-  })
+  }
+  const pairs = rules.reduce((sum, rule) => sum + rule.sinks.length, 0)
+  if (pairs <= pairsMax) return rules
+  throw new AppError('invalid_request', `/rules have ${pairs} sinks together, ${pairsMax} are allowed`)
+}
+
+function ruleOf(settings: RuleSettings, field: string, sinks: readonly string[]): Rule {
+  const unknown = (settings.sinks ?? []).find(name => !sinks.includes(name))
+  if (unknown !== undefined) {
+    throw new AppError(
+      'invalid_request',
+      `${field}/sinks names ${unknown}, which is none of the sinks: ${sinks.join(', ')}`
+    )
+  }
+  return new Rule({ ...settings, ...(settings.sinks && { sinks: [...new Set(settings.sinks)] }) }, sinks, field)
 }
 
 function sinkOf(name: string, { webhook, mail, command }: SinkSettings, circumstances: Circumstances): Sink {

@@ -22,7 +22,7 @@ export interface LaneOptions {
 }
 
 /** How much of what waits is gathered ahead: what is beyond stays in the log. */
-const aheadMax = 100
+const aheadMax = 32
 
 /** Something that waits: a group, which is told once it is due; or that events are gone. */
 type Waiting = { group: Gathered; due: number; missed?: never } | { missed: Next; due: number; group?: never }

@@ -13,6 +13,8 @@ import type { Rule } from './rule.js'
 
 /** How often it stores that there was nothing to tell, in milliseconds. */
 const storeMs = 60_000
+/** How long it reads at a time, while it is behind, in milliseconds. */
+const readMs = 20
 
 /** A line for the log of the process. */
 type Say = (line: string) => void
@@ -234,13 +236,21 @@ export class Notifier {
   }
 
   #look(): void {
-    for (const queue of this.#queues) queue.read()
+    this.#readOn()
     for (const courier of this.#couriers) courier.look()
     const { elapsed } = this.#options
     if (elapsed() - this.#storedAt < storeMs) return
     this.#storedAt = elapsed()
     // Where nothing was told, more is read again after a crash.
     this.#store().catch(() => {})
+  }
+
+  /** Has all queues read on, together as long as they are at the same place, for a time that nobody notices. */
+  #readOn(): void {
+    const { elapsed } = this.#options
+    const end = elapsed() + readMs
+    do for (const queue of this.#queues) queue.read()
+    while (elapsed() < end && this.#queues.some(({ isBehind }) => isBehind))
   }
 
   /** Stores until where there was nothing to tell. */

@@ -16,7 +16,10 @@ await t.test('rules and sinks are listed, and sinks tested', async t => {
     file,
     `sinks: { ops: { webhook: { url: '${receiver.url}/hidden' } } }\nrules: [{ name: all, group_for: 0 }]\n`
   )
-  const { url, settings } = await startTestController(t, { 'controller-notify': file })
+  const { url, settings } = await startTestController(t, {
+    'controller-notify': file,
+    'controller-notify-failing-max': '0.001'
+  })
   const run = async (...args: string[]) =>
     await runCommand(['notify', ...args], { env: { ZEEK_CLUSTER_URL: url }, columns: 200 })
   t.match(await run('list'), {
@@ -29,6 +32,8 @@ await t.test('rules and sinks are listed, and sinks tested', async t => {
   const agent = await fakeAgent(t, settings.controller_port)
   agent.change('worker-1', 'RUNNING', 'CRASHED')
   await until(async () => /ops fails since .*: HTTP 500/.test((await run('list')).stdout), 'it fails')
+  const codes = async () => (await getJson(`${url}/v1/health`)).reasons.map(({ code }: any) => code)
+  t.same(await codes(), ['not_deployed', 'notifications_failing'])
   receiver.behave((_received, response) => response.end('thanks'))
   t.match(await run('test', 'ops'), { code: 0, stdout: /^taken after [\d.]+ s: HTTP 200: thanks\n$/ })
   t.match(JSON.parse((await run('test', 'ops', '--json')).stdout), { delivered: true })
@@ -36,6 +41,7 @@ await t.test('rules and sinks are listed, and sinks tested', async t => {
     async () => JSON.parse((await run('list', '--json')).stdout).rules[0].queues[0].last_success !== undefined,
     'it is told'
   )
+  t.same(await codes(), ['not_deployed'])
   t.notMatch((await run('list', '--json')).stdout, /hidden/)
   const { entries } = await getJson(`${url}/v1/audit`)
   t.ok(entries.some(({ action, detail }: any) => action === 'test_notification' && detail === 'ops: HTTP 200: thanks'))

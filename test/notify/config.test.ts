@@ -68,6 +68,11 @@ await t.test('what is wrong is told in one line, with the field, and without wha
     sinks: { a: { command: { command: '/bin/true' } } },
     rules: [{ name: 'r', ...more }]
   })
+  const three = {
+    a: { command: { command: '/x' } },
+    b: { command: { command: '/x' } },
+    c: { command: { command: '/x' } }
+  }
   for (const [content, message] of [
     ['', /must be object/],
     ['- a', /must be object/],
@@ -98,6 +103,10 @@ await t.test('what is wrong is told in one line, with the field, and without wha
     [webhook({ template: 'discord' }), /\/sinks\/ops\/webhook\/template must be one of json, slack, teams/],
     [rule({ types: ['node_output'] }), /\/rules\/0\/types\/0 must be one of/],
     [rule({ health: ['disk'] }), /\/rules\/0\/health\/0 must be one of/],
+    [
+      { ...rule({}), rules: Array.from({ length: 32 }, (_, n) => ({ name: `r${n}` })), sinks: three },
+      '/rules have 96 sinks together, 64 are allowed'
+    ],
     [rule({ sinks: ['b'] }), '/rules/0/sinks names b, which is none of the sinks: a'],
     [rule({ quiet: { hours: [{ from: '25:00', to: '07:00' }], time_zone: 'UTC' } }), /from must be a time of day/],
     [
