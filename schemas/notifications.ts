@@ -53,7 +53,12 @@ export const WebhookSettings = Type.Object(
       Type.Unsafe<Record<string, string>>({
         type: 'object',
         propertyNames: { type: 'string', pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$" },
-        additionalProperties: { type: 'string', maxLength: 8192, ...line },
+        additionalProperties: {
+          type: 'string',
+          maxLength: 8192,
+          pattern: '^[ -~]*$',
+          'x-expected': 'text of one line, of ASCII'
+        },
         maxProperties: 32,
         description: 'Further headers.'
       })
@@ -194,7 +199,7 @@ export const NotificationSink = Type.Object(
     headers: Type.Optional(
       Type.Array(Type.String(), { description: 'Of a webhook: names of further headers, without their values.' })
     ),
-    delivered: Type.Integer({ minimum: 0, description: 'Notifications, since the controller has started to lead.' }),
+    delivered: Type.Integer({ minimum: 0, description: 'Notifications, since the file was read.' }),
     failed: Type.Integer({ minimum: 0, description: 'Attempts that have failed, since then.' }),
     given_up: Type.Integer({ minimum: 0, description: 'Notifications that it has refused for good, since then.' }),
     failing_since: Type.Optional({ ...Time, description: 'When the first of the attempts was that have failed last.' }),

@@ -342,12 +342,13 @@ export async function startController({
     },
     close: async () => {
       elastic.close()
-      await notifier.close()
+      const telling = notifier.close()
       await requests.close()
       await app.close()
       await fleet.close()
       await agents.close()
       access.close()
+      await telling
       audit.close()
       health.close()
       await pruning.close()

@@ -9,6 +9,7 @@ import { readNotifyFile, type NotifyConfig } from './config.js'
 import { Courier } from './courier.js'
 import { LaneQueue } from './lane.js'
 import { Reader } from './reader.js'
+import type { Outcome } from './sink.js'
 import type { Rule } from './rule.js'
 
 /** How often it stores that there was nothing to tell, in milliseconds. */
@@ -47,6 +48,8 @@ export class Notifier {
   #config: NotifyConfig
   #couriers: Courier[] = []
   #queues: LaneQueue[] = []
+  /** The rules that the queues are of: those of the file, once it is read. */
+  #rules: readonly Rule[] = []
   #timer: NodeJS.Timeout | undefined
   /** Whether this controller tells: of several, only the one that leads does. */
   #isOpen = false
@@ -55,6 +58,8 @@ export class Notifier {
   #storedAt = -Infinity
   /** What was last logged of each sink that fails. */
   #said = new Map<string, string>()
+  /** Why the log could not be read the last time. */
+  #trouble: string | undefined
 
   /** Throws an AppError that names the file and the field. */
   constructor(options: NotifierOptions) {
@@ -128,7 +133,7 @@ export class Notifier {
     return {
       configured: this.isConfigured,
       sinks: this.#couriers.map(({ status }) => status),
-      rules: this.#config.rules.map(rule => ({
+      rules: this.#rules.map(rule => ({
         name: rule.name,
         severity: rule.severity,
         recoveries: rule.recoveries,
@@ -141,7 +146,7 @@ export class Notifier {
           quiet: rule.quiet?.settings,
           is_quiet: rule.quiet?.isAt(now())
         }),
-        queues: this.#isOpen ? rule.sinks.map(sink => queueOf(rule, sink)) : []
+        queues: rule.sinks.map(sink => queueOf(rule, sink))
       }))
     }
   }
@@ -205,6 +210,7 @@ export class Notifier {
     // It comes before what is stored of them later. When the store closes before, they begin anew.
     store.write('written', begin, { insists: true }).catch(() => {})
     this.#queues = queues
+    this.#rules = rules
     this.#couriers = sinks.map(
       sink =>
         new Courier({
@@ -223,7 +229,7 @@ export class Notifier {
               const outcome = state === 'taken' ? 'succeeded' : 'given_up'
               this.#options.audit({ sink: name, rule, outcome, detail: `${name}, rule ${rule}, ${id}: ${detail}` })
             }
-            if (state !== 'taken') this.#complain(name, detail, isOver)
+            this.#say(name, state, isOver ? `it is given up: ${detail}` : detail)
           }
         })
     )
@@ -236,7 +242,16 @@ export class Notifier {
   }
 
   #look(): void {
-    this.#readOn()
+    const { store, say } = this.#options
+    try {
+      this.#readOn()
+      this.#trouble = undefined
+    } catch (error) {
+      const trouble = messageOf(error)
+      // A store that fails says so itself.
+      if (trouble !== this.#trouble && store.failure === undefined) say.error(`events are not read: ${trouble}`)
+      this.#trouble = trouble
+    }
     for (const courier of this.#couriers) courier.look()
     const { elapsed } = this.#options
     if (elapsed() - this.#storedAt < storeMs) return
@@ -265,13 +280,14 @@ export class Notifier {
     for (const { queue, place } of stored) queue.stored = place.seq
   }
 
-  /** Logs why a sink does not take something; not the same again and again. */
-  #complain(sink: string, detail: string, isOver: boolean): void {
+  /** Logs that a sink does not take what it is sent, and that it does again: not the same again and again. */
+  #say(sink: string, state: Outcome['state'], detail: string): void {
     const { say } = this.#options
-    if (isOver) say.error(`a notification for ${sink} is given up: ${detail}`)
-    else if (this.#said.get(sink) !== detail) {
-      say.warn(`${sink} has not taken a notification, which is tried again: ${detail}`)
+    if (state === 'taken') {
+      if (this.#said.delete(sink)) say.info(`${sink} takes notifications again`)
+      return
     }
+    if (this.#said.get(sink) !== detail) say.warn(`${sink} has not taken a notification: ${detail}`)
     this.#said.set(sink, detail)
   }
 }

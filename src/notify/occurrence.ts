@@ -67,11 +67,20 @@ type What = Omit<Occurrence, 'seq' | 'time'>
 /** Returns what an event has to be told of, and brings up to date what is amiss. */
 export function occurrencesOf(event: StoredEvent, amiss: Amiss): Occurrence[] {
   const { seq, time } = event
-  const told = event.body === '' ? unread(event) : read(JSON.parse(event.body), amiss)
-  return told.map(one => ({ ...one, seq, time, text: cut(one.text, textLength) }))
+  return told(event, amiss).map(one => ({ ...one, seq, time, text: cut(one.text, textLength) }))
 }
 
-/** Of an event whose text is too long to be read. */
+function told(event: StoredEvent, amiss: Amiss): What[] {
+  if (event.body === '') return unread(event)
+  try {
+    return read(JSON.parse(event.body), amiss)
+  } catch {
+    // Of another version, which says it otherwise: one event must not keep all others from being told.
+    return unread(event)
+  }
+}
+
+/** Of an event whose text is too long, or not as it is known. */
 function unread({ type, reqid, instance, node }: StoredEvent): What[] {
   const what = reqid === null ? type : `${type} of request ${reqid}`
   return [
@@ -80,7 +89,7 @@ function unread({ type, reqid, instance, node }: StoredEvent): What[] {
       severity: type.endsWith('_request') ? 'info' : 'warning',
       ...(instance !== null && { instance }),
       ...(node !== null && { node }),
-      text: `${what}: it is too long to be told here, look at the events`
+      text: `${what}: look at the events, what it says cannot be told here`
     }
   ]
 }

@@ -49,7 +49,7 @@ export class Program implements Sink {
       })
       const said = asLine(output)
       const withWhat = (detail: string) => (said === '' ? detail : `${detail}: ${said}`)
-      if (givenUp === 'abort') return { state: 'failed', detail: 'the controller ends' }
+      if (givenUp === 'abort') return { state: 'failed', detail: 'it was broken off' }
       if (givenUp) return { state: 'failed', detail: withWhat(`it was killed after ${timeoutMs / 1000} s`) }
       if (code === 0) return { state: 'taken', detail: withWhat('exit code 0') }
       if (code === refusing) return { state: 'refused', detail: withWhat(`exit code ${code}`) }

@@ -73,7 +73,7 @@ export class Webhook implements Sink {
         resolve(outcome)
         request.destroy()
       }
-      const abort = () => finish({ state: 'failed', detail: 'the controller ends' })
+      const abort = () => finish({ state: 'failed', detail: 'it was broken off' })
       const timer = setTimeout(
         () => finish({ state: 'failed', detail: `no answer within ${timeoutMs / 1000} s` }),
         timeoutMs

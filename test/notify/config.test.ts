@@ -94,6 +94,7 @@ await t.test('what is wrong is told in one line, with the field, and without wha
     [webhook({ secret: 'hidden' }), /\/sinks\/ops\/webhook\/secret must be whsec_/],
     [webhook({ secret_file: '/nonexistent' }), /\/sinks\/ops\/webhook\/secret_file: .*ENOENT|no such/],
     [webhook({ headers: { 'X-A': 'hidden\r\nX-B: c' } }), /\/sinks\/ops\/webhook\/headers.* must be text of one line/],
+    [webhook({ headers: { 'X-A': 'hidden \u4e2d' } }), /\/sinks\/ops\/webhook\/headers.* must be text of one line/],
     [
       webhook({ headers: { 'Webhook-Id': 'hidden' } }),
       '/sinks/ops/webhook/headers/Webhook-Id is set by the controller'

@@ -147,8 +147,10 @@ await t.test('requests, and what needs an eye', async t => {
 await t.test('texts are cut, and an event whose text is not read is told of by its type', async t => {
   const [[long]] = read({ type: 'notify_error', message: 'x'.repeat(100_000) }) as [[Occurrence]]
   t.ok(long.text.length <= 400)
-  for (const type of toldTypes) {
-    const event = { seq: 1, time: 0, type, reqid: 'r', instance: 'a', node: 'n', transient: 0, body: '' }
+  for (const [at, type] of toldTypes.entries()) {
+    // Too long, or of another version.
+    const body = at % 2 === 0 ? '' : JSON.stringify({ type: 'notify_health' })
+    const event = { seq: 1, time: 0, type, reqid: 'r', instance: 'a', node: 'n', transient: 0, body }
     const amiss: Amiss = new Map()
     t.match(occurrencesOf(event, amiss), [{ type, text: new RegExp(type) }])
     t.equal(amiss.size, 0)
