@@ -4650,7 +4650,7 @@ export interface components {
             signed?: boolean;
             /** @description Of a webhook: names of further headers, without their values. */
             headers?: string[];
-            /** @description Notifications, since the controller has started to lead. */
+            /** @description Notifications, since the file was read. */
             delivered: number;
             /** @description Attempts that have failed, since then. */
             failed: number;
