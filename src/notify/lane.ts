@@ -74,8 +74,9 @@ export class LaneQueue {
 
   /** When the next is to be told, in milliseconds since 1970; undefined while there is nothing. */
   get due(): number | undefined {
-    const [first] = this.#waiting
-    if (!first) return undefined
+    const [first, second] = this.#waiting
+    // Until all is read, more may belong to it: what is told as one must not depend on how far that is.
+    if (!first || (first.group && !second && !this.#isTelling && this.isBehind)) return undefined
     const now = this.#now()
     // What has happened later than now was told by a clock that was put back since.
     const due = (first.group?.began ?? 0) > now ? now : first.due

@@ -1,4 +1,5 @@
 import type { Notification } from './group.js'
+import { oneLine } from './one-line.js'
 import { linesOf, titleOf, type Teller } from './words.js'
 
 /** The longest line of a header, and of a body in base64. */
@@ -39,7 +40,7 @@ export function mailOf(
 
 /** Returns a text as a header has it: as encoded words, one a line, unless it is short and plain. */
 function subjectOf(text: string): string {
-  const line = [...text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')].slice(0, 200).join('')
+  const line = [...oneLine(text)].slice(0, 200).join('')
   if (line.length < 60 && /^[ -~]*$/.test(line) && !line.includes('=?')) return line
   const words: string[] = ['']
   for (const character of line) {

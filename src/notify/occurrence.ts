@@ -4,6 +4,7 @@ import type { HealthCode, HealthReason } from '../../schemas/operations.js'
 import { cut } from '../../schemas/cut.js'
 import type { StoredEvent } from '../store/events.js'
 import { defined } from '../util.js'
+import { oneLine } from './one-line.js'
 
 /** Something that can be told: of an event, or of one reason in it. */
 export interface Occurrence {
@@ -67,7 +68,7 @@ type What = Omit<Occurrence, 'seq' | 'time'>
 /** Returns what an event has to be told of, and brings up to date what is amiss. */
 export function occurrencesOf(event: StoredEvent, amiss: Amiss): Occurrence[] {
   const { seq, time } = event
-  return told(event, amiss).map(one => ({ ...one, seq, time, text: cut(one.text, textLength) }))
+  return told(event, amiss).map(one => ({ ...one, seq, time, text: oneLine(cut(one.text, textLength)) }))
 }
 
 function told(event: StoredEvent, amiss: Amiss): What[] {

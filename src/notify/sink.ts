@@ -1,5 +1,6 @@
 import type { NotificationSink } from '../../schemas/notifications.js'
 import type { Notification } from './group.js'
+import { oneLine } from './one-line.js'
 
 /** What has come of an attempt to tell a sink. */
 export interface Outcome {
@@ -25,9 +26,4 @@ export interface Sink {
 export const answerLength = 300
 
 /** Returns what a sink has said as one line, without control characters. */
-export function asLine(text: string): string {
-  return text
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
-    .trim()
-    .slice(0, answerLength)
-}
+export const asLine = (text: string): string => oneLine(text).slice(0, answerLength)

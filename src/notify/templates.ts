@@ -62,6 +62,9 @@ function slack(notification: Notification, { source }: Teller): object {
   }
 }
 
+/** How many bytes of lines a card has: with all that is around them it must not have more than 28 KB. */
+const teamsBytes = 20_000
+
 /** For a workflow of Teams: an adaptive card. Its texts are Markdown, so that what others have written is escaped. */
 function teams(notification: Notification, { source }: Teller): object {
   const block = (text: string, more: object = {}) => ({ type: 'TextBlock', text: markdown(text), wrap: true, ...more })
@@ -76,13 +79,20 @@ function teams(notification: Notification, { source }: Teller): object {
           version: '1.4',
           body: [
             block(`${markOf(notification)} ${cut(titleOf(notification), 300)}`, { weight: 'bolder', size: 'medium' }),
-            ...linesOf(notification).map(line => block(line, { spacing: 'small' })),
+            ...fitting(linesOf(notification)).map(line => block(line, { spacing: 'small' })),
             block(`${source}, rule ${notification.rule}`, { isSubtle: true, size: 'small' })
           ]
         }
       }
     ]
   }
+}
+
+/** Returns the lines for which there is room in a card, and how many are left out. */
+function fitting(lines: readonly string[]): string[] {
+  let left = teamsBytes
+  const fit = lines.filter(line => (left -= Buffer.byteLength(JSON.stringify(markdown(line)))) > 0)
+  return fit.length === lines.length ? fit : [...fit, `and ${lines.length - fit.length} lines more, which are too long`]
 }
 
 const markdown = (text: string) => text.replace(/[\\`*_{}[\]()#+!|<>~-]/g, '\\$&')

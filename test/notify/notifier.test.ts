@@ -196,6 +196,26 @@ await t.test('what is more than is gathered ahead stays in the log, and is told 
   t.same(textsOf(receiver.notifications).slice(1), all)
 })
 
+await t.test('what is told as one does not depend on how fast it is read', async t => {
+  const receiver = await startReceiver(t)
+  let elapsed = 0
+  const { open, fail, pass } = await start(
+    t,
+    { sinks: { ops: { webhook: { url: receiver.url } } }, rules: [{ ...errors, group_for: 60 }] },
+    // Each look reads once.
+    () => ({ elapsed: () => (elapsed += 1000) })
+  )
+  const first = open()
+  await until(() => first.status.rules[0]!.queues.length === 1, 'it is open')
+  await first.close()
+  for (let n = 0; n < 500; n++) await fail(`error ${n}`)
+  pass(3_600_000)
+  await fail('much later')
+  open()
+  await until(() => receiver.received.length > 0, 'it is told')
+  t.equal(receiver.notifications[0].count, 500)
+})
+
 await t.test('a sink that hangs keeps no other from anything', async t => {
   const [hanging, good] = [await startReceiver(t, () => {}), await startReceiver(t)]
   const { open, fail } = await start(t, {

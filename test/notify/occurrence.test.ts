@@ -147,6 +147,8 @@ await t.test('requests, and what needs an eye', async t => {
 await t.test('texts are cut, and an event whose text is not read is told of by its type', async t => {
   const [[long]] = read({ type: 'notify_error', message: 'x'.repeat(100_000) }) as [[Occurrence]]
   t.ok(long.text.length <= 400)
+  const [[lines]] = read({ type: 'notify_error', message: 'a\r\nb\u001b[31m\u2028c\u0000' }) as [[Occurrence]]
+  t.equal(lines.text, 'a b [31m c', 'one line, that no terminal obeys')
   for (const [at, type] of toldTypes.entries()) {
     // Too long, or of another version.
     const body = at % 2 === 0 ? '' : JSON.stringify({ type: 'notify_health' })

@@ -70,5 +70,10 @@ await t.test('Teams: an adaptive card, of which nothing is Markdown of others', 
   const [{ content, contentType }] = body.attachments
   t.same([body.type, contentType], ['message', 'application/vnd.microsoft.card.adaptive'])
   t.match(content.body[1].text, '\\[click\\]\\(https://evil.example\\) \\*\\*b\\*\\* \\`c\\`')
-  t.ok(bodyOf('teams', many, teller).length < 28_000, 'no longer than it takes')
+  for (const text of ['thing', '*'.repeat(400), '\u4e2d'.repeat(400), '\u0001'.repeat(400)]) {
+    const long = notificationOf(...Array.from({ length: 40 }, (_, n) => occurrence(n + 1, { text })))
+    t.ok(Buffer.byteLength(bodyOf('teams', long, teller)) < 28_000, 'no longer than it takes')
+  }
+  const long = notificationOf(...Array.from({ length: 30 }, (_, n) => occurrence(n + 1, { text: '*'.repeat(400) })))
+  t.match(read('teams', long).attachments[0].content.body.at(-2).text, /^and \d+ lines more/)
 })
