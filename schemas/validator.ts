@@ -10,6 +10,7 @@ import { suggestion } from './nearest.js'
 import { bundleComponents } from './bundles.js'
 import { groupComponents } from './groups.js'
 import { intelComponents } from './intel.js'
+import { notificationComponents } from './notifications.js'
 import { replicationComponents } from './replication.js'
 import { revisionComponents } from './revisions.js'
 import { rolloutComponents } from './rollouts.js'
@@ -25,6 +26,7 @@ export const components = [
   ...revisionComponents,
   ...replicationComponents,
   ...rolloutComponents,
+  ...notificationComponents,
   ...eventComponents
 ]
 

@@ -2,7 +2,7 @@ import { counted } from '../model/format.js'
 import { odditiesOf, versionsOf } from '../model/hosts.js'
 import { HostCard } from '../hosts/card.js'
 import { Controllers } from '../hosts/controllers.js'
-import { RefreshLine } from '../hosts/refresh-line.js'
+import { RefreshLine } from '../parts/refresh-line.js'
 import { useHosts, useHostStats } from '../hosts/stats.js'
 import { Page } from '../parts/page.js'
 

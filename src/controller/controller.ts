@@ -46,6 +46,7 @@ import type { Fleet } from './fleet.js'
 import { checkStrategy } from './rollout/strategy.js'
 import type { ClusterHealth, Health } from './cluster/health.js'
 import type { EventHistory } from '../requests/event-history.js'
+import type { Notifier } from '../notify/notifier.js'
 import type { EventJournal } from '../requests/journal.js'
 import { pageOf, type NodeFilter } from './cluster/node-list.js'
 import type { Operations } from './work/operations.js'
@@ -82,6 +83,7 @@ export interface ControllerParts {
   intel: Intel
   state: State
   health: Health
+  notifier: Notifier
   /** How this controller is one of several; undefined for one that is alone. */
   group: Group | undefined
 }
@@ -131,6 +133,11 @@ export class Controller {
   /** The deployments that are kept. */
   get revisions(): Revisions {
     return this.#parts.revisions
+  }
+
+  /** What tells operators. */
+  get notifier(): Notifier {
+    return this.#parts.notifier
   }
 
   get hub(): Hub {

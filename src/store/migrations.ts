@@ -237,5 +237,18 @@ export const migrations = [
   -- The labels of the instances that who has it is limited to, as JSON; null where nothing is limited.
   ALTER TABLE tokens ADD COLUMN labels TEXT;
   ALTER TABLE requests ADD COLUMN limited_to TEXT;
+`,
+  `
+  -- Until where in the log of events a rule has told a sink. A rule with quiet hours has two: urgent is what is told
+  -- even then.
+  CREATE TABLE notification_places (
+    rule TEXT NOT NULL,
+    sink TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    -- When something was last told.
+    told_at INTEGER,
+    PRIMARY KEY (rule, sink, lane)
+  ) STRICT, WITHOUT ROWID;
 `
 ]
