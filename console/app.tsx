@@ -51,7 +51,7 @@ const pages: readonly PageLink[] = [
   { path: '/intel', name: 'Intelligence', isOfCluster: true },
   { path: '/events', name: 'Events' },
   { path: '/requests', name: 'Requests' },
-  { path: '/notifications', name: 'Notifications' },
+  { path: '/notifications', name: 'Notifications', isOfCluster: true },
   { path: '/audit', name: 'Audit' }
 ]
 
