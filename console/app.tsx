@@ -26,6 +26,7 @@ const BundlePage = later(async () => (await import('./pages/bundle.js')).BundleP
 const Options = later(async () => (await import('./pages/options.js')).Options)
 const Intel = later(async () => (await import('./pages/intel.js')).Intel)
 const Events = later(async () => (await import('./pages/events.js')).Events)
+const Notifications = later(async () => (await import('./pages/notifications.js')).Notifications)
 const Requests = later(async () => (await import('./pages/requests.js')).Requests)
 const RequestPage = later(async () => (await import('./pages/request.js')).RequestPage)
 const Audit = later(async () => (await import('./pages/audit.js')).Audit)
@@ -50,6 +51,7 @@ const pages: readonly PageLink[] = [
   { path: '/intel', name: 'Intelligence', isOfCluster: true },
   { path: '/events', name: 'Events' },
   { path: '/requests', name: 'Requests' },
+  { path: '/notifications', name: 'Notifications', isOfCluster: true },
   { path: '/audit', name: 'Audit' }
 ]
 
@@ -127,6 +129,9 @@ function SignedIn({ stream }: { stream: Stream }) {
             <Requests />
           </Route>
           <Route path="/requests/:reqid">{({ reqid }) => <RequestPage key={reqid} reqid={reqid} />}</Route>
+          <Route path="/notifications">
+            <Notifications />
+          </Route>
           <Route path="/audit">
             <Audit />
           </Route>

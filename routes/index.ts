@@ -4,6 +4,7 @@ import type { Controller } from '../src/controller/controller.js'
 import type { Metrics } from '../src/server/metrics.js'
 import { auditRoutes } from './audit.js'
 import { bundleRoutes } from './bundles.js'
+import { notificationRoutes } from './notifications.js'
 import { optionRoutes } from './options.js'
 import { conversionRoutes } from './conversions.js'
 import { intelRoutes } from './intel.js'
@@ -37,6 +38,7 @@ export const routes: FastifyPluginAsync<{
   await app.register(intelRoutes, { prefix: '/v1', controller, closing })
   await app.register(conversionRoutes, { prefix: '/v1', controller })
   await app.register(auditRoutes, { prefix: '/v1', access })
+  await app.register(notificationRoutes, { prefix: '/v1', controller, access })
   await app.register(sessionRoutes, { prefix: '/v1', guard: access.guard })
   await app.register(tokenRoutes, { prefix: '/v1', tokens: access.tokens })
   await app.register(joinRoutes, { prefix: '/v1', controller })

@@ -253,10 +253,11 @@ export const AuditEntry = domain(
     type: only('audit'),
     action: Type.String({
       description:
-        'The type of the request; or log_in, log_out, connect_agent; or what was refused, as method and path.'
+        'The type of the request; or log_in, log_out, connect_agent; notify, of what operators are told; or what was refused, as method and path.'
     }),
     outcome: Type.String({
-      description: 'accepted, and later the state in which the request has ended; or succeeded, or refused.'
+      description:
+        'accepted, and later the state in which the request has ended; or succeeded, or refused; of notify, given_up.'
     }),
     name: Type.Optional(Type.String({ description: 'Of the token or certificate.' })),
     role: Type.Optional(Ref(RoleName)),

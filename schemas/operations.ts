@@ -392,7 +392,8 @@ export const healthCodes = [
   'drift',
   'elastic_exhausted',
   'controller_missing',
-  'controller_diverged'
+  'controller_diverged',
+  'notifications_failing'
 ] as const
 export const HealthCode = OpenEnum(
   'HealthCode',
@@ -403,7 +404,7 @@ export const HealthCode = OpenEnum(
     'logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. ' +
     'imbalance: one of them counts many times as many as the others. ' +
     'redeploy_needed: what is deployed is not true any more of an instance. rollout_interrupted: a deployment in steps has stopped on its way. drift: files of nodes have changed since they were started. elastic_exhausted: an elastic group drops packets though all of its workers run. ' +
-    'controller_missing: one of several controllers does not answer. controller_diverged: one of them cannot go on with the log.'
+    'controller_missing: one of several controllers does not answer. controller_diverged: one of them cannot go on with the log. notifications_failing: a sink has taken no notification for long.'
 )
 export type HealthCode = Static<typeof HealthCode>
 

@@ -11,6 +11,7 @@ import { bundleComponents } from './bundles.js'
 import { groupComponents } from './groups.js'
 import { intelComponents } from './intel.js'
 import { joinComponents } from './joins.js'
+import { notificationComponents } from './notifications.js'
 import { replicationComponents } from './replication.js'
 import { revisionComponents } from './revisions.js'
 import { rolloutComponents } from './rollouts.js'
@@ -27,6 +28,7 @@ export const components = [
   ...revisionComponents,
   ...replicationComponents,
   ...rolloutComponents,
+  ...notificationComponents,
   ...eventComponents
 ]
 

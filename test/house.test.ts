@@ -20,6 +20,7 @@ const ground = [
   'src/cpu-list.ts',
   'src/log-place.ts',
   'src/quota.ts',
+  'src/run-group.ts',
   'src/sharing.ts',
   'src/settings.ts'
 ]
@@ -40,6 +41,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/errors.ts': { value: ['src/permission.ts'], type: ['schemas'] },
   'src/util.ts': { value: [] },
   'src/proc.ts': { value: [] },
+  'src/run-group.ts': { value: [] },
   'src/allowance.ts': { value: [] },
   'src/authority.ts': { value: ['src/errors.ts'] },
   'src/cpu-list.ts': { value: ['schemas'] },
@@ -57,17 +59,18 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/link': { value: ground, type: ['src/security'] },
   'src/formats': { value: [...ground, 'src/groups'] },
   'src/security': { value: ground, type: ['src/store'] },
+  'src/notify': { value: ground, type: ['src/store'] },
   'src/replication': { value: [...ground, 'src/store'] },
   'src/requests': { value: [...ground, 'src/events'], type: ['src/store'] },
   routes: { value: ['schemas', 'src/errors.ts', 'src/events', 'src/formats'], type: ['src/controller', 'src/server'] },
   'src/server': {
     value: [...ground, ...leaves, 'src/requests', 'src/security', 'routes'],
-    type: ['src/controller', 'src/replication']
+    type: ['src/controller', 'src/notify', 'src/replication']
   },
   // It puts the controller together.
   'src/controller/main.ts': { value: ['schemas', 'src'] },
   'src/controller/own-agent.ts': { value: ground, type: ['src/agent', 'src/controller'] },
-  'src/controller': { value: [...ground, ...leaves, 'src/replication', 'src/requests', 'src/security'] },
+  'src/controller': { value: [...ground, ...leaves, 'src/notify', 'src/replication', 'src/requests', 'src/security'] },
   'src/agent': { value: [...ground, ...leaves, 'src/security'] },
   'src/host.ts': { value: ['schemas', 'src'] },
   // What speaks with a controller knows nothing of one: it is what any client could be.

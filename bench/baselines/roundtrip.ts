@@ -41,6 +41,8 @@ import { loadSettings, managementSettings } from '../../src/settings.js'
 import { ConfigurationTable } from '../../src/store/configurations.js'
 import { EventLog } from '../../src/store/events.js'
 import { RequestTable } from '../../src/store/requests.js'
+import { NotificationPlaces } from '../../src/store/notification-places.js'
+import { Notifier } from '../../src/notify/notifier.js'
 import { RevisionTable } from '../../src/store/revisions.js'
 import { feedTable } from '../../src/store/feeds.js'
 import { runtimeOptionTable } from '../../src/store/runtime-options.js'
@@ -160,6 +162,18 @@ const controller = new Controller({
   intel: new Intel({ cluster, fleet, deployer, bundles, now }),
   state,
   health,
+  notifier: new Notifier({
+    file: undefined,
+    source: 'controller',
+    env: {},
+    store,
+    log: eventLog,
+    places: new NotificationPlaces(store),
+    cursorOf: seq => journal.cursorOf(seq),
+    say: { info: () => {}, warn: () => {}, error: () => {} },
+    audit: () => {},
+    failingMaxMs: 0
+  }),
   group: undefined
 })
 await auditLog.open()

@@ -3,7 +3,7 @@ import { odditiesOf, versionsOf } from '../model/hosts.js'
 import { HostCard } from '../hosts/card.js'
 import { Controllers } from '../hosts/controllers.js'
 import { Joins } from '../hosts/joins.js'
-import { RefreshLine } from '../hosts/refresh-line.js'
+import { RefreshLine } from '../parts/refresh-line.js'
 import { useHosts, useHostStats } from '../hosts/stats.js'
 import { Page } from '../parts/page.js'
 

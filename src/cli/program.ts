@@ -30,6 +30,7 @@ const commands: Record<string, () => Promise<Define>> = {
   events: async () => (await import('./events.js')).defineEvents,
   history: async () => (await import('./request.js')).defineHistory,
   request: async () => (await import('./request.js')).defineRequest,
+  notify: async () => (await import('./notify.js')).defineNotify,
   audit: async () => (await import('./events.js')).defineAudit,
   login: async () => (await import('./login.js')).defineLogin,
   context: async () => (await import('./login.js')).defineContext,

@@ -152,7 +152,8 @@ async function runRole(role: string, { settings, roles, env, umask }: Start): Pr
       settings,
       log,
       agent: runTogether(roles) ? agentInNeed(settings) : undefined,
-      replication: await replicationOf(settings, log, ended)
+      replication: await replicationOf(settings, log, ended),
+      env
     })
     const { url, close } = await controller.starting
     return {

@@ -968,6 +968,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List rules and sinks of notifications
+         * @description What the file of the setting controller_notify says, without secrets: of a URL only its origin, of headers only their names, of a command only its program. With each rule, for each of its sinks, until where in the event log it is told, and how much waits.
+         */
+        get: operations["list_notifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notifications/sinks/{sink}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test a sink
+         * @description Sends a notification that says that it is a test, now, and answers with what the sink has said to it. What it has not taken is not tried again. After what is being sent to it at the moment; 409 while another test of it is under way.
+         */
+        post: operations["test_notification_sink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/session": {
         parameters: {
             query?: never;
@@ -2059,7 +2099,7 @@ export interface components {
             archive?: components["schemas"]["ArchiveStatus"];
             foreign: components["schemas"]["ForeignProcess"][];
         };
-        /** @description not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. imbalance: one of them counts many times as many as the others. redeploy_needed: what is deployed is not true any more of an instance. rollout_interrupted: a deployment in steps has stopped on its way. drift: files of nodes have changed since they were started. elastic_exhausted: an elastic group drops packets though all of its workers run. controller_missing: one of several controllers does not answer. controller_diverged: one of them cannot go on with the log. */
+        /** @description not_deployed: there is no cluster. node_not_running: a manager, logger or proxy does not. workers_missing: too many workers do not run. packets_dropped: a worker drops too many. no_packets: a worker receives none. disk_full: too little is free. archive_behind: a log waits too long to be archived. archive_failing: the archiver fails. node_silent: a node runs and does not answer. cluster_split: a node and a manager run, and one does not see the other. logs_stalled: workers receive packets, and no log grows. duplicated: the workers of an interface count the same packets. imbalance: one of them counts many times as many as the others. redeploy_needed: what is deployed is not true any more of an instance. rollout_interrupted: a deployment in steps has stopped on its way. drift: files of nodes have changed since they were started. elastic_exhausted: an elastic group drops packets though all of its workers run. controller_missing: one of several controllers does not answer. controller_diverged: one of them cannot go on with the log. notifications_failing: a sink has taken no notification for long. */
         HealthCode: string;
         /**
          * @description Why the cluster is not ready.
@@ -4834,6 +4874,229 @@ export interface components {
             /** @description Why it is paused or goes back. */
             reason?: string;
         };
+        /** @description webhook: an HTTP endpoint. mail: the local sendmail program. command: a program of the controller's host. */
+        SinkKind: string;
+        /**
+         * @description From a time of day to another one; where that is earlier, to that of the day after.
+         * @example {
+         *       "days": [
+         *         "fri",
+         *         "sat"
+         *       ],
+         *       "from": "22:00",
+         *       "to": "07:00"
+         *     }
+         */
+        QuietTime: {
+            days: string[];
+            from: string;
+            to: string;
+        };
+        /**
+         * @description When only what is bad enough is told.
+         * @example {
+         *       "hours": [
+         *         {
+         *           "days": [
+         *             "fri",
+         *             "sat"
+         *           ],
+         *           "from": "22:00",
+         *           "to": "07:00"
+         *         }
+         *       ],
+         *       "time_zone": "Europe/Vienna",
+         *       "severity": "error"
+         *     }
+         */
+        QuietHours: {
+            hours: components["schemas"]["QuietTime"][];
+            time_zone: string;
+            /** @description The least that is told even so. */
+            severity: string;
+        };
+        /**
+         * @description Where notifications go.
+         * @example {
+         *       "name": "ops",
+         *       "kind": "webhook",
+         *       "target": "https://hooks.slack.com",
+         *       "template": "slack",
+         *       "signed": false,
+         *       "delivered": 12,
+         *       "failed": 1,
+         *       "given_up": 0
+         *     }
+         */
+        NotificationSink: {
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
+            name: string;
+            kind: components["schemas"]["SinkKind"];
+            /** @description Where it goes, without what may be secret: of a URL its origin, of a command its program. */
+            target: string;
+            /** @description Of a webhook: the form of the body. */
+            template?: string;
+            /** @description Of a webhook: whether notifications are signed. */
+            signed?: boolean;
+            /** @description Of a webhook: names of further headers, without their values. */
+            headers?: string[];
+            /** @description Notifications, since the file was read. */
+            delivered: number;
+            /** @description Attempts that have failed, since then. */
+            failed: number;
+            /** @description Notifications that it has refused for good, since then. */
+            given_up: number;
+            /**
+             * Format: date-time
+             * @description When the first of the attempts was that have failed last.
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            failing_since?: string;
+            /** @description Why the last failed attempt has failed. */
+            last_error?: string;
+            /**
+             * Format: date-time
+             * @description Not earlier, since the last one has failed.
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            next_attempt?: string;
+        };
+        /**
+         * @description What a rule has for a sink.
+         * @example {
+         *       "sink": "ops",
+         *       "delivered_until": "k3v9q2.1042",
+         *       "waiting": 0,
+         *       "last_success": "2026-11-30T14:48:56.123Z"
+         *     }
+         */
+        NotificationQueue: {
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
+            sink: string;
+            /**
+             * @description Until where in the event log everything is told.
+             * @example k3v9q2.1042
+             */
+            delivered_until: string;
+            /** @description How much of what has happened since is yet to be told; of very much, as far as the log is read. */
+            waiting: number;
+            /**
+             * Format: date-time
+             * @description When that is told: once it is grouped, and quiet hours are over.
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            due?: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T14:48:56.123Z
+             */
+            last_success?: string;
+        };
+        /**
+         * @description What is told, and to which sinks.
+         * @example {
+         *       "name": "default",
+         *       "severity": "warning",
+         *       "recoveries": true,
+         *       "group_for": 60,
+         *       "queues": [
+         *         {
+         *           "sink": "ops",
+         *           "delivered_until": "k3v9q2.1042",
+         *           "waiting": 0,
+         *           "last_success": "2026-11-30T14:48:56.123Z"
+         *         }
+         *       ]
+         *     }
+         */
+        NotificationRule: {
+            /**
+             * @description The name of an instance or a node.
+             * @example worker-1
+             */
+            name: string;
+            types?: string[];
+            /** @description The least that is told. */
+            severity: string;
+            health?: string[];
+            instances?: string[];
+            nodes?: string[];
+            recoveries: boolean;
+            group_for: number;
+            quiet?: components["schemas"]["QuietHours"];
+            /** @description Whether its quiet hours are now. */
+            is_quiet?: boolean;
+            /** @description One for each of its sinks. */
+            queues: components["schemas"]["NotificationQueue"][];
+        };
+        /**
+         * @description What is told to whom, and how far that is.
+         * @example {
+         *       "configured": true,
+         *       "sinks": [
+         *         {
+         *           "name": "ops",
+         *           "kind": "webhook",
+         *           "target": "https://hooks.slack.com",
+         *           "template": "slack",
+         *           "signed": false,
+         *           "delivered": 12,
+         *           "failed": 1,
+         *           "given_up": 0
+         *         }
+         *       ],
+         *       "rules": [
+         *         {
+         *           "name": "default",
+         *           "severity": "warning",
+         *           "recoveries": true,
+         *           "group_for": 60,
+         *           "queues": [
+         *             {
+         *               "sink": "ops",
+         *               "delivered_until": "k3v9q2.1042",
+         *               "waiting": 0,
+         *               "last_success": "2026-11-30T14:48:56.123Z"
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "event_cursor": "k3v9q2.1042"
+         *     }
+         */
+        NotificationList: {
+            /** @description Whether the setting controller_notify names a file. */
+            configured: boolean;
+            sinks: components["schemas"]["NotificationSink"][];
+            rules: components["schemas"]["NotificationRule"][];
+            /**
+             * @description A place in the event log. Opaque.
+             * @example k3v9q2.1042
+             */
+            event_cursor: string;
+        };
+        /**
+         * @description What has come of a notification that was sent as a test.
+         * @example {
+         *       "delivered": true,
+         *       "detail": "HTTP 200: ok",
+         *       "seconds": 0.213
+         *     }
+         */
+        NotificationTest: {
+            /** @description Whether the sink has taken it. */
+            delivered: boolean;
+            /** @description What the sink has said, or why there is no answer of it. */
+            detail: string;
+            /** @description How long it took. */
+            seconds: number;
+        };
         /**
          * @description The type of a request event.
          * @enum {string}
@@ -5678,9 +5941,9 @@ export interface components {
              * @enum {string}
              */
             type: "audit";
-            /** @description The type of the request; or log_in, log_out, connect_agent; or what was refused, as method and path. */
+            /** @description The type of the request; or log_in, log_out, connect_agent; notify, of what operators are told; or what was refused, as method and path. */
             action: string;
-            /** @description accepted, and later the state in which the request has ended; or succeeded, or refused. */
+            /** @description accepted, and later the state in which the request has ended; or succeeded, or refused; of notify, given_up. */
             outcome: string;
             /** @description Of the token or certificate. */
             name?: string;
@@ -8243,6 +8506,95 @@ export interface operations {
                      *     }
                      */
                     "application/x-ndjson": components["schemas"]["AuditStreamEvent"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_notifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rules and the sinks. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "configured": true,
+                     *       "sinks": [
+                     *         {
+                     *           "name": "ops",
+                     *           "kind": "webhook",
+                     *           "target": "https://hooks.slack.com",
+                     *           "template": "slack",
+                     *           "signed": false,
+                     *           "delivered": 12,
+                     *           "failed": 1,
+                     *           "given_up": 0
+                     *         }
+                     *       ],
+                     *       "rules": [
+                     *         {
+                     *           "name": "default",
+                     *           "severity": "warning",
+                     *           "recoveries": true,
+                     *           "group_for": 60,
+                     *           "queues": [
+                     *             {
+                     *               "sink": "ops",
+                     *               "delivered_until": "k3v9q2.1042",
+                     *               "waiting": 0,
+                     *               "last_success": "2026-11-30T14:48:56.123Z"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "event_cursor": "k3v9q2.1042"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NotificationList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    test_notification_sink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The name of the sink.
+                 * @example ops
+                 */
+                sink: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What has come of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "delivered": true,
+                     *       "detail": "HTTP 200: ok",
+                     *       "seconds": 0.213
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NotificationTest"];
                 };
             };
             default: components["responses"]["Problem"];

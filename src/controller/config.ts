@@ -213,7 +213,7 @@ export const controllerSettings = {
   controller_audit_max_others: Count({
     default: 20_000,
     description:
-      "entries of the audit log that are kept of each other kind: requests that change nothing, refusals, logins, agents' connections"
+      "entries of the audit log that are kept of each other kind: requests that change nothing, refusals, logins, agents' connections, notifications"
   }),
   controller_audit_max_age: Seconds({
     default: 31_536_000,
@@ -265,6 +265,13 @@ export const controllerSettings = {
     default: 7200,
     description: 'seconds that a rotated log may wait to be archived; 0: any'
   }),
+  controller_notify_failing_max: Seconds({
+    default: 900,
+    description: 'seconds that a sink of notifications may take none of those it is sent; 0: any'
+  }),
+  controller_notify: File(
+    'a YAML or JSON file that says what operators are told of, and how: by webhook, mail or command'
+  ),
   controller_body_limit: Count({
     default: 8_388_608,
     minimum: 1024,

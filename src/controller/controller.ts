@@ -47,6 +47,7 @@ import type { Fleet } from './fleet.js'
 import { checkStrategy } from './rollout/strategy.js'
 import type { ClusterHealth, Health } from './cluster/health.js'
 import type { EventHistory } from '../requests/event-history.js'
+import type { Notifier } from '../notify/notifier.js'
 import type { EventJournal } from '../requests/journal.js'
 import { pageOf, type NodeFilter } from './cluster/node-list.js'
 import type { Operations } from './work/operations.js'
@@ -84,6 +85,7 @@ export interface ControllerParts {
   intel: Intel
   state: State
   health: Health
+  notifier: Notifier
   /** How this controller is one of several; undefined for one that is alone. */
   group: Group | undefined
 }
@@ -138,6 +140,11 @@ export class Controller {
   /** How hosts become agents. */
   get joins(): Joins {
     return this.#parts.joins
+  }
+
+  /** What tells operators. */
+  get notifier(): Notifier {
+    return this.#parts.notifier
   }
 
   get hub(): Hub {

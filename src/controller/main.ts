@@ -13,6 +13,7 @@ import { BundleTable } from '../store/bundles.js'
 import { EventLog } from '../store/events.js'
 import { JoinTable, JoinTokenTable } from '../store/joins.js'
 import { RequestTable } from '../store/requests.js'
+import { NotificationPlaces } from '../store/notification-places.js'
 import { RevisionTable } from '../store/revisions.js'
 import { feedTable } from '../store/feeds.js'
 import { runtimeOptionTable } from '../store/runtime-options.js'
@@ -40,6 +41,7 @@ import { EventJournal } from '../requests/journal.js'
 import { Messages } from '../server/messages.js'
 import { Metrics } from '../server/metrics.js'
 import { Notifications } from './notifications.js'
+import { Notifier } from '../notify/notifier.js'
 import { Operations } from './work/operations.js'
 import { Intel } from './work/intel.js'
 import { Options } from './work/options.js'
@@ -59,7 +61,10 @@ export interface RunningController {
   /** URL at which clients reach the controller. */
   url: string
   controller: Controller
-  /** Reads the certificates again. Throws an AppError that names the setting. */
+  /**
+   * Reads the certificates again, and what operators are told of. Throws an AppError that names the setting of the
+   * certificates.
+   */
   reload(): void
   /** Ends streams, answers what is pending, and closes the store. */
   close(): Promise<void>
@@ -75,6 +80,8 @@ export interface ControllerOptions {
   /** How this controller is one of several; undefined for one that is alone. */
   replication?: Pick<GroupOptions, 'connect' | 'url' | 'leaseMs' | 'ca' | 'ended'> | undefined
   now?: () => number
+  /** The environment, of which programs that notifications are handed to get a part. */
+  env?: NodeJS.ProcessEnv
 }
 
 /** Runs a controller. Resolves once it listens. Throws an AppError that names the setting when it cannot. */
@@ -84,7 +91,8 @@ export async function startController({
   agent,
   pages,
   replication,
-  now = Date.now
+  now = Date.now,
+  env = {}
 }: ControllerOptions): Promise<RunningController> {
   const path = databaseIn(settings.management_state_dir)
   const group =
@@ -112,6 +120,23 @@ export async function startController({
   const notifications = new Notifications(journal, log)
   const audit = new Audit({ log: auditLog, hub: auditHub }, (entry, kind) => {
     journal.record(entry, kind).catch(error => log.debug(`an audit entry is lost: ${messageOf(error)}`))
+  })
+  const notifier = new Notifier({
+    file: settings.controller_notify,
+    source: settings.controller_name,
+    env,
+    store,
+    log: eventLog,
+    places: new NotificationPlaces(store),
+    cursorOf: seq => journal.cursorOf(seq),
+    say: {
+      info: line => log.info(line),
+      warn: line => log.warn(line),
+      error: line => log.error(line)
+    },
+    audit: told => audit.told(told),
+    failingMaxMs: settings.controller_notify_failing_max * 1000,
+    now
   })
   const writeAudited: WriteAudited = job => journal.write('synced', false, (_append, record) => job(record))
   refuseAuthority(settings)
@@ -219,7 +244,7 @@ export async function startController({
     interrupted: () => deployer.interrupted,
     exhausted: () => elastic.exhausted,
     starting: () => elastic.starting,
-    ...(group && { replicas: () => group.faults }),
+    ofControllers: () => [...(group?.faults ?? []), ...notifier.faults],
     looked: ({ ready }) => {
       void probation.look(ready)
     },
@@ -252,6 +277,7 @@ export async function startController({
     intel: new Intel({ cluster, fleet, deployer, bundles, now }),
     state,
     health,
+    notifier,
     group
   })
   const elastic = new Elastic({
@@ -268,7 +294,7 @@ export async function startController({
     }
   })
   const messages = new Messages(controller, access, settings, log)
-  metrics.observe({ controller, health, messages: messages.server, access, store, log: eventLog, hub, group })
+  metrics.observe({ controller, health, messages: messages.server, access, store, log: eventLog, hub, notifier, group })
 
   const pruning = new Pruning({
     settings,
@@ -297,6 +323,7 @@ export async function startController({
   const act = () => {
     elastic.open()
     pruning.open()
+    notifier.open()
   }
 
   if (!group) await recover()
@@ -340,15 +367,21 @@ export async function startController({
   return {
     url: `http${access.certificates ? 's' : ''}://${hostPort(host, port)}`,
     controller,
-    reload: () => access.certificates?.reload(),
+    reload: () => {
+      // One that is no good keeps the other from nothing.
+      notifier.reload()
+      access.certificates?.reload()
+    },
     close: async () => {
       elastic.close()
+      const telling = notifier.close()
       await requests.close()
       await app.close()
       await fleet.close()
       await agents.close()
       access.close()
       issuing?.close()
+      await telling
       audit.close()
       health.close()
       await pruning.close()

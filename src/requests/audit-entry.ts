@@ -4,7 +4,7 @@ import { defined } from '../util.js'
 import type { Caller } from './caller.js'
 
 /** Kinds of entries: each but the changes has a quota, so that no amount of the others pushes out a change. */
-export const auditKinds = { change: 0, read: 1, refusal: 2, login: 3, connection: 4 } as const
+export const auditKinds = { change: 0, read: 1, refusal: 2, login: 3, connection: 4, notification: 5 } as const
 export type AuditKind = keyof typeof auditKinds
 
 /** The lengths at which texts of others are cut: a URL can have 16 KB. */

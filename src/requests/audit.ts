@@ -21,11 +21,19 @@ const kindOf = (type: RequestType) =>
 /** What a client may do often. */
 const repeated = { log_in: 'login', log_out: 'login', connect_agent: 'connection' } as const
 
+/** A notification that a sink has taken, or that was given up. */
+export interface Told {
+  sink: string
+  rule: string
+  outcome: 'succeeded' | 'given_up'
+  detail: string
+}
+
 /** The audit log: who did what, from where, and with what outcome. */
 export class Audit {
   #channel: Channel<'audit'>
   #note: AppendEntry
-  #repeated: Record<'login' | 'connection', Gathering>
+  #repeated: Record<'login' | 'connection' | 'notification', Gathering>
   /** Refusals of clients that are known, and of addresses: those can be as many as there are. */
   #refused: Record<'known' | 'unknown', Gathering>
 
@@ -35,7 +43,11 @@ export class Audit {
     this.#note = note
     const gathering = (kind: AuditKind, atOnce: number, clients: number) =>
       new Gathering({ atOnce, clients, tell: gathered => note(entryOf(gathered), auditKinds[kind]) })
-    this.#repeated = { login: gathering('login', 3, 1000), connection: gathering('connection', 3, 1000) }
+    this.#repeated = {
+      login: gathering('login', 3, 1000),
+      connection: gathering('connection', 3, 1000),
+      notification: gathering('notification', 3, 1000)
+    }
     this.#refused = { known: gathering('refusal', 1, 1000), unknown: gathering('refusal', 1, 100) }
   }
 
@@ -85,6 +97,12 @@ export class Audit {
   /** Records what a client may do often: the first of a minute at once, the rest with its count when that is over. */
   repeated(action: keyof typeof repeated, by: Caller): void {
     this.#repeated[repeated[action]].add(`${action} ${by.client}`, auditEntry(action, 'succeeded', by))
+  }
+
+  /** Records that operators were told something, or that this was given up: at the same rate for each rule and sink. */
+  told({ sink, rule, outcome, detail }: Told): void {
+    const entry = auditEntry('notify', outcome, {}, { detail })
+    this.#repeated.notification.add(`${rule} ${sink} ${outcome}`, entry)
   }
 
   /**

@@ -23,6 +23,7 @@ export const consolePaths = [
   '/events',
   '/requests',
   '/requests/:reqid',
+  '/notifications',
   '/audit',
   '/login'
 ] as const

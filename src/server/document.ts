@@ -31,6 +31,7 @@ const openapi: Parameters<typeof swagger>[1] = {
       { name: 'state', description: 'Instances, nodes and configurations' },
       { name: 'bundles', description: 'Files that nodes load' },
       { name: 'revisions', description: 'Deployments that can be deployed again' },
+      { name: 'notifications', description: 'What operators are told' },
       { name: 'monitoring', description: 'Health and metrics' },
       { name: 'session', description: 'Browser sessions and tickets' },
       { name: 'tokens', description: 'Tokens of clients and agents' },

@@ -4,6 +4,7 @@ import { healthCodes, type ArchiveStatus } from '../../schemas/operations.js'
 import type { Hub } from '../events/hub.js'
 import type { Group } from '../replication/group.js'
 import type { EventLog } from '../store/events.js'
+import type { Notifier } from '../notify/notifier.js'
 import type { Store } from '../store/store.js'
 import type { Access } from './access/access.js'
 import type { Controller } from '../controller/controller.js'
@@ -17,6 +18,7 @@ export interface Observed {
   store: Pick<Store, 'failure'>
   log: Pick<EventLog, 'head' | 'kept' | 'oldest'>
   hub: Hub
+  notifier: Pick<Notifier, 'counts'>
   group: Pick<Group, 'leads' | 'position' | 'lagMs' | 'diverged'> | undefined
 }
 
@@ -66,7 +68,17 @@ export class Metrics {
   }
 
   /** Registers the metrics that are read at each scrape. */
-  observe({ controller, health, messages, access: { limits, certificates }, store, log, hub, group }: Observed): void {
+  observe({
+    controller,
+    health,
+    messages,
+    access: { limits, certificates },
+    store,
+    log,
+    hub,
+    notifier,
+    group
+  }: Observed): void {
     const registers = [this.registry]
     // Of several controllers the one that leads knows of the cluster; the others have no values, not wrong ones.
     const leads = () => group?.leads ?? true
@@ -148,6 +160,7 @@ export class Metrics {
         }
       }
     })
+    this.#ofSinks(notifier)
     this.#ofInstances(health)
     const states = new Gauge({
       name: 'zeek_cluster_nodes',
@@ -201,6 +214,33 @@ export class Metrics {
       'How often a node was started again after an exit, since it was started on purpose',
       ({ restarts }) => restarts
     )
+  }
+
+  #ofSinks(notifier: Observed['notifier']): void {
+    const attempts = new Counter({
+      name: 'zeek_cluster_notifications_total',
+      help: 'Notifications that a sink has taken (delivered) or that were given up, and attempts that have failed',
+      labelNames: ['sink', 'outcome'],
+      registers: [this.registry],
+      collect() {
+        attempts.reset()
+        for (const { sink, delivered, failed, given_up: givenUp } of notifier.counts) {
+          attempts.inc({ sink, outcome: 'delivered' }, delivered)
+          attempts.inc({ sink, outcome: 'failed' }, failed)
+          attempts.inc({ sink, outcome: 'given_up' }, givenUp)
+        }
+      }
+    })
+    const waiting = new Gauge({
+      name: 'zeek_cluster_notifications_waiting',
+      help: 'What is yet to be told to a sink: events, and reasons in them',
+      labelNames: ['sink'],
+      registers: [this.registry],
+      collect() {
+        waiting.reset()
+        for (const { sink, waiting: count } of notifier.counts) waiting.set({ sink }, count)
+      }
+    })
   }
 
   #ofInstances(health: Pick<Health, 'reports'>): void {

@@ -33,6 +33,12 @@ export interface Retention extends Quota {
   ofKind: Readonly<Record<number, Quota>>
 }
 
+/** How many events are read at once, and how long their texts may be. */
+interface Bounds {
+  limit: number
+  bytes: number
+}
+
 const columns = 'seq, time, type, reqid, instance, node, transient, body'
 /** Pruned in small steps, so that no commit takes long. */
 const pruneStep = 500
@@ -154,6 +160,22 @@ export class EventLog<Name extends LogName = 'events'> {
       `SELECT ${columns} FROM ${this.#table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
       seq,
       this.#head,
+      limit
+    )
+  }
+
+  /**
+   * Returns the events of some types after a number, up to another one, in order. What is longer than `bytes` has an
+   * empty text.
+   */
+  ofTypes(types: readonly string[], from: number, to: number, { limit, bytes }: Bounds): StoredEvent[] {
+    return this.#store.all<StoredEvent>(
+      `SELECT ${columns.replace('body', "CASE WHEN octet_length(body) <= ? THEN body ELSE '' END AS body")}
+      FROM ${this.#table} WHERE seq > ? AND seq <= ? AND type IN (${types.map(() => '?').join(', ')}) ORDER BY seq LIMIT ?`,
+      bytes,
+      from,
+      Math.min(to, this.#head),
+      ...types,
       limit
     )
   }

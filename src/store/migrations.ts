@@ -239,6 +239,19 @@ export const migrations = [
   ALTER TABLE requests ADD COLUMN limited_to TEXT;
 `,
   `
+  -- Until where in the log of events a rule has told a sink. A rule with quiet hours has two: urgent is what is told
+  -- even then.
+  CREATE TABLE notification_places (
+    rule TEXT NOT NULL,
+    sink TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    -- When something was last told.
+    told_at INTEGER,
+    PRIMARY KEY (rule, sink, lane)
+  ) STRICT, WITHOUT ROWID;
+`,
+  `
   -- What tokens are good for with which hosts join.
   CREATE TABLE join_tokens (
     id TEXT PRIMARY KEY REFERENCES tokens (id) ON DELETE CASCADE,

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -10,6 +10,7 @@ import { identity, SimulatedWorld } from '../replication/simulated-log.js'
 import { barriersOf, complaintsOf, inBrowser, startBrowser } from '../support/browser.js'
 import { pushBundle } from '../support/bundles.js'
 import { begin, getJson, openStream } from '../support/client.js'
+import { startReceiver } from '../notify/receiver.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
 import type { Problem } from '../../schemas/api.js'
@@ -144,6 +145,35 @@ await t.test('the contents of bundles are at all of them', async t => {
   }
   t.equal((await fetch(`${first.url}/v1/bundles/${encodeURIComponent(id)}`, { method: 'DELETE' })).status, 204)
   for (const { directory } of others) await until(() => packsIn(directory).length === 0, 'it is gone')
+})
+
+await t.test('only the controller that leads tells operators, and the next one goes on where it was', async t => {
+  const receiver = await startReceiver(t)
+  const file = join(directoryOf(t), 'notify.json')
+  const rule = { name: 'deployments', types: ['deploy_response'], group_for: 0 }
+  writeFileSync(file, JSON.stringify({ sinks: { ops: { webhook: { url: receiver.url } } }, rules: [rule] }))
+  const { replicas, leader } = await startReplicas(t, { 'controller-notify': file })
+  const first = await leader(replicas)
+  const others = replicas.filter(one => one !== first)
+  const ids = () => receiver.notifications.map(({ id }) => id)
+  const waiting = async (url: string) => (await getJson(`${url}/v1/notifications`)).rules[0].queues[0].waiting
+  // Its place is where the log was when it began to lead.
+  await until(async () => (await waiting(first.url)) === 0, 'it tells')
+  await first.ask('deploy')
+  await until(() => ids().length === 1, 'it is told')
+  await until(async () => (await waiting(others[0]!.url)) === 0, 'a follower asks the leader')
+  receiver.behave(() => {})
+  await others[0]!.ask('deploy')
+  await until(() => ids().length === 2, 'the sink has the next one, and has not answered')
+  await first.close()
+  receiver.behave((_received, response) => response.end())
+  const second = await leader(others)
+  await until(() => ids().length === 3, 'it is told again')
+  t.equal(ids()[2], ids()[1], 'under the same id')
+  t.equal(receiver.notifications[2].source, second.name)
+  await second.ask('deploy')
+  await until(() => ids().length === 4, 'what comes is told')
+  t.equal(new Set(ids()).size, 3)
 })
 
 await t.test('what only the leader can do is forwarded to it, and is there then', async t => {

@@ -2,7 +2,7 @@ import type { Finding } from '../../../schemas/operations.js'
 import { messageOf, requestTimedOut } from '../../errors.js'
 import { describeExit } from '../../supervisor/program.js'
 import { Reports } from '../../zeek/report.js'
-import { runGroup } from '../run-group.js'
+import { runGroup } from '../../run-group.js'
 
 /** Run of zeek that only parses its scripts (`-a`). */
 export interface Parsing {

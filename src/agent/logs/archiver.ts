@@ -13,7 +13,7 @@ import { readQueue, type QueuedLog } from './archive.js'
 import { archiveMax, type AgentContext, type AgentSettings } from '../config.js'
 import type { ControllerMethods } from '../session.js'
 import { directories } from '../nodes/zeek-program.js'
-import { runGroup } from '../run-group.js'
+import { runGroup } from '../../run-group.js'
 import { retain } from './retention.js'
 
 /** How much of an archiver's output is kept: the end, in characters. */

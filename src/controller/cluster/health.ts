@@ -25,8 +25,8 @@ export interface Vitals {
   exhausted?: readonly { instance: string; message: string }[]
   /** Workers that are being started beside others, with which their elastic group has done until now. */
   starting?: ReadonlySet<string>
-  /** What is wrong with others of several controllers. */
-  replicas?: readonly HealthReason[]
+  /** What is wrong with others of several controllers, and with what this one tells whom. */
+  ofControllers?: readonly HealthReason[]
   /** Returns for how many seconds two nodes have been split; when not given, it counts as 0. */
   lasting?: (split: Split) => number
 }
@@ -68,11 +68,11 @@ export function assess(
     interrupted,
     exhausted = [],
     starting,
-    replicas = []
+    ofControllers = []
   }: Vitals,
   limits: HealthLimits
 ): HealthReason[] {
-  if (!nodes) return [{ code: 'not_deployed', message: 'no cluster is deployed' }, ...replicas]
+  if (!nodes) return [{ code: 'not_deployed', message: 'no cluster is deployed' }, ...ofControllers]
   const wanted = nodes.filter(
     ({ node, state, desired_state: desired }) =>
       desired === 'RUNNING' && (state === 'RUNNING' || starting?.has(node) !== true)
@@ -88,7 +88,7 @@ export function assess(
     ...(interrupted === undefined ? [] : [{ code: 'rollout_interrupted' as const, message: interrupted }]),
     ...drifted(wanted, reports),
     ...exhausted.map(reason => ({ code: 'elastic_exhausted' as const, ...reason })),
-    ...replicas
+    ...ofControllers
   ])
 }
 
@@ -194,8 +194,8 @@ export interface HealthOptions {
   exhausted?: () => NonNullable<Vitals['exhausted']>
   /** Workers that an elastic group is starting. */
   starting?: () => ReadonlySet<string>
-  /** What is wrong with others of several controllers. */
-  replicas?: () => readonly HealthReason[]
+  /** What is wrong with others of several controllers, and with what this one tells whom. */
+  ofControllers?: () => readonly HealthReason[]
   /** Called with each look, whatever it finds. */
   looked?: (health: ClusterHealth) => void
   /** Called when the cluster becomes ready or stops being ready, or when the reasons change. */
@@ -231,7 +231,7 @@ export class Health {
   }
 
   get now(): ClusterHealth {
-    const { settings, state, isDeployed, outdated, interrupted, exhausted, starting, replicas } = this.#options
+    const { settings, state, isDeployed, outdated, interrupted, exhausted, starting, ofControllers } = this.#options
     const reasons = assess(
       {
         nodes: isDeployed() ? state.deployedNodes() : undefined,
@@ -239,7 +239,7 @@ export class Health {
         lasting: split => this.#splits.of(split),
         outdated: outdated(),
         interrupted: interrupted(),
-        ...defined({ exhausted: exhausted?.(), starting: starting?.(), replicas: replicas?.() })
+        ...defined({ exhausted: exhausted?.(), starting: starting?.(), ofControllers: ofControllers?.() })
       },
       settings
     )

@@ -1,8 +1,8 @@
 import { plain } from '../model/format.js'
-import { AsOf } from '../parts/as-of.js'
-import type { Refreshed } from '../parts/refresh.js'
+import { AsOf } from './as-of.js'
+import type { Refreshed } from './refresh.js'
 
-/** Says how old what hosts have told is, and has it told anew. */
+/** Says how old what was told is, and has it told anew. */
 export function RefreshLine({ at, isBusy, failure, refresh }: Omit<Refreshed<unknown>, 'value'>) {
   return (
     <div class="refresh-line">

@@ -14,6 +14,8 @@ export interface GroupOptions {
    * end.
    */
   stdio: ('ignore' | 'pipe')[]
+  /** What it gets at descriptor 0, where that is a pipe: it may leave it unread. */
+  input?: string
   /** Time after which the whole group is killed. It is also killed when the signal aborts. */
   timeoutMs: number
   signal: AbortSignal
@@ -42,10 +44,11 @@ export interface GroupEnd {
 /** Runs a command as the leader of a process group, until it has ended. Rejects when it cannot be started. */
 export async function runGroup(
   [program, ...args]: readonly string[],
-  { cwd, env, stdio, timeoutMs, signal, maxOutput = 0, onStart, onOutput, killRest = false }: GroupOptions
+  { cwd, env, stdio, timeoutMs, signal, input, maxOutput = 0, onStart, onOutput, killRest = false }: GroupOptions
 ): Promise<GroupEnd> {
   const child = spawn(program!, args, { cwd, env, stdio, detached: true })
   if (child.pid !== undefined) onStart?.(child.pid)
+  if (input !== undefined) child.stdin?.on('error', () => {}).end(input)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
-import { runGroup, type GroupOptions } from '../../src/agent/run-group.js'
-import { readStat } from '../../src/proc.js'
-import { cleanEnv } from '../support/environment.js'
-import { until } from '../support/until.js'
+import { runGroup, type GroupOptions } from '../src/run-group.js'
+import { readStat } from '../src/proc.js'
+import { cleanEnv } from './support/environment.js'
+import { until } from './support/until.js'
 
 const never = new AbortController().signal
 
