@@ -87,8 +87,9 @@ await t.test('packages', { skip: lacking('dpkg-deb', 'xz'), timeout: 850_000 }, 
       modes.filter(line => !line.startsWith('root /')),
       []
     )
-    for (const unit of ['agent', 'controller'])
-      {t.ok(existsSync(join(root, `usr/lib/systemd/system/zeek-cluster-${unit}.service`)))}
+    for (const unit of ['agent', 'controller']) {
+      t.ok(existsSync(join(root, `usr/lib/systemd/system/zeek-cluster-${unit}.service`)))
+    }
   })
 
   const skip = lacking('debootstrap') || (!isRoot && 'only root can have a root of its own')

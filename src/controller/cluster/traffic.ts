@@ -71,7 +71,7 @@ function encryption(
   if (layout.backend !== 'zeromq' || configuration.nodes.some(hasCurveKeys)) return has(undefined)
   if (rule === 'never') return has(isStepwise ? before : undefined)
   if (before && !rotate) return has(before)
-  if (!before && !rotate && rule === 'auto' && !spansHosts(layout)) return has(undefined)
+  if (!rotate && rule === 'auto' && !spansHosts(layout)) return has(undefined)
   const clear = 'what nodes say to each other is not encrypted'
   if (unable.length > 0) {
     const names = unable.join(', ')
