@@ -88,6 +88,10 @@ export const CurveKeys = Type.Object(
 )
 export type CurveKeys = Static<typeof CurveKeys>
 
+/** What an instance gets of them: the server's secret only where others connect to one of its nodes. */
+export const SharedKeys = Type.Object({ ...CurveKeys.properties, server_secretkey: Type.Optional(CurveKey) }, closed)
+export type SharedKeys = Static<typeof SharedKeys>
+
 /** A node with its desired state, RUNNING when absent. `spare`: it is stopped until its elastic group needs it. */
 export const AssignedNode = Type.Object({
   ...ClusterNode.properties,
@@ -103,7 +107,7 @@ export const Share = Type.Object({
   nodes: Type.Array(AssignedNode),
   bundle: Type.Optional(BundleId),
   /** With these nodes encrypt what they say to each other; agents before version 13 do not know them. */
-  curve: Type.Optional(CurveKeys),
+  curve: Type.Optional(SharedKeys),
   /** Options that nodes have set while they run. */
   options: Type.Optional(RuntimeOptions),
   /** Feeds of intelligence that the manager reads while it runs; only where it is one of the nodes. */

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net'
-import type { AssignedNode, CurveKeys, Layout } from '../../schemas/agent.js'
+import type { AssignedNode, Layout, SharedKeys } from '../../schemas/agent.js'
 import { hasOptions, optionsScript } from './options.js'
 
 /** Our script, which each node loads; in the repository it is beside this file. */
@@ -130,7 +130,7 @@ export const hasCurveKeys = ({ env = {}, options = {} }: Pick<AssignedNode, 'env
   Object.keys(options).some(name => name.startsWith(curveOption))
 
 /** Returns the variables that give a node its keys: the server's secret only where others connect to it. */
-export function renderCurve(keys: CurveKeys, isServer: boolean): Record<string, string> {
+export function renderCurve(keys: SharedKeys, isServer: boolean): Record<string, string> {
   return Object.fromEntries(
     Object.entries(keys)
       .filter(([name]) => isServer || name !== 'server_secretkey')

@@ -64,6 +64,15 @@ await t.test('nodes on several addresses are given keys, which nothing tells, an
     for (const [path] of holding) t.equal(statSync(path).mode & 0o077, 0, path)
   }
 
+  const secret = keysOf(before['logger-1'])
+    .find(entry => entry.startsWith('SERVER_SECRETKEY='))!
+    .slice('SERVER_SECRETKEY='.length)
+  t.same(
+    filesIn(cluster.stateDir('sensor-2')).filter(([, text]) => text.includes(secret)),
+    [],
+    'a host to which no node connects cannot pose as one that lets others in'
+  )
+
   await t.test('a deployment that changes nothing leaves keys and processes alone', async t => {
     t.match(await cluster.ask('deploy', { strategy: 'by_role' }), { state: 'succeeded' })
     t.same(await cluster.pids(), before)

@@ -15,7 +15,7 @@ import {
 import type { Executable } from '../../zeek/executable.js'
 import { hasOptions, renderOptions } from '../../zeek/options.js'
 import { defined } from '../../util.js'
-import { renderLayout, writesLogs } from '../../zeek/layout.js'
+import { isServer, renderLayout, writesLogs } from '../../zeek/layout.js'
 import type { AgentContext, AgentSettings } from '../config.js'
 
 /** Returns the directories of the agent: below the state directory, unless a setting says otherwise. */
@@ -72,9 +72,8 @@ export function rotationOf({ role }: AssignedNode, layout: Layout, settings: Age
 }
 
 /** Returns the variables with a node's keys; none where it has none, or has its own. */
-function curveOf({ name, role }: AssignedNode, { curve, layout }: Share): Record<string, string> {
-  // Others connect to the hub, and send logs to who writes them.
-  return curve ? renderCurve(curve, name === layout.hub?.node || writesLogs(role, layout)) : {}
+function curveOf(node: AssignedNode, { curve, layout }: Share): Record<string, string> {
+  return curve ? renderCurve(curve, isServer(node, layout)) : {}
 }
 
 type ProgramContext = AgentContext & { bundle?: BundleUse | undefined }

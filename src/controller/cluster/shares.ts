@@ -1,8 +1,9 @@
-import type { SentShare } from '../../../schemas/agent.js'
+import type { CurveKeys, SentShare, SharedKeys } from '../../../schemas/agent.js'
 import type { ElasticGroup } from '../../../schemas/groups.js'
 import type { ClusterNode, Instance } from '../../../schemas/types.js'
 import type { Deployment } from '../../store/configurations.js'
 import { compare, defined, groupBy } from '../../util.js'
+import { isServer } from '../../zeek/layout.js'
 import { digestOf, packLayout } from '../../protocol/packed-layout.js'
 import { untouchedIn } from '../rollout/mixture.js'
 
@@ -95,10 +96,14 @@ export class Shares {
     // One that is as it was before need not be in the new layout.
     const nodes = this.nodes(instance).filter(({ name }) => this.#reachable.has(name) || this.#held.has(name))
     const held = nodes.map(({ name }) => name).filter(name => (only ? !only.has(name) : this.#held.has(name)))
+    const { curve, layout } = this.deployment
     return {
       config_id: this.deployment.configuration.id,
       layout: this.digest,
-      ...defined({ bundle: this.deployment.configuration.bundle, curve: this.deployment.curve }),
+      ...defined({
+        bundle: this.deployment.configuration.bundle,
+        curve: curve && (nodes.some(node => isServer(node, layout)) ? curve : withoutSecret(curve))
+      }),
       nodes: nodes.map(node => ({ ...node, ...(stopped.has(node.name) ? { desired_state: 'STOPPED' } : {}) })),
       ...(held.length > 0 ? { held } : {})
     }
@@ -120,4 +125,9 @@ export class Shares {
     const { before } = this.deployment
     return (this.#earlier ??= before && { shares: new Shares(before), untouched: untouchedIn(this.deployment, before) })
   }
+}
+
+/** Returns keys with which a node connects, and none does to it. */
+function withoutSecret({ server_secretkey: _secret, ...keys }: CurveKeys): SharedKeys {
+  return keys
 }
