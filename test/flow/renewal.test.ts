@@ -17,7 +17,7 @@ function identityIn(directory: string, name: string): X509Certificate {
 
 await t.test('agent and controller renew their certificates, and the link is not lost', async t => {
   const { api, directory, state, tokenFor, joinAs, startAgent, connected, instance } = await startController(t, {
-    'controller-certificate-lifetime': '12'
+    'controller-certificate-lifetime': '24'
   })
   t.match(await joinAs('sensor-1', (await tokenFor({ accept: true })).token).ended, { code: 0 })
   const first = identityIn(directory, 'sensor-1')
@@ -71,7 +71,8 @@ await t.test(
 
 await t.test('whoever was away until the certificate has ended joins again', async t => {
   const { directory, tokenFor, joinAs, startAgent, connected, instance } = await startController(t, {
-    'controller-certificate-lifetime': '5'
+    // The agent has to be there before its second one ends.
+    'controller-certificate-lifetime': '30'
   })
   t.match(await joinAs('sensor-1', (await tokenFor({ accept: true })).token).ended, { code: 0 })
   const first = identityIn(directory, 'sensor-1')
