@@ -155,7 +155,11 @@ await t.test("it is the node's command line and environment, without taskset, wi
     'lo',
     'local'
   ])
-  t.same(command.slice(-3), ['-e', '@load nodes/worker-1/options.zeek', ''])
+  t.same(command.slice(-3), [
+    '-e',
+    '@load nodes/worker-1/options.zeek\nredef LogAscii::enable_leftover_log_rotation = F;',
+    ''
+  ])
   t.equal(seen('options'), renderOptions({ 'Demo::x': 'y' }), "its options are in this check's directory")
   const environ = seen('environ').split('\0')
   for (const entry of ['ZEEKCTL_CHECK_CONFIG=1', 'ZEEKCTL_DISABLE_LISTEN=1', 'CLUSTER_NODE=worker-1']) {
