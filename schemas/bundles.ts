@@ -8,7 +8,8 @@ export const bundleParts = {
   plugins: 'on ZEEK_PLUGIN_PATH',
   intel: 'files that nodes read while they run',
   config: 'files that nodes read while they run',
-  checks: 'pcap files that a check reads; nodes do not'
+  checks: 'pcap files that a check reads; nodes do not',
+  program: 'a release of zeek-cluster, for agents that are upgraded; nodes do not use it'
 } as const
 export type BundlePart = keyof typeof bundleParts
 
