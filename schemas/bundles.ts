@@ -66,11 +66,11 @@ export const BundleFile = Type.Object(
 )
 export type BundleFile = Static<typeof BundleFile>
 
-/** What names a bundle: a configuration, a feed of intelligence, or a revision. */
+/** What names a bundle: a configuration, a feed of intelligence, a revision, or an upgrade. */
 export const BundleUser = OpenEnum(
   'BundleUser',
-  ['deployed', 'staged', 'intel', 'revision'],
-  'What names a bundle: the `deployed` or the `staged` configuration, a feed of `intel`, or a `revision` that is kept.'
+  ['deployed', 'staged', 'intel', 'revision', 'upgrade'],
+  'What names a bundle: the `deployed` or the `staged` configuration, a feed of `intel`, a `revision` that is kept, or an `upgrade` that is under way.'
 )
 export type BundleUser = Static<typeof BundleUser>
 
