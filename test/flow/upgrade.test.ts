@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { agentApiVersion } from '../../schemas/agent.js'
 import type { ClusterRequest, InstanceStatus } from '../../schemas/api.js'
+import { tarOf } from '../bundles/tar.js'
 import { pushBundle } from '../support/bundles.js'
 import { getJson } from '../support/client.js'
+import { runCommand } from '../support/command.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
 import { portFlags } from '../support/ports.js'
@@ -243,6 +245,23 @@ await t.test('killed in the middle, an instance is one version or the other', as
       })
     }
   }
+})
+
+await t.test('the command uploads a release, upgrades, and shows who is on what', async t => {
+  const { url } = await startFleet(t)
+  const file = join(directoryOf(t), 'release.tar')
+  writeFileSync(file, tarOf(...entriesOf(makeRelease(join(directoryOf(t), 'release'), { version: '2.0.0' }))))
+  const command = async (...args: string[]) =>
+    await runCommand(['upgrade', ...args], { env: { ZEEK_CLUSTER_URL: url }, columns: 100 })
+  const done = await command(file, '--on', 'sensor-2')
+  t.match(done, { code: 0, stdout: /sensor-2: 1\.0\.0 -> 2\.0\.0/ }, JSON.stringify(done))
+  t.match(await command('--bundle', 'none'), { code: 1, stdout: /there is no bundle none/ })
+  t.match(await command(file, '--bundle', 'none'), { code: 2 })
+  const { code, stdout } = await command()
+  t.equal(code, 0)
+  t.match(stdout.split('\n')[1], /^sensor-1 +1\.0\.0 +\d+ +linux-\w+ +\S+ +- *$/)
+  t.match(stdout.split('\n')[2], /^sensor-2 +2\.0\.0/)
+  t.match(JSON.parse((await command('--json')).stdout), { instances: [{ version: '1.0.0' }, { version: '2.0.0' }] })
 })
 
 await t.test('while agents are upgraded, no other upgrade begins, and the bundle is kept', async t => {
