@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import { Release, releaseFile } from '../schemas/upgrades.js'
 import { checker } from '../schemas/validator.js'
 import { AppError, invalid, messageOf } from './errors.js'
-import { packageRoot, Sequence, syncDirectory, writeFileAtomically } from './util.js'
+import { packageRoot, Sequence, Slots, syncDirectory, writeFileAtomically } from './util.js'
+
+/** Files that are written at a time. */
+const writersMax = 8
 
 const checkRelease = checker(Release, invalid, 'drop')
 
@@ -154,17 +157,19 @@ export class Upgrades {
 }
 
 /** Copies a directory, by links where that is possible, and has the disk hold what it holds. */
-async function copyTree(from: string, to: string): Promise<void> {
+async function copyTree(from: string, to: string, slots = new Slots(writersMax)): Promise<void> {
   await mkdir(to, { recursive: true, mode: 0o700 })
-  for (const entry of await readdir(from, { withFileTypes: true })) {
-    const [source, target] = [join(from, entry.name), join(to, entry.name)]
-    if (entry.isDirectory()) {
-      await copyTree(source, target)
-      continue
-    }
-    await link(source, target).catch(async () => await copyFile(source, target))
-    const file = await open(target, 'r')
-    await file.sync().finally(() => file.close())
-  }
+  const entries = await readdir(from, { withFileTypes: true })
+  await Promise.all(
+    entries.map(async entry => {
+      const [source, target] = [join(from, entry.name), join(to, entry.name)]
+      if (entry.isDirectory()) return await copyTree(source, target, slots)
+      await slots.run(async () => {
+        await link(source, target).catch(async () => await copyFile(source, target))
+        const file = await open(target, 'r')
+        await file.sync().finally(() => file.close())
+      })
+    })
+  )
   await syncDirectory(to)
 }

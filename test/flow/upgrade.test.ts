@@ -2,71 +2,14 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { agentApiVersion } from '../../schemas/agent.js'
-import type { ClusterRequest, InstanceStatus } from '../../schemas/api.js'
 import { tarOf } from '../bundles/tar.js'
 import { pushBundle } from '../support/bundles.js'
 import { getJson } from '../support/client.js'
 import { runCommand } from '../support/command.js'
-import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
-import { portFlags } from '../support/ports.js'
 import { entriesOf, makeRelease } from '../support/release.js'
 import { until } from '../support/until.js'
-import { configurationOf, untilConnected } from './cluster.js'
-import { Service } from './service.js'
-
-const sensors = ['sensor-1', 'sensor-2'] as const
-
-/** A controller, and two sensors that run version 1.0.0, each by its launcher, with nodes of a cluster. */
-async function startFleet(t: Test) {
-  const controller = await startTestController(t)
-  const { url, ask, settings } = controller
-  const installed = makeRelease(join(directoryOf(t), 'installed'))
-  const services = new Map<string, Service>()
-  const stateOf = new Map<string, string>()
-  for (const name of sensors) {
-    const state = directoryOf(t)
-    stateOf.set(name, state)
-    const flags = {
-      'agent-name': name,
-      'agent-controller': `127.0.0.1:${settings.controller_port}`,
-      'agent-upgrade-timeout': '5',
-      'management-state-dir': state,
-      ...portFlags()
-    }
-    const env = { ZEEK_CLUSTER_UPGRADES: join(state, 'upgrades') }
-    services.set(name, Service.start(t, ['--agent'], flags, { program: [join(installed, 'bin/zeek-cluster')], env }))
-  }
-  await untilConnected(url, sensors)
-  const labelled = {
-    ...configurationOf(sensors),
-    instances: sensors.map(name => ({ name, labels: { name } }))
-  }
-  await ask('stage_configuration', { config: labelled })
-  const deployed = await ask('deploy', { check: false })
-  t.equal(deployed.state, 'succeeded', JSON.stringify(deployed.results))
-  const instance = async (name: string): Promise<InstanceStatus> =>
-    (await getJson(`${url}/v1/instances`)).instances.find((one: InstanceStatus) => one.name === name)
-  const pids = async (): Promise<Record<string, number>> => {
-    const { nodes } = await getJson(`${url}/v1/nodes?role=MANAGER,LOGGER,WORKER`)
-    return Object.fromEntries(nodes.map(({ node, pid }: { node: string; pid: number }) => [node, pid]))
-  }
-  return {
-    ...controller,
-    services,
-    instance,
-    pids,
-    /** The directory of an instance's upgrades. */
-    upgradesOf: (name: string) => join(stateOf.get(name)!, 'upgrades'),
-    upgrade: async (bundle: string, args: object = {}): Promise<ClusterRequest> =>
-      await ask('upgrade', { bundle, ...args })
-  }
-}
-
-/** Makes a release and uploads it. Returns its bundle. */
-async function release(t: Test, url: string, version: string, changes: Record<string, string> = {}): Promise<string> {
-  return await pushBundle(url, entriesOf(makeRelease(join(directoryOf(t), 'release'), { version }), changes))
-}
+import { pushRelease, sensors, startFleet } from './launched-fleet.js'
 
 await t.test('agents are upgraded, and their nodes go on', async t => {
   const { url, instance, pids, upgrade, upgradesOf } = await startFleet(t)
@@ -76,7 +19,7 @@ await t.test('agents are upgraded, and their nodes go on', async t => {
     api_version: agentApiVersion,
     platform: `${process.platform}-${process.arch}`
   })
-  const two = await release(t, url, '2.0.0')
+  const two = await pushRelease(t, url, '2.0.0')
   const files = (name: string) => readdirSync(upgradesOf(name)).sort()
 
   await t.test('those with a label', async t => {
@@ -100,7 +43,7 @@ await t.test('agents are upgraded, and their nodes go on', async t => {
   })
 
   await t.test('and again, from what they were upgraded to', async t => {
-    const three = await release(t, url, '3.0.0')
+    const three = await pushRelease(t, url, '3.0.0')
     const { state, results } = await upgrade(three)
     t.equal(state, 'succeeded', JSON.stringify(results))
     t.same(await pids(), before)
@@ -210,43 +153,6 @@ await t.test('an upgrade that fails leaves all as it was, and says why', async t
   })
 })
 
-await t.test('killed in the middle, an instance is one version or the other', async t => {
-  const { url, instance, pids, upgrade, upgradesOf, services } = await startFleet(t)
-  const before = await pids()
-  const [name] = sensors
-  const directory = upgradesOf(name)
-  const service = services.get(name)!
-  let version = 1
-  for (const [what, moment] of [
-    ['while it is prepared', () => readdirSync(directory).some(file => file.endsWith('.new'))],
-    ['once it is next', () => existsSync(join(directory, 'next'))],
-    ['while it is tried', () => existsSync(join(directory, 'trying'))],
-    ['once it is current', () => existsSync(join(directory, 'current')) && !existsSync(join(directory, 'trying'))]
-  ] as const) {
-    for (const victim of ['supervisor', 'agent'] as const) {
-      await t.test(`${what}: the ${victim}`, async t => {
-        const target = `${++version}.0.0`
-        const { version: old } = await instance(name)
-        const bundle = await release(t, url, target)
-        const asked = upgrade(bundle, { instances: [name] })
-        let isOver = false
-        void asked.finally(() => (isOver = true))
-        await until(() => isOver || (existsSync(directory) && moment()), what)
-        const pid = victim === 'supervisor' ? service.pid : await agentOf(url, name)
-        if (pid !== undefined) process.kill(pid, 'SIGKILL')
-        await asked
-        const isEither = async () => [old, target].includes((await instance(name)).version)
-        await until(isEither, 'it is back as one of both')
-        // Wherever it was killed, it can be upgraded again.
-        const tries = async () => (await upgrade(bundle, { instances: [name] })).state === 'succeeded'
-        await until(tries, 'it is upgraded')
-        t.equal((await instance(name)).version, target)
-        t.same(await pids(), before)
-      })
-    }
-  }
-})
-
 await t.test('the command uploads a release, upgrades, and shows who is on what', async t => {
   const { url } = await startFleet(t)
   const file = join(directoryOf(t), 'release.tar')
@@ -266,7 +172,7 @@ await t.test('the command uploads a release, upgrades, and shows who is on what'
 
 await t.test('while agents are upgraded, no other upgrade begins, and the bundle is kept', async t => {
   const { url, upgrade, instance } = await startFleet(t)
-  const [two, three] = [await release(t, url, '2.0.0'), await release(t, url, '3.0.0')]
+  const [two, three] = [await pushRelease(t, url, '2.0.0'), await pushRelease(t, url, '3.0.0')]
   const first = upgrade(two)
   const second = await upgrade(three)
   t.match(second.results, [{ success: false, error: `agents are being upgraded already, to bundle ${two}` }])
@@ -276,9 +182,3 @@ await t.test('while agents are upgraded, no other upgrade begins, and the bundle
   for (const name of sensors) t.equal((await instance(name)).version, '2.0.0')
   t.same((await getJson(`${url}/v1/bundles/${two}`)).used_by, [])
 })
-
-/** Returns the process id of the agent of an instance. */
-async function agentOf(url: string, name: string): Promise<number | undefined> {
-  const { nodes } = await getJson(`${url}/v1/nodes`)
-  return nodes.find(({ node }: { node: string }) => node === name)?.pid
-}
