@@ -38,6 +38,8 @@ export const agentApiVersion = 13
 export function isSpoken(version: unknown): boolean {
   return typeof version === 'number' && version >= agentApiVersion - 1 && version <= agentApiVersion + 1
 }
+/** Returns whether an agent of that version can be upgraded. */
+export const takesUpgrades = (version: number): boolean => version >= 13
 /** Returns whether an agent of that version gives nodes the keys of their share. */
 export const takesKeys = (version: number): boolean => version >= 13
 
@@ -175,13 +177,22 @@ export const Hello = Type.Object(
     /** The configuration that the agent runs. */
     config_id: Type.Optional(Type.String({ maxLength: 64 })),
     /**
-     * Seconds that each of the agent's nodes may take to stop and to start, and one reading of a capture: requests wait
-     * as long.
+     * Seconds that each of the agent's nodes may take to stop and to start, one reading of a capture, and the agent
+     * itself until it has proved itself after an upgrade: requests wait as long.
      */
-    times: Type.Optional(Type.Object({ stop: Patience, start: Patience, capture: Type.Optional(Patience) }, closed)),
+    times: Type.Optional(
+      Type.Object(
+        { stop: Patience, start: Patience, capture: Type.Optional(Patience), upgrade: Type.Optional(Patience) },
+        closed
+      )
+    ),
     nodes: ListOf(NodeStatus, { maxItems: instanceNodesMax }),
     /** What decides where workers run best on its host. */
-    topology: Type.Optional(Topology)
+    topology: Type.Optional(Topology),
+    /** What releases must be made for that it can run, as `linux-x64`. */
+    platform: Type.Optional(Text(64)),
+    /** The last upgrade, if it has failed, and why. */
+    failed_upgrade: Type.Optional(Type.Object({ bundle: BundleId, error: Line }, closed))
   },
   closed
 )
@@ -310,6 +321,11 @@ export const agentMethods = {
       closed
     )
   },
+  /**
+   * Has the agent end, and start anew as the release of a bundle; its nodes go on. Answered once that release has shown
+   * that it can run there. Agents before version 13 do not know of it.
+   */
+  upgrade: { params: Type.Object({ bundle: BundleId }), answer: Type.Object({}, closed) },
   /**
    * Has Zeek read a capture of a bundle with what a node of a share loads, which need be neither deployed nor of that
    * bundle. No process of a node is touched.

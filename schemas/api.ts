@@ -125,6 +125,13 @@ export const InstanceStatus = Type.Object(
     connected: Type.Boolean(),
     configured: Type.Boolean({ description: 'Whether the deployed configuration names it.' }),
     version: Type.Optional(Type.String({ description: 'Of the agent.' })),
+    api_version: Type.Optional(
+      Type.Integer({ description: "Of the agents' API that it speaks: the controller's, the one before, or after." })
+    ),
+    platform: Type.Optional(Type.String({ description: 'What a release must be made for to run there.' })),
+    failed_upgrade: Type.Optional(
+      Type.String({ description: 'Why its last upgrade has failed, if it has: it runs the version of before.' })
+    ),
     zeek_version: Type.Optional(Type.String()),
     connected_at: Type.Optional(Time),
     certificate_expires_at: Type.Optional({
@@ -143,6 +150,8 @@ export const InstanceStatus = Type.Object(
         connected: true,
         configured: true,
         version: '0.1.0',
+        api_version: 13,
+        platform: 'linux-x64',
         connected_at: timeExample
       }
     ]

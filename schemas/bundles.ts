@@ -8,7 +8,8 @@ export const bundleParts = {
   plugins: 'on ZEEK_PLUGIN_PATH',
   intel: 'files that nodes read while they run',
   config: 'files that nodes read while they run',
-  checks: 'pcap files that a check reads; nodes do not'
+  checks: 'pcap files that a check reads; nodes do not',
+  program: 'a release of zeek-cluster, for agents that are upgraded; nodes do not use it'
 } as const
 export type BundlePart = keyof typeof bundleParts
 
@@ -65,11 +66,11 @@ export const BundleFile = Type.Object(
 )
 export type BundleFile = Static<typeof BundleFile>
 
-/** What names a bundle: a configuration, a feed of intelligence, or a revision. */
+/** What names a bundle: a configuration, a feed of intelligence, a revision, or an upgrade. */
 export const BundleUser = OpenEnum(
   'BundleUser',
-  ['deployed', 'staged', 'intel', 'revision'],
-  'What names a bundle: the `deployed` or the `staged` configuration, a feed of `intel`, or a `revision` that is kept.'
+  ['deployed', 'staged', 'intel', 'revision', 'upgrade'],
+  'What names a bundle: the `deployed` or the `staged` configuration, a feed of `intel`, a `revision` that is kept, or an `upgrade` that is under way.'
 )
 export type BundleUser = Static<typeof BundleUser>
 

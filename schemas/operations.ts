@@ -429,6 +429,14 @@ export const HealthReason = noun(
 )
 export type HealthReason = Static<typeof HealthReason>
 
+export const UpgradeStep = noun(
+  'UpgradeStep',
+  'Which version the agent of an instance had before an upgrade, and which after.',
+  { from: Type.String(), to: Type.String() },
+  { from: '0.1.0', to: '0.2.0' }
+)
+export type UpgradeStep = Static<typeof UpgradeStep>
+
 /** Every schema of this file that OpenAPI names. */
 export const operationComponents = [
   FindingLevel,
@@ -448,5 +456,6 @@ export const operationComponents = [
   ForeignProcess,
   InstanceStats,
   HealthCode,
-  HealthReason
+  HealthReason,
+  UpgradeStep
 ]

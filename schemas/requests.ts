@@ -517,6 +517,34 @@ export const requests = {
     description:
       'One result per instance, whose data holds the directories of nodes that it does not run any more. One that holds anything but outputs and core files, such as logs that are not archived, is kept, and says why. Nothing is removed without `remove`.'
   },
+  upgrade: {
+    arguments: Type.Object(
+      {
+        bundle: BundleRef,
+        instances: Type.Optional(Type.Array(Name, { maxItems: 10_000, description: 'Only these instances.' })),
+        labels: Type.Optional({
+          ...Ref(Labels),
+          description: 'Only deployed instances that have all of these labels.'
+        }),
+        max_parallel: Type.Optional(
+          Type.Integer({ minimum: 1, maximum: 10_000, description: 'How many at a time. Default: 1.' })
+        )
+      },
+      {
+        $id: 'UpgradeArguments',
+        ...closed,
+        description: 'The bundle of a release, and which instances; neither names nor labels: all that are connected.',
+        examples: [{ bundle: 'release-0.2.0', labels: { site: 'north' }, max_parallel: 5 }]
+      }
+    ),
+    changes: true,
+    role: 'operator',
+    timeout: 600,
+    takes: 'the fetch, and the trial, of one instance after the other',
+    summary: 'Upgrade agents',
+    description:
+      'Has instances start as the release that a bundle holds, one after the other, or max_parallel at a time; nodes are not touched. One result per instance, whose data holds its version before and after. One that fails goes back to the version that it had, and says why; then no other instance begins. An instance that has the version already is left alone. That of the controller comes last: where it ends the controller, too, the request ends `interrupted`.'
+  },
   test_timeout: {
     arguments: Type.Object(
       { with_state: Type.Optional(Type.Boolean({ default: false })) },

@@ -109,7 +109,9 @@ export const supervisorMethods = {
   obstacles: { params: Limits, answer: Type.Array(Type.String()) },
   /** The last output of a program, for display. */
   output: { params: named, answer: Type.Object({ stdout: Type.String(), stderr: Type.String() }) },
-  ready: { params: Type.Object({ line: Type.String() }) }
+  ready: { params: Type.Object({ line: Type.String() }) },
+  /** Ends the supervisor, and leaves the nodes to the next one; an earlier supervisor does not know of it. */
+  leave: { params: Type.Object({}) }
 } satisfies Record<string, { params: TSchema; answer?: TSchema }>
 
 /**

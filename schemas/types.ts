@@ -29,7 +29,8 @@ import {
   leftoversMax,
   NodeStats,
   NodeStatsPoint,
-  statsHistoryMax
+  statsHistoryMax,
+  UpgradeStep
 } from './operations.js'
 
 export * from './basics.js'
@@ -237,7 +238,8 @@ export const RequestResultData = Type.Object(
     instance_stats: Type.Optional(Ref(InstanceStats)),
     plan: Type.Optional(Ref(PlannedAction)),
     leftovers: Type.Optional(ListOf(Leftover, { maxItems: leftoversMax })),
-    captures: Type.Optional(ListOf(CaptureResult, { maxItems: capturesMax }))
+    captures: Type.Optional(ListOf(CaptureResult, { maxItems: capturesMax })),
+    upgrade: Type.Optional(Ref(UpgradeStep))
   },
   {
     $id: 'RequestResultData',

@@ -1,6 +1,7 @@
 /**
  * Makes packages that need nothing on the host where they are installed: Node is inside. A tarball, a Debian package,
- * and one for RPM where there is rpmbuild, each the same byte for byte whenever it is made of the same commit.
+ * one for RPM where there is rpmbuild, and a bundle by which agents are upgraded; each the same byte for byte whenever it
+ * is made of the same commit.
  *
  *   npm run package                     for this architecture, into packages/
  *   npm run package -- --arch arm64
@@ -12,6 +13,8 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, r
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { agentApiVersion } from '../schemas/agent.js'
+import type { Release } from '../schemas/upgrades.js'
 import { packageRoot, packageVersion } from '../src/util.js'
 import { makeDebianPackage } from './debian.js'
 import { hasRpm, makeRpm } from './rpm.js'
@@ -49,13 +52,18 @@ try {
   collect(home)
   const { out, maintainer } = options
   const packing = { home, work, out, arch, epoch, effort: options.fast ? 0 : 6, maintainer }
-  for (const make of [makeTarball, makeDebianPackage, ...(hasRpm() ? [makeRpm] : [])]) {
+  for (const make of [makeTarball, makeBundle, makeDebianPackage, ...(hasRpm() ? [makeRpm] : [])]) {
     const file = make(packing)
     console.log(`${createHash('sha256').update(readFileSync(file)).digest('hex')}  ${file}`)
   }
   if (!hasRpm()) console.log('no package for RPM: there is no rpmbuild')
 } finally {
   rmSync(work, { recursive: true, force: true })
+}
+
+/** Options of tar with which an archive depends on nothing but what is in it. */
+function alike(epoch: string): string[] {
+  return ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', `--mtime=@${epoch}`, '--format=gnu']
 }
 
 /** Collects what runs: the program, what it needs of others, and Node. */
@@ -83,6 +91,13 @@ function collect(home: string): void {
   run('tar', ['-xzf', nodeArchive(), '-C', join(home, 'bin'), '--strip-components=2', 'package/bin/node'])
   cpSync(join(packageRoot, 'packaging/zeek-cluster'), join(home, 'bin/zeek-cluster'))
   writeFileSync(join(home, 'sbom.cdx.json'), billOfMaterials())
+  // One line, which the launcher compares as it is.
+  const release: Release = {
+    version: packageVersion,
+    platform: `linux-${arch}`,
+    agent_api_version: agentApiVersion
+  }
+  writeFileSync(join(home, 'release.json'), `${JSON.stringify(release)}\n`)
   for (const file of filesIn(home)) chmodSync(file, file.startsWith(join(home, 'bin/')) ? 0o755 : 0o644)
 }
 
@@ -116,8 +131,15 @@ function makeTarball({ home, work, out, arch, epoch, effort }: Packing): string 
   cpSync(join(packageRoot, 'packaging/etc'), join(root, 'packaging/etc'), { recursive: true })
   for (const [unit, text] of units(`/opt/${name}`)) put(root, `packaging/systemd/${unit}`, text)
   settle(root)
-  // The archive depends on nothing but what is in it.
-  const alike = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', `--mtime=@${epoch}`, '--format=gnu']
-  run('tar', [...alike, `--use-compress-program=xz -T1 -${effort}`, '-C', directory, '-cf', file, top])
+  run('tar', [...alike(epoch), `--use-compress-program=xz -T1 -${effort}`, '-C', directory, '-cf', file, top])
+  return file
+}
+
+/** Packs what runs as a bundle, by which agents are upgraded. Returns the path. */
+function makeBundle({ home, work, out, arch, epoch, effort }: Packing): string {
+  const [directory, file] = [join(work, 'bundle'), join(out, `${name}-${packageVersion}-linux-${arch}.bundle.tar.gz`)]
+  cpSync(home, join(directory, 'program'), { recursive: true })
+  settle(directory)
+  run('tar', [...alike(epoch), `--use-compress-program=gzip -n${effort || 1}`, '-C', directory, '-cf', file, 'program'])
   return file
 }

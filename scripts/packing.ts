@@ -70,7 +70,7 @@ export function units(at: string): [string, string][] {
   return readdirSync(join(packageRoot, directory)).map(unit => [
     unit,
     read(`${directory}/${unit}`)
-      .replaceAll('/usr/bin/node /opt/zeek-cluster-controller', `${at}/bin/node ${at}`)
+      .replaceAll('/usr/bin/node /opt/zeek-cluster-controller/dist/src/main.js', `${at}/bin/zeek-cluster`)
       .replace(/^Documentation=.*$/m, 'Documentation=man:zeek-cluster(1)')
   ])
 }

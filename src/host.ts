@@ -15,6 +15,7 @@ import { lockDirectory } from './store/lock.js'
 import { Cgroups, delegatedCgroup } from './supervisor/cgroups.js'
 import type { Program, RestartPolicy, UnitStatus } from './supervisor/program.js'
 import { Supervisor, type SupervisorEvents } from './supervisor/supervisor.js'
+import type { Upgrades } from './upgrades.js'
 
 export type Role = 'CONTROLLER' | 'AGENT'
 
@@ -28,6 +29,8 @@ export interface HostOptions {
   /** The umask that this process was started with, for what it starts. */
   umask?: number | undefined
   log: Logger
+  /** What this host was upgraded to; undefined where that is not possible. */
+  upgrades?: Upgrades | undefined
   /** Called once, when every role is ready, with the line that each has reported. */
   onReady: (lines: string[]) => void
   /**
@@ -46,9 +49,14 @@ const rolePolicy: Omit<RestartPolicy, 'maxMs'> = { initialMs: 500, resetMs: 60_0
 
 /**
  * Returns the supervisor's handlers for a controller or an agent. A node that has the name of one must not take its
- * place. `onReady` is called when the controller or agent serves, with a line that says so.
+ * place. `onReady` is called when the controller or agent serves, with a line that says so; `onLeave` when the supervisor
+ * is to end, and to leave the nodes.
  */
-export function supervisorHandlers(supervisor: Supervisor, onReady: (line: string) => void = () => {}): Handlers {
+export function supervisorHandlers(
+  supervisor: Supervisor,
+  onReady: (line: string) => void = () => {},
+  onLeave: () => void = () => {}
+): Handlers {
   const assertNotRole = (name: string) => {
     if (supervisor.status().some(unit => unit.name === name && unit.kind === 'attached')) {
       throw new AppError('invalid_request', `${name} is the name of a controller or agent on this host`)
@@ -67,7 +75,8 @@ export function supervisorHandlers(supervisor: Supervisor, onReady: (line: strin
     },
     obstacles: limits => supervisor.obstacles(limits),
     output: ({ name }) => supervisor.output(name),
-    ready: ({ line }) => onReady(line)
+    ready: ({ line }) => onReady(line),
+    leave: onLeave
   })
 }
 
@@ -77,7 +86,7 @@ export function supervisorHandlers(supervisor: Supervisor, onReady: (line: strin
  * for the next supervisor.
  */
 export async function runHost(options: HostOptions): Promise<boolean> {
-  const { settings, roles, command, env, umask, log, onReady, signal } = options
+  const { settings, roles, command, env, umask, log, upgrades, onReady, signal } = options
   const links = new Map<string, Link>()
   const reload = () => {
     for (const link of links.values()) notifyRole(link, 'reload', {})
@@ -90,21 +99,46 @@ export async function runHost(options: HostOptions): Promise<boolean> {
   const lock = lockDirectory(state, `another zeek-cluster runs with the state directory ${state}`)
   const ready = new Map<string, string>()
   const failed = new AbortController()
-  const ending = AbortSignal.any([signal, failed.signal])
+  const leaving = new AbortController()
+  const ending = AbortSignal.any([signal, failed.signal, leaving.signal])
   let onAnyReady = () => {}
+  const leave = () => {
+    // Whoever asks for it is answered before.
+    setImmediate(() => leaving.abort())
+  }
+  /** Ends a release that is tried, and has not proved itself: the next start goes back to the one before. */
+  const giveUp = async (why: string) => {
+    if ((await upgrades?.isTrying()) !== true) return
+    log.warn(`this release is given up: ${why}`)
+    // Without a note of why, it is given up all the same.
+    await upgrades!.fail(why).catch((error: unknown) => log.error(messageOf(error)))
+    leaving.abort()
+  }
+  const { agent_upgrade_timeout: trial } = settings
+  const trying = setTimeout(() => {
+    giveUp(`no controller has accepted it within ${trial} seconds`).catch((error: unknown) =>
+      log.error(messageOf(error))
+    )
+  }, trial * 1000)
 
   const events: SupervisorEvents = {
     changed: status => {
       tell(log, status)
       for (const link of links.values()) notifyRole(link, 'changed', status)
       // The role has reported why; another attempt would end the same way.
-      if (status.kind === 'attached' && status.state === 'CRASHED' && !ready.has(status.name)) failed.abort()
+      if (status.kind === 'attached' && status.state === 'CRASHED' && !ready.has(status.name)) {
+        failed.abort(`${status.name}: ${status.reason}`)
+      }
     },
     attached: (name, { channel }) => {
-      const handlers = supervisorHandlers(supervisor, line => {
-        ready.set(name, line)
-        onAnyReady()
-      })
+      const handlers = supervisorHandlers(
+        supervisor,
+        line => {
+          ready.set(name, line)
+          onAnyReady()
+        },
+        leave
+      )
       const onError = (error: unknown) => log.error(`${name}: ${messageOf(error)}`)
       const link = new Link(new IpcTransport(channel!), handlers, { onError })
       links.set(name, link)
@@ -150,9 +184,13 @@ export async function runHost(options: HostOptions): Promise<boolean> {
       onReady([...ready.values()])
       await once(ending, 'abort')
     }
+    if (failed.signal.aborted) await giveUp(failed.signal.reason)
   } finally {
+    clearTimeout(trying)
     // A supervisor whose roles could not start must not stop nodes that an earlier one has left running.
-    await supervisor.close({ detachedStay: failed.signal.aborted || signal.reason === nodesStay })
+    await supervisor.close({
+      detachedStay: failed.signal.aborted || leaving.signal.aborted || signal.reason === nodesStay
+    })
     lock.close()
     process.off('SIGHUP', reload)
   }

@@ -22,7 +22,8 @@ const ground = [
   'src/quota.ts',
   'src/run-group.ts',
   'src/sharing.ts',
-  'src/settings.ts'
+  'src/settings.ts',
+  'src/upgrades.ts'
 ]
 const leaves = [
   'src/link',
@@ -50,6 +51,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'src/quota.ts': { value: ['schemas', 'src/errors.ts'] },
   'src/sharing.ts': { value: ['src/util.ts'], type: ['schemas'] },
   'src/settings.ts': { value: ['schemas', 'src/errors.ts', 'src/util.ts'] },
+  'src/upgrades.ts': { value: ['schemas', 'src/errors.ts', 'src/util.ts'] },
   'src/state-directory.ts': { value: ['src/errors.ts', 'src/permission.ts'] },
   'src/log.ts': { value: ['src/errors.ts'], type: ['schemas'] },
   ...Object.fromEntries(leaves.map(leaf => [leaf, { value: ground }])),
@@ -85,7 +87,7 @@ const picture: Record<string, { value: string[]; type?: string[] }> = {
   'console/context.ts': { value: ['console/api.ts'], type: ['console/model', 'console/stream'] },
   'console/parts': { value: ['console/api.ts', 'console/context.ts', 'console/model', 'src/client'] },
   console: { value: ['console', 'src/client'] },
-  scripts: { value: ['src'] },
+  scripts: { value: ['schemas', 'src'] },
   demo: { value: [] },
   bench: { value: ['schemas', 'src', 'test/support'] }
 }

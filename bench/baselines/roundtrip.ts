@@ -31,6 +31,7 @@ import { JoinTable, JoinTokenTable } from '../../src/store/joins.js'
 import { TokenTable } from '../../src/store/tokens.js'
 import { Operations } from '../../src/controller/work/operations.js'
 import { Intel } from '../../src/controller/work/intel.js'
+import { Upgrades } from '../../src/controller/work/upgrades.js'
 import { Options } from '../../src/controller/work/options.js'
 import { Plans } from '../../src/controller/work/plans.js'
 import { Queries } from '../../src/controller/work/queries.js'
@@ -160,6 +161,7 @@ const controller = new Controller({
   operations: new Operations(fleet, cluster),
   options: new Options({ cluster, fleet, deployer, now }),
   intel: new Intel({ cluster, fleet, deployer, bundles, now }),
+  upgrades: new Upgrades({ fleet, cluster, bundles, controllerName: settings.controller_name }),
   state,
   health,
   notifier: new Notifier({

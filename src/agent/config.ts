@@ -3,6 +3,7 @@ import { Type, type Static, type TObject } from '@sinclair/typebox'
 import { nodeTimes, nodeTimeMax } from '../../schemas/agent.js'
 import { captureSeconds } from '../../schemas/captures.js'
 import { nameExpected, namePattern } from '../../schemas/types.js'
+import { trialSeconds } from '../../schemas/upgrades.js'
 import { AppError } from '../errors.js'
 import { Count, File, ListenAddress, ListenPort, managementSettings, Seconds } from '../settings.js'
 import { hostOf, isLoopback } from '../util.js'
@@ -156,6 +157,13 @@ export const agentSettings = {
     default: 1_073_741_824,
     minimum: 1,
     description: 'bytes of logs and other files beyond which zeek is killed while it reads a capture of a check'
+  }),
+  agent_upgrade_timeout: Seconds({
+    default: trialSeconds,
+    minimum: 1,
+    maximum: nodeTimeMax,
+    description:
+      'seconds within which a controller must have accepted an agent that was upgraded; else the one before runs again'
   }),
   bin: Type.String({ default: 'zeek', minLength: 1, description: 'the zeek executable, a path or a name on the PATH' })
 }

@@ -26,6 +26,8 @@ import { Sampler } from './stats/sampler.js'
 import { Session } from './session.js'
 import { Term } from './term.js'
 import { readTopology } from './stats/topology.js'
+import { Upgrades } from '../upgrades.js'
+import { platform } from './upgrade.js'
 
 /** What an agent needs to run. */
 export interface AgentOptions extends AgentContext {
@@ -120,6 +122,19 @@ export async function startAgent({
     )
   }
 
+  const upgrades = Upgrades.of(env)
+  await upgrades?.forgetNext()
+  let isConfirmed = false
+  /** Notes that this release has proved itself, once a controller has accepted it. */
+  const confirm = () => {
+    if (isConfirmed) return
+    isConfirmed = true
+    upgrades?.confirm().catch((error: unknown) => {
+      isConfirmed = false
+      log.error(`that this release runs cannot be noted: ${messageOf(error)}`)
+    })
+  }
+
   const session: Session = new Session({
     heartbeatMs: settings.management_heartbeat * 1000,
     retryMaxMs: settings.management_retry_max * 1000,
@@ -132,12 +147,17 @@ export async function startAgent({
       history,
       instance,
       host,
+      upgrades,
+      leave: () => programs.leave(),
       log
     }),
     log,
     certificates,
     term: await Term.read(join(settings.management_state_dir, 'term'), log),
-    connected: report,
+    connected: () => {
+      report()
+      confirm()
+    },
     // Read each time, so that a new token needs no restart.
     headers: async () =>
       settings.agent_token_file === undefined
@@ -159,8 +179,11 @@ export async function startAgent({
       times: {
         stop: settings.agent_stop_timeout,
         start: settings.agent_start_timeout,
-        capture: settings.agent_capture_timeout
+        capture: settings.agent_capture_timeout,
+        upgrade: settings.agent_upgrade_timeout
       },
+      platform,
+      failed_upgrade: await upgrades?.failed(),
       nodes: statuses()
     })
   })

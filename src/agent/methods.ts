@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { agentMethods } from '../../schemas/agent.js'
 import type { NodeStep } from '../../schemas/operations.js'
 import type { Outcome } from '../../schemas/types.js'
+import { AppError } from '../errors.js'
 import type { Handlers, Link } from '../link/link.js'
 import { serve } from '../protocol/methods.js'
 import { unpackLayout } from '../protocol/packed-layout.js'
@@ -19,6 +20,8 @@ import { getNodeOutput } from './outputs/outputs.js'
 import { withProgress } from './nodes/progress.js'
 import type { Sampler } from './stats/sampler.js'
 import { ownOf, takenPorts } from './check/taken-ports.js'
+import type { Upgrades } from '../upgrades.js'
+import { prepareUpgrade } from './upgrade.js'
 
 /**
  * Timeout of a question for what a share lacks, in milliseconds. The agent asks it while it answers a question of the
@@ -52,6 +55,9 @@ export interface Workers {
   history: StatsHistory
   instance: LocalInstance
   host: HostProbes
+  upgrades: Upgrades | undefined
+  /** Has this host's service end, and start anew; its nodes go on. */
+  leave: () => Promise<void>
   log: Logger
 }
 
@@ -66,8 +72,11 @@ export function methodsOf({
   history,
   instance,
   host,
+  upgrades,
+  leave,
   log
 }: Workers): Handlers {
+  let upgrading = false
   const telling = (
     nodes: readonly string[],
     { part }: { part: (steps: NodeStep[]) => void },
@@ -102,6 +111,25 @@ export function methodsOf({
       return await table.content.holding([what.bundle, ...bundlesOf(share)], () =>
         replays.replay(resolved, what, signal)
       )
+    },
+    upgrade: async ({ bundle }, { signal, link }) => {
+      if (upgrading) throw new AppError('conflict', 'it is being upgraded')
+      upgrading = true
+      try {
+        const { content } = table
+        const { bundles: source } = lackingFrom(link, signal)
+        if (await prepareUpgrade(bundle, { content, upgrades, source, signal })) {
+          log.info(`ending, to start as the release of bundle ${bundle}`)
+          await leave()
+          return {}
+        }
+      } catch (error) {
+        await upgrades?.forgetNext()
+        upgrading = false
+        throw error
+      }
+      upgrading = false
+      return {}
     },
     get_taken_ports: async ({ host: address, processes }) => ({
       ports: await takenPorts(host, address, () => ownOf(table, processes))

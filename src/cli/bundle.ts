@@ -9,7 +9,7 @@ import { archiveOf } from './bundle-archive.js'
 import { withExamples } from './examples.js'
 import { print, printJson, remark, type Io } from './io.js'
 import { ofController, toJson, type Parent } from './options.js'
-import { open } from './session.js'
+import { open, type Session } from './session.js'
 
 const pageMax = 1000
 
@@ -52,28 +52,31 @@ function definePush(command: Parent, io: Io): void {
     ['zeek-cluster bundle push site.tar.gz', 'an archive']
   )
   pushing.action(async (path, { name, ...options }) => {
-    const { api, signal } = await open(io, options)
-    const { body, leftOut, close } = await archiveOf(path)
-    try {
-      for (const one of leftOut) remark(io, `left out: ${one}`)
-      const { data, response } = await api.POST('/v1/bundles', {
-        params: { query: name === undefined ? {} : { name } },
-        headers: { 'content-type': 'application/x-tar' },
-        body: body as never,
-        bodySerializer: blob => blob,
-        signal
-      })
-      if (options.json === true) return printJson(io, data)
-      const { id, files, size } = data!
-      remark(
-        io,
-        `${files} ${files === 1 ? 'file' : 'files'}, ${bytes(size)}${response.status === 200 ? ', there already' : ''}`
-      )
-      print(io, id)
-    } finally {
-      await close()
-    }
+    const data = await push(await open(io, options), path, name)
+    if (options.json === true) printJson(io, data)
+    else print(io, data.id)
   })
+}
+
+/** Uploads a directory or an archive, and remarks how much it was. */
+export async function push({ io, api, signal }: Session, path: string, name?: string): Promise<Schema['Bundle']> {
+  const { body, leftOut, close } = await archiveOf(path)
+  try {
+    for (const one of leftOut) remark(io, `left out: ${one}`)
+    const { data, response } = await api.POST('/v1/bundles', {
+      params: { query: name === undefined ? {} : { name } },
+      headers: { 'content-type': 'application/x-tar' },
+      body: body as never,
+      bodySerializer: blob => blob,
+      signal
+    })
+    const { files, size } = data!
+    const isThere = response.status === 200 ? ', there already' : ''
+    remark(io, `${files} ${files === 1 ? 'file' : 'files'}, ${bytes(size)}${isThere}`)
+    return data!
+  } finally {
+    await close()
+  }
 }
 
 function defineList(command: Parent, io: Io): void {

@@ -19,6 +19,7 @@ const commands: Record<string, () => Promise<Define>> = {
   intel: async () => (await import('./intel.js')).defineIntel,
   cleanup: async () => (await import('./cleanup.js')).defineCleanup,
   instances: async () => (await import('./instances.js')).defineInstances,
+  upgrade: async () => (await import('./upgrade.js')).defineUpgrade,
   deploy: async () => (await import('./deploy.js')).defineDeploy,
   plan: async () => (await import('./plan.js')).definePlan,
   check: async () => (await import('./check.js')).defineCheck,

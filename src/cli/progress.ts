@@ -15,7 +15,7 @@ interface NodeProgress {
   since: number
 }
 
-/** What a request has done of its nodes, by what its events tell. */
+/** What a request has done of its nodes, or of its instances as a whole, by what its events tell. */
 export class Progress {
   #nodes = new Map<string, NodeProgress>()
   /** How far it has come, when it goes in steps. */
@@ -44,10 +44,11 @@ export class Progress {
       this.#nodes.set(node, { phase: 'busy', detail: state, since: now - seconds * 1000 })
     }
     const lines = (event.waiting ?? []).map(({ node, state, seconds }) => `${node}: ${state}, for ${seconds} s`)
-    for (const { node, success, error = 'failed' } of event.results) {
-      if (node === undefined) continue
-      this.#nodes.set(node, { phase: success ? 'done' : 'failed', detail: success ? '' : error, since: now })
-      if (!success) lines.push(`${node}: ${printableLine(error)}`)
+    for (const { success, error = 'failed', ...of } of event.results) {
+      const name = ownerOf(of)
+      if (name === undefined) continue
+      this.#nodes.set(name, { phase: success ? 'done' : 'failed', detail: success ? '' : error, since: now })
+      if (!success) lines.push(`${name}: ${printableLine(error)}`)
     }
     return lines
   }
@@ -100,6 +101,9 @@ function stepOf({
         : ''
   return `step ${step} of ${of}, ${printableLine(phase)}: ${names.join(', ')}${why}${hint}`
 }
+
+/** Returns whose a result is. */
+const ownerOf = ({ node, instance }: { node?: string | undefined; instance?: string | undefined }) => node ?? instance
 
 const byPhase = ([, one]: [string, NodeProgress], [, other]: [string, NodeProgress]): number =>
   Number(other.phase === 'failed') - Number(one.phase === 'failed')

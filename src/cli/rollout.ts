@@ -19,9 +19,15 @@ export function goesInSteps<A extends unknown[], O extends OptionValues>(
   return plain as never
 }
 
+/** Options that choose instances. */
+export const onInstances = () =>
+  new Option('--on <instances>', 'only on these instances; the others stay as they are').argParser(nameList)
+export const onLabel = () =>
+  new Option('--on-label <label=value>', 'only on instances with this label; several: with all').argParser(labelOf)
+
 const stepOptions = (): Option[] => [
-  new Option('--on <instances>', 'only on these instances; the others stay as they are').argParser(nameList),
-  new Option('--on-label <label=value>', 'only on instances with this label; several: with all').argParser(labelOf),
+  onInstances(),
+  onLabel(),
   new Option('--strategy <strategy>', 'all nodes at once, by role, or rolling: a few at a time').choices(strategies),
   new Option('--max-parallel <number>', 'how many at a time, or so many % of a role; default: 1').argParser(
     numberOrPercent

@@ -15,6 +15,7 @@ import { createLog } from '../log.js'
 import { notifying, serve } from '../protocol/methods.js'
 import { replicaConfigOf } from '../controller/replica-config.js'
 import { agreeWithSupervisor } from '../protocol/supervisor.js'
+import { Upgrades } from '../upgrades.js'
 import { aborted, hostPort } from '../util.js'
 import { parseFlags, readSettings, runTogether, type Settings } from './flags.js'
 
@@ -75,6 +76,7 @@ async function runSupervisor({ settings, roles, command, env, umask }: Start): P
     env,
     umask,
     log,
+    upgrades: Upgrades.of(env),
     onReady: lines => console.log(`zeek-cluster is ready: ${lines.join('; ')}`),
     // At a terminal, SIGHUP means that it has closed; for a service, it means to read the files again.
     signal: untilStopped({

@@ -192,6 +192,7 @@ export class Bundles {
       const [user] = usedBy(id)
       if (user === 'intel') throw new AppError('conflict', 'a feed of intelligence is this bundle')
       if (user === 'revision') throw new AppError('conflict', 'a revision that is kept names this bundle')
+      if (user === 'upgrade') throw new AppError('conflict', 'agents are being upgraded to this bundle')
       if (user !== undefined) throw new AppError('conflict', `the ${user} configuration names this bundle`)
       const names = table.namesOf(id)
       table.delete(id)

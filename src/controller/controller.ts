@@ -57,6 +57,7 @@ import { nodeMetrics, targetsOf, type Reached } from './cluster/prometheus.js'
 import { timeoutOf } from './work/timeouts.js'
 import { argumentsOf, type Plans } from './work/plans.js'
 import type { Queries } from './work/queries.js'
+import type { Upgrades } from './work/upgrades.js'
 import { secretNames, type IsSecret } from '../security/secret-names.js'
 import { mask, masked, maskedFieldsOf, maskedIdOutcome, maskedOutcome } from '../security/secrets.js'
 import { defined } from '../util.js'
@@ -83,6 +84,7 @@ export interface ControllerParts {
   operations: Operations
   options: Options
   intel: Intel
+  upgrades: Upgrades
   state: State
   health: Health
   notifier: Notifier
@@ -474,6 +476,7 @@ export class Controller {
       ({ remove = false, instances }, { scope }) =>
       task =>
         this.#parts.queries.askEach({ method: 'cleanup', params: { remove } }, { instances, scope }, task),
+    upgrade: args => task => this.#parts.upgrades.upgrade(args, task),
     test_timeout: () => task => this.#timeOut(task)
   }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { agentPath } from '../../schemas/agent.js'
+import type { BundleUser } from '../../schemas/bundles.js'
 import type { RequestResult } from '../../schemas/types.js'
 import { AppError, messageOf } from '../errors.js'
 import { Hub } from '../events/hub.js'
@@ -48,6 +49,7 @@ import { Options } from './work/options.js'
 import { Pruning } from './pruning.js'
 import { Plans } from './work/plans.js'
 import { Queries } from './work/queries.js'
+import { Upgrades } from './work/upgrades.js'
 import { EntityTags } from './entity-tags.js'
 import { Probation } from './probation.js'
 import { Revisions } from './revisions.js'
@@ -181,7 +183,7 @@ export async function startController({
     write: writeAudited,
     log,
     now,
-    usedBy: id => cluster.usersOf(id)
+    usedBy: (id): BundleUser[] => [...cluster.usersOf(id), ...upgrades.usersOf(id)]
   })
   const fleet: Fleet = new Fleet({
     ...(group && { leadership: () => ({ leads: group.leads, term: group.position.term }) }),
@@ -250,6 +252,7 @@ export async function startController({
     },
     changed: health => notifications.healthChanged(health)
   })
+  const upgrades = new Upgrades({ fleet, cluster, bundles, controllerName: settings.controller_name })
   const controller = new Controller({
     settings,
     store,
@@ -275,6 +278,7 @@ export async function startController({
     operations: new Operations(fleet, cluster),
     options: new Options({ cluster, fleet, deployer, now }),
     intel: new Intel({ cluster, fleet, deployer, bundles, now }),
+    upgrades,
     state,
     health,
     notifier,

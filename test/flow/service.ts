@@ -7,6 +7,8 @@ interface ServiceOptions {
   /** What is to run it, for example in another network. */
   prefix?: readonly string[]
   env?: NodeJS.ProcessEnv
+  /** Default: this checkout. */
+  program?: readonly string[]
 }
 
 /** Keeps a supervisor running, as systemd does with Restart=always and KillMode=process. */
@@ -19,10 +21,10 @@ export class Service {
   private constructor(
     roles: readonly string[],
     flags: Record<string, string>,
-    { prefix = [], env = {} }: ServiceOptions
+    { prefix = [], env = {}, program = [process.execPath, mainProgram] }: ServiceOptions
   ) {
     this.#env = { ...cleanEnv, ZEEK_BIN: standIn, ...env }
-    this.#command = [...prefix, process.execPath, mainProgram, 'start', ...roles, ...argumentsOf(flags)]
+    this.#command = [...prefix, ...program, 'start', ...roles, ...argumentsOf(flags)]
     this.#start()
   }
 

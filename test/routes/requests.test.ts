@@ -141,7 +141,8 @@ await t.test('every type has its deadline, and ?timeout= sets another', async t 
     set_option: { name: 'x', value: 'y' },
     unset_option: { name: 'x' },
     set_intel: { name: 'x', bundle: 'y' },
-    unset_intel: { name: 'x' }
+    unset_intel: { name: 'x' },
+    upgrade: { bundle: 'x' }
   }
   const seconds = async (type: string, query = '') => {
     const { json } = await post(url, type, { body: needed[type] ?? {}, query })

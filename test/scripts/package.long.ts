@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import {
   chmodSync,
   cpSync,
+  createReadStream,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -13,10 +14,15 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { agentApiVersion } from '../../schemas/agent.js'
+import { releaseFile } from '../../schemas/upgrades.js'
+import { readArchive, type TakeFile } from '../../src/bundles/archive.js'
+import { readRelease } from '../../src/upgrades.js'
 import { packageRoot, packageVersion } from '../../src/util.js'
 import { directoryOf } from '../support/directory.js'
 import { argumentsOf, cleanEnv } from '../support/environment.js'
 import { freePorts, portFlags } from '../support/ports.js'
+import { settingsOf } from '../support/settings.js'
 import { until } from '../support/until.js'
 
 const has = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
@@ -44,10 +50,13 @@ await t.test('packages', { skip: lacking('dpkg-deb', 'xz'), timeout: 850_000 }, 
   }
   const files = build(first)
   const find = (kind: RegExp) => files.find(file => kind.test(file))!
-  const [tarball, deb, rpm] = [/-linux-(x64|arm64)\.tar\.xz$/, /_(amd64|arm64)\.deb$/, /\.(x86_64|aarch64)\.rpm$/].map(
-    find
-  )
-  t.equal(files.length, lacking('rpmbuild') ? 2 : 3)
+  const [tarball, bundle, deb, rpm] = [
+    /-linux-(x64|arm64)\.tar\.xz$/,
+    /-linux-(x64|arm64)\.bundle\.tar\.gz$/,
+    /_(amd64|arm64)\.deb$/,
+    /\.(x86_64|aarch64)\.rpm$/
+  ].map(find)
+  t.equal(files.length, lacking('rpmbuild') ? 3 : 4)
 
   await t.test('are the same whenever they are made', async t => {
     t.same(build(second), files)
@@ -70,7 +79,23 @@ await t.test('packages', { skip: lacking('dpkg-deb', 'xz'), timeout: 850_000 }, 
     run('tar', '-xf', join(first, tarball!), '-C', place)
     const [top] = readdirSync(place)
     t.equal(run(join(place, top!, 'bin/zeek-cluster'), '--version').trim(), packageVersion)
-    t.ok(existsSync(join(place, top!, 'packaging/systemd/zeek-cluster-agent.service')))
+    const unit = readFileSync(join(place, top!, 'packaging/systemd/zeek-cluster-agent.service'), 'utf8')
+    t.match(unit, /^ExecStart=\/opt\/zeek-cluster-controller\/bin\/zeek-cluster start --agent /m)
+  })
+
+  await t.test('the bundle is one, and says which release it is', async t => {
+    let said = ''
+    const take: TakeFile = async ({ path }, content) => {
+      for await (const chunk of content) if (path === releaseFile) said += chunk.toString()
+      return { sha256: path }
+    }
+    const { controller_bundle_max_bytes: bytes, controller_bundle_max_files: most } = settingsOf({})
+    await readArchive(createReadStream(join(first, bundle!)), { bytes, files: most }, take)
+    t.same(readRelease(said), {
+      version: packageVersion,
+      platform: `linux-${process.arch}`,
+      agent_api_version: agentApiVersion
+    })
   })
 
   await t.test('the package for RPM puts the same where it belongs', { skip: lacking('rpmbuild', 'rpm') }, async t => {

@@ -14,6 +14,9 @@ import { asking, serve } from '../../protocol/methods.js'
 /** Timeout for a supervisor that hangs, in milliseconds. */
 const hangingMs = 600_000
 
+/** Returns whether a supervisor of an earlier version does not know a method. */
+const isUnknown = (error: unknown) => error instanceof AppError && error.code === 'not_found'
+
 const askSupervisor = asking(supervisorMethods)
 
 /**
@@ -52,8 +55,16 @@ export class SupervisorClient extends EventEmitter<{ changed: [UnitStatus]; relo
   /** Resolves with why such limits would not hold for a node, each with its name. */
   async obstacles(limits: Limits): Promise<string[]> {
     return await askSupervisor(this.link, 'obstacles', limits, { timeoutMs: hangingMs }).catch((error: unknown) => {
-      if (!(error instanceof AppError) || error.code !== 'not_found') throw error
+      if (!isUnknown(error)) throw error
       return ['memory_max and nice: the supervisor of this host is of an earlier version; restart zeek-cluster']
+    })
+  }
+
+  /** Has the supervisor end, and leave the nodes to the next one. */
+  async leave(): Promise<void> {
+    await askSupervisor(this.link, 'leave', {}, { timeoutMs: hangingMs }).catch((error: unknown) => {
+      if (!isUnknown(error)) throw error
+      throw new AppError('conflict', 'the supervisor of this host is of an earlier version; restart zeek-cluster')
     })
   }
 

@@ -3,7 +3,7 @@ import type { ElasticGroupStatus } from '../../../schemas/groups.js'
 import type { Instance, NodeStatus } from '../../../schemas/types.js'
 import type { Scope } from '../../requests/scope.js'
 import { failed, type Answer } from '../../requests/task.js'
-import { compare } from '../../util.js'
+import { compare, defined } from '../../util.js'
 import { workersOf } from '../elastic/workers.js'
 import type { Cluster } from './cluster.js'
 import type { Fleet, Member } from '../fleet.js'
@@ -41,8 +41,7 @@ export class State {
         ...(instance?.listen_port === undefined ? {} : { listen_port: instance.listen_port }),
         connected: member !== undefined,
         configured: instance !== undefined,
-        ...(member ? { version: member.hello.version, connected_at: new Date(member.connectedAt).toISOString() } : {}),
-        ...(member?.hello.zeek_version === undefined ? {} : { zeek_version: member.hello.zeek_version }),
+        ...(member ? saidBy(member) : {}),
         ...(end === undefined ? {} : { certificate_expires_at: new Date(end).toISOString() })
       }
     })
@@ -135,5 +134,19 @@ export class State {
     if (!desired) return status
     const isIdle = status.state === 'STOPPED' && this.#cluster.isSpare(status.node)
     return { ...status, desired_state: desired, ...(isIdle ? { reason: spareReason } : {}) }
+  }
+}
+
+/** Returns what the agent of an instance has said of itself. */
+function saidBy({ hello, connectedAt }: Member): Partial<InstanceStatus> {
+  return {
+    version: hello.version,
+    api_version: hello.api_version,
+    ...defined({
+      platform: hello.platform,
+      failed_upgrade: hello.failed_upgrade?.error,
+      zeek_version: hello.zeek_version
+    }),
+    connected_at: new Date(connectedAt).toISOString()
   }
 }

@@ -1,5 +1,6 @@
-import { nodeTimes } from '../../../schemas/agent.js'
+import { nodeTimes, type Hello } from '../../../schemas/agent.js'
 import type { ClusterNode } from '../../../schemas/types.js'
+import { trialSeconds } from '../../../schemas/upgrades.js'
 import { groupBy } from '../../util.js'
 import type { Fleet } from '../fleet.js'
 
@@ -45,3 +46,15 @@ export function toStart(nodes: readonly Placed[], times: (instance: string) => T
 export function toRestart(nodes: readonly Placed[], times: (instance: string) => Times): number {
   return longest(nodes, (instance, groups) => groups * times(instance).stop + times(instance).start)
 }
+
+/** How long an agent may take to get a release, and to look whether it can run, in seconds. */
+const fetchSeconds = 600
+/** The same for its supervisor to end and to start anew, twice, and to be reached again. */
+const restartSeconds = 60
+
+/** Returns how long it may take until an agent is back after it has ended to be upgraded, in seconds. */
+export const toReturn = ({ times }: Pick<Hello, 'times'>): number =>
+  Math.min(times?.upgrade ?? trialSeconds, longestSeconds) + restartSeconds
+
+/** Returns how long it may take to upgrade an instance, in seconds. */
+export const toUpgrade = (hello: Pick<Hello, 'times'>): number => fetchSeconds + toReturn(hello)

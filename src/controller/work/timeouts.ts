@@ -2,7 +2,7 @@ import { requests, type RequestArguments, type RequestDefinition, type RequestTy
 import { captureSeconds } from '../../../schemas/captures.js'
 import type { ClusterConfiguration, ClusterNode } from '../../../schemas/types.js'
 import type { ControllerSettings } from '../config.js'
-import { timesOf, toRestart, toStart, toStop } from './durations.js'
+import { timesOf, toRestart, toStart, toStop, toUpgrade } from './durations.js'
 import type { Fleet } from '../fleet.js'
 import { restartSteps } from './operations.js'
 import { waitingSeconds } from '../rollout/rollout.js'
@@ -60,6 +60,12 @@ function toReplay(configuration: ClusterConfiguration | undefined, { fleet }: Pi
   return 2 * (configuration?.captures?.length ?? 0) * Math.max(captureSeconds, ...said)
 }
 
+/** Returns how long it may take to upgrade instances, in seconds. All that are known count: labels choose among them. */
+function toUpgradeAll({ instances = [], max_parallel: parallel = 1 }: RequestArguments, fleet: Pick<Fleet, 'known'>) {
+  const known = fleet.known().filter(({ name }) => instances.length === 0 || instances.includes(name))
+  return Math.ceil(known.length / parallel) * Math.max(0, ...known.map(({ hello }) => toUpgrade(hello)))
+}
+
 function expectedSeconds(
   type: RequestType,
   args: RequestArguments,
@@ -69,6 +75,7 @@ function expectedSeconds(
   const times = timesOf(fleet)
   const inSteps = steps.reduce((sum, step) => sum + toRestart(step, times), 0)
   if (type === 'restart') return inSteps
+  if (type === 'upgrade') return toUpgradeAll(args, fleet)
   if (type === 'deploy') {
     const checking = args.check === false ? 0 : settings.controller_timeout_check + toReplay(staged, { fleet })
     const planning = steps.length === 0 ? 0 : requests.plan.timeout

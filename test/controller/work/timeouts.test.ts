@@ -16,7 +16,7 @@ const nodes = [
 ]
 const deployed = { id: 'c', instances: [{ name: 'a' }, { name: 'b' }], nodes }
 /** As agents have said; those that are not named have said nothing. */
-const fleetOf = (times: Record<string, { stop: number; start: number; capture?: number }>) =>
+const fleetOf = (times: Record<string, { stop: number; start: number; capture?: number; upgrade?: number }>) =>
   ({ known: () => Object.entries(times).map(([name, times]) => ({ name, hello: { times } })) }) as unknown as Pick<
     Fleet,
     'known'
@@ -24,7 +24,7 @@ const fleetOf = (times: Record<string, { stop: number; start: number; capture?: 
 
 interface Given {
   flags?: Record<string, string>
-  times?: Record<string, { stop: number; start: number; capture?: number }>
+  times?: Record<string, { stop: number; start: number; capture?: number; upgrade?: number }>
   deployed?: typeof deployed | undefined
   staged?: typeof deployed
 }
@@ -133,4 +133,14 @@ await t.test('a check has the time of its captures, and so has a deployment that
     given('deploy', { check: false }, { staged: captures }),
     given('deploy', { check: false }, { staged: deployed })
   )
+})
+
+await t.test('an upgrade has the time of a fetch and a trial, of one instance after the other', async t => {
+  const one = 600 + 300 + 60
+  const times = { a: { stop: 1, start: 1 }, b: { stop: 1, start: 1 }, c: { stop: 1, start: 1 } }
+  t.equal(given('upgrade', {}, { times }), 3 * one)
+  t.equal(given('upgrade', { max_parallel: 2 }, { times }), 2 * one)
+  t.equal(given('upgrade', { instances: ['a'] }, { times }), one)
+  t.equal(given('upgrade', {}, { times: { a: { stop: 1, start: 1, upgrade: 100 } } }), one - 200)
+  t.equal(given('upgrade', {}), 600)
 })
