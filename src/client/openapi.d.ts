@@ -384,6 +384,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/requests/upgrade": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upgrade agents
+         * @description Has instances start as the release that a bundle holds, one after the other, or max_parallel at a time; nodes are not touched. One result per instance, whose data holds its version before and after. One that fails goes back to the version that it had, and says why; then no other instance begins. An instance that has the version already is left alone. That of the controller comes last: where it ends the controller, too, the request ends `interrupted`. It times out after `timeout`; without, after the setting controller_timeout_upgrade, else what its steps may take, the fetch, and the trial, of one instance after the other.
+         */
+        post: operations["request_upgrade"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/requests/test_timeout": {
         parameters: {
             query?: never;
@@ -623,7 +643,7 @@ export interface paths {
         put?: never;
         /**
          * Upload a bundle
-         * @description A tar archive, also compressed by gzip, read as it comes: the settings controller_bundle_max_bytes and controller_bundle_max_files are its limits. At its top it has any of `scripts/` (on ZEEKPATH; every node loads scripts/local.zeek), `packages/` (Zeek packages, as zkg installs them; every node loads them), `plugins/` (on ZEEK_PLUGIN_PATH), `intel/` (files that nodes read while they run), `config/` (files that nodes read while they run), `checks/` (pcap files that a check reads; nodes do not), and nothing else; it holds files and directories, no links. The same content is one bundle, however it is packed: 200 when it is there already, so that no Idempotency-Key is needed. Times and owners do not count, of modes only whether a file is executable. A `Problem` names the entry that no bundle may have; nothing is kept then.
+         * @description A tar archive, also compressed by gzip, read as it comes: the settings controller_bundle_max_bytes and controller_bundle_max_files are its limits. At its top it has any of `scripts/` (on ZEEKPATH; every node loads scripts/local.zeek), `packages/` (Zeek packages, as zkg installs them; every node loads them), `plugins/` (on ZEEK_PLUGIN_PATH), `intel/` (files that nodes read while they run), `config/` (files that nodes read while they run), `checks/` (pcap files that a check reads; nodes do not), `program/` (a release of zeek-cluster, for agents that are upgraded; nodes do not use it), and nothing else; it holds files and directories, no links. The same content is one bundle, however it is packed: 200 when it is there already, so that no Idempotency-Key is needed. Times and owners do not count, of modes only whether a file is executable. A `Problem` names the entry that no bundle may have; nothing is kept then.
          */
         post: operations["upload_bundle"];
         delete?: never;
@@ -2119,6 +2139,17 @@ export interface components {
             instances?: string[];
         };
         /**
+         * @description Which version the agent of an instance had before an upgrade, and which after.
+         * @example {
+         *       "from": "0.1.0",
+         *       "to": "0.2.0"
+         *     }
+         */
+        UpgradeStep: {
+            from: string;
+            to: string;
+        };
+        /**
          * @description How many lines each log is to have, by the path that Zeek has for the log.
          * @example {
          *       "conn": 34,
@@ -2217,7 +2248,7 @@ export interface components {
          * @enum {string}
          */
         ConfigurationState: "staged" | "ready" | "deployed";
-        /** @description What is asked: get_instances, stage_configuration, get_configuration, deploy, get_nodes, get_id_value, start, stop, restart, plan, check, set_option, unset_option, set_intel, unset_intel, get_node_output, diagnose, get_node_stats, get_instance_stats, cleanup, test_timeout. */
+        /** @description What is asked: get_instances, stage_configuration, get_configuration, deploy, get_nodes, get_id_value, start, stop, restart, plan, check, set_option, unset_option, set_intel, unset_intel, get_node_output, diagnose, get_node_stats, get_instance_stats, cleanup, upgrade, test_timeout. */
         RequestType: string;
         /**
          * @description pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state).
@@ -2721,6 +2752,7 @@ export interface components {
             plan?: components["schemas"]["PlannedAction"];
             leftovers?: components["schemas"]["Leftover"][];
             captures?: components["schemas"]["CaptureResult"][];
+            upgrade?: components["schemas"]["UpgradeStep"];
         };
         /**
          * @description One outcome of a request.
@@ -2913,6 +2945,8 @@ export interface components {
          *       "connected": true,
          *       "configured": true,
          *       "version": "0.1.0",
+         *       "api_version": 13,
+         *       "platform": "linux-x64",
          *       "connected_at": "2026-11-22T14:48:56.123Z"
          *     }
          */
@@ -2929,6 +2963,12 @@ export interface components {
             configured: boolean;
             /** @description Of the agent. */
             version?: string;
+            /** @description Of the agents' API that it speaks: the controller's, the one before, or after. */
+            api_version?: number;
+            /** @description What a release must be made for to run there. */
+            platform?: string;
+            /** @description Why its last upgrade has failed, if it has: it runs the version of before. */
+            failed_upgrade?: string;
             zeek_version?: string;
             /**
              * Format: date-time
@@ -2952,6 +2992,8 @@ export interface components {
          *           "connected": true,
          *           "configured": true,
          *           "version": "0.1.0",
+         *           "api_version": 13,
+         *           "platform": "linux-x64",
          *           "connected_at": "2026-11-22T14:48:56.123Z"
          *         }
          *       ],
@@ -3849,6 +3891,28 @@ export interface components {
             remove: boolean;
         };
         /**
+         * @description The bundle of a release, and which instances; neither names nor labels: all that are connected.
+         * @example {
+         *       "bundle": "release-0.2.0",
+         *       "labels": {
+         *         "site": "north"
+         *       },
+         *       "max_parallel": 5
+         *     }
+         */
+        UpgradeArguments: {
+            /**
+             * @description A bundle: its id, or one of its names.
+             * @example site
+             */
+            bundle: string;
+            /** @description Only these instances. */
+            instances?: string[];
+            labels?: components["schemas"]["Labels"];
+            /** @description How many at a time. Default: 1. */
+            max_parallel?: number;
+        };
+        /**
          * @description With or without request state.
          * @example {
          *       "with_state": true
@@ -4170,7 +4234,7 @@ export interface components {
         JoinList: {
             joins: components["schemas"]["Join"][];
         };
-        /** @description What names a bundle: the `deployed` or the `staged` configuration, a feed of `intel`, or a `revision` that is kept. */
+        /** @description What names a bundle: the `deployed` or the `staged` configuration, a feed of `intel`, a `revision` that is kept, or an `upgrade` that is under way. */
         BundleUser: string;
         /**
          * @description A file of a bundle.
@@ -5101,12 +5165,12 @@ export interface components {
          * @description The type of a request event.
          * @enum {string}
          */
-        RequestEventType: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request";
+        RequestEventType: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "upgrade_request" | "test_timeout_request";
         /**
          * @description The type of a response event.
          * @enum {string}
          */
-        ResponseEventType: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response";
+        ResponseEventType: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "upgrade_response" | "test_timeout_response";
         /** @description expired: older than what is kept. epoch: of another log. future: later than the log. unknown: not a cursor. */
         ResetReason: string;
         /** @description shutdown: the controller ends. terminal: the request has its response. */
@@ -5131,7 +5195,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            type: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request";
+            type: "get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "upgrade_request" | "test_timeout_request";
             /**
              * @description Identifies the request.
              * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
@@ -5180,7 +5244,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            type: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response";
+            type: "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "upgrade_response" | "test_timeout_response";
             /**
              * @description Identifies the request.
              * @example 0b9f7a52-4b0c-4a53-9f5c-6f8c1f1d8a44
@@ -6809,6 +6873,42 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    request_upgrade: {
+        parameters: {
+            query?: {
+                /** @description Seconds until the request times out. The setting controller_timeout_max may allow less. */
+                timeout?: components["parameters"]["Timeout"];
+            };
+            header?: {
+                /** @description `wait=N`: answer with the finished request if it finishes within N (at most 30) seconds. */
+                Prefer?: components["parameters"]["Prefer"];
+                /** @description The same key with the same payload is the same request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The bundle of a release, and which instances; neither names nor labels: all that are connected. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "bundle": "release-0.2.0",
+                 *       "labels": {
+                 *         "site": "north"
+                 *       },
+                 *       "max_parallel": 5
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpgradeArguments"];
+            };
+        };
+        responses: {
+            200: components["responses"]["RequestFinished"];
+            202: components["responses"]["RequestAccepted"];
+            default: components["responses"]["Problem"];
+        };
+    };
     request_test_timeout: {
         parameters: {
             query?: {
@@ -6922,7 +7022,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only requests of this type. */
-                type?: "get_instances" | "stage_configuration" | "get_configuration" | "deploy" | "get_nodes" | "get_id_value" | "start" | "stop" | "restart" | "plan" | "check" | "set_option" | "unset_option" | "set_intel" | "unset_intel" | "get_node_output" | "diagnose" | "get_node_stats" | "get_instance_stats" | "cleanup" | "test_timeout";
+                type?: "get_instances" | "stage_configuration" | "get_configuration" | "deploy" | "get_nodes" | "get_id_value" | "start" | "stop" | "restart" | "plan" | "check" | "set_option" | "unset_option" | "set_intel" | "unset_intel" | "get_node_output" | "diagnose" | "get_node_stats" | "get_instance_stats" | "cleanup" | "upgrade" | "test_timeout";
                 /** @description pending, then one of: succeeded (every result), partial (some), failed (none), timed_out (the deadline passed), interrupted (the controller ended meanwhile), expired (test_timeout without state). */
                 state?: "pending" | "succeeded" | "partial" | "failed" | "timed_out" | "interrupted" | "expired";
                 /** @description So many at most; fewer when they have more than 1000 results. `next` tells of more. */
@@ -7095,7 +7195,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of these event types; several with commas, or given several times. */
-                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_join" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats" | "rollout_progress")[];
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "upgrade_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "upgrade_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_join" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats" | "rollout_progress")[];
                 /** @description Only events of this request. */
                 reqid?: string;
                 /** @description Only events of this instance. */
@@ -7124,7 +7224,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of these event types; several with commas, or given several times. */
-                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_join" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats" | "rollout_progress")[];
+                types?: ("get_instances_request" | "stage_configuration_request" | "get_configuration_request" | "deploy_request" | "get_nodes_request" | "get_id_value_request" | "start_request" | "stop_request" | "restart_request" | "plan_request" | "check_request" | "set_option_request" | "unset_option_request" | "set_intel_request" | "unset_intel_request" | "get_node_output_request" | "diagnose_request" | "get_node_stats_request" | "get_instance_stats_request" | "cleanup_request" | "upgrade_request" | "test_timeout_request" | "get_instances_response" | "stage_configuration_response" | "get_configuration_response" | "deploy_response" | "get_nodes_response" | "get_id_value_response" | "start_response" | "stop_response" | "restart_response" | "plan_response" | "check_response" | "set_option_response" | "unset_option_response" | "set_intel_response" | "unset_intel_response" | "get_node_output_response" | "diagnose_response" | "get_node_stats_response" | "get_instance_stats_response" | "cleanup_response" | "upgrade_response" | "test_timeout_response" | "request_progress" | "request_expired" | "notify_agent_hello" | "notify_agent_lost" | "notify_agents_ready" | "notify_join" | "notify_change" | "notify_error" | "notify_log" | "notify_health" | "node_output" | "node_stats" | "rollout_progress")[];
                 /** @description Only events of this request. */
                 reqid?: string;
                 /** @description Only events of this instance. */
@@ -7229,6 +7329,8 @@ export interface operations {
                      *           "connected": true,
                      *           "configured": true,
                      *           "version": "0.1.0",
+                     *           "api_version": 13,
+                     *           "platform": "linux-x64",
                      *           "connected_at": "2026-11-22T14:48:56.123Z"
                      *         }
                      *       ],

@@ -25,7 +25,7 @@ export async function startFleet(t: Test) {
     const flags = {
       'agent-name': name,
       'agent-controller': `127.0.0.1:${settings.controller_port}`,
-      'agent-upgrade-timeout': '5',
+      'agent-upgrade-timeout': '30',
       'management-state-dir': state,
       ...portFlags()
     }
