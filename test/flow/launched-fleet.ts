@@ -7,6 +7,7 @@ import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
 import { portFlags } from '../support/ports.js'
 import { entriesOf, makeRelease } from '../support/release.js'
+import { until } from '../support/until.js'
 import { configurationOf, untilConnected } from './cluster.js'
 import { Service } from './service.js'
 
@@ -53,8 +54,14 @@ export async function startFleet(t: Test) {
     pids,
     /** The directory of an instance's upgrades. */
     upgradesOf: (name: string) => join(stateOf.get(name)!, 'upgrades'),
-    upgrade: async (bundle: string, args: object = {}): Promise<ClusterRequest> =>
-      await ask('upgrade', { bundle, ...args })
+    upgrade: async (bundle: string, args: object = {}): Promise<ClusterRequest> => {
+      const { reqid } = await ask('upgrade', { bundle, ...args })
+      // A trial takes longer than one waits for an answer.
+      return await until(async () => {
+        const request: ClusterRequest = await getJson(`${url}/v1/requests/${reqid}`)
+        return request.state !== 'pending' && request
+      }, 'the upgrade has ended')
+    }
   }
 }
 
