@@ -1,5 +1,5 @@
 import { Gathered, missedOf, type Notification } from './group.js'
-import { occurrencesOf, type Amiss } from './occurrence.js'
+import { nothingAmiss, occurrencesOf } from './occurrence.js'
 import type { Reader } from './reader.js'
 import type { Lane as LaneName, Rule } from './rule.js'
 
@@ -43,7 +43,7 @@ export class LaneQueue {
   stored: number
   /** The number of the last event that is read. Before what was told, only what is amiss follows from events. */
   #read: number
-  #amiss: Amiss = new Map()
+  #amiss = nothingAmiss()
   #waiting: Waiting[] = []
   /** Whether the first of those that wait is being told: nothing is added to it. */
   #isTelling = false

@@ -24,11 +24,27 @@ export interface Occurrence {
   text: string
 }
 
-/** What is amiss as far as the log is read, by subject: what an event makes of it depends on this. */
-export type Amiss = Map<string, Pick<Occurrence, 'type' | 'severity' | 'code' | 'instance' | 'node'>>
+type Beginning = Pick<Occurrence, 'type' | 'severity' | 'code' | 'instance' | 'node'>
 
-/** What is amiss at most: what is more is told, but not when it is over. */
-const amissMax = 10_000
+/** What is amiss as far as the log is read: what an event makes of it depends on this. */
+export interface Amiss {
+  /** By reason: those of the last assessment, and no others. */
+  health: Map<string, Beginning>
+  /** Hosts that are lost, by instance. */
+  hosts: Map<string, Beginning>
+  /** Nodes that are down, by instance and name: what one agent tells takes no room from what others do. */
+  nodes: Map<string, Map<string, Beginning>>
+}
+
+/** Returns that nothing is amiss. */
+export const nothingAmiss = (): Amiss => ({ health: new Map(), hosts: new Map(), nodes: new Map() })
+
+/**
+ * Of how many instances, and of how many nodes of one, it is known that they are amiss. What began first makes room: no
+ * event tells that a node is gone, so it may be one that is not there any more.
+ */
+const instancesMax = 10_000
+const nodesMax = 1_000
 /** The longest text of one occurrence. */
 const textLength = 400
 
@@ -103,12 +119,12 @@ function read(event: DomainEvent, amiss: Amiss): What[] {
     case 'notify_agent_lost': {
       const { instance, reason } = event
       const lost: What = { type, severity: 'error', instance, text: `host lost: ${instance}: ${reason}` }
-      begin(amiss, `instance ${instance}`, lost)
+      begin(amiss.hosts, instance, lost, instancesMax)
       return [lost]
     }
     case 'notify_agent_hello': {
       const { instance, host } = event
-      const back = end(amiss, `instance ${instance}`, `host back: ${instance}, from ${host}`)
+      const back = end(amiss.hosts, instance, `host back: ${instance}, from ${host}`)
       return back ?? [{ type, severity: 'info', instance, text: `${instance} is connected, from ${host}` }]
     }
     case 'notify_health':
@@ -146,32 +162,32 @@ function changed(
   { type, instance, node, old_state: old, new_state: state, reason }: Extract<DomainEvent, { type: 'notify_change' }>,
   amiss: Amiss
 ): What[] {
-  const subject = `node ${instance} ${node}`
+  const nodes = amiss.nodes.get(instance) ?? new Map<string, Beginning>()
   const text = `${node} on ${instance} is ${state}, was ${old}: ${reason}`
   if (state === 'CRASHED' || state === 'FAILED') {
     const down: What = { type, severity: 'error', instance, node, text }
-    begin(amiss, subject, down)
+    begin(nodes, node, down, nodesMax)
+    put(amiss.nodes, instance, nodes, instancesMax)
     return [down]
   }
-  if (state === 'RUNNING') {
-    const back = end(amiss, subject, `${node} on ${instance} runs again: ${reason}`)
-    if (back) return back
-  }
   // What an operator stops is not amiss any more.
-  if (state === 'STOPPED') amiss.delete(subject)
+  if (state !== 'RUNNING' && state !== 'STOPPED') return [{ type, severity: 'info', instance, node, text }]
+  const back = end(nodes, node, `${node} on ${instance} runs again: ${reason}`)
+  if (nodes.size === 0) amiss.nodes.delete(instance)
+  if (back && state === 'RUNNING') return back
   return [{ type, severity: 'info', instance, node, text }]
 }
 
 /** Of health: reasons that there were not before, and those that there are no longer. */
-function assessed(reasons: readonly HealthReason[], amiss: Amiss): What[] {
+function assessed(reasons: readonly HealthReason[], { health }: Amiss): What[] {
   const type = 'notify_health'
-  const subjectOf = ({ code, instance, node }: HealthReason) => ['health', code, instance, node].join(' ')
+  const subjectOf = ({ code, instance, node }: HealthReason) => [code, instance, node].join(' ')
   const now = new Map(reasons.map(reason => [subjectOf(reason), reason]))
-  const gone = [...amiss].flatMap(([subject, { type: of, ...what }]) =>
-    of === type && !now.has(subject) ? end(amiss, subject, `over: ${what.code}${placeOf(what)}`)! : []
+  const gone = [...health].flatMap(([subject, what]) =>
+    now.has(subject) ? [] : end(health, subject, `over: ${what.code}${placeOf(what)}`)!
   )
   const come = [...now].flatMap(([subject, { code, instance, node, message }]): What[] => {
-    if (amiss.has(subject)) return []
+    if (health.has(subject)) return []
     const what = {
       type,
       // A newer version may know others.
@@ -180,7 +196,7 @@ function assessed(reasons: readonly HealthReason[], amiss: Amiss): What[] {
       ...defined({ instance, node }),
       text: `${code}${placeOf({ instance, node })}: ${message}`
     }
-    begin(amiss, subject, what)
+    begin(health, subject, what)
     return [what]
   })
   return [...come, ...gone]
@@ -189,13 +205,25 @@ function assessed(reasons: readonly HealthReason[], amiss: Amiss): What[] {
 const placeOf = ({ instance, node }: { instance?: string | undefined; node?: string | undefined }) =>
   instance === undefined ? '' : ` on ${node === undefined ? instance : `${instance}, ${node}`}`
 
-function begin(amiss: Amiss, subject: string, { type, severity, code, instance, node }: What): void {
-  if (amiss.size < amissMax) amiss.set(subject, { type, severity, ...defined({ code, instance, node }) })
+function begin(
+  begun: Map<string, Beginning>,
+  subject: string,
+  { type, severity, code, instance, node }: What,
+  max?: number
+): void {
+  put(begun, subject, { type, severity, ...defined({ code, instance, node }) }, max)
+}
+
+/** Puts something into a map as its newest. At most `max` are left: the oldest makes room. */
+function put<T>(map: Map<string, T>, key: string, value: T, max = Infinity): void {
+  map.delete(key)
+  map.set(key, value)
+  if (map.size > max) map.delete(map.keys().next().value!)
 }
 
 /** Returns that something is over; undefined when it was not amiss. */
-function end(amiss: Amiss, subject: string, text: string): What[] | undefined {
-  const what = amiss.get(subject)
-  amiss.delete(subject)
+function end(begun: Map<string, Beginning>, subject: string, text: string): What[] | undefined {
+  const what = begun.get(subject)
+  begun.delete(subject)
   return what && [{ ...what, over: true, text }]
 }

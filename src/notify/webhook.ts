@@ -28,6 +28,10 @@ const answerBytes = 2048
 const answerMs = 1_000
 /** The longest that a sink can put off the next attempt. */
 const retryAfterMaxMs = 3_600_000
+/** The shortest part of an address or a header that is secret alone: shorter ones are words such as `api` and `v1`. */
+const partLength = 6
+/** What stands in an answer for what is secret. */
+const hidden = '…'
 /** What says that this very notification is not taken, now or later. */
 const refusing = new Set([400, 413, 415, 422])
 
@@ -35,9 +39,12 @@ const refusing = new Set([400, 413, 415, 422])
 export class Webhook implements Sink {
   readonly shown: Sink['shown']
   #options: WebhookOptions
+  /** Longer ones first. */
+  #secrets: string[]
 
   constructor(options: WebhookOptions) {
     this.#options = options
+    this.#secrets = secretsOf(options)
     const { name, url, key, template, headers } = options
     this.shown = {
       name,
@@ -80,13 +87,53 @@ export class Webhook implements Sink {
       )
       signal.addEventListener('abort', abort, { once: true })
       if (signal.aborted) abort()
-      request.on('error', error => finish({ state: 'failed', detail: asLine(messageOf(error)) }))
+      request.on('error', error => finish({ state: 'failed', detail: this.#lineOf(messageOf(error)) }))
       request.on('response', answer => {
         clearTimeout(timer)
-        startOf(answer, text => finish(outcomeOf(answer, text, now())))
+        startOf(answer, text => finish(outcomeOf(answer, this.#lineOf(text), now())))
       })
       request.end(body)
     })
+  }
+
+  /** Returns what was said as one line, without what is secret of this sink: servers repeat what they are asked. */
+  #lineOf(said: string): string {
+    // The end may be cut, within a secret.
+    const cut = Math.max(0, ...this.#secrets.map(secret => overlapOf(said, secret)))
+    let text = cut < partLength ? said : said.slice(0, -cut) + hidden
+    for (const secret of this.#secrets) text = text.replaceAll(secret, hidden)
+    return asLine(text)
+  }
+}
+
+/**
+ * Returns what a sink is told that is not shown: path, query, values of headers and the key, whole and in parts, also as
+ * they are without their encoding.
+ */
+function secretsOf({ url: { pathname, search }, key, headers }: WebhookOptions): string[] {
+  const whole = [pathname + search, pathname, search].filter(text => text.length > 1)
+  const values = [...Object.values(headers), ...(key ? [key.toString('base64').replace(/=+$/, '')] : [])]
+  const parts = [
+    ...whole.flatMap(text => text.split(/[/?&=]/)),
+    ...values,
+    ...values.flatMap(text => text.split(/\s+/))
+  ]
+  const all = [...whole, ...parts.filter(text => text.length >= partLength)]
+  return [...new Set([...all, ...all.map(decoded)])].sort((a, b) => b.length - a.length)
+}
+
+/** Returns how much of the start of a secret is the end of a text. */
+function overlapOf(text: string, secret: string): number {
+  let length = secret.length
+  while (!text.endsWith(secret.slice(0, length))) length--
+  return length
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
 }
 
@@ -97,7 +144,8 @@ function startOf(answer: IncomingMessage, done: (text: string) => void): void {
   const end = () => {
     clearTimeout(timer)
     answer.removeListener('data', add)
-    done(Buffer.concat(parts).subarray(0, answerBytes).toString())
+    // Without the start of a character at its end.
+    done(new TextDecoder().decode(Buffer.concat(parts).subarray(0, answerBytes), { stream: true }))
   }
   const add = (part: Buffer) => {
     parts.push(part)
@@ -108,9 +156,8 @@ function startOf(answer: IncomingMessage, done: (text: string) => void): void {
   answer.on('data', add).on('error', end).once('close', end).once('end', end)
 }
 
-function outcomeOf({ statusCode: status = 0, headers }: IncomingMessage, text: string, now: number): Outcome {
+function outcomeOf({ statusCode: status = 0, headers }: IncomingMessage, said: string, now: number): Outcome {
   const isRedirect = status >= 300 && status < 400
-  const said = asLine(text)
   const detail = `HTTP ${status}${isRedirect ? ': it points elsewhere, where nothing is sent' : said === '' ? '' : `: ${said}`}`
   if (status >= 200 && status < 300) return { state: 'taken', detail }
   if (refusing.has(status)) return { state: 'refused', detail }

@@ -18,6 +18,8 @@ export interface FakeAgentOptions {
   hello?: object
   /** What it shows, where the controller wants a token. */
   token?: string
+  /** The address that it dials from. */
+  from?: string
 }
 
 /** What the controller has asked, in order. */
@@ -53,7 +55,7 @@ export const status = (
 export async function fakeAgent(
   t: Test,
   port: number,
-  { name = 'agent-a', handlers = {}, hello = {}, token }: FakeAgentOptions = {}
+  { name = 'agent-a', handlers = {}, hello = {}, token, from }: FakeAgentOptions = {}
 ): Promise<FakeAgent> {
   const asked: Question[] = []
   const heard = new EventEmitter()
@@ -83,8 +85,10 @@ export async function fakeAgent(
     ])
   )
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  // The socket has what the TLS options have.
+  const tls: object = from === undefined ? {} : { localAddress: from }
   const link: Link = new Link(
-    await dial(`ws://127.0.0.1:${port}${agentPath}`, new AbortController().signal, { headers }),
+    await dial(`ws://127.0.0.1:${port}${agentPath}`, new AbortController().signal, { headers, tls }),
     recording
   )
   // One for each question.

@@ -2,12 +2,12 @@ import t from 'tap'
 import type { DomainEvent } from '../../schemas/events.js'
 import { healthCodes, type HealthReason } from '../../schemas/operations.js'
 import { toldTypes } from '../../schemas/notifications.js'
-import { occurrencesOf, type Amiss, type Occurrence } from '../../src/notify/occurrence.js'
+import { nothingAmiss, occurrencesOf, type Occurrence } from '../../src/notify/occurrence.js'
 import { Rule, usualRules } from '../../src/notify/rule.js'
 
 /** What events have to be told of, one after the other. */
 function read(...events: readonly DomainEvent[]): Occurrence[][] {
-  const amiss: Amiss = new Map()
+  const amiss = nothingAmiss()
   return events.map((event, at) =>
     occurrencesOf(
       {
@@ -25,10 +25,10 @@ function read(...events: readonly DomainEvent[]): Occurrence[][] {
   )
 }
 
-const change = (from: string, to: string, node = 'worker-1'): DomainEvent =>
+const change = (from: string, to: string, node = 'worker-1', instance = 'a'): DomainEvent =>
   ({
     type: 'notify_change',
-    instance: 'a',
+    instance,
     node,
     old_state: from,
     new_state: to,
@@ -84,6 +84,41 @@ await t.test('of a host that was lost it is told that it is back, of another one
   t.same(
     read(hello, lost, hello, hello).map(all => shortOf(all).join()),
     ['info notify_agent_hello', 'error notify_agent_lost', 'over notify_agent_lost', 'info notify_agent_hello']
+  )
+})
+
+await t.test('an agent that names ever new nodes takes no room from what others tell, nor from health', async t => {
+  const before = [change('RUNNING', 'CRASHED', 'worker-2', 'b'), health(reason('drift'))]
+  const flood = Array.from({ length: 20_000 }, (_, n) => change('RUNNING', 'CRASHED', `ghost-${n}`))
+  const after = [
+    { type: 'notify_agent_lost', instance: 'a', reason: 'heartbeat missed' } as const,
+    { type: 'notify_agent_hello', instance: 'a', host: '10.0.0.1', version: '1' } as const,
+    change('RUNNING', 'CRASHED', 'worker-3', 'b'),
+    change('CRASHED', 'RUNNING', 'worker-3', 'b'),
+    change('CRASHED', 'RUNNING', 'worker-2', 'b'),
+    health(reason('drift'), reason('disk_full')),
+    health(reason('drift'), reason('disk_full')),
+    health(),
+    // Those that began last are known of it, too.
+    change('CRASHED', 'RUNNING', 'ghost-19999'),
+    change('CRASHED', 'RUNNING', 'ghost-0')
+  ]
+  t.same(
+    read(...before, ...flood, ...after)
+      .slice(-after.length)
+      .map(all => shortOf(all).join()),
+    [
+      'error notify_agent_lost',
+      'over notify_agent_lost',
+      'error notify_change worker-3',
+      'over notify_change worker-3',
+      'over notify_change worker-2',
+      'error disk_full',
+      '',
+      'over drift,over disk_full',
+      'over notify_change ghost-19999',
+      'info notify_change ghost-0'
+    ]
   )
 })
 
@@ -153,9 +188,9 @@ await t.test('texts are cut, and an event whose text is not read is told of by i
     // Too long, or of another version.
     const body = at % 2 === 0 ? '' : JSON.stringify({ type: 'notify_health' })
     const event = { seq: 1, time: 0, type, reqid: 'r', instance: 'a', node: 'n', transient: 0, body }
-    const amiss: Amiss = new Map()
+    const amiss = nothingAmiss()
     t.match(occurrencesOf(event, amiss), [{ type, text: new RegExp(type) }])
-    t.equal(amiss.size, 0)
+    t.same(amiss, nothingAmiss())
   }
 })
 

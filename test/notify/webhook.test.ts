@@ -13,11 +13,14 @@ const never = new AbortController().signal
 const notification = notificationOf(occurrence(1))
 
 /** Tries to deliver to a URL. `timeoutMs`: long, unless it is to pass. */
-const deliver = async (url: string, { timeoutMs = 60_000, ca }: { timeoutMs?: number; ca?: string } = {}) =>
+const deliver = async (
+  url: string,
+  { timeoutMs = 60_000, ca, key }: { timeoutMs?: number; ca?: string; key?: Buffer } = {}
+) =>
   await new Webhook({
     name: 'ops',
     url: new URL(url),
-    key: undefined,
+    key,
     template: 'json',
     headers: { authorization: 'Bearer hidden' },
     ca,
@@ -128,6 +131,33 @@ await t.test('a redirect is not followed: nothing goes where nobody has sent it'
   )
   t.match(await deliver(url), { state: 'failed', detail: /^HTTP 307: it points elsewhere/ })
   t.same([received.length, elsewhere.received.length], [1, 0])
+})
+
+await t.test('what is secret of a sink is not in what is told of its answer, however that repeats it', async t => {
+  const secret = 'T0/B0/Xyz%2F%C3%BCSecretSecret'
+  const secrets = /T0|Xyz|Secret|t0ken|hidden|AAAA/
+  const { url, behave } = await startReceiver(t)
+  const path = `/services/${secret}?token=t0kent0ken&n=1`
+  const key = Buffer.alloc(24)
+  const tell = async (said: string) => {
+    behave((_received, response) => response.writeHead(404, { location: `${url}${path}` }).end(said))
+    const { detail } = await deliver(`${url}${path}`, { key })
+    t.notMatch(detail, secrets, said.slice(0, 100))
+    return detail
+  }
+  t.equal(await tell(`Cannot POST ${path}`), 'HTTP 404: Cannot POST …')
+  t.equal(await tell(`Cannot POST ${path.split('?')[0]}: no`), 'HTTP 404: Cannot POST …: no')
+  t.match(await tell(`no hook ${decodeURIComponent(path)}`), /no hook …/)
+  t.match(await tell(`no hook ${secret.slice(6)} here`), /no hook … here/)
+  t.match(await tell(path.slice(16).replaceAll('&', '&amp;')), /&amp;n=1/)
+  t.match(await tell('authorization: Bearer hidden; hidden is no token'), /…; … is no token/)
+  t.match(await tell(`whsec_${key.toString('base64')} is not mine`), /whsec_… is not mine/)
+  for (const one of [path, decodeURIComponent(path)]) {
+    // The start that is read ends anywhere in it.
+    for (let n = 0; n <= one.length; n++) await tell('.'.repeat(n) + `${one} `.repeat(50))
+  }
+  behave((_received, response) => response.writeHead(307, { location: `${url}${path}` }).end(path))
+  t.notMatch((await deliver(`${url}${path}`, { key })).detail, secrets, 'nor of a redirect')
 })
 
 await t.test('TLS: the certificate must be of an authority that is known, and for that name', async t => {

@@ -14,13 +14,13 @@ import { until } from '../../support/until.js'
 import { openClient, requestFrame, set, topic } from '../../support/zeek-websocket.js'
 import { string } from '../../../src/zeek/websocket/value.js'
 
-/** In every name of what is not seen, and its address; `turin` is in none. */
+/** In every name of what is not seen, and the address that its agent dials in from; `turin` is in none. */
 const unseen = /paris|127\.0\.0\.2/
 
 const sites = (berlin = 'berlin', paris = 'paris') => ({
   instances: [
     { name: 'berlin-1', labels: { site: berlin, tap: 'uplink' } },
-    { name: 'paris-1', host: '127.0.0.2', labels: { site: paris, tap: 'uplink' } }
+    { name: 'paris-1', labels: { site: paris, tap: 'uplink' } }
   ],
   nodes: [
     { name: 'berlin-m', instance: 'berlin-1', role: 'MANAGER' },
@@ -83,15 +83,16 @@ async function start(t: Test) {
     })
   const ask = async (who: keyof typeof tokens, type: string, args: object = {}) =>
     (await (await post(who, type, args)).json()) as ClusterRequest
-  const agent = async (name: string, node: string) =>
+  const agent = async (name: string, node: string, from: string) =>
     await fakeAgent(t, controller.settings.controller_port, {
       name,
       handlers: handlersOf(name),
       hello: { nodes: [status(node)] },
+      from,
       token: await make('agent', undefined, name)
     })
-  const berlin = await agent('berlin-1', 'berlin-w')
-  const paris = await agent('paris-1', 'paris-w')
+  const berlin = await agent('berlin-1', 'berlin-w', '127.0.0.1')
+  const paris = await agent('paris-1', 'paris-w', '127.0.0.2')
   const deploy = async (config: object) => {
     await ask('operator', 'stage_configuration', { config })
     const { state, results } = await ask('operator', 'deploy', { check: false, comment: 'paris, too' })
@@ -301,6 +302,19 @@ await t.test('of what is not in its scope a limited caller is told nothing, what
     }
   }
 })
+
+await t.test(
+  'the address of an instance that has no host in its configuration is hidden like one that has',
+  async t => {
+    const { ask } = await start(t)
+    const valuesFor = async (who: 'viewer' | 'limitedViewer') =>
+      JSON.stringify((await ask(who, 'get_id_value', { id: 'Cluster::nodes' })).results)
+    t.match(await valuesFor('viewer'), /127\.0\.0\.2/)
+    const seen = await valuesFor('limitedViewer')
+    t.match(seen, /berlin-w.*…/)
+    t.notMatch(seen, unseen)
+  }
+)
 
 await t.test('who sees everything is told of everything, as before', async t => {
   const world = await start(t)
