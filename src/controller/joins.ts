@@ -41,6 +41,9 @@ export interface JoinsOptions {
   now: () => number
 }
 
+/** What the certificate of an agent is good for: no host has this name (RFC 6761). Without one, its own would be one. */
+const agentHosts = ['agent.invalid']
+
 /** Who asks to join: the token that was shown, and from where. */
 export type Joiner = Caller & { tokenId?: string | undefined }
 
@@ -253,7 +256,13 @@ export class Joins {
     const { issuing, now } = this.#options
     if (!issuing) throw noAuthority()
     const { authority, lifetimeMs } = issuing
-    return await authority.issue({ publicKey, subject: { role: 'agent', name }, lifetimeMs, now: now() })
+    return await authority.issue({
+      publicKey,
+      subject: { role: 'agent', name },
+      names: agentHosts,
+      lifetimeMs,
+      now: now()
+    })
   }
 
   #keep(name: string, fingerprint: string, { serial, expires }: IssuedCertificate): void {

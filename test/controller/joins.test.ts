@@ -201,6 +201,18 @@ await t.test('a certificate is renewed for its own agent only, and not too often
   t.same([...joins.ends().keys()], [], 'what has ended counts no more')
 })
 
+await t.test('the certificate of an agent is good for no host, whatever its name is', async t => {
+  const { joins, tokenFor } = await start(t)
+  const answer = await joins.ask(await requestOf('localhost', await createKey()), await tokenFor({ accepts: 1 }))
+  const first = new X509Certificate(answer.certificate!)
+  const renewed = await joins.renew('localhost', first.serialNumber, await createRequest(await createKey()))
+  for (const { subject, subjectAltName, raw } of [first, new X509Certificate(renewed)]) {
+    t.equal(subject, 'O=agent\nCN=localhost')
+    t.equal(subjectAltName, 'DNS:agent.invalid')
+    t.equal(new X509Certificate(raw).checkHost('localhost'), undefined)
+  }
+})
+
 await t.test('without an authority nobody joins, and an address may not ask too often', async t => {
   const without = await start(t, { hasAuthority: false })
   await t.rejects(
