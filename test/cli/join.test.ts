@@ -155,3 +155,20 @@ await t.test('no key is taken up that may be the secret of somebody else', async
   }
   t.equal(await left(), 1)
 })
+
+await t.test('to forget a host tells of the tokens by which it could be an agent again', async t => {
+  const { words, fingerprint, api, admin, as } = await start(t)
+  const joining = [...words, '--fingerprint', fingerprint]
+  t.match(await runCommand(joining), { code: 0 })
+  const { data } = await api.POST('/v1/tokens', { body: { role: 'join', join: { accept: true, uses: 2 } } })
+  await api.POST('/v1/tokens', { body: { role: 'join' } })
+  const forgot = await runCommand(['instances', 'forget', 'sensor-1'], as(admin))
+  t.match(forgot, { code: 0, stderr: new RegExp(`if sensor-1 is stolen, revoke ${data!.id} \\(.*, 2 left\\)\n$`) })
+  const again = joining.with(3, data!.token)
+  t.match(await runCommand([...again, '--anew']), { code: 0 }, 'with a new key')
+  const { data: operator } = await api.POST('/v1/tokens', { body: { role: 'operator' } })
+  t.match(await runCommand(['instances', 'forget', 'sensor-1'], as(operator!.token)), {
+    code: 0,
+    stderr: /have an admin revoke the tokens that accept hosts at once/
+  })
+})
