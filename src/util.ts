@@ -15,16 +15,29 @@ export const packageRoot = (() => {
 
 export const packageVersion: string = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')).version
 
+/** Whose a file is to be, and who may read it. */
+export interface Ownership {
+  uid: number
+  gid: number
+  mode?: number
+}
+
 /**
  * Writes a file so that a reader, or the next start after a crash, sees either all of the old text or all of the new.
+ * It is its owner's alone, unless an ownership is given, which it has from the first on.
  */
-export async function writeFileAtomically(path: string, text: string): Promise<void> {
+export async function writeFileAtomically(path: string, text: string, ownership?: Ownership): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`
   await mkdir(dirname(path), { recursive: true })
   try {
     const file = await open(temporary, 'wx', 0o600)
     try {
       await file.writeFile(text)
+      if (ownership) {
+        // Of the file itself: whose directory it is may put another one in its place.
+        await file.chown(ownership.uid, ownership.gid)
+        await file.chmod(ownership.mode ?? 0o600)
+      }
       await file.sync()
     } finally {
       await file.close()

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import {
@@ -29,6 +29,18 @@ await t.test('a file is written whole, for us alone, also in a directory that is
   t.equal(readFileSync(path, 'utf8'), 'ä\u0000')
   t.equal(statSync(path).mode & 0o777, 0o600)
   t.same(readdirSync(join(path, '..')), ['file'], 'nothing is left beside it')
+})
+
+await t.test('a file is given away itself, and not what is in its place', async t => {
+  const directory = t.testdir({ secret: 'x', file: t.fixture('symlink', 'secret') })
+  const [path, secret] = [join(directory, 'file'), join(directory, 'secret')]
+  chmodSync(secret, 0o600)
+  const { uid, gid } = statSync(secret)
+  await writeFileAtomically(path, 'y', { uid, gid, mode: 0o644 })
+  t.equal(lstatSync(path).mode & 0o777, 0o644)
+  t.match(lstatSync(path), { uid, gid })
+  t.equal(statSync(secret).mode & 0o777, 0o600)
+  t.equal(readFileSync(secret, 'utf8'), 'x')
 })
 
 await t.test('of many writers at once one wins, whole', async t => {

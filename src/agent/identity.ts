@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { AppError, messageOf } from '../errors.js'
 import { endOf, renewalOf } from '../security/lifetime.js'
-import { maxTimerMs, writeFileAtomically } from '../util.js'
+import { maxTimerMs, writeFileAtomically, type Ownership } from '../util.js'
 
 /** Where an agent that has joined has its key and its certificate. */
 export const identityIn = (stateDir: string): string => join(stateDir, 'identity.pem')
@@ -40,12 +40,12 @@ export class Identity {
   }
 
   /** Writes a key and its certificate (PEM). Throws `invalid_request` unless they belong together, and to this agent. */
-  async write(key: string, certificate: string, name: string): Promise<void> {
+  async write(key: string, certificate: string, name: string, owner?: Ownership): Promise<void> {
     const refuse = (why: string) => new AppError('invalid_request', `the certificate that the controller gives ${why}`)
     const its = new X509Certificate(certificate)
     if (!its.checkPrivateKey(createPrivateKey(key))) throw refuse('is for another key')
     if (its.subject !== `O=agent\nCN=${name}`) throw refuse(`is not of agent ${name}`)
-    await writeFileAtomically(this.path, `${key.trimEnd()}\n${certificate.trimEnd()}\n`)
+    await writeFileAtomically(this.path, `${key.trimEnd()}\n${certificate.trimEnd()}\n`, owner)
   }
 
   /** Renews the certificate, each time after two thirds of its lifetime, until the signal aborts. Never rejects. */

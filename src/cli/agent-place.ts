@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { constants } from 'node:fs'
-import { access, chmod, chown, lchown, mkdir, readFile, stat } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { access, mkdir, open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import { Identity, identityIn } from '../agent/identity.js'
 import { exitCodes, Failure } from '../client/failure.js'
-import { writeFileAtomically } from '../util.js'
+import { writeFileAtomically, type Ownership } from '../util.js'
 import { readSettings, type Settings } from './flags.js'
 
 /** The settings of an agent that a package has installed, and the user that runs it. */
@@ -25,8 +25,8 @@ export interface AgentPlace {
   settings: Settings
   directory: string
   identity: Identity
-  /** Gives a file to the user that runs the agent. */
-  own: (path: string) => Promise<void>
+  /** The user that runs the agent, to whom its files are given; undefined for whoever runs this. */
+  owner: Ownership | undefined
 }
 
 /** Returns the place that options and environment name; its state directory is made. Throws a Failure. */
@@ -40,15 +40,11 @@ export async function placeOf(env: NodeJS.ProcessEnv, options: PlaceOptions): Pr
   const settings = readSettings({ file, flags, env })
   const directory = settings.management_state_dir
   const user = options.user ?? (isPackaged && process.getuid?.() === 0 ? packaged.user : undefined)
-  const ids = user === undefined ? undefined : idsOf(user)
-  const own = async (path: string) => {
-    // In a directory of that user: whatever it puts in the place of a file, nothing else is given away.
-    if (ids) await lchown(path, ids.uid, ids.gid)
-  }
+  const owner = user === undefined ? undefined : idsOf(user)
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  await own(directory)
+  if (owner) await giveDirectory(directory, owner)
   const config = resolve(given ?? join(directory, 'agent.yaml'))
-  return { config, isPackaged, settings, directory, identity: new Identity(identityIn(directory)), own }
+  return { config, isPackaged, settings, directory, identity: new Identity(identityIn(directory)), owner }
 }
 
 export const isThere = async (path: string) =>
@@ -66,19 +62,46 @@ function idsOf(user: string): { uid: number; gid: number } {
   }
 }
 
+// The state directory is that of a user who may be another one, and this may be run by root: what is in the place of a
+// file there need not be one. So each is opened once, through no link, and all else is done with what was opened.
+const reading = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
+async function giveDirectory(path: string, { uid, gid }: Ownership): Promise<void> {
+  const directory = await open(path, reading | constants.O_DIRECTORY).catch(error => {
+    throw new Failure(exitCodes.usage, `${path} is no directory, but perhaps a link: name it itself`, { cause: error })
+  })
+  await directory.chown(uid, gid).finally(() => directory.close())
+}
+
+/** Returns a file with what is known of it; undefined where there is none. Throws a Failure for what is no file. */
+export async function readUnlinked(path: string): Promise<{ text: string; stats: Stats } | undefined> {
+  const refuse = (cause?: unknown) =>
+    new Failure(exitCodes.usage, `${path} is not read: it is a link, or no file`, { cause })
+  const file = await open(path, reading).catch(error => {
+    if (error.code === 'ENOENT') return undefined
+    throw error.code === 'ELOOP' || error.code === 'ENXIO' ? refuse(error) : error
+  })
+  if (!file) return undefined
+  try {
+    const stats = await file.stat()
+    if (!stats.isFile()) throw refuse()
+    return { text: await file.readFile('utf8'), stats }
+  } finally {
+    await file.close()
+  }
+}
+
 /** Writes settings into the file, in which all else stays as it is; undefined: the setting is taken out. */
 export async function writeSettings(
-  { config, own }: AgentPlace,
+  { config, owner }: AgentPlace,
   settings: Partial<Record<keyof Settings, string | undefined>>
 ): Promise<void> {
-  const before = await stat(config).catch(() => undefined)
-  const document = parseDocument(before ? await readFile(config, 'utf8') : '# Written by "zeek-cluster join".\n')
+  const before = await readUnlinked(config)
+  const document = parseDocument(before?.text ?? '# Written by "zeek-cluster join".\n')
   for (const [name, value] of Object.entries(settings)) {
     if (value !== undefined) document.set(name, value)
     else if (document.has(name)) document.delete(name)
   }
-  await writeFileAtomically(config, String(document))
-  if (!before) return await own(config)
-  await chmod(config, before.mode & 0o7777)
-  await chown(config, before.uid, before.gid)
+  const as = before ? { uid: before.stats.uid, gid: before.stats.gid, mode: before.stats.mode & 0o777 } : owner
+  await writeFileAtomically(config, String(document), as)
 }

@@ -1,5 +1,5 @@
 import { createPrivateKey } from 'node:crypto'
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,7 +12,15 @@ import { messageOf } from '../errors.js'
 import { certificatesIn, fingerprintOfKey, fingerprintPattern } from '../security/fingerprint.js'
 import { endOf } from '../security/lifetime.js'
 import { hostOf, hostPort, writeFileAtomically } from '../util.js'
-import { isThere, packaged, placeOf, writeSettings, type AgentPlace, type PlaceOptions } from './agent-place.js'
+import {
+  isThere,
+  packaged,
+  placeOf,
+  readUnlinked,
+  writeSettings,
+  type AgentPlace,
+  type PlaceOptions
+} from './agent-place.js'
 import { withExamples } from './examples.js'
 import { certificatesOf, withFingerprint, type Trust } from './first-contact.js'
 import { print, remark, type Io } from './io.js'
@@ -87,7 +95,7 @@ async function runJoin(io: Io, urls: readonly string[], options: JoinOptions): P
   const { settings, identity, directory } = place
   const name = options.name ?? settings.agent_name
   if (options.anew !== true && (await isJoined(io, identity, name))) return
-  const key = await keyIn(join(directory, 'join.pem'), place)
+  const key = await keyIn(join(directory, 'join.pem'), place, options)
   remark(io, `the key of ${name} has the fingerprint ${fingerprintOfKey(key)}`)
   const trust = await trustOf(io, urls, options)
   const api = await connect({ urls, token, tls: trust.tls })
@@ -98,11 +106,9 @@ async function runJoin(io: Io, urls: readonly string[], options: JoinOptions): P
     throw new Failure(exitCodes.failed, `the controller has ${answer.status} ${name}`)
   }
   const port = answer.agent_port ?? 2150
-  await identity.write(key, answer.certificate ?? '', name)
-  await place.own(identity.path)
+  await identity.write(key, answer.certificate ?? '', name, place.owner)
   const authority = join(directory, 'controller-ca.pem')
-  await writeFileAtomically(authority, trust.text)
-  await place.own(authority)
+  await writeFileAtomically(authority, trust.text, place.owner)
   await writeSettings(place, {
     management_state_dir: directory,
     agent_name: name,
@@ -151,20 +157,29 @@ async function isJoined(io: Io, identity: Identity, name: string): Promise<boole
   return true
 }
 
-/** Returns the key (PEM) that is asked with, which lasts until the host has joined. */
-async function keyIn(path: string, { own }: AgentPlace): Promise<string> {
-  try {
-    const key = await readFile(path, 'utf8')
-    createPrivateKey(key)
-    return key
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+/**
+ * Returns the key (PEM) that is asked with, which lasts until the host has joined. Throws a Failure for what may be the
+ * secret of somebody else: it would be given to the owner.
+ */
+async function keyIn(path: string, { owner, identity }: AgentPlace, { anew }: JoinOptions): Promise<string> {
+  const before = await readUnlinked(path)
+  if (before) {
+    const { uid, nlink } = before.stats
+    // Whose directory it is can put a second name of another file there, too.
+    if (nlink !== 1 || ![0, owner?.uid ?? process.getuid?.()].includes(uid)) {
+      throw new Failure(exitCodes.usage, `${path} is no key of this agent's: it is another user's, or has other names`)
+    }
+    const key = createPrivateKey(before.text)
+    const isOld = await identity.certificate().then(
+      certificate => certificate.checkPrivateKey(key),
+      () => false
+    )
+    if (anew !== true || !isOld) return before.text
   }
   const { createKey } = await import('../security/certificate-authority.js')
   const key = await createKey()
   // Before anything is sent: whoever runs this again asks with the same key.
-  await writeFileAtomically(path, key)
-  await own(path)
+  await writeFileAtomically(path, key, owner)
   return key
 }
 

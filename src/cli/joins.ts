@@ -82,7 +82,23 @@ export function defineJoins(parent: Parent, io: Io): void {
       signal
     })
     remark(io, `forgot ${name}`)
+    for (const line of await waysBack({ api, signal }, name)) remark(io, line)
   })
+}
+
+/** Returns what there is to say of the tokens by which whoever has the host of an agent could make it one again. */
+async function waysBack({ api, signal }: Pick<Session, 'api' | 'signal'>, name: string): Promise<string[]> {
+  const unasked = 'if the host is stolen: have an admin revoke the tokens that accept hosts at once (token list)'
+  const answer = await api.GET('/v1/tokens', { signal }).catch(error => {
+    if (error instanceof Failure) return undefined
+    throw error
+  })
+  if (!answer) return [unasked]
+  const open = answer.data!.tokens.filter(
+    ({ join, expires_at: end }) => join?.accept && join.uses > 0 && (end === undefined || Date.parse(end) > Date.now())
+  )
+  const named = open.map(({ id, name: its, join }) => `${id} (${its}, ${join!.uses} left)`).join(', ')
+  return open.length === 0 ? [] : [`tokens still accept hosts at once: if ${name} is stolen, revoke ${named}`]
 }
 
 async function joinsOf({ api, signal }: Session): Promise<Schema['Join'][]> {

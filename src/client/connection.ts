@@ -101,9 +101,16 @@ function isExpected(path: string, { status, headers }: Response): boolean {
 /** Returns what sends requests; with certificates, a library's, which is large and loaded only then. */
 async function transportOf({ ca, cert, key, tls }: Target): Promise<typeof fetch> {
   if (ca === undefined && cert === undefined && key === undefined && tls === undefined) return fetch
+  const { checkController } = await import('../security/check-controller.js')
   const undici = await import('undici')
   const dispatcher = new undici.Agent({
-    connect: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }), ...(tls as object) }
+    connect: {
+      checkServerIdentity: checkController,
+      ...(ca && { ca }),
+      ...(cert && { cert }),
+      ...(key && { key }),
+      ...(tls as object)
+    }
   })
   return (async (url: never, init: object) => await undici.fetch(url, { ...init, dispatcher })) as never
 }

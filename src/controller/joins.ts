@@ -9,7 +9,7 @@ import type { Caller } from '../requests/caller.js'
 import type { AppendEntry } from '../requests/journal.js'
 import type { IssuedCertificate } from '../security/certificate-authority.js'
 import type { AgentCertificateTable } from '../store/agent-certificates.js'
-import type { JoinTable, JoinTokenTable, StoredJoin, StoredStatus } from '../store/joins.js'
+import type { JoinTable, JoinTokenTable, StoredJoin, StoredJoinToken, StoredStatus } from '../store/joins.js'
 import type { TokenTable } from '../store/tokens.js'
 import { defined } from '../util.js'
 import type { Issuing } from './issuing.js'
@@ -41,6 +41,9 @@ export interface JoinsOptions {
   now: () => number
 }
 
+/** What the certificate of an agent is good for: no host has this name (RFC 6761). Without one, its own would be one. */
+const agentHosts = ['agent.invalid']
+
 /** Who asks to join: the token that was shown, and from where. */
 export type Joiner = Caller & { tokenId?: string | undefined }
 
@@ -71,7 +74,7 @@ export class Joins {
     const id = by.tokenId ?? ''
     const grant = joinTokens.get(id)
     // Made beforehand, since nothing may be waited for in a transaction. Nobody gets it if the host is refused.
-    const issued = grant?.accepts === 1 && grant.uses > 0 ? await this.#issue(name, key) : undefined
+    const prepared = grant && grant.uses > 0 && this.#isAtOnce(grant, name) ? await this.#issue(name, key) : undefined
     const { join, isNew } = await write(record => {
       const again = joins.find(name, fingerprint, now())
       if (again) return { join: again, isNew: false }
@@ -87,6 +90,7 @@ export class Joins {
       }
       if (!joinTokens.use(id)) throw new AppError('forbidden', 'the token is used up')
       joins.deleteExpired(now())
+      const issued = this.#isAtOnce(grant, name) ? prepared : undefined
       const join: StoredJoin = {
         id: randomBytes(6).toString('hex'),
         name,
@@ -168,6 +172,9 @@ export class Joins {
     const issued = await this.#issue(name, key)
     await write(record => {
       if (this.isForgotten(serial)) throw new AppError('forbidden', `agent ${name} is forgotten`)
+      if (certificates.forgottenOwnerOf(fingerprint, now()) !== undefined) {
+        throw new AppError('conflict', 'this is the key of an agent that was forgotten')
+      }
       const owner = certificates.ownerOf(fingerprint, now())
       if (owner !== undefined && owner !== name) throw new AppError('conflict', `this is the key of agent ${owner}`)
       certificates.deleteExpired(now())
@@ -222,9 +229,24 @@ export class Joins {
     return join
   }
 
-  /** Throws `conflict` when a name belongs to another key, or the key to another name. */
+  /**
+   * Whether a token says by itself that a host is accepted. What is deployed is given, with its secrets, to whoever has
+   * the name: for a name in it, only a token that names it does.
+   */
+  #isAtOnce({ accepts, agent }: StoredJoinToken, name: string): boolean {
+    return accepts === 1 && (agent === name || this.#options.deployed(name) === undefined)
+  }
+
+  /** Throws `conflict` when a name belongs to another key, the key to another name, or to an agent that is forgotten. */
   #refuseTaken(name: string, fingerprint: string): void {
     const { certificates, tokens, isConnected, now } = this.#options
+    const forgotten = certificates.forgottenOwnerOf(fingerprint, now())
+    if (forgotten !== undefined) {
+      throw new AppError(
+        'conflict',
+        `this key is that of agent ${forgotten}, which was forgotten: join with a new one (zeek-cluster join --anew)`
+      )
+    }
     const owner = certificates.ownerOf(fingerprint, now())
     if (owner !== undefined && owner !== name) {
       throw new AppError(
@@ -253,7 +275,13 @@ export class Joins {
     const { issuing, now } = this.#options
     if (!issuing) throw noAuthority()
     const { authority, lifetimeMs } = issuing
-    return await authority.issue({ publicKey, subject: { role: 'agent', name }, lifetimeMs, now: now() })
+    return await authority.issue({
+      publicKey,
+      subject: { role: 'agent', name },
+      names: agentHosts,
+      lifetimeMs,
+      now: now()
+    })
   }
 
   #keep(name: string, fingerprint: string, { serial, expires }: IssuedCertificate): void {

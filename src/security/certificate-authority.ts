@@ -178,6 +178,8 @@ export async function readRequest(text: string): Promise<{ publicKey: string; fi
     if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
       throw refuse('is for another kind of key: ECDSA on P-256 is taken')
     }
+    // A point can be written in several ways, and a key is to have one fingerprint.
+    key = createPublicKey({ key: key.export({ format: 'jwk' }), format: 'jwk' })
     isSigned = await request.verify()
   } catch (error) {
     throw error instanceof AppError ? error : refuse('cannot be read', error)

@@ -12,6 +12,7 @@ import { Labels } from '../../schemas/groups.js'
 import { checker } from '../../schemas/validator.js'
 import { AppError, invalid, messageOf } from '../errors.js'
 import { environmentName } from '../settings.js'
+import { checkController } from './check-controller.js'
 import { certificatesIn, fingerprintOfCertificate } from './fingerprint.js'
 
 type Side = 'controller' | 'agent'
@@ -129,7 +130,7 @@ export class Certificates {
     const ca = [this.#read('ca')?.text, ...(own ? certificatesIn(String(own.text)) : [])].filter(
       authority => authority !== undefined
     )
-    return ca.length > 0 ? { ca } : undefined
+    return ca.length > 0 ? { ca, checkServerIdentity: checkController } : undefined
   }
 
   #read(part: Part | 'authority'): { text: Buffer; certificate: X509Certificate | undefined } | undefined {

@@ -8,6 +8,7 @@ import { Agent, buildConnector, errors, type Dispatcher } from 'undici'
 import type { Problem } from '../../schemas/api.js'
 import { AppError, messageOf } from '../errors.js'
 import { parsePlace, placeHeader, type LogPlace } from '../log-place.js'
+import { checkController } from '../security/check-controller.js'
 import { defined, hostOf } from '../util.js'
 import { forwardedHeader } from './access/forwarded.js'
 
@@ -49,7 +50,11 @@ export class Forwarder {
 
   constructor(options: ForwarderOptions) {
     this.#options = options
-    const connect = buildConnector({ timeout: connectMs, ...(options.ca && { ca: [...options.ca] }) })
+    const connect = buildConnector({
+      timeout: connectMs,
+      checkServerIdentity: checkController,
+      ...(options.ca && { ca: [...options.ca] })
+    })
     this.#agent = new Agent({
       connect: (target, done) =>
         // The certificate is to be that of the leader, and not of the host that the client has named.
@@ -149,7 +154,12 @@ export class Forwarder {
     }
     const out =
       protocol === 'https:'
-        ? requestHttps({ ...target, servername: isIP(host) === 0 ? host : '', ...(ca && { ca: [...ca] }) })
+        ? requestHttps({
+            ...target,
+            checkServerIdentity: checkController,
+            servername: isIP(host) === 0 ? host : '',
+            ...(ca && { ca: [...ca] })
+          })
         : requestHttp(target)
     out.setTimeout(connectMs, () => out.destroy(new Error('no answer')))
     socket.once('close', () => out.destroy())

@@ -53,6 +53,15 @@ export class AgentCertificateTable {
     )?.name
   }
 
+  /** Returns the agent that had this key when it was forgotten, as long as a certificate of its would last. */
+  forgottenOwnerOf(fingerprint: string, now: number): string | undefined {
+    return this.#store.get<{ name: string }>(
+      'SELECT name FROM agent_certificates WHERE fingerprint = ? AND expires_at > ? AND forgotten = 1',
+      fingerprint,
+      now
+    )?.name
+  }
+
   insert({ serial, name, fingerprint, issued_at: issued, expires_at: expires }: Omit<StoredCertificate, 'forgotten'>) {
     this.#store.run(
       'INSERT INTO agent_certificates (serial, name, fingerprint, issued_at, expires_at) VALUES (?, ?, ?, ?, ?)',

@@ -189,3 +189,15 @@ await t.test('with certificates it is the same; one that is not right is told, a
   })
   t.same([expired.asked.length, good.asked.length], [0, 1])
 })
+
+await t.test('an agent of the same authority is not taken for the controller', async t => {
+  const authority = createAuthority(directoryOf(t))
+  const { cert, key } = authority.issue('agent', 'localhost')
+  const it = await controller(t, [done], { cert: readFileSync(cert), key: readFileSync(key) })
+  const ca = readFileSync(authority.ca, 'utf8')
+  for (const known of [{ ca }, { tls: { ca, allowPartialTrustChain: true } }]) {
+    const api = await connect({ urls: [it.url], token: 'secret', ...known })
+    await t.rejects(api.GET('/v1/nodes'), { message: /the certificate is of agent localhost, not of a controller/ })
+  }
+  t.same(it.asked, [])
+})

@@ -174,9 +174,42 @@ await t.test('who is forgotten is no agent, with any of its certificates, and it
   t.equal(events.at(-1)?.status, 'forgotten')
   t.same(actions().slice(-2), ['renew_certificate succeeded', 'forget_instance succeeded'])
   await t.rejects(joins.forget('a', { force: true, by: operator }), { code: 'not_found' })
-  const anew = await joins.ask(await requestOf('a', key), by)
+  for (const old of [key, next]) {
+    await t.rejects(joins.ask(await requestOf('a', old), by), because('conflict', /was forgotten: join with a new one/))
+  }
+  deployed.clear()
+  const anew = await joins.ask(await requestOf('a', await createKey()), by)
   t.equal(anew.status, 'accepted', 'as one that asks for the first time')
   t.notOk(joins.isForgotten(new X509Certificate(anew.certificate!).serialNumber))
+})
+
+await t.test('a key that is forgotten is refused under any name, also by who accepts it', async t => {
+  const { joins, tokenFor, usesOf } = await start(t)
+  const [by, key] = [await tokenFor({ accepts: 1, uses: 3 }), await createKey()]
+  const waiting = await joins.ask(await requestOf('b', key), await tokenFor())
+  await joins.ask(await requestOf('a', key), by)
+  const other = await joins.ask(await requestOf('c', await createKey()), by)
+  await joins.forget('a', { force: false, by: operator })
+  const why = because('conflict', /key is that of agent a, which was forgotten: .*join --anew/)
+  await t.rejects(joins.accept(waiting.id, operator), why)
+  await t.rejects(joins.ask(await requestOf('d', key), by), why)
+  const serial = new X509Certificate(other.certificate!).serialNumber
+  await t.rejects(joins.renew('c', serial, await createRequest(key)), because('conflict', /forgotten/))
+  t.equal(usesOf(by), 1, 'what is refused costs no use')
+})
+
+await t.test('a name that is deployed waits for an operator, unless the token is for it', async t => {
+  const { joins, tokenFor, deployed, usesOf } = await start(t)
+  deployed.set('a', ['worker-1'])
+  const by = await tokenFor({ accepts: 1, uses: 2 })
+  const { id, ...answer } = await joins.ask(await requestOf('a', await createKey()), by)
+  t.match(answer, { status: 'pending', certificate: undefined })
+  t.match(joins.list(), [{ id, status: 'pending', decided_by: undefined }])
+  t.equal(joins.ends().size, 0)
+  t.match(await joins.ask(await requestOf('b', await createKey()), by), { status: 'accepted' })
+  t.equal(usesOf(by), 0)
+  const own = await tokenFor({ accepts: 1, agent: 'a' })
+  t.match(await joins.ask(await requestOf('a', await createKey()), own), { status: 'accepted' })
 })
 
 await t.test('a certificate is renewed for its own agent only, and not too often', async t => {
@@ -199,6 +232,18 @@ await t.test('a certificate is renewed for its own agent only, and not too often
   )
   clock.now += 31 * day
   t.same([...joins.ends().keys()], [], 'what has ended counts no more')
+})
+
+await t.test('the certificate of an agent is good for no host, whatever its name is', async t => {
+  const { joins, tokenFor } = await start(t)
+  const answer = await joins.ask(await requestOf('localhost', await createKey()), await tokenFor({ accepts: 1 }))
+  const first = new X509Certificate(answer.certificate!)
+  const renewed = await joins.renew('localhost', first.serialNumber, await createRequest(await createKey()))
+  for (const { subject, subjectAltName, raw } of [first, new X509Certificate(renewed)]) {
+    t.equal(subject, 'O=agent\nCN=localhost')
+    t.equal(subjectAltName, 'DNS:agent.invalid')
+    t.equal(new X509Certificate(raw).checkHost('localhost'), undefined)
+  }
 })
 
 await t.test('without an authority nobody joins, and an address may not ask too often', async t => {

@@ -162,3 +162,15 @@ await t.test('the fingerprint stays when a certificate is made anew for the same
   openssl('req', '-x509', '-key', files.key, '-subj', '/CN=b', '-days', '1', '-out', files.cert)
   t.equal(fingerprintOfCertificate(readFileSync(files.cert)), before)
 })
+
+await t.test('a key has one fingerprint, however its point is written', async t => {
+  const directory = directoryOf(t)
+  const [key, other] = [join(directory, 'key'), join(directory, 'compressed')]
+  const text = await createKey()
+  writeFileSync(key, text)
+  openssl('ec', '-in', key, '-conv_form', 'compressed', '-out', other)
+  const request = openssl('req', '-new', '-key', other, '-subj', '/CN=x').toString()
+  const { publicKey, fingerprint } = await readRequest(request)
+  t.equal(fingerprint, fingerprintOfKey(text))
+  t.equal(publicKey, publicKeyOf(text))
+})

@@ -397,9 +397,9 @@ await t.test('what cannot be forwarded is a mistake of the client', async t => {
 })
 
 /** A leader with a certificate for its own address only, which repeats what comes by an upgrade. */
-async function startTlsLeader(t: Test) {
+async function startTlsLeader(t: Test, role = 'controller') {
   const authority = createAuthority(directoryOf(t))
-  const issued = authority.issue('controller', 'leader', { names: 'IP:127.0.0.1' })
+  const issued = authority.issue(role, 'leader', { names: 'IP:127.0.0.1' })
   let asked = 0
   const server = createTlsServer(
     { cert: readFileSync(issued.cert), key: readFileSync(issued.key) },
@@ -429,22 +429,27 @@ await t.test('over TLS the certificate is that of the leader, whatever host the 
   }
 })
 
-await t.test('nothing is sent to one whose certificate is of an unknown authority, or for another host', async t => {
-  const { leader, ca, asked } = await startTlsLeader(t)
-  for (const [what, options] of [
-    ['authority', { leader: () => leader, ca: [readFileSync(createAuthority(directoryOf(t)).ca, 'utf8')] }],
-    ['host', { leader: () => ({ ...leader, url: `https://localhost:${leader.port}` }), ca }],
-    ['no TLS', { leader: () => ({ ...leader, url: `http://127.0.0.1:${leader.port}` }) }]
-  ] as const) {
-    const { url, port } = await startFollower(t, options)
-    if (what !== 'no TLS') {
-      t.same(await refusal(ask(url, { ...post, body: piece })), { status: 503, code: 'not_leader', retry: '1' }, what)
+await t.test(
+  'nothing is sent to one whose certificate is of an unknown authority, of an agent, or for another host',
+  async t => {
+    const agent = await startTlsLeader(t, 'agent')
+    const { leader, ca, asked } = await startTlsLeader(t)
+    for (const [what, options] of [
+      ['authority', { leader: () => leader, ca: [readFileSync(createAuthority(directoryOf(t)).ca, 'utf8')] }],
+      ['host', { leader: () => ({ ...leader, url: `https://localhost:${leader.port}` }), ca }],
+      ['agent', { leader: () => agent.leader, ca: agent.ca }],
+      ['no TLS', { leader: () => ({ ...leader, url: `http://127.0.0.1:${leader.port}` }) }]
+    ] as const) {
+      const { url, port } = await startFollower(t, options)
+      if (what !== 'no TLS') {
+        t.same(await refusal(ask(url, { ...post, body: piece })), { status: 503, code: 'not_leader', retry: '1' }, what)
+      }
+      const raw = await openRaw(t, port, upgradeText(port))
+      t.match(await raw.ended, /^HTTP\/1\.1 503 .*"not_leader"/s, what)
     }
-    const raw = await openRaw(t, port, upgradeText(port))
-    t.match(await raw.ended, /^HTTP\/1\.1 503 .*"not_leader"/s, what)
+    t.equal(asked() + agent.asked(), 0)
   }
-  t.equal(asked(), 0)
-})
+)
 
 /** A leader that takes upgrades. */
 async function startUpgrading(t: Test, upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void) {

@@ -6,11 +6,13 @@ import type { IncomingMessage } from 'node:http'
 import { connect, type TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import { agentPath } from '../../schemas/agent.js'
-import { dial } from '../../src/link/websocket.js'
+import { dial, listen } from '../../src/link/websocket.js'
+import { Certificates } from '../../src/security/certificates.js'
 import { createAuthority, type Issued } from '../support/certificates.js'
 import { startTestAgent } from '../support/agent.js'
 import { startTestController } from '../support/controller.js'
 import { directoryOf } from '../support/directory.js'
+import { freePorts } from '../support/ports.js'
 import { until } from '../support/until.js'
 import { openClient, requestFrame } from '../support/zeek-websocket.js'
 
@@ -163,6 +165,29 @@ await t.test('an agent is who its certificate says, and checks its controller', 
   await until(() => connected().includes('agent-3'), 'the right one is connected')
   t.same(connected(), ['agent-3'])
   await Promise.all([fooled.close(), impostor.close()])
+})
+
+await t.test('an agent takes no other agent for its controller', async t => {
+  const directory = directoryOf(t)
+  const { ca, issue } = createAuthority(directory)
+  const { cert, key } = issue('agent', 'localhost')
+  const [port] = (await freePorts(1)) as [number]
+  let links = 0
+  const rogue = await listen({
+    host: '127.0.0.1',
+    port,
+    path: agentPath,
+    certificates: new Certificates('controller', { controller_tls_cert: cert, controller_tls_key: key }),
+    admit: () => {},
+    onTransport: () => links++
+  })
+  t.teardown(() => rogue.close())
+  const { options: tls } = new Certificates('agent', { agent_tls_ca: ca })
+  await t.rejects(
+    dial(`wss://127.0.0.1:${port}${agentPath}`, new AbortController().signal, { tls }),
+    /the certificate is of agent localhost, not of a controller/
+  )
+  t.equal(links, 0)
 })
 
 await t.test('an agent that is dialled lets in a controller only, and is the one that is meant', async t => {
