@@ -145,7 +145,7 @@ await t.test('guesses of a token at the login are refusals, too', async t => {
     'both are told'
   )
   t.match((await entries()).slice(0, 2), [
-    { action: 'POST /v1/session', address: '192.0.2.2', detail: /is an agent/ },
+    { action: 'POST /v1/session', address: '192.0.2.2', detail: /is of role agent/ },
     { action: 'POST /v1/session', address: '192.0.2.1', detail: /token is unknown/ }
   ])
 })

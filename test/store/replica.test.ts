@@ -48,8 +48,10 @@ const statements = {
   'move requests': (store: Store, id: number) =>
     store.run("UPDATE requests SET idempotency_key = 'k' || (n + ?) WHERE idempotency_key IS NULL", id * 1000),
   'insert token': (store: Store, id: number, text: string) => {
-    store.run('INSERT OR IGNORE INTO tokens VALUES (?, ?, ?, ?, 0, NULL, NULL)', `t${id}`, text, 'admin', text)
-    store.run('INSERT OR IGNORE INTO tokens VALUES (?, ?, ?, ?, 0, 5, ?)', `s${id}`, text, 'admin', text, `t${id}`)
+    const columns = 'id, name, role, hash, created_at, expires_at, parent'
+    const insert = `INSERT OR IGNORE INTO tokens (${columns}) VALUES (?, ?, 'admin', ?, 0, ?, ?)`
+    store.run(insert, `t${id}`, text, text, null, null)
+    store.run(insert, `s${id}`, text, text, 5, `t${id}`)
   },
   'delete token': (store: Store, id: number) => store.run('DELETE FROM tokens WHERE id = ?', `t${id}`),
   'change key': (store: Store, id: number) =>
