@@ -17,8 +17,9 @@ const leaseSeconds = 3
 
 /**
  * Three controllers on three servers of NATS that sync what they acknowledge, all on this machine, beside one that is
- * alone: POSTs until their 202, of the leader and through a follower; what streams of the others cost the leader; and how
- * long it takes until another one accepts requests when the leader is killed. What was answered is looked up in the logs of all three.
+ * alone: POSTs until their 202, of the leader and through a follower; what streams of the others cost the leader; and
+ * how long it takes until another one accepts requests when the leader is killed. What was answered is looked up in the
+ * logs of all three.
  */
 export const bench: Bench = async function* ({ quick, say }) {
   if (noNats !== false) return say(noNats)

@@ -46,8 +46,8 @@ export function useStream<T>(stream: Stream, read: () => T): T {
 const powers: Record<string, number> = { viewer: 1, operator: 2, admin: 3 }
 
 /**
- * Returns whether the viewer's role covers another one, for what is of the whole cluster; with `limited`, for what who is
- * limited to some instances may do there, too. The controller decides.
+ * Returns whether the viewer's role covers another one, for what is of the whole cluster; with `limited`, for what who
+ * is limited to some instances may do there, too. The controller decides.
  */
 export function useMay(role: Role, { limited = false } = {}): boolean {
   const { session } = useShared()

@@ -26,7 +26,10 @@ export function paging(sizes: { maximum: number; default: number }, note = '') {
   }
 }
 
-/** Returns the place that `after` names, as the list reads it. Throws `invalid_request` when that can make nothing of it. */
+/**
+ * Returns the place that `after` names, as the list reads it. Throws `invalid_request` when that can make nothing of
+ * it.
+ */
 export function placeIn<T>(after: string | undefined, read: (text: string) => T | undefined): T | undefined {
   if (after === undefined) return undefined
   const place = read(after)

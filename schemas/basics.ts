@@ -10,8 +10,8 @@ export function Enum<const T extends readonly string[]>(
 }
 
 /**
- * A string whose set of values may grow. No schema refuses another value, and so no generated client does: they are told
- * in the description, and for programs as "x-extensible-enum".
+ * A string whose set of values may grow. No schema refuses another value, and so no generated client does: they are
+ * told in the description, and for programs as "x-extensible-enum".
  */
 export function OpenEnum<const T extends readonly string[]>(
   id: string,

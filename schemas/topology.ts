@@ -13,8 +13,9 @@ export const TopologyCpu = Type.Object(
     /** Its number, as `cpu_affinity` has it. */
     id: CpuNumber,
     /**
-     * Its physical core, by the lowest CPU of it that is online: CPUs of one core (siblings, hyper-threads) have the same,
-     * on whatever socket. The kernel's own `core_id` would not do: it begins anew in each die, and on ARM in each cluster.
+     * Its physical core, by the lowest CPU of it that is online: CPUs of one core (siblings, hyper-threads) have the
+     * same, on whatever socket. The kernel's own `core_id` would not do: it begins anew in each die, and on ARM in each
+     * cluster.
      */
     core: Type.Optional(CpuNumber),
     /** Its package (`physical_package_id`). */

@@ -76,8 +76,8 @@ type SchemaError = Pick<
 
 /** Returns Ajv's errors as paths and texts. `at` is the beginning of each path, for example "body". */
 export function fieldErrors(errors: readonly SchemaError[], at: string): FieldError[] {
-  // Ajv reports twice what is wrong with a name in a map, and under a condition: the reason, and the fact. Of a name the
-  // fact is kept, of a condition the reason. Of a choice, which says what is expected, the fact is kept, too.
+  // Ajv reports twice what is wrong with a name in a map, and under a condition: the reason, and the fact. Of a name
+  // the fact is kept, of a condition the reason. Of a choice, which says what is expected, the fact is kept, too.
   const choices = new Set(errors.filter(({ keyword }) => keyword === 'anyOf').map(({ instancePath }) => instancePath))
   return errors
     .filter(({ propertyName, keyword }) => propertyName === undefined && keyword !== 'if')

@@ -9,7 +9,9 @@ export interface Rendered {
   body: string
 }
 
-/** Returns where a relative link leads; undefined where to is nothing to read: then its text is shown, with the path. */
+/**
+ * Returns where a relative link leads; undefined where to is nothing to read: then its text is shown, with the path.
+ */
 export type Resolve = (href: string) => { href: string } | { path: string }
 
 /**

@@ -1,7 +1,7 @@
 /**
  * Makes packages that need nothing on the host where they are installed: Node is inside. A tarball, a Debian package,
- * one for RPM where there is rpmbuild, and a bundle by which agents are upgraded; each the same byte for byte whenever it
- * is made of the same commit.
+ * one for RPM where there is rpmbuild, and a bundle by which agents are upgraded; each the same byte for byte whenever
+ * it is made of the same commit.
  *
  *   npm run package                     for this architecture, into packages/
  *   npm run package -- --arch arm64

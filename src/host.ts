@@ -49,8 +49,8 @@ const rolePolicy: Omit<RestartPolicy, 'maxMs'> = { initialMs: 500, resetMs: 60_0
 
 /**
  * Returns the supervisor's handlers for a controller or an agent. A node that has the name of one must not take its
- * place. `onReady` is called when the controller or agent serves, with a line that says so; `onLeave` when the supervisor
- * is to end, and to leave the nodes.
+ * place. `onReady` is called when the controller or agent serves, with a line that says so; `onLeave` when the
+ * supervisor is to end, and to leave the nodes.
  */
 export function supervisorHandlers(
   supervisor: Supervisor,

@@ -36,7 +36,9 @@ export class Upload {
     if (this.#state.sent === undefined) this.#set({ ...nothing, file })
   }
 
-  /** Sends what is chosen, and has a name point to it, unless that is empty. Returns the bundle; undefined without one. */
+  /**
+   * Sends what is chosen, and has a name point to it, unless that is empty. Returns the bundle; undefined without one.
+   */
   async send(name: string): Promise<Bundle | undefined> {
     const { file, sent } = this.#state
     if (!file || sent !== undefined) return undefined

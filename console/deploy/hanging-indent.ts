@@ -32,7 +32,9 @@ function indentsOf({ visibleRanges, state: { doc } }: EditorView): DecorationSet
   return builder.finish()
 }
 
-/** Classes, no attributes: editing in the browser copies attributes of style, which the page's policy does not let it. */
+/**
+ * Classes, no attributes: editing in the browser copies attributes of style, which the page's policy does not let it.
+ */
 const classOf = (indent: number) => `cm-indent-${indent}`
 const indents = Array.from({ length: indentMax + 1 }, (_, indent) => indent)
 const decorations = indents.map(indent => Decoration.line({ class: classOf(indent) }))

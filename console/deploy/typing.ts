@@ -2,8 +2,8 @@ import type { Extension } from '@codemirror/state'
 import { EditorView } from '@codemirror/view'
 
 /**
- * Types over a selection without the browser's help: that gives what is typed the style of what it takes the place of, as
- * an attribute, which the page's policy reports.
+ * Types over a selection without the browser's help: that gives what is typed the style of what it takes the place of,
+ * as an attribute, which the page's policy reports.
  */
 export const typeOver: Extension = EditorView.domEventHandlers({
   beforeinput: ({ inputType, data, isComposing }, view) => {

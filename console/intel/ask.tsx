@@ -16,7 +16,10 @@ export interface AskedFeed extends FeedChange {
   file?: File | undefined
 }
 
-/** Asks for the file of a feed, and sends it; or asks before one is unset. Closing it stops sending. `feeds`: those that are set. */
+/**
+ * Asks for the file of a feed, and sends it; or asks before one is unset. Closing it stops sending. `feeds`: those that
+ * are set.
+ */
 export function AskFeed({
   change,
   feeds,

@@ -68,8 +68,9 @@ export function summaryOf({ added, removed, changed }: Omit<BundleDifference, 'f
 }
 
 /**
- * Returns with which one of all a bundle is compared unless another one is chosen: what is deployed, else what is staged;
- * where there is none, or it is this one, what was uploaded before it, and is no file of a feed. `bundles`: newest first.
+ * Returns with which one of all a bundle is compared unless another one is chosen: what is deployed, else what is
+ * staged; where there is none, or it is this one, what was uploaded before it, and is no file of a feed. `bundles`:
+ * newest first.
  */
 export function earlierOf(bundles: readonly Bundle[], id: string): Bundle | undefined {
   const usedBy = (state: Bundle['used_by'][number]) => bundles.find(({ used_by: users }) => users.includes(state))

@@ -16,7 +16,9 @@ export interface Changed {
   changes: readonly Change[]
 }
 
-/** What a configuration has of nodes or instances, compared with another one; each in the order of the configuration. */
+/**
+ * What a configuration has of nodes or instances, compared with another one; each in the order of the configuration.
+ */
 export interface ListDifference {
   added: readonly string[]
   removed: readonly string[]

@@ -1,4 +1,6 @@
-/** What a text is: JSON, a file that the controller converts, one that only the command line takes, or none of these. */
+/**
+ * What a text is: JSON, a file that the controller converts, one that only the command line takes, or none of these.
+ */
 export type Form = 'empty' | 'json' | FileForm | 'yaml' | 'unknown'
 export type FileForm = 'cluster.cfg' | 'node.cfg' | 'zeek.conf'
 
@@ -29,7 +31,9 @@ export function nameFor(form: FileForm, fileName: string | undefined): string {
   return fileName === form || (form === 'zeek.conf' && fileName?.endsWith('.zeek.conf')) ? fileName! : form
 }
 
-/** Returns the configuration of a JSON value: as it is, or the only member `config`, as the body of a request has it. */
+/**
+ * Returns the configuration of a JSON value: as it is, or the only member `config`, as the body of a request has it.
+ */
 export function unwrapped(value: unknown): unknown {
   const isBody = typeof value === 'object' && value !== null && Object.keys(value).join() === 'config'
   return isBody ? (value as { config: unknown }).config : value

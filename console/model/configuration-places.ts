@@ -4,8 +4,8 @@ import { itemsOf, memberOf, textOf, type JsonPart, type Place } from './configur
 const bodyOf = /^body\/config(?=\/|$)/
 
 /**
- * Returns where in a configuration a field of a refused request is, as `body/config/nodes/0/role`: the value, or the key
- * where that is wrong. Of what is missing it is the beginning of what should have it.
+ * Returns where in a configuration a field of a refused request is, as `body/config/nodes/0/role`: the value, or the
+ * key where that is wrong. Of what is missing it is the beginning of what should have it.
  */
 export function placeOfField(configuration: JsonPart, field: string, message = ''): Place | undefined {
   if (!bodyOf.test(field)) return undefined
@@ -88,8 +88,8 @@ const aspects: readonly [RegExp, (found: RegExpExecArray) => readonly string[]][
 ]
 
 /**
- * Returns where in a configuration it is what a sentence of the controller is about, which quotes names: undefined where
- * it names nothing of it, or something of which there are several.
+ * Returns where in a configuration it is what a sentence of the controller is about, which quotes names: undefined
+ * where it names nothing of it, or something of which there are several.
  */
 export function placeOfSentence(sentence: string, names: Names): Place | undefined {
   const part = subjectOf(sentence, names)

@@ -137,8 +137,8 @@ function repeatedKeys(part: JsonPart, depth = Infinity): Problem[] {
 }
 
 /**
- * Returns what the controller has said, and what was found here and is not the same: at one place the controller's words
- * count. Errors first, then by their places.
+ * Returns what the controller has said, and what was found here and is not the same: at one place the controller's
+ * words count. Errors first, then by their places.
  */
 export function joined(said: readonly Problem[], found: readonly Problem[]): Problem[] {
   const places = new Set(said.flatMap(({ place }) => (place ? [place.from] : [])))

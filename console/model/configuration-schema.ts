@@ -43,8 +43,8 @@ export interface SchemaFault extends Place {
 }
 
 /**
- * Returns what does not fit its schema. A null in an object counts as absent, as where it is sent to. `name`: what the part
- * is called.
+ * Returns what does not fit its schema. A null in an object counts as absent, as where it is sent to. `name`: what the
+ * part is called.
  */
 export function schemaFaults(part: JsonPart, schema: ConfigurationSchema, name: string): SchemaFault[] {
   const found: SchemaFault[] = []

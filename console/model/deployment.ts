@@ -192,8 +192,8 @@ export const isPlanRefused = ({ arguments: { plan }, state, results }: ClusterRe
   results.some(({ error = '' }) => error.includes(plan))
 
 /**
- * What has come of a deployment that is over. `deployed`: it has gone over all nodes, `stopped`: over some, and what was
- * changed stays; both as a revision. `reverted`: what was before is deployed, with the number of that revision.
+ * What has come of a deployment that is over. `deployed`: it has gone over all nodes, `stopped`: over some, and what
+ * was changed stays; both as a revision. `reverted`: what was before is deployed, with the number of that revision.
  * `nothing`: nothing was changed. `unknown`: the controller has not seen its end.
  */
 export interface Ending {

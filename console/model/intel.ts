@@ -23,7 +23,10 @@ export const titleOfFeedChange = ({ type, name }: FeedChange): string => {
   return name === '' ? `${verb} a feed` : `${verb} feed ${plain(name)}`
 }
 
-/** Returns a name for the feed of a file, as `tor-exits` of `tor exits.intel`; empty where the file's has nothing for it. */
+/**
+ * Returns a name for the feed of a file, as `tor-exits` of `tor exits.intel`; empty where the file's has nothing for
+ * it.
+ */
 export const nameOfFile = (file: string): string =>
   file
     .replace(/\.[^.]*$/, '')

@@ -12,8 +12,8 @@ export interface NodeAnswer {
 }
 
 /**
- * Returns what nodes have answered: first what has failed, and what few say before what many do. `told`: says what a value
- * means, and what it means that a node has none.
+ * Returns what nodes have answered: first what has failed, and what few say before what many do. `told`: says what a
+ * value means, and what it means that a node has none.
  */
 export function answersOf(
   results: readonly RequestResult[],

@@ -21,7 +21,10 @@ export interface PartChange {
   change: string
 }
 
-/** Returns what is different between two revisions but for their bundles: instances, nodes, groups, captures, each by name. */
+/**
+ * Returns what is different between two revisions but for their bundles: instances, nodes, groups, captures, each by
+ * name.
+ */
 export function changesOf(difference: RevisionDifference): PartChange[] {
   return Object.entries(parts).flatMap(([list, noun]) => {
     const { added, removed, changed } = difference[list as keyof typeof parts] ?? nothing

@@ -95,7 +95,10 @@ const healthyByDefault = 5
 /** Whether figures decide whether it goes on. */
 export const hasGates = (args: Args): boolean => gates.some(({ name }) => args[name] !== undefined)
 
-/** Returns what must hold of the nodes of a step before the next one, as `healthy for 5 s, drop at most 5% or as before`. */
+/**
+ * Returns what must hold of the nodes of a step before the next one, as `healthy for 5 s, drop at most 5% or as
+ * before`.
+ */
 export function gatesText(args: Args): string {
   const limits = gates.flatMap(({ name, noun, text }) => {
     const limit = args[name]

@@ -30,8 +30,8 @@ export function useChanges<Change>(): Changes<Change> {
 }
 
 /**
- * Asks before something of the nodes is changed. `children`: its fields; `effects`: what it does, line by line; `isReady`:
- * there is all that it takes.
+ * Asks before something of the nodes is changed. `children`: its fields; `effects`: what it does, line by line;
+ * `isReady`: there is all that it takes.
  */
 export function ChangeDialog({
   title,

@@ -1,7 +1,10 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 
-/** The buttons at the end of a form that asks: to do it, and not to. `back`: what is said where it is to cancel something. */
+/**
+ * The buttons at the end of a form that asks: to do it, and not to. `back`: what is said where it is to cancel
+ * something.
+ */
 export function DialogButtons({
   label,
   back = 'Cancel',

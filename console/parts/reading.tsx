@@ -1,7 +1,9 @@
 import { plain } from '../model/format.js'
 import type { Read } from './read.js'
 
-/** Says of something that it is being read, or could not be; then it can be tried again. `what`: its name, as "Options". */
+/**
+ * Says of something that it is being read, or could not be; then it can be tried again. `what`: its name, as "Options".
+ */
 export function Reading({ of: { value, failure, again }, what }: { of: Read<unknown>; what: string }) {
   if (failure) {
     return (

@@ -43,8 +43,8 @@ export function useRequest(reqid: string, accepted?: ClusterRequest): TrackedReq
 }
 
 /**
- * Shows how far a request is, and what came of it, with a link to the request. `nodes`: those that it is about. `hasTable`:
- * what came of each node is shown elsewhere.
+ * Shows how far a request is, and what came of it, with a link to the request. `nodes`: those that it is about.
+ * `hasTable`: what came of each node is shown elsewhere.
  */
 export function RequestProgress({
   accepted,

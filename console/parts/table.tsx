@@ -3,7 +3,9 @@ import type { ComponentChildren } from 'preact'
 /** The title of a column; of numbers, which stand at the right. */
 export type Column = string | { number: string }
 
-/** A table that scrolls by itself where there is not enough room. `isTall`: downwards, too. Its children are its rows. */
+/**
+ * A table that scrolls by itself where there is not enough room. `isTall`: downwards, too. Its children are its rows.
+ */
 export function Table({
   name,
   columns,

@@ -25,7 +25,9 @@ const columns: readonly LongColumn<PartChange>[] = [
   { title: 'Change', width: 'minmax(0, 4fr)', cell: ({ change }) => <span class="text">{plain(change)}</span> }
 ]
 
-/** What is different in a revision from the one before it, or from another one that is chosen; that is in the URL then. */
+/**
+ * What is different in a revision from the one before it, or from another one that is chosen; that is in the URL then.
+ */
 export function Difference({ of: { revision }, revisions }: { of: Revision; revisions: readonly Revision[] }) {
   const [query, change] = useQuery()
   const others = revisions.filter(one => one.revision !== revision)

@@ -9,7 +9,9 @@ export type Link =
   /** Nobody is signed in, or no more. `reason` is the controller's; undefined when there was no session before. */
   | { state: 'signed-out'; reason: string | undefined }
 
-/** What the hub tells the tabs. `asOf`: until when all is told, in milliseconds since 1970; 0 before the first state. */
+/**
+ * What the hub tells the tabs. `asOf`: until when all is told, in milliseconds since 1970; 0 before the first state.
+ */
 export type ToTab =
   | { kind: 'cluster'; cluster: Cluster; link: Link; asOf: number }
   | { kind: 'events'; events: readonly DomainEvent[]; asOf: number }

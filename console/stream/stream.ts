@@ -115,7 +115,9 @@ export class Stream {
     this.#draw()
   }
 
-  /** Draws what has changed: at once after a pause, and at most so many times a second, which leaves time for the rest. */
+  /**
+   * Draws what has changed: at once after a pause, and at most so many times a second, which leaves time for the rest.
+   */
   #draw(): void {
     if (this.#isDrawing) return
     this.#isDrawing = true

@@ -54,7 +54,9 @@ export class Intel {
   }
 }
 
-/** Input::READER_ASCII in the mode Input::MANUAL (Ascii.cc); undefined for a file with a fault, of which it complains. */
+/**
+ * Input::READER_ASCII in the mode Input::MANUAL (Ascii.cc); undefined for a file with a fault, of which it complains.
+ */
 function read(path: string, stream: string, complain: (text: string) => void): Item[] | undefined {
   let faults = 0
   const say = (tell: (text: string) => void, text: string) => {

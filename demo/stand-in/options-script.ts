@@ -4,8 +4,8 @@ import { error, failed, fatal } from './report.js'
 import { findScript } from './scripts.js'
 
 /**
- * `-e CODE`: the lines of it that load the script of a node's options, which its agent has written, or that set an option.
- * Any other code is passed over.
+ * `-e CODE`: the lines of it that load the script of a node's options, which its agent has written, or that set an
+ * option. Any other code is passed over.
  */
 export function runCode(code: string, options: Options): void {
   for (const [index, line] of code.split('\n').entries()) {

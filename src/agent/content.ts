@@ -44,8 +44,8 @@ const resumableMs = 86_400_000
 const writersMax = 8
 
 /**
- * The bundles that are on this host, each in a directory that is there as a whole or not at all. Nodes find theirs under
- * a name that stays the same, so that one that loads nothing of what has changed need not be restarted.
+ * The bundles that are on this host, each in a directory that is there as a whole or not at all. Nodes find theirs
+ * under a name that stays the same, so that one that loads nothing of what has changed need not be restarted.
  */
 export class Content {
   #directory: string
@@ -69,8 +69,8 @@ export class Content {
   }
 
   /**
-   * Gets a bundle, unless it is here. What was fetched before it was interrupted is not fetched again. Throws an AppError
-   * when it cannot be had, or is not what it should be: then it is not here.
+   * Gets a bundle, unless it is here. What was fetched before it was interrupted is not fetched again. Throws an
+   * AppError when it cannot be had, or is not what it should be: then it is not here.
    */
   async ensure(id: string, source: BundleSource): Promise<void> {
     await this.#work.run(async () => {
@@ -129,8 +129,8 @@ export class Content {
   }
 
   /**
-   * Removes bundles that nobody uses, and what was interrupted; but for the fetch that was interrupted last, which goes on
-   * where it was: an agent that comes back gets the share of before first.
+   * Removes bundles that nobody uses, and what was interrupted; but for the fetch that was interrupted last, which goes
+   * on where it was: an agent that comes back gets the share of before first.
    */
   async drop(kept: readonly string[]): Promise<void> {
     await this.#work.run(async () => {
@@ -247,7 +247,9 @@ export class Content {
 
 const damaged = (id: string, problem: string) => new AppError('unavailable', `bundle ${id} is damaged: ${problem}`)
 
-/** Returns the files of a bundle. Throws an AppError when they are not those of its id, or could be written elsewhere. */
+/**
+ * Returns the files of a bundle. Throws an AppError when they are not those of its id, or could be written elsewhere.
+ */
 function checked(id: string, files: PackedFile[]): PackedFile[] {
   if (idOf(files) !== id) throw damaged(id, 'its files are others')
   if (files.some(({ path }) => entryPath(path) !== path)) throw damaged(id, 'it has a path that none may have')

@@ -39,7 +39,9 @@ export class Identity {
     return new X509Certificate(await readFile(this.path))
   }
 
-  /** Writes a key and its certificate (PEM). Throws `invalid_request` unless they belong together, and to this agent. */
+  /**
+   * Writes a key and its certificate (PEM). Throws `invalid_request` unless they belong together, and to this agent.
+   */
   async write(key: string, certificate: string, name: string, owner?: Ownership): Promise<void> {
     const refuse = (why: string) => new AppError('invalid_request', `the certificate that the controller gives ${why}`)
     const its = new X509Certificate(certificate)

@@ -63,7 +63,9 @@ export class Session {
     for (const link of this.#links) notifyController(link, method, params)
   }
 
-  /** Returns a new certificate for a request for one. Throws an AppError: `unavailable` where no controller is obeyed. */
+  /**
+   * Returns a new certificate for a request for one. Throws an AppError: `unavailable` where no controller is obeyed.
+   */
   async renew(request: string): Promise<string> {
     if (!this.#obeyed || this.#obeyed.closed.aborted) throw new AppError('unavailable', 'no controller is connected')
     return (await askController(this.#obeyed, 'renew', { request }, { timeoutMs: renewMs })).certificate

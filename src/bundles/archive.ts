@@ -30,7 +30,8 @@ const gzipped = [0x1f, 0x8b]
 
 /**
  * Reads a tar archive, or one that gzip has compressed, and has each of its files taken, one after the other. Throws an
- * AppError for what no bundle may hold, and for an archive that is broken, too large or without end; it names the entry.
+ * AppError for what no bundle may hold, and for an archive that is broken, too large or without end; it names the
+ * entry.
  */
 export async function readArchive(input: AsyncIterable<Buffer>, limits: ArchiveLimits, take: TakeFile): Promise<void> {
   const reading = new Reading(limits, take)

@@ -32,5 +32,7 @@ export function entryPath(written: string): string {
   return path
 }
 
-/** Returns a path as a file system that knows no case, or another Unicode form, takes it: equal for names that clash. */
+/**
+ * Returns a path as a file system that knows no case, or another Unicode form, takes it: equal for names that clash.
+ */
 export const foldedPath = (path: string): string => path.normalize('NFC').toLowerCase()

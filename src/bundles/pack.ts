@@ -14,8 +14,8 @@ export const chunkBytes = 32 * 1024
 export const formerChunkBytes = 128 * 1024
 
 /**
- * Writes a pack: the contents of all files of a bundle, one behind the other, each content once. Where each is, the list
- * of the files says.
+ * Writes a pack: the contents of all files of a bundle, one behind the other, each content once. Where each is, the
+ * list of the files says.
  */
 export class PackWriter {
   readonly files: PackedFile[] = []

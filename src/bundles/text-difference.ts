@@ -37,8 +37,8 @@ export async function textDifferences<F extends BundleFile>(
 }
 
 /**
- * Returns what is different in the text of a file: a unified diff, as `patch -p1` takes it. Where too many lines differ,
- * it has all lines of the one, then all of the other.
+ * Returns what is different in the text of a file: a unified diff, as `patch -p1` takes it. Where too many lines
+ * differ, it has all lines of the one, then all of the other.
  */
 async function textDifference(path: string, before: Buffer, after: Buffer): Promise<TextDifference> {
   if (!isText(before) || !isText(after)) return { diff_omitted: 'binary' }

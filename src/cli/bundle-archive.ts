@@ -17,7 +17,9 @@ export interface BundleArchive {
 /** What tools leave, and nobody wants to have on every host. */
 export const clutter = /^(\.git|\.svn|\.DS_Store|\._.*|__pycache__|.*~|\..*\.swp)$/
 
-/** Returns an archive of a directory, or a file that is one already. Throws a Failure that names what cannot be read. */
+/**
+ * Returns an archive of a directory, or a file that is one already. Throws a Failure that names what cannot be read.
+ */
 export async function archiveOf(path: string): Promise<BundleArchive> {
   try {
     const found = await stat(path)

@@ -52,7 +52,9 @@ export interface ForeignFile {
 /** Files of ZeekControl that are named, beside its node.cfg. */
 export type NamedFiles = Partial<Record<'zeekctl' | 'networks', string | undefined>>
 
-/** Reads a file with those that are named beside it; of a directory the node.cfg, and the others as far as it has them. */
+/**
+ * Reads a file with those that are named beside it; of a directory the node.cfg, and the others as far as it has them.
+ */
 export async function readForeign(path: string, named: NamedFiles, io: Input): Promise<ForeignFile> {
   const isDirectory = path !== '-' && (await stat(path).catch(() => undefined))?.isDirectory() === true
   const file = isDirectory ? join(path, 'node.cfg') : path

@@ -71,7 +71,9 @@ export function defineDeploy(program: Command, io: Io): void {
   })
 }
 
-/** Returns all revisions, newest first. The newest need not be the deployed one: a deployment in steps can be reverted. */
+/**
+ * Returns all revisions, newest first. The newest need not be the deployed one: a deployment in steps can be reverted.
+ */
 export async function revisionsOf({ api, signal }: Session): Promise<Schema['Revision'][]> {
   return await itemsOf({ pageMax: 1000 }, async query => {
     const { data } = await api.GET('/v1/revisions', { params: { query }, signal })

@@ -55,7 +55,9 @@ export async function certificatesOf(url: string, signal: AbortSignal): Promise<
   }
 }
 
-/** Returns the certificate with a fingerprint among those that a controller shows. Throws a Failure with what it shows. */
+/**
+ * Returns the certificate with a fingerprint among those that a controller shows. Throws a Failure with what it shows.
+ */
 export function withFingerprint(url: string, shown: readonly Trust[], fingerprint: string): Trust {
   const found = shown.find(one => one.fingerprint === fingerprint)
   if (found) return found

@@ -13,8 +13,8 @@ import { open, type Session } from './session.js'
 type OutputStream = Schema['NodeOutputStream']
 
 /**
- * How long a request follows, in seconds, before the next one does, and the most lines of a node that it tells. A request
- * goes on when who reads has gone: so not for longer than a few minutes.
+ * How long a request follows, in seconds, before the next one does, and the most lines of a node that it tells. A
+ * request goes on when who reads has gone: so not for longer than a few minutes.
  */
 const followSeconds = 300
 const followLines = 100_000

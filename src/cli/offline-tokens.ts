@@ -53,8 +53,8 @@ function fingerprintFor({ controller_tls_cert: cert }: Settings): string {
 }
 
 /**
- * Runs `token create --role R [--name N] [--expires 30d] [--labels L=V,…]`, `token list` or `token revoke ID` on the store of a
- * controller, which may be running and applies the change within a second. Returns the text to print. Throws
+ * Runs `token create --role R [--name N] [--expires 30d] [--labels L=V,…]`, `token list` or `token revoke ID` on the
+ * store of a controller, which may be running and applies the change within a second. Returns the text to print. Throws
  * `invalid_request`; `not_found` for an ID that there is not; `conflict` when there are too many tokens.
  */
 export async function tokenCommand(

@@ -20,10 +20,10 @@ export function bundleNameOf(directory: string): string {
 }
 
 /**
- * Makes a directory for a bundle of what ZeekControl has nodes load: the directories of SitePolicyPath as scripts/, zkg's
- * packages in them as packages/, Zeek's plugins as plugins/, and networks.cfg as a script. The files must be right.
- * Returns a line for each thing that was left out, or is different. Throws a Failure when there is something in the
- * directory; nothing of it is left where it cannot be made.
+ * Makes a directory for a bundle of what ZeekControl has nodes load: the directories of SitePolicyPath as scripts/,
+ * zkg's packages in them as packages/, Zeek's plugins as plugins/, and networks.cfg as a script. The files must be
+ * right. Returns a line for each thing that was left out, or is different. Throws a Failure when there is something in
+ * the directory; nothing of it is left where it cannot be made.
  */
 export async function packSite({ file, beside }: ForeignFile, directory: string): Promise<string[]> {
   const target = resolve(directory)
@@ -60,7 +60,9 @@ async function refuseFull(target: string): Promise<void> {
   if (held.length > 0) throw new Failure(exitCodes.usage, `${target} is not empty: nothing of it is overwritten`)
 }
 
-/** Returns where ZeekControl has what nodes load: by zeekctl.cfg, else where an installation with this node.cfg has it. */
+/**
+ * Returns where ZeekControl has what nodes load: by zeekctl.cfg, else where an installation with this node.cfg has it.
+ */
 function placesOf(nodeCfg: string, { get }: ZeekctlCfg): { sites: string[]; plugins: string[] } {
   const base = get('ZeekBase') ?? (nodeCfg === '-' ? undefined : dirname(dirname(resolve(nodeCfg))))
   const given = (name: string) =>

@@ -45,8 +45,8 @@ const chunksKept = 256
 const chunkMs = 2_000
 
 /**
- * The bundles that were uploaded. What a bundle holds is in the store, its contents in one file beside it, which is there
- * before the store tells of it. Each upload has a file of its own: of two with the same content one is kept.
+ * The bundles that were uploaded. What a bundle holds is in the store, its contents in one file beside it, which is
+ * there before the store tells of it. Each upload has a file of its own: of two with the same content one is kept.
  */
 export class Bundles {
   #options: BundlesOptions

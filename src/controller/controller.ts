@@ -219,9 +219,9 @@ export class Controller {
   }
 
   /**
-   * Accepts a request and starts it; resolves once it is written down. `timeout` is in seconds. Throws an AppError
-   * when it cannot be accepted; everything else is reported in the response. It reaches what the caller sees. What is stored of it, and sent to others,
-   * has its secrets masked: `own` are the results for the caller, where they differ.
+   * Accepts a request and starts it; resolves once it is written down. `timeout` is in seconds. Throws an AppError when
+   * it cannot be accepted; everything else is reported in the response. It reaches what the caller sees. What is stored
+   * of it, and sent to others, has its secrets masked: `own` are the results for the caller, where they differ.
    */
   async request<T extends RequestType>(
     type: T,
@@ -295,7 +295,10 @@ export class Controller {
     return this.#withRollout(this.#parts.requests.get(reqid))
   }
 
-  /** Directs a deployment in steps. Returns its request. Throws `not_found`, or `conflict` when that is not possible now. */
+  /**
+   * Directs a deployment in steps. Returns its request. Throws `not_found`, or `conflict` when that is not possible
+   * now.
+   */
   direct(reqid: string, action: RolloutAction, who: string | undefined): ClusterRequest {
     const request = this.#parts.requests.get(reqid)
     const { rollout } = this.#parts.deployer
@@ -384,7 +387,10 @@ export class Controller {
     return targetsOf(cluster.deployment, reached, proxy).filter(({ labels }) => !cluster.isSpare(labels.node))
   }
 
-  /** Returns what a node's metrics endpoint serves, of one that is in what is given. Throws `not_found` or `unavailable`. */
+  /**
+   * Returns what a node's metrics endpoint serves, of one that is in what is given. Throws `not_found` or
+   * `unavailable`.
+   */
   nodeMetrics(node: string, deployed: ClusterConfiguration | undefined): Promise<{ text: string; type: string }> {
     return nodeMetrics(this.#parts.fleet, deployed, node)
   }
@@ -525,7 +531,9 @@ export class Controller {
     return { ...answer, results: answer.results.map(this.#hidesValueOf(args.name)) }
   }
 
-  /** Returns a function that masks what is secret in what nodes say of an identifier; `options` are set beside theirs. */
+  /**
+   * Returns a function that masks what is secret in what nodes say of an identifier; `options` are set beside theirs.
+   */
   #hidesValueOf(id: string, options: Record<string, string> = {}): (outcome: Outcome) => Outcome {
     const nodes = new Map(this.deployed()?.nodes.map(node => [node.name, node]))
     return outcome => {

@@ -87,7 +87,9 @@ export class Issuing {
     clearInterval(this.#timer)
   }
 
-  /** Makes the controller's own certificate, where it has one of this authority, unless that is good. Returns whether. */
+  /**
+   * Makes the controller's own certificate, where it has one of this authority, unless that is good. Returns whether.
+   */
   async keepOwn(): Promise<boolean> {
     const { controller_tls_cert: path, controller_name: name } = this.#settings
     if (path === undefined || !hasOwnCertificate(this.#settings)) return false

@@ -41,7 +41,9 @@ export interface JoinsOptions {
   now: () => number
 }
 
-/** What the certificate of an agent is good for: no host has this name (RFC 6761). Without one, its own would be one. */
+/**
+ * What the certificate of an agent is good for: no host has this name (RFC 6761). Without one, its own would be one.
+ */
 const agentHosts = ['agent.invalid']
 
 /** Who asks to join: the token that was shown, and from where. */
@@ -237,7 +239,9 @@ export class Joins {
     return accepts === 1 && (agent === name || this.#options.deployed(name) === undefined)
   }
 
-  /** Throws `conflict` when a name belongs to another key, the key to another name, or to an agent that is forgotten. */
+  /**
+   * Throws `conflict` when a name belongs to another key, the key to another name, or to an agent that is forgotten.
+   */
   #refuseTaken(name: string, fingerprint: string): void {
     const { certificates, tokens, isConnected, now } = this.#options
     const forgotten = certificates.forgottenOwnerOf(fingerprint, now())

@@ -41,8 +41,8 @@ export interface ProbationOptions {
 }
 
 /**
- * The probation of the deployed revision: once the cluster has been healthy with it for long enough, and without a break
- * while this controller has looked, it is marked good.
+ * The probation of the deployed revision: once the cluster has been healthy with it for long enough, and without a
+ * break while this controller has looked, it is marked good.
  */
 export class Probation {
   #options: ProbationOptions

@@ -49,7 +49,9 @@ export class Revisions {
     return this.#options.table.lastGood(deployed)
   }
 
-  /** Returns the configuration of a revision that is to be deployed. Throws `not_found`, also when its bundle is gone. */
+  /**
+   * Returns the configuration of a revision that is to be deployed. Throws `not_found`, also when its bundle is gone.
+   */
   toDeploy(n: number): ClusterConfiguration {
     const configuration = this.#configuration(n)
     const { bundle } = configuration

@@ -13,8 +13,8 @@ import type { Reached } from './cluster/prometheus.js'
 import type { Controller } from './controller.js'
 
 /**
- * What a caller sees of the controller: everything, or what its labels limit it to, as if nothing else were there. What is
- * told to clients is asked here, and not of the controller itself.
+ * What a caller sees of the controller: everything, or what its labels limit it to, as if nothing else were there. What
+ * is told to clients is asked here, and not of the controller itself.
  */
 export class Seen {
   #controller: Controller

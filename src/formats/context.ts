@@ -10,7 +10,9 @@ const patienceMs = 10_000
 /** Lookups at a time, of all files: each holds one of the few threads of the process. */
 const slots = new Slots(2)
 
-/** Returns what files of other tools are read with on this host: as in zeek-client, nodes without an instance are on it. */
+/**
+ * Returns what files of other tools are read with on this host: as in zeek-client, nodes without an instance are on it.
+ */
 export function contextHere(defaultInstance = `agent-${hostname()}`): ClusterCfgContext {
   return { resolve: resolver(async host => (await lookup(host)).address, patienceMs), defaultInstance }
 }

@@ -16,8 +16,8 @@ export interface Grouped {
 }
 
 /**
- * Makes groups of workers that a file describes once, with a number of them. `numbered`: by section the workers of each,
- * in their order; they are among the nodes. They stay nodes where no group has exactly these workers.
+ * Makes groups of workers that a file describes once, with a number of them. `numbered`: by section the workers of
+ * each, in their order; they are among the nodes. They stay nodes where no group has exactly these workers.
  */
 export function withGroups(
   nodes: readonly ClusterNode[],

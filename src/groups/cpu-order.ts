@@ -15,11 +15,12 @@ export interface Choice {
 /**
  * Returns the CPUs that are not taken, best first: so that workers slow each other down least.
  *
- * 1. One CPU of each physical core on the NUMA node `home` (on all nodes, where it is undefined): memory of another node
- *    is slower to reach, and the threads of a core share its units and caches.
+ * 1. One CPU of each physical core on the NUMA node `home` (on all nodes, where it is undefined): memory of another
+ *    node is slower to reach, and the threads of a core share its units and caches.
  * 2. One of each core on other nodes.
  * 3. A second one of each core, in the same order; then a third, and so on.
- * 4. The core of CPU 0, where the kernel does most of its own work, and which is left to the other nodes of the cluster.
+ * 4. The core of CPU 0, where the kernel does most of its own work, and which is left to the other nodes of the
+ *    cluster.
  *
  * CPUs of which the host does not tell the core are cores of their own. `isUsable`: which CPUs may be chosen at all.
  */

@@ -31,7 +31,9 @@ export interface Expansion {
   reasons: Map<string, string>
   /** With one of them the configuration cannot be deployed. */
   errors: string[]
-  /** As errors, but they may pass by themselves: instances that do not tell of their CPUs while they are not connected. */
+  /**
+   * As errors, but they may pass by themselves: instances that do not tell of their CPUs while they are not connected.
+   */
   obstacles: string[]
   warnings: string[]
 }
@@ -52,12 +54,13 @@ const tooMany = `the groups have more than ${maxNodes} workers`
 const maxLength = 1 << 25
 
 /**
- * Expands groups of workers into nodes: a pure function, but for `topologyOf`, which tells what is known of an instance.
+ * Expands groups of workers into nodes: a pure function, but for `topologyOf`, which tells what is known of an
+ * instance.
  *
  * The n-th worker of a group on one `instance` is `<group>-<n>`, of one on `instances` or by `labels`
- * `<group>-<instance>-<n>`: no name changes when workers or instances are added. CPUs of nodes, and all CPUs of lists, are
- * taken before any is chosen; then those of groups with a number of workers are chosen, then those of the others, in the
- * order of the groups.
+ * `<group>-<instance>-<n>`: no name changes when workers or instances are added. CPUs of nodes, and all CPUs of lists,
+ * are taken before any is chosen; then those of groups with a number of workers are chosen, then those of the others,
+ * in the order of the groups.
  */
 export function expandGroups(
   { groups, instances, nodes }: Grouped,

@@ -10,8 +10,8 @@ const [first, count] = [1024, 65_536 - 1024]
  * as nodes of the configuration that set none listen there, too, and share the packets with them.
  *
  * An id belongs to one device. It follows from the device's name, so that it is the same on every host, and stays when
- * groups come, go, or change places; only of two devices whose names lead to the same id one gets the next. An id that a
- * listener of the device sets is the id of all; no id of another device and never the default is chosen.
+ * groups come, go, or change places; only of two devices whose names lead to the same id one gets the next. An id that
+ * a listener of the device sets is the id of all; no id of another device and never the default is chosen.
  *
  * `plain`: listeners that stay as they are. `open`: those for whom ids are chosen where they set none.
  */

@@ -132,8 +132,8 @@ function onBest({ group, instance, taken }: PlacementTask, site: Site): Plan {
 }
 
 /**
- * Returns which CPUs `auto` may use for a group. Those that the kernel isolates are for nodes that are pinned, and where
- * there are some, others are not.
+ * Returns which CPUs `auto` may use for a group. Those that the kernel isolates are for nodes that are pinned, and
+ * where there are some, others are not.
  */
 function usableBy({ cpus, numa }: PlacementTask['group'], { cpus: all }: Topology): (cpu: TopologyCpu) => boolean {
   const isPinned = cpus !== undefined

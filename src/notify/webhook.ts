@@ -107,8 +107,8 @@ export class Webhook implements Sink {
 }
 
 /**
- * Returns what a sink is told that is not shown: path, query, values of headers and the key, whole and in parts, also as
- * they are without their encoding.
+ * Returns what a sink is told that is not shown: path, query, values of headers and the key, whole and in parts, also
+ * as they are without their encoding.
  */
 function secretsOf({ url: { pathname, search }, key, headers }: WebhookOptions): string[] {
   const whole = [pathname + search, pathname, search].filter(text => text.length > 1)

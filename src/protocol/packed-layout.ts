@@ -12,7 +12,9 @@ const checkLayout = checker(Layout, invalid)
 /** Largest layout, in bytes: one of a hundred thousand nodes fits. */
 const maxBytes = 64 * 1024 * 1024
 
-/** Returns a function that makes something of a layout once: layouts never change, and the same one is used for long. */
+/**
+ * Returns a function that makes something of a layout once: layouts never change, and the same one is used for long.
+ */
 function onceOf<T>(make: (layout: Layout) => T): (layout: Layout) => T {
   const made = new WeakMap<Layout, T>()
   return layout => {

@@ -3,7 +3,10 @@ const hidden = '…'
 const letter = /[A-Za-z0-9]/
 const words = /[A-Za-z0-9]+/g
 
-/** Some names of nodes, instances and hosts, to be found in texts, where nothing but letters and digits is part of a name. */
+/**
+ * Some names of nodes, instances and hosts, to be found in texts, where nothing but letters and digits is part of a
+ * name.
+ */
 export class Names {
   /** The names by their first word, each with the place of that in it; longer names first. */
   #byWord = new Map<string, { name: string; at: number }[]>()

@@ -264,9 +264,9 @@ export class Requests {
   }
 
   /**
-   * Lists requests, newest first, as `see` shows them, which returns undefined for one that is not in the list; `next` is
-   * the place where the next page starts. A page ends early once the requests that it has looked through have more than
-   * `maxResults` results, or are too many.
+   * Lists requests, newest first, as `see` shows them, which returns undefined for one that is not in the list; `next`
+   * is the place where the next page starts. A page ends early once the requests that it has looked through have more
+   * than `maxResults` results, or are too many.
    */
   list(
     filter: RequestFilter,

@@ -15,9 +15,9 @@ interface Extent {
 const nothing: ReadonlySet<string> = new Set()
 
 /**
- * The one rule of which instances a caller sees and reaches: without labels all; with labels those that have all of them
- * in what is deployed now, with their nodes. An instance that is not deployed has no labels. Nothing is kept from what was
- * deployed before: who is limited sees the past of an instance while it is in the scope.
+ * The one rule of which instances a caller sees and reaches: without labels all; with labels those that have all of
+ * them in what is deployed now, with their nodes. An instance that is not deployed has no labels. Nothing is kept from
+ * what was deployed before: who is limited sees the past of an instance while it is in the scope.
  */
 export class Scope {
   /** The labels; undefined where nothing is limited. */
@@ -59,8 +59,8 @@ export class Scope {
   }
 
   /**
-   * Returns a configuration as if nothing else were there: its instances and nodes that are in the scope. Undefined where
-   * there are none.
+   * Returns a configuration as if nothing else were there: its instances and nodes that are in the scope. Undefined
+   * where there are none.
    */
   narrowed(configuration: ClusterConfiguration | undefined): ClusterConfiguration | undefined {
     if (this.labels === undefined || !configuration) return configuration
@@ -77,8 +77,8 @@ export class Scope {
   }
 
   /**
-   * Returns a value without the names of what is deployed and not in the scope: `…` is in their place in each of its texts.
-   * `but`: what the reader has named itself, and is not to be told by this that it is there.
+   * Returns a value without the names of what is deployed and not in the scope: `…` is in their place in each of its
+   * texts. `but`: what the reader has named itself, and is not to be told by this that it is there.
    */
   hidingOthers<T>(value: T, but: ReadonlySet<string> = nothing): T {
     if (this.labels === undefined) return value

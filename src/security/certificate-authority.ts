@@ -104,7 +104,9 @@ export class CertificateAuthority {
     return new CertificateAuthority(certificate, await importKey(key))
   }
 
-  /** Makes a certificate. Nothing is in it but what is given here. It is not good for longer than the authority's own. */
+  /**
+   * Makes a certificate. Nothing is in it but what is given here. It is not good for longer than the authority's own.
+   */
   async issue({ publicKey, subject, names = [], lifetimeMs, now }: IssueOptions): Promise<IssuedCertificate> {
     const serial = newSerial()
     const end = wholeSecond(Math.min(now + lifetimeMs, this.#own.notAfter.getTime()))

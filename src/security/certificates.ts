@@ -165,8 +165,9 @@ export function exactly(text: string | Buffer, otherwise: string): Options {
 const checkLabels = checker(Labels, invalid)
 
 /**
- * Returns the labels that the organizational units of a client are, each as `site=berlin`; undefined where there are none.
- * Throws `forbidden` for one that is no label, or says otherwise than another: what was to limit must not be passed over.
+ * Returns the labels that the organizational units of a client are, each as `site=berlin`; undefined where there are
+ * none. Throws `forbidden` for one that is no label, or says otherwise than another: what was to limit must not be
+ * passed over.
  */
 export function labelsIn({ name, units = [] }: Pick<Bearer, 'name' | 'units'>): Labels | undefined {
   if (units.length === 0) return undefined

@@ -3,7 +3,10 @@ import { createHash, createPublicKey, X509Certificate, type KeyObject } from 'no
 /** The form of a fingerprint, as OpenSSH writes those of keys. */
 export const fingerprintPattern = '^SHA256:[A-Za-z0-9+/]{43}$'
 
-/** Returns the fingerprint of a public key: SHA-256 of its SubjectPublicKeyInfo (RFC 7469), so that a new certificate for the same key has the same. */
+/**
+ * Returns the fingerprint of a public key: SHA-256 of its SubjectPublicKeyInfo (RFC 7469), so that a new certificate
+ * for the same key has the same.
+ */
 export function fingerprintOf(key: KeyObject): string {
   const digest = createHash('sha256')
     .update(key.export({ type: 'spki', format: 'der' }))

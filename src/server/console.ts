@@ -30,7 +30,9 @@ export const consolePaths = [
 
 /** What the page of the console says of where it is. */
 const base = '<base href="./" />'
-/** Names of assets tell their content: what is no asset, or is beside one (compressed, a source map), has another form. */
+/**
+ * Names of assets tell their content: what is no asset, or is beside one (compressed, a source map), has another form.
+ */
 const assetName = /^[A-Za-z0-9][\w.-]*-[A-Z0-9]{8}\.(css|ico|js|png|svg|woff2)$/
 
 /**

@@ -3,7 +3,9 @@ import { AppError } from '../errors.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the body is a stream, which may take as long as it goes on: whoever reads it gives up one that pauses. */
+    /**
+     * Whether the body is a stream, which may take as long as it goes on: whoever reads it gives up one that pauses.
+     */
     isStream?: boolean
   }
 }

@@ -28,8 +28,8 @@ export function makeNice(pid: number, nice: number): void {
 }
 
 /**
- * Makes the session that a process leads as nice among others. Where the kernel groups processes by session (autogroup in
- * sched(7)), what a process is itself counts in its session alone.
+ * Makes the session that a process leads as nice among others. Where the kernel groups processes by session (autogroup
+ * in sched(7)), what a process is itself counts in its session alone.
  */
 async function makeSessionNice(pid: number, nice: number): Promise<void> {
   for (let attempt = 0; attempt < attempts; attempt++) {

@@ -33,10 +33,10 @@ export interface LaunchOptions {
 }
 
 /**
- * Joins its cgroup, so that all that the program starts is in there, too. Writes its own process id, start time, boot id
- * and invocation id, then becomes the program: the program never runs without its file being there. $0 is the name of the
- * file, $1 that of the cgroup's processes, or nothing. The script reads in a subshell, since a variable of its own could
- * be one of the program's, and since the file is for nobody else, whatever the umask of the program.
+ * Joins its cgroup, so that all that the program starts is in there, too. Writes its own process id, start time, boot
+ * id and invocation id, then becomes the program: the program never runs without its file being there. $0 is the name
+ * of the file, $1 that of the cgroup's processes, or nothing. The script reads in a subshell, since a variable of its
+ * own could be one of the program's, and since the file is for nobody else, whatever the umask of the program.
  */
 const launcher = (umask: number | undefined) => `
 [ -z "$1" ] || ( printf '%s' "$$" > "$1" ) || echo 'memory_max does not hold: the process could not join its cgroup' >&2

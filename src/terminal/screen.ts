@@ -66,8 +66,8 @@ function styleOf(hasColours: boolean): Style {
 }
 
 /**
- * What would move the cursor, change colours, or turn the direction of a text: C0 without tab and line feed, DEL, C1, and
- * what the Unicode Bidirectional Algorithm (section 2) takes for directions.
+ * What would move the cursor, change colours, or turn the direction of a text: C0 without tab and line feed, DEL, C1,
+ * and what the Unicode Bidirectional Algorithm (section 2) takes for directions.
  */
 const hostile =
   // eslint-disable-next-line no-control-regex

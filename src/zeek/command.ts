@@ -35,45 +35,51 @@ function zeromqOptions(node: AssignedNode, { hub }: Layout): string[] {
 
 const optionsCode = (node: AssignedNode) => (hasOptions(node) ? ['-e', `@load ${optionsScript(node.name)}`] : [])
 
-/**
- * Returns a node's command line. `loads`: what it loads beside our scripts. The backend and our defaults come first, so
- * that its scripts can change what they set. The node's options override the rest:
- * code (-e) is what Zeek reads last, after all scripts and arguments. They are in a script, since every user of a host
- * can see the command lines of all.
- */
-export function renderCommand(
-  node: AssignedNode,
-  layout: Layout,
-  executable: string,
-  loads: readonly string[] = node.scripts ?? []
-): string[] {
+/** Returns what Zeek is given, up to the node's options. */
+function argumentsOf(node: AssignedNode, layout: Layout, loads: readonly string[] = node.scripts ?? []): string[] {
   return [
-    ...(node.cpu_affinity === undefined ? [] : ['taskset', '-c', String(node.cpu_affinity)]),
-    executable,
     `policy/frameworks/cluster/backend/${layout.backend}`,
     defaultsScript,
     ...(node.interface === undefined ? [] : ['-i', node.interface]),
     ...loads,
     nodeScript,
-    ...(layout.backend === 'zeromq' ? zeromqOptions(node, layout) : []),
+    ...(layout.backend === 'zeromq' ? zeromqOptions(node, layout) : [])
+  ]
+}
+
+/**
+ * Returns a node's command line. `loads`: what it loads beside our scripts. The backend and our defaults come first, so
+ * that its scripts can change what they set. The node's options override the rest: code (-e) is what Zeek reads last,
+ * after all scripts and arguments. They are in a script, since every user of a host can see the command lines of all.
+ */
+export function renderCommand(
+  node: AssignedNode,
+  layout: Layout,
+  executable: string,
+  loads?: readonly string[]
+): string[] {
+  return [
+    ...(node.cpu_affinity === undefined ? [] : ['taskset', '-c', String(node.cpu_affinity)]),
+    executable,
+    ...argumentsOf(node, layout, loads),
     ...optionsCode(node)
   ]
 }
 
 /**
- * Returns the command line by which Zeek only parses what a node loads, in the directory of the node: a logger that runs
- * there has its logs open, and Zeek would take them for what a crash has left, and rotate them (9.0). The code that keeps
- * it from that is the last, so that no script and no option of the node can have it otherwise.
+ * Returns the command line by which Zeek only parses what a node loads, in the directory of the node: a logger that
+ * runs there has its logs open, and Zeek would take them for what a crash has left, and rotate them (9.0). The code
+ * that keeps it from that is the last, so that no script and no option of the node can have it otherwise.
  */
 export function renderParse(
-  { cpu_affinity: _, ...node }: AssignedNode,
+  node: AssignedNode,
   layout: Layout,
   executable: string,
   loads?: readonly string[]
 ): string[] {
-  const [, ...args] = renderCommand({ ...node, options: {} }, layout, executable, loads)
   const [, code] = optionsCode(node)
-  return [executable, '-a', ...args, '-e', [...(code ? [code] : []), leavesLogs].join('\n')]
+  const last = [...(code === undefined ? [] : [code]), leavesLogs]
+  return [executable, '-a', ...argumentsOf(node, layout, loads), '-e', last.join('\n')]
 }
 
 const leavesLogs = 'redef LogAscii::enable_leftover_log_rotation = F;'
@@ -124,7 +130,9 @@ export function renderChannel(directory: string): Record<string, string> {
 const curveVariable = 'ZEEK_CLUSTER_BACKEND_ZEROMQ_CURVE_'
 const curveOption = 'Cluster::Backend::ZeroMQ::curve_'
 
-/** Returns whether a node has keys of CURVE in its configuration: Zeek ends where it finds others in its environment. */
+/**
+ * Returns whether a node has keys of CURVE in its configuration: Zeek ends where it finds others in its environment.
+ */
 export const hasCurveKeys = ({ env = {}, options = {} }: Pick<AssignedNode, 'env' | 'options'>): boolean =>
   Object.keys(env).some(name => name.startsWith(curveVariable)) ||
   Object.keys(options).some(name => name.startsWith(curveOption))

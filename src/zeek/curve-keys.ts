@@ -3,7 +3,9 @@ import type { CurveKeys } from '../../schemas/agent.js'
 
 const alphabet = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#'
 
-/** Returns bytes, a multiple of four, in Z85 (https://rfc.zeromq.org/spec/32/): five characters for each four of them. */
+/**
+ * Returns bytes, a multiple of four, in Z85 (https://rfc.zeromq.org/spec/32/): five characters for each four of them.
+ */
 export function z85(bytes: Buffer): string {
   let text = ''
   for (let at = 0; at < bytes.length; at += 4) {

@@ -21,7 +21,10 @@ export function writesLogs(role: LayoutNode['role'], layout: Layout): boolean {
   return role === 'LOGGER' || (role === 'MANAGER' && !hasLogger(layout))
 }
 
-/** Returns whether others connect to a node of a cluster that uses ZeroMQ: to the hub, and to send logs to who writes them. */
+/**
+ * Returns whether others connect to a node of a cluster that uses ZeroMQ: to the hub, and to send logs to who writes
+ * them.
+ */
 export const isServer = ({ name, role }: Pick<LayoutNode, 'name' | 'role'>, layout: Layout): boolean =>
   name === layout.hub?.node || writesLogs(role, layout)
 

@@ -1,6 +1,6 @@
 /**
- * Whoever is killed while a bundle is on its way: nodes go on with what they had, and the next deployment brings the new
- * one, whole. What had come before the kill is not fetched again.
+ * Whoever is killed while a bundle is on its way: nodes go on with what they had, and the next deployment brings the
+ * new one, whole. What had come before the kill is not fetched again.
  */
 import { existsSync, readdirSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'

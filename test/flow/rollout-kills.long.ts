@@ -1,6 +1,6 @@
 /**
- * Whoever is killed while a deployment goes over the nodes: each node is on either side of its own step, what is deployed
- * is what runs, the request has one response, and the next deployment goes on from there.
+ * Whoever is killed while a deployment goes over the nodes: each node is on either side of its own step, what is
+ * deployed is what runs, the request has one response, and the next deployment goes on from there.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * Deployments in steps, directed, interrupted and repeated at random: whenever nothing is under way, what is deployed is
- * what runs, and what is told of it is true. The sequence that fails is printed.
+ * Deployments in steps, directed, interrupted and repeated at random: whenever nothing is under way, what is deployed
+ * is what runs, and what is told of it is true. The sequence that fails is printed.
  *
  *   ROLLOUT_RUNS=100 ROLLOUT_COMMANDS=30    more of it
  *   ROLLOUT_SEED=1 ROLLOUT_PATH=34          the same again; without the path: all from the first one on

@@ -154,7 +154,9 @@ await t.test(
   }
 )
 
-/** The cgroups of this machine, as far as it has any of version 2 that hold memory to limits, and that are ours to make. */
+/**
+ * The cgroups of this machine, as far as it has any of version 2 that hold memory to limits, and that are ours to make.
+ */
 function realCgroup(): { root: string; lack?: undefined } | { lack: string } {
   const mount = /^\S+ (\S+) cgroup2 /m.exec(readFileSync('/proc/self/mounts', 'utf8'))?.[1]
   if (mount === undefined) return { lack: 'this machine has no cgroups of version 2' }

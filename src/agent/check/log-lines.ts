@@ -31,7 +31,9 @@ export async function logLines(directory: string, signal: AbortSignal): Promise<
   return logs
 }
 
-/** Counts the lines of a file that neither are empty nor begin with "#": in a value at the beginning, Zeek escapes it. */
+/**
+ * Counts the lines of a file that neither are empty nor begin with "#": in a value at the beginning, Zeek escapes it.
+ */
 async function countLines(path: Buffer, signal: AbortSignal): Promise<number> {
   let count = 0
   let begins = true

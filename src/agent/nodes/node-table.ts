@@ -176,8 +176,8 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   }
 
   /**
-   * Returns what deploying a share would do to each of its nodes, which are not touched; `lacking` gets what of it is not
-   * here.
+   * Returns what deploying a share would do to each of its nodes, which are not touched; `lacking` gets what of it is
+   * not here.
    */
   async plan(sent: SentShare, lacking: Lacking, how: How): Promise<Outcome[]> {
     const share = await this.resolveShare(sent, lacking)

@@ -9,8 +9,8 @@ export const whyStopped = ({ spare = false }: Pick<AssignedNode, 'spare'>): stri
   spare ? 'is a spare' : 'was stopped by an operator'
 
 /**
- * Returns by name what is to be done to nodes so that they are what they are meant to be. `reasons` says of running ones
- * how they differ from that; those that are held go on even so.
+ * Returns by name what is to be done to nodes so that they are what they are meant to be. `reasons` says of running
+ * ones how they differ from that; those that are held go on even so.
  */
 export function planOf(
   wanted: ReadonlyMap<string, Pick<ManagedNode, 'desired'> & { node: Pick<AssignedNode, 'spare'> }>,

@@ -56,8 +56,8 @@ export function layoutOf({ layout, nodes }: Share, part: Layout = layout): strin
 
 /**
  * Returns what of the layout a node must read anew when it changes. With ZeroMQ a worker needs none of the others: one
- * that is not in its layout joins all the same, and the worker only reports an error for it (Zeek 9.0). Managers, loggers
- * and proxies do not count a worker that they do not know. With Broker it is not known.
+ * that is not in its layout joins all the same, and the worker only reports an error for it (Zeek 9.0). Managers,
+ * loggers and proxies do not count a worker that they do not know. With Broker it is not known.
  */
 function neededLayout({ name, role }: AssignedNode, layout: Layout): Layout {
   if (layout.backend !== 'zeromq' || role !== 'WORKER') return layout

@@ -150,8 +150,8 @@ async function readNodes(tree: Tree): Promise<Map<number, number>> {
 }
 
 /**
- * An interface. `below`: the devices that it is made of: of a bond, a team or a bridge its ports, of a VLAN the one that it
- * is on.
+ * An interface. `below`: the devices that it is made of: of a bond, a team or a bridge its ports, of a VLAN the one
+ * that it is on.
  */
 interface Device extends TopologyInterface {
   below: string[]

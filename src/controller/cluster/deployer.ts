@@ -14,7 +14,7 @@ import type { Fleet, Member } from '../fleet.js'
 import { expanded, type Expanded } from '../../groups/expansion.js'
 import { changesOf } from '../rollout/changes.js'
 import { Rollout, type RolloutPlan } from '../rollout/rollout.js'
-import { isLimited, outOfScope, type Scope } from '../rollout/scope.js'
+import { isPartial, outsideOf, type Part } from '../rollout/part.js'
 import { isStepwise, strategyOf } from '../rollout/strategy.js'
 import type { Cluster, DeploymentRecord } from './cluster.js'
 import { whyOutdated } from './outdated.js'
@@ -78,8 +78,8 @@ export class Deployer {
   }
 
   /**
-   * Returns the nodes, addresses, ports and keys that a deployment with these arguments would use now; `grouped` where it
-   * is known already.
+   * Returns the nodes, addresses, ports and keys that a deployment with these arguments would use now; `grouped` where
+   * it is known already.
    */
   preview(
     staged: ClusterConfiguration,
@@ -232,11 +232,11 @@ export class Deployer {
   }
 
   /** Returns the names of the nodes that a deployment is not about, or why it is about none. */
-  othersThan(shares: Shares, args: Scope): ReadonlySet<string> | string {
+  othersThan(shares: Shares, args: Part): ReadonlySet<string> | string {
     const { deployment } = this.#options.cluster
-    if (!isLimited(args)) return new Set()
+    if (!isPartial(args)) return new Set()
     return deployment
-      ? outOfScope(args, deployment.configuration, shares.deployment.configuration)
+      ? outsideOf(args, deployment.configuration, shares.deployment.configuration)
       : 'the first deployment is of all instances'
   }
 
@@ -279,7 +279,9 @@ export class Deployer {
     return this.#rollout
   }
 
-  /** Where a deployment in steps has stopped that is not under way any more, with what to do; undefined when none has. */
+  /**
+   * Where a deployment in steps has stopped that is not under way any more, with what to do; undefined when none has.
+   */
   get interrupted(): string | undefined {
     const { deployment, revision } = this.#options.cluster
     if (!deployment?.rollout || this.#rollout) return undefined
@@ -289,9 +291,9 @@ export class Deployer {
   }
 
   /**
-   * Checks the nodes of connected instances, but for others, and has captures read as one that passes. Reports those that
-   * fail as progress, and returns their names, and of those others, if the deployment goes on without them; returns an
-   * answer if it must not go on.
+   * Checks the nodes of connected instances, but for others, and has captures read as one that passes. Reports those
+   * that fail as progress, and returns their names, and of those others, if the deployment goes on without them;
+   * returns an answer if it must not go on.
    */
   async #check(
     shares: Shares,

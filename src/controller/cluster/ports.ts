@@ -58,8 +58,8 @@ export interface PortRules {
   /** Ports that foreign processes (strangers) hold, or held at an earlier deployment, by host. */
   taken?: Taken
   /**
-   * What is deployed: its nodes keep their ports, so that none is restarted because another one has come or gone. Those of
-   * nodes that go are given to no other: it may be started first.
+   * What is deployed: its nodes keep their ports, so that none is restarted because another one has come or gone. Those
+   * of nodes that go are given to no other: it may be started first.
    */
   deployed?: Pick<Deployment, 'configuration' | 'layout'>
 }
@@ -119,8 +119,8 @@ class Ports {
   }
 
   /**
-   * Returns a port for each seeker, from a start upwards: the one that it has, where nobody else needs it. A port that a
-   * stranger holds is replaced by one above those of all others, so that the other ports stay the same.
+   * Returns a port for each seeker, from a start upwards: the one that it has, where nobody else needs it. A port that
+   * a stranger holds is replaced by one above those of all others, so that the other ports stay the same.
    */
   choose(start: number, seekers: readonly Seeker[]): number[] {
     const give = this.#giver(start, () => false)

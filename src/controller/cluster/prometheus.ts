@@ -21,7 +21,8 @@ const pathOf = (node: string) => `/v1/nodes/${node}/metrics`
 
 /**
  * Returns where Prometheus finds the metrics of each node: at the node, or with `proxy` at the controller. If `proxy`
- * is not given, the controller serves those of nodes whose metrics are at loopback addresses, which no other host could reach.
+ * is not given, the controller serves those of nodes whose metrics are at loopback addresses, which no other host could
+ * reach.
  */
 export function targetsOf(
   deployment: Deployment | undefined,

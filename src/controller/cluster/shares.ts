@@ -87,8 +87,8 @@ export class Shares {
   }
 
   /**
-   * Returns an instance's share, without nodes that no other could reach. Nodes in `stopped` are to be stopped. Held are
-   * the nodes that are as they were before; where `only` is given, all but these.
+   * Returns an instance's share, without nodes that no other could reach. Nodes in `stopped` are to be stopped. Held
+   * are the nodes that are as they were before; where `only` is given, all but these.
    */
   of(instance: string, stopped: Pick<ReadonlySet<string>, 'has'>, only?: ReadonlySet<string>): SentShare {
     const before = only ? undefined : this.#before

@@ -109,8 +109,8 @@ export class State {
   }
 
   /**
-   * Returns the answer to get_nodes, with the instances of a scope. Agents report each change when it happens, and a silent
-   * one is soon lost.
+   * Returns the answer to get_nodes, with the instances of a scope. Agents report each change when it happens, and a
+   * silent one is soon lost.
    */
   getNodes(scope: Scope): Answer {
     const members = this.#connectedIn(scope)

@@ -36,8 +36,8 @@ type Planned = Pick<Deployment, 'configuration' | 'layout'>
 
 /**
  * Decides how the nodes of a deployment speak. The hub does not let in a node with other keys than its own, and one
- * without ends with a fatal error (Zeek 9.0). So what is deployed keeps its keys, or stays without, unless all nodes have to
- * be restarted anyway: since the cluster begins to span hosts, or since new keys are asked for.
+ * without ends with a fatal error (Zeek 9.0). So what is deployed keeps its keys, or stays without, unless all nodes
+ * have to be restarted anyway: since the cluster begins to span hosts, or since new keys are asked for.
  */
 export function trafficOf(planned: Planned, context: TrafficContext, rekeying: Rekeying): Traffic {
   const { deployed, settings } = context

@@ -30,8 +30,8 @@ export interface Decision {
 export type Verdict = Decision | { action: 'none'; exhausted?: string }
 
 /**
- * Of each limit, what those that go on may come to after one is stopped. With the distance between min and max it is what
- * keeps a group from going to and fro under one load.
+ * Of each limit, what those that go on may come to after one is stopped. With the distance between min and max it is
+ * what keeps a group from going to and fro under one load.
  */
 const headroom = 0.75
 
@@ -40,8 +40,8 @@ const none: Verdict = { action: 'none' }
 
 /**
  * Decides what becomes of a group: a pure function. It never runs fewer than min, nor more than max; it changes by one
- * worker at a time, and not before its cool-down is over, but to reach min. `load`: of those that run; undefined where that
- * is not known, or one of them has not run for long enough.
+ * worker at a time, and not before its cool-down is over, but to reach min. `load`: of those that run; undefined where
+ * that is not known, or one of them has not run for long enough.
  */
 export function decide({ limits, running, spares }: Workers, load: Load | undefined, past: Past): Verdict {
   const [next] = spares

@@ -17,8 +17,8 @@ const slack = 2
 export type Sample = ReadonlyMap<string, NodeStats>
 
 /**
- * Returns what workers have done between two samples of them; undefined where one of them was not running for all of that
- * time, is not in both, or the samples are not about `seconds` apart.
+ * Returns what workers have done between two samples of them; undefined where one of them was not running for all of
+ * that time, is not in both, or the samples are not about `seconds` apart.
  */
 export function loadOf(workers: readonly string[], [before, now]: [Sample, Sample], seconds: number): Load | undefined {
   const parts = workers.map(name => partOf(before.get(name), now.get(name)))

@@ -38,13 +38,17 @@ export async function changesOf(
   }
 }
 
-/** Returns the nodes that are changed in the order of their turns, then those that go: none of these can be a canary. */
+/**
+ * Returns the nodes that are changed in the order of their turns, then those that go: none of these can be a canary.
+ */
 export const inOrder = (changed: readonly ClusterNode[], gone: readonly ClusterNode[]): ClusterNode[] => [
   ...inTurns(changed),
   ...inTurns(gone)
 ]
 
-/** Returns nodes in an order that takes one of each instance, then the next ones: few at a time are not all of one host. */
+/**
+ * Returns nodes in an order that takes one of each instance, then the next ones: few at a time are not all of one host.
+ */
 function inTurns(nodes: readonly ClusterNode[]): ClusterNode[] {
   const turns = new Map<string, number>()
   const turnOf = nodes.map(({ instance, role }) => addTo(turns, `${role} ${instance}`, 1))

@@ -3,8 +3,8 @@ import type { Deployment } from '../../store/configurations.js'
 import { groupBy } from '../../util.js'
 
 /**
- * Returns what is deployed when these nodes are as `after` has them, and all others still as `before` had them. They have
- * the layout and the bundle of `after`, but on instances where nothing has changed.
+ * Returns what is deployed when these nodes are as `after` has them, and all others still as `before` had them. They
+ * have the layout and the bundle of `after`, but on instances where nothing has changed.
  */
 export function mixtureOf(before: Deployment, after: Deployment, changed: ReadonlySet<string>): Deployment {
   const held = before.configuration.nodes.filter(({ name }) => !changed.has(name))

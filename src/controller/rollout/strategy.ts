@@ -1,17 +1,17 @@
 import type { RequestArguments } from '../../../schemas/api.js'
 import { type DeployStrategy, rolloutArguments } from '../../../schemas/rollouts.js'
 import { invalid } from '../../errors.js'
-import { isLimited } from './scope.js'
+import { isPartial } from './part.js'
 import type { Pace } from './steps.js'
 
 /** The arguments that only mean something when a deployment goes in steps. */
 const ofSteps = (Object.keys(rolloutArguments) as (keyof typeof rolloutArguments)[]).filter(name => name !== 'strategy')
 /** Those of them that only say where. */
-const ofScope: readonly string[] = ['instances', 'labels']
+const ofPart: readonly string[] = ['instances', 'labels']
 
 /** Returns those of them that are given. */
 const givenIn = (args: RequestArguments) =>
-  ofSteps.filter(name => (ofScope.includes(name) ? isLimited({ [name]: args[name] }) : args[name] !== undefined))
+  ofSteps.filter(name => (ofPart.includes(name) ? isPartial({ [name]: args[name] }) : args[name] !== undefined))
 
 /** Returns whether a deployment is asked to go in steps, or to leave nodes as they are. */
 export const isStepwise = (args: RequestArguments): boolean =>
@@ -21,7 +21,7 @@ export const isStepwise = (args: RequestArguments): boolean =>
 export function strategyOf(args: RequestArguments, byDefault: DeployStrategy): DeployStrategy {
   const given = givenIn(args)
   if (args.strategy !== undefined) return args.strategy
-  if (given.some(name => !ofScope.includes(name))) return 'rolling'
+  if (given.some(name => !ofPart.includes(name))) return 'rolling'
   return given.length > 0 && byDefault === 'at_once' ? 'by_role' : byDefault
 }
 

@@ -15,8 +15,9 @@ export interface WatchOptions {
 const ended: readonly NodeState[] = ['CRASHED', 'FAILED']
 
 /**
- * Watches nodes that run. Resolves with why one of them is not healthy; with undefined when all have been for long enough,
- * or one of the signals aborts. A node whose agent is away, or that an operator restarts, may be, if it runs in time.
+ * Watches nodes that run. Resolves with why one of them is not healthy; with undefined when all have been for long
+ * enough, or one of the signals aborts. A node whose agent is away, or that an operator restarts, may be, if it runs in
+ * time.
  */
 export async function watch(
   fleet: Fleet,

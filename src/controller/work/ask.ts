@@ -77,7 +77,9 @@ interface Heard {
 const isSteps = (part: unknown): part is NodeStep[] =>
   Array.isArray(part) && part.every(one => 'state' in one && 'seconds' in one)
 
-/** Returns the failure of a node that was not done in time, in the words of an agent that answers, if it is known why. */
+/**
+ * Returns the failure of a node that was not done in time, in the words of an agent that answers, if it is known why.
+ */
 function withStep(failure: Outcome, { steps, at }: Heard, now: number): Outcome {
   const step = steps.find(({ node }) => node === failure.node)
   if (!step) return failure

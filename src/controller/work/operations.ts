@@ -30,8 +30,8 @@ export class Operations {
   }
 
   /**
-   * `deployed`: what is deployed, as far as the caller reaches it. `elastic`: what has become of an elastic group, for whose
-   * sake its worker is started or stopped.
+   * `deployed`: what is deployed, as far as the caller reaches it. `elastic`: what has become of an elastic group, for
+   * whose sake its worker is started or stopped.
    */
   start(selector: Selector, deployed: Reached, task: Task, elastic?: ElasticChange): Promise<Answer> {
     return this.#setDesired('start', deployed && select(selector, deployed), task, elastic)

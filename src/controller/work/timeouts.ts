@@ -60,7 +60,9 @@ function toReplay(configuration: ClusterConfiguration | undefined, { fleet }: Pi
   return 2 * (configuration?.captures?.length ?? 0) * Math.max(captureSeconds, ...said)
 }
 
-/** Returns how long it may take to upgrade instances, in seconds. All that are known count: labels choose among them. */
+/**
+ * Returns how long it may take to upgrade instances, in seconds. All that are known count: labels choose among them.
+ */
 function toUpgradeAll({ instances = [], max_parallel: parallel = 1 }: RequestArguments, fleet: Pick<Fleet, 'known'>) {
   const known = fleet.known().filter(({ name }) => instances.length === 0 || instances.includes(name))
   return Math.ceil(known.length / parallel) * Math.max(0, ...known.map(({ hello }) => toUpgrade(hello)))

@@ -75,8 +75,8 @@ export class Trial<T extends { name: string }> {
   }
 
   /**
-   * Changes one of them: `change` returns all that there are then, from the others and from what nodes have said so far,
-   * or why it is not possible.
+   * Changes one of them: `change` returns all that there are then, from the others and from what nodes have said so
+   * far, or why it is not possible.
    */
   async #change(
     name: string,

@@ -157,7 +157,9 @@ export class Upgrades {
     throw new AppError('unavailable', `it has not come back as ${release.version} within ${seconds} s`)
   }
 
-  /** Resolves with an instance once it has connected again, as is asked; with undefined when the signal aborts first. */
+  /**
+   * Resolves with an instance once it has connected again, as is asked; with undefined when the signal aborts first.
+   */
   async #next(before: Member, isMeant: (member: Member) => boolean, signal: AbortSignal): Promise<Member | undefined> {
     const { fleet } = this.#options
     while (!signal.aborted) {

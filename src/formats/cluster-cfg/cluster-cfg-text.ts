@@ -40,7 +40,8 @@ function nodeLines(node: ClusterNode): string[] {
 
 /**
  * Returns the configuration as zeek-client writes it, sorted by name, without its id. Names must be unique. What that
- * format cannot express is in `options`, `memory_max`, `nice` and `load_local`, which zeek-client ignores, and in comments.
+ * format cannot express is in `options`, `memory_max`, `nice` and `load_local`, which zeek-client ignores, and in
+ * comments.
  */
 export function formatClusterCfg({ instances, nodes, bundle, captures = [] }: ClusterConfigurationInput): string {
   const lost = [...(bundle === undefined ? [] : ['bundle']), ...(captures.length > 0 ? ['captures'] : [])]

@@ -18,7 +18,8 @@ export const localNetworksScript = 'local-networks.zeek'
 
 /**
  * Reads ZeekControl's networks.cfg: a subnet in CIDR notation a line, then what it is; lines that begin with `#` are
- * comments. A subnet that is there twice counts once. What is no subnet goes to `errors`: ZeekControl leaves that to Zeek.
+ * comments. A subnet that is there twice counts once. What is no subnet goes to `errors`: ZeekControl leaves that to
+ * Zeek.
  */
 export function readNetworksCfg(text: string): { networks: Network[]; errors: Fault[] } {
   const networks = new Map<string, Network>()

@@ -44,7 +44,8 @@ type Complain = (key: string, message: string) => void
 
 /**
  * Reads ZeekControl's zeekctl.cfg: `name = value` a line, of which the last one of a name counts; lines that begin with
- * `#` are comments. `isBundled`: a bundle has the site's scripts and plugins. What is wrong is in `errors`, with its line.
+ * `#` are comments. `isBundled`: a bundle has the site's scripts and plugins. What is wrong is in `errors`, with its
+ * line.
  */
 export function readZeekctlCfg(
   text: string,

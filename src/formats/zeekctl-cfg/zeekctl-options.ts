@@ -1,4 +1,6 @@
-/** What an option of ZeekControl holds; int has no negative numbers: ZeekControl takes them, and has no use for them. */
+/**
+ * What an option of ZeekControl holds; int has no negative numbers: ZeekControl takes them, and has no use for them.
+ */
 export interface ValueOf {
   bool: boolean
   int: number
@@ -252,7 +254,9 @@ export const formerOptions: Readonly<Record<string, string>> = {
 
 const secondsOf = { day: 86_400, hr: 3600, min: 60 }
 
-/** Returns an interval as ZeekControl writes it, in seconds; days where there is no unit. Undefined for anything else. */
+/**
+ * Returns an interval as ZeekControl writes it, in seconds; days where there is no unit. Undefined for anything else.
+ */
 export function intervalOf(text: string): number | undefined {
   const [, count, unit = 'day'] = /^\+?(\d{1,9})(?: ?(day|hr|min)s?)?$/.exec(text) ?? []
   return count === undefined ? undefined : Number(count) * secondsOf[unit as keyof typeof secondsOf]

@@ -89,7 +89,10 @@ export class Guard {
     return principal
   }
 
-  /** Counts an action of a caller. Throws `too_many_requests`, or `forbidden` when the role or the labels are not enough. */
+  /**
+   * Counts an action of a caller. Throws `too_many_requests`, or `forbidden` when the role or the labels are not
+   * enough.
+   */
   allow(principal: Principal, needs: Needs, action: string): void {
     const { audit, limits } = this.#options
     limits.refuseToil(principal)
@@ -303,7 +306,9 @@ function whyForbidden({ name, role, labels }: Principal, { role: needed, limited
   return `${name} is limited to instances with ${textOfLabels(labels)}: this is of the whole cluster`
 }
 
-/** Returns the method and path of a request, as routes see them, without tokens and the query, which may hold secrets. */
+/**
+ * Returns the method and path of a request, as routes see them, without tokens and the query, which may hold secrets.
+ */
 function actionOf({ method, url = '' }: Asking): string {
   const path = url.split('?')[0]!
   try {

@@ -18,8 +18,8 @@ export interface TokensOptions {
   table: TokenTable
   joins: JoinTokenTable
   /**
-   * Returns the fingerprint by which hosts that join know this controller; undefined where that is not known here. Throws
-   * `conflict` where none can join.
+   * Returns the fingerprint by which hosts that join know this controller; undefined where that is not known here.
+   * Throws `conflict` where none can join.
    */
   fingerprint: () => string | undefined
   write: WriteAudited
@@ -45,8 +45,8 @@ export class Tokens {
   }
 
   /**
-   * Makes a token, and returns it with its text. Throws `conflict` when there are too many, or where no host can join, and
-   * `invalid_request` for labels that limit nothing.
+   * Makes a token, and returns it with its text. Throws `conflict` when there are too many, or where no host can join,
+   * and `invalid_request` for labels that limit nothing.
    */
   async create(input: TokenInput, by: Partial<Principal>): Promise<CreatedToken> {
     const { table, joins, now, keyring } = this.#options

@@ -167,7 +167,10 @@ await t.test('a limited caller reaches what says that it is limited, and nothing
   }
 })
 
-/** How each operation that limited callers reach is tried: returns all that they are told, which must not have the others. */
+/**
+ * How each operation that limited callers reach is tried: returns all that they are told, which must not have the
+ * others.
+ */
 type Limited = 'limitedViewer' | 'limitedOperator' | 'nowhere'
 
 const attempts: Record<string, (world: World, who: Limited) => Promise<string>> = {
