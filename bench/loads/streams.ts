@@ -110,6 +110,7 @@ class Reader {
 
 let readers: Reader[] = []
 let stalled: Reader[] = []
+let publishers = 0
 let publisher: { publish: (seqs: readonly number[], size: number) => void; close: () => unknown } | undefined
 /** The number of the last event. */
 let last = 0
@@ -127,7 +128,8 @@ const textOf = (seq: number, size: number) =>
 
 async function openPublisher({ port, publish }: StreamServer): Promise<NonNullable<typeof publisher>> {
   if ('agentPort' in publish) {
-    const agent = await SimulatedAgent.connect('bench', publish.agentPort)
+    // Of another instance each time: what one may tell is limited (src/controller/event-allowance.ts).
+    const agent = await SimulatedAgent.connect(`bench-${++publishers}`, publish.agentPort)
     return {
       publish: (seqs, size) => {
         for (const seq of seqs) agent.log(textOf(seq, size))
