@@ -23,7 +23,7 @@ const tags = ['requests']
 const pageResults = 1_000
 /** Returns the place of a request among all; undefined for what is none. */
 function requestPlace(text: string): number | undefined {
-  const place = /^[1-9][0-9]{0,15}$/.test(text) ? Number(text) : undefined
+  const place = /^(0|[1-9][0-9]{0,15})$/.test(text) ? Number(text) : undefined
   return Number.isSafeInteger(place) ? place : undefined
 }
 

@@ -223,7 +223,8 @@ export const controllerSettings = {
   controller_requests_max_count: Count({
     default: 10_000,
     minimum: 1,
-    description: 'finished requests that are kept; of those that only read, a tenth'
+    description:
+      'finished requests that are kept; of those that only ask agents, a tenth (what the controller answers itself goes with its events)'
   }),
   controller_health_interval: Seconds({
     default: 1,

@@ -2,6 +2,7 @@ import type { AuditEvent, DomainEvent } from '../../schemas/events.js'
 import { formatCursor } from '../events/cursor.js'
 import type { Hub } from '../events/hub.js'
 import type { EventLog, LogName, StoredEvent } from '../store/events.js'
+import type { ReadBatch } from '../store/reads.js'
 import type { Store, WriteOptions } from '../store/store.js'
 
 /** The largest number of notifications, and of audit entries, that wait while the store cannot be written. */
@@ -20,7 +21,10 @@ export type AppendEvent = (event: DomainEvent) => number
  * become an entry.
  */
 export type AppendEntry = (entry: AuditEvent, kind: number) => void
-type Job<T> = (append: AppendEvent, record: AppendEntry) => T
+/** Appends requests that only read and were answered at once, with their events, only inside of a write. Returns the
+ * place of each: the number of the event before its first one. */
+export type AppendReads = (batch: ReadBatch) => readonly number[]
+type Job<T> = (append: AppendEvent, record: AppendEntry, appendReads: AppendReads) => T
 
 /** Commits events, then announces them: no reader gets an event that is not in its log. Audit has a separate log. */
 export class EventJournal {
@@ -62,6 +66,11 @@ export class EventJournal {
           },
           (entry, kind) => {
             entries.push(this.#audit.log.append(entry, kind, at))
+          },
+          batch => {
+            const { events: ofReads, places } = this.#events.log.appendReads(batch, at)
+            for (const event of ofReads) events.push(event)
+            return places
           }
         )
         return { value, events, entries }

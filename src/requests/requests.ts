@@ -15,8 +15,11 @@ import type { Audit } from './audit.js'
 import type { Caller } from './caller.js'
 import type { AppendEntry, AppendEvent, EventJournal } from './journal.js'
 import type { RequestEnd, RequestFilter, RequestTable, StoredRequest } from '../store/requests.js'
-import { type Answer, concluded, type Task, type TaskEvent, timedOut, type Work } from './task.js'
+import { type Answer, concluded, type Immediate, type Task, type TaskEvent, timedOut, type Work } from './task.js'
+import { Reads } from './reads.js'
 import { reportsOf } from './reports.js'
+import { requestEvent, responseEvent } from '../store/request-events.js'
+import type { Read } from '../store/reads.js'
 import { storable } from './storable.js'
 import type { Holder } from '../quota.js'
 import { defined, maxTimerMs, timeOrderedId } from '../util.js'
@@ -77,7 +80,7 @@ export interface RequestsOptions extends PendingLimits {
   log: Logger
   now: () => number
   audit?: Audit
-  /** Called with each request that ends, inside of the write that ends it. */
+  /** Called with each request that ends, inside of the write that ends it; not with reads that are answered at once. */
   onConcluded?: (request: ClusterRequest) => void
   /** Called with each request that is accepted, before work on it starts. */
   onStarted?: (request: ClusterRequest) => void
@@ -91,6 +94,28 @@ const listStep = 5
 const lookedThroughMax = 2_000
 /** How long after its deadline the work of a request may take to report which answers are missing. */
 const graceMs = 1_000
+
+/** Returns whether a request only reads, every viewer may make it, and it is answered at once. */
+function isRead(asked: Asked): asked is Asked & { work: Immediate } {
+  const { changes, role } = definitions[asked.type]
+  return 'now' in asked.work && !changes && role === 'viewer' && !asked.idempotency && !asked.precondition
+}
+
+/** Returns a request as it is when it is submitted. */
+function pendingOf({ type, args, reqid, by, created, timeoutMs }: Asked): Read {
+  const expires = created + Math.ceil(timeoutMs)
+  return {
+    reqid,
+    type,
+    state: 'pending',
+    arguments: args,
+    results: [],
+    warnings: [],
+    ...(by?.labels && { limited_to: by.labels }),
+    created_at: new Date(created).toISOString(),
+    expires_at: new Date(expires).toISOString()
+  }
+}
 
 /** Returns the error for a request that there is not, or that is not seen. */
 export const noRequest = (reqid: string) => new AppError('not_found', `there is no request ${reqid}`)
@@ -106,6 +131,7 @@ export const noRequest = (reqid: string) => new AppError('not_found', `there is 
 export class Requests {
   #table: RequestTable
   #journal: EventJournal
+  #reads: Reads
   #now: () => number
   #options: RequestsOptions
   #closing = false
@@ -116,6 +142,7 @@ export class Requests {
   constructor(options: RequestsOptions) {
     this.#table = options.table
     this.#journal = options.journal
+    this.#reads = new Reads(options.journal)
     this.#now = options.now
     this.#options = options
     this.#pending = new Pending(options)
@@ -149,6 +176,7 @@ export class Requests {
 
   async #start(asked: Asked): Promise<Started> {
     if (this.#closing) throw new AppError('unavailable', 'the controller is stopping')
+    if (isRead(asked)) return await this.#read(asked)
     const { type, args, reqid, work } = asked
     const { durability, transient } = this.#kind(type)
     const follows = args.follow === true || args.watch === true
@@ -158,7 +186,6 @@ export class Requests {
     const deadline = performance.now() + asked.timeoutMs
     let isWorkedOn = false
     try {
-      const early = full ? undefined : this.#answerEarly(asked)
       const { finished, ...started } = await this.#journal.write<Started & { finished?: ClusterRequest }>(
         durability,
         transient,
@@ -167,9 +194,8 @@ export class Requests {
           if (replayed) return replayed
           full?.()
           asked.precondition?.()
-          return this.#accept(asked, early, { append, record })
-        },
-        { unhurried: early !== undefined }
+          return this.#accept(asked, { append, record })
+        }
       )
       const { request, replayed } = started
       if (replayed) return started
@@ -186,13 +212,25 @@ export class Requests {
     }
   }
 
-  /** Answers a read-only request that every viewer may make before it is written down, if there is an `onAnswer`. */
-  #answerEarly({ type, work, onAnswer, created, by }: Asked): Answer | undefined {
-    if (!onAnswer || !('now' in work) || !this.#journal.isOpen) return undefined
-    if (definitions[type].changes || definitions[type].role !== 'viewer') return undefined
-    const answer = work.now({ time: created, who: by?.name })
-    onAnswer(answer)
-    return answer
+  /** Answers a request that only reads, and writes it down with others. */
+  async #read(asked: Asked & { work: Immediate }): Promise<Started> {
+    const { reqid, work, created, by, onAnswer } = asked
+    const { full } = this.#pending.add(reqid, by)
+    try {
+      full?.()
+      const answer = work.now({ time: created, who: by?.name })
+      const isEarly = onAnswer !== undefined && this.#journal.isOpen
+      if (isEarly) onAnswer(answer)
+      const request = pendingOf(asked)
+      const read = concluded(request, answer, this.#now())
+      const event_cursor = this.#journal.cursorOf(await this.#reads.add(read, { unhurried: isEarly }))
+      const started = { ...request, event_cursor }
+      this.#tell(started, () => this.#options.onStarted?.(started))
+      this.#announce({ ...read, event_cursor })
+      return { request: started, replayed: false, own: answer.own }
+    } finally {
+      this.#pending.delete(reqid)
+    }
   }
 
   /** Returns the earlier request with the same key. Only inside of a write. Throws `idempotency_key_reused`. */
@@ -206,37 +244,20 @@ export class Requests {
   }
 
   /** Writes a request down, with its response where that is known at once. Only inside of a write. */
-  #accept(
-    { type, args, reqid, by, created, timeoutMs, idempotency, work }: Asked,
-    early: Answer | undefined,
-    logs: Logs
-  ): Started & { finished?: ClusterRequest } {
-    const expires = created + Math.ceil(timeoutMs)
-    const times = { created_at: new Date(created).toISOString(), expires_at: new Date(expires).toISOString() }
-    const limited = defined({ limited_to: by?.labels })
-    const seq =
-      logs.append({ type: `${type}_request`, reqid, arguments: args, ...limited, expires_at: times.expires_at }) - 1
-    const request: ClusterRequest = {
-      reqid,
-      type,
-      state: 'pending',
-      arguments: args,
-      results: [],
-      warnings: [],
-      ...limited,
-      ...times,
-      event_cursor: this.#journal.cursorOf(seq)
-    }
+  #accept(asked: Asked, logs: Logs): Started & { finished?: ClusterRequest } {
+    const { type, reqid, by, created, timeoutMs, idempotency, work } = asked
+    const pending = pendingOf(asked)
+    const seq = logs.append(requestEvent(pending)) - 1
+    const request: ClusterRequest = { ...pending, event_cursor: this.#journal.cursorOf(seq) }
     this.#options.audit?.accepted(request, by, logs.record)
-    const { transient } = this.#kind(type)
     const row = {
       reqid,
       type,
-      arguments: args,
+      arguments: pending.arguments,
       created,
-      expires,
+      expires: created + Math.ceil(timeoutMs),
       event_seq: seq,
-      transient,
+      transient: this.#kind(type).transient,
       limitedTo: by?.labels,
       idempotency
     }
@@ -245,7 +266,7 @@ export class Requests {
       write()
       return { request, replayed: false }
     }
-    const answer = early ?? work.now({ time: created, who: by?.name })
+    const answer = work.now({ time: created, who: by?.name })
     const finished = this.#conclude({ request, answer, by }, logs, write)
     return { request, replayed: false, finished, own: answer.own }
   }
@@ -282,7 +303,7 @@ export class Requests {
       page.push(...more.flatMap(request => see(this.#present(request)) ?? []))
       for (const { results: some } of more) results += some.length
       lookedThrough += more.length
-      last = more.at(-1)?.n ?? last
+      last = more.at(-1)?.event_seq ?? last
       isOver = more.length < limit
     }
     return { requests: page, ...(last !== undefined && !isOver ? { next: String(last) } : {}) }
@@ -426,14 +447,10 @@ export class Requests {
   ): ClusterRequest {
     const now = this.#now()
     const finished = concluded(request, answer, now, as)
-    const { reqid, type, state, success = false, results, warnings } = finished
+    const { state, results, warnings } = finished
     write({ state, results: results.slice(request.results.length), warnings, finished: now })
     this.#options.onConcluded?.(finished)
-    append(
-      state === 'expired'
-        ? { type: 'request_expired', reqid }
-        : { type: `${type}_response`, reqid, state, success, results, warnings }
-    )
+    append(responseEvent(finished))
     this.#options.audit?.concluded(finished, record, by)
     return finished
   }
@@ -457,7 +474,7 @@ export class Requests {
     return { durability: changes ? 'synced' : 'written', transient: !changes }
   }
 
-  #present({ n, event_seq: seq, reqid, type, state, ...rest }: StoredRequest): ClusterRequest {
+  #present({ event_seq: seq, reqid, type, state, ...rest }: StoredRequest): ClusterRequest {
     return {
       reqid,
       type,

@@ -50,8 +50,13 @@ export interface Submitted {
   who?: string | undefined
 }
 
-/** The work for a request: `now`, where all is known here, is written down together with it; else a task is run. */
-export type Work = { now: (submitted: Submitted) => Answer } | ((task: Task) => Promise<Answer>)
+/** Answers a request where all is known here. */
+export interface Immediate {
+  now: (submitted: Submitted) => Answer
+}
+
+/** The work for a request: its answer is written down together with it, or a task is run. */
+export type Work = Immediate | ((task: Task) => Promise<Answer>)
 
 /** Returns the final state of a request. Results of nodes count more than those that stand for the whole. */
 export function stateOf(results: readonly ResultWithoutReqid[]): RequestState {
@@ -68,12 +73,12 @@ export function withReqid(reqid: string, outcomes: readonly Outcome[]): RequestR
 }
 
 /** Returns a pending request, with the results that it has so far, as finished by its answer. */
-export function concluded(
-  request: ClusterRequest,
+export function concluded<R extends Omit<ClusterRequest, 'event_cursor'>>(
+  request: R,
   { results: more, warnings = [], timedOut = false, state: told }: Answer,
   now: number,
   as?: RequestState
-): ClusterRequest {
+): R {
   const finished = new Date(now).toISOString()
   if (isStateless(request)) return { ...request, finished_at: finished, state: 'expired', success: false }
   const results = [...request.results, ...withReqid(request.reqid, more)]
@@ -82,6 +87,6 @@ export function concluded(
 }
 
 /** Returns whether a request never gets a response. */
-function isStateless({ type, arguments: args }: ClusterRequest): boolean {
+function isStateless({ type, arguments: args }: Pick<ClusterRequest, 'type' | 'arguments'>): boolean {
   return type === 'test_timeout' && args.with_state !== true
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { AuditEvent, DomainEvent, LoggedEvent } from '../../schemas/events.js'
 import { bootId } from '../proc.js'
 import type { Database } from './database.js'
+import { ReadEvent, ReadTable, type ReadBatch } from './reads.js'
 import type { Store } from './store.js'
 
 /**
@@ -50,6 +51,8 @@ const pruneStep = 500
 export class EventLog<Name extends LogName = 'events'> {
   #store: Store
   #table: Name
+  /** Of requests that were answered at once; the audit log has none. */
+  #reads: ReadTable | undefined
   /** The insert statement. Built once, since it runs most often. */
   #insert: string
   #epoch: string
@@ -67,6 +70,7 @@ export class EventLog<Name extends LogName = 'events'> {
   constructor(store: Store, table: Name = 'events' as Name) {
     this.#store = store
     this.#table = table
+    if (table === 'events') this.#reads = new ReadTable(store)
     this.#insert = `INSERT INTO ${table} (time, type, reqid, instance, node, transient, body) VALUES (?, ?, ?, ?, ?, ?, ?)`
     this.#epoch = this.#stored('meta', this.#epochName) ?? ''
     this.#head = Number(store.get('SELECT seq FROM sqlite_sequence WHERE name = ?', table)?.seq ?? 0)
@@ -94,12 +98,12 @@ export class EventLog<Name extends LogName = 'events'> {
   }
   /** When the oldest stored event happened; undefined when none is stored. */
   get oldest(): number | undefined {
-    return this.#store.get<{ time: number }>(`SELECT time FROM ${this.#table} ORDER BY seq LIMIT 1`)?.time
+    return this.#oldest(1)[0]?.time
   }
   /** The number of the oldest event that is kept. */
   get earliest(): number {
-    this.#earliest ??=
-      this.#store.get<{ seq: number | null }>(`SELECT min(seq) AS seq FROM ${this.#table}`)?.seq ?? undefined
+    const [oldest] = this.#earliest === undefined ? this.#oldest(1) : []
+    if (oldest) this.#earliest = oldest.seq - oldest.count + 1
     return this.#earliest ?? this.#head + 1
   }
 
@@ -112,11 +116,25 @@ export class EventLog<Name extends LogName = 'events'> {
   #count(): void {
     this.#kept = []
     for (const { transient, count, bytes } of this.#store.all<{ transient: number; count: number; bytes: number }>(
-      `SELECT transient, count(*) AS count, sum(octet_length(body)) AS bytes FROM ${this.#table} WHERE seq <= ? GROUP BY transient`,
+      `SELECT transient, sum(count) AS count, sum(bytes) AS bytes FROM ${this.#rows()} WHERE seq <= ? GROUP BY transient`,
       this.#head
     )) {
       tally(this.#kept, transient, count, bytes)
     }
+  }
+
+  /** Returns the rows that hold events, some of them several, for a query: of all kinds, or of one. */
+  #rows(kind?: number): string {
+    // The kind is in the text, so that an index of its own is used.
+    const where = kind === undefined ? '' : ` WHERE transient = ${kind}`
+    const single = `SELECT seq, 1 AS count, time, transient, octet_length(body) AS bytes FROM ${this.#table}${where}`
+    const hasReads = this.#reads !== undefined && (kind ?? 1) === 1
+    return `(${single}${hasReads ? ' UNION ALL SELECT seq, count, time, 1, octet_length(body) FROM reads' : ''})`
+  }
+
+  /** Returns the oldest rows, of a kind or of all. */
+  #oldest(limit: number, kind?: number): Oldest[] {
+    return this.#store.all<Oldest>(`SELECT * FROM ${this.#rows(kind)} ORDER BY seq LIMIT ?`, limit)
   }
 
   /** Stores the epoch of this log. Call it once, before anything is appended. */
@@ -140,11 +158,16 @@ export class EventLog<Name extends LogName = 'events'> {
     return { seq, time, type: event.type, reqid, instance, node, transient, body }
   }
 
+  /** Appends the events of reads, with these. Call it only inside of a `write`. Returns the place of each read, too. */
+  appendReads(batch: ReadBatch, time: number): { events: StoredEvent[]; places: number[] } {
+    return this.#reads!.append(batch, time)
+  }
+
   /** Records that events are committed, before anyone else learns of them. */
   advance(...events: readonly StoredEvent[]): void {
-    for (const { seq, body, transient } of events) {
-      this.#head = Math.max(this.#head, seq)
-      tally(this.#kept, transient, 1, Buffer.byteLength(body))
+    for (const event of events) {
+      this.#head = Math.max(this.#head, event.seq)
+      tally(this.#kept, event.transient, 1, event instanceof ReadEvent ? event.stored : Buffer.byteLength(event.body))
     }
     // A mark that cannot be written is only behind: when the disk fails, the database reports it itself.
     if (this.#isOpen) {
@@ -156,12 +179,17 @@ export class EventLog<Name extends LogName = 'events'> {
 
   /** Returns the events after a number, in order. */
   after(seq: number, limit: number): StoredEvent[] {
-    return this.#store.all<StoredEvent>(
+    return this.#after(seq, this.#head, limit)
+  }
+
+  #after(seq: number, upTo: number, limit: number): StoredEvent[] {
+    const events = this.#store.all<StoredEvent>(
       `SELECT ${columns} FROM ${this.#table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
       seq,
-      this.#head,
+      upTo,
       limit
     )
+    return merged(events, this.#reads?.after(seq, endOf(events, limit) ?? upTo, limit), limit)
   }
 
   /**
@@ -182,6 +210,8 @@ export class EventLog<Name extends LogName = 'events'> {
 
   /** Returns the events of one request after a number, in order. */
   ofRequest(reqid: string, seq: number, limit: number): StoredEvent[] {
+    const ofRead = this.#ofRead(reqid)
+    if (ofRead.length > 0) return ofRead.filter(event => event.seq > seq).slice(0, limit)
     return this.#store.all<StoredEvent>(
       `SELECT ${columns} FROM ${this.#table} WHERE reqid = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
       reqid,
@@ -203,7 +233,7 @@ export class EventLog<Name extends LogName = 'events'> {
 
   /** Returns the heads of the events before a number, of one request if it is named, newest first. */
   headsBefore(seq: number, limit: number, reqid?: string): EventHead[] {
-    return this.#store.all<EventHead>(
+    const heads = this.#store.all<EventHead>(
       `SELECT seq, type, reqid, instance, node, octet_length(body) AS bytes FROM ${this.#table}
       WHERE seq < ? AND seq <= ?${reqid === undefined ? '' : ' AND reqid = ?'} ORDER BY seq DESC LIMIT ?`,
       seq,
@@ -211,63 +241,78 @@ export class EventLog<Name extends LogName = 'events'> {
       ...(reqid === undefined ? [] : [reqid]),
       limit
     )
+    const before = Math.min(seq, this.#head + 1)
+    const ofReads =
+      reqid === undefined
+        ? this.#reads?.before(before, endOf(heads, limit) ?? 0, limit)
+        : this.#ofRead(reqid).filter(event => event.seq < before)
+    return merged(heads, ofReads?.map(headOf), limit, -1)
   }
 
   /** Returns an event by its number; undefined when it is not kept. */
   get(seq: number): StoredEvent | undefined {
-    return this.#store.get<StoredEvent>(`SELECT ${columns} FROM ${this.#table} WHERE seq = ?`, seq)
+    return (
+      this.#store.get<StoredEvent>(`SELECT ${columns} FROM ${this.#table} WHERE seq = ?`, seq) ??
+      this.#reads?.event(seq)
+    )
   }
 
   /** Returns the events that another process has appended, in order. */
   unseen(): StoredEvent[] {
-    return this.#store.all<StoredEvent>(`SELECT ${columns} FROM ${this.#table} WHERE seq > ? ORDER BY seq`, this.#head)
+    return this.#after(this.#head, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
   }
 
   /** Returns the newest event of one request. */
   lastOf(reqid: string): StoredEvent | undefined {
-    return this.#store.get<StoredEvent>(
-      `SELECT ${columns} FROM ${this.#table} WHERE reqid = ? ORDER BY seq DESC LIMIT 1`,
-      reqid
+    return (
+      this.#store.get<StoredEvent>(
+        `SELECT ${columns} FROM ${this.#table} WHERE reqid = ? ORDER BY seq DESC LIMIT 1`,
+        reqid
+      ) ?? this.#ofRead(reqid).at(-1)
     )
   }
 
+  /** Returns the events of a read, as far as they are committed. */
+  #ofRead(reqid: string): StoredEvent[] {
+    return this.#reads?.eventsOf(reqid).filter(({ seq }) => seq <= this.#head) ?? []
+  }
+
   /** Drops the oldest events beyond the retention, some at a time. Resolves with whether there is more to drop. */
-  async prune(retention: Retention, now: number): Promise<boolean> {
+  async prune({ maxCount, maxBytes, maxAgeMs, ofKind }: Retention, now: number): Promise<boolean> {
     const dropped = await this.#store.write('written', () => {
-      const rows: { transient: number; bytes: number }[] = []
+      const rows: Oldest[] = []
       const left = structuredClone(this.#kept)
-      const all = () => sum(left)
-      const drop = (where: string, limit: number, ...values: number[]) => {
-        if (limit <= 0) return
-        // Before the commit already: what is read meanwhile lacks the dropped events.
-        this.#earliest = undefined
-        const gone = this.#store.runReturning<(typeof rows)[number]>(
-          `DELETE FROM ${this.#table} WHERE seq IN (SELECT seq FROM ${this.#table} WHERE ${where} ORDER BY seq LIMIT ?) RETURNING transient, octet_length(body) AS bytes`,
-          ...values,
-          Math.min(Math.ceil(limit), pruneStep)
-        )
-        for (const { transient, bytes } of gone) tally(left, transient, -1, -bytes)
+      /** Drops the oldest, of a kind or of all, as long as there is too much. */
+      const drop = (isTooMuch: (kept: Amount, oldest: Oldest | undefined) => boolean, kind?: number) => {
+        const amount = () => (kind === undefined ? sum(left) : (left[kind] ?? nothing))
+        if (amount().count === 0 || !isTooMuch(amount(), undefined)) return
+        const gone: Oldest[] = []
+        for (const row of this.#oldest(pruneStep, kind)) {
+          if (!isTooMuch(amount(), row)) break
+          tally(left, row.transient, -row.count, -row.bytes)
+          gone.push(row)
+        }
+        if (gone.length > 0) this.#drop(gone.at(-1)!.seq, kind)
         rows.push(...gone)
       }
-      // The number of excess events if all were equally long. They are not, but pruning is repeated.
-      const excess = ({ count, bytes }: Amount, max: number) => (bytes > max ? count * (1 - max / bytes) : 0)
-      for (const [kind, { maxCount, maxBytes }] of Object.entries(retention.ofKind)) {
-        const amount = left[Number(kind)]
-        // The kind is in the text, so that an index of its own is used.
-        if (amount) drop(`transient = ${kind}`, Math.max(amount.count - maxCount, excess(amount, maxBytes)))
-      }
-      drop('TRUE', all().count - retention.maxCount)
-      drop(
-        `seq IN (SELECT seq FROM ${this.#table} ORDER BY seq LIMIT ${pruneStep}) AND time < ?`,
-        pruneStep,
-        Math.floor(now - retention.maxAgeMs)
-      )
-      drop('TRUE', excess(all(), retention.maxBytes))
+      const exceeds = (quota: Quota) => (kept: Amount) => kept.count > quota.maxCount || kept.bytes > quota.maxBytes
+      for (const [kind, quota] of Object.entries(ofKind)) drop(exceeds(quota), Number(kind))
+      drop(exceeds({ maxCount, maxBytes }))
+      drop((_kept, oldest) => oldest === undefined || oldest.time < now - maxAgeMs)
       return rows
     })
     this.#earliest = undefined
-    for (const { transient, bytes } of dropped) tally(this.#kept, transient, -1, -bytes)
+    for (const { transient, count, bytes } of dropped) tally(this.#kept, transient, -count, -bytes)
     return dropped.length >= pruneStep
+  }
+
+  /** Drops the events up to a number, of a kind or of all. Only inside of a `write`. */
+  #drop(upTo: number, kind?: number): void {
+    // Before the commit already: what is read meanwhile lacks the dropped events.
+    this.#earliest = undefined
+    const ofKind = kind === undefined ? '' : ` AND transient = ${kind}`
+    this.#store.run(`DELETE FROM ${this.#table} WHERE seq <= ?${ofKind}`, upTo)
+    if (this.#reads && (kind ?? 1) === 1) this.#store.run('DELETE FROM reads WHERE seq <= ?', upTo)
   }
 
   /** Returns why the log may assign numbers again that clients have already seen; undefined when it cannot. */
@@ -307,6 +352,34 @@ export class EventLog<Name extends LogName = 'events'> {
 interface Amount {
   count: number
   bytes: number
+}
+
+const nothing: Amount = { count: 0, bytes: 0 }
+
+/** A row that holds events: its last number, how many, and when they happened. */
+interface Oldest extends Amount {
+  seq: number
+  time: number
+  transient: number
+}
+
+const headOf = ({ seq, type, reqid, instance, node, body }: StoredEvent): EventHead => ({
+  seq,
+  type,
+  reqid,
+  instance,
+  node,
+  bytes: Buffer.byteLength(body)
+})
+
+/** Returns the number of the last of some events, where there may be more. */
+const endOf = (events: readonly { seq: number }[], limit: number): number | undefined =>
+  events.length < limit ? undefined : events.at(-1)!.seq
+
+/** Returns the first events of both, in order: that of their numbers, or against it. */
+function merged<E extends { seq: number }>(some: E[], others: E[] = [], limit = Infinity, sign = 1): E[] {
+  if (others.length === 0) return some
+  return [...some, ...others].sort((a, b) => sign * (a.seq - b.seq)).slice(0, limit)
 }
 
 /** Adds events to the amount of their kind; with negative numbers, subtracts them. */

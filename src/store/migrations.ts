@@ -291,5 +291,23 @@ export const migrations = [
     forgotten INTEGER NOT NULL DEFAULT 0
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX agent_certificates_of ON agent_certificates (name, expires_at);
+`,
+  `
+  -- Requests that only read and were answered at once, some to a row, with their two events each.
+  CREATE TABLE reads (
+    -- The number of its last event; those before it are its others.
+    seq INTEGER PRIMARY KEY,
+    time INTEGER NOT NULL,
+    -- How many events.
+    count INTEGER NOT NULL,
+    -- The first and the last of the requests, in the order of their IDs.
+    first_reqid TEXT NOT NULL,
+    last_reqid TEXT NOT NULL,
+    -- A request in each line, as JSON.
+    body TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX reads_by_reqid ON reads (first_reqid, last_reqid);
+  -- Where a page of the history begins.
+  CREATE INDEX requests_by_event ON requests (event_seq);
 `
 ]

@@ -1,12 +1,12 @@
 import type { ClusterRequest, RequestArguments, RequestState, RequestType } from '../../schemas/api.js'
 import type { Labels } from '../../schemas/groups.js'
 import type { RequestResult } from '../../schemas/types.js'
+import { ReadTable } from './reads.js'
 import type { Store } from './store.js'
 
 /** A request as it is stored; places in the log are numbers here. */
 export interface StoredRequest extends Omit<ClusterRequest, 'event_cursor' | 'success'> {
-  /** Its place in the history. */
-  n: number
+  /** The number of the event before its first one: its place in the history. */
   event_seq: number
 }
 
@@ -63,9 +63,11 @@ const time = (ms: number) => new Date(ms).toISOString()
 /** The requests and their results. Call writing methods only inside of a `write`. */
 export class RequestTable {
   #store: Store
+  #reads: ReadTable
 
   constructor(store: Store) {
     this.#store = store
+    this.#reads = new ReadTable(store)
   }
 
   /** Adds a request, either pending or already ended. */
@@ -114,7 +116,9 @@ export class RequestTable {
   }
 
   get(reqid: string): StoredRequest | undefined {
-    return this.#fill(this.#store.get<RequestRow>('SELECT * FROM requests WHERE reqid = ?', reqid))
+    return (
+      this.#fill(this.#store.get<RequestRow>('SELECT * FROM requests WHERE reqid = ?', reqid)) ?? this.#reads.get(reqid)
+    )
   }
 
   isPending(reqid: string): boolean {
@@ -129,17 +133,29 @@ export class RequestTable {
   }
 
   /** Returns the matching requests, newest first. */
-  list({ type, state, before, limit }: RequestFilter): StoredRequest[] {
+  list(filter: RequestFilter): StoredRequest[] {
+    const { before, limit } = filter
+    const page = this.#rows(filter)
+    const oldest = page.length < limit ? -1 : page.at(-1)!.event_seq
+    let reads = 0
+    for (const read of this.#reads.newest(filter, before)) {
+      if (read.event_seq < oldest || reads++ === limit) break
+      page.push(read)
+    }
+    return page.sort((a, b) => b.event_seq - a.event_seq).slice(0, limit)
+  }
+
+  #rows({ type, state, before, limit }: RequestFilter): StoredRequest[] {
     const wanted = (
       [
         ['type = ?', type],
         ['state = ?', state],
-        ['n < ?', before]
+        ['event_seq < ?', before]
       ] as const
     ).filter(([, value]) => value !== undefined)
     return this.#store
       .all<RequestRow>(
-        `SELECT * FROM requests WHERE ${['TRUE', ...wanted.map(([condition]) => condition)].join(' AND ')} ORDER BY n DESC LIMIT ?`,
+        `SELECT * FROM requests WHERE ${['TRUE', ...wanted.map(([condition]) => condition)].join(' AND ')} ORDER BY event_seq DESC LIMIT ?`,
         ...wanted.map(([, value]) => value!),
         limit
       )
@@ -192,7 +208,6 @@ export class RequestTable {
   #fill(row: RequestRow | undefined): StoredRequest | undefined {
     if (!row) return undefined
     return {
-      n: row.n,
       reqid: row.reqid,
       type: row.type,
       state: row.state,

@@ -87,7 +87,7 @@ export function readStore(path: string): { events: Told[]; requests: Shown[]; au
       requests: new RequestTable(store)
         .list({ limit: 1e9 })
         .map(
-          ({ n, event_seq: seq, ...shown }) =>
+          ({ event_seq: seq, ...shown }) =>
             ({ ...shown, ...(shown.state === 'pending' ? {} : { success: shown.state === 'succeeded' }) }) as Shown
         ),
       audit: audit.after(0, 1e9).map(entry => JSON.parse(ndjson.event(entry, formatCursor(audit.epoch, entry.seq))))

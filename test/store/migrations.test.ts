@@ -15,10 +15,10 @@ await t.test('requests of the first version keep their places, results and keys'
   const db = new DatabaseSync(path)
   db.exec(`${migrations[0]}; PRAGMA user_version = 1`)
   const insert = db.prepare(
-    "INSERT INTO requests VALUES (?, ?, 'restart', ?, '{}', '[\"odd\"]', 1000, ?, 2000, 7, 0, ?, ?)"
+    "INSERT INTO requests VALUES (?, ?, 'restart', ?, '{}', '[\"odd\"]', 1000, ?, 2000, ?, 0, ?, ?)"
   )
-  insert.run(5, 'a', 'succeeded', 1500, 'key', 'print')
-  insert.run(6, 'b', 'pending', null, null, null)
+  insert.run(5, 'a', 'succeeded', 1500, 7, 'key', 'print')
+  insert.run(6, 'b', 'pending', null, 9, null, null)
   for (const node of ['x', 'y']) {
     db.prepare('INSERT INTO results (n, body) VALUES (5, ?)').run(JSON.stringify({ reqid: 'a', success: true, node }))
   }
@@ -27,9 +27,8 @@ await t.test('requests of the first version keep their places, results and keys'
   const { store } = openStore(t, directory)
   const table = new RequestTable(store)
   t.match(table.list({ limit: 10 }), [
-    { n: 6, reqid: 'b', state: 'pending', results: [] },
+    { reqid: 'b', state: 'pending', results: [], event_seq: 9 },
     {
-      n: 5,
       reqid: 'a',
       state: 'succeeded',
       warnings: ['odd'],
