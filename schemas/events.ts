@@ -257,7 +257,7 @@ export const AuditEntry = domain(
     }),
     outcome: Type.String({
       description:
-        'accepted, and later the state in which the request has ended; or succeeded, or refused; of notify, given_up.'
+        'accepted, and later the state in which the request has ended (of one that is answered at once only that); or succeeded, or refused; of notify, given_up.'
     }),
     name: Type.Optional(Type.String({ description: 'Of the token or certificate.' })),
     role: Type.Optional(Ref(RoleName)),

@@ -77,7 +77,9 @@ export class Audit {
     }
   }
 
-  /** Records that a request was accepted. Call it only inside of the write that accepts the request. */
+  /**
+   * Records that a request was accepted, unless it ends in the same write. Call it only inside of that write.
+   */
   accepted({ type, reqid }: ClusterRequest, by: Caller | undefined, record: AppendEntry): void {
     if (isAudited(type)) record(auditEntry(type, 'accepted', by, { reqid }), kindOf(type))
   }

@@ -1,7 +1,7 @@
 import type { Read } from '../store/reads.js'
 import type { EventJournal } from './journal.js'
 
-/** How many reads are written together at most, and how long their texts may be, unless the first one is longer. */
+/** How many reads are written together at most, and how long their texts may be, but for that of the last one. */
 const batchMax = 128
 const batchLength = 262_144
 
@@ -10,7 +10,7 @@ interface Batch {
   reads: Read[]
   lines: string[]
   length: number
-  isWritten: boolean
+  isClosed: boolean
   places: Promise<readonly number[]>
 }
 
@@ -27,29 +27,35 @@ export class Reads {
     this.#journal = journal
   }
 
-  /** Resolves with the number of the event before its first one, once both are committed and announced. */
-  async add(read: Read, { unhurried }: { unhurried: boolean }): Promise<number> {
+  /**
+   * Adds a read. `places` resolves with the places of those that it is written with, in `place` its own (the number of
+   * the event before its first one), once all are committed and announced: as soon as what else is committed with them.
+   */
+  add(read: Read, { unhurried }: { unhurried: boolean }): { places: Promise<readonly number[]>; place: number } {
     const batch = this.#batch(unhurried)
     const line = JSON.stringify(read)
-    const index = batch.reads.push(read) - 1
     batch.lines.push(line)
     batch.length += line.length
-    return (await batch.places)[index]!
+    return { places: batch.places, place: batch.reads.push(read) - 1 }
   }
 
   #batch(unhurried: boolean): Batch {
     const open = this.#batches.get(unhurried)
-    if (open && !open.isWritten && open.reads.length < batchMax && open.length < batchLength) return open
-    const batch: Omit<Batch, 'places'> = { reads: [], lines: [], length: 0, isWritten: false }
+    if (open && !open.isClosed && open.reads.length < batchMax && open.length < batchLength) return open
+    const batch: Omit<Batch, 'places'> = { reads: [], lines: [], length: 0, isClosed: false }
     const places = this.#journal.write(
       'written',
       true,
       (_append, _record, appendReads) => {
-        batch.isWritten = true
+        batch.isClosed = true
         return appendReads(batch)
       },
       { unhurried }
     )
+    // What the store refuses is not tried again: those who come later may have better luck.
+    places.catch(() => {
+      batch.isClosed = true
+    })
     const added = Object.assign(batch, { places })
     this.#batches.set(unhurried, added)
     return added

@@ -223,7 +223,8 @@ export class Requests {
       if (isEarly) onAnswer(answer)
       const request = pendingOf(asked)
       const read = concluded(request, answer, this.#now())
-      const event_cursor = this.#journal.cursorOf(await this.#reads.add(read, { unhurried: isEarly }))
+      const { places, place } = this.#reads.add(read, { unhurried: isEarly })
+      const event_cursor = this.#journal.cursorOf((await places)[place]!)
       const started = { ...request, event_cursor }
       this.#tell(started, () => this.#options.onStarted?.(started))
       this.#announce({ ...read, event_cursor })
@@ -249,7 +250,6 @@ export class Requests {
     const pending = pendingOf(asked)
     const seq = logs.append(requestEvent(pending)) - 1
     const request: ClusterRequest = { ...pending, event_cursor: this.#journal.cursorOf(seq) }
-    this.#options.audit?.accepted(request, by, logs.record)
     const row = {
       reqid,
       type,
@@ -263,6 +263,7 @@ export class Requests {
     }
     const write = (end?: RequestEnd) => this.#table.insert(row, end)
     if (!('now' in work)) {
+      this.#options.audit?.accepted(request, by, logs.record)
       write()
       return { request, replayed: false }
     }

@@ -83,8 +83,7 @@ export class ConfigurationTable {
   }
 
   stage(configuration: ClusterConfiguration, { time, who }: Staging): void {
-    this.#write('staged', configuration)
-    this.#store.run("UPDATE configurations SET time = ?, who = ? WHERE state = 'staged'", time, who ?? null)
+    this.#write('staged', configuration, { time, who })
   }
 
   /** Makes this the deployment, with these of its nodes as spares. */
@@ -177,11 +176,14 @@ export class ConfigurationTable {
     return row && JSON.parse(row.body)
   }
 
-  #write(state: 'staged' | 'deployed', body: object): void {
+  #write(state: 'staged' | 'deployed', body: object, { time, who }: Partial<Staging> = {}): void {
     this.#store.run(
-      'INSERT INTO configurations (state, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body',
+      `INSERT INTO configurations (state, body, time, who) VALUES (?, ?, ?, ?)
+      ON CONFLICT DO UPDATE SET body = excluded.body, time = excluded.time, who = excluded.who`,
       state,
-      JSON.stringify(body)
+      JSON.stringify(body),
+      time ?? null,
+      who ?? null
     )
   }
 }

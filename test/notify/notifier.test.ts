@@ -164,8 +164,11 @@ await t.test('a sink that was away for an hour gets all, in order; and it is sai
   ])
   receiver.received.length = 0
   receiver.behave((_received, response) => response.end())
-  pass(600_000)
-  await until(() => receiver.received.length === 30, 'all is told')
+  // One may be on its way, and fail: then it is tried again after a while.
+  await until(() => {
+    pass(600_000)
+    return receiver.received.length >= 30
+  }, 'all is told')
   t.same(textsOf(receiver.notifications), all)
   t.equal(new Set(receiver.notifications.map(({ id }) => id)).size, 30)
   await until(() => notifier.counts[0]!.waiting === 0, 'nothing waits')
