@@ -6007,7 +6007,7 @@ export interface components {
             type: "audit";
             /** @description The type of the request; or log_in, log_out, connect_agent; notify, of what operators are told; or what was refused, as method and path. */
             action: string;
-            /** @description accepted, and later the state in which the request has ended; or succeeded, or refused; of notify, given_up. */
+            /** @description accepted, and later the state in which the request has ended (of one that is answered at once only that); or succeeded, or refused; of notify, given_up. */
             outcome: string;
             /** @description Of the token or certificate. */
             name?: string;
