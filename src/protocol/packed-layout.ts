@@ -67,14 +67,16 @@ function onceOf<T>(make: (layout: Layout) => T): (layout: Layout) => T {
 export const digestOf = onceOf((layout): string => digest(JSON.stringify(layout)))
 
 /** Packs a layout for sending. Nodes that count on take next to nothing, others what in them is new. */
-export const packLayout = onceOf((layout): Promise<string> => pack(toRows(layout)))
+export const packLayout = onceOf((layout): Promise<string> => pack(toRows(layout), 9))
 
-/** Packs a layout for agents before version 14, which know no rows. */
-export const packWhole = onceOf((layout): Promise<string> => pack(layout))
+/**
+ * Packs a layout for agents before version 14, which know no rows. Quality 5 is as small as 9 here, in a tenth of the
+ * time.
+ */
+export const packWhole = onceOf((layout): Promise<string> => pack(layout, 5))
 
-async function pack(value: object): Promise<string> {
-  // A higher quality takes many times as long, for hardly less.
-  const params = { [constants.BROTLI_PARAM_QUALITY]: 9 }
+async function pack(value: object, quality: number): Promise<string> {
+  const params = { [constants.BROTLI_PARAM_QUALITY]: quality }
   return (await compress(JSON.stringify(value), { params })).toString('base64')
 }
 
