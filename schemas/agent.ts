@@ -29,19 +29,15 @@ import {
 
 /**
  * The version of the link's protocol. It grows with every change. A version only adds a method, or a member that may be
- * absent: so each end works with the version before its own, and a method that the other end does not know fails with
- * `not_found`.
+ * absent, and what has another form is sent to the version before in the one that it knows: so each end works with the
+ * version before its own, and a method that the other end does not know fails with `not_found`.
  */
-export const agentApiVersion = 13
+export const agentApiVersion = 14
 
 /** Returns whether this end works with an end of that version. */
 export function isSpoken(version: unknown): boolean {
   return typeof version === 'number' && version >= agentApiVersion - 1 && version <= agentApiVersion + 1
 }
-/** Returns whether an agent of that version can be upgraded. */
-export const takesUpgrades = (version: number): boolean => version >= 13
-/** Returns whether an agent of that version gives nodes the keys of their share. */
-export const takesKeys = (version: number): boolean => version >= 13
 
 /** The path of the link, at the controller and at an agent that is dialled. */
 export const agentPath = '/v1/agent'
@@ -108,7 +104,7 @@ export const Share = Type.Object({
   layout: Layout,
   nodes: Type.Array(AssignedNode),
   bundle: Type.Optional(BundleId),
-  /** With these nodes encrypt what they say to each other; agents before version 13 do not know them. */
+  /** With these nodes encrypt what they say to each other. */
   curve: Type.Optional(SharedKeys),
   /** Options that nodes have set while they run. */
   options: Type.Optional(RuntimeOptions),
@@ -323,7 +319,7 @@ export const agentMethods = {
   },
   /**
    * Has the agent end, and start anew as the release of a bundle; its nodes go on. Answered once that release has shown
-   * that it can run there. Agents before version 13 do not know of it.
+   * that it can run there.
    */
   upgrade: { params: Type.Object({ bundle: BundleId }), answer: Type.Object({}, closed) },
   /**
@@ -339,7 +335,7 @@ export const agentMethods = {
 /**
  * Methods that the agent calls on the controller. `hello` is a question, answered with the controller's name, and its
  * term unless it is alone; one of several that does not lead fails it with `not_leader`. `layout` is a question, too,
- * answered with the layout as packLayout() packs it; the others are notifications.
+ * answered with the layout as packLayout() packs it, before version 14 as packWhole() does; the others are notifications.
  */
 export const controllerMethods = {
   hello: { params: Hello, answer: Type.Object({ controller: Name, term: Type.Optional(Term) }, closed) },
@@ -366,7 +362,7 @@ export const controllerMethods = {
   },
   /**
    * A new certificate for the agent, for another key: a question, answered with the certificate (PEM). Fails with
-   * `forbidden` where the one is not the controller's with which the link was opened. Since version 13.
+   * `forbidden` where the one is not the controller's with which the link was opened.
    */
   renew: {
     params: Type.Object({ request: CertificateRequest }, closed),

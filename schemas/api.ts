@@ -150,7 +150,7 @@ export const InstanceStatus = Type.Object(
         connected: true,
         configured: true,
         version: '0.1.0',
-        api_version: 13,
+        api_version: 14,
         platform: 'linux-x64',
         connected_at: timeExample
       }

@@ -25,7 +25,7 @@ import { Sequence, Slots, writeFileAtomically } from '../util.js'
 /** Where bundles come from: the controller. */
 export interface BundleSource {
   files: (id: string) => Promise<PackedFile[]>
-  /** Returns `chunkBytes` of a bundle's pack, or what it has left; earlier controllers return more. */
+  /** Returns `chunkBytes` of a bundle's pack, or what it has left. */
   chunk: (id: string, offset: number) => Promise<Buffer>
 }
 
@@ -206,7 +206,7 @@ export class Content {
           coming.push(chunk)
         }
         const wanted = Math.min(chunkBytes, size - at)
-        const chunk = (await coming.shift()!).subarray(0, wanted)
+        const chunk = await coming.shift()!
         if (chunk.length !== wanted) throw damaged(id, `${chunk.length} bytes came instead of ${wanted}`)
         await pack.appendFile(chunk)
         at += chunk.length

@@ -10,8 +10,6 @@ export interface PackedFile extends BundleFile {
 
 /** So many bytes of a pack are sent at a time: little enough that others need not wait behind them. */
 export const chunkBytes = 32 * 1024
-/** The same for agents that speak a version before 13, which take nothing shorter. */
-export const formerChunkBytes = 128 * 1024
 
 /**
  * Writes a pack: the contents of all files of a bundle, one behind the other, each content once. Where each is, the

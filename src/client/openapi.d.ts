@@ -2945,7 +2945,7 @@ export interface components {
          *       "connected": true,
          *       "configured": true,
          *       "version": "0.1.0",
-         *       "api_version": 13,
+         *       "api_version": 14,
          *       "platform": "linux-x64",
          *       "connected_at": "2026-11-22T14:48:56.123Z"
          *     }
@@ -2992,7 +2992,7 @@ export interface components {
          *           "connected": true,
          *           "configured": true,
          *           "version": "0.1.0",
-         *           "api_version": 13,
+         *           "api_version": 14,
          *           "platform": "linux-x64",
          *           "connected_at": "2026-11-22T14:48:56.123Z"
          *         }
@@ -7329,7 +7329,7 @@ export interface operations {
                      *           "connected": true,
                      *           "configured": true,
                      *           "version": "0.1.0",
-                     *           "api_version": 13,
+                     *           "api_version": 14,
                      *           "platform": "linux-x64",
                      *           "connected_at": "2026-11-22T14:48:56.123Z"
                      *         }

@@ -12,7 +12,7 @@ import type {
 } from '../../schemas/bundles.js'
 import { readArchive, type ArchiveLimits } from '../bundles/archive.js'
 import { differenceOf, idOf, inOrder } from '../bundles/manifest.js'
-import { PackWriter, type PackedFile } from '../bundles/pack.js'
+import { chunkBytes, PackWriter, type PackedFile } from '../bundles/pack.js'
 import type { Packs } from '../bundles/packs.js'
 import { textDifferences } from '../bundles/text-difference.js'
 import { AppError, isOfSystem, messageOf } from '../errors.js'
@@ -261,10 +261,10 @@ export class Bundles {
   }
 
   /** Returns a chunk of a bundle's pack, in base64. Throws `not_found`. */
-  async chunk(id: string, offset: number, bytes: number): Promise<string> {
+  async chunk(id: string, offset: number): Promise<string> {
     const { pack, pack_size: size } = this.#stored(id)
-    const length = Math.max(0, Math.min(bytes, size - offset))
-    const key = `${pack} ${offset} ${length}`
+    const length = Math.max(0, Math.min(chunkBytes, size - offset))
+    const key = `${pack} ${offset}`
     const known = this.#chunks.get(key)
     if (known) return await known
     const reading = this.#options.packs.path(pack).then(path => readChunk(path, offset, length))

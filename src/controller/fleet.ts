@@ -1,16 +1,16 @@
 import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
-import { agentMethods, controllerMethods, type Hello } from '../../schemas/agent.js'
+import { agentMethods, controllerMethods, type Hello, type Layout } from '../../schemas/agent.js'
 import { cut } from '../../schemas/cut.js'
 import type { HealthReport } from '../../schemas/operations.js'
 import type { Instance, NodeState, NodeStatus, Outcome } from '../../schemas/types.js'
 import { canonicalHost } from '../addresses.js'
 import { Allowance } from '../allowance.js'
-import { chunkBytes, formerChunkBytes } from '../bundles/pack.js'
 import { AppError, messageOf, type Code } from '../errors.js'
 import { Link, type LinkReply } from '../link/link.js'
 import type { Transport } from '../link/transport.js'
 import { asking, serve, type AnswerOf, type AskOptions, type ParamsOf } from '../protocol/methods.js'
+import { packLayout, packWhole } from '../protocol/packed-layout.js'
 import { Waiting } from '../requests/waiting.js'
 import { compare, defined, hostPort, maxTimerMs } from '../util.js'
 import { dated, lost } from './cluster/node-status.js'
@@ -78,8 +78,8 @@ export interface FleetOptions {
   leadership?: () => { leads: boolean; term?: number }
   /** Returns the instance that is configured to run a node; undefined when none is. */
   ownerOf: (node: string) => string | undefined
-  /** Returns the packed layout with a digest. Throws an AppError. */
-  layout: (digest: string) => Promise<string>
+  /** Returns the layout with a digest. Throws an AppError. */
+  layout: (digest: string) => Layout
   /** Where agents get bundles from. Throws an AppError. */
   bundles: Pick<Bundles, 'files' | 'chunk'>
   /** Opens a link to an agent that is dialled. */
@@ -216,7 +216,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
           {
             layout: async ({ digest }) => {
               this.#admit(member, 'layouts')
-              return { packed: await this.#options.layout(digest) }
+              const pack = member.hello.api_version < 14 ? packWhole : packLayout
+              return { packed: await pack(this.#options.layout(digest)) }
             },
             bundle: ({ id }) => {
               this.#admit(member, 'bundles')
@@ -227,8 +228,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
               if (chunks >= chunksMax) throw new AppError('too_many_requests', 'chunks are asked for too often')
               chunks++
               try {
-                const bytes = member.hello.api_version < 13 ? formerChunkBytes : chunkBytes
-                return { data: await this.#options.bundles.chunk(id, offset, bytes) }
+                return { data: await this.#options.bundles.chunk(id, offset) }
               } finally {
                 chunks--
               }

@@ -34,6 +34,8 @@ export class EventJournal {
   #now: () => number
   #notes = { events: 0, audit: 0 }
   #lost = 0
+  /** Notes that one write has, and more of the same moment get into, as long as it has not begun and is the last one. */
+  #gathering: { time: number; queued: number; jobs: Job<unknown>[]; written: Promise<void> } | undefined
 
   constructor(store: Store, events: Channel, audit: Channel<'audit'>, now: () => number) {
     this.#store = store
@@ -86,13 +88,13 @@ export class EventJournal {
    * Writes one event that belongs to no request. While the store cannot be written it waits, unless too many do: then
    * it is lost, and the number of lost ones is reported afterwards.
    */
-  async note(event: DomainEvent): Promise<void> {
-    await this.#note('events', append => append(event))
+  note(event: DomainEvent): Promise<void> {
+    return this.#note('events', append => append(event))
   }
 
   /** Writes one audit entry that belongs to no request. It waits, and may be lost, as an event of `note`. */
-  async record(entry: AuditEvent, kind: number): Promise<void> {
-    await this.#note('audit', (_append, record) => record(entry, kind))
+  record(entry: AuditEvent, kind: number): Promise<void> {
+    return this.#note('audit', (_append, record) => record(entry, kind))
   }
 
   /** `log`: where the note goes; a flood of one kind leaves room for the other. */
@@ -103,7 +105,7 @@ export class EventJournal {
     }
     this.#notes[log]++
     try {
-      await this.write('written', false, job, { insists: true, time: this.#now() })
+      await this.#gather(job)
     } finally {
       this.#notes[log]--
     }
@@ -115,6 +117,27 @@ export class EventJournal {
         message: `${lost} notifications were lost while the store could not be written`
       })
     }
+  }
+
+  /**
+   * Writes what a job appends as one write with others of the same moment, in their order: a thousand agents tell of
+   * changes of ten thousand nodes, and each write has promises of its own.
+   */
+  #gather(job: Job<unknown>): Promise<void> {
+    const time = this.#now()
+    if (this.#gathering?.time === time && this.#gathering.queued === this.#store.queued) {
+      this.#gathering.jobs.push(job)
+      return this.#gathering.written
+    }
+    const jobs = [job]
+    const all: Job<void> = (append, record) => {
+      // What comes later is another write.
+      if (this.#gathering?.jobs === jobs) this.#gathering = undefined
+      for (const each of jobs) each(append, record)
+    }
+    const written = this.write('written', false, all, { insists: true, time })
+    this.#gathering = { time, queued: this.#store.queued, jobs, written }
+    return written
   }
 
   /** Announces what another process has written into the audit log, or the leader into both logs. */

@@ -100,6 +100,7 @@ export class Store {
   #onCommit: (seconds: number, jobs: number) => void
   #statements = new Map<Database, Map<string, ReturnType<Database['prepare']>>>()
   #jobs: Job[] = []
+  #queued = 0
   /** A transaction that is open until the log of all replicas has what it changes. */
   #publishing: Transaction | undefined
   /** Whether the next commit is already scheduled. */
@@ -202,6 +203,11 @@ export class Store {
     }
   }
 
+  /** How many jobs `write` has been given so far: as long as it stays the same, none comes between. */
+  get queued(): number {
+    return this.#queued
+  }
+
   /** Runs a statement that writes. Call it only inside of a `write`. Returns the id of the inserted row. */
   run(sql: string, ...parameters: Parameter[]): number {
     this.#hasWritten = true
@@ -240,6 +246,7 @@ export class Store {
         return () => resolve(value)
       }
       this.#jobs.push({ durability, insists, run, reject })
+      this.#queued++
       // Otherwise the commit that waits for a lock, for other replicas, or for the end of a fault, includes this job.
       if (this.#fault || this.#scheduled || this.#publishing) return
       if (unhurried && this.#jobs.length < gatherMax) {

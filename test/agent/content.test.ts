@@ -56,14 +56,6 @@ await t.test('a bundle is there as a whole, read-only, and fetched once', async 
   t.equal(asked.length, 4)
 })
 
-await t.test('of a longer chunk, as earlier controllers send, as much is taken as was asked for', async t => {
-  const directory = directoryOf(t)
-  const content = new Content(directory)
-  const { id, source, pack } = bundleOf({ 'scripts/big': big })
-  await content.ensure(id, { ...source, chunk: async (_id, at) => pack.subarray(at, at + 4 * chunkBytes) })
-  t.same(readFileSync(join(directory, id, 'scripts/big')), big)
-})
-
 await t.test('what was interrupted goes on where it was', async t => {
   const content = new Content(directoryOf(t))
   const { id, source, asked } = bundleOf({ 'scripts/big': big })

@@ -36,7 +36,8 @@ function start(t: Test, directory = directoryOf(t)) {
   }
   const deploy = (share: SentShare, lacking = get) =>
     table.deploy(share, layoutsFrom(lacking), {}, AbortSignal.timeout(10_000))
-  return { directory, path, memory, table, asked, deploy }
+  const resolve = (share: SentShare) => table.resolveShare(share, layoutsFrom(get))
+  return { directory, path, memory, table, asked, deploy, resolve }
 }
 
 await t.test('a layout is asked for once, and again when it is another', async t => {
@@ -48,6 +49,16 @@ await t.test('a layout is asked for once, and again when it is another', async t
   await deploy(sent(second))
   await deploy(sent(second))
   await deploy(sent(first))
+  t.same(asked, [first, second, first])
+})
+
+await t.test('a layout that came for a check is not asked for again to deploy it, nor is the deployed one', async t => {
+  const { asked, deploy, resolve } = start(t)
+  await deploy(sent(first))
+  t.equal((await resolve(sent(second))).layout, second)
+  await deploy(sent(second))
+  t.equal((await resolve(sent(first))).layout, first)
+  await deploy(sent(second))
   t.same(asked, [first, second, first])
 })
 

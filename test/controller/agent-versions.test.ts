@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
+import { brotliDecompressSync } from 'node:zlib'
 import t from 'tap'
 import { agentPath } from '../../schemas/agent.js'
 import { Link, type Handlers } from '../../src/link/link.js'
@@ -45,15 +47,17 @@ const requests = [
   ['plan', {}]
 ] as const
 
-for (const version of [12]) {
+for (const version of [13]) {
   await t.test(`the controller works with an agent of version ${version}, as it was recorded`, async t => {
     const controller = await startTestController(t, { 'controller-deploy-strategy': 'by_role' })
     const [hello, ...answers] = recorded(version)
     const lacking = 'diagnose'
     const handlers: Handlers = {}
+    let digest = ''
     for (const { method, answer, parts = [] } of answers) {
       if (method === lacking) continue
-      handlers[method] = (_params, { part }) => {
+      handlers[method] = ({ share }, { part }) => {
+        digest = share?.layout ?? digest
         for (const value of parts) part(value)
         return answer
       }
@@ -65,6 +69,9 @@ for (const version of [12]) {
     t.same(await link.ask('hello', hello?.params, options), { controller: 'controller' })
     await controller.ask('stage_configuration', { config })
     for (const [type, args] of requests) t.match(await controller.ask(type, args), { state: 'succeeded' }, type)
+    const { packed } = await link.ask<{ packed: string }>('layout', { digest }, options)
+    const layout = brotliDecompressSync(Buffer.from(packed, 'base64'))
+    t.equal(createHash('sha256').update(layout).digest('hex'), digest, 'a layout is packed as it knows it')
     const { results } = await controller.ask(lacking)
     t.match(
       results,

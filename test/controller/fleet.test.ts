@@ -6,11 +6,12 @@ import { openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { silent } from '../support/log.js'
 import { until } from '../support/until.js'
-import { agentApiVersion, agentPath } from '../../schemas/agent.js'
+import { agentApiVersion, agentPath, type Layout } from '../../schemas/agent.js'
 import { Fleet, type FleetOptions } from '../../src/controller/fleet.js'
 import { Link } from '../../src/link/link.js'
 import { memoryPair } from '../../src/link/transport.js'
 import { dial } from '../../src/link/websocket.js'
+import { digestOf, packLayout, packWhole } from '../../src/protocol/packed-layout.js'
 import { configurationOf, fakeAgent, small, status, type FakeAgentOptions } from './fake-agent.js'
 
 type Controller = Awaited<ReturnType<typeof startTestController>>
@@ -33,7 +34,7 @@ function startFleet(t: Test, options: Partial<FleetOptions> = {}) {
     log: silent,
     now: () => 1000,
     ownerOf: () => undefined,
-    layout: async digest => `packed ${digest}`,
+    layout: () => ({ backend: 'zeromq', nodes: [] }),
     bundles: { files: () => [], chunk: async () => '' },
     joins: { isForgotten: () => false, renew: async () => 'none' },
     dial: async () => {
@@ -62,16 +63,15 @@ await t.test("an agent that says hello is greeted with the controller's name", a
   t.match(fleet.connected(), [{ name: 'a', host: '10.0.0.1', machine: 'm', connectedAt: 1000 }])
 })
 
-await t.test('an agent of the version before gets chunks of a bundle as long as it knows them', async t => {
-  const { connect } = startFleet(t, {
-    bundles: { files: () => [], chunk: async (_id, _at, bytes) => String(bytes) }
-  })
-  const chunkFor = async (version: number) => {
+await t.test('an agent of the version before gets a layout packed as it knows it', async t => {
+  const layout: Layout = { backend: 'zeromq', nodes: [{ name: 'a', role: 'WORKER', host: '10.0.0.1' }] }
+  const { connect } = startFleet(t, { layout: () => layout })
+  const packedFor = async (version: number) => {
     const { link } = await connect({ api_version: version })
-    return await link.ask('bundle_chunk', { id: '0'.repeat(64), offset: 0 }, { timeoutMs: 5000 })
+    return await link.ask('layout', { digest: digestOf(layout) }, { timeoutMs: 5000 })
   }
-  t.same(await chunkFor(12), { data: '131072' })
-  t.same(await chunkFor(13), { data: '32768' })
+  t.same(await packedFor(13), { packed: await packWhole(layout) })
+  for (const version of [14, 15]) t.same(await packedFor(version), { packed: await packLayout(layout) })
 })
 
 await t.test(

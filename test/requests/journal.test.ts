@@ -6,6 +6,8 @@ import { Store } from '../../src/store/store.js'
 import { until } from '../support/until.js'
 import { openLog } from '../store/open.js'
 
+const error = (message: string) => ({ type: 'notify_error', message }) as const
+
 async function openJournal(t: Test) {
   const opened = await openLog(t)
   const hub = new Hub(opened.log, { heartbeatMs: 1e6, stallMs: 1e6 })
@@ -20,7 +22,7 @@ async function openJournal(t: Test) {
     { log: audit, hub: auditHub },
     () => clock.now
   )
-  const note = (message: string) => journal.note({ type: 'notify_error', message })
+  const note = (message: string) => journal.note(error(message))
   /** Makes the store fail. Returns what ends that. */
   const fail = async () => {
     opened.store.get('PRAGMA query_only = ON')
@@ -48,6 +50,23 @@ await t.test('what happens while the store fails is told afterwards, with the ti
     { seq: 1, time: 1000, body: /"a"/ },
     { seq: 2, time: 1000, body: /"b"/ }
   ])
+})
+
+await t.test('what happens in one moment is one write, in its place among others', async t => {
+  const { store, journal, note, messages } = await openJournal(t)
+  const before = store.queued
+  const writes = [
+    note('a'),
+    note('b'),
+    journal.write('written', false, append => append(error('c'))),
+    note('d'),
+    note('e')
+  ]
+  t.equal(store.queued - before, 3)
+  await Promise.all(writes)
+  // In the same moment still, for this clock.
+  await note('f')
+  t.same(messages(), ['a', 'b', 'c', 'd', 'e', 'f'])
 })
 
 await t.test('when too much happens while the store fails, what is lost is counted and told', async t => {

@@ -73,6 +73,8 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   /** Runs one job at a time: a process that is stopped must be gone before its successor starts. */
   #work = new Sequence()
   #share: Share | undefined
+  /** The layout of the last share that came, which may only have been checked yet. */
+  #resolved: Layout | undefined
   /** The files of the share's feeds that are here, by feed. */
   #feedFiles = new Map<string, string>()
   #runner: Runner
@@ -150,8 +152,10 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
   /** Returns a share with its layout, and has its bundle here; `lacking` gets what of both is not. */
   async resolveShare(sent: SentShare, lacking: Lacking): Promise<Share> {
     for (const id of bundlesOf(sent)) await this.content.ensure(id, lacking.bundles)
-    const known = this.#share?.layout
-    return { ...sent, layout: known && digestOf(known) === sent.layout ? known : await lacking.layout(sent.layout) }
+    const known = [this.#share?.layout, this.#resolved].find(layout => layout && digestOf(layout) === sent.layout)
+    const layout = known ?? (await lacking.layout(sent.layout))
+    this.#resolved = layout
+    return { ...sent, layout }
   }
 
   /**
@@ -202,6 +206,7 @@ export class NodeTable extends EventEmitter<{ changed: [Change]; gone: [string[]
     await this.#work.run(async () => {
       await this.#memory.clear()
       this.#share = undefined
+      this.#resolved = undefined
       await this.#stop((await this.#programs.status()).filter(unit => unit.kind === 'detached').map(unit => unit.name))
       await this.#removeOldOptions({ nodes: [] })
       await this.content.use(undefined)

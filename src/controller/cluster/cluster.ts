@@ -1,5 +1,5 @@
 import type { ElasticGroup } from '../../../schemas/groups.js'
-import type { SentShare } from '../../../schemas/agent.js'
+import type { Layout, SentShare } from '../../../schemas/agent.js'
 import type { BundleUser } from '../../../schemas/bundles.js'
 import type { ClusterConfiguration, DesiredState, Instance } from '../../../schemas/types.js'
 import { AppError } from '../../errors.js'
@@ -267,11 +267,11 @@ export class Cluster {
     }
   }
 
-  /** Returns the packed layout with this digest, for an agent that lacks it. Throws `not_found` when there is none. */
-  async layout(digest: string): Promise<string> {
+  /** Returns the layout with this digest, for an agent that lacks it. Throws `not_found` when there is none. */
+  layout(digest: string): Layout {
     for (const shares of [this.#shares, ...this.#offered]) {
-      const packed = shares?.packed(digest)
-      if (packed) return await packed
+      const layout = shares?.layout(digest)
+      if (layout) return layout
     }
     throw new AppError('not_found', 'no such layout is deployed')
   }

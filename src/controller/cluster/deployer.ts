@@ -1,5 +1,4 @@
 import type { Logger } from 'pino'
-import { takesKeys } from '../../../schemas/agent.js'
 import type { Arguments, RequestArguments } from '../../../schemas/api.js'
 import type { DeployStrategy } from '../../../schemas/rollouts.js'
 import { type ClusterConfiguration, clusterRoles, type Outcome } from '../../../schemas/types.js'
@@ -110,16 +109,13 @@ export class Deployer {
   }
 
   #traffic(made: Plan, args: RequestArguments): Traffic {
-    const { settings, cluster, fleet } = this.#options
-    const configured = new Set(made.configuration.instances.map(({ name }) => name))
-    const unable = fleet.known().filter(({ name, hello }) => configured.has(name) && !takesKeys(hello.api_version))
+    const { settings, cluster } = this.#options
     return trafficOf(
       made,
       {
         settings,
         deployed: cluster.deployment,
-        machineOf: name => cluster.addresses.get(name)?.machine,
-        unable: unable.map(({ name }) => name)
+        machineOf: name => cluster.addresses.get(name)?.machine
       },
       { rotate: args.rotate_keys === true, isStepwise: isStepwise(args) }
     )

@@ -1,10 +1,10 @@
-import type { CurveKeys, SentShare, SharedKeys } from '../../../schemas/agent.js'
+import type { CurveKeys, Layout, SentShare, SharedKeys } from '../../../schemas/agent.js'
 import type { ElasticGroup } from '../../../schemas/groups.js'
 import type { ClusterNode, Instance } from '../../../schemas/types.js'
 import type { Deployment } from '../../store/configurations.js'
 import { compare, defined, groupBy } from '../../util.js'
 import { isServer } from '../../zeek/layout.js'
-import { digestOf, packLayout } from '../../protocol/packed-layout.js'
+import { digestOf } from '../../protocol/packed-layout.js'
 import { untouchedIn } from '../rollout/mixture.js'
 
 /**
@@ -109,9 +109,9 @@ export class Shares {
     }
   }
 
-  /** Returns the packed layout that has a digest; undefined when none of these shares has it. */
-  packed(digest: string): Promise<string> | undefined {
-    return digest === this.digest ? packLayout(this.deployment.layout) : this.#before?.shares.packed(digest)
+  /** Returns the layout that has a digest; undefined when none of these shares has it. */
+  layout(digest: string): Layout | undefined {
+    return digest === this.digest ? this.deployment.layout : this.#before?.shares.layout(digest)
   }
 
   /** The bundles that the shares name. */

@@ -28,8 +28,6 @@ export interface TrafficContext {
   deployed: Deployment | undefined
   /** Returns what tells the machine of an instance from others. */
   machineOf: (instance: string) => string | undefined
-  /** Names of agents that cannot give keys to their nodes. */
-  unable: readonly string[]
 }
 
 type Planned = Pick<Deployment, 'configuration' | 'layout'>
@@ -62,7 +60,7 @@ export const isSame = (a: CurveKeys | undefined, b: CurveKeys | undefined): bool
 
 function encryption(
   { configuration, layout }: Planned,
-  { deployed, settings, unable }: TrafficContext,
+  { deployed, settings }: TrafficContext,
   { rotate, isStepwise, isNew }: Rekeying & { isNew: boolean }
 ): Pick<Traffic, 'curve' | 'warnings'> {
   const rule = settings.controller_cluster_encryption
@@ -72,12 +70,10 @@ function encryption(
   if (rule === 'never') return has(isStepwise ? before : undefined)
   if (before && !rotate) return has(before)
   if (!rotate && rule === 'auto' && !spansHosts(layout)) return has(undefined)
-  const clear = 'what nodes say to each other is not encrypted'
-  if (unable.length > 0) {
-    const names = unable.join(', ')
-    return has(before, `${before ? 'the keys stay' : clear}: these agents are of an earlier version: ${names}`)
+  if (isStepwise || !isNew) {
+    const clear = 'what nodes say to each other is not encrypted'
+    return has(before, `${clear}: deploy with rotate_keys, which restarts all nodes at once`)
   }
-  if (isStepwise || !isNew) return has(before, `${clear}: deploy with rotate_keys, which restarts all nodes at once`)
   return has(createCurveKeys())
 }
 

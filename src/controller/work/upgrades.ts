@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
-import { isSpoken, takesUpgrades } from '../../../schemas/agent.js'
+import { isSpoken } from '../../../schemas/agent.js'
 import type { Arguments } from '../../../schemas/api.js'
 import type { BundleUser } from '../../../schemas/bundles.js'
 import type { Outcome } from '../../../schemas/types.js'
@@ -125,12 +125,9 @@ export class Upgrades {
     const { fleet } = this.#options
     const before = fleet.member(instance)
     if (!before) throw new AppError('unavailable', `instance ${instance} is not connected`)
-    const { version: from, api_version: spoken } = before.hello
+    const { version: from } = before.hello
     const done: Outcome = { success: true, instance, data: { upgrade: { from, to: release.version } } }
     if (from === release.version) return done
-    if (!takesUpgrades(spoken)) {
-      throw new AppError('conflict', `its version ${from} cannot be upgraded from here: upgrade it on its host`)
-    }
     let isAnswered = true
     try {
       await fleet.ask(instance, 'upgrade', { bundle }, { timeoutMs: task.remainingMs(), reqid: task.reqid })

@@ -46,9 +46,9 @@ await t.test('in the middle, an instance that has changed holds the rest, and an
   )
   t.match(b, { config_id: 'ee', held: ['b-1', 'b-2'] }, 'one of its nodes has gone')
   t.same(c, old.of('c', none))
-  t.ok(await shares.packed(old.digest), 'agents can ask for both layouts')
-  t.ok(await shares.packed(next.digest))
-  t.equal(shares.packed('x'), undefined)
+  t.equal(shares.layout(old.digest), before.layout, 'agents can ask for both layouts')
+  t.equal(shares.layout(next.digest), after.layout)
+  t.equal(shares.layout('x'), undefined)
   t.same(shares.bundles, ['ee'.repeat(32), 'aa'.repeat(32)])
 
   const step = shares.of('a', none, new Set(['a-1']))

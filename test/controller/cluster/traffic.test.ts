@@ -26,7 +26,6 @@ const context = (deployed?: Deployment, others: Partial<TrafficContext> = {}): T
   settings: { controller_cluster_encryption: 'auto', controller_metrics_listen: 'loopback' },
   deployed,
   machineOf: instance => `machine of ${instance}`,
-  unable: [],
   ...others
 })
 const rule = (encryption: 'auto' | 'always' | 'never', listen: 'loopback' | 'host' = 'loopback') => ({
@@ -85,16 +84,6 @@ await t.test('one that was deployed without keys stays so, with a warning, until
   })
   t.ok(trafficOf(two, context(two), rotating).curve)
   t.match(trafficOf(one, context(one), ofAll), { curve: undefined, warnings: [] })
-})
-
-await t.test('agents of an earlier version leave a cluster as it is', async t => {
-  const unable = { unable: ['b'] }
-  t.match(trafficOf(two, context(undefined, unable), ofAll), { curve: undefined, warnings: [/not encrypted.*: b$/] })
-  t.match(trafficOf(two, context(encrypted, unable), ofAll), { curve: encrypted.curve, warnings: [] })
-  t.match(trafficOf(two, context(encrypted, unable), rotating), {
-    curve: encrypted.curve,
-    warnings: [/the keys stay.*: b$/]
-  })
 })
 
 await t.test('nodes with keys of their own, and those that use Broker, get none', async t => {
