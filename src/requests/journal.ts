@@ -130,10 +130,10 @@ export class EventJournal {
       return this.#gathering.written
     }
     const jobs = [job]
-    const all: Job<void> = (append, record) => {
+    const all: Job<void> = (...logs) => {
       // What comes later is another write.
       if (this.#gathering?.jobs === jobs) this.#gathering = undefined
-      for (const each of jobs) each(append, record)
+      for (const each of jobs) each(...logs)
     }
     const written = this.write('written', false, all, { insists: true, time })
     this.#gathering = { time, queued: this.#store.queued, jobs, written }
