@@ -33,13 +33,16 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   rollout: () => import('./rollout.js'),
   replicated: () => import('./replicated.js')
 }
+/** What takes long, and is run only when it is named. */
+const onlyNamed: typeof benches = { scale: () => import('./scale.js') }
+const all = { ...benches, ...onlyNamed }
 
 const {
   values: { quick = false, out },
   positionals
 } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' }, out: { type: 'string' } } })
-const unknown = positionals.filter(name => !(name in benches))
-if (unknown.length > 0) throw new Error(`there is no bench ${unknown.join(', ')}: ${Object.keys(benches).join(' ')}`)
+const unknown = positionals.filter(name => !(name in all))
+if (unknown.length > 0) throw new Error(`there is no bench ${unknown.join(', ')}: ${Object.keys(all).join(' ')}`)
 
 const number = (value: number) => (value >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3))
 const columns = [44, 22, 10, 26, 10, 7, 0]
@@ -60,7 +63,7 @@ const before = machine()
 const rows: (Row & { bench: string; ratio: number; met: boolean | undefined })[] = []
 line('what', 'figure', 'ours', 'baseline', 'theirs', 'ratio', 'aim')
 for (const name of positionals.length > 0 ? positionals : Object.keys(benches)) {
-  const { bench } = await benches[name]!()
+  const { bench } = await all[name]!()
   for await (const row of bench({ quick, say: text => console.error(`# ${name}: ${text}`) })) {
     print(row)
     rows.push({ bench: name, ...row, ratio: ratioOf(row), met: isMet(row) })
