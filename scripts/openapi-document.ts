@@ -1,9 +1,11 @@
 import swagger from '@fastify/swagger'
-import type { FastifyInstance } from 'fastify'
 import { credentials } from '../schemas/access.js'
 import { cutKeyword, openapiKeyword, type InOpenapi } from '../schemas/basics.js'
 import { components } from '../schemas/validator.js'
+import type { createServer } from '../src/server/server.js'
 import { packageVersion } from '../src/util.js'
+
+type Server = Awaited<ReturnType<typeof createServer>>
 
 const openapi: Parameters<typeof swagger>[1] = {
   openapi: {
@@ -63,7 +65,7 @@ const openapi: Parameters<typeof swagger>[1] = {
 }
 
 /** Has a server gather what its routes and their schemas say, for documentOf. There must be no routes yet. */
-export async function describe(app: FastifyInstance): Promise<void> {
+export async function describe(app: Server): Promise<void> {
   for (const component of components) app.addSchema(component)
   await app.register(swagger, openapi)
 }
@@ -113,7 +115,7 @@ interface Document {
 }
 
 /** Returns the OpenAPI document: what the plugin makes of the routes, with what it has no way to say. */
-export function documentOf(app: FastifyInstance): object {
+export function documentOf(app: Server): object {
   const { paths, components, ...head } = structuredClone(app.swagger()) as unknown as Document
   const operations = Object.values(paths).flatMap(methods => Object.values(methods))
   const shared = { parameters: {}, responses: {} }
