@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import helmet from '@fastify/helmet'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
+import { AppError } from '../errors.js'
 import { packageRoot } from '../util.js'
 import { fixed, sendFixed, type Fixed } from './fixed.js'
 import { PageFiles } from './page-files.js'
@@ -56,7 +57,9 @@ export async function serveDocument(app: FastifyInstance): Promise<void> {
   const options = { schema: { hide: true } }
   const serve = (scope: FastifyInstance, path: string, form: (forms: Forms) => Fixed | Promise<Fixed>) =>
     scope.get(path, options, async (request, reply) => {
-      sendFixed(await form((await files.get('openapi.yaml'))!), request, reply)
+      const forms = await files.get('openapi.yaml')
+      if (!forms) throw new AppError('not_found', 'openapi.yaml of the package is not there')
+      sendFixed(await form(forms), request, reply)
       return await reply
     })
   serve(app, '/openapi.yaml', ({ yaml }) => yaml)
