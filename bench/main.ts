@@ -18,6 +18,7 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   messages: () => import('./messages.js'),
   post: () => import('./post.js'),
   start: () => import('./start.js'),
+  small: () => import('./small.js'),
   fanout: () => import('./fanout.js'),
   replay: () => import('./replay.js'),
   deploy: () => import('./deploy.js'),

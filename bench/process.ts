@@ -90,6 +90,19 @@ export function residentOf(...pids: readonly number[]): number {
   )
 }
 
+/** Their proportional share of resident memory, in bytes: what n processes have in common counts as an nth for each. */
+export function shareOf(...pids: readonly number[]): number {
+  return pids.reduce(
+    (sum, pid) => sum + 1024 * Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]),
+    0
+  )
+}
+
+/** The role that a process of ours was started for. */
+export function roleOf(pid: number): string | undefined {
+  return /(?:^|\0)ZEEK_MANAGEMENT_NODE=(\w+)/.exec(readFileSync(`/proc/${pid}/environ`, 'utf8'))?.[1]
+}
+
 export function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
 }

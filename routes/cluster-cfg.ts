@@ -3,7 +3,6 @@ import type { FastifyInstance } from 'fastify'
 import { requests } from '../schemas/api.js'
 import { checker } from '../schemas/validator.js'
 import { invalid } from '../src/errors.js'
-import { parseClusterCfg } from '../src/formats/cluster-cfg/cluster-cfg.js'
 import { contextHere } from '../src/formats/context.js'
 
 /** Media types of zeek-client's configuration file, none registered: one by convention, one as curl users write. */
@@ -28,6 +27,8 @@ export function acceptClusterCfg(scope: FastifyInstance): void {
  * Returns the file as arguments of stage_configuration. Throws `invalid_request` that names section, key and line.
  */
 async function readClusterCfg(text: string): Promise<object> {
+  // Readers of files are loaded when there is one to read: they are thirty modules, 1 MB.
+  const { parseClusterCfg } = await import('../src/formats/cluster-cfg/cluster-cfg.js')
   return check({ config: await parseClusterCfg(text, contextHere()) }, 'body')
 }
 

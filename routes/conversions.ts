@@ -5,7 +5,6 @@ import { Ref } from '../schemas/types.js'
 import type { Controller } from '../src/controller/controller.js'
 import { AppError } from '../src/errors.js'
 import { contextHere } from '../src/formats/context.js'
-import { convert } from '../src/formats/convert.js'
 import { contentOf, json, needs, problems } from './answers.js'
 import { acceptClusterCfg, clusterCfgTypes } from './cluster-cfg.js'
 
@@ -58,6 +57,7 @@ export const conversionRoutes: FastifyPluginAsyncTypebox<{ controller: Controlle
       }
     },
     async ({ query: { file: name = 'the file' }, body }) => {
+      const { convert } = await import('../src/formats/convert.js')
       const [only, ...others] = controller.instances().filter(({ connected }) => connected)
       const context = contextHere(others.length === 0 ? only?.name : undefined)
       if (typeof body === 'object' && body !== null) {

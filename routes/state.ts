@@ -5,7 +5,6 @@ import { ConfigurationDocument, InstanceList, NodeList } from '../schemas/api.js
 import { ClusterRole, clusterRoles, ConfigurationState, Name, namePattern, NodeState, Ref } from '../schemas/types.js'
 import type { Access } from '../src/server/access/access.js'
 import type { Controller } from '../src/controller/controller.js'
-import { formatClusterCfg } from '../src/formats/cluster-cfg/cluster-cfg.js'
 import { answer, json, needs, problems } from './answers.js'
 import { clusterCfgContent, wantsClusterCfg } from './cluster-cfg.js'
 import { joinRepeated, namesIn, Several, SeveralOf } from './lists.js'
@@ -140,6 +139,7 @@ export const stateRoutes: FastifyPluginAsyncTypebox<{ controller: Controller; ac
           event_cursor: controller.cursor
         }
       }
+      const { formatClusterCfg } = await import('../src/formats/cluster-cfg/cluster-cfg.js')
       return await reply
         .type(`${accept!.trim().startsWith('text/plain') ? 'text/plain' : 'text/x-ini'}; charset=utf-8`)
         .send(formatClusterCfg(controller.withoutGroups(configuration)))

@@ -335,7 +335,8 @@ export const agentMethods = {
 /**
  * Methods that the agent calls on the controller. `hello` is a question, answered with the controller's name, and its
  * term unless it is alone; one of several that does not lead fails it with `not_leader`. `layout` is a question, too,
- * answered with the layout as packLayout() packs it, before version 14 as packWhole() does; the others are notifications.
+ * answered with the layout as packLayout() packs it, before version 14 as packWhole() does; the others are
+ * notifications.
  */
 export const controllerMethods = {
   hello: { params: Hello, answer: Type.Object({ controller: Name, term: Type.Optional(Term) }, closed) },

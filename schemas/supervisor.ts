@@ -102,6 +102,11 @@ const named = Type.Object({ name: Type.String({ minLength: 1 }) })
  */
 export const supervisorMethods = {
   version: { params: Type.Object({}), answer: Type.Object({ version: Type.Integer() }) },
+  /**
+   * Answered once the roles are ready that begin before the one that asks; an earlier supervisor, which starts a role
+   * no sooner, does not know of it.
+   */
+  turn: { params: Type.Object({}) },
   status: { params: Type.Object({}), answer: Type.Array(UnitStatus) },
   start: { params: Type.Object({ program: Program }) },
   stop: { params: named },

@@ -125,50 +125,67 @@ function textOf({ keyword, params, message = 'is not valid', parentSchema = {} }
   }
 }
 
+/** Named schemas by `$id`. */
+const named = new Map(components.map(schema => [schema.$id!, schema as TSchema]))
+
 /** Compiles schemas. Equal schemas, as JSON texts, share one check, however often they are made. */
 class Compiler {
   readonly ajv: Ajv
   #compiled = new Map<string, ValidateFunction>()
+  #known = new Set<string>()
 
   constructor(options: Options = {}) {
     this.ajv = new Ajv({ ...ajvOptions, ...options })
-    this.ajv.addSchema(components)
   }
 
   compile<T extends TSchema>(schema: T): ValidateFunction<Static<T>> {
     const text = JSON.stringify(schema)
     let validate = this.#compiled.get(text)
     if (!validate) {
+      this.learn(text)
       validate = this.ajv.compile(schema)
       this.#compiled.set(text, validate)
     }
     return validate as ValidateFunction<Static<T>>
   }
+
+  /**
+   * Has Ajv know the named schemas that a schema, as JSON text, has in it: all of them would take a process that needs
+   * few half a megabyte, three times.
+   */
+  learn(text: string): void {
+    for (const [, id] of text.matchAll(/"\$(?:id|ref)":"([^"#]+)#?"/g)) {
+      const schema = named.get(id!)
+      if (!schema || this.#known.has(id!)) continue
+      this.#known.add(id!)
+      this.learn(JSON.stringify(schema))
+      this.ajv.addSchema(schema)
+    }
+  }
 }
 
 /** How a check treats what does not fit exactly. */
-const compilers = {
+const manners = {
   /** It is refused. */
-  exact: new Compiler(),
+  exact: {},
   /** Text is converted to the type that the schema requires: settings and queries arrive as texts. */
-  coerce: new Compiler({ coerceTypes: true }),
+  coerce: { coerceTypes: true },
   /**
    * Members that a closed object does not name are dropped: another version may send them, and nobody passes them on.
    */
-  drop: new Compiler({ removeAdditional: true })
-}
-type Manner = keyof typeof compilers
-const { ajv } = compilers.exact
+  drop: { removeAdditional: true }
+} satisfies Record<string, Options>
+type Manner = keyof typeof manners
+
+const compilers: Partial<Record<Manner, Compiler>> = {}
+const compilerOf = (manner: Manner) => (compilers[manner] ??= new Compiler(manners[manner]))
 
 /** More errors than anyone fixes at once. */
 const maxErrors = 100
 
-/** Named schemas by `$id` and a hash sign, as other schemas refer to them. */
-const named = new Map(components.map(schema => [`${schema.$id}#`, schema as TSchema]))
-
 /** Yields all errors of a value, checking it piece by piece: a check of the whole ends at the first error. */
 function* pieces(schema: TSchema, value: unknown, at: string): Generator<FieldError, void> {
-  const validate: (value: unknown) => boolean = ajv.compile(schema)
+  const validate: (value: unknown) => boolean = compilerOf('exact').ajv.compile(schema)
   if (validate(value)) return
   const first = (validate as ValidateFunction).errors ?? []
   let isTold = false
@@ -184,7 +201,7 @@ function* pieces(schema: TSchema, value: unknown, at: string): Generator<FieldEr
  * many.
  */
 function* memberErrors(schema: TSchema, value: unknown, at: string): Generator<FieldError, void> {
-  const whole = schema.$ref === undefined ? schema : (named.get(schema.$ref) ?? schema)
+  const whole = schema.$ref === undefined ? schema : (named.get(schema.$ref.slice(0, -1)) ?? schema)
   if (whole.type === 'object' && isObject(value)) {
     if (whole.properties) yield* propertyErrors(whole, value, at)
     else if (whole.propertyNames) yield* entryErrors(whole, value, at)
@@ -245,6 +262,8 @@ function* itemErrors(
 
 /** Returns the errors of a value; an empty list when it fits its schema. */
 export function everyError(schema: TSchema, value: unknown, at: string): FieldError[] {
+  // Pieces refer to nothing that the whole does not.
+  compilerOf('exact').learn(JSON.stringify(schema))
   const errors: FieldError[] = []
   for (const error of pieces(schema, value, at)) if (errors.push(error) >= maxErrors) break
   return errors
@@ -261,7 +280,7 @@ export function checker<T extends TSchema>(
 ): (value: unknown, at: string) => Static<T> {
   let validate: ValidateFunction<Static<T>> | undefined
   return (value, at) => {
-    validate ??= compilers[manner].compile(schema)
+    validate ??= compilerOf(manner).compile(schema)
     if (validate(value)) return value
     throw complain(manner === 'coerce' ? fieldErrors(validate.errors ?? [], at) : everyError(schema, value, at))
   }

@@ -6,9 +6,9 @@ import { Document, visit } from 'yaml'
 import type { Access } from '../src/server/access/access.js'
 import type { Controller } from '../src/controller/controller.js'
 import { Metrics } from '../src/server/metrics.js'
-import { documentOf } from '../src/server/openapi.js'
 import { createServer } from '../src/server/server.js'
 import { packageRoot } from '../src/util.js'
+import { describe, documentOf } from './openapi-document.js'
 
 /** The text of openapi.yaml, from the routes and their schemas. Nothing is asked of the controller for it. */
 export async function renderOpenapi(): Promise<string> {
@@ -25,6 +25,7 @@ export async function renderOpenapi(): Promise<string> {
     } as unknown as Access,
     group: undefined,
     bodyLimit: 1024,
+    describe,
     log: pino({ level: 'silent' })
   })
   const document = new Document(documentOf(app), { aliasDuplicateObjects: false })

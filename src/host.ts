@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { boot as bootAgent } from './agent/boot.js'
@@ -16,12 +16,13 @@ import { Cgroups, delegatedCgroup } from './supervisor/cgroups.js'
 import type { Program, RestartPolicy, UnitStatus } from './supervisor/program.js'
 import { Supervisor, type SupervisorEvents } from './supervisor/supervisor.js'
 import type { Upgrades } from './upgrades.js'
+import { aborted } from './util.js'
 
 export type Role = 'CONTROLLER' | 'AGENT'
 
 export interface HostOptions {
   settings: ControllerSettings & AgentSettings
-  /** In the order in which they start. */
+  /** In the order in which they begin. */
   roles: readonly Role[]
   /** Command line of a role's process; its environment says which role it is. */
   command: string[]
@@ -47,16 +48,23 @@ const notifyRole = notifying(roleMethods)
 /** Restart policy of a role. A role is not given up: without it the host cannot be reached. */
 const rolePolicy: Omit<RestartPolicy, 'maxMs'> = { initialMs: 500, resetMs: 60_000, maxFailures: 0 }
 
+/** What the host does for a controller or an agent. */
+interface ForRole {
+  /** Called when it serves, with a line that says so. */
+  ready: (line: string) => void
+  /** Resolves when it is its turn to begin. */
+  turn: () => Promise<void>
+  /** Called when the supervisor is to end, and to leave the nodes. */
+  leave: () => void
+}
+
+const nothing: ForRole = { ready: () => {}, turn: async () => {}, leave: () => {} }
+
 /**
  * Returns the supervisor's handlers for a controller or an agent. A node that has the name of one must not take its
- * place. `onReady` is called when the controller or agent serves, with a line that says so; `onLeave` when the
- * supervisor is to end, and to leave the nodes.
+ * place.
  */
-export function supervisorHandlers(
-  supervisor: Supervisor,
-  onReady: (line: string) => void = () => {},
-  onLeave: () => void = () => {}
-): Handlers {
+export function supervisorHandlers(supervisor: Supervisor, { ready, turn, leave }: ForRole = nothing): Handlers {
   const assertNotRole = (name: string) => {
     if (supervisor.status().some(unit => unit.name === name && unit.kind === 'attached')) {
       throw new AppError('invalid_request', `${name} is the name of a controller or agent on this host`)
@@ -75,8 +83,9 @@ export function supervisorHandlers(
     },
     obstacles: limits => supervisor.obstacles(limits),
     output: ({ name }) => supervisor.output(name),
-    ready: ({ line }) => onReady(line),
-    leave: onLeave
+    ready: ({ line }) => ready(line),
+    turn,
+    leave
   })
 }
 
@@ -101,7 +110,11 @@ export async function runHost(options: HostOptions): Promise<boolean> {
   const failed = new AbortController()
   const leaving = new AbortController()
   const ending = AbortSignal.any([signal, failed.signal, leaving.signal])
-  let onAnyReady = () => {}
+  const order = roles.map(role => (role === 'CONTROLLER' ? settings.controller_name : settings.agent_name))
+  const readiness = new EventEmitter<{ ready: [] }>()
+  const untilReady = async (names: readonly string[]) => {
+    while (names.some(name => !ready.has(name))) await once(readiness, 'ready')
+  }
   const leave = () => {
     // Whoever asks for it is answered before.
     setImmediate(() => leaving.abort())
@@ -131,14 +144,14 @@ export async function runHost(options: HostOptions): Promise<boolean> {
       }
     },
     attached: (name, { channel }) => {
-      const handlers = supervisorHandlers(
-        supervisor,
-        line => {
+      const handlers = supervisorHandlers(supervisor, {
+        ready: line => {
           ready.set(name, line)
-          onAnyReady()
+          readiness.emit('ready')
         },
+        turn: () => untilReady(order.slice(0, order.indexOf(name))),
         leave
-      )
+      })
       const onError = (error: unknown) => log.error(`${name}: ${messageOf(error)}`)
       const link = new Link(new IpcTransport(channel!), handlers, { onError })
       links.set(name, link)
@@ -167,22 +180,15 @@ export async function runHost(options: HostOptions): Promise<boolean> {
       stopTimeoutMs: settings.management_stop_timeout * 1000,
       restart: { ...rolePolicy, maxMs: settings.management_restart_delay_max * 1000 }
     }
-    for (const [started, role] of roles.entries()) {
+    // They are loaded side by side, and begin in their turn, so that the agent finds its controller.
+    for (const role of roles) {
       if (ending.aborted) break
       await (role === 'CONTROLLER' ? bootController(supervisor, settings, base) : bootAgent(supervisor, settings, base))
-      // One after the other, so that the agent finds its controller.
-      if (ready.size <= started && !ending.aborted) {
-        await Promise.race([
-          new Promise<void>(resolve => {
-            onAnyReady = resolve
-          }),
-          once(ending, 'abort')
-        ])
-      }
     }
+    await Promise.race([untilReady(order), aborted(ending)])
     if (!ending.aborted) {
       onReady([...ready.values()])
-      await once(ending, 'abort')
+      await aborted(ending)
     }
     if (failed.signal.aborted) await giveUp(failed.signal.reason)
   } finally {

@@ -1,6 +1,5 @@
 #!/usr/bin/env node
-import { run } from './cli/program.js'
-import { programPath, startsServer } from './cli/server.js'
+import { programPath, startsServer } from './cli/starts-server.js'
 import { AppError, isOfSystem, messageOf } from './errors.js'
 import type { Io } from './cli/io.js'
 
@@ -24,6 +23,7 @@ async function main(args: readonly string[]): Promise<number> {
   for (const output of [stdout, stderr]) {
     output.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
   }
+  const { run } = await import('./cli/program.js')
   return await run(args, io)
 }
 

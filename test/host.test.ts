@@ -1,9 +1,16 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { supervisorApiVersion } from '../schemas/supervisor.js'
-import { supervisorHandlers } from '../src/host.js'
+import { runHost, supervisorHandlers } from '../src/host.js'
 import { Link } from '../src/link/link.js'
 import { memoryPair } from '../src/link/transport.js'
 import { agreeWithSupervisor } from '../src/protocol/supervisor.js'
+import { directoryOf } from './support/directory.js'
+import { cleanEnv, fixture } from './support/environment.js'
+import { silent } from './support/log.js'
+import { settingsOf } from './support/settings.js'
+import { until } from './support/until.js'
 import { program, supervise } from './supervisor/programs.js'
 
 await t.test('an agent can neither replace nor stop a role of its host', async t => {
@@ -39,6 +46,44 @@ await t.test('a role works with the supervisor of the version before its own, an
     const agreed = agreeWithSupervisor(new Link(ours, {}))
     await (refused === undefined ? agreed : t.rejects(agreed, { code: 'unavailable', message: refused }))
   }
+})
+
+await t.test('roles are started side by side, and the agent begins once the controller is ready', async t => {
+  const directory = directoryOf(t)
+  const notes = join(directory, 'roles')
+  const ending = new AbortController()
+  let lines: string[] = []
+  const running = runHost({
+    settings: settingsOf({
+      'management-state-dir': join(directory, 'state'),
+      'controller-name': 'controller',
+      'agent-name': 'agent'
+    }),
+    roles: ['CONTROLLER', 'AGENT'],
+    command: [process.execPath, fixture('flow', 'role.mjs')],
+    env: { ...cleanEnv, ROLES: notes },
+    log: silent,
+    onReady: all => (lines = all),
+    signal: ending.signal
+  })
+  const noted = (what: string) =>
+    until(() => {
+      try {
+        return readFileSync(notes, 'utf8').includes(what)
+      } catch {
+        return false
+      }
+    }, what)
+  await Promise.all(['CONTROLLER asks', 'CONTROLLER begins', 'AGENT asks'].map(noted))
+  t.notMatch(readFileSync(notes, 'utf8'), 'AGENT begins')
+  t.same(lines, [])
+  // It is told to read its files again, and says then that it is ready.
+  process.emit('SIGHUP')
+  await noted('AGENT begins')
+  await until(() => lines.length > 0, 'all are ready')
+  t.same(lines, ['CONTROLLER', 'AGENT'])
+  ending.abort()
+  t.equal(await running, true)
 })
 
 await t.test('what is no program is refused before a supervisor sees it', async t => {

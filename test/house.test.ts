@@ -138,7 +138,7 @@ async function importersOf(...packages: string[]): Promise<string[]> {
   return (await sources()).filter(
     file =>
       packages.some(name => new RegExp(`(from|import\\() ?'${name}[/']`).test(text(file))) &&
-      !/^(demo|bench)/.test(file)
+      !/^(demo|bench|scripts)/.test(file)
   )
 }
 

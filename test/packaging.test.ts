@@ -120,6 +120,7 @@ await t.test('the package holds what runs, and nothing else', async t => {
     'dist/src/main.js',
     'dist/routes/index.js',
     'dist/schemas/agent.js',
+    'dist/node_modules/@sinclair/typebox/index.js',
     ...ourScripts.map(script => `src/zeek/${script}`),
     'openapi.yaml',
     'LICENSE'

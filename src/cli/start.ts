@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { rootCertificates } from 'node:tls'
 import type { Logger } from 'pino'
 import { refuseExposure as refuseAgentExposure } from '../agent/config.js'
 import { refuseAuthority } from '../controller/authority-config.js'
 import { refuseExposure as refuseControllerExposure } from '../controller/config.js'
 import { agentInNeed, refuseClash } from '../controller/own-agent.js'
 import { AppError, messageOf } from '../errors.js'
-import { nodesStay, runHost, type Role } from '../host.js'
+import type { Role } from '../host.js'
 import { IpcTransport } from '../link/ipc.js'
 import { Link } from '../link/link.js'
 import { roleMethods, supervisorMethods } from '../../schemas/supervisor.js'
@@ -68,6 +67,7 @@ async function runSupervisor({ settings, roles, command, env, umask }: Start): P
   }
   if (roles.includes('AGENT')) refuseAgentExposure(settings)
   if (runTogether(roles)) refuseClash(settings)
+  const { nodesStay, runHost } = await import('../host.js')
   const log = createLog({ node: `supervisor-${hostname()}`, role: 'NONE', level: settings.management_log_level })
   const started = await runHost({
     settings,
@@ -185,14 +185,16 @@ async function replicationOf(settings: Settings, log: Logger, ended: AbortContro
   if (!config) return undefined
   const { connectReplication } = await import('../replication/jetstream.js')
   const { self, url, leaseMs, nats } = config
-  const ca = config.ca === undefined ? undefined : authoritiesIn(config.ca)
+  const ca = config.ca === undefined ? undefined : await authoritiesIn(config.ca)
   const connect = () => connectReplication({ ...nats, self, log })
   return { connect, url, ca, leaseMs, ended: (why: string) => ended.abort(why) }
 }
 
 /** Returns the authorities of a file beside those that Node knows. Throws an AppError that names the setting. */
-function authoritiesIn(file: string): string[] {
+async function authoritiesIn(file: string): Promise<string[]> {
   try {
+    // The import alone makes texts of all authorities that Node knows.
+    const { rootCertificates } = await import('node:tls')
     return [...rootCertificates, readFileSync(file, 'utf8')]
   } catch (error) {
     throw new AppError('invalid_request', `ZEEK_CONTROLLER_URL_CA: ${messageOf(error)}`, { cause: error })

@@ -10,11 +10,10 @@ import type {
   BundleList,
   BundleUser
 } from '../../schemas/bundles.js'
-import { readArchive, type ArchiveLimits } from '../bundles/archive.js'
+import type { ArchiveLimits } from '../bundles/archive.js'
 import { differenceOf, idOf, inOrder } from '../bundles/manifest.js'
 import { chunkBytes, PackWriter, type PackedFile } from '../bundles/pack.js'
 import type { Packs } from '../bundles/packs.js'
-import { textDifferences } from '../bundles/text-difference.js'
 import { AppError, isOfSystem, messageOf } from '../errors.js'
 import { auditEntry, auditKinds } from '../requests/audit-entry.js'
 import type { Caller } from '../requests/caller.js'
@@ -86,6 +85,8 @@ export class Bundles {
    * content is kept once. Throws an AppError for an archive that is none, or too large; then nothing is kept.
    */
   async receive(archive: AsyncIterable<Buffer>, as: Ownership): Promise<{ bundle: Bundle; isNew: boolean }> {
+    // With the package that reads archives: most controllers never have one to read.
+    const { readArchive } = await import('../bundles/archive.js')
     return await this.#receive(as, async writer => {
       await readArchive(withoutPause(archive), this.#options.limits, writer.take)
       if (writer.files.length === 0) throw new AppError('invalid_request', 'the archive holds no file')
@@ -155,6 +156,7 @@ export class Bundles {
     const { added, removed, changed } = differenceOf(this.files(before.id), this.files(after.id))
     const opened = { before: await this.#open(before), after: await this.#open(after) }
     try {
+      const { textDifferences } = await import('../bundles/text-difference.js')
       const texts = await textDifferences(changed, async (side, { offset, size }) => {
         const pack = opened[side]
         return pack && (await readPart(pack, offset, size))

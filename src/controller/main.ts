@@ -55,8 +55,7 @@ import { Probation } from './probation.js'
 import { Revisions } from './revisions.js'
 import { secretNames } from '../security/secret-names.js'
 import { createServer } from '../server/server.js'
-import { systemClock } from '../replication/clock.js'
-import { Group, type GroupOptions } from '../replication/group.js'
+import type { Group, GroupOptions } from '../replication/group.js'
 import { State } from './cluster/state.js'
 
 export interface RunningController {
@@ -97,9 +96,7 @@ export async function startController({
   env = {}
 }: ControllerOptions): Promise<RunningController> {
   const path = databaseIn(settings.management_state_dir)
-  const group =
-    replication &&
-    (await Group.enter({ ...replication, name: settings.controller_name, database: path, clock: systemClock, log }))
+  const group = replication && (await enter({ ...replication, name: settings.controller_name, database: path, log }))
   const metrics = new Metrics()
   const store = new Store(
     path,
@@ -395,6 +392,15 @@ export async function startController({
       store.close()
     }
   }
+}
+
+/** Becomes one of several controllers. */
+async function enter(options: Omit<GroupOptions, 'clock'>): Promise<Group> {
+  const [{ Group }, { systemClock }] = await Promise.all([
+    import('../replication/group.js'),
+    import('../replication/clock.js')
+  ])
+  return await Group.enter({ ...options, clock: systemClock })
 }
 
 /** Returns how many things results tell of: that of get_nodes tells of all nodes of an instance. */

@@ -34,7 +34,9 @@ export class EventJournal {
   #now: () => number
   #notes = { events: 0, audit: 0 }
   #lost = 0
-  /** Notes that one write has, and more of the same moment get into, as long as it has not begun and is the last one. */
+  /**
+   * Notes that one write has, and more of the same moment get into, as long as it has not begun and is the last one.
+   */
   #gathering: { time: number; queued: number; jobs: Job<unknown>[]; written: Promise<void> } | undefined
 
   constructor(store: Store, events: Channel, audit: Channel<'audit'>, now: () => number) {

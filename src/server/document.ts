@@ -1,106 +1,101 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import helmet from '@fastify/helmet'
-import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
+import fastifyStatic from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
-import { credentials } from '../../schemas/access.js'
-import { packageRoot, packageVersion } from '../util.js'
+import { AppError } from '../errors.js'
+import { packageRoot } from '../util.js'
 import { fixed, sendFixed, type Fixed } from './fixed.js'
-import { documentOf } from './openapi.js'
+import { PageFiles } from './page-files.js'
 
-const openapi: Parameters<typeof swagger>[1] = {
-  openapi: {
-    openapi: '3.1.0',
-    info: {
-      title: 'zeek-cluster-controller',
-      version: packageVersion,
-      description:
-        'Runs a Zeek cluster over many hosts: POST a request event, get a request ID, and hear of the response over Server-Sent Events. Answers and events may get new members, enums that are marked `x-extensible-enum` new values, and streams new types of events: clients ignore what they do not know.',
-      license: { name: 'BSD-3-Clause', identifier: 'BSD-3-Clause' },
-      contact: { name: 'zeek-cluster-controller' }
-    },
-    servers: [
-      { url: '/', description: 'Where this document was read' },
-      { url: 'http://127.0.0.1:2149', description: 'A controller on this host' }
-    ],
-    security: credentials,
-    tags: [
-      { name: 'requests', description: 'Submit requests and read their results' },
-      { name: 'events', description: 'Event streams' },
-      { name: 'state', description: 'Instances, nodes and configurations' },
-      { name: 'bundles', description: 'Files that nodes load' },
-      { name: 'revisions', description: 'Deployments that can be deployed again' },
-      { name: 'notifications', description: 'What operators are told' },
-      { name: 'monitoring', description: 'Health and metrics' },
-      { name: 'session', description: 'Browser sessions and tickets' },
-      { name: 'tokens', description: 'Tokens of clients and agents' },
-      { name: 'joining', description: 'How hosts become agents' },
-      { name: 'audit', description: 'Audit log' },
-      { name: 'testing', description: 'For those who test clients' }
-    ],
-    components: {
-      securitySchemes: {
-        bearerToken: {
-          type: 'http',
-          scheme: 'bearer',
-          description:
-            'Where controller_authentication is token: one that `zeek-cluster token create` has printed. `x-role` of an operation is the least role that may ask; `join` is for tokens of that role alone. Who is limited to instances with labels may ask only where `x-limited` is true, and is answered as if there were nothing but these. A request needs neither a token nor a session where controller_authentication is none, or where the connection has a client certificate, whose O is the role.'
-        },
-        sessionCookie: {
-          type: 'apiKey',
-          in: 'cookie',
-          name: 'zeek-cluster-session',
-          description:
-            'The cookie of a browser session, which `log_in` opens; with TLS its name begins with `__Host-`. What is not GET needs an `Origin`, too.'
-        },
-        streamTicket: {
-          type: 'apiKey',
-          in: 'query',
-          name: 'ticket',
-          description: 'From `create_ticket`, for an EventSource without a session: opens one event stream, once.'
-        }
-      }
-    }
-  },
-  refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `schema-${index}`) }
-}
+/** Where the files of Swagger UI are, and which of them its page asks for. */
+const uiDirectory = join(dirname(createRequire(import.meta.url).resolve('@fastify/swagger-ui/package.json')), 'static')
+const uiFile = /^(swagger-ui(-bundle|-standalone-preset)?|index)\.(js|css)$|^favicon-(16x16|32x32)\.png$/
+
+const page = `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Swagger UI</title>
+<link rel="stylesheet" href="static/swagger-ui.css">
+<link rel="stylesheet" href="static/index.css">
+<link rel="icon" type="image/png" href="static/favicon-32x32.png" sizes="32x32">
+<link rel="icon" type="image/png" href="static/favicon-16x16.png" sizes="16x16">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="static/swagger-ui-bundle.js"></script>
+<script src="static/swagger-ui-standalone-preset.js"></script>
+<script src="static/swagger-initializer.js"></script>
+</body>
+</html>
+`
+
+/** Runs in the page. Its addresses are relative to it: a proxy may have put this server under a prefix. */
+const initializer = `SwaggerUIBundle({
+  url: new URL('yaml', location.href).href,
+  dom_id: '#swagger-ui',
+  deepLinking: true,
+  docExpansion: 'list',
+  defaultModelsExpandDepth: 0,
+  presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
+  plugins: [SwaggerUIBundle.plugins.DownloadUrl],
+  layout: 'StandaloneLayout',
+  validatorUrl: null
+})
+`
 
 /**
  * Serves the OpenAPI document at /openapi.yaml, as it is in the package, and pages that show it at /docs. Everyone may
- * read it, so that it must cost next to nothing: to write it takes as long as hundreds of other requests.
+ * read it, so that it must cost next to nothing: to make it of the routes, as scripts/openapi.ts does, takes as long as
+ * hundreds of other requests, and what makes it stays in memory.
  */
 export async function serveDocument(app: FastifyInstance): Promise<void> {
-  await app.register(swagger, openapi)
-  const yaml = fixed('application/yaml', readFileSync(join(packageRoot, 'openapi.yaml')))
-  let json: Fixed | undefined
+  const files = new PageFiles(packageRoot, formsOf)
+  const html = fixed('text/html; charset=utf-8', Buffer.from(page))
+  const script = fixed('application/javascript; charset=utf-8', Buffer.from(initializer))
+  const options = { schema: { hide: true } }
+  const serve = (scope: FastifyInstance, path: string, form: (forms: Forms) => Fixed | Promise<Fixed>) =>
+    scope.get(path, options, async (request, reply) => {
+      const forms = await files.get('openapi.yaml')
+      if (!forms) throw new AppError('not_found', 'openapi.yaml of the package is not there')
+      sendFixed(await form(forms), request, reply)
+      return await reply
+    })
+  serve(app, '/openapi.yaml', ({ yaml }) => yaml)
   await app.register(async pages => {
     // Whether a domain is to be used over TLS only is for its owner to decide.
     await pages.register(helmet, { hsts: false })
-    await pages.register(swaggerUi, {
-      routePrefix: '/docs',
-      uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0 },
-      uiHooks: {
-        // Their own handlers make the document anew for each request.
-        preHandler: (request, reply, done) => {
-          const { url } = request.routeOptions
-          // Without the slash the page asks at the root for what it needs: a proxy may have something else there.
-          if (/^\/docs(\?|$)/.test(request.url)) void reply.redirect('docs/')
-          else if (url === '/docs/yaml') sendFixed(yaml, request, reply)
-          else if (url === '/docs/json') {
-            json ??= fixed('application/json; charset=utf-8', Buffer.from(pageDocumentOf(app)))
-            sendFixed(json, request, reply)
-          } else done()
-        }
-      }
-    })
-  })
-  app.get('/openapi.yaml', { schema: { hide: true } }, (request, reply) => {
-    sendFixed(yaml, request, reply)
+    await pages.register(fastifyStatic, { root: uiDirectory, serve: false })
+    // Without the slash the page asks at the root for what it needs: a proxy may have something else there.
+    pages.get('/docs', options, (_request, reply) => reply.redirect('docs/'))
+    pages.get('/docs/', options, (request, reply) => sendFixed(html, request, reply))
+    serve(pages, '/docs/yaml', ({ yamlOfPage }) => yamlOfPage)
+    serve(pages, '/docs/json', forms => forms.jsonOfPage())
+    pages.get('/docs/static/swagger-initializer.js', options, (request, reply) => sendFixed(script, request, reply))
+    pages.get<{ Params: { file: string } }>('/docs/static/:file', options, ({ params: { file } }, reply) =>
+      uiFile.test(file) ? reply.sendFile(file) : reply.callNotFound()
+    )
   })
 }
 
-/** Returns the document for a page of this server, at /docs/json: it asks the server that it is from. */
-function pageDocumentOf(app: FastifyInstance): string {
-  return JSON.stringify({ ...documentOf(app), servers: [{ url: '../' }] })
+type Forms = ReturnType<typeof formsOf>
+
+/**
+ * Returns the document in each of its forms. That for a page of this server, at /docs/, asks the server that it is
+ * from.
+ */
+function formsOf(bytes: Buffer) {
+  const text = String(bytes).replace(/^servers:\n(?: .*\n)+/m, 'servers:\n  - url: ../\n')
+  let json: Fixed | undefined
+  return {
+    yaml: fixed('application/yaml', bytes),
+    yamlOfPage: fixed('application/yaml', Buffer.from(text)),
+    /** Made when it is asked for, which the page itself does not: it reads YAML. */
+    jsonOfPage: async () => {
+      const { parse } = await import('yaml')
+      json ??= fixed('application/json; charset=utf-8', Buffer.from(JSON.stringify(parse(text))))
+      return json
+    }
+  }
 }

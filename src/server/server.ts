@@ -16,7 +16,7 @@ import { routes } from '../../routes/index.js'
 import type { Needs } from '../../schemas/access.js'
 import type { Problem } from '../../schemas/api.js'
 import type { ControlEvent } from '../../schemas/events.js'
-import { checker, components } from '../../schemas/validator.js'
+import { checker } from '../../schemas/validator.js'
 import { AppError, invalid } from '../errors.js'
 import type { Hub } from '../events/hub.js'
 import type { Group } from '../replication/group.js'
@@ -26,7 +26,6 @@ import { acceptJsonOnly } from './body.js'
 import type { Controller } from '../controller/controller.js'
 import { withoutSecrets } from '../security/token.js'
 import { forwardedHeader } from './access/forwarded.js'
-import { Forwarder } from './forwarder.js'
 import { serveDocument } from './document.js'
 import type { Principal } from './access/guard.js'
 import type { Messages } from './messages.js'
@@ -59,6 +58,8 @@ export interface ServerOptions {
   bodyLimit: number
   /** Where the files of the web console and the guide are; where a build puts them, unless a test has its own. */
   pages?: string | undefined
+  /** Called before there are routes, by who makes the OpenAPI document of them. */
+  describe?: (app: FastifyInstance) => Promise<void>
   log: Logger
 }
 
@@ -79,6 +80,7 @@ export async function createServer({
   group,
   bodyLimit,
   pages = pagesDirectory,
+  describe,
   log
 }: ServerOptions): Promise<FastifyInstance> {
   const { certificates, limits, guard } = access
@@ -106,21 +108,28 @@ export async function createServer({
     },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
+    // Given at once, they keep Fastify from loading its own. Responses are typed in code; compiling a serializer per
+    // route and status would take a third of a second at start.
+    schemaController: {
+      compilersFactory: {
+        // Its type knows Ajv's own compiler only.
+        buildValidator: () => compileValidator as never,
+        buildSerializer: () => () => data => JSON.stringify(data)
+      }
+    },
     // Schemas say how long a parameter may be. The longest is 128 characters, which may be percent-encoded.
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 512 }
   }) as unknown as FastifyInstance
-  // Responses are typed in code; compiling a serializer per route and status would take a third of a second at start.
-  app.setSerializerCompiler(() => data => JSON.stringify(data))
-  app.setValidatorCompiler(compileValidator)
   acceptJsonOnly(app, limits)
   countWork(app, limits)
   limitReceiving(app, receiveMs)
   certificates?.serve(app.server as unknown as TlsServer)
   limits.watch(app.server)
   emitCloseOfQueuedResponses(app.server as Server)
+  // With undici, which takes as much memory as Fastify: for one of several only.
   const forwarder =
     group &&
-    new Forwarder({
+    new (await import('./forwarder.js')).Forwarder({
       leader: () => group.leader,
       reached: place => group.reached(place),
       sign: (request, path) => access.signForwarded(request, path),
@@ -188,7 +197,7 @@ export async function createServer({
   // Node waits for WebSockets, too, before it is closed.
   app.addHook('preClose', async () => await forwarder?.close())
   answerWithProblems(app, log)
-  for (const component of components) app.addSchema(component)
+  await describe?.(app)
   await serveDocument(app)
   await servePages(app, pages)
   const snapshot = async ({ raw, principal }: FastifyRequest): Promise<readonly ControlEvent[]> => {

@@ -6,8 +6,8 @@ import type { World } from './world.js'
 const immediate = ['stage_configuration', 'get_configuration']
 
 /**
- * The audit log has each request that is more than a look, once as accepted and once as it ended, or at once as ended, and
- * no other.
+ * The audit log has each request that is more than a look, once as accepted and once as it ended, or at once as ended,
+ * and no other.
  */
 export function* auditViolations({ audit, requests: all }: World): Generator<string> {
   if (audit.length === 0) return

@@ -6,7 +6,6 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import { messageOf } from '../../errors.js'
 import { isRefused } from '../../permission.js'
-import { lockDirectory } from '../../store/lock.js'
 import { archivePlace, type ArchivePlace } from '../../zeek/log-name.js'
 
 /** A log that waits in the queue. */
@@ -50,6 +49,8 @@ const hopeless = ['ENOSPC', 'EDQUOT', 'EROFS']
  */
 export async function archive(queue: string, directory: string): Promise<{ archived: number; errors: string[] }> {
   if (!(await exists(queue))) return { archived: 0, errors: [] }
+  // With SQLite, which the agent, who only lists the queue, does not need: 2 MB.
+  const { lockDirectory } = await import('../../store/lock.js')
   const lock = lockDirectory(queue, `another one archives ${queue}`)
   const errors: string[] = []
   let archived = 0

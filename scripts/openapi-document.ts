@@ -1,5 +1,74 @@
-import type { FastifyInstance } from 'fastify'
-import { cutKeyword, openapiKeyword, type InOpenapi } from '../../schemas/basics.js'
+import swagger from '@fastify/swagger'
+import { credentials } from '../schemas/access.js'
+import { cutKeyword, openapiKeyword, type InOpenapi } from '../schemas/basics.js'
+import { components } from '../schemas/validator.js'
+import type { createServer } from '../src/server/server.js'
+import { packageVersion } from '../src/util.js'
+
+type Server = Awaited<ReturnType<typeof createServer>>
+
+const openapi: Parameters<typeof swagger>[1] = {
+  openapi: {
+    openapi: '3.1.0',
+    info: {
+      title: 'zeek-cluster-controller',
+      version: packageVersion,
+      description:
+        'Runs a Zeek cluster over many hosts: POST a request event, get a request ID, and hear of the response over Server-Sent Events. Answers and events may get new members, enums that are marked `x-extensible-enum` new values, and streams new types of events: clients ignore what they do not know.',
+      license: { name: 'BSD-3-Clause', identifier: 'BSD-3-Clause' },
+      contact: { name: 'zeek-cluster-controller' }
+    },
+    servers: [
+      { url: '/', description: 'Where this document was read' },
+      { url: 'http://127.0.0.1:2149', description: 'A controller on this host' }
+    ],
+    security: credentials,
+    tags: [
+      { name: 'requests', description: 'Submit requests and read their results' },
+      { name: 'events', description: 'Event streams' },
+      { name: 'state', description: 'Instances, nodes and configurations' },
+      { name: 'bundles', description: 'Files that nodes load' },
+      { name: 'revisions', description: 'Deployments that can be deployed again' },
+      { name: 'notifications', description: 'What operators are told' },
+      { name: 'monitoring', description: 'Health and metrics' },
+      { name: 'session', description: 'Browser sessions and tickets' },
+      { name: 'tokens', description: 'Tokens of clients and agents' },
+      { name: 'joining', description: 'How hosts become agents' },
+      { name: 'audit', description: 'Audit log' },
+      { name: 'testing', description: 'For those who test clients' }
+    ],
+    components: {
+      securitySchemes: {
+        bearerToken: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'Where controller_authentication is token: one that `zeek-cluster token create` has printed. `x-role` of an operation is the least role that may ask; `join` is for tokens of that role alone. Who is limited to instances with labels may ask only where `x-limited` is true, and is answered as if there were nothing but these. A request needs neither a token nor a session where controller_authentication is none, or where the connection has a client certificate, whose O is the role.'
+        },
+        sessionCookie: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: 'zeek-cluster-session',
+          description:
+            'The cookie of a browser session, which `log_in` opens; with TLS its name begins with `__Host-`. What is not GET needs an `Origin`, too.'
+        },
+        streamTicket: {
+          type: 'apiKey',
+          in: 'query',
+          name: 'ticket',
+          description: 'From `create_ticket`, for an EventSource without a session: opens one event stream, once.'
+        }
+      }
+    }
+  },
+  refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `schema-${index}`) }
+}
+
+/** Has a server gather what its routes and their schemas say, for documentOf. There must be no routes yet. */
+export async function describe(app: Server): Promise<void> {
+  for (const component of components) app.addSchema(component)
+  await app.register(swagger, openapi)
+}
 
 interface Schema {
   [keyword: string]: unknown
@@ -46,7 +115,7 @@ interface Document {
 }
 
 /** Returns the OpenAPI document: what the plugin makes of the routes, with what it has no way to say. */
-export function documentOf(app: FastifyInstance): object {
+export function documentOf(app: Server): object {
   const { paths, components, ...head } = structuredClone(app.swagger()) as unknown as Document
   const operations = Object.values(paths).flatMap(methods => Object.values(methods))
   const shared = { parameters: {}, responses: {} }
