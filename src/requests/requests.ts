@@ -18,7 +18,7 @@ import type { RequestEnd, RequestFilter, RequestTable, StoredRequest } from '../
 import { type Answer, concluded, type Immediate, type Task, type TaskEvent, timedOut, type Work } from './task.js'
 import { Reads } from './reads.js'
 import { reportsOf } from './reports.js'
-import { requestEvent, responseEvent } from '../store/request-events.js'
+import { requestEvent, responseEvent } from '../request-events.js'
 import type { Read } from '../store/reads.js'
 import { storable } from './storable.js'
 import type { Holder } from '../quota.js'

@@ -1,7 +1,7 @@
 import type { ClusterRequest } from '../../schemas/api.js'
 import { defined } from '../util.js'
 import type { StoredEvent } from './events.js'
-import { requestEvent, responseEvent } from './request-events.js'
+import { requestEvent, responseEvent } from '../request-events.js'
 import type { Store } from './store.js'
 
 /** A request that only reads and was answered at once. */

@@ -1,6 +1,6 @@
-import type { ClusterRequest } from '../../schemas/api.js'
-import type { DomainEvent } from '../../schemas/events.js'
-import { defined } from '../util.js'
+import type { ClusterRequest } from '../schemas/api.js'
+import type { DomainEvent } from '../schemas/events.js'
+import { defined } from './util.js'
 
 /** Returns the event with which a request begins. */
 export function requestEvent(
