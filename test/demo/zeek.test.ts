@@ -19,6 +19,7 @@ import { packageRoot } from '../../src/util.js'
 import { ourScripts, renderCurve } from '../../src/zeek/command.js'
 import { createCurveKeys } from '../../src/zeek/curve-keys.js'
 import { renderOptions } from '../../src/zeek/options.js'
+import { startProxy } from '../support/proxy.js'
 import { until } from '../support/until.js'
 
 const PROGRAM = join(packageRoot, 'dist', 'demo', 'zeek.js')
@@ -326,6 +327,26 @@ await t.test('keys that do not fit, as a real Zeek takes them', async t => {
   await stranger.ended
   worker({})
   await says(cwd, 'worker-1', ({ joined }) => joined, 'with the keys of the others it joins')
+})
+
+await t.test('what nodes with keys say to each other is read by nobody between them, as it is without', async t => {
+  const heard = async (keys: (isHub: boolean) => Record<string, string>) => {
+    const { cwd, ports } = await cluster(t)
+    const wire = await startProxy(t, ports.xpub)
+    let text = ''
+    wire.onData = chunk => (text += chunk.toString('latin1'))
+    start(t, cwd, ports, 'manager', [], keys(true))
+    start(t, cwd, { ...ports, xpub: wire.port }, 'worker-1', ['-i', 'lo'], keys(false))
+    await says(cwd, 'worker-1', ({ joined }) => joined, 'it has joined')
+    await says(cwd, 'manager', ({ unseen }) => unseen.length === 0, 'the manager sees it')
+    return text
+  }
+  const clear = await heard(() => ({}))
+  t.match(clear, /zeek\.cluster\.node\.manager\. Cluster::hello \["manager","worker-1"\]/)
+  const keys = createCurveKeys()
+  const sealed = await heard(isHub => renderCurve(keys, isHub))
+  t.match(sealed, /^XPUB CURVE \w+\nwelcome\n/)
+  t.notMatch(sealed, /manager|worker|hello|zeek/)
 })
 
 await t.test('a node with keys, and a hub without', async t => {
