@@ -61,7 +61,7 @@ function identityOf(host: Host): X509Certificate {
 
 const has = (text: string, host: Host, file: string) => host.has(file) && host.read(file).includes(text)
 
-await t.test('a fleet of hosts with packages', { skip, timeout: 850_000 }, async t => {
+await t.test('a fleet of hosts with packages', { skip, timeout: 850_000, bail: true }, async t => {
   const fleet = await makeFleet(t)
   if (!fleet) return t.pass('', { skip: "npm's registry is not reached" })
   const { lan, controller, one, two, deb, bundle } = fleet

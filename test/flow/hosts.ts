@@ -87,7 +87,7 @@ export interface Ended {
 export interface Running {
   written: { stdout: string; stderr: string }
   ended: Promise<Ended>
-  /** Sends a signal to the command itself. */
+  /** Sends a signal to the command, and to what it runs. */
   kill: (signal: NodeJS.Signals) => void
 }
 
@@ -156,7 +156,7 @@ export class Host {
   /** Starts a command as root. */
   begin(command: readonly string[], more: NodeJS.ProcessEnv = {}): Running {
     const { pid } = this.#namespace
-    const into = ['--target', String(pid), '--mount', '--net', '--uts', '--pid', '--root', '--wd=/', '--']
+    const into = ['--target', String(pid), '--mount', '--net', '--uts', '--pid', '--root', '--wd', '--']
     const child = spawn('nsenter', [...into, ...command], {
       env: { ...env, ...more },
       stdio: ['ignore', 'pipe', 'pipe']
@@ -169,8 +169,8 @@ export class Host {
       written,
       ended,
       kill: signal => {
-        // Who enters the namespace waits for the command.
-        for (const pid of childrenOf(child.pid!)) process.kill(pid, signal)
+        // Who enters the namespace waits for the command, as a shell does for what it runs.
+        for (const pid of descendantsOf(child.pid!).slice(1)) process.kill(pid, signal)
       }
     }
   }
