@@ -171,6 +171,8 @@ export class Host {
       kill: signal => {
         // Who enters the namespace waits for the command, as a shell does for what it runs.
         for (const pid of descendantsOf(child.pid!).slice(1)) process.kill(pid, signal)
+        // It stops when the command does.
+        child.kill('SIGCONT')
       }
     }
   }

@@ -21,13 +21,12 @@ export async function makeFleet(t: Test) {
   const build = packager(t)
   if (!build) return undefined
   const packages = directoryOf(t)
-  build(packages)
   const packed = (kind: RegExp) =>
     join(
       packages,
       readdirSync(packages).find(file => kind.test(file))!
     )
-  const base = makeRoot(t)
+  const [base] = await Promise.all([makeRoot(t), build(packages)])
   cpSync(packed(/\.deb$/), join(base, 'package.deb'))
   run('chroot', base, 'dpkg', '-i', '/package.deb')
   rmSync(join(base, 'package.deb'))

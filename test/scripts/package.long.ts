@@ -24,7 +24,7 @@ await t.test('packages', { skip: lacks(['dpkg-deb', 'xz']), timeout: 850_000 }, 
   const [first, second] = [directoryOf(t), directoryOf(t)]
   const build = packager(t)
   if (build === undefined) return t.pass('', { skip: "npm's registry is not reached" })
-  const files = build(first)
+  const files = await build(first)
   const find = (kind: RegExp) => files.find(file => kind.test(file))!
   const [tarball, bundle, deb, rpm] = [
     /-linux-(x64|arm64)\.tar\.xz$/,
@@ -35,7 +35,7 @@ await t.test('packages', { skip: lacks(['dpkg-deb', 'xz']), timeout: 850_000 }, 
   t.equal(files.length, lacks(['rpmbuild']) ? 3 : 4)
 
   await t.test('are the same whenever they are made', async t => {
-    t.same(build(second), files)
+    t.same(await build(second), files)
     for (const file of files) t.ok(readFileSync(join(first, file)).equals(readFileSync(join(second, file))), file)
   })
 
@@ -98,7 +98,7 @@ await t.test('packages', { skip: lacks(['dpkg-deb', 'xz']), timeout: 850_000 }, 
     'the Debian package is installed, upgraded under a cluster that runs, removed and purged',
     { skip },
     async t => {
-      await liveIn(t, noteAsked(makeRoot(t)), join(first, deb!))
+      await liveIn(t, noteAsked(await makeRoot(t)), join(first, deb!))
     }
   )
 })

@@ -1,11 +1,14 @@
-import { spawnSync } from 'node:child_process'
+import { execFile as execFileCallback, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import { packageRoot, packageVersion } from '../../src/util.js'
 import { directoryOf } from './directory.js'
 import { cleanEnv } from './environment.js'
 import { writeExecutable } from './release.js'
+
+const execFile = promisify(execFileCallback)
 
 const place = '/usr/lib/zeek-cluster-controller'
 
@@ -16,16 +19,17 @@ export function run(command: string, ...args: string[]): string {
   return stdout
 }
 
-/** Makes packages of this checkout. Returns a function that makes them; undefined where Node for them cannot be had. */
-export function packager(t: Test): ((out: string) => string[]) | undefined {
+/** Returns what makes packages of this checkout in a directory; undefined where Node for them cannot be had. */
+export function packager(t: Test): ((out: string) => Promise<string[]>) | undefined {
   const { version } = JSON.parse(readFileSync(join(packageRoot, 'packaging/node.json'), 'utf8')) as { version: string }
   const directory = directoryOf(t)
   const args = ['pack', `node-linux-${process.arch}@${version}`, '--pack-destination', directory]
   const { status, stdout } = spawnSync('npm', args, { cwd: directory, env: cleanEnv, encoding: 'utf8' })
   if (status !== 0) return undefined
   const node = join(directory, stdout.trim())
-  return out => {
-    run(process.execPath, join(packageRoot, 'dist/scripts/package.js'), '--fast', '--node', node, '--out', out)
+  return async out => {
+    const args = [join(packageRoot, 'dist/scripts/package.js'), '--fast', '--node', node, '--out', out]
+    await execFile(process.execPath, args, { env: cleanEnv })
     return readdirSync(out).sort()
   }
 }
@@ -55,9 +59,10 @@ function sayVersion(version: string, program: string): void {
 }
 
 /** Makes a root with no more than Debian has at least, and a Zeek, which is the stand-in and needs our package. */
-export function makeRoot(t: Test): string {
+export async function makeRoot(t: Test): Promise<string> {
   const root = join(directoryOf(t), 'root')
-  run('debootstrap', '--variant=minbase', '--include=adduser', 'bookworm', root)
+  const args = ['--variant=minbase', '--include=adduser', 'bookworm', root]
+  await execFile('debootstrap', args, { env: cleanEnv, maxBuffer: 2 ** 26 })
   const zeek = join(root, 'opt/zeek')
   mkdirSync(join(zeek, 'bin'), { recursive: true })
   for (const part of ['demo', 'dist/demo', 'dist/src', 'dist/schemas', 'package.json']) {
