@@ -162,8 +162,9 @@ export class Host {
       stdio: ['ignore', 'pipe', 'pipe']
     })
     const written = { stdout: '', stderr: '' }
-    for (const name of ['stdout', 'stderr'] as const)
+    for (const name of ['stdout', 'stderr'] as const) {
       child[name].on('data', (chunk: Buffer) => (written[name] += chunk))
+    }
     const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, ...written }))
     return {
       written,

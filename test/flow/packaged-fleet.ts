@@ -10,7 +10,7 @@ import { until } from '../support/until.js'
 import { Host, Lan, type Ended } from './hosts.js'
 
 export const agentState = '/var/lib/zeek-cluster-agent'
-export const controllerState = '/var/lib/zeek-cluster-controller'
+const controllerState = '/var/lib/zeek-cluster-controller'
 export const agentUnit = 'zeek-cluster-agent'
 export const controllerUnit = 'zeek-cluster-controller'
 
