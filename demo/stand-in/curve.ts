@@ -1,4 +1,12 @@
-import { createHmac, createPrivateKey, createPublicKey, diffieHellman, randomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  randomBytes
+} from 'node:crypto'
 import type { Options } from './options.js'
 import { fatal } from './report.js'
 
@@ -48,8 +56,14 @@ export interface CurveClient {
 }
 
 /** Returns what a client answers to a server's challenge: who it is, and that it knows the server. */
-export function respond({ serverPublic, clientPublic, clientSecret }: CurveClient, challenge: string): string {
-  return `${clientPublic} ${proof(clientSecret, serverPublic, challenge)}`
+export function respond({ clientPublic, clientSecret, serverPublic }: CurveClient, challenge: string): string {
+  return `${clientPublic} ${derive(secretOf(clientSecret, serverPublic), `proof ${challenge}`).toString('hex')}`
+}
+
+/** Returns how a client speaks once it is let in. */
+export function sealingOf({ clientSecret, serverPublic }: CurveClient, challenge: string): Sealing {
+  const secret = secretOf(clientSecret, serverPublic)
+  return { out: new Seal(secret, `client ${challenge}`), in: new Seal(secret, `server ${challenge}`) }
 }
 
 /** Who listens, and lets in one client key. */
@@ -69,21 +83,64 @@ export class CurveServer {
     return randomBytes(16).toString('hex')
   }
 
-  /** What becomes of a client: one that means another server is not understood, and one of another key not let in. */
-  judge(challenge: string, response: string): 'welcome' | '400' | 'garbled' {
+  /**
+   * What becomes of a client: one that means another server is not understood, one of another key is not let in, and
+   * with others it is spoken so.
+   */
+  judge(challenge: string, response: string): Sealing | '400' | 'garbled' {
     const [client = '', given] = response.split(' ')
-    if (client.length !== 40 || proof(this.#secret, client, challenge) !== given) return 'garbled'
-    return client === this.#allowed ? 'welcome' : '400'
+    if (client.length !== 40) return 'garbled'
+    const secret = secretOf(this.#secret, client)
+    if (derive(secret, `proof ${challenge}`).toString('hex') !== given) return 'garbled'
+    if (client !== this.#allowed) return '400'
+    return { out: new Seal(secret, `server ${challenge}`), in: new Seal(secret, `client ${challenge}`) }
   }
 }
 
-function proof(secret: string, other: string, challenge: string): string {
-  const shared = diffieHellman({
-    privateKey: createPrivateKey({ key: Buffer.concat([PRIVATE, decode(secret)]), format: 'der', type: 'pkcs8' }),
-    publicKey: createPublicKey({ key: Buffer.concat([PUBLIC, decode(other)]), format: 'der', type: 'spki' })
-  })
-  return createHmac('sha256', shared).update(challenge).digest('hex')
+/** The two directions of a connection, as one of its ends sees them. */
+export interface Sealing {
+  out: Seal
+  in: Seal
 }
+
+/** One direction of a connection: nobody without the keys reads, or writes, what is said there. */
+export class Seal {
+  readonly #key: Buffer
+  #count = 0
+
+  constructor(secret: Buffer, what: string) {
+    this.#key = derive(secret, what)
+  }
+
+  seal(line: string): string {
+    const cipher = createCipheriv('aes-256-gcm', this.#key, this.#nonce())
+    return Buffer.concat([cipher.update(line, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64')
+  }
+
+  /** Throws for what was not sealed at the other end, as the next line. */
+  open(sealed: string): string {
+    const bytes = Buffer.from(sealed, 'base64')
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#nonce())
+    decipher.setAuthTag(bytes.subarray(-16))
+    return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString('utf8')
+  }
+
+  #nonce(): Buffer {
+    const nonce = Buffer.alloc(12)
+    nonce.writeUInt32BE(this.#count++, 8)
+    return nonce
+  }
+}
+
+/** Returns what only the two ends know: of one the secret key, of the other the public one. */
+function secretOf(own: string, others: string): Buffer {
+  return diffieHellman({
+    privateKey: createPrivateKey({ key: Buffer.concat([PRIVATE, decode(own)]), format: 'der', type: 'pkcs8' }),
+    publicKey: createPublicKey({ key: Buffer.concat([PUBLIC, decode(others)]), format: 'der', type: 'spki' })
+  })
+}
+
+const derive = (secret: Buffer, what: string): Buffer => createHmac('sha256', secret).update(what).digest()
 
 function decode(text: string): Buffer {
   const bytes = Buffer.alloc((text.length / 5) * 4)

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import { readCurve, respond, type CurveClient, type CurveServer } from './curve.js'
+import { readCurve, respond, sealingOf, type CurveClient, type CurveServer, type Sealing } from './curve.js'
 import { listen, parseEndpoint, uriHost } from './endpoint.js'
 import type { Layout, LayoutNode } from './layout.js'
 import { onLines } from './lines.js'
@@ -32,7 +32,10 @@ export function setUpMultiHost({ nodes }: Layout, options: Options): void {
   options.set(`${PREFIX}connect_xsub_endpoint`, xpub)
 }
 
-/** The ZeroMQ cluster backend, over plain TCP: it carries no messages, the proxy only tells everyone who is there. */
+/**
+ * The ZeroMQ cluster backend, over TCP: of all events it carries the one with which nodes say who they are, and the proxy
+ * tells everyone who is there. With keys nobody else can read it.
+ */
 export async function startZeroMQ(peers: Peers, options: Options): Promise<void> {
   const endpoint = (name: string): string => options.get(`${PREFIX}${name}_endpoint`)
   const { server, client } = readCurve(options)
@@ -43,12 +46,12 @@ export async function startZeroMQ(peers: Peers, options: Options): Promise<void>
   if (node !== undefined) await takeLogs(node, options)
   // Connecting and listening ends cross.
   keepLink(endpoint('connect_xpub'), 'XSUB', client, {
-    greet: socket => socket.write(`${peers.name}\n`)
+    greet: link => link.say(hello(peers.name))
   })
   let before: string[] = []
   keepLink(endpoint('connect_xsub'), 'XPUB', client, {
     take: line => {
-      const names = JSON.parse(line) as string[]
+      const names = namesIn(line)
       for (const name of before) if (!names.includes(name)) peers.bye(name)
       for (const name of names) if (!before.includes(name)) peers.hello(name)
       before = names
@@ -56,40 +59,62 @@ export async function startZeroMQ(peers: Peers, options: Options): Promise<void>
   })
 }
 
+/** The event of nodes, on the topic of one. */
+const hello = (...names: string[]) => `zeek.cluster.node.${names[0] ?? ''}. Cluster::hello ${JSON.stringify(names)}`
+const namesIn = (line: string) => JSON.parse(line.slice(line.indexOf('['))) as string[]
+
 /** Who is connected with its XSUB socket says who it is; all are told to those who are connected with the other. */
 async function runProxy(xpub: string, xsub: string, curve: CurveServer | undefined): Promise<void> {
-  const listeners = new Set<Socket>()
-  const names = new Map<Socket, string>()
-  const tell = (socket: Socket): void => {
-    socket.write(`${JSON.stringify([...new Set(names.values())])}\n`)
-  }
+  const listeners = new Set<Link>()
+  const names = new Map<Link, string>()
+  const tell = (link: Link): void => link.say(hello(...new Set(names.values())))
   await bind('XPUB', xpub, curve, {
-    greet: socket => {
-      listeners.add(socket)
-      socket.on('close', () => {
-        listeners.delete(socket)
+    greet: link => {
+      listeners.add(link)
+      link.socket.on('close', () => {
+        listeners.delete(link)
       })
-      tell(socket)
+      tell(link)
     }
   })
   await bind('XSUB', xsub, curve, {
-    greet: socket => {
-      socket.on('close', () => {
-        names.delete(socket)
+    greet: link => {
+      link.socket.on('close', () => {
+        names.delete(link)
         listeners.forEach(tell)
       })
     },
-    take: (name, socket) => {
-      names.set(socket, name)
+    take: (line, link) => {
+      names.set(link, namesIn(line)[0]!)
       listeners.forEach(tell)
     }
   })
 }
 
+/** A connection whose ends have shaken hands: what they say is sealed where they have keys. */
+class Link {
+  readonly socket: Socket
+  readonly #sealing: Sealing | undefined
+
+  constructor(socket: Socket, sealing?: Sealing) {
+    this.socket = socket
+    this.#sealing = sealing
+  }
+
+  say(line: string): void {
+    this.socket.write(`${this.#sealing?.out.seal(line) ?? line}\n`)
+  }
+
+  /** Returns what was said in a line that has come. */
+  hear(line: string): string {
+    return this.#sealing?.in.open(line) ?? line
+  }
+}
+
 /** What one end of a connection does once the two have shaken hands, and with each line after that. */
 interface End {
-  greet?: (socket: Socket) => void
-  take?: (line: string, socket: Socket) => void
+  greet?: (link: Link) => void
+  take?: (line: string, link: Link) => void
 }
 
 /**
@@ -107,18 +132,18 @@ async function bind(
     if (address === undefined) throw Object.assign(new Error('invalid argument'), { errno: -22 })
     await listen(address.host, address.port, socket => {
       const challenge = curve?.challenge()
-      let isGreeted = curve === undefined
+      let link = curve === undefined ? new Link(socket) : undefined
       onLines(socket, line => {
-        if (isGreeted) return take?.(line, socket)
+        if (link) return take?.(link.hear(line), link)
         const verdict = curve!.judge(challenge!, line)
         if (verdict === 'garbled') return socket.destroy()
-        socket.write(`${verdict}\n`)
-        if (verdict !== 'welcome') return
-        isGreeted = true
-        greet?.(socket)
+        if (verdict === '400') return socket.write(`${verdict}\n`)
+        socket.write('welcome\n')
+        link = new Link(socket, verdict)
+        greet?.(link)
       })
       socket.write(challenge === undefined ? `${kind} NULL\n` : `${kind} CURVE ${challenge}\n`)
-      if (isGreeted) greet?.(socket)
+      if (link) greet?.(link)
     })
   } catch (cause) {
     error(`ZeroMQ: Failed to bind ${kind.toLowerCase()} socket ${endpoint}: ${describeError(cause)}`, SPAWN)
@@ -132,29 +157,30 @@ function keepLink(endpoint: string, peer: 'XPUB' | 'XSUB', curve: CurveClient | 
   if (address === undefined) fatal(`ZeroMQ: Failed to connect to ${endpoint}: Invalid argument`)
   const failed = (event: string) => `ZeroMQ: Handshake for socket ${endpoint} failed: event=${event}`
   const socket = connect(address)
-  let step: 'connected' | 'responded' | 'greeted' = 'connected'
+  let [link, sealing]: [Link?, Sealing?] = []
   onLines(socket, line => {
-    if (step === 'greeted') return take?.(line, socket)
-    if (step === 'responded' && line !== 'welcome') fatal(failed(`0x4000 value=${line}`), REFUSED)
-    if (step === 'connected') {
+    if (link) return take?.(link.hear(line), link)
+    if (sealing) {
+      if (line !== 'welcome') fatal(failed(`0x4000 value=${line}`), REFUSED)
+    } else {
       const [kind, mechanism, challenge = ''] = line.split(' ')
       // With real ZeroMQ: two sockets of the same kind do not shake hands.
       if (kind !== peer) fatal(`ZeroMQ: handshake failed: ${endpoint} is not the proxy's ${peer} socket`)
       if ((mechanism === 'CURVE') !== (curve !== undefined)) fatal(failed('0x2000 value=285212674'), REFUSED)
       if (curve) {
-        step = 'responded'
+        sealing = sealingOf(curve, challenge)
         socket.write(`${respond(curve, challenge)}\n`)
         return
       }
     }
-    step = 'greeted'
-    greet?.(socket)
+    link = new Link(socket, sealing)
+    greet?.(link)
   })
   socket.on('error', () => {})
   // Who is gone is not known until the proxy tells so: the proxy may be what is gone.
   socket.on('close', () => {
     // Who has other keys is not understood.
-    if (step === 'responded') warning(failed('0x800 value=32'), BROKEN)
+    if (sealing && !link) warning(failed('0x800 value=32'), BROKEN)
     setTimeout(keepLink, RETRY_MS, endpoint, peer, curve, { greet, take })
   })
 }

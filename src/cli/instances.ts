@@ -36,7 +36,7 @@ export function defineInstances(program: Command, io: Io): void {
     ['zeek-cluster instances --interfaces', 'what their interfaces receive'],
     ['zeek-cluster instances --json', 'all of it, for a program']
   )
-  // Options of the commands below are theirs, though this one has some of the same names.
+  // Options of the commands below are theirs, though this one has some of the same names. The program does so, too.
   command.enablePositionalOptions()
   defineJoins(command, io)
   command.action(async options => {

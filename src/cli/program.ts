@@ -88,6 +88,8 @@ async function programOf(loads: readonly (() => Promise<Define>)[], io: Io): Pro
       }
     })
     .configureHelp({ helpWidth: Math.min(100, io.stdout.columns || 100) })
+    // What comes after the name of a command is that command's, also where it has commands of its own.
+    .enablePositionalOptions()
     .exitOverride()
   for (const define of await Promise.all(loads.map(async load => await load()))) define(program, io)
   return program

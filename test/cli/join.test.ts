@@ -46,6 +46,22 @@ async function start(t: Test, flags: Record<string, string> = { 'controller-auth
   return { ...controller, api, admin, as, directory, state, words, left, fingerprint: data!.fingerprint! }
 }
 
+await t.test('options after a command of `instances` are those of that command', async t => {
+  const { as, admin, url, directory } = await start(t)
+  const { env } = as(admin)
+  const listed = await runCommand(['instances', 'pending', '--all', '--json'], { env })
+  t.same(JSON.parse(listed.stdout), { joins: [] })
+  const elsewhere = { env: { ...env, ZEEK_CLUSTER_URL: 'https://127.0.0.1:9', ZEEK_CLUSTER_CA: undefined } }
+  for (const [verb, said] of [
+    ['accept', /no host asks to join as sensor-9/],
+    ['deny', /no host asks to join as sensor-9/],
+    ['forget', /there is no agent sensor-9/]
+  ] as const) {
+    const args = ['instances', verb, 'sensor-9', '--url', url, '--ca', join(directory, 'authority.pem')]
+    t.match(await runCommand(args, elsewhere), { code: 1, stderr: said }, verb)
+  }
+})
+
 await t.test('at a terminal it asks whether it is the controller, and sends nothing unless it is told so', async t => {
   const { words, left, fingerprint } = await start(t)
   const answering = async (answer: string) => {

@@ -19,6 +19,7 @@ import { packageRoot } from '../../src/util.js'
 import { ourScripts, renderCurve } from '../../src/zeek/command.js'
 import { createCurveKeys } from '../../src/zeek/curve-keys.js'
 import { renderOptions } from '../../src/zeek/options.js'
+import { startProxy } from '../support/proxy.js'
 import { until } from '../support/until.js'
 
 const PROGRAM = join(packageRoot, 'dist', 'demo', 'zeek.js')
@@ -326,6 +327,30 @@ await t.test('keys that do not fit, as a real Zeek takes them', async t => {
   await stranger.ended
   worker({})
   await says(cwd, 'worker-1', ({ joined }) => joined, 'with the keys of the others it joins')
+})
+
+await t.test('what nodes say to each other is read by whoever is between them, unless they have keys', async t => {
+  const listen = async (t: Test, keys: (isHub: boolean) => Record<string, string>) => {
+    const { cwd, ports } = await cluster(t)
+    const wire = await startProxy(t, ports.xpub)
+    const heard = { text: '' }
+    wire.onData = chunk => (heard.text += chunk.toString('latin1'))
+    start(t, cwd, ports, 'manager', [], keys(true))
+    start(t, cwd, { ...ports, xpub: wire.port }, 'worker-1', ['-i', 'lo'], keys(false))
+    await says(cwd, 'worker-1', ({ joined }) => joined, 'it has joined')
+    return heard
+  }
+  await t.test('without', async t => {
+    const heard = await listen(t, () => ({}))
+    const hello = /zeek\.cluster\.node\.\S+ Cluster::hello \["\S*worker-1"/
+    await until(() => hello.test(heard.text), 'it is told who is there')
+  })
+  await t.test('with keys', async t => {
+    const keys = createCurveKeys()
+    const { text } = await listen(t, isHub => renderCurve(keys, isHub))
+    t.match(text, /^XPUB CURVE \w+\nwelcome\n[\w+/=]+\n/)
+    t.notMatch(text, /manager|worker|hello|zeek/)
+  })
 })
 
 await t.test('a node with keys, and a hub without', async t => {

@@ -1,54 +1,30 @@
 /** The packages as operators have them: made twice, looked at, and a life of the Debian one in a root of its own. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  chmodSync,
-  cpSync,
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync
-} from 'node:fs'
+import { cpSync, createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { agentApiVersion } from '../../schemas/agent.js'
 import { releaseFile } from '../../schemas/upgrades.js'
 import { readArchive, type TakeFile } from '../../src/bundles/archive.js'
 import { readRelease } from '../../src/upgrades.js'
-import { packageRoot, packageVersion } from '../../src/util.js'
+import { packageVersion } from '../../src/util.js'
 import { directoryOf } from '../support/directory.js'
 import { argumentsOf, cleanEnv } from '../support/environment.js'
+import { lacks } from '../support/lacks.js'
+import { makeRoot, packageAs, packager, run } from '../support/packages.js'
 import { freePorts, portFlags } from '../support/ports.js'
+import { writeExecutable } from '../support/release.js'
 import { settingsOf } from '../support/settings.js'
 import { until } from '../support/until.js'
 
-const has = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
-const isRoot = process.getuid?.() === 0
-const lacking = (...commands: string[]) => {
-  const missing = commands.filter(command => !has(command))
-  return missing.length > 0 && `there is no ${missing.join(', ')}`
-}
 const next = `${packageVersion}+next`
 
-/** Runs a command to its end. Throws with what it has said when it fails. */
-function run(command: string, ...args: string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { env: cleanEnv, encoding: 'utf8' })
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? ''}${stdout}${stderr}`)
-  return stdout
-}
-
-await t.test('packages', { skip: lacking('dpkg-deb', 'xz'), timeout: 850_000 }, async t => {
+await t.test('packages', { skip: lacks(['dpkg-deb', 'xz']), timeout: 850_000 }, async t => {
   const [first, second] = [directoryOf(t), directoryOf(t)]
-  const node = fetchNode(directoryOf(t))
-  if (node === undefined) return t.pass('', { skip: "npm's registry is not reached" })
-  const build = (out: string) => {
-    run(process.execPath, join(packageRoot, 'dist/scripts/package.js'), '--fast', '--node', node, '--out', out)
-    return readdirSync(out).sort()
-  }
-  const files = build(first)
+  const build = packager(t)
+  if (build === undefined) return t.pass('', { skip: "npm's registry is not reached" })
+  const files = await build(first)
   const find = (kind: RegExp) => files.find(file => kind.test(file))!
   const [tarball, bundle, deb, rpm] = [
     /-linux-(x64|arm64)\.tar\.xz$/,
@@ -56,14 +32,14 @@ await t.test('packages', { skip: lacking('dpkg-deb', 'xz'), timeout: 850_000 }, 
     /_(amd64|arm64)\.deb$/,
     /\.(x86_64|aarch64)\.rpm$/
   ].map(find)
-  t.equal(files.length, lacking('rpmbuild') ? 3 : 4)
+  t.equal(files.length, lacks(['rpmbuild']) ? 3 : 4)
 
   await t.test('are the same whenever they are made', async t => {
-    t.same(build(second), files)
+    t.same(await build(second), files)
     for (const file of files) t.ok(readFileSync(join(first, file)).equals(readFileSync(join(second, file))), file)
   })
 
-  await t.test('have no error that Debian knows of', { skip: lacking('lintian') }, async t => {
+  await t.test('have no error that Debian knows of', { skip: lacks(['lintian']) }, async t => {
     const { stdout } = spawnSync('lintian', ['--no-cfg', '--tag-display-limit=0', join(first, deb!)], {
       env: cleanEnv,
       encoding: 'utf8'
@@ -98,7 +74,7 @@ await t.test('packages', { skip: lacking('dpkg-deb', 'xz'), timeout: 850_000 }, 
     })
   })
 
-  await t.test('the package for RPM puts the same where it belongs', { skip: lacking('rpmbuild', 'rpm') }, async t => {
+  await t.test('the package for RPM puts the same where it belongs', { skip: lacks(['rpmbuild', 'rpm']) }, async t => {
     const [file, root] = [join(first, rpm!), directoryOf(t)]
     t.match(run('rpm', '-qp', '--conflicts', '--requires', file), /^glibc >= 2\.28$/m)
     t.same(
@@ -117,30 +93,20 @@ await t.test('packages', { skip: lacking('dpkg-deb', 'xz'), timeout: 850_000 }, 
     }
   })
 
-  const skip = lacking('debootstrap') || (!isRoot && 'only root can have a root of its own')
+  const skip = lacks(['debootstrap'], { root: true })
   await t.test(
     'the Debian package is installed, upgraded under a cluster that runs, removed and purged',
     { skip },
     async t => {
-      await liveIn(t, makeRoot(t), join(first, deb!))
+      await liveIn(t, noteAsked(await makeRoot(t)), join(first, deb!))
     }
   )
 })
 
-/** Fetches the Node that is inside. Returns the path; undefined where it cannot be had. */
-function fetchNode(directory: string): string | undefined {
-  const { version } = JSON.parse(readFileSync(join(packageRoot, 'packaging/node.json'), 'utf8')) as { version: string }
-  const args = ['pack', `node-linux-${process.arch}@${version}`, '--pack-destination', directory]
-  const { status, stdout } = spawnSync('npm', args, { cwd: directory, env: cleanEnv, encoding: 'utf8' })
-  return status === 0 ? join(directory, stdout.trim()) : undefined
-}
-
-/** Makes a root with no more than Debian has at least, a systemd that only notes what it is asked, and a Zeek. */
-function makeRoot(t: Test): string {
-  const root = join(directoryOf(t), 'root')
-  run('debootstrap', '--variant=minbase', '--include=adduser', 'bookworm', root)
+/** Puts a systemd into a root that only notes what it is asked. */
+function noteAsked(root: string): string {
   mkdirSync(join(root, 'run/systemd/system'), { recursive: true })
-  writeFileSync(
+  writeExecutable(
     join(root, 'usr/local/bin/systemctl'),
     `#!/bin/sh
 echo "$*" >>/run/asked
@@ -150,18 +116,6 @@ disable) touch /run/disabled && kill $(cat /run/agent.pid /run/controller.pid) ;
 esac
 `
   )
-  chmodSync(join(root, 'usr/local/bin/systemctl'), 0o755)
-  const zeek = join(root, 'opt/zeek')
-  mkdirSync(join(zeek, 'bin'), { recursive: true })
-  for (const part of ['demo', 'dist/demo', 'dist/src', 'dist/schemas', 'package.json']) {
-    cpSync(join(packageRoot, part), join(zeek, part), { recursive: true })
-  }
-  symlinkSync('/usr/lib/zeek-cluster-controller/node_modules', join(zeek, 'node_modules'))
-  writeFileSync(
-    join(zeek, 'bin/zeek'),
-    '#!/bin/sh\nexec /usr/lib/zeek-cluster-controller/bin/node /opt/zeek/demo/zeek "$@"\n'
-  )
-  chmodSync(join(zeek, 'bin/zeek'), 0o755)
   return root
 }
 
@@ -252,12 +206,8 @@ async function liveIn(t: Test, root: string, deb: string): Promise<void> {
   const before = node()
   t.match(before, { state: 'RUNNING', pid: Number })
 
-  const newer = join(root, '..', 'newer')
-  run('dpkg-deb', '-R', deb, newer)
-  run('sed', '-i', `s/^Version: .*/Version: ${next}/`, join(newer, 'DEBIAN/control'))
-  run('dpkg-deb', '-Znone', '--root-owner-group', '-b', newer, `${newer}.deb`)
   const supervisor = readFileSync(join(root, 'run/agent.pid'), 'utf8')
-  install(`${newer}.deb`)
+  install(packageAs(next, deb, join(root, '..', 'newer')))
   t.match(asked(), /^try-restart zeek-cluster-controller\.service$/m)
   await until(() => readFileSync(join(root, 'run/agent.pid'), 'utf8') !== supervisor, 'the agent is started anew')
   await until(() => node()?.state === 'RUNNING', 'the node is known again')

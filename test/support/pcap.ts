@@ -25,3 +25,29 @@ function packetOf(n: number): Buffer {
   header.writeUInt32LE(length, 12)
   return Buffer.concat([header, ethernet, ip, udp])
 }
+
+/** What one end of a connection of TCP has sent to the other, in the order in which it was seen. */
+export interface Flow {
+  from: number
+  to: number
+  sent: string
+}
+
+/** Returns what a pcap file has of TCP over IPv4 and Ethernet: the ports, and the bytes (latin1). */
+export function flowsIn(file: Buffer): Flow[] {
+  const flows = new Map<string, Flow>()
+  for (let at = fileHeader; at + packetHeader <= file.length;) {
+    const length = file.readUInt32LE(at + 8)
+    const packet = file.subarray(at + packetHeader, at + packetHeader + length)
+    at += packetHeader + length
+    const [isIp, ip] = [packet.readUInt16BE(12) === 0x0800, packet.subarray(14)]
+    if (!isIp || ip[9] !== 6) continue
+    const tcp = ip.subarray((ip[0]! & 0x0f) * 4, ip.readUInt16BE(2))
+    const [from, to] = [tcp.readUInt16BE(0), tcp.readUInt16BE(2)]
+    const key = `${ip.toString('hex', 12, 20)} ${from} ${to}`
+    const flow = flows.get(key) ?? { from, to, sent: '' }
+    flow.sent += tcp.toString('latin1', (tcp[12]! >> 4) * 4)
+    flows.set(key, flow)
+  }
+  return [...flows.values()]
+}
