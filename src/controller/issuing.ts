@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import { AppError, messageOf } from '../errors.js'
 import type { CertificateAuthority } from '../security/certificate-authority.js'
 import { certificatesIn } from '../security/fingerprint.js'
-import { renewalOf } from '../security/lifetime.js'
+import { endOf, renewalOf } from '../security/lifetime.js'
 import { environmentName } from '../settings.js'
 import { writeFileAtomically } from '../util.js'
 import { hasOwnCertificate } from './authority-config.js'
@@ -80,11 +80,28 @@ export class Issuing {
         this.#log.error(`the controller's certificate is not renewed: ${messageOf(error)}`)
       }
     }
-    this.#timer = setInterval(look, Math.min(lookMs, this.lifetimeMs / 10)).unref()
+    const again = (): void => {
+      this.#timer = setTimeout(() => void look().finally(() => this.#timer && again()), this.#pauseMs()).unref()
+    }
+    again()
   }
 
   close(): void {
-    clearInterval(this.#timer)
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** How long the controller's certificate can be left alone: it may be of a time when it was to last for less long. */
+  #pauseMs(): number {
+    const path = this.#settings.controller_tls_cert
+    const pauseMs = Math.min(lookMs, this.lifetimeMs / 10)
+    if (path === undefined || !hasOwnCertificate(this.#settings)) return pauseMs
+    try {
+      const restMs = endOf(new X509Certificate(readFileSync(path))) - this.#now()
+      return Math.max(100, Math.min(pauseMs, restMs / 10))
+    } catch {
+      return pauseMs
+    }
   }
 
   /**

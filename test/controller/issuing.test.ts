@@ -77,6 +77,24 @@ await t.test('its certificate is renewed while it runs, and shown to new connect
   }
 })
 
+await t.test(
+  'one that was to last for less long is renewed before it ends, though others are to last for longer',
+  async t => {
+    const directory = directoryOf(t)
+    const first = await startTestController(t, own(directory, { 'controller-certificate-lifetime': '15' }))
+    await first.close()
+    const ca = certificatesIn(readFileSync(join(directory, 'authority.pem'), 'utf8'))[0]!
+    const file = join(directory, 'controller.pem')
+    const before = new X509Certificate(readFileSync(file))
+    const { settings } = await startTestController(t, own(directory))
+    const after = await until(async () => {
+      const now = await shownAt(settings.controller_port, ca)
+      return now.serialNumber !== before.serialNumber && now
+    }, 'another one is shown')
+    t.ok(Date.parse(after.validTo) > Date.now() + 86_400_000)
+  }
+)
+
 await t.test('an authority of yours gives certificates as well, beside a certificate of your own', async t => {
   const directory = directoryOf(t)
   const yours = createAuthority(directory, 'yours')
