@@ -283,9 +283,9 @@ export class EventLog<Name extends LogName = 'events'> {
       const rows: Oldest[] = []
       const left = structuredClone(this.#kept)
       /** Drops the oldest, of a kind or of all, as long as there is too much. */
-      const drop = (isTooMuch: (kept: Amount, oldest: Oldest | undefined) => boolean, kind?: number) => {
+      const drop = (isTooMuch: (kept: Amount, oldest?: Pick<Oldest, 'time'>) => boolean, kind?: number) => {
         const amount = () => (kind === undefined ? sum(left) : (left[kind] ?? nothing))
-        if (amount().count === 0 || !isTooMuch(amount(), undefined)) return
+        if (amount().count === 0 || !isTooMuch(amount())) return
         const gone: Oldest[] = []
         for (const row of this.#oldest(pruneStep, kind)) {
           if (!isTooMuch(amount(), row)) break
@@ -298,7 +298,7 @@ export class EventLog<Name extends LogName = 'events'> {
       const exceeds = (quota: Quota) => (kept: Amount) => kept.count > quota.maxCount || kept.bytes > quota.maxBytes
       for (const [kind, quota] of Object.entries(ofKind)) drop(exceeds(quota), Number(kind))
       drop(exceeds({ maxCount, maxBytes }))
-      drop((_kept, oldest) => oldest === undefined || oldest.time < now - maxAgeMs)
+      drop((_kept, { time } = { time: this.oldest ?? Infinity }) => time < now - maxAgeMs)
       return rows
     })
     this.#earliest = undefined

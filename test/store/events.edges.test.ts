@@ -2,15 +2,23 @@ import t from 'tap'
 import { everything, openLog } from './open.js'
 
 await t.test('pruning does not make a new statement each time', async t => {
-  const { log, store } = await openLog(t)
+  const { log, store, append } = await openLog(t)
   const statements = new Set<string>()
-  const runReturning = store.runReturning.bind(store)
-  store.runReturning = (sql, ...parameters) => {
+  const { run, all } = store
+  store.run = (sql, ...parameters) => {
     statements.add(sql)
-    return runReturning<any>(sql, ...parameters)
+    return run.call(store, sql, ...parameters)
   }
-  for (let now = 1000; now < 1010; now++) await log.prune(everything, now)
-  t.ok(statements.size > 0 && statements.size <= 4, `${statements.size} statements are kept for 10 calls`)
+  store.all = (sql: string, ...parameters: any[]): any[] => {
+    statements.add(sql)
+    return all.call(store, sql, ...parameters)
+  }
+  for (let now = 1000; now < 1010; now++) {
+    for (let n = 0; n < 4; n++) await append('an event', { time: now })
+    await log.prune({ ...everything, maxCount: 3, maxAgeMs: 0 }, now + 1)
+    t.equal(log.kept.count, 0)
+  }
+  t.ok(statements.size > 2 && statements.size < 9, `${statements.size} statements are kept for 10 calls`)
 })
 
 await t.test('events that are dropped for one reason do not count for the next', async t => {
