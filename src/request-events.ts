@@ -6,8 +6,8 @@ import { defined } from './util.js'
 export function requestEvent(
   request: Pick<ClusterRequest, 'type' | 'reqid' | 'arguments' | 'limited_to' | 'expires_at'>
 ): DomainEvent {
-  const { type, reqid, arguments: args, limited_to, expires_at } = request
-  return { type: `${type}_request`, reqid, arguments: args, ...defined({ limited_to }), expires_at }
+  const { type, reqid, arguments: args, limited_to: limitedTo, expires_at: expires } = request
+  return { type: `${type}_request`, reqid, arguments: args, ...defined({ limited_to: limitedTo }), expires_at: expires }
 }
 
 /** Returns the event with which a request has ended. */

@@ -81,7 +81,9 @@ export class Issuing {
       }
     }
     const again = (): void => {
-      this.#timer = setTimeout(() => void look().finally(() => this.#timer && again()), this.#pauseMs()).unref()
+      this.#timer = setTimeout(() => {
+        void look().finally(() => this.#timer && again())
+      }, this.#pauseMs()).unref()
     }
     again()
   }

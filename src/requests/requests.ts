@@ -22,7 +22,7 @@ import { requestEvent, responseEvent } from '../request-events.js'
 import type { Read } from '../store/reads.js'
 import { storable } from './storable.js'
 import type { Holder } from '../quota.js'
-import { defined, maxTimerMs, timeOrderedId } from '../util.js'
+import { maxTimerMs, timeOrderedId } from '../util.js'
 import { Waiting } from './waiting.js'
 
 export interface RequestOptions {
@@ -224,10 +224,10 @@ export class Requests {
       const request = pendingOf(asked)
       const read = concluded(request, answer, this.#now())
       const { places, place } = this.#reads.add(read, { unhurried: isEarly })
-      const event_cursor = this.#journal.cursorOf((await places)[place]!)
-      const started = { ...request, event_cursor }
+      const cursor = { event_cursor: this.#journal.cursorOf((await places)[place]!) }
+      const started = { ...request, ...cursor }
       this.#tell(started, () => this.#options.onStarted?.(started))
-      this.#announce({ ...read, event_cursor })
+      this.#announce({ ...read, ...cursor })
       return { request: started, replayed: false, own: answer.own }
     } finally {
       this.#pending.delete(reqid)

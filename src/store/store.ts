@@ -60,8 +60,11 @@ interface Transaction {
 /** How long writes wait for another process that holds the lock. Nothing else waits with them. */
 const lockMs = 5_000
 const lockRetryMs = 20
-/** How long unhurried writes wait for others, and how many at most. */
-const gatherMs = 5
+/**
+ * How long unhurried writes wait for others, in milliseconds, and how many do at most: a commit costs as much as twenty
+ * of them.
+ */
+const gatherMs = 20
 const gatherMax = 128
 /** Interval between two trials of a failing store. */
 const probeMs = 500

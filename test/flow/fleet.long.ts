@@ -319,7 +319,7 @@ await t.test('a fleet of hosts with packages', { skip, timeout: 850_000, bail: t
   })
 
   await t.test('a host that is forgotten is no agent any more', async t => {
-    t.match(await operator.run('instances', 'forget', second), { code: 1, stderr: /part of what is deployed/ })
+    t.match(await operator.run('instances', 'forget', second), { code: 2, stderr: /part of what is deployed/ })
     const without = {
       instances: configuration.instances.filter(({ name }) => name !== second),
       nodes: configuration.nodes.filter(({ instance }) => instance !== second)
