@@ -116,25 +116,26 @@ export class EventLog<Name extends LogName = 'events'> {
   #count(): void {
     this.#kept = []
     for (const { transient, count, bytes } of this.#store.all<{ transient: number; count: number; bytes: number }>(
-      `SELECT transient, sum(count) AS count, sum(bytes) AS bytes FROM ${this.#rows()} WHERE seq <= ? GROUP BY transient`,
+      `SELECT transient, sum(count) AS count, sum(bytes) AS bytes FROM (${this.#rows()}) WHERE seq <= ? GROUP BY transient`,
       this.#head
     )) {
       tally(this.#kept, transient, count, bytes)
     }
   }
 
-  /** Returns the rows that hold events, some of them several, for a query: of all kinds, or of one. */
+  /** Returns a query of the rows that hold events, some of them several: of all kinds, or of one. */
   #rows(kind?: number): string {
     // The kind is in the text, so that an index of its own is used.
     const where = kind === undefined ? '' : ` WHERE transient = ${kind}`
     const single = `SELECT seq, 1 AS count, time, transient, octet_length(body) AS bytes FROM ${this.#table}${where}`
     const hasReads = this.#reads !== undefined && (kind ?? 1) === 1
-    return `(${single}${hasReads ? ' UNION ALL SELECT seq, count, time, 1, octet_length(body) FROM reads' : ''})`
+    return `${single}${hasReads ? ' UNION ALL SELECT seq, count, time, 1, octet_length(body) FROM reads' : ''}`
   }
 
   /** Returns the oldest rows, of a kind or of all. */
   #oldest(limit: number, kind?: number): Oldest[] {
-    return this.#store.all<Oldest>(`SELECT * FROM ${this.#rows(kind)} ORDER BY seq LIMIT ?`, limit)
+    // Not as a subquery: of these SQLite would sort all rows first.
+    return this.#store.all<Oldest>(`${this.#rows(kind)} ORDER BY seq LIMIT ?`, limit)
   }
 
   /** Stores the epoch of this log. Call it once, before anything is appended. */

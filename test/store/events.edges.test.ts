@@ -21,6 +21,34 @@ await t.test('pruning does not make a new statement each time', async t => {
   t.ok(statements.size > 2 && statements.size < 9, `${statements.size} statements are kept for 10 calls`)
 })
 
+await t.test('to find the oldest of a long log does not take its whole length', async t => {
+  const { log, store, append } = await openLog(t)
+  const statements = new Set<string>()
+  const { run, all } = store
+  const note = (sql: string) => sql.includes('events') && statements.add(sql)
+  store.run = (sql, ...parameters) => {
+    note(sql)
+    return run.call(store, sql, ...parameters)
+  }
+  store.all = (sql: string, ...parameters: any[]): any[] => {
+    note(sql)
+    return all.call(store, sql, ...parameters)
+  }
+  for (let n = 0; n < 4; n++) await append('an event', { transient: n % 2 === 0 })
+  await log.prune({ maxCount: 2, maxBytes: 1, maxAgeMs: 0, ofKind: { 1: { maxCount: 1, maxBytes: 1 } } }, 1001)
+  t.same([log.earliest, log.oldest, log.kept.count], [5, undefined, 0])
+  t.ok(statements.size > 4)
+  for (const sql of statements) {
+    const values = Array.from({ length: sql.split('?').length - 1 }, () => 1)
+    const steps = all.call(store, `EXPLAIN QUERY PLAN ${sql}`, ...values) as { detail: string }[]
+    const plan = steps.map(({ detail }) => detail)
+    t.notOk(
+      plan.some(step => step.includes('TEMP B-TREE')),
+      `${sql}: ${plan.join(', ')}`
+    )
+  }
+})
+
 await t.test('events that are dropped for one reason do not count for the next', async t => {
   const { log, append, messages } = await openLog(t)
   for (let n = 1; n <= 60; n++) await append('kept')
