@@ -1,8 +1,9 @@
 import t from 'tap'
+import type { Store } from '../../src/store/store.js'
 import { everything, openLog } from './open.js'
 
-await t.test('pruning does not make a new statement each time', async t => {
-  const { log, store, append } = await openLog(t)
+/** The statements that a store is given from now on. */
+function statementsOf(store: Store): ReadonlySet<string> {
   const statements = new Set<string>()
   const { run, all } = store
   store.run = (sql, ...parameters) => {
@@ -13,6 +14,12 @@ await t.test('pruning does not make a new statement each time', async t => {
     statements.add(sql)
     return all.call(store, sql, ...parameters)
   }
+  return statements
+}
+
+await t.test('pruning does not make a new statement each time', async t => {
+  const { log, store, append } = await openLog(t)
+  const statements = statementsOf(store)
   for (let now = 1000; now < 1010; now++) {
     for (let n = 0; n < 4; n++) await append('an event', { time: now })
     await log.prune({ ...everything, maxCount: 3, maxAgeMs: 0 }, now + 1)
@@ -23,24 +30,14 @@ await t.test('pruning does not make a new statement each time', async t => {
 
 await t.test('to find the oldest of a long log does not take its whole length', async t => {
   const { log, store, append } = await openLog(t)
-  const statements = new Set<string>()
-  const { run, all } = store
-  const note = (sql: string) => sql.includes('events') && statements.add(sql)
-  store.run = (sql, ...parameters) => {
-    note(sql)
-    return run.call(store, sql, ...parameters)
-  }
-  store.all = (sql: string, ...parameters: any[]): any[] => {
-    note(sql)
-    return all.call(store, sql, ...parameters)
-  }
+  const statements = statementsOf(store)
   for (let n = 0; n < 4; n++) await append('an event', { transient: n % 2 === 0 })
   await log.prune({ maxCount: 2, maxBytes: 1, maxAgeMs: 0, ofKind: { 1: { maxCount: 1, maxBytes: 1 } } }, 1001)
   t.same([log.earliest, log.oldest, log.kept.count], [5, undefined, 0])
   t.ok(statements.size > 4)
-  for (const sql of statements) {
+  for (const sql of [...statements].filter(sql => /events|reads/.test(sql))) {
     const values = Array.from({ length: sql.split('?').length - 1 }, () => 1)
-    const steps = all.call(store, `EXPLAIN QUERY PLAN ${sql}`, ...values) as { detail: string }[]
+    const steps = store.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`, ...values)
     const plan = steps.map(({ detail }) => detail)
     t.notOk(
       plan.some(step => step.includes('TEMP B-TREE')),
