@@ -211,15 +211,17 @@ export class EventLog<Name extends LogName = 'events'> {
 
   /** Returns the events of one request after a number, in order. */
   ofRequest(reqid: string, seq: number, limit: number): StoredEvent[] {
-    const ofRead = this.#ofRead(reqid)
-    if (ofRead.length > 0) return ofRead.filter(event => event.seq > seq).slice(0, limit)
-    return this.#store.all<StoredEvent>(
+    const events = this.#store.all<StoredEvent>(
       `SELECT ${columns} FROM ${this.#table} WHERE reqid = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
       reqid,
       seq,
       this.#head,
       limit
     )
+    if (events.length > 0) return events
+    return this.#ofRead(reqid)
+      .filter(event => event.seq > seq)
+      .slice(0, limit)
   }
 
   /** Returns the events before a number, newest first. */

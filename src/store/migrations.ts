@@ -306,7 +306,8 @@ export const migrations = [
     -- A request in each line, as JSON.
     body TEXT NOT NULL
   ) STRICT;
-  CREATE INDEX reads_by_reqid ON reads (first_reqid, last_reqid);
+  -- By the last one: those that are asked for are mostly among the newest.
+  CREATE INDEX reads_by_reqid ON reads (last_reqid, first_reqid);
   -- Where a page of the history begins.
   CREATE INDEX requests_by_event ON requests (event_seq);
 `

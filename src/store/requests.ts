@@ -1,4 +1,10 @@
-import type { ClusterRequest, RequestArguments, RequestState, RequestType } from '../../schemas/api.js'
+import {
+  requests,
+  type ClusterRequest,
+  type RequestArguments,
+  type RequestState,
+  type RequestType
+} from '../../schemas/api.js'
 import type { Labels } from '../../schemas/groups.js'
 import type { RequestResult } from '../../schemas/types.js'
 import { ReadTable } from './reads.js'
@@ -57,6 +63,10 @@ interface RequestRow {
 
 /** Pruned in small steps, so that no commit takes long. */
 const pruneStep = 500
+
+/** Returns whether a read can match: it has ended, and changes nothing. Where none can, they are not looked through. */
+const fitsRead = ({ type, state }: RequestFilter) =>
+  state !== 'pending' && !(type !== undefined && requests[type as RequestType]?.changes)
 
 const time = (ms: number) => new Date(ms).toISOString()
 
@@ -136,6 +146,7 @@ export class RequestTable {
   list(filter: RequestFilter): StoredRequest[] {
     const { before, limit } = filter
     const page = this.#rows(filter)
+    if (!fitsRead(filter)) return page
     const oldest = page.length < limit ? -1 : page.at(-1)!.event_seq
     let reads = 0
     for (const read of this.#reads.newest(filter, before)) {

@@ -1,21 +1,5 @@
 import t from 'tap'
-import type { Store } from '../../src/store/store.js'
-import { everything, openLog } from './open.js'
-
-/** The statements that a store is given from now on. */
-function statementsOf(store: Store): ReadonlySet<string> {
-  const statements = new Set<string>()
-  const { run, all } = store
-  store.run = (sql, ...parameters) => {
-    statements.add(sql)
-    return run.call(store, sql, ...parameters)
-  }
-  store.all = (sql: string, ...parameters: any[]): any[] => {
-    statements.add(sql)
-    return all.call(store, sql, ...parameters)
-  }
-  return statements
-}
+import { everything, openLog, statementsOf } from './open.js'
 
 await t.test('pruning does not make a new statement each time', async t => {
   const { log, store, append } = await openLog(t)

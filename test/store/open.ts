@@ -43,3 +43,18 @@ export const everything: Retention = {
   maxBytes: 1e12,
   ofKind: {}
 }
+
+/** The statements that a store is given from now on. */
+export function statementsOf(store: Store): ReadonlySet<string> {
+  const statements = new Set<string>()
+  const { run, all } = store
+  store.run = (sql, ...parameters) => {
+    statements.add(sql)
+    return run.call(store, sql, ...parameters)
+  }
+  store.all = (sql: string, ...parameters: any[]): any[] => {
+    statements.add(sql)
+    return all.call(store, sql, ...parameters)
+  }
+  return statements
+}

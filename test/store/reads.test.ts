@@ -3,7 +3,7 @@ import type { RequestType } from '../../schemas/api.js'
 import { EventLog } from '../../src/store/events.js'
 import type { Read } from '../../src/store/reads.js'
 import { RequestTable } from '../../src/store/requests.js'
-import { everything, openLog } from './open.js'
+import { everything, openLog, statementsOf } from './open.js'
 
 const readOf = (reqid: string, more: Partial<Read> = {}): Read => ({
   reqid,
@@ -172,6 +172,21 @@ await t.test('reads are requests of the history, among the others, by type and s
   }
   t.match(table.get('a2'), { ...readOf('a2', { type: 'get_instances' }), event_seq: 2 })
   t.same([table.get('a'), table.get('a4'), table.get('zz')], [undefined, undefined, undefined])
+})
+
+await t.test('who asks for requests among which is no read has none looked through', async t => {
+  const { store, table, read } = await open(t)
+  await read(['a'])
+  const statements = statementsOf(store)
+  const looksAt = (filter: { type?: string; state?: string }) => {
+    const before = statements.size
+    table.list({ limit: 10, ...filter })
+    return [...statements].slice(before).some(sql => sql.includes('reads'))
+  }
+  t.notOk(looksAt({ state: 'pending' }))
+  t.notOk(looksAt({ type: 'deploy' }))
+  t.notOk(looksAt({ type: 'deploy', state: 'failed' }))
+  t.ok(looksAt({ type: 'get_nodes', state: 'failed' }))
 })
 
 await t.test('a text that looks like an ID is taken for none', async t => {
