@@ -33,8 +33,8 @@ export function setUpMultiHost({ nodes }: Layout, options: Options): void {
 }
 
 /**
- * The ZeroMQ cluster backend, over TCP: of all events it carries the one with which nodes say who they are, and the proxy
- * tells everyone who is there. With keys nobody else can read it.
+ * The ZeroMQ cluster backend, over TCP: of all events it carries the one with which nodes say who they are, and the
+ * proxy tells everyone who is there. With keys nobody else can read it.
  */
 export async function startZeroMQ(peers: Peers, options: Options): Promise<void> {
   const endpoint = (name: string): string => options.get(`${PREFIX}${name}_endpoint`)

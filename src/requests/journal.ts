@@ -21,8 +21,10 @@ export type AppendEvent = (event: DomainEvent) => number
  * become an entry.
  */
 export type AppendEntry = (entry: AuditEvent, kind: number) => void
-/** Appends requests that only read and were answered at once, with their events, only inside of a write. Returns the
- * place of each: the number of the event before its first one. */
+/**
+ * Appends requests that only read and were answered at once, with their events, only inside of a write. Returns the
+ * place of each: the number of the event before its first one.
+ */
 export type AppendReads = (batch: ReadBatch) => readonly number[]
 type Job<T> = (append: AppendEvent, record: AppendEntry, appendReads: AppendReads) => T
 

@@ -101,9 +101,12 @@ function isRead(asked: Asked): asked is Asked & { work: Immediate } {
   return 'now' in asked.work && !changes && role === 'viewer' && !asked.idempotency && !asked.precondition
 }
 
+/** Returns until when a request has to be answered. */
+const expiryOf = ({ created, timeoutMs }: Asked) => created + Math.ceil(timeoutMs)
+
 /** Returns a request as it is when it is submitted. */
-function pendingOf({ type, args, reqid, by, created, timeoutMs }: Asked): Read {
-  const expires = created + Math.ceil(timeoutMs)
+function pendingOf(asked: Asked): Read {
+  const { type, args, reqid, by, created } = asked
   return {
     reqid,
     type,
@@ -113,7 +116,7 @@ function pendingOf({ type, args, reqid, by, created, timeoutMs }: Asked): Read {
     warnings: [],
     ...(by?.labels && { limited_to: by.labels }),
     created_at: new Date(created).toISOString(),
-    expires_at: new Date(expires).toISOString()
+    expires_at: new Date(expiryOf(asked)).toISOString()
   }
 }
 
@@ -246,7 +249,7 @@ export class Requests {
 
   /** Writes a request down, with its response where that is known at once. Only inside of a write. */
   #accept(asked: Asked, logs: Logs): Started & { finished?: ClusterRequest } {
-    const { type, reqid, by, created, timeoutMs, idempotency, work } = asked
+    const { type, reqid, by, created, idempotency, work } = asked
     const pending = pendingOf(asked)
     const seq = logs.append(requestEvent(pending)) - 1
     const request: ClusterRequest = { ...pending, event_cursor: this.#journal.cursorOf(seq) }
@@ -255,7 +258,7 @@ export class Requests {
       type,
       arguments: pending.arguments,
       created,
-      expires: created + Math.ceil(timeoutMs),
+      expires: expiryOf(asked),
       event_seq: seq,
       transient: this.#kind(type).transient,
       limitedTo: by?.labels,

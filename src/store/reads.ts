@@ -1,4 +1,5 @@
 import type { ClusterRequest } from '../../schemas/api.js'
+import type { DomainEvent } from '../../schemas/events.js'
 import { defined } from '../util.js'
 import type { StoredEvent } from './events.js'
 import { requestEvent, responseEvent } from '../request-events.js'
@@ -40,24 +41,22 @@ export class ReadEvent implements StoredEvent {
   readonly instance = null
   readonly node = null
   readonly transient = 1
-  /** How many bytes it takes in the table. Both events of a read share a line: it is counted for the second. */
+  /** How many bytes it takes in the table. Both events of a read share a line: it is counted for the response. */
   readonly stored: number
-  #read: Read
+  #make: () => DomainEvent
   #body: string | undefined
 
-  /** `stored`: undefined for the first one. */
-  constructor(read: Read, { seq, time, stored }: { seq: number; time: number; stored?: number }) {
-    this.#read = read
-    this.seq = seq
-    this.time = time
-    this.stored = stored ?? 0
+  constructor(read: Read, part: 'request' | 'response', place: { seq: number; time: number; stored: number }) {
+    this.seq = place.seq
+    this.time = place.time
+    this.stored = place.stored
     this.reqid = read.reqid
-    this.type = stored === undefined ? `${read.type}_request` : `${read.type}_response`
+    this.type = `${read.type}_${part}`
+    this.#make = () => (part === 'request' ? requestEvent(read) : responseEvent(read))
   }
 
   get body(): string {
-    const make = this.stored === 0 ? requestEvent : responseEvent
-    return (this.#body ??= JSON.stringify(make(this.#read)))
+    return (this.#body ??= JSON.stringify(this.#make()))
   }
 }
 
@@ -197,8 +196,8 @@ export class ReadTable {
 
 function eventsOf(read: Read, before: number, time: number, line: string): ReadEvent[] {
   return [
-    new ReadEvent(read, { seq: before + 1, time }),
-    new ReadEvent(read, { seq: before + 2, time, stored: Buffer.byteLength(line) + 1 })
+    new ReadEvent(read, 'request', { seq: before + 1, time, stored: 0 }),
+    new ReadEvent(read, 'response', { seq: before + 2, time, stored: Buffer.byteLength(line) + 1 })
   ]
 }
 

@@ -1,7 +1,7 @@
 /**
- * A fleet as its operators have it: a controller and two sensors, each a host with a root, a network and processes of its
- * own, where the Debian package is installed. They follow docs/fleet.md and docs/upgrading.md; whatever is killed in the
- * middle of it, the same command gets it done.
+ * A fleet as its operators have it: a controller and two sensors, each a host with a root, a network and processes of
+ * its own, where the Debian package is installed. They follow docs/fleet.md and docs/upgrading.md; whatever is killed
+ * in the middle of it, the same command gets it done.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { cpSync, readFileSync, statSync, watch, writeFileSync } from 'node:fs'
@@ -156,7 +156,9 @@ await t.test('a fleet of hosts with packages', { skip, timeout: 850_000, bail: t
     const { 'worker-2': pid } = await operator.pids('worker-2')
     return [...two.commandOf(two.outside(pid!)).matchAll(/tcp:\/\/10\.77\.0\.2:(\d+)/g)].map(([, port]) => Number(port))
   }
-  /** Returns how many have spoken with the hub while a worker is restarted, and which of our names can be read anywhere. */
+  /**
+   * Returns how many have spoken with the hub while a worker is restarted, and which of our names can be read anywhere.
+   */
   const overhear = async (t: Test) => {
     const end = await lan.capture(t)
     t.equal((await operator.run('restart', 'worker-2')).code, 0)

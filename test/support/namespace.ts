@@ -21,7 +21,10 @@ export function whyNoNetwork(): string | false {
 }
 
 export interface NamespaceOptions {
-  /** What else there is to be of its own, besides a network: as unshare has it. With `--pid` its end is that of all in it. */
+  /**
+   * What else there is to be of its own, besides a network: as unshare has it. With `--pid` its end is that of all in
+   * it.
+   */
   own?: readonly string[]
   /** A script (sh), with its arguments, that prints a line when all is as it is to be, and does not end. */
   script?: readonly string[]
