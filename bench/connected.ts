@@ -13,7 +13,8 @@ export interface Cost {
 
 /** A controller, and so many agents that are connected to it. */
 export async function startCluster(size: number) {
-  const controller = await startController()
+  // A hundred thousand nodes are more than is taken by default.
+  const controller = await startController({ 'controller-body-limit': 64 * 1024 * 1024 })
   const empty = controller.resident()
   const load = startOurs(1, './loads/agents.js')
   const ask = async <T>(job: AgentsJob): Promise<T> => {

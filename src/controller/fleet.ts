@@ -151,6 +151,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
     return [...this.#members.values()].sort((a, b) => compare(a.name, b.name))
   }
 
+  /** Returns an instance that is or was connected. */
+  lastKnown(name: string): Member | undefined {
+    return this.#members.get(name)
+  }
+
+  /** Returns an instance that is connected. */
   member(name: string): Member | undefined {
     const member = this.#members.get(name)
     return member?.link.closed.aborted ? undefined : member

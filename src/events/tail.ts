@@ -15,7 +15,8 @@ export class Tail {
 
   /** Adds events that are newer than all before; drops the oldest where there is no room for both. */
   push(events: readonly LoggedEvent[]): void {
-    this.#events.push(...events)
+    // One by one: as arguments, a hundred thousand would overflow the stack.
+    for (const event of events) this.#events.push(event)
     if (this.#events.length > this.#capacity) this.#events.splice(0, this.#events.length - this.#capacity)
   }
 

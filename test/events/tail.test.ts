@@ -33,6 +33,12 @@ await t.test('what comes after a number is returned, up to and with another', as
   t.equal(tail.between(3, 9), undefined, 'it may lack what comes next')
 })
 
+await t.test('any number may come at once', async t => {
+  const tail = new Tail(3)
+  tail.push(range(1, 200_000).map(event))
+  t.same(numbers(tail.between(199_998, 200_000)), [199_999, 200_000])
+})
+
 await t.test('the oldest make room for the newest', async t => {
   const tail = new Tail(3)
   for (const seq of range(1, 5)) tail.push([event(seq)])

@@ -216,11 +216,12 @@ export class Health {
     const { fleet } = options
     fleet.on('health', (instance, report) => {
       this.#reports.set(instance, report)
-      this.#splits.note(this.#apart(), instance, performance.now())
+      const splits = splitsOf(name => options.state.deployedNode(name), [[instance, report]])
+      this.#splits.note(instance, splits, performance.now())
     })
     fleet.on('lost', ({ name }) => {
       this.#reports.delete(name)
-      this.#splits.note(this.#apart(), name, performance.now())
+      this.#splits.note(name, [], performance.now())
     })
   }
 
@@ -253,11 +254,6 @@ export class Health {
 
   close(): void {
     clearInterval(this.#timer)
-  }
-
-  #apart(): Split[] {
-    const isTold = [...this.#reports.values()].some(({ nodes }) => nodes.some(({ unseen }) => unseen))
-    return isTold ? splitsOf(this.#options.state.deployedNodes(), this.#reports) : []
   }
 
   /**

@@ -36,7 +36,10 @@ export function apart(
   lasting: (split: Split) => number,
   { controller_health_split_max: max }: HealthLimits
 ): HealthReason[] {
-  const splits = max > 0 ? splitsOf(wanted, reports).filter(split => lasting(split) >= max) : []
+  if (max === 0) return []
+  let byName: Map<string, InstanceNode> | undefined
+  const nodeOf = (name: string) => (byName ??= new Map(wanted.map(node => [node.node, node]))).get(name)
+  const splits = splitsOf(nodeOf, reports).filter(split => lasting(split) >= max)
   const pairs = new Map<string, Split & { isMutual: boolean }>()
   for (const split of splits) {
     const back = `${split.unseen.node} ${split.blind.node}`
@@ -88,10 +91,11 @@ export function logsStalled(
 /** Returns reasons about how packets are spread over the workers that share an interface. */
 export function fanOut(wanted: readonly InstanceNode[], reports: Reports, limits: HealthLimits): HealthReason[] {
   const { controller_health_duplicates_allowed: mayCopy, controller_health_imbalance_max: timesMax } = limits
-  const running = new Set(wanted.filter(({ state }) => state === 'RUNNING').map(({ node }) => node))
   const groups = [...reports].flatMap(([instance, { fan_out: told = [] }]) =>
     told.map(group => ({ instance, ...group }))
   )
+  if (groups.length === 0) return []
+  const running = new Set(wanted.filter(({ state }) => state === 'RUNNING').map(({ node }) => node))
   return groups.flatMap(({ instance, interface: device, nodes, duplicated, heaviest }): HealthReason[] => {
     const names = nodes.filter(name => running.has(name))
     if (duplicated && names.length > 1) {

@@ -32,8 +32,10 @@ export function redeployNeeded(outdated: ReadonlyMap<string, string>): HealthRea
  * instance with the same changed files share a reason: most often these are all of its nodes.
  */
 export function drifted(wanted: readonly InstanceNode[], reports: ReadonlyMap<string, HealthReport>): HealthReason[] {
+  const told = [...reports].filter(([, { drift = [] }]) => drift.length > 0)
+  if (told.length === 0) return []
   const processes = new Map(wanted.map(({ instance, node, pid }) => [`${instance} ${node}`, pid]))
-  return [...reports].flatMap(([instance, { drift = [] }]) => {
+  return told.flatMap(([instance, { drift = [] }]) => {
     const current = drift.filter(({ node, pid }) => processes.get(`${instance} ${node}`) === pid)
     return [...groupBy(current, ({ files }) => files.join(', '))].map(([files, nodes]): HealthReason => ({
       code: 'drift',

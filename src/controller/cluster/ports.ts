@@ -113,7 +113,7 @@ class Ports {
   }
 
   /** Reserves ports: they are not chosen for this instance, nor for those with the same count key. */
-  note(instance: string, ...ports: (number | undefined)[]): void {
+  note(instance: string, ports: Iterable<number | undefined>): void {
     const known = this.#knownTo(instance)
     for (const port of ports) if (port !== undefined) known.add(port)
   }
@@ -136,7 +136,7 @@ class Ports {
   /** Reserves the port that a seeker has; undefined where it cannot be kept. */
   #keep(start: number, { instance, has }: Seeker): number | undefined {
     if (has === undefined || has < start || this.#knownTo(instance).has(has)) return undefined
-    this.note(instance, has)
+    this.note(instance, [has])
     return has
   }
 
@@ -148,7 +148,7 @@ class Ports {
       const counter = counters.get(count) ?? new Counter(start)
       counters.set(count, counter)
       const port = counter.take(port => this.#knownTo(instance).has(port) || isTaken(instance, port))
-      this.note(instance, port)
+      this.note(instance, [port])
       return port
     }
   }
@@ -182,19 +182,18 @@ export function assignPorts(
   const strangers = new Strangers(rules.taken ?? new Map())
   if (rules.brokerStart !== undefined) {
     const everywhere = new Ports(strangers, hostOf, () => '')
-    everywhere.note(
-      '',
+    everywhere.note('', [
       ...rules.controllerPorts,
       ...instances.map(({ listen_port: port }) => port),
       ...[...nodes, ...going].flatMap(({ port, metrics_port: metricsPort }) => [port, metricsPort])
-    )
+    ])
     fill(everywhere, rules.brokerStart, 'port', ordered.filter(needsPort))
   }
 
   const onHost = new Ports(strangers, hostOf)
-  for (const { name, listen_port: port } of instances) onHost.note(name, port)
+  for (const { name, listen_port: port } of instances) onHost.note(name, [port])
   for (const { instance, port, metrics_port: metricsPort } of [...ordered, ...going]) {
-    onHost.note(instance, port, metricsPort, ...rules.controllerPorts)
+    onHost.note(instance, [port, metricsPort, ...rules.controllerPorts])
   }
   if (rules.metricsStart !== undefined) fill(onHost, rules.metricsStart, 'metrics_port', ordered)
 

@@ -18,7 +18,7 @@ export class Shares {
   readonly digest: string
   #instances: Map<string, Instance>
   #nodes: Map<string, ClusterNode[]>
-  #owners: Map<string, string>
+  #byName: Map<string, ClusterNode>
   #reachable: Set<string>
   #located: Set<string>
   #held: Set<string>
@@ -39,7 +39,7 @@ export class Shares {
     this.digest = digestOf(layout)
     this.#instances = new Map(instances.map(instance => [instance.name, instance]))
     this.#nodes = groupBy(nodes, ({ instance }) => instance)
-    this.#owners = new Map(nodes.map(({ name, instance }) => [name, instance]))
+    this.#byName = new Map(nodes.map(node => [node.name, node]))
     this.#reachable = new Set(layout.nodes.map(({ name }) => name))
     this.#located = new Set(located)
     this.#held = new Set(deployment.held)
@@ -49,12 +49,17 @@ export class Shares {
 
   /** Returns whether a node is configured. */
   has(node: string): boolean {
-    return this.#owners.has(node)
+    return this.#byName.has(node)
   }
 
   /** Returns the instance for which a node is configured. */
   ownerOf(node: string): string | undefined {
-    return this.#owners.get(node)
+    return this.#byName.get(node)?.instance
+  }
+
+  /** Returns a configured node. */
+  node(name: string): ClusterNode | undefined {
+    return this.#byName.get(name)
   }
 
   /** Returns the elastic group that a node is a worker of. */

@@ -12,20 +12,25 @@ export interface Split {
 
 const isManager = ({ cluster_role: role }: InstanceNode) => role === 'MANAGER'
 
-/** Returns the splits in the agents' last reports. A node that does not run need not be seen, nor see others. */
-export function splitsOf(nodes: readonly InstanceNode[], reports: ReadonlyMap<string, HealthReport>): Split[] {
-  const running = new Map(
-    nodes
-      .filter(({ state, desired_state: desired }) => state === 'RUNNING' && desired !== 'STOPPED')
-      .map(node => [node.node, node])
-  )
+/**
+ * Returns the splits in agents' reports, each with its instance; `nodeOf` returns a deployed node. A node that does not
+ * run need not be seen, nor see others.
+ */
+export function splitsOf(
+  nodeOf: (name: string) => InstanceNode | undefined,
+  reports: Iterable<readonly [instance: string, HealthReport]>
+): Split[] {
+  const running = (name: string) => {
+    const node = nodeOf(name)
+    return node?.state === 'RUNNING' && node.desired_state !== 'STOPPED' ? node : undefined
+  }
   return [...reports].flatMap(([instance, { nodes: told }]) =>
     told.flatMap(({ node, unseen = [] }) => {
-      const blind = running.get(node)
+      const blind = unseen.length > 0 ? running(node) : undefined
       if (blind?.instance !== instance) return []
       return unseen.flatMap((name): Split[] => {
-        const other = running.get(name)
-        if (!other || other === blind || !(isManager(blind) || isManager(other))) return []
+        const other = running(name)
+        if (!other || other.node === node || !(isManager(blind) || isManager(other))) return []
         return [{ key: `${node} ${blind.pid} ${name} ${other.pid}`, blind, unseen: other }]
       })
     })
@@ -37,21 +42,24 @@ export function splitsOf(nodes: readonly InstanceNode[], reports: ReadonlyMap<st
  * of one report does not grow longer by the time until the next.
  */
 export class SplitTimes {
-  #times = new Map<string, { first: number; last: number }>()
+  /** By instance whose agent has reported them, then by key. */
+  #times = new Map<string, Map<string, { first: number; last: number }>>()
 
-  /** Records the splits of all agents, when the agent of `instance` has just sent a report. `now` in milliseconds. */
-  note(splits: readonly Split[], instance: string, now: number): void {
-    this.#times = new Map(
-      splits.map(({ key, blind }) => {
-        const { first = now, last = now } = this.#times.get(key) ?? {}
-        return [key, { first, last: blind.instance === instance ? now : last }]
-      })
-    )
+  /** Records the splits that the agent of an instance has just reported: none when it is lost. `now` in milliseconds. */
+  note(instance: string, splits: readonly Split[], now: number): void {
+    const before = this.#times.get(instance)
+    if (splits.length === 0) this.#times.delete(instance)
+    else {
+      this.#times.set(
+        instance,
+        new Map(splits.map(({ key }) => [key, { first: before?.get(key)?.first ?? now, last: now }]))
+      )
+    }
   }
 
   /** Returns the duration of a split in seconds. */
-  of({ key }: Split): number {
-    const { first = 0, last = 0 } = this.#times.get(key) ?? {}
+  of({ key, blind }: Split): number {
+    const { first = 0, last = 0 } = this.#times.get(blind.instance)?.get(key) ?? {}
     return (last - first) / 1000
   }
 }

@@ -1,6 +1,6 @@
 import type { InstanceNode, InstanceStatus } from '../../../schemas/api.js'
 import type { ElasticGroupStatus } from '../../../schemas/groups.js'
-import type { Instance, NodeStatus } from '../../../schemas/types.js'
+import type { ClusterNode, Instance, NodeStatus } from '../../../schemas/types.js'
 import type { Scope } from '../../requests/scope.js'
 import { failed, type Answer } from '../../requests/task.js'
 import { compare, defined } from '../../util.js'
@@ -49,25 +49,33 @@ export class State {
 
   /** Returns the deployed nodes, in the order of the configuration. */
   deployedNodes(): InstanceNode[] {
-    const known = new Map(this.#fleet.known().map(member => [member.name, member]))
-    return (this.#cluster.deployment?.configuration.nodes ?? []).map(
-      ({ name: node, instance, role, port, metrics_port: metricsPort }): InstanceNode => ({
-        instance,
-        ...this.#withDesiredState(
-          known.get(instance)?.statuses.get(node) ?? {
-            node,
-            state: 'UNKNOWN',
-            reason: known.has(instance)
-              ? 'its agent has not told of it yet'
-              : `instance ${instance} has not connected since the controller was started`,
-            mgmt_role: 'NODE',
-            cluster_role: role,
-            ...(port === undefined ? {} : { port }),
-            ...(metricsPort === undefined ? {} : { metrics_port: metricsPort })
-          }
-        )
-      })
-    )
+    return (this.#cluster.deployment?.configuration.nodes ?? []).map(node => this.#deployed(node))
+  }
+
+  /** Returns a deployed node; undefined when there is none of that name. */
+  deployedNode(name: string): InstanceNode | undefined {
+    const node = this.#cluster.shares?.node(name)
+    return node && this.#deployed(node)
+  }
+
+  #deployed({ name: node, instance, role, port, metrics_port: metricsPort }: ClusterNode): InstanceNode {
+    const member = this.#fleet.lastKnown(instance)
+    return {
+      instance,
+      ...this.#withDesiredState(
+        member?.statuses.get(node) ?? {
+          node,
+          state: 'UNKNOWN',
+          reason: member
+            ? 'its agent has not told of it yet'
+            : `instance ${instance} has not connected since the controller was started`,
+          mgmt_role: 'NODE',
+          cluster_role: role,
+          ...(port === undefined ? {} : { port }),
+          ...(metricsPort === undefined ? {} : { metrics_port: metricsPort })
+        }
+      )
+    }
   }
 
   /** Returns every process that is deployed or connected, sorted by instance and name. */

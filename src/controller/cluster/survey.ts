@@ -30,11 +30,12 @@ export class Survey {
 
   /** Asks the connected ones of these instances for taken ports. Never rejects. */
   async look(instances: readonly Instance[], hostOf: (instance: Instance) => string | undefined): Promise<void> {
+    const beside = processesBeside(this.#fleet)
     const said = await Promise.all(
       instances.map(async instance => {
         const host = hostOf(instance)
         if (host === undefined || !this.#fleet.member(instance.name)) return []
-        const params = { host, processes: processesBeside(this.#fleet, instance.name) }
+        const params = { host, processes: beside(instance.name) }
         return await this.#fleet.ask(instance.name, 'get_taken_ports', params, { timeoutMs: surveyMs }).then(
           ({ ports }: { ports: number[] }) => [{ host, ports }],
           () => []

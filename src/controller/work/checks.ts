@@ -55,6 +55,7 @@ export class Checks {
 
   /** Checks nodes, reporting one outcome each as progress. Resolves with whether an instance did not answer in time. */
   async run(shares: Shares, nodes: readonly ClusterNode[], task: Task): Promise<boolean> {
+    const beside = processesBeside(this.#fleet)
     // Agents that lack the layout of these shares ask for it.
     return await this.#cluster.offering(shares, () =>
       askNodes(this.#fleet, task, nodes, {
@@ -62,7 +63,7 @@ export class Checks {
         params: (names, instance) => ({
           share: shares.of(instance, new Set()),
           nodes: names,
-          processes: processesBeside(this.#fleet, instance)
+          processes: beside(instance)
         })
       })
     )
@@ -85,13 +86,17 @@ export class Checks {
   }
 }
 
-/** Returns the PIDs of nodes on the instance's machine: the next deployment may give their ports to other nodes. */
-export function processesBeside(fleet: Fleet, instance: string): number[] {
-  const machine = fleet.member(instance)?.machine
-  return fleet
-    .connected()
-    .filter(member => member.machine === machine)
-    .flatMap(({ statuses }) =>
+/**
+ * Returns a function that returns the PIDs of nodes on an instance's machine: the next deployment may give their ports
+ * to other nodes.
+ */
+export function processesBeside(fleet: Fleet): (instance: string) => number[] {
+  const beside = groupBy(fleet.connected(), ({ machine }) => machine)
+  return instance => {
+    const member = fleet.member(instance)
+    const on = (member && beside.get(member.machine)) ?? []
+    return on.flatMap(({ statuses }) =>
       [...statuses.values()].flatMap(({ mgmt_role: role, pid }) => (role === 'NODE' ? (pid ?? []) : []))
     )
+  }
 }

@@ -38,10 +38,10 @@ export class Queries {
     deployed: ClusterConfiguration | undefined,
     task: Task
   ): Promise<Answer> {
-    return await this.#ask(selector, deployed, task, selected => ({
-      method: 'get_id_value',
-      params: nodes => ({ id, nodes, max_bytes: bytesOfEach(selected) })
-    }))
+    return await this.#ask(selector, deployed, task, selected => {
+      const maxBytes = bytesOfEach(selected)
+      return { method: 'get_id_value', params: nodes => ({ id, nodes, max_bytes: maxBytes }) }
+    })
   }
 
   /** Returns what nodes have written; with `follow`, what they write from now on is sent as events. */
@@ -61,6 +61,7 @@ export class Queries {
     return await this.#ask<'get_node_output'>(selector, deployed, task, selected => {
       // The last lines of both outputs come first.
       const ration = new Ration(selected, follow ? maxLines + lines * NodeOutputStream.enum.length : 0, followedMax)
+      const maxBytes = bytesOfEach(selected)
       return {
         method: 'get_node_output',
         params: nodes => ({
@@ -68,7 +69,7 @@ export class Queries {
           ...(stream === undefined ? {} : { stream }),
           lines,
           incarnation,
-          max_bytes: bytesOfEach(selected),
+          max_bytes: maxBytes,
           ...(follow ? { follow: { duration, max_lines: maxLines } } : {})
         }),
         onPart: (instance, { node, stream, lines: told }) => {

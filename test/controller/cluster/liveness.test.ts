@@ -93,6 +93,8 @@ await t.test('two that run and do not see each other are one reason that names b
   t.match(both!.message, /^manager and w2 do not see each other in the cluster, though both run: /)
 })
 
+const nodeIn = (nodes: readonly InstanceNode[]) => (name: string) => nodes.find(({ node }) => node === name)
+
 await t.test('who does not run need not be seen, and workers need not see each other', async t => {
   const told = {
     nodes: [
@@ -111,7 +113,10 @@ await t.test('who does not run need not be seen, and workers need not see each o
   ]
   t.same(codes(nodes, told, {}, lasts(1000)), ['workers_missing'])
   t.same(
-    splitsOf([manager, node('w1', { instance: 'b' })], reportsOf({ nodes: [{ node: 'w1', unseen: ['manager'] }] })),
+    splitsOf(
+      nodeIn([manager, node('w1', { instance: 'b' })]),
+      reportsOf({ nodes: [{ node: 'w1', unseen: ['manager'] }] })
+    ),
     [],
     'only its own agent speaks for a node'
   )
@@ -122,20 +127,20 @@ await t.test(
   async t => {
     const times = new SplitTimes()
     const [both, other] = [manager, { ...manager, pid: 8 }].map(one =>
-      splitsOf([one, node('w1')], reportsOf({ nodes: [{ node: 'w1', unseen: ['manager'] }] }))
+      splitsOf(nodeIn([one, node('w1')]), reportsOf({ nodes: [{ node: 'w1', unseen: ['manager'] }] }))
     )
-    times.note(both!, 'a', 1000)
+    times.note('a', both!, 1000)
     t.equal(times.of(both![0]!), 0)
-    times.note(both!, 'b', 9000)
+    times.note('b', [], 9000)
     t.equal(times.of(both![0]!), 0, 'another agent has told of itself')
-    times.note(both!, 'a', 11_000)
+    times.note('a', both!, 11_000)
     t.equal(times.of(both![0]!), 10)
     t.equal(times.of(other![0]!), 0, 'the manager was started again')
-    times.note(other!, 'a', 21_000)
-    times.note(other!, 'a', 31_000)
+    times.note('a', other!, 21_000)
+    times.note('a', other!, 31_000)
     t.equal(times.of(other![0]!), 10)
-    times.note([], 'a', 41_000)
-    times.note(other!, 'a', 51_000)
+    times.note('a', [], 41_000)
+    times.note('a', other!, 51_000)
     t.equal(times.of(other![0]!), 0, 'they have seen each other meanwhile')
   }
 )
