@@ -124,6 +124,12 @@ export class SimulatedAgent {
     this.link.notify('log', { level: 'INFO', message })
   }
 
+  /** What the agent tells of its health, as often as its samples are taken. */
+  report(): void {
+    const nodes = this.#nodes.map(({ node }) => ({ node, dropped_percent: 0, packets_per_second: 1000, idle: 0 }))
+    this.link.notify('health', { nodes, file_systems: [{ path: '/', size_bytes: 1e12, free_bytes: 5e11 }] })
+  }
+
   statuses(): NodeStatus[] {
     return [{ node: this.name, state: 'RUNNING', mgmt_role: 'AGENT', pid: 999 }, ...this.#nodes]
   }

@@ -43,6 +43,13 @@ export async function startCluster(size: number) {
       }
       return { ...cost, bytes: (received + sent) / size }
     },
+    /** Resolves with the CPU time in microseconds that each agent takes in a second while nothing happens. */
+    rest: async (ms: number): Promise<number> => {
+      const before = controller.cpu()
+      // As often as agents do.
+      await ask({ type: 'report', everyMs: 10_000, ms })
+      return (controller.cpu() - before) / size / (ms / 1000)
+    },
     stop: async () => {
       load.disconnect()
       await controller.stop()

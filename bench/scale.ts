@@ -30,6 +30,8 @@ export const bench: Bench = async function* ({ quick, say }) {
       const layout = await run('another-layout', { managerPort: 3_001 })
       say('another environment')
       const env = await run('another-environment', { managerPort: 3_001, env: 'b' })
+      say('rest')
+      const rest = await cluster.rest(quick ? 500 : 20_000)
       say('questions')
       let bytes = 0
       const asked = await timed(async () => {
@@ -52,6 +54,7 @@ export const bench: Bench = async function* ({ quick, say }) {
           'CPU us per agent to connect': connectCpu / size,
           ...each('another layout', layout),
           ...each('another environment', env),
+          'CPU us per agent and second, at rest': rest,
           'ms per agent, get_nodes': asked / size,
           'bytes per agent, get_nodes': bytes / size,
           'ms per agent, get_id_value': value / size,

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { backoff } from '../../src/util.js'
 import { SimulatedAgent } from '../agents.js'
 import { hostOf, instanceOf } from '../cluster.js'
+import { atRate } from '../schedule.js'
 
 export type AgentsJob =
   /** So many, once. Answered when they are connected. */
@@ -14,6 +15,8 @@ export type AgentsJob =
   | { type: 'keep'; port: number; count: number }
   /** Each says something that becomes an event. */
   | { type: 'log' }
+  /** All tell of their health, one after the other, so often for so long. Answered then. */
+  | { type: 'report'; everyMs: number; ms: number }
   /** Answered when each has been asked to be something since it was told last. */
   | { type: 'settled' }
   /** Answered with what each has been asked to be and what has gone over the links, since this was asked last. */
@@ -69,6 +72,13 @@ async function settled(): Promise<void> {
   while (!agents.every(({ deployed, link }) => deployed.length > 0 && !link.closed.aborted)) await sleep(20)
 }
 
+async function report({ everyMs, ms }: { everyMs: number; ms: number }): Promise<void> {
+  let next = 0
+  await atRate((agents.length * 1000) / everyMs, (agents.length * ms) / everyMs, () => {
+    agents[next++ % agents.length]!.report()
+  })
+}
+
 function tell(): AgentsResult {
   const result: AgentsResult = { deployed: agents.map(({ deployed }) => deployed.splice(0)), received: 0, sent: 0 }
   for (const { bytes } of agents) {
@@ -89,6 +99,9 @@ process.on('message', (job: AgentsJob) => {
       break
     case 'log':
       for (const agent of agents) agent.log('something has happened')
+      break
+    case 'report':
+      void report(job).then(done)
       break
     case 'settled':
       void settled().then(done)

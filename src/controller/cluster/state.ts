@@ -11,6 +11,8 @@ import type { Fleet, Member } from '../fleet.js'
 /** Why a worker of an elastic group does not run, as its agent says it, too. */
 const spareReason = 'is a spare'
 
+const isToRun = { desired_state: 'RUNNING' } as const
+
 /** What the controller knows now, from the deployment and from what agents have reported. It asks no agent. */
 export class State {
   #fleet: Fleet
@@ -60,22 +62,19 @@ export class State {
 
   #deployed({ name: node, instance, role, port, metrics_port: metricsPort }: ClusterNode): InstanceNode {
     const member = this.#fleet.lastKnown(instance)
-    return {
-      instance,
-      ...this.#withDesiredState(
-        member?.statuses.get(node) ?? {
-          node,
-          state: 'UNKNOWN',
-          reason: member
-            ? 'its agent has not told of it yet'
-            : `instance ${instance} has not connected since the controller was started`,
-          mgmt_role: 'NODE',
-          cluster_role: role,
-          ...(port === undefined ? {} : { port }),
-          ...(metricsPort === undefined ? {} : { metrics_port: metricsPort })
-        }
-      )
+    const status: NodeStatus = member?.statuses.get(node) ?? {
+      node,
+      state: 'UNKNOWN',
+      reason: member
+        ? 'its agent has not told of it yet'
+        : `instance ${instance} has not connected since the controller was started`,
+      mgmt_role: 'NODE',
+      cluster_role: role,
+      ...(port === undefined ? {} : { port }),
+      ...(metricsPort === undefined ? {} : { metrics_port: metricsPort })
     }
+    // In one step: a hundred thousand of them are made at each look at the cluster's health.
+    return { instance, ...status, ...this.#desired(status) }
   }
 
   /** Returns every process that is deployed or connected, sorted by instance and name. */
@@ -127,7 +126,7 @@ export class State {
       results: members.map(({ name: instance, statuses }) => ({
         success: true,
         instance,
-        data: { nodes: [...statuses.values()].map(status => this.#withDesiredState(status)) }
+        data: { nodes: [...statuses.values()].map(status => ({ ...status, ...this.#desired(status) })) }
       }))
     }
   }
@@ -136,12 +135,12 @@ export class State {
     return this.#fleet.connected().filter(({ name }) => scope.hasInstance(name))
   }
 
-  /** Adds a node's desired state, which the controller defines, not the agent; of a spare also that it is one. */
-  #withDesiredState(status: NodeStatus): NodeStatus {
-    const desired = status.mgmt_role === 'NODE' ? this.#cluster.desiredStateOf(status.node) : undefined
-    if (!desired) return status
-    const isIdle = status.state === 'STOPPED' && this.#cluster.isSpare(status.node)
-    return { ...status, desired_state: desired, ...(isIdle ? { reason: spareReason } : {}) }
+  /** Returns a node's desired state, which the controller defines, not the agent; of a spare also that it is one. */
+  #desired({ mgmt_role: role, node, state }: NodeStatus): Pick<NodeStatus, 'desired_state' | 'reason'> | undefined {
+    const desired = role === 'NODE' ? this.#cluster.desiredStateOf(node) : undefined
+    if (desired !== 'STOPPED') return desired && isToRun
+    const isIdle = state === 'STOPPED' && this.#cluster.isSpare(node)
+    return { desired_state: desired, ...(isIdle ? { reason: spareReason } : {}) }
   }
 }
 
