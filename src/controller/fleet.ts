@@ -101,6 +101,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   #members = new Map<string, Member>()
   /** Cached list of connected members; cleared when one connects or is lost. */
   #connected: readonly Member[] | undefined
+  #changes = 0
   #waiting = new Waiting()
   #dialling: Dialling
   #allowance: EventAllowance
@@ -139,6 +140,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
   /** Counts an event that an agent causes. Returns false when it causes too much: leave it out then. */
   mayCause(instance: string, event: object = {}): boolean {
     return this.#allowance.take(instance, event)
+  }
+
+  /** Grows whenever a status changes: as long as it is the same, all of them are. */
+  get changes(): number {
+    return this.#changes
   }
 
   /** Returns the instances that are connected now, sorted by name. */
@@ -248,6 +254,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
             },
             gone: ({ nodes }) => {
               for (const node of nodes) member?.statuses.delete(node)
+              this.#changes++
             },
             health: report => {
               // Each is complete: one that is left out is made up for by the next.
@@ -348,6 +355,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     }
     this.#members.set(name, member)
     this.#connected = undefined
+    this.#changes++
     this.emit('connected', member)
     this.#waiting.release(name)
     const gone = new Set(member.statuses.keys())
@@ -356,6 +364,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#note(member, status, `the agent reports${status.reason === undefined ? '' : `: ${status.reason}`}`)
     }
     for (const node of gone) member.statuses.delete(node)
+    this.#changes++
     return member
   }
 
@@ -383,6 +392,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (this.#isForeign(member, status.node) || (!before && this.#isFull(member, status))) return
     const old = said ?? before?.state ?? 'UNKNOWN'
     member.statuses.set(status.node, dated(status, before, reason, this.#options.now()))
+    this.#changes++
     if (status.mgmt_role === 'NODE' && old !== status.state) this.emit('change', member.name, status, old, reason)
   }
 }

@@ -193,7 +193,7 @@ export class Messages {
     }
     try {
       const { role, limited }: RequestDefinition = definitions[type]
-      this.#guard.allow(from.owner, { role, limited }, type)
+      this.#guard.allow(from.owner, { role, limited }, () => type)
       const ended = new Promise<void>(resolve => {
         asked.ended = resolve
       })

@@ -61,7 +61,7 @@ export class EventLog<Name extends LogName = 'events'> {
   #isOpen = false
   /** Why the log's past cannot be trusted; undefined when it can, or there is none. */
   readonly distrust: string | undefined
-  /** Cached until something is dropped. */
+  /** Cached until something is dropped; undefined while there is nothing. */
   #earliest: number | undefined
   /** Number and size of the stored events by kind, so that pruning need not count them each time. */
   #kept: Amount[] = []
@@ -102,7 +102,8 @@ export class EventLog<Name extends LogName = 'events'> {
   }
   /** The number of the oldest event that is kept. */
   get earliest(): number {
-    const [oldest] = this.#earliest === undefined ? this.#oldest(1) : []
+    // Each stream that begins asks for it, also of a log that is empty.
+    const [oldest] = this.#earliest === undefined && this.kept.count > 0 ? this.#oldest(1) : []
     if (oldest) this.#earliest = oldest.seq - oldest.count + 1
     return this.#earliest ?? this.#head + 1
   }

@@ -57,3 +57,16 @@ await t.test('what was dropped no longer counts, whatever its characters', async
   await log.prune({ ...everything, maxBytes: 10_000 }, 1000)
   t.same(messages(), ['one'])
 })
+
+await t.test('each stream asks where the log begins, which is looked up once, and not in an empty one', async t => {
+  const { log, store, append } = await openLog(t)
+  const statements = statementsOf(store)
+  t.same([log.earliest, log.earliest], [1, 1])
+  t.same([...statements], [])
+  await append('an event')
+  t.equal(log.earliest, 1)
+  const queries = [...statements].filter(sql => sql.startsWith('SELECT'))
+  t.equal(queries.length, 1)
+  store.all = () => t.fail('it is looked up again') as never
+  t.equal(log.earliest, 1)
+})

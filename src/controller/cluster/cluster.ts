@@ -60,6 +60,7 @@ export class Cluster {
   #elasticChanges!: Map<string, ElasticChange>
   #addresses!: Map<string, InstanceAddress>
   #offered = new Set<Shares>()
+  #changes = 0
 
   constructor(store: Store, configurations: ConfigurationTable, { options, feeds, revisions }: ClusterTables) {
     this.#store = store
@@ -82,6 +83,12 @@ export class Cluster {
     this.#addresses = configurations.addresses()
     this.options.reload()
     this.feeds.reload()
+    this.#changes++
+  }
+
+  /** Grows whenever the deployment or the desired state of a node changes. */
+  get changes(): number {
+    return this.#changes
   }
 
   get staged(): ClusterConfiguration | undefined {
@@ -155,6 +162,7 @@ export class Cluster {
     this.#revision = revision
     this.#stopped = this.#configurations.stopped()
     this.#elasticChanges = keyed(this.#configurations.elasticChanges())
+    this.#changes++
     return revision
   }
 
@@ -206,6 +214,7 @@ export class Cluster {
   async setDesired(nodes: readonly string[], state: DesiredState): Promise<void> {
     await this.#store.write('synced', () => this.#configurations.setStopped(nodes, state === 'STOPPED'))
     this.#stopped = this.#configurations.stopped()
+    this.#changes++
   }
 
   /**
@@ -220,6 +229,7 @@ export class Cluster {
     if (this.#configurations.isSpare(node)) this.#stopped.spares.add(node)
     else this.#stopped.spares.delete(node)
     this.#elasticChanges.set(elasticKeyOf(change), change)
+    this.#changes++
   }
 
   /** Returns the last change of an elastic group on an instance. */

@@ -18,6 +18,8 @@ export class State {
   #fleet: Fleet
   #cluster: Cluster
   #certificateEnds: () => ReadonlyMap<string, number>
+  /** The deployed nodes, as they were after so many changes. */
+  #deployed: { changes: string; nodes: readonly InstanceNode[] } | undefined
 
   /** `certificateEnds`: returns when the certificates end of the agents that have joined. */
   constructor(fleet: Fleet, cluster: Cluster, certificateEnds: () => ReadonlyMap<string, number> = () => new Map()) {
@@ -49,18 +51,26 @@ export class State {
     })
   }
 
-  /** Returns the deployed nodes, in the order of the configuration. */
-  deployedNodes(): InstanceNode[] {
-    return (this.#cluster.deployment?.configuration.nodes ?? []).map(node => this.#deployed(node))
+  /**
+   * Returns the deployed nodes, in the order of the configuration. The same ones until something changes: they may be a
+   * hundred thousand, and each look at the cluster's health asks for them.
+   */
+  deployedNodes(): readonly InstanceNode[] {
+    const changes = `${this.#fleet.changes} ${this.#cluster.changes}`
+    if (this.#deployed?.changes !== changes) {
+      const nodes = (this.#cluster.deployment?.configuration.nodes ?? []).map(node => this.#statusOf(node))
+      this.#deployed = { changes, nodes }
+    }
+    return this.#deployed.nodes
   }
 
   /** Returns a deployed node; undefined when there is none of that name. */
   deployedNode(name: string): InstanceNode | undefined {
     const node = this.#cluster.shares?.node(name)
-    return node && this.#deployed(node)
+    return node && this.#statusOf(node)
   }
 
-  #deployed({ name: node, instance, role, port, metrics_port: metricsPort }: ClusterNode): InstanceNode {
+  #statusOf({ name: node, instance, role, port, metrics_port: metricsPort }: ClusterNode): InstanceNode {
     const member = this.#fleet.lastKnown(instance)
     const status: NodeStatus = member?.statuses.get(node) ?? {
       node,
@@ -73,7 +83,6 @@ export class State {
       ...(port === undefined ? {} : { port }),
       ...(metricsPort === undefined ? {} : { metrics_port: metricsPort })
     }
-    // In one step: a hundred thousand of them are made at each look at the cluster's health.
     return { instance, ...status, ...this.#desired(status) }
   }
 

@@ -85,21 +85,21 @@ export class Guard {
       if (needed === 'anyone') return { ...anyoneAt(this.#options.site.addressOf(request)), role: 'viewer' }
       return ticket === undefined ? this.#identify(request) : this.#redeem(ticket, request)
     })
-    this.allow(principal, needs, actionOf(request))
+    this.allow(principal, needs, () => actionOf(request))
     return principal
   }
 
   /**
-   * Counts an action of a caller. Throws `too_many_requests`, or `forbidden` when the role or the labels are not
-   * enough.
+   * Counts an action of a caller, which is written out only where it is refused. Throws `too_many_requests`, or
+   * `forbidden` when the role or the labels are not enough.
    */
-  allow(principal: Principal, needs: Needs, action: string): void {
+  allow(principal: Principal, needs: Needs, action: () => string): void {
     const { audit, limits } = this.#options
     limits.refuseToil(principal)
     limits.spend(principal.client)
     const why = whyForbidden(principal, needs)
     if (why === undefined) return
-    audit.refused(action, principal, why, needs.role)
+    audit.refused(action(), principal, why, needs.role)
     throw new AppError('forbidden', why)
   }
 
